@@ -1,0 +1,140 @@
+"""The dataset: examples in the chat form, read once, digested, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from .findings import Finding
+from .reader import read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: `row` counts from 0, `line` is its first line in the file, from 1."""
+
+    row: int
+    line: int
+    fields: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """The messages, each with a `role`, and `content` as text, parts or None."""
+        messages: Sequence[Mapping[str, Any]] = self.fields["messages"]
+        return messages
+
+    @cached_property
+    def system(self) -> str:
+        """The text of the system message (or `developer`), "" where there is none."""
+        return _joined(m for m in self.messages if m["role"] in ("system", "developer"))
+
+    @cached_property
+    def reply(self) -> str:
+        """The text of the last message, when the assistant speaks it; else ""."""
+        last = self.messages[-1] if self.messages else None
+        return content_text(last) if last and last["role"] == "assistant" else ""
+
+    @cached_property
+    def prompt(self) -> str:
+        """The text of everything between the system message and the reply."""
+        end = len(self.messages) - 1 if self.reply else len(self.messages)
+        return _joined(m for m in self.messages[:end] if m["role"] not in ("system", "developer"))
+
+    @property
+    def label(self) -> str:
+        """The reply without white space around it: the class, where the task is classification."""
+        return self.reply.strip()
+
+    @property
+    def text(self) -> str:
+        """Prompt and reply. The system prompt, which rows share, is not part of it."""
+        return f"{self.prompt}\n{self.reply}".strip("\n")
+
+
+def content_text(message: Mapping[str, Any]) -> str:
+    """Return a message's content as text; parts that are not text count for nothing."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(str(p["text"]) for p in parts if isinstance(p, dict) and "text" in p)
+
+
+def _joined(messages: Iterator[Mapping[str, Any]]) -> str:
+    return "\n".join(content_text(m) for m in messages)
+
+
+class Dataset(Sequence[Example]):
+    """The examples of one split, with the sha256 of the bytes they were read from.
+
+    `problems` holds a finding for every line that would not parse: nothing is dropped unsaid.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        *,
+        split: str = "",
+        path: Path | str = "",
+        digest: str = "",
+        problems: Sequence[Finding] = (),
+    ) -> None:
+        self._examples = tuple(examples)
+        self.split, self.path, self.digest = split, Path(path), digest
+        self.problems = tuple(problems)
+
+    @classmethod
+    def read(cls, path: Path | str, split: str = "") -> Dataset:
+        """Read a JSONL file or a JSON array of `{"messages": [...]}`.
+
+        Raises OSError where the file cannot be read; a bad line is a problem, never an exception.
+        """
+        return cls.parse(Path(path).read_bytes(), split=split, path=path)
+
+    @classmethod
+    def parse(cls, data: bytes, split: str = "", path: Path | str = "") -> Dataset:
+        """Make a dataset of a file's bytes."""
+        rows, problems = read(data)
+        examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
+        digest = hashlib.sha256(data).hexdigest()
+        return cls(examples, split=split, path=path, digest=digest, problems=problems)
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]], split: str = "") -> Dataset:
+        """Make a dataset of rows in memory: for notebooks and tests."""
+        import json
+
+        return cls.parse("\n".join(map(json.dumps, rows)).encode(), split=split)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        return self._examples[index]
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """New each time: line, system, prompt, reply, label, and the rows' own fields."""
+        import pandas as pd
+
+        columns = ("line", "system", "prompt", "reply", "label")
+        table = {c: [getattr(e, c) for e in self] for c in columns}
+        own = dict.fromkeys(k for e in self for k in e.fields if k not in ("messages", *columns))
+        return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own})
+
+    def __repr__(self) -> str:
+        bad = f", {len(self.problems):,} problems" if self.problems else ""
+        return f"<{self.split or 'dataset'}: {len(self):,} examples{bad}, {self.digest[:12]}>"

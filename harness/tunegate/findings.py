@@ -1,0 +1,90 @@
+"""What a check found; falsy when clean, so that a test says `assert not pii.find(dataset)`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from .ledger import Judgement, record
+
+if TYPE_CHECKING:
+    from .score import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong, and where.
+
+    `row` counts examples from 0, as the frame does; `line` counts lines of the file from 1; both
+    are None when the finding concerns the whole dataset. `evidence` is one line, already masked
+    where it is personal data. A `hint` is advice: it is printed, and closes no gate.
+    """
+
+    row: int | None
+    line: int | None
+    kind: str
+    evidence: str
+    hint: bool = False
+
+
+class Findings(Sequence[Finding]):
+    """The findings of one check over one dataset; hints stand apart in `.hints`."""
+
+    def __init__(
+        self, name: str, items: Iterable[Finding], *, split: str = "", path: str = "", n: int = 0
+    ) -> None:
+        found = sorted(items, key=lambda f: (f.line is not None, f.line or 0))
+        self.name, self.split, self.path, self.n = name, split, path, n
+        self.items = tuple(f for f in found if not f.hint)
+        self.hints = tuple(f for f in found if f.hint)
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Finding]: ...
+    def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        """True when something was found; asking is a judgement, and the running test records it."""
+        record(Judgement(self.name, self.split, not self.items, repr(self), self))
+        return bool(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Findings):
+            return (self.items, self.hints) == (other.items, other.hints)
+        return isinstance(other, Sequence) and list(self.items) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def rows(self) -> list[int]:
+        """The numbers of the examples with a finding, each once, in order."""
+        return sorted({f.row for f in self.items if f.row is not None})
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many findings of each kind, the commonest first."""
+        return dict(Counter(f.kind for f in self.items).most_common())
+
+    @property
+    def rate(self) -> Score:
+        """The share of examples with a finding, as a Score that can be held to a limit."""
+        from .score import proportion
+
+        return proportion(f"{self.name} rate", len(self.rows), self.n, misses=self, good=False)
+
+    def __repr__(self) -> str:
+        """One line, counts first: all that pytest shows of a failed `assert not findings`."""
+        where = f" of {self.split}" if self.split else ""
+        if not self.items:
+            return f"<{self.name}: nothing found in {self.n:,} examples{where}>"
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
+        more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
+        rows = f" in {len(self.rows):,} of {self.n:,} examples{where}" if self.rows else where
+        return f"<{self.name}: {kinds}{more}{rows}>"

@@ -1,0 +1,104 @@
+"""What a trainer and a model must look like to be plugged in, and the values they exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a run cannot start: what was wrong, where, and what to do; one line."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a training is made of; the run id is a digest of it.
+
+    `train` and `validation` are paths of content-addressed snapshots: the bytes that passed.
+    `config` is the trainer's section of the configuration, resolved, every default filled in.
+    """
+
+    trainer: str
+    train: Path
+    validation: Path | None
+    test: Path | None
+    config: Mapping[str, Any]
+    base: str
+    base_digest: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a trainer hands back: a model spec that `--model` takes, its digest, and figures."""
+
+    model: str
+    digest: str
+    figures: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+class TrainingFailed(Exception):
+    """A training that could not be finished, told in one message; the process exits with 70."""
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """A trainer: registered by class through `pytest_tunegate_trainers`, made without arguments."""
+
+    name: str
+
+    def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
+        """Return the configuration with defaults filled in; raise ValueError naming a bad value.
+
+        It holds `base` (a model spec, such as a folder) and `seed`. Runs at pytest's start-up,
+        before any test: no heavy import here.
+        """
+
+    def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
+        """Return the digest of the base model that `config` names."""
+
+    def preflight(self, plan: Plan) -> list[Problem]:
+        """Say what would make this training fail, before anything is spent."""
+
+    def train(self, plan: Plan, folder: Path) -> Trained:
+        """Train into the run's folder; called in a child process; raise TrainingFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model: the messages before the reply, as role and content."""
+
+    row: int
+    messages: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD."""
+
+    row: int
+    text: str = ""
+    latency: float = 0.0
+    tokens: int = 0
+    cost: float = 0.0
+    error: str = ""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Something that answers, at temperature 0."""
+
+    name: str
+    digest: str  # of the weights, the template and the decoding: the same digest answers the same
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield each answer as it comes, in any order, batched or concurrent inside."""
+
+
+class ModelUnknown(Exception):
+    """A model spec that names nothing: what was asked for, and the valid ones."""

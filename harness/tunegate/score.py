@@ -1,0 +1,146 @@
+"""A score: a float that knows its name, n, interval, misses and signature."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from .findings import Findings
+from .ledger import Judgement, record
+
+
+class Unmeasurable(Exception):
+    """A score could not be measured well enough to say whether it holds its limit."""
+
+
+class Score(float):
+    """A float that compares like one, and never travels without what makes it mean something.
+
+    `n` examples; `low`, `high`: the two-sided 95 % interval; `hits`: how many were right, where the
+    score is a proportion; `misses`: the rows that count against it; `errors`: answers that could
+    not be had. The value itself counts every error wrong, `if_right` counts every one right.
+    Comparing with a plain number is a judgement: it is recorded in the running test's ledger, and
+    raises `Unmeasurable` for a NaN, or when the errors alone decide. Score against Score is not.
+    """
+
+    name: str
+    n: int
+    low: float
+    high: float
+    signature: str
+    hits: int | None
+    misses: Findings | None
+    errors: int
+    if_right: float
+
+    def __new__(  # noqa: PLR0913 - a value class: each is a fact that the number must not lose
+        cls,
+        value: float,
+        *,
+        name: str = "score",
+        n: int = 0,
+        low: float = math.nan,
+        high: float = math.nan,
+        signature: str = "",
+        hits: int | None = None,
+        misses: Findings | None = None,
+        errors: int = 0,
+        if_right: float | None = None,
+    ) -> Score:
+        score = super().__new__(cls, value)
+        score.name, score.n, score.low, score.high = name, n, low, high
+        score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
+        score.if_right = float(value) if if_right is None else if_right
+        return score
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (float(self), self.__dict__)
+
+    def __repr__(self) -> str:
+        return f"{self.name} {float(self):.4f}"
+
+    def _judge(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
+        if not isinstance(other, int | float):
+            return NotImplemented
+        if isinstance(other, Score):
+            return compare(float(self), float(other))
+        outcomes = {compare(float(self), float(other)), compare(self.if_right, float(other))}
+        unknown = math.isnan(self) or len(outcomes) > 1
+        held = None if unknown else outcomes.pop()
+        record(Judgement(self.name, "", held, f"{self!r} {sign} {float(other):g}", self))
+        if held is None:
+            raise Unmeasurable(_why(self, sign, float(other)))
+        return held
+
+    def __ge__(self, other: object) -> Any:
+        return self._judge(other, operator.ge, ">=")
+
+    def __gt__(self, other: object) -> Any:
+        return self._judge(other, operator.gt, ">")
+
+    def __le__(self, other: object) -> Any:
+        return self._judge(other, operator.le, "<=")
+
+    def __lt__(self, other: object) -> Any:
+        return self._judge(other, operator.lt, "<")
+
+    __eq__ = float.__eq__
+    __hash__ = float.__hash__
+
+
+def _rebuild(value: float, state: dict[str, Any]) -> Score:
+    score = Score(value)
+    score.__dict__.update(state)
+    return score
+
+
+def _why(score: Score, sign: str, limit: float) -> str:
+    if math.isnan(score):
+        return f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
+    return (
+        f"{score.name} {sign} {limit:g} is unmeasurable: {score.errors} of {score.n} answers "
+        f"could not be had; it is {float(score):.4f} with all of them wrong and {score.if_right:.4f} with "
+        f"all of them right. Run again: only the missing answers are asked for."
+    )
+
+
+def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return Wilson's score interval for a proportion; z = 1.96 gives 95 %, two-sided.
+
+    Source: E. B. Wilson (1927), JASA 22:209-212. Unlike p ± z·se it stays inside [0, 1] and
+    keeps its coverage near 0 and 1, which is where gates live.
+    """
+    if n == 0:
+        return math.nan, math.nan
+    p, zz = hits / n, z * z / n
+    centre = (p + zz / 2) / (1 + zz)
+    half = z * math.sqrt(p * (1 - p) / n + zz / (4 * n)) / (1 + zz)
+    # Rounding must not leave the point estimate outside its own interval at 0 and n hits.
+    return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
+
+
+def proportion(  # noqa: PLR0913
+    name: str,
+    hits: int,
+    n: int,
+    *,
+    misses: Findings | None = None,
+    errors: int = 0,
+    good: bool = True,
+    signature: str = "",
+) -> Score:
+    """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
+
+    `errors` of the n answers could not be had. For a share that ought to be high (`good`) they are
+    not among the hits; for one that ought to be low they are.
+    """
+    low, high = wilson(hits, n)
+    spared = hits + errors if good else hits - errors
+    return Score(
+        hits / n if n else math.nan,
+        name=name, n=n, low=low, high=high, hits=hits, misses=misses, errors=errors,
+        if_right=spared / n if n else math.nan,
+        signature=signature,
+    )  # fmt: skip
