@@ -28,7 +28,7 @@ _HOME = {
     "Unmeasurable": "score",
     "check": "checking",
 }
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - they are strings
+__all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

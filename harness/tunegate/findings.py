@@ -52,7 +52,8 @@ class Findings(Sequence[Finding]):
 
     def __bool__(self) -> bool:
         """True when something was found; asking is a judgement, and the running test records it."""
-        record(Judgement(self.name, self.split, not self.items, repr(self), self))
+        facts = {"found": len(self), "n": self.n, "hints": [f.evidence for f in self.hints]}
+        record(Judgement(self.name, self.split, not self.items, repr(self), facts, self))
         return bool(self.items)
 
     def __eq__(self, other: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,13 @@ class Judgement:
     split: str
     held: bool | None  # None: it could not be measured
     line: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
     subject: object = field(repr=False, compare=False, default=None)
 
-    def plain(self) -> dict[str, str | bool | None]:
+    def plain(self) -> dict[str, Any]:
         """As builtins, which survive xdist, JUnit and JSON."""
-        return {"name": self.name, "split": self.split, "held": self.held, "line": self.line}
+        said = {"name": self.name, "split": self.split, "held": self.held, "line": self.line}
+        return {**said, **self.facts}
 
 
 _ledger: ContextVar[list[Judgement] | None] = ContextVar("tunegate_ledger", default=None)

@@ -1,125 +1,166 @@
-"""From a file's bytes to rows: JSONL or a JSON array; what will not parse becomes a finding."""
+"""From a file's bytes to rows: JSONL or a JSON array; what cannot be read becomes a finding.
+
+Every line that is not blank (every element, of an array) ends as a row or as a problem. Nothing
+raises, whatever the bytes; beyond the rows themselves, memory holds one row at a time.
+"""
 
 from __future__ import annotations
 
-import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from .findings import Finding
+from .shapes import SHAPES, Shape, normalised
+from .strictjson import Unreadable, parse
 
 Row = tuple[int, dict[str, Any]]  # the first line, from 1, and the fields
+Piece = tuple[int, memoryview | Unreadable]  # the first line, and the bytes of one row
+
+MOST = 10_000  # problems listed one by one: a finding is larger than a broken line
+
+FOREIGN = {
+    b"\xff\xfe": "the file is UTF-16 or UTF-32; save it as UTF-8",
+    b"\xfe\xff": "the file is UTF-16; save it as UTF-8",
+    b"\x00\x00\xfe\xff": "the file is UTF-32; save it as UTF-8",
+    b"\x1f\x8b": "the file is compressed with gzip; unpack it first",
+    b"PK\x03\x04": "the file is a zip archive (or a spreadsheet); unpack or export it first",
+    b"(\xb5/\xfd": "the file is compressed with zstd; unpack it first",
+    b"PAR1": "the file is Parquet; it is read with a mapping of its columns",
+}
+BOM = b"\xef\xbb\xbf"
+_BLANK = re.compile(rb"[ \t\r\n\f\v]*")
+# Possessive (*+), so that a string of 100 MB costs no stack. A string ends on its line, as JSON's
+# do: one that lost its closing quote does not swallow the rows behind it.
+_TOKEN = re.compile(rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|[\[\]{},]', re.DOTALL)
 
 
 def read(data: bytes) -> tuple[list[Row], list[Finding]]:
-    """Return the rows, and a finding with its line for everything that is not one."""
+    """Return the rows, and a finding with its line for everything that is not one.
+
+    A hint says so where rows were not chat messages, but of a shape that could be turned into
+    them. Past the first 10,000 problems the rest is counted in one finding.
+    """
+    foreign = _foreign(data)
+    if foreign:
+        return [], [Finding(None, 1, "encoding", foreign)]
     rows: list[Row] = []
     problems: list[Finding] = []
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return [], [_problem(1, "encoding", "the file is UTF-16; save it as UTF-8")]
-    body = data.removeprefix(b"\xef\xbb\xbf")
-    values = _array(body) if body.lstrip()[:1] == b"[" else _lines(body)
-    for line, value in values:
-        what = value if isinstance(value, Finding) else _misshapen(line, value)
-        if isinstance(what, Finding):
-            problems.append(what)
-        else:
-            rows.append((line, what))
-    return rows, problems
-
-
-def _problem(line: int, kind: str, evidence: str) -> Finding:
-    return Finding(None, line, kind, evidence)
-
-
-def _lines(data: bytes) -> Iterator[tuple[int, Any]]:
-    # bytes.split, not str.splitlines: U+2028 and friends are legal inside a JSON string.
-    for line, raw in enumerate(data.split(b"\n"), start=1):
-        if raw.strip():
-            yield line, _value(line, raw)
-
-
-def _value(line: int, raw: bytes) -> Any:
-    try:
-        return _decode(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return _problem(line, "encoding", f"byte {error.start + 1} is not UTF-8; save it as UTF-8")
-    except (ValueError, RecursionError) as error:
-        return _problem(line, "json", _plain(error))
-
-
-def _array(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield the elements of a JSON array with the lines they start on."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        yield line, _problem(line, "encoding", "not UTF-8; save the file as UTF-8")
-        return
-    position, line = text.index("[") + 1, 1
-    counted = 0
-    while True:
-        position = _skip(text, position, " \t\r\n,")
-        line, counted = line + text.count("\n", counted, position), position
-        if text[position : position + 1] == "]":
-            return
+    unlisted = 0
+    shapes: Counter[str] = Counter()
+    for line, piece in _pieces(data):
         try:
-            value, position = _decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            reason = f"{_plain(error)}; nothing behind this line of the array could be read"
-            yield line, _problem(line, "json", reason)
-            return
-        yield line, value
+            shape, fields = normalised(parse(_text(piece), line))
+        except Unreadable as bad:
+            if len(problems) < MOST:
+                problems.append(Finding(None, line, bad.kind, bad.evidence))
+            else:
+                unlisted += 1
+        else:
+            rows.append((line, fields))
+            shapes[shape.name] += 1
+    if unlisted:
+        problems.append(Finding(None, None, "unlisted", f"{unlisted:,} more rows are unreadable"))
+    return rows, [*problems, *(_note(s, shapes) for s in SHAPES[1:] if shapes[s.name])]
 
 
-def _skip(text: str, position: int, blanks: str) -> int:
-    while position < len(text) and text[position] in blanks:
-        position += 1
-    return position
+def _note(shape: Shape, shapes: Counter[str]) -> Finding:
+    some, n = shapes[shape.name], shapes.total()
+    share = f" ({some:,} of {n:,} rows: the file mixes shapes)" if some < n else ""
+    return Finding(None, None, "shape", f"read as {shape.name}: {shape.note}{share}", hint=True)
 
 
-def _misshapen(line: int, value: Any) -> Finding | dict[str, Any]:
-    """Return the row, or a finding that says why it has no messages to look at."""
-    if not isinstance(value, dict):
-        return _problem(line, "shape", f"an object is needed here, not {_kind(value)}")
-    messages = value.get("messages")
-    if not isinstance(messages, list) or not messages:
-        found = "no `messages`" if "messages" not in value else f"`messages` is {_kind(messages)}"
-        return _problem(line, "shape", f"{found}; a list of role and content is needed")
-    for i, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            return _problem(line, "shape", f"messages[{i}] is not an object with a `role`")
-        if not isinstance(message.get("content"), str | list | None):
-            found = _kind(message["content"])
-            return _problem(line, "shape", f"messages[{i}].content is {found}, not text")
-    return value
+def _foreign(data: bytes) -> str:
+    """Say what the file is, where it is certainly not UTF-8 JSON."""
+    for magic, what in FOREIGN.items():
+        if data.startswith(magic):
+            return what
+    head = data[:100]
+    half = head.count(0) > len(head) / 3
+    return "every other byte is NUL, as in UTF-16; save the file as UTF-8" if half else ""
 
 
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean"}
-    if value is None or value == []:
-        return "null" if value is None else "empty"
-    return names.get(type(value), "a number")
+def _pieces(data: bytes) -> Iterator[Piece]:
+    start = len(BOM) if data.startswith(BOM) else 0
+    first = _after_blanks(data, start)
+    if data[first : first + 1] == b"[" and not _is_line(data, first):
+        return _elements(data, start)
+    return _lines(data, start)
 
 
-def _plain(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} (column {error.colno})"
-    return "nested too deeply" if isinstance(error, RecursionError) else f"not JSON: {error}"
+def _is_line(data: bytes, start: int) -> bool:
+    """Tell JSONL whose first line is an array by mistake from a file that is one array."""
+    end = data.find(b"\n", start)
+    if end < 0 or _after_blanks(data, end) == len(data):
+        return False
+    try:
+        parse(_text(memoryview(data)[start:end]))
+    except Unreadable:
+        return False
+    return True
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _text(piece: memoryview | Unreadable) -> str:
+    if isinstance(piece, Unreadable):
+        raise piece
+    try:
+        return str(piece, "utf-8")
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start + 1} of the row"
+        raise Unreadable("encoding", f"{where} is not UTF-8; save the file as UTF-8") from None
 
 
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [key for key, _ in pairs]
-        twin = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"the key {twin!r} stands twice in one object")
-    return fields
+def _after_blanks(data: bytes, start: int) -> int:
+    match = _BLANK.match(data, start)
+    return match.end() if match else start
 
 
-_decoder = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_no_twins)
-_decode = _decoder.decode
+def _lines(data: bytes, start: int) -> Iterator[Piece]:
+    # Lines end at \n alone: U+2028, U+0085 and their like are legal inside a JSON string.
+    line, view = 0, memoryview(data)
+    while start < len(data):
+        line += 1
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        if not _BLANK.fullmatch(data, start, end):
+            yield line, view[start:end]
+        start = end + 1
+
+
+def _elements(data: bytes, start: int) -> Iterator[Piece]:
+    """Yield the elements of a JSON array; a broken one does not take those behind it along."""
+    line, view, end = 1, memoryview(data), start
+    for begin, end, alone in _spans(data, start):
+        first = min(_after_blanks(data, begin), end)
+        line, start = line + data.count(b"\n", start, first), first
+        if first < end or not alone:  # [] has no elements, but [a,] has two
+            yield line, view[first:end]
+    rest = _after_blanks(data, end + 1)
+    line += data.count(b"\n", start, min(rest, len(data)))
+    if end >= len(data):
+        yield line, Unreadable("json", "the array is never closed: is the file cut off?")
+    elif rest < len(data):
+        yield line, Unreadable("json", "nothing behind the array's closing bracket can be read")
+
+
+def _spans(data: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield where the elements of an array begin and end, and whether one is all there is."""
+    begin, alone, opened = 0, True, bytearray()
+    for token in _TOKEN.finditer(data, start):
+        at = token.start()
+        mark = data[at : at + 1]
+        if mark in b"[{":
+            opened += mark
+            begin = begin or at + 1
+        elif mark == b"," and len(opened) == 1:
+            yield begin, at, False
+            begin, alone = at + 1, False
+        elif mark in b"]}":
+            # Where brackets do not match, close up to the nearest that does: we are in step again.
+            opener = opened.rfind(b"[" if mark == b"]" else b"{")
+            del opened[opener if opener >= 0 else len(opened) :]
+            if not opened:
+                yield begin, at, alone
+                return
+    yield begin, len(data), alone

@@ -21,6 +21,7 @@ class Score(float):
     `n` examples; `low`, `high`: the two-sided 95 % interval; `hits`: how many were right, where the
     score is a proportion; `misses`: the rows that count against it; `errors`: answers that could
     not be had. The value itself counts every error wrong, `if_right` counts every one right.
+    `detail` is text to read beside it, such as a confusion matrix.
     Comparing with a plain number is a judgement: it is recorded in the running test's ledger, and
     raises `Unmeasurable` for a NaN, or when the errors alone decide. Score against Score is not.
     """
@@ -34,8 +35,9 @@ class Score(float):
     misses: Findings | None
     errors: int
     if_right: float
+    detail: str
 
-    def __new__(  # noqa: PLR0913 - a value class: each is a fact that the number must not lose
+    def __new__(
         cls,
         value: float,
         *,
@@ -48,11 +50,13 @@ class Score(float):
         misses: Findings | None = None,
         errors: int = 0,
         if_right: float | None = None,
+        detail: str = "",
     ) -> Score:
         score = super().__new__(cls, value)
         score.name, score.n, score.low, score.high = name, n, low, high
         score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
         score.if_right = float(value) if if_right is None else if_right
+        score.detail = detail
         return score
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -69,7 +73,8 @@ class Score(float):
         outcomes = {compare(float(self), float(other)), compare(self.if_right, float(other))}
         unknown = math.isnan(self) or len(outcomes) > 1
         held = None if unknown else outcomes.pop()
-        record(Judgement(self.name, "", held, f"{self!r} {sign} {float(other):g}", self))
+        line = f"{self!r} {sign} {float(other):g}"
+        record(Judgement(self.name, "", held, line, _facts(self, sign, float(other)), self))
         if held is None:
             raise Unmeasurable(_why(self, sign, float(other)))
         return held
@@ -96,13 +101,22 @@ def _rebuild(value: float, state: dict[str, Any]) -> Score:
     return score
 
 
+def _facts(score: Score, sign: str, limit: float) -> dict[str, Any]:
+    """Return the score and how it was judged as builtins; None stands for what is not known."""
+    numbers = {"value": float(score), "low": score.low, "high": score.high, "right": score.if_right}
+    known = {k: None if math.isnan(v) else v for k, v in numbers.items()}
+    more = {"n": score.n, "hits": score.hits, "errors": score.errors, "signature": score.signature}
+    return {**known, **more, "sign": sign, "limit": limit, "detail": score.detail}
+
+
 def _why(score: Score, sign: str, limit: float) -> str:
     if math.isnan(score):
         return f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
     return (
         f"{score.name} {sign} {limit:g} is unmeasurable: {score.errors} of {score.n} answers "
-        f"could not be had; it is {float(score):.4f} with all of them wrong and {score.if_right:.4f} with "
-        f"all of them right. Run again: only the missing answers are asked for."
+        f"could not be had; it is {float(score):.4f} with all of them wrong and "
+        f"{score.if_right:.4f} with all of them right. "
+        f"Run again: only the missing answers are asked for."
     )
 
 
@@ -121,7 +135,7 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
 
 
-def proportion(  # noqa: PLR0913
+def proportion(
     name: str,
     hits: int,
     n: int,

@@ -1,0 +1,106 @@
+"""The configuration: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .project import ConfigError
+
+
+class Section(BaseModel):
+    """A table of the configuration; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """The files of the three splits, relative to the configuration."""
+
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+
+class Suites(Section):
+    """The folders whose tests are the gates, relative to the configuration."""
+
+    data: str = "suites/data"
+    model: str = "suites/model"
+
+
+class Limits(Section):
+    """What the suites hold data and models to. `own` is for limits of your own checks."""
+
+    similarity: float = Field(default=0.85, gt=0, le=1)
+    near_duplicates: float = Field(default=0.02, ge=0, le=1)
+    rarest_class: float = Field(default=0.1, ge=0, le=1)
+    validation_share_low: float = Field(default=0.15, ge=0, le=1)
+    validation_share_high: float = Field(default=0.20, ge=0, le=1)
+    accuracy: float = Field(default=0.95, ge=0, le=1)
+    macro_f1: float = Field(default=0.90, ge=0, le=1)
+    improvement: float = Field(default=0.0, ge=-1, le=1)
+    own: dict[str, float] = {}
+
+
+class Config(Section):
+    """Everything a project says about its gates."""
+
+    task: Literal["style", "qa", "classification", "code"] = "classification"
+    baseline: str | None = None  # for candidates that belong to no run: any model spec
+    data: Data = Data()
+    suites: Suites = Suites()
+    limits: Limits = Limits()
+    train: dict[str, dict[str, Any]] = {}
+
+
+def load(root: Path) -> Config:
+    """Read the configuration of the project at `root`.
+
+    Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
+    """
+    path = root / "tunegate.toml"
+    table: dict[str, Any]
+    try:
+        if path.is_file():
+            table = tomllib.loads(path.read_text("utf-8"))
+        else:
+            path = root / "pyproject.toml"
+            table = tomllib.loads(path.read_text("utf-8"))["tool"]["tunegate"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        lines = [f"{path}: {explain(e, Config)}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def explain(error: Any, model: type[BaseModel]) -> str:
+    """Turn one of pydantic's errors into a line that names the key and what is valid."""
+    *table, key = [str(part) for part in error["loc"]]
+    dotted = ".".join([*table, key])
+    if error["type"] != "extra_forbidden":
+        return f"{dotted} = {error['input']!r}: {error['msg']}"
+    valid = _fields(model, table)
+    return f"unknown key {dotted!r}{nearest(key, valid)}; valid here: {', '.join(valid)}"
+
+
+def _fields(model: type[BaseModel], table: list[str]) -> list[str]:
+    for name in table:
+        inner = model.model_fields[name].annotation if name in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def nearest(word: str, valid: list[str]) -> str:
+    """Return `, did you mean 'x'?` for the valid word nearest to a wrong one, or nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, valid, n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,65 @@
+"""Trainers and models that plugins and conftests have added, in this process or in its child."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from . import hooks, sources
+from .protocols import Model, Trainer
+
+Opener = Callable[[str, Path], Model]
+
+
+@dataclass
+class Extensions:
+    """What the hooks have registered."""
+
+    trainers: dict[str, type[Trainer]] = field(default_factory=dict)
+    openers: dict[str, Opener] = field(default_factory=dict)
+
+
+def gather(manager: pytest.PytestPluginManager) -> Extensions:
+    """Load the `tunegate` entry points and ask every plugin for what it adds."""
+    if not hasattr(manager.hook, "pytest_tunegate_trainers"):
+        manager.add_hookspecs(hooks)
+    manager.load_setuptools_entrypoints("tunegate")
+    found = Extensions(openers={"file": sources.open_file, "python": sources.open_function})
+    manager.hook.pytest_tunegate_trainers(
+        register=lambda trainer: found.trainers.__setitem__(trainer.name, trainer)
+    )
+    manager.hook.pytest_tunegate_models(register=found.openers.__setitem__)
+    return found
+
+
+def plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
+    """Return the files of the plugins that add something and stand in no distribution.
+
+    A training runs in a child process, which has no conftests: it loads these by path.
+    """
+    callers = (manager.hook.pytest_tunegate_trainers, manager.hook.pytest_tunegate_models)
+    files = {inspect.getfile(i.function) for caller in callers for i in caller.get_hookimpls()}
+    installed = {getattr(plugin, "__file__", None) for plugin, _ in manager.list_plugin_distinfo()}
+    return sorted(Path(f).resolve() for f in files - installed)
+
+
+def load(files: Iterable[Path]) -> Extensions:
+    """Do in a child process what pytest did in its parent."""
+    manager = pytest.PytestPluginManager()
+    manager.add_hookspecs(hooks)
+    for file in files:
+        sys.path.insert(0, str(file.parent))
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{file} cannot be imported")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[file.stem] = module
+        spec.loader.exec_module(module)
+        manager.register(module, str(file))
+    return gather(manager)

@@ -1,0 +1,107 @@
+"""The fixtures of the suites: data, limits, and the predictions of candidate and baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from .project import ConfigError
+from .protocols import ModelUnknown
+
+if TYPE_CHECKING:
+    from .config import Limits
+    from .dataset import Dataset
+    from .predictions import Predictions
+    from .session import GateSession
+
+
+class _ParamRequest(Protocol):
+    param: Any
+    config: pytest.Config
+
+
+def gate_session(config: pytest.Config) -> GateSession:
+    """Return what tunegate knows of this session."""
+    session: GateSession = config.pluginmanager.get_plugin("tunegate-session")  # type: ignore[assignment]
+    return session
+
+
+def _split(config: pytest.Config, name: str) -> Dataset:
+    try:
+        return gate_session(config).splits.get(name)
+    except ConfigError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def dataset(request: _ParamRequest) -> Dataset:
+    """Each split in turn: a test that asks for it runs once per split."""
+    return _split(request.config, request.param)
+
+
+@pytest.fixture(scope="session")
+def train(pytestconfig: pytest.Config) -> Dataset:
+    """The training split."""
+    return _split(pytestconfig, "train")
+
+
+@pytest.fixture(scope="session")
+def validation(pytestconfig: pytest.Config) -> Dataset:
+    """The validation split."""
+    return _split(pytestconfig, "validation")
+
+
+@pytest.fixture(scope="session")
+def test(pytestconfig: pytest.Config) -> Dataset:
+    """The test split."""
+    return _split(pytestconfig, "test")
+
+
+@pytest.fixture(scope="session")
+def limits(pytestconfig: pytest.Config) -> Limits:
+    """The limits in force; limits of your own are in `limits.own["name"]`."""
+    return gate_session(pytestconfig).config.limits
+
+
+@pytest.fixture(scope="session")
+def task(pytestconfig: pytest.Config) -> str:
+    """What the model is to learn: style, qa, classification or code."""
+    return gate_session(pytestconfig).config.task
+
+
+@pytest.fixture(scope="session")
+def project_root(pytestconfig: pytest.Config) -> Path:
+    """The folder of the configuration."""
+    return gate_session(pytestconfig).root
+
+
+@pytest.fixture(scope="session")
+def predictions(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions]:
+    """The candidate's predictions over the test set, each asked once and cached."""
+    yield from _asked(pytestconfig, "candidate", test)
+
+
+@pytest.fixture(scope="session")
+def baseline(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions]:
+    """The predictions of the base model the candidate was trained from."""
+    yield from _asked(pytestconfig, "baseline", test)
+
+
+@pytest.fixture(scope="session")
+def trained_on(pytestconfig: pytest.Config) -> Dataset:
+    """The training rows of the candidate's run; the configured split where it has no run."""
+    session = gate_session(pytestconfig)
+    run = session.candidate.run if session.candidate else None
+    if run is None:
+        return _split(pytestconfig, "train")
+    return session.state.snapshot(run.plan.train.stem, "train")
+
+
+def _asked(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:
+    try:
+        yield gate_session(config).roles.predictions(role, test)
+    except (ModelUnknown, ConfigError) as error:
+        pytest.fail(str(error), pytrace=False)

@@ -1,0 +1,44 @@
+"""The door to pytest: loaded at every start-up, so standard library only, and it opens nothing
+unless the project has a tunegate configuration.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .project import ConfigError, find_root
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add options, hooks and fixtures, where this is a project that uses them."""
+    config = pluginmanager.get_plugin("pytestconfig")
+    start = getattr(config, "_rootpath", None) or Path.cwd()
+    try:
+        root = find_root(start)
+    except ConfigError as error:
+        import pytest
+
+        raise pytest.UsageError(str(error)) from None
+    if root is None:
+        return
+    from . import fixtures, hooks
+    from .session import GateSession
+
+    _options(parser.getgroup("tunegate", "fine-tuning gates"))
+    pluginmanager.add_hookspecs(hooks)
+    pluginmanager.register(fixtures, "tunegate-fixtures")
+    pluginmanager.register(GateSession(root), "tunegate-session")
+
+
+def _options(group: pytest.OptionGroup) -> None:
+    for split in ("train", "validation", "test"):
+        group.addoption(f"--{split}-data", metavar="FILE", help=f"the {split} split, JSONL or JSON")
+    group.addoption("--train-with", metavar="TRAINER", help="train when the data suite passed")
+    group.addoption("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
+    group.addoption("--promote", metavar="ALIAS", help="promote it when the model suite passed")
+    group.addoption("--why", metavar="TEXT", default="", help="the reason, for the registry")
+    group.addoption("--inventory", metavar="FILE", help="write the collected tests as JSON")

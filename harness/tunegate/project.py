@@ -1,0 +1,37 @@
+"""Where a project's configuration stands. Standard library only: every pytest start-up is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TABLE = "[tool.tunegate"
+
+
+class ConfigError(Exception):
+    """A mistake in the configuration or on the command line, told in one message."""
+
+
+def find_root(start: Path) -> Path | None:
+    """Return the nearest folder at or above `start` that configures tunegate, or None.
+
+    Looks no higher than the repository (`.git`). Raises ConfigError where one folder holds both a
+    `tunegate.toml` and a `[tool.tunegate]` table: nobody could say which one is in force.
+    """
+    for folder in (start, *start.parents):
+        own, shared = (folder / "tunegate.toml").is_file(), _has_table(folder / "pyproject.toml")
+        if own and shared:
+            raise ConfigError(
+                f"{folder}: both tunegate.toml and [tool.tunegate] in pyproject.toml; keep one"
+            )
+        if own or shared:
+            return folder
+        if (folder / ".git").exists():
+            return None
+    return None
+
+
+def _has_table(pyproject: Path) -> bool:
+    try:
+        return any(line.startswith(TABLE) for line in pyproject.read_text("utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return False

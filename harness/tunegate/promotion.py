@@ -1,0 +1,78 @@
+"""Promotion: an alias points at a model only when the chain from data to scores is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import baseline
+from .dataset import Dataset
+from .models import Candidate
+from .runs import Run
+from .sealed import SealBroken
+from .state import State
+from .train import verify
+
+
+class Refused(Exception):
+    """A promotion that would break the chain, and why."""
+
+
+def vet(candidate: Candidate, model_digest: str, test: Dataset, state: State) -> Run:
+    """Return the candidate's run if it may be promoted; raises Refused with the reason."""
+    if candidate.run is None:
+        raise Refused(
+            f"{candidate.spec} belongs to no run with a receipt: it may be scored, never promoted"
+        )
+    run = candidate.run
+    try:
+        verify(run)
+    except SealBroken as error:
+        raise Refused(str(error)) from None
+    if run.record["digest"] != model_digest:
+        raise Refused(f"the model of run {run.id} is not the one that was trained: it was changed")
+    if baseline.remembered(state, run.plan.base, test.digest) is None:
+        raise Refused(
+            f"the baseline {run.plan.base} was never measured on this test set: "
+            f"nobody could say what the training was good for"
+        )
+    _unseen(test, run)
+    return run
+
+
+def _unseen(test: Dataset, run: Run) -> None:
+    for split in ("train", "validation"):
+        path = getattr(run.plan, split)
+        if path is None:
+            continue
+        seen = _places(run.state.snapshot(path.stem, split))
+        hits = [(e.line, seen[_norm(e.prompt)]) for e in test if _norm(e.prompt) in seen]
+        if hits:
+            lines = ", ".join(f"{line} ({split} line {other})" for line, other in hits[:3])
+            more = " ..." if len(hits) > 3 else ""
+            raise Refused(
+                f"{len(hits)} test examples stand in what the model was trained on: "
+                f"test line {lines}{more}"
+            )
+
+
+def _places(dataset: Iterable[Any]) -> dict[str, int]:
+    return {_norm(e.prompt): e.line for e in dataset}
+
+
+def _norm(prompt: str) -> str:
+    return " ".join(prompt.casefold().split())
+
+
+def facts(run: Run, card: Mapping[str, Any], card_digest: str) -> dict[str, Any]:
+    """Return what the registry's line holds of the chain: data, receipt, run, model, scorecard."""
+    from .sealed import digest_of
+
+    return {
+        "run": run.id,
+        "model": run.record["model"],
+        "model_digest": run.record["digest"],
+        "receipt": digest_of(run.receipt),
+        "scorecard": card_digest,
+        "test": card["test"]["digest"],
+    }

@@ -1,0 +1,34 @@
+"""The receipt: what an open gate leaves behind, so that a later reader sees what was judged."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+
+
+def judged_files(suite: Path, root: Path) -> dict[str, str]:
+    """Digest what decides what a suite says: its files, the conftests above it, the configuration.
+
+    Keys are paths relative to `root`, values sha256.
+    """
+    above = [folder for folder in suite.parents if folder == root or root in folder.parents]
+    own = [p for p in suite.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    also = [folder / "conftest.py" for folder in above]
+    also += [root / "tunegate.toml", root / "pyproject.toml"]
+    files = sorted({*own, *(p for p in also if p.is_file())})
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+    }
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the versions of Python and of the distributions that are installed among these."""
+    found = {"python": platform.python_version()}
+    for name in ("tunegate", "pytest", "pandas", "rapidfuzz", *names):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,65 @@
+"""Candidate and baseline: which model plays which role in a session, opened once, asked once."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import cache
+from typing import TYPE_CHECKING
+
+from . import baseline, console, models, predict
+from .project import ConfigError
+from .protocols import ModelUnknown
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+    from .predictions import Predictions
+    from .protocols import Model
+    from .session import GateSession
+
+
+class Roles:
+    """The models of one session, by role."""
+
+    def __init__(self, session: GateSession) -> None:
+        self.session = session
+        self.model = cache(self._open)
+        self.predictions = cache(self._predictions)
+
+    def spec(self, role: str) -> str:
+        """Return the spec of the model that plays this role; raises ConfigError for none."""
+        candidate = self.session.candidate
+        if role == "candidate":
+            if candidate is None:
+                raise ConfigError("no candidate: give --model latest, run:ID, a folder, ...")
+            return candidate.spec
+        if candidate and candidate.run:
+            return candidate.run.plan.base
+        if self.session.config.baseline is None:
+            raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
+        return models.model_spec(self.session.config.baseline, self.session.extensions.openers)
+
+    def _open(self, role: str) -> Model:
+        session = self.session
+        return models.open_model(self.spec(role), session.root, session.extensions.openers)
+
+    def _predictions(self, role: str, test: Dataset) -> Predictions:
+        session = self.session
+        with self._uncaptured(), console.bar(f"asking the {role}") as progress:
+            if role == "baseline":
+                openers = session.extensions.openers
+                return baseline.measure(self.spec(role), test, session.state, openers, progress)
+            return predict.predict(self.model(role), test, session.state, progress)
+
+    def _uncaptured(self) -> nullcontext[None]:
+        """Let the progress bar through, where pytest captures what is printed."""
+        capture = self.session.pytest_config.pluginmanager.get_plugin("capturemanager")
+        return capture.global_and_fixture_disabled() if capture else nullcontext()
+
+    def recalled(self, role: str) -> Predictions | None:
+        """Return what is in the cache, asking nothing: xdist's controller has asked nothing."""
+        session = self.session
+        try:
+            model, test = self.model(role), session.splits.get("test")
+        except (ConfigError, ModelUnknown):
+            return None
+        return predict.recall(model, test, session.state)

@@ -1,0 +1,114 @@
+"""A run: one training, from the receipt that allowed it to the model that came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from . import sealed
+from .files import write_whole
+from .protocols import Plan, Trained
+from .sealed import digest_of
+from .state import State, secret_key
+
+
+class RunUnknown(Exception):
+    """No finished run by that name; the message lists those there are."""
+
+
+def run_id(plan: Plan) -> str:
+    """Return the digest of what makes a run that run: data, configuration, base and seed.
+
+    Twelve hexadecimal digits (48 bits): the same command finds the same run.
+    """
+    parts = {
+        "train": plan.train.stem,  # a snapshot is named after its digest
+        "validation": plan.validation.stem if plan.validation else None,
+        "trainer": plan.trainer,
+        "config": dict(plan.config),
+        "base": plan.base_digest,
+        "seed": plan.seed,
+    }
+    return digest_of(parts)[:12]
+
+
+class Run:
+    """The folder of one run; without `run.json` it is unfinished, and never a candidate."""
+
+    def __init__(self, state: State, name: str) -> None:
+        self.state, self.id = state, name
+        self.folder = state.runs / name
+
+    def begin(self, plan: Plan, plugins: list[Path]) -> None:
+        """Write down what is going to be done, before it is: `intent.json` and `config.json`."""
+        self.state.path("runs", self.id, "intent.json")
+        intent = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(plan).items()}
+        self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
+        self._write("config.json", dict(plan.config))
+
+    def finish(self, trained: Trained, baseline: Mapping[str, Any] | None) -> None:
+        """Write `run.json`, last of all: from now on the run is a candidate."""
+        record = {**asdict(trained), "run": self.id, "baseline": baseline}
+        record["receipt"] = digest_of(self.receipt)
+        sealed.write(self.folder / "run.json", record, secret_key(self.state))
+
+    def _write(self, name: str, value: Any) -> None:
+        text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+        write_whole(self.folder / name, text.encode() + b"\n", mode=0o600)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads((self.folder / name).read_bytes())
+        return value
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return (self.folder / "run.json").is_file()
+
+    @cached_property
+    def intent(self) -> dict[str, Any]:
+        """What the run set out to do."""
+        return self._read("intent.json")
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, as it was when the gate opened."""
+        values = {k: v for k, v in self.intent.items() if k != "plugins"}
+        for split in ("train", "validation", "test"):
+            values[split] = Path(values[split]) if values[split] else None
+        return Plan(**values)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What came of it, `run.json`, its seal verified; raises SealBroken."""
+        return sealed.read(self.folder / "run.json", secret_key(self.state))
+
+    @property
+    def receipt(self) -> dict[str, Any]:
+        """The receipt, its seal verified; raises SealBroken."""
+        return sealed.read(self.folder / "receipt.json", secret_key(self.state))
+
+    def scorecard_path(self, name: str) -> Path:
+        """Where a scorecard of this run stands."""
+        return self.state.path("runs", self.id, "scorecards", f"{name}.json")
+
+
+def find(state: State, name: str) -> Run:
+    """Return the finished run called `name`: an id, the beginning of one, or `latest`.
+
+    Raises RunUnknown naming the runs there are.
+    """
+    finished = sorted(state.runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime_ns)
+    names = [path.parent.name for path in finished]
+    if name == "latest" and names:
+        return Run(state, names[-1])
+    matches = [n for n in names if name and n.startswith(name)]
+    if len(matches) == 1:
+        return Run(state, matches[0])
+    what = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
+    there = ", ".join(names) if names else "none yet; train one with --train-with"
+    raise RunUnknown(f"{what}; finished runs: {there}")

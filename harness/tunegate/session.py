@@ -1,0 +1,191 @@
+"""The hooks of a session in a project that uses tunegate; what they decide is decided elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import evidence, render, suites
+from .config import Config, load
+from .dataset import SPLITS
+from .ledger import Judgement, recording
+from .project import ConfigError
+from .protocols import ModelUnknown
+from .score import Score
+from .splits import Splits, locate
+from .state import State
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from .extensions import Extensions
+    from .judging import Judging
+    from .models import Candidate
+    from .roles import Roles
+    from .training import Training
+
+LEDGER = pytest.StashKey[list[Judgement]]()
+
+
+class GateSession:
+    """One pytest session: its configuration, its data, and what became of its tests."""
+
+    config: Config
+    splits: Splits
+    pytest_config: pytest.Config
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.state = root, State(root)
+        self.tally = Tally()
+        self.suite: Path | None = None
+        self.suites: list[Path] = []
+        self.candidate: Candidate | None = None
+        self.errand: Training | Judging | None = None
+        self.before_removal: list[str] = []
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """The trainers and models there are; asked for only where one is needed."""
+        from .extensions import gather
+
+        return gather(self.pytest_config.pluginmanager)
+
+    @cached_property
+    def roles(self) -> Roles:
+        """The models of the session."""
+        from .roles import Roles
+
+        return Roles(self)
+
+    # Start: everything that a typo can spoil is looked at before the first test.
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Resolve configuration, suite, data, trainer and model; a mistake ends here, exit 4."""
+        self.pytest_config = config
+        config.addinivalue_line("markers", evidence.MARK)
+        try:
+            self._configure(config)
+        except (ConfigError, ModelUnknown) as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _configure(self, config: pytest.Config) -> None:
+        here = config.invocation_params.dir
+        self.config = load(self.root)
+        self.suites = suites.folders(self.config, self.root)
+        self.suite = suites.named(config.args, here, self.suites)
+        given = {split: config.getoption(f"{split}_data") for split in SPLITS}
+        wanted = self.suite is not None or any(given.values())
+        self.splits = locate(self.config, self.root, given, here) if wanted else Splits({})
+        for split, path in self.splits.paths.items():
+            setattr(config.option, f"{split}_data", str(path))  # xdist's workers get it absolute
+        if model := config.getoption("model"):
+            from .models import candidate
+
+            self.candidate = candidate(model, self.state)
+        if not hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
+            self.errand = self._errand(config)
+
+    def _errand(self, config: pytest.Config) -> Training | Judging | None:
+        trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
+        if trainer and model:
+            raise ConfigError("--train-with and --model in one session: one suite at a time")
+        if alias and not model:
+            raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
+        if trainer:
+            from .training import Training
+
+            return Training(self, trainer)
+        if model:
+            from .judging import Judging
+
+            return Judging(self, model, alias, config.getoption("why"))
+        return None
+
+    # Collection.
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Keep a bare `pytest` out of the suites: model calls cost money."""
+        return True if self.suite is None and collection_path in self.suites else None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run a test that asks for `dataset` once per split."""
+        evidence.parametrize(metafunc, list(self.splits.paths))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Note what was collected before any conftest takes something out."""
+        self.before_removal = [item.nodeid for item in items]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Answer `--inventory`."""
+        if listing := self.pytest_config.getoption("inventory"):
+            tests = [item.nodeid for item in session.items]
+            removed = [nodeid for nodeid in self.before_removal if nodeid not in set(tests)]
+            Path(listing).write_text(json.dumps({"tests": tests, "removed": removed}), "utf-8")
+
+    # Each test.
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Open a ledger for the test and its fixtures."""
+        with recording() as ledger:
+            item.stash[LEDGER] = ledger
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put judgements into the report, and tables of what did not hold."""
+        ledger = item.stash.get(LEDGER, [])
+        if call.when == "call":
+            evidence.note(item, call, ledger, self.splits.read_digests())
+        report = yield
+        if call.excinfo is not None:
+            evidence.explain(report, ledger, self.pytest_config.get_verbosity())
+        return report
+
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Explain a score that missed its limit; None where the comparison held."""
+        if isinstance(left, Score) and isinstance(right, int | float):
+            return render.missed(left, op, float(right))
+        return None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the report."""
+        self.tally.add(report)
+        terminal = self._terminal()
+        if terminal is not None and terminal.hasmarkup:
+            evidence.colour(report)
+
+    # The end.
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the scores that were judged, and the hints."""
+        for line in render.summary(self.tally.passed):
+            terminalreporter.write_line(line)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Outermost, so that every other plugin has had its say: then open or close the gate."""
+        result = yield
+        if self.errand is not None and not self.pytest_config.getoption("inventory"):
+            session.exitstatus = self.errand.finish(int(session.exitstatus))
+        return result
+
+    def say(self, label: str, text: str, good: bool | None = None) -> None:
+        """Print one line of what tunegate decided."""
+        terminal = self._terminal()
+        if terminal is not None:
+            colour = {} if good is None else {"green": good, "red": not good}
+            terminal.write(f"{label:<10}", bold=True)
+            terminal.write_line(text.replace("\n", "\n" + " " * 10), **colour)
+
+    def _terminal(self) -> pytest.TerminalReporter | None:
+        return self.pytest_config.pluginmanager.get_plugin("terminalreporter")

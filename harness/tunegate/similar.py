@@ -1,0 +1,146 @@
+"""Exact near-duplicate search: every pair of texts at or above a similarity, none guessed.
+
+Similarity is the normalised Indel similarity, rapidfuzz's `fuzz.ratio` / 100: 1 - distance /
+(length + length), the distance counting the letters to insert and delete. Texts are compared as
+they are: lower-case them first where case should not count.
+
+A similarity bounds how much two lengths may differ, so texts sorted by length meet only those in
+a window. Small searches run in rapidfuzz, large ones in a compiled kernel where numba is installed
+(`pip install 'tunegate[fast]'`); both find the same pairs. Every function takes `fast` to force one
+of the two, and raises ValueError for a cutoff outside 0 < cutoff <= 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ._near import Side, finder
+
+if TYPE_CHECKING:
+    from ._near import Array
+
+
+class Pair(NamedTuple):
+    """Two texts, by their places in the list (or lists) searched; similarity 0..1."""
+
+    i: int
+    j: int
+    similarity: float
+
+
+class Closest(NamedTuple):
+    """The closest of all texts on the right to text i on the left; `others` reach the cutoff too."""
+
+    i: int
+    j: int
+    similarity: float
+    others: int
+
+
+def ratio(one: str, other: str) -> float:
+    """Return the similarity of two texts."""
+    from rapidfuzz.distance import Indel
+
+    return Indel.normalized_similarity(one, other)
+
+
+def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> Iterator[Pair]:
+    """Yield each pair i < j whose similarity is at least the cutoff.
+
+    Among n equal texts there are n(n-1)/2 pairs; `groups` and `kept` stay linear there.
+    """
+    side = Side.of(texts)
+    for same in side.places:
+        yield from (Pair(i, j, 1.0) for k, i in enumerate(same) for j in same[k + 1 :])
+    near = finder(side, side, cutoff, fast)
+    labels = side.numbers
+    for a in range(len(side)):
+        for b, similarity in zip(*near(a, labels, a), strict=True):
+            for i in side.places[a]:
+                for j in side.places[b]:
+                    yield Pair(min(i, j), max(i, j), float(similarity))
+
+
+def matches(
+    left: Sequence[str], right: Sequence[str], cutoff: float, *, fast: bool | None = None
+) -> Iterator[Pair]:
+    """Yield each pair of a text on the left and one on the right that reaches the cutoff."""
+    for places, others, similarities in _across(Side.of(left), Side.of(right), cutoff, fast):
+        for same, similarity in zip(others, similarities, strict=True):
+            yield from (Pair(i, j, float(similarity)) for i in places for j in same)
+
+
+def closest(
+    left: Sequence[str], right: Sequence[str], cutoff: float, *, fast: bool | None = None
+) -> Iterator[Closest]:
+    """Yield, for each text on the left that has one, its closest on the right; ties: the first."""
+    for places, others, similarities in _across(Side.of(left), Side.of(right), cutoff, fast):
+        best = max(float(s) for s in similarities)
+        first = min(same[0] for same, s in zip(others, similarities, strict=True) if s == best)
+        count = sum(map(len, others)) - 1
+        yield from (Closest(i, first, best, count) for i in places)
+
+
+def _across(
+    left: Side, right: Side, cutoff: float, fast: bool | None
+) -> Iterator[tuple[list[int], list[list[int]], Array]]:
+    near = finder(left, right, cutoff, fast)
+    for a in range(len(left)):
+        found, similarities = near(a, right.numbers, -1)
+        if len(found):
+            yield left.places[a], [right.places[b] for b in found], similarities
+
+
+def kept(
+    texts: Sequence[str],
+    cutoff: float,
+    *,
+    also: Callable[[int, int], bool] | None = None,
+    fast: bool | None = None,
+) -> Iterator[Pair]:
+    """Yield (kept, redundant, similarity) for each text that another one makes redundant.
+
+    Texts are visited from the longest to the shortest (ties: in their order); each is kept unless
+    one kept before reaches the cutoff with it, and `also(kept, redundant)` holds where it is given.
+    So no two kept texts are near-duplicates, and every redundant one is near to the one kept for it:
+    a chain of small changes is not collapsed into its first link, as connected components would.
+    """
+    side = Side.of(texts)
+    near = finder(side, side, cutoff, fast)
+    labels = side.numbers.copy()
+    for a in range(len(side)):
+        if labels[a] < 0:
+            continue
+        first, *again = side.places[a]
+        yield from (Pair(first, i, 1.0) for i in again)
+        for b, similarity in zip(*near(a, labels, a), strict=True):
+            if also is None or also(first, side.places[b][0]):
+                labels[b] = -1
+                yield from (Pair(first, j, float(similarity)) for j in side.places[b])
+
+
+def groups(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> list[list[int]]:
+    """Return the connected components of near-duplicates with two texts or more, as sorted places.
+
+    Texts already known to be in one component are not compared again, so that ten thousand
+    variants of one template cost little more than their number.
+    """
+    side = Side.of(texts)
+    near = finder(side, side, cutoff, fast)
+    labels = side.numbers.copy()
+    members = [[a] for a in range(len(side))]
+    for a in range(len(side)):
+        for b in near(a, labels, int(labels[a]))[0]:
+            _join(members, labels, int(labels[a]), int(labels[b]))
+    together = (sorted(i for a in group for i in side.places[a]) for group in members)
+    return sorted(group for group in together if len(group) > 1)
+
+
+def _join(members: list[list[int]], labels: Array, one: int, other: int) -> None:
+    if one == other:
+        return
+    big, small = (one, other) if len(members[one]) >= len(members[other]) else (other, one)
+    labels[members[small]] = big
+    members[big] += members[small]
+    members[small] = []

@@ -1,0 +1,52 @@
+"""The three splits of a session: which files they are, each read once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from .config import Config
+from .dataset import SPLITS, Dataset
+from .project import ConfigError
+
+
+class Splits:
+    """Paths by split; a dataset is read when it is first asked for."""
+
+    def __init__(self, paths: dict[str, Path]) -> None:
+        self.paths = paths
+        self._read: dict[str, Dataset] = {}
+
+    def get(self, split: str) -> Dataset:
+        """Return the dataset of a split; raises ConfigError where there is none."""
+        if split not in self.paths:
+            raise ConfigError(f"no {split} data: set data.{split}, or give --{split}-data FILE")
+        if split not in self._read:
+            self._read[split] = Dataset.read(self.paths[split], split)
+        return self._read[split]
+
+    def read_digests(self) -> dict[str, str]:
+        """Return the sha256 of what was read, by split; nothing is read for it."""
+        return {split: dataset.digest for split, dataset in self._read.items()}
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of what the files hold now, by split."""
+        return {s: hashlib.sha256(p.read_bytes()).hexdigest() for s, p in self.paths.items()}
+
+
+def locate(config: Config, root: Path, given: dict[str, str | None], here: Path) -> Splits:
+    """Find the files: what the command line gave (from `here`), else the configuration (`root`).
+
+    Raises ConfigError naming each file that is not there, and who named it.
+    """
+    paths: dict[str, Path] = {}
+    for split in SPLITS:
+        said, configured = given.get(split), getattr(config.data, split)
+        if said is None and configured is None:
+            continue
+        path = (here / said if said is not None else root / configured).resolve()
+        if not path.is_file():
+            source = f"--{split}-data" if said is not None else f"data.{split} in {root}"
+            raise ConfigError(f"{path} is not a file; it was named by {source}")
+        paths[split] = path
+    return Splits(paths)

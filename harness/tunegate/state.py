@@ -1,0 +1,70 @@
+"""The state tree `.tunegate/`: snapshots, runs and answers; it can hold personal data."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from .dataset import Dataset
+from .files import write_whole
+
+
+class State:
+    """The folder `.tunegate` of a project: private to its user, ignored by git of itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / ".tunegate"
+
+    def ready(self) -> State:
+        """Make the folder where it is missing, mode 0700."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            write_whole(ignore, b"# Made by tunegate; may hold personal data.\n*\n", mode=0o600)
+        return self
+
+    def path(self, *parts: str) -> Path:
+        """Return a path inside, its parent folders made, mode 0700."""
+        path = self.ready().folder.joinpath(*parts)
+        missing = [p for p in path.parents if not p.exists()]
+        for parent in reversed(missing):
+            parent.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the runs; it need not exist."""
+        return self.folder / "runs"
+
+    def snapshot_path(self, digest: str) -> Path:
+        """Where the snapshot of these bytes stands, if it was kept."""
+        return self.folder / "snapshots" / f"{digest}.jsonl"
+
+    def keep(self, data: bytes) -> Path:
+        """Keep a content-addressed snapshot of these bytes; keeping them again does nothing."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.path("snapshots", f"{digest}.jsonl")
+        if not path.exists():
+            write_whole(path, data, mode=0o600)
+        return path
+
+    def snapshot(self, digest: str, split: str = "") -> Dataset:
+        """Read a snapshot back; raises ValueError when its bytes are not those of its name."""
+        dataset = Dataset.read(self.snapshot_path(digest), split)
+        if dataset.digest != digest:
+            raise ValueError(f"snapshot {dataset.path} was changed: its digest is {dataset.digest}")
+        return dataset
+
+
+def secret_key(state: State) -> bytes:
+    """Return this state tree's own key, made at first use, mode 0600.
+
+    With it receipts are sealed, so that one written by hand is told from one that a gate left. It
+    guards against mistakes and edits, not against whoever can read the key.
+    """
+    path = state.path("key")
+    if not path.exists():
+        write_whole(path, os.urandom(32), mode=0o600)
+    return path.read_bytes()

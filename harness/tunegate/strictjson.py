@@ -1,0 +1,139 @@
+"""JSON without surprises: no twin keys, NaN, infinities, lone surrogates or bottomless nesting.
+
+Python's decoder takes all of these. A later stage then drops, mangles or chokes on them, which is
+why they end here, each with the path of the field it stands in.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+DEEPEST = 64  # levels; a chat row needs about 8, and Python's own limit depends on the call stack
+
+
+class Unreadable(ValueError):
+    """A row that cannot be read: the kind of finding it becomes, and the evidence."""
+
+    def __init__(self, kind: str, evidence: str) -> None:
+        super().__init__(evidence)
+        self.kind, self.evidence = kind, evidence
+
+
+@dataclass(frozen=True)
+class _Flaw:
+    """Stands in a decoded value where something was not allowed."""
+
+    why: str
+
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def parse(text: str, line: int = 1) -> Any:
+    """Return the value of a JSON text that starts on `line` of its file; raise Unreadable."""
+    try:
+        value = _strict.decode(text)
+        # Walking every value would double the cost of reading: only look where it could matter.
+        if text.count("[") + text.count("{") > DEEPEST or _ESCAPED_SURROGATE.search(text):
+            _refuse(value)
+    except json.JSONDecodeError as error:
+        where = f"line {line + error.lineno - 1}, character {error.pos + 1} of the row"
+        raise Unreadable("json", f"not JSON: {_reason(text, error)} ({where})") from None
+    except RecursionError:
+        raise Unreadable("json", f"nested more than {DEEPEST} levels deep") from None
+    except _Refused:
+        _refuse(_lenient.decode(text))
+        raise
+    return value
+
+
+def _reason(text: str, error: json.JSONDecodeError) -> str:
+    if "\0" in text:
+        return "it holds NUL bytes; the file is damaged, or not text"
+    if text.strip() == "{":
+        return "an object broken over lines; write one row a line (jq -c . FILE)"
+    if error.msg.startswith("Extra data"):
+        return "something follows the value; one row a line is needed"
+    if not text.strip():
+        return "no value here: there is a comma too many"
+    cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+    what = re.sub(" (starting )?at$", "", error.msg[:1].lower() + error.msg[1:])
+    return f"{what}; is the row cut off?" if cut else what
+
+
+def _refuse(value: Any) -> None:
+    for path, why in _flaws(value):
+        raise Unreadable("json", f"{path}: {why}" if path else why)
+
+
+def _flaws(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the path and the reason of everything in a value that is not allowed."""
+    waiting: list[tuple[str, int, Any]] = [("", 1, value)]
+    while waiting:  # a loop, since a recursion would end where the nesting is deepest
+        path, depth, value = waiting.pop()
+        if isinstance(value, _Flaw):
+            yield path, value.why
+        elif isinstance(value, str) and _SURROGATE.search(value):
+            yield path, "half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+        elif isinstance(value, dict | list) and depth > DEEPEST:
+            yield "", f"nested more than {DEEPEST} levels deep"
+        elif isinstance(value, dict | list):
+            waiting += [(p, depth + 1, v) for p, v in reversed(list(_children(path, value)))]
+
+
+def _children(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        yield from ((f"{path}[{i}]", item) for i, item in enumerate(value))
+        return
+    for key, item in value.items():
+        name = key if key.isidentifier() and len(key) <= 40 else _printable(key)
+        here = f"{path}.{name}" if path else name
+        if _SURROGATE.search(key):
+            yield path, _Flaw("a key with half of a surrogate pair, which is no character")
+        yield here, item
+
+
+class _Refused(ValueError):
+    """Raised in mid-decoding: the text must be decoded again, leniently, to say where."""
+
+
+def _no(why: str) -> Any:
+    raise _Refused(why)
+
+
+def _decoder(refuse: Any) -> json.JSONDecoder:
+    def constant(name: str) -> Any:
+        return refuse(f"{name} is not JSON; leave the field out or write null")
+
+    def real(digits: str) -> Any:
+        number = float(digits)
+        return number if math.isfinite(number) else refuse("a number beyond 1.8e308")
+
+    def whole(digits: str) -> Any:
+        # Python itself refuses to convert more than 4,300 digits, as a guard against attacks.
+        return int(digits) if len(digits) < 400 else refuse("a number of 400 digits or more")
+
+    def pairs(items: list[tuple[str, Any]]) -> Any:
+        fields = dict(items)
+        if len(fields) == len(items):
+            return fields
+        twin = Counter(key for key, _ in items).most_common(1)[0][0]
+        return refuse(f"the key {_printable(twin)} stands twice in one object")
+
+    return json.JSONDecoder(
+        parse_constant=constant, parse_float=real, parse_int=whole, object_pairs_hook=pairs
+    )
+
+
+def _printable(text: str) -> str:
+    return ascii(text if len(text) <= 40 else text[:40] + "...")
+
+
+_strict, _lenient = _decoder(_no), _decoder(_Flaw)

@@ -1,0 +1,101 @@
+"""`python -m tunegate.train RUN`: one training, in a process of its own, behind an open gate."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from . import baseline, console, exits, extensions
+from .extensions import Extensions
+from .files import write_whole
+from .models import open_model
+from .protocols import ModelUnknown, Trained, TrainingFailed
+from .runs import Run
+from .sealed import SealBroken
+from .state import State
+
+
+def main(folder: Path) -> int:
+    """Train the run of this folder unless it is finished; returns the process's exit code."""
+    run = Run(State(folder.parents[2]), folder.name)
+    try:
+        with FileLock(folder / "run.lock", timeout=0):
+            if not run.finished:
+                _train(run)
+        return 0
+    except Timeout:
+        print(f"run {run.id}: another process is training it", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"run {run.id}: interrupted; the same command takes it up again", file=sys.stderr)
+        return 130
+    except (TrainingFailed, SealBroken, ModelUnknown) as error:
+        print(f"run {run.id}: {error}", file=sys.stderr)
+    except Exception as error:  # a user gets one message; the traceback is kept for a developer
+        write_whole(folder / "error.log", traceback.format_exc().encode(), mode=0o600)
+        what = f"{type(error).__name__}: {error}"
+        print(f"run {run.id}: {what}\n  traceback: {folder / 'error.log'}", file=sys.stderr)
+    return exits.TRAINER_FAILED
+
+
+def _train(run: Run) -> None:
+    verify(run)
+    added = extensions.load(Path(p) for p in run.intent["plugins"])
+    trainer = added.trainers[run.plan.trainer]()
+    if problems := trainer.preflight(run.plan):
+        raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
+    before = _baseline(run, added)
+    trained = _located(trainer.train(run.plan, run.folder), run)
+    digest = open_model(trained.model, run.state.root, added.openers).digest
+    run.finish(Trained(trained.model, digest, trained.figures), before)
+
+
+def verify(run: Run) -> None:
+    """Raise SealBroken unless a gate opened on exactly the bytes that this run holds."""
+    receipt = run.receipt
+    if receipt["run"] != run.id:
+        raise SealBroken(f"the receipt is that of run {receipt['run']}")
+    for split in ("train", "validation"):
+        path = getattr(run.plan, split)
+        digest = receipt["data"].get(split, {}).get("digest")
+        if path is None and digest is None:
+            continue
+        if path is None or path.stem != digest:
+            raise SealBroken(f"the receipt is not about this {split} data")
+        try:
+            run.state.snapshot(digest, split)
+        except (OSError, ValueError) as error:
+            raise SealBroken(str(error)) from None
+
+
+def _baseline(run: Run, added: Extensions) -> dict[str, Any] | None:
+    """Measure the base where it was never measured; without test data there is nothing to."""
+    if run.plan.test is None:
+        print("baseline  not measured: no test data; a promotion will want it")
+        return None
+    test = run.state.snapshot(run.plan.test.stem, "test")
+    known = baseline.remembered(run.state, run.plan.base, test.digest)
+    if known is None:
+        with console.bar("baseline") as progress:
+            baseline.measure(run.plan.base, test, run.state, added.openers, progress)
+        known = baseline.remembered(run.state, run.plan.base, test.digest)
+    if known:
+        share = known["right"] / known["n"] if known["n"] else 0.0
+        print(f"baseline  {known['right']} of {known['n']} answers right ({share:.1%})", flush=True)
+    return known
+
+
+def _located(trained: Trained, run: Run) -> Trained:
+    """Make `folder:adapter`, relative to the run, a spec that can be opened from the root."""
+    scheme, _, rest = trained.model.partition(":")
+    if scheme != "folder" or not (run.folder / rest).is_dir():
+        return trained
+    inside = (run.folder / rest).resolve().relative_to(run.state.root.resolve())
+    return Trained(f"folder:{inside.as_posix()}", trained.digest, trained.figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))

@@ -1,0 +1,50 @@
+"""The verdict on a session: what the suite holds, what passed, whether the bytes are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import gate, inventory, receipt
+from .gate import Gate
+from .inventory import Inventory, InventoryFailed
+
+if TYPE_CHECKING:
+    from .session import GateSession
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate, and what a receipt or scorecard says of how it came to be open or closed."""
+
+    gate: Gate
+    inventory: Inventory = field(default_factory=lambda: Inventory([], []))
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def reach(
+    session: GateSession,
+    suite: Path,
+    before: dict[str, str],
+    exit_status: int,
+    needed: Sequence[str],
+) -> Verdict:
+    """Judge the session.
+
+    `before` is what the suite's files were when it began; of each split in `needed` some passed
+    test must have judged just the bytes that are on disk now.
+    """
+    options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
+    try:
+        listed = inventory.take(suite, session.root, options)
+    except InventoryFailed as error:
+        return Verdict(Gate(f"the suite could not be listed\n{error}"))
+    decided = gate.judge(session.tally, listed.tests, exit_status)
+    digests = session.splits.digests()
+    if decided.open and receipt.judged_files(suite, session.root) != before:
+        decided = Gate("the suite or its configuration changed while it ran; run again")
+    if decided.open:
+        decided = gate.same_bytes(session.tally, digests, needed)
+    return Verdict(decided, listed, digests)
