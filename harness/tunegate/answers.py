@@ -51,7 +51,9 @@ class Answers:
         keys = [(_key(m),) for m in messages]
         before = self.db.total_changes
         self.db.executemany("delete from answers where prompt = ?", keys)
-        return self.db.total_changes - before
+        removed = self.db.total_changes - before
+        self.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
+        return removed
 
     def close(self) -> None:
         """Close the database."""
