@@ -32,16 +32,28 @@ class Suites(Section):
     model: str = "suites/model"
 
 
+def _share(default: float) -> Any:
+    return Field(default=default, ge=0, le=1)
+
+
 class Limits(Section):
     """What the suites hold data and models to. `own` is for limits of your own checks."""
 
-    similarity: float = Field(default=0.85, gt=0, le=1)
-    near_duplicates: float = Field(default=0.02, ge=0, le=1)
-    rarest_class: float = Field(default=0.1, ge=0, le=1)
-    validation_share_low: float = Field(default=0.15, ge=0, le=1)
-    validation_share_high: float = Field(default=0.20, ge=0, le=1)
-    accuracy: float = Field(default=0.95, ge=0, le=1)
-    macro_f1: float = Field(default=0.90, ge=0, le=1)
+    # Data: format, size and splits.
+    fewest_examples: int = 10
+    largest_mb: float = 512
+    smallest_test: int = 100
+    validation_low: float = _share(0.15)
+    validation_high: float = _share(0.20)
+    psi: float = 0.25
+    drift_auc: float = _share(0.8)
+    # Data: duplicates, leakage, balance.
+    similarity: float = _share(0.85)
+    near_duplicates: float = _share(0.02)
+    rarest_class: float = _share(0.1)
+    # Models.
+    accuracy: float = _share(0.95)
+    macro_f1: float = _share(0.90)
     improvement: float = Field(default=0.0, ge=-1, le=1)
     own: dict[str, float] = {}
 
