@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .project import ConfigError
+from .project import ConfigError, nearest, read_table
+from .suites import USUAL
 
 
 class Section(BaseModel):
@@ -28,8 +28,8 @@ class Data(Section):
 class Suites(Section):
     """The folders whose tests are the gates, relative to the configuration."""
 
-    data: str = "suites/data"
-    model: str = "suites/model"
+    data: str = USUAL["data"]
+    model: str = USUAL["model"]
 
 
 def _share(default: float) -> Any:
@@ -74,16 +74,7 @@ def load(root: Path) -> Config:
 
     Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
     """
-    path = root / "tunegate.toml"
-    table: dict[str, Any]
-    try:
-        if path.is_file():
-            table = tomllib.loads(path.read_text("utf-8"))
-        else:
-            path = root / "pyproject.toml"
-            table = tomllib.loads(path.read_text("utf-8"))["tool"]["tunegate"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    path, table = read_table(root)
     try:
         return Config.model_validate(table)
     except ValidationError as error:
@@ -108,11 +99,3 @@ def _fields(model: type[BaseModel], table: list[str]) -> list[str]:
             return []
         model = inner
     return list(model.model_fields)
-
-
-def nearest(word: str, valid: list[str]) -> str:
-    """Return `, did you mean 'x'?` for the valid word nearest to a wrong one, or nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(word, valid, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""

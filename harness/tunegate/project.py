@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-TABLE = "[tool.tunegate"
+TABLE = ("[tool.tunegate]", "[tool.tunegate.")
 
 
 class ConfigError(Exception):
@@ -30,8 +31,32 @@ def find_root(start: Path) -> Path | None:
     return None
 
 
+def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file that configures the project at `root`, and its table, not yet validated.
+
+    Raises ConfigError where it is not TOML.
+    """
+    import tomllib
+
+    own = root / "tunegate.toml"
+    path = own if own.is_file() else root / "pyproject.toml"
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        return path, table if path == own else table["tool"]["tunegate"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
 def _has_table(pyproject: Path) -> bool:
     try:
         return any(line.startswith(TABLE) for line in pyproject.read_text("utf-8").splitlines())
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def nearest(word: str, valid: list[str]) -> str:
+    """Return `, did you mean 'x'?` for the valid word nearest to a wrong one, or nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, valid, n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import evidence, render, suites
-from .config import Config, load
 from .dataset import SPLITS
+from .inventory import Inventory
 from .ledger import Judgement, recording
-from .project import ConfigError
+from .project import ConfigError, read_table
 from .protocols import ModelUnknown
 from .score import Score
 from .splits import Splits, locate
@@ -22,6 +23,7 @@ from .state import State
 from .tally import Tally
 
 if TYPE_CHECKING:
+    from .config import Config
     from .extensions import Extensions
     from .judging import Judging
     from .models import Candidate
@@ -34,7 +36,6 @@ LEDGER = pytest.StashKey[list[Judgement]]()
 class GateSession:
     """One pytest session: its configuration, its data, and what became of its tests."""
 
-    config: Config
     splits: Splits
     pytest_config: pytest.Config
 
@@ -45,7 +46,16 @@ class GateSession:
         self.suites: list[Path] = []
         self.candidate: Candidate | None = None
         self.errand: Training | Judging | None = None
+        self.inventory = Inventory([])
         self.before_removal: list[str] = []
+        self.began = False
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, validated; raises ConfigError."""
+        from .config import load
+
+        return load(self.root)
 
     @cached_property
     def extensions(self) -> Extensions:
@@ -75,8 +85,8 @@ class GateSession:
 
     def _configure(self, config: pytest.Config) -> None:
         here = config.invocation_params.dir
-        self.config = load(self.root)
-        self.suites = suites.folders(self.config, self.root)
+        _, table = read_table(self.root)
+        self.suites = suites.folders(table.get("suites", {}), self.root)
         self.suite = suites.named(config.args, here, self.suites)
         given = {split: config.getoption(f"{split}_data") for split in SPLITS}
         wanted = self.suite is not None or any(given.values())
@@ -108,9 +118,15 @@ class GateSession:
 
     # Collection.
 
-    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, object, object]:
         """Keep a bare `pytest` out of the suites: model calls cost money."""
-        return True if self.suite is None and collection_path in self.suites else None
+        ignored = yield
+        if self.suite is None:
+            return True if collection_path in self.suites else ignored
+        if ignored and self.suite in collection_path.parents and collection_path.suffix == ".py":
+            self.inventory.removed.append(collection_path.relative_to(self.root).as_posix())
+        return ignored
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test that asks for `dataset` once per split."""
@@ -121,12 +137,18 @@ class GateSession:
         """Note what was collected before any conftest takes something out."""
         self.before_removal = [item.nodeid for item in items]
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that skips itself: what it holds is on nobody's list."""
+        if report.skipped:
+            self.inventory.skipped.append(report.nodeid)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Answer `--inventory`."""
         if listing := self.pytest_config.getoption("inventory"):
-            tests = [item.nodeid for item in session.items]
-            removed = [nodeid for nodeid in self.before_removal if nodeid not in set(tests)]
-            Path(listing).write_text(json.dumps({"tests": tests, "removed": removed}), "utf-8")
+            found = self.inventory
+            found.tests[:] = [item.nodeid for item in session.items]
+            found.removed.extend(n for n in self.before_removal if n not in set(found.tests))
+            Path(listing).write_text(json.dumps(asdict(found)), "utf-8")
 
     # Each test.
 
@@ -172,12 +194,33 @@ class GateSession:
             terminalreporter.write_line(line)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Outermost, so that every other plugin has had its say: then open or close the gate."""
-        result = yield
-        if self.errand is not None and not self.pytest_config.getoption("inventory"):
-            session.exitstatus = self.errand.finish(int(session.exitstatus))
-        return result
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Note what somebody's hook raises here: a `pytest.exit` would leave no other trace."""
+        self.began = True
+        try:
+            return (yield)
+        except BaseException as error:
+            self.tally.troubles["pytest_sessionfinish"] = f"{type(error).__name__} raised"
+            raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self) -> Generator[None, object, object]:
+        """Open or close the gate when all is over, so that every other plugin has had its say."""
+        try:
+            status = yield
+        except BaseException:
+            self._finish(1)
+            raise
+        return self._finish(int(status or 0))  # type: ignore[call-overload]
+
+    def _finish(self, status: int) -> int:
+        if self.errand is None or not self.began:  # --help, say
+            return status
+        try:
+            return self.errand.finish(status)
+        except OSError as error:
+            self.say("gate", f"closed: {error}", good=False)
+            return status or 1
 
     def say(self, label: str, text: str, good: bool | None = None) -> None:
         """Print one line of what tunegate decided."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .config import Config
 from .dataset import SPLITS, Dataset
 from .project import ConfigError
+
+if TYPE_CHECKING:
+    from .config import Config
 
 
 class Splits:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from .config import Config
 from .project import ConfigError
 
+USUAL = {"data": "suites/data", "model": "suites/model"}
 
-def folders(config: Config, root: Path) -> list[Path]:
-    """Return the folders of all suites: those configured, and their neighbours."""
-    own = [(root / name).resolve() for name in (config.suites.data, config.suites.model)]
+
+def folders(configured: Any, root: Path) -> list[Path]:
+    """Return the folders of all suites: those of the table `suites`, and their neighbours.
+
+    The table is not validated yet: that costs time at start-up, and most sessions run no suite.
+    """
+    said = configured if isinstance(configured, dict) else {}
+    own = [(root / str(said.get(key, usual))).resolve() for key, usual in USUAL.items()]
     homes = {path.parent for path in own} - {root.resolve()}
     beside = [p for home in homes if home.is_dir() for p in home.iterdir() if p.is_dir()]
     return sorted({*own, *(p for p in beside if p.name[0] not in "._")})

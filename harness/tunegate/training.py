@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import exits, extensions, receipt, sealed
-from .config import nearest
 from .models import model_spec
-from .project import ConfigError
+from .project import ConfigError, nearest
 from .protocols import Plan, Trainer
 from .runs import Run, run_id
 from .state import secret_key
