@@ -61,7 +61,7 @@ def missed(score: Score, sign: str, limit: float) -> list[str] | None:
 def summary(passed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     """Return what passing tests have to say all the same: scores, then hints."""
     notes = [note for notes in passed.values() for note in notes]
-    scores = [note for note in notes if note.get("limit") is not None]
+    scores = [note for note in notes if note.get("value") is not None]
     lines = ["", *scores_table(scores)] if scores else []
     hints = dict.fromkeys(
         (n["name"], n["split"], hint) for n in notes for hint in n.get("hints", ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Generator
 from dataclasses import asdict
 from functools import cached_property
@@ -106,6 +107,8 @@ class GateSession:
             raise ConfigError("--train-with and --model in one session: one suite at a time")
         if alias and not model:
             raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
+        if (trainer or model) and sys.flags.optimize:
+            raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
         if trainer:
             from .training import Training
 
@@ -132,10 +135,13 @@ class GateSession:
         """Run a test that asks for `dataset` once per split."""
         evidence.parametrize(metafunc, list(self.splits.paths))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
         """Note what was collected before any conftest takes something out."""
         self.before_removal = [item.nodeid for item in items]
+        return (yield)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a file that skips itself: what it holds is on nobody's list."""
@@ -190,7 +196,7 @@ class GateSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the scores that were judged, and the hints."""
-        for line in render.summary(self.tally.passed):
+        for line in render.summary(self.tally.passed) if self.suite else ():
             terminalreporter.write_line(line)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
