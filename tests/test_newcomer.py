@@ -1,0 +1,98 @@
+"""A newcomer, for real: a fresh clone, `make demo` twice, the README's commands, the wheel."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_readme import READMES, commands
+
+ROOT = Path(__file__).parents[1]
+SPLITS = ("train", "validation", "test")
+pytestmark = pytest.mark.slow
+
+
+def run(command: str, folder: Path, **more: str) -> str:
+    """Run a shell command as a newcomer would, outside of every environment of ours."""
+    hidden = ("VIRTUAL_ENV", "PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
+    env = {k: v for k, v in os.environ.items() if k not in hidden} | more
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone with an environment that its own files have set up."""
+    folder = tmp_path_factory.mktemp("newcomer") / "tunegate"
+    run(f"git clone --quiet {ROOT} {folder}", ROOT)
+    run("make .venv/.ready", folder, PYTHON=sys.executable)
+    return folder
+
+
+def test_the_demo_promotes_and_a_second_one_redoes_nothing(clone: Path) -> None:
+    first = run("make demo", clone)
+    assert "production is now run:" in first
+    assert "of 480 right" in first
+    lines = (clone / "registry.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+    assert json.loads(lines[0])["alias"] == "production"
+
+    again = run("make demo", clone)
+    assert "was trained on exactly this before; nothing to do" in again
+    assert (clone / "registry.jsonl").read_text().splitlines() == lines
+    assert run("git status --porcelain", clone) == ""
+
+
+@pytest.mark.parametrize("readme", READMES[:1])
+def test_the_commands_of_the_readme_work_in_a_project(
+    readme: str, clone: Path, tmp_path: Path
+) -> None:
+    triage = clone / "examples" / "triage"
+    rows = [(triage / "data" / f"{split}.jsonl").read_text("utf-8") for split in SPLITS]
+    (tmp_path / "tickets.jsonl").write_text("".join(rows), "utf-8")
+    path = f"{clone / '.venv' / 'bin'}:{os.environ['PATH']}"
+    printed = {}
+    for command in commands(readme):
+        if command.startswith("make"):
+            continue
+        printed[command] = run(command, tmp_path, PATH=path, HF_HUB_OFFLINE="1")
+        if command == "tunegate init":
+            shorten(tmp_path / "tunegate.toml", triage / "base")
+    assert any("gate      open" in text for text in printed.values())
+    assert "promote   production" in printed["tunegate history"]
+
+
+def shorten(config: Path, base: Path) -> None:
+    """Name a base, and train briefly: what is tested here are the commands, not the model."""
+    text = config.read_text().replace("path/to/a/base/model", str(base))
+    brief = "epochs = 1\nbatch = 32\nlearning_rate = 2e-3\nmax_new_tokens = 8\n"
+    text = text.replace("# epochs = 3\n", brief).replace("# accuracy = 0.95", "accuracy = 0.0")
+    config.write_text(text.replace("# macro_f1 = 0.90", "macro_f1 = 0.0"))
+
+
+def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) -> None:
+    pip = "-m pip --quiet --disable-pip-version-check"
+    run(f".venv/bin/python {pip} wheel --no-deps -w {tmp_path} .", clone)
+    wheel = next(tmp_path.glob("tunegate-*.whl"))
+    run(f"{sys.executable} -m venv env", tmp_path)
+    run(f"env/bin/python {pip} install -c {clone / 'constraints.txt'} {wheel}", tmp_path)
+
+    project = tmp_path / "project"
+    project.mkdir()
+    run("../env/bin/tunegate init", project)
+    data = clone / "examples" / "triage" / "data"
+    options = " ".join(f"--{split}-data {data / split}.jsonl" for split in SPLITS)
+    assert " passed" in run(f"../env/bin/pytest suites/data -q {options}", project)
+
+    missing = subprocess.run(
+        ["../env/bin/pytest", "suites/data", "-q", "--train-with", "qlora", *options.split()],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = missing.stdout + missing.stderr
+    assert missing.returncode in (4, 70), told
+    assert "Traceback" not in told

@@ -1,0 +1,67 @@
+"""What README.md tells a stranger to type works, and README.pt-BR.md tells the same.
+
+The `make` commands run in `.ci/run`; the commands that train run in tests/test_newcomer.py.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.pt-BR.md")
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    text = (ROOT / readme).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def commands(readme: str) -> list[str]:
+    """Return what a stranger types, in order."""
+    lines = "".join(blocks(readme, "console")).splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def test_both_readmes_give_the_same_commands_and_code() -> None:
+    one, other = ([re.sub(r'--why ".*?"', "", c) for c in commands(r)] for r in READMES)
+    assert one == other
+    for language in ("python", "json"):
+        lengths = [[len(b.splitlines()) for b in blocks(r, language)] for r in READMES]
+        assert lengths[0] == lengths[1]
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_link_leads_somewhere(readme: str) -> None:
+    text = (ROOT / readme).read_text("utf-8")
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]
+    assert targets
+    assert [t for t in targets if not (ROOT / t).exists()] == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_code_in_it_runs(readme: str, tmp_path: Path) -> None:
+    """The custom check is a test file in a suite; the rest is a script."""
+    (tmp_path / "tunegate.toml").write_text('[data]\ntrain = "train.jsonl"\n')
+    example = blocks(readme, "json")[0].strip()
+    (tmp_path / "train.jsonl").write_text(f"{example}\n" * 3)
+    suite = tmp_path / "suites" / "data"
+    suite.mkdir(parents=True)
+    for code in blocks(readme, "python"):
+        if "def test_" in code:
+            (suite / "test_custom.py").write_text(code)
+            ran = run(["-m", "pytest", "-q", "suites/data"], tmp_path)
+            assert "2 passed" in ran
+        else:
+            assert "email" in run(["-c", code], tmp_path)
+
+
+def run(args: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *args], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
