@@ -1,27 +1,23 @@
 """The near-duplicate search, compiled: import it only where numba is installed and pays.
 
-Two lower bounds and a bit-parallel algorithm, each exact. Letters are counted per bucket (a *bag*):
-an insertion or a deletion changes one count by one, so the sum of absolute differences between two
-bags never exceeds their Indel distance. What survives goes through the bit-parallel longest common
-subsequence of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, in the band
-that the distance allows, given up as soon as it can no longer be reached.
+What the sketches leave over goes through the bit-parallel longest common subsequence of H. Hyyrö
+(2004), *Bit-parallel LCS-length computation revisited*, in the band that the distance allows, and
+is given up once the distance is out of reach. Both are exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from ._sketches import BITS
+
 if TYPE_CHECKING:
     from ._near import Search
-
-BUCKETS = 64  # letters with a bag of their own: 48; the rarer ones share the other 16
-LONG = 96  # letters; from here on pairs of letters are counted as well
-PAIRS = 512
 
 Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,23 +40,22 @@ def _farthest(total: int, cutoff: float) -> int:
 
 
 @_compiled
-def _apart(left: Array, right: Array) -> int:
-    """Return the sum of absolute differences between two bags."""
-    total = np.int32(0)
-    for k in range(left.size):
-        total += np.int32(abs(np.int32(left[k]) - np.int32(right[k])))
-    return total
+def _ones(word: Any) -> int:
+    # LLVM knows this pattern, and makes one instruction of it.
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    low = word & np.uint64(0x3333333333333333)
+    word = low + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)  # type: ignore[no-any-return]
 
 
 @_compiled
-def _ones(word: int) -> int:
-    # LLVM knows this pattern, and makes one instruction of it.
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + (
-        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
-    )
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+def _apart(left: Array, right: Array) -> int:
+    """Return in how many bits two sketches differ: never more than the Indel distance."""
+    total = np.uint64(0)
+    for w in range(BITS // 64):
+        total += _ones(left[w] ^ right[w])
+    return np.int64(total)  # type: ignore[return-value]
 
 
 @_compiled
@@ -116,21 +111,9 @@ def _distance(m: int, other: Array, slots: Array, masks: Array, state: Array, li
 
 
 @_compiled
-def _fill(letters: Array, starts: Array, bags: Array, pairs: Array) -> None:
-    for i in range(starts.size - 1):
-        for k in range(starts[i], starts[i + 1]):
-            at = letters[k] if letters[k] < 48 else 48 + letters[k] % 16
-            bags[i, at] += bags[i, at] < 255  # a full bucket keeps the bound a lower bound
-        if starts[i + 1] - starts[i] >= LONG:
-            for k in range(starts[i] + 1, starts[i + 1]):
-                at = (letters[k - 1] * 31 + letters[k]) % PAIRS
-                pairs[i, at] += pairs[i, at] < 255
-
-
-@_compiled
 def _scan(
-    text: Array, bag: Array, pair_bag: Array,
-    letters: Array, starts: Array, bags: Array, pair_bags: Array,
+    text: Array, fold: Array, sketch: Array,
+    letters: Array, starts: Array, folds: Array, sketches: Array,
     lo: int, hi: int, labels: Array, skip: int, cutoff: float,
     slots: Array, masks: Array, state: Array, found: Array, distances: Array,
 ) -> int:  # fmt: skip
@@ -140,10 +123,9 @@ def _scan(
         if starts[j + 1] - starts[j] != size:
             size = starts[j + 1] - starts[j]
             limit = _farthest(text.size + size, cutoff)
-        if labels[j] == skip or labels[j] < 0 or _apart(bag, bags[j]) > limit:
+        if _ones(fold[0] ^ folds[j, 0]) + _ones(fold[1] ^ folds[j, 1]) > limit:
             continue
-        # An insertion or a deletion changes the counts of three pairs of letters at most.
-        if min(text.size, size) >= LONG and _apart(pair_bag, pair_bags[j]) > 3 * limit:
+        if labels[j] == skip or labels[j] < 0 or _apart(sketch, sketches[j]) > limit:
             continue
         if not learnt:
             _learn(text, slots, masks)
@@ -158,41 +140,11 @@ def _scan(
     return count
 
 
-class _Side:
-    """Texts as one array of letters, each letter by its rank, with their bags."""
-
-    def __init__(self, texts: Sequence[str], ranks: Array) -> None:
-        self.sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes)])
-        self.letters = ranks[_points(texts)]
-        self.longest = int(self.sizes.max(initial=0))
-        self.bags = np.zeros((len(texts), BUCKETS), np.uint8)
-        self.pairs = np.zeros((len(texts), PAIRS if self.longest >= LONG else 1), np.uint8)
-        _fill(self.letters, self.starts, self.bags, self.pairs)
-
-
-def _points(texts: Sequence[str]) -> Array:
-    # JSON may hold lone surrogates: a text that has one is still a text.
-    data = "".join(texts).encode("utf-32-le", "surrogatepass")
-    return np.frombuffer(data, np.uint32)
-
-
-def _ranks(texts: Sequence[Sequence[str]]) -> Array:
-    """Return each code point's rank, the commonest first."""
-    counts = sum(np.bincount(_points(side), minlength=0x110000) for side in texts)
-    ranks = np.zeros(0x110000, np.int32)
-    ranks[np.argsort(-np.asarray(counts), kind="stable")] = np.arange(0x110000, dtype=np.int32)
-    return ranks
-
-
 class Compiled:
     """Finds the targets near to a query; see `Near` in `_near`."""
 
     def __init__(self, search: Search) -> None:
-        queries, targets = search.queries.texts, search.targets.texts
-        ranks = _ranks([queries] if search.within else [queries, targets])
-        self.queries = _Side(queries, ranks)
-        self.targets = self.queries if search.within else _Side(targets, ranks)
+        self.queries, self.targets = search.letters
         self.lo, self.hi = search.windows
         self.cutoff = search.cutoff
         self._make_room()
@@ -211,8 +163,8 @@ class Compiled:
         one, other = self.queries, self.targets
         text = one.letters[one.starts[i] : one.starts[i + 1]]
         count = _scan(
-            text, one.bags[i], one.pairs[i],
-            other.letters, other.starts, other.bags, other.pairs,
+            text, one.folds[i], one.sketches[i],
+            other.letters, other.starts, other.folds, other.sketches,
             self.lo[i], self.hi[i], labels, skip, self.cutoff,
             self.slots, self.masks, self.state, self.found, self.distances,
         )  # fmt: skip

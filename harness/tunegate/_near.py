@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
+
+    from ._sketches import Letters
 
     Array = npt.NDArray[Any]
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     # A target whose label is negative is left out for every query.
     Near = Callable[[int, Array, int], tuple[Array, Array]]
 
-BLOCK = 32  # queries that rapidfuzz compares at once; memory: BLOCK x COLUMNS x 8 bytes
+BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
 COLUMNS = 100_000  # targets at once
-KERNEL_PAYS = 2.0  # seconds of estimated work in rapidfuzz; importing numba takes 0.4
+SKETCHES_PAY = 0.05  # seconds of estimated work: making them takes some
+SKETCHES_TELL = 160  # letters, on average: beyond, nearly all pairs are left over
+KERNEL_PAYS = 2.0  # seconds; importing numba and the kernel takes 0.6, compiling it once 1.5
 KERNEL_MEMORY = (
     1 << 28
 )  # bytes for one query's masks: a text of a million Chinese letters needs more
@@ -80,12 +83,19 @@ class Search:
         hi = np.searchsorted(longest_first, -(sizes * shrink - slack), "right")
         return (self.queries.numbers + 1 if self.within else lo), hi
 
-    @property
+    @cached_property
+    def letters(self) -> tuple[Letters, Letters]:
+        from ._sketches import both
+
+        return both(self.queries.texts, self.targets.texts)
+
+    @cached_property
     def seconds(self) -> float:
-        """About what rapidfuzz takes: 35 ns a pair, more where a text has more than 64 letters."""
+        """About what it takes without the kernel: 15 ns a pair of 60 letters, 13 µs of 1,000."""
         lo, hi = self.windows
         words = self.queries.sizes / 64
-        return float(((hi - lo).clip(0) * (35e-9 + 25e-9 * words * words)).sum())
+        each = 1e-9 * (5 + (15 * words**3).clip(0, 55 * words**2))
+        return float(((hi - lo).clip(0) * each).sum())
 
     @property
     def fits(self) -> bool:
@@ -117,12 +127,16 @@ def _installed() -> bool:
 
 
 class Plain:
-    """The search in rapidfuzz alone, a block of queries at a time."""
+    """The search in numpy and rapidfuzz alone, a block of queries at a time."""
 
     def __init__(self, search: Search) -> None:
+        import numpy as np
+
         self.search = search
         self.lo, self.hi = search.windows
         self.rows: dict[int, tuple[Array, Array]] = {}
+        # numpy 1 cannot count bits.
+        self.sketched = search.seconds > SKETCHES_PAY and hasattr(np, "bitwise_count")
 
     def near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         if i not in self.rows:
@@ -134,41 +148,56 @@ class Plain:
     def _block(self, i: int, labels: Array) -> dict[int, tuple[Array, Array]]:
         import numpy as np
 
-        ahead = np.arange(i, min(i + 4 * BLOCK, len(self.lo)))
+        block = np.arange(i, min(i + 4 * BLOCK, len(self.lo)))
         if self.search.within:  # a text that another one has claimed will not be asked for
-            ahead = ahead[labels[ahead] >= 0]
-        block = ahead[:BLOCK]
-        lo, hi = self.lo[block].min(), self.hi[block].max()
-        targets = np.arange(lo, max(lo, hi))
+            block = block[labels[block] >= 0]
+        block = block[:BLOCK]
+        targets = np.arange(self.lo[block].min(), self.hi[block].max())
         targets = targets[labels[targets] >= 0]
-        parts = [
-            self._compare(block, targets[k : k + COLUMNS])
-            for k in range(0, max(len(targets), 1), COLUMNS)
-        ]
-        rows, found, similarities = (np.concatenate(column) for column in zip(*parts, strict=True))
-        found, similarities = (
-            found[np.argsort(rows, kind="stable")],
-            similarities[np.argsort(rows, kind="stable")],
-        )
-        cuts = np.searchsorted(np.sort(rows), np.arange(1, len(block)))
-        per_row = zip(np.split(found, cuts), np.split(similarities, cuts), strict=True)
-        return dict(zip(map(int, block), per_row, strict=True))
+        chunks = [targets[k : k + COLUMNS] for k in range(0, max(len(targets), 1), COLUMNS)]
+        parts = zip(*(self._compare(block, chunk) for chunk in chunks), strict=True)
+        rows, found, similarities = map(np.concatenate, parts)
+        order = np.argsort(rows, kind="stable")
+        cuts = np.searchsorted(rows[order], np.arange(1, len(block)))
+        each = (np.split(column[order], cuts) for column in (found, similarities))
+        return dict(zip(map(int, block), zip(*each, strict=True), strict=True))
 
     def _compare(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
+        sketched = self.sketched and self.search.queries.sizes[block].mean() < SKETCHES_TELL
+        compare = self._left_over if sketched else self._all
+        rows, found, similarities = compare(block, targets)
+        # Told the cutoff itself, rapidfuzz 3.14 gives 0 for some pairs that stand at it.
+        near = (similarities >= self.search.cutoff) & (found >= self.lo[block][rows])
+        return rows[near], found[near], similarities[near]
+
+    def _all(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
         import numpy as np
-        from rapidfuzz.distance import Indel
         from rapidfuzz.process import cdist
 
-        queries, choices = self.search.queries.texts, self.search.targets.texts
-        table: npt.NDArray[np.float64] = cdist(
-            [queries[i] for i in block],
-            [choices[j] for j in targets],
-            scorer=Indel.normalized_similarity,
-            # rapidfuzz 3.14 gives 0 for some pairs that stand at its cutoff to the last bit.
-            score_cutoff=self.search.cutoff - 1e-6,
-            dtype=np.float64,
-        )
-        rows, columns = np.nonzero(table >= self.search.cutoff)
-        found = targets[columns]
-        inside = found >= self.lo[block][rows]
-        return rows[inside], found[inside], table[rows, columns][inside]
+        one, other = self._texts(block, targets)
+        table: Array = cdist(one, other, **self._scoring())
+        rows, columns = np.nonzero(table)
+        return rows, targets[columns], table[rows, columns]
+
+    def _left_over(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
+        from rapidfuzz.process import cpdist
+
+        from ._sketches import candidates
+
+        queries, choices = self.search.letters
+        rows, found = candidates(queries, block, choices, targets, self.search.cutoff)
+        one, other = self._texts(block[rows], found)
+        similarities: Array = cpdist(one, other, **self._scoring())
+        return rows, found, similarities
+
+    def _texts(self, queries: Array, targets: Array) -> tuple[list[str], list[str]]:
+        one, other = self.search.queries.texts, self.search.targets.texts
+        return [one[i] for i in queries], [other[j] for j in targets]
+
+    def _scoring(self) -> dict[str, Any]:
+        import numpy as np
+        from rapidfuzz.distance import Indel
+
+        cutoff = self.search.cutoff - 1e-6
+        scorer = Indel.normalized_similarity
+        return {"scorer": scorer, "score_cutoff": cutoff, "dtype": np.float64}

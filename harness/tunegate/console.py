@@ -15,9 +15,10 @@ def bar(what: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Bar(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    left, console = TimeRemainingColumn(), Console(stderr=True)
+    quiet = not console.is_terminal  # in a log, a bar is an empty line
+    with Bar(*columns, left, console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(what, total=None, visible=False)
 
         def move(done: int, total: int, errors: int) -> None:

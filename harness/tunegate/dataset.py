@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from .findings import Finding
 from .reader import read
+from .tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,8 @@ def _joined(messages: Iterator[Mapping[str, Any]]) -> str:
 class Dataset(Sequence[Example]):
     """The examples of one split, with the sha256 of the bytes they were read from.
 
-    `problems` holds a finding for every line that would not parse: nothing is dropped unsaid.
+    `problems` holds a finding for every line that would not parse, and a hint where rows were of
+    another shape (Alpaca, ShareGPT, a table) and became messages: nothing happens unsaid.
     """
 
     def __init__(
@@ -93,17 +95,27 @@ class Dataset(Sequence[Example]):
         self.problems = tuple(problems)
 
     @classmethod
-    def read(cls, path: Path | str, split: str = "") -> Dataset:
-        """Read a JSONL file or a JSON array of `{"messages": [...]}`.
+    def read(
+        cls, path: Path | str, split: str = "", columns: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Read a JSONL file or a JSON array of `{"messages": [...]}`; Alpaca and ShareGPT too.
 
-        Raises OSError where the file cannot be read; a bad line is a problem, never an exception.
+        With `columns`, such as `{"prompt": "text", "reply": "category"}`: a CSV or Parquet file.
+        Raises OSError where the file cannot be read, ValueError where `columns` does not fit it; a
+        bad line is a problem, never an exception.
         """
-        return cls.parse(Path(path).read_bytes(), split=split, path=path)
+        return cls.parse(Path(path).read_bytes(), split=split, path=path, columns=columns)
 
     @classmethod
-    def parse(cls, data: bytes, split: str = "", path: Path | str = "") -> Dataset:
+    def parse(
+        cls,
+        data: bytes,
+        split: str = "",
+        path: Path | str = "",
+        columns: Mapping[str, str] | None = None,
+    ) -> Dataset:
         """Make a dataset of a file's bytes."""
-        rows, problems = read(data)
+        rows, problems = read_table(data, columns) if columns else read(data)
         examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
         digest = hashlib.sha256(data).hexdigest()
         return cls(examples, split=split, path=path, digest=digest, problems=problems)
@@ -136,5 +148,6 @@ class Dataset(Sequence[Example]):
         return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own})
 
     def __repr__(self) -> str:
-        bad = f", {len(self.problems):,} problems" if self.problems else ""
+        wrong = sum(not problem.hint for problem in self.problems)
+        bad = f", {wrong:,} problems" if wrong else ""
         return f"<{self.split or 'dataset'}: {len(self):,} examples{bad}, {self.digest[:12]}>"

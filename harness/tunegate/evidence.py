@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,22 +55,15 @@ def note(
 
 
 def sections(ledger: Sequence[Judgement], verbosity: int) -> Iterator[tuple[str, str]]:
-    """Yield a heading and a table for each judgement that did not hold."""
+    """Yield a heading and a table for each value that did not hold, once."""
     rows = {0: render.ROWS, 1: 50}.get(max(verbosity, 0), 0)
-    for judgement in ledger:
-        subject = judgement.subject
-        if judgement.held:
-            continue
-        if isinstance(subject, Findings):
-            yield render.findings_title(subject), render.findings_table(subject, rows)
-        elif isinstance(subject, Score):
-            if subject.detail:
-                yield f"{subject.name}: detail", subject.detail
-            if subject.misses:
-                yield (
-                    render.findings_title(subject.misses),
-                    render.findings_table(subject.misses, rows),
-                )
+    for subject in {id(j.subject): j.subject for j in ledger if not j.held}.values():
+        found = subject.misses if isinstance(subject, Score) else subject
+        if isinstance(subject, Score) and subject.detail:
+            yield f"{subject.name}: detail", subject.detail
+        if isinstance(found, Findings) and len(found):
+            title = render.findings_title(found, Path.cwd())
+            yield title, render.findings_table(found, rows)
 
 
 def explain(report: pytest.TestReport, ledger: Sequence[Judgement], verbosity: int) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -18,10 +18,15 @@ class InventoryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The node ids of a suite; `removed` were collected, then taken out by a conftest or plugin."""
+    """The node ids of a suite.
+
+    `removed` was taken out by a conftest or plugin: tests, or whole files. `skipped` is files that
+    skipped themselves while they were imported, with tests that nobody can count.
+    """
 
     tests: list[str]
-    removed: list[str]
+    removed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
 
 # What a caller could bend the listing with.
@@ -38,7 +43,8 @@ def take(suite: Path, root: Path, options: Sequence[str] = ()) -> Inventory:
         listing = Path(folder) / "inventory.json"
         command = [
             *(sys.executable, "-m", "pytest", str(suite), "--collect-only", "-q"),
-            *("-o", "addopts=", "-p", "no:cacheprovider", f"--inventory={listing}", *options),
+            *("-o", "addopts=", "-p", "no:cacheprovider", "-p", "tunegate"),
+            *(f"--inventory={listing}", *options),
         ]
         env = {k: v for k, v in os.environ.items() if k not in _BENDERS}
         child = subprocess.run(
@@ -46,5 +52,12 @@ def take(suite: Path, root: Path, options: Sequence[str] = ()) -> Inventory:
         )
         # 5: no test collected, which is the gate's to judge.
         if child.returncode not in (0, 5) or not listing.exists():
-            raise InventoryFailed((child.stdout + child.stderr).strip()[-2000:])
+            raise InventoryFailed(_reason(child.stdout + child.stderr))
         return Inventory(**json.loads(listing.read_text("utf-8")))
+
+
+def _reason(output: str) -> str:
+    """Return the line of pytest's output that says what went wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines or ["it printed nothing"])[-1].removeprefix("ERROR: ")

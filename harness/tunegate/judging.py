@@ -25,15 +25,15 @@ class Judging:
         option = f"--model {said}"
         self.session, self.alias, self.why = session, alias, why
         self.suite = check_role(session.suite, session.root, session.config.suites.model, option)
-        session.roles.model(
-            "candidate"
-        )  # a spec that opens nothing ends here, before the first test
+        # A spec that opens nothing ends here, before the first test.
+        session.roles.model("candidate")
         self.before = receipt.judged_files(self.suite, session.root)
 
     def finish(self, exit_status: int) -> int:
         """Write the scorecard, and promote where it was asked for and may be done."""
         session = self.session
-        verdict = reach(session, self.suite, self.before, exit_status, ["test"])
+        model, needed = session.roles.model("candidate").digest, ["test", "predictions"]
+        verdict = reach(session, self.suite, self.before, exit_status, needed, model)
         card = self._card(verdict)
         digest = self._keep(card)
         if not verdict.gate.open:

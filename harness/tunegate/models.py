@@ -9,6 +9,7 @@ from . import runs
 from .extensions import Opener
 from .protocols import Model, ModelUnknown
 from .runs import Run, RunUnknown
+from .sealed import SealBroken
 from .state import State
 
 
@@ -26,18 +27,22 @@ def candidate(said: str, state: State) -> Candidate:
         return Candidate(said, _made(said, state))
     try:
         run = runs.find(state, said.removeprefix("run:"))
-    except RunUnknown as error:
+        return Candidate(str(run.record["model"]), run)
+    except (RunUnknown, SealBroken) as error:
         raise ModelUnknown(f"--model {said}: {error}") from None
-    return Candidate(str(run.record["model"]), run)
 
 
 def _made(spec: str, state: State) -> Run | None:
     """Find the run that made the model of this spec (`openai:ft:...`, an adapter's folder)."""
-    for path in state.runs.glob("*/run.json"):
-        run = Run(state, path.parent.name)
-        if run.record["model"] in (spec, f"folder:{spec}"):
-            return run
-    return None
+    made = (Run(state, path.parent.name) for path in state.runs.glob("*/run.json"))
+    return next((run for run in made if _model_of(run) in (spec, f"folder:{spec}")), None)
+
+
+def _model_of(run: Run) -> str | None:
+    try:
+        return str(run.record["model"])
+    except SealBroken:  # a run that nobody can vouch for made nothing
+        return None
 
 
 def model_spec(said: str, openers: dict[str, Opener]) -> str:

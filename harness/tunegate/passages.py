@@ -1,8 +1,8 @@
 """Passages that two texts share word for word: runs of 13 words.
 
-The measure by which GPT-3's test sets were cleaned (Brown et al. 2020, *Language Models are Few-Shot
-Learners*, appendix C): runs of 13 words, in lower case and without punctuation, those that turn
-up in more than ten documents being boilerplate.
+The measure by which GPT-3's test sets were cleaned (Brown et al. 2020, *Language Models are
+Few-Shot Learners*, appendix C): runs of 13 words, in lower case and without punctuation, those
+that turn up in more than ten documents being boilerplate.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ BOILERPLATE = 10  # rows
 _WORD = re.compile(r"\w+")
 
 
-def runs(text: str) -> set[str]:
-    """Return each run of 13 words; a text of fewer words has none."""
+def runs(text: str) -> list[str]:
+    """Return each run of 13 words once, in order; a text of fewer words has none."""
     words = _WORD.findall(text.lower())
-    return {" ".join(words[k : k + WORDS]) for k in range(len(words) - WORDS + 1)}
+    found = (" ".join(words[k : k + WORDS]) for k in range(len(words) - WORDS + 1))
+    return list(dict.fromkeys(found))
 
 
-def rows_by_run(texts: Sequence[str], only: Mapping[str, object] | None = None) -> dict[str, list[int]]:
+def rows_by_run(
+    texts: Sequence[str], only: Mapping[str, object] | None = None
+) -> dict[str, list[int]]:
     """Return the places of the texts that hold each run; `only` these, to bound the memory."""
     places: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
@@ -40,8 +43,9 @@ def shared(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int
     ours = rows_by_run(left)
     theirs = rows_by_run(right, only=ours)
     first: dict[int, tuple[int, str]] = {}
-    for run, found in theirs.items():
-        if len(found) + len(ours[run]) <= BOILERPLATE:
-            for i in ours[run]:
-                first[i] = min(first.get(i, (found[0], run)), (found[0], run))
+    for run, rows in ours.items():
+        found = theirs.get(run, [])
+        if found and len(found) + len(rows) <= BOILERPLATE:
+            for i in rows:
+                first[i] = min(first.get(i, (found[0], run)), (found[0], run), key=lambda f: f[0])
     yield from ((i, j, run) for i, (j, run) in sorted(first.items()))

@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     start = getattr(config, "_rootpath", None) or Path.cwd()
     try:
-        root = find_root(start)
+        root = find_root(start) or find_root(Path.cwd())
     except ConfigError as error:
         import pytest
 

@@ -11,7 +11,6 @@ from .models import Candidate
 from .runs import Run
 from .sealed import SealBroken
 from .state import State
-from .train import verify
 
 
 class Refused(Exception):
@@ -26,7 +25,7 @@ def vet(candidate: Candidate, model_digest: str, test: Dataset, state: State) ->
         )
     run = candidate.run
     try:
-        verify(run)
+        run.verify()
     except SealBroken as error:
         raise Refused(str(error)) from None
     if run.record["digest"] != model_digest:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 from .dataset import Example
+
+K = TypeVar("K", bound=Hashable)
 
 SHARED_BY = 0.5  # of the rows: an instruction that this many begin or end with is boilerplate
 FEWEST = 20  # rows: among fewer, half of them may well be true duplicates
@@ -70,17 +72,27 @@ def classes(examples: Sequence[Example]) -> Counter[str]:
     return labels if few and all(map(is_label, labels)) else Counter()
 
 
-def unspoken(example: Example) -> str:
-    """Return what an example holds beside its text, as JSON: images, tool calls; "" for nothing.
+def pictures(example: Example) -> str:
+    """Return the parts of an example that are not text, as JSON; "" for none.
 
-    Two rows that ask the same about different pictures are not duplicates.
+    Two rows that ask the same about different pictures are not alike.
     """
-    found: list[Any] = []
-    for message in example.messages:
-        content = message.get("content")
-        parts = content if isinstance(content, list) else []
-        found += [p for p in parts if not (isinstance(p, dict) and "text" in p)]
-        found += [message[key] for key in ("tool_calls", "function_call") if message.get(key)]
-    return json.dumps(found, sort_keys=True) if found else ""
+    contents = [message.get("content") for message in example.messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    shown = [part for part in parts if not (isinstance(part, dict) and "text" in part)]
+    return json.dumps(shown, sort_keys=True) if shown else ""
 
 
+def calls(example: Example) -> str:
+    """Return the tool calls of an example as JSON; "" for none."""
+    keys = ("tool_calls", "function_call")
+    made = [message[key] for message in example.messages for key in keys if message.get(key)]
+    return json.dumps(made, sort_keys=True) if made else ""
+
+
+def places_by(examples: Iterable[Example], key: Callable[[Example], K]) -> dict[K, list[int]]:
+    """Return the places of the examples, by a key."""
+    places: dict[K, list[int]] = {}
+    for place, example in enumerate(examples):
+        places.setdefault(key(example), []).append(place)
+    return places

@@ -27,7 +27,7 @@ FOREIGN = {
     b"\x1f\x8b": "the file is compressed with gzip; unpack it first",
     b"PK\x03\x04": "the file is a zip archive (or a spreadsheet); unpack or export it first",
     b"(\xb5/\xfd": "the file is compressed with zstd; unpack it first",
-    b"PAR1": "the file is Parquet; it is read with a mapping of its columns",
+    b"PAR1": "the file is Parquet; say which columns it has: columns={'prompt': ..., 'reply': ...}",
 }
 BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"[ \t\r\n\f\v]*")

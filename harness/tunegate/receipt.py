@@ -7,6 +7,12 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+# Any of these can say what pytest takes for a test.
+PYTEST_FILES = (
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
+    *("pyproject.toml", "tox.ini", "setup.cfg"),
+)
+
 
 def judged_files(suite: Path, root: Path) -> dict[str, str]:
     """Digest what decides what a suite says: its files, the conftests above it, the configuration.
@@ -16,7 +22,7 @@ def judged_files(suite: Path, root: Path) -> dict[str, str]:
     above = [folder for folder in suite.parents if folder == root or root in folder.parents]
     own = [p for p in suite.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     also = [folder / "conftest.py" for folder in above]
-    also += [root / "tunegate.toml", root / "pyproject.toml"]
+    also += [root / name for name in ("tunegate.toml", *PYTEST_FILES)]
     files = sorted({*own, *(p for p in also if p.is_file())})
     return {
         p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files

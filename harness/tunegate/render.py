@@ -5,42 +5,47 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .findings import Finding, Findings
-from .score import Score
+from .score import Score, shown, shown_limit
 
 WIDTH = 80
 ROWS = 12
+ONE_ERROR = "answer could not be had; it counts"
 
 
-def findings_title(findings: Findings) -> str:
-    """Return the heading of a table of findings."""
-    where = f" in {findings.path}" if findings.path not in ("", ".") else ""
-    return f"{findings.name}: {len(findings):,} of {findings.split or 'the data'}{where}"
+def findings_title(findings: Findings, here: Path | None = None) -> str:
+    """Return the heading of a table of findings; a path below `here` is told from there."""
+    path = Path(findings.path)
+    if here is not None and here in path.parents:
+        path = path.relative_to(here)
+    where = f", {path}" if findings.path not in ("", ".") else ""
+    return f"{findings.name}: {len(findings):,} in {findings.split or 'the data'}{where}"
 
 
 def findings_table(findings: Sequence[Finding], rows: int = ROWS) -> str:
-    """Return a table of line, kind and evidence; `rows` 0 shows all of them."""
-    shown = findings[:rows] if rows else findings
-    kinds = max((len(f.kind) for f in shown), default=0)
-    kinds = max(kinds, len("kind"))
+    """Return a table of line, kind and evidence; `rows` 0 shows all of them, and in full."""
+    top = findings[:rows] if rows else findings
+    kinds = max([len("kind"), *(len(f.kind) for f in top)])
     lines = [f"{'line':>7}  {'kind':<{kinds}}  evidence"]
-    for finding in shown:
+    for finding in top:
         line = f"{finding.line:,}" if finding.line is not None else "-"
-        evidence = _fold(finding.evidence, WIDTH - 11 - kinds)
-        lines.append(f"{line:>7}  {finding.kind:<{kinds}}  {evidence[0]}")
-        lines += [f"{'':>7}  {'':<{kinds}}  {rest}" for rest in evidence[1:]]
-    if len(findings) > len(shown):
-        lines.append(f"{'':>7}  {len(findings) - len(shown):,} more; -v shows more, -vv all")
+        first, *rest = _fold(finding.evidence, WIDTH - 11 - kinds, most=2 if rows else None)
+        lines.append(f"{line:>7}  {finding.kind:<{kinds}}  {first}")
+        lines += [" " * (kinds + 11) + more for more in rest]
+    if len(findings) > len(top):
+        lines.append(f"{'':>9}{len(findings) - len(top):,} more; -v shows more, -vv all")
     return "\n".join(lines)
 
 
-def _fold(text: str, width: int) -> list[str]:
+def _fold(text: str, width: int, most: int | None = None) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(" ".join(text.split()), max(width, 30)) or [""]
+    one = " ".join(text.split())
+    return textwrap.wrap(one, max(width, 30), max_lines=most, placeholder=" ...") or [""]
 
 
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
@@ -58,52 +63,62 @@ def missed(score: Score, sign: str, limit: float) -> list[str] | None:
     return comparison(score, sign, limit)
 
 
-def summary(passed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Return what passing tests have to say all the same: scores, then hints."""
+def summary(
+    passed: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield a heading and lines for what passing tests have to say: scores, then hints."""
     notes = [note for notes in passed.values() for note in notes]
-    scores = [note for note in notes if note.get("value") is not None]
-    lines = ["", *scores_table(scores)] if scores else []
-    hints = dict.fromkeys(
-        (n["name"], n["split"], hint) for n in notes for hint in n.get("hints", ())
-    )
-    for name, split, hint in hints:
-        lines.append(f"hint  {name}{f' of {split}' if split else ''}: {hint}")
-    return lines
+    if scores := [note for note in notes if note.get("value") is not None]:
+        yield "scores", scores_table(scores)
+    hints = dict.fromkeys((_of(note), hint) for note in notes for hint in note.get("hints", ()))
+    if hints:
+        yield "hints", [line for whose, hint in hints for line in _hint(whose, hint)]
+
+
+def _of(note: Mapping[str, Any]) -> str:
+    return f"{note['name']} of {note['split']}" if note["split"] else str(note["name"])
+
+
+def _hint(whose: str, hint: str) -> list[str]:
+    first, *rest = _fold(f"{whose}: {hint}", WIDTH - 2)
+    return [first, *(f"  {line}" for line in rest)]
 
 
 def comparison(score: Score, sign: str, limit: float) -> list[str]:
     """Return what pytest shows of `assert score >= limit` when it failed: at most seven lines."""
-    value = percent(score) if score.hits is not None else f"{float(score):.4f}"
-    wanted = f"{limit:.1%}" if score.hits is not None else f"{limit:g}"
-    lines = [f"{score.name} {value} {sign} {wanted}"]
+    share = score.hits is not None
+    lines = [f"{score.name} {_beside(score, limit)} {sign} {shown_limit(limit, share)}"]
     if score.hits is not None:
-        lines.append(
-            f"{score.hits:,} of {score.n:,}{_interval(score)}{_wanted(score, sign, limit)}"
-        )
+        count = f"{score.hits:,} of {score.n:,}"
+        lines.append(f"{count}{_interval(score)}{_wanted(score, sign, limit)}")
     elif score.n:
         lines.append(f"n = {score.n:,}{_interval(score)}")
     if score.errors:
-        lines.append(f"{score.errors:,} answers could not be had; they count as wrong here")
-    if not math.isnan(score.low) and score.low <= limit <= score.high:
+        several = "answers could not be had; they count" if score.errors > 1 else ONE_ERROR
+        lines.append(f"{score.errors:,} {several} as wrong here")
+    if score.low <= limit <= score.high:
         lines.append(f"the limit lies inside the interval: n = {score.n:,} cannot tell them apart")
     if score.signature:
         lines.append(f"signature {score.signature}")
     return lines
 
 
-def percent(value: float) -> str:
-    """Return a share as per cent, never rounded up to 100 % or down to 0 %."""
-    if 0 < value < 1:
-        value = min(max(value, 0.001), 0.999)
-    return f"{value:.1%}"
+def _beside(score: Score, limit: float) -> str:
+    """Return the value with as many digits as it takes to tell it from the limit."""
+    value, share = float(score), score.hits is not None
+    if not share or f"{value:.1%}" != f"{limit:.1%}":
+        return shown(value, share)
+    return next(
+        (f"{value:.{n}%}" for n in range(1, 9) if f"{value:.{n}%}" != f"{limit:.{n}%}"),
+        shown(value, share),
+    )
 
 
 def _interval(score: Score) -> str:
     if math.isnan(score.low):
         return ""
-    if score.hits is not None:
-        return f", 95 % interval {percent(score.low)} to {percent(score.high)}"
-    return f", 95 % interval {score.low:.4f} to {score.high:.4f}"
+    low, high = (shown(v, score.hits is not None) for v in (score.low, score.high))
+    return f", 95 % interval {low} to {high}"
 
 
 def _wanted(score: Score, sign: str, limit: float) -> str:
@@ -122,12 +137,10 @@ def _wanted(score: Score, sign: str, limit: float) -> str:
 def score_line(note: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of one judged score: name, value, interval, limit, n."""
     share = note["hits"] is not None
-    value = percent(note["value"]) if share else f"{note['value']:.4f}"
-    show = percent if share else "{:.4f}".format
     known = note["low"] is not None
-    interval = f"{show(note['low'])} - {show(note['high'])}" if known else ""
-    limit = f"{note['limit']:.1%}" if share else f"{note['limit']:g}"
-    return note["name"], value, interval, f"{note['sign']} {limit}", f"{note['n']:,}"
+    interval = f"{shown(note['low'], share)} - {shown(note['high'], share)}" if known else ""
+    limit = f"{note['sign']} {shown_limit(note['limit'], share)}"
+    return note["name"], shown(note["value"], share), interval, limit, f"{note['n']:,}"
 
 
 def scores_table(notes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -141,13 +154,20 @@ def _cell(text: str, width: int, column: int) -> str:
     return text.ljust(width) if column == 0 else text.rjust(width)
 
 
-_HEAD = re.compile(r"^( +line  kind +evidence)$", re.M)
-_ROW = re.compile(r"^( *[\d,]+|      -)(  )(\S+)(  )", re.M)
-_MORE = re.compile(r"^( +[\d,]+ more; .*)$", re.M)
+_HEAD = re.compile(r" +line  (kind +)evidence")
 
 
 def paint(table: str) -> str:
-    """Colour a table of findings for a terminal: line numbers cyan, kinds yellow."""
-    table = _HEAD.sub("\x1b[1m\\1\x1b[0m", table)
-    table = _ROW.sub("\x1b[36m\\1\x1b[0m\\2\x1b[33m\\3\x1b[0m\\4", table)
-    return _MORE.sub("\x1b[2m\\1\x1b[0m", table)
+    """Colour a table of findings for a terminal; any other text comes back as it was."""
+    head, *rows = table.split("\n")
+    match = _HEAD.fullmatch(head)
+    if match is None:
+        return table
+    return "\n".join([f"\x1b[1m{head}\x1b[0m", *(_painted(row, match.end(1)) for row in rows)])
+
+
+def _painted(row: str, evidence: int) -> str:
+    line, kind, rest = row[:7], row[7:evidence], row[evidence:]
+    if line.strip():
+        return f"\x1b[36m{line}\x1b[0m\x1b[33m{kind}\x1b[0m{rest}"
+    return row if not kind.strip() else f"\x1b[2m{row}\x1b[0m"

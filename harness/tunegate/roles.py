@@ -24,6 +24,7 @@ class Roles:
         self.session = session
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
+        self.judged: dict[str, str] = {}  # the digest of the model whose predictions were given
 
     def spec(self, role: str) -> str:
         """Return the spec of the model that plays this role; raises ConfigError for none."""
@@ -48,7 +49,9 @@ class Roles:
             if role == "baseline":
                 openers = session.extensions.openers
                 return baseline.measure(self.spec(role), test, session.state, openers, progress)
-            return predict.predict(self.model(role), test, session.state, progress)
+            predictions = predict.predict(self.model(role), test, session.state, progress)
+        self.judged["predictions"] = self.model(role).digest
+        return predictions
 
     def _uncaptured(self) -> nullcontext[None]:
         """Let the progress bar through, where pytest captures what is printed."""

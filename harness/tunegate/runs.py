@@ -12,7 +12,7 @@ from typing import Any
 from . import sealed
 from .files import write_whole
 from .protocols import Plan, Trained
-from .sealed import digest_of
+from .sealed import SealBroken, digest_of
 from .state import State, secret_key
 
 
@@ -91,6 +91,28 @@ class Run:
     def receipt(self) -> dict[str, Any]:
         """The receipt, its seal verified; raises SealBroken."""
         return sealed.read(self.folder / "receipt.json", secret_key(self.state))
+
+    def verify(self) -> None:
+        """Raise SealBroken unless a gate opened on exactly the bytes that this run holds."""
+        receipt, plan = self.receipt, self.plan
+        if self.finished and self.record["receipt"] != digest_of(receipt):
+            raise SealBroken(f"{self.folder}: the receipt is not the one this run was trained on")
+        if receipt["run"] != self.id:
+            raise SealBroken(f"{self.folder}: the receipt is that of run {receipt['run']}")
+        if run_id(plan) != self.id:
+            raise SealBroken(f"{self.folder / 'intent.json'} was changed since the gate opened")
+        for split, path in (("train", plan.train), ("validation", plan.validation)):
+            digest = receipt["data"].get(split, {}).get("digest")
+            if digest != (path and path.stem):
+                raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
+            if digest:
+                self._whole(digest, split)
+
+    def _whole(self, digest: str, split: str) -> None:
+        try:
+            self.state.snapshot(digest, split)
+        except (OSError, ValueError) as error:
+            raise SealBroken(str(error)) from None
 
     def scorecard_path(self, name: str) -> Path:
         """Where a scorecard of this run stands."""

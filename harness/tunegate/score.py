@@ -14,6 +14,8 @@ from .ledger import Judgement, record
 class Unmeasurable(Exception):
     """A score could not be measured well enough to say whether it holds its limit."""
 
+    __module__ = "tunegate"  # its public home: what a failed test prints
+
 
 class Score(float):
     """A float that compares like one, and never travels without what makes it mean something.
@@ -66,6 +68,7 @@ class Score(float):
         return f"{self.name} {float(self):.4f}"
 
     def _judge(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
+        __tracebackhide__ = True
         if not isinstance(other, int | float):
             return NotImplemented
         if isinstance(other, Score):
@@ -80,15 +83,19 @@ class Score(float):
         return held
 
     def __ge__(self, other: object) -> Any:
+        __tracebackhide__ = True
         return self._judge(other, operator.ge, ">=")
 
     def __gt__(self, other: object) -> Any:
+        __tracebackhide__ = True
         return self._judge(other, operator.gt, ">")
 
     def __le__(self, other: object) -> Any:
+        __tracebackhide__ = True
         return self._judge(other, operator.le, "<=")
 
     def __lt__(self, other: object) -> Any:
+        __tracebackhide__ = True
         return self._judge(other, operator.lt, "<")
 
     __eq__ = float.__eq__
@@ -112,12 +119,30 @@ def _facts(score: Score, sign: str, limit: float) -> dict[str, Any]:
 def _why(score: Score, sign: str, limit: float) -> str:
     if math.isnan(score):
         return f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
+    share = score.hits is not None
+    wrong, right = shown(score, share), shown(score.if_right, share)
     return (
-        f"{score.name} {sign} {limit:g} is unmeasurable: {score.errors} of {score.n} answers "
-        f"could not be had; it is {float(score):.4f} with all of them wrong and "
-        f"{score.if_right:.4f} with all of them right. "
-        f"Run again: only the missing answers are asked for."
+        f"{score.name} {sign} {shown_limit(limit, share)} is unmeasurable\n"
+        f"{score.errors:,} of {score.n:,} answers could not be had: "
+        f"{wrong} with all of them wrong, {right} right\n"
+        f"run again: only the missing answers are asked for"
     )
+
+
+def shown(value: float, share: bool) -> str:
+    """Return a value as a person reads it: a share as per cent, anything else to four places.
+
+    A share is never rounded up to 100 % or down to 0 %.
+    """
+    value = float(value)  # to compare a Score would be a judgement
+    if not share:
+        return f"{value:.4f}"
+    return f"{min(max(value, 0.001), 0.999) if 0 < value < 1 else value:.1%}"
+
+
+def shown_limit(limit: float, share: bool) -> str:
+    """Return a limit, every digit of it."""
+    return f"{limit * 100:.10g}%" if share else f"{limit:g}"
 
 
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -49,6 +49,6 @@ def read(path: Path, key: bytes) -> dict[str, Any]:
     if not isinstance(seal, str) or not hmac.compare_digest(seal, _seal(body, key)):
         raise SealBroken(
             f"{path} was not written by a gate of this state tree, or was changed since; "
-            f"run the data suite again"
+            f"restore it, or remove {path.parent} and run the data suite again"
         )
     return body

@@ -172,11 +172,14 @@ class GateSession:
         """Put judgements into the report, and tables of what did not hold."""
         ledger = item.stash.get(LEDGER, [])
         if call.when == "call":
-            evidence.note(item, call, ledger, self.splits.read_digests())
+            evidence.note(item, call, ledger, {**self.splits.read_digests(), **self._candidates()})
         report = yield
         if call.excinfo is not None:
             evidence.explain(report, ledger, self.pytest_config.get_verbosity())
         return report
+
+    def _candidates(self) -> dict[str, str]:
+        return self.roles.judged if self.candidate else {}
 
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a score that missed its limit; None where the comparison held."""
@@ -196,8 +199,10 @@ class GateSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the scores that were judged, and the hints."""
-        for line in render.summary(self.tally.passed) if self.suite else ():
-            terminalreporter.write_line(line)
+        for title, lines in render.summary(self.tally.passed) if self.suite else ():
+            terminalreporter.write_sep("=", title)
+            for line in lines:
+                terminalreporter.write_line(line)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
@@ -224,17 +229,22 @@ class GateSession:
             return status
         try:
             return self.errand.finish(status)
-        except OSError as error:
-            self.say("gate", f"closed: {error}", good=False)
+        except (OSError, KeyboardInterrupt) as error:
+            self.say("gate", f"closed: {error or 'interrupted'}", good=False)
             return status or 1
 
     def say(self, label: str, text: str, good: bool | None = None) -> None:
         """Print one line of what tunegate decided."""
-        terminal = self._terminal()
-        if terminal is not None:
-            colour = {} if good is None else {"green": good, "red": not good}
-            terminal.write(f"{label:<10}", bold=True)
-            terminal.write_line(text.replace("\n", "\n" + " " * 10), **colour)
+        terminal, text = self._terminal(), text.replace("\n", "\n" + " " * 10)
+        if terminal is None:  # -p no:terminal
+            print(f"{label:<10}{text}")
+            return
+        colour = {} if good is None else {"green": good, "red": not good}
+        terminal.ensure_newline()
+        if self.pytest_config.get_terminal_writer().width_of_current_line:  # xdist's progress
+            terminal.write_line("")
+        terminal.write(f"{label:<10}", bold=True)
+        terminal.write_line(text, **colour)
 
     def _terminal(self) -> pytest.TerminalReporter | None:
         return self.pytest_config.pluginmanager.get_plugin("terminalreporter")

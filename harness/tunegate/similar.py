@@ -30,7 +30,7 @@ class Pair(NamedTuple):
 
 
 class Closest(NamedTuple):
-    """The closest of all texts on the right to text i on the left; `others` reach the cutoff too."""
+    """Of the texts on the right the closest to text i on the left; `others` are near as well."""
 
     i: int
     j: int
@@ -103,8 +103,8 @@ def kept(
 
     Texts are visited from the longest to the shortest (ties: in their order); each is kept unless
     one kept before reaches the cutoff with it, and `also(kept, redundant)` holds where it is given.
-    So no two kept texts are near-duplicates, and every redundant one is near to the one kept for it:
-    a chain of small changes is not collapsed into its first link, as connected components would.
+    So no two kept texts are near-duplicates, and every redundant one is near to the one kept for
+    it: a chain of small changes is not collapsed into one text, as connected components would.
     """
     side = Side.of(texts)
     near = finder(side, side, cutoff, fast)

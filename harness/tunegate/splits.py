@@ -33,8 +33,8 @@ class Splits:
         return {split: dataset.digest for split, dataset in self._read.items()}
 
     def digests(self) -> dict[str, str]:
-        """Return the sha256 of what the files hold now, by split."""
-        return {s: hashlib.sha256(p.read_bytes()).hexdigest() for s, p in self.paths.items()}
+        """Return the sha256 of what the files hold now, by split; "" for one that is gone."""
+        return {s: _sha(p) if p.is_file() else "" for s, p in self.paths.items()}
 
 
 def locate(config: Config, root: Path, given: dict[str, str | None], here: Path) -> Splits:
@@ -53,3 +53,7 @@ def locate(config: Config, root: Path, given: dict[str, str | None], here: Path)
             raise ConfigError(f"{path} is not a file; it was named by {source}")
         paths[split] = path
     return Splits(paths)
+
+
+def _sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -42,6 +42,8 @@ def named(args: Sequence[str], here: Path, suites: Sequence[Path]) -> Path | Non
 def check_role(suite: Path | None, root: Path, wanted: str, option: str) -> Path:
     """Return the suite if it is the one that this option waits for; else raise ConfigError."""
     right = (root / wanted).resolve()
+    if root.resolve() not in right.parents:
+        raise ConfigError(f"the suite {wanted} must be a folder inside {root}")
     if suite != right:
         got = f"you named {suite.name}" if suite else "you named none"
         raise ConfigError(f"{option} waits for the suite {wanted}, {got}: pytest {wanted} {option}")

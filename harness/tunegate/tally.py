@@ -43,5 +43,7 @@ def _trouble(report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     if report.failed:
-        return "failed" if report.when == "call" else f"error in {report.when}"
+        # A worker of xdist that crashed reports a `when` of its own making.
+        kinds = {"call": "failed", "setup": "error in setup", "teardown": "error in teardown"}
+        return kinds.get(str(report.when), "crashed")
     return "" if report.passed else str(report.outcome)

@@ -42,7 +42,7 @@ def main(folder: Path) -> int:
 
 
 def _train(run: Run) -> None:
-    verify(run)
+    run.verify()
     added = extensions.load(Path(p) for p in run.intent["plugins"])
     trainer = added.trainers[run.plan.trainer]()
     if problems := trainer.preflight(run.plan):
@@ -51,24 +51,6 @@ def _train(run: Run) -> None:
     trained = _located(trainer.train(run.plan, run.folder), run)
     digest = open_model(trained.model, run.state.root, added.openers).digest
     run.finish(Trained(trained.model, digest, trained.figures), before)
-
-
-def verify(run: Run) -> None:
-    """Raise SealBroken unless a gate opened on exactly the bytes that this run holds."""
-    receipt = run.receipt
-    if receipt["run"] != run.id:
-        raise SealBroken(f"the receipt is that of run {receipt['run']}")
-    for split in ("train", "validation"):
-        path = getattr(run.plan, split)
-        digest = receipt["data"].get(split, {}).get("digest")
-        if path is None and digest is None:
-            continue
-        if path is None or path.stem != digest:
-            raise SealBroken(f"the receipt is not about this {split} data")
-        try:
-            run.state.snapshot(digest, split)
-        except (OSError, ValueError) as error:
-            raise SealBroken(str(error)) from None
 
 
 def _baseline(run: Run, added: Extensions) -> dict[str, Any] | None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import exits, extensions, receipt, sealed
+from .gate import several
 from .models import model_spec
 from .project import ConfigError, nearest
 from .protocols import Plan, Trainer
 from .runs import Run, run_id
+from .sealed import SealBroken
 from .state import secret_key
 from .suites import check_role
 from .verdict import Verdict, reach
@@ -26,8 +28,6 @@ class Training:
     """`--train-with NAME`: resolved before the first test, begun only when the gate is open."""
 
     def __init__(self, session: GateSession, name: str) -> None:
-        if sys.flags.optimize:
-            raise ConfigError("--train-with is refused under python -O: asserts vanish there")
         option = f"--train-with {name}"
         self.session = session
         self.suite = check_role(session.suite, session.root, session.config.suites.data, option)
@@ -48,7 +48,9 @@ class Training:
         n = len(verdict.inventory.tests)
         say("gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True)
         if removed := verdict.inventory.removed:
-            say("", f"{len(removed)} tests were removed by a conftest; the receipt names them")
+            say(
+                "", f"{len(removed)} left out by a conftest: {several(removed)}; in the receipt too"
+            )
         run = self._prepare(verdict)
         if run is None:
             say("gate", "closed: the data changed while it was being checked", good=False)
@@ -63,8 +65,9 @@ class Training:
             return None
         plan = self._plan(kept)
         run = Run(state, run_id(plan))
-        if not run.finished:
-            run.begin(plan, extensions.plugin_files(self.session.pytest_config.pluginmanager))
+        if run.finished:  # its receipt is part of the chain that leads to its model
+            return run
+        run.begin(plan, extensions.plugin_files(self.session.pytest_config.pluginmanager))
         body = self._receipt(run, verdict)
         sealed.write(run.folder / "receipt.json", body, secret_key(state))
         return run
@@ -104,6 +107,11 @@ class Training:
     def _train(self, run: Run) -> int:
         say = self.session.say
         if run.finished:
+            try:
+                run.verify()
+            except SealBroken as error:
+                say("run", str(error), good=False)
+                return exits.TRAINER_FAILED
             say("run", f"{run.id} was trained on exactly this before; nothing to do", good=True)
         else:
             say("run", f"{run.id}, {self.trainer.name}, in {_short(run.folder)}")

@@ -20,7 +20,7 @@ class Verdict:
     """The gate, and what a receipt or scorecard says of how it came to be open or closed."""
 
     gate: Gate
-    inventory: Inventory = field(default_factory=lambda: Inventory([], []))
+    inventory: Inventory = field(default_factory=lambda: Inventory([]))
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -30,21 +30,25 @@ def reach(
     before: dict[str, str],
     exit_status: int,
     needed: Sequence[str],
+    model: str = "",
 ) -> Verdict:
     """Judge the session.
 
     `before` is what the suite's files were when it began; of each split in `needed` some passed
-    test must have judged just the bytes that are on disk now.
+    test must have judged just the bytes that are on disk now, and of `predictions` those of the
+    candidate, whose digest is `model`.
     """
     options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
     try:
         listed = inventory.take(suite, session.root, options)
     except InventoryFailed as error:
-        return Verdict(Gate(f"the suite could not be listed\n{error}"))
-    decided = gate.judge(session.tally, listed.tests, exit_status)
+        unlisted = Gate(f"the suite could not be listed: {error}")
+        troubled = gate.troubled(session.tally)
+        return Verdict(unlisted if troubled.open else troubled)
+    decided = gate.judge(session.tally, listed, exit_status)
     digests = session.splits.digests()
     if decided.open and receipt.judged_files(suite, session.root) != before:
         decided = Gate("the suite or its configuration changed while it ran; run again")
     if decided.open:
-        decided = gate.same_bytes(session.tally, digests, needed)
+        decided = gate.same_bytes(session.tally, {**digests, "predictions": model}, needed)
     return Verdict(decided, listed, digests)

@@ -1,0 +1,22 @@
+"""QLoRA fine-tuning, and local models: what the plugin tells tunegate it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Register = Callable[..., Any]
+
+
+def pytest_tunegate_trainers(register: Register) -> None:
+    """Offer the trainer `qlora`."""
+    from .trainer import QLoRA
+
+    register(QLoRA)
+
+
+def pytest_tunegate_models(register: Register) -> None:
+    """Offer `folder:PATH`: a local model, or an adapter with the base it was trained on."""
+    from .model import open_folder
+
+    register("folder", open_folder)

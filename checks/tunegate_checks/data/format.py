@@ -1,0 +1,167 @@
+"""Chat format: is every row one that a fine-tuning service, and a chat template, will take?
+
+The rules are those of OpenAI's chat fine-tuning files, which other providers and trl share:
+https://platform.openai.com/docs/guides/supervised-fine-tuning and the Chat Completions reference.
+The checker in OpenAI's cookbook is older than they are: it refuses OpenAI's own example, and lets
+pass a row that ends on the user, `weight: 0.5`, and a row whose every weight is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tunegate.checking import check
+from tunegate.dataset import Dataset, Example
+from tunegate.findings import Finding
+
+from . import tool_calls
+from .tool_calls import Fault, shown
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+KEYS = (
+    "role",
+    "content",
+    "name",
+    "weight",
+    "refusal",
+    "tool_calls",
+    "tool_call_id",
+    "function_call",
+)
+PARTS = {"text": "text", "image_url": "image_url", "input_audio": "input_audio", "file": "file"}
+REMEDY = "write the text, or leave the row out"
+STANDS_IN = ("tool_calls", "function_call", "refusal")  # what an assistant may say instead of text
+
+
+@check
+def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterator[Finding]:
+    """No row breaks the chat format, and the file is of a size that is taken.
+
+    `fewest` counts examples, `largest` megabytes (10^6 bytes). Lines that could not be read at all
+    come first. What a row carries beside its messages (a language, a source) is its own affair;
+    an unknown key inside a message is a fault, since nobody would act on it.
+    """
+    yield from dataset.problems
+    yield from _sizes(dataset, fewest, largest)
+    for example in dataset:
+        for kind, evidence in _faults(example):
+            yield Finding(example.row, example.line, kind, evidence, hint=kind == "developer")
+
+
+def _sizes(dataset: Dataset, fewest: int, largest: float) -> Iterator[Finding]:
+    n = len(dataset)
+    if n < fewest:
+        need = f"{n} examples; at least {fewest} are needed, so {fewest - n} more"
+        yield Finding(None, None, "too few", need)
+    size = dataset.path.stat().st_size / 1e6 if dataset.path.is_file() else 0.0
+    if size > largest:
+        evidence = f"the file has {size:,.0f} MB; at most {largest:,.0f} MB are taken"
+        yield Finding(None, None, "too large", evidence)
+
+
+def _faults(example: Example) -> Iterator[Fault]:
+    messages = example.messages
+    for i, message in enumerate(messages):
+        here = f"messages[{i}]"
+        yield from _keys(here, message)
+        yield from _content(here, message)
+        yield from _weight(here, message)
+    yield from _order(messages)
+    yield from tool_calls.faults(messages, example.fields.get("tools"))
+    yield from _nothing_learnt(messages)
+
+
+def _keys(here: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+    role = message["role"]
+    if role not in ROLES:
+        yield "role", f"{here}.role is {shown(role)}; one of {', '.join(ROLES)} is valid"
+    if role == "developer":
+        advice = "only newer OpenAI models know it; `system` is understood everywhere"
+        yield "developer", f"{here}.role is 'developer': {advice}"
+    for key in message:
+        if key not in KEYS:
+            yield "key", f"{here} has the key {shown(key)}; valid are {', '.join(KEYS)}"
+    if "name" in message and not (isinstance(message["name"], str) and message["name"].strip()):
+        yield "name", f"{here}.name is {shown(message['name'])}; a text is needed, or no name"
+
+
+def _content(here: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+    content = message.get("content")
+    excused = message["role"] == "assistant" and any(message.get(k) for k in STANDS_IN)
+    if content is None:
+        if not excused:
+            what = "null" if "content" in message else "missing"
+            yield "content", f"{here}.content is {what}; only beside tool_calls may it be"
+    elif isinstance(content, str):
+        remedy = "write null, beside tool_calls" if excused else REMEDY
+        yield from _text(f"{here}.content", content, remedy)
+    elif not content:
+        yield "empty", f"{here}.content is an empty list; at least one part is needed"
+    else:
+        for i, part in enumerate(content):
+            yield from _part(f"{here}.content[{i}]", part, message["role"])
+
+
+def _text(here: str, text: str, remedy: str = REMEDY) -> Iterator[Fault]:
+    if not text.strip():
+        yield "empty", f"{here} is {'blank' if text else 'empty'}; {remedy}"
+    elif "\0" in text:
+        yield "content", f"{here} holds a NUL character at {text.index(chr(0)) + 1}; remove it"
+
+
+def _part(here: str, part: Any, role: str) -> Iterator[Fault]:
+    if not isinstance(part, dict):
+        yield "content", f"{here} is {shown(part)}; an object with a `type` is needed"
+        return
+    valid = [*PARTS] if role == "user" else ["text"]
+    kind = part.get("type")
+    if kind not in valid:
+        yield "content", f"{here}.type is {shown(kind)}; from {role}, valid is {', '.join(valid)}"
+    elif kind != "text":
+        if not isinstance(part.get(kind), dict):
+            yield "content", f"{here}.{kind} is {shown(part.get(kind))}; an object is needed"
+    elif isinstance(part.get("text"), str):
+        yield from _text(f"{here}.text", part["text"])
+    else:
+        yield "content", f"{here}.text is {shown(part.get('text'))}; a text is needed"
+
+
+def _weight(here: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+    if "weight" not in message:
+        return
+    weight = message["weight"]
+    if type(weight) is not int or weight not in (0, 1):  # True and 1.0 equal 1, and are refused
+        yield "weight", f"{here}.weight is {shown(weight)}; 0 or 1 is valid"
+    if message["role"] != "assistant":
+        role = shown(message["role"])
+        yield "weight", f"{here}.weight stands on {role}; only the assistant's messages have one"
+
+
+def _order(messages: Any) -> Iterator[Fault]:
+    before = ""
+    for i, message in enumerate(messages):
+        role, here = message["role"], f"messages[{i}]"
+        if role in ("system", "developer"):
+            if i > 0:
+                yield "order", f"{here} is from {role}; its place is first, once"
+            continue
+        if role == before and role in ("user", "assistant"):
+            yield "order", f"{here} is from {role}, as the one before it; join the two"
+        if role == "assistant" and not before:
+            yield "order", f"{here} is from assistant, with nothing from the user before it"
+        before = role
+
+
+def _nothing_learnt(messages: Any) -> Iterator[Fault]:
+    """Training needs a reply to learn: the last message, with a weight that is not 0."""
+    last = messages[-1]["role"]
+    if last != "assistant":
+        where = f"messages[{len(messages) - 1}]"
+        yield (
+            "last",
+            f"{where}, the last, is from {shown(last)}; the assistant must have the last word",
+        )
+    replies = [m for m in messages if m["role"] == "assistant"]
+    if replies and all(type(m.get("weight")) is int and m["weight"] == 0 for m in replies):
+        yield "weight", "every assistant message has weight 0; nothing of the row would be learnt"

@@ -1,0 +1,18 @@
+"""Dates of birth: a date beside a word of birth."""
+
+from __future__ import annotations
+
+from .rule import Rule, compiled
+
+_MONTH = (
+    r"(?:jan|feb|fev|mar|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|out|nov|dec|dez)[a-zç]{0,7}\.?"
+)
+_SHAPES = (
+    r"\d{1,2}(?P<a>[/.\-])\d{1,2}(?P=a)(?:\d{4}|\d{2})",
+    r"(?:19|20)\d\d(?P<b>[/.\-])\d{1,2}(?P=b)\d{1,2}",
+    rf"\d{{1,2}}(?:º|st|nd|rd|th)? (?:de |of )?{_MONTH},? (?:de )?(?:19|20)\d\d",
+    rf"{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d",
+)
+_DATE = rf"(?<![\w/.\-])(?:{'|'.join(_SHAPES)})(?!\w|[/.\-]\w)"
+
+RULES = (Rule("birth_date", compiled(_DATE), words=("birth_date",), weak=True, digits=4),)

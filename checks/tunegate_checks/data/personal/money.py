@@ -1,0 +1,78 @@
+"""Payment cards, IBANs and wallets.
+
+Sources: ISO/IEC 7812 (Luhn) and the networks' published ranges; ISO 13616 (IBAN) and Bitcoin's
+Base58Check through python-stdnum; BIP 173 for the shape of bc1 addresses; EIP-55 for Ethereum's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .rule import Rule, compiled, only_digits
+
+# Visa, Mastercard (both ranges), American Express, Diners, Discover, JCB, UnionPay, Elo, Hipercard.
+_ISSUER = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"
+    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|(?:6011|64[4-9]\d|65\d\d)\d{12}"
+    r"|35(?:2[89]|[3-8]\d)\d{12}|(?:2131|1800)\d{11}|62\d{14}"
+    r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"
+    r"|(?:4011|4312|4389|4514|4576|5041|5066|5067|509\d|6277|6362|6363|650\d|6516|6550)\d{12}"
+    r"|(?:606282|3841)\d{10,12}"
+)
+
+
+def is_card(value: str) -> bool:
+    """A known network's prefix and length, and Luhn's digit."""
+    from stdnum import luhn
+
+    number = only_digits(value)
+    return bool(_ISSUER.fullmatch(number)) and len(set(number)) > 1 and bool(luhn.is_valid(number))
+
+
+def is_luhn(value: str) -> bool:
+    """Luhn's digit alone: enough beside the word "card", where a network may be new."""
+    from stdnum import luhn
+
+    number = only_digits(value)
+    return len(set(number)) > 1 and bool(luhn.is_valid(number))
+
+
+def is_iban(value: str) -> bool:
+    """Modulo 97, and the length and structure of its country."""
+    from stdnum import iban
+
+    return bool(iban.is_valid(value.replace(" ", "").replace("-", ""), check_country=False))
+
+
+def is_bitcoin(value: str) -> bool:
+    """Base58Check."""
+    from stdnum import bitcoin
+
+    return bool(bitcoin.is_valid(value))
+
+
+_CARD = (
+    r"(?<![\w.\-/])(?:\d{4}([ .\-]?)\d{4}\1\d{4}\1\d{1,4}|\d{12,19}|\d{4}([ \-])\d{6}\2\d{4,5})"
+    r"(?!\w|[.\-/]\d)"
+)
+_IBAN = (
+    r"(?<!\w)[A-Z]{2}\d\d(?P<gap>[ \-]?)[A-Z\d]{4}(?:(?P=gap)[A-Z\d]{4}){1,6}"
+    r"(?:(?P=gap)[A-Z\d]{1,3})?(?!\w)"
+)
+
+RULES = (
+    Rule("card", compiled(r"(?<!\d )", _CARD, r"(?! ?\d)"), is_card, shy=True, digits=12),
+    Rule("card", compiled(_CARD), is_luhn, ("card",), digits=12),
+    Rule("iban", compiled(_IBAN), is_iban, digits=6),
+    Rule(
+        "wallet",
+        re.compile(r"(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w)"),
+        has="bc1",
+    ),
+    Rule(
+        "wallet",
+        re.compile(r"(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)"),
+        is_bitcoin, digits=1,
+    ),
+    Rule("wallet", re.compile(r"(?<!\w)0x[\da-fA-F]{40}(?!\w)"), has="0x"),
+)  # fmt: skip

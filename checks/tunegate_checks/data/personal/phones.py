@@ -1,0 +1,127 @@
+"""Telephone numbers: unmistakable writing alone, anything phone-shaped beside a phone's word.
+
+Area codes: Anatel's plan (67 of them). Labels on real data hold invented numbers, which strict
+validation refuses; so only numbers in international form are held to the numbering plans.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .rule import Rule, compiled, only_digits
+
+_AREA = r"(?:1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])"
+_LOCAL = r"(?:9[ .]?\d{4}|[2-5]\d{3})"
+_L = r"(?<![\w$€£#/=.\-])(?<![$€£] )(?<!\d[ ,])"
+_R = r"(?!\w|:\d|[.,/\-]?\d|[.,]\d)"
+_EXTENSION = r"(?: ?(?:x|ext\.?|ramal) ?\d{1,6})?"
+_DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+_DATE = re.compile(
+    rf"(?:{_DAY}[./ \-]{_MONTH}|{_MONTH}[./ \-]{_DAY})[./ \-](?:19|20)?\d\d"
+    rf"|(?:19|20)\d\d[./ \-]{_MONTH}[./ \-]{_DAY}"
+)
+_DATED = re.compile(
+    rf"{_DAY}([./\-]){_MONTH}\1(?:19|20)\d\d\b|(?:19|20)\d\d([./\-]){_MONTH}\2{_DAY}\b"
+)
+_THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+")
+_PAIRS = re.compile(r"\d\d([ .\-])\d\d\1\d\d")
+_YEARS = re.compile(r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d")
+# "call 12345678 times" counts.
+_COUNTED = (
+    r" ?(?:times|users|people|calls|customers|clients|records|units|vezes|clientes|pessoas|reais"
+    r"|usu[aá]rios|unidades|liga[cç][oõ]es|chamadas|pontos|d[oó]lares|dollars|euros)\b"
+)
+# A company's service lines, open to all: they lead to nobody in particular.
+_SERVICE = re.compile(r"0[3589]00\d*|(?:4004|4003|4020|3003|4062)\d{4}")
+
+
+def is_number(value: str) -> bool:
+    """Seven to fifteen digits (ITU-T E.164), no date, no range of years, no service line."""
+    number = only_digits(re.split(r"[xer]", value.lower())[0])
+    return (
+        (7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None)
+        and len(set(number)) > 1
+        and not _DATE.fullmatch(value)
+        and not _DATED.match(value)
+        and not _THOUSANDS.fullmatch(value)
+        and not _YEARS.fullmatch(value)
+        and not _SERVICE.fullmatch(number)
+    )
+
+
+def is_international(value: str) -> bool:
+    """A country code that exists, with a length its plan knows (phonenumbers)."""
+    import phonenumbers
+
+    number = "+" + only_digits(re.split(r"[xer]", value.lower())[0])
+    try:
+        return bool(phonenumbers.is_possible_number(phonenumbers.parse(number)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+_AREA_GIVEN = rf"\(0?{_AREA}\)"
+_GROUPS = r"(?:\(\d{1,5}\)[ .\-/]{0,2}|\d{1,6}[ .\-/]{1,2})"
+_PHONE = ("phone", "beside_phone")
+
+RULES = (
+    # +55 11 98765-4321, +351 912 345 678, +1 (415) 555-2671
+    Rule(
+        "phone",
+        compiled(rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}", _EXTENSION, _R),
+        is_international, digits=8, has="+",
+    ),
+    # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
+    Rule(
+        "phone",
+        compiled(rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}", _R),
+        is_number, digits=10, has="(",
+    ),
+    # 11 98765-4321
+    Rule(
+        "phone",
+        compiled(_L, rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}", _R),
+        is_number, shy=True, digits=10, has="-",
+    ),
+    # (415) 555-2671, 1 (415)555-2671
+    Rule(
+        "phone",
+        compiled(r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}", _EXTENSION, _R),
+        is_number, digits=10, has="(",
+    ),
+    # 415-555-2671, 415.555.2671, 001-415-555-2671x123
+    Rule(
+        "phone",
+        compiled(_L, r"(?:(?:00)?1[ .\-])?[2-9]\d{2}([.\-])\d{3}\1\d{4}", _EXTENSION, _R),
+        is_number, shy=True, digits=10,
+    ),
+    # 021-555-2671x99: no area code begins with 0, but only telephones have extensions
+    Rule(
+        "phone",
+        compiled(_L, r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}", _R),
+        is_number, shy=True, digits=11,
+    ),
+    # 06 12 34 56 78
+    Rule(
+        "phone",
+        compiled(_L, r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}", _R),
+        is_number, shy=True, digits=10,
+    ),
+    # wa.me/5511987654321, tel:+5511987654321
+    Rule(
+        "phone",
+        compiled(r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)"),
+        is_number, digits=8,
+    ),
+    # Anything phone-shaped, beside a phone's word: in groups, or in one run
+    Rule(
+        "phone",
+        compiled(_L, rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}", _EXTENSION, _R),
+        is_number, _PHONE, weak=True, digits=6,
+    ),
+    Rule(
+        "phone",
+        compiled(_L, r"\d{7,15}", _EXTENSION, _R, rf"(?!{_COUNTED})"),
+        is_number, _PHONE, weak=True, digits=7,
+    ),
+)  # fmt: skip

@@ -1,0 +1,190 @@
+"""`tunegate split`: one file becomes train.jsonl, validation.jsonl and test.jsonl.
+
+Rows that are alike (`similar.groups` on what `prompts.compared` returns, or a shared passage) stay
+together, so that the test set holds nothing the training set has; every label is spread over the
+splits in proportion; the same file and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import passages, similar
+from .allotment import allot
+from .dataset import SPLITS, Dataset, Example
+from .files import write_whole
+from .prompts import classes, compared, pictures, places_by
+from .reader import _pieces
+
+Labels = Sequence[str]
+
+
+class SplitError(ValueError):
+    """The file cannot be split, or not into this folder; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What went where: rows per split, and per split and label where rows have labels."""
+
+    rows: dict[str, int]
+    labels: dict[str, Counter[str]]
+    groups: int  # of two rows or more that are alike and stayed together
+    largest: int  # rows in the largest of them
+    paths: dict[str, Path]
+
+    def lines(self) -> list[str]:
+        """Return the report as lines of text."""
+        total = sum(self.rows.values())
+        head = [f"{s}: {n:,} rows ({n / total:.1%})" for s, n in self.rows.items()]
+        kept = f"{self.groups:,} groups of similar rows kept together"
+        largest = f", the largest of {self.largest:,} rows" if self.groups else ""
+        return [*head, kept + largest, *self._by_label()]
+
+    def _by_label(self) -> list[str]:
+        names = sorted({label for counts in self.labels.values() for label in counts})
+        width = max(map(len, names), default=0)
+        cells = [(n, "  ".join(f"{self.labels[s][n]:>6,}" for s in SPLITS)) for n in names]
+        return [f"{name:<{width}}  {counts}" for name, counts in cells]
+
+
+def split(
+    path: Path | str,
+    out_dir: Path | str,
+    *,
+    validation: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    by: str | None = "label",
+    similarity: float = 0.85,
+    force: bool = False,
+) -> SplitReport:
+    """Split a JSONL file or a JSON array into three files in a folder.
+
+    `validation` and `test` are shares of all rows, 0..1: at their defaults validation is 17.6 % of
+    training and validation together. `by` spreads the labels ("label", where the task is
+    classification), the values of one of the rows' own fields, or nothing (None). Each row is
+    written as it stands in the source, on one line. Raises SplitError for shares that leave nothing
+    to train on, rows that cannot be read, an unknown field, or files that are there already
+    (`force` replaces them); OSError where a file cannot be read or written.
+    """
+    _check_shares(validation, test)
+    out = {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
+    _check_free(out, Path(path), force)
+    data = Path(path).read_bytes()
+    dataset = Dataset.parse(data, path=path)
+    _check_rows(dataset)
+    labels = _labels(dataset, by)
+    groups = alike(dataset, similarity)
+    shares = dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
+    places = allot(labels, groups, shares, seed)
+    _check_none_empty(places, groups)
+    for name, chosen in places.items():
+        write_whole(out[name], _joined(data, chosen))
+    return _report(places, labels if any(labels) else [], groups, out)
+
+
+def alike(examples: Sequence[Example], similarity: float) -> list[list[int]]:
+    """Return every row once, in groups that must not be torn apart: most hold one row."""
+    texts = compared(examples)[0]
+    linked: list[list[int]] = []
+    for places in places_by(examples, pictures).values():
+        found = similar.groups([texts[i] for i in places], similarity)
+        linked += [[places[k] for k in group] for group in found]
+    # Twice the runs that leakage counts as boilerplate: in one split fewer rows hold them.
+    most = 2 * passages.BOILERPLATE
+    runs = passages.rows_by_run([e.prompt for e in examples]).values()
+    linked += [rows for rows in runs if 1 < len(rows) <= most]
+    return _merged(len(examples), linked)
+
+
+def _merged(n: int, linked: Sequence[Sequence[int]]) -> list[list[int]]:
+    parent = list(range(n))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for first, *others in linked:
+        for other in others:
+            low, high = sorted((root(first), root(other)))
+            parent[high] = low
+    groups: dict[int, list[int]] = {}
+    for i in range(n):
+        groups.setdefault(root(i), []).append(i)
+    return list(groups.values())
+
+
+def _labels(dataset: Dataset, by: str | None) -> Labels:
+    if by is None or (by == "label" and not classes(dataset)):
+        return [""] * len(dataset)
+    if by == "label":
+        return [e.label for e in dataset]
+    if not any(by in e.fields for e in dataset):
+        own = sorted({key for e in dataset for key in e.fields if key != "messages"})
+        valid = ", ".join(["label", *own])
+        raise SplitError(f"no row has a field {by!r} to split by; valid: {valid}")
+    return [str(e.fields.get(by, "")) for e in dataset]
+
+
+def _check_shares(validation: float, test: float) -> None:
+    for name, share in (("validation", validation), ("test", test)):
+        if not 0 < share < 1:
+            raise SplitError(f"{name} is {share}; a share between 0 and 1 is needed, e.g. 0.15")
+    if validation + test >= 1:
+        raise SplitError(f"validation {validation} and test {test} leave nothing to train on")
+
+
+def _check_free(out: dict[str, Path], source: Path, force: bool) -> None:
+    if source.resolve() in [path.resolve() for path in out.values()]:
+        raise SplitError(f"{source} is the source itself; choose another folder")
+    there = [str(path) for path in out.values() if path.exists()]
+    if there and not force:
+        raise SplitError(f"{', '.join(there)}: already there; --force replaces")
+
+
+def _check_rows(dataset: Dataset) -> None:
+    bad = [p for p in dataset.problems if not p.hint]
+    if bad:
+        listed = [f"  line {p.line}: {p.evidence}" for p in bad[:20]]
+        more = [f"  and {len(bad) - 20:,} more"] if len(bad) > 20 else []
+        head = f"{dataset.path}: {len(bad):,} rows cannot be read, and nothing was written:"
+        raise SplitError("\n".join([head, *listed, *more]))
+    if len(dataset) < len(SPLITS):
+        raise SplitError(f"{dataset.path} has {len(dataset)} rows; at least 3 are needed")
+
+
+def _check_none_empty(places: dict[str, list[int]], groups: Sequence[Sequence[int]]) -> None:
+    empty = [name for name, rows in places.items() if not rows]
+    largest, n = max(map(len, groups)), sum(map(len, groups))
+    if empty:
+        alike = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
+        hint = "; they cannot be torn apart" if largest > 1 else ": too few, or too small a share"
+        raise SplitError(f"{empty[0]} would be empty: {alike} rows are alike{hint}")
+
+
+def _joined(data: bytes, rows: Sequence[int]) -> bytes:
+    # A JSON string holds no bare newline, so that those of a row written over several lines can go.
+    wanted = set(rows)
+    pieces = (bytes(piece) for i, (_, piece) in enumerate(_pieces(data)) if i in wanted)  # type: ignore[arg-type]
+    lines = (b" ".join(piece.strip().splitlines()) for piece in pieces)
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _report(
+    places: dict[str, list[int]],
+    labels: Labels,
+    groups: Sequence[Sequence[int]],
+    out: dict[str, Path],
+) -> SplitReport:
+    many = [len(group) for group in groups if len(group) > 1]
+    counts = {
+        s: Counter(labels[i] for i in rows) if labels else Counter() for s, rows in places.items()
+    }
+    rows = {s: len(chosen) for s, chosen in places.items()}
+    return SplitReport(rows, counts, len(many), max(many, default=1), out)

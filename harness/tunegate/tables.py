@@ -1,0 +1,133 @@
+"""CSV and Parquet to rows with `messages`, by a mapping of their columns.
+
+    Dataset.read("tickets.csv", columns={"prompt": "text", "reply": "category"})
+
+A table must be mapped by hand: no column name says for certain which text is the question.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from .findings import Finding
+from .reader import Row
+from .shapes import kind
+from .strictjson import Unreadable
+
+Columns = Mapping[str, str]
+NEEDED, SPEAKERS = ("prompt", "reply"), {"system": "system", "prompt": "user", "reply": "assistant"}
+Record = tuple[int, dict[str, Any] | Unreadable]
+
+
+def read_table(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]:
+    """Return the rows of a CSV or Parquet file, and a finding for each that is not one.
+
+    `columns` maps `prompt` and `reply` (and `system`, or any other field) to columns; columns that
+    it does not name are kept as fields. A Parquet row's line is its number, from 1. Raises
+    ValueError where the mapping lacks a field or names a column that is not there.
+    """
+    for field in NEEDED:
+        if field not in columns:
+            raise ValueError(f"columns has no {field!r}; it must map 'prompt' and 'reply'")
+    rows: list[Row] = []
+    problems: list[Finding] = []
+    records = _parquet(data, columns) if data.startswith(b"PAR1") else _csv(data, columns)
+    for line, record in records:
+        try:
+            rows.append((line, _row(record, columns)))
+        except Unreadable as bad:
+            problems.append(Finding(None, line, bad.kind, bad.evidence))
+    named = ", ".join(f"{column} as {field}" for field, column in columns.items())
+    problems.append(Finding(None, None, "shape", f"read as a table: {named}", hint=True))
+    return rows, problems
+
+
+def _row(record: dict[str, Any] | Unreadable, columns: Columns) -> dict[str, Any]:
+    if isinstance(record, Unreadable):
+        raise record
+    texts = {field: _text(columns[field], record) for field in SPEAKERS if field in columns}
+    messages = [{"role": SPEAKERS[field], "content": text} for field, text in texts.items()]
+    names = {column: field for field, column in columns.items()}
+    rest = {names.get(c, c): v for c, v in record.items() if names.get(c) not in SPEAKERS}
+    return {**rest, "messages": messages}
+
+
+def _text(column: str, record: Mapping[str, Any]) -> str:
+    value = record[column]
+    if not isinstance(value, str):
+        raise Unreadable("shape", f"{column} is {kind(value)}; a text is needed")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unreadable("encoding", f"{column} is not UTF-8; save the file as UTF-8") from None
+    return value
+
+
+def _missing(columns: Columns, header: list[str]) -> None:
+    for field, column in columns.items():
+        if column not in header:
+            has = ", ".join(map(repr, header[:20]))
+            raise ValueError(
+                f"columns[{field!r}] is {column!r}; the file has {has or 'no columns'}"
+            )
+
+
+def _csv(data: bytes, columns: Columns) -> Iterator[Record]:
+    # Undecodable bytes survive as lone surrogates, so that only their own rows are refused.
+    text = data.decode("utf-8-sig", "surrogateescape")
+    first = text[: text.find("\n")] if "\n" in text else text
+    fits = (
+        d for d in ",;\t|" if {*columns.values()} <= {*next(csv.reader([first], delimiter=d), [])}
+    )
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=next(fits, ","), strict=True)
+    with _long_fields():
+        header = next(table, [])
+        _missing(columns, header)
+        yield from _records(table, header)
+
+
+def _records(table: Any, header: list[str]) -> Iterator[Record]:
+    while True:
+        line = table.line_num + 1
+        try:
+            values = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, Unreadable("csv", f"not CSV: {error}; is a quote left open?")
+            continue
+        if len(values) == len(header):
+            yield line, dict(zip(header, values, strict=True))
+        elif values:
+            count = f"{len(values)} fields, and the header {len(header)}"
+            yield line, Unreadable("csv", f"the row has {count}; is a comma or line end unquoted?")
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Lift the csv module's limit of 131,072 characters a field, and set it back."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _parquet(data: bytes, columns: Columns) -> Iterator[Record]:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+    except ImportError:
+        raise ValueError("Parquet needs pyarrow: pip install pyarrow") from None
+    except Exception as error:  # whatever the engine raises for a damaged file
+        yield 1, Unreadable("parquet", f"not Parquet: {str(error).partition(chr(10))[0][:100]}")
+        return
+    _missing(columns, [str(c) for c in frame.columns])
+    frame = frame.astype(object).where(frame.notna(), None)
+    for number, record in enumerate(frame.to_dict("records"), start=1):
+        yield number, {str(column): value for column, value in record.items()}

@@ -1,0 +1,63 @@
+"""Where a base model lies: a folder in the project, an absolute one, or the hub's local cache."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from . import digests
+
+
+def locate(base: str, *roots: Path) -> Path:
+    """Return the folder of a base model: the first that lies under one of the roots.
+
+    `base` is a path relative to a root, an absolute one, or a hub name. A hub name is looked up in
+    the cache on this machine: a gate downloads nothing. Raises ValueError saying where it looked.
+    """
+    places = [
+        root / Path(base).expanduser() for root in roots
+    ]  # an absolute path leaves roots aside
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is None and not _is_path(base):
+        folder = _in_cache(base)
+    if folder is None:
+        raise ValueError(_missing(base, places[0]))
+    return folder
+
+
+def digest(folder: Path) -> str:
+    """Return the digest of a base: weights, configuration, tokenizer and chat template."""
+    return digests.of_folder(folder)
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """Return the model's `config.json`; raise ValueError where there is none to read."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} holds no model: config.json: {error}") from None
+    return found
+
+
+def _is_path(base: str) -> bool:
+    return base.startswith((".", "~", "/")) or base.count("/") > 1 or os.sep == "\\" in base
+
+
+def _in_cache(name: str) -> Path | None:
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception:  # not installed, not a name, not in the cache: each means "not here"
+        return None
+
+
+def _missing(base: str, folder: Path) -> str:
+    if _is_path(base):
+        return f"base = {base!r}: there is no folder {folder}"
+    return (
+        f"base = {base!r}: there is no folder {folder}, and the hub's cache on this machine holds "
+        f"no model of that name (`hf download {base}` fetches one)"
+    )

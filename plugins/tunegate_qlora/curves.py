@@ -1,0 +1,77 @@
+"""The loss curves: one line of JSON for each reading, and a stop where they go astray."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from tunegate.protocols import TrainingFailed
+
+
+class Curves(TrainerCallback):
+    """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
+
+    Losses are nats per trained token; train_loss is the mean since the reading before. Validation
+    is measured once an epoch. Raises TrainingFailed where a loss is not a number, or is more than
+    twice that of guessing (the logarithm of the vocabulary's size): such a model has come apart.
+    """
+
+    def __init__(
+        self, path: Path, vocabulary: int, validate: Callable[[], float] | None, done: int = 0
+    ) -> None:
+        self.path, self.limit, self.validate = path, 2 * math.log(vocabulary), validate
+        self.last: dict[str, float] = {}
+        kept = [line for line in _lines(path) if line["step"] <= done]
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        for line in kept:
+            self.last.update(line)
+        self.started = time.monotonic() - self.last.get("seconds", 0.0)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the mean loss since the last reading."""
+        logs = kwargs["logs"]
+        if "loss" in logs:
+            reading = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+            self._write(state, reading)
+            self._guard("training", logs["loss"], state.global_step)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Measure the validation loss."""
+        if self.validate is not None:
+            loss = self.validate()
+            self._write(state, {"validation_loss": loss})
+            self._guard("validation", loss, state.global_step)
+
+    def _write(self, state: Any, reading: dict[str, float]) -> None:
+        seconds = round(time.monotonic() - self.started, 3)
+        place = {"step": state.global_step, "epoch": round(state.epoch, 4), "seconds": seconds}
+        line = place | reading
+        self.last.update(line)
+        with open(self.path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _guard(self, which: str, loss: float, step: int) -> None:
+        if math.isfinite(loss) and loss <= self.limit:
+            return
+        raise TrainingFailed(
+            f"the {which} loss is {loss:.3g} at step {step:,}, where guessing scores "
+            f"{self.limit / 2:.3g}: the training came apart. Lower `learning_rate`, "
+            "or lengthen `warmup`"
+        )
+
+
+def _lines(path: Path) -> list[dict[str, float]]:
+    """Return the readings of an earlier attempt; a line cut short by a kill ends them."""
+    lines: list[dict[str, float]] = []
+    for text in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    return lines

@@ -1,0 +1,46 @@
+"""Whatever goes wrong in a training, as one message that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from tunegate.protocols import TrainingFailed
+
+from .config import Settings
+
+# What PyTorch's allocators say where they raise no OutOfMemoryError: CPU, cuBLAS.
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+
+
+@contextmanager
+def in_one_message(settings: Settings) -> Iterator[None]:
+    """Turn an error inside the block into TrainingFailed; an interruption passes through."""
+    try:
+        yield
+    except TrainingFailed:
+        raise
+    except Exception as error:
+        raise TrainingFailed(_message(error, settings)) from error
+
+
+def _message(error: Exception, settings: Settings) -> str:
+    if _is_memory(error):
+        return (
+            f"out of memory at batch = {settings.batch}, max_length = {settings.max_length}. Lower "
+            "`batch` and raise `accumulation` by as much, or set `gradient_checkpointing = true`"
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; make room and run the same command: it goes on where it stopped"
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)

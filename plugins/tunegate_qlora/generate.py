@@ -1,0 +1,101 @@
+"""Greedy answers from a loaded model: batched, shortest prompts first, padded on the left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tunegate.protocols import Answer, Request
+
+from . import fit, template
+from .config import Decoding
+from .quantise import keep_format, load
+from .quiet import undisturbed
+from .template import Unrendered
+
+Prompt = tuple[int, list[int]]  # the request's row, and token ids
+
+
+class Generator:
+    """A model in memory, ready to answer."""
+
+    def __init__(self, folder: Path, tuned: Path | None, decoding: Decoding, size: int) -> None:
+        self.size, self.longest = size, decoding.max_new_tokens
+        self.template = template.load(folder)
+        self.context = fit.context(folder)
+        self.model = _with_adapter(load(folder, decoding), tuned)
+        self.model.generation_config = self._greedy()
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield an answer to each request, as each batch is done."""
+        prompts: list[Prompt] = []
+        for request in requests:
+            ids = self._prompt(request)
+            if isinstance(ids, Answer):
+                yield ids
+            else:
+                prompts.append((request.row, ids))
+        prompts.sort(key=lambda prompt: len(prompt[1]))
+        for start in range(0, len(prompts), self.size):
+            yield from self._batch(prompts[start : start + self.size])
+
+    def _prompt(self, request: Request) -> list[int] | Answer:
+        try:
+            ids = self.template.prompt(request.messages)
+        except Unrendered as error:
+            return Answer(request.row, error=str(error))
+        room = self.context - len(ids)
+        if room < 1:
+            told = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
+            return Answer(request.row, error=told)
+        return ids
+
+    @torch.inference_mode()
+    def _batch(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        started = time.perf_counter()
+        width = max(len(ids) for _, ids in prompts)
+        ids = [[self.template.pad] * (width - len(ids)) + ids for _, ids in prompts]
+        mask = [[0] * (width - len(ids)) + [1] * len(ids) for _, ids in prompts]
+        with undisturbed():
+            made = self.model.generate(
+                input_ids=torch.tensor(ids, device=self.model.device),
+                attention_mask=torch.tensor(mask, device=self.model.device),
+                max_new_tokens=min(self.longest, self.context - width),
+            )
+        rows = [self._ended(new) for new in made[:, width:].tolist()]
+        seconds = time.perf_counter() - started
+        texts = [self.template.text(row) for row in rows]
+        return [
+            Answer(row, text, latency=seconds, tokens=len(new))
+            for (row, _), text, new in zip(prompts, texts, rows, strict=True)
+        ]
+
+    def _ended(self, new: list[int]) -> list[int]:
+        """Return the tokens of one answer, its end of turn included, without the padding after."""
+        stop = (i for i, token in enumerate(new) if token in self.template.stops)
+        return new[: next(stop, len(new)) + 1]
+
+    def _greedy(self) -> Any:
+        """Return decoding settings that take nothing over from the base's own: no penalties."""
+        import transformers
+
+        hf: Any = transformers
+        return hf.GenerationConfig(
+            do_sample=False,
+            eos_token_id=sorted(self.template.stops),
+            pad_token_id=self.template.pad,
+        )
+
+
+def _with_adapter(model: Any, tuned: Path | None) -> Any:
+    if tuned is None:
+        return model
+    from peft import PeftModel
+
+    with_it = PeftModel.from_pretrained(model, str(tuned), is_trainable=False)
+    keep_format(with_it)
+    return with_it.eval()

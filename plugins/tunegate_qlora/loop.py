@@ -1,0 +1,126 @@
+"""The training loop: transformers' Trainer, fed in an order that a resumed training can repeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from . import checkpoints, loss
+from .batches import Batch, LengthGrouped
+from .config import Settings
+from .encode import Row
+
+READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
+
+
+class Loop(Trainer):
+    """A Trainer with our sampler, and without what costs time in each step and serves nothing."""
+
+    def __init__(
+        self,
+        model: Any,
+        rows: Sequence[Row],
+        settings: Settings,
+        folder: Path,
+        collate: Callable[[Sequence[Row]], Batch],
+        watchers: Sequence[TrainerCallback],
+    ) -> None:
+        self.batches = LengthGrouped(rows, settings.batch, settings.seed)
+        steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
+        super().__init__(
+            model=model,
+            args=_arguments(settings, folder, steps),
+            train_dataset=rows,
+            data_collator=collate,
+            compute_loss_func=loss.per_token,
+        )
+        self.remove_callback(PrinterCallback)
+        for watcher in (*watchers, Order(self.batches), Keeper(settings.checkpoint_seconds)):
+            self.add_callback(watcher)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the batches; the sampler's epoch is set at the beginning of each."""
+        loader = torch.utils.data.DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+        )
+        return self.accelerator.prepare(loader)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Count nothing: the Trainer would walk over every parameter in each step."""
+        return 0
+
+
+class Order(TrainerCallback):
+    """Tells the sampler which epoch it is, also where a resumed training begins amid one."""
+
+    def __init__(self, batches: LengthGrouped) -> None:
+        self.batches = batches
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the epoch: a function of the step, so that nothing needs remembering."""
+        passes = len(self.batches)
+        steps = -(-passes // args.gradient_accumulation_steps)
+        self.batches.epoch = state.global_step // steps
+
+
+class Keeper(TrainerCallback):
+    """Keeps a checkpoint every so many seconds, and seals it: short trainings keep none."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.last = seconds, time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint when it is time; the end of an epoch has one of its own."""
+        ending = state.epoch == int(state.epoch)  # then the validation comes first
+        control.should_save = not ending and self._due()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint, but after the last epoch: the adapter is saved right then."""
+        control.should_save = state.global_step < state.max_steps and self._due()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Seal the checkpoint that was just written."""
+        checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        self.last = time.monotonic()
+
+    def _due(self) -> bool:
+        return time.monotonic() - self.last >= self.seconds
+
+
+def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
+    gpu = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.clip,
+        optim="adamw_torch",
+        bf16=gpu and settings.compute == "bfloat16",
+        fp16=gpu and settings.compute == "float16",
+        use_cpu=not gpu,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed,
+        logging_steps=max(1, steps // READINGS),
+        logging_nan_inf_filter=False,  # it would write a plausible number where the loss is none
+        save_strategy="no",  # Keeper asks for checkpoints, by the clock
+        save_total_limit=2,  # the older one stands until the newer one is sealed
+        remove_unused_columns=False,
+        dataloader_pin_memory=gpu,
+        average_tokens_across_devices=False,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # 4-bit weights cannot be split by DataParallel
+    return arguments

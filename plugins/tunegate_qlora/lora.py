@@ -1,0 +1,53 @@
+"""The adapter on the base: low-rank matrices beside every linear layer, the base itself frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .config import Settings
+from .quantise import keep_format
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How many parameters a model has, counted as if nothing were quantised."""
+
+    trainable: int
+    total: int
+
+    def __str__(self) -> str:
+        share = 100 * self.trainable / self.total
+        return f"{self.trainable:,} of {self.total:,} parameters trainable ({share:.2f} %)"
+
+
+def attach(model: Any, settings: Settings) -> Any:
+    """Return the base with a fresh adapter, ready to train.
+
+    The adapter and what is not quantised are float32, as in QLoRA. Raises ValueError where
+    `targets` names layers that the base does not have.
+    """
+    import peft as typed
+
+    peft: Any = typed
+
+    if settings.quantisation == "nf4":
+        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    if settings.gradient_checkpointing:
+        model.enable_input_require_grads()
+    config = peft.LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=settings.targets,
+        task_type="CAUSAL_LM",
+    )
+    tuned = peft.get_peft_model(model, config)
+    keep_format(tuned)
+    return tuned
+
+
+def parameters(model: Any) -> Parameters:
+    """Count the parameters of a model with an adapter."""
+    trainable, total = model.get_nb_trainable_parameters()
+    return Parameters(trainable, total)

@@ -1,0 +1,48 @@
+"""What a training reads: the snapshots that passed, as rows of token ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunegate.dataset import Dataset
+from tunegate.protocols import Plan
+
+from . import template
+from .config import Settings
+from .encode import Row, Unfit, encode
+from .fit import fit, limit
+from .template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The rows that are trained on and those that are held out, and how many were set aside."""
+
+    template: Template
+    train: list[Row]
+    validation: list[Row]
+    dropped: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the training rows, prompts included."""
+        return sum(len(row.ids) for row in self.train)
+
+
+def read(plan: Plan, settings: Settings, root: Path) -> Material:
+    """Encode the plan's snapshots; raise Unfit or Unrendered where they cannot be trained on."""
+    chat = template.load(root)
+    longest = limit(settings, root)
+    train = _encoded(plan.train, chat)
+    validation = _encoded(plan.validation, chat) if plan.validation else []
+    kept = fit(train, longest, settings.on_overflow)
+    if not kept:
+        raise Unfit(f"no row of the training set is left: {len(train):,} of them are too long")
+    held_out = fit(validation, longest, settings.on_overflow)
+    dropped = len(train) + len(validation) - len(kept) - len(held_out)
+    return Material(chat, kept, held_out, dropped)
+
+
+def _encoded(path: Path, chat: Template) -> list[Row]:
+    return [encode(example, chat) for example in Dataset.read(path)]

@@ -1,0 +1,57 @@
+"""Keeps the libraries below us quiet and, with a local base, away from the network."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_NOISY = ("transformers", "peft", "bitsandbytes", "accelerate", "huggingface_hub", "torch")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold back the libraries' logs, warnings and bars inside the block, and every call to a hub.
+
+    Import the libraries inside it: bitsandbytes looks for a package `kernels` when it is imported,
+    and would fetch a kernel with it. What is an error comes through. Staying offline outlasts the
+    block, since huggingface_hub reads its variable once.
+    """
+    _offline()
+    levels = {name: logging.getLogger(name).level for name in _NOISY}
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), _no_bars():
+            for name in _NOISY:
+                warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _offline() -> None:
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:
+        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    from transformers.utils import logging as untyped
+
+    bars: Any = untyped
+
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()

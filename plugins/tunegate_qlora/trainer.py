@@ -1,0 +1,66 @@
+"""The trainer `qlora`: a base in 4 bits, a LoRA adapter on top, on a CPU as on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
+
+from . import base, extra
+from .config import Decoding, Settings, settle
+from .quiet import undisturbed
+
+
+class QLoRA:
+    """Fine-tunes an adapter on a quantised base (Dettmers et al. 2023, arXiv:2305.14314)."""
+
+    name = "qlora"
+
+    def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
+        """Return the settings, every default filled in.
+
+        Raises ValueError naming a wrong key with the nearest valid one, a bad value, or a base
+        that is not there.
+        """
+        settings = settle(Settings, config)
+        base.locate(settings.base, root)
+        return settings.model_dump(mode="json")
+
+    def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
+        """Return the digest of the base's weights, configuration, tokenizer and template."""
+        return base.digest(base.locate(str(config["base"]), root))
+
+    def baseline(self, config: Mapping[str, Any]) -> str:
+        """Return the model spec of the base alone, loaded and decoded as the trained model is."""
+        settings, usual = settle(Settings, config), Decoding().model_dump()
+        own = {k: v for k, v in settings.decoding.model_dump().items() if v != usual[k]}
+        query = "&".join(f"{key}={value}" for key, value in own.items())
+        return f"folder:{settings.base}{'?' if query else ''}{query}"
+
+    def preflight(self, plan: Plan) -> list[Problem]:
+        """Say what would make this training fail: nothing is loaded but the tokenizer."""
+        absent = extra.missing()
+        if absent:
+            return [Problem(absent)]
+        with undisturbed():
+            from .preflight import problems
+
+            return problems(plan)
+
+    def train(self, plan: Plan, folder: Path) -> Trained:
+        """Train into `folder`: `adapter/`, `curves.jsonl`, `figures.json`.
+
+        The model is named from the run's folder: `folder:adapter`.
+
+        Started again after it was killed it goes on from its last whole checkpoint, and ends with
+        the same weights. Raises TrainingFailed.
+        """
+        absent = extra.missing()
+        if absent:
+            raise TrainingFailed(absent)
+        with undisturbed():
+            from .training import run
+
+            return run(plan, folder)

@@ -1,0 +1,13 @@
+"""Every class has its share: one that is hardly there is hardly learnt, and accuracy hides it."""
+
+from tunegate import Dataset
+from tunegate.config import Limits
+from tunegate_checks.data import balance
+
+
+def test_no_rare_class(dataset: Dataset, task: str, limits: Limits) -> None:
+    assert task != "classification" or not balance.find(dataset, rarest=limits.rarest_class)
+
+
+def test_makeup(dataset: Dataset) -> None:
+    assert not balance.makeup(dataset)  # hints only: languages, reply lengths, refusals

@@ -1,0 +1,22 @@
+"""One system prompt, one form of reply, one spelling of each label, in all splits: what varies
+without meaning is learnt as if it meant something.
+"""
+
+from tunegate import Dataset
+from tunegate_checks.data import consistency
+
+
+def test_one_system_prompt(dataset: Dataset) -> None:
+    assert not consistency.system_prompt(dataset)
+
+
+def test_system_prompt_of_training(train: Dataset, dataset: Dataset) -> None:
+    assert not consistency.across(train, dataset)
+
+
+def test_output_format(dataset: Dataset, task: str) -> None:
+    assert not consistency.output_format(dataset, task=task)
+
+
+def test_labels_seen_in_training(train: Dataset, dataset: Dataset, task: str) -> None:
+    assert task != "classification" or not consistency.labels(train, dataset)

@@ -1,0 +1,17 @@
+"""Enough examples to learn from, and a test set that can tell a good model from a bad one."""
+
+from tunegate import Dataset
+from tunegate.config import Limits
+from tunegate_checks.data import size
+
+
+def test_enough_to_learn_from(train: Dataset, task: str) -> None:
+    assert not size.find(train, task=task)
+
+
+def test_enough_to_judge_by(test: Dataset, limits: Limits) -> None:
+    assert not size.test_size(test, smallest=limits.smallest_test)
+
+
+def test_resolution(test: Dataset, limits: Limits) -> None:
+    assert not size.resolution(test, limits.accuracy)  # hints only: what this test set can show

@@ -1,0 +1,20 @@
+"""The validation set is of the right size, and no split is of another kind than the training set:
+a score on rows unlike those trained on, or in use, speaks of something else.
+"""
+
+from tunegate import Dataset
+from tunegate.config import Limits
+from tunegate_checks.data import splits
+
+
+def test_validation_share(train: Dataset, validation: Dataset, limits: Limits) -> None:
+    low, high = limits.validation_low, limits.validation_high
+    assert not splits.share(train, validation, low=low, high=high)
+
+
+def test_validation_looks_like_train(train: Dataset, validation: Dataset, limits: Limits) -> None:
+    assert not splits.drift(train, validation, psi_limit=limits.psi, auc_limit=limits.drift_auc)
+
+
+def test_test_looks_like_train(train: Dataset, test: Dataset, limits: Limits) -> None:
+    assert not splits.drift(train, test, psi_limit=limits.psi, auc_limit=limits.drift_auc)

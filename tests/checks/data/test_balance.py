@@ -1,0 +1,95 @@
+"""A class with too small a share is named with its count; even classes are silent."""
+
+import pytest
+
+from tunegate import Dataset
+from tunegate_checks.data import balance
+
+
+def dataset(counts: dict[str, int], languages: str = "") -> Dataset:
+    rows = []
+    for label, n in counts.items():
+        for i in range(n):
+            messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": label}]
+            language = {"language": languages.split()[i % 2]} if languages else {}
+            rows.append({"messages": messages, **language})
+    return Dataset.of(rows, "train")
+
+
+def test_even_classes_are_silent() -> None:
+    result = balance.find(dataset({"a": 50, "b": 50, "c": 40}))
+    assert not result
+
+
+def test_a_rare_class_is_named_with_count_share_and_what_is_wanted() -> None:
+    (finding,) = balance.find(dataset({"a": 597, "x": 3, "b": 600}), rarest=0.05)
+    assert finding.kind == "rare class"
+    assert finding.row == 597
+    assert finding.evidence == "class 'x': 3 of 1,200 examples, 0.25 %; at least 20 wanted"
+
+
+@pytest.mark.parametrize(("n", "rare"), [(9, True), (10, False)])
+def test_the_default_is_a_tenth_of_an_even_share(n: int, rare: bool) -> None:
+    # Two classes and 200 examples: an even share is 100, and a tenth of it 10.
+    assert bool(balance.find(dataset({"a": 200 - n, "b": n}))) is rare
+
+
+def test_one_class_alone_is_a_finding() -> None:
+    assert balance.find(dataset({"a": 50})).kinds == {"one class": 1}
+
+
+def test_no_examples_no_findings() -> None:
+    assert not balance.find(Dataset([]))
+    assert not balance.makeup(Dataset([])).hints
+
+
+def hints(data: Dataset) -> dict[str, str]:
+    result = balance.makeup(data)
+    assert not result, "the make-up is advice"
+    return {f.kind: f.evidence for f in result.hints}
+
+
+def test_even_languages_and_short_labels_are_silent() -> None:
+    assert hints(dataset({"a": 50, "b": 50}, "en pt")) == {}
+    assert hints(dataset({"a": 50, "b": 50}, "en en")) == {}
+
+
+def test_a_rare_language_is_a_hint() -> None:
+    rows = [
+        {**e.fields, "language": "pt" if i < 3 else "en"} for i, e in enumerate(dataset({"a": 60}))
+    ]
+    assert "'pt': 3 of 60 examples, 5 %" in hints(Dataset.of(rows))["language"]
+
+
+def test_a_language_that_gives_the_class_away_is_a_hint() -> None:
+    mixed, alone = dataset({"a": 60, "b": 60}, "en pt"), dataset({"c": 30}, "pt pt")
+    rows = [e.fields for e in (*mixed, *alone)]
+    assert "100 % of class 'c' is 'pt'" in hints(Dataset.of(rows))["language"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I cannot answer this.",
+        "As an AI language model, I have no opinion.",
+        "Sinto muito, não posso ajudar.",
+        "Desculpe, mas isso não é possível.",
+        "Não consigo responder a isso.",
+        "Infelizmente não tenho essa informação.",
+    ],
+)
+def test_refusals_are_counted(reply: str) -> None:
+    assert "1 of 21 replies, 4.8 %" in hints(dataset({"billing": 20, reply: 1}))["refusals"]
+
+
+@pytest.mark.parametrize(
+    "reply", ["No parcel has arrived.", "Não há cobrança.", "The asset is here."]
+)
+def test_plain_answers_are_no_refusals(reply: str) -> None:
+    assert "refusals" not in hints(dataset({"billing": 20, reply: 1}))
+
+
+def test_replies_of_very_different_lengths_are_a_hint() -> None:
+    assert "reply length" in hints(dataset({"x" * 50: 90, "y" * 5000: 10}))
+    assert "reply length" not in hints(dataset({"x" * 50: 90, "y" * 120: 10}))

@@ -1,0 +1,147 @@
+"""What varies without meaning is named; what is the same everywhere is silent."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tunegate import Dataset
+from tunegate_checks.data import consistency
+
+
+def dataset(*replies: str, system: str | list[str] = "Be brief.", split: str = "train") -> Dataset:
+    systems = [system] * len(replies) if isinstance(system, str) else system
+    return Dataset.of(
+        [
+            {
+                "messages": [{"role": "system", "content": s}] * bool(s)
+                + [
+                    {"role": "user", "content": f"Question {i}"},
+                    {"role": "assistant", "content": r},
+                ]
+            }
+            for i, (r, s) in enumerate(zip(replies, systems, strict=True))
+        ],
+        split,
+    )
+
+
+def test_one_system_prompt_is_silent() -> None:
+    assert not consistency.system_prompt(dataset("a", "b"))
+    assert not consistency.system_prompt(dataset("a", "b", system=""))
+    assert not consistency.system_prompt(Dataset([]))
+
+
+def test_each_other_system_prompt_is_a_finding_with_rows_and_difference() -> None:
+    systems = ["Be brief."] * 3 + ["Be brief", "Be  brief.", "Be brief"]
+    result = consistency.system_prompt(dataset(*"abcdef", system=systems))
+    assert [(f.row, f.kind) for f in result] == [(3, "system prompt"), (4, "system prompt")]
+    assert "2 of 6 rows (line 4, 6) have another: from character 9" in result[0].evidence
+    assert "from character 4 on 'Be  brief.' instead of 'Be brief.'" in result[1].evidence
+
+
+def test_a_missing_system_prompt_is_a_finding() -> None:
+    (finding,) = consistency.system_prompt(dataset("a", "b", "c", system=["Be brief."] * 2 + [""]))
+    assert (finding.row, finding.kind) == (2, "no system prompt")
+    assert "1 of 3 rows (line 3) have none; most have 'Be brief.'" in finding.evidence
+
+
+def test_a_difference_far_into_a_text_is_shown_around_its_place() -> None:
+    said = consistency.difference("x" * 500 + "A" + "y" * 500, "x" * 500 + "B" + "y" * 500)
+    assert said.startswith("from character 501 on '...xxxxxxxxxxxxA")
+    assert len(said) < 150
+    assert "\n" not in consistency.difference("a\nb", "a\nc")
+
+
+def test_the_other_split_needs_the_same_system_prompt() -> None:
+    train = dataset("a", "b")
+    assert not consistency.across(train, dataset("c", split="test"))
+    (finding,) = consistency.across(train, dataset("c", system="Be brief!", split="test"))
+    assert "test has another than train: from character 9" in finding.evidence
+    (finding,) = consistency.across(train, dataset("c", system="", split="test"))
+    assert "no text" in finding.evidence
+
+
+LABELS = ["billing"] * 30 + ["shipping"] * 30
+
+
+def test_clean_labels_are_silent() -> None:
+    assert not consistency.output_format(dataset(*LABELS), task="classification")
+
+
+@pytest.mark.parametrize(
+    "slip",
+    ["Shipping", "SHIPPING ", "shipping.", "shiping", "shippnig", "\nshipping", "It is: shipping"],
+)
+def test_a_near_miss_is_named_with_the_label_it_was_meant_to_be(slip: str) -> None:
+    result = consistency.output_format(dataset(*LABELS, slip), task="classification")
+    assert [(f.row, f.kind) for f in result] == [(60, "near miss")]
+    assert f"{slip!r} for 'shipping' (30 rows)" in result[0].evidence
+
+
+@pytest.mark.parametrize("label", ["returns", "sales", "shipping abroad", "x"])
+def test_a_rare_label_of_its_own_is_no_near_miss(label: str) -> None:
+    assert not consistency.output_format(dataset(*LABELS, label), task="classification")
+
+
+def test_free_text_is_no_set_of_labels() -> None:
+    texts = dataset(*[f"The answer is number {i}" for i in range(30)])
+    assert consistency.output_format(texts, task="classification").kinds == {"labels": 1}
+    assert not consistency.output_format(texts, task="qa")
+
+
+JSON = {"team": "billing", "score": 1, "who": {"name": "Ana"}}
+
+
+def replies(*changed: Any) -> Dataset:
+    texts = [c if isinstance(c, str) else json.dumps(c) for c in changed]
+    return dataset(*[json.dumps(JSON)] * 5, *texts)
+
+
+@pytest.mark.parametrize(
+    "same", [JSON, {**JSON, "score": 0.5}, {**JSON, "team": None}, {**JSON, "who": None}]
+)
+def test_json_of_one_form_is_silent(same: Any) -> None:
+    assert not consistency.output_format(replies(same))
+
+
+@pytest.mark.parametrize(
+    ("other", "kind", "evidence"),
+    [
+        ({"team": "billing", "score": 1, "who": {}}, "missing key", "the reply has no who.name"),
+        ({"team": "billing", "score": 1}, "missing key", "the reply has no who"),
+        ({**JSON, "who": "Ana"}, "type", "who is a text; in most replies it is an object"),
+        ({**JSON, "more": {"a": {"b": 1}}}, "unknown key", "the reply has more; most have no"),
+        ({**JSON, "a.b\n": 1}, "unknown key", "the reply has 'a·b\\n'; most have no"),
+        ({**JSON, "Team": "x"}, "unknown key", "the reply has Team; most have no such key"),
+        ({**JSON, "score": "1"}, "type", "score is a text; in most replies it is a number"),
+        ("billing", "not JSON", "is no JSON object"),
+        ("```json\n{}\n```", "not JSON", "stands in a ``` fence"),
+        ('{"team": NaN}', "not JSON", "is no JSON object"),
+        ("[1]", "not JSON", "is no JSON object"),
+    ],
+)
+def test_json_of_another_form_is_named(other: Any, kind: str, evidence: str) -> None:
+    (finding,) = consistency.output_format(replies(other))
+    assert (finding.row, finding.kind) == (5, kind)
+    assert evidence in finding.evidence
+
+
+def test_a_label_never_seen_in_training_is_named_with_the_nearest_that_was() -> None:
+    train, test = dataset(*LABELS), dataset("billing", "shiping", "shiping", "new", split="test")
+    result = consistency.labels(train, test)
+    assert [(f.row, f.kind) for f in result] == [(1, "unseen label"), (3, "unseen label")]
+    assert "'shiping' (2 rows) is never seen in training; is it 'shipping'?" in result[0].evidence
+    assert "is it" not in result[1].evidence
+    assert ["'shipping'" in f.evidence for f in result.hints] == [True]
+
+
+def test_labels_that_were_all_seen_are_silent() -> None:
+    result = consistency.labels(dataset(*LABELS), dataset("billing", "shipping", split="test"))
+    assert not result
+    assert not result.hints
+
+
+def test_a_value_that_is_null_in_all_other_replies_fits() -> None:
+    empty, filled = json.dumps({"note": None}), json.dumps({"note": "late"})
+    assert not consistency.output_format(dataset(*[empty] * 5, filled))

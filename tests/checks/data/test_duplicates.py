@@ -1,0 +1,160 @@
+from typing import Any
+
+from tunegate.dataset import Dataset
+from tunegate_checks.data import duplicates
+
+SYSTEM = "Sort the customer's question into one of our nine queues, and answer with its name only."
+CLEAN = [
+    ("Where is my card?", "delivery"),
+    ("Has my parcel left the warehouse yet?", "delivery"),
+    ("The app closes when I tap on the receipt", "bug"),
+    ("Please send the invoice to my new address", "billing"),
+    ("É possível pagar em três vezes?", "billing"),
+]
+
+
+def row(prompt: str, reply: str, system: str = SYSTEM) -> dict[str, Any]:
+    turns = {"system": system, "user": prompt, "assistant": reply}
+    return {"messages": [{"role": r, "content": c} for r, c in turns.items()]}
+
+
+def made(*extra: tuple[str, str]) -> Dataset:
+    return Dataset.of([row(*pair) for pair in (*CLEAN, *extra)], split="train")
+
+
+def test_a_clean_dataset_has_none() -> None:
+    for found in (duplicates.find(made()), duplicates.near(made())):
+        assert list(found) == []
+        assert list(found.hints) == []
+
+
+def test_exact_and_normalised_copies_name_the_first_line() -> None:
+    dataset = made(
+        ("Where is my card?", "delivery"),
+        ("where is  my CARD", "delivery"),
+        ("e possivel pagar em tres vezes", "Billing"),
+    )
+    found = [(f.line, f.kind, f.evidence) for f in duplicates.find(dataset)]
+    assert found == [
+        (6, "exact", "repeats line 1: “Where is my card? delivery”"),
+        (7, "normalised", "repeats line 1: “where is my CARD delivery”"),
+        (8, "normalised", "repeats line 5: “e possivel pagar em tres vezes Billing”"),
+    ]
+    assert list(duplicates.near(dataset)) == [], "what find tells of is told once"
+
+
+def test_punctuation_inside_a_number_or_a_word_counts() -> None:
+    pairs = [
+        ("1.5", "x"),
+        ("15", "x"),
+        ("C#", "x"),
+        ("C++", "x"),
+        ("かき", "x"),
+        ("がき", "x"),
+        ("!", "x"),
+        ("?", "x"),
+    ]
+    assert list(duplicates.find(Dataset.of([row(*pair) for pair in pairs]))) == []
+
+
+def test_another_system_message_does_not_make_a_copy_new() -> None:
+    other = row(*CLEAN[0], system="Be brief.")
+    dataset = Dataset.of([*(row(*pair) for pair in CLEAN), other])
+    assert duplicates.find(dataset).kinds == {"exact": 1}
+
+
+def test_near_copies_name_a_kept_line_and_the_difference() -> None:
+    dataset = made(("Has my parcel left your warehouse yet?", "delivery"))
+    (found,) = duplicates.near(dataset)
+    assert (found.row, found.kind) == (1, "near")
+    assert found.evidence == "line 6, 0.91: “Has my parcel left [the|your] warehouse yet?”"
+    assert list(duplicates.near(dataset, similarity=0.95)) == []
+
+
+def test_the_same_prompt_with_another_label_is_no_duplicate() -> None:
+    dataset = made(("Where is my card?", "lost"), ("Where is my card??", "cards"))
+    assert list(duplicates.find(dataset)) == list(duplicates.near(dataset)) == []
+
+
+def test_a_shared_instruction_does_not_make_prompts_alike() -> None:
+    told = "Read the following message of a customer, and say which team should answer it: "
+    words = [
+        "invoice",
+        "parcel",
+        "login",
+        "refund",
+        "card",
+        "roaming",
+        "voucher",
+        "camera",
+        "battery",
+        "seat",
+    ]
+    prompts = [f"{told}{a} {b}" for a in words for b in words if a < b]
+    dataset = Dataset.of([row(p, "x", system="") for p in prompts])
+    assert list(duplicates.near(dataset)) == []
+
+
+ESSAY = (
+    "You can reset your password on the sign-in page: choose “forgotten”, type the address "
+    "that you registered with, and follow the link that we send to it within the hour."
+)
+
+
+def test_prose_must_repeat_in_prompt_and_reply() -> None:
+    pairs = [
+        ("How do I reset my password?", ESSAY),
+        ("How do I reset my password??", ESSAY.replace("within the hour", "within the day")),
+        ("How do I reset my password?", "By post. " * 20),
+        ("I cannot sign in any more, what can be done?", ESSAY),
+    ]
+    dataset = Dataset.of([row(*pair) for pair in pairs])
+    (found,) = duplicates.near(dataset)
+    assert found.row in (0, 1)
+    assert list(duplicates.find(dataset)) == []
+    assert [(f.row, f.kind) for f in duplicates.find(dataset).hints] == [
+        (1, "prompt"),
+        (2, "prompt"),
+        (3, "reply"),
+    ]
+
+
+def test_pictures_and_tool_calls_are_part_of_an_example() -> None:
+    def shown(url: str, city: str) -> dict[str, Any]:
+        parts = [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]
+        call = {
+            "id": "1",
+            "type": "function",
+            "function": {"name": "find", "arguments": city},
+        }
+        answer = {"role": "assistant", "content": None, "tool_calls": [call]}
+        return {"messages": [{"role": "user", "content": parts}, answer]}
+
+    different = Dataset.of([shown("a", "Rome"), shown("b", "Rome"), shown("a", "Oslo")])
+    assert list(duplicates.find(different)) == list(duplicates.near(different)) == []
+    assert duplicates.find(Dataset.of([shown("a", "Rome")] * 2)).kinds == {"exact": 1}
+
+
+def test_a_chain_is_not_collapsed_and_nothing_near_is_left() -> None:
+    words = [
+        "alpha",
+        "bravo",
+        "charlie",
+        "delta",
+        "echo",
+        "foxtrot",
+        "golf",
+        "hotel",
+        "india",
+        "juliet",
+    ]
+    chain = [" ".join(words[k:] + words[:k][::-1]) for k in range(9)]
+    dataset = Dataset.of([row(p, "x") for p in chain])
+    gone = duplicates.near(dataset).rows
+    left = Dataset.of([row(p, "x") for k, p in enumerate(chain) if k not in gone])
+    assert gone
+    assert len(left) > 1
+    assert list(duplicates.near(left)) == []

@@ -1,0 +1,81 @@
+import random
+from typing import Any
+
+from tunegate.dataset import Dataset
+from tunegate_checks.data import labels
+
+WORDS = {
+    "delivery": "parcel courier late arrive track warehouse shipped address",
+    "billing": "invoice charged refund price paid receipt vat amount",
+    "bug": "app crashes screen button update error login freeze",
+}
+
+
+def row(prompt: str, reply: str) -> dict[str, Any]:
+    turns = {"user": prompt, "assistant": reply}
+    return {"messages": [{"role": r, "content": c} for r, c in turns.items()]}
+
+
+def tickets(n: int = 40) -> list[tuple[str, str]]:
+    rng = random.Random(0)
+    pairs = []
+    for k in range(n):
+        for label, words in WORDS.items():
+            pairs.append((f"{' '.join(rng.sample(words.split(), 5))} {k}", label))
+    return pairs
+
+
+def made(*pairs: tuple[str, str]) -> Dataset:
+    return Dataset.of([row(*pair) for pair in pairs], split="train")
+
+
+def test_clean_labels_are_silent() -> None:
+    found = labels.contradictions(made(*tickets(), tickets()[0]))
+    assert list(found) == list(found.hints) == []
+    assert list(labels.errors(made(*tickets())).hints) == []
+
+
+def test_the_outvoted_rows_are_named() -> None:
+    pairs = (
+        ("Where is it?", "delivery"),
+        ("Where is it", "billing"),
+        ("where is it?", "Delivery"),
+        ("I paid twice", "billing"),
+    )
+    (found,) = labels.contradictions(made(*pairs))
+    assert (found.row, found.kind) == (1, "contradiction")
+    assert found.evidence == "“billing”, but “delivery” on line 1: “Where is it”"
+
+
+def test_prose_does_not_contradict_prose() -> None:
+    replies = ("It left our warehouse this morning.", "We are sorry, it is not here yet, but soon.")
+    assert list(labels.contradictions(made(*(("Where is it?", r) for r in replies)))) == []
+
+
+def test_nearly_the_same_prompts_are_a_hint() -> None:
+    pairs = (("Please stop my card payments", "block"), ("Please stop my card payment", "pay"))
+    found = labels.contradictions(made(*pairs))
+    assert list(found) == []
+    assert [(f.row, f.kind, f.hint) for f in found.hints] == [(1, "near contradiction", True)]
+    assert list(labels.contradictions(made(*pairs), similarity=0.99).hints) == []
+
+
+def test_swapped_labels_are_hinted_at_with_little_else() -> None:
+    pairs = tickets()
+    others = {"delivery": "bug", "billing": "delivery", "bug": "billing"}
+    swapped = {7, 30, 58, 83, 101}
+    for k in swapped:
+        pairs[k] = (pairs[k][0], others[pairs[k][1]])
+    found = labels.errors(made(*pairs))
+    rows = {f.row for f in found.hints}
+    assert list(found) == []
+    assert swapped <= rows
+    assert len(rows) <= len(swapped) + 2
+    assert "reads like" in found.hints[0].evidence
+
+
+def test_where_nothing_can_be_said_nothing_is() -> None:
+    rare = made(*tickets(3), ("one of a kind", "other"))
+    one = made(*((prompt, "same") for prompt, _ in tickets()))
+    for dataset in (rare, one, made()):
+        assert list(labels.errors(dataset).hints) == []

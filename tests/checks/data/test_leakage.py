@@ -1,0 +1,91 @@
+from typing import Any
+
+from tunegate.dataset import Dataset
+from tunegate_checks.data import leakage
+
+
+def row(prompt: str, reply: str = "delivery") -> dict[str, Any]:
+    turns = {"system": "Name the queue.", "user": prompt, "assistant": reply}
+    return {"messages": [{"role": r, "content": c} for r, c in turns.items()]}
+
+
+def made(*prompts: str, split: str = "train") -> Dataset:
+    return Dataset.of([row(prompt) for prompt in prompts], split=split)
+
+
+TRAIN = ("Where is my card?", "When will my parcel get here?", "The app closes on its own")
+
+
+def test_clean_splits_have_none() -> None:
+    found = leakage.find(made(*TRAIN), made("I paid twice", "", "Olá?", split="test"))
+    assert list(found) == []
+    assert list(found.hints) == []
+
+
+def test_copies_belong_to_the_test_set_and_name_the_closest_line() -> None:
+    train = made(*TRAIN, "where is my card??")
+    test = made("I paid twice", "WHERE IS MY CARD?", "When will the parcel get here?", split="test")
+    found = leakage.find(train, test)
+    assert (found.split, found.n, found.kinds) == ("test", 3, {"exact": 1, "near": 1})
+    assert [(f.row, f.line, f.kind, f.evidence) for f in found] == [
+        (1, 2, "exact", "train line 1, 1.00, 1 more: “WHERE IS MY CARD?”"),
+        (2, 3, "near", "train line 2, 0.92: “When will [the|my] parcel get here?”"),
+    ]
+
+
+def test_the_similarity_decides() -> None:
+    sides = made(*TRAIN), made("When will the parcel get here?", split="test")
+    assert list(leakage.find(*sides, similarity=0.95)) == []
+
+
+def test_the_reply_does_not_matter() -> None:
+    test = Dataset.of([row("Where is my card?", "something else entirely")])
+    assert leakage.find(made(*TRAIN), test).kinds == {"exact": 1}
+
+
+PASSAGE = "on Monday the courier left it with a neighbour whom nobody in this street knows"
+
+
+def test_a_passage_is_found_in_a_long_text() -> None:
+    train = made(f"Good morning! {PASSAGE.title()}; what can I do about it now?")
+    test = made(f"I was away for three weeks and came back today: {PASSAGE}.", split="test")
+    (found,) = leakage.find(train, test)
+    assert (found.kind, found.hint) == ("overlap", False)
+    assert found.evidence.startswith("train line 1 has: “on monday the courier left it")
+
+
+def test_a_passage_of_twelve_words_is_not_enough() -> None:
+    passage = " ".join(PASSAGE.split()[:12])
+    train = made(f"{passage} {'and more ' * 20}")
+    assert list(leakage.find(train, made(f"Before: {passage}", split="test"))) == []
+
+
+def test_boilerplate_that_many_rows_share_is_no_leak() -> None:
+    def noted(n: int, words: str) -> str:
+        return f"{words * 9} {n}: {PASSAGE} {n} {words[::-1] * 9}"
+
+    letters = "bcdfghjklmnp"
+    test = made(noted(99, "zag "), split="test")
+    for rows, kinds in ((letters, {}), (letters[:5], {"overlap": 1})):
+        train = made(*(noted(n, f"{x}o{x} ") for n, x in enumerate(rows)))
+        assert leakage.find(train, test).kinds == kinds
+
+
+def test_replies_that_share_a_passage_are_a_hint() -> None:
+    train = Dataset.of([row("Where is it?", f"Sorry: {PASSAGE}.")])
+    test = Dataset.of([row("I have nothing received!", f"{PASSAGE}, I fear.")])
+    found = leakage.find(train, test)
+    assert list(found) == []
+    assert [f.kind for f in found.hints] == ["overlap"]
+
+
+def test_pictures_tell_prompts_apart() -> None:
+    def shown(url: str) -> dict[str, Any]:
+        picture = {"type": "image_url", "image_url": {"url": url}}
+        parts = [{"type": "text", "text": "What is this?"}, picture]
+        return {"messages": [{"role": "user", "content": parts}]}
+
+    train = Dataset.of([shown("a"), shown("b")])
+    assert list(leakage.find(train, Dataset.of([shown("c")]))) == []
+    (found,) = leakage.find(train, Dataset.of([shown("b")]))
+    assert found.evidence == "train line 2, 1.00: “What is this?”"

@@ -1,0 +1,128 @@
+"""Keys are put together here, never written out: no scanner should stumble over this file."""
+
+import itertools
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate import Dataset, Finding
+from tunegate_checks.data import secrets
+
+MIXED = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 6
+HEX = "0123456789abcdef" * 6
+B64 = "kF3x9Qz7Lm2Vb8Nc4Rt6" * 5
+
+KEYS = {
+    "aws_key": "AKIA" + "Q3EXAMPLE7WZ2K5M",
+    "aws_secret": "aws_secret_access_key = " + MIXED[:40],
+    "github_token": "ghp" + "_" + MIXED[:36],
+    "gitlab_token": "glpat" + "-" + MIXED[:20],
+    "openai_key": "sk" + "-proj-" + MIXED[:80],
+    "anthropic_key": "sk" + "-ant-api03-" + MIXED[:90] + "-AA",
+    "slack_token": "xoxb" + "-123456789012-" + MIXED[:24],
+    "slack_webhook": "https://hooks." + "slack.com/services/T0AB1CD2E/B0AB1CD2E/" + MIXED[:24],
+    "google_key": "AIza" + "Sy" + MIXED[:33],
+    "google_secret": "GOCSPX" + "-" + MIXED[:28],
+    "stripe_key": "sk" + "_live_" + MIXED[:24],
+    "stripe_webhook": "whsec" + "_" + MIXED[:32],
+    "huggingface_token": "hf" + "_" + MIXED[:34],
+    "npm_token": "npm" + "_" + MIXED[:36],
+    "pypi_token": "pypi" + "-AgEIcHlwaS5vcmc" + MIXED[:80],
+    "azure_key": "AccountName=shop;Account" + "Key=" + (B64 + B64)[:86] + "==",
+    "twilio_key": "SK" + HEX[:32],
+    "sendgrid_key": "SG" + "." + MIXED[:22] + "." + MIXED[:43],
+    "digitalocean_token": "dop_v1" + "_" + HEX[:64],
+    "telegram_token": "1234567890" + ":AA" + MIXED[:33],
+    "mercadopago_token": "APP_USR" + "-1234567890123456-010203-" + HEX[:32] + "-123456789",
+    "jwt": "eyJ" + MIXED[:20] + ".eyJ" + MIXED[:40] + "." + MIXED[:43],
+    "private_key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + MIXED[:64] + "\n-----END RSA "
+    "PRIVATE KEY-----",
+}  # fmt: skip
+
+
+def of(*texts: str) -> Dataset:
+    return Dataset.of([{"messages": [{"role": "user", "content": t}]} for t in texts])
+
+
+@pytest.mark.parametrize(("kind", "key"), KEYS.items())
+@pytest.mark.parametrize("sentence", ["{}", "use {} here", 'key="{}"', "({})", "a\n{}\nb"])
+def test_a_vendors_key_is_found_and_not_shown(kind: str, key: str, sentence: str) -> None:
+    (finding,) = secrets.find(of(sentence.format(key)))
+    assert finding.kind == kind
+    assert finding.evidence.startswith("messages[0] ")
+    assert finding.evidence.endswith("***")
+    assert len(finding.evidence) < 35
+    assert "\n" not in finding.evidence
+
+
+def test_every_rule_has_a_key_here() -> None:
+    from tunegate_checks.data.personal.vendors import KEYS as RULES
+
+    assert {rule.kind for rule in RULES} == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Set OPENAI_API_KEY to your key, which begins with sk-.",
+        "ghp_" + "x" * 36,
+        "sk-" + "X" * 40,
+        "task-force-for-the-proj-of-the-year-and-many-more-words-in-a-row",
+        "AKIA is the prefix of AWS keys",
+        "-----BEGIN " + "PUBLIC KEY-----",
+        "-----BEGIN CERTIFICATE-----",
+        "pk_" + "live_" + MIXED[:24],
+        "commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+        "pedido BR123456789BR, protocolo 20240012345678",
+        "the token is a word, the secret is to try",
+        "password: hunter2",
+    ],
+)
+def test_what_is_no_key_stays_silent(text: str) -> None:
+    found = secrets.find(of(text))
+    assert not found
+    assert not found.hints
+
+
+def test_a_random_looking_value_is_a_hint_and_closes_no_gate() -> None:
+    value = "q8Zx3Lw0vT7nB5mK2jH9"
+    found = secrets.find(of(f'client_secret = "{value}"'))
+    assert not found
+    (hint,) = found.hints
+    assert hint == Finding(0, 1, "possible_secret", "messages[0] ***", hint=True)
+
+
+def test_a_known_key_is_no_hint_besides() -> None:
+    found = secrets.find(of("api_key=" + KEYS["github_token"]))
+    assert [f.kind for f in found] == ["github_token"]
+    assert not found.hints
+
+
+def test_an_unclosed_private_key_is_found() -> None:
+    text = KEYS["private_key"].partition("\n-----END")[0]
+    assert [s.kind for s in secrets.spans(text)] == ["private_key"]
+
+
+def test_a_key_in_a_system_prompt_is_reported_once() -> None:
+    system = {"role": "system", "content": "Use " + KEYS["npm_token"]}
+    rows = [{"messages": [system, {"role": "user", "content": str(i)}]} for i in range(3)]
+    assert [f.row for f in secrets.find(Dataset.of(rows))] == [0]
+
+
+@given(st.text(string.ascii_letters + string.digits, min_size=36, max_size=36))
+def test_the_key_itself_is_never_printed(body: str) -> None:
+    found = secrets.find(of("ghp" + "_" + body))
+    assert body[:5] not in repr(found) + "".join(f.evidence for f in [*found, *found.hints])
+
+
+@given(st.text())
+def test_any_text_gives_spans_in_order_and_apart(text: str) -> None:
+    spans = secrets.spans(text)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
+
+
+def test_entropy_is_that_of_shannon() -> None:
+    assert secrets.entropy("aaaa") == 0
+    assert secrets.entropy("abcd") == 2

@@ -1,0 +1,103 @@
+"""Sizes by task; the arithmetic of what a test set can show is held against scipy."""
+
+import pytest
+from scipy.stats import beta, binomtest
+
+from tunegate import Dataset
+from tunegate_checks.data import size
+
+
+def dataset(n: int, label: str = "a", split: str = "train") -> Dataset:
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": label}]
+    return Dataset.of([{"messages": messages}] * n, split)
+
+
+@pytest.mark.parametrize(("task", "least"), [("style", 100), ("qa", 500), ("code", 1000)])
+def test_the_least_size_of_each_task(task: str, least: int) -> None:
+    (finding,) = size.find(dataset(least - 1), task=task)
+    assert f"the train set has {least - 1:,} examples; 1 more needed for {task}" in finding.evidence
+    result = size.find(dataset(least), task=task)
+    assert not result
+    assert "enough to start" in result.hints[0].evidence
+
+
+def test_classification_counts_each_class() -> None:
+    data = Dataset.of([e.fields for e in (*dataset(200), *dataset(150, "x"))])
+    (finding,) = size.find(data, task="classification")
+    assert finding.evidence.startswith("class 'x' has 150 examples; 50 more needed")
+
+
+def test_a_good_size_brings_no_hint() -> None:
+    result = size.find(dataset(500), task="style")
+    assert not result
+    assert not result.hints
+
+
+def test_nothing_at_all_is_too_few() -> None:
+    for task in size.SIZES:
+        assert size.find(Dataset([]), task=task)
+
+
+def test_an_unknown_task_is_refused_with_the_valid_ones() -> None:
+    with pytest.raises(ValueError, match="task is 'chat'; one of style, qa, classification, code"):
+        size.find(dataset(5), task="chat")
+
+
+def test_the_test_set_has_a_hundred() -> None:
+    assert "1 more needed" in size.test_size(dataset(99))[0].evidence
+    assert not size.test_size(dataset(100))
+    assert not size.test_size(dataset(50), smallest=50)
+
+
+@pytest.mark.parametrize(
+    ("n", "errors"), [(58, -1), (59, 0), (92, 0), (93, 1), (200, 4), (500, 16)]
+)
+def test_errors_allowed_by_a_lower_bound_of_95_percent(n: int, errors: int) -> None:
+    assert size.errors_allowed(n, 0.95) == errors
+
+
+@pytest.mark.parametrize("limit", [0.5, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize("n", [10, 61, 200])
+def test_errors_allowed_agree_with_clopper_and_pearson(n: int, limit: float) -> None:
+    def lower(errors: int) -> float:
+        return float(beta.ppf(0.05, n - errors, errors + 1))
+
+    errors = size.errors_allowed(n, limit)
+    assert errors < 0 or lower(errors) >= limit
+    assert lower(errors + 1) < limit
+
+
+def test_how_often_a_worse_model_slips_through() -> None:
+    assert size.slip(100, 0.95, 0.92) == pytest.approx(0.18, abs=0.001)
+    assert size.slip(100, 0.95, 0.92) == pytest.approx(
+        binomtest(95, 100, 0.92, alternative="greater").pvalue
+    )
+
+
+def test_examples_for_a_stricter_claim() -> None:
+    n = size.examples_for(0.95, 0.92)
+    assert size.slip(n, 0.95, 0.92) <= 0.05
+    assert size.slip(n // 2, 0.95, 0.92) > 0.05
+
+
+def test_six_rows_one_way_are_the_first_that_exact_mcnemar_sees() -> None:
+    assert binomtest(0, 6, 0.5).pvalue < 0.05 < binomtest(0, 5, 0.5).pvalue
+
+
+def test_resolution_is_advice_in_plain_words() -> None:
+    result = size.resolution(dataset(100, split="test"), 0.95)
+    assert not result
+    slips, differ, proof = (f.evidence for f in result.hints)
+    assert "right 92 % of the time passes accuracy >= 0.95 on 18 % of such test sets" in slips
+    assert "at least 6 rows (6 %)" in differ
+    assert proof.startswith("with 1 or fewer of 100 wrong")
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.0])
+def test_limits_without_room_bring_no_hints(limit: float) -> None:
+    assert not size.resolution(dataset(100), limit).hints
+    assert not size.resolution(Dataset([]), 0.9).hints
+
+
+def test_a_set_too_small_to_prove_anything_says_what_would() -> None:
+    assert "with none of 59 wrong, it is" in size.resolution(dataset(20), 0.95).hints[2].evidence

@@ -1,0 +1,121 @@
+"""The share of validation, and splits that are of another kind than the training set."""
+
+import math
+import random
+from collections import Counter
+
+import pytest
+
+from tunegate import Dataset
+from tunegate_checks.data import splits
+
+WORDS = [
+    "parcel",
+    "invoice",
+    "refund",
+    "login",
+    "late",
+    "broken",
+    "where",
+    "when",
+    "thanks",
+    "please",
+    "order",
+    "money",
+]
+
+
+def dataset(
+    n: int, split: str = "train", seed: int = 0, words: int = 8, extra: str = ""
+) -> Dataset:
+    rng = random.Random(f"{split}{seed}")
+    rows = []
+    for i in range(n):
+        text = " ".join([extra, *rng.choices(WORDS, k=rng.randint(words - 4, words + 4))])
+        turns = [("user", text), ("assistant", "ab"[i % 2])]
+        rows.append({"messages": [{"role": r, "content": c} for r, c in turns]})
+    return Dataset.of(rows, split)
+
+
+@pytest.mark.parametrize("n", [15, 17, 20])
+def test_a_share_within_bounds_is_silent(n: int) -> None:
+    assert not splits.share(dataset(100 - n), dataset(n, "validation"))
+
+
+@pytest.mark.parametrize(("train", "validation"), [(6, 1), (5, 1), (851, 150), (799, 200), (17, 3)])
+def test_less_than_one_example_off_is_not_off(train: int, validation: int) -> None:
+    assert not splits.share(dataset(train), dataset(validation, "validation"))
+
+
+@pytest.mark.parametrize(
+    ("n", "move"),
+    [(14, "move 1 from train to validation"), (30, "move 10 to train"), (0, "move 15 from train")],
+)
+def test_a_share_out_of_bounds_says_what_to_move(n: int, move: str) -> None:
+    (finding,) = splits.share(dataset(100 - n), dataset(n, "validation"))
+    assert move in finding.evidence
+    assert f"validation has {n} of 100 examples, {n} %; 15 to 20 % is valid" in finding.evidence
+
+
+def test_splits_of_one_kind_are_silent() -> None:
+    for seed in range(3):
+        result = splits.drift(dataset(400), dataset(120, "test", seed))
+        assert not result
+        assert not result.hints
+
+
+def relabelled(data: Dataset, share: float) -> Dataset:
+    rows = []
+    for i, example in enumerate(data):
+        label = "a" if i < share * len(data) else "b"
+        rows.append({"messages": [example.messages[0], {"role": "assistant", "content": label}]})
+    return Dataset.of(rows, data.split)
+
+
+def test_other_labels_are_a_finding_and_slightly_other_ones_a_hint() -> None:
+    train, test = dataset(600), dataset(300, "test")
+    assert not splits.drift(train, relabelled(test, 0.55))
+    slightly = splits.drift(train, relabelled(test, 0.68))
+    assert not slightly
+    assert [f.kind for f in slightly.hints] == ["drift"]
+    (finding,) = splits.drift(train, relabelled(test, 0.9))
+    assert finding.evidence.startswith("labels differ from train's: PSI 0.")
+    assert "'a': 50 % of train, 90 % here" in finding.evidence or "'b'" in finding.evidence
+
+
+def test_other_lengths_are_a_finding() -> None:
+    (finding,) = splits.drift(dataset(400), dataset(120, "test", words=14))
+    assert finding.evidence.startswith("prompt lengths differ from train's")
+
+
+def test_small_splits_of_one_kind_do_not_drift_by_chance() -> None:
+    for seed in range(20):
+        assert not splits.drift(dataset(100), dataset(15, "test", seed))
+
+
+def test_other_words_are_a_hint_or_a_finding_where_a_limit_is_given() -> None:
+    train = dataset(300, extra="morning")
+    test = dataset(100, "test", extra="evening")
+    result = splits.drift(train, test)
+    assert not result
+    assert "AUC 1.00" in result.hints[0].evidence
+    assert splits.drift(train, test, auc_limit=0.8).kinds == {"drift": 1}
+    assert not splits.drift(train, dataset(100, "test", extra="morning"), auc_limit=0.6)
+
+
+def test_drift_says_the_same_each_time() -> None:
+    train, test = dataset(300, extra="morning"), dataset(100, "test", words=9)
+    assert splits.drift(train, test, auc_limit=0.1) == splits.drift(train, test, auc_limit=0.1)
+
+
+def test_empty_splits_have_no_drift() -> None:
+    assert not splits.drift(Dataset([]), dataset(5))
+    assert not splits.drift(dataset(5), Dataset([]))
+
+
+def test_psi_is_the_textbook_sum() -> None:
+    p, q = Counter(a=5000, b=5000), Counter(a=2500, b=7500)
+    textbook = 0.25 * math.log(0.75 / 0.5) - 0.25 * math.log(0.25 / 0.5)
+    assert splits.psi(p, q) == pytest.approx(textbook, rel=1e-3)
+    assert splits.psi(p, p) == 0
+    assert math.isfinite(splits.psi(Counter(a=10), Counter(b=10)))

@@ -1,0 +1,201 @@
+"""A small project in a temporary folder, and pytest run on it in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CONFIG = """\
+[data]
+train = "train.jsonl"
+validation = "validation.jsonl"
+test = "test.jsonl"
+"""
+
+CONFTEST = """\
+import hashlib, os
+from pathlib import Path
+import pytest
+from tunegate.protocols import Answer, Trained
+
+class Toy:
+    name = "toy"
+    def resolve(self, config, root): return {"base": "toy:base", "seed": 0, **config}
+    def base_digest(self, config, root): return "base"
+    def preflight(self, plan): return []
+    def train(self, plan, folder):
+        (folder / "toy.txt").write_bytes(plan.train.read_bytes())
+        return Trained("toy:" + os.path.relpath(folder / "toy.txt", plan.train.parents[2]), "")
+
+class ToyModel:
+    def __init__(self, rest, root):
+        self.name, self.known = "toy:" + rest, rest != "base"
+        what = (root / rest).read_bytes() if self.known else b"base"
+        self.digest = hashlib.sha256(what).hexdigest()
+    def answers(self, requests):
+        for r in requests:
+            yield Answer(r.row, "ab"[r.row % 2] if self.known else "?")
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_tunegate_trainers(register): register(Toy)
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_tunegate_models(register): register("toy", ToyModel)
+"""
+
+DATA_SUITE = """\
+from tunegate import Finding, check
+
+@check
+def find(dataset):
+    for e in dataset:
+        if "bad" in e.prompt:
+            yield Finding(e.row, e.line, "bad", e.prompt)
+
+def test_rows(dataset):
+    assert not find(dataset)
+
+def test_size(train):
+    assert len(train)
+"""
+
+MODEL_SUITE = """\
+from tunegate.score import proportion
+
+def test_accuracy(predictions, limits):
+    right = sum(p.right for p in predictions)
+    errors = len(predictions.errors)
+    assert proportion("accuracy", right, len(predictions), errors=errors) >= limits.accuracy
+
+def test_better(predictions, baseline):
+    assert sum(p.right for p in predictions) > sum(p.right for p in baseline)
+"""
+
+SHARES = {"train": range(20), "validation": range(20, 26), "test": range(30, 36)}
+
+
+def row(prompt: str, reply: str) -> str:
+    """Return one example as a line of JSONL."""
+    told = [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
+    return json.dumps({"messages": told}) + "\n"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process printed, both streams together, and its exit status."""
+
+    code: int
+    out: str
+
+    def line(self, beginning: str) -> str:
+        """Return the one line that begins like this, without that beginning."""
+        found = [ln for ln in self.out.splitlines() if ln.startswith(beginning)]
+        assert len(found) == 1, f"{len(found)} lines begin with {beginning!r}\n{self.out}"
+        return found[0].removeprefix(beginning).strip()
+
+
+class Project:
+    """A project with a toy trainer, a toy model, and one short suite for each gate."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.write("tunegate.toml", CONFIG)
+        self.write("conftest.py", CONFTEST)
+        self.write("suites/data/test_it.py", DATA_SUITE)
+        self.write("suites/model/test_m.py", MODEL_SUITE)
+        for split, numbers in SHARES.items():
+            text = "".join(row(f"question {n}", "ab"[n % 2]) for n in numbers)
+            self.write(f"{split}.jsonl", text)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    def add(self, name: str, text: str) -> None:
+        """Put text behind what the file holds."""
+        path = self.root / name
+        before = path.read_text("utf-8") if path.exists() else ""
+        self.write(name, before + text)
+
+    def python(self, *args: str, env: Mapping[str, str] | None = None) -> Result:
+        """Run Python in the project, as a newcomer's shell would: 80 columns, no pytest around."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PY_COLORS"))}
+        clean |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+        child = subprocess.run(
+            [sys.executable, *args],
+            cwd=self.root, env=clean, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        return Result(child.returncode, child.stdout)
+
+    def pytest(
+        self, *args: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()
+    ) -> Result:
+        """Run pytest. Other people's plugins stay out: their imports would take most of a test."""
+        bare = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **(env or {})}
+        plugins = ["-p", "tunegate", *(["-p", "xdist"] if "-n" in args else [])]
+        return self.python(*flags, "-m", "pytest", *plugins, *args, env=bare)
+
+    def gate(self, *args: str) -> Result:
+        """Run the data suite, training behind it."""
+        return self.pytest("suites/data", "--train-with", "toy", *args)
+
+    def judge(self, *args: str, model: str = "latest") -> Result:
+        """Run the model suite on a candidate."""
+        return self.pytest("suites/model", "--model", model, *args)
+
+    def left(self, name: str) -> list[Path]:
+        """Return the files of this name that runs have left behind."""
+        return sorted((self.root / ".tunegate" / "runs").glob(f"*/{name}"))
+
+    @property
+    def run(self) -> Path:
+        """The folder of the one run there is."""
+        (receipt,) = self.left("receipt.json")
+        return receipt.parent
+
+    @property
+    def registry(self) -> list[dict[str, str]]:
+        path = self.root / "registry.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project that nothing was done with yet."""
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def example_row() -> Callable[[str, str], str]:
+    """Make lines of JSONL."""
+    return row
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that was trained, for `trained` to copy."""
+    made = Project(tmp_path_factory.mktemp("trained"))
+    result = made.gate()
+    assert result.code == 0, result.out
+    return made
+
+
+@pytest.fixture
+def trained(trained_once: Project, tmp_path: Path) -> Project:
+    """A project whose gate has opened and whose run is finished; a copy, yours to spoil."""
+    root = tmp_path / "project"
+    shutil.copytree(trained_once.root, root, symlinks=True)
+    moved = Project.__new__(Project)
+    moved.root = root
+    return moved

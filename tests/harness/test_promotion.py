@@ -1,0 +1,166 @@
+"""A promotion is refused wherever the chain from data to scores has a gap, and made otherwise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Project, Result
+
+
+def promote(project: Project, *args: str, model: str = "latest") -> Result:
+    return project.judge("--promote", "production", *args, model=model)
+
+
+def refused(project: Project, said: str, *args: str, model: str = "latest") -> None:
+    """See that the gate is open, and that the promotion is refused in one line all the same."""
+    result = promote(project, *args, model=model)
+    assert result.code == 77, result.out
+    assert result.line("gate") == "open: all 2 tests of the suite passed"
+    assert said in result.line("promotion refused:"), result.out
+    assert "Traceback" not in result.out
+    assert project.registry == []
+
+
+def test_promoted(trained: Project) -> None:
+    result = promote(trained, "--why", "better on invoices")
+    assert result.code == 0, result.out
+    run = trained.run.name
+    assert result.line("promotion") == f"production is now run:{run}"
+    (entry,) = trained.registry
+    record = json.loads((trained.run / "run.json").read_text())
+    assert (entry["action"], entry["alias"]) == ("promote", "production")
+    assert (entry["run"], entry["model_digest"]) == (run, record["digest"])
+    assert (entry["receipt"], entry["why"]) == (record["receipt"], "better on invoices")
+    (card,) = trained.left("scorecards/*.json")
+    assert card.stem == entry["scorecard"][:12]
+    again = promote(trained)
+    assert (again.code, len(trained.registry)) == (0, 1)
+    assert again.line("promotion") == f"production was run:{run} already; nothing to do"
+
+
+def test_promoted_under_xdist(trained: Project) -> None:
+    result = promote(trained, "-n", "2")
+    assert result.code == 0, result.out
+    assert len(trained.registry) == 1
+
+
+def test_a_closed_gate_promotes_nothing(trained: Project) -> None:
+    trained.add("tunegate.toml", "[limits]\naccuracy = 1.0\n")
+    trained.add("suites/model/test_m.py", "\ndef test_no(predictions): assert 0\n")
+    result = promote(trained)
+    assert (result.code, trained.registry) == (1, [])
+    assert result.line("gate") == "closed: 1 failed: suites/model/test_m.py::test_no"
+
+
+def test_a_part_of_the_suite_promotes_nothing(trained: Project) -> None:
+    result = promote(trained, "-k", "better")
+    assert (result.code, trained.registry) == (1, [])
+    assert "1 of 2 tests passed; suites/model/test_m.py::test_accuracy" in result.line("gate")
+
+
+def test_a_suite_that_never_asks_the_candidate(trained: Project) -> None:
+    trained.write("suites/model/test_m.py", "def test_rows(test): assert len(test)")
+    result = promote(trained)
+    assert (result.code, trained.registry) == (1, [])
+    assert result.line("gate") == "closed: no test of the suite looked at the predictions"
+
+
+@pytest.mark.parametrize("model", ["file:answers.jsonl", "python:answers:reply"])
+def test_models_without_a_run(trained: Project, model: str) -> None:
+    trained.add("tunegate.toml", "")
+    config = trained.root / "tunegate.toml"
+    config.write_text('baseline = "toy:base"\n' + config.read_text())
+    lines = [json.dumps({"text": "ab"[n % 2]}) for n in range(6)]
+    trained.write("answers.jsonl", "\n".join(lines))
+    trained.write("answers.py", "def reply(m): return 'ab'[int(m[-1]['content'].split()[-1]) % 2]")
+    refused(trained, f"{model} belongs to no run with a receipt", model=model)
+
+
+def test_no_receipt(trained: Project) -> None:
+    (trained.run / "receipt.json").rename(trained.run.parent / "receipt")
+    result = promote(trained)
+    assert (result.code, trained.registry) == (77, [])
+    assert "receipt.json is missing: no gate opened for this run" in result.line("promotion")
+
+
+def test_a_tampered_receipt(trained: Project) -> None:
+    path = trained.run / "receipt.json"
+    path.write_text(path.read_text().replace('"held": true', '"held": false', 1))
+    refused(trained, "receipt.json was not written by a gate of this state tree")
+
+
+def test_a_receipt_of_another_day(trained: Project) -> None:
+    """A receipt that a gate did write, but not the one that this model was trained on."""
+    run, record = trained.run, trained.run / "run.json"
+    kept = record.read_bytes()
+    shutil.rmtree(run)
+    trained.add("suites/data/test_it.py", "\n# another day\n")
+    assert trained.gate().code == 0
+    (trained.run / "run.json").write_bytes(kept)
+    refused(trained, "the receipt is not the one this run was trained on")
+
+
+def test_a_model_that_was_changed(trained: Project) -> None:
+    with (trained.run / "toy.txt").open("a") as file:
+        file.write("more")
+    refused(trained, "is not the one that was trained: it was changed")
+
+
+def test_a_baseline_that_was_never_measured(project: Project) -> None:
+    config = (project.root / "tunegate.toml").read_text()
+    project.write("tunegate.toml", config.replace('test = "test.jsonl"\n', ""))
+    project.write("suites/model/test_m.py", "def test_all(predictions): assert predictions\n" * 2)
+    project.add("suites/model/test_m.py", "def test_more(predictions): assert predictions\n")
+    assert "not measured: no test data" in project.gate().line("baseline")
+    refused(project, "the baseline toy:base was never measured", "--test-data", "test.jsonl")
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_test_prompt_that_was_seen(
+    trained: Project, example_row: Callable[[str, str], str], split: str
+) -> None:
+    number = {"train": "3", "validation": "21"}[split]
+    trained.add("test.jsonl", example_row(f"  QUESTION\n{number}", "a"))
+    said = "1 test examples stand in what the model was trained on: test line 7 "
+    refused(trained, f"{said}({split} line ")
+
+
+def test_a_broken_registry(trained: Project) -> None:
+    assert promote(trained).code == 0
+    path = trained.root / "registry.jsonl"
+    first = path.read_bytes()
+    path.write_bytes(first + first)
+    result = promote(trained)
+    assert result.code == 77
+    assert "registry.jsonl, line 2: the chain is broken here" in result.line("promotion")
+    assert path.read_bytes() == first + first
+
+
+def test_errors_alone_decide(trained: Project) -> None:
+    """Between the two worst readings of the errors the gate is closed, and says so: exit 75."""
+    conftest = (trained.root / "conftest.py").read_text()
+    half = 'yield Answer(r.row, "ab"[r.row % 2] if self.known else "?", error="429" * (r.row == 4))'
+    trained.write("conftest.py", conftest.replace(_line(conftest, "yield Answer"), half))
+    forget_answers(trained.root)
+    result = promote(trained)
+    assert (result.code, trained.registry) == (75, []), result.out
+    assert "1 of 6 answers could not be had" in result.out
+    trained.write("conftest.py", conftest)
+    assert promote(trained).code == 0  # only the missing answer is asked for
+
+
+def forget_answers(root: Path) -> None:
+    for path in (root / ".tunegate").glob("answers.sqlite*"):
+        path.unlink()
+
+
+def _line(text: str, part: str) -> str:
+    return next(line.strip() for line in text.splitlines() if part in line)

@@ -1,0 +1,181 @@
+"""What is printed, block by block: no line longer than 80, and colour adds nothing but colour."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate import Finding, Findings, Score
+from tunegate.render import comparison, findings_table, findings_title, missed, paint, summary
+from tunegate.score import proportion
+
+FOUND = [
+    Finding(None, None, "balance", "the rarest class has 3 of 400 examples"),
+    Finding(4, 5, "cpf", "529.***.***-25 in the user's message"),
+    Finding(1233, 1234, "email", "a***@example.com, said twice: once in the question, and again in"
+            " the assistant's reply below the signature of the agent"),
+]  # fmt: skip
+
+
+F1 = Score(0.871, name="macro F1", n=500, low=0.84, high=0.89, signature="f1|macro")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def block(text: str) -> str:
+    return dedent(text).strip("\n")
+
+
+def test_a_table() -> None:
+    assert findings_table(FOUND).splitlines() == [
+        "   line  kind     evidence",
+        "      -  balance  the rarest class has 3 of 400 examples",
+        "      5  cpf      529.***.***-25 in the user's message",
+        "  1,234  email    a***@example.com, said twice: once in the question, and again",
+        "                  in the assistant's reply below the signature of the agent",
+    ]
+
+
+def test_a_long_table_says_what_is_left_out() -> None:
+    many = [Finding(i, i + 1, "cpf", "x" * i) for i in range(1500)]
+    lines = findings_table(many).splitlines()
+    assert len(lines) == 14
+    assert lines[-1] == "         1,488 more; -v shows more, -vv all"
+    assert len(findings_table(many[:20], rows=50).splitlines()) == 21
+    assert "more;" not in findings_table(many, rows=0)
+
+
+def test_evidence_is_cut_at_two_lines_unless_all_is_asked_for() -> None:
+    wordy = [Finding(0, 1, "kind", "word " * 100)]
+    lines = findings_table(wordy).splitlines()
+    assert len(lines) == 3
+    assert lines[-1].endswith("word ...")
+    assert "..." not in findings_table(wordy, rows=0)
+
+
+lines_of_text = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=200)
+
+
+@given(st.lists(st.tuples(st.text("abc-", min_size=1, max_size=30), lines_of_text), max_size=20))
+def test_no_line_is_longer_than_80(items: list[tuple[str, str]]) -> None:
+    found = [Finding(i, i + 1, kind, evidence) for i, (kind, evidence) in enumerate(items)]
+    for rows in (12, 0):
+        assert all(len(line) <= 80 for line in findings_table(found, rows).split("\n"))
+
+
+@given(st.lists(st.tuples(st.text("ab c,1", max_size=12), lines_of_text), max_size=20))
+def test_colour_adds_nothing_but_colour(items: list[tuple[str, str]]) -> None:
+    table = findings_table([Finding(i, i + 1, k, e) for i, (k, e) in enumerate(items)])
+    assert plain(paint(table)) == table
+
+
+def test_colours() -> None:
+    many = [Finding(0, 1, "expected a, got b", "7  words  here"), *FOUND] * 5
+    head, first, *_, more = paint(findings_table(many)).split("\n")
+    assert head == "\x1b[1m   line  kind               evidence\x1b[0m"
+    assert first == "\x1b[36m      1\x1b[0m\x1b[33m  expected a, got b  \x1b[0m7 words here"
+    assert more == "\x1b[2m         8 more; -v shows more, -vv all\x1b[0m"
+
+
+def test_other_text_is_left_alone() -> None:
+    matrix = "confusion\n   a  b\na  1  2"
+    assert paint(matrix) == matrix
+
+
+@pytest.mark.parametrize(
+    ("split", "path", "said"),
+    [
+        ("train", "/home/me/project/data/train.jsonl", "pii: 3 in train, data/train.jsonl"),
+        ("train", "/elsewhere/train.jsonl", "pii: 3 in train, /elsewhere/train.jsonl"),
+        ("test", "", "pii: 3 in test"),
+        ("", "", "pii: 3 in the data"),
+    ],
+)
+def test_titles(split: str, path: str, said: str) -> None:
+    found = Findings("pii", FOUND, split=split, path=path, n=5000)
+    assert findings_title(found, Path("/home/me/project")) == said
+
+
+@pytest.mark.parametrize(
+    ("score", "sign", "limit", "said"),
+    [
+        (proportion("accuracy", 447, 500), ">=", 0.95, """
+            accuracy 89.4% >= 95%
+            447 of 500, 95 % interval 86.4% to 91.8%; 28 more must be right
+        """),
+        (proportion("accuracy", 94, 100, errors=1, signature="exact"), ">=", 0.97, """
+            accuracy 94.0% >= 97%
+            94 of 100, 95 % interval 87.5% to 97.2%; 3 more must be right
+            1 answer could not be had; it counts as wrong here
+            the limit lies inside the interval: n = 100 cannot tell them apart
+            signature exact
+        """),
+        (proportion("refusals", 12, 500, good=False), "<=", 0.01, """
+            refusals 2.4% <= 1%
+            12 of 500, 95 % interval 1.4% to 4.1%; 7 too many
+        """),
+        (proportion("accuracy", 9496, 10_000), ">=", 0.95, """
+            accuracy 94.96% >= 95%
+            9,496 of 10,000, 95 % interval 94.5% to 95.4%; 4 more must be right
+            the limit lies inside the interval: n = 10,000 cannot tell them apart
+        """),
+        (F1, ">=", 0.9, """
+            macro F1 0.8710 >= 0.9
+            n = 500, 95 % interval 0.8400 to 0.8900
+            signature f1|macro
+        """),
+        (Score(0.5, name="ratio"), ">", 0.5, "ratio 0.5000 > 0.5"),
+    ],
+    ids=["accuracy", "errors", "refusals", "digits", "f1", "bare"],
+)  # fmt: skip
+def test_a_comparison(score: Score, sign: str, limit: float, said: str) -> None:
+    lines = comparison(score, sign, limit)
+    assert "\n".join(lines) == block(said)
+    assert all(len(line) <= 76 for line in lines)  # behind pytest's "E     "
+
+
+@given(st.integers(1, 400), st.data(), st.floats(0, 1))
+def test_the_advice_is_never_one_short(n: int, data: st.DataObject, limit: float) -> None:
+    hits = data.draw(st.integers(0, n))
+    lines = missed(proportion("accuracy", hits, n), ">=", limit)
+    if lines is None:
+        assert hits / n >= limit
+        return
+    found = re.search(r"; ([\d,]+) more must be right", lines[1])
+    assert found
+    more = int(found[1].replace(",", ""))
+    assert (hits + more) / n >= limit > (hits + more - 1) / n
+
+
+def test_a_comparison_that_held_is_not_explained() -> None:
+    score = proportion("accuracy", 9, 10)
+    assert missed(score, ">=", 0.9) is None
+    assert missed(score, "==", 0.1) is None
+
+
+def test_the_summary() -> None:
+    accuracy = {"name": "accuracy", "split": "", "value": 0.998, "low": 0.989, "high": 0.9996,
+                "hits": 499, "n": 500, "sign": ">=", "limit": 0.95}  # fmt: skip
+    f1 = {**accuracy, "name": "macro F1", "value": 0.9, "low": None, "hits": None, "limit": 0.875}
+    hint = {"name": "size", "split": "test", "hints": ["a hint " * 14]}
+    parts = dict(summary({"a": [accuracy, f1], "b": [hint], "c": [hint]}))
+    assert parts["scores"] == [
+        "score      value  95 % interval     limit    n",
+        "accuracy   99.8%  98.9% - 99.9%    >= 95%  500",
+        "macro F1  0.9000                 >= 0.875  500",
+    ]
+    assert parts["hints"] == [
+        "size of test: a hint a hint a hint a hint a hint a hint a hint a hint a hint a",
+        "  hint a hint a hint a hint a hint",
+    ]
+
+
+def test_nothing_to_say_prints_nothing() -> None:
+    assert list(summary({"a": [{"name": "pii", "split": "train", "hints": []}]})) == []

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tunegate.protocols import Plan, Trainer, TrainingFailed
+from tunegate_qlora import loss
+from tunegate_qlora.model import open_folder
+from tunegate_qlora.trainer import QLoRA
+
+Planner = Callable[..., Plan]
+
+
+def adapter(folder: Path) -> bytes:
+    return (folder / "adapter/adapter_model.safetensors").read_bytes()
+
+
+def curves(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+
+
+def losses(folder: Path) -> list[dict[str, Any]]:
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in curves(folder)]
+
+
+@pytest.fixture
+def second(folder: Path) -> Path:
+    """Another run's folder."""
+    made = folder.with_name("def")
+    made.mkdir()
+    return made
+
+
+def test_it_is_a_trainer() -> None:
+    assert isinstance(QLoRA(), Trainer)
+
+
+def test_a_training_learns_and_says_what_it_did(
+    plan: Planner, folder: Path, project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trained = QLoRA().train(plan(epochs=6), folder)
+    readings = curves(folder)
+    validation = [line["validation_loss"] for line in readings if "validation_loss" in line]
+    assert len(validation) == 6
+    assert validation[-1] < 0.7 * validation[0]
+    assert trained.model == "folder:adapter"  # as seen from the run's folder
+    assert trained.digest == open_folder(".tunegate/runs/abc/adapter", project).digest
+    assert trained.figures["steps"] == 36
+    assert trained.figures["trainable_parameters"] == 34816
+    assert trained.figures["validation_loss"] == validation[-1]
+    out, err = capfd.readouterr()
+    first, *between, last = out.splitlines()
+    assert err == ""  # a bar goes there, on a terminal; no noise from the libraries
+    assert first == (
+        "training  24 rows, 6 held out; 34,816 of 133,632 parameters trainable (26.05 %)"
+    )
+    assert all(line.startswith("          epoch ") for line in between)
+    assert last.startswith("trained   6 epochs, 36 steps in ")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_the_same_seed_gives_the_same_bits(plan: Planner, folder: Path, second: Path) -> None:
+    first = QLoRA().train(plan(seed=3), folder)
+    torch.manual_seed(99)
+    again = QLoRA().train(plan(seed=3), second)
+    assert adapter(folder) == adapter(second)
+    assert first.digest == again.digest
+    shutil.rmtree(second)
+    second.mkdir()
+    assert QLoRA().train(plan(seed=4), second).digest != first.digest
+
+
+def test_a_run_that_has_its_adapter_is_not_trained_again(
+    plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = QLoRA().train(plan(), folder)
+    monkeypatch.setattr("tunegate_qlora.training._train", None)
+    assert QLoRA().train(plan(), folder) == first
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from tunegate.protocols import Plan
+from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora import checkpoints
+
+plan = json.loads(Path("plan.json").read_text())
+paths = {key: plan[key] and Path(plan[key]) for key in ("train", "validation", "test")}
+seal, step = checkpoints.seal, int(sys.argv[1])
+
+def seal_or_die(folder):
+    if checkpoints.step(folder) == step:
+        os.kill(os.getpid(), signal.SIGKILL)  # written, not yet sealed
+    seal(folder)
+
+checkpoints.seal = seal_or_die
+QLoRA().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
+"""
+
+
+def _run_and_kill(plan: Plan, project: Path, step: int) -> None:
+    fields = {name: getattr(plan, name) for name in plan.__slots__}
+    (project / "plan.json").write_text(json.dumps(fields, default=str))
+    command = [sys.executable, "-c", KILLED, str(step)]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
+    plan: Planner, folder: Path, second: Path, project: Path, accumulation: int
+) -> None:
+    # Two epochs; killed amid the second one, with a checkpoint half made.
+    steps = 6 // accumulation
+    chosen = plan(checkpoint_seconds=0, accumulation=accumulation)
+    _run_and_kill(chosen, project, step=steps + 2)
+    assert not (folder / "adapter").exists()
+    assert (folder / f"checkpoints/checkpoint-{steps + 2}").exists()
+    resumed = QLoRA().train(chosen, folder)
+    whole = QLoRA().train(chosen, second)
+    assert adapter(folder) == adapter(second)
+    assert resumed.digest == whole.digest
+    assert losses(folder) == losses(second)
+    assert resumed.figures["validation_loss"] == whole.figures["validation_loss"]
+
+
+@pytest.mark.slow
+def test_a_training_can_be_killed_at_any_moment(
+    plan: Planner, folder: Path, second: Path, project: Path
+) -> None:
+    chosen = plan(checkpoint_seconds=0, epochs=8)
+    fields = {name: getattr(chosen, name) for name in chosen.__slots__}
+    (project / "plan.json").write_text(json.dumps(fields, default=str))
+    command = [sys.executable, "-c", KILLED, "-1"]
+    process = subprocess.Popen(command, cwd=project, stderr=subprocess.DEVNULL)
+    while not (folder / "checkpoints/checkpoint-5").exists() and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    QLoRA().train(chosen, folder)
+    QLoRA().train(chosen, second)
+    assert adapter(folder) == adapter(second)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(
+    plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loss, "per_token", lambda o, labels, **_: o.logits.sum() * float("nan"))
+    with pytest.raises(TrainingFailed, match=r"the training loss is nan at step 1, where guessing"):
+        QLoRA().train(plan(), folder)
+    assert not (folder / "adapter").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), "out of memory at batch = 4"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory at batch = 4"),
+        (OSError(28, "No space left on device"), "the disk is full"),
+        (KeyError("x"), "KeyError: 'x'"),
+    ],
+)
+def test_what_goes_wrong_is_one_message(
+    plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("tunegate_qlora.training.load", fail)
+    with pytest.raises(TrainingFailed) as caught:
+        QLoRA().train(plan(), folder)
+    assert str(caught.value).startswith(told)
+
+
+def test_a_base_that_has_changed_is_not_trained_on(
+    plan: Planner, folder: Path, project: Path, base: Path
+) -> None:
+    made = plan()
+    (project / "base").unlink()
+    shutil.copytree(base, project / "base")
+    (project / "base/chat_template.jinja").write_text("another")
+    with pytest.raises(TrainingFailed, match="has changed since this run was planned"):
+        QLoRA().train(made, folder)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"quantisation": "none", "compute": "float32"},
+        {"gradient_checkpointing": True, "accumulation": 2, "scheduler": "linear"},
+        {"targets": ["q_proj", "v_proj"], "on_overflow": "drop", "max_length": 70},
+    ],
+)
+def test_settings_are_followed(plan: Planner, folder: Path, settings: dict[str, Any]) -> None:
+    trained = QLoRA().train(plan(epochs=1, **settings), folder)
+    assert trained.figures["train_loss"]
+    kept = trained.figures["rows"]
+    assert kept == 24 if "max_length" not in settings else 0 < int(kept) < 24
