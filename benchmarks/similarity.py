@@ -100,8 +100,8 @@ def main() -> None:
     texts = questions(Path(sys.argv[1]))
     ways: dict[str, Callable[[], Found]] = {
         "rapidfuzz cdist, length window": lambda: cdist(texts),
-        "tunegate, rapidfuzz alone": lambda: ours(texts, fast=False),
-        "tunegate, compiled": lambda: ours(texts, fast=True),
+        "tunegate, without numba": lambda: ours(texts, fast=False),
+        "tunegate, with numba": lambda: ours(texts, fast=True),
         "rensa (MinHash, a guess)": lambda: rensa(texts),
         "datasketch (MinHash, a guess)": lambda: datasketch(texts),
     }

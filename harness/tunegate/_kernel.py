@@ -123,9 +123,11 @@ def _scan(
         if starts[j + 1] - starts[j] != size:
             size = starts[j + 1] - starts[j]
             limit = _farthest(text.size + size, cutoff)
+        if labels[j] == skip or labels[j] < 0:
+            continue
         if _ones(fold[0] ^ folds[j, 0]) + _ones(fold[1] ^ folds[j, 1]) > limit:
             continue
-        if labels[j] == skip or labels[j] < 0 or _apart(sketch, sketches[j]) > limit:
+        if _apart(sketch, sketches[j]) > limit:
             continue
         if not learnt:
             _learn(text, slots, masks)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Near = Callable[[int, Array, int], tuple[Array, Array]]
 
 BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
-COLUMNS = 100_000  # targets at once
+FAMILY = 4  # queries of one group
+COLUMNS = 20_000  # targets at once
 SKETCHES_PAY = 0.05  # seconds of estimated work: making them takes some
 SKETCHES_TELL = 160  # letters, on average: beyond, nearly all pairs are left over
 KERNEL_PAYS = 2.0  # seconds; importing numba and the kernel takes 0.6, compiling it once 1.5
@@ -140,20 +141,26 @@ class Plain:
 
     def near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         if i not in self.rows:
-            self.rows = self._block(i, labels)
+            ahead = {k: row for k, row in self.rows.items() if k > i}
+            self.rows = ahead | self._block(i, labels, skip)
         found, similarities = self.rows.pop(i)
         left = (labels[found] != skip) & (labels[found] >= 0)
         return found[left], similarities[left]
 
-    def _block(self, i: int, labels: Array) -> dict[int, tuple[Array, Array]]:
+    def _block(self, i: int, labels: Array, skip: int) -> dict[int, tuple[Array, Array]]:
         import numpy as np
 
         block = np.arange(i, min(i + 4 * BLOCK, len(self.lo)))
-        if self.search.within:  # a text that another one has claimed will not be asked for
-            block = block[labels[block] >= 0]
+        left_out = -1
+        if self.search.within:
+            alike = block[labels[block] == skip]
+            # A text that another one has claimed will not be asked for; and if many of one group
+            # are coming, what is in the group already need not be compared again.
+            left_out = skip if len(alike) >= FAMILY else -1
+            block = alike if left_out >= 0 else block[labels[block] >= 0]
         block = block[:BLOCK]
         targets = np.arange(self.lo[block].min(), self.hi[block].max())
-        targets = targets[labels[targets] >= 0]
+        targets = targets[(labels[targets] >= 0) & (labels[targets] != left_out)]
         chunks = [targets[k : k + COLUMNS] for k in range(0, max(len(targets), 1), COLUMNS)]
         parts = zip(*(self._compare(block, chunk) for chunk in chunks), strict=True)
         rows, found, similarities = map(np.concatenate, parts)

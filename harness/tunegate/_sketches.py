@@ -17,6 +17,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 BITS = 512
+CHUNK = 5_000  # texts sketched at once: it bounds the memory
 
 
 class Letters:
@@ -35,13 +36,20 @@ class Letters:
         self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, 4, 2), axis=1)
 
     def _sketches(self) -> Array:
-        owners = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        # The 43 commonest letters keep bits of their own up to their 11th time.
-        bits = (self.letters + 43 * _times(owners, self.letters)) % BITS
         sketches = np.zeros((len(self.sizes), BITS // 64), np.uint64)
-        flips = np.left_shift(np.uint64(1), (bits & 63).astype(np.uint64))
-        np.bitwise_xor.at(sketches, (owners, bits >> 6), flips)
+        for first in range(0, len(sketches), CHUNK):
+            last = min(first + CHUNK, len(sketches))
+            letters = self.letters[self.starts[first] : self.starts[last]]
+            _flip(sketches[first:last], self.sizes[first:last], letters)
         return sketches
+
+
+def _flip(sketches: Array, sizes: Array, letters: Array) -> None:
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    # The 43 commonest letters keep bits of their own up to their 11th time.
+    bits = (letters + 43 * _times(owners, letters)) % BITS
+    flips = np.left_shift(np.uint64(1), (bits & 63).astype(np.uint64))
+    np.bitwise_xor.at(sketches, (owners, bits >> 6), flips)
 
 
 def _times(owners: Array, letters: Array) -> Array:

@@ -57,6 +57,10 @@ class Limits(Section):
     improvement: float = Field(default=0.0, ge=-1, le=1)
     own: dict[str, float] = {}
 
+    def __repr__(self) -> str:
+        """Return a short form: pytest shows it beside every failed comparison."""
+        return "<limits>"
+
 
 class Config(Section):
     """Everything a project says about its gates."""

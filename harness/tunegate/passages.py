@@ -2,7 +2,7 @@
 
 The measure by which GPT-3's test sets were cleaned (Brown et al. 2020, *Language Models are
 Few-Shot Learners*, appendix C): runs of 13 words, in lower case and without punctuation, those
-that turn up in more than ten documents being boilerplate.
+that turn up in more than ten documents being boilerplate. Only long texts are looked at.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 WORDS = 13
+# Words. In a shorter text 13 of them are much of a set phrase ("please note that I do not need help
+# with ..."), and a copy of such a text is a near-duplicate anyway.
+LONG = 50
 BOILERPLATE = 10  # rows
 
 _WORD = re.compile(r"\w+")
 
 
 def runs(text: str) -> list[str]:
-    """Return each run of 13 words once, in order; a text of fewer words has none."""
+    """Return each run of 13 words once, in order; a text of fewer than 50 words has none."""
     words = _WORD.findall(text.lower())
+    if len(words) < LONG:
+        return []
     found = (" ".join(words[k : k + WORDS]) for k in range(len(words) - WORDS + 1))
     return list(dict.fromkeys(found))
 

@@ -28,7 +28,7 @@ class Plan:
     validation: Path | None
     test: Path | None
     config: Mapping[str, Any]
-    base: str
+    base: str  # the model spec of the baseline
     base_digest: str
     seed: int
 
@@ -58,6 +58,9 @@ class Trainer(Protocol):
         It holds `base` (a model spec, such as a folder) and `seed`. Runs at pytest's start-up,
         before any test: no heavy import here.
         """
+
+    def baseline(self, config: Mapping[str, Any]) -> str:
+        """Return the model spec of the base alone, loaded and asked as the trained model will be."""
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base model that `config` names."""

@@ -14,6 +14,7 @@ from .score import Score, shown, shown_limit
 
 WIDTH = 80
 ROWS = 12
+HINTS = 3  # of one check
 ONE_ERROR = "answer could not be had; it counts"
 
 
@@ -70,9 +71,19 @@ def summary(
     notes = [note for notes in passed.values() for note in notes]
     if scores := [note for note in notes if note.get("value") is not None]:
         yield "scores", scores_table(scores)
-    hints = dict.fromkeys((_of(note), hint) for note in notes for hint in note.get("hints", ()))
-    if hints:
-        yield "hints", [line for whose, hint in hints for line in _hint(whose, hint)]
+    hints: dict[str, list[str]] = {}
+    for note in notes:
+        hints.setdefault(_of(note), []).extend(note.get("hints", ()))
+    if lines := [line for whose, told in hints.items() for line in _hints(whose, told)]:
+        yield "hints", lines
+
+
+def _hints(whose: str, told: Sequence[str]) -> list[str]:
+    """Return the first few hints of a check: advice is read only while it is short."""
+    different = list(dict.fromkeys(told))
+    lines = [line for hint in different[:HINTS] for line in _hint(whose, hint)]
+    more = len(different) - HINTS
+    return [*lines, f"{whose}: {more:,} more like this"] if more > 0 else lines
 
 
 def _of(note: Mapping[str, Any]) -> str:

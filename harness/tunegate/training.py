@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import exits, extensions, receipt, sealed
 from .gate import several
-from .models import model_spec
 from .project import ConfigError, nearest
 from .protocols import Plan, Trainer
 from .runs import Run, run_id
@@ -80,7 +79,7 @@ class Training:
             validation=kept.get("validation"),
             test=kept.get("test"),
             config=self.config,
-            base=model_spec(str(self.config["base"]), self.session.extensions.openers),
+            base=self.trainer.baseline(self.config),
             base_digest=self.trainer.base_digest(self.config, root),
             seed=int(self.config["seed"]),
         )

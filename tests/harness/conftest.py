@@ -30,6 +30,7 @@ class Toy:
     name = "toy"
     def resolve(self, config, root): return {"base": "toy:base", "seed": 0, **config}
     def base_digest(self, config, root): return "base"
+    def baseline(self, config): return config["base"]
     def preflight(self, plan): return []
     def train(self, plan, folder):
         (folder / "toy.txt").write_bytes(plan.train.read_bytes())

@@ -84,6 +84,14 @@ def test_what_a_conftest_takes_out_is_named(project: Project, hook: str, removed
     assert f"1 left out by a conftest: {removed}" in result.out
 
 
+def test_what_the_ini_file_leaves_out(project: Project) -> None:
+    """There a `-k` would hide tests from the session and from its inventory alike."""
+    project.write("pytest.ini", "[pytest]\naddopts = -k rows\n")
+    result = project.gate()
+    assert (result.code, project.left("*")) == (1, [])
+    assert "3 of 4 tests passed" in result.line("gate")
+
+
 def test_a_split_nobody_looked_at(project: Project) -> None:
     project.write("suites/data/test_it.py", "def test_train(train): assert len(train)")
     result = project.gate()

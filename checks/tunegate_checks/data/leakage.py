@@ -13,15 +13,14 @@ from tunegate.similar import Closest
 
 from .wording import difference, line
 
-
 @check
 def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """No test example stands in the training data, exactly, nearly, or in a passage.
 
     One finding for each test example that does, naming the closest training line: "exact" (the same
     prompt but for case), "near" (prompts that reach the `similarity`, 0..1: `tunegate.similar`,
-    lower-cased), or "overlap" (a run of 13 words; see `tunegate.passages`). Runs shared by
-    the replies alone are hints: a support desk says many things twice.
+    lower-cased), or "overlap" (texts of 50 words or more that share a run of 13; see
+    `tunegate.passages`). Runs shared by the replies alone are hints: a desk says many things twice.
     """
     told: set[int] = set()
     for row, j, found, others in _closest(train, test, similarity):

@@ -44,11 +44,12 @@ def test_the_reply_does_not_matter() -> None:
 
 
 PASSAGE = "on Monday the courier left it with a neighbour whom nobody in this street knows"
+OURS, THEIRS = (" ".join(f"{word}{n}" for n in range(40)) for word in ("ours", "theirs"))
 
 
 def test_a_passage_is_found_in_a_long_text() -> None:
-    train = made(f"Good morning! {PASSAGE.title()}; what can I do about it now?")
-    test = made(f"I was away for three weeks and came back today: {PASSAGE}.", split="test")
+    train = made(f"Good morning! {PASSAGE.title()}; what can I do about it now? {OURS}")
+    test = made(f"I was away for three weeks and am back: {PASSAGE}. {THEIRS}", split="test")
     (found,) = leakage.find(train, test)
     assert (found.kind, found.hint) == ("overlap", False)
     assert found.evidence.startswith("train line 1 has: “on monday the courier left it")
@@ -56,13 +57,19 @@ def test_a_passage_is_found_in_a_long_text() -> None:
 
 def test_a_passage_of_twelve_words_is_not_enough() -> None:
     passage = " ".join(PASSAGE.split()[:12])
-    train = made(f"{passage} {'and more ' * 20}")
-    assert list(leakage.find(train, made(f"Before: {passage}", split="test"))) == []
+    train = made(f"{passage} {OURS}")
+    assert list(leakage.find(train, made(f"Before: {passage} {THEIRS}", split="test"))) == []
+
+
+def test_a_set_phrase_in_a_short_text_is_no_leak() -> None:
+    train = made(f"Good morning! {PASSAGE}; what can I do about it now?")
+    test = made(f"I was away for three weeks and came back today: {PASSAGE}.", split="test")
+    assert list(leakage.find(train, test)) == []
 
 
 def test_boilerplate_that_many_rows_share_is_no_leak() -> None:
     def noted(n: int, words: str) -> str:
-        return f"{words * 9} {n}: {PASSAGE} {n} {words[::-1] * 9}"
+        return f"{words * 20} {n}: {PASSAGE} {n} {words[::-1] * 20}"
 
     letters = "bcdfghjklmnp"
     test = made(noted(99, "zag "), split="test")
@@ -72,8 +79,8 @@ def test_boilerplate_that_many_rows_share_is_no_leak() -> None:
 
 
 def test_replies_that_share_a_passage_are_a_hint() -> None:
-    train = Dataset.of([row("Where is it?", f"Sorry: {PASSAGE}.")])
-    test = Dataset.of([row("I have nothing received!", f"{PASSAGE}, I fear.")])
+    train = Dataset.of([row("Where is it?", f"Sorry: {PASSAGE}. {OURS}")])
+    test = Dataset.of([row("I have nothing received!", f"{PASSAGE}, I fear. {THEIRS}")])
     found = leakage.find(train, test)
     assert list(found) == []
     assert [f.kind for f in found.hints] == ["overlap"]
