@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from math import sqrt
 from pathlib import Path
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+
+from tunegate.score import wilson
 
 Split = tuple[list[str], list[str]]
 
@@ -39,14 +40,6 @@ def tfidf(train: Split, test: Split) -> list[bool]:
     model.fit(*train)
     got = model.predict(test[0])
     return [bool(pair[0] == pair[1]) for pair in zip(got, test[1], strict=True)]
-
-
-def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a proportion after Wilson."""
-    share, spread = hits / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    return middle - half, middle + half
 
 
 def show(name: str, right: list[bool]) -> str:

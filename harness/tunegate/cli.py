@@ -117,9 +117,8 @@ def _history(args: argparse.Namespace) -> None:
         raise _Mistake(str(error)) from None
     for e in entries:
         if args.alias in (None, e["alias"]):
-            print(
-                f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}  {e['who']}  {e['why']}"
-            )
+            what = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
+            print(f"{what}  {e['who']}  {e['why']}".rstrip())
 
 
 def _purge(args: argparse.Namespace) -> None:

@@ -60,7 +60,7 @@ class Trainer(Protocol):
         """
 
     def baseline(self, config: Mapping[str, Any]) -> str:
-        """Return the model spec of the base alone, loaded and asked as the trained model will be."""
+        """Return the model spec of the base alone, asked as the trained model will be."""
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base model that `config` names."""

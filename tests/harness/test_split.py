@@ -71,7 +71,7 @@ def test_the_splits_pass_the_leakage_check(tmp_path: Path) -> None:
 
 def test_a_shared_passage_keeps_rows_together(tmp_path: Path) -> None:
     passage = "on monday the courier left it with a neighbour whom nobody in this street knows"
-    many = [*rows(60), *(row(f"{x * 200} {passage} {x * 99}", "other") for x in "xyz")]
+    many = [*rows(60), *(row(f"{f'{x}o ' * 40} {passage} {f'{x}u ' * 9}", "other") for x in "xyz")]
     split(written(tmp_path / "all.jsonl", many), tmp_path, validation=0.3, test=0.3)
     assert [sum(b"courier" in line for line in made) for made in lines(tmp_path).values()].count(3)
 
