@@ -13,7 +13,7 @@ test: lint types
 	$(RUN) pytest -m "not slow" -n 2 -q
 
 test-slow: $(READY)
-	$(RUN) pytest -m slow -v
+	$(RUN) pytest -m slow -n 2 --dist loadfile -v
 
 lint: $(READY)
 	$(RUN) ruff check .
