@@ -49,7 +49,7 @@ def read(data: bytes) -> tuple[list[Row], list[Finding]]:
     problems: list[Finding] = []
     unlisted = 0
     shapes: Counter[str] = Counter()
-    for line, piece in _pieces(data):
+    for line, piece in pieces(data):
         try:
             shape, fields = normalised(parse(_text(piece), line))
         except Unreadable as bad:
@@ -81,7 +81,7 @@ def _foreign(data: bytes) -> str:
     return "every other byte is NUL, as in UTF-16; save the file as UTF-8" if half else ""
 
 
-def _pieces(data: bytes) -> Iterator[Piece]:
+def pieces(data: bytes) -> Iterator[Piece]:
     start = len(BOM) if data.startswith(BOM) else 0
     first = _after_blanks(data, start)
     if data[first : first + 1] == b"[" and not _is_line(data, first):

@@ -17,7 +17,7 @@ from .allotment import allot
 from .dataset import SPLITS, Dataset, Example
 from .files import write_whole
 from .prompts import classes, compared, pictures, places_by
-from .reader import _pieces
+from .reader import pieces
 
 Labels = Sequence[str]
 
@@ -171,8 +171,8 @@ def _check_none_empty(places: dict[str, list[int]], groups: Sequence[Sequence[in
 def _joined(data: bytes, rows: Sequence[int]) -> bytes:
     # A JSON string holds no bare newline, so that those of a row written over several lines can go.
     wanted = set(rows)
-    pieces = (bytes(piece) for i, (_, piece) in enumerate(_pieces(data)) if i in wanted)  # type: ignore[arg-type]
-    lines = (b" ".join(piece.strip().splitlines()) for piece in pieces)
+    own = (bytes(piece) for i, (_, piece) in enumerate(pieces(data)) if i in wanted)  # type: ignore[arg-type]
+    lines = (b" ".join(piece.strip().splitlines()) for piece in own)
     return b"".join(line + b"\n" for line in lines)
 
 
