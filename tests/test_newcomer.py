@@ -37,7 +37,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_demo_promotes_and_a_second_one_redoes_nothing(clone: Path) -> None:
     first = run("make demo", clone)
     assert "production is now run:" in first
-    assert "of 480 right" in first
+    assert "of 480 answers right" in first
+    assert "fine-tuned (QLoRA)" in first
     lines = (clone / "registry.jsonl").read_text().splitlines()
     assert len(lines) == 1
     assert json.loads(lines[0])["alias"] == "production"
