@@ -12,6 +12,7 @@ from .files import write_whole
 from .models import open_model
 from .predict import Progress, predict
 from .predictions import Predictions
+from .scorecard import summary
 from .state import State
 
 
@@ -24,15 +25,7 @@ def measure(
     """
     model = open_model(spec, state.root, openers)
     predictions = predict(model, test, state, progress)
-    right = sum(p.right for p in predictions)
-    record = {
-        "model": spec,
-        "digest": model.digest,
-        "test": test.digest,
-        "n": len(predictions),
-        "right": right,
-        "errors": len(predictions.errors),
-    }
+    record = {**summary(predictions), "model": spec, "digest": model.digest}
     write_whole(_path(state, spec, test.digest), json.dumps(record).encode() + b"\n", mode=0o600)
     return predictions
 

@@ -61,8 +61,8 @@ class Judging:
             "inventory": verdict.inventory.tests,
             "removed": verdict.inventory.removed,
             "scores": scorecard.scores(session.tally),
-            "predictions": scorecard.summary(session.roles.recalled("candidate")),
-            "baseline": scorecard.summary(session.roles.recalled("baseline")),
+            "predictions": _summary(session, "candidate"),
+            "baseline": _summary(session, "baseline"),
             "limits": session.config.limits.model_dump(),
             "versions": receipt.versions("torch", "transformers"),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,3 +99,8 @@ class Judging:
 
 def _size(session: GateSession) -> int:
     return len(session.splits.get("test")) if "test" in session.splits.paths else 0
+
+
+def _summary(session: GateSession, role: str) -> dict[str, Any] | None:
+    predictions = session.roles.recalled(role)
+    return scorecard.summary(predictions) if predictions else None

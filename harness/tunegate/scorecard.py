@@ -20,10 +20,8 @@ def scores(tally: Tally) -> list[dict[str, Any]]:
     ]
 
 
-def summary(predictions: Predictions | None) -> dict[str, Any] | None:
+def summary(predictions: Predictions) -> dict[str, Any]:
     """Return how many answers of a model were exactly right."""
-    if predictions is None:
-        return None
     return {
         "model": predictions.model,
         "test": predictions.test,
