@@ -130,7 +130,9 @@ class Project:
 
     def python(self, *args: str, env: Mapping[str, str] | None = None) -> Result:
         """Run Python in the project, as a newcomer's shell would: 80 columns, no pytest around."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PY_COLORS"))}
+        # pytest shortens nothing where CI is set: what is printed would depend on who asks.
+        outside = ("PYTEST", "PY_COLORS", "CI", "BUILD_NUMBER")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         clean |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
         child = subprocess.run(
             [sys.executable, *args],
