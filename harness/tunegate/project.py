@@ -31,6 +31,16 @@ def find_root(start: Path) -> Path | None:
     return None
 
 
+def here() -> Path:
+    """Return the root of the project we stand in; raises ConfigError where there is none."""
+    root = find_root(Path.cwd())
+    if root is None:
+        raise ConfigError(
+            "no tunegate.toml or [tool.tunegate] here or above; `tunegate init` makes one"
+        )
+    return root
+
+
 def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
     """Return the file that configures the project at `root`, and its table, not yet validated.
 

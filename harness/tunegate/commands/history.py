@@ -1,0 +1,26 @@
+"""Show the registry of promotions."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..project import ConfigError, here
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("alias", nargs="?", metavar="ALIAS")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print a line for each promotion and rollback, the oldest first."""
+    from ..registry import Registry, RegistryBroken
+
+    try:
+        entries = Registry(here()).entries()
+    except RegistryBroken as error:
+        raise ConfigError(str(error)) from None
+    for e in entries:
+        if args.alias in (None, e["alias"]):
+            what = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
+            print(f"{what}  {e['who']}  {e['why']}".rstrip())
