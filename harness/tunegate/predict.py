@@ -77,5 +77,6 @@ def _prediction(example: Example, answer: Answer | None) -> Prediction:
         answer = Answer(example.row, error="the model gave no answer")
     return Prediction(
         example.row, example.line, example.prompt, example.reply, answer.text, answer.error,
-        answer.latency, answer.tokens, answer.cost,
+        answer.latency, answer.tokens, answer.cost, answer.prompt_tokens, answer.finish,
+        {name: value for name, value in example.fields.items() if name != "messages"},
     )  # fmt: skip

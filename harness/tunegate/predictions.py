@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Prediction:
     """One test example and the model's answer; `error` says why there is none, `got` is "" then.
 
-    Latency in seconds, cost in USD; `row` and `line` are the example's.
+    Latency in seconds, cost in USD; `row`, `line` and `fields` (its own, beside the messages) are
+    the example's; `tokens`, `prompt_tokens` and `finish` are the Answer's.
     """
 
     row: int
@@ -26,6 +27,9 @@ class Prediction:
     latency: float = 0.0
     tokens: int = 0
     cost: float = 0.0
+    prompt_tokens: int = 0
+    finish: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def right(self) -> bool:

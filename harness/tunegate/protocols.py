@@ -74,15 +74,23 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model: the messages before the reply, as role and content."""
+    """One question to a model: the messages before the reply, as role and content.
+
+    The same question asked again on purpose (a judge heard three times) has another `repetition`.
+    """
 
     row: int
     messages: Sequence[Mapping[str, Any]]
+    repetition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD."""
+    """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD.
+
+    `tokens` counts the answer's own, `prompt_tokens` the question's; `finish` is "stop" where the
+    model ended its turn, "length" where it was cut off, "" where nobody knows.
+    """
 
     row: int
     text: str = ""
@@ -90,6 +98,8 @@ class Answer:
     tokens: int = 0
     cost: float = 0.0
     error: str = ""
+    prompt_tokens: int = 0
+    finish: str = ""
 
 
 @runtime_checkable
