@@ -11,14 +11,14 @@ from typing import Any
 from . import __version__
 from .project import ConfigError
 
-OWN = ("init", "split", "rollback", "history", "purge")
+OWN = ("init", "split", "rollback", "history", "failures", "purge")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a mistake is one line on stderr and exit code 2."""
     args = _parser().parse_args(argv)
     try:
-        args.run(args)
+        args.module.run(args)
     except (ConfigError, OSError, ValueError) as error:
         print(f"tunegate {args.name}: {error}", file=sys.stderr)
         return 2
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, module in _modules().items():
         what = (module.__doc__ or "").partition("\n\n")[0]
         command = commands.add_parser(name, help=what, description=what)
-        command.set_defaults(run=module.run)
+        command.set_defaults(module=module)
         module.arguments(command)
     return parser
 

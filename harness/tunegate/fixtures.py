@@ -10,11 +10,12 @@ import pytest
 
 from .project import ConfigError
 from .protocols import ModelUnknown
+from .registry import RegistryBroken
 
 if TYPE_CHECKING:
     from .config import Limits
     from .dataset import Dataset
-    from .predictions import Predictions
+    from .predictions import Prediction, Predictions
     from .session import GateSession
 
 
@@ -91,13 +92,33 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions
 
 
 @pytest.fixture(scope="session")
+def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions | None]:
+    """The predictions of the model that the alias points at; None before the first promotion."""
+    try:
+        promoted = gate_session(pytestconfig).roles.has_incumbent()
+    except RegistryBroken as error:
+        pytest.fail(str(error), pytrace=False)
+    if promoted:
+        yield from _asked(pytestconfig, "incumbent", test)
+    else:
+        yield None
+
+
+@pytest.fixture
+def prediction(request: _ParamRequest, predictions: Predictions) -> Prediction:
+    """Each prediction in turn, under --each-example: nothing is asked again."""
+    row: int = request.param
+    return predictions[row]
+
+
+@pytest.fixture(scope="session")
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
     session = gate_session(pytestconfig)
     run = session.candidate.run if session.candidate else None
     if run is None:
         return _split(pytestconfig, "train")
-    return session.state.snapshot(run.plan.train.stem, "train")
+    return run.data("train")
 
 
 def _asked(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:

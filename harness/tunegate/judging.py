@@ -63,6 +63,7 @@ class Judging:
             "scores": scorecard.scores(session.tally),
             "predictions": _summary(session, "candidate"),
             "baseline": _summary(session, "baseline"),
+            "incumbent": _summary(session, "incumbent"),
             "limits": session.config.limits.model_dump(),
             "versions": receipt.versions("torch", "transformers"),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),

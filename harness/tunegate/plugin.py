@@ -40,5 +40,6 @@ def _options(group: pytest.OptionGroup) -> None:
     group.addoption("--train-with", metavar="TRAINER", help="train when the data suite passed")
     group.addoption("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
     group.addoption("--promote", metavar="ALIAS", help="promote it when the model suite passed")
+    group.addoption("--each-example", action="store_true", help="one test per test example, too")
     group.addoption("--why", metavar="TEXT", default="", help="the reason, for the registry")
     group.addoption("--inventory", metavar="FILE", help="write the collected tests as JSON")

@@ -34,19 +34,19 @@ def predict(
         answers = cache.get(model.digest, requests)
         missing = [r for r in requests if r.row not in answers]
         answers |= _ask(model, missing, cache, progress)
-    return _gathered(model, test, answers)
+    return _gathered(model.name, test, answers)
 
 
-def recall(model: Model, test: Dataset, state: State) -> Predictions | None:
-    """Return the predictions that the cache holds, asking nothing; None where it holds none."""
+def recall(name: str, digest: str, test: Dataset, state: State) -> Predictions | None:
+    """Return what the cache holds of a model's predictions, asking nothing; None for nothing."""
     with _cache(state) as cache:
-        answers = cache.get(model.digest, [question(example) for example in test])
-    return _gathered(model, test, answers) if answers else None
+        answers = cache.get(digest, [question(example) for example in test])
+    return _gathered(name, test, answers) if answers else None
 
 
-def _gathered(model: Model, test: Dataset, answers: dict[int, Answer]) -> Predictions:
+def _gathered(name: str, test: Dataset, answers: dict[int, Answer]) -> Predictions:
     rows = [_prediction(e, answers.get(e.row)) for e in test]
-    return Predictions(rows, model=model.name, test=test.digest)
+    return Predictions(rows, model=name, test=test.digest)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Candidate and baseline: which model plays which role in a session, opened once, asked once."""
+"""Candidate, baseline, incumbent: which model plays which role, opened once, asked once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import baseline, console, models, predict
 from .project import ConfigError
 from .protocols import ModelUnknown
+from .registry import Entry, Registry
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -33,15 +34,35 @@ class Roles:
             if candidate is None:
                 raise ConfigError("no candidate: give --model latest, run:ID, a folder, ...")
             return candidate.spec
+        if role == "incumbent":
+            return str(self._incumbent()["model"])
         if candidate and candidate.run:
             return candidate.run.plan.base
         if self.session.config.baseline is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
         return models.model_spec(self.session.config.baseline, self.session.extensions.openers)
 
+    def has_incumbent(self) -> bool:
+        """Whether the alias points at a model yet."""
+        return self._promoted() is not None
+
+    def _promoted(self) -> Entry | None:
+        return Registry(self.session.root).current(self.session.alias)
+
+    def _incumbent(self) -> Entry:
+        if (entry := self._promoted()) is None:
+            raise ConfigError(f"no incumbent: {self.session.alias!r} was never promoted")
+        return entry
+
     def _open(self, role: str) -> Model:
         session = self.session
-        return models.open_model(self.spec(role), session.root, session.extensions.openers)
+        model = models.open_model(self.spec(role), session.root, session.extensions.openers)
+        if role == "incumbent" and model.digest != self._incumbent()["model_digest"]:
+            raise ConfigError(
+                f"the incumbent {model.name} is not the model that was promoted: it was changed "
+                f"since; `tunegate rollback {session.alias}` goes back to the one before"
+            )
+        return model
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
         session = self.session
@@ -50,7 +71,8 @@ class Roles:
                 openers = session.extensions.openers
                 return baseline.measure(self.spec(role), test, session.state, openers, progress)
             predictions = predict.predict(self.model(role), test, session.state, progress)
-        self.judged["predictions"] = self.model(role).digest
+        if role == "candidate":
+            self.judged["predictions"] = self.model(role).digest
         return predictions
 
     def _uncaptured(self) -> nullcontext[None]:
@@ -65,4 +87,4 @@ class Roles:
             model, test = self.model(role), session.splits.get("test")
         except (ConfigError, ModelUnknown):
             return None
-        return predict.recall(model, test, session.state)
+        return predict.recall(model.name, model.digest, test, session.state)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import evidence, render, suites
+from . import each_example, evidence, render, suites
 from .dataset import SPLITS
 from .inventory import Inventory
 from .ledger import Judgement, recording
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .roles import Roles
     from .training import Training
 
+USUAL_ALIAS = "production"  # whose model is the incumbent, where --promote names no other
 LEDGER = pytest.StashKey[list[Judgement]]()
 
 
@@ -46,6 +47,7 @@ class GateSession:
         self.suite: Path | None = None
         self.suites: list[Path] = []
         self.candidate: Candidate | None = None
+        self.alias, self.each_example = USUAL_ALIAS, False
         self.errand: Training | Judging | None = None
         self.inventory = Inventory([])
         self.before_removal: list[str] = []
@@ -98,6 +100,8 @@ class GateSession:
             from .models import candidate
 
             self.candidate = candidate(model, self.state)
+        self.alias = config.getoption("promote") or USUAL_ALIAS
+        self.each_example = each_example.wanted(config, self.suite)
         if not hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
             self.errand = self._errand(config)
 
@@ -125,6 +129,8 @@ class GateSession:
     def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, object, object]:
         """Keep a bare `pytest` out of the suites: model calls cost money."""
         ignored = yield
+        if collection_path.name == each_example.FILE and not self.each_example:
+            return True
         if self.suite is None:
             return True if collection_path in self.suites else ignored
         if ignored and self.suite in collection_path.parents and collection_path.suffix == ".py":
@@ -134,6 +140,8 @@ class GateSession:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test that asks for `dataset` once per split."""
         evidence.parametrize(metafunc, list(self.splits.paths))
+        if "prediction" in metafunc.fixturenames:
+            each_example.parametrize(metafunc, self.splits.get("test"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(

@@ -1,0 +1,12 @@
+"""Each test example as a test of its own: `pytest suites/model --model latest --each-example`.
+
+For a report that lists every example, or a test set where every answer must be right: one wrong
+answer is a failed test, and closes the gate. Nothing is asked of the model again.
+"""
+
+from tunegate.predictions import Prediction
+
+
+def test_example(prediction: Prediction) -> None:
+    assert not prediction.error
+    assert prediction.got.strip() == prediction.expected.strip(), prediction.prompt

@@ -1,0 +1,46 @@
+"""`tunegate failures`: the wrong answers as a dataset, from the cache alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tunegate import Dataset
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+
+def spoil(project: Project) -> None:
+    """Expect something else in the third row of the test set, and judge the model on it."""
+    lines = (project.root / "test.jsonl").read_text().splitlines()
+    row = json.loads(lines[2]) | {"channel": "mail"}
+    row["messages"][-1]["content"] = "something else"
+    project.write("test.jsonl", "\n".join([*lines[:2], json.dumps(row), *lines[3:]]))
+
+
+def test_what_was_wrong_is_a_dataset(trained: Project) -> None:
+    spoil(trained)
+    trained.judge()
+    printed = trained.python("-m", "tunegate", "failures", "-o", "out/wrong.jsonl")
+    assert printed.out.startswith("1 of 6 answers were wrong: out/wrong.jsonl\n")
+    assert "must leave the test set" in printed.out
+    (example,) = Dataset.read(trained.root / "out" / "wrong.jsonl")
+    assert (example.prompt, example.reply) == ("question 32", "something else")
+    fields = {k: v for k, v in example.fields.items() if k != "messages"}
+    assert fields == {"got": "a", "line": 3, "channel": "mail"}
+
+
+def test_nothing_wrong_is_an_empty_file(trained: Project) -> None:
+    trained.judge()
+    printed = trained.python("-m", "tunegate", "failures", trained.run.name)
+    assert printed.out == "0 of 6 answers were wrong: failures.jsonl\n"
+    assert (trained.root / "failures.jsonl").read_bytes() == b""
+
+
+def test_a_run_that_was_never_judged_here(trained: Project) -> None:
+    spoil(trained)
+    printed = trained.python("-m", "tunegate", "failures")
+    assert printed.code == 2
+    assert f"pytest suites/model --model run:{trained.run.name}" in printed.out
+    assert trained.python("-m", "tunegate", "failures", "nonsense").code == 2
