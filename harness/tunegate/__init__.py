@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .dataset import Example as Example
     from .findings import Finding as Finding
     from .findings import Findings as Findings
+    from .predictions import Ask as Ask
     from .predictions import Predictions as Predictions
     from .score import Score as Score
     from .score import Unmeasurable as Unmeasurable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Ask": "predictions",
     "Dataset": "dataset",
     "Example": "dataset",
     "Finding": "findings",

@@ -8,18 +8,25 @@ is given up once the distance is out of reach. Both are exact.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from ._sketches import BITS
+from ._sketches import BITS, OWN, both
 
 if TYPE_CHECKING:
     from ._near import Search
+    from ._sketches import Letters
 
 Array = npt.NDArray[Any]
+Rows = dict[int, tuple[Array, Array]]  # by query: the near targets and their similarities
+BLOCK = 128  # queries at once: a call from Python costs as much as hundreds of comparisons
+WINDOW = 256  # targets at once: their bits stay in the processor's nearest cache
+FOUND = 1 << 18  # pairs at once, or as many as there are targets
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -47,6 +54,22 @@ def _ones(word: Any) -> int:
     word = low + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)  # type: ignore[no-any-return]
+
+
+@_compiled
+def flip(sketches: Array, sizes: Array, letters: Array) -> None:
+    """Do what `_sketches.flip` does."""
+    times = np.zeros(letters.max() + 1 if letters.size else 1, np.int64)
+    start = 0
+    for i in range(sizes.size):
+        end = start + sizes[i]
+        for letter in letters[start:end]:
+            bit = (letter + OWN * times[letter]) % BITS
+            sketches[i, bit >> 6] ^= np.uint64(1) << np.uint64(bit & 63)
+            times[letter] += 1
+        for letter in letters[start:end]:
+            times[letter] = 0
+        start = end
 
 
 @_compiled
@@ -88,10 +111,47 @@ def _common(state: Array, words: int) -> int:
 
 
 @_compiled
+def _signed(count: Any) -> int:
+    # Numba makes a float of an int64 and a uint64.
+    return np.int64(count)  # type: ignore[return-value]
+
+
+@_compiled
+def _one_word(m: int, other: Array, slots: Array, masks: Array, limit: int, need: int) -> int:
+    n, state = other.size, ~np.uint64(0)
+    for begin in range(0, n, 8):
+        for j in range(begin, min(begin + 8, n)):
+            match = state & masks[slots[other[j]], 0]
+            state = (state + match) | (state - match)
+        if _ones(~state) + n - min(begin + 8, n) < need:
+            return limit + 1
+    return m + n - 2 * _signed(_ones(~state))
+
+
+@_compiled
+def _two_words(m: int, other: Array, slots: Array, masks: Array, limit: int, need: int) -> int:
+    n, low, high = other.size, ~np.uint64(0), ~np.uint64(0)
+    for begin in range(0, n, 8):
+        for j in range(begin, min(begin + 8, n)):
+            row = slots[other[j]]
+            match, above = low & masks[row, 0], high & masks[row, 1]
+            new = low + match
+            high = (high + above + np.uint64(new < low)) | (high - above)
+            low = new | (low - match)
+        if _ones(~low) + _ones(~high) + n - min(begin + 8, n) < need:
+            return limit + 1
+    return m + n - 2 * _signed(_ones(~low) + _ones(~high))
+
+
+@_compiled
 def _distance(m: int, other: Array, slots: Array, masks: Array, state: Array, limit: int) -> int:
-    """Return the Indel distance of the learnt pattern (m letters) and `other`, or limit + 1."""
+    """Return the Indel distance of the learnt pattern (m letters) to `other`, or over the limit."""
     n, words = other.size, (m + 63) >> 6
     need = (m + n - limit + 1) // 2  # letters that must be common
+    if words == 1:
+        return _one_word(m, other, slots, masks, limit, need)
+    if words == 2:
+        return _two_words(m, other, slots, masks, limit, need)
     ahead, behind = m - need, n - need  # how far the two may drift apart
     state[:words] = ~np.uint64(0)
     for j in range(n):
@@ -112,64 +172,129 @@ def _distance(m: int, other: Array, slots: Array, masks: Array, state: Array, li
 
 @_compiled
 def _scan(
-    text: Array, fold: Array, sketch: Array,
+    queries: Array, skips: Array,
+    ours: Array, our_starts: Array, our_folds: Array, our_sketches: Array,
     letters: Array, starts: Array, folds: Array, sketches: Array,
-    lo: int, hi: int, labels: Array, skip: int, cutoff: float,
-    slots: Array, masks: Array, state: Array, found: Array, distances: Array,
+    lo: Array, hi: Array, labels: Array, cutoff: float,
+    slots: Array, masks: Array, state: Array, bits: Array,
+    ends: Array, found: Array, distances: Array,
 ) -> int:  # fmt: skip
-    """Write the texts lo..hi near to `text` into `found` and `distances`; return how many."""
-    count, learnt, size, limit = 0, False, -1, 0
-    for j in range(lo, hi):
-        if starts[j + 1] - starts[j] != size:
-            size = starts[j + 1] - starts[j]
-            limit = _farthest(text.size + size, cutoff)
-        if labels[j] == skip or labels[j] < 0:
-            continue
-        if _ones(fold[0] ^ folds[j, 0]) + _ones(fold[1] ^ folds[j, 1]) > limit:
-            continue
-        if _apart(sketch, sketches[j]) > limit:
-            continue
-        if not learnt:
-            _learn(text, slots, masks)
-            learnt = True
-        other = letters[starts[j] : starts[j + 1]]
-        distance = _distance(text.size, other, slots, masks, state, limit)
-        if distance <= limit:
-            found[count], distances[count] = j, distance
-            count += 1
-    if learnt:
-        _forget(text, slots, masks)
-    return count
+    """Write the targets near to each query into `found`, their number so far into `ends`.
+
+    Returns how many queries were done: it ends where `found` may not hold what the next one finds.
+    """
+    count = 0
+    for q in range(queries.size):
+        i = queries[q]
+        if count + hi[i] - lo[i] > found.size:
+            return q
+        text = ours[our_starts[i] : our_starts[i + 1]]
+        one, other, learnt = our_folds[0, i], our_folds[1, i], False
+        for first in range(lo[i], hi[i], bits.size):
+            n = min(hi[i] - first, bits.size)
+            # Without a branch, so that several are done at once. The first target is the longest:
+            # what is too far for it is too far for all.
+            for k in range(n):
+                here = _ones(one ^ folds[0, first + k]) + _ones(other ^ folds[1, first + k])
+                bits[k] = np.uint8(here)
+            limit = _farthest(text.size + starts[first + 1] - starts[first], cutoff)
+            for k in range(n):
+                if bits[k] > limit:
+                    continue
+                j = first + k
+                if labels[j] == skips[q] or labels[j] < 0:
+                    continue
+                size = starts[j + 1] - starts[j]
+                near = _farthest(text.size + size, cutoff)
+                if _apart(our_sketches[i], sketches[j]) > near:
+                    continue
+                if not learnt:
+                    _learn(text, slots, masks)
+                    learnt = True
+                target = letters[starts[j] : starts[j + 1]]
+                distance = _distance(text.size, target, slots, masks, state, near)
+                if distance <= near:
+                    found[count], distances[count] = j, distance
+                    count += 1
+        if learnt:
+            _forget(text, slots, masks)
+        ends[q] = count
+    return queries.size
+
+
+class _Room:
+    """What one thread works in."""
+
+    def __init__(self, queries: Letters, targets: Letters) -> None:
+        letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
+        words = queries.longest // 64 + 1
+        self.slots = np.zeros(letters, np.int32)
+        self.masks = np.zeros((min(letters, queries.longest) + 1, words), np.uint64)
+        self.state = np.zeros(words, np.uint64)
+        self.bits = np.zeros(WINDOW, np.uint8)
+        self.ends = np.zeros(BLOCK, np.int64)
+        self.found = np.zeros(max(len(targets.sizes), FOUND), np.int64)
+        self.distances = np.zeros(len(self.found), np.int64)
 
 
 class Compiled:
-    """Finds the targets near to a query; see `Near` in `_near`."""
+    """Finds the targets near to a query, some blocks of queries at a time; see `Near` in `_near`.
 
-    def __init__(self, search: Search) -> None:
-        self.queries, self.targets = search.letters
-        self.lo, self.hi = search.windows
-        self.cutoff = search.cutoff
-        self._make_room()
+    One block for each thread: the compiled code holds no lock.
+    """
 
-    def _make_room(self) -> None:
-        one, other = self.queries, self.targets
-        letters = max(int(side.letters.max(initial=0)) for side in (one, other)) + 1
-        words = one.longest // 64 + 1
-        self.slots = np.zeros(letters, np.int32)
-        self.masks = np.zeros((min(letters, one.longest) + 1, words), np.uint64)
-        self.state = np.zeros(words, np.uint64)
-        self.found = np.zeros(len(other.sizes), np.int64)
-        self.distances = np.zeros(len(other.sizes), np.int64)
+    def __init__(self, search: Search, threads: int = 1) -> None:
+        self.search = search
+        self.queries, self.targets = both(search.queries.texts, search.targets.texts, flip)
+        self.folds = [np.ascontiguousarray(s.folds.T) for s in (self.queries, self.targets)]
+        self.lo, hi = search.windows
+        self.hi = np.maximum(self.lo, hi)
+        self.rooms = [_Room(self.queries, self.targets) for _ in range(threads)]
+        self.rows: Rows = {}
 
     def near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        if i not in self.rows:
+            self._look(i, labels)
+        found, similarities = self.rows.pop(i)
+        if not len(found):
+            return found, similarities
+        left = (labels[found] != skip) & (labels[found] >= 0)
+        return found[left], similarities[left]
+
+    def _look(self, i: int, labels: Array) -> None:
+        queries = np.arange(i, min(i + len(self.rooms) * BLOCK, len(self.lo)))
+        if self.search.within:
+            queries = queries[labels[queries] >= 0]  # what another has claimed is not asked for
+        blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
+        self.rows = {}
+        if len(blocks) == 1:
+            self.rows = self._block(blocks[0], labels, self.rooms[0])
+            return
+        with ThreadPoolExecutor(len(blocks)) as threads:
+            for rows in threads.map(self._block, blocks, repeat(labels), self.rooms):
+                self.rows |= rows
+
+    def _block(self, block: Array, labels: Array, room: _Room) -> Rows:
+        skips = labels[block] if self.search.within else np.full(len(block), -1)
         one, other = self.queries, self.targets
-        text = one.letters[one.starts[i] : one.starts[i + 1]]
-        count = _scan(
-            text, one.folds[i], one.sketches[i],
-            other.letters, other.starts, other.folds, other.sketches,
-            self.lo[i], self.hi[i], labels, skip, self.cutoff,
-            self.slots, self.masks, self.state, self.found, self.distances,
+        done = _scan(
+            block, skips,
+            one.letters, one.starts, self.folds[0], one.sketches,
+            other.letters, other.starts, self.folds[1], other.sketches,
+            self.lo, self.hi, labels, self.search.cutoff,
+            room.slots, room.masks, room.state, room.bits,
+            room.ends, room.found, room.distances,
         )  # fmt: skip
-        found = self.found[:count].copy()
-        totals = np.maximum(text.size + other.sizes[found], 1)
-        return found, 1.0 - self.distances[:count] / totals
+        return self._rows(block[:done], room)
+
+    def _rows(self, block: Array, room: _Room) -> Rows:
+        ends = room.ends[: len(block)]
+        count = int(ends[-1])
+        found, counts = room.found[:count].copy(), np.diff(ends, prepend=0)
+        totals = np.repeat(self.queries.sizes[block], counts) + self.targets.sizes[found]
+        similarities = 1.0 - room.distances[:count] / np.maximum(totals, 1)
+        begins = [0, *ends[:-1].tolist()]
+        return {
+            i: (found[a:b], similarities[a:b])
+            for i, a, b in zip(block.tolist(), begins, ends.tolist(), strict=True)
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,9 @@ FAMILY = 4  # queries of one group
 COLUMNS = 20_000  # targets at once
 SKETCHES_PAY = 0.05  # seconds of estimated work: making them takes some
 SKETCHES_TELL = 160  # letters, on average: beyond, nearly all pairs are left over
-KERNEL_PAYS = 2.0  # seconds; importing numba and the kernel takes 0.6, compiling it once 1.5
+KERNEL_PAYS = 1.0  # seconds; importing numba and the kernel takes 0.6, compiling it once 3
+KERNEL_LOADED_PAYS = 0.05
+THREADS_PAY = 60.0  # seconds without the kernel: with it, 5
 KERNEL_MEMORY = (
     1 << 28
 )  # bytes for one query's masks: a text of a million Chinese letters needs more
@@ -111,11 +114,14 @@ def finder(queries: Side, targets: Side, cutoff: float, fast: bool | None) -> Ne
         raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")
     search = Search(queries, targets, cutoff)
     if fast is None:
-        fast = search.seconds > KERNEL_PAYS and search.fits and _installed()
+        pays = KERNEL_LOADED_PAYS if f"{__package__}._kernel" in sys.modules else KERNEL_PAYS
+        fast = search.seconds > pays and search.fits and _installed()
     if fast:
         from ._kernel import Compiled
+        from .shards import workers
 
-        return Compiled(search).near
+        threads = workers() if search.seconds > THREADS_PAY else 1
+        return Compiled(search, threads).near
     return Plain(search).near
 
 

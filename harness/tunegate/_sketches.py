@@ -8,15 +8,17 @@ of more than a few hundred letters every two are too much alike for it to tell a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Flip = Callable[[Array, Array, Array], None]
 
-BITS = 512
+BITS = 1024
+OWN = 43  # letters, the commonest, that have bits of their own up to their 11th time
 CHUNK = 5_000  # texts sketched at once: it bounds the memory
 
 
@@ -27,27 +29,22 @@ class Letters:
     fit into the processor's cache.
     """
 
-    def __init__(self, texts: Sequence[str], ranks: Array) -> None:
-        self.sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes)])
-        self.letters = ranks[_points(texts)]
-        self.longest = int(self.sizes.max(initial=0))
-        self.sketches = self._sketches()
-        self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, 4, 2), axis=1)
-
-    def _sketches(self) -> Array:
-        sketches = np.zeros((len(self.sizes), BITS // 64), np.uint64)
-        for first in range(0, len(sketches), CHUNK):
-            last = min(first + CHUNK, len(sketches))
-            letters = self.letters[self.starts[first] : self.starts[last]]
-            _flip(sketches[first:last], self.sizes[first:last], letters)
-        return sketches
+    def __init__(self, sizes: Array, letters: Array, flip: Flip) -> None:
+        self.sizes, self.letters = sizes, letters
+        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+        self.longest = int(sizes.max(initial=0))
+        self.sketches = np.zeros((len(sizes), BITS // 64), np.uint64)
+        for first in range(0, len(sizes), CHUNK):
+            last = min(first + CHUNK, len(sizes))
+            some = letters[self.starts[first] : self.starts[last]]
+            flip(self.sketches[first:last], sizes[first:last], some)
+        self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, BITS // 128, 2), axis=1)
 
 
-def _flip(sketches: Array, sizes: Array, letters: Array) -> None:
+def flip(sketches: Array, sizes: Array, letters: Array) -> None:
+    """Flip the bits of each text's letters in its sketch."""
     owners = np.repeat(np.arange(len(sizes)), sizes)
-    # The 43 commonest letters keep bits of their own up to their 11th time.
-    bits = (letters + 43 * _times(owners, letters)) % BITS
+    bits = (letters + OWN * _times(owners, letters)) % BITS
     flips = np.left_shift(np.uint64(1), (bits & 63).astype(np.uint64))
     np.bitwise_xor.at(sketches, (owners, bits >> 6), flips)
 
@@ -63,11 +60,16 @@ def _times(owners: Array, letters: Array) -> Array:
     return times
 
 
-def both(left: Sequence[str], right: Sequence[str]) -> tuple[Letters, Letters]:
+def both(left: Sequence[str], right: Sequence[str], flip: Flip = flip) -> tuple[Letters, Letters]:
     """Return the letters of two lists of texts; of one, where the two are one."""
-    ranks = _ranks([left] if left is right else [left, right])
-    one = Letters(left, ranks)
-    return one, one if left is right else Letters(right, ranks)
+    sides = [left] if left is right else [left, right]
+    points = [_points(side) for side in sides]
+    ranks = _ranks(points)
+    made = [
+        Letters(np.fromiter(map(len, side), np.int64, len(side)), ranks[these], flip)
+        for side, these in zip(sides, points, strict=True)
+    ]
+    return made[0], made[-1]
 
 
 def _points(texts: Sequence[str]) -> Array:
@@ -76,11 +78,12 @@ def _points(texts: Sequence[str]) -> Array:
     return np.frombuffer(data, np.uint32)
 
 
-def _ranks(texts: Sequence[Sequence[str]]) -> Array:
+def _ranks(sides: Sequence[Array]) -> Array:
     """Return each code point's rank, the commonest first."""
-    counts = np.asarray(sum(np.bincount(_points(side), minlength=0x110000) for side in texts))
+    size = max(int(points.max(initial=0)) for points in sides) + 1
+    counts = np.asarray(sum(np.bincount(points, minlength=size) for points in sides))
     seen = np.flatnonzero(counts)
-    ranks = np.zeros(0x110000, np.int32)
+    ranks = np.zeros(size, np.int32)
     ranks[seen[np.argsort(-counts[seen], kind="stable")]] = np.arange(len(seen), dtype=np.int32)
     return ranks
 

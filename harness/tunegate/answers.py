@@ -3,61 +3,127 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .project import ConfigError
 from .protocols import Answer, Request
 from .sealed import digest_of
 
+VERSION = 2  # of the schema, kept in the database's user_version
+
 _SCHEMA = """
 create table if not exists answers (
-    model text not null, prompt text not null, text text not null, latency real not null,
-    tokens integer not null, cost real not null, primary key (model, prompt)
+    model text not null, prompt text not null, repetition integer not null,
+    text text not null, latency real not null, tokens integer not null, cost real not null,
+    prompt_tokens integer not null, finish text not null,
+    primary key (model, prompt, repetition)
 ) without rowid
 """
+# Version 1 knew neither repetitions nor how an answer finished.
+_FROM_1 = """
+insert or ignore into answers
+select model, prompt, 0, text, latency, tokens, cost, 0, '' from answers_1
+"""
+_VALUES = "text, latency, tokens, cost, prompt_tokens, finish"
 
 
 class Answers:
-    """Answers by model digest and prompt digest; errors are never kept."""
+    """Answers by model digest, prompt digest and repetition; errors are never kept.
+
+    Raises ConfigError where the file is no database, or a newer tunegate's.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         path.touch(mode=0o600, exist_ok=True)
         # Autocommit: an answer is on disk when `put` returns, kill -9 or not.
         self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self.db.execute("pragma journal_mode = wal")
-        self.db.execute("pragma synchronous = normal")
+        try:
+            with self._told():
+                self.db.execute("pragma journal_mode = wal")
+                self.db.execute("pragma synchronous = normal")
+                self._migrate()
+        except ConfigError:
+            self.db.close()
+            raise
+
+    def _migrate(self) -> None:
+        """Bring an older database to this version, whole or not at all."""
+        if self._version() == VERSION:
+            return
+        self.db.execute("begin immediate")  # whoever comes second finds it done
+        with self.db:
+            if self._version() > VERSION:
+                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
+            if self._version() < VERSION:
+                self._renew()
+                self.db.execute(f"pragma user_version = {VERSION}")
+
+    def _renew(self) -> None:
+        old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
+        if old:
+            self.db.execute("alter table answers rename to answers_1")
         self.db.execute(_SCHEMA)
+        if old:
+            self.db.execute(_FROM_1)
+            self.db.execute("drop table answers_1")
+
+    def _version(self) -> int:
+        return int(self.db.execute("pragma user_version").fetchone()[0])
 
     def get(self, model: str, requests: Sequence[Request]) -> dict[int, Answer]:
-        """Return the answers that are there, by row."""
-        query = "select prompt, text, latency, tokens, cost from answers where model = ?"
-        known = {row[0]: row[1:] for row in self.db.execute(query, (model,))}
-        keys = ((request.row, _key(request.messages)) for request in requests)
-        return {row: Answer(row, *known[key]) for row, key in keys if key in known}
+        """Return the answers that are there, by row: ask for one repetition at a time."""
+        query = f"select prompt, repetition, {_VALUES} from answers where model = ?"
+        with self._told():
+            known = {row[:2]: row[2:] for row in self.db.execute(query, (model,))}
+        keys = ((r.row, (_key(r.messages), r.repetition)) for r in requests)
+        return {row: _answer(row, *known[key]) for row, key in keys if key in known}
 
     def put(self, model: str, request: Request, answer: Answer) -> None:
         """Keep an answer; one that is an error is not kept."""
         if answer.error:
             return
-        values = (answer.text, answer.latency, answer.tokens, answer.cost)
-        self.db.execute(
-            "insert or replace into answers values (?, ?, ?, ?, ?, ?)",
-            (model, _key(request.messages), *values),
-        )
+        key = (model, _key(request.messages), request.repetition)
+        told = (answer.text, answer.latency, answer.tokens, answer.cost)
+        more = (answer.prompt_tokens, answer.finish)
+        with self._told():
+            self.db.execute(
+                "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, *told, *more),
+            )
 
     def forget(self, messages: Sequence[Sequence[Mapping[str, Any]]]) -> int:
         """Remove every model's answers to these prompts; returns how many."""
         keys = [(_key(m),) for m in messages]
         before = self.db.total_changes
-        self.db.executemany("delete from answers where prompt = ?", keys)
-        removed = self.db.total_changes - before
-        self.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
+        with self._told():
+            self.db.executemany("delete from answers where prompt = ?", keys)
+            removed = self.db.total_changes - before
+            self.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
         return removed
 
     def close(self) -> None:
         """Close the database."""
         self.db.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what the database complains of (a full disk, say) in one line."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ConfigError(
+                f"{self.path}: {error}; this is the cache of answers: make room, or move it away"
+            ) from None
+
+
+def _answer(
+    row: int, text: str, latency: float, tokens: int, cost: float, prompt_tokens: int, finish: str
+) -> Answer:
+    return Answer(row, text, latency, tokens, cost, prompt_tokens=prompt_tokens, finish=finish)
 
 
 def _key(messages: Sequence[Mapping[str, Any]]) -> str:

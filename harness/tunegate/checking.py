@@ -5,37 +5,71 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, overload
 
+from . import accepted
 from .dataset import Dataset
 from .findings import Finding, Findings
+from .identity import identified
+from .predictions import Predictions
 
 P = ParamSpec("P")
 Generator = Callable[P, Iterator[Finding]]
+Check = Callable[P, Findings]
 
 
-def check(generator: Generator[P]) -> Callable[P, Findings]:
+@overload
+def check(generator: Generator[P]) -> Check[P]: ...
+@overload
+def check(*, rows: bool = False) -> Callable[[Generator[P]], Check[P]]: ...
+def check(generator: Generator[P] | None = None, *, rows: bool = False) -> Any:
     """Make a check of a generator that yields a Finding for each thing wrong.
 
     The findings are named after the check's module (`pii`), and after its function too where that
     is not plainly `find` (`duplicates.near`). They belong to the last Dataset among the arguments:
     `leakage.find(train, test)` finds rows of the test set.
+
+    `@check(rows=True)` marks a check that looks at one example at a time, of the dataset that is
+    its first argument: it is given the rows shard by shard, in parallel where that pays (see
+    `tunegate.shards`). It never sees all rows at once: raises ValueError where it yields a finding
+    of no row.
     """
+    if generator is None:
+        return functools.partial(_made, rows=rows)
+    return _made(generator, rows=rows)
+
+
+def _made(generator: Generator[P], *, rows: bool) -> Check[P]:
     module = generator.__module__.rpartition(".")[2]
     name = module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
     signature = inspect.signature(generator)
 
     @functools.wraps(generator)
     def collect(*args: P.args, **kwargs: P.kwargs) -> Findings:
-        dataset = _examined(signature.bind(*args, **kwargs).arguments)
-        found = generator(*args, **kwargs)
+        given = signature.bind(*args, **kwargs)
+        dataset = _examined(given.arguments)
+        found = _by_shards(generator, given) if rows else generator(*args, **kwargs)
         if dataset is None:
-            return Findings(name, found)
+            return Findings(name, found, n=_predicted(args))
+        if accepted.active():  # ids cost time, and are asked for nowhere else
+            found = identified(name, found, dataset)
         return Findings(name, found, split=dataset.split, path=str(dataset.path), n=len(dataset))
 
     return collect
 
 
+def _predicted(arguments: tuple[Any, ...]) -> int:
+    return next((len(value) for value in arguments if isinstance(value, Predictions)), 0)
+
+
 def _examined(arguments: dict[str, Any]) -> Dataset | None:
     datasets = [value for value in arguments.values() if isinstance(value, Dataset)]
     return datasets[-1] if datasets else None
+
+
+def _by_shards(
+    generator: Callable[..., Iterator[Finding]], given: inspect.BoundArguments
+) -> Iterator[Finding]:
+    from . import shards
+
+    return shards.run(generator, *given.args, **given.kwargs)

@@ -11,18 +11,18 @@ from typing import Any
 from . import __version__
 from .project import ConfigError
 
-OWN = ("init", "split", "rollback", "history", "failures", "purge")
+OWN = ("init", "split", "accept", "resume", "rollback", "history", "failures", "purge")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; a mistake is one line on stderr and exit code 2."""
+    """Return a command's exit status, else 0; a mistake is one line on stderr and status 2."""
     args = _parser().parse_args(argv)
     try:
-        args.module.run(args)
+        status: int | None = args.module.run(args)
     except (ConfigError, OSError, ValueError) as error:
         print(f"tunegate {args.name}: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from .columns import EXAMPLE
+from .extraction import rule
 from .project import ConfigError, nearest, read_table
+from .score import Mode
 from .suites import USUAL
+from .tables import NEEDED
 
 
 class Section(BaseModel):
@@ -17,12 +30,22 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _mapping(columns: dict[str, str]) -> dict[str, str]:
+    if columns and (lacking := [field for field in NEEDED if not columns.get(field)]):
+        raise ValueError(f"no column for {lacking[0]!r}; {EXAMPLE}")
+    return columns
+
+
 class Data(Section):
     """The files of the three splits, relative to the configuration."""
 
     train: str | None = None
     validation: str | None = None
     test: str | None = None
+    general: str | None = None  # questions beside the task, which tuning should not unlearn
+    columns: Annotated[dict[str, str], AfterValidator(_mapping)] = {}  # of CSV or Parquet
+    generated: bool = False  # a model wrote the rows: a person must review a sample of them
+    system: str | None = None  # the file of the system prompt that is used at inference
 
 
 class Suites(Section):
@@ -32,8 +55,29 @@ class Suites(Section):
     model: str = USUAL["model"]
 
 
+def _rule(spec: str) -> str:
+    try:
+        rule(spec)
+    except ValueError as error:
+        raise PydanticCustomError("label", "{why}", {"why": str(error)}) from None
+    return spec
+
+
+class Tokens(Section):
+    """What tokens are counted with; what is not said here is the trainer's."""
+
+    tokenizer: str | None = None  # a folder or hub name with a chat template, or openai:MODEL
+    max_length: int | None = Field(default=None, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
+    price_per_million: float | None = Field(default=None, ge=0)  # USD, for training tokens
+
+
 def _share(default: float) -> Any:
     return Field(default=default, ge=0, le=1)
+
+
+def _more() -> Any:
+    return Field(default=None, gt=0)
 
 
 class Limits(Section):
@@ -47,14 +91,48 @@ class Limits(Section):
     validation_high: float = _share(0.20)
     psi: float = 0.25
     drift_auc: float = _share(0.8)
+    # Data: what a person reviewed, where a model wrote it.
+    reviewed: float = _share(0.10)
+    review_errors: float = _share(0.05)
     # Data: duplicates, leakage, balance.
     similarity: float = _share(0.85)
     near_duplicates: float = _share(0.02)
     rarest_class: float = _share(0.1)
+    # Data: diversity. None: shown as a hint, not held to anything.
+    distinct: float | None = Field(default=None, ge=0, le=1)
+    opening: float | None = Field(default=None, ge=0, le=1)
+    # Data: personal data. Kinds that are not asked for; values, or "@domain", that are public.
+    pii_ignore: list[str] = []
+    pii_allow: list[str] = []
     # Models.
+    mode: Mode = "point"  # "lower": the one-sided 95 % lower bound must hold the limit
     accuracy: float = _share(0.95)
     macro_f1: float = _share(0.90)
     improvement: float = Field(default=0.0, ge=-1, le=1)
+    judge: float = _share(0.90)  # share of replies that pass by the rubric
+    judge_wins: float = _share(0.5)  # of comparisons, ties half
+    worst_slice: float | None = Field(default=None, ge=0, le=1)  # None: shown, held to nothing
+    margin: float = _share(0.03)  # how much worse than the incumbent is still as good
+    chrf: float | None = Field(default=None, ge=0, le=100)
+    rouge_l: float | None = Field(default=None, ge=0, le=1)
+    valid_json: float = _share(0.99)
+    parses: float = _share(0.95)
+    # Models: speed and cost. None: shown, not held to anything. The last three: of the baseline's.
+    latency_p50: float | None = _more()  # seconds
+    latency_p95: float | None = _more()  # seconds
+    tokens: float | None = _more()  # of question and answer, on average
+    cost_per_1000: float | None = _more()  # USD
+    latency_ratio: float | None = _more()
+    tokens_ratio: float | None = _more()
+    cost_ratio: float | None = _more()
+    # Models: robustness, memory.
+    flips: float | None = Field(default=None, ge=0, le=1)
+    flip_calls: int = Field(default=200, ge=0)  # the most that the robustness gate asks
+    overfitting: float = Field(default=0.05, ge=0)  # the loss over its best, as a share
+    cut_off: float = _share(0.01)
+    refusals: float = _share(0.01)
+    probes: int = Field(default=20, ge=0)  # training replies that extraction is tried on
+    forgetting: float = _share(0.05)
     own: dict[str, float] = {}
 
     def __repr__(self) -> str:
@@ -62,15 +140,47 @@ class Limits(Section):
         return "<limits>"
 
 
+def _several(said: Any) -> Any:
+    return [said] if isinstance(said, str) else said
+
+
+class Judge(Section):
+    """Who judges replies, by which rubric, and what it takes to gate; without models, nobody."""
+
+    models: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()  # any model specs
+    rubric: str | None = None  # a TOML file
+    labels: str | None = None  # what people said of replies: JSONL
+    repetitions: int = Field(default=1, ge=1, le=25)
+    # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
+    kappa: float = Field(default=0.6, gt=0, le=1)
+    swap_consistency: float = _share(0.8)
+    # With fewer, kappa's interval is wider than 0.5: nobody could tell good from useless.
+    fewest_labels: int = Field(default=30, ge=10)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Judge:
+        if self.models and not self.rubric:
+            why = "rubric is missing: the path of a TOML file; docs/judge.md shows one"
+            raise PydanticCustomError("judge", "{why}", {"why": why})
+        if len(set(self.models)) < len(self.models):
+            why = "a model stands twice in models; `repetitions` asks one again"
+            raise PydanticCustomError("judge", "{why}", {"why": why})
+        return self
+
+
 class Config(Section):
     """Everything a project says about its gates."""
 
     task: Literal["style", "qa", "classification", "code"] = "classification"
     baseline: str | None = None  # for candidates that belong to no run: any model spec
+    label: Annotated[str, AfterValidator(_rule)] = "exact"  # how a label is read from an answer
     data: Data = Data()
     suites: Suites = Suites()
     limits: Limits = Limits()
+    judge: Judge = Judge()
     train: dict[str, dict[str, Any]] = {}
+    tokens: Tokens = Tokens()
+    models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
 
 def load(root: Path) -> Config:

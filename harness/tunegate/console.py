@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .predict import Progress
 
 
 @contextmanager
-def bar(what: str) -> Iterator[Progress]:
-    """Yield a function (done, total, errors) that moves a bar with the rate and time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+def bar(what: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
+    """Yield a function (done, total, errors) that moves a bar: rate, errors, cost and time left.
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    left, console = TimeRemainingColumn(), Console(stderr=True)
+    `spent` returns the USD spent so far; nothing is shown of it while it is 0.
+    """
+    from rich import progress as rich
+    from rich.console import Console
+    from rich.text import Text
+
+    class Aside(rich.ProgressColumn):  # worked out when it is drawn, not at each answer
+        def render(self, task: rich.Task) -> Text:
+            return Text(aside(task.speed or 0.0, task.fields["errors"], spent()))
+
+    columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn()
+    told, left = Aside(), rich.TimeRemainingColumn()
+    console = Console(stderr=True)
     quiet = not console.is_terminal  # in a log, a bar is an empty line
-    with Bar(*columns, left, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task(what, total=None, visible=False)
+    with rich.Progress(
+        *columns, told, left, console=console, transient=True, disable=quiet
+    ) as progress:
+        task = progress.add_task(what, total=None, visible=False, errors=0)
 
         def move(done: int, total: int, errors: int) -> None:
-            said = f"{what}, {errors} errors" if errors else what
-            progress.update(task, completed=done, total=total, description=said, visible=True)
+            progress.update(task, completed=done, total=total, visible=True, errors=errors)
 
         yield move
+
+
+def aside(rate: float, errors: int, cost: float) -> str:
+    """Return what stands beside the bar, `37/s, 2 errors, $0.0123`; what is 0 is left out."""
+    parts = [f"{rate:,.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s"] if rate else []
+    parts += [f"{errors:,} error{'s' * (errors > 1)}"] if errors else []
+    return ", ".join([*parts, f"${cost:.4f}"] if cost else parts)

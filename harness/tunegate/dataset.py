@@ -89,10 +89,11 @@ class Dataset(Sequence[Example]):
         path: Path | str = "",
         digest: str = "",
         problems: Sequence[Finding] = (),
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         self._examples = tuple(examples)
         self.split, self.path, self.digest = split, Path(path), digest
-        self.problems = tuple(problems)
+        self.problems, self.columns = tuple(problems), dict(columns or {})
 
     @classmethod
     def read(
@@ -118,7 +119,18 @@ class Dataset(Sequence[Example]):
         rows, problems = read_table(data, columns) if columns else read(data)
         examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
         digest = hashlib.sha256(data).hexdigest()
-        return cls(examples, split=split, path=path, digest=digest, problems=problems)
+        return cls(
+            examples, split=split, path=path, digest=digest, problems=problems, columns=columns
+        )
+
+    @property
+    def identity(self) -> str:
+        """The digest of the bytes, and of the mapping where columns were mapped: of these rows."""
+        if not self.columns:
+            return self.digest
+        return hashlib.sha256(
+            repr([self.digest, *sorted(self.columns.items())]).encode()
+        ).hexdigest()
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], split: str = "") -> Dataset:

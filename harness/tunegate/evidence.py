@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from . import fixtures, render
+from .accepted import active
 from .dataset import SPLITS
 from .findings import Findings
 from .ledger import Judgement
@@ -56,14 +57,14 @@ def note(
 
 def sections(ledger: Sequence[Judgement], verbosity: int) -> Iterator[tuple[str, str]]:
     """Yield a heading and a table for each value that did not hold, once."""
-    rows = {0: render.ROWS, 1: 50}.get(max(verbosity, 0), 0)
+    rows, ids = {0: render.ROWS, 1: 50}.get(max(verbosity, 0), 0), verbosity > 0 and active()
     for subject in {id(j.subject): j.subject for j in ledger if not j.held}.values():
         found = subject.misses if isinstance(subject, Score) else subject
         if isinstance(subject, Score) and subject.detail:
             yield f"{subject.name}: detail", subject.detail
         if isinstance(found, Findings) and len(found):
             title = render.findings_title(found, Path.cwd())
-            yield title, render.findings_table(found, rows)
+            yield title, render.findings_table(found, rows, ids=ids)
 
 
 def explain(report: pytest.TestReport, ledger: Sequence[Judgement], verbosity: int) -> None:

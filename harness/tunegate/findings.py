@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
+from . import accepted
 from .ledger import Judgement, record
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class Finding:
     `row` counts examples from 0, as the frame does; `line` counts lines of the file from 1; both
     are None when the finding concerns the whole dataset. `evidence` is one line, already masked
     where it is personal data. A `hint` is advice: it is printed, and closes no gate.
+
+    `about` says, free of row and line numbers, what it concerns where that is not its row alone:
+    both rows of a pair, a figure. The `id`, by which it can be accepted, is made of that; `@check`
+    gives it (see `tunegate.identity`).
     """
 
     row: int | None
@@ -27,18 +32,32 @@ class Finding:
     kind: str
     evidence: str
     hint: bool = False
+    about: str = field(default="", compare=False, repr=False)
+    id: str = field(default="", compare=False, repr=False)
+
+
+def in_order(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings in the order of the file, those about the whole dataset first."""
+    return sorted(found, key=lambda f: (f.line is not None, f.line or 0))
 
 
 class Findings(Sequence[Finding]):
-    """The findings of one check over one dataset; hints stand apart in `.hints`."""
+    """The findings of one check over one dataset.
+
+    Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists
+    while its data suite runs. Neither counts.
+    """
 
     def __init__(
         self, name: str, items: Iterable[Finding], *, split: str = "", path: str = "", n: int = 0
     ) -> None:
-        found = sorted(items, key=lambda f: (f.line is not None, f.line or 0))
+        found = in_order(items)
         self.name, self.split, self.path, self.n = name, split, path, n
-        self.items = tuple(f for f in found if not f.hint)
         self.hints = tuple(f for f in found if f.hint)
+        self.accepted = tuple(f for f in found if not f.hint and accepted.covers(name, f))
+        known = {f.id for f in self.accepted}
+        self.items = tuple(f for f in found if not f.hint and f.id not in known)
+        accepted.note(self)
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -52,7 +71,8 @@ class Findings(Sequence[Finding]):
 
     def __bool__(self) -> bool:
         """True when something was found; asking is a judgement, and the running test records it."""
-        facts = {"found": len(self), "n": self.n, "hints": [f.evidence for f in self.hints]}
+        known, hints = [f.id for f in self.accepted], [f.evidence for f in self.hints]
+        facts = {"found": len(self), "n": self.n, "accepted": known, "hints": hints}
         record(Judgement(self.name, self.split, not self.items, repr(self), facts, self))
         return bool(self.items)
 
@@ -83,9 +103,10 @@ class Findings(Sequence[Finding]):
     def __repr__(self) -> str:
         """One line, counts first: all that pytest shows of a failed `assert not findings`."""
         where = f" of {self.split}" if self.split else ""
+        known = f"; {len(self.accepted):,} accepted" if self.accepted else ""
         if not self.items:
-            return f"<{self.name}: nothing found in {self.n:,} examples{where}>"
+            return f"<{self.name}: nothing found in {self.n:,} examples{where}{known}>"
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
         more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
         rows = f" in {len(self.rows):,} of {self.n:,} examples{where}" if self.rows else where
-        return f"<{self.name}: {kinds}{more}{rows}>"
+        return f"<{self.name}: {kinds}{more}{rows}{known}>"

@@ -10,12 +10,16 @@ import pytest
 
 from .project import ConfigError
 from .protocols import ModelUnknown
+from .recipe import Recipe, of_project
 from .registry import RegistryBroken
+from .splits import system_prompt
 
 if TYPE_CHECKING:
     from .config import Limits
     from .dataset import Dataset
-    from .predictions import Prediction, Predictions
+    from .extraction import Rule
+    from .jury import Jury
+    from .predictions import Ask, Prediction, Predictions
     from .session import GateSession
 
 
@@ -74,6 +78,32 @@ def task(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
+def label(pytestconfig: pytest.Config) -> Rule:
+    """How a label is read from an answer: the rule that `label` names in the configuration."""
+    from .extraction import rule
+
+    return rule(gate_session(pytestconfig).config.label)
+
+
+@pytest.fixture(scope="session")
+def inference_prompt(pytestconfig: pytest.Config) -> str | None:
+    """The system prompt that is used at inference, from the file `data.system`; None without."""
+    session = gate_session(pytestconfig)
+    try:
+        return system_prompt(session.config, session.root)
+    except ConfigError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def recipe(pytestconfig: pytest.Config) -> Recipe:
+    """What is going to be trained: tokenizer, longest row, epochs; that of --train-with."""
+    session = gate_session(pytestconfig)
+    chosen = pytestconfig.getoption("train_with")
+    return of_project(session.config, session.root, session.extensions.trainers, chosen)
+
+
+@pytest.fixture(scope="session")
 def project_root(pytestconfig: pytest.Config) -> Path:
     """The folder of the configuration."""
     return gate_session(pytestconfig).root
@@ -112,6 +142,17 @@ def prediction(request: _ParamRequest, predictions: Predictions) -> Prediction:
 
 
 @pytest.fixture(scope="session")
+def judge(pytestconfig: pytest.Config) -> Jury | None:
+    """The judges of `[judge]`; None where the configuration names none."""
+    from .jury import summon
+
+    try:
+        return summon(gate_session(pytestconfig))
+    except (ModelUnknown, ConfigError) as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
     session = gate_session(pytestconfig)
@@ -119,6 +160,44 @@ def trained_on(pytestconfig: pytest.Config) -> Dataset:
     if run is None:
         return _split(pytestconfig, "train")
     return run.data("train")
+
+
+@pytest.fixture(scope="session")
+def ask(pytestconfig: pytest.Config) -> Ask:
+    """Put rows of your own to the candidate (or "baseline"): `ask(dataset)`, in one batch."""
+
+    def asked(dataset: Dataset, role: str = "candidate") -> Predictions:
+        try:
+            return gate_session(pytestconfig).roles.ask(dataset, role)
+        except (ModelUnknown, ConfigError) as error:
+            pytest.fail(str(error), pytrace=False)
+
+    return asked
+
+
+@pytest.fixture(scope="session")
+def curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
+    """The loss curves of the candidate's run, a dict for each reading; [] where there are none."""
+    candidate = gate_session(pytestconfig).candidate
+    return candidate.run.curves if candidate and candidate.run else []
+
+
+@pytest.fixture(scope="session")
+def general(pytestconfig: pytest.Config) -> Dataset:
+    """The general set, `data.general`: what a model should not unlearn. Empty where none is set."""
+    from .dataset import Dataset
+
+    session = gate_session(pytestconfig)
+    if session.config.data.general is None:
+        return Dataset([], split="general")
+    path = session.root / session.config.data.general
+    try:
+        dataset = Dataset.read(path, "general")
+    except OSError as error:
+        pytest.fail(f"data.general: {error}", pytrace=False)
+    if bad := [p for p in dataset.problems if not p.hint]:
+        pytest.fail(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}", pytrace=False)
+    return dataset
 
 
 def _asked(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:

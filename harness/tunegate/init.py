@@ -10,23 +10,47 @@ from .files import write_whole
 CONFIG = """\
 # tunegate: pytest suites/data --train-with qlora, then pytest suites/model --model latest
 task = "classification"          # or "style", "qa", "code": decides the minimum sizes
+# label = "json:category"        # how a label is read: "exact", "json:FIELD", "regex:PATTERN"
 
 [data]                           # JSONL or JSON; one file only? tunegate split FILE -o data
 train = "data/train.jsonl"
 validation = "data/validation.jsonl"
 test = "data/test.jsonl"
+# general = "data/general.jsonl" # questions beside the task, which tuning should not unlearn
+# columns = { prompt = "text", reply = "category" }   # of CSV or Parquet files
+# system = "prompts/system.txt"  # what the model is told in use: rows must say the very same
 
 [limits]                         # what the suites hold data and models to; defaults are shown
 # similarity = 0.85              # from here on two prompts are near-duplicates
+# pii_ignore = ["cnpj"]          # kinds of personal data that may stand in the data
+# pii_allow = ["@example.com"]   # values, or domains, that are public
+# mode = "lower"                 # hold the 95 % lower bound to a limit, not the estimate
 # accuracy = 0.95
 # macro_f1 = 0.90
 # improvement = 0.0              # over the base model
+# margin = 0.03                  # how much worse than the model in production is still as good
+# worst_slice = 0.9              # unset: the accuracy of the worst slice is shown only
+# judge = 0.90                   # share of replies that pass by the rubric; see [judge]
+# flips = 0.05                   # unset: the share of labels that typos, case ... change is shown
+# flip_calls = 200               # the most that is asked for it
+# latency_p95 = 2.0              # seconds; also latency_p50, tokens, cost_per_1000 (USD): unset
+# cost_ratio = 1.0               # of the baseline's; also latency_ratio, tokens_ratio: unset
+# overfitting = 0.05             # how far the validation loss may end above its lowest
+# cut_off = 0.01                 # share of answers that never ended; refusals = 0.01
+# forgetting = 0.05              # how much worse on the general set is still as good
 # [limits.own]                   # limits of your own checks: limits.own["politeness"]
 # politeness = 0.9
+
+# [judge]                        # a model reads the replies; advisory until it agrees with people
+# models = "openai:NAME"         # any model spec, or several
+# rubric = "suites/model/rubric.toml"
+# labels = "suites/model/labels.jsonl"   # what people said of replies; docs/judge.md
 
 [train.qlora]                    # pip install 'tunegate[qlora]'
 base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat template
 # epochs = 3
+# [tokens]                       # what the tokens of an epoch cost
+# price_per_million = 3.00       # USD, from your provider's list
 """
 
 
@@ -42,7 +66,8 @@ def init(folder: Path) -> list[str]:
     What is there already is left as it is: it is the user's.
     """
     lines = []
-    for source in sorted(suites_home().rglob("*.py")):
+    shipped = (p for p in suites_home().rglob("*") if p.suffix in (".py", ".toml"))
+    for source in sorted(shipped):
         target = folder / "suites" / source.relative_to(suites_home())
         lines.append(_line(folder, target, target.exists()))
         if not target.exists():

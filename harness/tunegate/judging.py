@@ -84,7 +84,7 @@ class Judging:
                 raise ConfigError("--promote needs --model")
             test = session.splits.get("test")
             run = promotion.vet(session.candidate, card["model_digest"], test, session.state)
-            facts = promotion.facts(run, card, digest)
+            facts = promotion.facts(run, session.candidate, card, digest)
             registry = Registry(session.root)
             current = registry.current(alias)
             if current and current["model_digest"] == facts["model_digest"]:

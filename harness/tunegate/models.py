@@ -15,34 +15,44 @@ from .state import State
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What is being judged: `spec` opens it, `run` made it (None: scored, never promoted)."""
+    """What is being judged: `spec` opens it, `run` made it (None: scored, never promoted).
+
+    `digest` is what the model had when it was made, by the run's record.
+    """
 
     spec: str
     run: Run | None
+    digest: str = ""
 
 
 def candidate(said: str, state: State) -> Candidate:
-    """Resolve `latest`, `run:ID` and everything else; raises ModelUnknown."""
-    if said != "latest" and not said.startswith("run:"):
-        return Candidate(said, _made(said, state))
+    """Resolve `latest`, `run:ID`, `run:ID@CHECKPOINT` and everything else; raises ModelUnknown."""
+    name, _, checkpoint = said.removeprefix("run:").partition("@")
+    if name != "latest" and not said.startswith("run:"):
+        return _made(said, state)
     try:
-        run = runs.find(state, said.removeprefix("run:"))
-        return Candidate(str(run.record["model"]), run)
+        run = runs.find(state, name)
+        spec, digest = run.made(checkpoint)
     except (RunUnknown, SealBroken) as error:
         raise ModelUnknown(f"--model {said}: {error}") from None
+    return Candidate(spec, run, digest)
 
 
-def _made(spec: str, state: State) -> Run | None:
+def _made(spec: str, state: State) -> Candidate:
     """Find the run that made the model of this spec (`openai:ft:...`, an adapter's folder)."""
-    made = (Run(state, path.parent.name) for path in state.runs.glob("*/run.json"))
-    return next((run for run in made if _model_of(run) in (spec, f"folder:{spec}")), None)
+    for path in state.runs.glob("*/run.json"):
+        run = Run(state, path.parent.name)
+        for known, digest in _models_of(run):
+            if known in (spec, f"folder:{spec}"):
+                return Candidate(known, run, digest)
+    return Candidate(spec, None)
 
 
-def _model_of(run: Run) -> str | None:
+def _models_of(run: Run) -> list[tuple[str, str]]:
     try:
-        return str(run.record["model"])
+        return [run.made(name) for name in ("", *run.record.get("checkpoints", {}))]
     except SealBroken:  # a run that nobody can vouch for made nothing
-        return None
+        return []
 
 
 def model_spec(said: str, openers: dict[str, Opener]) -> str:

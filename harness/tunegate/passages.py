@@ -19,10 +19,10 @@ BOILERPLATE = 10  # rows
 _WORD = re.compile(r"\w+")
 
 
-def runs(text: str) -> list[str]:
-    """Return each run of 13 words once, in order; a text of fewer than 50 words has none."""
+def runs(text: str, least: int = LONG) -> list[str]:
+    """Return each run of 13 words once, in order; a text of fewer than `least` words has none."""
     words = _WORD.findall(text.lower())
-    if len(words) < LONG:
+    if len(words) < least:
         return []
     found = (" ".join(words[k : k + WORDS]) for k in range(len(words) - WORDS + 1))
     return list(dict.fromkeys(found))

@@ -41,5 +41,7 @@ def _options(group: pytest.OptionGroup) -> None:
     group.addoption("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
     group.addoption("--promote", metavar="ALIAS", help="promote it when the model suite passed")
     group.addoption("--each-example", action="store_true", help="one test per test example, too")
+    group.addoption("--max-requests", metavar="N", type=int, help="send no more requests than N")
+    group.addoption("--max-cost", metavar="USD", type=float, help="spend no more on answers")
     group.addoption("--why", metavar="TEXT", default="", help="the reason, for the registry")
     group.addoption("--inventory", metavar="FILE", help="write the collected tests as JSON")

@@ -29,12 +29,18 @@ def predict(
 
     Under pytest-xdist each worker comes here: the first asks, the others wait and read.
     """
-    requests = [question(example) for example in test]
+    answers = ask(model, [question(example) for example in test], state, progress)
+    return _gathered(model.name, test, answers)
+
+
+def ask(
+    model: Model, requests: Sequence[Request], state: State, progress: Progress = lambda *_: None
+) -> dict[int, Answer]:
+    """Return the model's answers by row, asking only what the cache lacks; each row once."""
     with _cache(state) as cache, FileLock(state.path(f"answers-{model.digest[:16]}.lock")):
         answers = cache.get(model.digest, requests)
         missing = [r for r in requests if r.row not in answers]
-        answers |= _ask(model, missing, cache, progress)
-    return _gathered(model.name, test, answers)
+        return answers | _ask(model, missing, cache, progress)
 
 
 def recall(name: str, digest: str, test: Dataset, state: State) -> Predictions | None:
@@ -64,12 +70,23 @@ def _ask(
     asked = {request.row: request for request in requests}
     got: dict[int, Answer] = {}
     errors = 0
-    for answer in model.answers(requests) if requests else ():
-        cache.put(model.digest, asked[answer.row], answer)
-        got[answer.row] = answer
-        errors += bool(answer.error)
-        progress(len(got), len(requests), errors)
+    with _closed(model.answers(requests) if requests else iter(())) as answers:
+        for answer in answers:
+            cache.put(model.digest, asked[answer.row], answer)
+            got[answer.row] = answer
+            errors += bool(answer.error)
+            progress(len(got), len(requests), errors)
     return got
+
+
+@contextmanager
+def _closed(answers: Iterator[Answer]) -> Iterator[Iterator[Answer]]:
+    """Close what can be closed, at once: an interrupted model must send nothing more."""
+    try:
+        yield answers
+    finally:
+        if close := getattr(answers, "close", None):
+            close()
 
 
 def _prediction(example: Example, answer: Answer | None) -> Prediction:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +76,14 @@ class Predictions(Sequence[Prediction]):
 
     def __repr__(self) -> str:
         return f"<predictions of {self.model}: {len(self):,} rows, {len(self.errors):,} errors>"
+
+
+class Ask(Protocol):
+    """Puts rows of a check's own making to a model of the session: the fixture `ask`.
+
+    All of them in one batch, each once and cached. Empty where there are no rows, and where the
+    model is a file of answers: it cannot be asked anything new.
+    """
+
+    def __call__(self, dataset: Dataset, role: str = "candidate") -> Predictions:
+        """Return the answers of the candidate, or of the "baseline", in the order of the rows."""

@@ -28,9 +28,9 @@ def vet(candidate: Candidate, model_digest: str, test: Dataset, state: State) ->
         run.verify()
     except SealBroken as error:
         raise Refused(str(error)) from None
-    if run.record["digest"] != model_digest:
+    if candidate.digest != model_digest:
         raise Refused(f"the model of run {run.id} is not the one that was trained: it was changed")
-    if baseline.remembered(state, run.plan.base, test.digest) is None:
+    if baseline.remembered(state, run.plan.base, test.identity) is None:
         raise Refused(
             f"the baseline {run.plan.base} was never measured on this test set: "
             f"nobody could say what the training was good for"
@@ -41,10 +41,9 @@ def vet(candidate: Candidate, model_digest: str, test: Dataset, state: State) ->
 
 def _unseen(test: Dataset, run: Run) -> None:
     for split in ("train", "validation"):
-        path = getattr(run.plan, split)
-        if path is None:
+        if getattr(run.plan, split) is None:
             continue
-        seen = _places(run.state.snapshot(path.stem, split))
+        seen = _places(run.data(split))
         hits = [(e.line, seen[_norm(e.prompt)]) for e in test if _norm(e.prompt) in seen]
         if hits:
             lines = ", ".join(f"{line} ({split} line {other})" for line, other in hits[:3])
@@ -63,14 +62,16 @@ def _norm(prompt: str) -> str:
     return " ".join(prompt.casefold().split())
 
 
-def facts(run: Run, card: Mapping[str, Any], card_digest: str) -> dict[str, Any]:
+def facts(
+    run: Run, candidate: Candidate, card: Mapping[str, Any], card_digest: str
+) -> dict[str, Any]:
     """Return what the registry's line holds of the chain: data, receipt, run, model, scorecard."""
     from .sealed import digest_of
 
     return {
         "run": run.id,
-        "model": run.record["model"],
-        "model_digest": run.record["digest"],
+        "model": candidate.spec,
+        "model_digest": candidate.digest,
         "receipt": digest_of(run.receipt),
         "scorecard": card_digest,
         "test": card["test"]["digest"],

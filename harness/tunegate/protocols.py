@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from .budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class Plan:
     """Everything a training is made of; the run id is a digest of it.
 
     `train` and `validation` are paths of content-addressed snapshots: the bytes that passed.
-    `config` is the trainer's section of the configuration, resolved, every default filled in.
+    Read them with `columns`: `Dataset.read(plan.train, columns=plan.columns)`. `config` is the
+    trainer's section of the configuration, resolved, every default filled in.
     """
 
     trainer: str
@@ -31,15 +35,21 @@ class Plan:
     base: str  # the model spec of the baseline
     base_digest: str
     seed: int
+    columns: Mapping[str, str] = field(default_factory=dict)  # of CSV or Parquet; else empty
+    incidental: Sequence[str] = ()  # keys of `config` that change nothing in what is trained
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a trainer hands back: a model spec that `--model` takes, its digest, and figures."""
+    """What a trainer hands back: a model spec that `--model` takes, its digest, and figures.
+
+    `checkpoints` are specs of models on the way there, by name: `--model run:ID@NAME` takes them.
+    """
 
     model: str
     digest: str
     figures: Mapping[str, float | int | str] = field(default_factory=dict)
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
 
 
 class TrainingFailed(Exception):
@@ -48,7 +58,11 @@ class TrainingFailed(Exception):
 
 @runtime_checkable
 class Trainer(Protocol):
-    """A trainer: registered by class through `pytest_tunegate_trainers`, made without arguments."""
+    """A trainer: registered by class through `pytest_tunegate_trainers`, made without arguments.
+
+    It may have `incidental`, the names of settings that change nothing in what is trained (prices,
+    pauses): the same training with other values of these is the same run.
+    """
 
     name: str
 
@@ -113,5 +127,17 @@ class Model(Protocol):
         """Yield each answer as it comes, in any order, batched or concurrent inside."""
 
 
+@runtime_checkable
+class Paid(Protocol):
+    """What a model has beside `Model` whose requests cost something: it can be held to a budget."""
+
+    def within(self, budget: Budget) -> Model:
+        """Return the model, spending from this budget only; raise ModelUnknown without prices.
+
+        Each request is set aside before it is sent, retries too. What does not fit any more is an
+        error of its answer: `budget.exhaust()`.
+        """
+
+
 class ModelUnknown(Exception):
-    """A model spec that names nothing: what was asked for, and the valid ones."""
+    """A model spec that names nothing, or a server that will not answer: what to do, in a line."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from . import jury, seen
 from .answers import Answers
+from .dataset import Example
 from .predict import question
+from .protocols import Plan
+from .runs import Run
 from .state import State
 
 
@@ -24,9 +29,22 @@ def purge(state: State, beginning: str) -> tuple[Path, int]:
     if len(matches) != 1:
         there = ", ".join(p.stem[:12] for p in sorted(folder.glob("*.jsonl"))) or "none"
         raise NoSnapshot(f"{beginning!r} fits {len(matches)} snapshots; kept are: {there}")
-    dataset = state.snapshot(matches[0].stem)
     answers = Answers(state.path("answers.sqlite"))
-    removed = answers.forget([question(example).messages for example in dataset])
+    removed = answers.forget([question(e).messages for e in _rows(state, matches[0].stem)])
     answers.close()
+    removed += jury.forget(state)
     matches[0].unlink()
+    (state.folder / seen.FILE).unlink(missing_ok=True)  # findings can show the text of a row
     return matches[0], removed
+
+
+def _rows(state: State, digest: str) -> Iterator[Example]:
+    """Yield the rows of a snapshot, by every mapping that a run has read it with."""
+    plans = [Run(state, path.parent.name).plan for path in state.runs.glob("*/intent.json")]
+    mappings = {tuple(p.columns.items()) for p in plans if digest in _digests(p)}
+    for columns in sorted(mappings) or [()]:
+        yield from state.snapshot(digest, columns=dict(columns))
+
+
+def _digests(plan: Plan) -> set[str]:
+    return {path.stem for path in (plan.train, plan.validation, plan.test) if path}

@@ -7,6 +7,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from . import accepted
+
 # Any of these can say what pytest takes for a test.
 PYTEST_FILES = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
@@ -15,14 +17,16 @@ PYTEST_FILES = (
 
 
 def judged_files(suite: Path, root: Path) -> dict[str, str]:
-    """Digest what decides what a suite says: its files, the conftests above it, the configuration.
+    """Digest what decides what a suite says: its files, the conftests above it, the configuration,
+    the findings that are accepted, and what people reviewed.
 
     Keys are paths relative to `root`, values sha256.
     """
     above = [folder for folder in suite.parents if folder == root or root in folder.parents]
     own = [p for p in suite.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     also = [folder / "conftest.py" for folder in above]
-    also += [root / name for name in ("tunegate.toml", *PYTEST_FILES)]
+    also += [root / name for name in ("tunegate.toml", accepted.FILE, *PYTEST_FILES)]
+    also += (root / "reviews").glob("*.csv")
     files = sorted({*own, *(p for p in also if p.is_file())})
     return {
         p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from .findings import Finding, Findings
-from .score import Score, shown, shown_limit
+from .identity import LENGTH
+from .score import Score, clopper_pearson, shown, shown_limit
 
 WIDTH = 80
 ROWS = 12
 HINTS = 3  # of one check
 ONE_ERROR = "answer could not be had; it counts"
+NO_ID = "without an id: cannot be accepted; what is not read is not trained on"
 
 
 def findings_title(findings: Findings, here: Path | None = None) -> str:
@@ -27,18 +29,26 @@ def findings_title(findings: Findings, here: Path | None = None) -> str:
     return f"{findings.name}: {len(findings):,} in {findings.split or 'the data'}{where}"
 
 
-def findings_table(findings: Sequence[Finding], rows: int = ROWS) -> str:
-    """Return a table of line, kind and evidence; `rows` 0 shows all of them, and in full."""
+def findings_table(findings: Sequence[Finding], rows: int = ROWS, *, ids: bool = False) -> str:
+    """Return a table of line, kind and evidence; `rows` 0 shows all of them, and in full.
+
+    With `ids` it has a column of them, by which findings are accepted.
+    """
     top = findings[:rows] if rows else findings
     kinds = max([len("kind"), *(len(f.kind) for f in top)])
-    lines = [f"{'line':>7}  {'kind':<{kinds}}  evidence"]
+    column = f"  {'id':<{LENGTH}}" if ids else ""
+    lines = [f"{'line':>7}  {'kind':<{kinds}}{column}  evidence"]
+    before = 11 + kinds + len(column)
     for finding in top:
         line = f"{finding.line:,}" if finding.line is not None else "-"
-        first, *rest = _fold(finding.evidence, WIDTH - 11 - kinds, most=2 if rows else None)
-        lines.append(f"{line:>7}  {finding.kind:<{kinds}}  {first}")
-        lines += [" " * (kinds + 11) + more for more in rest]
+        known = f"  {finding.id or '-':<{LENGTH}}" if ids else ""
+        first, *rest = _fold(finding.evidence, WIDTH - before, most=2 if rows else None)
+        lines.append(f"{line:>7}  {finding.kind:<{kinds}}{known}  {first}")
+        lines += [" " * before + more for more in rest]
     if len(findings) > len(top):
         lines.append(f"{'':>9}{len(findings) - len(top):,} more; -v shows more, -vv all")
+    if ids and not all(finding.id for finding in top):
+        lines.append(f"{'':>9}{NO_ID}")
     return "\n".join(lines)
 
 
@@ -95,8 +105,23 @@ def _hint(whose: str, hint: str) -> list[str]:
     return [first, *(f"  {line}" for line in rest)]
 
 
+def accepted(found: Sequence[Mapping[str, str]], verbosity: int) -> list[str]:
+    """Return how many findings were accepted; each with its reason where more is asked for."""
+    if not found:
+        return []
+    if verbosity <= 0:
+        several = "findings were" if len(found) > 1 else "finding was"
+        return [f"{len(found):,} {several} accepted in accepted.toml; -v lists them"]
+    lines = []
+    for one in found:
+        what = _fold(f"{one['check']} {one['kind']}, {one['where']}", WIDTH - 14)
+        lines += [f"{one['id']}  {what[0]}", *(f"{'':14}{part}" for part in what[1:])]
+        lines += [f"{'':14}{part}" for part in _fold(f"{one['why']} ({one['who']})", WIDTH - 14)]
+    return lines
+
+
 def comparison(score: Score, sign: str, limit: float) -> list[str]:
-    """Return what pytest shows of `assert score >= limit` when it failed: at most seven lines."""
+    """Return what pytest shows of `assert score >= limit` when it failed: at most eight lines."""
     share = score.hits is not None
     lines = [f"{score.name} {_beside(score, limit)} {sign} {shown_limit(limit, share)}"]
     if score.hits is not None:
@@ -104,13 +129,28 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
         lines.append(f"{count}{_interval(score)}{_wanted(score, sign, limit)}")
     elif score.n:
         lines.append(f"n = {score.n:,}{_interval(score)}")
+    if score.mode == "lower":
+        lines += _bound(score, limit)
     if score.errors:
         several = "answers could not be had; they count" if score.errors > 1 else ONE_ERROR
         lines.append(f"{score.errors:,} {several} as wrong here")
-    if score.low <= limit <= score.high:
+    if score.low <= limit <= score.high and score.mode == "point":
         lines.append(f"the limit lies inside the interval: n = {score.n:,} cannot tell them apart")
     if score.signature:
-        lines.append(f"signature {score.signature}")
+        lines += _fold(f"signature {score.signature}", WIDTH - 4, most=2)
+    if score.hints:  # where it fails they matter most: a base that needs no fine-tuning, say
+        lines += _fold(f"hint: {score.hints[0]}", WIDTH - 4, most=2)
+    return lines
+
+
+def _bound(score: Score, limit: float) -> list[str]:
+    """Say what the bound is the bound of, and how many examples it takes to show the limit."""
+    share = score.hits is not None
+    lines = [f"95 % sure, one-sided, of the {shown(score.estimate, share)} measured"]
+    if share and 0 < limit < 1 and not _proved(score.n, score.n, limit):
+        least = math.ceil(math.log(0.05) / math.log(limit))
+        few = f"n = {score.n:,} is too few to show {shown_limit(limit, share)}"
+        lines.append(f"{few}: it takes {least:,}, and none of them wrong")
     return lines
 
 
@@ -135,6 +175,9 @@ def _interval(score: Score) -> str:
 def _wanted(score: Score, sign: str, limit: float) -> str:
     """Say how many more (or fewer) would have held the limit."""
     hits, n = score.hits or 0, score.n
+    if sign == ">=" and score.mode == "lower":
+        more = next((k for k in range(n - hits + 1) if _proved(hits + k, n, limit)), None)
+        return f"; {more:,} more must be right" if more else ""
     if sign == ">=":
         # Exact in floats as the comparison itself is, so that the advice is never one short.
         more = next((k for k in range(n - hits + 1) if (hits + k) / n >= limit), None)
@@ -145,27 +188,46 @@ def _wanted(score: Score, sign: str, limit: float) -> str:
     return ""
 
 
+def _proved(hits: int, n: int, limit: float) -> bool:
+    return clopper_pearson(hits, n) >= limit
+
+
 def score_line(note: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of one judged score: name, value, interval, limit, n."""
     share = note["hits"] is not None
     known = note["low"] is not None
     interval = f"{shown(note['low'], share)} - {shown(note['high'], share)}" if known else ""
-    limit = f"{note['sign']} {shown_limit(note['limit'], share)}"
+    unset = note["limit"] is None
+    limit = "none set" if unset else f"{note['sign']} {shown_limit(note['limit'], share)}"
     return note["name"], shown(note["value"], share), interval, limit, f"{note['n']:,}"
 
 
 def scores_table(notes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a table of judged scores, one line each."""
-    rows = [("score", "value", "95 % interval", "limit", "n"), *(score_line(n) for n in notes)]
+    """Return a table of judged scores, one line each; below it, what their n cannot show."""
+    judged = list(notes)
+    rows = [("score", "value", "95 % interval", "limit", "n"), *(score_line(n) for n in judged)]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    return ["  ".join(_cell(row[i], widths[i], i) for i in range(5)).rstrip() for row in rows]
+    table = ["  ".join(_cell(row[i], widths[i], i) for i in range(5)).rstrip() for row in rows]
+    return [*table, *dict.fromkeys(line for note in judged for line in _not_shown(note))]
+
+
+def _not_shown(note: Mapping[str, Any]) -> Iterator[str]:
+    """Say of a score that holds its limit as an estimate only what is certain of it."""
+    limit, lower = note["limit"], note.get("lower")
+    if limit is None or lower is None or note.get("mode") == "lower":
+        return
+    if not _SIGNS[note["sign"]](lower, limit):
+        share = note["hits"] is not None
+        wanted = f"{note['sign']} {shown_limit(limit, share)}"
+        told = f"{note['name']}: n = {note['n']:,} does not show {wanted}, but {note['sign']} "
+        yield from _fold(f"{told}{shown(lower, share)} (95 % sure)", WIDTH - 2)
 
 
 def _cell(text: str, width: int, column: int) -> str:
     return text.ljust(width) if column == 0 else text.rjust(width)
 
 
-_HEAD = re.compile(r" +line  (kind +)evidence")
+_HEAD = re.compile(r" +line  (kind +(?:id +)?)evidence")
 
 
 def paint(table: str) -> str:

@@ -6,14 +6,15 @@ from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
-from . import baseline, console, models, predict
+from . import baseline, budget, console, models, predict
+from .predictions import Predictions
 from .project import ConfigError
 from .protocols import ModelUnknown
-from .registry import Entry, Registry
+from .registry import Entry, Registry, RegistryBroken
+from .sources import FileModel
 
 if TYPE_CHECKING:
     from .dataset import Dataset
-    from .predictions import Predictions
     from .protocols import Model
     from .session import GateSession
 
@@ -62,20 +63,32 @@ class Roles:
                 f"the incumbent {model.name} is not the model that was promoted: it was changed "
                 f"since; `tunegate rollback {session.alias}` goes back to the one before"
             )
-        return model
+        return budget.within(session.budget, model)
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
-        session = self.session
-        with self._uncaptured(), console.bar(f"asking the {role}") as progress:
+        session, spent = self.session, self.session.budget
+        with self.uncaptured(), console.bar(f"asking the {role}", lambda: spent.spent) as progress:
             if role == "baseline":
-                openers = session.extensions.openers
-                return baseline.measure(self.spec(role), test, session.state, openers, progress)
+                openers, state = session.extensions.openers, session.state
+                return baseline.measure(self.spec(role), test, state, openers, progress, spent)
             predictions = predict.predict(self.model(role), test, session.state, progress)
         if role == "candidate":
             self.judged["predictions"] = self.model(role).digest
         return predictions
 
-    def _uncaptured(self) -> nullcontext[None]:
+    def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
+        """Put rows of a check's own making to a model, in one batch, through the cache.
+
+        Empty where there are no rows, and where the answers stand in a file: it cannot be asked
+        anything new. Raises ConfigError, ModelUnknown.
+        """
+        if not len(dataset) or isinstance(self.model(role), FileModel):
+            return Predictions([])
+        spent = self.session.budget
+        with self.uncaptured(), console.bar(f"asking the {role}", lambda: spent.spent) as progress:
+            return predict.predict(self.model(role), dataset, self.session.state, progress)
+
+    def uncaptured(self) -> nullcontext[None]:
         """Let the progress bar through, where pytest captures what is printed."""
         capture = self.session.pytest_config.pluginmanager.get_plugin("capturemanager")
         return capture.global_and_fixture_disabled() if capture else nullcontext()
@@ -85,6 +98,6 @@ class Roles:
         session = self.session
         try:
             model, test = self.model(role), session.splits.get("test")
-        except (ConfigError, ModelUnknown):
+        except (ConfigError, ModelUnknown, RegistryBroken):
             return None
         return predict.recall(model.name, model.digest, test, session.state)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from . import sealed
+from .dataset import Dataset
 from .files import write_whole
+from .project import ConfigError
 from .protocols import Plan, Trained
 from .sealed import SealBroken, digest_of
 from .state import State, secret_key
@@ -29,10 +31,12 @@ def run_id(plan: Plan) -> str:
         "train": plan.train.stem,  # a snapshot is named after its digest
         "validation": plan.validation.stem if plan.validation else None,
         "trainer": plan.trainer,
-        "config": dict(plan.config),
+        "config": {k: v for k, v in plan.config.items() if k not in plan.incidental},
         "base": plan.base_digest,
         "seed": plan.seed,
     }
+    if plan.columns:  # only then: a run on JSON keeps the id it had before there were columns
+        parts["columns"] = dict(plan.columns)
     return digest_of(parts)[:12]
 
 
@@ -50,9 +54,16 @@ class Run:
         self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
         self._write("config.json", dict(plan.config))
 
-    def finish(self, trained: Trained, baseline: Mapping[str, Any] | None) -> None:
-        """Write `run.json`, last of all: from now on the run is a candidate."""
+    def finish(
+        self, trained: Trained, baseline: Mapping[str, Any] | None, digests: Mapping[str, str]
+    ) -> None:
+        """Write `run.json`, last of all: from now on the run is a candidate.
+
+        `digests` are those of the checkpoints, by name.
+        """
         record = {**asdict(trained), "run": self.id, "baseline": baseline}
+        kept = {n: {"model": m, "digest": digests[n]} for n, m in trained.checkpoints.items()}
+        record["checkpoints"] = kept
         record["receipt"] = digest_of(self.receipt)
         sealed.write(self.folder / "run.json", record, secret_key(self.state))
 
@@ -88,6 +99,28 @@ class Run:
         return sealed.read(self.folder / "run.json", secret_key(self.state))
 
     @property
+    def curves(self) -> list[dict[str, float]]:
+        """The readings of `curves.jsonl`, which a trainer may write; a line cut short ends them."""
+        path = self.folder / "curves.jsonl"
+        readings: list[dict[str, float]] = []
+        for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
+            try:
+                readings.append(json.loads(line))
+            except ValueError:
+                break
+        return readings
+
+    def made(self, checkpoint: str = "") -> tuple[str, str]:
+        """Return spec and digest of the model, or of a checkpoint; raises RunUnknown, SealBroken"""
+        if not checkpoint:
+            return str(self.record["model"]), str(self.record["digest"])
+        kept = self.record.get("checkpoints", {})
+        if checkpoint not in kept:
+            there = ", ".join(kept) or "none"
+            raise RunUnknown(f"run {self.id} has no checkpoint {checkpoint!r}; it has: {there}")
+        return str(kept[checkpoint]["model"]), str(kept[checkpoint]["digest"])
+
+    @property
     def receipt(self) -> dict[str, Any]:
         """The receipt, its seal verified; raises SealBroken."""
         return sealed.read(self.folder / "receipt.json", secret_key(self.state))
@@ -106,11 +139,16 @@ class Run:
             if digest != (path and path.stem):
                 raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
             if digest:
-                self._whole(digest, split)
+                self._whole(split)
 
-    def _whole(self, digest: str, split: str) -> None:
+    def data(self, split: str) -> Dataset:
+        """Read the snapshot of a split that the plan names; raises ValueError if it was changed."""
+        path: Path = getattr(self.plan, split)
+        return self.state.snapshot(path.stem, split, self.plan.columns)
+
+    def _whole(self, split: str) -> None:
         try:
-            self.state.snapshot(digest, split)
+            self.data(split)
         except (OSError, ValueError) as error:
             raise SealBroken(str(error)) from None
 
@@ -134,3 +172,13 @@ def find(state: State, name: str) -> Run:
     what = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
     there = ", ".join(names) if names else "none yet; train one with --train-with"
     raise RunUnknown(f"{what}; finished runs: {there}")
+
+
+def begun(state: State, name: str) -> Run:
+    """Find a run, finished or not, by its id or the beginning of one; raises ConfigError."""
+    names = sorted(path.parent.name for path in state.runs.glob("*/intent.json"))
+    matches = [n for n in names if name and n.startswith(name.removeprefix("run:"))]
+    if len(matches) != 1:
+        there = ", ".join(names) or "none yet"
+        raise ConfigError(f"{name!r} fits {len(matches)} runs; there are: {there}")
+    return Run(state, matches[0])

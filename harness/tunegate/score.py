@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from .findings import Findings
 from .ledger import Judgement, record
+
+Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its lower bound
 
 
 class Unmeasurable(Exception):
@@ -23,9 +25,12 @@ class Score(float):
     `n` examples; `low`, `high`: the two-sided 95 % interval; `hits`: how many were right, where the
     score is a proportion; `misses`: the rows that count against it; `errors`: answers that could
     not be had. The value itself counts every error wrong, `if_right` counts every one right.
-    `detail` is text to read beside it, such as a confusion matrix.
+    `detail` is text to read beside it, such as a confusion matrix; `hints` are advice, one line
+    each. `lower`, `lower_if_right`: the one-sided 95 % lower bound, where `hits` do not give it.
+    `estimate`: what a bound (see `by`) is the bound of; of any other score, its value.
     Comparing with a plain number is a judgement: it is recorded in the running test's ledger, and
     raises `Unmeasurable` for a NaN, or when the errors alone decide. Score against Score is not.
+    Against None, a limit that was not set, everything holds: the score is shown.
     """
 
     name: str
@@ -37,7 +42,13 @@ class Score(float):
     misses: Findings | None
     errors: int
     if_right: float
+    lower: float | None
+    lower_if_right: float | None
+    estimate: float
+    mode: Mode
     detail: str
+    hints: tuple[str, ...]
+    idle: bool
 
     def __new__(
         cls,
@@ -52,14 +63,36 @@ class Score(float):
         misses: Findings | None = None,
         errors: int = 0,
         if_right: float | None = None,
+        lower: float | None = None,
+        lower_if_right: float | None = None,
         detail: str = "",
+        hints: Sequence[str] = (),
     ) -> Score:
         score = super().__new__(cls, value)
         score.name, score.n, score.low, score.high = name, n, low, high
         score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
         score.if_right = float(value) if if_right is None else if_right
-        score.detail = detail
+        score.lower = lower
+        score.lower_if_right = lower if lower_if_right is None else lower_if_right
+        score.estimate, score.mode = float(value), "point"
+        score.detail, score.hints, score.idle = detail, tuple(hints), False
         return score
+
+    def by(self, mode: Mode) -> Score:
+        """Return what is to be held to a limit: the score itself, or its 95 % lower bound.
+
+        The bound is one-sided: Clopper & Pearson's for a proportion, else what the metric gave (of
+        a bootstrap the 5 % quantile). For scores that ought to be high. Raises ValueError for a
+        score without a bound.
+        """
+        if mode == "point" or self.mode == "lower":
+            return self
+        value, best = lower_bounds(self)
+        if math.isnan(value) and self.n:
+            raise ValueError(f"{self.name} has no lower bound: hold its value to the limit")
+        bound = _rebuild(value, {**self.__dict__, "name": f"{self.name} lower bound"})
+        bound.if_right, bound.mode = best, "lower"
+        return bound
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (float(self), self.__dict__)
@@ -69,6 +102,10 @@ class Score(float):
 
     def _judge(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
         __tracebackhide__ = True
+        if other is None or self.idle:  # no limit, or nothing to hold to it
+            line = f"{self!r}, {'nothing to judge' if self.idle else 'no limit'}"
+            record(Judgement(self.name, "", True, line, _facts(self, sign, None), self))
+            return True
         if not isinstance(other, int | float):
             return NotImplemented
         if isinstance(other, Score):
@@ -108,17 +145,29 @@ def _rebuild(value: float, state: dict[str, Any]) -> Score:
     return score
 
 
-def _facts(score: Score, sign: str, limit: float) -> dict[str, Any]:
+def nothing_to_judge(name: str, why: str) -> Score:
+    """Return a score that holds any limit: the project has nothing to measure; `why` is a hint."""
+    score = Score(math.nan, name=name, hints=(why,))
+    score.idle = True
+    return score
+
+
+def _facts(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
     """Return the score and how it was judged as builtins; None stands for what is not known."""
     numbers = {"value": float(score), "low": score.low, "high": score.high, "right": score.if_right}
-    known = {k: None if math.isnan(v) else v for k, v in numbers.items()}
+    known = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    # A score that ought to be high: what its n can show stands beside what it is.
+    lower = lower_bounds(score)[0] if sign in (">=", ">") else math.nan
+    known["lower"] = None if math.isnan(lower) else lower
     more = {"n": score.n, "hits": score.hits, "errors": score.errors, "signature": score.signature}
-    return {**known, **more, "sign": sign, "limit": limit, "detail": score.detail}
+    said = {"mode": score.mode, "detail": score.detail, "hints": list(score.hints)}
+    return {**known, **more, **said, "sign": sign, "limit": limit}
 
 
 def _why(score: Score, sign: str, limit: float) -> str:
     if math.isnan(score):
-        return f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
+        told = f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
+        return "\n".join([told, *score.hints])
     share = score.hits is not None
     wrong, right = shown(score, share), shown(score.if_right, share)
     return (
@@ -145,7 +194,7 @@ def shown_limit(limit: float, share: bool) -> str:
     return f"{limit * 100:.10g}%" if share else f"{limit:g}"
 
 
-def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Return Wilson's score interval for a proportion; z = 1.96 gives 95 %, two-sided.
 
     Source: E. B. Wilson (1927), JASA 22:209-212. Unlike p ± z·se it stays inside [0, 1] and
@@ -160,6 +209,29 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
 
 
+def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> float:
+    """Return the exact one-sided lower bound of a proportion; NaN where n is 0.
+
+    Source: C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413. The least share under which
+    `hits` or more of n would come up with probability 1 - confidence.
+    """
+    if not 0 < hits <= n:
+        return 0.0 if n else math.nan
+    from scipy.special import betaincinv
+
+    return float(betaincinv(hits, n - hits + 1, 1 - confidence))
+
+
+def lower_bounds(score: Score) -> tuple[float, float]:
+    """Return the one-sided 95 % lower bound with every error wrong, and with every one right."""
+    if score.hits is None:
+        if score.lower is None or score.lower_if_right is None:
+            return math.nan, math.nan
+        return score.lower, score.lower_if_right
+    best = score.hits + (score.errors if score.if_right >= score.estimate else -score.errors)
+    return clopper_pearson(score.hits, score.n), clopper_pearson(best, score.n)
+
+
 def proportion(
     name: str,
     hits: int,
@@ -169,6 +241,8 @@ def proportion(
     errors: int = 0,
     good: bool = True,
     signature: str = "",
+    detail: str = "",
+    hints: Sequence[str] = (),
 ) -> Score:
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
 
@@ -181,5 +255,5 @@ def proportion(
         hits / n if n else math.nan,
         name=name, n=n, low=low, high=high, hits=hits, misses=misses, errors=errors,
         if_right=spared / n if n else math.nan,
-        signature=signature,
+        signature=signature, detail=detail, hints=hints,
     )  # fmt: skip

@@ -24,6 +24,8 @@ from .state import State
 from .tally import Tally
 
 if TYPE_CHECKING:
+    from .accepting import Accepting
+    from .budget import Budget
     from .config import Config
     from .extensions import Extensions
     from .judging import Judging
@@ -49,6 +51,7 @@ class GateSession:
         self.candidate: Candidate | None = None
         self.alias, self.each_example = USUAL_ALIAS, False
         self.errand: Training | Judging | None = None
+        self.accepting: Accepting | None = None
         self.inventory = Inventory([])
         self.before_removal: list[str] = []
         self.began = False
@@ -66,6 +69,17 @@ class GateSession:
         from .extensions import gather
 
         return gather(self.pytest_config.pluginmanager)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """What the session may spend on answers; raises ConfigError."""
+        from .budget import Budget, agreed
+
+        given = self.pytest_config.getoption
+        if given("train_with"):
+            return Budget()  # the trainer holds what it estimates against --max-cost
+        spread = bool(given("tx", None))  # xdist's; -n sets it too
+        return agreed(given("max_requests"), given("max_cost"), given("model"), spread)
 
     @cached_property
     def roles(self) -> Roles:
@@ -102,8 +116,19 @@ class GateSession:
             self.candidate = candidate(model, self.state)
         self.alias = config.getoption("promote") or USUAL_ALIAS
         self.each_example = each_example.wanted(config, self.suite)
+        self.accepting = self._accepting(config)
         if not hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
             self.errand = self._errand(config)
+
+    def _accepting(self, config: pytest.Config) -> Accepting | None:
+        data = self.suite and (self.root / self.config.suites.data).resolve()
+        if data is None or self.suite != data:
+            return None
+        from .accepting import Accepting
+
+        accepting = Accepting(self.root)
+        config.pluginmanager.register(accepting, "tunegate-accepting")
+        return accepting
 
     def _errand(self, config: pytest.Config) -> Training | Judging | None:
         trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
@@ -111,6 +136,7 @@ class GateSession:
             raise ConfigError("--train-with and --model in one session: one suite at a time")
         if alias and not model:
             raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
+        _ = self.budget  # refused now, or never
         if (trainer or model) and sys.flags.optimize:
             raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
         if trainer:
@@ -235,6 +261,8 @@ class GateSession:
     def _finish(self, status: int) -> int:
         if self.errand is None or not self.began:  # --help, say
             return status
+        if told := str(self.budget):
+            self.say("asked", told)
         try:
             return self.errand.finish(status)
         except (OSError, KeyboardInterrupt) as error:

@@ -6,8 +6,9 @@ they are: lower-case them first where case should not count.
 
 A similarity bounds how much two lengths may differ, so texts sorted by length meet only those in
 a window. Small searches run in rapidfuzz, large ones in a compiled kernel where numba is installed
-(`pip install 'tunegate[fast]'`); both find the same pairs. Every function takes `fast` to force one
-of the two, and raises ValueError for a cutoff outside 0 < cutoff <= 1.
+(`pip install 'tunegate[fast]'`), the largest there on all cores; both find the same pairs. Every
+function takes `fast` to force one of the two, and raises ValueError for a cutoff outside
+0 < cutoff <= 1.
 """
 
 from __future__ import annotations

@@ -21,7 +21,10 @@ class FileModel:
         data = path.read_bytes()
         self.name = f"file:{path.name}"
         self.digest = hashlib.sha256(data).hexdigest()
-        lines = [line for line in data.decode("utf-8").splitlines() if line.strip()]
+        try:
+            lines = [line for line in data.decode("utf-8").splitlines() if line.strip()]
+        except UnicodeDecodeError as error:
+            raise ModelUnknown(f"{path}: not UTF-8 at byte {error.start}") from None
         self.texts = [self._text(path, i, line) for i, line in enumerate(lines, start=1)]
 
     @staticmethod
@@ -56,7 +59,7 @@ class FunctionModel:
             try:
                 text, error = str(self.function(request.messages)), ""
             except Exception as raised:  # whatever a user's function raises is that answer's error
-                text, error = "", f"{type(raised).__name__}: {raised}"
+                text, error = "", " ".join(f"{type(raised).__name__}: {raised}".split())
             yield Answer(request.row, text, time.perf_counter() - start, error=error)
 
 
@@ -78,5 +81,10 @@ def open_function(rest: str, root: Path) -> FunctionModel:
         function = getattr(module, name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelUnknown(f"python:{rest}: {error}; write python:MODULE:FUNCTION") from None
-    source = inspect.getsource(module).encode()
+    try:
+        source = inspect.getsource(module).encode()
+    except (OSError, TypeError):
+        raise ModelUnknown(
+            f"python:{rest}: {module_name} has no source to take a digest of"
+        ) from None
     return FunctionModel(f"python:{rest}", function, hashlib.sha256(source).hexdigest())

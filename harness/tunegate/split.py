@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import passages, similar
 from .allotment import allot
+from .columns import header, is_table
 from .dataset import SPLITS, Dataset, Example
 from .files import write_whole
 from .prompts import classes, compared, pictures, places_by
@@ -74,6 +75,7 @@ def split(
     _check_shares(validation, test)
     out = {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
     _check_free(out, Path(path), force)
+    _check_json(Path(path))
     data = Path(path).read_bytes()
     dataset = Dataset.parse(data, path=path)
     _check_rows(dataset)
@@ -146,6 +148,18 @@ def _check_free(out: dict[str, Path], source: Path, force: bool) -> None:
     there = [str(path) for path in out.values() if path.exists()]
     if there and not force:
         raise SplitError(f"{', '.join(there)}: already there; --force replaces")
+
+
+def _check_json(path: Path) -> None:
+    if is_table(path):
+        raise SplitError(
+            f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
+            f"  its columns: {', '.join(header(path))}\n"
+            "  pandas converts it; name the columns of the prompt and the reply in the call:\n"
+            f"  pd.read_{'parquet' if path.suffix == '.parquet' else 'csv'}({str(path)!r})"
+            '.rename(columns={"text": "prompt", "category": "completion"})'
+            f'.to_json({str(path.with_suffix(".jsonl"))!r}, orient="records", lines=True)'
+        )
 
 
 def _check_rows(dataset: Dataset) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .columns import check_columns
 from .dataset import SPLITS, Dataset
 from .project import ConfigError
 
@@ -14,10 +16,13 @@ if TYPE_CHECKING:
 
 
 class Splits:
-    """Paths by split; a dataset is read when it is first asked for."""
+    """Paths by split; a dataset is read when it is first asked for.
 
-    def __init__(self, paths: dict[str, Path]) -> None:
-        self.paths = paths
+    `columns` maps those of CSV or Parquet files; it is empty where the files are JSON.
+    """
+
+    def __init__(self, paths: dict[str, Path], columns: Mapping[str, str] | None = None) -> None:
+        self.paths, self.columns = paths, dict(columns or {})
         self._read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
@@ -25,7 +30,7 @@ class Splits:
         if split not in self.paths:
             raise ConfigError(f"no {split} data: set data.{split}, or give --{split}-data FILE")
         if split not in self._read:
-            self._read[split] = Dataset.read(self.paths[split], split)
+            self._read[split] = Dataset.read(self.paths[split], split, self.columns)
         return self._read[split]
 
     def read_digests(self) -> dict[str, str]:
@@ -40,7 +45,8 @@ class Splits:
 def locate(config: Config, root: Path, given: dict[str, str | None], here: Path) -> Splits:
     """Find the files: what the command line gave (from `here`), else the configuration (`root`).
 
-    Raises ConfigError naming each file that is not there, and who named it.
+    Raises ConfigError naming a file that is not there, and who named it, or one that
+    `data.columns` does not fit.
     """
     paths: dict[str, Path] = {}
     for split in SPLITS:
@@ -51,8 +57,23 @@ def locate(config: Config, root: Path, given: dict[str, str | None], here: Path)
         if not path.is_file():
             source = f"--{split}-data" if said is not None else f"data.{split} in {root}"
             raise ConfigError(f"{path} is not a file; it was named by {source}")
+        check_columns(path, config.data.columns)
         paths[split] = path
-    return Splits(paths)
+    return Splits(paths, config.data.columns)
+
+
+def system_prompt(config: Config, root: Path) -> str | None:
+    """Return what the file `data.system` holds, to the last character; None where none is named.
+
+    Raises ConfigError where it cannot be read.
+    """
+    if config.data.system is None:
+        return None
+    path = root / config.data.system
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"data.system: {path} cannot be read: {error}") from None
 
 
 def _sha(path: Path) -> str:

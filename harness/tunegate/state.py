@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from .dataset import Dataset
@@ -50,9 +51,14 @@ class State:
             write_whole(path, data, mode=0o600)
         return path
 
-    def snapshot(self, digest: str, split: str = "") -> Dataset:
-        """Read a snapshot back; raises ValueError when its bytes are not those of its name."""
-        dataset = Dataset.read(self.snapshot_path(digest), split)
+    def snapshot(
+        self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Read a snapshot back; raises ValueError when its bytes are not those of its name.
+
+        `columns` says how the bytes become rows, where they are those of a table.
+        """
+        dataset = Dataset.read(self.snapshot_path(digest), split, columns)
         if dataset.digest != digest:
             raise ValueError(f"snapshot {dataset.path} was changed: its digest is {dataset.digest}")
         return dataset

@@ -19,6 +19,7 @@ from .shapes import kind
 from .strictjson import Unreadable
 
 Columns = Mapping[str, str]
+DELIMITERS = ",;\t|"
 NEEDED, SPEAKERS = ("prompt", "reply"), {"system": "system", "prompt": "user", "reply": "assistant"}
 Record = tuple[int, dict[str, Any] | Unreadable]
 
@@ -81,7 +82,9 @@ def _csv(data: bytes, columns: Columns) -> Iterator[Record]:
     text = data.decode("utf-8-sig", "surrogateescape")
     first = text[: text.find("\n")] if "\n" in text else text
     fits = (
-        d for d in ",;\t|" if {*columns.values()} <= {*next(csv.reader([first], delimiter=d), [])}
+        d
+        for d in DELIMITERS
+        if {*columns.values()} <= {*next(csv.reader([first], delimiter=d), [])}
     )
     table = csv.reader(io.StringIO(text, newline=""), delimiter=next(fits, ","), strict=True)
     with _long_fields():

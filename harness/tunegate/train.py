@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ def _train(run: Run) -> None:
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
     before = _baseline(run, added)
     trained = _located(trainer.train(run.plan, run.folder), run)
-    digest = open_model(trained.model, run.state.root, added.openers).digest
-    run.finish(Trained(trained.model, digest, trained.figures), before)
+    opened = {
+        name: open_model(spec, run.state.root, added.openers).digest
+        for name, spec in {"": trained.model, **trained.checkpoints}.items()
+    }
+    run.finish(replace(trained, digest=opened[""]), before, opened)
 
 
 def _baseline(run: Run, added: Extensions) -> dict[str, Any] | None:
@@ -58,12 +62,12 @@ def _baseline(run: Run, added: Extensions) -> dict[str, Any] | None:
     if run.plan.test is None:
         print("baseline  not measured: no test data; a promotion will want it")
         return None
-    test = run.state.snapshot(run.plan.test.stem, "test")
-    known = baseline.remembered(run.state, run.plan.base, test.digest)
+    test = run.data("test")
+    known = baseline.remembered(run.state, run.plan.base, test.identity)
     if known is None:
         with console.bar("baseline") as progress:
             baseline.measure(run.plan.base, test, run.state, added.openers, progress)
-        known = baseline.remembered(run.state, run.plan.base, test.digest)
+        known = baseline.remembered(run.state, run.plan.base, test.identity)
     if known:
         share = known["right"] / known["n"] if known["n"] else 0.0
         print(f"baseline  {known['right']} of {known['n']} answers right ({share:.1%})", flush=True)
@@ -76,7 +80,7 @@ def _located(trained: Trained, run: Run) -> Trained:
     if scheme != "folder" or not (run.folder / rest).is_dir():
         return trained
     inside = (run.folder / rest).resolve().relative_to(run.state.root.resolve())
-    return Trained(f"folder:{inside.as_posix()}", trained.digest, trained.figures)
+    return replace(trained, model=f"folder:{inside.as_posix()}")
 
 
 if __name__ == "__main__":

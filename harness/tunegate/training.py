@@ -82,6 +82,8 @@ class Training:
             base=self.trainer.baseline(self.config),
             base_digest=self.trainer.base_digest(self.config, root),
             seed=int(self.config["seed"]),
+            columns=self.session.splits.columns,
+            incidental=list(getattr(self.trainer, "incidental", ())),
         )
 
     def _receipt(self, run: Run, verdict: Verdict) -> dict[str, Any]:
@@ -98,6 +100,7 @@ class Training:
             "suite": {"path": str(self.suite), "files": self.before},
             "tests": tests,
             "removed": verdict.inventory.removed,
+            "accepted": session.accepting.receipt() if session.accepting else [],
             "limits": session.config.limits.model_dump(),
             "config": dict(self.config),
             "versions": receipt.versions("torch", "transformers", "peft", "bitsandbytes"),
@@ -114,7 +117,7 @@ class Training:
             say("run", f"{run.id} was trained on exactly this before; nothing to do", good=True)
         else:
             say("run", f"{run.id}, {self.trainer.name}, in {_short(run.folder)}")
-            code = _child(run)
+            code = child(run)
             if code:
                 say("run", f"{run.id} did not finish (exit {code})", good=False)
                 return code
@@ -123,7 +126,7 @@ class Training:
         return 0
 
 
-def _child(run: Run) -> int:
+def child(run: Run) -> int:
     """Train in a process of its own; Ctrl-C reaches it, and we wait for it to put its pen down."""
     sys.stdout.flush()
     with subprocess.Popen([sys.executable, "-m", "tunegate.train", str(run.folder)]) as child:
@@ -152,6 +155,12 @@ def _trainer(session: GateSession, name: str) -> Trainer:
 
 def _resolved(session: GateSession, trainer: Trainer) -> Mapping[str, Any]:
     try:
-        return trainer.resolve(session.config.train.get(trainer.name, {}), session.root)
+        return trainer.resolve(_said(session, trainer.name), session.root)
     except ValueError as error:
         raise ConfigError(f"train.{trainer.name}: {error}") from None
+
+
+def _said(session: GateSession, name: str) -> dict[str, Any]:
+    """Return the trainer's table; `--max-cost` stands above what it says."""
+    most = session.pytest_config.getoption("max_cost")
+    return session.config.train.get(name, {}) | ({} if most is None else {"max_cost": most})

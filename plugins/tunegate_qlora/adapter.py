@@ -17,11 +17,17 @@ _NOTE = "tunegate.json"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What peft's own files do not say: the base's digest, and how the model is to answer."""
+    """What peft's own files do not say: the base's digest, and how the model is to answer.
+
+    `template` is the chat template's text, `rendered` what it made of a probe: see `rendering`.
+    They and the digest are "" where the adapter was made elsewhere: nothing to compare with.
+    """
 
     base: str
-    base_digest: str  # "" where the adapter was made elsewhere: nothing to compare with
+    base_digest: str
     decoding: Decoding
+    template: str = ""
+    rendered: str = ""
 
 
 def save(model: Any, folder: Path, note: Note) -> None:
@@ -53,7 +59,8 @@ def note(folder: Path) -> Note:
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{folder} holds no adapter that can be read: {error}") from None
     decoding = settle(Decoding, told.get("decoding", {}))
-    return Note(str(named), str(told.get("base_digest", "")), decoding)
+    digest, *rendering = (str(told.get(k, "")) for k in ("base_digest", "template", "rendered"))
+    return Note(str(named), digest, decoding, *rendering)
 
 
 def digest(folder: Path, base_digest: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from .encode import IGNORED, Row
+from tunegate.encode import IGNORED, Row
 
 Batch = dict[str, torch.Tensor]
 POOL = 50  # batches that are sorted together: enough to even lengths out, few enough to mix well

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 Compute = Literal["bfloat16", "float16", "float32"]
 Quantisation = Literal["nf4", "none"]
 Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-T = TypeVar("T", bound=BaseModel)
+Method = Literal["qlora", "lora", "full"]
+
+# How each method holds the base while it trains. What is trained itself is float32 throughout.
+QUANTISED: Mapping[Method, Quantisation] = {"qlora": "nf4", "lora": "none", "full": "none"}
+
+# The learning rate where nothing is said. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; every weight
+# at once wants about a tenth of what an adapter does (Schulman et al. 2025, "LoRA Without Regret").
+RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
+
+ADAPTER = frozenset({"r", "alpha", "dropout", "targets"})  # settings without a meaning in `full`
 
 
 class Decoding(BaseModel):
@@ -33,13 +41,21 @@ class Decoding(BaseModel):
 
 
 class Settings(Decoding):
-    """Everything a QLoRA training is made of. Defaults follow QLoRA (arXiv:2305.14314), table 9,
+    """Everything a training is made of. Defaults follow QLoRA (arXiv:2305.14314), table 9,
     where it names one; the learning rate there (2e-4) is for bases of 7 to 13 thousand million
     parameters: a far smaller base wants ten times as much.
     """
 
     base: Annotated[str, Field(min_length=1)]
     """The base model: a folder (relative to the project's root, or absolute) or a hub name."""
+
+    method: Method = "qlora"
+    """What is trained: an adapter on a base in 4 bits (`qlora`) or as it is (`lora`), or every
+    weight of the base (`full`). `lora` where `quantisation` is set to `none`."""
+
+    preset: Literal["classification", "style", "few"] | None = None
+    """Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
+    format, fewer than 200 rows. What is set beside it wins."""
 
     epochs: Whole = 3
     """How often every row is seen."""
@@ -51,7 +67,14 @@ class Settings(Decoding):
     """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
-    """The highest learning rate, reached when the warm-up ends."""
+    """The highest learning rate, reached when the warm-up ends; 2e-5 for `full`."""
+
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Stop after so many epochs without a better validation loss; 0 never stops."""
+
+    keep: Literal["last", "best"] = "last"
+    """Which weights become the model: those of the last step, or of the epoch with the best
+    validation loss. `best` where `patience` is set."""
 
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate goes on after the warm-up: down to 0, or `constant`."""
@@ -60,7 +83,7 @@ class Settings(Decoding):
     """The share of all steps in which the learning rate rises from 0."""
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW's decoupled weight decay, on the adapter's weights."""
+    """AdamW's decoupled weight decay, on all that is trained."""
 
     clip: Annotated[float, Field(gt=0)] = 1.0
     """The longest gradient; a longer one is scaled down to this norm."""
@@ -73,7 +96,7 @@ class Settings(Decoding):
     prompt (an answer is never cut)."""
 
     r: Whole = 16
-    """The adapter's rank."""
+    """The adapter's rank; it has no place in `full`, like the three settings that follow."""
 
     alpha: Whole = 32
     """The adapter's scale: its output is multiplied by `alpha / r`."""
@@ -101,23 +124,3 @@ class Settings(Decoding):
         """The part of the settings that the trained model answers with."""
         return Decoding(**{key: getattr(self, key) for key in Decoding.model_fields})
 
-
-def settle(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Make a record of the values; raise ValueError naming each bad key or value, in one line."""
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        valid = list(kind.model_fields)
-        raise ValueError("; ".join(_told(dict(e), valid) for e in error.errors())) from None
-
-
-def _told(error: dict[str, Any], valid: list[str]) -> str:
-    key = str(error["loc"][0])
-    if error["type"] == "missing":
-        return f"`{key}` is missing"
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
-        meant = f"did you mean `{near[0]}`? " if near else ""
-        return f"unknown setting `{key}`: {meant}Valid ones: {', '.join(sorted(valid))}"
-    need = str(error["msg"]).removeprefix("Input ")
-    return f"{key} = {error['input']!r}: the value {need}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from tunegate.files import write_whole
 from tunegate.protocols import TrainingFailed
 
 
@@ -28,7 +29,8 @@ class Curves(TrainerCallback):
         self.path, self.limit, self.validate = path, 2 * math.log(vocabulary), validate
         self.last: dict[str, float] = {}
         kept = [line for line in _lines(path) if line["step"] <= done]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        # Whole or not at all: a kill right here must not cost the readings there were.
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         for line in kept:
             self.last.update(line)
         self.started = time.monotonic() - self.last.get("seconds", 0.0)

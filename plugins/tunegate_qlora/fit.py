@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunegate.encode import IGNORED, Row, Unfit
+
 from . import base
 from .config import Settings
-from .encode import IGNORED, Row, Unfit
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
 

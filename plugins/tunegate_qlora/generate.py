@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from tunegate.protocols import Answer, Request
+from tunegate.protocols import Answer, ModelUnknown, Request
+from tunegate.template import Template, Unrendered
 
-from . import fit, template
+from . import adapter, fit, rendering, template
 from .config import Decoding
 from .quantise import keep_format, load
 from .quiet import undisturbed
-from .template import Unrendered
 
 Prompt = tuple[int, list[int]]  # the request's row, and token ids
 
@@ -25,7 +25,7 @@ class Generator:
 
     def __init__(self, folder: Path, tuned: Path | None, decoding: Decoding, size: int) -> None:
         self.size, self.longest = size, decoding.max_new_tokens
-        self.template = template.load(folder)
+        self.template = _template(folder, tuned)
         self.context = fit.context(folder)
         self.model = _with_adapter(load(folder, decoding), tuned)
         self.model.generation_config = self._greedy()
@@ -70,8 +70,15 @@ class Generator:
         seconds = time.perf_counter() - started
         texts = [self.template.text(row) for row in rows]
         return [
-            Answer(row, text, latency=seconds, tokens=len(new))
-            for (row, _), text, new in zip(prompts, texts, rows, strict=True)
+            Answer(
+                row,
+                text,
+                latency=seconds,
+                tokens=len(new),
+                prompt_tokens=len(asked),
+                finish="stop" if new[-1] in self.template.stops else "length",
+            )
+            for (row, asked), text, new in zip(prompts, texts, rows, strict=True)
         ]
 
     def _ended(self, new: list[int]) -> list[int]:
@@ -89,6 +96,17 @@ class Generator:
             eos_token_id=sorted(self.template.stops),
             pad_token_id=self.template.pad,
         )
+
+
+def _template(folder: Path, tuned: Path | None) -> Template:
+    """Return the base's chat template; raise ModelUnknown where training's rendered otherwise."""
+    found = template.load(folder)
+    if tuned is not None:
+        try:
+            rendering.check(found, adapter.note(tuned).rendered)
+        except ValueError as error:
+            raise ModelUnknown(f"folder:{tuned}: {error}") from None
+    return found
 
 
 def _with_adapter(model: Any, tuned: Path | None) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from tunegate.encode import Row
+
 from . import checkpoints, loss
 from .batches import Batch, LengthGrouped
 from .config import Settings
-from .encode import Row
 
 READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from tunegate.encode import IGNORED, Row
+
 from .batches import Batch
-from .encode import IGNORED, Row
 
 
 def narrows(model: Any) -> bool:

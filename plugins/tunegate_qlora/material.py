@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegate.dataset import Dataset
+from tunegate.encode import Row, Unfit, encode
 from tunegate.protocols import Plan
+from tunegate.template import Template
 
 from . import template
 from .config import Settings
-from .encode import Row, Unfit, encode
 from .fit import fit, limit
-from .template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def read(plan: Plan, settings: Settings, root: Path) -> Material:
     """Encode the plan's snapshots; raise Unfit or Unrendered where they cannot be trained on."""
     chat = template.load(root)
     longest = limit(settings, root)
-    train = _encoded(plan.train, chat)
-    validation = _encoded(plan.validation, chat) if plan.validation else []
+    train = _encoded(plan.train, plan, chat)
+    validation = _encoded(plan.validation, plan, chat) if plan.validation else []
     kept = fit(train, longest, settings.on_overflow)
     if not kept:
         raise Unfit(f"no row of the training set is left: {len(train):,} of them are too long")
@@ -44,5 +44,5 @@ def read(plan: Plan, settings: Settings, root: Path) -> Material:
     return Material(chat, kept, held_out, dropped)
 
 
-def _encoded(path: Path, chat: Template) -> list[Row]:
-    return [encode(example, chat) for example in Dataset.read(path)]
+def _encoded(path: Path, plan: Plan, chat: Template) -> list[Row]:
+    return [encode(example, chat) for example in Dataset.read(path, columns=plan.columns)]

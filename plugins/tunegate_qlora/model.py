@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from tunegate.protocols import Answer, Model, ModelUnknown, Request
 
-from . import adapter, base, digests, extra
+from . import adapter, base, digests, extra, rendering
 from .config import Decoding, settle
 from .quiet import undisturbed
 
@@ -77,9 +77,16 @@ def _with_adapter(path: str, folder: Path, root: Path, query: str) -> LocalModel
     under = base.locate(note.base, root, *folder.parents)
     if note.base_digest and base.digest(under) != note.base_digest:
         raise ValueError(
-            f"its base in {under} is not the one it was trained on: the files have changed"
+            f"its base in {under} is not the one it was trained on: {_why(note, under)}"
         )
     return LocalModel(f"folder:{path}", under, folder, _overruled(note.decoding, query))
+
+
+def _why(note: adapter.Note, under: Path) -> str:
+    now = rendering.text(under)
+    if not note.template or now == note.template:
+        return "the files have changed"
+    return f"its chat template has changed, {rendering.difference(now, note.template)}"
 
 
 def _overruled(decoding: Decoding, query: str) -> Decoding:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tunegate.dataset import Dataset
+from tunegate.encode import Row, Unfit, encode_all
 from tunegate.protocols import Plan, Problem
+from tunegate.template import Template, Unrendered
 
-from . import base, fit, shape, template
+from . import base, fit, rendering, shape, template
 from .config import Settings, settle
-from .encode import Row, Unfit, encode_all
-from .template import Template, Unrendered
 
 SHOWN = 3  # rows named for one kind of trouble: the rest is a count
 
@@ -24,6 +24,7 @@ def problems(plan: Plan) -> list[Problem]:
         folder = base.locate(settings.base, *plan.train.absolute().parents, Path.cwd())
         chat = template.load(folder)
         found = [*_data(plan, settings, chat, folder), *_model(plan, settings, folder)]
+        found += rendering.fickle(chat)
     except (Unrendered, ValueError, OSError) as error:
         found = [str(error)]
     return [Problem(what) for what in found]
@@ -32,7 +33,7 @@ def problems(plan: Plan) -> list[Problem]:
 def _data(plan: Plan, settings: Settings, chat: Template, folder: Path) -> Iterator[str]:
     for split, path in (("train", plan.train), ("validation", plan.validation)):
         if path is not None:
-            rows, unfit = encode_all(Dataset.read(path), chat)
+            rows, unfit = encode_all(Dataset.read(path, columns=plan.columns), chat)
             yield from (f"{split}: {told}" for told in _rows(rows, unfit, settings, folder))
 
 

@@ -1,62 +1,11 @@
-"""The chat template of a base: messages in, token ids out; the same for training and answering."""
+"""The chat template of a base, read from its folder."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunegate.dataset import content_text
-
-Messages = Sequence[Mapping[str, Any]]
-
-
-class Unrendered(ValueError):
-    """The chat template refused a conversation, or cannot be used; the message says why."""
-
-
-@dataclass(frozen=True)
-class Template:
-    """A tokenizer with its chat template, and the tokens that end a turn."""
-
-    tokenizer: Any
-    stops: frozenset[int]
-    controls: re.Pattern[str]
-
-    def render(self, messages: Messages, *, prompt: bool = False) -> str:
-        """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
-        try:
-            rendered: str = self.tokenizer.apply_chat_template(
-                [_plain(m) for m in messages], tokenize=False, add_generation_prompt=prompt
-            )
-        except Exception as error:  # templates raise whatever their author had them raise
-            raise Unrendered(f"the chat template refuses it: {error}") from None
-        return rendered
-
-    def ids(self, text: str) -> list[int]:
-        """Return the token ids of a rendered text, nothing added: the template writes its own."""
-        found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return found
-
-    def prompt(self, messages: Messages) -> list[int]:
-        """Return the token ids that a model answers these messages from."""
-        return self.ids(self.render(messages, prompt=True))
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return an answer's text: what stands before the token that ends the turn."""
-        end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
-        decoded: str = self.tokenizer.decode(
-            list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return decoded
-
-    @property
-    def pad(self) -> int:
-        """The id that fills short rows up; it is masked, so that the stop token will do."""
-        own = self.tokenizer.pad_token_id
-        return int(min(self.stops) if own is None else own)
+from tunegate.template import Template, Unrendered
 
 
 def load(folder: Path) -> Template:
@@ -72,31 +21,4 @@ def load(folder: Path) -> Template:
     except Exception as error:  # a missing file, a broken one, an unknown class: all end here
         first = str(error).strip().partition("\n")[0]
         raise Unrendered(f"{folder} holds no tokenizer that can be read: {first}") from None
-    if not tokenizer.chat_template:
-        raise Unrendered(f"the tokenizer in {folder} has no chat template (chat_template.jinja)")
-    stops = _stops(tokenizer, folder)
-    if not stops:
-        raise Unrendered(f"{folder} names no eos_token: the model would never learn to stop")
-    return Template(tokenizer, stops, _any_of(tokenizer.all_special_tokens))
-
-
-def _stops(tokenizer: Any, folder: Path) -> frozenset[int]:
-    """Return every id that ends a turn: chat models name theirs here or there."""
-    from transformers import GenerationConfig
-
-    named = [tokenizer.eos_token_id]
-    if (folder / "generation_config.json").is_file():
-        named.append(GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id)
-    flat = (i for n in named for i in (n if isinstance(n, list) else [n]))
-    return frozenset(i for i in flat if i is not None)
-
-
-def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
-    longest_first = sorted(tokens, key=len, reverse=True)
-    return re.compile("|".join(re.escape(t) for t in longest_first) or r"(?!)")
-
-
-def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message as templates expect it: text, whatever form the content came in."""
-    kept = {key: value for key, value in message.items() if key != "weight"}
-    return kept | {"content": content_text(message)}
+    return Template.of(tokenizer, folder)

@@ -14,7 +14,7 @@ from transformers import set_seed
 
 from tunegate.protocols import Plan, Trained, TrainingFailed
 
-from . import adapter, base, checkpoints, lora, loss, material
+from . import adapter, base, checkpoints, lora, loss, material, rendering
 from .batches import collator
 from .config import Settings, settle
 from .curves import Curves
@@ -76,9 +76,15 @@ def _train(job: Job) -> None:
         loop.train(resume_from_checkpoint=str(done) if done else None)
     _finite(model)
     _report(job, rows, curves, lora.parameters(model))
-    note = adapter.Note(job.settings.base, base.digest(job.base), job.settings.decoding)
-    adapter.save(model, job.folder / "adapter", note)
+    adapter.save(model, job.folder / "adapter", _note(job, rows))
     shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)  # nothing is left to go on with
+
+
+def _note(job: Job, rows: Material) -> adapter.Note:
+    return adapter.Note(
+        job.settings.base, base.digest(job.base), job.settings.decoding,
+        rendering.text(job.base), rendering.rendered(rows.template),
+    )  # fmt: skip
 
 
 def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar, Loop]:

@@ -14,6 +14,11 @@ def test_system_prompt_of_training(train: Dataset, dataset: Dataset) -> None:
     assert not consistency.across(train, dataset)
 
 
+def test_system_prompt_of_inference(dataset: Dataset, inference_prompt: str | None) -> None:
+    # None where the configuration names no file: data.system = "prompts/system.txt"
+    assert inference_prompt is None or not consistency.inference(dataset, inference_prompt)
+
+
 def test_output_format(dataset: Dataset, task: str) -> None:
     assert not consistency.output_format(dataset, task=task)
 

@@ -1,9 +1,10 @@
 """Examples that repeat one another teach little; without a way out, they teach overconfidence."""
 
 from tunegate import Dataset
+from tunegate.config import Limits
 from tunegate_checks.data import diversity
 
 
-def test_diversity(train: Dataset, task: str) -> None:
-    # Hints only; give `distinct=0.2` or `opening=0.1` to make them limits.
-    assert not diversity.find(train, task=task)
+def test_diversity(train: Dataset, task: str, limits: Limits) -> None:
+    # Hints only, until [limits] sets `distinct` or `opening`.
+    assert not diversity.find(train, task=task, distinct=limits.distinct, opening=limits.opening)

@@ -3,11 +3,12 @@ drawn out again, and cannot be taken back: LGPD and GDPR ask for it before the t
 """
 
 from tunegate import Dataset
+from tunegate.config import Limits
 from tunegate_checks.data import pii, secrets
 
 
-def test_no_personal_data(dataset: Dataset) -> None:
-    assert not pii.find(dataset)
+def test_no_personal_data(dataset: Dataset, limits: Limits) -> None:
+    assert not pii.find(dataset, ignore=limits.pii_ignore, allow=limits.pii_allow)
 
 
 def test_no_secrets(dataset: Dataset) -> None:

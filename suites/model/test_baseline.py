@@ -2,9 +2,14 @@
 
 from tunegate import Predictions
 from tunegate.config import Limits
-from tunegate_checks.model import classification
+from tunegate.extraction import Rule
+from tunegate_checks.model import improvement
 
 
-def test_improvement(clean: Predictions, baseline: Predictions, limits: Limits) -> None:
+def test_improvement(
+    clean: Predictions, baseline: Predictions, label: Rule, task: str, limits: Limits
+) -> None:
     """Accuracy gained over the baseline, example by example."""
-    assert classification.improvement(clean, baseline) > limits.improvement
+    if task == "classification":
+        gain = improvement.of(clean, over=baseline, label=label, enough=limits.accuracy)
+        assert gain.by(limits.mode) > limits.improvement

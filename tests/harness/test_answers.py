@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.answers import Answers
+from tunegate.project import ConfigError
 from tunegate.protocols import Answer, Request
 
 
@@ -25,7 +27,7 @@ def cache(tmp_path: Path) -> Iterator[Answers]:
 
 
 def test_an_answer_comes_back_whole(cache: Answers) -> None:
-    answer = Answer(3, "línea 1\nlínea 2", latency=0.25, tokens=7, cost=0.001)
+    answer = Answer(3, "línea 1\nlínea 2", 0.25, 7, 0.001, prompt_tokens=40, finish="length")
     cache.put("model", ask(3, "hello"), answer)
     assert cache.get("model", [ask(3, "hello"), ask(4, "other")]) == {3: answer}
 
@@ -46,6 +48,14 @@ def test_rows_are_the_askers(cache: Answers) -> None:
 def test_anything_else_is_another_question(cache: Answers, model: str, request_: Request) -> None:
     cache.put("model", ask(0, "hello"), Answer(0, "hi"))
     assert cache.get(model, [request_]) == {}
+
+
+def test_each_repetition_has_its_own_answer(cache: Answers) -> None:
+    again = [Request(0, ask(0, "hello").messages, repetition=i) for i in range(3)]
+    for i, request in enumerate(again[:2]):
+        cache.put("model", request, Answer(0, f"verdict {i}"))
+    texts = [cache.get("model", [r]).get(0, Answer(0)).text for r in again]
+    assert texts == ["verdict 0", "verdict 1", ""]
 
 
 def test_errors_are_never_kept(cache: Answers) -> None:
@@ -74,3 +84,44 @@ def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: Answers) -
     other.close()
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
+
+
+VERSION_1 = """
+create table answers (
+    model text not null, prompt text not null, text text not null, latency real not null,
+    tokens integer not null, cost real not null, primary key (model, prompt)
+) without rowid
+"""
+
+
+def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    cache = Answers(path)
+    cache.put("model", ask(0, "hello"), Answer(0, "hi"))
+    (prompt,) = cache.db.execute("select prompt from answers").fetchone()
+    cache.close()
+    path.unlink()
+    with sqlite3.connect(path) as old:
+        old.execute(VERSION_1)
+        row = ("model", prompt, "hi", 0.5, 3, 0.25)
+        old.execute("insert into answers values (?, ?, ?, ?, ?, ?)", row)
+    old.close()
+    for _ in range(2):  # and once more, as it is now
+        cache = Answers(path)
+        assert cache.get("model", [ask(7, "hello")]) == {7: Answer(7, "hi", 0.5, 3, 0.25)}
+        cache.close()
+
+
+@pytest.mark.parametrize("version", ["newer", "none"])
+def test_a_file_that_is_not_ours_is_told_and_left(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "answers.sqlite"
+    if version == "newer":
+        with sqlite3.connect(path) as other:
+            other.execute("pragma user_version = 99")
+        other.close()
+    else:
+        path.write_bytes(b"no database at all" * 100)
+    before = path.read_bytes()[60:64]
+    with pytest.raises(ConfigError, match=r"answers\.sqlite.*(newer tunegate|not a database)"):
+        Answers(path)
+    assert path.read_bytes()[60:64] == before

@@ -20,7 +20,14 @@ HEAVY = {
     *("sklearn", "scipy", "numpy", "numba", "pandas", "pandera", "rapidfuzz", "phonenumbers"),
     *("openai", "anthropic", "mlflow", "rich", "jinja2"),
 }
-KNOW_PYTEST = {"plugin.py", "session.py", "evidence.py", "fixtures.py", "extensions.py"}
+KNOW_PYTEST = {
+    "plugin.py",
+    "accepting.py",
+    "session.py",
+    "evidence.py",
+    "fixtures.py",
+    "extensions.py",
+}
 
 
 def statements(node: ast.AST, *, deep: bool) -> Iterator[ast.Import | ast.ImportFrom]:

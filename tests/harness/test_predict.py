@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 from tunegate import Dataset
 from tunegate.predict import predict, question, recall
 from tunegate.protocols import Answer, Request
@@ -89,13 +91,35 @@ def test_a_model_that_leaves_one_out(tmp_path: Path) -> None:
 
 def test_recalling_asks_nothing(tmp_path: Path) -> None:
     model, state = Counting(1), State(tmp_path)
-    assert recall(model, dataset(3), state) is None
+    assert recall(model.name, model.digest, dataset(3), state) is None
     predict(model, dataset(3), state)
     asked = list(model.asked)
-    recalled = recall(model, dataset(3), state)
+    recalled = recall(model.name, model.digest, dataset(3), state)
     assert recalled is not None
     assert [bool(p.error) for p in recalled] == [False, True, False]
     assert model.asked == asked
+
+
+def test_interrupted_the_model_is_closed_at_once_and_what_came_is_kept(tmp_path: Path) -> None:
+    closed = []
+
+    class Open(Counting):
+        def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+            try:
+                yield from super().answers(requests)
+            finally:
+                closed.append(len(self.asked))
+
+    def interrupt(done: int, *_: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(Open(), dataset(5), State(tmp_path), interrupt)
+    assert closed == [2]
+    model = Counting()
+    predict(model, dataset(5), State(tmp_path))
+    assert sorted(model.asked) == [0, 1, 2]
 
 
 CHILD = """

@@ -30,6 +30,7 @@ suites/data/test_it.py:10: AssertionError
      21  bad   a bad thing
      22  bad   another bad thing, told at such length that it does not fit into
                one line of eighty columns
+known, and right as it is? -v shows ids: tunegate accept ID --why "..."
 =========================== short test summary info ============================
 FAILED suites/data/test_it.py::test_rows[train] - assert not <test_it: 2 bad ...
 """
@@ -82,7 +83,7 @@ def tidy(result: Result) -> str:
 
 def table(text: str) -> str:
     """Return the table of findings, its heading aside."""
-    return text[text.index("   line  kind") :].partition("\n=")[0]
+    return text[text.index("   line  kind") :].partition("\nknown,")[0].rstrip()
 
 
 def test_findings(dirty: Project) -> None:
@@ -94,6 +95,20 @@ def test_findings(dirty: Project) -> None:
 @pytest.mark.parametrize("args", [("--show-capture=no",), ("-n", "2"), ("--tb=short",)], ids=str)
 def test_the_table_is_always_there(dirty: Project, args: tuple[str, ...]) -> None:
     assert table(dirty.pytest("suites/data", *args).out) == table(FINDINGS)
+
+
+VERBOSE = """\
+   line  kind  id            evidence
+     21  bad   0123456789ab  a bad thing
+     22  bad   0123456789ab  another bad thing, told at such length that it does
+                             not fit into one line of eighty columns
+known, and right as it is? an id above: tunegate accept ID --why "..."
+"""
+
+
+def test_ids(dirty: Project) -> None:
+    printed = dirty.pytest("suites/data", "-v").out
+    assert VERBOSE in re.sub(r"\b[0-9a-f]{12}  ", "0123456789ab  ", printed)
 
 
 def test_more_of_it(dirty: Project, example_row: Callable[[str, str], str]) -> None:

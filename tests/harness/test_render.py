@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings, Score
+from tunegate.ledger import recording
 from tunegate.render import comparison, findings_table, findings_title, missed, paint, summary
-from tunegate.score import proportion
+from tunegate.score import clopper_pearson, proportion
 
 FOUND = [
     Finding(None, None, "balance", "the rarest class has 3 of 400 examples"),
@@ -22,6 +23,8 @@ FOUND = [
 ]  # fmt: skip
 
 
+NEEDLESS = "the base model alone is right 96.0% of the time, and the limit is 95.0%: no fine-tuning"
+GAIN = Score(-0.02, name="improvement", n=480, low=-0.05, high=-0.01, hints=[NEEDLESS])
 F1 = Score(0.871, name="macro F1", n=500, low=0.84, high=0.89, signature="f1|macro")
 
 
@@ -132,8 +135,31 @@ def test_titles(split: str, path: str, said: str) -> None:
             signature f1|macro
         """),
         (Score(0.5, name="ratio"), ">", 0.5, "ratio 0.5000 > 0.5"),
+        (GAIN, ">", 0, """
+            improvement -0.0200 > 0
+            n = 480, 95 % interval -0.0500 to -0.0100
+            hint: the base model alone is right 96.0% of the time, and the limit is
+            95.0%: no fine-tuning
+        """),
+        (proportion("accuracy", 97, 100).by("lower"), ">=", 0.95, """
+            accuracy lower bound 92.4% >= 95%
+            97 of 100, 95 % interval 91.5% to 99.0%; 2 more must be right
+            95 % sure, one-sided, of the 97.0% measured
+        """),
+        (proportion("accuracy", 40, 40).by("lower"), ">=", 0.95, """
+            accuracy lower bound 92.8% >= 95%
+            40 of 40, 95 % interval 91.2% to 100.0%
+            95 % sure, one-sided, of the 100.0% measured
+            n = 40 is too few to show 95%: it takes 59, and none of them wrong
+        """),
+        (Score(0.9, name="F1", n=50, lower=0.8, signature="f1").by("lower"), ">=", 0.95, """
+            F1 lower bound 0.8000 >= 0.95
+            n = 50
+            95 % sure, one-sided, of the 0.9000 measured
+            signature f1
+        """),
     ],
-    ids=["accuracy", "errors", "refusals", "digits", "f1", "bare"],
+    ids="accuracy errors refusals digits f1 bare hint bound few f1-bound".split(),  # noqa: SIM905
 )  # fmt: skip
 def test_a_comparison(score: Score, sign: str, limit: float, said: str) -> None:
     lines = comparison(score, sign, limit)
@@ -152,6 +178,19 @@ def test_the_advice_is_never_one_short(n: int, data: st.DataObject, limit: float
     assert found
     more = int(found[1].replace(",", ""))
     assert (hits + more) / n >= limit > (hits + more - 1) / n
+
+
+@given(st.integers(59, 400), st.data(), st.floats(0.5, 0.95))
+def test_the_advice_on_a_bound_is_never_one_short(
+    n: int, data: st.DataObject, limit: float
+) -> None:
+    hits = data.draw(st.integers(0, n))
+    lines = missed(proportion("accuracy", hits, n).by("lower"), ">=", limit)
+    if lines is not None:
+        found = re.search(r"; ([\d,]+) more must be right", lines[1])
+        assert found
+        more = int(found[1].replace(",", ""))
+        assert clopper_pearson(hits + more, n) >= limit > clopper_pearson(hits + more - 1, n)
 
 
 def test_a_comparison_that_held_is_not_explained() -> None:
@@ -174,6 +213,20 @@ def test_the_summary() -> None:
     assert parts["hints"] == [
         "size of test: a hint a hint a hint a hint a hint a hint a hint a hint a hint a",
         "  hint a hint a hint a hint a hint",
+    ]
+
+
+def test_what_n_cannot_show_stands_below_the_scores() -> None:
+    with recording() as ledger:
+        assert proportion("accuracy", 58, 60) >= 0.95
+        assert proportion("accuracy", 500, 500) >= 0.95
+        assert proportion("accuracy", 60, 60).by("lower") >= 0.95
+        assert Score(0.01, name="improvement", n=60, lower=-0.02) > 0
+        assert proportion("near rate", 1, 60) <= 0.05
+    parts = dict(summary({"test": [judgement.plain() for judgement in ledger]}))
+    assert parts["scores"][6:] == [
+        "accuracy: n = 60 does not show >= 95%, but >= 89.9% (95 % sure)",
+        "improvement: n = 60 does not show > 0, but > -0.0200 (95 % sure)",
     ]
 
 

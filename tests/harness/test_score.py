@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tunegate import Finding, Findings, Score, Unmeasurable
 from tunegate.ledger import recording
-from tunegate.score import proportion, shown, shown_limit, wilson
+from tunegate.score import clopper_pearson, proportion, shown, shown_limit, wilson
 
 SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 signs = st.sampled_from(sorted(SIGNS))
@@ -136,6 +136,66 @@ def test_what_is_unmeasurable_says_so_in_three_lines() -> None:
         "10 of 500 answers could not be had: 94.0% with all of them wrong, 96.0% right",
         "run again: only the missing answers are asked for",
     ]
+
+
+@given(counts())
+def test_the_lower_bound_is_scipys(drawn: tuple[int, int, int]) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    hits, _, n = drawn
+    wanted = stats.binomtest(hits, n, alternative="greater").proportion_ci(0.95, method="exact")
+    assert clopper_pearson(hits, n) == pytest.approx(wanted.low, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "wrong"), [(59, 0), (200, 4), (500, 16)])
+def test_how_few_errors_prove_95_percent(n: int, wrong: int) -> None:
+    assert proportion("accuracy", n - wrong, n).by("lower") >= 0.95
+    assert not proportion("accuracy", n - wrong - 1, n).by("lower") >= 0.95
+    assert proportion("accuracy", n - wrong - 1, n).by("point") >= 0.95
+
+
+@given(counts(), signs, st.floats(0, 1))
+def test_errors_decide_nothing_about_a_bound(
+    drawn: tuple[int, int, int], sign: str, limit: float
+) -> None:
+    hits, errors, n = drawn
+    compare = SIGNS[sign]
+    bounds = clopper_pearson(hits, n), clopper_pearson(hits + errors, n)
+    worst, best = (compare(bound, limit) for bound in bounds)
+    got = outcome(compare, proportion("accuracy", hits, n, errors=errors).by("lower"), limit)
+    assert got == (worst if worst == best else None)
+
+
+def test_a_bound_knows_what_it_is_the_bound_of() -> None:
+    score = proportion("accuracy", 475, 500, signature="exact")
+    bound = pickle.loads(pickle.dumps(score.by("lower")))
+    assert (bound.name, bound.mode, bound.estimate) == ("accuracy lower bound", "lower", 0.95)
+    assert (bound.low, bound.high, bound.signature) == (score.low, score.high, "exact")
+    assert float(bound.by("lower")) == float(bound) < 0.95
+    assert score.by("point") is score
+
+
+def test_the_bound_of_a_bootstrap_is_its_quantile() -> None:
+    f1 = Score(0.9, name="macro-F1", n=50, lower=0.85, errors=2, if_right=0.94, lower_if_right=0.91)
+    bound = f1.by("lower")
+    assert (float(bound), bound.if_right) == (0.85, 0.91)
+    with pytest.raises(Unmeasurable):
+        assert bound >= 0.9
+    with pytest.raises(ValueError, match="ratio has no lower bound"):
+        Score(0.9, name="ratio", n=50).by("lower")
+
+
+def test_a_bound_of_nothing_holds_no_limit() -> None:
+    with pytest.raises(Unmeasurable, match=r"\(n = 0\)"):
+        assert proportion("accuracy", 0, 0).by("lower") >= 0.5
+
+
+def test_a_judgement_says_what_is_certain() -> None:
+    with recording() as ledger:
+        assert proportion("accuracy", 58, 60, hints=["a hint"]) >= 0.95
+        assert proportion("refusals", 1, 60, good=False) <= 0.05
+    assert ledger[0].facts["lower"] == pytest.approx(0.89876, abs=1e-5)
+    assert ledger[0].facts["hints"] == ["a hint"]
+    assert ledger[1].facts["lower"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every engine against a brute-force double loop over rapidfuzz."""
 
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import combinations, product
@@ -10,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
-from tunegate import _near, _sketches, similar
+from tunegate import _near, _sketches, shards, similar
 
-ENGINES = ["rapidfuzz", "sketches", *(["numba"] if find_spec("numba") else [])]
+ENGINES = ["rapidfuzz", "sketches", *(["numba", "threads"] if find_spec("numba") else [])]
 
 
 @pytest.fixture(params=ENGINES)
@@ -21,7 +22,14 @@ def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_near, "SKETCHES_PAY", -1 if request.param == "sketches" else 9e9)
         patch.setattr(_near, "SKETCHES_TELL", 9e9)
-        yield request.param == "numba"
+        patch.setattr(_near, "THREADS_PAY", -1 if request.param == "threads" else 9e9)
+        if request.param == "threads":
+            from tunegate import _kernel
+
+            patch.setattr(_kernel, "BLOCK", 2)
+            patch.setattr(_kernel, "WINDOW", 3)
+            patch.setenv(shards.WORKERS, "3")
+        yield request.param in ("numba", "threads")
 
 
 any_fast = settings(
@@ -156,7 +164,8 @@ def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
         assert sorted(similar.pairs(texts, 0.8, fast=False)) == expected
 
 
-def test_small_searches_leave_numba_alone() -> None:
+def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tunegate._kernel", raising=False)
     sides = [similar.Side.of(["a question"] * n + ["another"]) for n in (1, 1000)]
     assert all(_near.Search(s, s, 0.85).seconds < _near.KERNEL_PAYS for s in sides)
     assert isinstance(_near.finder(sides[0], sides[0], 0.85, None).__self__, _near.Plain)  # type: ignore[attr-defined]
@@ -164,5 +173,6 @@ def test_small_searches_leave_numba_alone() -> None:
 
 def test_without_numba_large_searches_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_near, "KERNEL_PAYS", -1.0)
+    monkeypatch.setattr(_near, "KERNEL_LOADED_PAYS", -1.0)
     monkeypatch.setattr(_near, "_installed", lambda: False)
     assert list(similar.pairs(["one two", "one twos"], 0.85)) == [(0, 1, 1 - 1 / 15)]

@@ -50,7 +50,7 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
                 f"class {_quoted(label)}: {count:,} of {n:,} examples, {100 * count / n:.2g} %; "
                 f"at least {wanted:,} wanted"
             )
-            yield Finding(where.row, where.line, "rare class", evidence)
+            yield Finding(where.row, where.line, "rare class", evidence, about=evidence)
 
 
 @check

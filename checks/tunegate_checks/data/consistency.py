@@ -1,6 +1,7 @@
 """Consistency: one system prompt, one form of reply, one spelling of each label.
 
-What varies without meaning is learnt as if it meant something.
+What varies without meaning is learnt as if it meant something. OpenAI's fine-tuning guide
+("Crafting prompts") asks for the instructions that worked best in every example, the same in use.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
+from tunegate.identity import together
 
 from .spelling import near_misses, nearest
 
@@ -30,7 +32,25 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
             kind, evidence = "no system prompt", f"{what} have none; most have {_cut(usual, 0)}"
         else:
             kind, evidence = "system prompt", f"{what} have another: {difference(prompt, usual)}"
-        yield Finding(rows[0].row, rows[0].line, kind, evidence)
+        yield Finding(rows[0].row, rows[0].line, kind, evidence, about=together(rows))
+
+
+@check
+def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
+    """Every row has `prompt`, what the model is told in use, for its system prompt.
+
+    Character for character: a space or a line break more is another beginning of every answer.
+    """
+    groups: defaultdict[str, list[Example]] = defaultdict(list)
+    for example in dataset:
+        groups[example.system].append(example)
+    for found, rows in groups.items():
+        if found != prompt:
+            what = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
+            evidence = f"{what}: {difference(found, prompt)}"
+            if found == prompt.strip():
+                evidence += "; the white space around the latter is all that differs"
+            yield Finding(rows[0].row, rows[0].line, "system prompt", evidence)
 
 
 @check
@@ -106,7 +126,7 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
             like = nearest(label, seen)
             advice = f"; is it {_cut(like, 0)}?" if like else ""
             evidence = f"{_cut(label, 0)} ({count:,} rows) is never seen in training{advice}"
-            yield _at(first, "unseen label", evidence)
+            yield Finding(first.row, first.line, "unseen label", evidence, about=evidence)
     for label in sorted(seen.keys() - found.keys()):
         evidence = f"no row has {_cut(label, 0)}: nothing will be known about this class"
         yield Finding(None, None, "missing label", evidence, hint=True)

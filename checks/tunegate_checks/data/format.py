@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tunegate import shards
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
@@ -44,6 +45,10 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
     """
     yield from dataset.problems
     yield from _sizes(dataset, fewest, largest)
+    yield from shards.run(_rows, dataset)
+
+
+def _rows(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
         for kind, evidence in _faults(example):
             yield Finding(example.row, example.line, kind, evidence, hint=kind == "developer")

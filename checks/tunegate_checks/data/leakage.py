@@ -8,6 +8,7 @@ from tunegate import passages, similar
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
+from tunegate.identity import content
 from tunegate.prompts import compared, pictures, places_by
 from tunegate.similar import Closest
 
@@ -32,7 +33,8 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
             if row not in told:
                 told.add(row)
                 evidence = f"train line {train[j].line} has: {line(run)}"
-                yield Finding(row, test[row].line, "overlap", evidence, hint)
+                about = f"{content(test[row])} {run}"
+                yield Finding(row, test[row].line, "overlap", evidence, hint, about)
 
 
 def _closest(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
@@ -57,4 +59,6 @@ def _finding(train: Example, test: Example, similarity: float, others: int) -> F
     kind = "exact" if similarity == 1 else "near"
     more = f", {others:,} more" if others else ""
     where = f"train line {train.line}, {similarity:.2f}{more}"
-    return Finding(test.row, test.line, kind, f"{where}: {difference(test.prompt, train.prompt)}")
+    evidence = f"{where}: {difference(test.prompt, train.prompt)}"
+    about = f"{content(test)} {train.prompt.lower()}"
+    return Finding(test.row, test.line, kind, evidence, about=about)

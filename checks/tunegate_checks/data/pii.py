@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tunegate import Dataset, Finding, check
+from tunegate.project import nearest
 
 from .personal import spans
 from .personal.masking import masked
 from .personal.places import Place, texts
 
 
-@check
+@check(rows=True)
 def find(
     dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = ()
 ) -> Iterator[Finding]:
@@ -28,9 +29,8 @@ def find(
     for example, place in texts(dataset):
         for kind, value in _values(place):
             if kind not in ignore and not _is_public(value.lower(), public):
-                yield Finding(
-                    example.row, example.line, kind, f"{place.path} {masked(kind, value)}"
-                )
+                evidence = f"{place.path} {masked(kind, value)}"
+                yield Finding(example.row, example.line, kind, evidence, about=place.about)
 
 
 def _values(place: Place) -> Iterator[tuple[str, str]]:
@@ -47,4 +47,6 @@ def _known(ignore: Collection[str]) -> None:
 
     for kind in ignore:
         if kind not in KINDS:
-            raise ValueError(f"pii: no kind {kind!r} to ignore; there are: {', '.join(KINDS)}")
+            hint = nearest(kind, list(KINDS))
+            valid = ", ".join(KINDS)
+            raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")

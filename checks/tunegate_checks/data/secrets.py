@@ -22,7 +22,7 @@ _ASSIGNED = re.compile(
 _WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
 
 
-@check
+@check(rows=True)
 def find(dataset: Dataset) -> Iterator[Finding]:
     """Yield every key that a vendor's prefix gives away; values that only look random are hints.
 
@@ -33,7 +33,7 @@ def find(dataset: Dataset) -> Iterator[Finding]:
         known = spans(place.text)
         for s in known:
             evidence = f"{place.path} {_masked(place.text[s.start : s.end])}"
-            yield Finding(example.row, example.line, s.kind, evidence)
+            yield Finding(example.row, example.line, s.kind, evidence, about=place.about)
         for s in hints(place.text):
             if all(s.end <= k.start or k.end <= s.start for k in known):
                 yield Finding(example.row, example.line, s.kind, f"{place.path} ***", hint=True)

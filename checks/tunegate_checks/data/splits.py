@@ -21,7 +21,8 @@ def share(
 ) -> Iterator[Finding]:
     """Validation is `low` to `high` of train and validation together, bounds included.
 
-    Counts are whole, so a share that is off by less than one example is not off.
+    Counts are whole, so a share that is off by less than one example is not off. The bounds are
+    working values of the trade: a large set does with less.
     """
     n = len(train) + len(validation)
     least, most = math.floor(low * n + 1e-9), math.ceil(high * n - 1e-9)
@@ -116,7 +117,9 @@ def _told_apart(train: Dataset, other: Dataset, limit: float | None) -> Iterator
     area = distinguishable(ours, theirs)
     half = 1.96 * _deviation(area, len(ours), len(theirs))
     low, high = max(area - half, 0.0), min(area + half, 1.0)
-    evidence = f"a classifier tells it from train: AUC {area:.2f} ({low:.2f} to {high:.2f})"
+    sizes = f"on {len(theirs):,} of {len(other):,} rows, and {len(ours):,} of train's"
+    part = f", {sizes}" if SAMPLE < max(len(train), len(other)) else ""
+    evidence = f"a classifier tells it from train: AUC {area:.2f} ({low:.2f} to {high:.2f}{part})"
     if limit is not None and low > limit:
         yield Finding(None, None, "drift", f"{evidence}; at most {limit:g} is allowed")
     elif low > 0.6:

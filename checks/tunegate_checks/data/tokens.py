@@ -1,100 +1,109 @@
 """Tokens: does each answer fit, is there something to learn in each row, and how much is it all?
 
-    assert not tokens.find(dataset, "path/to/base", max_length=1024)
+    assert not tokens.find(dataset, Recipe("path/to/base", max_length=1024))
 
-It takes a tokenizer with a chat template, as a folder: the one of the base that will be trained.
+Counted is with the tokenizer and chat template of the model that will be trained. A fixture of the
+suites, `recipe`, holds what the configuration says of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from tunegate.checking import check
-from tunegate.dataset import Dataset, Example, content_text
+from tunegate.dataset import Dataset, Example
+from tunegate.encode import Unfit
 from tunegate.findings import Finding
+from tunegate.recipe import Recipe
+from tunegate.template import Unrendered
+
+from .counting import Counted, Counter, counter
 
 
 @check
-def find(
-    dataset: Dataset, folder: Path | str, *, max_length: int, epochs: int = 3
-) -> Iterator[Finding]:
-    """No answer is cut at `max_length` tokens, and every row has a token to learn.
+def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
+    """No answer is cut at the longest row, and every row has tokens to learn, the turn's end too.
 
-    Learnt are the assistant's messages whose `weight` is not 0, from behind the generation prompt.
-    A hint says how long rows are, and how many tokens `epochs` rounds make. Raises ValueError where
-    `folder` holds no tokenizer with a chat template.
+    Learnt are the assistant's messages whose `weight` is not 0, from behind the generation prompt,
+    which must be how the row begins, to the token that ends the turn. A row longer than
+    `recipe.max_length` is a finding; a hint where the trainer sets it aside or cuts its start
+    (`on_overflow`), or where the count is an estimate. Further hints: how long rows are, how many
+    tokens the epochs make, and their price. Without a recipe a hint says that nothing was checked.
+
+    Local models: the rule of the QLoRA trainer (`tunegate.encode`), with the base's own template.
+    OpenAI's: 3 tokens a message, 1 a name, 3 for the reply, and tiktoken's for each text, as in
+    OpenAI's cookbook, "How to count tokens with tiktoken"; where the encoding's file is not in
+    tiktoken's cache nothing is downloaded, and 4 characters count as a token, which OpenAI's help
+    centre gives as a rule of thumb for English ("What are tokens and how to count them?").
     """
-    tokenizer = _tokenizer(Path(folder))
-    lengths = []
+    if not recipe.tokenizer:
+        yield _about("tokens", f"not checked: {recipe.missing}")
+        return
+    try:
+        count = counter(recipe.tokenizer)
+    except ImportError:
+        yield _about("tokens", "not checked: pip install 'tunegate[qlora]' brings transformers")
+        return
+    except ValueError as error:
+        yield Finding(None, None, "tokenizer", str(error))
+        return
+    yield from _counted(dataset, recipe, count)
+
+
+def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Finding]:
+    limit = min(recipe.max_length or count.longest, count.longest)
+    counts = []
     for example in dataset:
         try:
-            length, spans = _measured(example, tokenizer)
-        except Exception as error:  # a template raises whatever its author had it raise
-            why = str(error).partition("\n")[0][:120]
-            yield _at(example, "template", f"the chat template refuses the row: {why}")
+            counted = count(example)
+        except (Unfit, Unrendered) as error:
+            why = str(error).removeprefix(f"line {example.line}: ")
+            yield Finding(example.row, example.line, "template", why)
             continue
-        lengths.append(length)
-        yield from _fitting(example, length, spans, max_length)
-    if lengths:
-        yield Finding(None, None, "tokens", _amount(lengths, max_length, epochs), hint=True)
-
-
-def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        why = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{folder} holds no tokenizer that can be read: {why}") from None
-    if not tokenizer.chat_template:
-        raise ValueError(f"the tokenizer in {folder} has no chat template (chat_template.jinja)")
-    return tokenizer
-
-
-def _measured(example: Example, tokenizer: Any) -> tuple[int, list[tuple[int, int]]]:
-    """Return the tokens of a row, and where those that are learnt begin and end."""
-    messages = [dict(m) | {"content": content_text(m)} for m in example.messages]
-    learnt = [m["role"] == "assistant" and m.pop("weight", 1) != 0 for m in messages]
-    length = _count(messages, tokenizer)
-    spans = []
-    for i in (i for i, counts in enumerate(learnt) if counts):
-        last = i + 1 == len(messages)
-        end = length if last else _count(messages[: i + 1], tokenizer)
-        spans.append((_count(messages[:i], tokenizer, prompt=True), end))
-    return length, spans
-
-
-def _count(messages: list[dict[str, Any]], tokenizer: Any, prompt: bool = False) -> int:
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
-    found: Mapping[str, list[int]] = tokenizer(text, add_special_tokens=False)
-    return len(found["input_ids"])
+        counts.append(counted)
+        yield from _fitting(example, counted, limit, recipe, count.estimate)
+    if counts:
+        yield _about("tokens", _lengths(counts, limit))
+    if counts and dataset.split in ("", "train"):
+        yield _about("tokens", _amount(counts, recipe))
+    if counts and count.estimate:
+        yield _about("tokens", f"an estimate: {count.estimate}")
 
 
 def _fitting(
-    example: Example, length: int, spans: list[tuple[int, int]], limit: int
+    example: Example, counted: Counted, limit: int, recipe: Recipe, estimate: str
 ) -> Iterator[Finding]:
-    if not any(start < min(end, limit) for start, end in spans):
-        where = (
-            f"the answer begins behind token {limit:,}" if spans else "no assistant message counts"
-        )
-        yield _at(example, "nothing to learn", f"no token of the row is learnt: {where}")
-    elif any(end > limit for _, end in spans):
-        cut = max(end for _, end in spans) - limit
-        evidence = f"{length:,} tokens: the last {cut:,} of the answer are cut at {limit:,}"
-        yield _at(example, "cut answer", f"{evidence}; raise max_length or shorten the row")
+    if not counted.learnt:
+        evidence = "no token of the row is learnt: no assistant message counts"
+        yield Finding(example.row, example.line, "nothing to learn", evidence)
+    elif counted.length > limit:
+        over = f"{counted.length:,} tokens, {counted.length - limit:,} over {limit:,}"
+        what = {"drop": "set aside", "truncate": "cut at its start"}.get(recipe.on_overflow)
+        told = f"the row is {what}" if what else "the answer is cut, or the row refused"
+        if counted.answer >= limit and not what:
+            told = f"nothing is left to learn: the answer begins behind token {counted.answer:,}"
+        remedy = "raise max_length or shorten the row"
+        hint = bool(what or estimate)
+        yield Finding(example.row, example.line, "too long", f"{over}: {told}; {remedy}", hint)
 
 
-def _amount(lengths: list[int], limit: int, epochs: int) -> str:
-    ordered = sorted(lengths)
+def _lengths(counts: Sequence[Counted], limit: int) -> str:
+    ordered = sorted(c.length for c in counts)
     middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    rows = (
-        f"half the rows have at most {middle:,} tokens, 99 % at most {high:,}, all {ordered[-1]:,}"
-    )
-    return f"{rows} (max_length {limit:,}); {epochs} epochs are {epochs * sum(ordered):,} tokens"
+    rows = f"half the rows have at most {middle:,} tokens, 99 % at most {high:,}"
+    most = f"all {ordered[-1]:,}" + (f"; {limit:,} fit" if limit < 10**9 else "")
+    least = min(c.learnt for c in counts)
+    return f"{rows}, {most}; at least {least:,} a row are learnt"
 
 
-def _at(example: Example, kind: str, evidence: str) -> Finding:
-    return Finding(example.row, example.line, kind, evidence)
+def _amount(counts: Sequence[Counted], recipe: Recipe) -> str:
+    total, epochs = sum(c.length for c in counts), recipe.epochs
+    learnt, price = sum(c.learnt for c in counts), recipe.price_per_million
+    amount = f"{total:,} tokens an epoch, {learnt:,} of them learnt; {epochs:,} epochs"
+    if price is None:
+        return f"{amount}: {epochs * total:,} tokens"
+    return f"{amount}, about ${epochs * total * price / 1e6:,.2f} at ${price:,.2f} per million"
+
+
+def _about(kind: str, evidence: str) -> Finding:
+    return Finding(None, None, kind, evidence, hint=True)

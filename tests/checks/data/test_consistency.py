@@ -145,3 +145,20 @@ def test_labels_that_were_all_seen_are_silent() -> None:
 def test_a_value_that_is_null_in_all_other_replies_fits() -> None:
     empty, filled = json.dumps({"note": None}), json.dumps({"note": "late"})
     assert not consistency.output_format(dataset(*[empty] * 5, filled))
+
+
+def test_the_system_prompt_of_inference_is_that_of_every_row() -> None:
+    assert not consistency.inference(dataset("a", "b"), "Be brief.")
+    mixed = dataset("a", "b", "c", system=["Be brief.", "", "Be brief"])
+    missing, short = consistency.inference(mixed, "Be brief.")
+    assert (missing.row, short.row) == (1, 2)
+    assert missing.evidence == (
+        "1 of 3 rows have another than inference: from character 1 on no text instead of"
+        " 'Be brief.'"
+    )
+    assert "1 of 3 rows have another than inference: from character 9" in short.evidence
+
+
+def test_white_space_at_the_end_of_the_prompt_of_inference_is_a_finding() -> None:
+    (finding,) = consistency.inference(dataset("a"), "Be brief.\n")
+    assert finding.evidence.endswith("; the white space around the latter is all that differs")

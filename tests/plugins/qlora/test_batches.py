@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
+from tunegate.encode import IGNORED, Row
 from tunegate_qlora import loss
 from tunegate_qlora.batches import LengthGrouped, collator
 from tunegate_qlora.config import Decoding
-from tunegate_qlora.encode import IGNORED, Row
 from tunegate_qlora.quantise import load
 
 ROWS = [Row(i, [5] * (3 + i % 40), [IGNORED] * (1 + i % 40) + [5, 5]) for i in range(230)]

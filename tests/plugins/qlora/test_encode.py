@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tiny_llama import CHATML, make_base, ticket
 
 from tunegate.dataset import Dataset, Example
-from tunegate_qlora.encode import IGNORED, Unfit, encode, encode_all
-from tunegate_qlora.template import Unrendered, load
+from tunegate.encode import IGNORED, Unfit, encode, encode_all
+from tunegate.template import Unrendered
+from tunegate_qlora.template import load
 
 
 def example(*turns: tuple[str, Any], **fields: Any) -> Example:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tunegate_qlora.encode import IGNORED, Row, Unfit
+from tunegate.encode import IGNORED, Row, Unfit
 from tunegate_qlora.fit import fit
 
 

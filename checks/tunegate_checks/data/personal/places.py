@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tunegate import Dataset, Example
+from tunegate.shards import told
 
 _NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
 _TAIL = 80  # characters of the message before, which may ask for the number that follows
@@ -16,22 +17,28 @@ _CODES = frozenset({"role", "type"})
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A text of a row, its path (`messages[1]`, `meta.phone`) and what stands just before it."""
+    """A text of a row, its path (`messages[1]`, `meta.phone`) and what stands just before it.
+
+    `about` is the text again where rows share it: what is found there is found in no one row.
+    """
 
     path: str
     before: str
     text: str
+    about: str = ""
 
 
 def texts(dataset: Dataset) -> Iterator[tuple[Example, Place]]:
     """Yield every text of every row; a system prompt that rows share comes with the first only."""
-    shared: set[str] = set()
+    before = (p for message in told(dataset) for p in _within(message, "", ""))
+    shared = {place.text for place in before}
     for example in dataset:
         for place in _of(example):
             if _is_system(example, place.path):
                 if place.text in shared:
                     continue
                 shared.add(place.text)
+                place = replace(place, about=place.text)
             yield example, place
 
 

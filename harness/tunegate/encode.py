@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tunegate.dataset import Example, content_text
-
+from .dataset import Example, content_text
 from .template import Messages, Template, Unrendered
 
-IGNORED = -100  # the label that PyTorch's cross entropy passes over
+IGNORED = -100  # the label that cross entropy passes over, in PyTorch and everywhere else
 
 
 class Unfit(ValueError):

@@ -1,0 +1,142 @@
+"""The rubric: what a judge is to look at, from a TOML file that people can read."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from tunegate.config import Section, explain
+from tunegate.project import ConfigError
+from tunegate.sealed import digest_of
+
+Marks = Mapping[str, int]  # criterion: met or not; on a scale "score": the number
+WIDEST = 100  # steps of a scale; judges hold five apart, hardly ten
+
+
+def _named(text: str) -> str:
+    if not text.isidentifier() or not text.isascii():
+        raise ValueError("an id is ASCII letters, digits and _, such as `polite`")
+    return text
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("an empty text")
+    return text.strip()
+
+
+Id = Annotated[str, AfterValidator(_named)]
+Text = Annotated[str, AfterValidator(_said)]
+
+
+class Criterion(Section):
+    """A question about a reply that is answered yes or no; yes is good."""
+
+    id: Id
+    question: Text
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
+class Rubric(Section):
+    """What a judge is told: yes/no `criteria`, or a `scale` with `anchors` that describe it.
+
+    A reply passes from `pass_from` on: for criteria the share of their weights that must be met
+    (default 1, all), for a scale the score. With `reference` the judge sees the expected reply too.
+    """
+
+    name: Text
+    instructions: Text
+    reference: bool = False
+    criteria: tuple[Criterion, ...] = ()
+    scale: tuple[int, int] | None = None
+    anchors: dict[str, Text] = Field(default_factory=dict)
+    pass_from: float | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Rubric:
+        if problem := (self._scale_problem() if self.scale else self._criteria_problem()):
+            raise ValueError(problem)
+        return self
+
+    def _criteria_problem(self) -> str:
+        ids = [c.id for c in self.criteria]
+        if not ids:
+            return "neither criteria nor a scale: write [[criteria]] tables, or scale = [1, 5]"
+        if twins := sorted({i for i in ids if ids.count(i) > 1}):
+            return f"two criteria have the id {twins[0]!r}"
+        if self.anchors:
+            return "anchors describe a scale: with criteria leave them out"
+        if self.pass_from is not None and not 0 < self.pass_from <= 1:
+            return f"pass_from = {self.pass_from:g}: a share of the weights, above 0, at most 1"
+        return ""
+
+    def _scale_problem(self) -> str:
+        low, high = self.scale or (0, 0)
+        if self.criteria:
+            return "both criteria and a scale: keep one, or write two rubrics"
+        if not 1 <= high - low <= WIDEST:
+            return f"scale = [{low}, {high}]: the lowest score, then a higher one, as in [1, 5]"
+        valid = [str(score) for score in range(low, high + 1)]
+        if wrong := [key for key in self.anchors if key not in valid]:
+            return f"anchors.{wrong[0]}: not a score of the scale; valid: {low} to {high}"
+        if not {valid[0], valid[-1]} <= set(self.anchors):
+            return f"[anchors] must say at least what {low} and {high} mean: judges guess otherwise"
+        if self.pass_from is None or not low < self.pass_from <= high:
+            return f"pass_from: from which score on a reply passes, above {low}, at most {high}"
+        return ""
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the rubric says; comments and order of keys aside."""
+        return digest_of(self.model_dump(mode="json"))
+
+    def mark(self, marks: Marks) -> float:
+        """Return the weight of the criteria that are met, as a share of all; or the score."""
+        if self.scale:
+            return float(marks["score"])
+        met = sum(c.weight for c in self.criteria if marks[c.id])
+        return met / sum(c.weight for c in self.criteria)
+
+    def passes(self, marks: Marks) -> bool:
+        """Say whether a reply with these marks is good enough."""
+        wanted = 1.0 if self.pass_from is None else self.pass_from
+        return self.mark(marks) >= wanted - 1e-9  # weights are summed in floats
+
+    def extremes(self) -> tuple[Marks, Marks]:
+        """Return the worst and the best marks there are."""
+        if self.scale:
+            return {"score": self.scale[0]}, {"score": self.scale[1]}
+        return {c.id: False for c in self.criteria}, {c.id: True for c in self.criteria}
+
+
+def load(path: Path) -> Rubric:
+    """Read a rubric; raises ConfigError naming the file, the key, and what is valid."""
+    __tracebackhide__ = True
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"the rubric {path} cannot be read: {why}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    try:
+        return Rubric.model_validate(table)
+    except ValidationError as error:
+        lines = [f"{path}: {_explained(e)}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _explained(error: Any) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(said)
+    if error["type"] == "missing":
+        return f"{'.'.join(map(str, error['loc']))} is missing"
+    if error["type"] == "extra_forbidden" and error["loc"][0] == "criteria":
+        error = {**error, "loc": error["loc"][2:]}
+        return f"a criterion: {explain(error, Criterion)}"
+    return explain({**error, "msg": said}, Rubric)

@@ -1,0 +1,106 @@
+"""Answers that are code: do they parse, and do they pass a command of yours?"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
+from tunegate.findings import Finding, Findings
+from tunegate.predictions import Prediction, Predictions
+from tunegate.score import Score, proportion
+
+from .sandbox import run
+
+_FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+SIGNATURE = "code: the one ``` block of an answer, else all of it"
+LANGUAGES = ("python", "json")
+
+Judge = Callable[[str], str]  # code -> why it does not pass, "" where it does
+
+
+def code(answer: str) -> str:
+    """Return the code of an answer: what stands in its ``` block, if there is exactly one."""
+    blocks = _FENCE.findall(answer)
+    return str(blocks[0]) if len(blocks) == 1 else answer
+
+
+def parses(predictions: Predictions, language: str = "python") -> Score:
+    """Return the share of answers that parse, as Python (by `ast`, of this version) or JSON.
+
+    Nothing is run. Another language: `passes(predictions, ["node", "--check", "{file}"])`. Raises
+    ValueError for a language it does not know.
+    """
+    if language not in LANGUAGES:
+        valid = ", ".join(LANGUAGES)
+        raise ValueError(f"language is {language!r}; valid: {valid}; others: passes(command)")
+    judge = _python if language == "python" else _json
+    return _score(f"parses as {language}", predictions, judge, f"{language}; {SIGNATURE}")
+
+
+def passes(
+    predictions: Predictions, command: Sequence[str], *, timeout: float = 10, suffix: str = ".txt"
+) -> Score:
+    """Return the share of answers on which a command ends with status 0.
+
+    The command is a list of words; no shell reads it. Where a word is `{file}`, the code stands in
+    that file (its name ends in `suffix`), in an empty folder the command runs in; else it comes on
+    standard input. After `timeout` seconds it and its children are killed: not passed. Its
+    environment holds PATH, a HOME in that folder and the locale: none of your keys. It is no
+    sandbox beyond that: a command that runs what a model wrote belongs into a container. Raises
+    ValueError for a command that is not there.
+    """
+    if isinstance(command, str) or not command:
+        raise ValueError(
+            f"command is {command!r}; a list of words: ['node', '--check', '{{file}}']"
+        )
+
+    def judge(text: str) -> str:
+        return run(list(command), text, timeout, suffix)
+
+    signature = f"{' '.join(command)}, {timeout:g} s; {SIGNATURE}"
+    return _score(f"passes {command[0]}", predictions, judge, signature)
+
+
+def _score(name: str, predictions: Predictions, judge: Judge, signature: str) -> Score:
+    with ThreadPoolExecutor(cpu_count() or 1) as pool:
+        found = list(pool.map(lambda p: _judged(p, judge), predictions))
+    wrong = [finding for finding in found if finding is not None]
+    n = len(predictions)
+    return proportion(
+        name, n - len(wrong), n, misses=Findings(name, wrong, split="test", n=n),
+        errors=len(predictions.errors), signature=signature,
+    )  # fmt: skip
+
+
+def _judged(p: Prediction, judge: Judge) -> Finding | None:
+    if p.error:
+        return Finding(p.row, p.line, "no answer", p.error)
+    why = judge(code(p.got)) if p.got.strip() else "the answer is empty"
+    return Finding(p.row, p.line, "code", why) if why else None
+
+
+def _python(text: str) -> str:
+    import ast
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SyntaxWarning: "is" with a literal
+            ast.parse(text)
+    except SyntaxError as error:
+        return f"{error.msg}, line {error.lineno} of the code"
+    except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, deep nesting
+        return f"cannot be parsed: {error or type(error).__name__}"
+    return ""
+
+
+def _json(text: str) -> str:
+    from tunegate.strictjson import Unreadable, parse
+
+    try:
+        parse(text)
+    except Unreadable as error:
+        return error.evidence
+    return ""

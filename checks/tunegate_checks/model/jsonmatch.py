@@ -1,0 +1,162 @@
+"""Answers that are JSON: are they valid, and which of their fields are right?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from tunegate.findings import Finding, Findings
+from tunegate.predictions import Prediction, Predictions
+from tunegate.score import Score, proportion
+from tunegate.strictjson import Unreadable, parse
+
+from .labelled import shortened
+from .metric import Metric, mean
+
+SIGNATURE = "the whole answer is one JSON value; no NaN, no key twice, no fence around it"
+WHOLE = "(the answer)"  # where it is no object
+
+Path = tuple[str, ...]  # the keys that lead to a field
+
+
+def expected(predictions: Predictions) -> bool:
+    """Tell whether the test set asks for JSON: at least half of the replies are objects, arrays."""
+    values = [_value(p.expected) for p in predictions]
+    return len(values) > 0 and sum(isinstance(v, dict | list) for v in values) * 2 >= len(values)
+
+
+def valid(predictions: Predictions) -> Score:
+    """Return the share of answers that are JSON, with Wilson's interval; misses say why not."""
+    wrong = list(_invalid(predictions))
+    n = len(predictions)
+    misses = Findings("invalid JSON", wrong, split="test", n=n)
+    return proportion(
+        "valid JSON", n - len(wrong), n,
+        misses=misses, errors=len(predictions.errors), signature=SIGNATURE,
+    )  # fmt: skip
+
+
+def _invalid(predictions: Predictions) -> Iterator[Finding]:
+    for p in predictions:
+        if p.error:
+            yield Finding(p.row, p.line, "no answer", p.error)
+            continue
+        try:
+            parse(p.got)
+        except Unreadable as error:
+            yield Finding(p.row, p.line, "not JSON", f"{error.evidence}: {shortened(p.got, 40)!r}")
+
+
+def fields() -> Metric:
+    """Return the mean share of fields that are right, 0 to 1, as a metric.
+
+    Per example: the fields that stand in both with the same value, of those that stand in either (a
+    field too many is as wrong as one that lacks). An object inside is compared field by field, an
+    array as a whole; 1 is 1.0, but not true. Invalid JSON has no field right. Its detail is the
+    table of `by_field`, its misses say what differs.
+    """
+    return mean(
+        "JSON fields", _share, signature=f"fields right of fields in either; {SIGNATURE}",
+        misses=misses, detail=table,
+    )  # fmt: skip
+
+
+def misses(predictions: Predictions) -> Findings:
+    """Return every field that is not as expected: lacking, unknown, or of another value."""
+    return Findings("JSON fields", _differences(predictions), split="test", n=len(predictions))
+
+
+def by_field(predictions: Predictions) -> dict[str, Score]:
+    """Return, for each field that is expected, the share of examples that have it right."""
+    wanted: Counter[Path] = Counter()
+    right: Counter[Path] = Counter()
+    spared: Counter[Path] = Counter()
+    for p in predictions:
+        there, got = _paths(_value(p.expected)), _answered(p)
+        wanted.update(list(there))
+        right.update(path for path, value in there.items() if got.get(path) == value)
+        spared.update(list(there) if p.error else ())
+    return {
+        _name(path): proportion(
+            f"field {_name(path)}", right[path], n, errors=spared[path], signature=SIGNATURE
+        )
+        for path, n in wanted.most_common()
+    }
+
+
+def table(predictions: Predictions) -> str:
+    """Return the table of `by_field`, the worst field first."""
+    scores = sorted(by_field(predictions).items(), key=lambda item: float(item[1]))
+    lines = [
+        f"{float(s):>7.1%}  {s.hits:>6,} of {s.n:>6,}  {shortened(path, 50)}" for path, s in scores
+    ]
+    return "\n".join(lines)
+
+
+def _share(p: Prediction) -> float:
+    wanted, got = _paths(_value(p.expected)), _answered(p)
+    either = wanted.keys() | got.keys()
+    same = sum(path in got and got[path] == value for path, value in wanted.items())
+    return same / len(either) if either else 0.0
+
+
+def _differences(predictions: Predictions) -> Iterator[Finding]:
+    for p in predictions:
+        wanted, got = _paths(_value(p.expected)), _answered(p)
+        if p.error:
+            yield Finding(p.row, p.line, "no answer", p.error)
+            continue
+        for path in wanted | got:
+            if wanted.get(path) != got.get(path):
+                kind = (
+                    "lacking" if path not in got else "unknown" if path not in wanted else "value"
+                )
+                told = f"expected {_shown(wanted, path)}, got {_shown(got, path)}"
+                yield Finding(p.row, p.line, kind, f"{_name(path)}: {told}")
+
+
+def _name(path: Path) -> str:
+    return ".".join(path) or WHOLE
+
+
+def _shown(paths: dict[Path, str], path: Path) -> str:
+    return shortened(paths[path], 40) if path in paths else "nothing"
+
+
+_NOTHING = object()
+
+
+def _value(text: str) -> Any:
+    try:
+        return parse(text)
+    except Unreadable:
+        return _NOTHING
+
+
+def _answered(p: Prediction) -> dict[Path, str]:
+    return {} if p.error else _paths(_value(p.got))
+
+
+def _paths(value: Any, above: Path = ()) -> dict[Path, str]:
+    """Return the path of each field and its value, written so that what is equal looks equal."""
+    if value is _NOTHING:
+        return {}
+    if not isinstance(value, dict) or not value:
+        return {above: json.dumps(_even(value), sort_keys=True, ensure_ascii=False)}
+    found: dict[Path, str] = {}
+    for key, item in value.items():
+        found |= _paths(item, (*above, key))
+    return found
+
+
+def _even(value: Any) -> Any:
+    """Return a value in which 1.0 is 1; true stays true."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_even(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _even(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,98 @@
+"""A metric: what is summed over the examples, and what is made of the sums.
+
+That is all it takes to give any score an interval and to compare two models example by example.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunegate.findings import Findings
+from tunegate.predictions import Prediction, Predictions
+from tunegate.score import Score
+
+from . import bootstrap
+from .spared import spared
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Metric:
+    """Called on predictions it returns their Score, with a percentile bootstrap interval.
+
+    `statistics` returns (n, k) numbers, a row per prediction; one without an answer counts as
+    badly as it can. `combine` makes the score of their column sums, (..., k) to (...), and of n.
+    `binary`: each example is right or wrong, and the score is the share of those that are right.
+    """
+
+    name: str
+    statistics: Callable[[Predictions], Array]
+    combine: Callable[[Array, int], Array]
+    signature: str = ""
+    binary: bool = False
+    misses: Callable[[Predictions], Findings] | None = None
+    detail: Callable[[Predictions], str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __call__(self, predictions: Predictions) -> Score:
+        n = len(predictions)
+        if not n:
+            return Score(math.nan, name=self.name)
+        value, low, lower, high = self._measured(predictions)
+        answered = not predictions.errors
+        best = (value, low, lower, high) if answered else self._measured(spared(predictions))
+        return Score(
+            value, name=self.name, n=n, low=low, high=high, lower=lower,
+            errors=len(predictions.errors), if_right=best[0], lower_if_right=best[2],
+            misses=self.misses(predictions) if self.misses else None,
+            detail=self.detail(predictions) if self.detail else "", signature=self.signature,
+        )  # fmt: skip
+
+    def _measured(self, predictions: Predictions) -> tuple[float, float, float, float]:
+        """Return the value, and the 2.5, 5 and 97.5 % quantiles of what resamples gave."""
+        import numpy as np
+
+        statistics = self.statistics(predictions)
+        drawn = self.combine(bootstrap.sums(statistics), len(statistics))
+        low, lower, high = np.quantile(drawn, [0.025, 0.05, 0.975])
+        return self.value(statistics), float(low), float(lower), float(high)
+
+    def value(self, statistics: Array) -> float:
+        """Return the score of all the examples."""
+        return float(self.combine(statistics.sum(axis=0), len(statistics)))
+
+
+def mean(
+    name: str,
+    value: Callable[[Prediction], float],
+    *,
+    signature: str = "",
+    misses: Callable[[Predictions], Findings] | None = None,
+    detail: Callable[[Predictions], str] | None = None,
+) -> Metric:
+    """Return the metric that is the mean of a value per prediction; of an error, make it the worst.
+
+    `mean("politeness", lambda p: float("please" in p.got))` is a metric of your own.
+    """
+
+    def statistics(predictions: Predictions) -> Array:
+        import numpy as np
+
+        return np.array([[value(p)] for p in predictions], dtype=np.float64)
+
+    return Metric(name, statistics, average, signature, misses=misses, detail=detail)
+
+
+def average(sums: Array, n: int) -> Array:
+    """Combine sums of one column into a mean."""
+    mean: Array = sums[..., 0] / n
+    return mean

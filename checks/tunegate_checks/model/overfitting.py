@@ -1,0 +1,108 @@
+"""Overfitting: what the loss curves of the candidate's run say about when it should have stopped.
+
+The measures are Prechelt's (1998, *Early Stopping - But When?*, in: Neural Networks: Tricks of the
+Trade): the generalisation loss, which is the validation loss over the lowest one so far, less 1,
+and strips in which the validation loss keeps rising.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tunegate.checking import check
+from tunegate.findings import Finding
+
+STRIP = 2  # risings in a row: Prechelt's UP_2
+# Nats a token. Near 0 a loss doubles by chance: 0.01 is a token that was given 99 % of the
+# probability rather than 100 %.
+FLOOR = 0.01
+
+Reading = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A validation loss, and the mean training loss since the one before."""
+
+    epoch: float
+    validation: float
+    train: float
+
+
+@check
+def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -> Iterator[Finding]:
+    """The training ended where its validation loss was lowest, or nearly so.
+
+    "rising": the last `strip` validation losses each rose while the training loss fell: the model
+    learns its rows by heart. "early stop": the last validation loss exceeds the lowest by more than
+    the share `most` (Prechelt's GL; 0.05 is his GL_5): an earlier stop would have given a lower
+    one. Differences below 0.01 nats a token are none. The gap between both losses is a hint.
+    Where replies are free prose a model can still become better to read (Ouyang et al. 2022, 3.5):
+    then measure that, and raise the limit. `curves`: the readings of a run's `curves.jsonl`, with
+    `step`, `epoch` and `train_loss` or `validation_loss`; without any, a hint says so.
+    """
+    epochs = _epochs(curves)
+    if not epochs:
+        yield _hint("no curves", _without(curves))
+        return
+    last, best = epochs[-1], min(epochs, key=lambda e: e.validation)
+    if len(epochs) > strip and _rising(epochs[-strip - 1 :]):
+        yield _rose(epochs[-strip - 1], last)
+    if last.validation > best.validation * (1 + most) and _matters(best, last):
+        yield _too_late(best, last)
+    told = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
+    yield _hint("gap", f"{told}: a gap of {last.validation - last.train:.3g} nats a token")
+    if len(epochs) == 1:
+        yield _hint("one reading", "one validation loss is no curve: train for two epochs or more")
+
+
+def _epochs(curves: Sequence[Reading]) -> list[Epoch]:
+    """Return each validation loss with the mean of the training losses since the one before."""
+    epochs: list[Epoch] = []
+    losses: list[float] = []
+    for reading in sorted(curves, key=lambda r: (r.get("step", 0), "validation_loss" in r)):
+        if "train_loss" in reading:
+            losses.append(reading["train_loss"])
+        if "validation_loss" in reading:
+            train = sum(losses) / len(losses) if losses else float("nan")
+            epoch = reading.get("epoch", len(epochs) + 1)
+            epochs.append(Epoch(epoch, reading["validation_loss"], train))
+            losses = []
+    return epochs
+
+
+def _rising(epochs: Sequence[Epoch]) -> bool:
+    pairs = list(pairwise(epochs))
+    falls = all(later.train < before.train for before, later in pairs)
+    rises = all(later.validation > before.validation for before, later in pairs)
+    return rises and falls and _matters(epochs[0], epochs[-1])
+
+
+def _matters(before: Epoch, later: Epoch) -> bool:
+    return later.validation - before.validation > FLOOR
+
+
+def _rose(before: Epoch, last: Epoch) -> Finding:
+    validation = f"the validation loss rose from {before.validation:.3g} to {last.validation:.3g}"
+    training = f"the training loss fell from {before.train:.3g} to {last.train:.3g}"
+    epochs = f"from epoch {before.epoch:g} to {last.epoch:g}"
+    return Finding(None, None, "rising", f"{epochs} {validation}, while {training}")
+
+
+def _too_late(best: Epoch, last: Epoch) -> Finding:
+    more = 100 * (last.validation / best.validation - 1) if best.validation else float("inf")
+    losses = f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
+    evidence = f"validation loss {losses}, {more:.0f} % more: stop after epoch {best.epoch:g}"
+    return Finding(None, None, "early stop", evidence)
+
+
+def _without(curves: Sequence[Reading]) -> str:
+    if curves:
+        return "no validation loss was measured: train with a validation split"
+    return "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
+
+
+def _hint(kind: str, evidence: str) -> Finding:
+    return Finding(None, None, kind, evidence, hint=True)

@@ -1,0 +1,83 @@
+"""Shrinking: a flip as small as it can be made, so that a person sees what did it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tunegate.extraction import Rule
+from tunegate.predictions import Ask
+
+from .metamorphic import Perturbation
+
+if TYPE_CHECKING:
+    from .robustness import Trial
+
+_WORD = re.compile(r"\S+\s*")
+
+
+class Shrinker:
+    """Cuts flips in halves for as long as one half still flips, from the same label.
+
+    Both ways of writing a half are asked, those of several flips in one batch; `calls` bounds the
+    questions. It is the first and cheapest step of delta debugging: Zeller & Hildebrandt 2002,
+    *Simplifying and isolating failure-inducing input*, IEEE TSE 28(2).
+    """
+
+    def __init__(
+        self, ask: Ask, label: Rule, perturbations: Mapping[str, Perturbation], calls: int
+    ) -> None:
+        self.ask, self.label, self.perturbations = ask, label, perturbations
+        self.left = calls
+
+    def shrink(self, flipped: Sequence[Trial]) -> list[Trial]:
+        """Return the flips, smaller where the calls sufficed: one of each kind goes first."""
+        done: list[Trial] = []
+        for wave in _waves(flipped):
+            while wave:
+                smaller = self._halved(wave)
+                done += [t for i, t in enumerate(wave) if i not in smaller]
+                wave = [smaller[i] for i in sorted(smaller)]
+        return done
+
+    def _halved(self, trials: Sequence[Trial]) -> dict[int, Trial]:
+        """Return, by place, the first half of each flip that flips as well."""
+        from .robustness import rewritten
+
+        halves = [(i, half) for i, trial in enumerate(trials) for half in self._halves(trial)]
+        halves = halves[: self.left // 2]
+        self.left -= 2 * len(halves)
+        texts = [(h.example, text) for _, h in halves for text in (h.plain, h.written)]
+        answers = self.ask(rewritten(texts)) if texts else []
+        read = [None if a.error else self.label.read(a.got) for a in answers]
+        found: dict[int, Trial] = {}
+        for (i, half), before, after in zip(halves, read[::2], read[1::2], strict=True):
+            if before == half.before and after not in (before, None):
+                found.setdefault(i, replace(half, after=after))
+        return found
+
+    def _halves(self, trial: Trial) -> Iterator[Trial]:
+        plain, written = _WORD.findall(trial.plain), _WORD.findall(trial.written)
+        middle = len(plain) // 2
+        for part in (slice(0, middle), slice(middle, None)) if middle else ():
+            half = "".join(plain[part])
+            aligned = len(plain) == len(written)  # else words came in front: write it anew
+            other = "".join(written[part]) if aligned else self._written(trial.kind, half)
+            if half != other:
+                yield replace(trial, plain=half, written=other)
+
+    def _written(self, kind: str, text: str) -> str:
+        return self.perturbations[kind](text, 0)
+
+
+def _waves(flipped: Sequence[Trial]) -> list[list[Trial]]:
+    """Return the first flip of each kind, then the second of each, and so on."""
+    waves: defaultdict[int, list[Trial]] = defaultdict(list)
+    seen: defaultdict[str, int] = defaultdict(int)
+    for trial in flipped:
+        waves[seen[trial.kind]].append(trial)
+        seen[trial.kind] += 1
+    return [waves[i] for i in sorted(waves)]

@@ -1,0 +1,70 @@
+"""Which columns of a CSV or Parquet file become messages: looked at before the first test."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from .project import ConfigError, nearest
+from .reader import FOREIGN
+from .tables import DELIMITERS
+
+EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+def check_columns(path: Path, columns: Mapping[str, str]) -> None:
+    """Raise ConfigError where a file and `data.columns` do not belong together."""
+    if not is_table(path, bool(columns)):
+        if columns:
+            what = f"{path} is JSON, and data.columns is for CSV and Parquet"
+            raise ConfigError(f"{what}: take the columns out, or name tables for all splits")
+        return
+    names = header(path, columns)
+    has = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
+    if not columns:
+        raise ConfigError(f"{has}\nsay which of them is the prompt, and which the reply; {EXAMPLE}")
+    for field, column in columns.items():
+        if column not in names:
+            wrong = f"data.columns.{field} = {column!r}: no such column{nearest(column, names)}"
+            raise ConfigError(f"{wrong}\n{has}")
+
+
+def is_table(path: Path, mapped: bool = False) -> bool:
+    """Tell CSV and Parquet by name or first bytes; a `mapped` file is one unless it is JSON."""
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if path.suffix.lower() in TABLES or head.startswith(b"PAR1"):
+        return True
+    return mapped and not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
+
+
+def header(path: Path, columns: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of a table's columns; raises ConfigError where it is no table.
+
+    Among delimiters the one that brings all of `columns` to light wins, else the one that brings
+    the most.
+    """
+    with path.open("rb") as file:
+        first = file.readline()
+    if first.startswith(b"PAR1"):
+        return _parquet(path)
+    for magic, what in FOREIGN.items():
+        if first.startswith(magic):
+            raise ConfigError(f"{path}: {what}")
+    text = first.decode("utf-8-sig", "replace")
+    found = [next(csv.reader([text], delimiter=d), []) for d in DELIMITERS]
+    wanted = set((columns or {}).values())
+    return next((names for names in found if wanted and wanted <= {*names}), max(found, key=len))
+
+
+def _parquet(path: Path) -> list[str]:
+    try:
+        schema = import_module("pyarrow.parquet").read_schema(path)
+    except ImportError:
+        raise ConfigError(f"{path}: Parquet needs pyarrow: pip install pyarrow") from None
+    except Exception as error:  # whatever pyarrow raises for a damaged file
+        raise ConfigError(f"{path} is not Parquet: {str(error).partition('. ')[0]}") from None
+    return [str(name) for name in schema.names]

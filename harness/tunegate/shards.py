@@ -1,0 +1,251 @@
+"""Row checks, shard by shard: in this process, in several, or on a cluster, with one result.
+
+A shard is a Dataset of consecutive rows, which keep their numbers and lines. What is found comes
+back in the order of the shards, so that it does not matter where they ran.
+
+New processes are started afresh (`spawn`) on every platform. A fork would be cheaper, but what
+is forked here has run numba, BLAS or torch: their threads are not there in the child, the locks
+they held are, and a child that meets one waits forever. On a cluster, put its executor in place:
+
+    with shards.run_on(Client("tcp://scheduler:8786").get_executor()):  # Dask
+        ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from multiprocessing.connection import wait
+from typing import Any, Concatenate, ParamSpec
+
+from .dataset import Dataset, Example
+from .findings import Finding
+
+P = ParamSpec("P")
+Messages = Sequence[Mapping[str, Any]]
+
+ROWS = 1_000  # of a shard: half a second at most, which is what Ctrl-C waits for
+MOST = 61  # processes: Windows waits for no more at once
+PAYS = 3.0  # seconds of work left: starting two processes and sending the rows takes about one
+WORKERS = "TUNEGATE_WORKERS"
+
+_executor: Executor | None = None
+
+
+class Shard(Dataset):
+    """Some rows of a dataset; `told` are the system messages that rows before it have as well."""
+
+    def __init__(self, examples: Sequence[Example], whole: Dataset, told: Messages) -> None:
+        super().__init__(examples, split=whole.split, path=whole.path, digest=whole.digest)
+        self.told = told
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What an example has worked out from its fields is not sent along."""
+        rows = [(e.row, e.line, e.fields) for e in self]
+        return _again, (rows, self.split, str(self.path), self.digest, self.told)
+
+
+def _again(
+    rows: list[tuple[int, int, dict[str, Any]]], split: str, path: str, digest: str, told: Messages
+) -> Shard:
+    whole = Dataset((), split=split, path=path, digest=digest)
+    return Shard([Example(*row) for row in rows], whole, told)
+
+
+def told(dataset: Dataset) -> Messages:
+    """Return the system messages of a shard that stand in rows before it; of a dataset, none.
+
+    A check that looks at a system prompt only where it stands first asks for them.
+    """
+    return dataset.told if isinstance(dataset, Shard) else ()
+
+
+def cut(dataset: Dataset, rows: int = 0) -> list[Shard]:
+    """Cut a dataset into shards of so many rows (1,000); an empty one is one shard."""
+    rows = rows or ROWS
+    shards, seen = [], set[str]()
+    for start in range(0, max(len(dataset), 1), rows):
+        examples = dataset[start : start + rows]
+        here = {repr(m): m for e in examples for m in e.messages if _is_system(m)}
+        shards.append(Shard(examples, dataset, [here[k] for k in here if k in seen]))
+        seen |= here.keys()
+    return shards
+
+
+def _is_system(message: Mapping[str, Any]) -> bool:
+    return message["role"] in ("system", "developer")
+
+
+@contextmanager
+def run_on(executor: Executor) -> Iterator[None]:
+    """Run row checks on this executor: any of `concurrent.futures`, so Dask's too."""
+    global _executor
+    before, _executor = _executor, executor
+    try:
+        yield
+    finally:
+        _executor = before
+
+
+def workers() -> int:
+    """Return how many processes row checks may use: the CPUs of this process.
+
+    pytest-xdist's workers share them. The environment variable TUNEGATE_WORKERS overrides it (for
+    a container that has a quota); raises ValueError where that is no number of 1 or more.
+    """
+    said = os.environ.get(WORKERS)
+    if said is not None:
+        if not (said.isascii() and said.isdigit() and int(said) > 0):
+            raise ValueError(f"{WORKERS} is {said!r}; a whole number of 1 or more is valid")
+        return int(said)
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cpus // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def run(
+    generator: Callable[Concatenate[Dataset, P], Iterator[Finding]],
+    dataset: Dataset,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Iterator[Finding]:
+    """Yield what a generator finds in the rows, in their order, wherever it runs.
+
+    Small datasets run here: the first shards tell how long the rest would take. An exception comes
+    out as if all had run here. Raises ValueError for a finding of no row.
+    """
+    for finding in _run(_Work(generator, args, kwargs), cut(dataset)):
+        if finding.row is None:
+            raise ValueError(
+                f"{generator.__module__}.{generator.__qualname__} is run on some rows at a time, "
+                f"but yields a finding of no row ({finding.kind!r}); make what looks at the whole "
+                "file a check of its own, without rows=True"
+            )
+        yield finding
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A generator and what it is called with beside the rows."""
+
+    generator: Callable[..., Iterator[Finding]]
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, shard: Shard) -> list[Finding]:
+        return list(self.generator(shard, *self.args, **self.kwargs))
+
+    @cached_property
+    def abroad(self) -> tuple[str, str, bytes] | None:
+        """The names to import it by and its arguments; None where another process cannot have it.
+
+        It cannot where a notebook or a script defines it, or something among the arguments.
+        """
+        module, name = self.generator.__module__, self.generator.__qualname__
+        found = getattr(sys.modules.get(module), name, None)
+        if module == "__main__" or inspect.unwrap(found or _Work) is not self.generator:
+            return None
+        try:
+            return module, name, pickle.dumps((self.args, self.kwargs))
+        except Exception:  # pickle raises what it likes: TypeError, AttributeError, PicklingError
+            return None
+
+
+def _run(work: _Work, shards: Sequence[Shard]) -> Iterator[Finding]:
+    if _executor is not None and work.abroad:
+        yield from _spread(work, shards, _executor)
+        return
+    most, start = workers(), time.perf_counter()
+    alone = most == 1 or multiprocessing.current_process().daemon or not work.abroad
+    for done, shard in enumerate(shards, 1):
+        yield from work(shard)
+        left = (time.perf_counter() - start) / done * (len(shards) - done)
+        if left > PAYS and not alone:
+            with _processes(min(most, MOST, len(shards) - done)) as pool:
+                yield from _spread(work, shards[done:], pool)
+            return
+
+
+def _spread(work: _Work, shards: Sequence[Shard], executor: Executor) -> Iterator[Finding]:
+    assert work.abroad
+    futures = [executor.submit(_found, *work.abroad, shard) for shard in shards]
+    try:
+        for future, shard in zip(futures, shards, strict=True):
+            found = future.result()
+            yield from work(shard) if found is None else found
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _found(module: str, name: str, arguments: bytes, shard: Shard) -> list[Finding] | None:
+    """Return what a check finds, or None for an exception: run where it is caught, it comes out
+    as itself. Not every exception can be pickled, and of one that can the traceback is lost.
+    """
+    try:
+        generator = inspect.unwrap(getattr(import_module(module), name))
+        return _Work(generator, *pickle.loads(arguments))(shard)
+    except Exception:
+        return None
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes that are deaf to Ctrl-C, and do not import `__main__`.
+
+    A script without a guard would run in each of them; none needs it, since what is defined there
+    does not go abroad. A process inherits which signals are held back, from its first moment on.
+    """
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        held = _hold(signal.SIGINT)
+        try:
+            return super().submit(*args, **kwargs)
+        finally:
+            sys.modules["__main__"] = main
+            held()
+
+
+def _hold(number: signal.Signals) -> Callable[[], object]:
+    """Hold a signal back from this thread and its children, until what is returned is called."""
+    if sys.platform == "win32":
+        return lambda: None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    return lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    spawn = multiprocessing.get_context("spawn")
+    pool = _Processes(count, spawn, initializer=_leave_with_parent)
+    try:
+        yield pool
+    finally:  # after Ctrl-C too: each process ends with the shards that it has in hand
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_with_parent() -> None:
+    """Ctrl-C is the parent's to answer; if it is killed, there is nobody left to work for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

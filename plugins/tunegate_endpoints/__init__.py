@@ -1,0 +1,16 @@
+"""Models behind an HTTP endpoint: what the plugin tells tunegate it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Register = Callable[..., Any]
+
+
+def pytest_tunegate_models(register: Register) -> None:
+    """Offer `openai:NAME` (any server that speaks its protocol) and `anthropic:NAME`."""
+    from .model import open_anthropic, open_openai
+
+    register("openai", open_openai)
+    register("anthropic", open_anthropic)

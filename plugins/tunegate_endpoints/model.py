@@ -1,0 +1,108 @@
+"""`openai:NAME` and `anthropic:NAME`: a model behind an endpoint, asked many things at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from tunegate import config
+from tunegate.budget import Budget
+from tunegate.protocols import Answer, Model, ModelUnknown, Request
+from tunegate.sealed import digest_of
+
+from .bridge import streamed
+from .clock import Clock
+from .protocols import Anthropic, OpenAI, Wire
+from .settings import Settings, settle
+
+INSTALL = "pip install 'tunegate[endpoints]'"
+
+
+@dataclass
+class Endpoint:
+    """A model behind an endpoint. The key is in no digest, no cache and no message."""
+
+    name: str
+    wire: Wire
+    settings: Settings
+    key: str = field(default="", repr=False)
+    budget: Budget = field(default_factory=Budget)
+    clock: Clock = field(default_factory=Clock)
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Of what makes the answers, not of the key or the speed. Nobody sees the weights: a server
+        # that changes them under the same name goes unnoticed.
+        s = self.settings
+        where = [self.wire.name, s.base_url.rstrip("/"), s.model]
+        self.digest = digest_of({"endpoint": where, "decoding": s.decoding})
+
+    def within(self, budget: Budget) -> Model:
+        """Return the model, spending from this budget; raise ModelUnknown without prices."""
+        s = self.settings
+        if budget.cost is not None and (s.price_in is None or s.price_out is None):
+            raise ModelUnknown(
+                f"--max-cost needs the prices of {self.name}: set price_in and price_out, in USD "
+                f'per million tokens, in [models."{self.name.partition(":")[2].partition("?")[0]}"]'
+            )
+        return replace(self, budget=budget)
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield each answer as it comes, in any order; latency is that of the try that succeeded.
+
+        Raises ModelUnknown where no request would fare better: a wrong key, name or address.
+        """
+        if requests:
+            yield from streamed(partial(self._ask, requests))
+
+    async def _ask(self, requests: Sequence[Request], emit: object) -> None:
+        from .asking import Asking
+        from .http import line
+
+        async with line(self.wire, self.settings, self.key, self.clock) as opened:
+            shared = (self.key, self.budget, self.clock, emit)
+            await Asking(opened, self.wire, self.settings, *shared).run(requests)  # type: ignore[arg-type]
+
+
+def open_openai(rest: str, root: Path) -> Model:
+    """Open `openai:NAME`; raises ModelUnknown, ConfigError."""
+    return _open(OpenAI(), rest, root)
+
+
+def open_anthropic(rest: str, root: Path) -> Model:
+    """Open `anthropic:NAME`; raises ModelUnknown, ConfigError."""
+    return _open(Anthropic(), rest, root)
+
+
+def _open(wire: Wire, rest: str, root: Path) -> Endpoint:
+    name = f"{wire.name}:{rest}"
+    if find_spec("aiohttp") is None:
+        raise ModelUnknown(f"{name} needs aiohttp: {INSTALL}")
+    tables = config.load(root).models
+    base = os.environ.get(wire.base_env) or wire.official
+    try:
+        settings, said = settle(rest, wire.name, {"base_url": base}, tables)
+        settings, said = settle(
+            rest, wire.name, {"base_url": base, **wire.defaults(settings.base_url)}, tables
+        )
+        return Endpoint(name, wire, settings, _key(wire, settings, said))
+    except ValueError as error:
+        raise ModelUnknown(f"{wire.name}:{rest.partition('?')[0]}: {error}") from None
+
+
+def _key(wire: Wire, settings: Settings, said: frozenset[str]) -> str:
+    """Return the key; a server that only base_url names gets one only where key_env says so."""
+    elsewhere = "base_url" in said and not settings.base_url.startswith(wire.official)
+    variable = settings.key_env
+    if variable is None:
+        variable = "" if elsewhere else wire.key_env
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not key:
+        raise ValueError(f"no key: the environment variable {variable} is not set (key_env)")
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(f"the environment variable {variable} holds something that is no key")
+    return key

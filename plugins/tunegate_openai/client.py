@@ -1,0 +1,82 @@
+"""The connection to the provider: address and key, and its errors in plain words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from tunegate.protocols import TrainingFailed
+
+from .config import Settings
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, OpenAI
+
+CLOSED = (
+    "the provider takes no new fine-tuning jobs from this organisation (OpenAI ends self-serve "
+    "fine-tuning for everybody on 2027-01-06). Train at a provider that speaks the same protocol "
+    "(set base_url in [train.openai]), or on your own machine: --train-with qlora"
+)
+
+
+def connect(settings: Settings) -> OpenAI:
+    """Return a client that repeats nothing of its own accord; raises TrainingFailed for no key.
+
+    A request that is sent twice can make two jobs: each caller says when it may try again.
+    """
+    from openai import OpenAI
+
+    key = os.environ.get(settings.key_env, "")
+    if not key:
+        raise TrainingFailed(f"no key: set the environment variable {settings.key_env}")
+    parts = urlsplit(settings.base_url)
+    return OpenAI(
+        api_key=key,
+        base_url=urlunsplit(parts._replace(query="")),
+        default_query=dict(parse_qsl(parts.query)),
+        default_headers={settings.key_header: key} if settings.key_header else None,
+        max_retries=0,
+    )
+
+
+@contextmanager
+def plainly(settings: Settings, doing: str) -> Iterator[None]:
+    """Turn what the openai package raises inside the block into one message, the key masked."""
+    from openai import APIConnectionError, APIStatusError, OpenAIError
+
+    try:
+        yield
+    except APIStatusError as error:
+        raise TrainingFailed(_masked(f"{doing}: {_status(error, settings)}", settings)) from None
+    except APIConnectionError as error:  # timeouts too
+        why = error.__cause__ or error
+        said = f"{doing}: {settings.base_url} does not answer ({type(why).__name__}: {why})"
+        raise TrainingFailed(_masked(said, settings)) from None
+    except OpenAIError as error:
+        raise TrainingFailed(_masked(f"{doing}: {error}", settings)) from None
+
+
+def _status(error: APIStatusError, settings: Settings) -> str:
+    code, message = error.status_code, provider_message(error)
+    if code == 401:
+        return f"401: the key in {settings.key_env} is not accepted by {settings.base_url}"
+    if code == 403 and error.code == "training_not_available":
+        return f"403: {CLOSED}"
+    if code == 429 and error.code == "insufficient_quota":
+        return f"429: the account has no credit left; the provider says: {message}"
+    return f"{code}: the provider says: {message}"
+
+
+def provider_message(error: APIStatusError) -> str:
+    """Return what the provider said, in one line of at most 300 characters."""
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else None
+    return " ".join(str(said or error.message).split())[:300]
+
+
+def _masked(text: str, settings: Settings) -> str:
+    key = os.environ.get(settings.key_env, "")
+    return text.replace(key, "[key]") if key else text

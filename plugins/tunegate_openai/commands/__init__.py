@@ -1,0 +1,1 @@
+"""What `tunegate` can do with a job at a provider."""

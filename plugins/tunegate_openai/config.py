@@ -1,0 +1,92 @@
+"""The settings of a fine-tuning job: one frozen record, every default in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Auto = Literal["auto"]
+Epochs = Annotated[int, Field(ge=1, le=50)]
+Batch = Annotated[int, Field(ge=1, le=256)]
+Multiplier = Annotated[float, Field(gt=0)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+# Epochs, batch and learning-rate multiplier for the common cases, to start from.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "classification": {"epochs": 3, "batch": 4, "learning_rate_multiplier": 1.8},
+    "style": {"epochs": 2, "batch": 8, "learning_rate_multiplier": 1.0},
+    "few": {"epochs": 5, "batch": 2, "learning_rate_multiplier": 0.5},  # fewer than 200 examples
+}
+
+# What changes nothing in the model that comes out: no part of the run's identity.
+INCIDENTAL = ("key_env", "key_header", "price_per_million", "max_cost", "longest_poll")
+
+
+class Settings(BaseModel):
+    """What `[train.openai]` takes. "auto" leaves the choice to the provider."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    base: Annotated[str, Field(min_length=1)]
+    """The model to fine-tune, by the provider's name."""
+
+    base_url: str = "https://api.openai.com/v1"
+    """The provider's address up to `/v1`; a query (Azure's `?api-version=...`) goes along."""
+
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key. The key itself is never written anywhere."""
+
+    key_header: str | None = None
+    """The header that carries the key where it is not `Authorization`: Azure's `api-key`."""
+
+    preset: Literal["classification", "style", "few"] | None = None
+    """Epochs, batch and multiplier for a common case; whatever is set beside it wins."""
+
+    method: Literal["supervised", "dpo"] = "supervised"
+    """`dpo` learns from pairs of a preferred and a non-preferred answer."""
+
+    epochs: Epochs | Auto = "auto"
+    """How often every row is seen."""
+
+    batch: Batch | Auto = "auto"
+    """Rows in one step."""
+
+    learning_rate_multiplier: Multiplier | Auto = "auto"
+    """Scales the learning rate that the provider would choose."""
+
+    beta: Annotated[float, Field(gt=0, le=2)] | Auto = "auto"
+    """DPO only: how dear it is to leave the base model's answers."""
+
+    suffix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Becomes part of the new model's name."""
+
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Sent with the job; providers promise to try, not to repeat a training bit by bit."""
+
+    integrations: list[dict[str, Any]] = []
+    """Sent as they stand, such as `{type = "wandb", wandb = {project = "tickets"}}`."""
+
+    price_per_million: Price | None = None
+    """USD per million trained tokens, from the provider's price list."""
+
+    max_cost: Price | None = None
+    """USD; a job that is estimated to cost more is not started. `--max-cost` overrules it."""
+
+    longest_poll: Annotated[float, Field(ge=0, le=600)] = 60.0
+    """Seconds between two looks at a job that nothing happens to."""
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The hyperparameters as the protocol spells them."""
+        names: dict[str, Any] = {"n_epochs": self.epochs, "batch_size": self.batch}
+        names["learning_rate_multiplier"] = self.learning_rate_multiplier
+        return {**names, "beta": self.beta} if self.method == "dpo" else names
+
+
+def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with those of their preset filled in where they say nothing."""
+    return {**PRESETS.get(str(values.get("preset")), {}), **values}

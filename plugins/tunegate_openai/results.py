@@ -1,0 +1,64 @@
+"""What a finished job leaves: its result files, the loss curves, the checkpoints."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegate.files import write_whole
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types.fine_tuning import FineTuningJob
+
+# What the result files call it, and what a run's curves call it; the last one there is wins.
+NAMES = {
+    "train_loss": "train_loss",
+    "valid_loss": "validation_loss",
+    "full_valid_loss": "validation_loss",
+}
+
+
+def fetch(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
+    """Keep the job's result files in `results/`, and its losses in `curves.jsonl`."""
+    points: list[dict[str, Any]] = []
+    for file in job.result_files or []:
+        data = _plain(client.files.content(file).content)
+        write_whole(folder / "results" / f"{file}.csv", data, mode=0o600)
+        points += _points(data)
+    if points:
+        text = "".join(json.dumps(point) + "\n" for point in points)
+        write_whole(folder / "curves.jsonl", text.encode(), mode=0o600)
+
+
+def _plain(data: bytes) -> bytes:
+    """Undo the base64 that OpenAI wraps a result file in; others send it as it is."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        return data
+
+
+def _points(data: bytes) -> Iterator[dict[str, Any]]:
+    for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))):
+        losses = {new: float(row[old]) for old, new in NAMES.items() if row.get(old)}
+        if losses and str(row.get("step", "")).isdigit():
+            yield {"step": int(row["step"]), **losses}
+
+
+def checkpoints(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:
+    """Return the models of the job's checkpoints by name: `step-90`; none where none are kept."""
+    from openai import APIStatusError
+
+    try:
+        listed = list(client.fine_tuning.jobs.checkpoints.list(job.id))
+    except APIStatusError:  # a provider without them
+        return {}
+    found = {f"step-{c.step_number}": c.fine_tuned_model_checkpoint for c in listed}
+    return {name: model for name, model in found.items() if model}

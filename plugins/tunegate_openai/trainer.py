@@ -1,0 +1,87 @@
+"""The trainer `openai`: a fine-tuning job at a provider, asked for once and waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tunegate import Dataset
+from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
+from tunegate.sealed import digest_of
+from tunegate.settings import settle
+
+from . import extra
+from .config import INCIDENTAL, Settings, with_preset
+
+
+class OpenAITrainer:
+    """Fine-tunes at OpenAI, Azure OpenAI, or any provider that speaks the same protocol."""
+
+    name = "openai"
+    incidental = INCIDENTAL
+
+    def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
+        """Return the settings, preset and defaults filled in; raises ValueError."""
+        return settle(Settings, with_preset(config)).model_dump(mode="json")
+
+    def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
+        """Return the digest of where the base is and what it is called: all that can be known."""
+        return digest_of([config["base_url"], config["base"]])
+
+    def baseline(self, config: Mapping[str, Any]) -> str:
+        """Return the model spec of the base, asked at the same provider."""
+        return spec(str(config["base"]), settle(Settings, config))
+
+    def preflight(self, plan: Plan) -> list[Problem]:
+        """Say what would make this job fail or cost too much; costs nothing."""
+        if absent := extra.missing():
+            return [Problem(absent)]
+        from .preflight import problems
+
+        return problems(plan, settle(Settings, plan.config))
+
+    def train(self, plan: Plan, folder: Path) -> Trained:
+        """Upload, ask for the job, wait for it, keep what it leaves.
+
+        Started again after it was killed it takes up the same job. Raises TrainingFailed.
+        """
+        if absent := extra.missing():
+            raise TrainingFailed(absent)
+        from . import lines, results
+        from .client import connect, plainly
+        from .progress import bar
+        from .submit import Submitter
+        from .watch import Watch
+
+        settings = settle(Settings, plan.config)
+        client = connect(settings)
+        job = Submitter(client, settings, plan, folder).job()
+        train = Dataset.read(plan.train, columns=plan.columns or None)
+        with bar() as progress:
+            where = partial(lines.where, dataset=train)
+            job = Watch(client, settings, job, folder, progress, where).until_done()
+        if not job.fine_tuned_model:
+            raise TrainingFailed(f"job {job.id} succeeded, and names no model")
+        with plainly(settings, "fetching the results"):
+            results.fetch(client, job, folder)
+            kept = results.checkpoints(client, job)
+        return Trained(
+            spec(job.fine_tuned_model, settings),
+            "",
+            {"job": job.id, "trained_tokens": job.trained_tokens or 0},
+            {name: spec(model, settings) for name, model in kept.items()},
+        )
+
+
+def spec(model: str, settings: Settings) -> str:
+    """Return the model spec of a name at this provider."""
+    from urllib.parse import urlencode
+
+    if settings.base_url == Settings(base="-").base_url:
+        return f"openai:{model}"
+    # Another provider is sent no key unless its variable is named.
+    own = {"base_url": settings.base_url, "key_env": settings.key_env}
+    own |= {"key_header": settings.key_header} if settings.key_header else {}
+    return f"openai:{model}?{urlencode(own)}"

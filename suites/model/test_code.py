@@ -1,0 +1,13 @@
+"""For code: it parses. Nothing is run.
+
+Another language, or a stricter question: `codecheck.passes(clean, ["node", "--check", "{file}"])`.
+"""
+
+from tunegate import Predictions
+from tunegate.config import Limits
+from tunegate_checks.model import codecheck
+
+
+def test_parses(clean: Predictions, task: str, limits: Limits) -> None:
+    if task == "code":
+        assert codecheck.parses(clean, "python").by(limits.mode) >= limits.parses

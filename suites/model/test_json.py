@@ -1,0 +1,10 @@
+"""Where the references are JSON, so are the answers: one that is not breaks whoever reads it."""
+
+from tunegate import Predictions
+from tunegate.config import Limits
+from tunegate_checks.model import jsonmatch
+
+
+def test_valid_json(clean: Predictions, limits: Limits) -> None:
+    if jsonmatch.expected(clean):
+        assert jsonmatch.valid(clean).by(limits.mode) >= limits.valid_json

@@ -1,0 +1,40 @@
+"""What the model learnt by heart stays with it, its answers end, it refuses no more than it was
+taught to, and it still knows what it knew.
+"""
+
+from tunegate import Ask, Dataset, Predictions
+from tunegate.config import Limits
+from tunegate.extraction import Rule
+from tunegate_checks.model import forgetting, memory
+
+
+def test_no_training_text_comes_back(
+    trained_on: Dataset, test: Dataset, predictions: Predictions
+) -> None:
+    assert not memory.verbatim(trained_on, test, predictions)
+
+
+def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask: Ask, limits: Limits) -> None:
+    assert not memory.extraction(trained_on, ask, probes=limits.probes)
+
+
+def test_no_personal_data_in_answers(
+    test: Dataset, predictions: Predictions, limits: Limits
+) -> None:
+    ignore, allow = limits.pii_ignore, limits.pii_allow
+    assert not memory.personal_data(test, predictions, ignore=ignore, allow=allow)
+
+
+def test_answers_end(predictions: Predictions, limits: Limits) -> None:
+    assert not memory.cut_off(predictions, most=limits.cut_off)
+
+
+def test_refusals(predictions: Predictions, baseline: Predictions, limits: Limits) -> None:
+    assert not memory.refusals(predictions, baseline, most=limits.refusals)
+
+
+def test_nothing_forgotten(general: Dataset, ask: Ask, label: Rule, limits: Limits) -> None:
+    """On questions beside the task, no worse than the baseline by the margin, at 95 %."""
+    now, before = ask(general), ask(general, "baseline")
+    kept = forgetting.change(now, before, label=label)
+    assert kept.by("lower") >= -limits.forgetting

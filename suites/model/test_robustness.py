@@ -1,0 +1,15 @@
+"""The same question in capitals, without accents, with a typo, politely: it is the same question,
+and its label must not change. Without a limit the rate is shown, and holds nothing.
+"""
+
+from tunegate import Ask, Dataset, Predictions
+from tunegate.config import Limits
+from tunegate.extraction import Rule
+from tunegate_checks.model import robustness
+
+
+def test_labels_do_not_flip(
+    predictions: Predictions, test: Dataset, ask: Ask, label: Rule, limits: Limits
+) -> None:
+    calls = limits.flip_calls
+    assert robustness.flips(predictions, test, ask, label=label, calls=calls) <= limits.flips

@@ -1,0 +1,14 @@
+"""Right on the whole is not enough: the worst slice, by language, length and every other field.
+
+Shown without a limit, since only you know which slices matter; set `worst_slice` in [limits].
+"""
+
+from tunegate import Predictions
+from tunegate.config import Limits
+from tunegate.extraction import Rule
+from tunegate_checks.model import slices
+
+
+def test_worst_slice(clean: Predictions, label: Rule, task: str, limits: Limits) -> None:
+    if task == "classification":
+        assert slices.worst(clean, label=label) >= limits.worst_slice

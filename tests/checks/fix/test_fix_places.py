@@ -1,0 +1,50 @@
+"""What fix writes to is what the checks read: the same texts with the same words before them."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.dataset import Dataset
+from tunegate_checks.data.personal.places import texts
+from tunegate_checks.fix.places import mapped
+
+words = st.sampled_from(["CPF?", "call 12", "data:x", "", "x" * 100])
+values = st.recursive(
+    words | st.integers(0, 99) | st.booleans() | st.none() | st.floats(0, 1),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["content", "type", "role", "phone", "a b"]), inner)
+    ),
+    max_leaves=5,
+)
+messages = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant"]), "content": words | st.none()},
+    optional={"tool_calls": values, "name": words},
+)
+rows = st.builds(
+    lambda told, more: {"messages": told, **more},
+    st.lists(messages, min_size=1, max_size=3),
+    st.dictionaries(st.sampled_from(["meta", "e-mail", "x y"]), values, max_size=2),
+)
+
+
+@given(rows)
+def test_the_same_texts_in_the_same_order(fields: dict[str, Any]) -> None:
+    read: list[tuple[str, str, str]] = []
+
+    def noted(path: str, before: str, text: str) -> str:
+        read.append((path, before, text))
+        return text
+
+    assert mapped(fields, noted) is fields
+    found = [(p.path, p.before, p.text) for _, p in texts(Dataset.of([fields]))]
+    assert read == found
+
+
+@given(rows)
+def test_each_text_can_be_replaced(fields: dict[str, Any]) -> None:
+    left: list[str] = []
+    changed = mapped(fields, lambda path, before, text: "new")
+    mapped(changed, lambda path, before, text: left.append(text) or text)  # type: ignore[func-returns-value]
+    assert set(left) <= {"new"}

@@ -1,0 +1,85 @@
+"""Votes: majorities, ties, and ballots that are missing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from judges import SCALE, YES_NO
+
+from tunegate_checks.judge import votes
+from tunegate_checks.judge.ask import Ballot
+from tunegate_checks.judge.rubric import Marks
+
+VOTE = st.sampled_from(["a", "b", "tie", None])
+
+
+def cast(*scores: int | None) -> list[Ballot[Marks]]:
+    return [Ballot(None if s is None else {"score": s}) for s in scores]
+
+
+def said(*polite: bool | None) -> list[Ballot[Marks]]:
+    return [Ballot(None if p is None else {"polite": p, "helpful": True}) for p in polite]
+
+
+@pytest.mark.parametrize(
+    ("polite", "made"),
+    [
+        ((True,), True),
+        ((True, True, False), True),
+        ((True, False), False),  # a tie is not a majority
+        ((True, True, None), True),  # it cannot change that
+        ((True, False, None), None),
+        ((None,), None),
+    ],
+)
+def test_criteria(polite: tuple[bool | None, ...], made: bool | None) -> None:
+    expected = None if made is None else {"polite": made, "helpful": True}
+    assert votes.majority(said(*polite), YES_NO) == expected
+
+
+@pytest.mark.parametrize(
+    ("scores", "made"),
+    [((4,), 4), ((1, 4, 5), 4), ((3, 4), 3), ((4, 4, None), 4), ((3, 5, None), None)],
+)
+def test_a_scale_takes_the_median(scores: tuple[int | None, ...], made: int | None) -> None:
+    assert votes.majority(cast(*scores), SCALE) == (None if made is None else {"score": made})
+
+
+@given(st.lists(st.integers(1, 5) | st.none(), min_size=1, max_size=7), st.integers(1, 5))
+def test_what_was_missing_could_not_have_changed_it(scores: list[int | None], filled: int) -> None:
+    made = votes.majority(cast(*scores), SCALE)
+    if made is not None:
+        whole = [filled if s is None else s for s in scores]
+        assert votes.majority(cast(*whole), SCALE) == made
+
+
+@given(st.lists(VOTE, min_size=1, max_size=7), st.sampled_from(["a", "b", "tie"]))
+def test_nor_who_wins(cast: list[str | None], filled: str) -> None:
+    made = votes.plurality(cast)
+    if made is not None:
+        assert votes.plurality([vote or filled for vote in cast]) == made
+
+
+def test_who_wins() -> None:
+    assert votes.plurality(["a", "a", "b"]) == "a"
+    assert votes.plurality(["a", "b"]) == "tie"
+    assert votes.plurality(["a", "tie", "tie"]) == "tie"
+    assert votes.plurality(["b", "b", None]) == "b"
+    assert votes.plurality(["a", None]) is None
+
+
+def test_agreement() -> None:
+    assert votes.agreement([[True, True, False], [True, True, True]]) == pytest.approx(4 / 6)
+    assert math.isnan(votes.agreement([[True], []]))
+
+
+@given(st.integers(1, 50), st.data())
+def test_the_bounds_hold_the_mean(n: int, data: st.DataObject) -> None:
+    total = data.draw(st.floats(0, n))
+    low, high, lower = votes.mean_bounds(total, n)
+    assert 0 <= low <= total / n + 1e-9
+    assert total / n - 1e-9 <= high <= 1 + 1e-9
+    assert low <= lower + 1e-9

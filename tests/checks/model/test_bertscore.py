@@ -1,0 +1,108 @@
+"""BERTScore is bert-score's own, and says what model made it; of a tiny random model, made here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from predicted import predicted
+
+from tunegate_checks.model.bertscore import bertscore
+
+pytest.importorskip("bert_score")
+
+WORDS = ["the", "cat", "dog", "sat", "on", "mat", "urgente", "não", "é"]
+PAIRS = [
+    ("the cat sat on the mat", "the dog sat on the mat"),
+    ("não é urgente", "é urgente"),
+    ("the cat", "the cat"),
+    ("the dog sat " * 12, "on the mat"),
+    ("dog", "cat cat cat cat cat cat"),
+]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a BERT of two layers with random weights."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("encoder")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    (folder / "vocab.txt").write_text("\n".join([*special, *WORDS]), "utf-8")
+    BertTokenizer(
+        str(folder / "vocab.txt"), strip_accents=False, model_max_length=64
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(special) + len(WORDS), hidden_size=16, num_hidden_layers=2,
+        num_attention_heads=2, intermediate_size=16, max_position_embeddings=64,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    return folder
+
+
+def test_it_is_that_of_bert_score(encoder: Path) -> None:
+    from bert_score import score
+
+    want, got = zip(*PAIRS, strict=True)
+    known = score(list(got), list(want), model_type=str(encoder), num_layers=2, device="cpu")[2]
+    metric = bertscore(str(encoder), layers=2, batch=2, device="cpu")
+    rows = metric.statistics(predicted(PAIRS))
+    assert rows[:, 0] == pytest.approx(known.numpy(), abs=1e-5)
+    assert float(metric(predicted(PAIRS))) == pytest.approx(float(known.mean()), abs=1e-5)
+
+
+def test_blanks_and_errors_score_0(encoder: Path) -> None:
+    rows = predicted([("the cat", " \n"), ("the cat", "the cat"), ("", "")], errors=[1])
+    score = bertscore(str(encoder), layers=2, device="cpu")(rows)
+    assert float(score) == pytest.approx(1 / 3)
+    assert score.if_right == pytest.approx(2 / 3)
+
+
+def test_texts_longer_than_the_model_are_cut(encoder: Path, tmp_path: Path) -> None:
+    """A tokenizer that does not know the model's limit takes it for 10^30: bert-score overflows."""
+    copy = tmp_path / "encoder"
+    shutil.copytree(encoder, copy)
+    config = json.loads((copy / "tokenizer_config.json").read_text())
+    del config["model_max_length"]
+    (copy / "tokenizer_config.json").write_text(json.dumps(config))
+    score = bertscore(str(copy), layers=1, device="cpu")(predicted([("cat " * 500, "dog " * 90)]))
+    assert 0 < float(score) <= 1
+
+
+def test_the_signature_names_the_model_and_its_digest(encoder: Path, tmp_path: Path) -> None:
+    one = bertscore(str(encoder), layers=2).signature
+    name, layer, scaled, idf, _ = one.split("|")
+    assert (layer, scaled, idf) == ("layer 2", "not rescaled", "no idf")
+    assert name.startswith(f"{encoder}@")
+    copy = tmp_path / "encoder"
+    shutil.copytree(encoder, copy)
+    digests = [name[-12:]]
+    digests.append(bertscore(str(copy), layers=2).signature.split("|")[0][-12:])
+    (copy / "model.safetensors").write_bytes(b"other weights")
+    digests.append(bertscore(str(copy), layers=2).signature.split("|")[0][-12:])
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_mistakes_are_told_in_one_line(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=r"^a folder needs layers=: how many of its layers"):
+        bertscore(str(encoder))
+    with pytest.raises(ValueError, match="which bert-score does not know, needs layers="):
+        bertscore("no/such-model")
+    with pytest.raises(ValueError, match=r"layers=3: .*between 0 and 2"):
+        bertscore(str(encoder), layers=3, device="cpu")(predicted(PAIRS))
+    with pytest.raises(ValueError, match=r"no 'en' baseline for .*: leave rescale out"):
+        bertscore(str(encoder), layers=2, rescale="en")
+    with pytest.raises(ValueError, match="cannot be opened: "):
+        bertscore(str(tmp_path), layers=2)(predicted(PAIRS))
+    monkeypatch.setitem(sys.modules, "bert_score.utils", None)
+    with pytest.raises(ImportError, match=r"pip install 'tunegate\[bertscore\]'$"):
+        bertscore("roberta-large")

@@ -1,0 +1,142 @@
+"""Comparisons: paired, with the flips listed, and no claim that the evidence does not carry."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from predicted import predicted
+
+from tunegate import Unmeasurable
+from tunegate.ledger import recording
+from tunegate_checks.model import compare
+from tunegate_checks.model.averages import averaged
+from tunegate_checks.model.metric import mean
+
+RIGHT, WRONG = ("a", "a"), ("a", "b")
+closeness = mean("closeness", lambda p: 0.0 if p.error else float(p.got))
+
+
+def models(gained: int, lost: int, alike: int):  # type: ignore[no-untyped-def]
+    """Return candidate and other model, which differ on so many examples."""
+    new = [RIGHT] * gained + [WRONG] * lost + [RIGHT] * alike
+    old = [WRONG] * gained + [RIGHT] * lost + [RIGHT] * alike
+    return predicted(new), predicted(old)
+
+
+def valued(values: list[float]):  # type: ignore[no-untyped-def]
+    return predicted([("1", f"{value:.6f}") for value in values])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 60))
+def test_accuracy_is_compared_by_the_exact_mcnemar(gained: int, lost: int, alike: int) -> None:
+    from scipy.stats import binomtest
+
+    found = compare.superior(*models(gained, lost, alike))
+    n = gained + lost
+    known = binomtest(gained, n, alternative="greater").pvalue if n else 1.0
+    assert found.p == pytest.approx(known)
+    assert float(found.difference) == pytest.approx((gained - lost) / (n + alike))
+    assert found.holds() == (known <= 0.05)
+    assert len(found.flips) == n
+
+
+def test_the_flips_are_listed_item_by_item() -> None:
+    flips = compare.superior(*models(1, 1, 20)).flips
+    assert [(f.line, f.kind, f.evidence) for f in flips] == [
+        (1, "gained", "'b' became 'a' for: ticket 0"),
+        (2, "lost", "'a' became 'b' for: ticket 1"),
+    ]
+    new, old = valued([0.5, 0.7]), valued([0.5, 0.9])
+    (worse,) = compare.superior(new, old, closeness).flips
+    assert worse.evidence == "-0.200, '1' expected: '0.900000' became '0.700000' for: ticket 1"
+
+
+def test_it_speaks_in_one_line() -> None:
+    assert repr(compare.superior(*models(9, 1, 90))) == (
+        "<accuracy better: 91.0% became 99.0% on 100, 9 gained, 1 lost; p = 0.011, exact McNemar>"
+    )
+    worse = compare.not_inferior(*models(1, 9, 90), margin=0.03)
+    assert repr(worse).startswith("<accuracy not worse by 3.0%: 99.0% became 91.0% on 100, ")
+
+
+def test_asking_is_a_judgement() -> None:
+    with recording() as ledger:
+        assert compare.superior(*models(9, 1, 90))
+        assert not compare.superior(*models(1, 9, 90))
+    assert [(j.name, j.held) for j in ledger] == [
+        ("accuracy gained", True),
+        ("accuracy gained", False),
+    ]
+    facts = ledger[0].plain()
+    assert facts["value"] == pytest.approx(0.08)
+    assert (facts["sign"], facts["limit"], facts["n"]) == (">", 0.0, 100)
+    assert ledger[1].subject == compare.superior(*models(1, 9, 90)).flips
+
+
+def test_the_same_model_is_not_worse_and_not_better() -> None:
+    new, old = models(0, 0, 200)
+    assert not compare.superior(new, old)
+    assert compare.not_inferior(new, old, margin=0.03)
+    few, same = models(0, 0, 10)
+    assert not compare.not_inferior(few, same, margin=0.03)  # ten rows show nothing
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10_000), st.floats(-0.2, 0.2))
+def test_a_mean_is_compared_by_the_paired_bootstrap(seed: int, shift: float) -> None:
+    import numpy as np
+    from scipy.stats import ttest_rel
+
+    random = np.random.default_rng(seed)
+    old = random.uniform(0, 1, 200)
+    new = old + random.normal(shift, 0.5, 200)
+    found = compare.superior(valued(list(new)), valued(list(old)), closeness)
+    known = ttest_rel(new, old, alternative="greater").pvalue
+    assert found.p == pytest.approx(known, abs=0.03)  # two ways to ask the same of 200 pairs
+    interval = ttest_rel(new, old).confidence_interval()
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (interval.low, interval.high), abs=0.02
+    )
+
+
+def test_pairing_sees_what_two_scores_apart_do_not() -> None:
+    old = [i / 100 for i in range(100)]
+    new = [value + 0.02 + 0.001 * (i % 3) for i, value in enumerate(old)]
+    assert compare.superior(valued(new), valued(old), closeness)
+    one, other = closeness(valued(new)), closeness(valued(old))
+    assert one.low < float(other) < float(one) < other.high
+
+
+def test_a_corpus_wide_metric_is_compared_too() -> None:
+    new = predicted([(c, c) for c in "abcd" * 20])
+    old = predicted([(c, "a") for c in "abcd" * 20])
+    found = compare.superior(new, old, averaged("F1", "macro"))
+    assert found
+    assert (found.before, found.after, len(found.flips)) == (0.1, 1.0, 0)
+
+
+def test_too_few_for_a_bootstrap() -> None:
+    found = compare.superior(valued([1.0] * 19), valued([0.0] * 19), closeness)
+    assert not found
+    assert "too few: 20 are needed" in repr(found)
+
+
+def test_errors_decide_nothing() -> None:
+    new = predicted([RIGHT] * 12 + [WRONG] * 88, errors=range(12))
+    old = predicted([WRONG] * 100)
+    with pytest.raises(Unmeasurable, match="missing answers decide"):
+        assert compare.superior(new, old)
+    assert not compare.superior(old, predicted([RIGHT] * 100, errors=[0]))
+
+
+def test_only_common_rows_are_compared() -> None:
+    new, old = models(3, 0, 10)
+    assert compare.superior(new.without([0, 1]), old).difference.n == 11
+    with pytest.raises(Unmeasurable):
+        assert compare.superior(new.without(range(13)), old)
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, float("nan")])
+def test_a_margin_is_above_0(margin: float) -> None:
+    with pytest.raises(ValueError, match="a number above 0 is needed"):
+        compare.not_inferior(*models(1, 1, 1), margin=margin)

@@ -1,0 +1,43 @@
+"""Several claims at once: Holm's adjustment is that of statsmodels, and says which claim failed."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_compare import models
+
+from tunegate.ledger import recording
+from tunegate_checks.model import compare, holm
+
+
+@settings(max_examples=6, deadline=None)  # it collects garbage each time
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_it_is_that_of_statsmodels(ps: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    assert holm.adjusted(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
+
+
+def test_all_claims_hold() -> None:
+    family = holm.Family(
+        compare.superior(*models(20, 1, 79)), compare.not_inferior(*models(2, 2, 300), margin=0.03)
+    )
+    assert family
+    assert repr(family) == "<all 2 claims hold after Holm, alpha = 0.05>"
+
+
+def test_what_held_alone_fails_among_others_and_says_so() -> None:
+    close = compare.superior(*models(7, 1, 92))
+    assert close.holds()
+    family = holm.Family(close, close, compare.superior(*models(20, 1, 79)))
+    with recording() as ledger:
+        assert not family
+    assert repr(family) == (
+        "<2 of 3 claims fail after Holm: accuracy better (p = 0.035, adjusted 0.07); "
+        "accuracy better (p = 0.035, adjusted 0.07)>"
+    )
+    assert [(j.name, j.held, j.subject) for j in ledger] == [("Holm", False, close.flips)]
+
+
+def test_no_claims() -> None:
+    with pytest.raises(ValueError, match="no comparisons"):
+        holm.Family()

@@ -1,0 +1,91 @@
+"""JSON answers: valid, and right field by field."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from predicted import predicted
+
+from tunegate_checks.model import jsonmatch
+
+leaves = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("ab", max_size=3))
+values = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("xyz", max_size=2), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def one(expected: str, got: str) -> float:
+    return float(jsonmatch.fields()(predicted([(expected, got)])))
+
+
+@settings(max_examples=60, deadline=None)
+@given(values)
+def test_a_value_matches_itself_however_it_is_written(value: object) -> None:
+    assert one(json.dumps(value), json.dumps(value, indent=2, sort_keys=True)) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(values, values)
+def test_all_fields_are_right_exactly_where_the_values_are_equal(a: object, b: object) -> None:
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    assert (one(json.dumps(a), json.dumps(b)) == 1) == same
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "share"),
+    [
+        ('{"a": 1, "b": 2}', '{"a": 1.0, "b": 3}', 1 / 2),
+        ('{"a": 1}', '{"a": true}', 0),
+        ('{"a": 1}', '{"a": 1, "more": 2}', 1 / 2),
+        ('{"a": {"x": 1, "y": 2}, "b": []}', '{"a": {"x": 1}, "b": []}', 2 / 3),
+        ('{"a": {}}', '{"a": {"x": 1}}', 0),
+        ('{"a": 1}', 'It is {"a": 1}', 0),
+        ("no JSON", "no JSON", 0),
+    ],
+)
+def test_shares(expected: str, got: str, share: float) -> None:
+    assert one(expected, got) == pytest.approx(share)
+
+
+def test_the_detail_is_a_table_and_the_misses_say_what_differs() -> None:
+    want = '{"team": "billing", "urgent": true}'
+    rows = predicted(
+        [(want, want), (want, '{"team": "returns", "urgent": true}'), (want, '{"who": 1}')] * 10
+    )
+    score = jsonmatch.fields()(rows)
+    assert score.detail.splitlines() == [
+        "  33.3%      10 of     30  team",
+        "  66.7%      20 of     30  urgent",
+    ]
+    assert score.misses is not None
+    assert [(m.kind, m.evidence) for m in score.misses[:4]] == [
+        ("value", 'team: expected "billing", got "returns"'),
+        ("lacking", 'team: expected "billing", got nothing'),
+        ("lacking", "urgent: expected true, got nothing"),
+        ("unknown", "who: expected nothing, got 1"),
+    ]
+    assert score.low < float(score) < score.high
+
+
+def test_validity() -> None:
+    rows = [("{}", "{}"), ("{}", "{"), ("{}", "```json\n{}\n```"), ("{}", '{"a": NaN}'), ("{}", "")]
+    score = jsonmatch.valid(predicted(rows, errors=[4]))
+    assert (score.hits, score.n, score.errors) == (1, 5, 1)
+    assert [m.kind for m in score.misses or ()] == ["not JSON"] * 3 + ["no answer"]
+
+
+def test_errors_are_right_in_the_best_case() -> None:
+    score = jsonmatch.fields()(predicted([('{"a": 1}', '{"a": 1}')] * 4, errors=[0]))
+    assert (float(score), score.if_right) == (0.75, 1.0)
+    assert jsonmatch.by_field(predicted([('{"a": 1}', "")], errors=[0]))["a"].if_right == 1
+
+
+def test_whether_json_is_expected() -> None:
+    assert jsonmatch.expected(predicted([("{}", ""), ("[1]", ""), ("billing", "")]))
+    assert not jsonmatch.expected(predicted([("billing", ""), ("3", "")]))
+    assert not jsonmatch.expected(predicted([]))

@@ -1,0 +1,83 @@
+"""BLEU and chrF are sacrebleu's to the last digit, and carry its signature."""
+
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from predicted import predicted
+
+from tunegate_checks.model import compare, overlap
+
+pytest.importorskip("sacrebleu")
+
+words = st.sampled_from(
+    ["the", "a", "cat", "sat", "on", "não", "é", "urgente", ",", ".", "!", "3.5"]
+)
+texts = st.lists(words, max_size=12).map(" ".join)
+rows = st.lists(st.tuples(texts.filter(bool), texts), min_size=1, max_size=12)
+KINDS = ["BLEU", "chrF", "chrF++"]
+OPTIONS = {"BLEU": {}, "chrF": {}, "chrF++": {"word_order": 2}}
+
+
+def metric(kind: str):  # type: ignore[no-untyped-def]
+    return (overlap.bleu if kind == "BLEU" else overlap.chrf)(**OPTIONS[kind])
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows, st.sampled_from(KINDS))
+def test_the_score_and_signature_are_those_of_sacrebleu(
+    pairs: list[tuple[str, str]], kind: str
+) -> None:
+    import sacrebleu
+
+    scorer = sacrebleu.BLEU() if kind == "BLEU" else sacrebleu.CHRF(**OPTIONS[kind])
+    want, got = zip(*pairs, strict=True)
+    known = scorer.corpus_score(list(got), [list(want)])
+    score = metric(kind)(predicted(pairs))
+    assert float(score) == pytest.approx(known.score)
+    assert score.signature == f"{kind}|{scorer.get_signature().format()}"
+    assert 0 <= score.low <= score.high <= 100 + 1e-9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resamples_are_scored_as_sacrebleu_scores_a_corpus(kind: str) -> None:
+    import numpy as np
+
+    pairs = [(f"the {i} cat sat on the mat", f"the {i % 3} dog sat on a mat") for i in range(9)]
+    chosen = [0, 0, 3, 5, 5, 5, 8, 8, 1]
+    this = metric(kind)
+    statistics = this.statistics(predicted(pairs))
+    counts = np.bincount(chosen, minlength=9).astype(float)
+    resampled = this.combine((counts @ statistics)[None, :], 9)
+    assert resampled == pytest.approx([float(this(predicted([pairs[i] for i in chosen])))])
+
+
+def test_a_missing_answer_counts_as_an_empty_one_and_then_as_right() -> None:
+    pairs = [("the cat sat on the mat", "the cat sat on the mat")] * 4
+    score = overlap.chrf()(predicted(pairs, errors=[0]))
+    assert score.if_right == pytest.approx(100)
+    assert float(score) < 100
+
+
+def test_two_models_are_compared_by_it() -> None:
+    want = [f"ticket {i} goes to the team of returns" for i in range(60)]
+    good = predicted(
+        [(w, w.replace("goes", "is sent") if i % 2 else w) for i, w in enumerate(want)]
+    )
+    bad = predicted([(w, w.replace("goes to", "returns from")) for w in want])
+    assert compare.superior(good, bad, overlap.bleu())
+    assert not compare.not_inferior(bad, good, overlap.chrf(), margin=1)
+
+
+def test_exact_match() -> None:
+    score = overlap.exact_match(predicted([("a b", " a b\n"), ("a b", "a  b")]))
+    assert (score.name, float(score)) == ("exact match", 0.5)
+
+
+def test_without_sacrebleu_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(
+        ImportError, match=r"^sacrebleu is not installed: pip install 'tunegate\[text\]'$"
+    ):
+        overlap.bleu()

@@ -1,0 +1,146 @@
+"""The flip rate is that of the model asked, within its calls, and its flips are made small."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from asking import Asked, silent, tickets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunegate import Unmeasurable
+from tunegate.ledger import recording
+from tunegate_checks.model import robustness
+from tunegate_checks.model.metamorphic import PERTURBATIONS
+
+WORDS = ("o", "pacote", "da", "loja", "não", "chegou", "e", "queria", "saber", "quando", "vem")
+ROWS = tickets([(" ".join([*WORDS[i % 5 :], "invoice", str(i)]), "ab"[i % 2]) for i in range(60)])
+
+
+def steady(text: str) -> str:
+    return "ab"[int("".join(filter(str.isdigit, text)) or 0) % 2]
+
+
+def shy(text: str) -> str:
+    """Loses its head over one word in capitals."""
+    return "a" if "INVOICE" in text else "b"
+
+
+def test_a_steady_model_flips_nothing() -> None:
+    model = Asked(steady)
+    score = robustness.flips(model.of(ROWS), ROWS, model)
+    assert (float(score), score.hits, score.hints) == (0.0, 0, ())
+    assert score.n == 20 * 6  # nothing is in capitals: small letters change no row
+    assert score.high < 0.04
+
+
+def test_flips_are_counted_by_kind_and_made_small() -> None:
+    model = Asked(shy)
+    score = robustness.flips(model.of(ROWS), ROWS, model)
+    assert (score.hits, score.n) == (20, 120)
+    assert score.detail.splitlines()[0].split() == ["capitals", "20", "of", "20"]
+    assert score.misses is not None
+    assert score.misses.kinds == {"capitals": 20}
+    small = sorted((f.evidence for f in score.misses), key=len)[:4]
+    assert all(re.fullmatch(r"b -> a: “INVOICE( \d+)?”", evidence) for evidence in small)
+    assert "capitals 20 of 20" in score.hints[0]
+    assert small[0] in score.hints[1]
+
+
+def test_the_first_flip_of_each_kind_is_made_small_first() -> None:
+    def touchy(text: str) -> str:
+        return "b" if "invoice" in text else "a"  # capitals, title case and many typos
+
+    model = Asked(touchy)
+    found = robustness.flips(model.of(ROWS), ROWS, model, calls=100).misses
+    assert found is not None
+    small = {f.kind for f in found if len(f.evidence) < 30}
+    assert small >= {"capitals", "title case"}
+
+
+def test_a_half_that_means_something_else_is_no_smaller_flip() -> None:
+    def reply(text: str) -> str:
+        if "invoice" in text.lower():
+            return "a" if text.isupper() else "b"
+        return "d" if text.isupper() else "c"  # flips too, from a label that nobody asked about
+
+    model, capitals = Asked(reply), {"capitals": PERTURBATIONS["capitals"]}
+    rows = tickets([(f"one two three four invoice {i} five six", "b") for i in range(9)])
+    found = robustness.flips(model.of(rows), rows, model, perturbations=capitals).misses
+    assert found is not None
+    assert [f.evidence for f in found] == ["b -> a: “INVOICE”"] * 9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 300))
+def test_no_more_is_asked_than_was_allowed(calls: int) -> None:
+    model = Asked(lambda text: str(len(text)))  # every change flips
+    robustness.flips(model.of(ROWS), ROWS, model, calls=calls)
+    assert sum(model.batches) <= calls
+
+
+def test_the_same_is_asked_each_time() -> None:
+    asked: list[list[str]] = [[], []]
+    for texts in asked:
+        model = Asked(lambda text, texts=texts: texts.append(text) or "a")  # type: ignore[misc]
+        robustness.flips(Asked(steady).of(ROWS), ROWS, model)
+    assert asked[0] == asked[1]
+
+
+def test_every_row_is_as_likely_as_the_next() -> None:
+    """A rate says something of the test set only where its rows were drawn evenly."""
+    kinds = {str(i): PERTURBATIONS["capitals"] for i in range(60)}
+    model = Asked(steady)
+    trials = list(
+        robustness._drawn(model.of(ROWS), ROWS, robustness.exact, kinds, int(60 * 20 / 0.7) + 1)
+    )
+    times = [sum(t.example.row == row for t in trials) for row in range(60)]
+    assert sum(times) == 60 * 20
+    assert 8 <= min(times) <= max(times) <= 34  # binomial(60, 1/3): 20 +- 4 standard deviations
+
+
+def test_a_missing_answer_may_be_a_flip() -> None:
+    def late(text: str) -> str:
+        if text.isupper():
+            raise TimeoutError("429")
+        return "a"
+
+    model = Asked(late)
+    score = robustness.flips(model.of(ROWS), ROWS, model)
+    assert (score.hits, score.errors, score.if_right) == (20, 20, 0.0)
+    assert score <= 0.2
+    with pytest.raises(Unmeasurable, match="20 of 120 answers could not be had"):
+        assert score <= 0.1
+
+
+def test_rows_without_an_answer_are_not_tried() -> None:
+    def never(text: str) -> str:
+        raise TimeoutError("429")
+
+    assert not robustness.flips(Asked(never).of(ROWS), ROWS, Asked(steady)).n
+
+
+def test_labels_are_read_by_the_rule() -> None:
+    from tunegate.extraction import json_field
+
+    rows = tickets([(asked.prompt, f'{{"team": "{asked.reply}"}}') for asked in ROWS])
+    chatty = Asked(lambda text: f'{{"team": "a", "of": {len(text)}}}')
+    score = robustness.flips(chatty.of(rows), rows, chatty, label=json_field("team"))
+    assert (score.n, score.hits) == (120, 0)
+
+
+@pytest.mark.parametrize("what", ["prose", "a file", "no calls", "no user"])
+def test_nothing_to_judge_is_a_hint(what: str) -> None:
+    rows, ask, calls = ROWS, Asked(steady), 200
+    if what == "prose":
+        rows = tickets([("why?", "Because of the weather. It rained the whole day long.")] * 3)
+    if what == "no user":
+        rows = tickets([("", "a")] * 3)
+    if what == "no calls":
+        calls = 0
+    asked = silent if what == "a file" else ask
+    score = robustness.flips(ask.of(rows), rows, asked, calls=calls)
+    with recording() as ledger:
+        assert score <= 0.0  # holds any limit
+    assert ledger[0].facts["hints"]

@@ -1,0 +1,60 @@
+"""ROUGE is rouge-score's, with a tokenizer that knows more letters than 26."""
+
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from predicted import predicted
+
+from tunegate_checks.model.rouge import KINDS, rouge
+
+pytest.importorskip("rouge_score")
+
+words = st.sampled_from(
+    ["the", "The", "Cats", "cats", "sitting", "on", "mat", "dog", "42", "ticket-7", ",", "."]
+)
+texts = st.lists(st.one_of(words, st.just("\n")), max_size=14).map(" ".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(texts, texts), min_size=1, max_size=6),
+    st.sampled_from(list(KINDS)),
+    st.booleans(),
+)
+def test_of_plain_english_it_is_that_of_rouge_score(
+    pairs: list[tuple[str, str]], kind: str, stem: bool
+) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer([KINDS[kind]], use_stemmer=stem)
+    known = [scorer.score(want, got)[KINDS[kind]].fmeasure for want, got in pairs]
+    score = rouge(kind, stem=stem)(predicted(pairs))
+    assert float(score) == pytest.approx(sum(known) / len(known))
+
+
+def test_accents_are_letters() -> None:
+    pairs = [("não é urgente", "nao e urgente")]
+    assert float(rouge("1")(predicted(pairs))) == pytest.approx(1 / 3)
+    composed, apart = "não", "na\u0303o"
+    assert float(rouge("1")(predicted([(composed, apart)]))) == 1
+    assert float(rouge("L")(predicted([("не срочно", "не срочно")]))) == 1
+
+
+def test_the_signature_says_how() -> None:
+    signature = rouge("Lsum", stem=True).signature
+    assert signature.startswith("ROUGE-Lsum|F, mean|stem:porter|words:unicode, lower-cased|rouge-")
+
+
+def test_a_missing_answer_scores_0() -> None:
+    score = rouge()(predicted([("a b", "a b")] * 2, errors=[0]))
+    assert (float(score), score.if_right) == (0.5, 1.0)
+
+
+def test_mistakes_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="ROUGE kind is 'W'; one of 1, 2, L, Lsum is valid"):
+        rouge("W")
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    with pytest.raises(ImportError, match=r"pip install 'tunegate\[text\]'$"):
+        rouge()

@@ -1,0 +1,124 @@
+"""The file of accepted findings: what is in it, what is wrong in it, what it is in force for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate import Finding, Findings
+from tunegate.accepted import HEAD, Entry, add, in_force, read
+from tunegate.ledger import recording
+from tunegate.project import ConfigError
+
+ID = "0123456789ab"
+ENTRY = Entry(ID, "pii", "email", "train, line 3", "a***@b.com", "our own", "ana", "2026-11-23")
+KNOWN = Finding(2, 3, "email", "a***@b.com", id=ID)
+NEW = Finding(4, 5, "email", "r***@b.com", id="ba9876543210")
+
+
+def found(*items: Finding, name: str = "pii") -> Findings:
+    return Findings(name, items, split="train", n=10)
+
+
+texts = st.text(min_size=1).filter(str.strip)
+
+
+@given(st.lists(st.builds(Entry, *[texts] * 8), max_size=4, unique_by=lambda e: e.id))
+def test_what_is_written_is_read_back(entries: list[Entry]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        add(Path(folder), entries[:1])
+        add(Path(folder), entries[1:])
+        assert list(read(Path(folder)).values()) == entries
+
+
+def test_what_a_hand_wrote_stays(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    add(tmp_path, [ENTRY])
+    path.write_text(path.read_text() + "# see ticket 12")
+    before = path.read_text()
+    add(tmp_path, [replace(ENTRY, id="ba9876543210")])
+    assert path.read_text().startswith(before + "\n\n[[accepted]]\n")
+    assert len(read(tmp_path)) == 2
+
+
+def test_it_is_plain_to_read(tmp_path: Path) -> None:
+    add(tmp_path, [ENTRY])
+    text = (tmp_path / "accepted.toml").read_text()
+    assert text.startswith(HEAD)
+    assert text.splitlines()[3:] == [
+        "[[accepted]]",
+        'id = "0123456789ab"',
+        'check = "pii"',
+        'kind = "email"',
+        'where = "train, line 3"',
+        'evidence = "a***@b.com"',
+        'why = "our own"',
+        'who = "ana"',
+        'when = "2026-11-23"',
+    ]
+
+
+def test_there_need_be_no_file(tmp_path: Path) -> None:
+    assert read(tmp_path) == {}
+
+
+WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in Entry.__dataclass_fields__)])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[accepted]]\nid = x", "(at line 2, column 6)"),
+        ("[accepted]\nid = 'x'", "in double brackets"),
+        ("[[acepted]]\nid = 'x'", "unknown key 'acepted'"),
+        (f"{WHOLE}\n\n{WHOLE}", "line 11: id 'x' stands here twice"),
+        ("# c\n[[accepted]]\nid = 'x'", "line 2: no 'check'"),
+        (WHOLE.replace('why = "x"', 'why = " "'), "line 1: why = ' '; a text that is not blank"),
+        (WHOLE.replace('id = "x"', "id = 7"), "line 1: id = 7"),
+        (WHOLE.replace("why", "wyh"), "line 1: unknown key 'wyh', did you mean 'why'?"),
+    ],
+)
+def test_a_hand_broken_file_is_one_clear_error(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "accepted.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path)
+    assert told in str(caught.value)
+    assert "accepted.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_what_is_accepted_does_not_count() -> None:
+    with in_force({ID: ENTRY}), recording() as ledger:
+        one = found(KNOWN, NEW)
+        assert list(one) == [NEW]
+        assert (one.accepted, one.rows, one.rate.hits) == ((KNOWN,), [4], 1)
+        assert one
+        assert not found(KNOWN)
+    assert repr(one) == "<pii: 1 email in 1 of 10 examples of train; 1 accepted>"
+    assert [j.held for j in ledger] == [False, True]
+    assert ledger[1].line == "<pii: nothing found in 10 examples of train; 1 accepted>"
+    assert ledger[1].facts["accepted"] == [ID]
+
+
+def test_in_a_notebook_nothing_is_accepted() -> None:
+    with in_force({ID: ENTRY}):
+        pass
+    assert list(found(KNOWN)) == [KNOWN]
+
+
+def test_an_entry_that_names_another_check_or_kind_accepts_nothing() -> None:
+    with in_force({ID: ENTRY}):
+        assert list(found(KNOWN, name="secrets")) == [KNOWN]
+        assert len(found(replace(KNOWN, kind="cpf"))) == 1
+
+
+def test_what_was_made_is_remembered() -> None:
+    with in_force({ID: ENTRY}) as made:
+        one = found(KNOWN)
+    assert made == [one]

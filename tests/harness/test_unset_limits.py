@@ -1,0 +1,45 @@
+"""A limit that was not set holds nothing and shows the score; nothing to judge is a hint."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+
+import pytest
+
+from tunegate import Score, Unmeasurable, render
+from tunegate.ledger import recording
+from tunegate.score import nothing_to_judge, proportion
+
+
+@pytest.mark.parametrize("value", [0.3, math.nan, math.inf])
+def test_without_a_limit_every_score_holds_and_is_recorded(value: float) -> None:
+    with recording() as ledger:
+        assert Score(value, name="latency", n=4, hints=["why"]) <= None
+    (entry,) = ledger
+    assert (entry.held, entry.facts["limit"], entry.facts["hints"]) == (True, None, ["why"])
+    assert json.loads(json.dumps(entry.plain(), allow_nan=False))["name"] == "latency"
+
+
+def test_it_is_shown_all_the_same() -> None:
+    with recording() as ledger:
+        assert proportion("flip rate", 3, 20, good=False) <= None
+    (row,) = render.scores_table([entry.plain() for entry in ledger])[1:]
+    assert row.split() == ["flip", "rate", "15.0%", "5.2%", "-", "36.0%", "none", "set", "20"]
+
+
+def test_a_limit_that_was_set_still_needs_a_measurement() -> None:
+    with pytest.raises(Unmeasurable, match=r"could not be measured.*\nnobody told"):
+        assert Score(math.nan, name="cost", hints=["nobody told"]) <= 3
+
+
+@pytest.mark.parametrize("copy", [lambda s: s, lambda s: s.by("lower")], ids=["itself", "lower"])
+def test_nothing_to_judge_holds_any_limit_and_says_why(copy: object) -> None:
+    score = pickle.loads(pickle.dumps(nothing_to_judge("kept", "no general set")))
+    with recording() as ledger:
+        assert copy(score) >= 0.9  # type: ignore[operator]
+        assert copy(score) <= 0.1  # type: ignore[operator]
+    assert all(entry.held and entry.facts["hints"] == ["no general set"] for entry in ledger)
+    title, lines = next(render.summary({"test": [entry.plain() for entry in ledger]}))
+    assert (title, lines) == ("hints", [f"{ledger[0].name}: no general set"])

@@ -1,0 +1,73 @@
+"""How long to wait, and what a status means."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+from endpoint_parts import FakeTime
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate_endpoints.retry import asked_to_wait, backoff, judged
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": formatdate(1000 + 90, usegmt=True)}, 90),
+        ({"retry-after": formatdate(10, usegmt=True)}, 0),
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert asked_to_wait(headers, wall=1000) == seconds
+
+
+@given(st.text())
+def test_any_header_is_understood_or_passed_over(value: str) -> None:
+    wait = asked_to_wait({"retry-after": value}, wall=1000)
+    assert wait is None or wait >= 0
+
+
+@given(st.integers(1, 1000), st.floats(0, 1))
+def test_backoff_doubles_and_is_bounded(tries: int, chance: float) -> None:
+    longest = min(60, 2 ** (tries - 1))
+    assert longest / 2 <= backoff(tries, chance) <= longest
+
+
+@pytest.mark.parametrize(
+    ("status", "again", "pushed", "every"),
+    [
+        (429, True, True, False), (503, True, True, False), (529, True, True, False),
+        (500, True, False, False), (408, True, False, False), (400, False, False, False),
+        (422, False, False, False), (401, False, False, True), (404, False, False, True),
+        (301, False, False, True),
+    ],
+)  # fmt: skip
+def test_statuses(time: FakeTime, status: int, again: bool, pushed: bool, every: bool) -> None:
+    trouble = judged(status, {}, b"", time.clock)
+    assert (trouble.again, trouble.pushed, trouble.every) == (again, pushed, every)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"message": "m"}}', "m"), (b'{"error": "e"}', "e"), (b'{"detail": "d"}', "d"),
+        (b'{"message": "m"}', "m"), (b"plain", "plain"), (b"<html>", "an HTML page"),
+        (b'{"detail": [{"msg": "x"}]}', '[{"msg": "x"}]'), (b"\xff", "�"),
+    ],
+)  # fmt: skip
+def test_what_the_server_says_is_told(time: FakeTime, body: bytes, said: str) -> None:
+    assert judged(400, {}, body, time.clock).why == f"400: {said}"
+    assert judged(400, {}, b"", time.clock).why == "400"
+
+
+@given(st.binary())
+def test_any_body_is_told(body: bytes) -> None:
+    assert judged(500, {}, body, FakeTime().clock).again

@@ -1,0 +1,96 @@
+"""Killed with -9 at every step, started again: one file, one job, one recorded run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import KEY, Provider
+
+from tunegate import sealed
+from tunegate.protocols import Plan
+from tunegate.runs import Run, run_id
+from tunegate.state import State, secret_key
+
+JOB = "/fine_tuning/jobs/ftjob-1"
+STEPS = [
+    ("GET /models/.*", 0), ("GET /files", 0), ("POST /files", 0), ("GET /files", 1),
+    ("POST /files", 1), ("GET /fine_tuning/jobs", 0), ("POST /fine_tuning/jobs", 0),
+    (f"GET {JOB}", 0), (f"GET {JOB}", 3), (f"GET {JOB}/events", 1), ("GET /files/.*/content", 0),
+    (f"GET {JOB}/checkpoints", 0),
+]  # fmt: skip
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(plan: Plan, tmp_path: Path) -> Run:
+    """A run whose gate has opened."""
+    (tmp_path / "tunegate.toml").write_text("")
+    state = State(tmp_path)
+    kept = {s: state.keep(getattr(plan, s).read_bytes()) for s in ("train", "validation")}
+    plan = replace(plan, **kept)
+    run = Run(state, run_id(plan))
+    run.begin(plan, [])
+    data = {split: {"digest": path.stem} for split, path in kept.items()}
+    sealed.write(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    return run
+
+
+def start(run: Run) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tunegate.train", str(run.folder)],
+        env={**os.environ, "OPENAI_API_KEY": KEY},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("when", ["hang before", "hang after"])
+@pytest.mark.parametrize(("request_", "skip"), STEPS)
+def test_killed(run: Run, provider: Provider, request_: str, skip: int, when: str) -> None:
+    provider.fail(request_, when, skip=skip)
+    first = start(run)
+    deadline = time.monotonic() + 60
+    while not (provider.folder / "hanging").exists():
+        assert first.poll() is None, first.communicate()[0]
+        assert time.monotonic() < deadline
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    provider.be("released")
+    assert not run.finished
+
+    second = start(run)
+    printed = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, printed
+    assert len(provider.uploads) == len(set(provider.uploads)) == 2
+    assert len(provider.jobs) == 1
+    assert Run(run.state, run.id).record["figures"]["job"] == "ftjob-1"
+
+
+def test_two_at_once(run: Run, provider: Provider) -> None:
+    provider.fail("POST /fine_tuning/jobs", "hang before")
+    first = start(run)
+    while not (provider.folder / "hanging").exists():
+        assert first.poll() is None
+    second = start(run)
+    assert "another process is training it" in second.communicate(timeout=60)[0]
+    assert second.returncode == 70
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert provider.jobs == []
+
+
+def test_a_run_is_recorded_once(run: Run, provider: Provider) -> None:
+    for _ in range(2):
+        process = start(run)
+        printed = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, printed
+    assert (len(provider.jobs), len(provider.uploads)) == (1, 2)

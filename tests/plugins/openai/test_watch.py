@@ -1,0 +1,130 @@
+"""Waiting for a job: every state, every hiccup, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Provider
+from openai.types.fine_tuning import FineTuningJob
+
+from tunegate.protocols import Plan, TrainingFailed
+from tunegate_openai.client import connect
+from tunegate_openai.config import Settings
+from tunegate_openai.submit import Submitter
+from tunegate_openai.watch import Watch
+
+
+class Told:
+    """Remembers what was shown."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.metrics: list[Mapping[str, Any]] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def move(self, metrics: Mapping[str, Any]) -> None:
+        self.metrics.append(metrics)
+
+
+@pytest.fixture
+def watch(settings: Settings, plan: Plan, folder: Path) -> Watch:
+    client = connect(settings)
+    job = Submitter(client, settings, plan, folder, sleep=lambda _: None).job()
+    return Watch(client, settings, job, folder, Told(), sleep=lambda _: None)
+
+
+def told(watch: Watch) -> Told:
+    assert isinstance(watch.progress, Told)
+    return watch.progress
+
+
+def test_until_it_has_succeeded(watch: Watch) -> None:
+    job = watch.until_done()
+    assert job.fine_tuned_model == "ft:small-1:org::ftjob-1"
+    assert [m["step"] for m in told(watch).metrics] == [1, 2, 3, 4]
+    states = [line for line in told(watch).lines if line.startswith("job ftjob-1: ")]
+    words = ["validating_files", "queued", "running", "succeeded"]
+    assert states == [f"job ftjob-1: {word}" for word in words]
+
+
+def test_states_that_nobody_listed(watch: Watch, provider: Provider) -> None:
+    states = ["paused", "waiting_for_capacity", "running"]
+
+    def go_on(_: float) -> None:
+        if states:
+            provider.set("ftjob-1", status=states.pop(0))
+
+    replace(watch, sleep=go_on).until_done()
+    assert "job ftjob-1: waiting_for_capacity" in told(watch).lines
+
+
+@pytest.mark.parametrize("fault", ["500 before", "cut before", "429 before"])
+def test_a_look_that_failed_is_made_again(watch: Watch, provider: Provider, fault: str) -> None:
+    provider.fail("GET /fine_tuning/jobs/ftjob-1.*", fault, times=5, skip=2)
+    watch.until_done()
+    assert [m["step"] for m in told(watch).metrics] == [1, 2, 3, 4]
+
+
+def test_a_provider_that_is_gone(watch: Watch, provider: Provider) -> None:
+    provider.fail("GET .*", "500 before", times=1000)
+    with pytest.raises(TrainingFailed, match="The job goes on; the same command waits on"):
+        watch.until_done()
+
+
+def test_pauses_grow_while_nothing_happens(watch: Watch, provider: Provider) -> None:
+    pauses: list[float] = []
+    provider.set("ftjob-1", status="paused")
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 12:
+            provider.set("ftjob-1", status="succeeded", fine_tuned_model="ft:x")
+
+    patient = watch.settings.model_copy(update={"longest_poll": 60.0})
+    replace(watch, settings=patient, sleep=sleep).until_done()
+    assert pauses[0] == 2.0
+    assert pauses[2:] == sorted(pauses[2:])
+    assert pauses[-1] == 60.0
+
+
+def test_a_failed_job_says_why_and_where(
+    settings: Settings, plan: Plan, keep: Callable[[str], Path], folder: Path, provider: Provider
+) -> None:
+    text = plan.train.read_text().splitlines(keepends=True)
+    broken = "".join([*text[:3], "\n", text[3].replace("parcel", "BROKEN"), *text[4:]])
+    client = connect(settings)
+    made = Submitter(client, settings, replace(plan, train=keep(broken)), folder).job()
+    watch = Watch(client, settings, made, folder, Told(), lambda _: " (here)", lambda _: None)
+    with pytest.raises(TrainingFailed) as caught:
+        watch.until_done()
+    said = str(caught.value)
+    assert "job ftjob-1 failed: Invalid file format. Line 4 is not a chat example." in said
+    assert "(invalid_training_file) (here)" in said
+    assert f"tunegate job {folder.name} --forget" in said
+
+
+def test_a_cancelled_job(watch: Watch, provider: Provider) -> None:
+    provider.set("ftjob-1", status="cancelled")
+    with pytest.raises(TrainingFailed, match=r"job ftjob-1 cancelled; to ask for another one"):
+        watch.until_done()
+
+
+def test_ctrl_c_leaves_the_job_alone(watch: Watch, provider: Provider) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(watch, sleep=interrupt).until_done()
+    assert "detached: job ftjob-1 goes on at the provider" in told(watch).lines[-1]
+    assert provider.jobs[0]["status"] != "cancelled"
+
+
+def test_the_enumeration_of_states_is_not_ours() -> None:
+    fields = FineTuningJob.model_fields["status"]
+    assert "paused" not in str(fields.annotation)  # when it is there, this test may go

@@ -1,0 +1,36 @@
+"""What is trained on comes out of a snapshot, whatever kind of file it was."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from tunegate.dataset import Dataset
+from tunegate.protocols import Plan
+from tunegate_qlora import material
+from tunegate_qlora.config import Settings, settle
+from tunegate_qlora.trainer import QLoRA
+
+COLUMNS = {"system": "rules", "prompt": "text", "reply": "category"}
+
+
+def as_csv(path: Path) -> None:
+    """Write a snapshot's rows as a table, in its place: a snapshot has one name for every form."""
+    frame = Dataset.read(path).frame[["system", "prompt", "reply"]]
+    frame.rename(columns=COLUMNS).to_csv(path, index=False)
+
+
+def test_a_table_is_trained_on_as_its_messages_would_be(
+    plan: Callable[..., Plan], base: Path
+) -> None:
+    chat = plan()
+    settings = settle(Settings, chat.config)
+    rows = material.read(chat, settings, base)
+    for path in (chat.train, chat.validation):
+        assert path is not None
+        as_csv(path)
+    table = replace(chat, columns=COLUMNS)
+    assert QLoRA().preflight(table) == []
+    found = material.read(table, settings, base)
+    assert [r.ids for r in found.train] == [r.ids for r in rows.train]
+    assert [r.labels for r in found.validation] == [r.labels for r in rows.validation]
+    assert len(found.train) == 24

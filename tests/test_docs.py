@@ -1,0 +1,229 @@
+"""What the pages in docs/ say is so: their code runs, and their table of checks is whole."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_readme import ROOT, blocks
+
+from tunegate.config import Config, Limits
+
+CHECKS = ("docs/checks.md", "docs/checks.pt-BR.md")
+CUSTOM = ("docs/custom-checks.md", "docs/custom-checks.pt-BR.md")
+Row = dict[str, Any]
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Return the cells of the page's tables by what stands in the first, `module.function`."""
+    lines = re.findall(r"^\| `(\w+\.\w+)` \| (.*) \|$", (ROOT / page).read_text("utf-8"), re.M)
+    assert len(lines) == len(dict(lines))
+    return {name: cells.split(" | ") for name, cells in lines}
+
+
+def checks() -> set[str]:
+    """Return every function marked `@check` in the library for data."""
+    found = set()
+    for path in (ROOT / "checks" / "tunegate_checks" / "data").glob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            marks = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+            if any(ast.unparse(mark).startswith("check") for mark in marks):
+                found.add(f"{path.stem}.{node.name}")  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_every_check_stands_in_the_table(page: str) -> None:
+    assert set(rows(page)) == checks()
+    assert {len(cells) for cells in rows(page).values()} == {4}
+    assert all(cell.strip() for cells in rows(page).values() for cell in cells)
+
+
+def test_every_check_says_what_it_finds() -> None:
+    silent = []
+    for name in checks():
+        module, function = name.split(".")
+        made = __import__(f"tunegate_checks.data.{module}", fromlist=[function])
+        if not (getattr(made, function).__doc__ or "").strip():
+            silent.append(name)
+    assert silent == []
+
+
+def named(page: str) -> dict[str, str]:
+    """Return the limits that the table names, with the default it gives them ("" for unset)."""
+    said = " ".join(cells[2] for cells in rows(page).values())
+    return dict(re.findall(r"`(\w+)(?: = ([^`]+))?`", said))
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_each_limit_exists_and_has_that_default(page: str) -> None:
+    limits = Limits().model_dump()
+    for name, default in named(page).items():
+        wanted = tomllib.loads(f"x = {default}")["x"] if default else None
+        assert (name, limits.get(name, "no such limit")) == (name, wanted)
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_each_limit_of_the_suites_is_in_the_table(page: str) -> None:
+    suites = (ROOT / "suites" / "data").glob("*.py")
+    used = {name for path in suites for name in re.findall(r"limits\.(\w+)", path.read_text())}
+    assert used - {"own"} <= set(named(page))
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_each_setting_it_names_exists(page: str) -> None:
+    said = " ".join(cells[2] for cells in rows(page).values())
+    settings = re.findall(r"`(\w+)\.(\w+)`", said)
+    assert settings
+    for table, key in settings:
+        section: Any = Config.model_fields[table].annotation
+        assert key in section.model_fields
+
+
+@pytest.mark.parametrize(("page", "other"), [CHECKS, CUSTOM])
+def test_both_languages_hold_the_same(page: str, other: str) -> None:
+    limits = [{name: named_in(cells[2]) for name, cells in rows(p).items()} for p in (page, other)]
+    assert limits[0] == limits[1]
+    for language in ("python", "toml"):
+        assert [shape(b) for b in blocks(page, language)] == [
+            shape(b) for b in blocks(other, language)
+        ]
+
+
+def named_in(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def shape(code: str) -> str:
+    """Return code without its texts and comments, which are translated."""
+    return re.sub(r'"""[^"]*"""|"[^"\n]*"|#.*', "", code)
+
+
+@pytest.mark.parametrize("page", [*CHECKS, *CUSTOM])
+def test_every_link_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]
+    assert targets
+    assert [t for t in targets if not (ROOT / "docs" / t).exists()] == []
+
+
+def run(args: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    # pytest shortens nothing where CI is set; other people's plugins only cost time here.
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "CI", "BUILD_N"))}
+    env |= {"COLUMNS": "80", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        [sys.executable, *args], cwd=folder, text=True, check=False, env=env,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def example(prompt: str, reply: str, **fields: str) -> Row:
+    told = [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
+    return {"messages": told, **fields}
+
+
+def write(folder: Path, data: list[Row]) -> None:
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in data)
+    (folder / "train.jsonl").write_text(text, "utf-8")
+
+
+# --- docs/checks.md ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_the_notebook_runs_without_pytest(page: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data", [example("I am ana@example.com", "billing"), example("Hi", "other")])
+    code, *_ = blocks(page, "python")
+    block = r"^```python\n.*?^```\n\n```\n(.*?)^```"
+    printed = re.findall(block, (ROOT / page).read_text("utf-8"), re.M | re.S)
+    assert "pytest" not in code
+    ran = run(["-c", f"{code}\nimport sys; assert 'pytest' not in sys.modules"], tmp_path)
+    assert ran.returncode == 0, ran.stdout
+    assert ran.stdout == printed[0]
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_the_settings_are_valid(page: str) -> None:
+    for text in blocks(page, "toml"):
+        Config.model_validate(tomllib.loads(text))
+
+
+# --- docs/custom-checks.md --------------------------------------------------------------------
+
+REPLIES = {
+    "en": ("Thank you, your order is on its way.", "Please tell me your order number."),
+    "pt": ("Obrigado, o seu pedido está a caminho.", "Por favor, diga o número do seu pedido."),
+}
+
+
+def clean() -> list[Row]:
+    """Eight rows that all five checks let pass."""
+    return [
+        example(
+            f"Question {i}", REPLIES[language][i % 2],
+            language=language, customer=f"customer {i}", source=("mail", "chat")[i % 2],
+        )
+        for i, language in enumerate(["en", "en", "en", "en", "pt", "pt", "pt", "pt"])
+    ]  # fmt: skip
+
+
+def planted() -> list[Row]:
+    """The same rows with five faults: one for each check, and none that another would find."""
+    made = clean()
+    for row in made[:4]:
+        row["customer"] = "acme"
+    for row in made[:2]:
+        row["messages"][1]["content"] = "No."
+    made[2]["messages"][1]["content"] = "Thank you, see SUP-20417."
+    made[4]["source"] = "fax"
+    made[6]["messages"][1]["content"] = REPLIES["en"][0]
+    return made
+
+
+def sections(page: str) -> dict[str, str]:
+    """Return what stands under each heading that names a file, by that name."""
+    text = (ROOT / page).read_text("utf-8")
+    parts = re.split(r"^## \d\..*`test_(\w+)\.py`$", text, flags=re.M)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def code(section: str, language: str) -> str:
+    """Return the fenced block of a language; "" where there is none."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", section, re.M | re.S)
+    return next((text for name, text in fenced if name == language), "")
+
+
+@pytest.mark.parametrize("page", CUSTOM)
+def test_each_check_finds_its_planted_fault_and_passes_the_clean_twin(
+    page: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("pandera")
+    suite = tmp_path / "suites" / "data"
+    suite.mkdir(parents=True)
+    parts = sections(page)
+    assert len(parts) == 5
+    for name, section in parts.items():
+        (suite / f"test_{name}.py").write_text(code(section, "python"), "utf-8")
+    limits = "".join(code(section, "toml") for section in parts.values())
+    (tmp_path / "tunegate.toml").write_text(f'[data]\ntrain = "train.jsonl"\n{limits}')
+
+    write(tmp_path, planted())
+    suite_alone = ["-m", "pytest", "-p", "tunegate", "-q", "suites/data"]
+    failed = run(suite_alone, tmp_path)
+    assert "5 failed, 1 passed" in failed.stdout  # the other language is answered well
+    for section in parts.values():
+        told = code(section, "").splitlines()
+        assert [line for line in told if line not in failed.stdout] == []
+
+    write(tmp_path, clean())
+    passed = run(suite_alone, tmp_path)
+    assert "6 passed" in passed.stdout
