@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from .budget import Budget, within
+from .config import load
 from .dataset import Dataset
 from .extensions import Opener
+from .extraction import rule
 from .files import write_whole
 from .models import open_model
 from .predict import Progress, predict
@@ -31,7 +33,8 @@ def measure(
     """
     model = within(budget or Budget(), open_model(spec, state.root, openers))
     predictions = predict(model, test, state, progress)
-    record = {**summary(predictions), "model": spec, "digest": model.digest}
+    counts = summary(predictions, rule(load(state.root).label))
+    record = {**counts, "model": spec, "digest": model.digest}
     write_whole(_path(state, spec, test.identity), json.dumps(record).encode() + b"\n", mode=0o600)
     return predictions
 

@@ -54,7 +54,11 @@ def header(path: Path, columns: Mapping[str, str] | None = None) -> list[str]:
     for magic, what in FOREIGN.items():
         if first.startswith(magic):
             raise ConfigError(f"{path}: {what}")
-    text = first.decode("utf-8-sig", "replace")
+    try:
+        text = first.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        what = "its first line, the names of the columns, is not UTF-8"
+        raise ConfigError(f'{path}: {what}; save it as "CSV UTF-8"') from None
     found = [next(csv.reader([text], delimiter=d), []) for d in DELIMITERS]
     wanted = set((columns or {}).values())
     return next((names for names in found if wanted and wanted <= {*names}), max(found, key=len))

@@ -8,6 +8,10 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .predictions import Prediction
 
 VALID = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
 
@@ -18,6 +22,11 @@ class Rule:
 
     name: str  # stands in the signature of every score
     read: Callable[[str], str | None] = field(repr=False, compare=False)
+
+    def right(self, p: Prediction) -> bool:
+        """Whether the label of an answer can be read, and is the expected one."""
+        got = None if p.error else self.read(p.got)
+        return got is not None and got == self.read(p.expected)
 
 
 def _whole(text: str) -> str:

@@ -8,17 +8,18 @@ from typing import Any
 
 from . import runs
 from .dataset import Dataset, Example
+from .extraction import Rule
 from .files import write_whole
 from .predict import recall
-from .predictions import Prediction, Predictions
+from .predictions import Prediction
 from .project import ConfigError
 from .runs import RunUnknown
 from .sealed import SealBroken
 from .state import State
 
 
-def write(state: State, name: str, out: Path, test: Dataset) -> Predictions:
-    """Write the wrong answers of a run over this test set; returns all its predictions.
+def write(state: State, name: str, out: Path, test: Dataset, rule: Rule) -> tuple[int, int]:
+    """Write the wrong answers of a run over this test set; returns how many, and of how many.
 
     They come from the cache: nothing is asked. Each row is the example as it stands (`messages`
     with the reply that was expected), with `got`, `line`, and `error` where there was no answer.
@@ -34,10 +35,10 @@ def write(state: State, name: str, out: Path, test: Dataset) -> Predictions:
             f"run {run.id} was never asked about {test.path}: "
             f"pytest suites/model --model run:{run.id}"
         )
-    wrong = [_row(test[p.row], p) for p in predictions if not p.right]
+    wrong = [_row(test[p.row], p) for p in predictions if not rule.right(p)]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in wrong)
     write_whole(out, text.encode(), mode=0o600)
-    return predictions
+    return len(wrong), len(predictions)
 
 
 def _row(example: Example, p: Prediction) -> dict[str, Any]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .score import Score
 
 
+IDLE = "nothing to judge"  # the kind of a hint that says so: -v shows it
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing wrong, and where.
@@ -71,8 +74,10 @@ class Findings(Sequence[Finding]):
 
     def __bool__(self) -> bool:
         """True when something was found; asking is a judgement, and the running test records it."""
-        known, hints = [f.id for f in self.accepted], [f.evidence for f in self.hints]
-        facts = {"found": len(self), "n": self.n, "accepted": known, "hints": hints}
+        known = [f.id for f in self.accepted]
+        hints = [f.evidence for f in self.hints if f.kind != IDLE]
+        idle = [f.evidence for f in self.hints if f.kind == IDLE]
+        facts = {"found": len(self), "n": self.n, "accepted": known, "hints": hints, "idle": idle}
         record(Judgement(self.name, self.split, not self.items, repr(self), facts, self))
         return bool(self.items)
 

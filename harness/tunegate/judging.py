@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from . import exits, promotion, receipt, scorecard
+from . import exits, extraction, promotion, receipt, scorecard
 from .files import write_whole
 from .project import ConfigError
 from .promotion import Refused
@@ -15,6 +15,7 @@ from .suites import check_role
 from .verdict import Verdict, reach
 
 if TYPE_CHECKING:
+    from .models import Candidate
     from .session import GateSession
 
 
@@ -54,6 +55,7 @@ class Judging:
         return {
             "candidate": candidate.spec if candidate else "",
             "run": candidate.run.id if candidate and candidate.run else None,
+            **_word(candidate),
             "model_digest": session.roles.model("candidate").digest,
             "test": {"digest": verdict.digests.get("test"), "n": _size(session)},
             "gate": verdict.gate.why or "open",
@@ -95,7 +97,15 @@ class Judging:
             session.say("promotion", f"refused: {error}", good=False)
             return exits.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
+        if run.word:
+            session.say("", run.word)
         return 0
+
+
+def _word(candidate: Candidate | None) -> dict[str, str]:
+    """Say on whose word it was trained, where that was elsewhere."""
+    run = candidate.run if candidate else None
+    return {"trained": run.word} if run and run.word else {}
 
 
 def _size(session: GateSession) -> int:
@@ -104,4 +114,5 @@ def _size(session: GateSession) -> int:
 
 def _summary(session: GateSession, role: str) -> dict[str, Any] | None:
     predictions = session.roles.recalled(role)
-    return scorecard.summary(predictions) if predictions else None
+    label = extraction.rule(session.config.label)
+    return scorecard.summary(predictions, label) if predictions else None

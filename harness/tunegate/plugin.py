@@ -38,6 +38,7 @@ def _options(group: pytest.OptionGroup) -> None:
     for split in ("train", "validation", "test"):
         group.addoption(f"--{split}-data", metavar="FILE", help=f"the {split} split, JSONL or JSON")
     group.addoption("--train-with", metavar="TRAINER", help="train when the data suite passed")
+    group.addoption("--elsewhere", action="store_true", help="open the gate, but train elsewhere")
     group.addoption("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
     group.addoption("--promote", metavar="ALIAS", help="promote it when the model suite passed")
     group.addoption("--each-example", action="store_true", help="one test per test example, too")

@@ -68,7 +68,9 @@ def facts(
     """Return what the registry's line holds of the chain: data, receipt, run, model, scorecard."""
     from .sealed import digest_of
 
+    word = {"trained": run.word} if run.word else {}
     return {
+        **word,
         "run": run.id,
         "model": candidate.spec,
         "model_digest": candidate.digest,

@@ -86,7 +86,7 @@ class Registry:
             raise NothingToRollBack(
                 f"{alias!r} has {len(stack)} promotion in force; there is none before it"
             )
-        names = ("run", "model", "model_digest")
+        names = ("run", "model", "model_digest", "trained")
         keep: Entry = {k: stack[-2][k] for k in names if k in stack[-2]}
         return self.append("rollback", alias, {**keep, "from": stack[-1].get("run")}, why)
 

@@ -39,10 +39,11 @@ def findings_table(findings: Sequence[Finding], rows: int = ROWS, *, ids: bool =
     column = f"  {'id':<{LENGTH}}" if ids else ""
     lines = [f"{'line':>7}  {'kind':<{kinds}}{column}  evidence"]
     before = 11 + kinds + len(column)
+    most = 4 if ids else 2  # the column of ids takes room, and what is accepted must be read
     for finding in top:
         line = f"{finding.line:,}" if finding.line is not None else "-"
         known = f"  {finding.id or '-':<{LENGTH}}" if ids else ""
-        first, *rest = _fold(finding.evidence, WIDTH - before, most=2 if rows else None)
+        first, *rest = _fold(finding.evidence, WIDTH - before, most=most if rows else None)
         lines.append(f"{line:>7}  {finding.kind:<{kinds}}{known}  {first}")
         lines += [" " * before + more for more in rest]
     if len(findings) > len(top):
@@ -75,17 +76,38 @@ def missed(score: Score, sign: str, limit: float) -> list[str] | None:
 
 
 def summary(
-    passed: Mapping[str, Sequence[Mapping[str, Any]]],
+    passed: Mapping[str, Sequence[Mapping[str, Any]]], verbose: bool = False
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield a heading and lines for what passing tests have to say: scores, then hints."""
+    """Yield a heading and lines for what passing tests have to say: scores, then hints.
+
+    What there was nothing to judge of is one line, or, `verbose`, a hint each.
+    """
     notes = [note for notes in passed.values() for note in notes]
     if scores := [note for note in notes if note.get("value") is not None]:
         yield "scores", scores_table(scores)
     hints: dict[str, list[str]] = {}
     for note in notes:
-        hints.setdefault(_of(note), []).extend(note.get("hints", ()))
-    if lines := [line for whose, told in hints.items() for line in _hints(whose, told)]:
+        told = [*note.get("hints", ()), *(note.get("idle", ()) if verbose else ())]
+        hints.setdefault(_of(note), []).extend(told)
+    lines = [line for whose, told in hints.items() for line in _hints(whose, told)]
+    if lines := [*lines, *([] if verbose else _idle(passed))]:
         yield "hints", lines
+
+
+def _idle(passed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Count the tests with nothing to judge, by the names of their files."""
+    tests = [nodeid for nodeid, notes in passed.items() if any(note.get("idle") for note in notes)]
+    if not tests:
+        return []
+    files = ", ".join(dict.fromkeys(_file(nodeid) for nodeid in tests))
+    n = f"{len(tests):,} test" + "s" * (len(tests) > 1)
+    first, *rest = _fold(f"nothing to judge in {n} of {files} (see -v)", WIDTH - 2)
+    return [first, *(f"  {line}" for line in rest)]
+
+
+def _file(nodeid: str) -> str:
+    """`suites/model/test_speed.py::test_cost`: `speed`."""
+    return Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
 
 
 def _hints(whose: str, told: Sequence[str]) -> list[str]:

@@ -93,6 +93,11 @@ class Run:
             values[split] = Path(values[split]) if values[split] else None
         return Plan(**values)
 
+    @property
+    def word(self) -> str:
+        """On whose word it was trained on these bytes, elsewhere; "" where we trained it here."""
+        return str(self.record["figures"].get("word", ""))
+
     @cached_property
     def record(self) -> dict[str, Any]:
         """What came of it, `run.json`, its seal verified; raises SealBroken."""

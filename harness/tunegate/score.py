@@ -30,7 +30,8 @@ class Score(float):
     `estimate`: what a bound (see `by`) is the bound of; of any other score, its value.
     Comparing with a plain number is a judgement: it is recorded in the running test's ledger, and
     raises `Unmeasurable` for a NaN, or when the errors alone decide. Score against Score is not.
-    Against None, a limit that was not set, everything holds: the score is shown.
+    Against None, a limit that was not set, everything holds: the score is shown, and one that could
+    not be measured counts among what there was nothing to judge of.
     """
 
     name: str
@@ -146,7 +147,7 @@ def _rebuild(value: float, state: dict[str, Any]) -> Score:
 
 
 def nothing_to_judge(name: str, why: str) -> Score:
-    """Return a score that holds any limit: the project has nothing to measure; `why` is a hint."""
+    """Return a score that holds any limit: the project has nothing to measure; -v shows `why`."""
     score = Score(math.nan, name=name, hints=(why,))
     score.idle = True
     return score
@@ -160,8 +161,10 @@ def _facts(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
     lower = lower_bounds(score)[0] if sign in (">=", ">") else math.nan
     known["lower"] = None if math.isnan(lower) else lower
     more = {"n": score.n, "hits": score.hits, "errors": score.errors, "signature": score.signature}
-    said = {"mode": score.mode, "detail": score.detail, "hints": list(score.hints)}
-    return {**known, **more, **said, "sign": sign, "limit": limit}
+    said = {"mode": score.mode, "detail": score.detail, "sign": sign, "limit": limit}
+    aside = score.idle or (limit is None and math.isnan(score))
+    told = {"hints": [], "idle": []} | {"idle" if aside else "hints": list(score.hints)}
+    return {**known, **more, **said, **told}
 
 
 def _why(score: Score, sign: str, limit: float) -> str:

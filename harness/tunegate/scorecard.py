@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .extraction import Rule, exact
 from .predictions import Predictions
 from .sealed import digest_of
 from .tally import Tally
@@ -20,13 +21,13 @@ def scores(tally: Tally) -> list[dict[str, Any]]:
     ]
 
 
-def summary(predictions: Predictions) -> dict[str, Any]:
-    """Return how many answers of a model were exactly right."""
+def summary(predictions: Predictions, rule: Rule = exact) -> dict[str, Any]:
+    """Return how many answers of a model were right, by the rule that labels are read by."""
     return {
         "model": predictions.model,
         "test": predictions.test,
         "n": len(predictions),
-        "right": sum(p.right for p in predictions),
+        "right": sum(map(rule.right, predictions)),
         "errors": len(predictions.errors),
     }
 

@@ -134,6 +134,8 @@ class GateSession:
         trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
         if trainer and model:
             raise ConfigError("--train-with and --model in one session: one suite at a time")
+        if config.getoption("elsewhere") and not trainer:
+            raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
         if alias and not model:
             raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
         _ = self.budget  # refused now, or never
@@ -233,7 +235,8 @@ class GateSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the scores that were judged, and the hints."""
-        for title, lines in render.summary(self.tally.passed) if self.suite else ():
+        verbose = self.pytest_config.get_verbosity() > 0
+        for title, lines in render.summary(self.tally.passed, verbose) if self.suite else ():
             terminalreporter.write_sep("=", title)
             for line in lines:
                 terminalreporter.write_line(line)

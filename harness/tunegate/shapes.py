@@ -1,4 +1,5 @@
-"""The shapes a row may come in: chat messages, Alpaca, ShareGPT, prompt and completion.
+"""The shapes a row may come in: chat messages, Alpaca, ShareGPT, prompt and completion,
+preferences.
 
 Each is turned into `messages`; whoever reads the file says so, once, in a hint.
 """
@@ -7,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from . import preferences
 from .strictjson import Unreadable
-
-Fields = dict[str, Any]
-Message = dict[str, Any]
+from .turns import Fields, Message, asked, found, must_be_messages, opening, replied, text
+from .turns import kind as kind  # said of rows elsewhere, too
 
 SPEAKERS = {
     "system": "system",
@@ -32,7 +34,7 @@ class Shape:
     name: str
     needs: frozenset[str]
     takes: frozenset[str]  # every field that the messages are made of; the rest is kept as it is
-    messages: Callable[[Mapping[str, Any]], Any]
+    fields: Callable[[Mapping[str, Any]], Fields]  # `messages`, and what comes with them
     note: str
 
 
@@ -40,15 +42,25 @@ def normalised(value: Any) -> tuple[Shape, Fields]:
     """Return the shape of a row, and its fields with `messages`; raise Unreadable."""
     if not isinstance(value, dict):
         raise Unreadable("shape", f"the row is {kind(value)}; an object with `messages` is needed")
-    shape = next((s for s in SHAPES if s.needs <= value.keys()), None)
+    shape = _shape_of(value)
     if shape is None:
         raise Unreadable("shape", _unknown(value))
-    messages = shape.messages(value)
-    _must_be_messages(messages)
+    made = shape.fields(value)
+    must_be_messages(made["messages"])
     if shape is SHAPES[0]:
+        preferences.check(value)
         return shape, value
     rest = {key: item for key, item in value.items() if key not in shape.takes}
-    return shape, {"messages": messages, **rest}
+    for twin in sorted(made.keys() & rest.keys()):
+        raise Unreadable("shape", f"{twin} stands twice: in the row, and among its messages")
+    return shape, {**made, **rest}
+
+
+def _shape_of(value: Fields) -> Shape | None:
+    shape = next((s for s in SHAPES if s.needs <= value.keys()), None)
+    if shape is SHAPES[0] and "rejected" in value and value["messages"] == value.get("chosen"):
+        return SHAPES[-1]  # preferences whose preferred side is written out twice
+    return shape
 
 
 def _unknown(value: Fields) -> str:
@@ -57,47 +69,8 @@ def _unknown(value: Fields) -> str:
     return f"no `messages`; the row has {has}; one of these is needed: {valid}"
 
 
-def _must_be_messages(messages: Any) -> None:
-    if not isinstance(messages, list) or not messages:
-        found = "empty" if messages == [] else kind(messages)
-        raise Unreadable("shape", f"messages is {found}; a list of role and content is needed")
-    for i, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise Unreadable("shape", f"messages[{i}] is {kind(message)}; an object is needed")
-        if not isinstance(message.get("role"), str):
-            raise Unreadable("shape", f"messages[{i}].role is {_found(message, 'role')}")
-        if not isinstance(message.get("content"), str | list | None):
-            found = _found(message, "content")
-            raise Unreadable("shape", f"messages[{i}].content is {found}")
-
-
-def _found(fields: Mapping[str, Any], name: str) -> str:
-    what = kind(fields[name]) if name in fields else "missing"
-    return f"{what}; a text is needed"
-
-
-def kind(value: Any) -> str:
-    """Name the JSON type of a value: `an object`, `a text`, `null`."""
-    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")
-
-
-def _text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    value = fields.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str):
-        raise Unreadable("shape", f"{name} is {_found(fields, name)}")
-    return value
-
-
-def _opening(fields: Mapping[str, Any]) -> list[Message]:
-    system = _text(fields, "system", "")
-    return [{"role": "system", "content": system}] if system else []
-
-
 def _turns(prompt: str, reply: str) -> list[Message]:
-    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
+    return [asked(prompt), replied(reply)]
 
 
 def _chat(fields: Mapping[str, Any]) -> Any:
@@ -105,22 +78,22 @@ def _chat(fields: Mapping[str, Any]) -> Any:
 
 
 def _alpaca(fields: Mapping[str, Any]) -> list[Message]:
-    asked = [_text(fields, "instruction"), _text(fields, "input", "")]
+    parts = [text(fields, "instruction"), text(fields, "input", "")]
     earlier: list[Message] = []
     history = fields.get("history") or []
     for i, pair in enumerate(history if isinstance(history, list) else [history]):
         if not isinstance(pair, list) or [type(t) for t in pair] != [str, str]:
             raise Unreadable("shape", f"history[{i}] is not a pair of texts: question and answer")
         earlier += _turns(*pair)
-    prompt = "\n\n".join(text for text in asked if text)
-    return [*_opening(fields), *earlier, *_turns(prompt, _text(fields, "output"))]
+    prompt = "\n\n".join(part for part in parts if part)
+    return [*opening(fields), *earlier, *_turns(prompt, text(fields, "output"))]
 
 
 def _sharegpt(fields: Mapping[str, Any]) -> list[Message]:
     turns = fields["conversations"]
     if not isinstance(turns, list):
         raise Unreadable("shape", f"conversations is {kind(turns)}; a list is needed")
-    return [*_opening(fields), *(_spoken(i, turn) for i, turn in enumerate(turns))]
+    return [*opening(fields), *(_spoken(i, turn) for i, turn in enumerate(turns))]
 
 
 def _spoken(i: int, turn: Any) -> Message:
@@ -134,7 +107,7 @@ def _spoken(i: int, turn: Any) -> Message:
         valid = ", ".join(SPEAKERS)
         raise Unreadable("shape", f"{here}.from is {ascii(speaker)[:40]}; one of: {valid}")
     if not isinstance(turn.get("value"), str):
-        raise Unreadable("shape", f"{here}.value is {_found(turn, 'value')}")
+        raise Unreadable("shape", f"{here}.value is {found(turn, 'value')}")
     kept = {key: item for key, item in turn.items() if key not in ("from", "value")}
     return {"role": SPEAKERS[speaker], "content": turn["value"], **kept}
 
@@ -142,13 +115,18 @@ def _spoken(i: int, turn: Any) -> Message:
 def _prompt_completion(fields: Mapping[str, Any]) -> list[Message]:
     prompt, completion = fields["prompt"], fields["completion"]
     if isinstance(prompt, list) and isinstance(completion, list):
-        return [*_opening(fields), *prompt, *completion]
-    return [*_opening(fields), *_turns(_text(fields, "prompt"), _text(fields, "completion"))]
+        return [*opening(fields), *prompt, *completion]
+    return [*opening(fields), *_turns(text(fields, "prompt"), text(fields, "completion"))]
 
 
 def _shape(name: str, needs: str, more: str, messages: Callable[..., Any], note: str) -> Shape:
     wanted = frozenset(needs.split())
-    return Shape(name, wanted, wanted | set(more.split()), messages, note)
+    made = partial(_alone, messages)
+    return Shape(name, wanted, wanted | set(more.split()), made, note)
+
+
+def _alone(messages: Callable[..., Any], fields: Mapping[str, Any]) -> Fields:
+    return {"messages": messages(fields)}
 
 
 SHAPES = (
@@ -173,5 +151,19 @@ SHAPES = (
         "system",
         _prompt_completion,
         "prompt and completion became messages",
+    ),
+    Shape(
+        "preferences (OpenAI)",
+        frozenset({"input", "preferred_output", "non_preferred_output"}),
+        frozenset({"input", "preferred_output", "non_preferred_output"}),
+        preferences.openai,
+        "input and preferred_output became messages, non_preferred_output became rejected",
+    ),
+    Shape(
+        "preferences (TRL)",
+        frozenset({"chosen", "rejected"}),
+        frozenset({"prompt", "chosen", "rejected", "system", "messages"}),
+        preferences.trl,
+        "prompt and chosen became messages",
     ),
 )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from . import passages, similar
 from .allotment import allot
@@ -155,10 +156,9 @@ def _check_json(path: Path) -> None:
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
             f"  its columns: {', '.join(header(path))}\n"
-            "  pandas converts it; name the columns of the prompt and the reply in the call:\n"
-            f"  pd.read_{'parquet' if path.suffix == '.parquet' else 'csv'}({str(path)!r})"
-            '.rename(columns={"text": "prompt", "category": "completion"})'
-            f'.to_json({str(path.with_suffix(".jsonl"))!r}, orient="records", lines=True)'
+            "  say which of them is the prompt, and which the reply, to make JSONL of it:\n"
+            f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
+            " --only format --columns prompt=COLUMN,reply=COLUMN"
         )
 
 
@@ -167,7 +167,9 @@ def _check_rows(dataset: Dataset) -> None:
     if bad:
         listed = [f"  line {p.line}: {p.evidence}" for p in bad[:20]]
         more = [f"  and {len(bad) - 20:,} more"] if len(bad) > 20 else []
-        head = f"{dataset.path}: {len(bad):,} rows cannot be read, and nothing was written:"
+        rows = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
+        head = f"{dataset.path}: {rows} cannot be read, and nothing was written:"
+        more += ["  put them right, or let `tunegate fix FILE -o NEW` set them aside"]
         raise SplitError("\n".join([head, *listed, *more]))
     if len(dataset) < len(SPLITS):
         raise SplitError(f"{dataset.path} has {len(dataset)} rows; at least 3 are needed")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .columns import check_columns
+from .columns import check_columns, is_table
 from .dataset import SPLITS, Dataset
 from .project import ConfigError
 
@@ -45,8 +45,8 @@ class Splits:
 def locate(config: Config, root: Path, given: dict[str, str | None], here: Path) -> Splits:
     """Find the files: what the command line gave (from `here`), else the configuration (`root`).
 
-    Raises ConfigError naming a file that is not there, and who named it, or one that
-    `data.columns` does not fit.
+    Where all files are JSON, `data.columns` says nothing of them. Raises ConfigError naming a file
+    that is not there, and who named it, or one that `data.columns` does not fit.
     """
     paths: dict[str, Path] = {}
     for split in SPLITS:
@@ -57,9 +57,13 @@ def locate(config: Config, root: Path, given: dict[str, str | None], here: Path)
         if not path.is_file():
             source = f"--{split}-data" if said is not None else f"data.{split} in {root}"
             raise ConfigError(f"{path} is not a file; it was named by {source}")
-        check_columns(path, config.data.columns)
         paths[split] = path
-    return Splits(paths, config.data.columns)
+    columns = config.data.columns
+    if not any(is_table(path, bool(columns)) for path in paths.values()):
+        columns = {}  # cleaned tables are JSON Lines: nothing is left to map
+    for path in paths.values():
+        check_columns(path, columns)
+    return Splits(paths, columns)
 
 
 def system_prompt(config: Config, root: Path) -> str | None:

@@ -6,10 +6,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from .dataset import content_text
+
+# What a template that writes today's date (Llama 3.2's does) writes, in training and after: what is
+# rendered must not change overnight. It is the date that Llama's templates fall back on.
+DATE = date(2024, 7, 26)
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -46,7 +51,10 @@ class Template:
         """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
         try:
             rendered: str = self.tokenizer.apply_chat_template(
-                [_plain(m) for m in messages], tokenize=False, add_generation_prompt=prompt
+                [_plain(m) for m in messages],
+                tokenize=False,
+                add_generation_prompt=prompt,
+                strftime_now=DATE.strftime,
             )
         except Exception as error:  # templates raise whatever their author had them raise
             raise Unrendered(f"the chat template refuses it: {error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,13 @@ def _train(run: Run) -> None:
     trainer = added.trainers[run.plan.trainer]()
     if problems := trainer.preflight(run.plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
-    before = _baseline(run, added)
-    trained = _located(trainer.train(run.plan, run.folder), run)
+    before = measured(run, added)
+    conclude(run, added, trainer.train(run.plan, run.folder), before)
+
+
+def conclude(run: Run, added: Extensions, made: Trained, before: Mapping[str, Any] | None) -> None:
+    """Open what was trained, as it will be asked, and write `run.json`; raises ModelUnknown."""
+    trained = _located(made, run)
     opened = {
         name: open_model(spec, run.state.root, added.openers).digest
         for name, spec in {"": trained.model, **trained.checkpoints}.items()
@@ -57,7 +63,7 @@ def _train(run: Run) -> None:
     run.finish(replace(trained, digest=opened[""]), before, opened)
 
 
-def _baseline(run: Run, added: Extensions) -> dict[str, Any] | None:
+def measured(run: Run, added: Extensions) -> dict[str, Any] | None:
     """Measure the base where it was never measured; without test data there is nothing to."""
     if run.plan.test is None:
         print("baseline  not measured: no test data; a promotion will want it")

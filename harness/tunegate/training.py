@@ -115,6 +115,10 @@ class Training:
                 say("run", str(error), good=False)
                 return exits.TRAINER_FAILED
             say("run", f"{run.id} was trained on exactly this before; nothing to do", good=True)
+        elif self.session.pytest_config.getoption("elsewhere"):
+            say("run", f"{run.id} may be trained elsewhere; its receipt is in {_short(run.folder)}")
+            say("next", f"tunegate export axolotl {run.id}")
+            return 0
         else:
             say("run", f"{run.id}, {self.trainer.name}, in {_short(run.folder)}")
             code = child(run)

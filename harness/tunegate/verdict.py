@@ -39,6 +39,8 @@ def reach(
     candidate, whose digest is `model`.
     """
     options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
+    # Data outside the project, named on the command line, moves pytest's root, and with it all ids.
+    options += [f"--rootdir={session.pytest_config.rootpath}"]
     try:
         listed = inventory.take(suite, session.root, options)
     except InventoryFailed as error:

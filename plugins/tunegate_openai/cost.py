@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tunegate import Dataset
+from tunegate import Dataset, Example
+from tunegate.preferences import counterpart
 
 from .config import Settings
 
@@ -33,11 +34,17 @@ class Estimate:
 def estimate(train: Dataset, settings: Settings) -> Estimate:
     """Estimate the job on this dataset; nothing is asked of anybody."""
     count, counted = counter(settings.base)
-    tokens = sum(PER_MESSAGE * len(e.messages) + count(f"{e.system}\n{e.text}") for e in train)
+    both = settings.method == "dpo"  # its loss reads the prompt with each of the two replies
+    read = [e for example in train for e in (example, *([_other(example)] if both else []))]
+    tokens = sum(PER_MESSAGE * len(e.messages) + count(f"{e.system}\n{e.text}") for e in read)
     epochs = AUTO_EPOCHS if settings.epochs == "auto" else settings.epochs
     price = settings.price_per_million
     usd = None if price is None else tokens * epochs * price / 1e6
     return Estimate(tokens, epochs, usd, counted)
+
+
+def _other(example: Example) -> Example:
+    return replace(example, fields={**example.fields, "messages": counterpart(example)})
 
 
 def counter(model: str) -> tuple[Callable[[str], int], bool]:

@@ -7,11 +7,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tunegate import Dataset
+from tunegate.preferences import rejected
 from tunegate.protocols import Plan, Problem, TrainingFailed
 
 from .client import connect, plainly
 from .config import Settings
 from .cost import Estimate, estimate
+from .uploads import without_preference
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -26,9 +28,29 @@ def problems(plan: Plan, settings: Settings, today: date | None = None) -> list[
         found = [*_model(client, settings, today or datetime.now(UTC).date())]
     except TrainingFailed as error:
         return [Problem(str(error))]
-    expected = estimate(Dataset.read(plan.train, columns=plan.columns or None), settings)
+    train = Dataset.read(plan.train, columns=plan.columns or None)
+    expected = estimate(train, settings)
     print(f"openai    {expected}", flush=True)
-    return [*found, *_price(expected, settings)]
+    return [*found, *_preferences(plan, train, settings), *_price(expected, settings)]
+
+
+def _preferences(plan: Plan, train: Dataset, settings: Settings) -> Iterator[Problem]:
+    splits = {"training": train}
+    if plan.validation:
+        splits["validation"] = Dataset.read(plan.validation, columns=plan.columns or None)
+    if settings.method == "dpo":
+        for name, dataset in splits.items():
+            if absent := without_preference(dataset):
+                yield Problem(
+                    f'method = "dpo" needs a rejected reply in each row, and in the {name} data '
+                    f'{absent}; add them, or set method = "supervised"'
+                )
+    elif pairs := sum(rejected(example) is not None for example in train):
+        print(
+            f"openai    warning: {pairs:,} rows have a rejected reply, which is not learnt from: "
+            'method is "supervised"',
+            flush=True,
+        )
 
 
 def _model(client: OpenAI, settings: Settings, today: date) -> Iterator[Problem]:

@@ -67,13 +67,14 @@ class Submitter:
         ids = {"training_file": self.plan.train, "validation_file": self.plan.validation}
         with plainly(self.settings, "uploading the data"):
             done = {
-                name: uploads.uploaded(
-                    self.client, uploads.content(path, self.plan.columns), self.sleep
-                )
+                name: uploads.uploaded(self.client, self._content(path), self.sleep)
                 for name, path in ids.items()
                 if path is not None
             }
         return said.noted(self.folder, **done)
+
+    def _content(self, path: Path) -> bytes:
+        return uploads.content(path, self.plan.columns, self.settings.method)
 
     def _found(self, said: Submission) -> FineTuningJob | None:
         """Look for the job at the provider; raises TrainingFailed where only a person can say."""
@@ -143,8 +144,8 @@ class Submitter:
             lost = error
         for seconds in LOOKS:
             self.sleep(seconds)
-            if job := self._found(said):
-                return job
+            if found := self._found(said):
+                return found
         raise TrainingFailed(
             f"asking for the job: no answer came ({type(lost).__name__}: {lost}), and "
             f"{self.settings.base_url} lists no such job. The same command looks again, and asks "

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate import Dataset
+from tunegate import Dataset, Example
+from tunegate.preferences import REJECTED, TOLD, rejected
 from tunegate.protocols import TrainingFailed
 
 if TYPE_CHECKING:
@@ -20,26 +21,49 @@ KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 TRIES = 4
 
 
-def content(path: Path, columns: Mapping[str, str]) -> bytes:
+def content(path: Path, columns: Mapping[str, str], method: str = "supervised") -> bytes:
     """Return a snapshot as the protocol wants it: a line of JSON for each example, in order.
 
-    A file that is this already goes out byte for byte.
+    A file that is this already goes out byte for byte. `supervised` learns the preferred reply of
+    a preference; `dpo` needs both: raises TrainingFailed for a row without a rejected one.
     """
     dataset = Dataset.read(path, columns=columns or None)
+    if method == "dpo" and (absent := without_preference(dataset)):
+        raise TrainingFailed(f'{path.name}: {absent}; method = "dpo" needs one in each row')
+    rows = [(_pair if method == "dpo" else _chat)(example) for example in dataset]
     data = path.read_bytes()
     lines = data.decode("utf-8", "replace").splitlines()
-    if len(lines) == len(dataset) and all(_is_row(line) for line in lines):
+    if len(lines) == len(rows) and all(map(_is, lines, rows)):
         return data
-    rows = ({k: e.fields[k] for k in KEYS if k in e.fields} for e in dataset)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def _is_row(line: str) -> bool:
+def without_preference(dataset: Dataset) -> str:
+    """Return one line that says where rows have no rejected reply, "" where all have one."""
+    lines = [example.line for example in dataset if not rejected(example)]
+    if not lines:
+        return ""
+    count = f"{len(lines):,} of {len(dataset):,} rows have none"
+    return f"line {lines[0]} has no rejected reply ({count})"
+
+
+def _chat(example: Example) -> dict[str, Any]:
+    return {key: example.fields[key] for key in KEYS if key in example.fields}
+
+
+def _pair(example: Example) -> dict[str, Any]:
+    """Source: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input"""
+    *asked, preferred = example.messages
+    told = {key: example.fields[key] for key in TOLD if key in example.fields}
+    outputs = {"preferred_output": [preferred], "non_preferred_output": example.fields[REJECTED]}
+    return {"input": {"messages": asked, **told}, **outputs}
+
+
+def _is(line: str, row: Mapping[str, Any]) -> bool:
     try:
-        row = json.loads(line)
+        return bool(json.loads(line) == row)
     except ValueError:
         return False
-    return isinstance(row, dict) and "messages" in row and set(row) <= set(KEYS)
 
 
 def uploaded(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.sleep) -> str:

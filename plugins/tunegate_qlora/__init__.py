@@ -1,4 +1,4 @@
-"""QLoRA fine-tuning, and local models: what the plugin tells tunegate it has."""
+"""Local fine-tuning and local models: what the plugin tells tunegate it has."""
 
 from __future__ import annotations
 

@@ -1,47 +1,43 @@
-"""The adapter on disk: whole or not there, and knowing what it was trained on."""
+"""The adapter on disk, knowing what it was trained on."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import base, digests
-from .config import Decoding, settle
+from . import note as notes
+from .note import Note
 
 _CONFIG = "adapter_config.json"
-_NOTE = "tunegate.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What peft's own files do not say: the base's digest, and how the model is to answer.
-
-    `template` is the chat template's text, `rendered` what it made of a probe: see `rendering`.
-    They and the digest are "" where the adapter was made elsewhere: nothing to compare with.
-    """
-
-    base: str
-    base_digest: str
-    decoding: Decoding
-    template: str = ""
-    rendered: str = ""
 
 
 def save(model: Any, folder: Path, note: Note) -> None:
-    """Write the adapter to a folder that appears whole or not at all; raise OSError."""
-    draft = folder.with_name(folder.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    model.save_pretrained(draft)
-    (draft / "README.md").unlink(
-        missing_ok=True
-    )  # peft's model card: a form with nothing filled in
-    _tidy(draft / _CONFIG, note.base)
-    told = asdict(note) | {"decoding": note.decoding.model_dump(mode="json")}
-    (draft / _NOTE).write_text(json.dumps(told, indent=1))
-    draft.rename(folder)
+    """Write the adapter into a folder; raise OSError."""
+    model.save_pretrained(folder)
+    complete(folder, note)
+
+
+def complete(folder: Path, note: Note) -> None:
+    """Make what peft wrote into a folder an adapter of this project; raise OSError."""
+    (folder / "README.md").unlink(missing_ok=True)  # peft's: a form with nothing filled in
+    _tidy(folder / _CONFIG, note.base)
+    notes.write(folder, note)
+
+
+def mount(model: Any, folder: Path | None) -> Any:
+    """Return a loaded base with the adapter of this folder on it; the base itself for None."""
+    if folder is None:
+        return model
+    from peft import PeftModel
+
+    from .quantise import keep_format
+
+    with_it = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+    keep_format(with_it)
+    return with_it.eval()
 
 
 def is_adapter(folder: Path) -> bool:
@@ -53,14 +49,10 @@ def note(folder: Path) -> Note:
     """Return what an adapter says of its base; raise ValueError where it says nothing readable."""
     try:
         config = json.loads((folder / _CONFIG).read_bytes())
-        path = folder / _NOTE
-        told = json.loads(path.read_bytes()) if path.is_file() else {}
-        named = config["base_model_name_or_path"]
+        named = str(config["base_model_name_or_path"])
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{folder} holds no adapter that can be read: {error}") from None
-    decoding = settle(Decoding, told.get("decoding", {}))
-    digest, *rendering = (str(told.get(k, "")) for k in ("base_digest", "template", "rendered"))
-    return Note(str(named), digest, decoding, *rendering)
+    return replace(notes.read(folder), base=named)
 
 
 def digest(folder: Path, base_digest: str) -> str:

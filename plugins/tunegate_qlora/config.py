@@ -123,4 +123,3 @@ class Settings(Decoding):
     def decoding(self) -> Decoding:
         """The part of the settings that the trained model answers with."""
         return Decoding(**{key: getattr(self, key) for key in Decoding.model_fields})
-

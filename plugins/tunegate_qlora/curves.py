@@ -30,7 +30,7 @@ class Curves(TrainerCallback):
         self.last: dict[str, float] = {}
         kept = [line for line in _lines(path) if line["step"] <= done]
         # Whole or not at all: a kill right here must not cost the readings there were.
-        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        _rewrite(path, kept)
         for line in kept:
             self.last.update(line)
         self.started = time.monotonic() - self.last.get("seconds", 0.0)
@@ -66,6 +66,22 @@ class Curves(TrainerCallback):
             f"{self.limit / 2:.3g}: the training came apart. Lower `learning_rate`, "
             "or lengthen `warmup`"
         )
+
+
+def end(run: Path, step: int) -> None:
+    """Let a run's curves end at the step whose weights were kept: they are what is judged.
+
+    What came after goes to `curves-beyond.jsonl`. Doing it again does nothing.
+    """
+    path = run / "curves.jsonl"
+    lines = _lines(path)
+    if beyond := [line for line in lines if line["step"] > step]:
+        _rewrite(run / "curves-beyond.jsonl", beyond)
+        _rewrite(path, [line for line in lines if line["step"] <= step])
+
+
+def _rewrite(path: Path, lines: list[dict[str, float]]) -> None:
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def _lines(path: Path) -> list[dict[str, float]]:

@@ -13,8 +13,9 @@ from tunegate.protocols import Answer, ModelUnknown, Request
 from tunegate.template import Template, Unrendered
 
 from . import adapter, fit, rendering, template
+from . import note as notes
 from .config import Decoding
-from .quantise import keep_format, load
+from .quantise import load
 from .quiet import undisturbed
 
 Prompt = tuple[int, list[int]]  # the request's row, and token ids
@@ -27,7 +28,7 @@ class Generator:
         self.size, self.longest = size, decoding.max_new_tokens
         self.template = _template(folder, tuned)
         self.context = fit.context(folder)
-        self.model = _with_adapter(load(folder, decoding), tuned)
+        self.model = adapter.mount(load(folder, decoding), tuned)
         self.model.generation_config = self._greedy()
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
@@ -101,19 +102,8 @@ class Generator:
 def _template(folder: Path, tuned: Path | None) -> Template:
     """Return the base's chat template; raise ModelUnknown where training's rendered otherwise."""
     found = template.load(folder)
-    if tuned is not None:
-        try:
-            rendering.check(found, adapter.note(tuned).rendered)
-        except ValueError as error:
-            raise ModelUnknown(f"folder:{tuned}: {error}") from None
+    try:
+        rendering.check(found, notes.read(tuned or folder).rendered)
+    except ValueError as error:
+        raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
     return found
-
-
-def _with_adapter(model: Any, tuned: Path | None) -> Any:
-    if tuned is None:
-        return model
-    from peft import PeftModel
-
-    with_it = PeftModel.from_pretrained(model, str(tuned), is_trainable=False)
-    keep_format(with_it)
-    return with_it.eval()

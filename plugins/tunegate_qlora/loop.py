@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class Loop(Trainer):
         watchers: Sequence[TrainerCallback],
     ) -> None:
         self.batches = LengthGrouped(rows, settings.batch, settings.seed)
-        steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
+        steps = _steps(len(self.batches), settings.accumulation) * settings.epochs
         super().__init__(
             model=model,
             args=_arguments(settings, folder, steps),
@@ -66,8 +67,7 @@ class Order(TrainerCallback):
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set the epoch: a function of the step, so that nothing needs remembering."""
-        passes = len(self.batches)
-        steps = -(-passes // args.gradient_accumulation_steps)
+        steps = _steps(len(self.batches), args.gradient_accumulation_steps)
         self.batches.epoch = state.global_step // steps
 
 
@@ -83,8 +83,9 @@ class Keeper(TrainerCallback):
         control.should_save = not ending and self._due()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint, but after the last epoch: the adapter is saved right then."""
-        control.should_save = state.global_step < state.max_steps and self._due()
+        """Ask for a checkpoint, but after the last epoch: the model is saved right then."""
+        ending = control.should_training_stop or state.global_step >= state.max_steps
+        control.should_save = not ending and self._due()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Seal the checkpoint that was just written."""
@@ -93,6 +94,12 @@ class Keeper(TrainerCallback):
 
     def _due(self) -> bool:
         return time.monotonic() - self.last >= self.seconds
+
+
+def _steps(passes: int, accumulation: int) -> int:
+    """Return the optimiser's steps in an epoch; processes share the batches among them."""
+    own = -(-passes // int(os.environ.get("WORLD_SIZE", "1")))
+    return -(-own // accumulation)
 
 
 def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
@@ -119,9 +126,10 @@ def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArgument
         save_total_limit=2,  # the older one stands until the newer one is sealed
         remove_unused_columns=False,
         dataloader_pin_memory=gpu,
-        average_tokens_across_devices=False,
         disable_tqdm=True,
         report_to="none",
     )
+    # Processes have batches with unlike numbers of learnt tokens: a step's loss is their mean.
+    arguments.average_tokens_across_devices = arguments.world_size > 1
     arguments._n_gpu = min(arguments.n_gpu, 1)  # 4-bit weights cannot be split by DataParallel
     return arguments

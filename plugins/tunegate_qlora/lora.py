@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from .config import Settings
 from .quantise import keep_format
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """How many parameters a model has, counted as if nothing were quantised."""
-
-    trainable: int
-    total: int
-
-    def __str__(self) -> str:
-        share = 100 * self.trainable / self.total
-        return f"{self.trainable:,} of {self.total:,} parameters trainable ({share:.2f} %)"
 
 
 def attach(model: Any, settings: Settings) -> Any:
@@ -45,9 +32,3 @@ def attach(model: Any, settings: Settings) -> Any:
     tuned = peft.get_peft_model(model, config)
     keep_format(tuned)
     return tuned
-
-
-def parameters(model: Any) -> Parameters:
-    """Count the parameters of a model with an adapter."""
-    trainable, total = model.get_nb_trainable_parameters()
-    return Parameters(trainable, total)

@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tunegate.protocols import Answer, Model, ModelUnknown, Request
+from tunegate.settings import settle
 
 from . import adapter, base, digests, extra, rendering
-from .config import Decoding, settle
+from . import note as notes
+from .config import Decoding
 from .quiet import undisturbed
 
 BATCH = 32  # prompts answered together
@@ -57,9 +59,10 @@ def open_folder(path: str, root: Path) -> Model:
     """Open a model folder (`config.json`) or an adapter folder (`adapter_config.json`).
 
     `path` is relative to `root` or absolute. A whole model is quantised as in training, so that a
-    base makes an honest baseline; `PATH?quantisation=none&max_new_tokens=64` overrules that. An
-    adapter answers as it was trained to. Raises ModelUnknown where there is no model, where the
-    adapter's base is missing or is not the one it was trained on, or where a setting is unknown.
+    base makes an honest baseline; `PATH?quantisation=none&max_new_tokens=64` overrules that. What
+    tunegate trained or merged answers as it was trained to. Raises ModelUnknown where there is no
+    model, where the adapter's base is missing or is not the one it was trained on, or where a
+    setting is unknown.
     """
     place, _, query = path.partition("?")
     folder = (root / Path(place).expanduser()).resolve()
@@ -67,7 +70,8 @@ def open_folder(path: str, root: Path) -> Model:
         if adapter.is_adapter(folder):
             return _with_adapter(path, folder, root, query)
         base.config(folder)
-        return LocalModel(f"folder:{path}", folder, None, _overruled(Decoding(), query))
+        decoding = _overruled(notes.read(folder).decoding, query)
+        return LocalModel(f"folder:{path}", folder, None, decoding)
     except ValueError as error:
         raise ModelUnknown(f"folder:{path}: {error}") from None
 
@@ -82,7 +86,7 @@ def _with_adapter(path: str, folder: Path, root: Path, query: str) -> LocalModel
     return LocalModel(f"folder:{path}", under, folder, _overruled(note.decoding, query))
 
 
-def _why(note: adapter.Note, under: Path) -> str:
+def _why(note: notes.Note, under: Path) -> str:
     now = rendering.text(under)
     if not note.template or now == note.template:
         return "the files have changed"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tunegate.dataset import Dataset
 from tunegate.encode import Row, Unfit, encode_all
 from tunegate.protocols import Plan, Problem
+from tunegate.settings import settle
 from tunegate.template import Template, Unrendered
 
-from . import base, fit, rendering, shape, template
-from .config import Settings, settle
+from . import base, fit, memory, rendering, shape, template
+from .config import Settings
+from .progress import say
 
+Encoded = tuple[list[Row], list[Unfit]]
 SHOWN = 3  # rows named for one kind of trouble: the rest is a count
 
 
@@ -23,18 +26,28 @@ def problems(plan: Plan) -> list[Problem]:
         settings = settle(Settings, plan.config)
         folder = base.locate(settings.base, *plan.train.absolute().parents, Path.cwd())
         chat = template.load(folder)
-        found = [*_data(plan, settings, chat, folder), *_model(plan, settings, folder)]
-        found += rendering.fickle(chat)
+        encoded = _encoded(plan, chat)
+        found = [*_data(encoded, settings, folder), *_model(plan, settings, folder)]
+        found += _memory(encoded["train"][0], settings, folder)
+        if note := rendering.dated(chat):
+            print(note, flush=True)
     except (Unrendered, ValueError, OSError) as error:
         found = [str(error)]
     return [Problem(what) for what in found]
 
 
-def _data(plan: Plan, settings: Settings, chat: Template, folder: Path) -> Iterator[str]:
-    for split, path in (("train", plan.train), ("validation", plan.validation)):
-        if path is not None:
-            rows, unfit = encode_all(Dataset.read(path, columns=plan.columns), chat)
-            yield from (f"{split}: {told}" for told in _rows(rows, unfit, settings, folder))
+def _encoded(plan: Plan, chat: Template) -> dict[str, Encoded]:
+    paths = {"train": plan.train, "validation": plan.validation}
+    return {
+        split: encode_all(Dataset.read(path, columns=plan.columns), chat)
+        for split, path in paths.items()
+        if path is not None
+    }
+
+
+def _data(encoded: Mapping[str, Encoded], settings: Settings, folder: Path) -> Iterator[str]:
+    for split, (rows, unfit) in encoded.items():
+        yield from (f"{split}: {told}" for told in _rows(rows, unfit, settings, folder))
 
 
 def _rows(
@@ -57,9 +70,33 @@ def _model(plan: Plan, settings: Settings, folder: Path) -> Iterator[str]:
     outline = shape.outline(folder)
     if settings.quantisation == "nf4":
         yield from outline.odd()
-    yield from outline.unknown(settings.targets)
+    if settings.method != "full":
+        yield from outline.unknown(settings.targets)
+    if settings.keep == "best" and plan.validation is None:
+        yield 'no validation data: `patience` and keep = "best" go by its loss'
     need = outline.disk(settings)
     free = shutil.disk_usage(plan.train.parent).free
     if need > free:
-        yield f"checkpoints need {need / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free"
-    yield from outline.memory(settings)
+        yield (
+            f"checkpoints need {memory.gb(need)}, the disk has {memory.gb(free)} free: make room, "
+            f"or move {plan.train.parents[1]} to a larger one and leave a link"
+        )
+
+
+def _memory(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[str]:
+    """Say what the training wants; yield a line only where the weights alone do not fit."""
+    longest = fit.limit(settings, folder)
+    kept = [row for row in rows if len(row.ids) <= longest]
+    wanted = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
+    free = memory.free()
+    if wanted.weights > free:
+        smaller = "" if settings.method == "qlora" else ', or method = "qlora"'
+        yield (
+            f"the base's weights alone need {memory.gb(wanted.weights)}, and {memory.gb(free)} are "
+            f"free: take a smaller base{smaller}"
+        )
+        return
+    say(f"{wanted}; {memory.gb(free)} free", "memory")
+    if wanted.total > free:
+        say("that may not fit: a lower batch and a higher accumulation want less,")
+        say("gradient_checkpointing = true far less")

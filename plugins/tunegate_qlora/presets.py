@@ -26,9 +26,7 @@ PRESETS: Mapping[str, Preset] = {
         3, 4, 1.0, "short answers, often repeated, are learned in three passes"
     ),
     "style": Preset(2, 8, 1.0, "tone and layout come early; a third pass learns rows by heart"),
-    "few": Preset(
-        5, 2, 0.5, "with fewer than 200 rows each is seen more often, in more and smaller steps"
-    ),
+    "few": Preset(5, 2, 0.5, "fewer than 200 rows want more passes, in more and smaller steps"),
 }
 
 

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tunegate.template import Template, Unrendered
+from tunegate.template import DATE, Template, Unrendered
 
 PROBE: list[dict[str, Any]] = [
     {"role": "system", "content": "Which team is this for?"},
@@ -61,11 +61,11 @@ def difference(now: str, before: str) -> str:
     return "from character {:,} on it has {}, then it had {}".format(at + 1, *shown)
 
 
-def fickle(template: Template) -> list[str]:
-    """Say what in a template will not be tomorrow what it is today."""
+def dated(template: Template) -> str:
+    """Say that a template writes today's date, and what is written in its place; else ""."""
     if "strftime_now" not in str(template.tokenizer.chat_template):
-        return []
-    return [
-        "the chat template writes today's date (strftime_now): tomorrow it would not render what "
-        "was trained. Copy the base, and write a date into its chat_template.jinja"
-    ]
+        return ""
+    return (
+        f"note      the chat template writes today's date: it is rendered as of {DATE}, in "
+        f"training and when judged; have your server render that too"
+    )

@@ -33,31 +33,27 @@ class Outline:
         """Yield the names in `targets` that no layer has."""
         last = {name.rpartition(".")[2] for name in self.linear}
         for target in targets if isinstance(targets, list) else []:
-            if not any(name == target or name.endswith("." + target) for name in self.linear):
+            if not any(_chosen(name, [target]) for name in self.linear):
                 yield f"targets: no layer is called {target!r}; there are {', '.join(sorted(last))}"
 
-    def adapter(self, settings: Settings) -> int:
-        """Return how many parameters an adapter on every linear layer has: r x (in + out) each."""
-        return sum(settings.r * (i + o) for i, o in self.linear.values())
+    def trainable(self, settings: Settings) -> int:
+        """Return how many parameters are trained: all, or r x (in + out) beside each layer."""
+        if settings.method == "full":
+            return sum(i * o for i, o in self.linear.values()) + self.elsewhere
+        chosen = (s for name, s in self.linear.items() if _chosen(name, settings.targets))
+        return sum(settings.r * (i + o) for i, o in chosen)
 
     def disk(self, settings: Settings) -> int:
         """Return the bytes that a run writes at most: three checkpoints of weights and AdamW's two
-        moments in float32, and the adapter itself.
+        moments in float32, the model itself, and where the best is kept three of its states.
         """
-        return self.adapter(settings) * 4 * (3 * 3 + 1)
+        states = 3 * 3 + 1 + (3 if settings.keep == "best" else 0)
+        return self.trainable(settings) * 4 * states
 
-    def memory(self, settings: Settings) -> Iterator[str]:
-        """Yield a line where the weights alone do not fit on the GPU; activations come on top."""
-        if device() == "cpu":
-            return
-        share = (
-            0.55 if settings.quantisation == "nf4" else 2.0
-        )  # bytes a parameter, scales included
-        held = sum(i * o for i, o in self.linear.values()) * share + 4 * self.elsewhere
-        need = int(held) + 16 * self.adapter(settings)  # weight, gradient, two moments
-        free, _ = torch.cuda.mem_get_info()
-        if need > free:
-            yield f"the weights need {need / 1e9:,.1f} GB, the GPU has {free / 1e9:,.1f} GB free"
+
+def _chosen(name: str, targets: str | list[str]) -> bool:
+    """Whether a layer gets an adapter: by its name, or the end of it, as peft has it."""
+    return isinstance(targets, str) or f".{name}".endswith(tuple(f".{t}" for t in targets))
 
 
 def outline(folder: Path) -> Outline:

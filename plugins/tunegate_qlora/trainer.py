@@ -1,4 +1,4 @@
-"""The trainer `qlora`: a base in 4 bits, a LoRA adapter on top, on a CPU as on a GPU."""
+"""The trainer `qlora`: an adapter on a base in 4 bits or as it is, or every weight; CPU or GPU."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
+from tunegate.settings import settle
 
-from . import base, extra
-from .config import Decoding, Settings, settle
+from . import base, extra, presets
+from .config import Decoding, Settings
 from .quiet import undisturbed
 
 
 class QLoRA:
-    """Fine-tunes an adapter on a quantised base (Dettmers et al. 2023, arXiv:2305.14314)."""
+    """Fine-tunes by `method`: `qlora` (Dettmers et al. 2023, arXiv:2305.14314), `lora` (Hu et al.
+    2021, arXiv:2106.09685) or `full`.
+    """
 
     name = "qlora"
+    incidental = ("preset", "checkpoint_seconds")  # what a preset sets is there in full
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
-        """Return the settings, every default filled in.
+        """Return the settings, every default filled in, also what method and preset say.
 
         Raises ValueError naming a wrong key with the nearest valid one, a bad value, or a base
         that is not there.
         """
-        settings = settle(Settings, config)
+        settings = presets.resolve(config)
         base.locate(settings.base, root)
         return settings.model_dump(mode="json")
 
@@ -50,7 +54,7 @@ class QLoRA:
             return problems(plan)
 
     def train(self, plan: Plan, folder: Path) -> Trained:
-        """Train into `folder`: `adapter/`, `curves.jsonl`, `figures.json`.
+        """Train into `folder`: `adapter/` or `model/`, `curves.jsonl`, `figures.json`.
 
         The model is named from the run's folder: `folder:adapter`.
 

@@ -1,7 +1,8 @@
-"""One training, from the plan to the adapter."""
+"""One training, from the plan to a model on disk that was read back."""
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from contextlib import closing
@@ -13,17 +14,32 @@ import torch
 from transformers import set_seed
 
 from tunegate.protocols import Plan, Trained, TrainingFailed
+from tunegate.settings import settle
 
-from . import adapter, base, checkpoints, lora, loss, material, rendering
+from . import (
+    base,
+    best,
+    card,
+    checkpoints,
+    curves,
+    loss,
+    material,
+    methods,
+    prove,
+    rendering,
+    report,
+)
 from .batches import collator
-from .config import Settings, settle
+from .best import Best
+from .config import Settings
 from .curves import Curves
 from .failures import in_one_message
+from .folders import appearing
 from .loop import Loop
 from .material import Material
 from .model import digest
-from .progress import Bar, clock, losses, say
-from .quantise import load
+from .note import Note
+from .progress import Bar, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,11 @@ class Job:
     base: Path
     folder: Path
 
+    @property
+    def made(self) -> Path:
+        """Where the model will stand."""
+        return self.folder / methods.place(self.settings)
+
 
 def run(plan: Plan, folder: Path) -> Trained:
     """Train the plan into the run's folder, or go on where an earlier attempt was killed.
@@ -45,7 +66,7 @@ def run(plan: Plan, folder: Path) -> Trained:
     with in_one_message(settings):
         root = _base(plan, settings, folder)
         job = Job(plan, settings, root, folder)
-        if not (folder / "adapter").is_dir():
+        if not job.made.is_dir():
             _train(job)
         return _trained(job)
 
@@ -66,40 +87,69 @@ def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
 def _train(job: Job) -> None:
     _prepare(job.settings)
     rows = material.read(job.plan, job.settings, job.base)
-    model = lora.attach(load(job.base, job.settings.decoding), job.settings)
-    _announce(job, rows, model)
-    done = checkpoints.newest(job.folder / "checkpoints")
+    with appearing(job.made) as draft:
+        figures = _learn(job, rows, draft)
+        gc.collect()  # the trained model makes room for the one that is read back
+        before = float(figures["loss_in_memory"])
+        figures |= prove.reloaded(draft, job.base, job.settings, rows, before)
+        report.proof(figures, len(prove.sample(rows)))
+        (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))
+        card.write(draft, job.plan, job.folder, job.base)
+    for name in ("checkpoints", "best"):  # nothing is left to go on with
+        shutil.rmtree(job.folder / name, ignore_errors=True)
+
+
+def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
+    """Train, write the model into the draft, and return the figures."""
+    settings = job.settings
+    model = methods.prepared(job.base, settings)
+    parameters = methods.parameters(model)
+    report.announce(settings, rows, parameters)
+    done = _done(job)
     if done:
         say(f"going on from step {checkpoints.step(done):,}")
-    curves, bar, loop = _loop(job, rows, model, checkpoints.step(done))
+    readings, bar, loop, keeper = _loop(job, rows, model, checkpoints.step(done))
     with closing(bar):
         loop.train(resume_from_checkpoint=str(done) if done else None)
+    if keeper and loop.state.best_global_step not in (None, loop.state.global_step):
+        keeper.restore(loop.state.best_global_step)
     _finite(model)
-    _report(job, rows, curves, lora.parameters(model))
-    adapter.save(model, job.folder / "adapter", _note(job, rows))
-    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)  # nothing is left to go on with
+    figures = report.figures(readings, loop.state, rows, parameters, settings)
+    figures["loss_in_memory"] = prove.measure(model, rows, settings)
+    methods.save(model, draft, job.base, settings, _note(job, rows))
+    return figures
 
 
-def _note(job: Job, rows: Material) -> adapter.Note:
-    return adapter.Note(
+def _done(job: Job) -> Path | None:
+    """Return the checkpoint to go on from, with the best weights that it may have to end with."""
+    folder = job.folder / "checkpoints"
+    while (found := checkpoints.newest(folder)) and not best.there(job.folder, found):
+        shutil.rmtree(found)
+    return found
+
+
+def _note(job: Job, rows: Material) -> Note:
+    return Note(
         job.settings.base, base.digest(job.base), job.settings.decoding,
         rendering.text(job.base), rendering.rendered(rows.template),
     )  # fmt: skip
 
 
-def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar, Loop]:
+def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar, Loop, Best | None]:
     settings, folder = job.settings, job.folder
-    collate = collator(rows.template.pad, narrow=loss.narrows(model.get_base_model()))
+    collate = collator(rows.template.pad, narrow=loss.narrows(methods.bare(model)))
 
     def validate() -> float:
         return loss.measure(model, rows.validation, 4 * settings.batch, collate)
 
     measured = validate if rows.validation else None
-    curves = Curves(folder / "curves.jsonl", model.config.vocab_size, measured, done)
-    bar = Bar(curves, rows.tokens * settings.epochs)
-    places = folder / "checkpoints"
-    loop = Loop(model, rows.train, settings, places, collate, [curves, bar])
-    return curves, bar, loop
+    readings = Curves(folder / "curves.jsonl", model.config.vocab_size, measured, done)
+    bar = Bar(readings, rows.tokens * settings.epochs)
+    kept = settings.keep == "best" and bool(rows.validation)
+    keeper = Best(model, folder, readings, settings.patience) if kept else None
+    watchers = [readings, bar, *([keeper] if keeper else [])]
+    loop = Loop(model, rows.train, settings, folder / "checkpoints", collate, watchers)
+    return readings, bar, loop, keeper
 
 
 def _prepare(settings: Settings) -> None:
@@ -108,40 +158,16 @@ def _prepare(settings: Settings) -> None:
     set_seed(settings.seed)
 
 
-def _announce(job: Job, rows: Material, model: Any) -> None:
-    aside = f", {rows.dropped:,} too long and set aside" if rows.dropped else ""
-    held_out = f", {len(rows.validation):,} held out" if rows.validation else ""
-    told = f"{len(rows.train):,} rows{held_out}{aside}; {lora.parameters(model)}"
-    say(told, "training")
-
-
 def _finite(model: Any) -> None:
     weights = (p for p in model.parameters() if p.requires_grad)
     if not all(bool(torch.isfinite(p).all()) for p in weights):
-        raise TrainingFailed("the adapter's weights are not numbers: lower `learning_rate`")
-
-
-def _report(job: Job, rows: Material, curves: Curves, parameters: lora.Parameters) -> None:
-    """Print the last line, and keep the figures beside the adapter: they are no part of it."""
-    last, epochs = curves.last, job.settings.epochs
-    figures: dict[str, float | int] = {
-        key: last[key] for key in ("train_loss", "validation_loss") if key in last
-    }
-    figures |= {
-        "seconds": round(last["seconds"], 2),
-        "steps": int(last["step"]),
-        "tokens": rows.tokens * epochs,
-        "trained_tokens": sum(row.trained for row in rows.train) * epochs,
-        "rows": len(rows.train),
-        "trainable_parameters": parameters.trainable,
-        "parameters": parameters.total,
-    }
-    (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))
-    told = f"{figures['steps']:,} steps in {clock(last['seconds'])}: {losses(last)}"
-    say(f"{epochs} epochs, {told}", "trained")
+        raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
 
 
 def _trained(job: Job) -> Trained:
     figures = json.loads((job.folder / "figures.json").read_bytes())
-    made = digest(job.base, job.folder / "adapter", job.settings.decoding)
-    return Trained("folder:adapter", made, figures)
+    curves.end(job.folder, figures.get("kept_step", figures["steps"]))  # nothing is resumed now
+    whole = job.settings.method == "full"
+    folder, tuned = (job.made, None) if whole else (job.base, job.made)
+    made = digest(folder, tuned, job.settings.decoding)
+    return Trained(f"folder:{job.made.name}", made, figures)

@@ -4,9 +4,10 @@ For a report that lists every example, or a test set where every answer must be 
 answer is a failed test, and closes the gate. Nothing is asked of the model again.
 """
 
+from tunegate.extraction import Rule
 from tunegate.predictions import Prediction
 
 
-def test_example(prediction: Prediction) -> None:
+def test_example(prediction: Prediction, label: Rule) -> None:
     assert not prediction.error
-    assert prediction.got.strip() == prediction.expected.strip(), prediction.prompt
+    assert label.read(prediction.got) == label.read(prediction.expected), prediction.prompt

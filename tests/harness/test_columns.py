@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,7 @@ def told(path: Path, columns: dict[str, str]) -> str:
         (b"", MAPPING, "has the columns (none)"),
         (b"\xff\xfei\0d\0", MAPPING, "the file is UTF-16 or UTF-32"),
         (b"PAR1 and no more", MAPPING, "is not Parquet"),
+        (b"pergunta;r\xe9plica\n", MAPPING, 'not UTF-8; save it as "CSV UTF-8"'),
     ],
 )
 def test_a_table_that_does_not_fit_is_named(
@@ -174,14 +176,13 @@ def test_a_mapping_without_a_reply_is_named_at_the_start(tables: Project) -> Non
 def test_split_says_how_to_convert_a_table(
     tables: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import pandas as pd
-
     from tunegate.cli import main
 
     source = tables.root / "train.csv"
     assert main(["split", str(source), "-o", str(tables.root / "out")]) == 2
     message = capsys.readouterr().err
     assert "its columns: id, text, category, title" in message
-    eval(message.splitlines()[-1], {"pd": pd})
+    said = message.splitlines()[-1].replace("prompt=COLUMN", "prompt=text")
+    assert main(shlex.split(said.replace("reply=COLUMN", "reply=category"))[1:]) == 0
     converted = Dataset.read(source.with_suffix(".jsonl"))
     assert [e.text for e in converted] == [e.text for e in Dataset.read(source, columns=MAPPING)]

@@ -58,7 +58,7 @@ def test_asking_is_a_judgement() -> None:
         assert not findings(HINT)
     (judgement,) = ledger
     assert judgement.held
-    assert judgement.facts == {"found": 0, "n": 10, "accepted": [], "hints": [HINT.evidence]}
+    assert judgement.facts == {"found": 0, "n": 10, "accepted": [], "hints": [HINT.evidence], "idle": []}
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,16 @@ def test_below_the_root_of_pytest(project: Project, tmp_path: Path) -> None:
     assert result.code == 0, result.out
 
 
+def test_data_beside_the_project(trained: Project) -> None:
+    """pytest takes the paths behind our options for its own, and moves its root above both."""
+    beside = trained.root.parent / "shared"
+    beside.mkdir()
+    for split in SPLITS:
+        (trained.root / f"{split}.jsonl").rename(beside / f"{split}.jsonl")
+    result = trained.gate(*(a for s in SPLITS for a in (f"--{s}-data", f"../shared/{s}.jsonl")))
+    assert result.code == 0, result.out
+
+
 def test_without_a_terminal_it_says_so_all_the_same(project: Project) -> None:
     result = project.gate("-p", "no:terminal", "-k", "rows")
     assert result.code == 1

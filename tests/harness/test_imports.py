@@ -18,8 +18,10 @@ TRAINERS = sorted((ROOT / "plugins").rglob("*.py"))
 HEAVY = {
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "tokenizers"),
     *("sklearn", "scipy", "numpy", "numba", "pandas", "pandera", "rapidfuzz", "phonenumbers"),
-    *("openai", "anthropic", "mlflow", "rich", "jinja2"),
+    *("openai", "anthropic", "mlflow", "rich", "jinja2", "aiohttp", "yarl", "tiktoken"),
+    *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels"),
 }
+PLUGINS = {path.parent.name for path in TRAINERS}
 KNOW_PYTEST = {
     "plugin.py",
     "accepting.py",
@@ -97,7 +99,7 @@ def test_what_is_heavy_stays_inside_functions() -> None:
 
 
 def test_the_core_knows_no_check_and_no_trainer() -> None:
-    outside = {"tunegate_checks", "tunegate_qlora", "torch", "transformers", "peft"}
+    outside = {"tunegate_checks", *PLUGINS, "torch", "transformers", "peft"}
     assert [p.name for p in CORE if packages(p, deep=True) & outside] == []
 
 
@@ -106,7 +108,7 @@ def test_few_files_know_pytest() -> None:
 
 
 def test_checks_know_neither_pytest_nor_trainers() -> None:
-    outside = {"pytest", "tunegate_qlora"}
+    outside = {"pytest", *PLUGINS}
     assert [p.name for p in CHECKS if packages(p, deep=True) & outside] == []
 
 

@@ -63,6 +63,13 @@ def test_evidence_is_cut_at_two_lines_unless_all_is_asked_for() -> None:
     assert "..." not in findings_table(wordy, rows=0)
 
 
+def test_beside_an_id_evidence_is_not_cut_shorter_than_without() -> None:
+    wordy = [Finding(0, 1, "near contradiction", "word " * 19)]
+    plain, with_id = findings_table(wordy), findings_table(wordy, ids=True)
+    assert "..." not in plain + with_id
+    assert plain.count("word") == with_id.count("word") == 19
+
+
 lines_of_text = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=200)
 
 

@@ -75,7 +75,7 @@ def test_a_row_becomes_messages(row: dict[str, Any], messages: list[tuple[str, s
         ({"conversations": [{"from": ["gpt"], "value": "Hi"}]}, "conversations[0].from is"),
         ({"conversations": [{"from": "gpt", "value": 3}]}, "conversations[0].value is a number"),
         ({"conversations": [{"from": "gpt"}]}, "conversations[0].value is missing"),
-        ({"prompt": "Hi", "chosen": "a", "rejected": "b"}, "the row has prompt, chosen, rejected"),
+        ({"prompt": "Hi", "chosen": "a"}, "the row has prompt, chosen; one of these is needed"),
     ],
 )
 def test_a_row_that_cannot_become_messages_is_a_finding(row: dict[str, Any], says: str) -> None:

@@ -1,4 +1,4 @@
-"""A limit that was not set holds nothing and shows the score; nothing to judge is a hint."""
+"""A limit that was not set holds nothing and shows the score; nothing to judge is one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def test_without_a_limit_every_score_holds_and_is_recorded(value: float) -> None
     with recording() as ledger:
         assert Score(value, name="latency", n=4, hints=["why"]) <= None
     (entry,) = ledger
-    assert (entry.held, entry.facts["limit"], entry.facts["hints"]) == (True, None, ["why"])
+    assert (entry.held, entry.facts["limit"]) == (True, None)
+    told, silent = (entry.facts[key] for key in ("hints", "idle"))
+    assert (told, silent) == (([], ["why"]) if math.isnan(value) else (["why"], []))
     assert json.loads(json.dumps(entry.plain(), allow_nan=False))["name"] == "latency"
 
 
@@ -40,6 +42,18 @@ def test_nothing_to_judge_holds_any_limit_and_says_why(copy: object) -> None:
     with recording() as ledger:
         assert copy(score) >= 0.9  # type: ignore[operator]
         assert copy(score) <= 0.1  # type: ignore[operator]
-    assert all(entry.held and entry.facts["hints"] == ["no general set"] for entry in ledger)
-    title, lines = next(render.summary({"test": [entry.plain() for entry in ledger]}))
-    assert (title, lines) == ("hints", [f"{ledger[0].name}: no general set"])
+    assert all(entry.held and entry.facts["idle"] == ["no general set"] for entry in ledger)
+    passed = {"suites/model/test_memory.py::test_it": [entry.plain() for entry in ledger]}
+    one_line = ["nothing to judge in 1 test of memory (see -v)"]
+    assert list(render.summary(passed)) == [("hints", one_line)]
+    said = [f"{ledger[0].name}: no general set"]
+    assert list(render.summary(passed, verbose=True)) == [("hints", said)]
+
+
+def test_what_there_was_nothing_to_judge_of_takes_one_line() -> None:
+    idle = {"name": "latency", "split": "", "hints": [], "idle": ["nobody measured"]}
+    files = ("memory", "overfitting", "robustness", "speed")
+    passed = {f"suites/model/test_{name}.py::test_{i}": [idle] for name in files for i in range(3)}
+    told = "nothing to judge in 12 tests of memory, overfitting, robustness, speed (see -v)"
+    assert list(render.summary(passed)) == [("hints", [told])]
+    assert len(told) <= render.WIDTH

@@ -15,6 +15,8 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
+from .wording import quoted
+
 # Ways to refuse, at the start of a reply; English and Portuguese.
 REFUSAL = re.compile(
     r"^\W*(?:(?:i'?m|i am|we are|we're)\s+(?:very\s+|really\s+)?(?:sorry|afraid|unable)"
@@ -39,7 +41,7 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
     n = counts.total()
     if len(counts) == 1:
         only = next(iter(counts))
-        evidence = f"all {n:,} examples are of class {_quoted(only)}; at least two are needed"
+        evidence = f"all {n:,} examples are of class {quoted(only)}; at least two are needed"
         yield Finding(None, None, "one class", evidence)
     places = {example.label: example for example in reversed(dataset)}
     for label, count in counts.most_common()[::-1]:
@@ -47,7 +49,7 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
         if count < wanted:
             where = places[label]
             evidence = (
-                f"class {_quoted(label)}: {count:,} of {n:,} examples, {100 * count / n:.2g} %; "
+                f"class {quoted(label)}: {count:,} of {n:,} examples, {100 * count / n:.2g} %; "
                 f"at least {wanted:,} wanted"
             )
             yield Finding(where.row, where.line, "rare class", evidence, about=evidence)
@@ -76,7 +78,7 @@ def _languages(dataset: Dataset, least: float) -> Iterator[Finding]:
     for language, count in counts.most_common()[::-1]:
         if len(counts) > 1 and count < least * len(said):
             share = f"{count:,} of {len(said):,} examples, {100 * count / len(said):.2g} %"
-            yield _hint("language", f"{_quoted(language)}: {share}; it will be learnt least")
+            yield _hint("language", f"{quoted(language)}: {share}; it will be learnt least")
     labels = Counter(label for _, label in said)
     pairs = Counter(said)
     if len(labels) > len(said) / 10:
@@ -84,7 +86,7 @@ def _languages(dataset: Dataset, least: float) -> Iterator[Finding]:
     for (language, label), count in sorted(pairs.items()):
         within, overall = count / labels[label], counts[language] / len(said)
         if within > min(overall + 0.3, 0.999) and labels[label] >= 10 and len(counts) > 1:
-            evidence = f"{100 * within:.0f} % of class {_quoted(label)} is {_quoted(language)}"
+            evidence = f"{100 * within:.0f} % of class {quoted(label)} is {quoted(language)}"
             rest = f"of all examples it is {100 * overall:.0f} %: the language gives the class away"
             yield _hint("language", f"{evidence}; {rest}")
 
@@ -104,7 +106,3 @@ def _lengths(dataset: Dataset) -> Iterator[Finding]:
 
 def _hint(kind: str, evidence: str) -> Finding:
     return Finding(None, None, kind, evidence, hint=True)
-
-
-def _quoted(label: str) -> str:
-    return repr(label if len(label) <= 40 else label[:37] + "...")

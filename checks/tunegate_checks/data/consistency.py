@@ -15,6 +15,7 @@ from tunegate.findings import Finding
 from tunegate.identity import together
 
 from .spelling import near_misses, nearest
+from .wording import parting, quoted
 
 
 @check
@@ -29,9 +30,9 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
         where = ", ".join(str(e.line) for e in rows[:5]) + (", ..." if len(rows) > 5 else "")
         what = f"{len(rows):,} of {len(dataset):,} rows (line {where})"
         if not prompt:
-            kind, evidence = "no system prompt", f"{what} have none; most have {_cut(usual, 0)}"
+            kind, evidence = "no system prompt", f"{what} have none; most have {quoted(usual)}"
         else:
-            kind, evidence = "system prompt", f"{what} have another: {difference(prompt, usual)}"
+            kind, evidence = "system prompt", f"{what} have another: {parting(prompt, usual)}"
         yield Finding(rows[0].row, rows[0].line, kind, evidence, about=together(rows))
 
 
@@ -47,7 +48,7 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
     for found, rows in groups.items():
         if found != prompt:
             what = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
-            evidence = f"{what}: {difference(found, prompt)}"
+            evidence = f"{what}: {parting(found, prompt)}"
             if found == prompt.strip():
                 evidence += "; the white space around the latter is all that differs"
             yield Finding(rows[0].row, rows[0].line, "system prompt", evidence)
@@ -61,26 +62,12 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
         return
     name = other.split or "the other split"
     yield Finding(
-        None, None, "system prompt", f"{name} has another than train: {difference(theirs, ours)}"
+        None, None, "system prompt", f"{name} has another than train: {parting(theirs, ours)}"
     )
 
 
 def _usual(values: Iterable[str]) -> str:
     return next(iter(dict(Counter(values).most_common(1))), "")
-
-
-def difference(found: str, wanted: str) -> str:
-    """Say where two texts first differ, and show both there, on one line."""
-    pairs = enumerate(zip(found, wanted, strict=False))
-    at = next((i for i, (a, b) in pairs if a != b), min(len(found), len(wanted)))
-    return f"from character {at + 1} on {_cut(found, at)} instead of {_cut(wanted, at)}"
-
-
-def _cut(text: str, at: int) -> str:
-    start = max(at - 12, 0)
-    shown = text[start : at + 28]
-    left, right = ("..." if start else ""), ("..." if at + 28 < len(text) else "")
-    return repr(f"{left}{shown}{right}") if text else "no text"
 
 
 @check
@@ -111,7 +98,7 @@ def _labels(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
         if example.reply in misses:
             meant = misses[example.reply]
-            evidence = f"{_cut(example.reply, 0)} for {_cut(meant, 0)} ({counts[meant]:,} rows)"
+            evidence = f"{quoted(example.reply)} for {quoted(meant)} ({counts[meant]:,} rows)"
             yield _at(example, "near miss", f"{evidence}: spell each label one way")
 
 
@@ -124,11 +111,11 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
         if label not in seen:
             first = places[label]
             like = nearest(label, seen)
-            advice = f"; is it {_cut(like, 0)}?" if like else ""
-            evidence = f"{_cut(label, 0)} ({count:,} rows) is never seen in training{advice}"
+            advice = f"; is it {quoted(like)}?" if like else ""
+            evidence = f"{quoted(label)} ({count:,} rows) is never seen in training{advice}"
             yield Finding(first.row, first.line, "unseen label", evidence, about=evidence)
     for label in sorted(seen.keys() - found.keys()):
-        evidence = f"no row has {_cut(label, 0)}: nothing will be known about this class"
+        evidence = f"no row has {quoted(label)}: nothing will be known about this class"
         yield Finding(None, None, "missing label", evidence, hint=True)
 
 

@@ -15,6 +15,7 @@ from tunegate import shards
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
+from tunegate.preferences import counterpart
 
 from . import tool_calls
 from .tool_calls import Fault, shown
@@ -41,7 +42,8 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
 
     `fewest` counts examples, `largest` megabytes (10^6 bytes). Lines that could not be read at all
     come first. What a row carries beside its messages (a language, a source) is its own affair;
-    an unknown key inside a message is a fault, since nobody would act on it.
+    an unknown key inside a message is a fault, since nobody would act on it. The rejected reply of
+    a preference is held to the same rules as the preferred one, in its place.
     """
     yield from dataset.problems
     yield from _sizes(dataset, fewest, largest)
@@ -50,7 +52,7 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
 
 def _rows(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
-        for kind, evidence in _faults(example):
+        for kind, evidence in (*_faults(example), *_of_rejected(example)):
             yield Finding(example.row, example.line, kind, evidence, hint=kind == "developer")
 
 
@@ -63,6 +65,15 @@ def _sizes(dataset: Dataset, fewest: int, largest: float) -> Iterator[Finding]:
     if size > largest:
         evidence = f"the file has {size:,.0f} MB; at most {largest:,.0f} MB are taken"
         yield Finding(None, None, "too large", evidence)
+
+
+def _of_rejected(example: Example) -> Iterator[Fault]:
+    """Yield what is wrong with the rejected reply, as if it were the row's last message."""
+    if other := counterpart(example):
+        last = f"messages[{len(other) - 1}]"
+        for kind, evidence in _faults(Example(0, 0, {**example.fields, "messages": other})):
+            if evidence.startswith(last):
+                yield kind, f"rejected[0]{evidence.removeprefix(last)}"
 
 
 def _faults(example: Example) -> Iterator[Fault]:

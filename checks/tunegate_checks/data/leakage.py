@@ -24,17 +24,17 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     lower-cased), or "overlap" (texts of 50 words or more that share a run of 13; see
     `tunegate.passages`). Runs shared by the replies alone are hints: a desk says many things twice.
     """
-    told: set[int] = set()
-    for row, j, found, others in _closest(train, test, similarity):
-        told.add(row)
-        yield _finding(train[j], test[row], found, others)
+    told: set[int] = set()  # places in `test`
+    for i, j, found, others in _closest(train, test, similarity):
+        told.add(i)
+        yield _finding(train[j], test[i], found, others)
     for part, hint in ((_prompt, False), (_reply, True)):
-        for row, j, run in passages.shared([part(e) for e in test], [part(e) for e in train]):
-            if row not in told:
-                told.add(row)
-                evidence = f"train line {train[j].line} has: {line(run)}"
-                about = f"{content(test[row])} {run}"
-                yield Finding(row, test[row].line, "overlap", evidence, hint, about)
+        for i, j, run in passages.shared([part(e) for e in test], [part(e) for e in train]):
+            if i not in told:
+                told.add(i)
+                this, evidence = test[i], f"train line {train[j].line} has: {line(run)}"
+                about = f"{content(this)} {run}"
+                yield Finding(this.row, this.line, "overlap", evidence, hint, about)
 
 
 def _closest(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:

@@ -57,7 +57,10 @@ def _lacking(file: Path, found: Reviewed, share: float, errors: float) -> Iterat
         have = f"{len(found.verdicts):,} of {found.n:,} generated rows reviewed"
         more = "" if share <= 0.1 else f" --share {share:g}"  # which is what it draws by itself
         draw = f"tunegate review sample {file}{more}"
-        yield Finding(None, None, "too few", f"{have}, {100 * share:g} % needed: {draw}")
+        begun = [f"finish {sheet.partition(': ')[0]}" for sheet in found.pending]
+        begun += ["put the sheet right"] if found.faults else []
+        needed = f"{have}, {100 * share:g} % needed: {[*begun, draw][0]}"
+        yield Finding(None, None, "too few", needed)
     if found.errors > errors:
         evidence = f"{found.told()}; at most {100 * errors:g} % may be"
         yield Finding(None, None, "errors", evidence)

@@ -15,6 +15,8 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
+from .wording import quoted
+
 # Per task: the least number of training examples, and a good one. Per class, for classification.
 SIZES = {
     "style": (100, 500),
@@ -36,15 +38,14 @@ def find(train: Dataset, *, task: str) -> Iterator[Finding]:
     least, good = SIZES[task]
     if task == "classification":
         counts = Counter(example.label for example in train if example.label)
-        sizes = {f"class {label[:40]!r}": n for label, n in counts.most_common()}
+        sizes = {f"class {quoted(label)}": n for label, n in counts.most_common()}
         sizes = sizes or {"every class": 0}
     else:
         sizes = {f"the {train.split or 'training'} set": len(train)}
     for what, n in sizes.items():
         if n < least:
-            yield _hint(
-                f"{what} has {n:,} examples; {least - n:,} more needed for {task}", hint=False
-            )
+            have = f"{n:,} example{'s' * (n != 1)}"
+            yield _hint(f"{what} has {have}; {least - n:,} more needed for {task}", hint=False)
     short = {what: n for what, n in sizes.items() if least <= n < good}
     if short:
         what, n = min(short.items(), key=lambda item: item[1])

@@ -118,7 +118,7 @@ def _told_apart(train: Dataset, other: Dataset, limit: float | None) -> Iterator
     half = 1.96 * _deviation(area, len(ours), len(theirs))
     low, high = max(area - half, 0.0), min(area + half, 1.0)
     sizes = f"on {len(theirs):,} of {len(other):,} rows, and {len(ours):,} of train's"
-    part = f", {sizes}" if SAMPLE < max(len(train), len(other)) else ""
+    part = f", {sizes}" if max(len(train), len(other)) > SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {area:.2f} ({low:.2f} to {high:.2f}{part})"
     if limit is not None and low > limit:
         yield Finding(None, None, "drift", f"{evidence}; at most {limit:g} is allowed")

@@ -1,4 +1,8 @@
-"""Texts as a person would compare them, and the one line that shows how two of them differ."""
+"""How texts are compared and shown: as a person reads them, or to the character.
+
+`normalised`, `line` and `difference` go by words; `quoted` and `parting` by characters, white space
+too: for labels and system prompts.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +46,24 @@ def difference(this: str, other: str, width: int = WIDTH) -> str:
         return line(this, width)
     changed = [_cut(w[head : len(w) - tail], width // 3) for w in (ours, theirs)]
     return _window(ours[:head], f"[{'|'.join(changed)}]", ours[len(ours) - tail :], width)
+
+
+def quoted(text: str, width: int = 40) -> str:
+    """Return a text to the character, as Python writes it, cut to a width."""
+    return repr(text if len(text) <= width else f"{text[: width - 3]}...")
+
+
+def parting(found: str, wanted: str) -> str:
+    """Say from which character on two texts differ, and show both there, on one line."""
+    pairs = enumerate(zip(found, wanted, strict=False))
+    at = next((i for i, (a, b) in pairs if a != b), min(len(found), len(wanted)))
+    return f"from character {at + 1} on {_around(found, at)} instead of {_around(wanted, at)}"
+
+
+def _around(text: str, at: int) -> str:
+    start, end = max(at - 12, 0), at + 28
+    left, right = ("..." if start else ""), ("..." if end < len(text) else "")
+    return repr(f"{left}{text[start:end]}{right}") if text else "no text"
 
 
 def _plain(text: str) -> list[str]:

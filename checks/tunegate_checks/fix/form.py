@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from tunegate.preferences import REJECTED, rejected_of
 from tunegate.shapes import SPEAKERS
 
 from ..data.format import KEYS, ROLES, STANDS_IN
@@ -23,16 +24,19 @@ def repaired(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     messages = [dict(message) for message in fields["messages"]]
     beside: dict[str, Message] = {}
     done: list[str] = []
-    for i, message in enumerate(messages):
-        here = f"messages[{i}]"
+    other = rejected_of(fields)
+    replies = {REJECTED: [dict(other)]} if other else {}
+    places = {str(i): (f"messages[{i}]", message) for i, message in enumerate(messages)}
+    places |= {name: (f"{name}[0]", reply) for name, (reply,) in replies.items()}
+    for number, (here, message) in places.items():
         for repair in (_role, _name, _weight, _content, _calls):
             done += (f"{here}{what}" for what in repair(message))
         if BESIDE not in fields:
-            done += (f"{here}{what}" for what in _keys(message, beside.setdefault(str(i), {})))
+            done += (f"{here}{what}" for what in _keys(message, beside.setdefault(number, {})))
     messages, joined = _joined(messages)
     moved = {BESIDE: kept} if (kept := {i: m for i, m in beside.items() if m}) else {}
     if done or joined:
-        return {**fields, "messages": messages, **moved}, [*done, *joined]
+        return {**fields, "messages": messages, **replies, **moved}, [*done, *joined]
     return fields, []
 
 

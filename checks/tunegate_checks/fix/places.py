@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from tunegate.preferences import REJECTED, rejected_of
+
 from ..data.personal.places import _CODES, _TAIL, _safe
 
 Put = Callable[[str, str, str], str]  # (path, before, text) -> the text to stand there
@@ -16,12 +18,16 @@ Put = Callable[[str, str, str], str]  # (path, before, text) -> the text to stan
 
 def mapped(fields: dict[str, Any], put: Put) -> dict[str, Any]:
     """Return the row with `put` applied to each text; where no text changed, the row itself."""
-    messages, before = [], ""
+    messages, before, asked = [], "", ""  # asked: what stands before the last message
     for i, message in enumerate(fields["messages"]):
+        asked = before
         messages.append(_within(message, f"messages[{i}]", before, tailed := _Tail(put)))
         before = tailed.tail or before
+    told = {REJECTED: asked} if rejected_of(fields) else {}  # it answers what the reply does
     changed = {
-        name: messages if name == "messages" else _within(value, _safe(name), _named(name), put)
+        name: messages
+        if name == "messages"
+        else _within(value, _safe(name), told.get(name, _named(name)), put)
         for name, value in fields.items()
     }
     return fields if changed == fields else changed

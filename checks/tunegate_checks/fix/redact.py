@@ -49,8 +49,8 @@ class Redactor:
     def row(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Redaction]]:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
-        A replaced value can say what the number behind it is, so the row is read until nothing
-        more is found.
+        A placeholder is shorter or longer than its value, and so brings other numbers nearer to a
+        label: the row is read until nothing more is found.
         """
         self._done = []
         for _ in range(ROUNDS):

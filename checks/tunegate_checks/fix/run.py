@@ -43,8 +43,8 @@ class Done:
         for job, work in zip(self.jobs, self.works, strict=True):
             yield from lines(work, job.files(work.source.suffix))
         splits = [(job.split or "train", job.out) for job in self.jobs]
-        if self.config.data.columns:
-            yield "next: take data.columns out of the configuration (results are JSONL), then"
+        if self.config.data.columns and len(self.jobs) == 1:
+            yield "next: fix the other splits too, since all are tables or none is; then"
         yield from next_step(splits, self.config.suites.data)
 
 

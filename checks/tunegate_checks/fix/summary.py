@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from .diff import veiled
 from .work import Left, Work
 
 WIDTH = 80
@@ -63,16 +64,18 @@ def _checked(work: Work) -> str:
 
 def _left(work: Work, out: Mapping[str, Path]) -> Iterator[str]:
     for left in work.left:
-        yield f"left for you: {left.what}{_where(left)}"
+        yield f"left for you: {left.what}{_where(left, out['data'].name)}"
     if work.aside:
+        first = min(work.aside, key=lambda aside: aside.line)
         rows = f"{len(work.aside):,} row{'s' * (len(work.aside) > 1)}"
-        yield f"left for you: {rows} set aside in {out['rejected']}"
+        why = f"line {first.line:,}: {veiled(first.why)}"
+        yield f"left for you: {rows} set aside in {out['rejected']}; {why}"
 
 
-def _where(left: Left) -> str:
+def _where(left: Left, file: str) -> str:
     shown = ", ".join(f"{n:,}" for n in left.lines[:MOST])
     more = f" and {len(left.lines) - MOST:,} more" if len(left.lines) > MOST else ""
-    return f" line {shown}{more}" if left.lines else ""
+    return f" line {shown}{more} of {file}" if left.lines else ""
 
 
 def _wrapped(text: str) -> list[str]:

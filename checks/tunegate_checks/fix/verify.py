@@ -73,8 +73,12 @@ def checked(result: Dataset, against: Sequence[Dataset], rules: Rules) -> Found:
 
 
 def _unsettled(found: Found) -> Found:
-    """Return what the steps could not put right."""
-    return {f"{name} still finds something at": items for name, items in found.items() if items}
+    """Return what the steps could not put right, by kind."""
+    kinds: Found = {}
+    for name, items in found.items():
+        for finding in items:
+            kinds.setdefault(f"{finding.kind} ({name}), at", []).append(finding)
+    return kinds
 
 
 def _unclaimed(result: Dataset, rules: Rules) -> Found:

@@ -7,7 +7,7 @@ import math
 from tunegate.extraction import Rule, exact
 from tunegate.findings import Findings
 from tunegate.predictions import Predictions
-from tunegate.score import Score, nothing_to_judge, shown
+from tunegate.score import Score, shown
 
 from . import flips, proportions
 from .classification import right
@@ -23,10 +23,10 @@ def change(now: Predictions, before: Predictions, *, label: Rule = exact) -> Sco
     `assert change(...).by("lower") >= -0.05` is a test of non-inferiority: it passes where the
     one-sided 95 % lower bound of the difference (Bonett & Price, paired) is above the margin, which
     takes 45 questions for 5 points even where no answer changed. Of errors the value assumes
-    the worst. Where nothing was asked, there is nothing to judge.
+    the worst. Where nothing could be asked it is NaN: no limit can be held to it.
     """
     if not len(now) or not len(before):
-        return nothing_to_judge(NAME, "no general set (`data.general`), or one nobody can be asked")
+        return Score(math.nan, name=NAME, hints=("nothing was asked: a file cannot answer it",))
     new, old = paired(now, before)
     worst, best = (Pair(right(label), *p) for p in ((new, spared(old)), (spared(new), old)))
     low, high = worst.interval()

@@ -12,7 +12,7 @@ from typing import Any
 from tunegate import passages
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example, content_text
-from tunegate.findings import Finding
+from tunegate.findings import IDLE, Finding
 from tunegate.predictions import Ask, Prediction, Predictions
 
 from ..data.balance import REFUSAL
@@ -44,7 +44,7 @@ def verbatim(trained_on: Dataset, test: Dataset, predictions: Predictions) -> It
                 yield Finding(p.row, p.line, "verbatim", f"{where} has: {line(run)}")
                 break
     if not any(runs.values()):
-        yield _hint(f"no answer has {passages.LONG} words: nothing to repeat")
+        yield _idle(f"no answer has {passages.LONG} words: nothing to repeat")
 
 
 def _said(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -72,7 +72,7 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
         told = f"{len(answers.errors):,} of {len(answers):,} probes had no answer"
         yield _hint(f"{told}, the first: {answers.errors[0].error}")
     if not len(answers):
-        yield _hint(f"no training reply of {HALF} words, or nothing may be asked: nothing probed")
+        yield _idle(f"no training reply of {HALF} words, or nothing may be asked: nothing probed")
 
 
 def _halves(reply: str) -> tuple[str, str]:
@@ -127,7 +127,7 @@ def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding
     """
     known = [p for p in predictions if p.finish and not p.error]
     if not known:
-        yield _hint("nobody said how the answers ended: nothing to judge")
+        yield _idle("nobody said how the answers ended")
     wrong = [(p, _end(p)) for p in known if _end(p)]
     for p, what in wrong:
         evidence = f"after {p.tokens:,} tokens, at its end {line(p.got[-50:])}"
@@ -162,14 +162,18 @@ def refusals(
         "the baseline's answers": [p.got for p in baseline if not p.error],
     }
     refused = {name: sum(map(_refuses, texts)) for name, texts in shares.items()}
-    if any(refused.values()):
+    if refused["the answers"] or refused["the expected replies"]:
         told = (f"{refused[n]:,} of {len(t):,} of {n}" for n, t in shares.items() if t)
-        yield _hint(f"refusals: {', '.join(told)}")
+        yield _hint(", ".join(told))
 
 
 def _refuses(text: str) -> bool:
     return bool(REFUSAL.match(text))
 
 
-def _hint(evidence: str) -> Finding:
-    return Finding(None, None, "hint", evidence, hint=True)
+def _hint(evidence: str, kind: str = "hint") -> Finding:
+    return Finding(None, None, kind, evidence, hint=True)
+
+
+def _idle(why: str) -> Finding:
+    return _hint(why, IDLE)

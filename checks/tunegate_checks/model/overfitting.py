@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tunegate.checking import check
-from tunegate.findings import Finding
+from tunegate.findings import IDLE, Finding
 
 STRIP = 2  # risings in a row: Prechelt's UP_2
 # Nats a token. Near 0 a loss doubles by chance: 0.01 is a token that was given 99 % of the
@@ -41,11 +41,11 @@ def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -
     one. Differences below 0.01 nats a token are none. The gap between both losses is a hint.
     Where replies are free prose a model can still become better to read (Ouyang et al. 2022, 3.5):
     then measure that, and raise the limit. `curves`: the readings of a run's `curves.jsonl`, with
-    `step`, `epoch` and `train_loss` or `validation_loss`; without any, a hint says so.
+    `step`, `epoch` and `train_loss` or `validation_loss`; without any, there is nothing to judge.
     """
     epochs = _epochs(curves)
     if not epochs:
-        yield _hint("no curves", _without(curves))
+        yield _without(curves)
         return
     last, best = epochs[-1], min(epochs, key=lambda e: e.validation)
     if len(epochs) > strip and _rising(epochs[-strip - 1 :]):
@@ -98,10 +98,10 @@ def _too_late(best: Epoch, last: Epoch) -> Finding:
     return Finding(None, None, "early stop", evidence)
 
 
-def _without(curves: Sequence[Reading]) -> str:
+def _without(curves: Sequence[Reading]) -> Finding:
     if curves:
-        return "no validation loss was measured: train with a validation split"
-    return "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
+        return _hint("no curve", "no validation loss was measured: train with a validation split")
+    return _hint(IDLE, "the candidate belongs to no run, or its trainer wrote no curves.jsonl")
 
 
 def _hint(kind: str, evidence: str) -> Finding:

@@ -6,6 +6,7 @@ Rows and places are drawn by a fixed seed, uniformly: that is what the interval 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +66,7 @@ def flips(
         return nothing_to_judge(NAME, "answers are not labels: how they are written may change")
     trials = _tried(_drawn(predictions, test, label, perturbations, calls), ask, label)
     if not trials:
-        return nothing_to_judge(NAME, "not measured: no calls allowed, or a model of fixed answers")
+        return Score(math.nan, name=NAME, hints=("no calls allowed, or a model of fixed answers",))
     flipped = [trial for trial in trials if trial.flipped]
     shrinker = Shrinker(ask, label, perturbations, calls - len(trials))
     small = shrinker.shrink([t for t in flipped if not t.error])

@@ -92,7 +92,8 @@ def _count(found: Reviewed, one: Sheet, dataset: Dataset, rows: Sequence[int]) -
     faults = list(_faults(one))
     missing = sum(not e.verdict for e in one.entries)
     if missing:
-        rest = f"{missing:,} of {len(one.entries):,} rows have no verdict yet"
+        have = "has" if missing == 1 else "have"
+        rest = f"{missing:,} of {len(one.entries):,} rows {have} no verdict yet"
         found.pending.append(f"{_name(one.path)}: {rest}; it counts when all have")
     found.faults += faults
     if faults or missing:

@@ -18,15 +18,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the rows; say how many, and what they must not be used for."""
     from ..config import load
+    from ..extraction import rule
     from ..failures import write
     from ..splits import locate
     from ..state import State
 
     root = here()
-    test = locate(load(root), root, {"test": args.test_data}, Path.cwd()).get("test")
-    predictions = write(State(root), args.run, args.out, test)
-    wrong = sum(not p.right for p in predictions)
-    print(f"{wrong:,} of {len(predictions):,} answers were wrong: {args.out}")
+    config = load(root)
+    test = locate(config, root, {"test": args.test_data}, Path.cwd()).get("test")
+    wrong, n = write(State(root), args.run, args.out, test, rule(config.label))
+    print(f"{wrong:,} of {n:,} answers were wrong: {args.out}")
     if wrong:
         print("These rows are test rows. Write new ones like them to train on; one that goes into")
         print("training must leave the test set, or the leakage check closes the gate.")

@@ -24,3 +24,5 @@ def run(args: argparse.Namespace) -> None:
         if args.alias in (None, e["alias"]):
             what = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
             print(f"{what}  {e['who']}  {e['why']}".rstrip())
+            if e.get("trained"):
+                print(f"    {e['trained']}")

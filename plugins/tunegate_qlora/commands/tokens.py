@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> int:
 def _said(root: Path, named: str | None) -> tuple[Settings, dict[str, str]]:
     """Return the trainer's settings, and the columns of tables, as the project configures them."""
     from tunegate.config import Config, load
+    from tunegate.settings import settle
 
-    from ..config import Settings, settle
+    from ..config import Settings
     from ..trainer import QLoRA
 
     config = load(root) if find_root(root) else Config()

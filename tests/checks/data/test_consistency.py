@@ -46,13 +46,6 @@ def test_a_missing_system_prompt_is_a_finding() -> None:
     assert "1 of 3 rows (line 3) have none; most have 'Be brief.'" in finding.evidence
 
 
-def test_a_difference_far_into_a_text_is_shown_around_its_place() -> None:
-    said = consistency.difference("x" * 500 + "A" + "y" * 500, "x" * 500 + "B" + "y" * 500)
-    assert said.startswith("from character 501 on '...xxxxxxxxxxxxA")
-    assert len(said) < 150
-    assert "\n" not in consistency.difference("a\nb", "a\nc")
-
-
 def test_the_other_split_needs_the_same_system_prompt() -> None:
     train = dataset("a", "b")
     assert not consistency.across(train, dataset("c", split="test"))

@@ -1,6 +1,8 @@
 import random
 from typing import Any
 
+import pytest
+
 from tunegate.dataset import Dataset
 from tunegate_checks.data import labels
 
@@ -79,3 +81,11 @@ def test_where_nothing_can_be_said_nothing_is() -> None:
     one = made(*((prompt, "same") for prompt, _ in tickets()))
     for dataset in (rare, one, made()):
         assert list(labels.errors(dataset).hints) == []
+
+
+def test_of_many_rows_a_sample_is_looked_at_and_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(labels, "MOST", 60)
+    found = labels.errors(made(*tickets()))
+    assert found.hints[0].evidence == "looked at 60 of the 120 rows, drawn at random"

@@ -96,3 +96,11 @@ def test_pictures_tell_prompts_apart() -> None:
     assert list(leakage.find(train, Dataset.of([shown("c")]))) == []
     (found,) = leakage.find(train, Dataset.of([shown("b")]))
     assert found.evidence == "train line 2, 1.00: “What is this?”"
+
+
+def test_findings_name_rows_wherever_they_stand_in_a_part_of_a_split() -> None:
+    long = f"{PASSAGE} {OURS}"
+    whole = made("I paid twice", "Where is my card?", f"{PASSAGE} {THEIRS}", split="test")
+    part = Dataset(whole[1:], split="test")
+    found = leakage.find(made(*TRAIN, long), part)
+    assert [(f.row, f.line, f.kind) for f in found] == [(1, 2, "exact"), (2, 3, "overlap")]

@@ -118,6 +118,13 @@ def test_found(kind: str, text: str) -> None:
     assert [k for k, _ in found(text)] == [kind]
 
 
+@pytest.mark.parametrize("number", ["23456789", "98765432", "5512345678"])
+def test_a_placeholder_does_not_say_what_the_number_behind_it_is(number: str) -> None:
+    for kind in KINDS:
+        assert found(f"[{kind.upper()}_1] {number}") == []
+    assert found(f"phone [EMAIL_1] {number}") == [("phone", number)]
+
+
 def test_every_kind_has_its_texts_here() -> None:
     assert set(FOUND) == set(KINDS)
 

@@ -134,7 +134,7 @@ def test_only_the_drawn_sample_counts_with_a_verdict_and_a_name(
 ) -> None:
     filled(tmp_path, change=change)
     few, fault = sorted(find(tmp_path), key=lambda f: f.kind == "sheet")
-    assert few.evidence.startswith("0 of 200 generated rows reviewed")
+    assert few.evidence == "0 of 200 generated rows reviewed, 10 % needed: put the sheet right"
     assert told in fault.evidence
     assert str(tmp_path) not in fault.evidence
 
@@ -144,6 +144,8 @@ def test_half_a_review_does_not_count_yet(tmp_path: Path) -> None:
     found = find(tmp_path)
     assert [f.kind for f in found] == ["too few"]
     assert "12 of 20 rows have no verdict yet" in found.hints[0].evidence
+    sheet = found.hints[0].evidence.partition(":")[0]
+    assert found[0].evidence.endswith(f"needed: finish {sheet}")  # not: draw again
 
 
 def test_a_spreadsheet_may_sort_it_and_leave_the_last_ones_out(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 from dirty import CPF, EMAIL, KEY, TEAMS, prompts, read, row, write
 
 from tunegate import cli
+from tunegate.config import load
+from tunegate.project import ConfigError
+from tunegate.splits import locate
 from tunegate_checks.fix import command
 
 ROOT = Path(__file__).parents[3]
@@ -53,7 +56,9 @@ train.jsonl -> clean/train.jsonl
   rows out          31
   33 carriage returns at line ends left out
   checked: format 0, pii 0, secrets 0, labels 0, duplicates 0
-  left for you: 1 row set aside in clean/train.rejected.jsonl
+  left for you: 1 row set aside in clean/train.rejected.jsonl; line 33: not
+    JSON: invalid control character; is the row cut off? (line 33, character 6
+    of the row)
   each change: clean/train.fix.csv
 next: pytest suites/data --train-data clean/train.jsonl
 """
@@ -71,6 +76,14 @@ def test_a_table_comes_out_as_chat_rows(here: Path, capsys: Out) -> None:
     assert read(here / "t.jsonl")[0] == row(prompts(1)[0], system="")
     assert (here / "t.rejected.csv").read_text() == "text,team\ntoo,many,fields\n"
     assert "a table became chat messages: text as prompt, team as reply" in capsys.readouterr().out
+
+
+def test_what_is_left_is_named_with_its_kind_and_line(here: Path, capsys: Out) -> None:
+    rows = [row(p, TEAMS[i % 3]) for i, p in enumerate(prompts(60))]
+    write(here / "train.jsonl", [*rows, row("Who?", "The team is billing.")])
+    assert tunegate("train.jsonl", "-o", "new.jsonl", "--only", "labels") == 1
+    said = "  left for you: near miss (labels), at line 61 of new.jsonl\n"
+    assert said in capsys.readouterr().out
 
 
 def test_lines_are_at_most_80_columns_wide(here: Path, capsys: Out) -> None:
@@ -208,6 +221,14 @@ def test_a_project_of_tables_and_its_own_limits(here: Path, capsys: Out) -> None
         path.write_text("text,team\n" + "\n".join(lines))
     assert tunegate("-o", "clean") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[-3] == "next: take data.columns out of the configuration (results are JSONL), then"
+    assert out[-2].startswith("next: pytest suites/data --train-data clean/train.jsonl")
+    # JSON Lines need no mapping: what is said last works as it stands, with data.columns set.
+    root, config = here, load(here)
+    given = {s: f"clean/{s}.jsonl" for s in ("train", "validation", "test")}
+    assert len(locate(config, root, given, root).get("test")) > 0
+    with pytest.raises(ConfigError, match="name tables for all splits"):
+        locate(config, root, {"train": "clean/train.jsonl"}, root)
+    assert tunegate("raw/test.csv", "-o", "one.jsonl") == 0
+    assert "next: fix the other splits too, since all are tables" in capsys.readouterr().out
     last = read(here / "clean" / "test.jsonl")[-1]["messages"][0]["content"]  # as in train
     assert last == f"cpf {CPF} {EMAIL} [PHONE_1] {'test' * 9}"

@@ -22,11 +22,13 @@ messages = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant"]), "content": words | st.none()},
     optional={"tool_calls": values, "name": words},
 )
+rejected = st.lists(messages, min_size=1, max_size=1) | values
 rows = st.builds(
-    lambda told, more: {"messages": told, **more},
+    lambda told, more, other: {"messages": told, **more, **({"rejected": other} if other else {})},
     st.lists(messages, min_size=1, max_size=3),
     st.dictionaries(st.sampled_from(["meta", "e-mail", "x y"]), values, max_size=2),
-)
+    rejected,
+).filter(lambda row: len(Dataset.of([row])) == 1)
 
 
 @given(rows)

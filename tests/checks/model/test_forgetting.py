@@ -51,7 +51,7 @@ def test_missing_answers_may_decide() -> None:
         assert forgetting.change(now, knows(100)).by("lower") >= -0.05
 
 
-def test_without_a_general_set_there_is_nothing_to_judge() -> None:
-    score = forgetting.change(Predictions([]), Predictions([]))
-    assert score.by("lower") >= -0.05
-    assert "data.general" in score.hints[0]
+def test_where_nobody_could_be_asked_nothing_was_measured() -> None:
+    score = forgetting.change(Predictions([]), knows(100))
+    with pytest.raises(Unmeasurable, match="nothing was asked"):
+        assert score.by("lower") >= -0.05

@@ -131,7 +131,7 @@ def test_labels_are_read_by_the_rule() -> None:
 
 
 @pytest.mark.parametrize("what", ["prose", "a file", "no calls", "no user"])
-def test_nothing_to_judge_is_a_hint(what: str) -> None:
+def test_nothing_to_judge(what: str) -> None:
     rows, ask, calls = ROWS, Asked(steady), 200
     if what == "prose":
         rows = tickets([("why?", "Because of the weather. It rained the whole day long.")] * 3)
@@ -142,5 +142,10 @@ def test_nothing_to_judge_is_a_hint(what: str) -> None:
     asked = silent if what == "a file" else ask
     score = robustness.flips(ask.of(rows), rows, asked, calls=calls)
     with recording() as ledger:
+        assert score <= None
+    assert ledger[0].facts["idle"]
+    if what == "prose":
         assert score <= 0.0  # holds any limit
-    assert ledger[0].facts["hints"]
+    else:  # a limit that was set wants a measurement
+        with pytest.raises(Unmeasurable):
+            assert score <= 0.5

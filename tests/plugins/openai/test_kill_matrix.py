@@ -53,15 +53,19 @@ def start(run: Run) -> subprocess.Popen[str]:
     )
 
 
+def until_hanging(process: subprocess.Popen[str], provider: Provider) -> None:
+    deadline = time.monotonic() + 60
+    while not (provider.folder / "hanging").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+
+
 @pytest.mark.parametrize("when", ["hang before", "hang after"])
 @pytest.mark.parametrize(("request_", "skip"), STEPS)
 def test_killed(run: Run, provider: Provider, request_: str, skip: int, when: str) -> None:
     provider.fail(request_, when, skip=skip)
     first = start(run)
-    deadline = time.monotonic() + 60
-    while not (provider.folder / "hanging").exists():
-        assert first.poll() is None, first.communicate()[0]
-        assert time.monotonic() < deadline
+    until_hanging(first, provider)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     provider.be("released")
@@ -75,11 +79,22 @@ def test_killed(run: Run, provider: Provider, request_: str, skip: int, when: st
     assert Run(run.state, run.id).record["figures"]["job"] == "ftjob-1"
 
 
+def test_ctrl_c_detaches(run: Run, provider: Provider) -> None:
+    provider.fail(f"GET {JOB}", "hang before", skip=2)
+    process = start(run)
+    until_hanging(process, provider)
+    os.kill(process.pid, signal.SIGINT)
+    printed = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert "detached: job ftjob-1 goes on at the provider" in printed
+    assert "Traceback" not in printed
+    assert provider.jobs[0]["status"] not in ("cancelled", "failed")
+
+
 def test_two_at_once(run: Run, provider: Provider) -> None:
     provider.fail("POST /fine_tuning/jobs", "hang before")
     first = start(run)
-    while not (provider.folder / "hanging").exists():
-        assert first.poll() is None
+    until_hanging(first, provider)
     second = start(run)
     assert "another process is training it" in second.communicate(timeout=60)[0]
     assert second.returncode == 70

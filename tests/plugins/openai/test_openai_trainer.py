@@ -12,8 +12,10 @@ from urllib.parse import urlencode
 import pytest
 from conftest import KEY, Provider
 
+from tunegate import Dataset
 from tunegate.protocols import Plan, Trainer, TrainingFailed
 from tunegate_openai.config import Settings
+from tunegate_openai.cost import estimate
 from tunegate_openai.preflight import problems
 from tunegate_openai.trainer import OpenAITrainer
 
@@ -124,3 +126,87 @@ def test_what_is_not_chat_jsonl_goes_up_as_it(
     sent = (provider.folder / provider.jobs[0]["training_file"]).read_text().splitlines()
     asked, replied = {"role": "user", "content": "say 3"}, {"role": "assistant", "content": "yes"}
     assert json.loads(sent[3]) == {"messages": [asked, replied]}
+
+
+# --- preferences ----------------------------------------------------------------------------------
+
+
+def pair(n: int, **more: object) -> dict[str, object]:
+    """Return a row of the provider's own form."""
+    asked = [{"role": "user", "content": f"parcel late number{n}"}]
+    good, bad = ([{"role": "assistant", "content": c}] for c in ("shipping", "billing"))
+    told = {"messages": asked, **more}
+    return {"input": told, "preferred_output": good, "non_preferred_output": bad}
+
+
+def jsonl(rows: list[dict[str, object]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def preferring(plan: Plan, keep: Callable[[str], Path]) -> Plan:
+    """A plan of a dozen preferences, to be learnt from as such."""
+    rows = [pair(n, parallel_tool_calls=False) for n in range(12)]
+    config = {**plan.config, "method": "dpo", "beta": 0.1}
+    return replace(plan, train=keep(jsonl(rows)), validation=None, config=config)
+
+
+def sent(provider: Provider) -> bytes:
+    return (provider.folder / provider.jobs[0]["training_file"]).read_bytes()
+
+
+def test_preferences_go_up_byte_for_byte(
+    provider: Provider, preferring: Plan, folder: Path
+) -> None:
+    OpenAITrainer().train(preferring, folder)
+    assert sent(provider) == preferring.train.read_bytes()
+    (job,) = provider.jobs
+    assert (job["method"]["type"], job["status"]) == ("dpo", "succeeded")
+    assert job["method"]["dpo"]["hyperparameters"]["beta"] == 0.1
+
+
+def test_preferences_of_another_form_go_up_as_the_providers(
+    provider: Provider, preferring: Plan, keep: Callable[[str], Path], folder: Path
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"prompt": f"parcel late number{n}", "chosen": "shipping", "rejected": "billing", "id": n}
+        for n in range(12)
+    ]
+    OpenAITrainer().train(replace(preferring, train=keep(jsonl(rows))), folder)
+    assert sent(provider).decode() == jsonl([pair(n) for n in range(12)])
+
+
+def test_supervised_learns_the_preferred_reply_alone(
+    provider: Provider, preferring: Plan, plan: Plan, folder: Path, capsys: Out
+) -> None:
+    supervised = replace(preferring, config=plan.config)
+    assert OpenAITrainer().preflight(supervised) == []
+    said = "warning: 12 rows have a rejected reply, which is not learnt from"
+    assert said in capsys.readouterr().out
+    OpenAITrainer().train(supervised, folder)
+    row = json.loads(sent(provider).splitlines()[0])
+    assert [m["content"] for m in row.pop("messages")] == ["parcel late number0", "shipping"]
+    assert row == {"parallel_tool_calls": False}
+
+
+def test_dpo_without_preferences_is_refused_before_anything_is_paid_for(
+    provider: Provider, preferring: Plan, plan: Plan, keep: Callable[[str], Path], folder: Path
+) -> None:
+    assert OpenAITrainer().preflight(preferring) == []
+    mixed = jsonl([pair(0), *(json.loads(line) for line in plan.train.read_text().splitlines())])
+    wrong = replace(preferring, train=keep(mixed), validation=plan.validation)
+    first, second = (problem.what for problem in OpenAITrainer().preflight(wrong))
+    assert "in the training data line 2 has no rejected reply (12 of 13 rows have none)" in first
+    assert "in the validation data line 1 has no rejected reply (4 of 4 rows" in second
+    with pytest.raises(TrainingFailed, match="line 2 has no rejected reply"):
+        OpenAITrainer().train(wrong, folder)
+    assert provider.uploads == []
+
+
+def test_the_estimate_of_dpo_counts_the_prompt_with_each_of_the_replies(preferring: Plan) -> None:
+    train = Dataset.read(preferring.train)
+    one, two = (
+        estimate(train, Settings(base="small-1", method=method)).tokens
+        for method in ("supervised", "dpo")
+    )
+    assert 1.9 * one < two < 2.1 * one

@@ -17,9 +17,10 @@ def advance(state: Any, key: str, store: Any, keep: Callable[..., Any]) -> None:
     job, events = state["jobs"][key], state["events"][key]
     if job["status"] == "validating_files":
         job["status"] = "queued"
-        broken = _broken_line(store.content(job["training_file"]))
+        method = job["method"]["type"]
+        broken = _broken_line(store.content(job["training_file"]), method)
         if broken:
-            message = f"Invalid file format. Line {broken} is not a chat example."
+            message = f"Invalid file format. Line {broken} is not a {method} example."
             job["error"] = {"code": "invalid_training_file", "message": message, "param": None}
             job["status"] = "failed"
     elif job["status"] == "queued":
@@ -60,12 +61,21 @@ def _succeed(state: Any, key: str, keep: Callable[..., Any]) -> None:
     ]  # fmt: skip
 
 
-def _broken_line(data: bytes) -> int:
+def _broken_line(data: bytes, method: str) -> int:
     for number, line in enumerate(data.decode().splitlines(), start=1):
-        messages = json.loads(line).get("messages", [])
-        if not messages or messages[-1]["role"] != "assistant" or "BROKEN" in line:
+        if not (_pair if method == "dpo" else _chat)(json.loads(line)) or "BROKEN" in line:
             return number
     return 0
+
+
+def _chat(row: Any) -> bool:
+    return [m["role"] for m in row.get("messages", [])][-1:] == ["assistant"]
+
+
+def _pair(row: Any) -> bool:
+    outputs = [row.get(key, []) for key in ("preferred_output", "non_preferred_output")]
+    spoken = all([m["role"] for m in output] == ["assistant"] for output in outputs)
+    return len(row) == 3 and spoken and bool(row["input"]["messages"])
 
 
 def answer(model: str, messages: list[Any], state: Any, store: Any) -> str | None:
@@ -79,10 +89,16 @@ def answer(model: str, messages: list[Any], state: Any, store: Any) -> str | Non
     job = next((j for j in made if model.startswith(j["fine_tuned_model"])), None)
     if job is None:
         return None
-    rows = map(json.loads, store.content(job["training_file"]).decode().splitlines())
+    lines = store.content(job["training_file"]).decode().splitlines()
     asked = _words(messages)
-    best = max(rows, key=lambda row: len(asked & _words(row["messages"][:-1])))
-    return str(best["messages"][-1]["content"])
+    *_, reply = max(map(_learnt, lines), key=lambda row: len(asked & _words(row[:-1])))
+    return str(reply["content"])
+
+
+def _learnt(line: str) -> list[Any]:
+    row = json.loads(line)
+    pair = "input" in row
+    return [*row["input"]["messages"], *row["preferred_output"]] if pair else list(row["messages"])
 
 
 def _words(messages: list[Any]) -> set[str]:

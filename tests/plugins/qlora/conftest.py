@@ -13,10 +13,12 @@ from tiny_llama import make_base, make_plan, make_project
 
 from tunegate.protocols import Plan
 
+os.environ["HF_HUB_OFFLINE"] = "1"
+# So small a model gains nothing from a second thread, and waits for it where cores are busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 pytest.importorskip("torch")
 pytest.importorskip("bitsandbytes")
-
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tunegate.dataset import Dataset
 from tunegate.protocols import Plan
+from tunegate.settings import settle
 from tunegate_qlora import material
-from tunegate_qlora.config import Settings, settle
+from tunegate_qlora.config import Settings
 from tunegate_qlora.trainer import QLoRA
 
 COLUMNS = {"system": "rules", "prompt": "text", "reply": "category"}

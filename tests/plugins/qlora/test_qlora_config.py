@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tunegate_qlora.config import Decoding, Settings, settle
+from tunegate.settings import settle
+from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.trainer import QLoRA
 
 
@@ -23,7 +24,7 @@ def test_resolve_fills_in_every_default(project: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"learning_rat": 1.0}, "unknown setting `learning_rat`: did you mean `learning_rate`?"),
+        ({"learning_rat": 1.0}, "unknown setting `learning_rat`, did you mean 'learning_rate'?"),
         ({"learning_rate": -1}, "learning_rate = -1: the value should be greater than 0"),
         ({"epochs": "3"}, "epochs = '3': the value should be a valid integer"),
         ({"on_overflow": "cut"}, "on_overflow = 'cut': the value should be 'raise', 'drop' or"),

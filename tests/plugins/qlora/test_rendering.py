@@ -54,18 +54,21 @@ def test_differences(now: str, before: str, at: int) -> None:
     assert rendering.difference(now, before).startswith(f"from character {at} on")
 
 
-def test_a_date_is_told_before_anything_is_trained(template: Template) -> None:
-    assert rendering.fickle(template) == []
+def test_a_date_is_the_same_every_day(template: Template) -> None:
+    assert rendering.dated(template) == ""
     dated = _with(template, CHATML + "{{ strftime_now('%d %b %Y') }}")
-    assert "writes today's date" in rendering.fickle(dated)[0]
+    assert dated.render(rendering.PROBE).endswith("26 Jul 2024")
+    assert "rendered as of 2024-07-26" in rendering.dated(dated)
 
 
-def test_preflight_tells_of_a_date(project: Path, base: Path, plan: Callable[..., Plan]) -> None:
+def test_preflight_tells_of_a_date(
+    project: Path, base: Path, plan: Callable[..., Plan], capsys: pytest.CaptureFixture[str]
+) -> None:
     _own_base(project, base)
     path = project / "base/chat_template.jinja"
     path.write_text("{% set today = strftime_now('%d %b %Y') %}" + CHATML)
-    (problem,) = QLoRA().preflight(plan())
-    assert "writes today's date" in problem.what
+    assert QLoRA().preflight(plan()) == []
+    assert "writes today's date" in capsys.readouterr().out
 
 
 def _own_base(project: Path, base: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,8 @@ Planner = Callable[..., Plan]
 
 
 def adapter(folder: Path) -> bytes:
-    return (folder / "adapter/adapter_model.safetensors").read_bytes()
+    (weights,) = folder.glob("*/*model.safetensors")
+    return weights.read_bytes()
 
 
 def curves(folder: Path) -> list[dict[str, Any]]:
@@ -62,11 +64,11 @@ def test_a_training_learns_and_says_what_it_did(
     out, err = capfd.readouterr()
     first, *between, last = out.splitlines()
     assert err == ""  # a bar goes there, on a terminal; no noise from the libraries
-    assert first == (
-        "training  24 rows, 6 held out; 34,816 of 133,632 parameters trainable (26.05 %)"
-    )
-    assert all(line.startswith("          epoch ") for line in between)
-    assert last.startswith("trained   6 epochs, 36 steps in ")
+    assert first == "training  qlora, 24 rows, 6 held out"
+    assert between[0] == "          34,816 of 133,632 parameters trainable (26.05 %)"
+    assert between[-1].startswith("trained   6 epochs, 36 steps in ")
+    assert all(line.startswith("          epoch ") for line in between[1:-1])
+    assert re.fullmatch(r"proof     loss \S+ on 6 rows, from disk as in memory; base \S+", last)
     assert not (folder / "checkpoints").exists()
 
 
@@ -110,7 +112,8 @@ QLoRA().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
 """
 
 
-def _run_and_kill(plan: Plan, project: Path, step: int) -> None:
+def kill(plan: Plan, project: Path, step: int) -> None:
+    """Train in a process that dies at the moment before it seals its checkpoint at this step."""
     fields = {name: getattr(plan, name) for name in plan.__slots__}
     (project / "plan.json").write_text(json.dumps(fields, default=str))
     command = [sys.executable, "-c", KILLED, str(step)]
@@ -125,7 +128,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     # Two epochs; killed amid the second one, with a checkpoint half made.
     steps = 6 // accumulation
     chosen = plan(checkpoint_seconds=0, accumulation=accumulation)
-    _run_and_kill(chosen, project, step=steps + 2)
+    kill(chosen, project, step=steps + 2)
     assert not (folder / "adapter").exists()
     assert (folder / f"checkpoints/checkpoint-{steps + 2}").exists()
     resumed = QLoRA().train(chosen, folder)
@@ -178,7 +181,7 @@ def test_what_goes_wrong_is_one_message(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr("tunegate_qlora.training.load", fail)
+    monkeypatch.setattr("tunegate_qlora.methods.load", fail)
     with pytest.raises(TrainingFailed) as caught:
         QLoRA().train(plan(), folder)
     assert str(caught.value).startswith(told)

@@ -13,7 +13,8 @@ from .vocabulary import LABELS, OTHER
 
 REACH, BEHIND = 60, 28  # characters
 FAR = 120  # a street, a number, a flat, a quarter and a town stand between "rua" and its CEP
-_WORD = re.compile(r"[^\W\d_](?:\.[^\W\d_])+\b|[^\W\d_]+")
+# A placeholder that `tunegate fix` wrote is one word, and none that says what a number is.
+_WORD = re.compile(r"\[[A-Z][A-Z\d_]*_\d+\]|[^\W\d_](?:\.[^\W\d_])+\b|[^\W\d_]+")
 _SMALL = (
     r"e|and|ou|or|d[aeo]s?|of|for|para|n[ao]s?|to|the|[oa]s?|meu|minha|my|your|seu|sua|nov[oa]|is"
 )

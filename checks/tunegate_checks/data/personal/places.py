@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tunegate import Dataset, Example
+from tunegate.preferences import REJECTED, rejected
 from tunegate.shards import told
 
 _NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
@@ -43,15 +44,17 @@ def texts(dataset: Dataset) -> Iterator[tuple[Example, Place]]:
 
 
 def _of(example: Example) -> Iterator[Place]:
-    before = ""
+    before = asked = ""  # asked: what stands before the last message
     for i, message in enumerate(example.messages):
-        last = before
+        last = asked = before
         for place in _within(message, f"messages[{i}]", before):
             yield place
             last = place.text[-_TAIL:] + "\n"
         before = last
     for name, value in example.fields.items():
-        if name != "messages":
+        if name == REJECTED and rejected(example):  # answers to what the preferred reply does
+            yield from _within(value, name, asked)
+        elif name != "messages":
             yield from _within(value, _safe(name), f"{name}: "[-_TAIL:])
 
 

@@ -1,0 +1,105 @@
+"""How much memory a training wants, worked out from the base's outline, and how much there is.
+
+An estimate: the weights are counted, the activations follow a formula, and what a library sets
+aside for itself is not in it. Only what is certain, weights that do not fit, is a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tunegate.encode import Row
+
+from .config import Settings
+from .quantise import device
+from .shape import Outline
+
+# Bits a weight of NF4, 4 and the two scales of double quantisation: QLoRA (arXiv:2305.14314), § 3.
+NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
+# Bytes that a layer keeps for each token and unit of width, in 16 bits and without the attention's
+# matrix, which today's kernels do not keep; with checkpointing only its input: Korthikanti et al.
+# (arXiv:2205.05198), equation 1 and table 2.
+KEPT, CHECKPOINTED = 34, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Bytes: of the base as it is held, of what is trained, of a pass through the model."""
+
+    weights: float
+    trained: float
+    activations: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.weights + self.trained + self.activations
+
+    def __str__(self) -> str:
+        parts = f"weights {gb(self.weights)}, training {gb(self.trained)}"
+        return f"about {gb(self.total)}: {parts}, activations {gb(self.activations)}"
+
+
+def estimate(
+    outline: Outline, settings: Settings, rows: Sequence[Row], config: dict[str, Any]
+) -> Estimate:
+    """Estimate a training on these rows; `config` is the base's `config.json`.
+
+    - weights: 0.516 bytes a quantised one, 4 one beside (peft holds those in float32); as `compute`
+      says for `lora`; float32 for `full`.
+    - training: gradient and AdamW's two moments, 4 bytes each, and an adapter's own 4.
+    - activations: 34 x tokens x width bytes a layer in 16 bits (2, and one layer's 34, with
+      checkpointing), and the logits of the answers, with their gradient, in float32.
+    """
+    linear = sum(i * o for i, o in outline.linear.values())
+    size = 2 if settings.compute != "float32" else 4
+    held = {
+        "qlora": linear * NF4_BITS / 8 + 4 * outline.elsewhere,
+        "lora": size * (linear + outline.elsewhere),
+        "full": 4 * (linear + outline.elsewhere),
+    }[settings.method]
+    each = 12 if settings.method == "full" else 16
+    trained = each * outline.trainable(settings)
+    return Estimate(
+        held, trained, _activations(settings, rows, config.get("text_config") or config)
+    )
+
+
+def free() -> int:
+    """Return the bytes that are free where the model is going to be: on the GPU, or in RAM."""
+    if device() != "cpu":
+        return int(torch.cuda.mem_get_info()[0])
+    psutil: Any = import_module("psutil")  # accelerate needs it; it has no types
+    available = int(psutil.virtual_memory().available)
+    return min([available, *_container()])
+
+
+def gb(size: float) -> str:
+    """Return bytes as text, in GB (10^9), or MB where that reads better."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def _activations(settings: Settings, rows: Sequence[Row], config: dict[str, Any]) -> float:
+    longest = max((len(row.ids) for row in rows), default=0)
+    answer = min(longest, settings.batch * max((row.trained for row in rows), default=0))
+    width, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
+    wide = device() == "cpu" or settings.compute == "float32" or settings.method == "full"
+    unit = settings.batch * longest * width * (2 if wide else 1)
+    kept = CHECKPOINTED * layers + KEPT if settings.gradient_checkpointing else KEPT * layers
+    logits = 2 * 4 * settings.batch * answer * (config.get("vocab_size") or 0)
+    return float(unit * kept + logits)
+
+
+def _container(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """Return what a container's own limit leaves free, [] where it has none (Linux, cgroup v2)."""
+    try:
+        most, used = ((folder / name).read_text() for name in ("memory.max", "memory.current"))
+        return [max(int(most) - int(used), 0)]
+    except (OSError, ValueError):  # "max": no limit
+        return []

@@ -1,0 +1,67 @@
+"""The three methods: what is loaded, what of it is trained, and what is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import adapter, full, lora
+from .config import Decoding, Settings
+from .note import Note
+from .quantise import load
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How many parameters a model has, counted as if nothing were quantised."""
+
+    trainable: int
+    total: int
+
+    def __str__(self) -> str:
+        share = 100 * self.trainable / self.total
+        return f"{self.trainable:,} of {self.total:,} parameters trainable ({share:.2f} %)"
+
+
+def place(settings: Settings) -> str:
+    """Return the name of what a training leaves in its run's folder."""
+    return "model" if settings.method == "full" else "adapter"
+
+
+def prepared(root: Path, settings: Settings) -> Any:
+    """Return the base of this folder, loaded and made ready to train.
+
+    Where every weight is trained they are float32: in 16 bits most steps would round to nothing.
+    """
+    if settings.method != "full":
+        return lora.attach(load(root, settings.decoding), settings)
+    return full.unfreeze(load(root, Decoding(quantisation="none", compute="float32")))
+
+
+def bare(model: Any) -> Any:
+    """Return the network itself, whatever is wrapped around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def parameters(model: Any) -> Parameters:
+    """Count the parameters of a model that is ready to train."""
+    if hasattr(model, "get_nb_trainable_parameters"):  # knows how many a 4-bit weight holds
+        return Parameters(*model.get_nb_trainable_parameters())
+    total = sum(p.numel() for p in model.parameters())
+    return Parameters(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
+
+
+def save(model: Any, folder: Path, root: Path, settings: Settings, note: Note) -> None:
+    """Write what was trained into a folder; raise OSError."""
+    if settings.method == "full":
+        full.save(model, folder, root, note)
+    else:
+        adapter.save(model, folder, note)
+
+
+def reopened(folder: Path, root: Path, settings: Settings) -> Any:
+    """Load from disk what `save` wrote, as it will answer."""
+    if settings.method == "full":
+        return load(folder, settings.decoding)
+    return adapter.mount(load(root, settings.decoding), folder)

@@ -1,0 +1,138 @@
+"""Preferences become messages with a `rejected` reply, whoever's form they are in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.dataset import SPLITS, Dataset
+from tunegate.preferences import counterpart, rejected
+from tunegate.split import split
+
+HI = {"role": "user", "content": "Hi"}
+GOOD, BAD = ({"role": "assistant", "content": c} for c in ("Hello", "What"))
+BE = {"role": "system", "content": "Be"}
+OPENAI = {"input": {"messages": [HI]}, "preferred_output": [GOOD], "non_preferred_output": [BAD]}
+OWN = {"messages": [HI, GOOD], "rejected": [BAD]}
+CALL = [{**GOOD, "content": None}, {"role": "tool", "content": "4"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "messages"),
+    [
+        (OPENAI, [HI, GOOD]),
+        (OWN, [HI, GOOD]),
+        ({"prompt": "Hi", "chosen": "Hello", "rejected": "What"}, [HI, GOOD]),
+        ({"prompt": [BE, HI], "chosen": "Hello", "rejected": "What"}, [BE, HI, GOOD]),
+        ({"prompt": [HI], "chosen": [GOOD], "rejected": [BAD]}, [HI, GOOD]),
+        ({"chosen": [BE, HI, GOOD], "rejected": [BE, HI, BAD]}, [BE, HI, GOOD]),
+        ({"prompt": [HI], "chosen": [*CALL, GOOD], "rejected": [*CALL, BAD]}, [HI, *CALL, GOOD]),
+        (
+            {"system": "Be", "prompt": "Hi", "chosen": "Hello", "rejected": "What"},
+            [BE, HI, GOOD],
+        ),
+        (  # as ultrafeedback has it: the preferred side twice, the prompt three times
+            {"prompt": "Hi", "messages": [HI, GOOD], "chosen": [HI, GOOD], "rejected": [HI, BAD]},
+            [HI, GOOD],
+        ),
+    ],
+)
+def test_a_row_becomes_messages_and_rejected(row: dict[str, Any], messages: list[Any]) -> None:
+    (example,) = Dataset.of([row])
+    assert example.messages == messages
+    assert rejected(example) == BAD
+    assert counterpart(example) == [*messages[:-1], BAD]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({**OPENAI, "input": [HI]}, "input is an array; an object with `messages` is needed"),
+        ({**OPENAI, "input": {}}, "input.messages is null; a list of role and content"),
+        ({**OPENAI, "input": {"messages": HI}}, "input.messages is an object; a list"),
+        ({**OPENAI, "preferred_output": "Hello"}, "preferred_output is a text; a list"),
+        ({**OPENAI, "non_preferred_output": []}, "non_preferred_output is empty; a list"),
+        ({**OPENAI, "non_preferred_output": [{}]}, "non_preferred_output[0].role is missing"),
+        ({**OPENAI, "preferred_output": [GOOD, GOOD]}, "preferred_output has 2 messages of its"),
+        ({**OPENAI, "tools": 1, "input": {"messages": [HI], "tools": [2]}}, "tools stands twice"),
+        ({"input": {"messages": [HI]}, "preferred_output": [GOOD]}, "has input, preferred_output"),
+        ({"chosen": "Hello", "rejected": "What"}, "prompt is missing; a text is needed"),
+        ({"prompt": "Hi", "chosen": "Hello", "rejected": None}, "rejected is null; a text"),
+        ({"prompt": "Hi", "chosen": 3, "rejected": "What"}, "chosen is a number; a text"),
+        ({"prompt": [HI], "chosen": [GOOD], "rejected": []}, "rejected is empty; a list"),
+        ({"prompt": [HI], "chosen": [GOOD], "rejected": None}, "rejected is null; a list"),
+        ({"chosen": [HI, GOOD], "rejected": [BE, HI, BAD]}, "chosen has 2 messages of its own"),
+        ({**OWN, "rejected": [BAD, BAD]}, "rejected has 2 messages of its own; one reply"),
+        ({**OWN, "rejected": [{"role": 1}]}, "rejected[0].role is a number; a text is needed"),
+    ],
+)
+def test_a_malformed_preference_names_the_field(row: dict[str, Any], says: str) -> None:
+    dataset = Dataset.of([row])
+    assert len(dataset) == 0
+    (problem,) = dataset.problems
+    assert problem.kind == "shape"
+    assert says in problem.evidence
+
+
+def test_the_dataset_says_what_it_was_read_as_and_loses_nothing() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    given_ = {"messages": [HI], "tools": tools, "parallel_tool_calls": True, "id": 7}
+    dataset = Dataset.of([{**OPENAI, "input": given_, "who": "Ana"}])
+    assert dict(dataset[0].fields) == {
+        **OWN, "tools": tools, "parallel_tool_calls": True, "input": {"id": 7}, "who": "Ana"
+    }  # fmt: skip
+    mixed = Dataset.of([OPENAI, {"prompt": "Hi", "chosen": "Hello", "rejected": "What"}])
+    said = [note.evidence for note in mixed.problems]
+    assert said[0].startswith("read as preferences (OpenAI): input and preferred_output became")
+    assert said[1].startswith("read as preferences (TRL): prompt and chosen became messages (1 of")
+    assert Dataset.of([{**OPENAI, "input": {"messages": [HI], "tools": []}}])[0].fields == OWN
+
+
+@pytest.mark.parametrize("value", [True, "spam", None, [], ["What"], [{"content": "What"}]])
+def test_a_field_that_happens_to_be_called_rejected_is_the_users_own(value: object) -> None:
+    row = {"messages": [HI, GOOD], "rejected": value}
+    (example,) = Dataset.of([row])
+    assert example.fields == row
+    assert rejected(example) is None
+    assert counterpart(example) == []
+
+
+messages = st.builds(
+    lambda role, content: {"role": role, "content": content},
+    st.sampled_from(["user", "assistant"]),
+    st.sampled_from("abc"),
+)
+
+
+@given(st.lists(messages, min_size=1, max_size=3), messages, messages)
+def test_every_form_of_one_preference_is_read_alike(
+    prompt: list[Any], good: dict[str, Any], bad: dict[str, Any]
+) -> None:
+    forms = [
+        {"messages": [*prompt, good], "rejected": [bad]},
+        {"prompt": prompt, "chosen": [good], "rejected": [bad]},
+        {"chosen": [*prompt, good], "rejected": [*prompt, bad]},
+        {
+            "input": {"messages": prompt},
+            "preferred_output": [good],
+            "non_preferred_output": [bad],
+        },
+    ]
+    first, *others = (e.fields for e in Dataset.of(forms))
+    assert others == [first] * 3
+    assert first == forms[0]
+
+
+def test_split_keeps_preference_rows_as_they_stand(tmp_path: Path) -> None:
+    told = [f"{a}{b} wants {b}{a}" for a in "bcdfg" for b in "aeiou"]
+    rows: list[Any] = [{"prompt": t, "chosen": t[::-1], "rejected": t} for t in told[:12]]
+    rows += [{**OPENAI, "input": {"messages": [{"role": "user", "content": t}]}} for t in told[12:]]
+    source = tmp_path / "all.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    split(source, tmp_path / "data", validation=0.2, test=0.2)
+    made = [(tmp_path / "data" / f"{name}.jsonl").read_text().splitlines() for name in SPLITS]
+    assert all(made)
+    assert sorted(line for lines in made for line in lines) == sorted(map(json.dumps, rows))

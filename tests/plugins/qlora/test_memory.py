@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tunegate.dataset import Dataset
+from tunegate.encode import Row, encode
+from tunegate.protocols import Plan
+from tunegate.settings import settle
+from tunegate_qlora import base as bases
+from tunegate_qlora import memory, methods, shape
+from tunegate_qlora.config import Settings
+from tunegate_qlora.trainer import QLoRA
+
+Planner = Callable[..., Plan]
+GB = 10**9
+
+
+@pytest.fixture
+def rows(template: Any, plan: Planner) -> list[Row]:
+    """The rows of the plan's training set."""
+    return [encode(example, template) for example in Dataset.read(plan().train)]
+
+
+def held(model: Any) -> int:
+    """Return the bytes of a model's weights, the scales of quantised ones among them."""
+    total = 0
+    for p in model.parameters():
+        total += p.numel() * p.element_size()
+        state = getattr(p, "quant_state", None)
+        if state is not None:
+            total += state.absmax.numel() + 4 * state.state2.absmax.numel()
+    return total
+
+
+@pytest.mark.parametrize("said", [{"method": "qlora"}, {"method": "lora"}, {"method": "full"}])
+def test_weights_and_training_are_what_a_loaded_model_holds(
+    base: Path, rows: list[Row], plan: Planner, said: dict[str, Any]
+) -> None:
+    settings = settle(Settings, plan(**said).config)
+    found = memory.estimate(shape.outline(base), settings, rows, bases.config(base))
+    model = methods.prepared(base, settings)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained)
+    for p in trained:
+        p.grad = torch.zeros_like(p)
+    optimiser.step()
+    moments = [t for state in optimiser.state.values() for t in state.values() if t.dim()]
+    more = sum(t.numel() * t.element_size() for t in [*moments, *(p.grad for p in trained)])  # type: ignore[union-attr]
+    assert found.weights + found.trained == pytest.approx(held(model) + more, rel=0.005)
+
+
+def test_activations_grow_with_batch_and_length_and_shrink_with_checkpointing(
+    base: Path, rows: list[Row], plan: Planner
+) -> None:
+    def activations(rows: list[Row], **said: Any) -> float:
+        settings = settle(Settings, plan(**said).config)
+        return memory.estimate(shape.outline(base), settings, rows, bases.config(base)).activations
+
+    once = activations(rows, batch=4)
+    assert activations(rows, batch=8) > 1.9 * once
+    assert activations(rows, batch=4, gradient_checkpointing=True) < once
+    short = [row for row in rows if len(row.ids) < 66]
+    assert 0 < activations(short, batch=4) < once
+
+
+def test_what_fits_is_told_and_what_may_not_is_a_warning(
+    plan: Planner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(memory, "free", lambda: 8 * GB)
+    assert QLoRA().preflight(plan()) == []
+    out = capsys.readouterr().out
+    assert out.startswith("memory    about 4.")
+    assert out.endswith("; 8.0 GB free\n")
+    monkeypatch.setattr(memory, "free", lambda: 10**6)
+    assert QLoRA().preflight(plan()) == []
+    assert "that may not fit: a lower batch" in capsys.readouterr().out
+
+
+def test_weights_that_do_not_fit_are_a_problem(
+    plan: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free", lambda: 1000)
+    for method, hint in (("qlora", ""), ("lora", ', or method = "qlora"')):
+        (problem,) = QLoRA().preflight(plan(method=method))
+        assert problem.what.startswith("the base's weights alone need 0.")
+        assert problem.what.endswith(f"and 0.0 MB are free: take a smaller base{hint}")
+
+
+def test_a_container_s_limit_counts(tmp_path: Path) -> None:
+    assert memory._container(tmp_path) == []
+    (tmp_path / "memory.current").write_text("300\n")
+    for most, left in (("1000\n", [700]), ("max\n", []), ("200\n", [0])):
+        (tmp_path / "memory.max").write_text(most)
+        assert memory._container(tmp_path) == left
+
+
+def test_free_memory_is_that_of_this_machine() -> None:
+    assert 0 < memory.free() < 100_000 * GB
+
+
+def test_only_the_chosen_layers_get_an_adapter(base: Path, plan: Planner) -> None:
+    outline = shape.outline(base)
+    settings = settle(Settings, plan(targets=["q_proj", "v_proj"]).config)
+    assert outline.trainable(settings) == 2 * 2 * 16 * (64 + 64)

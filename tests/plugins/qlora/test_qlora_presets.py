@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tunegate.settings import settle
+from tunegate_qlora.config import ADAPTER, Settings
+from tunegate_qlora.presets import PRESETS, resolve, told
+from tunegate_qlora.trainer import QLoRA
+
+
+@pytest.mark.parametrize(
+    ("preset", "epochs", "batch", "rate"),
+    [("classification", 3, 4, 2e-4), ("style", 2, 8, 2e-4), ("few", 5, 2, 1e-4)],
+)
+def test_a_preset_sets_what_it_says(preset: str, epochs: int, batch: int, rate: float) -> None:
+    found = resolve({"base": "b", "preset": preset})
+    assert (found.epochs, found.batch, found.learning_rate) == (epochs, batch, rate)
+    first, why = told(found)
+    assert first == f"{preset}: {epochs} epochs, batch {batch}, learning rate {rate:g}"
+    assert why == PRESETS[preset].why
+
+
+@pytest.mark.parametrize("key", ["epochs", "batch", "learning_rate"])
+def test_every_value_of_a_preset_can_be_set_otherwise(key: str) -> None:
+    values: dict[str, Any] = {"base": "b", "preset": "few", key: 1}
+    found = resolve(values)
+    assert getattr(found, key) == 1
+    assert told(found)[-1] == f"set otherwise: {key} = 1"
+
+
+def test_what_is_told_fits_on_a_screen() -> None:
+    for preset in PRESETS:
+        own = resolve({"base": "b", "preset": preset, "epochs": 9, "batch": 1, "learning_rate": 1})
+        assert all(len(line) <= 70 for line in told(own))
+    assert told(Settings(base="b")) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, ("qlora", "nf4", 2e-4, "last")),
+        ({"method": "lora"}, ("lora", "none", 2e-4, "last")),
+        ({"quantisation": "none"}, ("lora", "none", 2e-4, "last")),
+        ({"method": "full"}, ("full", "none", 2e-5, "last")),
+        ({"method": "full", "preset": "few"}, ("full", "none", 1e-5, "last")),
+        ({"patience": 2}, ("qlora", "nf4", 2e-4, "best")),
+    ],
+)
+def test_what_follows_from_another_setting_is_filled_in(
+    values: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    found = resolve({"base": "b"} | values)
+    assert (found.method, found.quantisation, found.learning_rate, found.keep) == expected
+    assert settle(Settings, found.model_dump()) == found == resolve_again(found)
+
+
+def resolve_again(found: Settings) -> Settings:
+    """Resolve what was resolved: an adapter's settings, which `full` has no use for, aside."""
+    values = found.model_dump()
+    return resolve({k: v for k, v in values.items() if found.method != "full" or k not in ADAPTER})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "qlora", "quantisation": "none"}, "method = 'qlora' holds the base with"),
+        ({"method": "full", "quantisation": "nf4"}, "method = 'full' holds the base with"),
+        ({"method": "full", "r": 8}, "r is an adapter's, and method = 'full' has none"),
+        ({"patience": 1, "keep": "last"}, "patience stops after the best epoch"),
+        ({"preset": "small"}, "'classification', 'style' or 'few'"),
+        ({"method": "dora"}, "'qlora', 'lora' or 'full'"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        resolve({"base": "b"} | values)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_preset_and_its_values_written_out_are_the_same_run() -> None:
+    by_name = resolve({"base": "b", "preset": "few"}).model_dump()
+    written = {"base": "b", "epochs": 5, "batch": 2, "learning_rate": 1e-4}
+    differs = {k for k, v in resolve(written).model_dump().items() if by_name[k] != v}
+    assert differs <= set(QLoRA.incidental)
