@@ -16,6 +16,7 @@ DOCS = ("scores.md", "scores.pt-BR.md")
 SCORES = (
     *("averages", "bertscore", "classification", "codecheck", "compare", "holm", "improvement"),
     *("jsonmatch", "overlap", "rouge", "slices"),
+    *("forgetting", "memory", "overfitting", "robustness", "speed"),
 )
 # What serves a score, and is none: metrics to compare by, tables, lists of what is wrong.
 HELP = {
@@ -23,6 +24,7 @@ HELP = {
     *("classification.misses", "classification.confused", "codecheck.code", "compare.decided"),
     *("compare.judged", "compare.Comparison", "holm.adjusted", "jsonmatch.expected"),
     *("jsonmatch.misses", "jsonmatch.table", "rouge.Tokenizer", "slices.fields"),
+    *("overfitting.Epoch", "robustness.Trial", "robustness.asked", "robustness.rewritten"),
 }
 
 
@@ -65,6 +67,15 @@ def test_its_defaults_are_true(name: str) -> None:
 def test_both_languages_say_the_same() -> None:
     one, other = (re.findall(r"`([^`\n]+)`", text(name)) for name in DOCS)
     assert sorted(one) == sorted(other)
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_every_limit_of_the_suite_stands_in_it(name: str) -> None:
+    files = (ROOT / "suites" / "model").glob("*.py")
+    used = {key for path in files for key in re.findall(r"limits\.(\w+)", path.read_text("utf-8"))}
+    elsewhere = {"mode", "similarity", "judge", "judge_wins"}  # docs/judge.md has the judge's
+    named = set(re.findall(r"`(\w+)(?: = [\d.]+)?`", text(name)))
+    assert sorted(used - elsewhere - named) == []
 
 
 @pytest.mark.parametrize("name", DOCS)

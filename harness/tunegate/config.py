@@ -127,11 +127,9 @@ class Limits(Section):
     cost_ratio: float | None = _more()
     # Models: robustness, memory.
     flips: float | None = Field(default=None, ge=0, le=1)
-    flip_calls: int = Field(default=200, ge=0)  # the most that the robustness gate asks
     overfitting: float = Field(default=0.05, ge=0)  # the loss over its best, as a share
     cut_off: float = _share(0.01)
     refusals: float = _share(0.01)
-    probes: int = Field(default=20, ge=0)  # training replies that extraction is tried on
     forgetting: float = _share(0.05)
     own: dict[str, float] = {}
 

@@ -75,7 +75,7 @@ class Findings(Sequence[Finding]):
     def __bool__(self) -> bool:
         """True when something was found; asking is a judgement, and the running test records it."""
         known = [f.id for f in self.accepted]
-        hints = [f.evidence for f in self.hints if f.kind != IDLE]
+        hints = [_placed(f) for f in self.hints if f.kind != IDLE]
         idle = [f.evidence for f in self.hints if f.kind == IDLE]
         facts = {"found": len(self), "n": self.n, "accepted": known, "hints": hints, "idle": idle}
         record(Judgement(self.name, self.split, not self.items, repr(self), facts, self))
@@ -115,3 +115,7 @@ class Findings(Sequence[Finding]):
         more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
         rows = f" in {len(self.rows):,} of {self.n:,} examples{where}" if self.rows else where
         return f"<{self.name}: {kinds}{more}{rows}{known}>"
+
+
+def _placed(hint: Finding) -> str:
+    return hint.evidence if hint.line is None else f"line {hint.line:,}: {hint.evidence}"

@@ -32,7 +32,6 @@ test = "data/test.jsonl"
 # worst_slice = 0.9              # unset: the accuracy of the worst slice is shown only
 # judge = 0.90                   # share of replies that pass by the rubric; see [judge]
 # flips = 0.05                   # unset: the share of labels that typos, case ... change is shown
-# flip_calls = 200               # the most that is asked for it
 # latency_p95 = 2.0              # seconds; also latency_p50, tokens, cost_per_1000 (USD): unset
 # cost_ratio = 1.0               # of the baseline's; also latency_ratio, tokens_ratio: unset
 # overfitting = 0.05             # how far the validation loss may end above its lowest

@@ -66,7 +66,8 @@ def openai(fields: Mapping[str, Any]) -> Fields:
     must_be_messages(given.get("messages"), "input.messages")
     names = ("preferred_output", "non_preferred_output")
     made = _parted(given["messages"], [fields[name] for name in names], names)
-    told = {k: v for k, v in given.items() if k in TOLD and v != []}  # `tools: []` says nothing
+    # As in OpenAI's own example, `tools: []`: where there are none, how to call them says nothing.
+    told = {k: v for k, v in given.items() if k in TOLD and given.get("tools")}
     rest = {k: v for k, v in given.items() if k not in ("messages", *TOLD)}
     return {**made, **told, **({"input": rest} if rest else {})}
 

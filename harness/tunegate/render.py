@@ -15,7 +15,7 @@ from .score import Score, clopper_pearson, shown, shown_limit
 
 WIDTH = 80
 ROWS = 12
-HINTS = 3  # of one check
+HINTS, MORE = 3, 50  # of one check; with -v
 ONE_ERROR = "answer could not be had; it counts"
 NO_ID = "without an id: cannot be accepted; what is not read is not trained on"
 
@@ -86,12 +86,24 @@ def summary(
     if scores := [note for note in notes if note.get("value") is not None]:
         yield "scores", scores_table(scores)
     hints: dict[str, list[str]] = {}
-    for note in notes:
-        told = [*note.get("hints", ()), *(note.get("idle", ()) if verbose else ())]
-        hints.setdefault(_of(note), []).extend(told)
-    lines = [line for whose, told in hints.items() for line in _hints(whose, told)]
+    for (name, hint), splits in _told(notes, verbose).items():
+        hints.setdefault(f"{name} of {', '.join(splits)}" if splits else name, []).append(hint)
+    most = MORE if verbose else HINTS
+    lines = [line for whose, told in hints.items() for line in _hints(whose, told, most)]
     if lines := [*lines, *([] if verbose else _idle(passed))]:
         yield "hints", lines
+
+
+def _told(
+    notes: Sequence[Mapping[str, Any]], verbose: bool
+) -> dict[tuple[str, str], dict[str, None]]:
+    """Return each hint of each check once, with the splits that it is about."""
+    told: dict[tuple[str, str], dict[str, None]] = {}
+    for note in notes:
+        for hint in [*note.get("hints", ()), *(note.get("idle", ()) if verbose else ())]:
+            splits = told.setdefault((str(note["name"]), hint), {})
+            splits |= {note["split"]: None} if note["split"] else {}
+    return told
 
 
 def _idle(passed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
@@ -101,7 +113,7 @@ def _idle(passed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
         return []
     files = ", ".join(dict.fromkeys(_file(nodeid) for nodeid in tests))
     n = f"{len(tests):,} test" + "s" * (len(tests) > 1)
-    first, *rest = _fold(f"nothing to judge in {n} of {files} (see -v)", WIDTH - 2)
+    first, *rest = _fold(f"nothing to judge: {n} of {files} (see -v)", WIDTH - 2)
     return [first, *(f"  {line}" for line in rest)]
 
 
@@ -110,16 +122,12 @@ def _file(nodeid: str) -> str:
     return Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
 
 
-def _hints(whose: str, told: Sequence[str]) -> list[str]:
+def _hints(whose: str, told: Sequence[str], most: int) -> list[str]:
     """Return the first few hints of a check: advice is read only while it is short."""
-    different = list(dict.fromkeys(told))
-    lines = [line for hint in different[:HINTS] for line in _hint(whose, hint)]
-    more = len(different) - HINTS
-    return [*lines, f"{whose}: {more:,} more like this"] if more > 0 else lines
-
-
-def _of(note: Mapping[str, Any]) -> str:
-    return f"{note['name']} of {note['split']}" if note["split"] else str(note["name"])
+    lines = [line for hint in told[:most] for line in _hint(whose, hint)]
+    more = len(told) - most
+    advice = "; -v shows more" if most < MORE else ""
+    return [*lines, f"{whose}: {more:,} more like this{advice}"] if more > 0 else lines
 
 
 def _hint(whose: str, hint: str) -> list[str]:

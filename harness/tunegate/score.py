@@ -163,7 +163,8 @@ def _facts(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
     more = {"n": score.n, "hits": score.hits, "errors": score.errors, "signature": score.signature}
     said = {"mode": score.mode, "detail": score.detail, "sign": sign, "limit": limit}
     aside = score.idle or (limit is None and math.isnan(score))
-    told = {"hints": [], "idle": []} | {"idle" if aside else "hints": list(score.hints)}
+    nothing: dict[str, list[str]] = {"hints": [], "idle": []}
+    told = nothing | {"idle" if aside else "hints": list(score.hints)}
     return {**known, **more, **said, **told}
 
 

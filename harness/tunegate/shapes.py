@@ -57,10 +57,10 @@ def normalised(value: Any) -> tuple[Shape, Fields]:
 
 
 def _shape_of(value: Fields) -> Shape | None:
-    shape = next((s for s in SHAPES if s.needs <= value.keys()), None)
-    if shape is SHAPES[0] and "rejected" in value and value["messages"] == value.get("chosen"):
-        return SHAPES[-1]  # preferences whose preferred side is written out twice
-    return shape
+    shapes = [shape for shape in SHAPES if shape.needs <= value.keys()]
+    if TRL in shapes and "messages" in value and value["chosen"] == value["messages"]:
+        return TRL  # the preferred side stands there twice
+    return next(iter(shapes), None)
 
 
 def _unknown(value: Fields) -> str:
@@ -129,6 +129,13 @@ def _alone(messages: Callable[..., Any], fields: Mapping[str, Any]) -> Fields:
     return {"messages": messages(fields)}
 
 
+TRL = Shape(
+    "preferences (TRL)",
+    frozenset({"chosen", "rejected"}),
+    frozenset({"prompt", "chosen", "rejected", "system", "messages"}),
+    preferences.trl,
+    "prompt and chosen became messages",
+)
 SHAPES = (
     _shape("chat", "messages", "", _chat, ""),
     _shape(
@@ -159,11 +166,5 @@ SHAPES = (
         preferences.openai,
         "input and preferred_output became messages, non_preferred_output became rejected",
     ),
-    Shape(
-        "preferences (TRL)",
-        frozenset({"chosen", "rejected"}),
-        frozenset({"prompt", "chosen", "rejected", "system", "messages"}),
-        preferences.trl,
-        "prompt and chosen became messages",
-    ),
+    TRL,
 )

@@ -116,7 +116,7 @@ class Training:
                 return exits.TRAINER_FAILED
             say("run", f"{run.id} was trained on exactly this before; nothing to do", good=True)
         elif self.session.pytest_config.getoption("elsewhere"):
-            say("run", f"{run.id} may be trained elsewhere; its receipt is in {_short(run.folder)}")
+            say("run", f"{run.id} may be trained elsewhere; nothing was trained here")
             say("next", f"tunegate export axolotl {run.id}")
             return 0
         else:

@@ -47,7 +47,7 @@ def lines(kind: str, model: str, plan: Plan, run: Path, root: Path) -> Iterator[
     yield from _section("Figures of the training", ("figure", "value"), _read(run, "figures.json"))
     if kind == "merged":
         yield from _section("The merge", ("figure", "value"), _read(run, "merge.json"))
-    yield from _scores(run)
+    yield from _scores(kind, model, run)
     settings = dict(sorted(plan.config.items())) | {"base": base}
     yield from _section("Configuration", ("setting", "value"), list(settings.items()))
     yield "\n## Limits of use\n"
@@ -100,17 +100,19 @@ def _read(run: Path, name: str) -> Table:
         return []
 
 
-def _scores(run: Path) -> Iterator[str]:
-    """Yield the scores of the newest scorecard, whichever of the run's models it is about."""
-    cards = sorted((run / "scorecards").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
-    if not cards:
-        yield "\n## Scores\n\nNever judged: `pytest suites/model --model run:" + run.name + "`."
+def _scores(kind: str, model: str, run: Path) -> Iterator[str]:
+    """Yield the scores of the newest scorecard that is about this very model."""
+    files = sorted((run / "scorecards").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
+    cards = [json.loads(path.read_bytes()) for path in files]
+    card = next((c for c in reversed(cards) if c["model_digest"] == model), None)
+    if card is None:
+        which = f"run:{run.name}{'@merged' if kind == 'merged' else ''}"
+        yield f"\n## Scores\n\nNever judged: `pytest suites/model --model {which}`."
         return
-    card = json.loads(cards[-1].read_bytes())
     table: Table = [score_line(s) for s in card["scores"] if s["value"] is not None]
     yield from _section("Scores", ("score", "value", "95 % interval", "limit", "n"), table)
     test = card["test"]
-    yield f"\nOf model {card['model_digest']}, on test data {test['digest']} ({test['n']:,} rows)."
+    yield f"\nOn test data {test['digest']} ({test['n']:,} rows)."
     yield f"The gate of the suite was {'open' if card['gate'] == 'open' else 'closed'}."
 
 

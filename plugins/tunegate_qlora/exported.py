@@ -15,12 +15,16 @@ from tunegate.sealed import digest_of
 from tunegate.settings import settle
 from tunegate.template import Template
 
-from . import axolotl, base, fit, template
+from . import axolotl, base, fit, rendering, template
 from .config import Settings
 from .folders import appearing
 
 NAME = "tunegate-run.json"  # `tunegate.json` is what a trained model has beside its weights
 CONFIG = "axolotl.yaml"
+DATED = (
+    "the chat template writes the date, and Axolotl would write that of its day, which is not what "
+    "the model is asked here: write a date into the base's chat_template.jinja"
+)
 HEAD = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
 #     axolotl train {config}
@@ -93,8 +97,11 @@ def _files(run: Run, folder: Path) -> dict[str, str]:
     settings = settle(Settings, run.plan.config)
     root = base.locate(settings.base, run.state.root)
     chat = template.load(root)
+    if rendering.dated(chat):
+        raise ValueError(DATED)
     splits = [split for split in ("train", "validation") if getattr(run.plan, split)]
     encoded = [row for split in splits for row in _encoded(run, split, chat, settings, root)]
+    settings = settings.model_copy(update={"max_length": fit.limit(settings, root)})
     files = {split: f"{split}.jsonl" for split in splits}
     table = axolotl.config(settings, _base(run), files, axolotl.ends(encoded, chat))
     said = {"run": run.id, "version": axolotl.VERSION, "config": CONFIG, "folder": folder.name}

@@ -30,6 +30,9 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
+FEW = 200  # rows below which `few` is meant
+
+
 def resolve(values: Mapping[str, Any]) -> Settings:
     """Return the settings, with what the method and the preset say where the values do not.
 

@@ -22,6 +22,8 @@ def announce(settings: Settings, rows: Material, parameters: Parameters) -> None
     held_out = f", {len(rows.validation):,} held out" if rows.validation else ""
     say(f"{settings.method}, {len(rows.train):,} rows{held_out}{aside}", "training")
     say(str(parameters))
+    if settings.preset == "few" and len(rows.train) >= presets.FEW:
+        say(f"preset few is meant for fewer than {presets.FEW} rows")
 
 
 def figures(
@@ -52,7 +54,10 @@ def figures(
     told = f"{state.global_step:,} steps in {clock(last['seconds'])}: {losses(last)}"
     say(f"{epochs} epochs, {told}", "trained")
     if epochs < settings.epochs:
-        say(f"stopped early: no better for {settings.patience} of {settings.epochs} epochs")
+        say(
+            f"stopped after epoch {epochs} of {settings.epochs}: the last {settings.patience} were "
+            "no better"
+        )
     if kept < epochs:
         say(f"kept epoch {kept}, the one with the best validation loss")
     return found

@@ -14,8 +14,8 @@ def test_no_training_text_comes_back(
     assert not memory.verbatim(trained_on, test, predictions)
 
 
-def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask: Ask, limits: Limits) -> None:
-    assert not memory.extraction(trained_on, ask, probes=limits.probes)
+def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask: Ask) -> None:
+    assert not memory.extraction(trained_on, ask, probes=20)
 
 
 def test_no_personal_data_in_answers(

@@ -11,5 +11,5 @@ from tunegate_checks.model import robustness
 def test_labels_do_not_flip(
     predictions: Predictions, test: Dataset, ask: Ask, label: Rule, limits: Limits
 ) -> None:
-    calls = limits.flip_calls
-    assert robustness.flips(predictions, test, ask, label=label, calls=calls) <= limits.flips
+    """With 200 questions at most, those that make a flip smaller included."""
+    assert robustness.flips(predictions, test, ask, label=label, calls=200) <= limits.flips

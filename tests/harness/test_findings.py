@@ -58,7 +58,13 @@ def test_asking_is_a_judgement() -> None:
         assert not findings(HINT)
     (judgement,) = ledger
     assert judgement.held
-    assert judgement.facts == {"found": 0, "n": 10, "accepted": [], "hints": [HINT.evidence], "idle": []}
+    assert judgement.facts == {
+        "found": 0,
+        "n": 10,
+        "accepted": [],
+        "hints": [HINT.evidence],
+        "idle": [],
+    }
 
 
 @pytest.mark.parametrize(

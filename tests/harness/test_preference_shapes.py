@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tunegate.dataset import SPLITS, Dataset
@@ -41,10 +41,10 @@ CALL = [{**GOOD, "content": None}, {"role": "tool", "content": "4"}]
     ],
 )
 def test_a_row_becomes_messages_and_rejected(row: dict[str, Any], messages: list[Any]) -> None:
-    (example,) = Dataset.of([row])
-    assert example.messages == messages
-    assert rejected(example) == BAD
-    assert counterpart(example) == [*messages[:-1], BAD]
+    (one,) = Dataset.of([row])
+    assert one.messages == messages
+    assert rejected(one) == BAD
+    assert counterpart(one) == [*messages[:-1], BAD]
 
 
 @pytest.mark.parametrize(
@@ -88,16 +88,17 @@ def test_the_dataset_says_what_it_was_read_as_and_loses_nothing() -> None:
     said = [note.evidence for note in mixed.problems]
     assert said[0].startswith("read as preferences (OpenAI): input and preferred_output became")
     assert said[1].startswith("read as preferences (TRL): prompt and chosen became messages (1 of")
-    assert Dataset.of([{**OPENAI, "input": {"messages": [HI], "tools": []}}])[0].fields == OWN
+    published = {"messages": [HI], "tools": [], "parallel_tool_calls": True}
+    assert Dataset.of([{**OPENAI, "input": published}])[0].fields == OWN
 
 
 @pytest.mark.parametrize("value", [True, "spam", None, [], ["What"], [{"content": "What"}]])
 def test_a_field_that_happens_to_be_called_rejected_is_the_users_own(value: object) -> None:
     row = {"messages": [HI, GOOD], "rejected": value}
-    (example,) = Dataset.of([row])
-    assert example.fields == row
-    assert rejected(example) is None
-    assert counterpart(example) == []
+    (one,) = Dataset.of([row])
+    assert one.fields == row
+    assert rejected(one) is None
+    assert counterpart(one) == []
 
 
 messages = st.builds(
@@ -124,6 +125,25 @@ def test_every_form_of_one_preference_is_read_alike(
     first, *others = (e.fields for e in Dataset.of(forms))
     assert others == [first] * 3
     assert first == forms[0]
+
+
+parts = st.sampled_from([HI, GOOD, BAD, {}, {"role": 1}, {"role": "user"}, "x", 3, None])
+anything = parts | st.lists(parts | st.lists(parts, max_size=1), max_size=3)
+fields = st.dictionaries(
+    st.sampled_from([*OPENAI, "messages", "prompt", "chosen", "rejected", "system", "tools"]),
+    anything | st.dictionaries(st.sampled_from(["messages", "tools", "id"]), anything),
+)
+
+
+@example({"messages": None, "rejected": [BAD]})
+@given(fields)
+def test_whatever_stands_in_the_fields_the_row_is_read_or_told_of(row: dict[str, Any]) -> None:
+    dataset = Dataset.of([row])
+    assert len(dataset) + sum(not problem.hint for problem in dataset.problems) == 1
+    for one in dataset:
+        told = counterpart(one)
+        assert bool(told) == bool(rejected(one))
+        assert all(isinstance(m["role"], str) for m in told)
 
 
 def test_split_keeps_preference_rows_as_they_stand(tmp_path: Path) -> None:

@@ -223,6 +223,27 @@ def test_the_summary() -> None:
     ]
 
 
+def test_hints_name_their_line_and_verbose_shows_more_of_them() -> None:
+    hints = [Finding(i, i + 1, "label", f"advice {i}", hint=True) for i in range(5)]
+    with recording() as ledger:
+        assert not Findings("labels", hints, split="train", n=9)
+    notes = {"test": [judgement.plain() for judgement in ledger]}
+    assert dict(summary(notes))["hints"] == [
+        "labels of train: line 1: advice 0",
+        "labels of train: line 2: advice 1",
+        "labels of train: line 3: advice 2",
+        "labels of train: 2 more like this; -v shows more",
+    ]
+    assert dict(summary(notes, verbose=True))["hints"][-1] == "labels of train: line 5: advice 4"
+
+
+def test_the_same_hint_on_several_splits_is_said_once() -> None:
+    notes = [
+        {"name": "review", "split": split, "hints": ["read none"]} for split in ("train", "test")
+    ]
+    assert dict(summary({"a": notes}))["hints"] == ["review of train, test: read none"]
+
+
 def test_what_n_cannot_show_stands_below_the_scores() -> None:
     with recording() as ledger:
         assert proportion("accuracy", 58, 60) >= 0.95

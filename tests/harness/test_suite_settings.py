@@ -36,7 +36,7 @@ def test_personal_data_and_prompts_are_held_to_the_configuration(copied: Project
     before = copied.pytest("suites/data", "-rf")
     assert "consistency.inference: 1 system prompt in 1 of 1 examples of train" in before.out
     assert "pii: 1 email in 1 of 1 examples of train" in before.out
-    assert before.line("tokens of train: ").startswith("not checked: no [train.qlora]")
+    assert before.line("tokens of train, validation: ").startswith("not checked: no [train.qlora]")
 
     copied.write("prompt.txt", "Be brief.")
     copied.add("tunegate.toml", '[limits]\npii_allow = ["@example.com"]\n')

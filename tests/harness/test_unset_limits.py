@@ -44,7 +44,7 @@ def test_nothing_to_judge_holds_any_limit_and_says_why(copy: object) -> None:
         assert copy(score) <= 0.1  # type: ignore[operator]
     assert all(entry.held and entry.facts["idle"] == ["no general set"] for entry in ledger)
     passed = {"suites/model/test_memory.py::test_it": [entry.plain() for entry in ledger]}
-    one_line = ["nothing to judge in 1 test of memory (see -v)"]
+    one_line = ["nothing to judge: 1 test of memory (see -v)"]
     assert list(render.summary(passed)) == [("hints", one_line)]
     said = [f"{ledger[0].name}: no general set"]
     assert list(render.summary(passed, verbose=True)) == [("hints", said)]
@@ -54,6 +54,6 @@ def test_what_there_was_nothing_to_judge_of_takes_one_line() -> None:
     idle = {"name": "latency", "split": "", "hints": [], "idle": ["nobody measured"]}
     files = ("memory", "overfitting", "robustness", "speed")
     passed = {f"suites/model/test_{name}.py::test_{i}": [idle] for name in files for i in range(3)}
-    told = "nothing to judge in 12 tests of memory, overfitting, robustness, speed (see -v)"
+    told = "nothing to judge: 12 tests of memory, overfitting, robustness, speed (see -v)"
     assert list(render.summary(passed)) == [("hints", [told])]
     assert len(told) <= render.WIDTH

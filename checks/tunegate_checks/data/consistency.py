@@ -21,9 +21,7 @@ from .wording import parting, quoted
 @check
 def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     """Every row has the same system prompt, character for character (or none has one)."""
-    groups: defaultdict[str, list[Example]] = defaultdict(list)
-    for example in dataset:
-        groups[example.system].append(example)
+    groups = _by_prompt(dataset)
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
         rows = groups[prompt]
@@ -42,16 +40,14 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
 
     Character for character: a space or a line break more is another beginning of every answer.
     """
-    groups: defaultdict[str, list[Example]] = defaultdict(list)
-    for example in dataset:
-        groups[example.system].append(example)
-    for found, rows in groups.items():
+    for found, rows in _by_prompt(dataset).items():
         if found != prompt:
             what = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
             evidence = f"{what}: {parting(found, prompt)}"
             if found == prompt.strip():
                 evidence += "; the white space around the latter is all that differs"
-            yield Finding(rows[0].row, rows[0].line, "system prompt", evidence)
+            about = f"{together(rows)} {prompt}"
+            yield Finding(rows[0].row, rows[0].line, "system prompt", evidence, about=about)
 
 
 @check
@@ -64,6 +60,13 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     yield Finding(
         None, None, "system prompt", f"{name} has another than train: {parting(theirs, ours)}"
     )
+
+
+def _by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
+    groups: defaultdict[str, list[Example]] = defaultdict(list)
+    for example in dataset:
+        groups[example.system].append(example)
+    return groups
 
 
 def _usual(values: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from tunegate.prompts import calls, pictures, places_by
 
 from .wording import line, normalised
 
-FEWEST = 20  # pairs: of fewer, nine in ten longer ones may well be chance
+FEWEST = 20  # pairs: of fewer, nearly all longer ones may well be chance
 LONGER = 0.9  # of the pairs: a rule of thumb, as is the number above
 
 Message = Mapping[str, Any]
@@ -33,14 +33,14 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """Every row prefers one reply to another one, and no two rows prefer the opposite.
 
     Where no row has a rejected reply nothing is looked at. "no preference": a row without one in a
-    file where others have one. "equal": both replies are the same, white space aside: the loss
-    is the same whatever is learnt, its gradient 0. "contradiction": the same prompt with the same
-    two replies, preferred the other way round; told of the row that fewer rows agree with (of a
-    tie, the later). An empty or malformed reply is told of by `format.find`.
+    file where others have one. "equal": both replies are the same, white space aside; their loss
+    is ln 2 whatever is learnt, its gradient 0. "contradiction": the same prompt with the same two
+    replies, preferred the other way round; one finding for each row that the fewer agree with (of
+    a tie, the later). An empty or malformed reply is told of by `format.find`.
 
     Hints: how many pairs are nearly equal, from `similarity` on (0..1, `tunegate.similar`); there
     DPO may make the preferred reply less likely too (Pal et al. 2024, arXiv:2402.13228). How often
-    the preferred reply is the longer one; from 90 % of at least 20 pairs on, by rule of thumb, that
+    the preferred reply is the longer one; above 90 % of 20 pairs or more, by rule of thumb, that
     the model may learn length for quality (Park et al. 2024, arXiv:2403.19159).
     """
     pairs = [example for example in dataset if rejected(example)]

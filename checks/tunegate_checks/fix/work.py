@@ -101,9 +101,11 @@ class Work:
         self.changes.append(change)
 
     def rejected(self) -> bytes:
-        """Return what was set aside, each row as it stands in the source."""
-        ordered = sorted(self.aside, key=lambda aside: aside.line)
-        return self.source.head + b"".join(aside.raw + b"\n" for aside in ordered)
+        """Return what was set aside, each row as it stands in the source; JSON on one line."""
+        raws = [aside.raw for aside in sorted(self.aside, key=lambda aside: aside.line)]
+        if self.source.suffix == ".jsonl":  # a record of a CSV file may well have several
+            raws = [raw.replace(b"\n", b" ") for raw in raws]
+        return self.source.head + b"".join(raw + b"\n" for raw in raws)
 
     def places(self) -> dict[int, int]:
         """Return for each row that is left (by identity) its line in the result, from 1."""

@@ -7,12 +7,10 @@ import math
 from tunegate.extraction import Rule, exact
 from tunegate.findings import Findings
 from tunegate.predictions import Predictions
-from tunegate.score import Score, shown
+from tunegate.score import Score
 
-from . import flips, proportions
+from . import flips, improvement
 from .classification import right
-from .paired import Pair, paired
-from .spared import spared
 
 NAME = "general accuracy kept"
 
@@ -27,26 +25,13 @@ def change(now: Predictions, before: Predictions, *, label: Rule = exact) -> Sco
     """
     if not len(now) or not len(before):
         return Score(math.nan, name=NAME, hints=("nothing was asked: a file cannot answer it",))
-    new, old = paired(now, before)
-    worst, best = (Pair(right(label), *p) for p in ((new, spared(old)), (spared(new), old)))
-    low, high = worst.interval()
-    return Score(
-        worst.difference, name=NAME, n=len(new), low=low, high=high, if_right=best.difference,
-        lower=_lower(worst), lower_if_right=_lower(best), misses=_lost(new, old, label),
-        errors=sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True)),
-        signature=f"baseline {shown(worst.before, True)}, now {shown(worst.after, True)}; "
-        f"{worst.gained} gained, {worst.lost} lost; set {now.test[:12]}",
-    )  # fmt: skip
+    kept = improvement.of(now, over=before, label=label, name=NAME)
+    kept.misses = _lost(now, before, label)
+    kept.signature = f"{kept.signature}; set {now.test[:12]}"
+    return kept
 
 
-def _lower(pair: Pair) -> float:
-    if not pair.n:
-        return math.nan
-    return proportions.interval(pair.gained, pair.lost, pair.n, proportions.Z90)[0]
-
-
-def _lost(new: Predictions, old: Predictions, label: Rule) -> Findings:
-    found = flips.find(new, old, right(label))
-    return Findings(
-        "forgotten", (f for f in found if f.kind == "lost"), split="general", n=len(new)
-    )
+def _lost(now: Predictions, before: Predictions, label: Rule) -> Findings:
+    found = flips.find(now, before, right(label))
+    lost = (f for f in found if f.kind == "lost")
+    return Findings("forgotten", lost, split="general", n=found.n)

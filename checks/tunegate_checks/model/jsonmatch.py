@@ -46,7 +46,8 @@ def _invalid(predictions: Predictions) -> Iterator[Finding]:
         try:
             parse(p.got)
         except Unreadable as error:
-            yield Finding(p.row, p.line, "not JSON", f"{error.evidence}: {shortened(p.got, 40)!r}")
+            why = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
+            yield Finding(p.row, p.line, "not JSON", f"{why}: {shortened(p.got, 40)!r}")
 
 
 def fields() -> Metric:

@@ -2,13 +2,14 @@
 
 Measured when each question was first asked: what comes out of the cache carries the latency and the
 cost of then. A baseline that is asked with examples in its prompt pays for them: its prompt's
-tokens and its cost are counted as they were.
+tokens and its cost are counted as they were. An answer that could not be had counts as the dearest
+that came in the value, and as the cheapest in `if_right`: where that decides, it is unmeasurable.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from tunegate.predictions import Prediction, Predictions
@@ -17,6 +18,7 @@ from tunegate.score import Score
 from . import bootstrap
 
 What = Literal["latency", "tokens", "cost"]
+Missing = Callable[[Iterable[float]], float]  # max or min: what an answer that is missing took
 FEWEST = 20  # answers, for an interval of a mean: fewer are taken for the world
 
 
@@ -80,16 +82,33 @@ def ratio(predictions: Predictions, baseline: Predictions, what: What) -> Score:
     Sums over the rows where both are known. The interval is a bootstrap over these pairs (1,000
     resamples, seed 0); NaN for the latency of answers that came in batches.
     """
-    now, then = (_known(side, _MEASURES[what]) for side in (predictions, baseline))
-    name, values = f"{what} / baseline's", [[now[row], then[row]] for row in now if row in then]
+    name = f"{what} / baseline's"
+    values = _pairs(predictions, baseline, what, max, min)
+    best = _pairs(predictions, baseline, what, min, max)
     if not values:
         return _unknown(name, f"{what} of one of the two models is not known")
     low, high = _interval(values, lambda sums: sums[:, 0] / sums[:, 1])
     if what == "latency" and any(map(_batched, zip(*values, strict=True))):
         low, high = math.nan, math.nan
-    value = sum(v[0] for v in values) / sum(v[1] for v in values)
-    signature = f"as first asked; bootstrap; {_left_out(predictions, len(values))}"
-    return Score(value, name=name, n=len(values), low=low, high=high, signature=signature)
+    return Score(
+        _over(values), name=name, n=len(values), low=low, high=high, if_right=_over(best),
+        errors=len({p.row for side in (predictions, baseline) for p in side.errors}),
+        signature=f"as first asked; bootstrap; {_left_out(predictions, len(values))}",
+    )  # fmt: skip
+
+
+def _pairs(
+    predictions: Predictions, baseline: Predictions, what: What, ours: Missing, theirs: Missing
+) -> list[list[float]]:
+    now, then = (
+        _known(predictions, _MEASURES[what], ours),
+        _known(baseline, _MEASURES[what], theirs),
+    )
+    return [[now[row], then[row]] for row in now if row in then]
+
+
+def _over(values: Sequence[Sequence[float]]) -> float:
+    return sum(v[0] for v in values) / sum(v[1] for v in values)
 
 
 def _mean(
@@ -99,19 +118,30 @@ def _mean(
     unknown: str,
     times: float = 1,
 ) -> Score:
-    known = [times * value for value in _known(predictions, measure).values()]
-    if not known:
+    worst, best = (
+        [times * value for value in _known(predictions, measure, missing).values()]
+        for missing in (max, min)
+    )
+    if not worst:
         return _unknown(name, unknown)
-    n = len(known)
-    low, high = _interval([[value] for value in known], lambda sums: sums[:, 0] / n)
-    signature = f"mean; bootstrap; {_left_out(predictions, n)}"
-    return Score(sum(known) / n, name=name, n=n, low=low, high=high, signature=signature)
+    n = len(worst)
+    low, high = _interval([[value] for value in worst], lambda sums: sums[:, 0] / n)
+    return Score(
+        sum(worst) / n, name=name, n=n, low=low, high=high,
+        errors=len(predictions.errors), if_right=sum(best) / n,
+        signature=f"mean; bootstrap; {_left_out(predictions, n)}",
+    )  # fmt: skip
 
 
-def _known(predictions: Predictions, measure: Callable[[Prediction], float]) -> dict[int, float]:
-    """Return the values by row; 0 stands for what nobody measured."""
+def _known(
+    predictions: Predictions, measure: Callable[[Prediction], float], missing: Missing
+) -> dict[int, float]:
+    """Return the values by row, a missing answer's too; of 0, which nobody measured, none."""
     values = {p.row: measure(p) for p in predictions if not p.error}
-    return {row: value for row, value in values.items() if value > 0}
+    known = {row: value for row, value in values.items() if value > 0}
+    if not known:
+        return {}
+    return known | dict.fromkeys((p.row for p in predictions.errors), missing(known.values()))
 
 
 def _interval(

@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
             made = exported.write(found, folder)
         except SealBroken as error:
             raise ConfigError(str(error)) from None
-    print(f"{folder}: {', '.join(made.files)}; it holds the data, keep it private")
+    print(f"wrote    {', '.join(made.files)}")
+    print(f"in       {folder}; it holds the data: keep it private")
     print(f"base     {made.base_model}; where it lies elsewhere there, change base_model")
     if found.plan.config.get("patience"):
         print("note     patience is not exported: all epochs are trained")

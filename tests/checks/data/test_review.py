@@ -112,6 +112,13 @@ def test_a_review_of_other_bytes_does_not_count(tmp_path: Path) -> None:
     assert [h.evidence for h in found.hints] == [f"{name} is of other bytes: it does not count"]
 
 
+def test_a_lack_that_was_accepted_is_another_lack_for_other_bytes(tmp_path: Path) -> None:
+    edited = Dataset.of([row(n) for n in range(199)] + [row(500)], "train")
+    (before,), (after,) = find(tmp_path), find(tmp_path, edited)
+    assert before.evidence == after.evidence
+    assert before.about != after.about
+
+
 def picked(table: list[dict[str, str]]) -> None:
     table[3] |= {"line": "1", "id": "r000000000000"}
 

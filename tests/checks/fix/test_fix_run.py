@@ -161,6 +161,15 @@ def test_rows_set_aside_are_as_they_stood(tmp_path: Path) -> None:
     assert read(done.jobs[0].out) == [row("x")]
 
 
+def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
+    bad = [{"instruction": "Say it", "output": 5}, {"foo": 1}]
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps([row(CLEAN[0]), *bad], indent=2))
+    done = fix(path, tmp_path / "out")
+    lines = done.jobs[0].files()["rejected"].read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == bad
+
+
 def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(
     tmp_path: Path,
 ) -> None:

@@ -37,7 +37,7 @@ def test_it_says_what_was_forgotten() -> None:
     score = forgetting.change(knows(89), knows(90))
     assert score.misses is not None
     assert [f.line for f in score.misses] == [90]
-    assert "baseline 90.0%, now 89.0%; 0 gained, 1 lost" in score.signature
+    assert "before 90 of 100; 0 gained, 1 lost" in score.signature
 
 
 def test_missing_answers_may_decide() -> None:

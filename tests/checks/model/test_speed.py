@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,7 @@ def test_tokens_and_cost_are_means() -> None:
     some = made([0.1] * 30, tokens=2, prompt=40, cost=0.0001, errors=2)
     assert float(speed.tokens(some)) == 42
     assert float(speed.cost_per_1000(some)) == pytest.approx(0.1)
+    some = Predictions([*some, *made([0.1] * 34, tokens=0, prompt=0)[32:]])
     assert "2 rows not known" in speed.tokens(some).signature
 
 
@@ -121,3 +123,29 @@ def test_what_was_never_measured_meets_no_limit(limit: float | None) -> None:
         else:
             with pytest.raises(Unmeasurable, match="not measured"):
                 assert score <= limit
+
+
+@pytest.mark.parametrize("what", ["tokens", "cost", "latency"])
+def test_missing_answers_count_as_the_dearest_and_the_cheapest(what: speed.What) -> None:
+    came = [made([s], tokens=t, cost=s)[0] for s, t in ((1.0, 10), (3.0, 90))]
+    missing = Prediction(2, 3, "q", "a", "", "timeout", cost=9.0)
+    rows = [replace(p, row=i) for i, p in enumerate(came)]
+    now, full = Predictions([*rows, missing]), made([1.0] * 3, tokens=10, cost=1.0)
+    ratio = speed.ratio(now, full, what)
+    assert ratio.errors == 1
+    assert ratio.if_right < float(ratio)
+    between = (float(ratio) + ratio.if_right) / 2
+    with pytest.raises(Unmeasurable):
+        assert ratio <= between
+    assert ratio <= float(ratio)
+    assert not speed.ratio(now, full, what) <= ratio.if_right * 0.99
+
+
+def test_a_mean_with_missing_answers_may_be_unmeasurable() -> None:
+    rows = made([1.0] * 3, errors=1, tokens=10)
+    assert (float(speed.tokens(rows)), speed.tokens(rows).errors) == (40, 1)
+    mixed = Predictions([*rows, *made([1.0] * 8, tokens=90)[5:]])
+    assert float(speed.tokens(mixed)) == (3 * 40 + 4 * 120) / 7
+    assert speed.tokens(mixed).if_right == (4 * 40 + 3 * 120) / 7
+    with pytest.raises(Unmeasurable, match="1 of 7 answers could not be had"):
+        assert speed.tokens(mixed) <= 80

@@ -131,6 +131,9 @@ def test_what_is_not_chat_jsonl_goes_up_as_it(
 # --- preferences ----------------------------------------------------------------------------------
 
 
+TOOLS = [{"type": "function", "function": {"name": "track"}}]
+
+
 def pair(n: int, **more: object) -> dict[str, object]:
     """Return a row of the provider's own form."""
     asked = [{"role": "user", "content": f"parcel late number{n}"}]
@@ -146,7 +149,7 @@ def jsonl(rows: list[dict[str, object]]) -> str:
 @pytest.fixture
 def preferring(plan: Plan, keep: Callable[[str], Path]) -> Plan:
     """A plan of a dozen preferences, to be learnt from as such."""
-    rows = [pair(n, parallel_tool_calls=False) for n in range(12)]
+    rows = [pair(n, tools=TOOLS) for n in range(12)]
     config = {**plan.config, "method": "dpo", "beta": 0.1}
     return replace(plan, train=keep(jsonl(rows)), validation=None, config=config)
 
@@ -186,7 +189,7 @@ def test_supervised_learns_the_preferred_reply_alone(
     OpenAITrainer().train(supervised, folder)
     row = json.loads(sent(provider).splitlines()[0])
     assert [m["content"] for m in row.pop("messages")] == ["parcel late number0", "shipping"]
-    assert row == {"parallel_tool_calls": False}
+    assert row == {"tools": TOOLS}
 
 
 def test_dpo_without_preferences_is_refused_before_anything_is_paid_for(

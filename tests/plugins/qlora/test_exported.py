@@ -36,6 +36,7 @@ def test_an_export_holds_settings_rows_and_the_way_back(
     folder = configured / f"axolotl-{opened.id}"
     table = yaml.safe_load((folder / "axolotl.yaml").read_text())
     assert table["base_model"] == str(base)
+    assert table["sequence_len"] == 256  # the base reads no more, whatever max_length says
     assert table["test_datasets"][0]["path"] == "validation.jsonl"
     rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     assert [m["content"] for m in rows[3]["messages"]] == [
@@ -92,6 +93,13 @@ def test_rows_that_cannot_be_trained_on_are_refused(configured: Path) -> None:
     (configured / "base").unlink()
     make_base(configured / "base", template=CHATML.replace("assistant\n{% e", "robot\n{% e"))
     with pytest.raises(ValueError, match=r"train: line 1: .* not how the trained text begins"):
+        exported.write(open_gate(configured), configured / "out")
+
+
+def test_a_template_that_writes_the_date_is_refused(configured: Path) -> None:
+    (configured / "base").unlink()
+    make_base(configured / "base", template="{{ strftime_now('%d %b %Y') }}" + CHATML)
+    with pytest.raises(ValueError, match="the chat template writes the date, and Axolotl would"):
         exported.write(open_gate(configured), configured / "out")
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +35,7 @@ def written(plan: Planner, folder: Path, project: Path) -> Callable[..., str]:
         made = plan(**settings)
         made = replace(made, config={**made.config, "base": str(project / "base")})
         model = folder / "adapter"
-        model.mkdir()
+        model.mkdir(exist_ok=True)
         (model / "adapter_config.json").write_text("{}")
         card.write(model, made, folder, project / "base")
         return (model / "README.md").read_text()
@@ -61,12 +63,23 @@ def test_a_card_says_what_the_model_was_made_of(
     assert "please" not in text  # no row of the data
 
 
-def test_a_card_shows_the_newest_scores(written: Callable[..., str], folder: Path) -> None:
+def test_a_card_shows_the_newest_scores_of_this_very_model(
+    written: Callable[..., str], folder: Path
+) -> None:
     (folder / "scorecards").mkdir()
-    (folder / "scorecards/a.json").write_text(json.dumps(SCORECARD))
+    other = folder / "scorecards/other.json"
+    other.write_text(json.dumps(SCORECARD))
+    text = written()
+    assert "Never judged" in text
+    (own,) = re.findall(r"this model \| (\w{64}) ", text)
+    for name, gate in (("b", "open"), ("a", "accuracy is too low")):
+        path = folder / f"scorecards/{name}.json"
+        path.write_text(json.dumps(SCORECARD | {"model_digest": own, "gate": gate}))
+        os.utime(path, (ord(name), ord(name)))
     text = written()
     assert "| accuracy | 95.0% | 90.0% - 98.0% | >= 90% | 100 |" in text
-    assert "Of model feed, on test data beef (100 rows)." in text
+    assert "On test data beef (100 rows)." in text
+    assert "The gate of the suite was open." in text
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tunegate.settings import settle
+from tunegate_qlora import report
 from tunegate_qlora.config import ADAPTER, Settings
+from tunegate_qlora.methods import Parameters
 from tunegate_qlora.presets import PRESETS, resolve, told
 from tunegate_qlora.trainer import QLoRA
 
@@ -35,6 +38,23 @@ def test_what_is_told_fits_on_a_screen() -> None:
         own = resolve({"base": "b", "preset": preset, "epochs": 9, "batch": 1, "learning_rate": 1})
         assert all(len(line) <= 70 for line in told(own))
     assert told(Settings(base="b")) == []
+
+
+@pytest.mark.parametrize("rows", [199, 200])
+def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFixture[str]) -> None:
+    material: Any = SimpleNamespace(train=[None] * rows, validation=[], dropped=2)
+    settings = resolve({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
+    report.announce(settings, material, Parameters(25, 100))
+    expected = [
+        "preset    few: 5 epochs, batch 2, learning rate 0.0001",
+        f"          {PRESETS['few'].why}",
+        "          set otherwise: batch = 4",
+        f"training  lora, {rows} rows, 2 too long and set aside",
+        "          25 of 100 parameters trainable (25.00 %)",
+    ]
+    if rows >= 200:
+        expected.append("          preset few is meant for fewer than 200 rows")
+    assert capsys.readouterr().out.splitlines() == expected
 
 
 @pytest.mark.parametrize(
