@@ -16,6 +16,7 @@ task = "classification"          # or "style", "qa", "code": decides the minimum
 train = "data/train.jsonl"
 validation = "data/validation.jsonl"
 test = "data/test.jsonl"
+# generated = true               # a model wrote the rows: people must review 10 %
 # general = "data/general.jsonl" # questions beside the task, which tuning should not unlearn
 # columns = { prompt = "text", reply = "category" }   # of CSV or Parquet files
 # system = "prompts/system.txt"  # what the model is told in use: rows must say the very same
@@ -48,6 +49,7 @@ test = "data/test.jsonl"
 [train.qlora]                    # pip install 'tunegate[qlora]'
 base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat template
 # epochs = 3
+# preset = "classification"      # or "style", "few"; method = "lora" or "full": docs/training.md
 # [tokens]                       # what the tokens of an epoch cost
 # price_per_million = 3.00       # USD, from your provider's list
 """

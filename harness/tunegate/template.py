@@ -15,6 +15,7 @@ from .dataset import content_text
 # What a template that writes today's date (Llama 3.2's does) writes, in training and after: what is
 # rendered must not change overnight. It is the date that Llama's templates fall back on.
 DATE = date(2024, 7, 26)
+_TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -54,7 +55,7 @@ class Template:
                 [_plain(m) for m in messages],
                 tokenize=False,
                 add_generation_prompt=prompt,
-                strftime_now=DATE.strftime,
+                chat_template=_undated(self.tokenizer.chat_template),
             )
         except Exception as error:  # templates raise whatever their author had them raise
             raise Unrendered(f"the chat template refuses it: {error}") from None
@@ -97,6 +98,13 @@ def _stops(tokenizer: Any, folder: Path) -> frozenset[int]:
 def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
     longest_first = sorted(tokens, key=len, reverse=True)
     return re.compile("|".join(re.escape(t) for t in longest_first) or r"(?!)")
+
+
+def _undated(template: Any) -> Any:
+    """Return a chat template that writes our date where it would write today's."""
+    if not isinstance(template, str):  # several templates by name: the tokenizer chooses
+        return None
+    return _TODAY.sub(lambda call: repr(DATE.strftime(call[2])), template)
 
 
 def _plain(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,9 @@ COUNTS = {"train": 20, "validation": 6, "test": 40}
 
 
 @pytest.fixture(scope="module")
-def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def judged_once(trained_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A trained project with 40 test rows in two languages, and the suite's own quality gates."""
-    from conftest import Project
-
-    project = Project(tmp_path_factory.mktemp("judged"))
+    project = type(trained_once)(tmp_path_factory.mktemp("judged"))
     shutil.rmtree(project.root / "suites" / "model")
     for name in FILES:
         project.write(f"suites/model/{name}.py", (SUITE / f"{name}.py").read_text("utf-8"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegate.findings import Findings
 from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score
+from tunegate.score import Score, clopper_pearson
 
 from . import bootstrap
 from .spared import spared
@@ -64,7 +64,10 @@ class Metric:
         statistics = self.statistics(predictions)
         drawn = self.combine(bootstrap.sums(statistics), len(statistics))
         low, lower, high = np.quantile(drawn, [0.025, 0.05, 0.975])
-        return self.value(statistics), float(low), float(lower), float(high)
+        value, n = self.value(statistics), len(statistics)
+        if value == lower == high == 1:  # all right: resamples cannot tell otherwise, n of n can
+            low, lower = min(low, clopper_pearson(n, n, 0.975)), clopper_pearson(n, n)
+        return value, float(low), float(lower), float(high)
 
     def value(self, statistics: Array) -> float:
         """Return the score of all the examples."""

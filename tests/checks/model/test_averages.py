@@ -81,3 +81,11 @@ def test_many_classes_are_resampled_too() -> None:
     rows = [(f"c{i % 77}", f"c{i % 77 if i % 9 else 0}") for i in range(3_080)]
     score = averages.macro_f1(predicted(rows))
     assert 0.8 < score.low < (score.lower or 0) < float(score) < score.high < 1
+
+
+def test_none_wrong_is_no_certainty() -> None:
+    """20 right of 20 show 86 %, as they do of accuracy: resamples of them are all alike."""
+    score = averages.macro_f1(predicted([("a", "a"), ("b", "b")] * 10))
+    assert (float(score), score.high) == (1, 1)
+    assert float(score.by("lower")) == pytest.approx(0.05 ** (1 / 20))
+    assert 0.8 < score.low < score.by("lower")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Provider
+from openai_parts import KEY, Provider
 
 from tunegate import sealed
 from tunegate.protocols import Plan

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Provider, example
+from openai_parts import KEY, Provider, example
 
 CONFIG = """\
 [data]

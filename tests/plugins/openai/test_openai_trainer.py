@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import KEY, Provider
+from openai_parts import KEY, Provider
 
 from tunegate import Dataset
 from tunegate.protocols import Plan, Trainer, TrainingFailed

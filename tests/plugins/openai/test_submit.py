@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Provider
+from openai_parts import Provider
 
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate_openai.client import connect

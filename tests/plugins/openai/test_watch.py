@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Provider
 from openai.types.fine_tuning import FineTuningJob
+from openai_parts import Provider
 
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate_openai.client import connect
@@ -104,7 +104,7 @@ def test_a_failed_job_says_why_and_where(
     with pytest.raises(TrainingFailed) as caught:
         watch.until_done()
     said = str(caught.value)
-    assert "job ftjob-1 failed: Invalid file format. Line 4 is not a chat example." in said
+    assert "job ftjob-1 failed: Invalid file format. Line 4 is not a supervised example." in said
     assert "(invalid_training_file) (here)" in said
     assert f"tunegate job {folder.name} --forget" in said
 
