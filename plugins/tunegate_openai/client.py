@@ -13,7 +13,7 @@ from tunegate.protocols import TrainingFailed
 from .config import Settings
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI
+    from openai import APIError, APIStatusError, OpenAI
 
 CLOSED = (
     "the provider takes no new fine-tuning jobs from this organisation (OpenAI ends self-serve "
@@ -80,3 +80,10 @@ def provider_message(error: APIStatusError) -> str:
 def _masked(text: str, settings: Settings) -> str:
     key = os.environ.get(settings.key_env, "")
     return text.replace(key, "[key]") if key else text
+
+
+def asked_to_wait(error: APIError) -> float:
+    """Return the seconds that a refusal asks to wait for (`Retry-After`), 0.0 where it does not."""
+    response = getattr(error, "response", None)
+    said = response.headers.get("retry-after", "") if response is not None else ""
+    return float(said) if said.replace(".", "", 1).isdigit() else 0.0

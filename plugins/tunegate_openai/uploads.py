@@ -13,6 +13,8 @@ from tunegate import Dataset, Example
 from tunegate.preferences import REJECTED, TOLD, rejected
 from tunegate.protocols import TrainingFailed
 
+from .client import asked_to_wait
+
 if TYPE_CHECKING:
     from openai import OpenAI
 
@@ -80,10 +82,10 @@ def uploaded(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.
             return known
         try:
             file = client.files.create(file=(name, data), purpose="fine-tune")
-        except (APIConnectionError, InternalServerError, RateLimitError):
+        except (APIConnectionError, InternalServerError, RateLimitError) as error:
             if attempt == TRIES - 1:
                 raise
-            sleep(2.0**attempt)
+            sleep(max(2.0**attempt, asked_to_wait(error)))
         else:
             return _whole(file, len(data))
     raise AssertionError("unreachable")

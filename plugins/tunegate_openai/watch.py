@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tunegate.protocols import TrainingFailed
 
-from .client import plainly
+from .client import asked_to_wait, plainly
 from .config import Settings
 from .progress import Progress
 
@@ -86,9 +86,10 @@ class Watch:
                 try:
                     self.job = self.client.fine_tuning.jobs.retrieve(self.job.id)
                     news = self._events()
-                except (APIConnectionError, InternalServerError, RateLimitError):
+                except (APIConnectionError, InternalServerError, RateLimitError) as error:
                     self.failures += 1
-                    self.pause = min(self.pause * 2, self.settings.longest_poll)
+                    longer = min(max(self.pause, 0.1) * 2, self.settings.longest_poll)
+                    self.pause = max(longer, asked_to_wait(error))
                     if self.failures >= PATIENCE:
                         raise
                     return

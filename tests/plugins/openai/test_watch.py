@@ -71,6 +71,13 @@ def test_a_look_that_failed_is_made_again(watch: Watch, provider: Provider, faul
     assert [m["step"] for m in told(watch).metrics] == [1, 2, 3, 4]
 
 
+def test_it_waits_as_long_as_it_is_asked_to(watch: Watch, provider: Provider) -> None:
+    provider.fail("GET /fine_tuning/jobs/ftjob-1", "429 before", skip=2)  # Retry-After: 1
+    pauses: list[float] = []
+    replace(watch, sleep=pauses.append).until_done()
+    assert set(pauses) == {0.0, 1.0}
+
+
 def test_a_provider_that_is_gone(watch: Watch, provider: Provider) -> None:
     provider.fail("GET .*", "500 before", times=1000)
     with pytest.raises(TrainingFailed, match="The job goes on; the same command waits on"):
