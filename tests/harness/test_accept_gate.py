@@ -89,6 +89,7 @@ def test_an_accepted_finding_opens_the_gate_and_a_new_one_closes_it(
     assert f"{first}  test_it bad, train, line 21\n{'':14}{WHY} (" in result.out
 
 
+@pytest.mark.slow
 def test_two_workers_accept_too(dirty: Project, capsys: Out) -> None:
     before = ids(dirty)
     accept(capsys, *before, "--why", WHY)

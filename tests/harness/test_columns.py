@@ -96,6 +96,7 @@ def test_parquet_from_the_gate_to_the_model(project: Project) -> None:
     assert trained.line("baseline") == "0 of 6 answers right (0.0%)"
 
 
+@pytest.mark.slow
 def test_another_mapping_of_the_same_bytes_is_another_run(tables: Project) -> None:
     first = tables.gate().line("model")
     text = (tables.root / "tunegate.toml").read_text()

@@ -37,6 +37,7 @@ def test_a_closed_gate_leaves_nothing_to_train_on(project: Project) -> None:
     assert project.left("receipt.json") == []
 
 
+@pytest.mark.slow
 def test_it_is_the_run_that_would_be_trained_here(project: Project) -> None:
     project.gate("--elsewhere")
     run = project.run

@@ -37,6 +37,7 @@ def test_open(project: Project, args: tuple[str, ...]) -> None:
     assert set(receipt(project)["data"]) == {"train", "validation", "test"}  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_open_under_xdist(project: Project) -> None:
     result = project.gate("-n", "2")
     assert result.code == 0, result.out

@@ -46,6 +46,7 @@ def test_promoted(trained: Project) -> None:
     assert again.line("promotion") == f"production was run:{run} already; nothing to do"
 
 
+@pytest.mark.slow
 def test_promoted_under_xdist(trained: Project) -> None:
     result = promote(trained, "-n", "2")
     assert result.code == 0, result.out

@@ -23,7 +23,9 @@ def normalised(text: str) -> str:
     Inside a word or a number punctuation stays: 1.5 is not 15. A text of nothing but punctuation
     is returned as it is.
     """
-    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    # Mathematical letters have a case only once taken apart; casefold itself takes İ apart.
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
     words = " ".join(_EDGES.sub(" ", plain).split())
     return unicodedata.normalize("NFC", words) or text
 

@@ -1,6 +1,6 @@
 """How texts are compared and shown in one line of evidence."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tunegate_checks.data.wording import difference, line, normalised, parting, quoted
@@ -30,5 +30,7 @@ def test_evidence_is_one_short_line(this: str, other: str) -> None:
 
 
 @given(st.text(max_size=50))
+@example("𝓐")
+@example("İ")
 def test_normalised_twice_is_normalised(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)

@@ -124,6 +124,7 @@ def test_interrupted_it_keeps_what_came(project: Project, server: Told) -> None:
     assert "gate      closed" in out
 
 
+@pytest.mark.slow
 def test_errors_that_decide_are_unmeasurable_and_asked_again(
     project: Project, server: Told
 ) -> None:

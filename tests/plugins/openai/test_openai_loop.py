@@ -108,6 +108,7 @@ def test_too_dear(project: Path, provider: Provider) -> None:
     assert "POST /chat/completions" not in provider.state["log"]
 
 
+@pytest.mark.slow
 def test_the_commands(project: Path, provider: Provider) -> None:
     provider.fail("GET /fine_tuning/jobs/.*", "401 before")
     code, out = gate(project)

@@ -57,7 +57,8 @@ def test_a_training_that_gets_no_better_stops_with_its_best(
     assert adapter(folder) == adapter(second)
 
 
-@pytest.mark.parametrize("harmed", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("harmed", [False, True])
 def test_a_kill_changes_neither_the_best_nor_when_it_stops(
     plan: Planner, folder: Path, second: Path, project: Path, harmed: bool
 ) -> None:

@@ -31,6 +31,7 @@ def test_starting_up_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_libraries_are_kept_quiet_and_offline(capfd: pytest.CaptureFixture[str]) -> None:
     script = (
         "import os; os.environ.pop('HF_HUB_OFFLINE', None)\n"
