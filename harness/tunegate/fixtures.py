@@ -11,7 +11,6 @@ import pytest
 from .project import ConfigError
 from .protocols import ModelUnknown
 from .recipe import Recipe, of_project
-from .registry import RegistryBroken
 from .splits import system_prompt
 
 if TYPE_CHECKING:
@@ -124,6 +123,8 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions
 @pytest.fixture(scope="session")
 def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions | None]:
     """The predictions of the model that the alias points at; None before the first promotion."""
+    from .registry import RegistryBroken
+
     try:
         promoted = gate_session(pytestconfig).roles.has_incumbent()
     except RegistryBroken as error:
