@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from predicted import predicted
 
 from tunegate_checks.model.bertscore import bertscore
@@ -47,15 +49,21 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_is_that_of_bert_score(encoder: Path) -> None:
+TEXTS = st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1, max_size=30).map(" ".join)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6))
+@example(PAIRS)
+def test_it_is_that_of_bert_score(encoder: Path, pairs: list[tuple[str, str]]) -> None:
     from bert_score import score
 
-    want, got = zip(*PAIRS, strict=True)
+    want, got = zip(*pairs, strict=True)
     known = score(list(got), list(want), model_type=str(encoder), num_layers=2, device="cpu")[2]
     metric = bertscore(str(encoder), layers=2, batch=2, device="cpu")
-    rows = metric.statistics(predicted(PAIRS))
+    rows = metric.statistics(predicted(pairs))
     assert rows[:, 0] == pytest.approx(known.numpy(), abs=1e-5)
-    assert float(metric(predicted(PAIRS))) == pytest.approx(float(known.mean()), abs=1e-5)
+    assert float(metric(predicted(pairs))) == pytest.approx(float(known.mean()), abs=1e-5)
 
 
 def test_blanks_and_errors_score_0(encoder: Path) -> None:
