@@ -100,7 +100,10 @@ def test_two_at_once(run: Run, provider: Provider) -> None:
     assert second.returncode == 70
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    assert provider.jobs == []
+    provider.be("released")
+    third = start(run)
+    assert third.communicate(timeout=120)[0] is not None
+    assert (third.returncode, len(provider.jobs), len(provider.uploads)) == (0, 1, 2)
 
 
 def test_a_run_is_recorded_once(run: Run, provider: Provider) -> None:
