@@ -157,10 +157,10 @@ class GateSession:
     def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, object, object]:
         """Keep a bare `pytest` out of the suites: model calls cost money."""
         ignored = yield
-        if collection_path.name == each_example.FILE and not self.each_example:
-            return True
         if self.suite is None:
             return True if collection_path in self.suites else ignored
+        if collection_path == self.suite / each_example.FILE and not self.each_example:
+            return True
         if ignored and self.suite in collection_path.parents and collection_path.suffix == ".py":
             self.inventory.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored

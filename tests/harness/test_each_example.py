@@ -64,6 +64,12 @@ def test_a_wrong_answer_is_a_failed_test(examined: Project) -> None:
 LIMIT = "[limits]\naccuracy = 0.5\n"
 
 
+def test_a_file_of_that_name_elsewhere_is_none_of_ours(project: Project) -> None:
+    project.write("tests/test_each_example.py", "def test_mine(): pass")
+    assert "1 passed" in project.pytest("tests").out
+    assert "1 passed" in project.pytest().out
+
+
 def test_names_do_not_depend_on_the_order(example_row: Callable[[str, str], str]) -> None:
     rows = [json.loads(example_row(f"question {n}", "a")) for n in range(20)]
     assert sorted(names(Dataset.of(rows))) == sorted(names(Dataset.of(rows[::-1])))
