@@ -66,16 +66,14 @@ def summon(session: GateSession) -> Jury | None:
 
 
 def _juror(spec: str, session: GateSession) -> Juror:
-    from . import budget, console, models, predict
+    from . import budget, models, predict
 
-    spent = session.budget
     opened = models.open_model(spec, session.root, session.extensions.openers)
-    model = budget.within(spent, opened)
+    model = budget.within(session.budget, opened)
 
     def ask(requests: Sequence[Request]) -> dict[int, Answer]:
         session.state.path("judge", f"{_ASKED}{model.digest}").touch(mode=0o600)
-        bar = console.bar(f"asking the judge {model.name}", lambda: spent.spent)
-        with session.roles.uncaptured(), bar as progress:
+        with session.roles.shown(f"asking the judge {model.name}") as progress:
             try:
                 return predict.ask(model, requests, session.state, progress)
             except ModelUnknown as error:  # a server that is not there, weights that do not load

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class Roles:
         self.session = session
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
+        self._promoted = cache(self._read_promoted)
         self.judged: dict[str, str] = {}  # the digest of the model whose predictions were given
 
     def spec(self, role: str) -> str:
@@ -47,7 +49,7 @@ class Roles:
         """Whether the alias points at a model yet."""
         return self._promoted() is not None
 
-    def _promoted(self) -> Entry | None:
+    def _read_promoted(self) -> Entry | None:
         return Registry(self.session.root).current(self.session.alias)
 
     def _incumbent(self) -> Entry:
@@ -66,11 +68,13 @@ class Roles:
         return budget.within(session.budget, model)
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
-        session, spent = self.session, self.session.budget
-        with self.uncaptured(), console.bar(f"asking the {role}", lambda: spent.spent) as progress:
+        session = self.session
+        with self.shown(f"asking the {role}") as progress:
             if role == "baseline":
-                openers, state = session.extensions.openers, session.state
-                return baseline.measure(self.spec(role), test, state, openers, progress, spent)
+                return baseline.measure(
+                    self.spec(role), test, session.state, session.extensions.openers, progress,
+                    session.budget,
+                )  # fmt: skip
             predictions = predict.predict(self.model(role), test, session.state, progress)
         if role == "candidate":
             self.judged["predictions"] = self.model(role).digest
@@ -84,14 +88,17 @@ class Roles:
         """
         if not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
-        spent = self.session.budget
-        with self.uncaptured(), console.bar(f"asking the {role}", lambda: spent.spent) as progress:
+        with self.shown(f"asking the {role}") as progress:
             return predict.predict(self.model(role), dataset, self.session.state, progress)
 
-    def uncaptured(self) -> nullcontext[None]:
-        """Let the progress bar through, where pytest captures what is printed."""
+    @contextmanager
+    def shown(self, what: str) -> Iterator[predict.Progress]:
+        """Show a bar with what was spent, where pytest captures what is printed too."""
         capture = self.session.pytest_config.pluginmanager.get_plugin("capturemanager")
-        return capture.global_and_fixture_disabled() if capture else nullcontext()
+        through = capture.global_and_fixture_disabled() if capture else nullcontext()
+        spent = self.session.budget
+        with through, console.bar(what, lambda: spent.spent) as progress:
+            yield progress
 
     def recalled(self, role: str) -> Predictions | None:
         """Return what is in the cache, asking nothing: xdist's controller has asked nothing."""
