@@ -1,76 +1,64 @@
-"""A run's settings and rows as Axolotl takes them (its 0.18: docs, and src/axolotl/utils/schemas).
+"""A run's settings and rows as Axolotl takes them (tried with its 0.19).
 
-Where the two differ, what counts is what is learnt: the same tokens of the same rows.
+The rows are written as token ids and labels, the very ones that are trained on here. Of messages
+Axolotl would make the same ids, but other labels: it learns a message's content and the token that
+ends the turn, and not what a chat template writes around the content (Qwen3's empty `<think>`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from tunegate.dataset import Example, content_text
-from tunegate.encode import IGNORED, Row
-from tunegate.template import Template
+from tunegate.encode import Row
 
 from .config import Settings
 
-VERSION = "0.18"
-_DROPPED = ("weight", "content")  # what a message says otherwise, below
+VERSION = "0.19"
 
 
-def config(settings: Settings, base: str, files: Mapping[str, str], ends: list[str]) -> str:
-    """Return the configuration as YAML.
-
-    `files` names the data files by split, `ends` the tokens that end a learnt turn, where one is
-    not the tokenizer's `eos_token`.
-    """
+def config(settings: Settings, base: str, counts: Mapping[str, int]) -> str:
+    """Return the configuration as YAML; `counts` are the rows of each split, in `SPLIT.jsonl`."""
     table: dict[str, Any] = {"base_model": base, **_method(settings)}
-    table |= {"chat_template": "tokenizer_default", "train_on_inputs": False}
-    table |= {"eot_tokens": ends} if ends else {}
-    table["datasets"] = [_dataset(files["train"])]
-    if "validation" in files:
-        table["test_datasets"] = [_dataset(files["validation"])]
-        table["eval_strategy"] = "epoch"
-    return _yaml(table | _training(settings))
+    table["datasets"] = [_dataset("train.jsonl")]
+    if counts.get("validation"):
+        table["test_datasets"] = [_dataset("validation.jsonl")]
+    steps = math.ceil(math.ceil(counts["train"] / settings.batch) / settings.accumulation)
+    judged = _judged(settings, steps) if counts.get("validation") else {"save_strategy": "epoch"}
+    return _yaml(table | _training(settings, _epochs(settings, counts["train"], steps)) | judged)
 
 
-def rows(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:
-    """Yield each example as messages with text for content, and whether each is learnt."""
-    for example in examples:
-        yield {"messages": [_message(message) for message in example.messages]}
-
-
-def ends(encoded: Iterable[Row], template: Template) -> list[str]:
-    """Return the tokens that end learnt turns, [] where that is the tokenizer's `eos_token`."""
-    found: set[int] = set()
+def rows(encoded: Iterable[Row]) -> Iterator[dict[str, list[int]]]:
+    """Yield each row in the three columns by which Axolotl knows that nothing is to be encoded."""
     for row in encoded:
-        after = [*row.labels[1:], IGNORED]
-        found |= {a for a, b in zip(row.labels, after, strict=True) if a != IGNORED == b}
-    if found <= {template.tokenizer.eos_token_id}:
-        return []
-    names: list[str] = template.tokenizer.convert_ids_to_tokens(sorted(found))
-    return names
-
-
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in message.items() if key not in _DROPPED}
-    learnt = message["role"] == "assistant" and message.get("weight", 1) != 0
-    return kept | {"content": content_text(message), "train": learnt}
+        yield {"input_ids": row.ids, "attention_mask": [1] * len(row.ids), "labels": row.labels}
 
 
 def _dataset(file: str) -> dict[str, Any]:
-    return {
-        "path": file,
-        "ds_type": "json",
-        "split": "train",  # what `datasets` calls all of a file
-        "type": "chat_template",
-        "field_messages": "messages",
-        "message_property_mappings": {"role": "role", "content": "content"},
-        "roles_to_train": ["assistant"],
-        "message_field_training": "train",  # false for an assistant message of weight 0
-        "train_on_eos": "turn",
-    }
+    return {"path": file, "ds_type": "json", "split": "train"}  # as `datasets` calls all of a file
+
+
+def _epochs(settings: Settings, rows: int, steps: int) -> float:
+    """Return the epochs to ask for, so that every row is seen as often as here.
+
+    Axolotl takes ceil(rows x epochs / batch) steps, which ends before the last epoch does where
+    the last batch of an epoch is smaller.
+    """
+    batch = settings.batch * settings.accumulation
+    if math.ceil(rows * settings.epochs / batch) == settings.epochs * steps:
+        return settings.epochs
+    return math.floor(settings.epochs * steps * batch / rows * 1e6) / 1e6
+
+
+def _judged(settings: Settings, steps: int) -> dict[str, Any]:
+    """Return how validation is used; with `epoch` Axolotl silently keeps the last weights."""
+    if settings.keep == "last":
+        return {"eval_strategy": "epoch", "save_strategy": "epoch"}
+    patience = {"early_stopping_patience": settings.patience} if settings.patience else {}
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss"}
+    return {"eval_steps": steps, "save_steps": steps, **best, **patience}
 
 
 def _method(settings: Settings) -> dict[str, Any]:
@@ -91,14 +79,13 @@ def _method(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _training(settings: Settings) -> dict[str, Any]:
-    best = {"load_best_model_at_end": True} if settings.keep == "best" else {}
+def _training(settings: Settings, epochs: float) -> dict[str, Any]:
     return {
         "sequence_len": settings.max_length,
-        "excess_length_strategy": "drop" if settings.on_overflow == "drop" else "raise",
+        "excess_length_strategy": "raise",  # none is longer: `on_overflow` was heeded here
         "sample_packing": False,
         "group_by_length": True,
-        "num_epochs": settings.epochs,
+        "num_epochs": epochs,
         "micro_batch_size": settings.batch,
         "gradient_accumulation_steps": settings.accumulation,
         "learning_rate": settings.learning_rate,
@@ -108,14 +95,18 @@ def _training(settings: Settings) -> dict[str, Any]:
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.clip,
         "seed": settings.seed,
-        "bf16": settings.compute == "bfloat16",
-        "fp16": settings.compute == "float16",
-        "tf32": False,
+        **_precision(settings),
         "gradient_checkpointing": settings.gradient_checkpointing,
-        "save_strategy": "epoch",
-        **best,
         "output_dir": "./out",
     }
+
+
+def _precision(settings: Settings) -> dict[str, bool]:
+    """Return the number formats: with `bf16` Axolotl would train weights held in 16 bits."""
+    if settings.method == "full":
+        return {"bf16": False, "fp16": False, "tf32": settings.compute != "float32"}
+    half = settings.compute
+    return {"bf16": half == "bfloat16", "fp16": half == "float16", "tf32": False}
 
 
 def _yaml(table: Mapping[str, Any]) -> str:

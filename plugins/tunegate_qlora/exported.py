@@ -9,25 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tunegate.encode import Row, encode_all
 from tunegate.runs import Run
 from tunegate.sealed import digest_of
 from tunegate.settings import settle
-from tunegate.template import Template
 
-from . import axolotl, base, fit, rendering, template
+from . import axolotl, base, fit, material
 from .config import Settings
 from .folders import appearing
+from .material import Material
 
 NAME = "tunegate-run.json"  # `tunegate.json` is what a trained model has beside its weights
 CONFIG = "axolotl.yaml"
-DATED = (
-    "the chat template writes the date, and Axolotl would write that of its day, which is not what "
-    "the model is asked here: write a date into the base's chat_template.jinja"
-)
 HEAD = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
-#     axolotl train {config}
+# They are token ids: `tunegate tokens` shows them as text.
+#     AXOLOTL_DO_NOT_TRACK=1 axolotl train {config}
 #     tunegate import-run {folder}/out --receipt {run}
 """
 
@@ -90,38 +86,29 @@ def read(folder: Path) -> tuple[Path, Export] | None:
 
 def other_rows(run: Run, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
-    return [name for name, text in _rows(run).items() if _sha(folder / name) != _digest(text)]
+    settings, root = _settled(run)
+    rows = _rows(material.read(run.plan, settings, root))
+    return [name for name, text in rows.items() if _sha(folder / name) != _digest(text)]
 
 
 def _files(run: Run, folder: Path) -> dict[str, str]:
-    settings = settle(Settings, run.plan.config)
-    root = base.locate(settings.base, run.state.root)
-    chat = template.load(root)
-    if rendering.dated(chat):
-        raise ValueError(DATED)
-    splits = [split for split in ("train", "validation") if getattr(run.plan, split)]
-    encoded = [row for split in splits for row in _encoded(run, split, chat, settings, root)]
+    settings, root = _settled(run)
+    read = material.read(run.plan, settings, root)
+    counts = {"train": len(read.train), "validation": len(read.validation)}
     settings = settings.model_copy(update={"max_length": fit.limit(settings, root)})
-    files = {split: f"{split}.jsonl" for split in splits}
-    table = axolotl.config(settings, _base(run), files, axolotl.ends(encoded, chat))
+    table = axolotl.config(settings, _base(run), counts)
     said = {"run": run.id, "version": axolotl.VERSION, "config": CONFIG, "folder": folder.name}
-    return {CONFIG: HEAD.format(**said) + table, **_rows(run)}
+    return {CONFIG: HEAD.format(**said) + table, **_rows(read)}
 
 
-def _rows(run: Run) -> dict[str, str]:
-    splits = [split for split in ("train", "validation") if getattr(run.plan, split)]
-    return {f"{split}.jsonl": _jsonl(axolotl.rows(run.data(split))) for split in splits}
+def _rows(read: Material) -> dict[str, str]:
+    splits = {"train": read.train, "validation": read.validation}
+    return {f"{name}.jsonl": _jsonl(axolotl.rows(rows)) for name, rows in splits.items() if rows}
 
 
-def _encoded(run: Run, split: str, chat: Template, settings: Settings, root: Path) -> list[Row]:
-    rows, unfit = encode_all(run.data(split), chat)
-    if unfit:
-        raise ValueError(f"{split}: {unfit[0]}")
-    told = fit.overflowing(rows, fit.limit(settings, root))
-    if told and settings.on_overflow != "drop":
-        cut = "; Axolotl cuts the end, where the answer is" * (settings.on_overflow == "truncate")
-        raise ValueError(f"{split}: {told}{cut}")
-    return rows
+def _settled(run: Run) -> tuple[Settings, Path]:
+    settings = settle(Settings, run.plan.config)
+    return settings, base.locate(settings.base, run.state.root)
 
 
 def _base(run: Run) -> str:
@@ -132,7 +119,7 @@ def _base(run: Run) -> str:
 
 
 def _jsonl(rows: Iterator[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def _digest(text: str) -> str:

@@ -42,7 +42,5 @@ def run(args: argparse.Namespace) -> None:
     print(f"wrote    {', '.join(made.files)}")
     print(f"in       {folder}; it holds the data: keep it private")
     print(f"base     {made.base_model}; where it lies elsewhere there, change base_model")
-    if found.plan.config.get("patience"):
-        print("note     patience is not exported: all epochs are trained")
     print(f"there    cd {folder.name} && axolotl train {exported.CONFIG}")
     print(f"then     tunegate import-run {folder}/out --receipt {found.id}")

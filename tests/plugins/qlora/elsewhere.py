@@ -52,7 +52,7 @@ def adapter(
     """Write an adapter on the base; with `data`, trained on its rows for so many steps."""
     import peft as typed
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     peft: Any = typed
     torch.manual_seed(0)
@@ -60,24 +60,17 @@ def adapter(
     config = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear"} | said
     tuned = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **config))
     if data is not None:
-        learn(tuned, AutoTokenizer.from_pretrained(base), data, steps)
+        learn(tuned, data, steps)
     tuned.save_pretrained(folder)
     return folder
 
 
-def learn(model: Any, tokenizer: Any, data: Path, steps: int) -> None:
-    """Teach a model the replies of exported rows, all of them in each step."""
+def learn(model: Any, data: Path, steps: int) -> None:
+    """Teach a model the labels of exported rows, all of them in each step."""
     import torch
 
-    rows = [json.loads(line)["messages"] for line in data.read_text().splitlines()]
-    ids, labels = [], []
-    for row in rows:
-        prompt = tokenizer.apply_chat_template(row[:-1], tokenize=False, add_generation_prompt=True)
-        asked = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        reply = tokenizer(row[-1]["content"] + "<|im_end|>", add_special_tokens=False)["input_ids"]
-        assert row[-1]["train"]
-        ids.append(asked + reply)
-        labels.append([-100] * len(asked) + reply)
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    ids, labels = [row["input_ids"] for row in rows], [row["labels"] for row in rows]
     width = max(map(len, ids))
     told = torch.tensor([i + [0] * (width - len(i)) for i in ids])
     wanted = torch.tensor([i + [-100] * (width - len(i)) for i in labels])

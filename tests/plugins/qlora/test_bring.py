@@ -6,15 +6,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elsewhere import adapter, open_gate, sha
 from tiny_llama import ticket, write
 
+from tunegate.dataset import Dataset
+from tunegate.encode import encode
 from tunegate.project import ConfigError
 from tunegate.registry import Registry, who
 from tunegate.runs import Run
-from tunegate_qlora import exported
+from tunegate_qlora import axolotl, exported
 from tunegate_qlora.commands import import_run
 
 Out = pytest.CaptureFixture[str]
@@ -36,13 +39,12 @@ def run(project: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(base: Path, template: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter that learnt a little; nobody writes to it."""
     there = tmp_path_factory.mktemp("elsewhere")
-    rows = [ticket(i) for i in range(24)]
-    for row in rows:
-        row["messages"][-1]["train"] = True
-    return adapter(base, there / "out", write(there / "train.jsonl", rows), steps=3)
+    rows = [encode(example, template) for example in Dataset.of([ticket(i) for i in range(24)])]
+    data = write(there / "train.jsonl", list(axolotl.rows(rows)))
+    return adapter(base, there / "out", data, steps=3)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,8 +12,11 @@ from tiny_llama import CHATML, make_base
 
 from tunegate.project import ConfigError
 from tunegate.sealed import SealBroken
-from tunegate_qlora import exported
+from tunegate.settings import settle
+from tunegate_qlora import exported, material
 from tunegate_qlora.commands import export
+from tunegate_qlora.config import Settings
+from tunegate_qlora.template import load
 
 
 def run(*said: str) -> None:
@@ -29,7 +33,7 @@ def configured(project: Path) -> Path:
 
 
 def test_an_export_holds_settings_rows_and_the_way_back(
-    configured: Path, base: Path, capsys: pytest.CaptureFixture[str]
+    configured: Path, base: Path, template: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened = open_gate(configured)
     run(opened.id[:6])
@@ -39,9 +43,11 @@ def test_an_export_holds_settings_rows_and_the_way_back(
     assert table["sequence_len"] == 256  # the base reads no more, whatever max_length says
     assert table["test_datasets"][0]["path"] == "validation.jsonl"
     rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    assert [m["content"] for m in rows[3]["messages"]] == [
-        *("Which team?", "train refund please please please 3", "billing"),
-    ]
+    learnt = [[i for i in row["labels"] if i != -100] for row in rows]
+    assert template.tokenizer.decode(learnt[3]) == "billing<|im_end|>"
+    assert template.tokenizer.decode(rows[3]["input_ids"]).startswith(
+        "<|im_start|>system\nWhich team?<|im_end|>\n<|im_start|>user\ntrain refund please"
+    )
     told = json.loads((folder / "tunegate-run.json").read_text())
     assert told["run"] == opened.id
     assert told["data"] == {
@@ -80,27 +86,35 @@ def test_a_run_without_an_open_gate_is_not_exported(configured: Path) -> None:
     assert not (configured / "out").exists()
 
 
-def test_rows_that_axolotl_would_cut_are_refused(configured: Path) -> None:
-    for said, told in (("raise", "are longer than 70"), ("truncate", "Axolotl cuts the end")):
+def test_rows_that_are_too_long_are_refused_dropped_or_cut_as_here(configured: Path) -> None:
+    with pytest.raises(ValueError, match="are longer than 70"):
+        exported.write(open_gate(configured, max_length=70), configured / "out")
+    for said in ("drop", "truncate"):
         opened = open_gate(configured, max_length=70, on_overflow=said)
-        with pytest.raises(ValueError, match=told):
-            exported.write(opened, configured / "out")
-    opened = open_gate(configured, max_length=70, on_overflow="drop")
-    assert exported.write(opened, configured / "out")
+        exported.write(opened, configured / said)
+        rows = [json.loads(s) for s in (configured / said / "train.jsonl").read_text().splitlines()]
+        read = material.read(opened.plan, settle(Settings, opened.plan.config), configured / "base")
+        told = [(row["input_ids"], row["labels"]) for row in rows]
+        assert told == [(row.ids, row.labels) for row in read.train]
+        assert max(len(ids) for ids, _ in told) <= 70
 
 
 def test_rows_that_cannot_be_trained_on_are_refused(configured: Path) -> None:
     (configured / "base").unlink()
     make_base(configured / "base", template=CHATML.replace("assistant\n{% e", "robot\n{% e"))
-    with pytest.raises(ValueError, match=r"train: line 1: .* not how the trained text begins"):
+    with pytest.raises(ValueError, match=r"line 1: .* not how the trained text begins"):
         exported.write(open_gate(configured), configured / "out")
 
 
-def test_a_template_that_writes_the_date_is_refused(configured: Path) -> None:
+def test_a_template_that_writes_the_date_writes_the_one_that_is_asked_here(
+    configured: Path,
+) -> None:
     (configured / "base").unlink()
     make_base(configured / "base", template="{{ strftime_now('%d %b %Y') }}" + CHATML)
-    with pytest.raises(ValueError, match="the chat template writes the date, and Axolotl would"):
-        exported.write(open_gate(configured), configured / "out")
+    exported.write(open_gate(configured), configured / "out")
+    row = json.loads((configured / "out/train.jsonl").read_text().splitlines()[0])
+    chat = load(configured / "base")
+    assert chat.tokenizer.decode(row["input_ids"]).startswith("26 Jul 2024<|im_start|>")
 
 
 def test_nothing_is_written_over(configured: Path) -> None:
