@@ -53,13 +53,14 @@ def test_every_key_is_kept_as_it_is(project: Path, said: dict[str, Any]) -> None
     assert {key: kept[key] for key in table} == table
 
 
+@pytest.mark.parametrize("method", ["qlora", "lora", "full"])
 def test_the_tokens_that_were_checked_are_learnt_and_the_model_comes_back(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "tunegate.toml").write_text("")
     (project / "base").unlink()
     base = make_base(project / "base", template=THINKS)
-    said: dict[str, Any] = {"method": "lora", "compute": "float32", "patience": 2}
+    said: dict[str, Any] = {"method": method, "compute": "float32", "patience": 2}
     said |= {"epochs": 3, "batch": 10, "learning_rate": 1e-2}
     run = open_gate(project, tested=False, **said)
     exported.write(run, project / "there")
