@@ -11,12 +11,14 @@ from test_readme import READMES, commands
 
 ROOT = Path(__file__).parents[1]
 SPLITS = ("train", "validation", "test")
+PIP = "-m pip --quiet --disable-pip-version-check"
 pytestmark = pytest.mark.slow
 
 
 def run(command: str, folder: Path, **more: str) -> str:
     """Run a shell command as a newcomer would, outside of every environment of ours."""
-    hidden = ("VIRTUAL_ENV", "PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
+    ours = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    hidden = (*ours, "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
     env = {k: v for k, v in os.environ.items() if k not in hidden} | more
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
@@ -27,10 +29,20 @@ def run(command: str, folder: Path, **more: str) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh clone with an environment that its own files have set up."""
+    """A fresh clone with an environment of its own, which borrows the libraries of ours.
+
+    That `make` installs them from nothing is what `.ci/run` begins with, in a fresh clone too.
+    """
     folder = tmp_path_factory.mktemp("newcomer") / "tunegate"
     run(f"git clone --quiet {ROOT} {folder}", ROOT)
-    run("make .venv/.ready", folder, PYTHON=sys.executable)
+    run(f"{sys.executable} -m venv .venv", folder)
+    (site,) = folder.glob(".venv/lib/python*/site-packages")
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "ours.pth").write_text("\n".join(ours))
+    # pytest too, though it can be borrowed: its command must be of this environment.
+    options = "--no-deps --ignore-installed -c constraints.txt"
+    run(f".venv/bin/python {PIP} install {options} pytest -e .", folder)
+    (folder / ".venv" / ".ready").touch()
     return folder
 
 
@@ -54,8 +66,10 @@ def test_the_commands_of_the_readme_work_in_a_project(
     readme: str, clone: Path, tmp_path: Path
 ) -> None:
     triage = clone / "examples" / "triage"
-    rows = [(triage / "data" / f"{split}.jsonl").read_text("utf-8") for split in SPLITS]
-    (tmp_path / "tickets.jsonl").write_text("".join(rows), "utf-8")
+    files = [triage / "data" / f"{split}.jsonl" for split in SPLITS]
+    rows = [line for file in files for line in file.read_text("utf-8").splitlines(keepends=True)]
+    # Every second one: enough for each limit of the suites.
+    (tmp_path / "tickets.jsonl").write_text("".join(rows[::2]), "utf-8")
     path = f"{clone / '.venv' / 'bin'}:{os.environ['PATH']}"
     printed = {}
     for command in commands(readme):
@@ -77,11 +91,11 @@ def shorten(config: Path, base: Path) -> None:
 
 
 def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) -> None:
-    pip = "-m pip --quiet --disable-pip-version-check"
-    run(f".venv/bin/python {pip} wheel --no-deps -w {tmp_path} .", clone)
+    run(f".venv/bin/python {PIP} wheel --no-deps -w {tmp_path} .", clone)
     wheel = next(tmp_path.glob("tunegate-*.whl"))
     run(f"{sys.executable} -m venv env", tmp_path)
-    run(f"env/bin/python {pip} install -c {clone / 'constraints.txt'} {wheel}", tmp_path)
+    constraints = clone / "constraints.txt"
+    run(f"env/bin/python {PIP} install --no-compile -c {constraints} {wheel}", tmp_path)
 
     project = tmp_path / "project"
     project.mkdir()
