@@ -46,7 +46,7 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Nats per learnt token, on so many training rows."""
+    """Nats per learnt token, on so many training rows; of pairs, preferred less rejected."""
 
     rows: int
     loss: float
@@ -131,7 +131,12 @@ def _losses(run: Run, settings: Settings, root: Path, place: Path) -> Losses:
     rows = replace(material.read(run.plan, settings, root), validation=[])
     loss = prove.measure(methods.reopened(place, root, settings), rows, settings)
     base = prove.measure(load(root, settings.decoding), rows, settings)
-    return Losses(len(prove.sample(rows)), loss, base)
+    return Losses(len(prove.sample(rows)), _learnt(loss), _learnt(base))
+
+
+def _learnt(losses: prove.Losses) -> float:
+    """Return what learning makes smaller; with pairs it is how far the two replies are apart."""
+    return losses["loss"] - losses.get("rejected_loss", 0.0)
 
 
 def _clear(folder: Path) -> None:

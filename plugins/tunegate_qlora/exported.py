@@ -25,6 +25,10 @@ DATED = (
     "the chat template writes the date, and Axolotl would write that of its day, which is not what "
     "the model is asked here: write a date into the base's chat_template.jinja"
 )
+PAIRS = (
+    'objective = "dpo" is not exported: Axolotl tokenises prompt and reply apart, and would train '
+    "on other tokens than those that were checked. Train it here: --train-with qlora"
+)
 HEAD = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
 #     axolotl train {config}
@@ -95,6 +99,8 @@ def other_rows(run: Run, folder: Path) -> list[str]:
 
 def _files(run: Run, folder: Path) -> dict[str, str]:
     settings = settle(Settings, run.plan.config)
+    if settings.objective == "dpo":
+        raise ValueError(PAIRS)
     root = base.locate(settings.base, run.state.root)
     chat = template.load(root)
     if rendering.dated(chat):
