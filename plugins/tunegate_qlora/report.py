@@ -76,12 +76,10 @@ def gained(found: dict[str, float], rows: Material) -> Figures:
 
 def proof(figures: Figures, rows: int) -> None:
     """Print that the model on disk is the one that was trained; of pairs, by both replies."""
-    disk, base = (_both(figures, where) for where in ("from_disk", "of_base"))
-    say(f"loss {disk} on {rows:,} rows, from disk as in memory; base {base}", "proof")
-    if "rejected_loss_of_base" in figures:
-        say("of the preferred replies and the rejected ones")
-
-
-def _both(figures: Figures, where: str) -> str:
-    names = (f"loss_{where}", f"rejected_loss_{where}")
-    return " and ".join(f"{figures[name]:.3f}" for name in names if name in figures)
+    disk, base = figures["loss_from_disk"], figures["loss_of_base"]
+    if "rejected_loss_of_base" not in figures:
+        say(f"loss {disk:.3f} on {rows:,} rows, from disk as in memory; base {base:.3f}", "proof")
+        return
+    other, before = figures["rejected_loss_from_disk"], figures["rejected_loss_of_base"]
+    say(f"loss {disk:.3f} of preferred, {other:.3f} of rejected replies, {rows:,} pairs,", "proof")
+    say(f"from disk as in memory; base {base:.3f} and {before:.3f}")
