@@ -120,9 +120,9 @@ def collator(rows: Rows) -> Callable[[Sequence[Pair]], Batch]:
 def margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return log p(preferred) - log p(rejected) of each pair of a batch, in nats [pairs]."""
     wanted = targets[:, 1:]
-    kept = logits[:, : wanted.shape[1]].float().transpose(1, 2)
-    nats = cross_entropy(kept, wanted, ignore_index=IGNORED, reduction="none").sum(dim=1)
-    preferred, rejected = nats.chunk(2)
+    kept = logits[:, : wanted.shape[1]].float().flatten(0, 1)
+    nats = cross_entropy(kept, wanted.flatten(), ignore_index=IGNORED, reduction="none")
+    preferred, rejected = nats.view(wanted.shape).sum(dim=1).chunk(2)
     return rejected - preferred
 
 

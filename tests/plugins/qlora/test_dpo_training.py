@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import run
 from typing import Any
 
+import elsewhere
 import pytest
 from test_trainer import adapter, curves, kill, losses
 from tiny_llama import make_project, prefer, preference, write
@@ -18,6 +19,7 @@ from tunegate.project import ConfigError
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate.settings import settle
 from tunegate_qlora import dpo, material, prove
+from tunegate_qlora.commands import card, export, import_run, merge
 from tunegate_qlora.config import Settings
 from tunegate_qlora.trainer import QLoRA
 
@@ -28,6 +30,12 @@ from tunegate_checks.data import preferences
 def test_preferences(dataset):
     assert not preferences.find(dataset)
 """
+
+
+def ask(module: Any, *argv: str) -> None:
+    parser = argparse.ArgumentParser()
+    module.arguments(parser)
+    assert not module.run(parser.parse_args(argv))
 
 
 @pytest.fixture
@@ -117,8 +125,6 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 def test_from_the_gate_to_a_merged_model(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tunegate_qlora.commands import card, export, merge
-
     root = make_project(tmp_path, base)
     for split, numbers in {"train": range(24), "validation": range(30, 36)}.items():
         write(root / f"{split}.jsonl", [preference(i, split) for i in numbers])
@@ -136,11 +142,6 @@ def test_from_the_gate_to_a_merged_model(
     assert json.loads(record.read_bytes())["figures"]["reward_accuracy"] == 1.0
     monkeypatch.chdir(root)
 
-    def ask(module: Any, *argv: str) -> None:
-        parser = argparse.ArgumentParser()
-        module.arguments(parser)
-        assert not module.run(parser.parse_args(argv))
-
     ask(merge, "latest")
     assert "good: within" in capsys.readouterr().out
     figures = json.loads((record.parent / "merge.json").read_bytes())
@@ -148,3 +149,16 @@ def test_from_the_gate_to_a_merged_model(
     ask(card, "latest")
     with pytest.raises((ConfigError, ValueError), match='objective = "dpo" is not exported'):
         ask(export, "axolotl", record.parent.name)
+
+
+@pytest.mark.slow
+def test_a_model_that_was_trained_elsewhere_is_measured_on_both_sides(
+    project: Path, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "tunegate.toml").touch()
+    monkeypatch.setattr(elsewhere, "ticket", preference)
+    opened = elsewhere.open_gate(project, tested=False, objective="dpo")
+    elsewhere.adapter(base, project / "there")
+    ask(import_run, "there", "--receipt", opened.id)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "that it learnt the training rows: its loss on preferred less that on rejected" in out
