@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, logsigmoid
 from tunegate.encode import IGNORED, Row
 
 from .batches import Batch
-from .config import Settings
+from .config import BETA, Settings
 from .pairs import Pair
 
 Rows = Callable[[Sequence[Row]], Batch]
@@ -41,7 +41,7 @@ class Preferences:
         settings: Settings,
         rows: Rows,
     ) -> None:
-        self.model, self.beta, self.size = model, float(settings.beta or 0), 2 * settings.batch
+        self.model, self.beta, self.size = model, settings.beta or BETA, 2 * settings.batch
         self.collate = collator(rows)
         compute = getattr(torch, settings.compute)
         mixed = model.device.type == "cuda" and compute != torch.float32

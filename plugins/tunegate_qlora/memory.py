@@ -55,7 +55,8 @@ def estimate(
       says for `lora`; float32 for `full`.
     - training: gradient and AdamW's two moments, 4 bytes each, and an adapter's own 4.
     - activations: 34 x tokens x width bytes a layer in 16 bits (2, and one layer's 34, with
-      checkpointing), and the logits of the answers, with their gradient, in float32.
+      checkpointing), and the logits of the answers, with their gradient, in float32; with `dpo` a
+      batch has both sides of its rows.
     """
     linear = sum(i * o for i, o in outline.linear.values())
     size = 2 if settings.compute != "float32" else 4
