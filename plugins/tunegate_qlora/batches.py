@@ -8,6 +8,8 @@ import torch
 
 from tunegate.encode import IGNORED, Row
 
+from .pairs import Item
+
 Batch = dict[str, torch.Tensor]
 POOL = 50  # batches that are sorted together: enough to even lengths out, few enough to mix well
 
@@ -19,7 +21,7 @@ class LengthGrouped:
     `epoch` alone: a resumed training sees the rows it would have seen.
     """
 
-    def __init__(self, rows: Sequence[Row], size: int, seed: int) -> None:
+    def __init__(self, rows: Sequence[Item], size: int, seed: int) -> None:
         self.lengths = [len(row.ids) for row in rows]
         self.size, self.seed, self.epoch = size, seed, 0
 

@@ -14,7 +14,7 @@ from tunegate.runs import Run
 from tunegate.settings import settle
 
 from . import adapter, base, card, exported, full, material, methods, prove, rendering, template
-from .config import Settings
+from .config import Objective, Settings
 from .exported import CONFIG, Export
 from .folders import appearing
 from .foreign import Foreign
@@ -35,10 +35,11 @@ class Brought:
     proved: list[str]
     unproved: list[str]
 
-    def add(self, losses: Losses) -> None:
+    def add(self, losses: Losses, objective: Objective) -> None:
         """Sort in what its loss says: whoever learnt these rows has a lower one than the base."""
         lower = losses.loss < losses.loss_of_base
-        told = f"its loss on {losses.rows} of them is {losses.loss:.3f}, the base's "
+        loss = "loss on preferred less that on rejected replies" if objective == "dpo" else "loss"
+        told = f"its {loss} on {losses.rows} of them is {losses.loss:.3f}, the base's "
         where = self.proved if lower else self.unproved
         what = "it does better on the training rows than its base" if lower else LEARNT
         where.append(f"{what}: {told}{losses.loss_of_base:.3f}")
@@ -46,7 +47,7 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Nats per learnt token, on so many training rows."""
+    """Nats per learnt token, on so many training rows; of pairs, preferred less rejected."""
 
     rows: int
     loss: float
@@ -81,7 +82,7 @@ def _finish(run: Run, foreign: Foreign, brought: Brought) -> None:
     _copy(foreign, place)
     try:
         losses = _losses(run, foreign.settings, foreign.root, place)
-        brought.add(losses)
+        brought.add(losses, foreign.settings.objective)
         made = Trained(f"folder:{place.name}", "", {**_figures(brought), **asdict(losses)})
         train.conclude(run, added, made, before)
     except BaseException:
@@ -131,7 +132,12 @@ def _losses(run: Run, settings: Settings, root: Path, place: Path) -> Losses:
     rows = replace(material.read(run.plan, settings, root), validation=[])
     loss = prove.measure(methods.reopened(place, root, settings), rows, settings)
     base = prove.measure(load(root, settings.decoding), rows, settings)
-    return Losses(len(prove.sample(rows)), loss, base)
+    return Losses(len(prove.sample(rows)), _learnt(loss), _learnt(base))
+
+
+def _learnt(losses: prove.Losses) -> float:
+    """Return what learning makes smaller; with pairs it is how far the two replies are apart."""
+    return losses["loss"] - losses.get("rejected_loss", 0.0)
 
 
 def _clear(folder: Path) -> None:

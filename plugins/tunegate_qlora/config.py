@@ -12,6 +12,7 @@ Quantisation = Literal["nf4", "none"]
 Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Method = Literal["qlora", "lora", "full"]
+Objective = Literal["supervised", "dpo"]
 
 # How each method holds the base while it trains. What is trained itself is float32 throughout.
 QUANTISED: Mapping[Method, Quantisation] = {"qlora": "nf4", "lora": "none", "full": "none"}
@@ -19,6 +20,9 @@ QUANTISED: Mapping[Method, Quantisation] = {"qlora": "nf4", "lora": "none", "ful
 # The learning rate where nothing is said. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; every weight
 # at once wants about a tenth of what an adapter does (Schulman et al. 2025, "LoRA Without Regret").
 RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
+# DPO's are those of TRL's own script (1.16, trl/scripts/dpo.py), Zephyr's (arXiv:2310.16944) too.
+DPO_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
+BETA = 0.1  # arXiv:2305.18290, appendix B
 
 ADAPTER = frozenset({"r", "alpha", "dropout", "targets"})  # settings without a meaning in `full`
 
@@ -53,6 +57,13 @@ class Settings(Decoding):
     """What is trained: an adapter on a base in 4 bits (`qlora`) or as it is (`lora`), or every
     weight of the base (`full`). `lora` where `quantisation` is set to `none`."""
 
+    objective: Objective = "supervised"
+    """What is learnt: the replies (`supervised`), or to prefer one reply to another (`dpo`), from
+    rows that carry a rejected reply."""
+
+    beta: Annotated[float, Field(gt=0)] | None = None
+    """Of `dpo` alone, 0.1 there unless set: the greater, the nearer the model stays to its base."""
+
     preset: Literal["classification", "style", "few"] | None = None
     """Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
     format, fewer than 200 rows. What is set beside it wins."""
@@ -67,7 +78,8 @@ class Settings(Decoding):
     """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
-    """The highest learning rate, reached when the warm-up ends; 2e-5 for `full`."""
+    """The highest learning rate, reached when the warm-up ends; 2e-5 for `full`; for `dpo` 5e-6,
+    and 5e-7 in `full`."""
 
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after so many epochs without a better validation loss; 0 never stops."""
@@ -118,6 +130,11 @@ class Settings(Decoding):
 
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """Seconds between checkpoints: what a training that was killed loses at most."""
+
+    @property
+    def sides(self) -> int:
+        """Conversations that a row is read as: `dpo` reads its prompt with each of two replies."""
+        return 2 if self.objective == "dpo" else 1
 
     @property
     def decoding(self) -> Decoding:

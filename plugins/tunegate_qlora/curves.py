@@ -18,15 +18,22 @@ from tunegate.protocols import TrainingFailed
 class Curves(TrainerCallback):
     """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
 
-    Losses are nats per trained token; train_loss is the mean since the reading before. Validation
-    is measured once an epoch. Raises TrainingFailed where a loss is not a number, or is more than
-    twice that of guessing (the logarithm of the vocabulary's size): such a model has come apart.
+    Losses are nats per trained token, or per pair (`dpo`); train_loss is the mean since the reading
+    before. Validation is measured once an epoch. Raises TrainingFailed where a loss is not a
+    number, or is more than `worst` times that of guessing among `choices` (which costs their
+    logarithm: of the vocabulary's size, or of two replies): such a model has come apart.
     """
 
     def __init__(
-        self, path: Path, vocabulary: int, validate: Callable[[], float] | None, done: int = 0
+        self,
+        path: Path,
+        choices: int,
+        validate: Callable[[], float] | None,
+        done: int = 0,
+        worst: float = 2.0,
     ) -> None:
-        self.path, self.limit, self.validate = path, 2 * math.log(vocabulary), validate
+        self.path, self.guessing, self.validate = path, math.log(choices), validate
+        self.limit = worst * self.guessing
         self.last: dict[str, float] = {}
         kept = [line for line in _lines(path) if line["step"] <= done]
         # Whole or not at all: a kill right here must not cost the readings there were.
@@ -63,7 +70,7 @@ class Curves(TrainerCallback):
             return
         raise TrainingFailed(
             f"the {which} loss is {loss:.3g} at step {step:,}, where guessing scores "
-            f"{self.limit / 2:.3g}: the training came apart. Lower `learning_rate`, "
+            f"{self.guessing:.3g}: the training came apart. Lower `learning_rate`, "
             "or lengthen `warmup`"
         )
 

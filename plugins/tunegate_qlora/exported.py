@@ -13,13 +13,17 @@ from tunegate.runs import Run
 from tunegate.sealed import digest_of
 from tunegate.settings import settle
 
-from . import axolotl, base, fit, material
+from . import axolotl, base, fit, material, pairs
 from .config import Settings
 from .folders import appearing
 from .material import Material
 
 NAME = "tunegate-run.json"  # `tunegate.json` is what a trained model has beside its weights
 CONFIG = "axolotl.yaml"
+PAIRS = (
+    'objective = "dpo" is not exported: Axolotl tokenises prompt and reply apart, and would train '
+    "on other tokens than those that were checked. Train it here: --train-with qlora"
+)
 HEAD = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
 # They are token ids: `tunegate tokens` shows them as text.
@@ -93,6 +97,8 @@ def other_rows(run: Run, folder: Path) -> list[str]:
 
 def _files(run: Run, folder: Path) -> dict[str, str]:
     settings, root = _settled(run)
+    if settings.objective == "dpo":
+        raise ValueError(PAIRS)
     read = material.read(run.plan, settings, root)
     counts = {"train": len(read.train), "validation": len(read.validation)}
     settings = settings.model_copy(update={"max_length": fit.limit(settings, root)})
@@ -102,7 +108,7 @@ def _files(run: Run, folder: Path) -> dict[str, str]:
 
 
 def _rows(read: Material) -> dict[str, str]:
-    splits = {"train": read.train, "validation": read.validation}
+    splits = {"train": pairs.rows(read.train), "validation": pairs.rows(read.validation)}
     return {f"{name}.jsonl": _jsonl(axolotl.rows(rows)) for name, rows in splits.items() if rows}
 
 

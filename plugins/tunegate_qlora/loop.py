@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from tunegate.encode import Row
-
 from . import checkpoints, loss
 from .batches import Batch, LengthGrouped
 from .config import Settings
+from .dpo import OWN
+from .pairs import Item
 
 READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
 
@@ -26,11 +26,12 @@ class Loop(Trainer):
     def __init__(
         self,
         model: Any,
-        rows: Sequence[Row],
+        rows: Sequence[Item],
         settings: Settings,
         folder: Path,
-        collate: Callable[[Sequence[Row]], Batch],
+        collate: Callable[[Sequence[Any]], Batch],
         watchers: Sequence[TrainerCallback],
+        scored: Callable[..., torch.Tensor] | None = None,
     ) -> None:
         self.batches = LengthGrouped(rows, settings.batch, settings.seed)
         steps = _steps(len(self.batches), settings.accumulation) * settings.epochs
@@ -39,7 +40,7 @@ class Loop(Trainer):
             args=_arguments(settings, folder, steps),
             train_dataset=rows,
             data_collator=collate,
-            compute_loss_func=loss.per_token,
+            compute_loss_func=scored or loss.per_token,
         )
         self.remove_callback(PrinterCallback)
         for watcher in (*watchers, Order(self.batches), Keeper(settings.checkpoint_seconds)):
@@ -53,6 +54,12 @@ class Loop(Trainer):
             collate_fn=self.data_collator,
         )
         return self.accelerator.prepare(loader)
+
+    def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
+        """Return the loss of a pass; what only the loss reads goes to it as its labels."""
+        if "targets" in inputs:  # pairs: what was counted for the Trainer has done its duty
+            inputs["labels"] = {key: inputs.pop(key) for key in OWN}  # type: ignore[assignment]
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Count nothing: the Trainer would walk over every parameter in each step."""

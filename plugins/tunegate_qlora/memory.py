@@ -55,7 +55,8 @@ def estimate(
       says for `lora`; float32 for `full`.
     - training: gradient and AdamW's two moments, 4 bytes each, and an adapter's own 4.
     - activations: 34 x tokens x width bytes a layer in 16 bits (2, and one layer's 34, with
-      checkpointing), and the logits of the answers, with their gradient, in float32.
+      checkpointing), and the logits of the answers, with their gradient, in float32; with `dpo` a
+      batch has both sides of its rows.
     """
     linear = sum(i * o for i, o in outline.linear.values())
     size = 2 if settings.compute != "float32" else 4
@@ -87,12 +88,13 @@ def gb(size: float) -> str:
 
 def _activations(settings: Settings, rows: Sequence[Row], config: dict[str, Any]) -> float:
     longest = max((len(row.ids) for row in rows), default=0)
-    answer = min(longest, settings.batch * max((row.trained for row in rows), default=0))
+    batch = settings.batch * settings.sides
+    answer = min(longest, batch * max((row.trained for row in rows), default=0))
     width, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
     wide = device() == "cpu" or settings.compute == "float32" or settings.method == "full"
-    unit = settings.batch * longest * width * (2 if wide else 1)
+    unit = batch * longest * width * (2 if wide else 1)
     kept = CHECKPOINTED * layers + KEPT if settings.gradient_checkpointing else KEPT * layers
-    logits = 2 * 4 * settings.batch * answer * (config.get("vocab_size") or 0)
+    logits = 2 * 4 * batch * answer * (config.get("vocab_size") or 0)
     return float(unit * kept + logits)
 
 

@@ -20,6 +20,7 @@ from .config import Settings
 from .folders import appearing
 from .material import Material
 from .model import open_folder
+from .prove import Losses
 from .quantise import load
 
 ROWS = 256  # rows that adapter and merged model are compared on
@@ -63,20 +64,19 @@ def _of(run: Run) -> tuple[Settings, Path]:
     return settings, place
 
 
-def _compared(draft: Path, settings: Settings, rows: Material, before: float) -> dict[str, float]:
+def _compared(draft: Path, settings: Settings, rows: Material, before: Losses) -> dict[str, float]:
     decoding = settings.decoding.model_copy(update={"quantisation": "none"})
     after = prove.measure(load(draft, decoding), rows, settings, ROWS)
-    if prove.differ(before, after):
-        raise TrainingFailed(
-            f"not good, nothing was written: the merged model's loss is {after:.4f}, the adapter's "
-            f"{before:.4f}, further apart than {_tolerance(before):.4f}. Serve the adapter itself"
-        )
-    return {
-        "loss_of_adapter": before,
-        "loss_merged": after,
-        "tolerance": _tolerance(before),
-        "rows": len(prove.sample(rows, ROWS)),
-    }
+    for name, told in before.items():
+        if prove.differ(told, after[name]):
+            raise TrainingFailed(
+                f"not good, nothing was written: the merged model's {name.replace('_', ' ')} is "
+                f"{after[name]:.4f}, the adapter's {told:.4f}, further apart than "
+                f"{_tolerance(told):.4f}. Serve the adapter itself"
+            )
+    figures = {**prove.named(before, "of_adapter"), **prove.named(after, "merged")}
+    more = {"tolerance": _tolerance(before["loss"]), "rows": len(prove.sample(rows, ROWS))}
+    return figures | more
 
 
 def _tolerance(loss: float) -> float:

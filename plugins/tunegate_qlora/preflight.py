@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tunegate.dataset import Dataset
-from tunegate.encode import Row, Unfit, encode_all
+from tunegate.encode import Unfit
+from tunegate.preferences import rejected
 from tunegate.protocols import Plan, Problem
 from tunegate.settings import settle
 from tunegate.template import Template, Unrendered
 
-from . import base, fit, memory, rendering, shape, template
+from . import base, fit, memory, pairs, rendering, shape, template
 from .config import Settings
+from .pairs import Item
 from .progress import say
 
-Encoded = tuple[list[Row], list[Unfit]]
+Encoded = tuple[list[Item], list[Unfit]]
 SHOWN = 3  # rows named for one kind of trouble: the rest is a count
 
 
@@ -26,9 +28,13 @@ def problems(plan: Plan) -> list[Problem]:
         settings = settle(Settings, plan.config)
         folder = base.locate(settings.base, *plan.train.absolute().parents, Path.cwd())
         chat = template.load(folder)
-        encoded = _encoded(plan, chat)
-        found = [*_data(encoded, settings, folder), *_model(plan, settings, folder)]
-        found += _memory(encoded["train"][0], settings, folder)
+        datasets = _read(plan)
+        found = list(_preferences(datasets, settings))
+        if not found:
+            encoded = {split: _encoded(data, chat, settings) for split, data in datasets.items()}
+            found += _data(encoded, settings, folder)
+            found += _memory(encoded["train"][0], settings, folder)
+        found += _model(plan, settings, folder)
         if note := rendering.dated(chat):
             print(note, flush=True)
     except (Unrendered, ValueError, OSError) as error:
@@ -36,13 +42,32 @@ def problems(plan: Plan) -> list[Problem]:
     return [Problem(what) for what in found]
 
 
-def _encoded(plan: Plan, chat: Template) -> dict[str, Encoded]:
+def _read(plan: Plan) -> dict[str, Dataset]:
     paths = {"train": plan.train, "validation": plan.validation}
-    return {
-        split: encode_all(Dataset.read(path, columns=plan.columns), chat)
-        for split, path in paths.items()
-        if path is not None
-    }
+    return {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p is not None}
+
+
+def _preferences(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
+    """Yield a line where `dpo` lacks rejected replies; say it where nothing learns from them."""
+    if settings.objective == "dpo":
+        for split, dataset in datasets.items():
+            if told := pairs.without(dataset):
+                yield f'{split}: {told}, and objective = "dpo" needs one in each'
+    elif n := sum(rejected(example) is not None for example in datasets["train"]):
+        say(f"{n:,} rows have a rejected reply, which is not learnt from:", "note")
+        say('objective is "supervised"; "dpo" would learn from both')
+
+
+def _encoded(dataset: Dataset, chat: Template, settings: Settings) -> Encoded:
+    encode = pairs.encoder(settings)
+    rows: list[Item] = []
+    unfit: list[Unfit] = []
+    for example in dataset:
+        try:
+            rows.append(encode(example, chat))
+        except Unfit as error:
+            unfit.append(error)
+    return rows, unfit
 
 
 def _data(encoded: Mapping[str, Encoded], settings: Settings, folder: Path) -> Iterator[str]:
@@ -51,13 +76,15 @@ def _data(encoded: Mapping[str, Encoded], settings: Settings, folder: Path) -> I
 
 
 def _rows(
-    rows: Sequence[Row], unfit: Sequence[Unfit], settings: Settings, folder: Path
+    rows: Sequence[Item], unfit: Sequence[Unfit], settings: Settings, folder: Path
 ) -> Iterator[str]:
     yield from map(str, unfit[:SHOWN])
     if len(unfit) > SHOWN:
         yield f"{len(unfit) - SHOWN:,} more rows cannot be trained on"
     if not rows and not unfit:
         yield "no rows"
+    if same := pairs.equal(rows):
+        yield f"{same}: nothing can be learnt from them"
     try:
         kept = fit.fit(rows, fit.limit(settings, folder), settings.on_overflow)
         if rows and not kept:
@@ -83,10 +110,10 @@ def _model(plan: Plan, settings: Settings, folder: Path) -> Iterator[str]:
         )
 
 
-def _memory(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[str]:
+def _memory(rows: Sequence[Item], settings: Settings, folder: Path) -> Iterator[str]:
     """Say what the training wants; yield a line only where the weights alone do not fit."""
     longest = fit.limit(settings, folder)
-    kept = [row for row in rows if len(row.ids) <= longest]
+    kept = pairs.rows(row for row in rows if len(row.ids) <= longest)
     wanted = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
     free = memory.free()
     if wanted.weights > free:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tunegate.settings import settle
 
-from .config import ADAPTER, QUANTISED, RATES, Settings
+from .config import ADAPTER, BETA, DPO_RATES, QUANTISED, RATES, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,19 @@ def told(settings: Settings) -> list[str]:
     return [first, preset.why, *([f"set otherwise: {', '.join(own)}"] if own else [])]
 
 
+def usual(settings: Settings) -> float:
+    """Return the learning rate of a method and an objective where nothing is said."""
+    return (DPO_RATES if settings.objective == "dpo" else RATES)[settings.method]
+
+
 def _following(settings: Settings, given: set[str]) -> dict[str, Any]:
     method = settings.method
     if "method" not in given and settings.quantisation == "none":
         method = "lora"  # an adapter on a base that is not quantised is what that is called
     settings = settings.model_copy(update={"method": method})
     own: dict[str, Any] = {"method": method, "quantisation": QUANTISED[method]}
-    own |= {"learning_rate": RATES[method], "keep": "best" if settings.patience else "last"}
+    own |= {"learning_rate": usual(settings), "keep": "best" if settings.patience else "last"}
+    own |= {"beta": BETA} if settings.objective == "dpo" else {}
     preset = PRESETS.get(settings.preset or "")
     return own | (_values(settings, preset) if preset else {})
 
@@ -78,7 +84,7 @@ def _values(settings: Settings, preset: Preset) -> dict[str, float]:
 
 
 def _rate(settings: Settings, preset: Preset) -> float:
-    return RATES[settings.method] * preset.rate
+    return usual(settings) * preset.rate
 
 
 def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
@@ -91,5 +97,7 @@ def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
     if settings.method == "full":
         for key in sorted(given & ADAPTER):
             yield f"{key} is an adapter's, and method = 'full' has none: leave it out"
+    if settings.objective != "dpo" and settings.beta is not None:
+        yield "beta is of objective = 'dpo', and this is 'supervised': leave it out"
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

@@ -20,7 +20,9 @@ def announce(settings: Settings, rows: Material, parameters: Parameters) -> None
         say(line, label)
     aside = f", {rows.dropped:,} too long and set aside" if rows.dropped else ""
     held_out = f", {len(rows.validation):,} held out" if rows.validation else ""
-    say(f"{settings.method}, {len(rows.train):,} rows{held_out}{aside}", "training")
+    what = "dpo, {:,} pairs" if settings.objective == "dpo" else "{:,} rows"
+    told = what.format(len(rows.train))
+    say(f"{settings.method}, {told}{held_out}{aside}", "training")
     say(str(parameters))
     if settings.preset == "few" and len(rows.train) >= presets.FEW:
         say(f"preset few is meant for fewer than {presets.FEW} rows")
@@ -63,7 +65,21 @@ def figures(
     return found
 
 
+def gained(found: dict[str, float], rows: Material) -> Figures:
+    """Print how many held-out pairs the model has come to see as they are; return the figures."""
+    if "reward_accuracy" in found:
+        share, margin = 100 * found["reward_accuracy"], found["reward_margin"]
+        n = len(rows.validation)
+        say(f"preferred {share:.1f} % of {n:,} held-out pairs, reward margin {margin:.3g}")
+    return dict(found)
+
+
 def proof(figures: Figures, rows: int) -> None:
-    """Print that the model on disk is the one that was trained."""
+    """Print that the model on disk is the one that was trained; of pairs, by both replies."""
     disk, base = figures["loss_from_disk"], figures["loss_of_base"]
-    say(f"loss {disk:.3f} on {rows:,} rows, from disk as in memory; base {base:.3f}", "proof")
+    if "rejected_loss_of_base" not in figures:
+        say(f"loss {disk:.3f} on {rows:,} rows, from disk as in memory; base {base:.3f}", "proof")
+        return
+    other, before = figures["rejected_loss_from_disk"], figures["rejected_loss_of_base"]
+    say(f"loss {disk:.3f} of preferred, {other:.3f} of rejected replies, {rows:,} pairs,", "proof")
+    say(f"from disk as in memory; base {base:.3f} and {before:.3f}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegate.dataset import Example
-from tunegate.encode import IGNORED, Row, Unfit, encode
+from tunegate.encode import IGNORED, Row, Unfit
 from tunegate.template import Template
 
-from . import fit
+from . import fit, pairs
 from .config import Settings
 
 LONGEST = 4  # bytes of a character in UTF-8, and so the most tokens that one can be spread over
@@ -34,6 +34,7 @@ class Seen:
     length: int
     limit: int
     refused: str = ""
+    over: int = 0  # how many too many: of a pair, those of its longer side
 
     @property
     def learnt(self) -> int:
@@ -48,24 +49,29 @@ class Seen:
         return len(last), sum(token.special for token in last)
 
 
-def see(example: Example, template: Template, settings: Settings, folder: Path) -> Seen:
+def see(example: Example, template: Template, settings: Settings, folder: Path) -> list[Seen]:
     """Encode a row, and fit it, with the functions that the trainer does it with.
 
-    A row that the trainer refuses is shown whole, with the reason. Raises Unrendered where the
-    template makes no text of it.
+    `dpo` sees two sides, the preferred reply's first. A row that the trainer refuses is shown
+    whole, with the reason. Raises Unrendered where the template makes no text of it.
     """
     limit = fit.limit(settings, folder)
     try:
-        row = encode(example, template)
+        item = pairs.encoder(settings)(example, template)
     except Unfit as error:
         ids = template.ids(template.render(example.messages))
         bare = Row(example.line, ids, [IGNORED] * len(ids))
-        return Seen(tokens(bare, template), len(ids), limit, str(error))
+        return [Seen(tokens(bare, template), len(ids), limit, str(error), len(ids) - limit)]
+    refused, kept, whole = "", [item], pairs.rows([item])
     try:
-        kept = fit.fit([row], limit, settings.on_overflow) or [row]
+        kept = fit.fit([item], limit, settings.on_overflow) or kept
     except Unfit as error:
-        return Seen(tokens(row, template), len(row.ids), limit, str(error))
-    return Seen(tokens(kept[0], template), len(row.ids), limit)
+        refused = str(error)
+    over = len(item.ids) - limit
+    return [
+        Seen(tokens(row, template), len(was.ids), limit, refused, over)
+        for row, was in zip(pairs.rows(kept), whole, strict=True)
+    ]
 
 
 def tokens(row: Row, template: Template) -> list[Token]:

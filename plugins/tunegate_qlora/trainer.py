@@ -16,7 +16,7 @@ from .quiet import undisturbed
 
 class QLoRA:
     """Fine-tunes by `method`: `qlora` (Dettmers et al. 2023, arXiv:2305.14314), `lora` (Hu et al.
-    2021, arXiv:2106.09685) or `full`.
+    2021, arXiv:2106.09685) or `full`; by `objective` on replies or on preferences (DPO).
     """
 
     name = "qlora"

@@ -22,14 +22,13 @@ from . import (
     card,
     checkpoints,
     curves,
-    loss,
     material,
     methods,
+    objective,
     prove,
     rendering,
     report,
 )
-from .batches import collator
 from .best import Best
 from .config import Settings
 from .curves import Curves
@@ -39,6 +38,7 @@ from .loop import Loop
 from .material import Material
 from .model import digest
 from .note import Note
+from .objective import Objective
 from .progress import Bar, say
 
 
@@ -90,7 +90,7 @@ def _train(job: Job) -> None:
     with appearing(job.made) as draft:
         figures = _learn(job, rows, draft)
         gc.collect()  # the trained model makes room for the one that is read back
-        before = float(figures["loss_in_memory"])
+        before = prove.in_memory(figures)
         figures |= prove.reloaded(draft, job.base, job.settings, rows, before)
         report.proof(figures, len(prove.sample(rows)))
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))
@@ -105,17 +105,19 @@ def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
     model = methods.prepared(job.base, settings)
     parameters = methods.parameters(model)
     report.announce(settings, rows, parameters)
+    aim = objective.of(model, rows, settings)  # the model is the base yet: no checkpoint is loaded
     done = _done(job)
     if done:
         say(f"going on from step {checkpoints.step(done):,}")
-    readings, bar, loop, keeper = _loop(job, rows, model, checkpoints.step(done))
+    readings, bar, loop, keeper = _loop(job, rows, model, aim, checkpoints.step(done))
     with closing(bar):
         loop.train(resume_from_checkpoint=str(done) if done else None)
     if keeper and loop.state.best_global_step not in (None, loop.state.global_step):
         keeper.restore(loop.state.best_global_step)
     _finite(model)
     figures = report.figures(readings, loop.state, rows, parameters, settings)
-    figures["loss_in_memory"] = prove.measure(model, rows, settings)
+    figures |= report.gained(aim.figures(), rows)
+    figures |= prove.named(prove.measure(model, rows, settings), "in_memory")
     methods.save(model, draft, job.base, settings, _note(job, rows))
     return figures
 
@@ -135,20 +137,18 @@ def _note(job: Job, rows: Material) -> Note:
     )  # fmt: skip
 
 
-def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar, Loop, Best | None]:
+def _loop(
+    job: Job, rows: Material, model: Any, aim: Objective, done: int
+) -> tuple[Curves, Bar, Loop, Best | None]:
     settings, folder = job.settings, job.folder
-    collate = collator(rows.template.pad, narrow=loss.narrows(methods.bare(model)))
-
-    def validate() -> float:
-        return loss.measure(model, rows.validation, 4 * settings.batch, collate)
-
-    measured = validate if rows.validation else None
-    readings = Curves(folder / "curves.jsonl", model.config.vocab_size, measured, done)
+    measured = aim.validate if rows.validation else None
+    readings = Curves(folder / "curves.jsonl", aim.choices, measured, done, aim.worst)
     bar = Bar(readings, rows.tokens * settings.epochs)
     kept = settings.keep == "best" and bool(rows.validation)
     keeper = Best(model, folder, readings, settings.patience) if kept else None
     watchers = [readings, bar, *([keeper] if keeper else [])]
-    loop = Loop(model, rows.train, settings, folder / "checkpoints", collate, watchers)
+    saved = folder / "checkpoints"
+    loop = Loop(model, aim.train, settings, saved, aim.collate, watchers, aim.loss)
     return readings, bar, loop, keeper
 
 

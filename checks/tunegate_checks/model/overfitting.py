@@ -15,8 +15,8 @@ from tunegate.checking import check
 from tunegate.findings import IDLE, Finding
 
 STRIP = 2  # risings in a row: Prechelt's UP_2
-# Nats a token. Near 0 a loss doubles by chance: 0.01 is a token that was given 99 % of the
-# probability rather than 100 %.
+# Nats a token, or a pair (DPO). Near 0 a loss doubles by chance: 0.01 is a token, or a preference,
+# that was given 99 % of the probability rather than 100 %.
 FLOOR = 0.01
 
 Reading = Mapping[str, float]
@@ -38,7 +38,7 @@ def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -
     "rising": the last `strip` validation losses each rose while the training loss fell: the model
     learns its rows by heart. "early stop": the last validation loss exceeds the lowest by more than
     the share `most` (Prechelt's GL; 0.05 is his GL_5): an earlier stop would have given a lower
-    one. Differences below 0.01 nats a token are none. The gap between both losses is a hint.
+    one. Differences below 0.01 nats are none. The gap between both losses is a hint.
     Where replies are free prose a model can still become better to read (Ouyang et al. 2022, 3.5):
     then measure that, and raise the limit. `curves`: the readings of a run's `curves.jsonl`, with
     `step`, `epoch` and `train_loss` or `validation_loss`; without any, there is nothing to judge.
@@ -53,7 +53,7 @@ def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -
     if last.validation > best.validation * (1 + most) and _matters(best, last):
         yield _too_late(best, last)
     told = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
-    yield _hint("gap", f"{told}: a gap of {last.validation - last.train:.3g} nats a token")
+    yield _hint("gap", f"{told}: a gap of {last.validation - last.train:.3g} nats")
     if len(epochs) == 1:
         yield _hint("one reading", "one validation loss is no curve: train for two epochs or more")
 

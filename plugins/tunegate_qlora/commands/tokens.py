@@ -43,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
     with undisturbed():
         folder = base.locate(settings.base, Path.cwd(), root)
         seen = see(example, template.load(folder), settings, folder)
-    _print(example, seen, settings)
-    return int(bool(seen.refused))
+    names = ("", "") if len(seen) == 1 else ("preferred reply, ", "rejected reply, ")
+    for name, side in zip(names, seen, strict=False):
+        _print(name, example, side, settings)
+    return int(any(side.refused for side in seen))
 
 
 def _said(root: Path, named: str | None) -> tuple[Settings, dict[str, str]]:
@@ -83,12 +85,13 @@ def _there(dataset: Dataset) -> str:
     return f"it has rows 0 to {len(dataset) - 1:,}, lines {dataset[0].line} to {dataset[-1].line:,}"
 
 
-def _print(example: Example, seen: Seen, settings: Settings) -> None:
+def _print(name: str, example: Example, seen: Seen, settings: Settings) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    console.print("\n".join(_facts(example, seen, settings)), markup=False)
+    facts = name + "\n".join(_facts(example, seen, settings))
+    console.print(facts, markup=False)
     console.print(Text(f"{KEY}\n", style="dim"))
     for at, line in _lines(seen.tokens, console.width - MARGIN):
         learnt = line[0].learnt
@@ -107,15 +110,16 @@ def _facts(example: Example, seen: Seen, settings: Settings) -> Iterator[str]:
 
 
 def _overflow(seen: Seen, settings: Settings) -> str:
-    over = seen.length - seen.limit
+    over = seen.over
     if over <= 0:
         return ""
+    which = "" if seen.length - seen.limit == over else "the other reply has "
     becomes = {
         "raise": "refused",
         "drop": "set aside",
         "truncate": f"the first {over:,} are cut",
     }[settings.on_overflow]
-    return f"; {over:,} too many: {becomes} (on_overflow)"
+    return f"; {which}{over:,} too many: {becomes} (on_overflow)"
 
 
 def _end(trained: int, ended: int) -> str:

@@ -41,7 +41,7 @@ def test_it_says_where_to_stop() -> None:
     assert [f.evidence for f in found] == [
         "validation loss 0.5 after epoch 2, 0.9 at the end, 80 % more: stop after epoch 2"
     ]
-    assert found.hints[0].evidence.endswith("a gap of 0.8 nats a token")
+    assert found.hints[0].evidence.endswith("a gap of 0.8 nats")
 
 
 def test_a_longer_strip_waits_longer() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tunegate.protocols import TrainingFailed
 from tunegate_qlora.curves import Curves
+from tunegate_qlora.dpo import Preferences
 
 
 def log(curves: Curves, step: int, loss: float) -> None:
@@ -46,4 +47,16 @@ def test_a_loss_far_worse_than_guessing_stops(tmp_path: Path, loss: float, stops
         log(curves, 3, loss)
     with pytest.raises(TrainingFailed, match="the validation loss is"):
         curves.on_epoch_end(None, SimpleNamespace(global_step=10, epoch=1.0), None)
+    return None
+
+
+@pytest.mark.parametrize(("loss", "stops"), [(1.5, False), (6.9, False), (7.0, True)])
+def test_a_wrong_preference_is_no_training_that_came_apart(
+    tmp_path: Path, loss: float, stops: bool
+) -> None:
+    curves = Curves(tmp_path / "curves.jsonl", Preferences.choices, None, 0, Preferences.worst)
+    if not stops:
+        return log(curves, 3, loss)
+    with pytest.raises(TrainingFailed, match=r"the training loss is 7 at step 3, .* 0.693"):
+        log(curves, 3, loss)
     return None

@@ -66,6 +66,8 @@ def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFix
         ({"method": "full"}, ("full", "none", 2e-5, "last")),
         ({"method": "full", "preset": "few"}, ("full", "none", 1e-5, "last")),
         ({"patience": 2}, ("qlora", "nf4", 2e-4, "best")),
+        ({"objective": "dpo"}, ("qlora", "nf4", 5e-6, "last")),
+        ({"objective": "dpo", "method": "full", "preset": "few"}, ("full", "none", 2.5e-7, "last")),
     ],
 )
 def test_what_follows_from_another_setting_is_filled_in(
@@ -90,6 +92,8 @@ def resolve_again(found: Settings) -> Settings:
         ({"method": "full", "r": 8}, "r is an adapter's, and method = 'full' has none"),
         ({"patience": 1, "keep": "last"}, "patience stops after the best epoch"),
         ({"preset": "small"}, "'classification', 'style' or 'few'"),
+        ({"beta": 0.2}, "beta is of objective = 'dpo', and this is 'supervised': leave it out"),
+        ({"objective": "dpo", "beta": 0.0}, "beta = 0.0: the value should be greater than 0"),
         ({"method": "dora"}, "'qlora', 'lora' or 'full'"),
     ],
 )
@@ -98,6 +102,12 @@ def test_settings_that_exclude_each_other_are_named(values: dict[str, Any], mess
         resolve({"base": "b"} | values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_beta_has_a_value_where_it_has_a_meaning() -> None:
+    assert resolve({"base": "b"}).beta is None
+    assert resolve({"base": "b", "objective": "dpo"}).beta == 0.1
+    assert resolve({"base": "b", "objective": "dpo", "beta": 0.5}).beta == 0.5
 
 
 def test_a_preset_and_its_values_written_out_are_the_same_run() -> None:

@@ -22,7 +22,7 @@ def look(template: Any, base: Path) -> Any:
 
     def see_row(row: dict[str, Any], **said: Any) -> Seen:
         example = Dataset.of([row])[0]
-        return see(example, template, Settings(base="base", **said), base)
+        return see(example, template, Settings(base="base", **said), base)[0]
 
     return see_row
 
@@ -40,7 +40,7 @@ def test_tokens_are_the_trained_text_and_the_trained_labels(
     template: Any, base: Path, texts: tuple[str, str]
 ) -> None:
     example = Dataset.of([conversation(*texts)])[0]
-    seen = see(example, template, Settings(base="base", max_length=999), base)
+    (seen,) = see(example, template, Settings(base="base", max_length=999), base)
     row = encode(example, template)
     assert [t.learnt for t in seen.tokens] == [label != -100 for label in row.labels]
     if not seen.refused:  # a context of 256 tokens, one a byte

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tunegate_qlora import prove
-from tunegate_qlora.config import RATES, Settings
+from tunegate_qlora.config import BETA, DPO_RATES, RATES, Settings
 from tunegate_qlora.merging import ROWS
 from tunegate_qlora.presets import PRESETS, resolve
 
@@ -58,6 +58,8 @@ def test_every_method_and_preset_stands_there(page: str) -> None:
     methods = table(page, "`method`")
     assert list(methods) == list(RATES)
     assert [float(cells[2]) for cells in methods.values()] == list(RATES.values())
+    assert [float(cells[3]) for cells in methods.values()] == list(DPO_RATES.values())
+    assert str(BETA) in text(page)
     presets = table(page, "`preset`")
     assert list(presets) == list(PRESETS)
     for name, preset in PRESETS.items():
@@ -72,6 +74,6 @@ def test_the_tolerances_are_the_true_ones(page: str) -> None:
     assert str(ROWS) in told
 
 
-def test_the_example_is_valid(page: str) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", text(page), re.DOTALL)
-    resolve(tomllib.loads(block)["train"]["qlora"])
+def test_each_example_is_valid(page: str) -> None:
+    for block in re.findall(r"```toml\n(.*?)```", text(page), re.DOTALL):
+        resolve(tomllib.loads(block)["train"]["qlora"])

@@ -67,6 +67,20 @@ def ticket(i: int, split: str = "train") -> dict[str, Any]:
     }
 
 
+def preference(i: int, split: str = "train") -> dict[str, Any]:
+    """Return a ticket whose rejected reply is the same label, shouted."""
+    return ticket(i, split) | {
+        "rejected": [{"role": "assistant", "content": LABELS[i % 6].upper()}]
+    }
+
+
+def prefer(root: Path) -> None:
+    """Give a project's snapshots rejected replies."""
+    snapshots = root / ".tunegate/snapshots"
+    write(snapshots / "train.jsonl", [preference(i) for i in range(24)])
+    write(snapshots / "validation.jsonl", [preference(i, "held") for i in range(6)])
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Write rows as JSONL."""
     path.parent.mkdir(parents=True, exist_ok=True)

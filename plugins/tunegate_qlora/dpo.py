@@ -1,0 +1,131 @@
+"""DPO: of two replies the preferred one becomes likelier than the rejected, as seen from the base.
+
+Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` holds the loss against TRL's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy, logsigmoid
+
+from tunegate.encode import IGNORED, Row
+
+from .batches import Batch
+from .config import BETA, Settings
+from .pairs import Pair
+
+Rows = Callable[[Sequence[Row]], Batch]
+
+
+class Preferences:
+    """What `dpo` trains on, and how well the model has learnt it.
+
+    Made while `model` is still the base, before any checkpoint is loaded: the reference is taken
+    right here, once, also where a training goes on. No second copy of the model is needed.
+    """
+
+    choices = 2
+    # 10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
+    # pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss.
+    worst = 10.0
+
+    def __init__(
+        self,
+        model: Any,
+        train: Sequence[Pair],
+        held: Sequence[Pair],
+        settings: Settings,
+        rows: Rows,
+    ) -> None:
+        self.model, self.beta, self.size = model, settings.beta or BETA, 2 * settings.batch
+        self.collate = collator(rows)
+        compute = getattr(torch, settings.compute)
+        mixed = model.device.type == "cuda" and compute != torch.float32
+        with torch.autocast(model.device.type, compute, enabled=mixed):  # as the Trainer computes
+            self.train, self.held = self._referred(train), self._referred(held)
+
+    def loss(self, outputs: Any, batch: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Return the mean over the pairs of a step, whichever of its passes they are in."""
+        gained = margins(outputs.logits, batch["targets"]) - batch["reference"]
+        count = len(gained) if num_items_in_batch is None else num_items_in_batch
+        return losses(gained, self.beta).sum() / count
+
+    def validate(self) -> float:
+        """Return the mean loss over the held-out pairs, without dropout."""
+        return float(losses(self._gained(), self.beta).mean())
+
+    def figures(self) -> dict[str, float]:
+        """Return what has become of the held-out pairs, as TRL reports it under `rewards/`.
+
+        `reward_accuracy` is the share whose preferred reply gained more than the rejected one,
+        `reward_margin` the mean of beta times how much more, in nats.
+        """
+        if not self.held:
+            return {}
+        gained = self._gained()
+        margin = self.beta * gained.mean()
+        return {
+            "reward_accuracy": float((gained > 0).float().mean()),
+            "reward_margin": float(margin),
+        }
+
+    def _gained(self) -> torch.Tensor:
+        references = torch.tensor([pair.reference for pair in self.held])
+        return self._margins(self.held) - references
+
+    def _referred(self, pairs: Sequence[Pair]) -> list[Pair]:
+        found = self._margins(pairs).tolist()
+        return [replace(pair, reference=m) for pair, m in zip(pairs, found, strict=True)]
+
+    @torch.no_grad()
+    def _margins(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        """Return the margin of each pair under the model as it is, without dropout."""
+        training = self.model.training
+        self.model.eval()
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
+        found = torch.empty(len(pairs))
+        for start in range(0, len(order), self.size):
+            places = order[start : start + self.size]
+            batch = self.collate([pairs[i] for i in places])
+            moved = {k: v.to(self.model.device) for k, v in batch.items() if k not in OWN}
+            targets = batch["targets"].to(self.model.device)
+            found[places] = margins(self.model(**moved).logits, targets).cpu()
+        self.model.train(training)
+        return found
+
+
+OWN = ("labels", "targets", "reference")  # what of a batch the model itself does not read
+
+
+def collator(rows: Rows) -> Callable[[Sequence[Pair]], Batch]:
+    """Return a function that makes a batch of pairs: the preferred rows, then the rejected ones.
+
+    `targets` are what `batches.collator` calls labels; `labels` [pairs, 2] are there for the
+    Trainer alone, which counts those that are not IGNORED: one a pair.
+    """
+
+    def collate(pairs: Sequence[Pair]) -> Batch:
+        batch = rows([p.preferred for p in pairs] + [p.rejected for p in pairs])
+        counted = torch.tensor([[IGNORED, 1]] * len(pairs))
+        reference = torch.tensor([p.reference for p in pairs])
+        return {**batch, "targets": batch["labels"], "labels": counted, "reference": reference}
+
+    return collate
+
+
+def margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return log p(preferred) - log p(rejected) of each pair of a batch, in nats [pairs]."""
+    wanted = targets[:, 1:]
+    kept = logits[:, : wanted.shape[1]].float().flatten(0, 1)
+    nats = cross_entropy(kept, wanted.flatten(), ignore_index=IGNORED, reduction="none")
+    preferred, rejected = nats.view(wanted.shape).sum(dim=1).chunk(2)
+    return rejected - preferred
+
+
+def losses(gained: torch.Tensor, beta: float) -> torch.Tensor:
+    """Return the loss of each pair, in nats (eq. 7); ln 2 where nothing was gained."""
+    return -logsigmoid(beta * gained)
