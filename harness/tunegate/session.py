@@ -147,8 +147,9 @@ class GateSession:
             return Training(self, trainer)
         if model:
             from .judging import Judging
+            from .reason import stated
 
-            return Judging(self, model, alias, config.getoption("why"))
+            return Judging(self, model, alias, stated(config.getoption("why")))
         return None
 
     # Collection.
