@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from .charset import check_charset
 from .project import ConfigError, nearest
 from .reader import FOREIGN
 from .tables import DELIMITERS
@@ -16,7 +17,11 @@ TABLES = (".csv", ".tsv", ".parquet")
 
 
 def check_columns(path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError where a file and `data.columns` do not belong together."""
+    """Raise ConfigError where a file and `data.columns` do not belong together.
+
+    So too where the file, JSON or a table, is in another encoding than UTF-8.
+    """
+    check_charset(path)
     if not is_table(path, bool(columns)):
         if columns:
             what = f"{path} is JSON, and data.columns is for CSV and Parquet"

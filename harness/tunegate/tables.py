@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .charset import wrong
 from .findings import Finding
 from .reader import Row
 from .shapes import kind
@@ -34,6 +35,8 @@ def read_table(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]
     for field in NEEDED:
         if field not in columns:
             raise ValueError(f"columns has no {field!r}; it must map 'prompt' and 'reply'")
+    if charset := wrong(data):
+        return [], [Finding(None, charset[0], "encoding", charset[1])]
     rows: list[Row] = []
     problems: list[Finding] = []
     records = _parquet(data, columns) if data.startswith(b"PAR1") else _csv(data, columns)

@@ -43,7 +43,7 @@ def test_csv_is_read_back(cells: list[tuple[str, str]], delimiter: str, bom: boo
 @settings(deadline=None)
 def test_no_bytes_raise(data: bytes) -> None:
     dataset = parsed(b"text,category\n" + data)
-    assert dataset.problems[-1].hint
+    assert dataset.problems[-1].hint or not len(dataset)
 
 
 def test_rows_have_lines_messages_and_their_other_columns() -> None:
