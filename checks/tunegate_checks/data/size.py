@@ -15,6 +15,7 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
+from .spelling import meanings
 from .wording import quoted
 
 # Per task: the least number of training examples, and a good one. Per class, for classification.
@@ -39,7 +40,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
     if task == "classification":
         least = least if per_class is None else per_class
         counts = Counter(example.label for example in train if example.label)
-        sizes = {f"class {quoted(label)}": n for label, n in counts.most_common()}
+        meant = meanings(counts)
+        sizes = {f"class {quoted(label)}{meant[label]}": n for label, n in counts.most_common()}
         sizes = sizes or {"every class": 0}
     else:
         sizes = {f"the {train.split or 'training'} set": len(train)}
