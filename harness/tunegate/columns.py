@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 
 from .charset import check_charset
+from .extras import needed
 from .project import ConfigError, nearest
 from .reader import FOREIGN
 from .tables import DELIMITERS
@@ -71,9 +71,9 @@ def header(path: Path, columns: Mapping[str, str] | None = None) -> list[str]:
 
 def _parquet(path: Path) -> list[str]:
     try:
-        schema = import_module("pyarrow.parquet").read_schema(path)
-    except ImportError:
-        raise ConfigError(f"{path}: Parquet needs pyarrow: pip install pyarrow") from None
+        schema = needed("pyarrow.parquet", "parquet").read_schema(path)
+    except ImportError as error:
+        raise ConfigError(f"{path} is Parquet: {error}") from None
     except Exception as error:  # whatever pyarrow raises for a damaged file
         raise ConfigError(f"{path} is not Parquet: {str(error).partition('. ')[0]}") from None
     return [str(name) for name in schema.names]

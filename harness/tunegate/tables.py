@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .charset import wrong
+from .extras import install
 from .findings import Finding
 from .reader import Row
 from .shapes import kind
@@ -129,7 +130,7 @@ def _parquet(data: bytes, columns: Columns) -> Iterator[Record]:
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except ImportError:
-        raise ValueError("Parquet needs pyarrow: pip install pyarrow") from None
+        raise ValueError(f"Parquet needs pyarrow: {install('parquet')}") from None
     except Exception as error:  # whatever the engine raises for a damaged file
         yield 1, Unreadable("parquet", f"not Parquet: {str(error).partition(chr(10))[0][:100]}")
         return

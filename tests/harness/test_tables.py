@@ -136,5 +136,5 @@ def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.Monkey
         raise ImportError("no engine")
 
     monkeypatch.setattr(pd, "read_parquet", absent)
-    with pytest.raises(ValueError, match="pip install pyarrow"):
+    with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'tunegate\[parquet\]'$"):
         parsed(b"PAR1")

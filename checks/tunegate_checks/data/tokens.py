@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.encode import Unfit
+from tunegate.extras import install
 from tunegate.findings import Finding
 from tunegate.recipe import Recipe
 from tunegate.template import Unrendered
@@ -42,7 +43,7 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     try:
         count = counter(recipe.tokenizer)
     except ImportError:
-        yield _about("tokens", "not checked: pip install 'tunegate[qlora]' brings transformers")
+        yield _about("tokens", f"not checked: {install('qlora')} brings transformers")
         return
     except ValueError as error:
         yield Finding(None, None, "tokenizer", str(error))
