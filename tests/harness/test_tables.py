@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
+from tunegate.preferences import counterpart, rejected
 
 COLUMNS = {"prompt": "text", "reply": "category"}
 
@@ -60,6 +61,15 @@ def test_a_system_column_becomes_the_system_message() -> None:
     dataset = parsed("text,category,rules\nHi,other,Be brief.\n", system="rules")
     assert [m["role"] for m in dataset[0].messages] == ["system", "user", "assistant"]
     assert dataset[0].system == "Be brief."
+
+
+def test_a_rejected_column_becomes_the_rejected_reply() -> None:
+    dataset = parsed("text,category,worse,rejected\nHi,Hello!,What?,kept\n", rejected="worse")
+    (other,) = dataset[0].fields["rejected"]
+    assert (rejected(dataset[0]), other["content"]) == (other, "What?")
+    assert [m["content"] for m in counterpart(dataset[0])] == ["Hi", "What?"]
+    bare = parsed("text,category,rejected\nHi,Hello!,by Ana\n")
+    assert (bare[0].fields["rejected"], rejected(bare[0])) == ("by Ana", None)
 
 
 @pytest.mark.parametrize(
