@@ -54,7 +54,8 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
                 f"class {quoted(label)}{meant[label]}: {count:,} of {n:,} examples, "
                 f"{100 * count / n:.2g} %; at least {wanted:,} wanted"
             )
-            yield Finding(where.row, where.line, "rare class", evidence, about=evidence)
+            about = f"{dataset.split} {evidence}"  # the same counts may stand in two splits
+            yield Finding(where.row, where.line, "rare class", evidence, about=about)
 
 
 @check
