@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.charset import check_charset, wrong
+from tunegate.cli import main
 from tunegate.dataset import Dataset
 from tunegate.project import ConfigError
 
@@ -80,3 +81,13 @@ def test_the_command_that_it_names_mends_the_file(tmp_path: Path) -> None:
         subprocess.run(command, shell=True, check=True)
         assert (tmp_path / "my tickets.utf8.csv").read_text("utf-8") == PORTUGUESE
         check_charset(tmp_path / "my tickets.utf8.csv")
+
+
+def test_such_a_file_is_not_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_bytes(jsonl("está?", "não").encode("latin-1"))
+    assert main(["split", str(path), "-o", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "iconv -f latin1" in told
+    assert "tunegate fix" not in told
+    assert not (tmp_path / "out").exists()
