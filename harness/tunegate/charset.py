@@ -11,6 +11,7 @@ from codecs import getincrementaldecoder
 from pathlib import Path
 from shlex import quote
 
+from .findings import Finding
 from .project import ConfigError
 
 PIECE = 2**20  # bytes
@@ -22,10 +23,19 @@ _C1 = re.compile("[\udc80-\udc9f]")  # letters and quotes in Windows-1252, nothi
 _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
 
 
-def wrong(data: bytes, name: str = "IN") -> tuple[int, str] | None:
-    """Return line and what is wrong where a file is in Latin-1 or Windows-1252; None where not.
+def problem(data: bytes) -> Finding | None:
+    """Return what is wrong with a file in Latin-1 or Windows-1252; None where it is in neither."""
+    if (found := wrong(data)) is None:
+        return None
+    line, what, command = found
+    return Finding(None, line, "encoding", f"{what}: {command}")
 
-    It is where bytes on two lines or more are no UTF-8, and hardly any letters beside ASCII are.
+
+def wrong(data: bytes, name: str = "IN") -> tuple[int, str, str] | None:
+    """Return line, what is wrong, and the command that mends it; None for other encodings.
+
+    A file is in Latin-1 or Windows-1252 where bytes on two lines or more are no UTF-8, and hardly
+    any letters beside ASCII are.
     """
     if data.startswith(b"PAR1") or _is_utf8(data):
         return None
@@ -41,8 +51,9 @@ def wrong(data: bytes, name: str = "IN") -> tuple[int, str] | None:
     line, byte = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
     likely, code = ("Windows-1252", "cp1252") if _C1.search(text) else ("Latin-1", "latin1")
     where = f"byte {byte} of line {line:,} ({ord(first[0]) - 0xDC00:02X}) is not UTF-8"
-    more = f"nor is {lines - 1:,} line{'s' * (lines > 2)} more; the file is likely {likely}"
-    return line, f"{where}, {more}: {_mend(name, code)}"
+    others = "is 1 more line" if lines == 2 else f"are {lines - 1:,} more lines"
+    more = f"nor {others}; the file is likely {likely}"
+    return line, f"{where}, {more}", _mend(name, code)
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -66,4 +77,4 @@ def _mend(name: str, code: str) -> str:
 def check_charset(path: Path) -> None:
     """Raise ConfigError where a file is in Latin-1 or Windows-1252."""
     if found := wrong(path.read_bytes(), str(path)):
-        raise ConfigError(f"{path}: {found[1]}")
+        raise ConfigError(f"{path}: {found[1]}:\n  {found[2]}")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from .charset import wrong
+from .charset import problem
 from .findings import Finding
 from .shapes import SHAPES, Shape, normalised
 from .strictjson import Unreadable, parse
@@ -47,8 +47,8 @@ def read(data: bytes) -> tuple[list[Row], list[Finding]]:
     foreign = _foreign(data)
     if foreign:
         return [], [Finding(None, 1, "encoding", foreign)]
-    if charset := wrong(data):
-        return [], [Finding(None, charset[0], "encoding", charset[1])]
+    if charset := problem(data):
+        return [], [charset]
     rows: list[Row] = []
     problems: list[Finding] = []
     unlisted = 0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .charset import wrong
+from .charset import problem
 from .extras import install
 from .findings import Finding
 from .preferences import REJECTED
@@ -39,8 +39,8 @@ def read_table(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]
     for field in NEEDED:
         if field not in columns:
             raise ValueError(f"columns has no {field!r}; it must map 'prompt' and 'reply'")
-    if charset := wrong(data):
-        return [], [Finding(None, charset[0], "encoding", charset[1])]
+    if charset := problem(data):
+        return [], [charset]
     rows: list[Row] = []
     problems: list[Finding] = []
     records = _parquet(data, columns) if data.startswith(b"PAR1") else _csv(data, columns)

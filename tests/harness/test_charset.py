@@ -36,13 +36,13 @@ def test_utf8_is_never_refused(text: str) -> None:
 @given(st.binary(max_size=300))
 def test_no_bytes_raise(data: bytes) -> None:
     found = wrong(data)
-    assert found is None or found[1].isprintable()
+    assert found is None or all(part.isprintable() for part in found[1:])
 
 
 @pytest.mark.parametrize(
     ("text", "code", "says"),
     [
-        (PORTUGUESE, "latin-1", "byte 9 of line 2 (E1) is not UTF-8, nor is 1 line more; the file "
+        (PORTUGUESE, "latin-1", "byte 9 of line 2 (E1) is not UTF-8, nor is 1 more line; the file "
          "is likely Latin-1: iconv -f latin1 -t utf-8 IN > OUT"),
         (PORTUGUESE.replace("nada", "“nada”"), "cp1252", "is likely Windows-1252: iconv -f cp1252"),
     ],
@@ -58,7 +58,7 @@ def test_json_lines_are_one_problem() -> None:
     text = jsonl("where?", "está?", *["não"] * 40)
     (problem,) = Dataset.parse(text.encode("latin-1")).problems
     assert problem.line == 2
-    assert "nor is 40 lines more" in problem.evidence
+    assert "nor are 40 more lines" in problem.evidence
     assert Dataset.parse(text.encode()).problems == ()
 
 
@@ -75,7 +75,7 @@ def test_the_command_that_it_names_mends_the_file(tmp_path: Path) -> None:
     path.write_bytes(PORTUGUESE.encode("latin-1"))
     with pytest.raises(ConfigError) as caught:
         check_charset(path)
-    command = str(caught.value).rpartition(": ")[2]
+    command = str(caught.value).splitlines()[1]
     assert shlex.split(command)[-1] == str(tmp_path / "my tickets.utf8.csv")
     if shutil.which("iconv"):
         subprocess.run(command, shell=True, check=True)

@@ -118,7 +118,7 @@ def test_a_spreadsheet_in_latin1_ends_the_session_in_one_message(tables: Project
     (tables.root / "train.csv").write_bytes(text.encode("latin-1"))
     started = tables.gate()
     assert started.code == 4
-    assert "train.csv: byte 9 of line 2 (E1) is not UTF-8, nor is 1 line more;" in started.out
+    assert "train.csv: byte 9 of line 2 (E1) is not UTF-8, nor is 1 more line;" in started.out
     assert started.out.count("iconv -f latin1 -t utf-8 ") == 1
     assert "Traceback" not in started.out
 

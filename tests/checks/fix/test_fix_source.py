@@ -93,5 +93,5 @@ def test_a_file_in_latin1_is_refused_whole(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     text = "".join(json.dumps(row(t), ensure_ascii=False) + "\n" for t in ("one", "está", "não"))
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"of line 2 \(E1\) .* iconv -f latin1"):
+    with pytest.raises(ConfigError, match=r"of line 2 \(E1\) .*\n  iconv -f latin1"):
         read(path)
