@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 
+from .charset import check_charset
+from .extras import needed
 from .project import ConfigError, nearest
 from .reader import FOREIGN
 from .tables import DELIMITERS
@@ -16,7 +17,11 @@ TABLES = (".csv", ".tsv", ".parquet")
 
 
 def check_columns(path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError where a file and `data.columns` do not belong together."""
+    """Raise ConfigError where a file and `data.columns` do not belong together.
+
+    So too where the file, JSON or a table, is in another encoding than UTF-8.
+    """
+    check_charset(path)
     if not is_table(path, bool(columns)):
         if columns:
             what = f"{path} is JSON, and data.columns is for CSV and Parquet"
@@ -66,9 +71,9 @@ def header(path: Path, columns: Mapping[str, str] | None = None) -> list[str]:
 
 def _parquet(path: Path) -> list[str]:
     try:
-        schema = import_module("pyarrow.parquet").read_schema(path)
-    except ImportError:
-        raise ConfigError(f"{path}: Parquet needs pyarrow: pip install pyarrow") from None
+        schema = needed("pyarrow.parquet", "parquet").read_schema(path)
+    except ImportError as error:
+        raise ConfigError(f"{path} is Parquet: {error}") from None
     except Exception as error:  # whatever pyarrow raises for a damaged file
         raise ConfigError(f"{path} is not Parquet: {str(error).partition('. ')[0]}") from None
     return [str(name) for name in schema.names]

@@ -86,6 +86,7 @@ class Limits(Section):
     # Data: format, size and splits.
     fewest_examples: int = 10
     largest_mb: float = 512
+    fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
     smallest_test: int = 100
     validation_low: float = _share(0.15)
     validation_high: float = _share(0.20)

@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     start = getattr(config, "_rootpath", None) or Path.cwd()
     try:
-        root = find_root(start) or find_root(Path.cwd())
+        root = _root(start, Path.cwd())
     except ConfigError as error:
         import pytest
 
@@ -32,6 +32,15 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     pluginmanager.add_hookspecs(hooks)
     pluginmanager.register(fixtures, "tunegate-fixtures")
     pluginmanager.register(GateSession(root), "tunegate-session")
+
+
+def _root(start: Path, cwd: Path) -> Path | None:
+    """Return the project of pytest's rootdir, or the one inside of it that we stand in.
+
+    Where a project without settings for pytest stands in another, rootdir is the outer one.
+    """
+    root, ours = find_root(start), find_root(cwd)
+    return ours if ours and (root is None or ours.is_relative_to(root)) else root
 
 
 def _options(group: pytest.OptionGroup) -> None:

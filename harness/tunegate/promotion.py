@@ -66,15 +66,13 @@ def facts(
     run: Run, candidate: Candidate, card: Mapping[str, Any], card_digest: str
 ) -> dict[str, Any]:
     """Return what the registry's line holds of the chain: data, receipt, run, model, scorecard."""
-    from .sealed import digest_of
-
     word = {"trained": run.word} if run.word else {}
     return {
         **word,
         "run": run.id,
         "model": candidate.spec,
         "model_digest": candidate.digest,
-        "receipt": digest_of(run.receipt),
+        "receipt": run.record["receipt"],  # `vet` has held it against the receipt
         "scorecard": card_digest,
         "test": card["test"]["digest"],
     }

@@ -1,7 +1,8 @@
 """From a file's bytes to rows: JSONL or a JSON array; what cannot be read becomes a finding.
 
-Every line that is not blank (every element, of an array) ends as a row or as a problem. Nothing
-raises, whatever the bytes; beyond the rows themselves, memory holds one row at a time.
+Every line that is not blank (every element, of an array) ends as a row or as a problem, unless the
+file as a whole is one: it is in another encoding. Nothing raises, whatever the bytes; beyond the
+rows themselves, memory holds one row at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from .charset import problem
 from .findings import Finding
 from .shapes import SHAPES, Shape, normalised
 from .strictjson import Unreadable, parse
@@ -45,6 +47,8 @@ def read(data: bytes) -> tuple[list[Row], list[Finding]]:
     foreign = _foreign(data)
     if foreign:
         return [], [Finding(None, 1, "encoding", foreign)]
+    if charset := problem(data):
+        return [], [charset]
     rows: list[Row] = []
     problems: list[Finding] = []
     unlisted = 0

@@ -27,7 +27,7 @@ class Recipe:
     `tokenizer` is a folder or a hub name, with a chat template, or `openai:MODEL`; "" where nobody
     says, and `missing` says why. A row may have `max_length` tokens; `on_overflow` is what the
     trainer does with a longer one ("raise", "drop", "truncate"). `price_per_million` is in USD,
-    for training tokens.
+    for training tokens. `rejected` says that rejected replies are trained on too.
     """
 
     tokenizer: str
@@ -36,6 +36,7 @@ class Recipe:
     on_overflow: str = "raise"
     price_per_million: float | None = None
     missing: str = ""
+    rejected: bool = False
 
 
 def of_project(
@@ -68,7 +69,9 @@ def _of_trainer(
     epochs = settings.get("epochs")
     epochs = epochs if isinstance(epochs, int) else 3  # OpenAI's may be "auto", most often 3
     overflow, price = settings.get("on_overflow", "raise"), settings.get("price_per_million")
-    return Recipe(spec, longest, epochs, overflow, price)
+    # DPO's loss reads the prompt with each of the two replies.
+    both = "dpo" in (settings.get("method"), settings.get("objective"))
+    return Recipe(spec, longest, epochs, overflow, price, rejected=both)
 
 
 def _place(base: str, root: Path) -> str:

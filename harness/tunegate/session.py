@@ -54,6 +54,7 @@ class GateSession:
         self.accepting: Accepting | None = None
         self.inventory = Inventory([])
         self.before_removal: list[str] = []
+        self.tables_told: dict[str, str] = {}  # heading and table -> the test it stands under
         self.began = False
 
     @cached_property
@@ -147,8 +148,9 @@ class GateSession:
             return Training(self, trainer)
         if model:
             from .judging import Judging
+            from .reason import stated
 
-            return Judging(self, model, alias, config.getoption("why"))
+            return Judging(self, model, alias, stated(config.getoption("why")))
         return None
 
     # Collection.
@@ -211,7 +213,7 @@ class GateSession:
             evidence.note(item, call, ledger, {**self.splits.read_digests(), **self._candidates()})
         report = yield
         if call.excinfo is not None:
-            evidence.explain(report, ledger, self.pytest_config.get_verbosity())
+            evidence.explain(report, ledger, self.pytest_config.get_verbosity(), self.tables_told)
         return report
 
     def _candidates(self) -> dict[str, str]:

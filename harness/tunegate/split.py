@@ -15,6 +15,7 @@ from shlex import quote
 
 from . import passages, similar
 from .allotment import allot
+from .charset import check_charset
 from .columns import header, is_table
 from .dataset import SPLITS, Dataset, Example
 from .files import write_whole
@@ -71,11 +72,13 @@ def split(
     classification), the values of one of the rows' own fields, or nothing (None). Each row is
     written as it stands in the source, on one line. Raises SplitError for shares that leave nothing
     to train on, rows that cannot be read, an unknown field, or files that are there already
-    (`force` replaces them); OSError where a file cannot be read or written.
+    (`force` replaces them); ConfigError where the file is not UTF-8; OSError where a file cannot be
+    read or written.
     """
     _check_shares(validation, test)
     out = {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
     _check_free(out, Path(path), force)
+    check_charset(Path(path))
     _check_json(Path(path))
     data = Path(path).read_bytes()
     dataset = Dataset.parse(data, path=path)

@@ -13,10 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .charset import problem
+from .extras import install
 from .findings import Finding
+from .preferences import REJECTED
 from .reader import Row
 from .shapes import kind
 from .strictjson import Unreadable
+from .turns import replied
 
 Columns = Mapping[str, str]
 DELIMITERS = ",;\t|"
@@ -27,13 +31,16 @@ Record = tuple[int, dict[str, Any] | Unreadable]
 def read_table(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]:
     """Return the rows of a CSV or Parquet file, and a finding for each that is not one.
 
-    `columns` maps `prompt` and `reply` (and `system`, or any other field) to columns; columns that
-    it does not name are kept as fields. A Parquet row's line is its number, from 1. Raises
+    `columns` maps `prompt` and `reply` (and `system`, `rejected`, or any other field) to columns;
+    `rejected` holds the reply that the other is preferred to. Columns that it does not name are
+    kept as fields. A Parquet row's line is its number, from 1. Raises
     ValueError where the mapping lacks a field or names a column that is not there.
     """
     for field in NEEDED:
         if field not in columns:
             raise ValueError(f"columns has no {field!r}; it must map 'prompt' and 'reply'")
+    if charset := problem(data):
+        return [], [charset]
     rows: list[Row] = []
     problems: list[Finding] = []
     records = _parquet(data, columns) if data.startswith(b"PAR1") else _csv(data, columns)
@@ -53,7 +60,10 @@ def _row(record: dict[str, Any] | Unreadable, columns: Columns) -> dict[str, Any
     texts = {field: _text(columns[field], record) for field in SPEAKERS if field in columns}
     messages = [{"role": SPEAKERS[field], "content": text} for field, text in texts.items()]
     names = {column: field for field, column in columns.items()}
-    rest = {names.get(c, c): v for c, v in record.items() if names.get(c) not in SPEAKERS}
+    said = (*SPEAKERS, REJECTED)
+    rest = {names.get(c, c): v for c, v in record.items() if names.get(c) not in said}
+    if REJECTED in columns:
+        rest[REJECTED] = [replied(_text(columns[REJECTED], record))]
     return {**rest, "messages": messages}
 
 
@@ -126,7 +136,7 @@ def _parquet(data: bytes, columns: Columns) -> Iterator[Record]:
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except ImportError:
-        raise ValueError("Parquet needs pyarrow: pip install pyarrow") from None
+        raise ValueError(f"Parquet needs pyarrow: {install('parquet')}") from None
     except Exception as error:  # whatever the engine raises for a damaged file
         yield 1, Unreadable("parquet", f"not Parquet: {str(error).partition(chr(10))[0][:100]}")
         return

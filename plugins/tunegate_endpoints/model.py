@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
-from tunegate import config
+from tunegate import config, extras
 from tunegate.budget import Budget
 from tunegate.protocols import Answer, Model, ModelUnknown, Request
 from tunegate.sealed import digest_of
@@ -18,8 +17,6 @@ from .bridge import streamed
 from .clock import Clock
 from .protocols import Anthropic, OpenAI, Wire
 from .settings import Settings, settle
-
-INSTALL = "pip install 'tunegate[endpoints]'"
 
 
 @dataclass
@@ -80,8 +77,8 @@ def open_anthropic(rest: str, root: Path) -> Model:
 
 def _open(wire: Wire, rest: str, root: Path) -> Endpoint:
     name = f"{wire.name}:{rest}"
-    if find_spec("aiohttp") is None:
-        raise ModelUnknown(f"{name} needs aiohttp: {INSTALL}")
+    if absent := extras.missing(name, "endpoints", "aiohttp"):
+        raise ModelUnknown(absent)
     tables = config.load(root).models
     base = os.environ.get(wire.base_env) or wire.official
     try:

@@ -5,8 +5,8 @@ from tunegate.config import Limits
 from tunegate_checks.data import size
 
 
-def test_enough_to_learn_from(train: Dataset, task: str) -> None:
-    assert not size.find(train, task=task)
+def test_enough_to_learn_from(train: Dataset, task: str, limits: Limits) -> None:
+    assert not size.find(train, task=task, per_class=limits.fewest_per_class)
 
 
 def test_enough_to_judge_by(test: Dataset, limits: Limits) -> None:

@@ -113,6 +113,16 @@ def test_the_columns_hold_for_files_of_the_command_line(tables: Project) -> None
     assert "4 passed" in tables.pytest("suites/data", "--train-data", "other.csv").out
 
 
+def test_a_spreadsheet_in_latin1_ends_the_session_in_one_message(tables: Project) -> None:
+    text = "text,category\nonde está?,a\nnão sei,b\n"
+    (tables.root / "train.csv").write_bytes(text.encode("latin-1"))
+    started = tables.gate()
+    assert started.code == 4
+    assert "train.csv: byte 9 of line 2 (E1) is not UTF-8, nor is 1 more line;" in started.out
+    assert started.out.count("iconv -f latin1 -t utf-8 ") == 1
+    assert "Traceback" not in started.out
+
+
 def test_a_run_on_json_keeps_its_id(trained: Project) -> None:
     run = Run(State(trained.root), trained.run.name)
     assert dict(run.plan.columns) == {}

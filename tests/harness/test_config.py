@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tunegate.config import load
+from tunegate.config import Limits, load
 from tunegate.project import ConfigError, find_root
 
 
@@ -94,3 +95,12 @@ def test_mistakes_end_a_session_in_one_line(tmp_path: Path, project) -> None:  #
     assert result.code == 4
     assert "did you mean 'accuracy'?" in result.line("ERROR:")
     assert "Traceback" not in result.out
+
+
+def test_every_limit_is_held_by_a_suite() -> None:
+    files = (Path(__file__).parents[2] / "suites").rglob("*.py")
+    text = "".join(path.read_text("utf-8") for path in files)
+    held = {name for name in Limits.model_fields if re.search(rf"limits\.{name}\b", text)}
+    assert 'getattr(limits, f"{what}_ratio")' in text
+    unused = Limits.model_fields.keys() - held
+    assert unused == {"latency_ratio", "tokens_ratio", "cost_ratio", "own"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tunegate import Dataset, Finding, Findings, check
 from tunegate.accepted import in_force
 from tunegate.identity import content
-from tunegate_checks.data import consistency, duplicates, format, labels, leakage, pii
+from tunegate_checks.data import balance, consistency, duplicates, format, labels, leakage, pii
 
 Row = dict[str, Any]
 
@@ -120,6 +120,18 @@ def test_a_changed_figure_is_a_new_finding() -> None:
 
     assert found("train", 10) == found("train", 10)
     assert len({found("train", 10), found("train", 11), found("test", 10)}) == 3
+
+
+def test_a_class_that_is_rare_or_unseen_in_two_splits_is_two_findings() -> None:
+    rows = [row(f"{k}", "b" if k else "c") for k in range(60)]
+
+    def found(split: str) -> list[str]:
+        dataset, train = Dataset.of(rows, split), Dataset.of(rows[1:], "train")
+        with in_force({}):
+            rare, unseen = balance.find(dataset), consistency.labels(train, dataset)
+        return [finding.id for finding in (*rare, *unseen)]
+
+    assert len({*found("validation"), *found("test")}) == 4
 
 
 def test_hints_and_what_cannot_be_read_have_none() -> None:

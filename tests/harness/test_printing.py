@@ -144,6 +144,15 @@ def test_scores(trained: Project) -> None:
     assert max(len(line) for line in printed.splitlines() if line[:1] not in " E") <= 80
 
 
+def test_a_table_that_two_tests_have_stands_under_the_first(trained: Project) -> None:
+    again = SUITE.replace("test_accuracy", "test_macro_f1").replace('"accuracy", 447', '"f1", 447')
+    trained.write("suites/model/test_m.py", SUITE)
+    trained.write("suites/model/test_n.py", again)
+    printed = trained.judge().out
+    assert printed.count("b for a  a late parcel") == 1
+    assert "as under suites/model/test_m.py::test_accuracy" in printed
+
+
 def test_what_held(trained: Project) -> None:
     printed = trained.judge().out
     assert (

@@ -46,6 +46,13 @@ def test_promoted(trained: Project) -> None:
     assert again.line("promotion") == f"production was run:{run} already; nothing to do"
 
 
+def test_a_reason_with_personal_data_ends_it_before_the_first_test(trained: Project) -> None:
+    result = promote(trained, "--why", "asked " + "maria.souza@" + "gmail.com")
+    assert result.code == 4
+    assert "--why holds what looks like email, from character 7 on" in result.line("ERROR:")
+    assert "maria" not in result.out
+
+
 @pytest.mark.slow
 def test_promoted_under_xdist(trained: Project) -> None:
     result = promote(trained, "-n", "2")

@@ -40,6 +40,12 @@ def test_openai_trains_by_the_name_of_the_model(root: Path) -> None:
     assert recipe(root, train={"openai": priced}).price_per_million == 3.0
 
 
+@pytest.mark.parametrize("said", [{"method": "dpo"}, {"objective": "dpo"}, {}])
+def test_dpo_reads_rejected_replies_too(root: Path, said: dict[str, Any]) -> None:
+    table = {"base": "base", "max_length": 9, **said}
+    assert recipe(root, train={"toy": table}).rejected is bool(said)
+
+
 def test_the_trainer_that_was_named_goes_before_the_first(root: Path) -> None:
     both = {"qlora": {"base": "base"}, "openai": {"base": "gpt-4o"}}
     assert recipe(root, train=both).tokenizer == str(root / "base")

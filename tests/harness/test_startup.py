@@ -96,3 +96,13 @@ def test_beside_other_peoples_plugins(project: Project) -> None:
     result = project.python("-m", "pytest", "suites/data", "--train-with", "toy")
     assert result.code == 0, result.out
     assert project.left("run.json")
+
+
+def test_of_two_projects_the_inner_one_that_we_stand_in_is_ours(project: Project) -> None:
+    inner = type(project)(project.root / "inner")
+    project.write("pytest.ini", "[pytest]\n")  # so that the outer folder is pytest's rootdir
+    result = inner.pytest("suites/data")
+    assert f"rootdir: {project.root}\n" in result.out
+    assert result.code == 0, result.out
+    assert (inner.root / ".tunegate").is_dir()
+    assert not (project.root / ".tunegate").exists()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
+from tunegate.preferences import counterpart, rejected
 
 COLUMNS = {"prompt": "text", "reply": "category"}
 
@@ -43,7 +44,7 @@ def test_csv_is_read_back(cells: list[tuple[str, str]], delimiter: str, bom: boo
 @settings(deadline=None)
 def test_no_bytes_raise(data: bytes) -> None:
     dataset = parsed(b"text,category\n" + data)
-    assert dataset.problems[-1].hint
+    assert dataset.problems[-1].hint or not len(dataset)
 
 
 def test_rows_have_lines_messages_and_their_other_columns() -> None:
@@ -60,6 +61,15 @@ def test_a_system_column_becomes_the_system_message() -> None:
     dataset = parsed("text,category,rules\nHi,other,Be brief.\n", system="rules")
     assert [m["role"] for m in dataset[0].messages] == ["system", "user", "assistant"]
     assert dataset[0].system == "Be brief."
+
+
+def test_a_rejected_column_becomes_the_rejected_reply() -> None:
+    dataset = parsed("text,category,worse,rejected\nHi,Hello!,What?,kept\n", rejected="worse")
+    (other,) = dataset[0].fields["rejected"]
+    assert (rejected(dataset[0]), other["content"]) == (other, "What?")
+    assert [m["content"] for m in counterpart(dataset[0])] == ["Hi", "What?"]
+    bare = parsed("text,category,rejected\nHi,Hello!,by Ana\n")
+    assert (bare[0].fields["rejected"], rejected(bare[0])) == ("by Ana", None)
 
 
 @pytest.mark.parametrize(
@@ -136,5 +146,5 @@ def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.Monkey
         raise ImportError("no engine")
 
     monkeypatch.setattr(pd, "read_parquet", absent)
-    with pytest.raises(ValueError, match="pip install pyarrow"):
+    with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'tunegate\[parquet\]'$"):
         parsed(b"PAR1")

@@ -15,6 +15,7 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
+from .spelling import meanings
 from .wording import quoted
 
 # Ways to refuse, at the start of a reply; English and Portuguese.
@@ -44,15 +45,17 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
         evidence = f"all {n:,} examples are of class {quoted(only)}; at least two are needed"
         yield Finding(None, None, "one class", evidence)
     places = {example.label: example for example in reversed(dataset)}
+    meant = meanings(counts)
     for label, count in counts.most_common()[::-1]:
         wanted = math.ceil(rarest / len(counts) * n - 1e-9)
         if count < wanted:
             where = places[label]
             evidence = (
-                f"class {quoted(label)}: {count:,} of {n:,} examples, {100 * count / n:.2g} %; "
-                f"at least {wanted:,} wanted"
+                f"class {quoted(label)}{meant[label]}: {count:,} of {n:,} examples, "
+                f"{100 * count / n:.2g} %; at least {wanted:,} wanted"
             )
-            yield Finding(where.row, where.line, "rare class", evidence, about=evidence)
+            about = f"{dataset.split} {evidence}"  # the same counts may stand in two splits
+            yield Finding(where.row, where.line, "rare class", evidence, about=about)
 
 
 @check

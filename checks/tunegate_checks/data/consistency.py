@@ -116,7 +116,8 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
             like = nearest(label, seen)
             advice = f"; is it {quoted(like)}?" if like else ""
             evidence = f"{quoted(label)} ({count:,} rows) is never seen in training{advice}"
-            yield Finding(first.row, first.line, "unseen label", evidence, about=evidence)
+            about = f"{other.split} {evidence}"  # the same may be missing in two splits
+            yield Finding(first.row, first.line, "unseen label", evidence, about=about)
     for label in sorted(seen.keys() - found.keys()):
         evidence = f"no row has {quoted(label)}: nothing will be known about this class"
         yield Finding(None, None, "missing label", evidence, hint=True)

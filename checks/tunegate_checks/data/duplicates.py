@@ -2,7 +2,8 @@
 
 An example is a duplicate when both its prompt and its reply stand in another row. System messages
 do not count; neither do equal replies to different prompts: that is what labels are. Images and
-tool calls count as part of the example.
+tool calls count as part of the example, and so does a rejected reply: one answer preferred to two
+others is two preferences.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from tunegate import similar
 from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
+from tunegate.dataset import Dataset, Example, content_text
 from tunegate.findings import Finding
 from tunegate.identity import together
+from tunegate.preferences import rejected
 from tunegate.prompts import calls, compared, is_label, pictures, places_by
 
 from .wording import difference, line, normalised
@@ -59,11 +61,29 @@ def _groups(dataset: Dataset, first: Sequence[int]) -> dict[int, str]:
 
 
 def _letters(example: Example) -> Hashable:
-    return example.prompt, example.reply, pictures(example), calls(example)
+    return _whole(example, str)
 
 
 def _words(example: Example) -> Hashable:
-    return normalised(example.prompt), normalised(example.reply), pictures(example), calls(example)
+    return _whole(example, normalised)
+
+
+def _whole(example: Example, text: Callable[[str], str]) -> Hashable:
+    said = text(example.prompt), text(example.reply), _beaten(example, text)
+    return said, pictures(example), calls(example)
+
+
+def _beaten(example: Example, text: Callable[[str], str]) -> Hashable:
+    """Return what the reply is preferred to: its text, by `text`, and what it holds beside."""
+    other = rejected(example)
+    if other is None:
+        return None
+    alone = Example(example.row, example.line, {"messages": [other]})
+    return text(content_text(other)), pictures(alone), calls(alone)
+
+
+def _label(text: str) -> str:
+    return normalised(text) if is_label(text) else ""
 
 
 def _asked(example: Example) -> Hashable:
@@ -83,9 +103,17 @@ def _repeat(
     return Finding(example.row, example.line, kind, evidence, hint, about)
 
 
+def _prose(example: Example) -> tuple[str, str]:
+    """Return reply and rejected reply in lower case; "" for a label, or none."""
+    other = rejected(example)
+    texts = example.reply, content_text(other) if other else ""
+    reply, beaten = ("" if is_label(text) else text.lower() for text in texts)
+    return reply, beaten
+
+
 @check
 def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
-    """No example nearly repeats another: prompt and reply both reach the similarity.
+    """No example nearly repeats another: prompt and replies all reach the similarity.
 
     Similarity is `tunegate.similar`'s, 0..1, of the lower-cased texts; labels (short replies) must
     be the same. Of rows that are alike the longest is kept; each finding names a kept row that it
@@ -95,7 +123,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """
     alike = _first(dataset, _words)
     single = [e for e in dataset if alike[e.row] == e.row]
-    single.sort(key=lambda e: e.text)  # of equally long ones the same is kept, however rows stand
+    # Of equally long ones the same is kept, however rows stand.
+    single.sort(key=lambda e: (e.text, _prose(e)))
     prompts = compared(single)[0]
     for members in _comparable(single):
         yield from _near([single[k] for k in members], [prompts[k] for k in members], similarity)
@@ -104,9 +133,9 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
 def _comparable(examples: Sequence[Example]) -> list[list[int]]:
     """Return places of examples that may be near: of one label, or all that reply in prose."""
 
-    def key(example: Example) -> tuple[str, ...]:
-        label = normalised(example.reply) if is_label(example.reply) else ""
-        return label, pictures(example), calls(example)
+    def key(example: Example) -> Hashable:
+        shown = pictures(example), calls(example)
+        return _label(example.reply), *shown, _beaten(example, _label)
 
     return [places for places in places_by(examples, key).values() if len(places) > 1]
 
@@ -114,15 +143,15 @@ def _comparable(examples: Sequence[Example]) -> list[list[int]]:
 def _near(
     examples: Sequence[Example], prompts: Sequence[str], similarity: float
 ) -> Iterator[Finding]:
-    replies = ["" if is_label(e.reply) else e.reply.lower() for e in examples]
-    texts = [f"{p}\n{r}" if r else p for p, r in zip(prompts, replies, strict=True)]
+    sides = [(p, *_prose(e)) for p, e in zip(prompts, examples, strict=True)]
+    texts = ["\n".join(filter(None, side)) for side in sides]
 
-    def both(i: int, j: int) -> bool:
-        sides = ((prompts[i], prompts[j]), (replies[i], replies[j]))
-        return all(similar.ratio(a, b) >= similarity for a, b in sides)
+    def every(i: int, j: int) -> bool:
+        pairs = zip(sides[i], sides[j], strict=True)
+        return all(similar.ratio(a, b) >= similarity for a, b in pairs)
 
-    # Where prompt and reply both reach the similarity, so does the text of the two.
-    for kept, extra, found in similar.kept(texts, similarity, also=both):
+    # Where prompt and replies all reach the similarity, so does the text of them together.
+    for kept, extra, found in similar.kept(texts, similarity, also=every):
         first, this = examples[kept], examples[extra]
         part = "reply" if normalised(this.prompt) == normalised(first.prompt) else "prompt"
         shown = difference(getattr(this, part), getattr(first, part))

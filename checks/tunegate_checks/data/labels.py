@@ -107,7 +107,12 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         yield Finding(None, None, "label", evidence, hint=True)
     given = [names.index(e.label) for e in examples]
     texts = compared(examples)[0]
-    probabilities = _out_of_fold(texts, given, folds, seed)
+    families = _families(texts)
+    if (n := len({*families})) < folds:
+        evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
+        yield Finding(None, None, "label", evidence, hint=True)
+        return
+    probabilities = _out_of_fold(texts, given, families, folds, seed)
     for place, other in _confident(probabilities, given):
         example, odds = examples[place], probabilities[place]
         said, read = line(example.label, 24), line(names[other], 24)
@@ -122,7 +127,9 @@ def _sample(dataset: Dataset, seed: int) -> Sequence[Example]:
     return [dataset[k] for k in sorted(random.Random(seed).sample(range(len(dataset)), MOST))]
 
 
-def _out_of_fold(texts: Sequence[str], given: Sequence[int], folds: int, seed: int) -> Array:
+def _out_of_fold(
+    texts: Sequence[str], given: Sequence[int], families: Sequence[int], folds: int, seed: int
+) -> Array:
     """Return each row's probability of each class, from a model that has not seen the row."""
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold
@@ -130,7 +137,7 @@ def _out_of_fold(texts: Sequence[str], given: Sequence[int], folds: int, seed: i
     labels, counts = np.asarray(given), _counted(texts)
     odds: Array = np.zeros((len(texts), labels.max() + 1))
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for seen, unseen in parts.split(texts, labels, groups=_families(texts)):
+    for seen, unseen in parts.split(texts, labels, groups=families):
         known = counts[seen].getnnz(axis=0) > 0  # what the model never saw counts for nothing
         model = _model(seed).fit(counts[seen][:, known], labels[seen])
         # A class whose rows all look alike is in one fold only: nobody is taken for it there.

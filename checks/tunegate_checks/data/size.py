@@ -15,6 +15,7 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
+from .spelling import meanings
 from .wording import quoted
 
 # Per task: the least number of training examples, and a good one. Per class, for classification.
@@ -27,18 +28,20 @@ SIZES = {
 
 
 @check
-def find(train: Dataset, *, task: str) -> Iterator[Finding]:
+def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator[Finding]:
     """The training set has the least number of examples that its task needs.
 
-    style 100, qa 500, classification 200 per class, code 1,000. Raises ValueError for another
-    task. Below the good value (500, 2,000, 1,000 per class, 5,000) a hint says so.
+    style 100, qa 500, classification 200 per class, or `per_class`, code 1,000. Raises ValueError
+    for another task. Below the good value (500, 2,000, 1,000 per class, 5,000) a hint says so.
     """
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
     least, good = SIZES[task]
     if task == "classification":
+        least = least if per_class is None else per_class
         counts = Counter(example.label for example in train if example.label)
-        sizes = {f"class {quoted(label)}": n for label, n in counts.most_common()}
+        meant = meanings(counts)
+        sizes = {f"class {quoted(label)}{meant[label]}": n for label, n in counts.most_common()}
         sizes = sizes or {"every class": 0}
     else:
         sizes = {f"the {train.split or 'training'} set": len(train)}

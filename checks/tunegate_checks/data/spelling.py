@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
+from .wording import quoted
+
+CLASSES = 1_000  # more different replies than this are no classes; the time grows with the square
 RARE = 0.1  # a slip of the pen is far rarer than what it slipped from
 
 
@@ -36,6 +39,15 @@ def near_misses(counts: Mapping[str, int]) -> dict[str, str]:
         if meant:
             misses[label] = meant
     return misses
+
+
+def meanings(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return for each label what to say beside it: ` (a slip of 'shipping'?)`, or nothing.
+
+    A slip is told of by every check that counts classes: so each of them says what mends it.
+    """
+    misses = near_misses(counts) if len(counts) <= CLASSES else {}
+    return {c: f" (a slip of {quoted(misses[c])}?)" if c in misses else "" for c in counts}
 
 
 def nearest(label: str, known: Mapping[str, int]) -> str:

@@ -9,11 +9,14 @@ suites, `recipe`, holds what the configuration says of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.encode import Unfit
+from tunegate.extras import install
 from tunegate.findings import Finding
+from tunegate.preferences import counterpart
 from tunegate.recipe import Recipe
 from tunegate.template import Unrendered
 
@@ -27,8 +30,10 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     Learnt are the assistant's messages whose `weight` is not 0, from behind the generation prompt,
     which must be how the row begins, to the token that ends the turn. A row longer than
     `recipe.max_length` is a finding; a hint where the trainer sets it aside or cuts its start
-    (`on_overflow`), or where the count is an estimate. Further hints: how long rows are, how many
-    tokens the epochs make, and their price. Without a recipe a hint says that nothing was checked.
+    (`on_overflow`), or where the count is an estimate. Where preferences are trained on
+    (`recipe.rejected`) each row counts with each of its two replies. Further hints: how long rows
+    are, how many tokens the epochs make, and their price. Without a recipe a hint says that nothing
+    was checked.
 
     Local models: the rule of the QLoRA trainer (`tunegate.encode`), with the base's own template.
     OpenAI's: 3 tokens a message, 1 a name, 3 for the reply, and tiktoken's for each text, as in
@@ -42,7 +47,7 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     try:
         count = counter(recipe.tokenizer)
     except ImportError:
-        yield _about("tokens", "not checked: pip install 'tunegate[qlora]' brings transformers")
+        yield _about("tokens", f"not checked: {install('qlora')} brings transformers")
         return
     except ValueError as error:
         yield Finding(None, None, "tokenizer", str(error))
@@ -53,28 +58,36 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
 def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Finding]:
     limit = min(recipe.max_length or count.longest, count.longest)
     counts = []
-    for example in dataset:
+    for example, side in _sides(dataset, recipe.rejected):
         try:
             counted = count(example)
         except (Unfit, Unrendered) as error:
             why = str(error).removeprefix(f"line {example.line}: ")
-            yield Finding(example.row, example.line, "template", why)
+            yield Finding(example.row, example.line, "template", side + why)
             continue
         counts.append(counted)
-        yield from _fitting(example, counted, limit, recipe, count.estimate)
+        yield from _fitting(example, counted, limit, recipe, count.estimate, side)
     if counts:
-        yield _about("tokens", _lengths(counts, limit))
+        yield _about("tokens", _lengths(counts, limit, recipe.rejected))
     if counts and dataset.split in ("", "train"):
         yield _about("tokens", _amount(counts, recipe))
     if counts and count.estimate:
         yield _about("tokens", f"an estimate: {count.estimate}")
 
 
+def _sides(dataset: Dataset, both: bool) -> Iterator[tuple[Example, str]]:
+    """Yield each row; of `both` its rejected reply too, and what to say of it."""
+    for example in dataset:
+        yield example, ""
+        if both and (other := counterpart(example)):
+            yield replace(example, fields={**example.fields, "messages": other}), "rejected reply: "
+
+
 def _fitting(
-    example: Example, counted: Counted, limit: int, recipe: Recipe, estimate: str
+    example: Example, counted: Counted, limit: int, recipe: Recipe, estimate: str, side: str
 ) -> Iterator[Finding]:
     if not counted.learnt:
-        evidence = "no token of the row is learnt: no assistant message counts"
+        evidence = f"{side}no token of the row is learnt: no assistant message counts"
         yield Finding(example.row, example.line, "nothing to learn", evidence)
     elif counted.length > limit:
         over = f"{counted.length:,} tokens, {counted.length - limit:,} over {limit:,}"
@@ -84,13 +97,15 @@ def _fitting(
             told = f"nothing is left to learn: the answer begins behind token {counted.answer:,}"
         remedy = "raise max_length or shorten the row"
         hint = bool(what or estimate)
-        yield Finding(example.row, example.line, "too long", f"{over}: {told}; {remedy}", hint)
+        evidence = f"{side}{over}: {told}; {remedy}"
+        yield Finding(example.row, example.line, "too long", evidence, hint)
 
 
-def _lengths(counts: Sequence[Counted], limit: int) -> str:
+def _lengths(counts: Sequence[Counted], limit: int, both: bool) -> str:
     ordered = sorted(c.length for c in counts)
     middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    rows = f"half the rows have at most {middle:,} tokens, 99 % at most {high:,}"
+    what = "rows, read with each reply," if both else "rows"
+    rows = f"half the {what} have at most {middle:,} tokens, 99 % at most {high:,}"
     most = f"all {ordered[-1]:,}" + (f"; {limit:,} fit" if limit < 10**9 else "")
     least = min(c.learnt for c in counts)
     return f"{rows}, {most}; at least {least:,} a row are learnt"

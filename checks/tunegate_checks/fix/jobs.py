@@ -27,7 +27,7 @@ class Job:
         return {
             "data": self.out,
             "diff": beside(".fix.csv"),
-            "rejected": beside(f".rejected{suffix}"),
+            "aside": beside(f".aside{suffix}"),
         }
 
 
@@ -68,7 +68,7 @@ def refuse(jobs: Sequence[Job], against: Sequence[Path], force: bool) -> None:
     for path in read.values():
         if not path.is_file():
             raise ConfigError(f"{path} is not a file")
-    aside = [job.files(job.path.suffix)["rejected"] for job in jobs]
+    aside = [job.files(job.path.suffix)["aside"] for job in jobs]
     written = dict.fromkeys([*(file for job in jobs for file in job.files().values()), *aside])
     for file in written:
         if file.resolve() in read:

@@ -58,7 +58,7 @@ def fix(
     root: Path | None = None,
     force: bool = False,
 ) -> Done:
-    """Fix one file, or without one the configured splits; write results, diffs and rejected rows.
+    """Fix one file, or without one the configured splits; write results, diffs, rows set aside.
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the
     configuration does. Raises ConfigError or ValueError for what the user must change first,
@@ -119,7 +119,7 @@ def _save(jobs: Sequence[Job], works: Sequence[Work]) -> None:
     private: set[Path] = set()
     for job, work in zip(jobs, works, strict=True):
         place = job.files(work.source.suffix)
-        files[place["rejected"]] = work.rejected() if work.aside else None
+        files[place["aside"]] = work.aside_bytes() if work.aside else None
         files |= {place["diff"]: table(work), place["data"]: work.data()}
-        private.add(place["rejected"])
+        private.add(place["aside"])
     save(files, private)

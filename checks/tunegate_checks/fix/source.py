@@ -82,9 +82,10 @@ def written(fields: Mapping[str, Any]) -> bytes:
 def read(path: Path, columns: Mapping[str, str] | None = None) -> Source:
     """Read a file; `columns` maps those of CSV or Parquet.
 
-    Raises OSError where it cannot be read, ConfigError where the columns do not fit it, ValueError
-    where not one row can be read.
+    Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
+    UTF-8, ValueError where not one row can be read.
     """
+    from tunegate.charset import check_charset
     from tunegate.columns import check_columns, is_table
 
     from .table import read_rows
@@ -94,6 +95,7 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Source:
         check_columns(path, columns)
         source = read_rows(path, columns)
     else:
+        check_charset(path)
         source = _json(path, path.read_bytes())
     if not source.rows:
         first = source.aside[0] if source.aside else None

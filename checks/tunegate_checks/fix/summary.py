@@ -69,7 +69,7 @@ def _left(work: Work, out: Mapping[str, Path]) -> Iterator[str]:
         first = min(work.aside, key=lambda aside: aside.line)
         rows = f"{len(work.aside):,} row{'s' * (len(work.aside) > 1)}"
         why = f"line {first.line:,}: {veiled(first.why)}"
-        yield f"left for you: {rows} set aside in {out['rejected']}; {why}"
+        yield f"left for you: {rows} set aside in {out['aside']}; {why}"
 
 
 def _where(left: Left, file: str) -> str:

@@ -100,7 +100,7 @@ class Work:
         change = Change(row, aside.line, "format", "set aside", aside.why, "set aside")
         self.changes.append(change)
 
-    def rejected(self) -> bytes:
+    def aside_bytes(self) -> bytes:
         """Return what was set aside, each row as it stands in the source; JSON on one line."""
         raws = [aside.raw for aside in sorted(self.aside, key=lambda aside: aside.line)]
         if self.source.suffix == ".jsonl":  # a record of a CSV file may well have several

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegate.extras import needed
 from tunegate.predictions import Predictions
 
-from .extras import needed
 from .metric import Metric, average
 
 if TYPE_CHECKING:

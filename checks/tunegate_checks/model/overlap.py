@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunegate.extras import needed
 from tunegate.predictions import Predictions
 from tunegate.score import Score
 
 from . import classification
-from .extras import needed
 from .metric import Metric
 
 if TYPE_CHECKING:

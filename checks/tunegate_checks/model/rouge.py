@@ -11,9 +11,9 @@ import unicodedata
 from importlib.metadata import version
 from typing import Any
 
+from tunegate.extras import needed
 from tunegate.predictions import Prediction
 
-from .extras import needed
 from .metric import Metric, mean
 
 KINDS = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..project import ConfigError, here, nearest
+from ..reason import stated
 
 if TYPE_CHECKING:
     from ..accepted import Entry
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the entries, or list those there are."""
     root = here()
     if args.ids:
-        print("\n".join(_accept(root, list(dict.fromkeys(args.ids)), " ".join(args.why.split()))))
+        print("\n".join(_accept(root, list(dict.fromkeys(args.ids)), stated(args.why))))
     elif args.why:
         raise ConfigError(f"which finding? give its id; {SHOWN}")
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..project import ConfigError, here
+from ..reason import stated
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,7 @@ def run(args: argparse.Namespace) -> None:
     from ..registry import NothingToRollBack, Registry, RegistryBroken
 
     try:
-        entry = Registry(here()).rollback(args.alias, args.why)
+        entry = Registry(here()).rollback(args.alias, stated(args.why))
     except (NothingToRollBack, RegistryBroken) as error:
         raise ConfigError(str(error)) from None
     print(f"{args.alias} is run:{entry['run']} again; it was run:{entry['from']}")

@@ -28,6 +28,11 @@ def test_a_rare_class_is_named_with_count_share_and_what_is_wanted() -> None:
     assert finding.evidence == "class 'x': 3 of 1,200 examples, 0.25 %; at least 20 wanted"
 
 
+def test_a_slip_of_another_class_is_told_as_one() -> None:
+    (finding,) = balance.find(dataset({"shipping": 600, "Shiping": 3, "billing": 600}))
+    assert finding.evidence.startswith("class 'Shiping' (a slip of 'shipping'?): 3 of 1,203")
+
+
 @pytest.mark.parametrize(("n", "rare"), [(9, True), (10, False)])
 def test_the_default_is_a_tenth_of_an_even_share(n: int, rare: bool) -> None:
     # Two classes and 200 examples: an even share is 100, and a tenth of it 10.

@@ -158,3 +158,31 @@ def test_a_chain_is_not_collapsed_and_nothing_near_is_left() -> None:
     assert gone
     assert len(left) > 1
     assert list(duplicates.near(left)) == []
+
+
+def ranked(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def test_one_reply_preferred_to_two_others_is_no_copy() -> None:
+    asked = "How do I reset my password?"
+    others = ("I do not know.", "By post, with a copy of a document and a stamp on the envelope.")
+    rows = Dataset.of([ranked(asked, ESSAY, other) for other in others])
+    labels = Dataset.of([ranked(asked, "login", other) for other in ("card", "cards")])
+    for dataset in (rows, labels):
+        assert list(duplicates.find(dataset)) == list(duplicates.near(dataset)) == []
+
+
+def test_copies_and_near_copies_of_a_preference_are_found() -> None:
+    asked, worse = "How do I reset my password?", ESSAY.replace("password", "PIN")
+    copies = Dataset.of([ranked(asked, ESSAY, worse), ranked(asked, ESSAY, worse.upper())])
+    assert duplicates.find(copies).kinds == {"normalised": 1}
+    near = Dataset.of([ranked(asked, ESSAY, worse), ranked(asked, ESSAY, worse + " Or so.")])
+    assert list(duplicates.find(near)) == []
+    assert duplicates.near(near).rows == [0]
+
+
+def test_a_preference_is_no_copy_of_the_same_row_without_one() -> None:
+    asked = {"prompt": "How do I reset my password?", "completion": ESSAY}
+    dataset = Dataset.of([asked, ranked(asked["prompt"], ESSAY, "I do not know.")])
+    assert list(duplicates.find(dataset)) == []

@@ -89,3 +89,10 @@ def test_of_many_rows_a_sample_is_looked_at_and_said_to_be_one(
     monkeypatch.setattr(labels, "MOST", 60)
     found = labels.errors(made(*tickets()))
     assert found.hints[0].evidence == "looked at 60 of the 120 rows, drawn at random"
+
+
+def test_rows_that_are_all_alike_are_not_judged_and_a_hint_says_so() -> None:
+    asked = {"delivery": "where is the parcel", "billing": "i did not pay the bill"}
+    pairs = [(f"{asked[label]} {n}?", label) for n in range(9) for label in asked]
+    (hint,) = labels.errors(made(*pairs)).hints
+    assert hint.evidence == "not judged: all rows are near-duplicates of 2; 5 are needed"

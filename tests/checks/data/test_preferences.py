@@ -118,9 +118,10 @@ def test_the_form_of_a_rejected_reply() -> None:
     assert faults(content=None)[0][0] == "content"
 
 
-def test_copies_and_leaks_are_found_by_prompt_and_preferred_reply() -> None:
-    copied = {**clean()[1], "rejected": [{"role": "assistant", "content": "Something else"}]}
-    assert duplicates.find(Dataset.of([*clean(), copied])).kinds == {"exact": 1}
+def test_a_copy_has_both_replies_and_a_leak_the_prompt() -> None:
+    ranked = {**clean()[1], "rejected": [{"role": "assistant", "content": "Something else"}]}
+    assert duplicates.find(Dataset.of([*clean(), ranked])).kinds == {}
+    assert duplicates.find(Dataset.of([*clean(), clean()[1]])).kinds == {"exact": 1}
     train, test = Dataset.of(clean(), split="train"), Dataset.of([clean()[2]], split="test")
     assert leakage.find(train, test).rows == [0]
     unlike = Dataset.of([row("Do you sell teapots?", *["a reply"] * 2)], split="test")

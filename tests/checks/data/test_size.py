@@ -27,6 +27,21 @@ def test_classification_counts_each_class() -> None:
     assert finding.evidence.startswith("class 'x' has 150 examples; 50 more needed")
 
 
+def test_a_slip_of_another_class_is_told_as_one() -> None:
+    data = Dataset.of([e.fields for e in (*dataset(200, "shipping"), *dataset(1, "Shipping"))])
+    (finding,) = size.find(data, task="classification")
+    assert finding.evidence.startswith("class 'Shipping' (a slip of 'shipping'?) has 1 example;")
+
+
+def test_the_least_of_each_class_can_be_set() -> None:
+    data = Dataset.of([e.fields for e in (*dataset(35), *dataset(34, "x"))])
+    (finding,) = size.find(data, task="classification", per_class=35)
+    assert finding.evidence.startswith("class 'x' has 34 examples; 1 more needed")
+    found = size.find(data, task="classification", per_class=34)
+    assert not found
+    assert found.hints[0].evidence.startswith("class 'x' has 34 examples (1 other classes")
+
+
 def test_a_good_size_brings_no_hint() -> None:
     result = size.find(dataset(500), task="style")
     assert not result

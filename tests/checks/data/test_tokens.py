@@ -66,6 +66,24 @@ def test_rows_that_fit_are_silent_and_the_amount_is_a_hint(base: Path) -> None:
     )
 
 
+PAIR = {**row("a", "b"), "rejected": [{"role": "assistant", "content": "c d e f"}]}
+
+
+def test_both_replies_of_a_preference_count_where_both_are_trained_on(base: Path) -> None:
+    result = found(base, PAIR, max_length=8, rejected=True)
+    (finding,) = result
+    assert (finding.row, finding.kind) == (0, "too long")
+    assert finding.evidence.startswith("rejected reply: 9 tokens, 1 over 8: the answer is cut")
+    assert "half the rows, read with each reply, have at most 9 tokens" in hints(result)
+    assert "15 tokens an epoch, 7 of them learnt; 2 epochs: 30 tokens" in hints(result)
+
+
+def test_a_rejected_reply_counts_for_nothing_elsewhere(base: Path) -> None:
+    result = found(base, PAIR, max_length=8)
+    assert not result
+    assert "6 tokens an epoch, 2 of them learnt" in hints(result)
+
+
 def test_the_price_is_that_of_all_epochs(base: Path) -> None:
     told = hints(found(base, row("a", "b"), price_per_million=1e6))
     assert "6 tokens an epoch, 2 of them learnt; 2 epochs, about $12.00 at $1,000,000.00" in told

@@ -56,17 +56,17 @@ train.jsonl -> clean/train.jsonl
   rows out          31
   33 carriage returns at line ends left out
   checked: format 0, pii 0, secrets 0, labels 0, duplicates 0
-  left for you: 1 row set aside in clean/train.rejected.jsonl; line 33: not
-    JSON: invalid control character; is the row cut off? (line 33, character 6
-    of the row)
+  left for you: 1 row set aside in clean/train.aside.jsonl; line 33: not JSON:
+    invalid control character; is the row cut off? (line 33, character 6 of the
+    row)
   each change: clean/train.fix.csv
 next: pytest suites/data --train-data clean/train.jsonl
 """
     )
     assert tunegate("clean/train.jsonl", "-o", "again/train.jsonl") == 0
     assert Path("again/train.jsonl").read_bytes() == Path("clean/train.jsonl").read_bytes()
-    assert Path("clean/train.rejected.jsonl").read_bytes() == b'{"cut\r\n'
-    assert not Path("again/train.rejected.jsonl").exists()
+    assert Path("clean/train.aside.jsonl").read_bytes() == b'{"cut\r\n'
+    assert not Path("again/train.aside.jsonl").exists()
 
 
 def test_a_table_comes_out_as_chat_rows(here: Path, capsys: Out) -> None:
@@ -74,7 +74,7 @@ def test_a_table_comes_out_as_chat_rows(here: Path, capsys: Out) -> None:
     (here / "t.csv").write_text("text,team\n" + "\n".join(lines))
     assert tunegate("t.csv", "-o", "t.jsonl", "--columns", "prompt=text,reply=team") == 1
     assert read(here / "t.jsonl")[0] == row(prompts(1)[0], system="")
-    assert (here / "t.rejected.csv").read_text() == "text,team\ntoo,many,fields\n"
+    assert (here / "t.aside.csv").read_text() == "text,team\ntoo,many,fields\n"
     assert "a table became chat messages: text as prompt, team as reply" in capsys.readouterr().out
 
 

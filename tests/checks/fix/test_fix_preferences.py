@@ -42,3 +42,11 @@ def test_what_was_fixed_is_left_byte_for_byte(tmp_path: Path) -> None:
     again = fix(once, tmp_path / "again")
     assert again.jobs[0].out.read_bytes() == once.read_bytes()
     assert again.works[0].changes == []
+
+
+def test_ranked_replies_are_all_kept_and_their_copies_go(tmp_path: Path) -> None:
+    (asked,) = prompts(1)
+    rows = [{"prompt": asked, "chosen": "Ask the desk.", "rejected": r} for r in ("No.", "Later.")]
+    done = fix(write(tmp_path / "train.jsonl", [*rows, rows[0]]), tmp_path / "clean")
+    kept = [row["rejected"][0]["content"] for row in read(done.jobs[0].out)]
+    assert kept == ["No.", "Later."]

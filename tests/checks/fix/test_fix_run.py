@@ -53,7 +53,7 @@ def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
     against = fix(write(folder / "train.jsonl", train), folder / "clean").jobs[0].out
     done = fix(source, folder / "clean", [against])
     (work,), (job,) = done.works, done.jobs
-    kept, aside = read(job.out), job.files()["rejected"]
+    kept, aside = read(job.out), job.files()["aside"]
     changes = table(done)
 
     # Rows in = rows out + dropped + set aside, and the diff says of each why.
@@ -83,7 +83,7 @@ def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     source = write(tmp_path / "train.jsonl", DIRTY)
     for name in "ab":
         fix(source, tmp_path / name)
-    for file in ("train.jsonl", "train.fix.csv", "train.rejected.jsonl"):
+    for file in ("train.jsonl", "train.fix.csv", "train.aside.jsonl"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
@@ -105,7 +105,7 @@ def test_no_personal_data_in_the_diff_even_where_redaction_is_off(tmp_path: Path
         text = done.jobs[0].files()["diff"].read_text("utf-8") + "\n".join(done.lines())
         assert not any(secret in text for secret in (EMAIL, CPF, CPF[:7], "correio"))
         assert "dropped" in text
-    assert stat_mode(done.jobs[0].files()["rejected"]) == 0o600
+    assert stat_mode(done.jobs[0].files()["aside"]) == 0o600
 
 
 def stat_mode(path: Path) -> int:
@@ -157,7 +157,7 @@ def test_rows_set_aside_are_as_they_stood(tmp_path: Path) -> None:
     """Of one that could not be put right no half of the repairs is kept."""
     lines = ['{"instruction": "é",  "output": ""}', '{"messages":[{"role":"User","content":"a"}]}']
     done = fix(write(tmp_path / "t.jsonl", [*lines, row("x")]), tmp_path / "out")
-    assert done.jobs[0].files()["rejected"].read_text("utf-8").splitlines() == lines
+    assert done.jobs[0].files()["aside"].read_text("utf-8").splitlines() == lines
     assert read(done.jobs[0].out) == [row("x")]
 
 
@@ -166,7 +166,7 @@ def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
     path = tmp_path / "all.json"
     path.write_text(json.dumps([row(CLEAN[0]), *bad], indent=2))
     done = fix(path, tmp_path / "out")
-    lines = done.jobs[0].files()["rejected"].read_text("utf-8").splitlines()
+    lines = done.jobs[0].files()["aside"].read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == bad
 
 

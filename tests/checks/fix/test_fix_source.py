@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
+from tunegate.project import ConfigError
 from tunegate_checks.fix.source import Source, _json, read
 
 LINES = [
@@ -18,7 +19,7 @@ LINES = [
     b"",
     b" \r",
     b'{"cut',
-    b"{\xff\xfe",
+    b"{\xff\x81",  # in no encoding that is known here: broken, not foreign
     b"[]",
     b'"x"',
     b'{"messages": []}',
@@ -86,3 +87,11 @@ def test_a_file_without_one_row_is_refused(tmp_path: Path, data: bytes, why: str
     with pytest.raises(ValueError, match="nothing was written") as caught:
         read(path)
     assert why in str(caught.value)
+
+
+def test_a_file_in_latin1_is_refused_whole(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    text = "".join(json.dumps(row(t), ensure_ascii=False) + "\n" for t in ("one", "está", "não"))
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"of line 2 \(E1\) .*\n  iconv -f latin1"):
+        read(path)

@@ -1,0 +1,17 @@
+"""What must not stand in a text that is committed: personal data, keys, what looks like one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import secrets
+from .personal import spans
+
+
+def places(text: str) -> Iterator[tuple[str, int]]:
+    """Yield kind and place (of its first character, from 0) of all that is private in a text.
+
+    The entry point `tunegate.private`: `tunegate` asks it before it writes what somebody said.
+    """
+    for span in [*spans(text), *secrets.spans(text), *secrets.hints(text)]:
+        yield span.kind, span.start

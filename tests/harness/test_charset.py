@@ -1,0 +1,93 @@
+"""Files in Latin-1 or Windows-1252 are told once; UTF-8, and one broken line in it, are not."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.charset import check_charset, wrong
+from tunegate.cli import main
+from tunegate.dataset import Dataset
+from tunegate.project import ConfigError
+
+PORTUGUESE = "pergunta,fila\nonde está meu pedido?,entrega\nnão recebi nada,entrega\n"
+COLUMNS = {"prompt": "pergunta", "reply": "fila"}
+
+
+def jsonl(*prompts: str) -> str:
+    rows = [
+        [{"role": "user", "content": p}, {"role": "assistant", "content": "a"}] for p in prompts
+    ]
+    return "".join(json.dumps({"messages": r}, ensure_ascii=False) + "\n" for r in rows)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_utf8_is_never_refused(text: str) -> None:
+    assert wrong(text.encode()) is None
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise(data: bytes) -> None:
+    found = wrong(data)
+    assert found is None or all(part.isprintable() for part in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (PORTUGUESE, "latin-1", "byte 9 of line 2 (E1) is not UTF-8, nor is 1 more line; the file "
+         "is likely Latin-1: iconv -f latin1 -t utf-8 IN > OUT"),
+        (PORTUGUESE.replace("nada", "“nada”"), "cp1252", "is likely Windows-1252: iconv -f cp1252"),
+    ],
+)  # fmt: skip
+def test_a_table_is_one_problem(text: str, code: str, says: str) -> None:
+    dataset = Dataset.parse(text.encode(code), columns=COLUMNS)
+    (problem,) = dataset.problems
+    assert (len(dataset), problem.line, problem.kind, problem.hint) == (0, 2, "encoding", False)
+    assert says in problem.evidence
+
+
+def test_json_lines_are_one_problem() -> None:
+    text = jsonl("where?", "está?", *["não"] * 40)
+    (problem,) = Dataset.parse(text.encode("latin-1")).problems
+    assert problem.line == 2
+    assert "nor are 40 more lines" in problem.evidence
+    assert Dataset.parse(text.encode()).problems == ()
+
+
+def test_broken_lines_among_utf8_are_told_one_by_one() -> None:
+    good = jsonl(*["não é, está aí"] * 40).encode()
+    bad = jsonl("está?", "não").encode("latin-1")
+    dataset = Dataset.parse(good + bad)
+    assert len(dataset) == 40
+    assert [p.line for p in dataset.problems] == [41, 42]
+
+
+def test_the_command_that_it_names_mends_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "my tickets.csv"
+    path.write_bytes(PORTUGUESE.encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        check_charset(path)
+    command = str(caught.value).splitlines()[1]
+    assert shlex.split(command)[-1] == str(tmp_path / "my tickets.utf8.csv")
+    if shutil.which("iconv"):
+        subprocess.run(command, shell=True, check=True)
+        assert (tmp_path / "my tickets.utf8.csv").read_text("utf-8") == PORTUGUESE
+        check_charset(tmp_path / "my tickets.utf8.csv")
+
+
+def test_such_a_file_is_not_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_bytes(jsonl("está?", "não").encode("latin-1"))
+    assert main(["split", str(path), "-o", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "iconv -f latin1" in told
+    assert "tunegate fix" not in told
+    assert not (tmp_path / "out").exists()
