@@ -11,7 +11,7 @@ from ..score import wilson
 from .charts import bar
 from .gather import Found, Json
 from .page import ModelRow, ScoreRow, Scores, Tone
-from .words import by_file, few, minute, named
+from .words import by_file, ended, few, minute, named
 
 Note = dict[str, Any]
 NEVER = "Never judged: no session of the model suite has left a scorecard."
@@ -43,7 +43,7 @@ def _about(found: Found, card: Json) -> str:
         model = "a model that is not this run's"
     gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
     n, digest = card["test"]["n"], str(card["test"]["digest"])[:12]
-    return f"{minute(card['made'])}, {model} on {n:,} test rows ({digest}). Gate {gate}."
+    return ended(f"{minute(card['made'])}, {model} on {n:,} test rows ({digest}). Gate {gate}")
 
 
 def _row(note: Note) -> ScoreRow:

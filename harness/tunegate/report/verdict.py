@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from ..models import Candidate
 from ..promotion import Refused, vet
 from ..registry import standing
+from ..render import score_line
 from .gather import Found, Json
 from .page import Link, Pairs, Tone, Verdict
 from .standing import before, in_force
-from .words import local, minute, named, plain
+from .words import ended, local, minute, named, plain
 
 
 def verdict(found: Found, chain: Sequence[Link]) -> Verdict:
@@ -51,10 +52,19 @@ def why_not(found: Found) -> str:
     if card is None:
         return f"No model suite has judged it: pytest suites/model --model {spec}."
     if card["gate"] != "open":
-        return f"The model suite closed the gate: {card['gate']}."
+        return ended(f"The model suite closed the gate: {closed_by(card)}")
     if refused := _refused(found, card):
-        return f"The gate is open, and a promotion would be refused: {refused}."
+        return ended(f"The gate is open, and a promotion would be refused: {refused}")
     return "The gate is open, and nobody has promoted it."
+
+
+def closed_by(card: Json) -> str:
+    """Say which scores missed their limits; where it was none of them, what the gate said."""
+    missed = [n for n in card.get("missed", []) if not n["held"] and n.get("value") is not None]
+    lines = [score_line(note) for note in missed]
+    told = [f"{name} is {value}, the limit {limit}" for name, value, _, limit, _ in lines]
+    more = [f"{len(told) - 3} more"] if len(told) > 3 else []
+    return "; ".join([*told[:3], *more]) or str(card["gate"])
 
 
 def _refused(found: Found, card: Json) -> str:
@@ -77,9 +87,9 @@ def _warnings(found: Found, chain: Sequence[Link], promoted: bool) -> Iterator[s
         several = "s of the chain do" if len(broken) > 1 else " of the chain does"
         yield f"{len(broken)} link{several} not verify: {', '.join(broken)}."
     if promoted and found.card is not None and found.card["gate"] != "open":
-        yield f"A later session of the model suite closed the gate: {found.card['gate']}."
+        yield ended(f"A later session of the model suite closed the gate: {closed_by(found.card)}")
     if word := found.record["figures"].get("word"):
-        yield f"{str(word)[:1].upper()}{str(word)[1:]}."
+        yield ended(f"{str(word)[:1].upper()}{str(word)[1:]}")
 
 
 def _facts(found: Found, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:

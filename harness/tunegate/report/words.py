@@ -25,6 +25,11 @@ def named(spec: str, root: Path) -> str:
     return f"{scheme}{Path(place).name if outside else place}{mark}{query}"
 
 
+def ended(text: str) -> str:
+    """Return a sentence with the full stop that it may have already."""
+    return text if text.endswith(".") else f"{text}."
+
+
 def plain(value: Any) -> str:
     """Return a setting or figure as text: 0.004, 3,000, none, yes; a list by its members."""
     if value is None or isinstance(value, bool):
