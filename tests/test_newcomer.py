@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def test_the_commands_of_the_readme_work_in_a_project(
             shorten(tmp_path / "tunegate.toml", triage / "base")
     assert any("gate      open" in text for text in printed.values())
     assert "promote   production" in printed["tunegate history"]
+    assert "Promoted: production" in printed["tunegate report"]
 
 
 def shorten(config: Path, base: Path) -> None:
@@ -80,6 +82,7 @@ def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) ->
     pip = "-m pip --quiet --disable-pip-version-check"
     run(f".venv/bin/python {pip} wheel --no-deps -w {tmp_path} .", clone)
     wheel = next(tmp_path.glob("tunegate-*.whl"))
+    assert "tunegate/report/page.html" in zipfile.ZipFile(wheel).namelist()
     run(f"{sys.executable} -m venv env", tmp_path)
     run(f"env/bin/python {pip} install -c {clone / 'constraints.txt'} {wheel}", tmp_path)
 

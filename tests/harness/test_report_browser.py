@@ -18,9 +18,9 @@ QUIET = "--headless --no-sandbox --disable-gpu --disable-background-networking -
 
 def shown(page: Path) -> tuple[str, str]:
     """Return the page as the browser understood it, and what it had to say of it."""
-    profile = f"--user-data-dir={page.parent / 'profile'}"
+    options = [f"--user-data-dir={page.parent / 'profile'}", "--enable-logging=stderr"]
     done = subprocess.run(
-        [str(BROWSER), *QUIET.split(), profile, "--enable-logging=stderr", "--dump-dom", page.as_uri()],
+        [str(BROWSER), *QUIET.split(), *options, "--dump-dom", page.as_uri()],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     return done.stdout, "\n".join(ln for ln in done.stderr.splitlines() if "CONSOLE" in ln)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,12 +98,7 @@ def curves(
     readings: Iterable[Reading], beyond: Iterable[Reading], kept: float | None, width: int
 ) -> Chart | None:
     """Draw the losses over the steps; None where there are not two readings of any of them."""
-    series = [
-        (key, apart, points)
-        for key in NAMES
-        for apart, found in ((False, readings), (True, beyond))
-        if (points := thinned(_points(found, key)))
-    ]
+    series = [s for key in NAMES for s in _series(key, readings, beyond)]
     known = [p for _, _, points in series for p in points]
     if len(known) < 2:
         return None
@@ -122,6 +117,17 @@ def curves(
         width, 300, box, marks, tuple((y.place(t), f"{t:g}") for t in y.ticks), lines, at, y.log,
         f"{told}. The axis of the loss is {scale}.",
     )  # fmt: skip
+
+
+def _series(
+    key: str, readings: Iterable[Reading], beyond: Iterable[Reading]
+) -> Iterator[tuple[str, bool, list[Point]]]:
+    """Yield the curve up to what was kept, then what came after, from where the first one ends."""
+    before, after = (thinned(_points(found, key)) for found in (readings, beyond))
+    if before:
+        yield key, False, before
+    if after:
+        yield key, True, [*before[-1:], *after]
 
 
 def _points(readings: Iterable[Reading], key: str) -> list[Point]:

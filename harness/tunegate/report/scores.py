@@ -41,7 +41,9 @@ def _about(found: Found, card: Json) -> str:
     model = "the run's model" if which == "model" else f"checkpoint {which}"
     if not which:
         model = "a model that is not this run's"
-    gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
+    # Troubles are listed apart; an older scorecard has none, nor one that all tests passed.
+    gate = "closed" if card.get("troubles") else f"closed: {card['gate']}"
+    gate = "open" if card["gate"] == "open" else gate
     n, digest = card["test"]["n"], str(card["test"]["digest"])[:12]
     return ended(f"{minute(card['made'])}, {model} on {n:,} test rows ({digest}). Gate {gate}")
 

@@ -25,11 +25,11 @@ def verdict(found: Found, chain: Sequence[Link]) -> Verdict:
     elif card["gate"] != "open":
         tone, headline = "bad", "Not promoted: the gate is closed"
     else:
-        headline = "Not promoted"
+        headline = "Not promoted any more" if before(found) else "Not promoted"
     warnings = tuple(_warnings(found, chain, promoted=bool(now)))
     if found.broken or any(link.holds is False for link in chain):
         tone = "bad"
-    said = tuple(_sentences(found)) + (() if now else (why_not(found),))
+    said = (*_sentences(found), *([] if now else [why_not(found)]))
     return Verdict(tone, headline, said, warnings, tuple(_facts(found, chain)))
 
 
@@ -55,6 +55,8 @@ def why_not(found: Found) -> str:
         return ended(f"The model suite closed the gate: {closed_by(card)}")
     if refused := _refused(found, card):
         return ended(f"The gate is open, and a promotion would be refused: {refused}")
+    if before(found):
+        return "The gate is open: it could be promoted again."
     return "The gate is open, and nobody has promoted it."
 
 
