@@ -159,9 +159,11 @@ def test_a_broken_registry_promotes_nothing(promoted: Project) -> None:
 
 
 def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
-    state = State(promoted.root)
+    state, page = State(promoted.root), promoted.run / "report.html"
+    page.write_text("a row")
     for path in (state.folder / "snapshots").iterdir():
         purge(state, path.stem)
+    assert not page.exists()  # it may show what was purged
     promoted.write("test.jsonl", "")
     text = words(report(promoted))
     assert text.count("the snapshot is not kept any more (purged?)") == 3

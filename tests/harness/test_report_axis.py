@@ -38,6 +38,7 @@ def test_ticks_are_round_ascend_evenly_and_hold_all(ends: list[float], about: in
         (0.93, 0.99, [0.92, 0.94, 0.96, 0.98, 1.0]),
         (-0.1, 0.25, [-0.1, 0.0, 0.1, 0.2, 0.3]),
         (5, 5, [4.5, 5.0, 5.5]),
+        (0, 5e-324, [-0.1, -0.05, 0.0, 0.05, 0.1]),
     ],
 )
 def test_ticks_as_a_person_would_choose_them(

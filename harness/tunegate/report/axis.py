@@ -59,8 +59,10 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     """
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"no axis from {low} to {high}")
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value: room on both sides
-        low, high = low - (abs(low) or 1.0) / 10, high + (abs(high) or 1.0) / 10
+    size = max(abs(low), abs(high))
+    size = size if size > 1e-100 else 1.0  # what is less is nothing
+    if high - low <= 1e-9 * size:  # one value: room on both sides
+        low, high = low - size / 10, high + size / 10
     digit, power = _step((high - low) / about)
     step = float(f"{digit}e{power}")
     first, last = math.floor(low / step), math.ceil(high / step)
