@@ -252,3 +252,15 @@ def test_a_mistake_is_one_line(
     err = capsys.readouterr().err
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["run.json", "receipt.json", "scorecards/*.json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_file_that_cannot_be_read_is_named(
+    promoted: Project, name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    (path,) = promoted.left(name)
+    path.write_text(text)
+    monkeypatch.chdir(promoted.root)
+    assert main(["report"]) == 2
+    assert f"{path} is not what tunegate wrote there" in capsys.readouterr().err

@@ -19,6 +19,13 @@ from ..splits import locate
 from ..state import State
 
 Json = dict[str, Any]
+# What a report cannot do without, by file. Whether it is what was sealed is said in the chain.
+RECORD = {"model", "digest", "figures"}
+RECEIPT = {"tests", "data", "limits", "made", "removed", "versions"}
+CARD = {
+    *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
+    *("predictions", "baseline", "incumbent"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +65,32 @@ def gather(root: Path, name: str, scorecard: str = "") -> Found:
         run = runs.find(state, name.removeprefix("run:"))
     except RunUnknown as error:
         raise ConfigError(str(error)) from None
-    record, receipt = _read(run.folder / "run.json"), run.folder / "receipt.json"
+    record, receipt = _read(run.folder / "run.json", RECORD), run.folder / "receipt.json"
     cards = _cards(run)
     card = _chosen(cards, scorecard, run)
     entries, broken = _entries(root)
     test = _test(config, run, card)
     return Found(
-        root, run, record, _read(receipt) if receipt.is_file() else None, card, cards,
+        root, run, record, _read(receipt, RECEIPT) if receipt.is_file() else None, card, cards,
         entries, broken, config, test, _predictions(record, card, test, state),
     )  # fmt: skip
 
 
-def _read(path: Path) -> Json:
-    """Read a file as it stands, its seal set aside."""
+def _read(path: Path, needed: set[str]) -> Json:
+    """Read a file as it stands, its seal set aside; raises ConfigError for what is no such file."""
     try:
-        value: Json = json.loads(path.read_bytes())
-        value.pop("seal", None)
-    except (ValueError, AttributeError):
-        raise ConfigError(f"{path} is not what tunegate wrote there: it cannot be read") from None
-    return value
+        value = json.loads(path.read_bytes())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not needed <= value.keys():
+        raise ConfigError(f"{path} is not what tunegate wrote there: it cannot be read")
+    return {key: v for key, v in value.items() if key != "seal"}
 
 
 def _cards(run: Run) -> dict[Path, Json]:
     """Return the scorecards by path, the newest last."""
     paths = (run.folder / "scorecards").glob("*.json")
-    return {path: _read(path) for path in sorted(paths, key=lambda p: p.stat().st_mtime_ns)}
+    return {path: _read(path, CARD) for path in sorted(paths, key=lambda p: p.stat().st_mtime_ns)}
 
 
 def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:
