@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,7 @@ def test_the_commands_of_the_readme_work_in_a_project(
             shorten(tmp_path / "tunegate.toml", triage / "base")
     assert any("gate      open" in text for text in printed.values())
     assert "promote   production" in printed["tunegate history"]
+    assert "Promoted: production" in printed["tunegate report"]
 
 
 def shorten(config: Path, base: Path) -> None:
@@ -93,6 +95,7 @@ def shorten(config: Path, base: Path) -> None:
 def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) -> None:
     run(f".venv/bin/python {PIP} wheel --no-deps -w {tmp_path} .", clone)
     wheel = next(tmp_path.glob("tunegate-*.whl"))
+    assert "tunegate/report/page.html" in zipfile.ZipFile(wheel).namelist()
     run(f"{sys.executable} -m venv env", tmp_path)
     constraints = clone / "constraints.txt"
     run(f"env/bin/python {PIP} install --no-compile -c {constraints} {wheel}", tmp_path)

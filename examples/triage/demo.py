@@ -92,6 +92,7 @@ def main() -> None:
     console.print(f"  Data suite and training took {data:.0f} s, the model suite {model:.0f} s.")
     console.print("\n[bold]Try next[/bold]")
     console.print("  make demo                         again: only what changed is done again")
+    console.print("  tunegate report                   all of it on one HTML page")
     console.print("  pytest suites/data -v             every check by its name")
     console.print("  put an e-mail address into examples/triage/data/train.jsonl, and make demo")
     console.print("  tunegate init, in your own project: the suites, yours to edit")

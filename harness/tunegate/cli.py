@@ -11,7 +11,7 @@ from typing import Any
 from . import __version__
 from .project import ConfigError
 
-OWN = ("init", "split", "accept", "resume", "rollback", "history", "failures", "purge")
+OWN = ("init", "split", "accept", "resume", "rollback", "history", "failures", "report", "purge")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -63,6 +63,8 @@ class Judging:
             "inventory": verdict.inventory.tests,
             "removed": verdict.inventory.removed,
             "scores": scorecard.scores(session.tally),
+            "missed": scorecard.missed(session.tally),
+            "troubles": dict(session.tally.troubles),
             "predictions": _summary(session, "candidate"),
             "baseline": _summary(session, "baseline"),
             "incumbent": _summary(session, "incumbent"),

@@ -35,6 +35,8 @@ def purge(state: State, beginning: str) -> tuple[Path, int]:
     removed += jury.forget(state)
     matches[0].unlink()
     (state.folder / seen.FILE).unlink(missing_ok=True)  # findings can show the text of a row
+    for page in state.runs.glob("*/report.html"):  # as can a report, which is made anew in seconds
+        page.unlink()
     return matches[0], removed
 
 

@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -91,15 +91,20 @@ class Registry:
         return self.append("rollback", alias, {**keep, "from": stack[-1].get("run")}, why)
 
     def _stack(self, alias: str) -> list[Entry]:
-        stack: list[Entry] = []
-        for entry in self.entries():
-            if entry["alias"] != alias:
-                continue
-            if entry["action"] == "rollback":
-                stack.pop()
-            else:
-                stack.append(entry)
-        return stack
+        return standing(self.entries(), alias)
+
+
+def standing(entries: Iterable[Entry], alias: str) -> list[Entry]:
+    """Return the promotions of an alias that were not rolled back; it stands on the last one."""
+    stack: list[Entry] = []
+    for entry in entries:
+        if entry["alias"] != alias:
+            continue
+        if entry["action"] == "rollback":
+            stack.pop()
+        else:
+            stack.append(entry)
+    return stack
 
 
 def who() -> str:

@@ -86,7 +86,7 @@ def summary(
     if scores := [note for note in notes if note.get("value") is not None]:
         yield "scores", scores_table(scores)
     hints: dict[str, list[str]] = {}
-    for (name, hint), splits in _told(notes, verbose).items():
+    for (name, hint), splits in told(notes, verbose).items():
         hints.setdefault(f"{name} of {', '.join(splits)}" if splits else name, []).append(hint)
     most = MORE if verbose else HINTS
     lines = [line for whose, told in hints.items() for line in _hints(whose, told, most)]
@@ -94,16 +94,16 @@ def summary(
         yield "hints", lines
 
 
-def _told(
-    notes: Sequence[Mapping[str, Any]], verbose: bool
+def told(
+    notes: Sequence[Mapping[str, Any]], verbose: bool = False
 ) -> dict[tuple[str, str], dict[str, None]]:
     """Return each hint of each check once, with the splits that it is about."""
-    told: dict[tuple[str, str], dict[str, None]] = {}
+    found: dict[tuple[str, str], dict[str, None]] = {}
     for note in notes:
         for hint in [*note.get("hints", ()), *(note.get("idle", ()) if verbose else ())]:
-            splits = told.setdefault((str(note["name"]), hint), {})
+            splits = found.setdefault((str(note["name"]), hint), {})
             splits |= {note["split"]: None} if note["split"] else {}
-    return told
+    return found
 
 
 def _idle(passed: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:

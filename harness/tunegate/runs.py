@@ -106,7 +106,15 @@ class Run:
     @property
     def curves(self) -> list[dict[str, float]]:
         """The readings of `curves.jsonl`, which a trainer may write; a line cut short ends them."""
-        path = self.folder / "curves.jsonl"
+        return self._readings("curves.jsonl")
+
+    @property
+    def curves_beyond(self) -> list[dict[str, float]]:
+        """The readings after the weights that were kept, where a trainer went on from them."""
+        return self._readings("curves-beyond.jsonl")
+
+    def _readings(self, name: str) -> list[dict[str, float]]:
+        path = self.folder / name
         readings: list[dict[str, float]] = []
         for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
             try:
@@ -132,19 +140,32 @@ class Run:
 
     def verify(self) -> None:
         """Raise SealBroken unless a gate opened on exactly the bytes that this run holds."""
-        receipt, plan = self.receipt, self.plan
+        self.verify_receipt()
+        self.verify_plan()
+        for split in ("train", "validation"):
+            self.verify_data(split)
+
+    def verify_receipt(self) -> None:
+        """Raise SealBroken unless the receipt is this run's."""
+        receipt = self.receipt
         if self.finished and self.record["receipt"] != digest_of(receipt):
             raise SealBroken(f"{self.folder}: the receipt is not the one this run was trained on")
         if receipt["run"] != self.id:
             raise SealBroken(f"{self.folder}: the receipt is that of run {receipt['run']}")
-        if run_id(plan) != self.id:
+
+    def verify_plan(self) -> None:
+        """Raise SealBroken unless data, configuration, base and seed are those of the run's id."""
+        if run_id(self.plan) != self.id:
             raise SealBroken(f"{self.folder / 'intent.json'} was changed since the gate opened")
-        for split, path in (("train", plan.train), ("validation", plan.validation)):
-            digest = receipt["data"].get(split, {}).get("digest")
-            if digest != (path and path.stem):
-                raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
-            if digest:
-                self._whole(split)
+
+    def verify_data(self, split: str) -> None:
+        """Raise SealBroken unless the receipt is about this split, and its snapshot is whole."""
+        path: Path | None = getattr(self.plan, split)
+        digest = self.receipt["data"].get(split, {}).get("digest")
+        if digest != (path and path.stem):
+            raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
+        if digest:
+            self._whole(split)
 
     def data(self, split: str) -> Dataset:
         """Read the snapshot of a split that the plan names; raises ValueError if it was changed."""

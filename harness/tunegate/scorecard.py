@@ -21,6 +21,16 @@ def scores(tally: Tally) -> list[dict[str, Any]]:
     ]
 
 
+def missed(tally: Tally) -> list[dict[str, Any]]:
+    """Return every score of the tests that failed, and what else did not hold in them."""
+    return [
+        {"test": nodeid, **judgement}
+        for nodeid, judgements in tally.failed.items()
+        for judgement in judgements
+        if "value" in judgement or not judgement["held"]
+    ]
+
+
 def summary(predictions: Predictions, rule: Rule = exact) -> dict[str, Any]:
     """Return how many answers of a model were right, by the rule that labels are read by."""
     return {

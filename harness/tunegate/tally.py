@@ -17,6 +17,9 @@ class Tally:
     """Fed with each report on the controller; a test counts as passed by its passed call alone."""
 
     passed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # node id: judgements
+    failed: dict[str, list[dict[str, Any]]] = field(
+        default_factory=dict
+    )  # the same of a failed call
     troubles: dict[str, str] = field(default_factory=dict)  # node id: what kept it from passing
     digests: set[tuple[str, str]] = field(default_factory=set)  # (split, digest) that tests judged
     unmeasurable: set[str] = field(default_factory=set)
@@ -24,13 +27,15 @@ class Tally:
     def add(self, report: pytest.TestReport) -> None:
         """Count one report. Under --setup-plan setups pass, so only calls count as passed."""
         notes: list[Any] = [value for key, value in report.user_properties if key == PROPERTY]
+        judgements = [j for note in notes for j in note.get("judgements", [])]
         if trouble := _trouble(report):
             self.troubles.setdefault(report.nodeid, trouble)
+            if report.when == "call":
+                self.failed[report.nodeid] = judgements
             if any(note.get("unmeasurable") for note in notes):
                 self.unmeasurable.add(report.nodeid)
         # A subtest that passed is not its test that passed.
         elif report.when == "call" and not hasattr(report, "context"):
-            judgements = [j for note in notes for j in note.get("judgements", [])]
             self.passed[report.nodeid] = judgements
             self.digests |= {tuple(d) for note in notes for d in note.get("digests", [])}
 

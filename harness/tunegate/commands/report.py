@@ -1,0 +1,33 @@
+"""Write one run as one HTML page: verdict, scores, data suite, training, chain of digests."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..project import ConfigError, here
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE",
+                        help="default: report.html in the run's folder")  # fmt: skip
+    parser.add_argument("--scorecard", default="", metavar="DIGEST", help="default: the newest")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the page, readable by its owner alone: it can show text of rows."""
+    from datetime import UTC, datetime
+
+    from ..files import write_whole
+    from ..report.html import html
+    from ..report.make import make
+
+    found, page = make(here(), args.run, args.scorecard, datetime.now(UTC))
+    out: Path = args.out or found.run.folder / "report.html"
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
+    write_whole(out, html(page), mode=0o600)
+    print(f"run {page.run}: {page.verdict.headline}")
+    print(out)

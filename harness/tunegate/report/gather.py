@@ -1,0 +1,134 @@
+"""What a report is made of, read from the run, its scorecards, the registry and the cache."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import runs
+from ..config import Config, load
+from ..dataset import Dataset
+from ..predict import recall
+from ..predictions import Predictions
+from ..project import ConfigError
+from ..registry import Entry, Registry, RegistryBroken
+from ..runs import Run, RunUnknown
+from ..splits import locate
+from ..state import State
+
+Json = dict[str, Any]
+# What a report cannot do without, by file. Whether it is what was sealed is said in the chain.
+RECORD = {"model", "digest", "figures"}
+RECEIPT = {"tests", "data", "limits", "made", "removed", "versions"}
+CARD = {
+    *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
+    *("predictions", "baseline", "incumbent"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All there is about a run, as it stands in the files: `chain` says what of it verifies.
+
+    `card` is the scorecard that is reported on, `cards` are all of them, by path.
+    """
+
+    root: Path
+    run: Run
+    record: Json
+    receipt: Json | None
+    card: Json | None
+    cards: dict[Path, Json]
+    entries: list[Entry]
+    broken: str  # why the registry cannot be believed; "" where it can
+    config: Config
+    test: Dataset | None
+    predictions: Predictions | None
+
+    def of(self, model_digest: str) -> str:
+        """Return which of the run's models has this digest: `model`, or a checkpoint's name."""
+        kept: Json = self.record.get("checkpoints", {})
+        names = {one["digest"]: name for name, one in kept.items()}
+        return "model" if model_digest == self.record["digest"] else names.get(model_digest, "")
+
+
+def gather(root: Path, name: str, scorecard: str = "") -> Found:
+    """Read everything about a run (`latest`, an id or its beginning).
+
+    `scorecard` is the beginning of the digest of one; without it the newest is taken. Raises
+    ConfigError where there is no such run or scorecard, or where a file cannot be read.
+    """
+    state, config = State(root), load(root)
+    try:
+        run = runs.find(state, name.removeprefix("run:"))
+    except RunUnknown as error:
+        raise ConfigError(str(error)) from None
+    record, receipt = _read(run.folder / "run.json", RECORD), run.folder / "receipt.json"
+    cards = _cards(run)
+    card = _chosen(cards, scorecard, run)
+    entries, broken = _entries(root)
+    test = _test(config, run, card)
+    return Found(
+        root, run, record, _read(receipt, RECEIPT) if receipt.is_file() else None, card, cards,
+        entries, broken, config, test, _predictions(record, card, test, state),
+    )  # fmt: skip
+
+
+def _read(path: Path, needed: set[str]) -> Json:
+    """Read a file as it stands, its seal set aside; raises ConfigError for what is no such file."""
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not needed <= value.keys():
+        raise ConfigError(f"{path} is not what tunegate wrote there: it cannot be read")
+    return {key: v for key, v in value.items() if key != "seal"}
+
+
+def _cards(run: Run) -> dict[Path, Json]:
+    """Return the scorecards by path, the newest last."""
+    paths = (run.folder / "scorecards").glob("*.json")
+    return {path: _read(path, CARD) for path in sorted(paths, key=lambda p: p.stat().st_mtime_ns)}
+
+
+def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:
+    if not wanted:
+        return next(reversed(cards.values()), None)
+    fits = [path for path in cards if path.stem.startswith(wanted[: len(path.stem)])]
+    if len(fits) != 1:
+        there = ", ".join(path.stem for path in cards) or "none"
+        raise ConfigError(
+            f"{wanted!r} fits {len(fits)} scorecards of run {run.id}; there are: {there}"
+        )
+    return cards[fits[0]]
+
+
+def _entries(root: Path) -> tuple[list[Entry], str]:
+    try:
+        return Registry(root).entries(), ""
+    except RegistryBroken as error:
+        return [], str(error)
+
+
+def _test(config: Config, run: Run, card: Json | None) -> Dataset | None:
+    """Return the test data that was judged on: its snapshot, else the configured file."""
+    digest = card["test"]["digest"] if card else None
+    if not digest:
+        return None
+    try:
+        if run.state.snapshot_path(digest).is_file():
+            return run.state.snapshot(digest, "test", run.plan.columns)
+        found = locate(config, run.state.root, {}, run.state.root).get("test")
+    except (ConfigError, OSError, ValueError):
+        return None
+    return found if found.digest == digest else None
+
+
+def _predictions(
+    record: Json, card: Json | None, test: Dataset | None, state: State
+) -> Predictions | None:
+    if card is None or test is None or not (state.folder / "answers.sqlite").is_file():
+        return None
+    return recall(str(record["model"]), card["model_digest"], test, state)

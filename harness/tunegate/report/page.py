@@ -1,0 +1,149 @@
+"""What a report shows: frozen values, all of them text as it is read, or places on a drawing.
+
+Where a part has nothing to show, a sentence that says why stands in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .charts import Bar, Chart
+
+Tone = Literal["good", "bad", "plain"]
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reader must know who reads nothing else."""
+
+    tone: Tone
+    headline: str
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    facts: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One judged score; `outcome` says whether it held its limit."""
+
+    name: str
+    value: str
+    interval: str
+    limit: str
+    n: str
+    errors: str
+    tone: Tone
+    outcome: str
+    signature: str
+    test: str
+    hints: tuple[str, ...]
+    bar: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model on all test rows: how many of its answers were right."""
+
+    role: str
+    model: str
+    right: str
+    share: str
+    interval: str
+    errors: str
+    bar: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one session of the model suite found out."""
+
+    about: str
+    rows: tuple[ScoreRow, ...]
+    idle: tuple[str, ...]
+    models: tuple[ModelRow, ...]
+    troubles: tuple[tuple[str, str, str], ...]  # test, what became of it, what did not hold
+    details: Pairs
+    tests: Pairs  # by file
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One wrong answer, as the terminal shows it."""
+
+    line: str
+    kind: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misses:
+    """The first wrong answers, and how many there are."""
+
+    rows: tuple[Miss, ...]
+    total: str
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One test of the data suite: what it said of each split."""
+
+    file: str
+    test: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The data suite behind whose gate the run was trained."""
+
+    about: str
+    splits: tuple[str, ...]
+    rows: tuple[CheckRow, ...]
+    hints: tuple[tuple[str, tuple[str, ...]], ...]  # by check
+    accepted: tuple[tuple[str, ...], ...]  # id, check, kind, where, evidence, why, who
+    removed: tuple[str, ...]
+    limits: Pairs
+    unset: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How it was trained."""
+
+    about: str
+    charts: tuple[Chart, ...] | str
+    kept: str
+    figures: Pairs
+    settings: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of the chain; `holds` is None where it cannot be looked at from here."""
+
+    name: str
+    digest: str
+    holds: bool | None
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole report."""
+
+    run: str
+    model: str
+    made: str
+    verdict: Verdict
+    registry: tuple[tuple[str, ...], ...] | str  # when, action, alias, run, who, why
+    scores: Scores | str
+    misses: Misses | str
+    suite: Suite | str
+    training: Training
+    chain: tuple[Link, ...]
+    versions: Pairs
