@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
@@ -37,9 +38,9 @@ class Time(NamedTuple):
     wall: float
     cpu: float
 
-    def since(self, start: Time, steps: int = 1) -> Time:
-        """Return what passed since then, for each step."""
-        return Time((self.wall - start.wall) / steps, (self.cpu - start.cpu) / steps)
+    def since(self, start: Time) -> Time:
+        """Return what passed since then."""
+        return Time(self.wall - start.wall, self.cpu - start.cpu)
 
 
 def now() -> Time:
@@ -102,7 +103,7 @@ class Result(transformers.TrainerCallback):
     def on_train_end(self, *args: Any, **kwargs: Any) -> None:
         """Stop, and measure the loss; that is no part of the training, nor of its time in all."""
         end, case = now(), self.case
-        self.loop = end.since(self.started)
+        self.loop = [end.since(self.started)]
         self.memory = torch.cuda.max_memory_allocated() if GPU else 0
         model = kwargs["model"]
         collate = collator(case.rows.template.pad, narrow=loss.narrows(methods.bare(model)))
@@ -112,9 +113,9 @@ class Result(transformers.TrainerCallback):
         self.opened = Time(self.opened.wall + aside.wall, self.opened.cpu + aside.cpu)
 
     def close(self) -> Result:
-        """Stop what `all` is."""
-        self.all = now().since(self.opened)
-        self.step = self.ticks[-1].since(self.ticks[WARM - 1], len(self.ticks) - WARM)
+        """Stop what `all` is, and keep what each step cost, those of the warm-up aside."""
+        self.all = [now().since(self.opened)]
+        self.step = [end.since(start) for start, end in pairwise(self.ticks[WARM - 1 :])]
         return self
 
 

@@ -4,8 +4,9 @@
     python benchmarks/training.py [--rounds 3] [--steps 24] [--epochs 1]
 
 All train the same base with the same rows, adapter and settings (`[tool.tunegate]` in
-pyproject.toml), in one process, in turn; a ratio is the median of the rounds' own. On a busy
-machine CPU seconds say more than wall seconds. Without TRL the rest is measured.
+pyproject.toml), in one process, in turn. A ratio is the median of the rounds; of a step's, a round
+has the median over its batches. On a busy machine CPU seconds say more than wall seconds. Without
+TRL the rest is measured.
 
 A step, everybody given the same batches in the same order:
     bare loop          forward, backward, clip, AdamW, schedule: the least that trains
@@ -111,20 +112,27 @@ def compete(ways: Ways, case: Case, rounds: int) -> dict[str, list[Result]]:
 
 def table(title: str, found: dict[str, list[Result]], reading: str, unit: float = 1.0) -> None:
     """Print one line for each contestant; its ratios are to the first one."""
-    print(f"\n{title:20}     wall      CPU   x wall   x CPU (lowest, highest)  padding    loss")
-    first = [getattr(result, reading) for result in next(iter(found.values()))]
+    print(f"\n{title:18}     wall      CPU  x wall   x CPU  lowest  highest  padding    loss")
+    first = next(iter(found.values()))
     for name, results in found.items():
-        times = [getattr(result, reading) for result in results]
-        wall, cpu = ([t[k] * unit for t in times] for k in (0, 1))
-        pairs = list(zip(times, first, strict=True))
-        walls, cpus = ([a[k] / b[k] for a, b in pairs] for k in (0, 1))
-        median, last = statistics.median, results[-1]
+        times = [time for result in results for time in getattr(result, reading)]
+        wall, cpu = (unit * statistics.fmean(time[k] for time in times) for k in (0, 1))
+        walls, cpus = (
+            [ratio(*pair, reading, k) for pair in zip(results, first, strict=True)] for k in (0, 1)
+        )
+        last = results[-1]
         print(
-            f"{name:20} {median(wall):8.1f} {median(cpu):8.1f} {median(walls):8.2f}"
-            f" {median(cpus):7.2f} ({min(cpus):.2f}, {max(cpus):.2f})"
-            f" {1 - last.tokens / last.places:14.1%} {last.loss:7.4f}",
+            f"{name:18} {wall:8.1f} {cpu:8.1f} {statistics.median(walls):7.2f}"
+            f" {statistics.median(cpus):7.2f} {min(cpus):7.2f} {max(cpus):8.2f}"
+            f" {1 - last.tokens / last.places:8.1%} {last.loss:7.4f}",
             flush=True,
         )
+
+
+def ratio(one: Result, other: Result, reading: str, clock: int) -> float:
+    """Return the median ratio of two contestants of a round: at each step they had one batch."""
+    pairs = zip(getattr(one, reading), getattr(other, reading), strict=True)
+    return statistics.median(a[clock] / b[clock] for a, b in pairs)
 
 
 def steps(whole: Case, count: int, rounds: int, folder: Path) -> None:
@@ -153,9 +161,11 @@ def gpu(whole: Case, count: int, folder: Path) -> None:
     )
     ways: Ways = {"SFTTrainer": partial(sft, gradient_checkpointing=False), "ours": ours}
     compete(ways, case, 1)  # the first of all waits for kernels
-    print("\nQLoRA on a GPU           tokens/s   peak memory, MB")
+    print("\nQLoRA on a GPU         tokens/s   peak memory, MB")
     for name, (result,) in compete(ways, case, 1).items():
-        print(f"{name:20} {result.tokens / result.loop.wall:12,.0f} {result.memory / 1e6:17,.0f}")
+        print(
+            f"{name:18} {result.tokens / result.loop[0].wall:12,.0f} {result.memory / 1e6:17,.0f}"
+        )
 
 
 def main() -> None:
