@@ -132,7 +132,8 @@ def table(title: str, found: dict[str, list[Result]], reading: str, unit: float 
 def ratio(one: Result, other: Result, reading: str, clock: int) -> float:
     """Return the median ratio of two contestants of a round: at each step they had one batch."""
     pairs = zip(getattr(one, reading), getattr(other, reading), strict=True)
-    return statistics.median(a[clock] / b[clock] for a, b in pairs)
+    ratios: list[float] = [a[clock] / b[clock] for a, b in pairs]
+    return statistics.median(ratios)
 
 
 def steps(whole: Case, count: int, rounds: int, folder: Path) -> None:
