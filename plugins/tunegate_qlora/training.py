@@ -41,6 +41,8 @@ from .model import digest
 from .note import Note
 from .progress import Bar, say
 
+AT_ONCE = 64  # rows validated: more no longer fit a CPU's caches, and take up to twice as long
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -140,7 +142,7 @@ def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar,
     collate = collator(rows.template.pad, narrow=loss.narrows(methods.bare(model)))
 
     def validate() -> float:
-        return loss.measure(model, rows.validation, 4 * settings.batch, collate)
+        return loss.measure(model, rows.validation, min(4 * settings.batch, AT_ONCE), collate)
 
     measured = validate if rows.validation else None
     readings = Curves(folder / "curves.jsonl", model.config.vocab_size, measured, done)
