@@ -16,6 +16,8 @@ from .dpo import Preferences
 from .material import Material
 from .pairs import Item, Pair
 
+AT_ONCE = 64  # rows validated: more no longer fit a CPU's caches, and take up to twice as long
+
 
 class Objective(Protocol):
     """What the training loop asks of an objective. It is made on the fresh model."""
@@ -45,7 +47,8 @@ class Supervised:
 
     def __init__(self, model: Any, rows: Material, settings: Settings, collate: Any) -> None:
         self.model, self.train, self.held = model, rows.train, rows.validation
-        self.choices, self.size, self.collate = model.config.vocab_size, 4 * settings.batch, collate
+        self.choices, self.collate = model.config.vocab_size, collate
+        self.size = min(4 * settings.batch, AT_ONCE)
 
     def loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Return the share of a pass in the mean over every token of a step."""
