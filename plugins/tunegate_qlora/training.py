@@ -25,6 +25,7 @@ from . import (
     loss,
     material,
     methods,
+    packing,
     prove,
     rendering,
     report,
@@ -105,6 +106,7 @@ def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
     model = methods.prepared(job.base, settings)
     parameters = methods.parameters(model)
     report.announce(settings, rows, parameters)
+    padding = report.padding(settings, rows)
     done = _done(job)
     if done:
         say(f"going on from step {checkpoints.step(done):,}")
@@ -114,7 +116,7 @@ def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
     if keeper and loop.state.best_global_step not in (None, loop.state.global_step):
         keeper.restore(loop.state.best_global_step)
     _finite(model)
-    figures = report.figures(readings, loop.state, rows, parameters, settings)
+    figures = report.figures(readings, loop.state, rows, parameters, settings) | padding
     figures["loss_in_memory"] = prove.measure(model, rows, settings)
     methods.save(model, draft, job.base, settings, _note(job, rows))
     return figures
@@ -148,7 +150,8 @@ def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar,
     kept = settings.keep == "best" and bool(rows.validation)
     keeper = Best(model, folder, readings, settings.patience) if kept else None
     watchers = [readings, bar, *([keeper] if keeper else [])]
-    loop = Loop(model, rows.train, settings, folder / "checkpoints", collate, watchers)
+    laid = packing.proven(model, rows.train, settings) if settings.packing else collate
+    loop = Loop(model, rows.train, settings, folder / "checkpoints", laid, watchers)
     return readings, bar, loop, keeper
 
 
