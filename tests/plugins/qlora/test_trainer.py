@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+from elsewhere import open_gate
+from filelock import FileLock
 
+from tunegate import train
 from tunegate.protocols import Plan, Trainer, TrainingFailed
 from tunegate_qlora import loss, report
 from tunegate_qlora.loop import Loop
@@ -163,6 +166,17 @@ def test_a_training_can_be_killed_at_any_moment(
     QLoRA().train(chosen, folder)
     QLoRA().train(chosen, second)
     assert adapter(folder) == adapter(second)
+
+
+def test_two_trainings_of_one_run_cannot_run_at_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "tunegate.toml").touch()
+    run = open_gate(project, epochs=1)
+    with FileLock(run.folder / "run.lock"):  # as a training in another process holds it
+        assert train.main(run.folder) == 70
+    assert "another process is training it" in capsys.readouterr().err
+    assert not (run.folder / "adapter").exists()
 
 
 def test_a_loss_that_is_no_number_stops_the_training(
