@@ -23,7 +23,7 @@ with undisturbed():  # bitsandbytes has much to say when it is imported
     import torch
     import transformers
 
-    from tunegate_qlora import loss, methods, training
+    from tunegate_qlora import loss, methods, pairs, training
     from tunegate_qlora.batches import LengthGrouped, collator
     from tunegate_qlora.loop import Loop
     from tunegate_qlora.material import Material
@@ -107,7 +107,7 @@ class Result(transformers.TrainerCallback):
         self.memory = torch.cuda.max_memory_allocated() if GPU else 0
         model = kwargs["model"]
         collate = collator(case.rows.template.pad, narrow=loss.narrows(methods.bare(model)))
-        rows = case.rows.validation or case.rows.train
+        rows = pairs.rows(case.rows.validation or case.rows.train)
         self.loss = loss.measure(model, rows, case.settings.batch, collate)
         aside = now().since(end)
         self.opened = Time(self.opened.wall + aside.wall, self.opened.cpu + aside.cpu)

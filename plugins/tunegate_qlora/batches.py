@@ -61,12 +61,16 @@ def collator(pad: int, *, narrow: bool) -> Callable[[Sequence[Row]], Batch]:
         if not narrow:
             labels[:, 0] = IGNORED
             return batch | {"labels": labels}
-        kept = (labels[:, 1:] != IGNORED).any(dim=0).nonzero()[:, 0]
-        first = torch.full((len(rows), 1), IGNORED)
-        batch["labels"] = torch.cat([first, labels[:, kept + 1]], dim=1)
-        return batch | {"logits_to_keep": kept}
+        return batch | narrowed(labels)
 
     return collate
+
+
+def narrowed(labels: torch.Tensor) -> Batch:
+    """Return `labels` and `logits_to_keep` of the places where any row has a target."""
+    kept = (labels[:, 1:] != IGNORED).any(dim=0).nonzero()[:, 0]
+    first = torch.full((len(labels), 1), IGNORED)
+    return {"labels": torch.cat([first, labels[:, kept + 1]], dim=1), "logits_to_keep": kept}
 
 
 def _filled(values: list[int], width: int, fill: int) -> list[int]:

@@ -74,6 +74,10 @@ class Settings(Decoding):
     batch: Whole = 8
     """Rows in one pass through the model; memory grows with it."""
 
+    packing: bool = False
+    """Lay the rows of a batch end to end in one sequence rather than pad them: the same batches,
+    steps and loss. Before the first step it is proven that the model keeps them apart."""
+
     accumulation: Whole = 1
     """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
 

@@ -9,7 +9,7 @@ import torch
 
 from tunegate.encode import Row
 
-from . import loss, methods
+from . import loss, methods, packing, pairs
 from .batches import Batch, collator
 from .config import Settings
 from .dpo import Preferences
@@ -47,7 +47,9 @@ class Supervised:
 
     def __init__(self, model: Any, rows: Material, settings: Settings, collate: Any) -> None:
         self.model, self.train, self.held = model, rows.train, rows.validation
-        self.choices, self.collate = model.config.vocab_size, collate
+        self.choices, self.padded = model.config.vocab_size, collate
+        packed = settings.packing and packing.proven(model, pairs.rows(rows.train), settings)
+        self.collate = packed or collate
         self.size = min(4 * settings.batch, AT_ONCE)
 
     def loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -56,7 +58,7 @@ class Supervised:
 
     def validate(self) -> float:
         """Return the loss per token, without dropout."""
-        return loss.measure(self.model, cast(Sequence[Row], self.held), self.size, self.collate)
+        return loss.measure(self.model, cast(Sequence[Row], self.held), self.size, self.padded)
 
     def figures(self) -> dict[str, float]:
         """Return nothing: the validation loss says it."""

@@ -99,5 +99,7 @@ def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
             yield f"{key} is an adapter's, and method = 'full' has none: leave it out"
     if settings.objective != "dpo" and settings.beta is not None:
         yield "beta is of objective = 'dpo', and this is 'supervised': leave it out"
+    if settings.objective == "dpo" and settings.packing:
+        yield "packing is for supervised rows, and objective = 'dpo' has pairs: leave it out"
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

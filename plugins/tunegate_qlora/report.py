@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import presets
+from . import packing, presets
 from .config import Settings
 from .curves import Curves
 from .material import Material
@@ -26,6 +26,14 @@ def announce(settings: Settings, rows: Material, parameters: Parameters) -> None
     say(str(parameters))
     if settings.preset == "few" and len(rows.train) >= presets.FEW:
         say(f"preset few is meant for fewer than {presets.FEW} rows")
+
+
+def padding(settings: Settings, rows: Material) -> Figures:
+    """Print and return the share of padding among all tokens that an epoch computes."""
+    tokens, share = packing.computed(rows.train, settings)
+    packed = ": rows are packed" if settings.packing else ""
+    say(f"padding {100 * share:.1f} % of {tokens:,} tokens an epoch{packed}")
+    return {"computed_tokens_an_epoch": tokens, "padding": share}
 
 
 def figures(

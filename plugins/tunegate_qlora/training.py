@@ -105,6 +105,7 @@ def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
     model = methods.prepared(job.base, settings)
     parameters = methods.parameters(model)
     report.announce(settings, rows, parameters)
+    padding = report.padding(settings, rows)
     aim = objective.of(model, rows, settings)  # the model is the base yet: no checkpoint is loaded
     done = _done(job)
     if done:
@@ -115,7 +116,7 @@ def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
     if keeper and loop.state.best_global_step not in (None, loop.state.global_step):
         keeper.restore(loop.state.best_global_step)
     _finite(model)
-    figures = report.figures(readings, loop.state, rows, parameters, settings)
+    figures = report.figures(readings, loop.state, rows, parameters, settings) | padding
     figures |= report.gained(aim.figures(), rows)
     figures |= prove.named(prove.measure(model, rows, settings), "in_memory")
     methods.save(model, draft, job.base, settings, _note(job, rows))

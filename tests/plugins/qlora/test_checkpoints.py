@@ -25,12 +25,14 @@ def test_the_newest_whole_checkpoint_is_used(saved: Path) -> None:
     assert checkpoints.step(found) == 10
 
 
-@pytest.mark.parametrize("harm", ["cut", "lost", "unsealed", "half a seal"])
+@pytest.mark.parametrize("harm", ["cut", "changed", "lost", "unsealed", "half a seal"])
 def test_a_checkpoint_that_is_not_whole_is_passed_over(saved: Path, harm: str) -> None:
     broken = saved / "checkpoint-10"
     match harm:
         case "cut":
             (broken / "optimizer.pt").write_bytes(b"mome")
+        case "changed":
+            (broken / "optimizer.pt").write_bytes(b"momenta")
         case "lost":
             (broken / "adapter_model.safetensors").unlink()
         case "unsealed":

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tunegate.encode import IGNORED, Row, Unfit
-from tunegate_qlora.fit import fit
+from tunegate_qlora.config import Settings
+from tunegate_qlora.fit import fit, limit
 
 
 def row(*spans: tuple[int, bool], line: int = 1) -> Row:
@@ -43,3 +46,8 @@ def test_an_answer_that_the_cut_goes_through_is_not_trained_on() -> None:
     two = row((2, False), (4, True), (2, False), (2, True))
     (cut,) = fit([two], 6, "truncate")
     assert cut.labels == [IGNORED] * 4 + two.labels[-2:]
+
+
+def test_no_row_is_longer_than_the_base_reads(base: Path) -> None:
+    assert limit(Settings(base="b", max_length=1024), base) == 256  # its max_position_embeddings
+    assert limit(Settings(base="b", max_length=100), base) == 100

@@ -35,3 +35,12 @@ def test_a_table_is_trained_on_as_its_messages_would_be(
     assert [r.ids for r in found.train] == [r.ids for r in rows.train]
     assert [r.labels for r in found.validation] == [r.labels for r in rows.validation]
     assert len(found.train) == 24
+
+
+def test_rows_that_are_too_long_are_neither_trained_on_nor_held_out(
+    plan: Callable[..., Plan], base: Path
+) -> None:
+    chosen = plan(max_length=70, on_overflow="drop")
+    found = material.read(chosen, settle(Settings, chosen.config), base)
+    assert max(len(row.ids) for row in [*found.train, *found.validation]) <= 70
+    assert (len(found.train), len(found.validation), found.dropped) == (9, 4, 17)

@@ -67,6 +67,14 @@ def test_a_template_that_asks_otherwise_than_it_trains_is_named(
     assert "what the model is asked is not how the trained text begins" in told(plan())[0]
 
 
+def test_a_base_without_a_template_is_named(plan: Planner, project: Path) -> None:
+    (project / "base").unlink()
+    make_base(project / "base", template="")
+    (problem,) = told(plan())
+    assert "has no chat template" in problem
+    assert "\n" not in problem
+
+
 def test_layers_that_bitsandbytes_gets_wrong_on_a_cpu_are_named(
     plan: Planner, project: Path
 ) -> None:

@@ -94,6 +94,7 @@ def resolve_again(found: Settings) -> Settings:
         ({"preset": "small"}, "'classification', 'style' or 'few'"),
         ({"beta": 0.2}, "beta is of objective = 'dpo', and this is 'supervised': leave it out"),
         ({"objective": "dpo", "beta": 0.0}, "beta = 0.0: the value should be greater than 0"),
+        ({"objective": "dpo", "packing": True}, "packing is for supervised rows"),
         ({"method": "dora"}, "'qlora', 'lora' or 'full'"),
     ],
 )

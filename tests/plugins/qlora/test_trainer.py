@@ -14,9 +14,13 @@ from typing import Any
 
 import pytest
 import torch
+from elsewhere import open_gate
+from filelock import FileLock
 
+from tunegate import train
 from tunegate.protocols import Plan, Trainer, TrainingFailed
-from tunegate_qlora import loss
+from tunegate_qlora import loss, report
+from tunegate_qlora.loop import Loop
 from tunegate_qlora.model import open_folder
 from tunegate_qlora.trainer import QLoRA
 
@@ -66,8 +70,9 @@ def test_a_training_learns_and_says_what_it_did(
     assert err == ""  # a bar goes there, on a terminal; no noise from the libraries
     assert first == "training  qlora, 24 rows, 6 held out"
     assert between[0] == "          34,816 of 133,632 parameters trainable (26.05 %)"
+    assert between[1] == "          padding 1.6 % of 1,828 tokens an epoch"
     assert between[-1].startswith("trained   6 epochs, 36 steps in ")
-    assert all(line.startswith("          epoch ") for line in between[1:-1])
+    assert all(line.startswith("          epoch ") for line in between[2:-1])
     assert re.fullmatch(r"proof     loss \S+ on 6 rows, from disk as in memory; base \S+", last)
     assert not (folder / "checkpoints").exists()
 
@@ -123,7 +128,12 @@ def kill(plan: Plan, project: Path, step: int) -> None:
 
 @pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
-    plan: Planner, folder: Path, second: Path, project: Path, accumulation: int
+    plan: Planner,
+    folder: Path,
+    second: Path,
+    project: Path,
+    accumulation: int,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     # Two epochs; killed amid the second one, with a checkpoint half made.
     steps = 6 // accumulation
@@ -132,6 +142,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     assert not (folder / "adapter").exists()
     assert (folder / f"checkpoints/checkpoint-{steps + 2}").exists()
     resumed = QLoRA().train(chosen, folder)
+    assert f"going on from step {steps + 1}\n" in capfd.readouterr().out
     whole = QLoRA().train(chosen, second)
     assert adapter(folder) == adapter(second)
     assert resumed.digest == whole.digest
@@ -157,11 +168,36 @@ def test_a_training_can_be_killed_at_any_moment(
     assert adapter(folder) == adapter(second)
 
 
+def test_two_trainings_of_one_run_cannot_run_at_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "tunegate.toml").touch()
+    run = open_gate(project, epochs=1)
+    with FileLock(run.folder / "run.lock"):  # as a training in another process holds it
+        assert train.main(run.folder) == 70
+    assert "another process is training it" in capsys.readouterr().err
+    assert not (run.folder / "adapter").exists()
+
+
 def test_a_loss_that_is_no_number_stops_the_training(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loss, "per_token", lambda o, labels, **_: o.logits.sum() * float("nan"))
     with pytest.raises(TrainingFailed, match=r"the training loss is nan at step 1, where guessing"):
+        QLoRA().train(plan(), folder)
+    assert not (folder / "adapter").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_kept(
+    plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(self: Loop, **_: Any) -> None:  # the last steps need not have a reading
+        weights = [p for p in self.model.parameters() if p.requires_grad]
+        weights[-1].data[0] = float("nan")
+
+    monkeypatch.setattr(Loop, "train", train)
+    monkeypatch.setattr(report, "figures", lambda *_: {})
+    with pytest.raises(TrainingFailed, match="weights are not numbers: lower `learning_rate`"):
         QLoRA().train(plan(), folder)
     assert not (folder / "adapter").exists()
 
