@@ -14,11 +14,13 @@ from transformers import TrainerCallback
 from tunegate.files import write_whole
 from tunegate.protocols import TrainingFailed
 
+from . import ranks
+
 
 class Curves(TrainerCallback):
     """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
 
-    Losses are nats per trained token; train_loss is the mean since the reading before. Validation
+    Of several processes the first writes; every one knows the readings. Losses are nats per trained token; train_loss is the mean since the reading before. Validation
     is measured once an epoch. Raises TrainingFailed where a loss is not a number, or is more than
     twice that of guessing (the logarithm of the vocabulary's size): such a model has come apart.
     """
@@ -30,7 +32,8 @@ class Curves(TrainerCallback):
         self.last: dict[str, float] = {}
         kept = [line for line in _lines(path) if line["step"] <= done]
         # Whole or not at all: a kill right here must not cost the readings there were.
-        _rewrite(path, kept)
+        if ranks.first():
+            _rewrite(path, kept)
         for line in kept:
             self.last.update(line)
         self.started = time.monotonic() - self.last.get("seconds", 0.0)
@@ -55,8 +58,9 @@ class Curves(TrainerCallback):
         place = {"step": state.global_step, "epoch": round(state.epoch, 4), "seconds": seconds}
         line = place | reading
         self.last.update(line)
-        with open(self.path, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        if ranks.first():
+            with open(self.path, "a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def _guard(self, which: str, loss: float, step: int) -> None:
         if math.isfinite(loss) and loss <= self.limit:

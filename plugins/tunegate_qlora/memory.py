@@ -74,7 +74,7 @@ def estimate(
 def free() -> int:
     """Return the bytes that are free where the model is going to be: on the GPU, or in RAM."""
     if device() != "cpu":
-        return int(torch.cuda.mem_get_info()[0])
+        return int(torch.cuda.mem_get_info(device())[0])
     psutil: Any = import_module("psutil")  # accelerate needs it; it has no types
     available = int(psutil.virtual_memory().available)
     return min([available, *_container()])

@@ -34,9 +34,11 @@ def prepared(root: Path, settings: Settings) -> Any:
 
     Where every weight is trained they are float32: in 16 bits most steps would round to nothing.
     """
+    sharded = settings.sharding == "fsdp"
     if settings.method != "full":
-        return lora.attach(load(root, settings.decoding), settings)
-    return full.unfreeze(load(root, Decoding(quantisation="none", compute="float32")))
+        return lora.attach(load(root, settings.decoding, sharded=sharded), settings)
+    whole = Decoding(quantisation="none", compute="float32")
+    return full.unfreeze(load(root, whole, sharded=sharded))
 
 
 def bare(model: Any) -> Any:

@@ -12,9 +12,10 @@ from tunegate.protocols import Plan, Problem
 from tunegate.settings import settle
 from tunegate.template import Template, Unrendered
 
-from . import base, fit, memory, rendering, shape, template
+from . import base, company, fit, memory, rendering, shape, template
 from .config import Settings
 from .progress import say
+from .quantise import device
 
 Encoded = tuple[list[Row], list[Unfit]]
 SHOWN = 3  # rows named for one kind of trouble: the rest is a count
@@ -28,6 +29,7 @@ def problems(plan: Plan) -> list[Problem]:
         chat = template.load(folder)
         encoded = _encoded(plan, chat)
         found = [*_data(encoded, settings, folder), *_model(plan, settings, folder)]
+        found += company.problems(encoded["train"][0], settings, folder)
         found += _memory(encoded["train"][0], settings, folder)
         if note := rendering.dated(chat):
             print(note, flush=True)
@@ -87,8 +89,9 @@ def _memory(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[s
     """Say what the training wants; yield a line only where the weights alone do not fit."""
     longest = fit.limit(settings, folder)
     kept = [row for row in rows if len(row.ids) <= longest]
-    wanted = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
-    free = memory.free()
+    estimate = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
+    wanted = company.each(estimate, settings)
+    free = memory.free() // (settings.processes if device() == "cpu" else 1)  # they share it
     if wanted.weights > free:
         smaller = "" if settings.method == "qlora" else ', or method = "qlora"'
         yield (
@@ -96,7 +99,9 @@ def _memory(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[s
             f"free: take a smaller base{smaller}"
         )
         return
-    say(f"{wanted}; {memory.gb(free)} free", "memory")
+    company.announce(settings)
+    told = f"{wanted}; {memory.gb(free)} free"
+    say(told + " for each" * (settings.world > 1), "memory")
     if wanted.total > free:
         say("that may not fit: a lower batch and a higher accumulation want less,")
         say("gradient_checkpointing = true far less")

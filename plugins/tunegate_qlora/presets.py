@@ -91,5 +91,12 @@ def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
     if settings.method == "full":
         for key in sorted(given & ADAPTER):
             yield f"{key} is an adapter's, and method = 'full' has none: leave it out"
+    if settings.sharding == "fsdp" and settings.world == 1:
+        yield "sharding = 'fsdp' shares the model out among processes: set processes above 1"
+    if (settings.machines > 1) != bool(settings.address):
+        yield (
+            "machines above 1 and address go together: the first machine's host:port, which the "
+            "others can reach"
+        )
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

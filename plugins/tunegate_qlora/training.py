@@ -22,10 +22,12 @@ from . import (
     card,
     checkpoints,
     curves,
+    launch,
     loss,
     material,
     methods,
     prove,
+    ranks,
     rendering,
     report,
 )
@@ -40,6 +42,9 @@ from .material import Material
 from .model import digest
 from .note import Note
 from .progress import Bar, say
+
+
+SPLITS = ("train", "validation", "test")  # what a plan names by paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,12 @@ def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
 
 
 def _train(job: Job) -> None:
-    _prepare(job.settings)
+    prepare(job.settings)
     rows = material.read(job.plan, job.settings, job.base)
     with appearing(job.made) as draft:
-        figures = _learn(job, rows, draft)
+        done = _done(job)
+        together = launch.learn if job.settings.world > 1 else None
+        figures = together(job, draft, done) if together else learn(job, rows, draft, done)
         gc.collect()  # the trained model makes room for the one that is read back
         before = float(figures["loss_in_memory"])
         figures |= prove.reloaded(draft, job.base, job.settings, rows, before)
@@ -99,13 +106,15 @@ def _train(job: Job) -> None:
         shutil.rmtree(job.folder / name, ignore_errors=True)
 
 
-def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
-    """Train, write the model into the draft, and return the figures."""
+def learn(job: Job, rows: Material, draft: Path, done: Path | None) -> report.Figures:
+    """Train, from a checkpoint on if there is one; write the model into the draft, return figures.
+
+    Several processes do so at once; the first writes.
+    """
     settings = job.settings
     model = methods.prepared(job.base, settings)
     parameters = methods.parameters(model)
     report.announce(settings, rows, parameters)
-    done = _done(job)
     if done:
         say(f"going on from step {checkpoints.step(done):,}")
     readings, bar, loop, keeper = _loop(job, rows, model, checkpoints.step(done))
@@ -152,15 +161,15 @@ def _loop(job: Job, rows: Material, model: Any, done: int) -> tuple[Curves, Bar,
     return readings, bar, loop, keeper
 
 
-def _prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> None:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)
 
 
 def _finite(model: Any) -> None:
-    weights = (p for p in model.parameters() if p.requires_grad)
-    if not all(bool(torch.isfinite(p).all()) for p in weights):
+    weights = [p for p in model.parameters() if p.requires_grad]
+    if not all(bool(torch.isfinite(ranks.whole(p)).all()) for p in weights):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
 
 
