@@ -16,15 +16,20 @@ from .progress import say
 
 
 def problems(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[str]:
-    """Yield what would make a training by several processes fail, or senseless."""
-    if settings.world == 1:
-        return
+    """Yield what would make a training by several processes fail on this machine."""
     gpus = torch.cuda.device_count()
-    if 0 < gpus < settings.processes:
+    if settings.world > 1 and 0 < gpus < settings.processes:
         yield (
             f"processes = {settings.processes}: this machine has {gpus} "
             f"GPU{'s' * (gpus > 1)}, and every process wants its own"
         )
+    yield from senseless(rows, settings, folder)
+
+
+def senseless(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[str]:
+    """Yield what would make it fail, or waste processes, on any machine."""
+    if settings.world == 1:
+        return
     batches = -(-len(rows) // settings.batch)
     if rows and batches < settings.world:
         yield (

@@ -20,9 +20,10 @@ from . import ranks
 class Curves(TrainerCallback):
     """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
 
-    Of several processes the first writes; every one knows the readings. Losses are nats per trained token; train_loss is the mean since the reading before. Validation
+    Losses are nats per trained token; train_loss is the mean since the reading before. Validation
     is measured once an epoch. Raises TrainingFailed where a loss is not a number, or is more than
     twice that of guessing (the logarithm of the vocabulary's size): such a model has come apart.
+    Of several processes the first writes; all know the readings.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from filelock import FileLock, Timeout
 
 from tunegate.files import write_whole
@@ -23,6 +25,7 @@ from tunegate.protocols import TrainingFailed
 from . import accelerated, shape
 from .config import Settings
 from .failures import LOST
+from .progress import say
 
 if TYPE_CHECKING:
     from .training import Job
@@ -30,14 +33,25 @@ if TYPE_CHECKING:
 PATIENCE = 60.0  # seconds for workers to end; a worker ends as soon as its pipe closes
 
 
-def learn(job: Job, draft: Path, done: Path | None) -> dict[str, float | int]:
+def learn(
+    job: Job, draft: Path, done: Path | None, *, rehearse: bool = False
+) -> dict[str, float | int]:
     """Train with the processes of this machine, and those of the others; return the figures.
 
-    Raises TrainingFailed with the message of the worker that failed first.
+    `rehearse` has them do what `rehearsal.play` does instead. Raises TrainingFailed with the
+    message of the worker that failed first.
     """
     place = job.folder / "workers"
     accelerated.write(job.settings, shape.decoder(job.base), job.folder)
-    start(job, 0, {"draft": str(draft), "done": str(done) if done else None})
+    if job.settings.machines > 1:
+        say(
+            f"on each other machine: tunegate join {job.folder.name} --machine 1 (2, ...)",
+            "waiting",
+        )
+    gc.collect()
+    if torch.cuda.is_available():  # what the baseline took, the workers want
+        torch.cuda.empty_cache()
+    start(job, 0, {"draft": str(draft), "done": done and str(done), "rehearse": rehearse})
     figures: dict[str, float | int] = json.loads((place / "figures.json").read_bytes())
     shutil.rmtree(place)
     return figures
@@ -96,8 +110,8 @@ def why(place: Path, machine: int, settings: Settings) -> str:
         if code != -signal.SIGTERM:  # that is how the launcher ends the others
             name = signal.Signals(-code).name
             return (
-                f"process {rank} of {settings.world} was killed ({name}), often for memory; the same "
-                "command goes on where it stopped"
+                f"process {rank} of {settings.world} was killed ({name}), often for memory; the "
+                "same command goes on where it stopped"
             )
     failed = sorted(place.glob("*.failed"), key=lambda path: path.stat().st_mtime_ns)
     messages = [path.read_text("utf-8") for path in failed]

@@ -50,7 +50,7 @@ class Loop(Trainer):
         """Return the batches; the sampler's epoch is set at the beginning of each."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=Share(self.batches, ranks.rank(), ranks.world()),  # type: ignore[arg-type]
+            batch_sampler=Share(self.batches, ranks.rank(), ranks.world()),
             collate_fn=self.data_collator,
         )
         # Shared out already: accelerate would show some rows twice.

@@ -56,5 +56,5 @@ def measure(
             total += found
             count += int((labels[:, 1:] != IGNORED).sum())
     model.train(training)
-    total, count = ranks.summed(total, count)
-    return total / count if count else math.nan
+    everywhere, tokens = ranks.summed(total, count)
+    return everywhere / tokens if tokens else math.nan

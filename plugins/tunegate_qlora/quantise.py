@@ -16,7 +16,7 @@ BLOCK = 64
 
 
 def device() -> str:
-    """Return where models run: the CPU, or the first GPU; of several processes, each has its own."""
+    """Return where models run: the CPU, or the first GPU; each of several processes has its own."""
     return f"cuda:{ranks.local()}" if torch.cuda.is_available() else "cpu"
 
 

@@ -43,7 +43,6 @@ from .model import digest
 from .note import Note
 from .progress import Bar, say
 
-
 SPLITS = ("train", "validation", "test")  # what a plan names by paths
 
 
@@ -69,11 +68,16 @@ def run(plan: Plan, folder: Path) -> Trained:
     """
     settings = settle(Settings, plan.config)
     with in_one_message(settings):
-        root = _base(plan, settings, folder)
-        job = Job(plan, settings, root, folder)
+        job = prepared(plan, folder)
         if not job.made.is_dir():
             _train(job)
         return _trained(job)
+
+
+def prepared(plan: Plan, folder: Path) -> Job:
+    """Return the job that a plan is; raise TrainingFailed or ValueError where its base is not."""
+    settings = settle(Settings, plan.config)
+    return Job(plan, settings, _base(plan, settings, folder), folder)
 
 
 def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
@@ -94,8 +98,8 @@ def _train(job: Job) -> None:
     rows = material.read(job.plan, job.settings, job.base)
     with appearing(job.made) as draft:
         done = _done(job)
-        together = launch.learn if job.settings.world > 1 else None
-        figures = together(job, draft, done) if together else learn(job, rows, draft, done)
+        alone = job.settings.world == 1
+        figures = learn(job, rows, draft, done) if alone else launch.learn(job, draft, done)
         gc.collect()  # the trained model makes room for the one that is read back
         before = float(figures["loss_in_memory"])
         figures |= prove.reloaded(draft, job.base, job.settings, rows, before)

@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+SAID = ("draft", "done", "rehearse")  # what the first process says, and the others then do
+
 
 def main(order: Path) -> int:
     """Do this process's part; returns the exit code."""
@@ -49,7 +51,7 @@ def _work(order: dict[str, Any], place: Path) -> None:
     from tunegate.protocols import Plan
     from tunegate.settings import settle
 
-    from . import material, ranks, training
+    from . import material, ranks, rehearsal, training
     from .config import Settings
     from .failures import in_one_message
 
@@ -61,8 +63,11 @@ def _work(order: dict[str, Any], place: Path) -> None:
         job = training.Job(plan, settings, Path(order["base"]), Path(order["folder"]))
         training.prepare(settings)
         rows = material.read(plan, settings, job.base)
-        done = ranks.from_first(order["done"])  # one process says where to go on from
-        figures = training.learn(job, rows, Path(order["draft"]), done and Path(done))
+        draft, done, rehearse = ranks.from_first([order.get(key) for key in SAID])
+        if rehearse:
+            figures = rehearsal.play(job, rows, Path(draft))
+        else:
+            figures = training.learn(job, rows, Path(draft), done and Path(done))
         if ranks.first():
             write_whole(place / "figures.json", json.dumps(figures).encode())
         ranks.part()

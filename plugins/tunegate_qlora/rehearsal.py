@@ -1,0 +1,169 @@
+"""A training in small: the base's architecture with two layers and random weights, two steps.
+
+What it proves: that so many processes find each other, train, keep a checkpoint, go on from it to
+the same weights, and save a model that reads back. On CPUs, and of the real size nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tunegate.dataset import Dataset
+from tunegate.encode import Unfit, encode
+from tunegate.protocols import Plan, TrainingFailed
+from tunegate.settings import settle
+
+from . import launch, ranks, template
+from .config import Settings
+from .folders import appearing
+
+if TYPE_CHECKING:
+    from .material import Material
+    from .training import Job
+
+MOST = 8  # processes on the machine that rehearses: each takes about 1 GB
+STEPS = 2
+LAYERS = 2  # or as many as it takes to have one of each kind
+# The outline of what is rehearsed: as small as bitsandbytes' blocks of 64 allow.
+SMALL = {
+    **{"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "max_window_layers": 2},
+    **{"num_attention_heads": 4, "num_key_value_heads": 2},
+    **{"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2},
+    **{"moe_intermediate_size": 64, "shared_expert_intermediate_size": 64},
+    **{"hidden_size_per_layer_input": 16, "num_kv_shared_layers": 0},
+}
+
+
+def processes(settings: Settings) -> int:
+    """Return with how many processes a training is rehearsed."""
+    return min(settings.world, MOST)
+
+
+def planned(plan: Plan, folder: Path, root: Path) -> Plan:
+    """Return the plan of a rehearsal, all that it needs written into a folder.
+
+    Raises ValueError where the base cannot be made small, or no row can be trained on.
+    """
+    settings = settle(Settings, plan.config)
+    base = shrunk(root, folder / "base")
+    count = STEPS * processes(settings)
+    train = _rows(plan, root, folder / "train.jsonl", count)
+    small = {
+        **{"base": str(base), "processes": processes(settings), "machines": 1, "address": ""},
+        **{"epochs": 1, "batch": 1, "accumulation": 1, "checkpoint_seconds": 0.0, "threads": 1},
+        **{"learning_rate": 1e-3, "keep": "last", "patience": 0, "preset": None},
+    }
+    return replace(
+        plan, train=train, validation=None, config={**plan.config, **small}, base_digest=""
+    )
+
+
+def shrunk(root: Path, folder: Path) -> Path:
+    """Write a small model of a base's architecture, with its tokenizer and template."""
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    shutil.copytree(root, folder, ignore=shutil.ignore_patterns("*.safetensors*", "*.bin*", "*.pt"))
+    try:
+        config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
+        text = config.get_text_config()
+        _shrink(text)
+        torch.manual_seed(0)
+        hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    except Exception as error:  # an architecture with a rule of its own
+        kind = type(error).__name__
+        raise ValueError(f"{root.name} cannot be made small to rehearse: {kind}: {error}") from None
+    return folder
+
+
+def _shrink(text: Any) -> None:
+    kinds = getattr(text, "layer_types", None) or [""] * LAYERS
+    layers = next(n for n in range(LAYERS, len(kinds) + 1) if {*kinds[:n]} == {*kinds})
+    for key, value in SMALL.items() | {("num_hidden_layers", layers)}:
+        if isinstance(getattr(text, key, None), int):
+            with contextlib.suppress(AttributeError):  # follows from the others
+                setattr(text, key, min(value, getattr(text, key)))
+    if getattr(text, "layer_types", None):
+        text.layer_types = kinds[:layers]
+
+
+def play(job: Job, rows: Material, draft: Path) -> dict[str, float | int]:
+    """Train twice, the second time from the checkpoint amid the first; return the figures.
+
+    Raises TrainingFailed where that does not end with the same weights.
+    """
+    from . import training
+
+    once = job.folder / "once"
+    once.mkdir(exist_ok=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        training.learn(job, rows, once, None)
+        training.prepare(job.settings)
+        ranks.together()
+        figures = training.learn(job, rows, draft, job.folder / "checkpoints/checkpoint-1")
+    if ranks.first() and not _alike(once, draft):
+        raise TrainingFailed("a training that goes on from its checkpoint ends with other weights")
+    return figures
+
+
+def run(job: Job) -> dict[str, float | int]:
+    """Rehearse a job that `planned` made; raise TrainingFailed."""
+    from . import material, prove, training
+
+    training.prepare(job.settings)
+    rows = material.read(job.plan, job.settings, job.base)
+    with appearing(job.made) as draft, _on_cpus():
+        if job.settings.world > 1:
+            figures = launch.learn(job, draft, None, rehearse=True)
+        else:
+            figures = play(job, rows, draft)
+        before = float(figures["loss_in_memory"])
+        return figures | prove.reloaded(draft, job.base, job.settings, rows, before)
+
+
+def _rows(plan: Plan, root: Path, path: Path, count: int) -> Path:
+    """Write the shortest rows that can be trained on, as often as it takes."""
+    chat, fit = template.load(root), []
+    for example in Dataset.read(plan.train, columns=plan.columns):
+        with contextlib.suppress(Unfit):
+            fit.append((len(encode(example, chat).ids), example.row, dict(example.fields)))
+    if not fit:
+        raise ValueError(f"{plan.train}: no row that can be trained on")
+    chosen = [fields for _, _, fields in sorted(fit, key=lambda row: row[:2])][:count]
+    told = (chosen * count)[:count]
+    path.write_text("".join(json.dumps(fields, default=str) + "\n" for fields in told), "utf-8")
+    return path
+
+
+def _alike(one: Path, other: Path) -> bool:
+    from safetensors.torch import load_file
+
+    for path in one.glob("*.safetensors"):
+        before, after = load_file(path), load_file(other / path.name)
+        if not all(torch.allclose(before[k], after[k], rtol=1e-4, atol=1e-6) for k in before):
+            return False
+    return any(one.glob("*.safetensors"))
+
+
+@contextlib.contextmanager
+def _on_cpus() -> Iterator[None]:
+    """Hide the GPUs from the workers: a rehearsal needs none."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
