@@ -46,7 +46,7 @@ def _who(settings: Settings, rows: int) -> Iterator[str]:
 
 
 def _what(settings: Settings, folder: Path, rows: Any) -> Iterator[str]:
-    whole = memory.estimate(shape.outline(folder), settings, rows, base.config(folder), gpu=True)
+    whole = memory.estimate(shape.described(folder), settings, rows, base.config(folder), gpu=True)
     yield f"memory    each GPU: {company.each(whole, settings)}"
     if settings.sharding == "fsdp":
         layer = shape.decoder(folder)
@@ -84,4 +84,5 @@ def _rehearsed(plan: Plan, settings: Settings, folder: Path, scratch: Path) -> I
         "checkpoint,"
     )
     yield "          resumed from it to the same weights, saved, read back"
-    yield "not seen  the weights in their real size, NCCL between GPUs, the network, the speed"
+    yield "not seen  the weights in their real size, mixed precision and NCCL on GPUs, the"
+    yield "          network, the speed: only the machine itself shows those"

@@ -17,7 +17,7 @@ from .config import Settings
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 # What gloo and NCCL say where a process that they wait for is gone.
-_NO_PARTNER = ("Connection closed by peer", "Connection reset by peer", "NCCL", "Timed out waiting")
+_NO_PARTNER = ("Connection closed by peer", "Connection reset by peer", "remote process exited")
 LOST = "another process of this training is gone; the same command goes on where it stopped"
 
 

@@ -44,16 +44,13 @@ def learn(
     place = job.folder / "workers"
     accelerated.write(job.settings, shape.decoder(job.base), job.folder)
     if job.settings.machines > 1:
-        say(
-            f"on each other machine: tunegate join {job.folder.name} --machine 1 (2, ...)",
-            "waiting",
-        )
+        say(f"for the other machines: tunegate join {job.folder.name} --machine 1", "waiting")
     gc.collect()
     if torch.cuda.is_available():  # what the baseline took, the workers want
         torch.cuda.empty_cache()
     start(job, 0, {"draft": str(draft), "done": done and str(done), "rehearse": rehearse})
     figures: dict[str, float | int] = json.loads((place / "figures.json").read_bytes())
-    shutil.rmtree(place)
+    shutil.rmtree(place, ignore_errors=True)  # another machine may still be on its way out
     return figures
 
 
@@ -105,18 +102,19 @@ def why(place: Path, machine: int, settings: Settings) -> str:
     """
     report = _report(place, machine)
     told = json.loads(report.read_bytes()) if report.is_file() else {}
-    exits = {rank: code for rank, code in told.get("exits", {}).items() if code < 0}
-    for rank, code in exits.items():
-        if code != -signal.SIGTERM:  # that is how the launcher ends the others
-            name = signal.Signals(-code).name
-            return (
-                f"process {rank} of {settings.world} was killed ({name}), often for memory; the "
-                "same command goes on where it stopped"
-            )
+    # The launcher itself ends the others, with SIGTERM.
+    ends = {c: r for r, c in told.get("exits", {}).items() if c < 0 and c != -signal.SIGTERM}
+    if -signal.SIGKILL in ends:
+        return (
+            f"process {ends[-signal.SIGKILL]} of {settings.world} was killed (SIGKILL), often for "
+            "memory; the same command goes on where it stopped"
+        )
     failed = sorted(place.glob("*.failed"), key=lambda path: path.stat().st_mtime_ns)
     messages = [path.read_text("utf-8") for path in failed]
-    own = [message for message in messages if message != LOST]
-    return next(iter(own or messages), told.get("error", "") or "the launcher was killed")
+    messages.sort(key=lambda message: message == LOST)  # the first to fail, but for those
+    crashed = [f"process {r} of {settings.world} crashed (signal {-c})" for c, r in ends.items()]
+    error = told.get("error", "the launcher was killed")
+    return next(m for m in (*messages[:1], *crashed, error) if m)
 
 
 def _gone(place: Path, own: range) -> None:

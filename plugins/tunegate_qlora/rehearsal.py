@@ -73,7 +73,11 @@ def shrunk(root: Path, folder: Path) -> Path:
     import transformers
 
     hf: Any = transformers  # partly untyped
-    shutil.copytree(root, folder, ignore=shutil.ignore_patterns("*.safetensors*", "*.bin*", "*.pt"))
+    folder.mkdir()
+    for path in root.iterdir():  # the tokenizer, its template, and code of its own
+        if path.is_file() and path.suffix in (".json", ".jinja", ".txt", ".model", ".py"):
+            shutil.copy(path, folder / path.name)
+    (folder / "model.safetensors.index.json").unlink(missing_ok=True)
     try:
         config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
         text = config.get_text_config()

@@ -60,6 +60,11 @@ def outline(folder: Path) -> Outline:
     """Return the outline of the model that a folder's `config.json` describes; raise ValueError."""
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
         raise ValueError(f"{folder} holds no weights (*.safetensors)")
+    return described(folder)
+
+
+def described(folder: Path) -> Outline:
+    """Return the outline as `outline` does, also where there are no weights yet."""
     model = _empty(folder)
     head = model.get_output_embeddings()
     linear = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from elsewhere import open_gate
 
 from tunegate import cli
 from tunegate_qlora import rehearsal
+from tunegate_qlora.training import Job
 
 SAID = """
 [data]
@@ -24,21 +27,40 @@ def configure(project: Path, more: str = "") -> None:
 
 
 @pytest.mark.slow
-def test_what_is_told_was_rehearsed(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    configure(project, 'processes = 2\nmethod = "lora"\nsharding = "fsdp"\naccumulation = 2\n')
-    before = sorted(project.rglob("*"))
+def test_what_is_told_was_rehearsed(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures, real = [], rehearsal.run
+
+    def run(job: Job) -> dict[str, float | int]:
+        """Rehearse with two processes that share the model out, and then alone."""
+        own = {"processes": 1, "sharding": "none", "accumulation": 2}
+        lonely = replace(job, settings=job.settings.model_copy(update=own), folder=project / "one")
+        lonely.folder.mkdir()
+        figures.extend([real(job), real(lonely)])
+        return figures[0]
+
+    monkeypatch.setattr(rehearsal, "run", run)
+    said = (
+        'processes = 2\nsharding = "fsdp"\naccumulation = 2\ncompute = "float32"\ndropout = 0.0\n'
+    )
+    configure(project, said)
     assert cli.main(["dry-run"]) == 0
     out, err = capfd.readouterr()
     assert err == ""
-    assert out.startswith("dry run   lora: 2 processes on 1 machine, a GPU for each\n")
+    assert out.startswith("dry run   qlora: 2 processes on 1 machine, a GPU for each\n")
     assert "          16 rows a step (4 x 2 x 2), 2 steps an epoch, 3 epochs\n" in out
     assert "memory    each GPU: about " in out
     assert "sharding  fsdp: each process holds 1/2 of every LlamaDecoderLayer\n" in out
-    assert "            mixed_precision: bf16\n" in out
+    assert "            distributed_type: FSDP\n" in out
     assert "            accelerate launch --config_file RUN/accelerate.yaml --machine_rank 0" in out
     assert "          good: 2 steps of the base's architecture in small, a checkpoint,\n" in out
-    assert out.splitlines()[-1].startswith("not seen  the weights in their real size, NCCL")
-    assert sorted(project.rglob("*")) == before
+    assert "not seen  the weights in their real size, mixed precision and NCCL on GPUs" in out
+    assert sorted(path.name for path in project.iterdir()) == [
+        ".tunegate", "base", "one", "tunegate.toml",
+    ]  # fmt: skip
+    for key in ("steps", "train_loss", "loss_from_disk"):
+        assert figures[0][key] == pytest.approx(figures[1][key], rel=1e-4)
 
 
 def test_several_machines_and_a_planned_run(
@@ -47,6 +69,10 @@ def test_several_machines_and_a_planned_run(
     configure(project)
     monkeypatch.setattr(rehearsal, "run", lambda job: {"steps": 2})
     run = open_gate(project, machines=2, address="10.0.0.1:29500", batch=4)
+    light = shutil.copytree((project / "base").resolve(), project / "light")
+    (light / "model.safetensors").unlink()
+    (project / "base").unlink()
+    light.rename(project / "base")  # the weights are not needed
     assert cli.main(["dry-run", run.id[:6]]) == 0
     out = capfd.readouterr().out
     assert out.startswith("dry run   qlora: 1 process on 2 machines, a GPU for each\n")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,19 +23,6 @@ EXACT = {"compute": "float32", "dropout": 0.0}
 # Five batches: in the last round one of two processes has none. After two epochs it gets no better.
 LORA = {"method": "lora", "batch": 5, "epochs": 8, "patience": 1}
 HASTY = EXACT | LORA | {"learning_rate": 3e-2, "scheduler": "constant"}
-PARENT = """
-import json, os
-from pathlib import Path
-from tunegate.protocols import Plan
-from tunegate_qlora import accelerated
-from tunegate_qlora.trainer import QLoRA
-
-os.environ["PARENT"] = str(os.getpid())
-accelerated.WORKER = "faulty_worker"
-plan = json.loads(Path("plan.json").read_text())
-paths = {key: plan[key] and Path(plan[key]) for key in ("train", "validation", "test")}
-QLoRA().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
-"""
 
 
 @pytest.fixture
@@ -65,6 +50,12 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return have
 
 
+def train(plan: Plan, folder: Path) -> None:
+    """Train in a process that its own workers know."""
+    os.environ["PARENT"] = str(os.getpid())
+    QLoRA().train(plan, folder)
+
+
 def values(lines: list[dict[str, Any]]) -> list[float]:
     return [value for line in lines for key, value in sorted(line.items()) if "loss" in key]
 
@@ -72,7 +63,6 @@ def values(lines: list[dict[str, Any]]) -> list[float]:
 def test_they_train_as_one_does_and_die_together(
     plan: Planner,
     folder: Path,
-    project: Path,
     other: Callable[[str], Path],
     fault: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
@@ -92,11 +82,11 @@ def test_they_train_as_one_does_and_die_together(
     with pytest.raises(TrainingFailed, match=r"process 1 of 2 was killed \(SIGKILL\)"):
         QLoRA().train(often, folder)
 
-    fields = {name: getattr(often, name) for name in often.__slots__}
-    (project / "plan.json").write_text(json.dumps(fields, default=str))
     fault("0 5 kills")
-    done = subprocess.run([sys.executable, "-c", PARENT], cwd=project, check=False)
-    assert done.returncode == -signal.SIGKILL
+    parent = multiprocessing.get_context("fork").Process(target=train, args=(often, folder))
+    parent.start()
+    parent.join()
+    assert parent.exitcode == -signal.SIGKILL
     launch._gone(folder / "workers", range(2))  # no worker outlives the parent
     for file in (folder / "checkpoints/checkpoint-4").glob("optimizer*"):
         file.write_bytes(b"cut short")
@@ -115,16 +105,3 @@ def test_a_loss_that_is_no_number_stops_all(
     with pytest.raises(TrainingFailed, match=r"^the training loss is nan at step 1, where"):
         QLoRA().train(plan(**EXACT, method="lora", processes=2), folder)
     assert not (folder / "adapter").exists()
-
-
-def test_a_model_shared_out_trains_as_one_does(
-    plan: Planner, folder: Path, other: Callable[[str], Path]
-) -> None:
-    one = other("one")
-    QLoRA().train(plan(**EXACT, epochs=1, accumulation=2), one)
-    QLoRA().train(plan(**EXACT, epochs=1, processes=2, sharding="fsdp"), folder)
-    assert values(losses(folder)) == pytest.approx(values(losses(one)), rel=1e-3)
-    kept = folder / "adapter"
-    assert sorted(p.name for p in kept.iterdir()) == sorted(
-        p.name for p in (one / "adapter").iterdir()
-    )
