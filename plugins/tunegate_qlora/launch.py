@@ -111,10 +111,9 @@ def why(place: Path, machine: int, settings: Settings) -> str:
         )
     failed = sorted(place.glob("*.failed"), key=lambda path: path.stat().st_mtime_ns)
     messages = [path.read_text("utf-8") for path in failed]
-    messages.sort(key=lambda message: message == LOST)  # the first to fail, but for those
-    crashed = [f"process {r} of {settings.world} crashed (signal {-c})" for c, r in ends.items()]
-    error = told.get("error", "the launcher was killed")
-    return next(m for m in (*messages[:1], *crashed, error) if m)
+    causes = [message for message in messages if message != LOST]
+    causes += [f"process {r} of {settings.world} crashed (signal {-c})" for c, r in ends.items()]
+    return [*causes, *messages, str(told.get("error", "the launcher was killed"))][0]
 
 
 def _gone(place: Path, own: range) -> None:
