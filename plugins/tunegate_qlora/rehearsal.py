@@ -10,11 +10,10 @@ import contextlib
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -26,6 +25,7 @@ from tunegate.settings import settle
 from . import launch, ranks, template
 from .config import Settings
 from .folders import appearing
+from .shrunk import shrunk
 
 if TYPE_CHECKING:
     from .material import Material
@@ -33,15 +33,6 @@ if TYPE_CHECKING:
 
 MOST = 8  # processes on the machine that rehearses: each takes about 1 GB
 STEPS = 2
-LAYERS = 2  # or as many as it takes to have one of each kind
-# The outline of what is rehearsed: as small as bitsandbytes' blocks of 64 allow.
-SMALL = {
-    **{"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "max_window_layers": 2},
-    **{"num_attention_heads": 4, "num_key_value_heads": 2},
-    **{"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2},
-    **{"moe_intermediate_size": 64, "shared_expert_intermediate_size": 64},
-    **{"hidden_size_per_layer_input": 16, "num_kv_shared_layers": 0},
-}
 
 
 def processes(settings: Settings) -> int:
@@ -66,39 +57,6 @@ def planned(plan: Plan, folder: Path, root: Path) -> Plan:
     return replace(
         plan, train=train, validation=None, config={**plan.config, **small}, base_digest=""
     )
-
-
-def shrunk(root: Path, folder: Path) -> Path:
-    """Write a small model of a base's architecture, with its tokenizer and template."""
-    import transformers
-
-    hf: Any = transformers  # partly untyped
-    folder.mkdir()
-    for path in root.iterdir():  # the tokenizer, its template, and code of its own
-        if path.is_file() and path.suffix in (".json", ".jinja", ".txt", ".model", ".py"):
-            shutil.copy(path, folder / path.name)
-    (folder / "model.safetensors.index.json").unlink(missing_ok=True)
-    try:
-        config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
-        text = config.get_text_config()
-        _shrink(text)
-        torch.manual_seed(0)
-        hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    except Exception as error:  # an architecture with a rule of its own
-        kind = type(error).__name__
-        raise ValueError(f"{root.name} cannot be made small to rehearse: {kind}: {error}") from None
-    return folder
-
-
-def _shrink(text: Any) -> None:
-    kinds = getattr(text, "layer_types", None) or [""] * LAYERS
-    layers = next(n for n in range(LAYERS, len(kinds) + 1) if {*kinds[:n]} == {*kinds})
-    for key, value in SMALL.items() | {("num_hidden_layers", layers)}:
-        if isinstance(getattr(text, key, None), int):
-            with contextlib.suppress(AttributeError):  # follows from the others
-                setattr(text, key, min(value, getattr(text, key)))
-    if getattr(text, "layer_types", None):
-        text.layer_types = kinds[:layers]
 
 
 def play(job: Job, rows: Material, draft: Path) -> dict[str, float | int]:
