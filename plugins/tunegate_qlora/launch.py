@@ -109,7 +109,10 @@ def why(place: Path, machine: int, settings: Settings) -> str:
             f"process {ends[-signal.SIGKILL]} of {settings.world} was killed (SIGKILL), often for "
             "memory; the same command goes on where it stopped"
         )
-    failed = sorted(place.glob("*.failed"), key=lambda path: path.stat().st_mtime_ns)
+    order = place / f"order-{machine}.json"
+    begun = order.stat().st_mtime_ns if order.is_file() else 0
+    when = {path: path.stat().st_mtime_ns for path in place.glob("*.failed")}
+    failed = sorted((path for path in when if when[path] >= begun), key=lambda path: when[path])
     messages = [path.read_text("utf-8") for path in failed]
     causes = [message for message in messages if message != LOST]
     causes += [f"process {r} of {settings.world} crashed (signal {-c})" for c, r in ends.items()]

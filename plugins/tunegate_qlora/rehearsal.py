@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ from tunegate.encode import Unfit, encode
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate.settings import settle
 
-from . import launch, ranks, template
+from . import checkpoints, launch, ranks, template
 from .config import Settings
 from .folders import appearing
 from .shrunk import shrunk
@@ -71,8 +69,11 @@ def play(job: Job, rows: Material, draft: Path) -> dict[str, float | int]:
     with contextlib.redirect_stdout(io.StringIO()):
         training.learn(job, rows, once, None)
         training.prepare(job.settings)
-        ranks.together()
-        figures = training.learn(job, rows, draft, job.folder / "checkpoints/checkpoint-1")
+        kept = checkpoints.newest(job.folder / "checkpoints") if ranks.first() else None
+        done = ranks.from_first(kept)
+        if done is None:
+            raise TrainingFailed("no whole checkpoint was kept")
+        figures = training.learn(job, rows, draft, done)
     if ranks.first() and not _alike(once, draft):
         raise TrainingFailed("a training that goes on from its checkpoint ends with other weights")
     return figures
@@ -84,7 +85,7 @@ def run(job: Job) -> dict[str, float | int]:
 
     training.prepare(job.settings)
     rows = material.read(job.plan, job.settings, job.base)
-    with appearing(job.made) as draft, _on_cpus():
+    with appearing(job.made) as draft:
         if job.settings.world > 1:
             figures = launch.learn(job, draft, None, rehearse=True)
         else:
@@ -115,17 +116,3 @@ def _alike(one: Path, other: Path) -> bool:
         if not all(torch.allclose(before[k], after[k], rtol=1e-4, atol=1e-6) for k in before):
             return False
     return any(one.glob("*.safetensors"))
-
-
-@contextlib.contextmanager
-def _on_cpus() -> Iterator[None]:
-    """Hide the GPUs from the workers: a rehearsal needs none."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
-        else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before

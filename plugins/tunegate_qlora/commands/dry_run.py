@@ -6,7 +6,10 @@ Without RUN, what [train.qlora] and the training data say now. Nothing of the pr
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -35,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(absent)
     root = here()
     plan = _planned(root, args.run) if args.run else _configured(root)
-    with undisturbed(), TemporaryDirectory(prefix="tunegate-") as scratch:
+    with _on_cpus(), undisturbed(), TemporaryDirectory(prefix="tunegate-") as scratch:
         from .. import dry
 
         try:
@@ -79,3 +82,17 @@ def _configured(root: Path) -> Plan:
         seed=int(settings["seed"]),
         columns=config.data.columns,
     )
+
+
+@contextmanager
+def _on_cpus() -> Iterator[None]:
+    """Hide the GPUs from torch, which is imported inside, and from the workers."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before

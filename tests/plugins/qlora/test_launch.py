@@ -34,6 +34,9 @@ def test_the_first_message_that_is_a_cause_is_told(tmp_path: Path, settings: Set
     failed(tmp_path, 3, "the disk is full", 2)
     (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"3": 70, "0": -15}}))
     assert launch.why(tmp_path, 0, settings) == "the disk is full"
+    (tmp_path / "order-0.json").write_text("{}")
+    os.utime(tmp_path / "order-0.json", (3, 3))  # another machine's, of an attempt before this one
+    assert launch.why(tmp_path, 0, settings) == "later"
 
 
 def test_a_kill_is_told_before_what_it_caused(tmp_path: Path, settings: Settings) -> None:
