@@ -100,8 +100,9 @@ def _memory(rows: Sequence[Row], settings: Settings, folder: Path) -> Iterator[s
         )
         return
     company.announce(settings)
-    told = f"{wanted}; {memory.gb(free)} free"
-    say(told + " for each" * (settings.world > 1), "memory")
+    say(f"{wanted}; {memory.gb(free)} free", "memory")
+    if settings.world > 1:
+        say("for each process")
     if wanted.total > free:
         say("that may not fit: a lower batch and a higher accumulation want less,")
         say("gradient_checkpointing = true far less")
