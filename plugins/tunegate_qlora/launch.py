@@ -116,7 +116,8 @@ def why(place: Path, machine: int, settings: Settings) -> str:
     messages = [path.read_text("utf-8") for path in failed]
     causes = [message for message in messages if message != LOST]
     causes += [f"process {r} of {settings.world} crashed (signal {-c})" for c, r in ends.items()]
-    return [*causes, *messages, str(told.get("error", "the launcher was killed"))][0]
+    ended = [f"process {r} ended with exit code {c}" for r, c in told.get("exits", {}).items()]
+    return [*causes, *messages, *ended, str(told.get("error", "the launcher was killed"))][0]
 
 
 def _gone(place: Path, own: range) -> None:
@@ -138,6 +139,6 @@ def _report(place: Path, machine: int) -> Path:
 def _environment(settings: Settings) -> dict[str, str]:
     told = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
     if settings.machines == 1:  # a machine that knows no network has a loopback
-        loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "")
+        loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "")
         told |= {"GLOO_SOCKET_IFNAME": loopback} if loopback else {}
     return {key: os.environ.get(key, value) for key, value in told.items()}

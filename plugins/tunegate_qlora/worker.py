@@ -29,13 +29,16 @@ def main(order: Path) -> int:
     from .quiet import undisturbed
 
     rank = os.environ["RANK"]
-    with FileLock(order.with_name(f"{rank}.lock"), timeout=60), undisturbed():
-        try:
+    try:
+        with FileLock(order.with_name(f"{rank}.lock"), timeout=60), undisturbed():
             _work(json.loads(order.read_bytes()), order.parent)
-        except TrainingFailed as error:
-            write_whole(order.with_name(f"{rank}.failed"), str(error).encode(), mode=0o600)
-            sys.stdout.flush()
-            os._exit(70)  # not by way of the libraries' farewells: those wait for the others
+    except Exception as error:
+        told = (
+            str(error) if isinstance(error, TrainingFailed) else f"{type(error).__name__}: {error}"
+        )
+        write_whole(order.with_name(f"{rank}.failed"), told.encode(), mode=0o600)
+        sys.stdout.flush()
+        os._exit(70)  # not by way of the libraries' farewells: those wait for the others
     return 0
 
 

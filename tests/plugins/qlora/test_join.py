@@ -42,6 +42,7 @@ def test_who_cannot_join_is_told_why(project: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/sys/class/net/lo").exists(), reason="names Linux's loopback")
 def test_two_machines_train_as_one_does(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

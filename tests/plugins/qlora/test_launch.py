@@ -52,6 +52,9 @@ def test_where_no_worker_speaks_the_launcher_does(tmp_path: Path, settings: Sett
     assert launch.why(tmp_path, 0, settings) == "the launcher was killed"
     (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"1": -11, "0": -15}}))
     assert launch.why(tmp_path, 0, settings) == "process 1 of 4 crashed (signal 11)"
+    (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"1": 1}}))
+    assert launch.why(tmp_path, 0, settings) == "process 1 ended with exit code 1"
+    (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"1": -11}}))
     failed(tmp_path, 0, LOST, 1)
     assert launch.why(tmp_path, 0, settings) == "process 1 of 4 crashed (signal 11)"
     (tmp_path / "launcher-0.json").unlink()
