@@ -15,9 +15,14 @@ _CONFIG = "adapter_config.json"
 
 
 def save(model: Any, folder: Path, note: Note) -> None:
-    """Write the adapter into a folder; raise OSError."""
-    model.save_pretrained(folder)
-    complete(folder, note)
+    """Write the adapter into a folder; raise OSError. Of several processes the first does."""
+    from . import ranks
+
+    trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    weights = {n: ranks.whole(p) for n, p in trained} if ranks.several() else None
+    if ranks.first():
+        model.save_pretrained(folder, state_dict=weights)
+        complete(folder, note)
 
 
 def complete(folder: Path, note: Note) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from . import checkpoints
+from . import checkpoints, ranks
 from .curves import Curves
 
 _WEIGHTS = "weights.safetensors"
@@ -41,10 +41,12 @@ class Best(TrainerCallback):
     def _keep(self, step: int) -> None:
         from safetensors.torch import save_file
 
+        weights = {n: ranks.whole(p).contiguous() for n, p in _trained(self.model)}
+        if not ranks.first():
+            return
         folder = _place(self.run, step)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
         folder.mkdir(parents=True)
-        weights = {n: p.detach().contiguous() for n, p in _trained(self.model)}
         save_file(weights, folder / _WEIGHTS)
         checkpoints.seal(folder)
         needed = {step, *map(_best_of, (self.run / "checkpoints").glob("checkpoint-*"))}
@@ -56,10 +58,11 @@ class Best(TrainerCallback):
         """Put the weights of a step back into the model."""
         from safetensors.torch import load_file
 
+        ranks.together()  # the first process wrote them
         kept = load_file(_place(self.run, step) / _WEIGHTS)
         with torch.no_grad():
             for name, weight in _trained(self.model):
-                weight.copy_(kept[name])
+                weight.copy_(ranks.parted(kept[name], weight))
 
 
 def there(run: Path, checkpoint: Path) -> bool:

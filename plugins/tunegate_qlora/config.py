@@ -129,6 +129,19 @@ class Settings(Decoding):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Starts the adapter's weights, the order of the rows, and the dropout."""
 
+    processes: Whole = 1
+    """Processes that train together on this machine, a GPU for each; `processes x batch x
+    accumulation` rows make a step."""
+
+    machines: Whole = 1
+    """Machines that train together, each with as many processes."""
+
+    address: Annotated[str, Field(pattern=r"^(\S+:[1-9][0-9]{0,4})?$")] = ""
+    """Where the others find the first of several machines: `host:port`."""
+
+    sharding: Literal["none", "fsdp"] = "none"
+    """Whether each process holds all of the model, or a part of it (`fsdp`)."""
+
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads; 0 leaves it to torch. A different number can change the last bits."""
 
@@ -139,6 +152,11 @@ class Settings(Decoding):
     def sides(self) -> int:
         """Conversations that a row is read as: `dpo` reads its prompt with each of two replies."""
         return 2 if self.objective == "dpo" else 1
+
+    @property
+    def world(self) -> int:
+        """Processes that train together, on all machines."""
+        return self.processes * self.machines
 
     @property
     def decoding(self) -> Decoding:

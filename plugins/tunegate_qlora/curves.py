@@ -14,6 +14,8 @@ from transformers import TrainerCallback
 from tunegate.files import write_whole
 from tunegate.protocols import TrainingFailed
 
+from . import ranks
+
 
 class Curves(TrainerCallback):
     """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
@@ -22,6 +24,7 @@ class Curves(TrainerCallback):
     before. Validation is measured once an epoch. Raises TrainingFailed where a loss is not a
     number, or is more than `worst` times that of guessing among `choices` (which costs their
     logarithm: of the vocabulary's size, or of two replies): such a model has come apart.
+    Of several processes the first writes; all know the readings.
     """
 
     def __init__(
@@ -37,7 +40,8 @@ class Curves(TrainerCallback):
         self.last: dict[str, float] = {}
         kept = [line for line in _lines(path) if line["step"] <= done]
         # Whole or not at all: a kill right here must not cost the readings there were.
-        _rewrite(path, kept)
+        if ranks.first():
+            _rewrite(path, kept)
         for line in kept:
             self.last.update(line)
         self.started = time.monotonic() - self.last.get("seconds", 0.0)
@@ -62,8 +66,9 @@ class Curves(TrainerCallback):
         place = {"step": state.global_step, "epoch": round(state.epoch, 4), "seconds": seconds}
         line = place | reading
         self.last.update(line)
-        with open(self.path, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        if ranks.first():
+            with open(self.path, "a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def _guard(self, which: str, loss: float, step: int) -> None:
         if math.isfinite(loss) and loss <= self.limit:

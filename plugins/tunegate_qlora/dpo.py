@@ -14,9 +14,11 @@ from torch.nn.functional import cross_entropy, logsigmoid
 
 from tunegate.encode import IGNORED, Row
 
+from . import ranks
 from .batches import Batch
 from .config import BETA, Settings
 from .pairs import Pair
+from .shares import share
 
 Rows = Callable[[Sequence[Row]], Batch]
 
@@ -52,7 +54,9 @@ class Preferences:
         """Return the mean over the pairs of a step, whichever of its passes they are in."""
         gained = margins(outputs.logits, batch["targets"]) - batch["reference"]
         count = len(gained) if num_items_in_batch is None else num_items_in_batch
-        return losses(gained, self.beta).sum() / count
+        counted = batch["labels"][:, 1] != IGNORED  # none in the place of a batch that is not there
+        found: torch.Tensor = (losses(gained, self.beta) * counted).sum() / count
+        return found
 
     def validate(self) -> float:
         """Return the mean loss over the held-out pairs, without dropout."""
@@ -83,19 +87,23 @@ class Preferences:
 
     @torch.no_grad()
     def _margins(self, pairs: Sequence[Pair]) -> torch.Tensor:
-        """Return the margin of each pair under the model as it is, without dropout."""
+        """Return the margin of each pair under the model as it is, without dropout.
+
+        Several processes share the pairs out, and all have the result: every one has to call this.
+        """
         training = self.model.training
         self.model.eval()
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
-        found = torch.empty(len(pairs))
-        for start in range(0, len(order), self.size):
+        found = torch.zeros(len(pairs))
+        for start, own in share(range(0, len(order), self.size), ranks.rank(), ranks.world()):
             places = order[start : start + self.size]
             batch = self.collate([pairs[i] for i in places])
             moved = {k: v.to(self.model.device) for k, v in batch.items() if k not in OWN}
             targets = batch["targets"].to(self.model.device)
-            found[places] = margins(self.model(**moved).logits, targets).cpu()
+            gained = margins(self.model(**moved).logits, targets).cpu()
+            found[places] += gained if own else 0
         self.model.train(training)
-        return found
+        return torch.tensor(ranks.summed(*found.tolist()))
 
 
 OWN = ("labels", "targets", "reference")  # what of a batch the model itself does not read

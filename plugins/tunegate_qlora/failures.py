@@ -10,10 +10,15 @@ import torch
 
 from tunegate.protocols import TrainingFailed
 
+from . import ranks
 from .config import Settings
 
 # What PyTorch's allocators say where they raise no OutOfMemoryError: CPU, cuBLAS.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+
+# What gloo and NCCL say where a process that they wait for is gone.
+_NO_PARTNER = ("Connection closed by peer", "Connection reset by peer", "remote process exited")
+LOST = "another process of this training is gone; the same command goes on where it stopped"
 
 
 @contextmanager
@@ -33,6 +38,8 @@ def _message(error: Exception, settings: Settings) -> str:
             f"out of memory at batch = {settings.batch}, max_length = {settings.max_length}. Lower "
             "`batch` and raise `accumulation` by as much, or set `gradient_checkpointing = true`"
         )
+    if ranks.several() and any(words in str(error) for words in _NO_PARTNER):
+        return LOST
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; make room and run the same command: it goes on where it stopped"
     if isinstance(error, ValueError | OSError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from . import base
+from . import base, ranks
 from . import note as notes
 from .note import Note
 
@@ -30,6 +30,25 @@ def save(model: Any, folder: Path, root: Path, note: Note) -> None:
     """
     model.to(dtype(root)).save_pretrained(folder)
     complete(folder, root, note)
+
+
+def gathered(model: Any, root: Path) -> Any:
+    """Return a model whose parts several processes hold as one, in the memory of the first."""
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    weights = {}
+    for name, part in model.named_parameters():
+        found = ranks.whole(part)  # every process has to ask
+        if ranks.first():
+            weights[name] = found.cpu()
+    if not ranks.first():
+        return model
+    plain = hf.AutoModelForCausalLM.from_pretrained(
+        root, dtype=torch.float32, local_files_only=True
+    )
+    plain.load_state_dict(weights, strict=False)  # tied weights are there once
+    return plain
 
 
 def complete(folder: Path, root: Path, note: Note) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import prepare_data_loader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from . import checkpoints, loss
+from . import checkpoints, loss, ranks
 from .batches import Batch, LengthGrouped
 from .config import Settings
 from .dpo import OWN
 from .pairs import Item
+from .shares import Share, unlearnt
 
 READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
 
@@ -39,7 +40,7 @@ class Loop(Trainer):
             model=model,
             args=_arguments(settings, folder, steps),
             train_dataset=rows,
-            data_collator=collate,
+            data_collator=unlearnt(collate, min(rows, key=lambda row: len(row.ids))),
             compute_loss_func=scored or loss.per_token,
         )
         self.remove_callback(PrinterCallback)
@@ -50,10 +51,11 @@ class Loop(Trainer):
         """Return the batches; the sampler's epoch is set at the beginning of each."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=self.batches,
+            batch_sampler=Share(self.batches, ranks.rank(), ranks.world()),
             collate_fn=self.data_collator,
         )
-        return self.accelerator.prepare(loader)
+        # Shared out already: accelerate would show some rows twice.
+        return prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
 
     def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
         """Return the loss of a pass; what only the loss reads goes to it as its labels."""
@@ -95,17 +97,19 @@ class Keeper(TrainerCallback):
         control.should_save = not ending and self._due()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Seal the checkpoint that was just written."""
-        checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        """Seal the checkpoint that was just written, when every process has written its part."""
+        ranks.together()
+        if ranks.first():
+            checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         self.last = time.monotonic()
 
     def _due(self) -> bool:
-        return time.monotonic() - self.last >= self.seconds
+        return bool(ranks.from_first(time.monotonic() - self.last >= self.seconds))
 
 
 def _steps(passes: int, accumulation: int) -> int:
     """Return the optimiser's steps in an epoch; processes share the batches among them."""
-    own = -(-passes // int(os.environ.get("WORLD_SIZE", "1")))
+    own = -(-passes // ranks.world())
     return -(-own // accumulation)
 
 
@@ -138,5 +142,7 @@ def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArgument
     )
     # Processes have batches with unlike numbers of learnt tokens: a step's loss is their mean.
     arguments.average_tokens_across_devices = arguments.world_size > 1
+    if settings.sharding == "fsdp" and not gpu:
+        ranks.shard_on_cpus()
     arguments._n_gpu = min(arguments.n_gpu, 1)  # 4-bit weights cannot be split by DataParallel
     return arguments

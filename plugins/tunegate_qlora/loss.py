@@ -11,7 +11,9 @@ import torch
 
 from tunegate.encode import IGNORED, Row
 
+from . import ranks
 from .batches import Batch
+from .shares import share
 
 
 def narrows(model: Any) -> bool:
@@ -38,15 +40,21 @@ def per_token(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None
 def measure(
     model: Any, rows: Sequence[Row], size: int, collate: Callable[[Sequence[Row]], Batch]
 ) -> float:
-    """Return the loss per token over rows, without dropout; the model is left as it was found."""
+    """Return the loss per token over rows, without dropout; the model is left as it was found.
+
+    Several processes share the rows out, and all have the result: every one has to call this.
+    """
     training = model.training
     model.eval()
     ordered = sorted(rows, key=lambda row: len(row.ids))
     total, count = 0.0, 0
-    for start in range(0, len(ordered), size):
+    for start, own in share(range(0, len(ordered), size), ranks.rank(), ranks.world()):
         batch = {k: v.to(model.device) for k, v in collate(ordered[start : start + size]).items()}
         labels = batch.pop("labels")
-        total += float(summed(model(**batch).logits, labels))
-        count += int((labels[:, 1:] != IGNORED).sum())
+        found = float(summed(model(**batch).logits, labels))
+        if own:
+            total += found
+            count += int((labels[:, 1:] != IGNORED).sum())
     model.train(training)
-    return total / count if count else math.nan
+    everywhere, tokens = ranks.summed(total, count)
+    return everywhere / tokens if tokens else math.nan

@@ -47,9 +47,16 @@ class Estimate:
 
 
 def estimate(
-    outline: Outline, settings: Settings, rows: Sequence[Row], config: dict[str, Any]
+    outline: Outline,
+    settings: Settings,
+    rows: Sequence[Row],
+    config: dict[str, Any],
+    *,
+    gpu: bool | None = None,
 ) -> Estimate:
     """Estimate a training on these rows; `config` is the base's `config.json`.
+
+    It is for what this machine trains on, unless `gpu` says.
 
     - weights: 0.516 bytes a quantised one, 4 one beside (peft holds those in float32); as `compute`
       says for `lora`; float32 for `full`.
@@ -67,15 +74,15 @@ def estimate(
     }[settings.method]
     each = 12 if settings.method == "full" else 16
     trained = each * outline.trainable(settings)
-    return Estimate(
-        held, trained, _activations(settings, rows, config.get("text_config") or config)
-    )
+    on = device() != "cpu" if gpu is None else gpu
+    text = config.get("text_config") or config
+    return Estimate(held, trained, _activations(settings, rows, text, on))
 
 
 def free() -> int:
     """Return the bytes that are free where the model is going to be: on the GPU, or in RAM."""
     if device() != "cpu":
-        return int(torch.cuda.mem_get_info()[0])
+        return int(torch.cuda.mem_get_info(device())[0])
     psutil: Any = import_module("psutil")  # accelerate needs it; it has no types
     available = int(psutil.virtual_memory().available)
     return min([available, *_container()])
@@ -86,12 +93,14 @@ def gb(size: float) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
-def _activations(settings: Settings, rows: Sequence[Row], config: dict[str, Any]) -> float:
+def _activations(
+    settings: Settings, rows: Sequence[Row], config: dict[str, Any], gpu: bool
+) -> float:
     longest = max((len(row.ids) for row in rows), default=0)
     batch = settings.batch * settings.sides
     answer = min(longest, batch * max((row.trained for row in rows), default=0))
     width, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
-    wide = device() == "cpu" or settings.compute == "float32" or settings.method == "full"
+    wide = not gpu or settings.compute == "float32" or settings.method == "full"
     unit = batch * longest * width * (2 if wide else 1)
     kept = CHECKPOINTED * layers + KEPT if settings.gradient_checkpointing else KEPT * layers
     logits = 2 * 4 * batch * answer * (config.get("vocab_size") or 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import adapter, full, lora
+from . import adapter, full, lora, ranks
 from .config import Decoding, Settings
 from .note import Note
 from .quantise import load
@@ -34,9 +34,11 @@ def prepared(root: Path, settings: Settings) -> Any:
 
     Where every weight is trained they are float32: in 16 bits most steps would round to nothing.
     """
+    sharded = settings.sharding == "fsdp"
     if settings.method != "full":
-        return lora.attach(load(root, settings.decoding), settings)
-    return full.unfreeze(load(root, Decoding(quantisation="none", compute="float32")))
+        return lora.attach(load(root, settings.decoding, sharded=sharded), settings)
+    whole = Decoding(quantisation="none", compute="float32")
+    return full.unfreeze(load(root, whole, sharded=sharded))
 
 
 def bare(model: Any) -> Any:
@@ -53,11 +55,13 @@ def parameters(model: Any) -> Parameters:
 
 
 def save(model: Any, folder: Path, root: Path, settings: Settings, note: Note) -> None:
-    """Write what was trained into a folder; raise OSError."""
-    if settings.method == "full":
-        full.save(model, folder, root, note)
-    else:
+    """Write what was trained into a folder; raise OSError. Of several processes the first does."""
+    if settings.method != "full":
         adapter.save(model, folder, note)
+        return
+    whole = full.gathered(model, root) if settings.sharding == "fsdp" else model
+    if ranks.first():
+        full.save(whole, folder, root, note)
 
 
 def reopened(folder: Path, root: Path, settings: Settings) -> Any:

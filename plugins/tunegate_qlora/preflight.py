@@ -13,10 +13,11 @@ from tunegate.protocols import Plan, Problem
 from tunegate.settings import settle
 from tunegate.template import Template, Unrendered
 
-from . import base, fit, memory, pairs, rendering, shape, template
+from . import base, company, fit, memory, pairs, rendering, shape, template
 from .config import Settings
 from .pairs import Item
 from .progress import say
+from .quantise import device
 
 Encoded = tuple[list[Item], list[Unfit]]
 SHOWN = 3  # rows named for one kind of trouble: the rest is a count
@@ -33,6 +34,7 @@ def problems(plan: Plan) -> list[Problem]:
         if not found:
             encoded = {split: _encoded(data, chat, settings) for split, data in datasets.items()}
             found += _data(encoded, settings, folder)
+            found += company.problems(encoded["train"][0], settings, folder)
             found += _memory(encoded["train"][0], settings, folder)
         found += _model(plan, settings, folder)
         if note := rendering.dated(chat):
@@ -114,8 +116,9 @@ def _memory(rows: Sequence[Item], settings: Settings, folder: Path) -> Iterator[
     """Say what the training wants; yield a line only where the weights alone do not fit."""
     longest = fit.limit(settings, folder)
     kept = pairs.rows(row for row in rows if len(row.ids) <= longest)
-    wanted = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
-    free = memory.free()
+    estimate = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
+    wanted = company.each(estimate, settings)
+    free = memory.free() // (settings.processes if device() == "cpu" else 1)  # they share it
     if wanted.weights > free:
         smaller = "" if settings.method == "qlora" else ', or method = "qlora"'
         yield (
@@ -123,7 +126,10 @@ def _memory(rows: Sequence[Item], settings: Settings, folder: Path) -> Iterator[
             f"free: take a smaller base{smaller}"
         )
         return
+    company.announce(settings)
     say(f"{wanted}; {memory.gb(free)} free", "memory")
+    if settings.world > 1:
+        say("for each process")
     if wanted.total > free:
         say("that may not fit: a lower batch and a higher accumulation want less,")
         say("gradient_checkpointing = true far less")

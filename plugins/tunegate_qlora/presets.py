@@ -101,5 +101,12 @@ def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
         yield "beta is of objective = 'dpo', and this is 'supervised': leave it out"
     if settings.objective == "dpo" and settings.packing:
         yield "packing is for supervised rows, and objective = 'dpo' has pairs: leave it out"
+    if settings.sharding == "fsdp" and settings.world == 1:
+        yield "sharding = 'fsdp' shares the model out among processes: set processes above 1"
+    if (settings.machines > 1) != bool(settings.address):
+        yield (
+            "machines above 1 and address go together: the first machine's host:port, which the "
+            "others can reach"
+        )
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback
 
+from . import ranks
 from .curves import Curves
 
 PATIENCE = 2.0  # seconds: a training that is over sooner shows its last line only
@@ -28,7 +29,8 @@ class Bar(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the bar."""
-        if self.bar is None and self.console.is_terminal and self.seconds > PATIENCE:
+        wanted = self.console.is_terminal and ranks.first()
+        if self.bar is None and wanted and self.seconds > PATIENCE:
             self.bar = _bar(self.console)
             self.bar.add_task("training", total=state.max_steps, completed=self.first, told="")
             self.bar.start()
@@ -60,8 +62,9 @@ class Bar(TrainerCallback):
 
 
 def say(what: str, label: str = "") -> None:
-    """Print one line, its label as wide as the harness's own."""
-    print(f"{label:<10}{what}", flush=True)
+    """Print one line, its label as wide as the harness's own; of several processes, one does."""
+    if ranks.first():
+        print(f"{label:<10}{what}", flush=True)
 
 
 def losses(last: dict[str, float]) -> str:

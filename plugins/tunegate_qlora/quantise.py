@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from . import ranks
 from .config import Decoding
 
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
@@ -15,16 +16,19 @@ BLOCK = 64
 
 
 def device() -> str:
-    """Return where models run: the first GPU, or the CPU."""
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    """Return where models run: the CPU, or the first GPU; each of several processes has its own."""
+    return f"cuda:{ranks.local()}" if torch.cuda.is_available() else "cpu"
 
 
-def load(folder: Path, decoding: Decoding) -> Any:
+def load(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any:
     """Return the base in evaluation mode, frozen, quantised as `decoding` says.
 
     NF4 with double quantisation (arXiv:2305.14314, section 3). What is not quantised (embeddings,
     norms, the output head) is held in float32 on a CPU, in the compute format on a GPU. With
     `none` everything is held in the compute format.
+
+    `sharded`: for FSDP, which shares out numbers, not bytes: 4-bit weights are stored as such
+    (`bnb_4bit_quant_storage`), and of other weights no GPU holds all, not even for a moment.
     """
     import transformers
 
@@ -33,9 +37,9 @@ def load(folder: Path, decoding: Decoding) -> Any:
     on = device()
     model = hf.AutoModelForCausalLM.from_pretrained(
         folder,
-        quantization_config=_nf4(compute) if decoding.quantisation == "nf4" else None,
+        quantization_config=_nf4(compute, sharded) if decoding.quantisation == "nf4" else None,
         dtype=torch.float32 if on == "cpu" and decoding.quantisation == "nf4" else compute,
-        device_map={"": on},
+        device_map={"": "cpu" if sharded and decoding.quantisation == "none" else on},
         local_files_only=True,
     )
     keep_format(model)
@@ -59,7 +63,7 @@ def keep_format(model: Any) -> int:
     return len(layers)
 
 
-def _nf4(compute: torch.dtype) -> Any:
+def _nf4(compute: torch.dtype, sharded: bool) -> Any:
     import transformers
 
     hf: Any = transformers
@@ -68,4 +72,5 @@ def _nf4(compute: torch.dtype) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
+        bnb_4bit_quant_storage=compute if sharded else torch.uint8,
     )

@@ -23,11 +23,10 @@ def undisturbed() -> Iterator[None]:
     """
     _offline()
     levels = {name: logging.getLogger(name).level for name in _NOISY}
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), _no_bars():
+        with warnings.catch_warnings(), _no_bars():  # transformers sets its level when imported
             for name in _NOISY:
+                logging.getLogger(name).setLevel(logging.ERROR)
                 warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
             yield
     finally:

@@ -58,18 +58,14 @@ def _chosen(name: str, targets: str | list[str]) -> bool:
 
 def outline(folder: Path) -> Outline:
     """Return the outline of the model that a folder's `config.json` describes; raise ValueError."""
-    import transformers
-
-    hf: Any = transformers  # partly untyped
-
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
         raise ValueError(f"{folder} holds no weights (*.safetensors)")
-    try:
-        config = hf.AutoConfig.from_pretrained(folder, local_files_only=True)
-        with torch.device("meta"):
-            model = hf.AutoModelForCausalLM.from_config(config)
-    except Exception as error:  # an unknown architecture, a setting it does not take
-        raise ValueError(f"{folder} holds no causal language model: {error}") from None
+    return described(folder)
+
+
+def described(folder: Path) -> Outline:
+    """Return the outline as `outline` does, also where there are no weights yet."""
+    model = _empty(folder)
     head = model.get_output_embeddings()
     linear = {
         name: (layer.in_features, layer.out_features)
@@ -78,3 +74,22 @@ def outline(folder: Path) -> Outline:
     }
     total = sum(p.numel() for p in model.parameters())
     return Outline(linear, total - sum(i * o for i, o in linear.values()))
+
+
+def decoder(folder: Path) -> str:
+    """Return the class of the base's decoder layers, "" where it names none; raise ValueError."""
+    names = getattr(_empty(folder), "_no_split_modules", None) or ()
+    return next((name for name in sorted(names) if name.endswith(("Layer", "Block"))), "")
+
+
+def _empty(folder: Path) -> Any:
+    """Return the model that a folder describes, without its weights; raise ValueError."""
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    try:
+        config = hf.AutoConfig.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            return hf.AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # an unknown architecture, a setting it does not take
+        raise ValueError(f"{folder} holds no causal language model: {error}") from None

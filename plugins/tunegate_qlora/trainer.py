@@ -20,7 +20,8 @@ class QLoRA:
     """
 
     name = "qlora"
-    incidental = ("preset", "checkpoint_seconds")  # what a preset sets is there in full
+    # What a preset sets is there in full; where machines meet changes nothing that is learnt.
+    incidental = ("preset", "checkpoint_seconds", "address")
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return the settings, every default filled in, also what method and preset say.

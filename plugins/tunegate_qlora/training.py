@@ -22,10 +22,12 @@ from . import (
     card,
     checkpoints,
     curves,
+    launch,
     material,
     methods,
     objective,
     prove,
+    ranks,
     rendering,
     report,
 )
@@ -40,6 +42,8 @@ from .model import digest
 from .note import Note
 from .objective import Objective
 from .progress import Bar, say
+
+SPLITS = ("train", "validation", "test")  # what a plan names by paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,16 @@ def run(plan: Plan, folder: Path) -> Trained:
     """
     settings = settle(Settings, plan.config)
     with in_one_message(settings):
-        root = _base(plan, settings, folder)
-        job = Job(plan, settings, root, folder)
+        job = prepared(plan, folder)
         if not job.made.is_dir():
             _train(job)
         return _trained(job)
+
+
+def prepared(plan: Plan, folder: Path) -> Job:
+    """Return the job that a plan is; raise TrainingFailed or ValueError where its base is not."""
+    settings = settle(Settings, plan.config)
+    return Job(plan, settings, _base(plan, settings, folder), folder)
 
 
 def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
@@ -85,10 +94,12 @@ def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
 
 
 def _train(job: Job) -> None:
-    _prepare(job.settings)
+    prepare(job.settings)
     rows = material.read(job.plan, job.settings, job.base)
     with appearing(job.made) as draft:
-        figures = _learn(job, rows, draft)
+        done = _done(job)
+        alone = job.settings.world == 1
+        figures = learn(job, rows, draft, done) if alone else launch.learn(job, draft, done)
         gc.collect()  # the trained model makes room for the one that is read back
         before = prove.in_memory(figures)
         figures |= prove.reloaded(draft, job.base, job.settings, rows, before)
@@ -99,15 +110,17 @@ def _train(job: Job) -> None:
         shutil.rmtree(job.folder / name, ignore_errors=True)
 
 
-def _learn(job: Job, rows: Material, draft: Path) -> report.Figures:
-    """Train, write the model into the draft, and return the figures."""
+def learn(job: Job, rows: Material, draft: Path, done: Path | None) -> report.Figures:
+    """Train, from a checkpoint on if there is one; write the model into the draft, return figures.
+
+    Several processes do so at once; the first writes.
+    """
     settings = job.settings
     model = methods.prepared(job.base, settings)
     parameters = methods.parameters(model)
     report.announce(settings, rows, parameters)
     padding = report.padding(settings, rows)
     aim = objective.of(model, rows, settings)  # the model is the base yet: no checkpoint is loaded
-    done = _done(job)
     if done:
         say(f"going on from step {checkpoints.step(done):,}")
     readings, bar, loop, keeper = _loop(job, rows, model, aim, checkpoints.step(done))
@@ -153,15 +166,15 @@ def _loop(
     return readings, bar, loop, keeper
 
 
-def _prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> None:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)
 
 
 def _finite(model: Any) -> None:
-    weights = (p for p in model.parameters() if p.requires_grad)
-    if not all(bool(torch.isfinite(p).all()) for p in weights):
+    weights = [p for p in model.parameters() if p.requires_grad]
+    if not all(bool(torch.isfinite(ranks.whole(p)).all()) for p in weights):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
 
 

@@ -1,46 +1,107 @@
-"""Several processes, one training: the loop shares batches out, and a step is what it was alone."""
+"""Several processes train as one does, die together, and go on to the same weights."""
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
-import subprocess
-import sys
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_trainer import adapter, losses
 
-MAIN = Path(__file__).with_name("loop_main.py")
-LAUNCH = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
-OWN = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "HF_HUB_OFFLINE": "1"}
+from tunegate.protocols import Plan, TrainingFailed
+from tunegate_qlora import accelerated, launch
+from tunegate_qlora.trainer import QLoRA
 
-
-def train(base: Path, out: Path, processes: int, **said: Any) -> dict[str, list[float]]:
-    """Train with so many processes (gloo, loopback), and return losses and sums of weights."""
-    out.mkdir()
-    launch = [*LAUNCH, str(processes)] if processes > 1 else []
-    command = [sys.executable, *launch, str(MAIN), str(base), str(out), json.dumps(said)]
-    path = os.pathsep.join([str(MAIN.parent), os.environ.get("PYTHONPATH", "")])
-    env = os.environ | OWN | {"PYTHONPATH": path}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    told: dict[str, list[float]] = json.loads((out / "told.json").read_text())
-    return told
+Planner = Callable[..., Plan]
+pytestmark = pytest.mark.slow
+HERE = Path(__file__).parent
+EXACT = {"compute": "float32", "dropout": 0.0}
+# Five batches: in the last round one of two processes has none. After two epochs it gets no better.
+LORA = {"method": "lora", "batch": 5, "epochs": 8, "patience": 1}
+HASTY = EXACT | LORA | {"learning_rate": 3e-2, "scheduler": "constant"}
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/sys/class/net/lo").exists(), reason="names Linux's loopback")
-@pytest.mark.parametrize(
-    "said", [{"method": "lora", "compute": "float32"}, {"method": "qlora", "compute": "float32"}]
-)
-def test_two_processes_have_the_losses_of_one(
-    base: Path, tmp_path: Path, said: dict[str, Any]
+@pytest.fixture
+def other(folder: Path) -> Callable[[str], Path]:
+    """Make another run's folder."""
+
+    def make(name: str) -> Path:
+        made = folder.with_name(name)
+        made.mkdir()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the workers that are started from now on have a fault."""
+    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+
+    def have(what: str) -> None:
+        monkeypatch.setenv("PYTHONPATH", path)
+        monkeypatch.setenv("FAULT", what)
+        monkeypatch.setattr(accelerated, "WORKER", "faulty_worker")
+
+    return have
+
+
+def train(plan: Plan, folder: Path) -> None:
+    """Train in a process that its own workers know."""
+    os.environ["PARENT"] = str(os.getpid())
+    QLoRA().train(plan, folder)
+
+
+def values(lines: list[dict[str, Any]]) -> list[float]:
+    return [value for line in lines for key, value in sorted(line.items()) if "loss" in key]
+
+
+def test_they_train_as_one_does_and_die_together(
+    plan: Planner,
+    folder: Path,
+    other: Callable[[str], Path],
+    fault: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rate = {"learning_rate": 5e-3, **said}
-    one = train(base, tmp_path / "one", 1, accumulation=2, **rate)
-    two = train(base, tmp_path / "two", 2, accumulation=1, **rate)
-    assert len(one["losses"]) == 6  # 24 rows in steps of 8, twice
+    one, two = other("one"), other("two")
+    alone = QLoRA().train(plan(**HASTY, accumulation=2), one)
+    chosen = plan(**HASTY, processes=2)
+    whole = QLoRA().train(chosen, two)
+    assert alone.figures["epochs"] == whole.figures["epochs"] == 3
+    assert alone.figures["kept_epoch"] == whole.figures["kept_epoch"] == 2
     # Sums in another order, in float32: a millionth of a loss a step, and it adds up.
-    assert two["losses"] == pytest.approx(one["losses"], rel=1e-4)
-    assert two["weights"] == pytest.approx(one["weights"], rel=1e-2, abs=1e-2)
+    assert values(losses(two)) == pytest.approx(values(losses(one)), rel=1e-3)
+    assert not (two / "workers").exists()
+
+    often = plan(**HASTY, processes=2, checkpoint_seconds=0)
+    fault("1 2 dies")
+    with pytest.raises(TrainingFailed, match=r"process 1 of 2 was killed \(SIGKILL\)"):
+        QLoRA().train(often, folder)
+
+    fault("0 5 kills")
+    parent = multiprocessing.get_context("fork").Process(target=train, args=(often, folder))
+    parent.start()
+    parent.join()
+    assert parent.exitcode == -signal.SIGKILL
+    launch._gone(folder / "workers", range(2))  # no worker outlives the parent
+    for file in (folder / "checkpoints/checkpoint-4").glob("optimizer*"):
+        file.write_bytes(b"cut short")
+
+    monkeypatch.undo()
+    resumed = QLoRA().train(chosen, folder)
+    assert adapter(folder) == adapter(two)
+    assert losses(folder) == losses(two)
+    assert resumed.digest == whole.digest
+
+
+def test_a_loss_that_is_no_number_stops_all(
+    plan: Planner, folder: Path, fault: Callable[[str], None]
+) -> None:
+    fault("1 0 nan")
+    with pytest.raises(TrainingFailed, match=r"^the training loss is nan at step 1, where"):
+        QLoRA().train(plan(**EXACT, method="lora", processes=2), folder)
+    assert not (folder / "adapter").exists()

@@ -1,0 +1,98 @@
+"""Show how several GPUs or machines would train, and rehearse it in small on this one's CPU.
+
+Without RUN, what [train.qlora] and the training data say now. Nothing of the project is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from tunegate import exits
+from tunegate.project import ConfigError, here
+
+if TYPE_CHECKING:
+    from tunegate.protocols import Plan
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    told = "the id of a planned run, or the beginning of it; default: the configuration"
+    parser.add_argument("run", nargs="?", metavar="RUN", help=told)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what would run, then rehearse it; 70 where the rehearsal fails."""
+    from tunegate.protocols import TrainingFailed
+
+    from .. import extra
+    from ..quiet import undisturbed
+
+    if absent := extra.missing():
+        raise ConfigError(absent)
+    root = here()
+    plan = _planned(root, args.run) if args.run else _configured(root)
+    with _on_cpus(), undisturbed(), TemporaryDirectory(prefix="tunegate-") as scratch:
+        from .. import dry
+
+        try:
+            for line in dry.run(plan, root, Path(scratch)):
+                print(line, flush=True)
+        except TrainingFailed as error:
+            print(f"tunegate dry-run: {error}", file=sys.stderr)
+            return exits.TRAINER_FAILED
+    return 0
+
+
+def _planned(root: Path, name: str) -> Plan:
+    from tunegate.runs import begun
+    from tunegate.state import State
+
+    found = begun(State(root), name)
+    if found.plan.trainer != "qlora":
+        raise ConfigError(f"run {found.id} is {found.plan.trainer}'s; only qlora's is rehearsed")
+    return found.plan
+
+
+def _configured(root: Path) -> Plan:
+    """Return the plan that the configuration makes, no gate asked: nothing is trained on it."""
+    from tunegate.config import load
+    from tunegate.protocols import Plan
+
+    from ..trainer import QLoRA
+
+    config, trainer = load(root), QLoRA()
+    if not config.data.train:
+        raise ConfigError("dry-run needs rows: name a file as `train` in [data], or a RUN")
+    settings = trainer.resolve(config.train.get("qlora", {}), root)
+    return Plan(
+        trainer=trainer.name,
+        train=root / config.data.train,
+        validation=None,
+        test=None,
+        config=settings,
+        base=str(settings["base"]),
+        base_digest="",
+        seed=int(settings["seed"]),
+        columns=config.data.columns,
+    )
+
+
+@contextmanager
+def _on_cpus() -> Iterator[None]:
+    """Hide the GPUs from torch, which is imported inside, and from the workers."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before

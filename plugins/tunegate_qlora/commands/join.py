@@ -1,0 +1,64 @@
+"""Train along, on another machine than the first: `machines` above 1 in [train.qlora].
+
+The project's folder is on a disk that all machines share, at the same place. On the first one,
+`pytest suites/data --train-with qlora` says the run and waits; each other machine joins it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tunegate import exits
+from tunegate.project import ConfigError, here
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+    told = "which machine this is, from 1; 0 is the first"
+    parser.add_argument("--machine", type=int, required=True, metavar="N", help=told)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end with the others; 70 where that fails."""
+    from filelock import FileLock, Timeout
+
+    from tunegate.protocols import TrainingFailed
+    from tunegate.runs import begun
+    from tunegate.sealed import SealBroken
+    from tunegate.state import State
+
+    from .. import extra
+    from ..quiet import undisturbed
+
+    if absent := extra.missing():
+        raise ConfigError(absent)
+    found = begun(State(here()), args.run)
+    _check(found.plan.config, args.machine)
+    try:
+        found.verify()
+        with FileLock(found.folder / f"join-{args.machine}.lock", timeout=0), undisturbed():
+            from .. import joining
+
+            joining.join(found.plan, found.folder, args.machine)
+    except SealBroken as error:
+        raise ConfigError(str(error)) from None
+    except Timeout:
+        raise ConfigError(f"machine {args.machine} has joined run {found.id} already") from None
+    except TrainingFailed as error:
+        print(f"tunegate join: {error}", file=sys.stderr)
+        return exits.TRAINER_FAILED
+    except KeyboardInterrupt:
+        print("tunegate join: interrupted; the same command takes it up again", file=sys.stderr)
+        return 130
+    print("joined    trained to the end; the first machine reads the model back and proves it")
+    return 0
+
+
+def _check(config: object, machine: int) -> None:
+    machines = config.get("machines", 1) if isinstance(config, dict) else 1
+    if machines == 1:
+        raise ConfigError("this run is trained on one machine: `machines` in [train.qlora] is 1")
+    if not 0 < machine < machines:
+        raise ConfigError(f"--machine {machine}: of {machines} machines, 1 to {machines - 1} join")

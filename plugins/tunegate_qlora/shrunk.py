@@ -1,0 +1,54 @@
+"""A base's architecture, as small as it goes: few and narrow layers, random weights."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+LAYERS = 2  # or as many as it takes to have one of each kind
+# As small as bitsandbytes' blocks of 64 allow.
+SMALL = {
+    **{"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "max_window_layers": 2},
+    **{"num_attention_heads": 4, "num_key_value_heads": 2},
+    **{"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2},
+    **{"moe_intermediate_size": 64, "shared_expert_intermediate_size": 64},
+    **{"hidden_size_per_layer_input": 16, "num_kv_shared_layers": 0},
+}
+
+
+def shrunk(root: Path, folder: Path) -> Path:
+    """Write a small model of a base's architecture, with its tokenizer and template."""
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    folder.mkdir()
+    for path in root.iterdir():  # the tokenizer, its template, and code of its own
+        if path.is_file() and path.suffix in (".json", ".jinja", ".txt", ".model", ".py"):
+            shutil.copy(path, folder / path.name)
+    (folder / "model.safetensors.index.json").unlink(missing_ok=True)
+    try:
+        config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
+        text = config.get_text_config()
+        _shrink(text)
+        torch.manual_seed(0)
+        hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    except Exception as error:  # an architecture with a rule of its own
+        kind = type(error).__name__
+        raise ValueError(f"{root.name} cannot be made small to rehearse: {kind}: {error}") from None
+    return folder
+
+
+def _shrink(text: Any) -> None:
+    kinds = getattr(text, "layer_types", None) or [""] * LAYERS
+    enough = (n for n in range(LAYERS, len(kinds)) if {*kinds[:n]} == {*kinds})
+    layers = next(enough, len(kinds))
+    for key, value in SMALL.items() | {("num_hidden_layers", layers)}:
+        if isinstance(getattr(text, key, None), int):
+            with contextlib.suppress(AttributeError):  # follows from the others
+                setattr(text, key, min(value, getattr(text, key)))
+    if getattr(text, "layer_types", None):
+        text.layer_types = kinds[:layers]

@@ -1,0 +1,113 @@
+"""The dry run, as a user sees it: what would run, and a rehearsal with real processes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from elsewhere import open_gate
+
+from tunegate import cli
+from tunegate_qlora import rehearsal
+from tunegate_qlora.training import Job
+
+SAID = """
+[data]
+train = ".tunegate/snapshots/train.jsonl"
+[train.qlora]
+base = "base"
+batch = 4
+"""
+
+
+def configure(project: Path, more: str = "") -> None:
+    (project / "tunegate.toml").write_text(SAID + more)
+
+
+@pytest.mark.slow
+def test_what_is_told_was_rehearsed(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures, real = [], rehearsal.run
+
+    def run(job: Job) -> dict[str, float | int]:
+        """Rehearse with two processes that share the model out, and then alone."""
+        own = {"processes": 1, "sharding": "none", "accumulation": 2}
+        lonely = replace(job, settings=job.settings.model_copy(update=own), folder=project / "one")
+        lonely.folder.mkdir()
+        figures.extend([real(job), real(lonely)])
+        return figures[0]
+
+    monkeypatch.setattr(rehearsal, "run", run)
+    said = (
+        'processes = 2\nsharding = "fsdp"\naccumulation = 2\ncompute = "float32"\ndropout = 0.0\n'
+    )
+    configure(project, said)
+    assert cli.main(["dry-run"]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out.startswith("dry run   qlora: 2 processes on 1 machine, a GPU for each\n")
+    assert "          16 rows a step (4 x 2 x 2), 2 steps an epoch, 3 epochs\n" in out
+    assert "memory    each GPU: about " in out
+    assert "sharding  fsdp: each process holds 1/2 of every LlamaDecoderLayer\n" in out
+    assert "            distributed_type: FSDP\n" in out
+    assert "            accelerate launch --config_file RUN/accelerate.yaml --machine_rank 0" in out
+    assert "          good: 2 steps of the base's architecture in small, a checkpoint,\n" in out
+    assert "not seen  the weights in their real size, mixed precision and NCCL on GPUs" in out
+    assert sorted(path.name for path in project.iterdir()) == [
+        ".tunegate", "base", "one", "tunegate.toml",
+    ]  # fmt: skip
+    for key in ("steps", "train_loss", "loss_from_disk"):
+        assert figures[0][key] == pytest.approx(figures[1][key], rel=1e-4)
+
+
+def test_several_machines_and_a_planned_run(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(project)
+    monkeypatch.setattr(rehearsal, "run", lambda job: {"steps": 2})
+    run = open_gate(project, machines=2, address="10.0.0.1:29500", batch=4)
+    light = shutil.copytree((project / "base").resolve(), project / "light")
+    (light / "model.safetensors").unlink()
+    (project / "base").unlink()
+    light.rename(project / "base")  # the weights are not needed
+    assert cli.main(["dry-run", run.id[:6]]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("dry run   qlora: 1 process on 2 machines, a GPU for each\n")
+    assert "            main_process_ip: 10.0.0.1\n" in out
+    assert "elsewhere: tunegate join RUN --machine 1 (2, ...), which runs\n" in out
+    assert "--machine_rank 1 -m tunegate_qlora.worker RUN/workers/order-1.json\n" in out
+
+
+def test_what_cannot_be_trained_is_not_rehearsed(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure(project, "processes = 9\n")
+    assert cli.main(["dry-run"]) == 70
+    err = capfd.readouterr().err
+    assert err.startswith("tunegate dry-run: this cannot be trained\n  - 24 rows in batches of 4")
+
+
+def test_mistakes_are_one_line(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    configure(project)
+    assert cli.main(["dry-run", "abc"]) == 2
+    assert capfd.readouterr().err == "tunegate dry-run: 'abc' fits 0 runs; there are: none yet\n"
+    configure(project, "procesess = 2\n")
+    assert cli.main(["dry-run"]) == 2
+    assert "procesess" in capfd.readouterr().err
+    (project / "tunegate.toml").write_text(SAID.replace("train = ", "test = "))
+    assert cli.main(["dry-run"]) == 2
+    assert "name a file as `train` in [data], or a RUN" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_one_process_rehearses_without_a_launch(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure(project)
+    assert cli.main(["dry-run"]) == 0
+    out = capfd.readouterr().out
+    assert "rehearsal 1 of 1 processes, on this CPU" in out
+    assert "          resumed from it to the same weights, saved, read back\n" in out

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.encode import IGNORED, Row
+from tunegate_qlora import loss
+from tunegate_qlora.batches import LengthGrouped, collator
+from tunegate_qlora.shares import Share, share, unlearnt
+
+Counts = st.integers(min_value=1, max_value=40)
+Few = st.integers(min_value=1, max_value=6)
+
+
+def row(i: int) -> Row:
+    return Row(i, [1] * (i % 5 + 2), [IGNORED] + [1] * (i % 5 + 1))
+
+
+@given(Counts, Few, Few)
+def test_each_row_is_in_one_share_and_every_share_is_as_long(
+    count: int, size: int, world: int
+) -> None:
+    rows = [row(i) for i in range(count)]
+    batches = LengthGrouped(rows, size, seed=0)
+    shares = [Share(batches, rank, world) for rank in range(world)]
+    lists = [list(share) for share in shares]
+    assert {len(found) for found in lists} == {len(shares[0])}
+    assert sorted(i for found in lists for batch in found for i in batch) == list(range(count))
+    in_turn = [batch for turn in zip(*lists, strict=True) for batch in turn if batch]
+    assert in_turn == list(batches)  # a step of all is the step of one with more passes
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=30), Few)
+def test_items_are_shared_out_and_what_is_borrowed_is_marked(items: list[int], world: int) -> None:
+    told = [list(share(items, rank, world)) for rank in range(world)]
+    assert len({len(found) for found in told}) == 1
+    own = [item for turn in zip(*told, strict=True) for item, mine in turn if mine]
+    assert own == items
+    assert {item for found in told for item, mine in found if not mine} <= {items[0]}
+
+
+def test_of_no_rows_a_batch_is_made_that_teaches_nothing() -> None:
+    collate = unlearnt(collator(0, narrow=True), row(3))
+    assert collate([row(1)])["labels"].ne(IGNORED).any()
+    empty = collate([])
+    assert empty["labels"].eq(IGNORED).all()
+    logits = torch.randn(1, empty["labels"].shape[1] - 1, 7, requires_grad=True)
+    found = loss.summed(logits, empty["labels"])
+    found.backward()
+    assert found == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
