@@ -16,11 +16,12 @@ from tunegate.dataset import Dataset, Example
 from tunegate.encode import Unfit
 from tunegate.extras import install
 from tunegate.findings import Finding
+from tunegate.openai_tokens import Counted
 from tunegate.preferences import counterpart
 from tunegate.recipe import Recipe
 from tunegate.template import Unrendered
 
-from .counting import Counted, Counter, counter
+from .counting import Counter, counter
 
 
 @check

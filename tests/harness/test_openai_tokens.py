@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate import Dataset
+from tunegate import Dataset, openai_tokens
 from tunegate.recipe import Recipe
-from tunegate_checks.data import counting, tokens
+from tunegate_checks.data import tokens
 
 TEXT = st.text(max_size=30)
 TURNS = st.lists(st.tuples(TEXT, TEXT, st.sampled_from([0, 1])), min_size=1, max_size=3)
@@ -41,14 +41,14 @@ def cookbook(messages: list[Mapping[str, Any]], size: Any) -> int:
 def test_openai_counts_as_the_cookbook_does(turns: list[tuple[str, str, int]]) -> None:
     row = conversation(turns)
     row["messages"][0]["name"] = "ana"
-    counted = counting.OpenAI("some deployment")(Dataset.of([row])[0])
+    counted = openai_tokens.OpenAI("some deployment")(Dataset.of([row])[0])
     assert counted.length == cookbook(row["messages"], lambda text: -(-len(text) // 4))
     assert 0 <= counted.learnt <= counted.length
     assert (counted.learnt == 0) == (not any(weight for _, _, weight in turns))
 
 
 def test_tools_and_their_calls_count() -> None:
-    plain, count = conversation([("a", "b", 1)]), counting.OpenAI("x")
+    plain, count = conversation([("a", "b", 1)]), openai_tokens.OpenAI("x")
     tools = [{"type": "function", "function": {"name": "look_up"}}]
     more = count(Dataset.of([{**plain, "tools": tools}])[0]).length
     assert more - count(Dataset.of([plain])[0]).length == -(-len(json.dumps(tools)) // 4)
@@ -75,15 +75,15 @@ def test_the_cached_encoding_is_used_and_nothing_is_fetched(
     from tiktoken import load, registry
 
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    assert "is not in its cache" in counting.OpenAI("gpt-4o").estimate
-    address = counting.ENCODINGS.format("o200k_base")
+    assert "is not in its cache" in openai_tokens.OpenAI("gpt-4o").estimate
+    address = openai_tokens.ENCODINGS.format("o200k_base")
     (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"here")
     assert load.read_file_cached(address) == b"here"
 
     letters = {bytes([i]): i for i in range(256)}
     tiny = {"name": "tiny", "pat_str": r".", "mergeable_ranks": letters, "special_tokens": {}}
     monkeypatch.setattr(registry, "ENCODINGS", {"o200k_base": tiktoken.Encoding(**tiny)})
-    count = counting.OpenAI("ft:gpt-4o-mini:acme::1")
+    count = openai_tokens.OpenAI("ft:gpt-4o-mini:acme::1")
     assert count.estimate == ""
     row = conversation([("hello", "<|endoftext|>", 1)])
     assert count(Dataset.of([row])[0]).length == cookbook(row["messages"], len)
