@@ -142,7 +142,7 @@ def bare(case: Case) -> Result:
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=0.0)
     warmup = round(settings.warmup * case.steps)
-    schedule = transformers.get_scheduler(settings.scheduler, optimizer, warmup, case.steps)
+    schedule = transformers.get_scheduler(settings.schedule, optimizer, warmup, case.steps)
     collate = result.counting(collator(rows.template.pad, narrow=True))
     result.on_train_begin()
     model.train()
@@ -166,7 +166,7 @@ def arguments(case: Case, folder: str) -> dict[str, Any]:
     return {
         "output_dir": folder, "num_train_epochs": s.epochs, "seed": s.seed,
         "per_device_train_batch_size": s.batch, "gradient_accumulation_steps": s.accumulation,
-        "learning_rate": s.learning_rate, "lr_scheduler_type": s.scheduler,
+        "learning_rate": s.learning_rate, "lr_scheduler_type": s.schedule,
         "warmup_steps": round(s.warmup * case.steps), "weight_decay": s.weight_decay,
         "max_grad_norm": s.clip, "use_cpu": not GPU, "dataloader_pin_memory": GPU,
         "disable_tqdm": True, "report_to": "none",

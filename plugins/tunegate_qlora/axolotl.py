@@ -89,7 +89,7 @@ def _training(settings: Settings, epochs: float) -> dict[str, Any]:
         "micro_batch_size": settings.batch,
         "gradient_accumulation_steps": settings.accumulation,
         "learning_rate": settings.learning_rate,
-        "lr_scheduler": settings.scheduler,
+        "lr_scheduler": settings.schedule,
         "warmup_ratio": settings.warmup,
         "optimizer": "adamw_torch",
         "weight_decay": settings.weight_decay,

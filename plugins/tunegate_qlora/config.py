@@ -149,6 +149,11 @@ class Settings(Decoding):
     """Seconds between checkpoints: what a training that was killed loses at most."""
 
     @property
+    def schedule(self) -> str:
+        """Transformers' name of the scheduler; its own `constant` has no warm-up."""
+        return "constant_with_warmup" if self.scheduler == "constant" else self.scheduler
+
+    @property
     def sides(self) -> int:
         """Conversations that a row is read as: `dpo` reads its prompt with each of two replies."""
         return 2 if self.objective == "dpo" else 1

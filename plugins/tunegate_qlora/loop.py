@@ -121,7 +121,7 @@ def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArgument
         per_device_train_batch_size=settings.batch,
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler,
+        lr_scheduler_type=settings.schedule,
         warmup_steps=round(settings.warmup * steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from . import adapter, full, lora, ranks
 from .config import Decoding, Settings
 from .note import Note
@@ -62,6 +64,18 @@ def save(model: Any, folder: Path, root: Path, settings: Settings, note: Note) -
     whole = full.gathered(model, root) if settings.sharding == "fsdp" else model
     if ranks.first():
         full.save(whole, folder, root, note)
+
+
+def round_as_saved(model: Any, root: Path, settings: Settings) -> None:
+    """Round every weight as its file does, and as it will answer: to be called after `save`.
+
+    What is read back is then the same to the last bits, or was written wrongly. An adapter stays
+    float32 throughout; of a model that is shared out (FSDP) no weight is changed here.
+    """
+    if settings.method == "full" and settings.sharding == "none":
+        compute = getattr(torch, settings.compute)
+        for weight in model.parameters():  # not `model.to`: buffers keep their format when read
+            weight.data = weight.data.to(full.dtype(root)).to(compute)
 
 
 def reopened(folder: Path, root: Path, settings: Settings) -> Any:

@@ -131,8 +131,9 @@ def learn(job: Job, rows: Material, draft: Path, done: Path | None) -> report.Fi
     _finite(model)
     figures = report.figures(readings, loop.state, rows, parameters, settings) | padding
     figures |= report.gained(aim.figures(), rows)
-    figures |= prove.named(prove.measure(model, rows, settings), "in_memory")
     methods.save(model, draft, job.base, settings, _note(job, rows))
+    methods.round_as_saved(model, job.base, settings)
+    figures |= prove.named(prove.measure(model, rows, settings), "in_memory")
     return figures
 
 

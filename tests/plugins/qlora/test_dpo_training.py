@@ -162,3 +162,15 @@ def test_a_model_that_was_trained_elsewhere_is_measured_on_both_sides(
     ask(import_run, "there", "--receipt", opened.id)
     out = " ".join(capsys.readouterr().out.split())
     assert "that it learnt the training rows: its loss on preferred less that on rejected" in out
+
+
+@pytest.mark.slow
+def test_two_processes_prefer_as_one_does(pairs: Planner, folder: Path) -> None:
+    """Five batches: in the last round one process has none, and may not learn from another's."""
+    other = folder.with_name("other")
+    other.mkdir()
+    exact = {"method": "lora", "compute": "float32", "dropout": 0.0, "batch": 5, "epochs": 2}
+    one = QLoRA().train(pairs(**exact, accumulation=2), folder).figures
+    two = QLoRA().train(pairs(**exact, processes=2), other).figures
+    for name in ("train_loss", "validation_loss", "reward_margin", "rejected_loss_in_memory"):
+        assert two[name] == pytest.approx(one[name], rel=1e-3), name

@@ -126,10 +126,10 @@ def test_a_packed_training_gives_the_same_bits_for_a_seed(plan: Planner, folder:
     assert adapter(other) == bits
 
 
-def mixing(root: Path, decoding: Decoding) -> Any:
+def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
     """Load a base with an attention of somebody's own, which transformers makes no mask for."""
     AttentionInterface.register("mixing", sdpa_attention_forward)
-    model = load(root, decoding)
+    model = load(root, decoding, **more)
     model.set_attn_implementation("mixing")
     return model
 
