@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .dataset import Example, content_text
@@ -48,18 +48,6 @@ def encode(example: Example, template: Template) -> Row:
     if all(label == IGNORED for label in labels):
         raise Unfit(f"line {example.line}: no assistant message to train on")
     return Row(example.line, ids, labels)
-
-
-def encode_all(examples: Iterable[Example], template: Template) -> tuple[list[Row], list[Unfit]]:
-    """Return the rows, and why the others cannot be."""
-    rows: list[Row] = []
-    unfit: list[Unfit] = []
-    for example in examples:
-        try:
-            rows.append(encode(example, template))
-        except Unfit as error:
-            unfit.append(error)
-    return rows, unfit
 
 
 def _turns(messages: Messages, ids: list[int], template: Template) -> Iterator[tuple[int, int]]:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.dataset import Dataset
-from tunegate.encode import encode_all
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate.settings import settle
 
-from . import accelerated, base, company, fit, memory, rehearsal, shape, template, training
+from . import accelerated, base, company, fit, memory, pairs, rehearsal, shape, template, training
 from .config import Settings
 from .failures import in_one_message
 
@@ -22,12 +21,12 @@ def run(plan: Plan, root: Path, scratch: Path) -> Iterator[str]:
     with in_one_message(settings):
         folder = base.locate(settings.base, root)
         data = Dataset.read(plan.train, columns=plan.columns)
-        rows, _ = encode_all(data, template.load(folder))
-        kept = [row for row in rows if len(row.ids) <= fit.limit(settings, folder)]
+        items, _ = pairs.encoded(data, template.load(folder), settings)
+        kept = [item for item in items if len(item.ids) <= fit.limit(settings, folder)]
         if not kept:
             raise TrainingFailed(f"{plan.train}: no row that can be trained on")
         yield from _who(settings, len(kept))
-        yield from _what(settings, folder, kept)
+        yield from _what(settings, folder, pairs.rows(kept))
         yield from _how(settings, folder, scratch)
         if wrong := list(company.senseless(kept, settings, folder)):
             raise TrainingFailed("\n  - ".join(["this cannot be trained", *wrong]))

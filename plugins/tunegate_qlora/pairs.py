@@ -52,6 +52,19 @@ def encoder(settings: Settings) -> Callable[[Example, Template], Item]:
     return pair if settings.objective == "dpo" else encode
 
 
+def encoded(
+    examples: Iterable[Example], template: Template, settings: Settings
+) -> tuple[list[Item], list[Unfit]]:
+    """Return what the objective learns from, and why the other examples are none of it."""
+    encode, items, unfit = encoder(settings), [], []
+    for example in examples:
+        try:
+            items.append(encode(example, template))
+        except Unfit as error:
+            unfit.append(error)
+    return items, unfit
+
+
 def pair(example: Example, template: Template) -> Pair:
     """Return both sides of a row; raise Unfit, as `tunegate.encode.encode` does, for either."""
     preferred, other = sides(example)

@@ -11,7 +11,7 @@ from tunegate.encode import Unfit
 from tunegate.preferences import rejected
 from tunegate.protocols import Plan, Problem
 from tunegate.settings import settle
-from tunegate.template import Template, Unrendered
+from tunegate.template import Unrendered
 
 from . import base, company, fit, memory, pairs, rendering, shape, template
 from .config import Settings
@@ -32,7 +32,7 @@ def problems(plan: Plan) -> list[Problem]:
         datasets = _read(plan)
         found = list(_preferences(datasets, settings))
         if not found:
-            encoded = {split: _encoded(data, chat, settings) for split, data in datasets.items()}
+            encoded = {k: pairs.encoded(data, chat, settings) for k, data in datasets.items()}
             found += _data(encoded, settings, folder)
             found += company.problems(encoded["train"][0], settings, folder)
             found += _memory(encoded["train"][0], settings, folder)
@@ -58,18 +58,6 @@ def _preferences(datasets: Mapping[str, Dataset], settings: Settings) -> Iterato
     elif n := sum(rejected(example) is not None for example in datasets["train"]):
         say(f"{n:,} rows have a rejected reply, which is not learnt from:", "note")
         say('objective is "supervised"; "dpo" would learn from both')
-
-
-def _encoded(dataset: Dataset, chat: Template, settings: Settings) -> Encoded:
-    encode = pairs.encoder(settings)
-    rows: list[Item] = []
-    unfit: list[Unfit] = []
-    for example in dataset:
-        try:
-            rows.append(encode(example, chat))
-        except Unfit as error:
-            unfit.append(error)
-    return rows, unfit
 
 
 def _data(encoded: Mapping[str, Encoded], settings: Settings, folder: Path) -> Iterator[str]:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from tiny_llama import CHATML, make_base, ticket
 
 from tunegate.dataset import Dataset, Example
-from tunegate.encode import IGNORED, Unfit, encode, encode_all
+from tunegate.encode import IGNORED, Unfit, encode
 from tunegate.template import Unrendered
+from tunegate_qlora.config import Settings
+from tunegate_qlora.pairs import encoded
 from tunegate_qlora.template import load
 
 
@@ -102,7 +104,7 @@ def test_a_row_that_would_train_something_else_is_refused(
 def test_what_the_template_refuses_is_said(tmp_path: Path) -> None:
     strict = "{{ raise_exception('roles must alternate') }}"
     template = load(make_base(tmp_path / "base", template=strict))
-    rows, unfit = encode_all(Dataset.of([ticket(0)]), template)
+    rows, unfit = encoded(Dataset.of([ticket(0)]), template, Settings(base="b"))
     assert rows == []
     assert str(unfit[0]) == "line 1: the chat template refuses it: roles must alternate"
 
