@@ -15,9 +15,12 @@ from .findings import Finding
 from .project import ConfigError
 
 PIECE = 2**20  # bytes
+RARE = 0.01  # of the lines: fewer are broken ones in a file of another encoding
+RUN = 2.0  # bytes: letters beside ASCII follow each other in other scripts, in Latin ones hardly
 FEW = 0.1  # letters of UTF-8 for each byte that is none: in Latin-1 a pair is UTF-8 by chance only
 # Undecodable bytes are read as lone surrogates, U+DC80 to U+DCFF (PEP 383).
 _BAD = re.compile("[\udc80-\udcff]")
+_RUN = re.compile("[\udc80-\udcff]+")
 _LETTER = re.compile("[^\x00-\x7f\udc80-\udcff]")
 _C1 = re.compile("[\udc80-\udc9f]")  # letters and quotes in Windows-1252, nothing in Latin-1
 _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
@@ -34,8 +37,8 @@ def problem(data: bytes) -> Finding | None:
 def wrong(data: bytes, name: str = "IN") -> tuple[int, str, str] | None:
     """Return line, what is wrong, and the command that mends it; None for other encodings.
 
-    A file is in Latin-1 or Windows-1252 where bytes on two lines or more are no UTF-8, and hardly
-    any letters beside ASCII are.
+    A file is in Latin-1 or Windows-1252 where bytes on two lines or more, and on one in a hundred,
+    are no UTF-8, where they stand by themselves, and hardly any letters beside ASCII are UTF-8.
     """
     if data.startswith(b"PAR1") or _is_utf8(data):
         return None
@@ -45,7 +48,9 @@ def wrong(data: bytes, name: str = "IN") -> tuple[int, str, str] | None:
         return None
     bad = sum(1 for _ in _BAD.finditer(text))
     lines = sum(_BAD.search(line) is not None for line in text.split("\n"))
-    if lines < 2 or sum(1 for _ in _LETTER.finditer(text)) > FEW * bad:
+    if lines < max(2, RARE * text.count("\n")) or bad > RUN * len(_RUN.findall(text)):
+        return None
+    if sum(1 for _ in _LETTER.finditer(text)) > FEW * bad:
         return None
     before = text[: first.start()].encode("utf-8", "surrogateescape")
     line, byte = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")

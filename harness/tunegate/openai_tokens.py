@@ -63,15 +63,40 @@ def _encoding(model: str) -> tuple[Callable[[str], int], str]:
     try:
         import tiktoken
 
-        name = tiktoken.encoding_name_for_model(model)
+        name = tiktoken.encoding_name_for_model(_untuned(model))
     except ImportError:
         return _four, f"tiktoken is not installed; {FOUR}"
     except KeyError:
         return _four, f"tiktoken knows no encoding of {model!r}; {FOUR}"
     if not (place := _cached(name)).is_file():
         return _four, f"tiktoken's {name} is not in its cache ({place.parent}); {FOUR}"
-    found = tiktoken.get_encoding(name)
+    try:
+        found = _offline(name)
+    except OSError:
+        return _four, f"tiktoken's {name} in its cache ({place.parent}) is damaged; {FOUR}"
     return lambda text: len(found.encode_ordinary(text)), ""
+
+
+def _untuned(model: str) -> str:
+    """Return the model that a fine-tuned one (`ft:MODEL:organisation:...`) was made of."""
+    kind, _, rest = model.partition(":")
+    return rest.partition(":")[0] if kind == "ft" else model
+
+
+def _offline(name: str) -> Any:
+    """Return an encoding from tiktoken's cache; raise OSError where it would be downloaded."""
+    import tiktoken
+    from tiktoken import load
+
+    def refused(address: str) -> bytes:
+        raise OSError(address)
+
+    asked = load.read_file
+    load.read_file = refused  # type: ignore[assignment]
+    try:
+        return tiktoken.get_encoding(name)
+    finally:
+        load.read_file = asked
 
 
 FOUR = (

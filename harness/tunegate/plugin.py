@@ -4,6 +4,7 @@ unless the project has a tunegate configuration.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     start = getattr(config, "_rootpath", None) or Path.cwd()
     try:
-        root = _root(start, Path.cwd())
+        said = config.invocation_params.args if config else ()
+        root = _root(start, Path.cwd(), [str(arg) for arg in said])
     except ConfigError as error:
         import pytest
 
@@ -34,13 +36,18 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     pluginmanager.register(GateSession(root), "tunegate-session")
 
 
-def _root(start: Path, cwd: Path) -> Path | None:
+def _root(start: Path, cwd: Path, said: Sequence[str]) -> Path | None:
     """Return the project of pytest's rootdir, or the one inside of it that we stand in.
 
-    Where a project without settings for pytest stands in another, rootdir is the outer one.
+    Where a project without settings for pytest stands in another, rootdir is the outer one. It is
+    meant where a suite or a folder outside of the inner one is named.
     """
     root, ours = find_root(start), find_root(cwd)
-    return ours if ours and (root is None or ours.is_relative_to(root)) else root
+    if not ours or not (root is None or ours.is_relative_to(root)):
+        return root
+    paths = [(cwd / arg.partition("::")[0]).resolve() for arg in said if not arg.startswith("-")]
+    named = [path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())]
+    return ours if root is None or all(path.is_relative_to(ours) for path in named) else root
 
 
 def _options(group: pytest.OptionGroup) -> None:

@@ -17,7 +17,7 @@ def stated(why: str) -> str:
     Raises ConfigError with kind and place of the first personal data or key in it, never the value.
     """
     text = " ".join(why.split())
-    for finder in metadata.entry_points(group=GROUP):
+    for finder in metadata.entry_points(group=GROUP) if text else ():
         for kind, start in finder.load()(text):
             what = f"--why holds what looks like {kind}, from character {start + 1} on"
             raise ConfigError(f"{what}: a reason is committed; say it without")

@@ -213,7 +213,9 @@ class GateSession:
             evidence.note(item, call, ledger, {**self.splits.read_digests(), **self._candidates()})
         report = yield
         if call.excinfo is not None:
-            evidence.explain(report, ledger, self.pytest_config.get_verbosity(), self.tables_told)
+            # What is expected to fail is not printed: nothing can be said to stand there.
+            told = self.tables_told if report.failed else {}
+            evidence.explain(report, ledger, self.pytest_config.get_verbosity(), told)
         return report
 
     def _candidates(self) -> dict[str, str]:

@@ -70,6 +70,22 @@ def test_broken_lines_among_utf8_are_told_one_by_one() -> None:
     assert [p.line for p in dataset.problems] == [41, 42]
 
 
+def test_two_cut_letters_in_a_thousand_lines_are_broken_lines() -> None:
+    lines = jsonl(*["hello"] * 1000).encode().split(b"\n")
+    lines[10] = lines[10].replace(b"hello", b"hello\xe2\x80")
+    lines[20] = lines[20].replace(b"hello", b"hello\xc3")
+    dataset = Dataset.parse(b"\n".join(lines))
+    assert (len(dataset), [p.line for p in dataset.problems]) == (998, [11, 21])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("привет, где заказ", "cp1251"), ("привет, где заказ", "koi8-r"),
+                       ("注文はどこですか", "shift-jis")]
+)  # fmt: skip
+def test_other_scripts_get_no_advice_that_would_garble_them(text: str, code: str) -> None:
+    assert wrong(jsonl(*[text] * 40).encode(code)) is None
+
+
 def test_the_command_that_it_names_mends_the_file(tmp_path: Path) -> None:
     path = tmp_path / "my tickets.csv"
     path.write_bytes(PORTUGUESE.encode("latin-1"))

@@ -241,6 +241,18 @@ def test_below_the_root_of_pytest(project: Project, tmp_path: Path) -> None:
     assert result.code == 0, result.out
 
 
+def test_the_outer_project_is_meant_where_its_suite_is_named(
+    project: Project, tmp_path: Path
+) -> None:
+    project.add("pytest.ini", "[pytest]\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "tunegate.toml").write_text("")
+    project.root = inner
+    result = project.pytest("../suites/data", "-q")
+    assert result.code == 0, result.out
+
+
 def test_data_beside_the_project(trained: Project) -> None:
     """pytest takes the paths behind our options for its own, and moves its root above both."""
     beside = trained.root.parent / "shared"

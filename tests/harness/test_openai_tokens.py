@@ -87,3 +87,26 @@ def test_the_cached_encoding_is_used_and_nothing_is_fetched(
     assert count.estimate == ""
     row = conversation([("hello", "<|endoftext|>", 1)])
     assert count(Dataset.of([row])[0]).length == cookbook(row["messages"], len)
+
+
+def test_a_damaged_encoding_is_not_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("tiktoken")
+    from tiktoken import registry
+
+    monkeypatch.setattr(registry, "ENCODINGS", {})
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    address = openai_tokens.ENCODINGS.format("o200k_base")
+    (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"cut sho")
+    assert "is damaged; 4 characters" in openai_tokens.OpenAI("gpt-4o").estimate
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14", "gpt-5-mini"])
+def test_a_tuned_model_counts_as_the_one_it_was_made_of(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    told = openai_tokens.OpenAI(f"ft:{model}:acme::1").estimate
+    assert told == openai_tokens.OpenAI(model).estimate
+    assert "o200k_base" in told

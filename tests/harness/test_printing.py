@@ -153,6 +153,16 @@ def test_a_table_that_two_tests_have_stands_under_the_first(trained: Project) ->
     assert "as under suites/model/test_m.py::test_accuracy" in printed
 
 
+def test_a_table_that_is_not_printed_is_not_pointed_to(trained: Project) -> None:
+    again = SUITE.replace("test_accuracy", "test_macro_f1").replace('"accuracy", 447', '"f1", 447')
+    expected = "import pytest\npytestmark = pytest.mark.xfail\n"
+    trained.write("suites/model/test_m.py", expected + SUITE)
+    trained.write("suites/model/test_n.py", again)
+    printed = trained.judge().out
+    assert printed.count("b for a  a late parcel") == 1
+    assert "as under" not in printed
+
+
 def test_what_held(trained: Project) -> None:
     printed = trained.judge().out
     assert (
