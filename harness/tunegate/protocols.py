@@ -61,7 +61,8 @@ class Trainer(Protocol):
     """A trainer: registered by class through `pytest_tunegate_trainers`, made without arguments.
 
     It may have `incidental`, the names of settings that change nothing in what is trained (prices,
-    pauses): the same training with other values of these is the same run.
+    pauses): the same training with other values of these is the same run. And `neutral`, values at
+    which settings change nothing: one that came later leaves the ids of older runs as they were.
     """
 
     name: str

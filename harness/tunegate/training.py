@@ -83,8 +83,13 @@ class Training:
             base_digest=self.trainer.base_digest(self.config, root),
             seed=int(self.config["seed"]),
             columns=self.session.splits.columns,
-            incidental=list(getattr(self.trainer, "incidental", ())),
+            incidental=self._incidental(),
         )
+
+    def _incidental(self) -> list[str]:
+        neutral = getattr(self.trainer, "neutral", {}).items()
+        absent = (key for key, value in neutral if self.config.get(key) == value)
+        return [*getattr(self.trainer, "incidental", ()), *absent]
 
     def _receipt(self, run: Run, verdict: Verdict) -> dict[str, Any]:
         session = self.session

@@ -31,9 +31,6 @@ class Preferences:
     """
 
     choices = 2
-    # 10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
-    # pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss.
-    worst = 10.0
 
     def __init__(
         self,
@@ -43,7 +40,10 @@ class Preferences:
         settings: Settings,
         rows: Rows,
     ) -> None:
-        self.model, self.beta, self.size = model, settings.beta or BETA, 2 * settings.batch
+        self.model, self.beta, self.size = model, settings.beta or BETA, settings.batch
+        # 10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
+        # pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss.
+        self.worst = 10.0 * max(1.0, self.beta / BETA)  # the same margin costs beta times as much
         self.collate = collator(rows)
         compute = getattr(torch, settings.compute)
         mixed = model.device.type == "cuda" and compute != torch.float32

@@ -10,9 +10,22 @@ from tunegate.dataset import Dataset
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate.settings import settle
 
-from . import accelerated, base, company, fit, memory, pairs, rehearsal, shape, template, training
+from . import (
+    accelerated,
+    base,
+    company,
+    fit,
+    memory,
+    pairs,
+    preflight,
+    rehearsal,
+    shape,
+    template,
+    training,
+)
 from .config import Settings
 from .failures import in_one_message
+from .pairs import Item
 
 
 def run(plan: Plan, root: Path, scratch: Path) -> Iterator[str]:
@@ -20,17 +33,23 @@ def run(plan: Plan, root: Path, scratch: Path) -> Iterator[str]:
     settings = settle(Settings, plan.config)
     with in_one_message(settings):
         folder = base.locate(settings.base, root)
-        data = Dataset.read(plan.train, columns=plan.columns)
-        items, _ = pairs.encoded(data, template.load(folder), settings)
-        kept = [item for item in items if len(item.ids) <= fit.limit(settings, folder)]
-        if not kept:
-            raise TrainingFailed(f"{plan.train}: no row that can be trained on")
+        kept = _kept(plan, settings, folder)
         yield from _who(settings, len(kept))
         yield from _what(settings, folder, pairs.rows(kept))
         yield from _how(settings, folder, scratch)
         if wrong := list(company.senseless(kept, settings, folder)):
             raise TrainingFailed("\n  - ".join(["this cannot be trained", *wrong]))
         yield from _rehearsed(plan, settings, folder, scratch)
+
+
+def _kept(plan: Plan, settings: Settings, folder: Path) -> list[Item]:
+    """Return what is trained on; raise TrainingFailed where preflight would refuse a row."""
+    data = Dataset.read(plan.train, columns=plan.columns)
+    wrong = list(preflight.preferences({"train": data}, settings))
+    items, unfit = ([], []) if wrong else pairs.encoded(data, template.load(folder), settings)
+    if wrong := wrong or list(preflight.unfit_for(items, unfit, settings, folder)):
+        raise TrainingFailed("\n  - ".join(["this cannot be trained", *wrong]))
+    return fit.fit(items, fit.limit(settings, folder), settings.on_overflow)
 
 
 def _who(settings: Settings, rows: int) -> Iterator[str]:
@@ -62,6 +81,9 @@ def _how(settings: Settings, folder: Path, scratch: Path) -> Iterator[str]:
     accelerated.check(path, settings)
     yield f"config    {accelerated.NAME}, read by accelerate as it is meant:"
     yield from (f"            {line}" for line in path.read_text().splitlines())
+    if settings.world == 1:
+        yield "command   pytest suites/data --train-with qlora"
+        return
     yield "command   pytest suites/data --train-with qlora, which runs"
     run = Path("RUN")
     for machine in range(min(settings.machines, 2)):

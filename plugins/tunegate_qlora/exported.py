@@ -24,6 +24,10 @@ PAIRS = (
     'objective = "dpo" is not exported: Axolotl tokenises prompt and reply apart, and would train '
     "on other tokens than those that were checked. Train it here: --train-with qlora"
 )
+SHARED = (
+    'sharding = "fsdp" is not exported: what is written is for one Axolotl process. Train it here, '
+    'or set sharding = "none"'
+)
 HEAD = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
 # They are token ids: `tunegate tokens` shows them as text.
@@ -99,9 +103,13 @@ def _files(run: Run, folder: Path) -> dict[str, str]:
     settings, root = _settled(run)
     if settings.objective == "dpo":
         raise ValueError(PAIRS)
+    if settings.sharding == "fsdp":
+        raise ValueError(SHARED)
     read = material.read(run.plan, settings, root)
     counts = {"train": len(read.train), "validation": len(read.validation)}
-    settings = settings.model_copy(update={"max_length": fit.limit(settings, root)})
+    # One Axolotl process takes the steps of all of ours.
+    each = {"accumulation": settings.accumulation * settings.world}
+    settings = settings.model_copy(update={"max_length": fit.limit(settings, root), **each})
     table = axolotl.config(settings, _base(run), counts)
     said = {"run": run.id, "version": axolotl.VERSION, "config": CONFIG, "folder": folder.name}
     return {CONFIG: HEAD.format(**said) + table, **_rows(read)}

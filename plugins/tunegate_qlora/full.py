@@ -28,7 +28,9 @@ def save(model: Any, folder: Path, root: Path, note: Note) -> None:
     `root` is the base's folder: what stands there beside the weights is copied as it is. Raises
     OSError.
     """
-    model.to(dtype(root)).save_pretrained(folder)
+    for weight in model.parameters():  # not `model.to`: buffers keep their format when read
+        weight.data = weight.data.to(dtype(root))
+    model.save_pretrained(folder)
     complete(folder, root, note)
 
 

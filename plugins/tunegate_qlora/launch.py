@@ -30,6 +30,7 @@ from .progress import say
 if TYPE_CHECKING:
     from .training import Job
 
+KILLED = "the launcher was killed; the same command goes on where it stopped"
 PATIENCE = 60.0  # seconds for workers to end; a worker ends as soon as its pipe closes
 
 
@@ -48,7 +49,10 @@ def learn(
     gc.collect()
     if torch.cuda.is_available():  # what the baseline took, the workers want
         torch.cuda.empty_cache()
+    (place / "figures.json").unlink(missing_ok=True)  # of an attempt that was killed
     start(job, 0, {"draft": str(draft), "done": done and str(done), "rehearse": rehearse})
+    if not (place / "figures.json").is_file():
+        raise TrainingFailed(f"the workers ended, and left no figures in {place}")
     figures: dict[str, float | int] = json.loads((place / "figures.json").read_bytes())
     shutil.rmtree(place, ignore_errors=True)  # another machine may still be on its way out
     return figures
@@ -117,7 +121,13 @@ def why(place: Path, machine: int, settings: Settings) -> str:
     causes = [message for message in messages if message != LOST]
     causes += [f"process {r} of {settings.world} crashed (signal {-c})" for c, r in ends.items()]
     ended = [f"process {r} ended with exit code {c}" for r, c in told.get("exits", {}).items()]
-    return [*causes, *messages, *ended, str(told.get("error", "the launcher was killed"))][0]
+    return [*causes, *messages, *ended, str(told.get("error", KILLED))][0]
+
+
+def gone(job: Job) -> None:
+    """Wait until this machine's workers of an earlier attempt are gone; raise TrainingFailed."""
+    if (place := job.folder / "workers").is_dir():
+        _gone(place, range(job.settings.processes))
 
 
 def _gone(place: Path, own: range) -> None:

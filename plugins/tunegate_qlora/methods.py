@@ -74,7 +74,7 @@ def round_as_saved(model: Any, root: Path, settings: Settings) -> None:
     """
     if settings.method == "full" and settings.sharding == "none":
         compute = getattr(torch, settings.compute)
-        for weight in model.parameters():  # not `model.to`: buffers keep their format when read
+        for weight in model.parameters():
             weight.data = weight.data.to(full.dtype(root)).to(compute)
 
 

@@ -30,7 +30,7 @@ def problems(plan: Plan) -> list[Problem]:
         folder = base.locate(settings.base, *plan.train.absolute().parents, Path.cwd())
         chat = template.load(folder)
         datasets = _read(plan)
-        found = list(_preferences(datasets, settings))
+        found = list(preferences(datasets, settings))
         if not found:
             encoded = {k: pairs.encoded(data, chat, settings) for k, data in datasets.items()}
             found += _data(encoded, settings, folder)
@@ -49,7 +49,7 @@ def _read(plan: Plan) -> dict[str, Dataset]:
     return {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p is not None}
 
 
-def _preferences(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
+def preferences(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
     """Yield a line where `dpo` lacks rejected replies; say it where nothing learns from them."""
     if settings.objective == "dpo":
         for split, dataset in datasets.items():
@@ -62,12 +62,13 @@ def _preferences(datasets: Mapping[str, Dataset], settings: Settings) -> Iterato
 
 def _data(encoded: Mapping[str, Encoded], settings: Settings, folder: Path) -> Iterator[str]:
     for split, (rows, unfit) in encoded.items():
-        yield from (f"{split}: {told}" for told in _rows(rows, unfit, settings, folder))
+        yield from (f"{split}: {told}" for told in unfit_for(rows, unfit, settings, folder))
 
 
-def _rows(
+def unfit_for(
     rows: Sequence[Item], unfit: Sequence[Unfit], settings: Settings, folder: Path
 ) -> Iterator[str]:
+    """Yield why a split cannot be trained on: the rows that were read of it, and what refused."""
     yield from map(str, unfit[:SHOWN])
     if len(unfit) > SHOWN:
         yield f"{len(unfit) - SHOWN:,} more rows cannot be trained on"
@@ -102,8 +103,10 @@ def _model(plan: Plan, settings: Settings, folder: Path) -> Iterator[str]:
 
 def _memory(rows: Sequence[Item], settings: Settings, folder: Path) -> Iterator[str]:
     """Say what the training wants; yield a line only where the weights alone do not fit."""
-    longest = fit.limit(settings, folder)
-    kept = pairs.rows(row for row in rows if len(row.ids) <= longest)
+    try:
+        kept = pairs.rows(fit.fit(rows, fit.limit(settings, folder), settings.on_overflow))
+    except Unfit:  # told already
+        return
     estimate = memory.estimate(shape.outline(folder), settings, kept, base.config(folder))
     wanted = company.each(estimate, settings)
     free = memory.free() // (settings.processes if device() == "cpu" else 1)  # they share it

@@ -108,5 +108,12 @@ def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
             "machines above 1 and address go together: the first machine's host:port, which the "
             "others can reach"
         )
+    whole = settings.objective == "dpo" or settings.packing
+    if settings.sharding == "fsdp" and settings.method != "qlora" and whole:
+        what = "packing" if settings.packing else "objective = 'dpo'"
+        yield (
+            f"{what} asks the whole model before it is shared out, which takes method = 'qlora', "
+            "or sharding = 'none'"
+        )
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

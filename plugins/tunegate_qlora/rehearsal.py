@@ -45,16 +45,16 @@ def planned(plan: Plan, folder: Path, root: Path) -> Plan:
     """
     settings = settle(Settings, plan.config)
     base = shrunk(root, folder / "base")
-    count = STEPS * processes(settings)
+    batch = 2 if settings.packing else 1  # of one row there is nothing to keep apart
+    count = STEPS * processes(settings) * batch
     train = _rows(plan, settings, root, folder / "train.jsonl", count)
     small = {
         **{"base": str(base), "processes": processes(settings), "machines": 1, "address": ""},
-        **{"epochs": 1, "batch": 1, "accumulation": 1, "checkpoint_seconds": 0.0, "threads": 1},
+        **{"epochs": 1, "batch": batch, "accumulation": 1, "checkpoint_seconds": 0.0, "threads": 1},
         **{"learning_rate": 1e-3, "keep": "last", "patience": 0, "preset": None},
     }
-    return replace(
-        plan, train=train, validation=None, config={**plan.config, **small}, base_digest=""
-    )
+    config = {**plan.config, **small}
+    return replace(plan, train=train, validation=None, columns={}, config=config, base_digest="")
 
 
 def play(job: Job, rows: Material, draft: Path) -> dict[str, float | int]:

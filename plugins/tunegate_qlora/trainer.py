@@ -23,6 +23,12 @@ class QLoRA:
     # What a preset sets is there in full; where machines meet changes nothing that is learnt.
     incidental = ("preset", "checkpoint_seconds", "address")
 
+    # What came later: where it is as it always was, a run keeps its id.
+    neutral: Mapping[str, Any] = {
+        key: Settings.model_fields[key].default
+        for key in ("objective", "beta", "packing", "processes", "machines", "sharding")
+    }
+
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return the settings, every default filled in, also what method and preset say.
 

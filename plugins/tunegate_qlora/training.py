@@ -94,6 +94,7 @@ def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
 
 
 def _train(job: Job) -> None:
+    launch.gone(job)  # before anything of theirs is looked at, or cleared away
     prepare(job.settings)
     rows = material.read(job.plan, job.settings, job.base)
     with appearing(job.made) as draft:

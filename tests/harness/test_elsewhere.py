@@ -46,6 +46,16 @@ def test_it_is_the_run_that_would_be_trained_here(project: Project) -> None:
     assert (run / "run.json").is_file()
 
 
+def test_a_setting_that_came_later_leaves_the_run_what_it_was(project: Project) -> None:
+    project.gate("--elsewhere")
+    run, conftest = project.run, project.root / "conftest.py"
+    later = conftest.read_text().replace('"seed": 0', '"seed": 0, "later": 0')
+    named = 'name = "toy"\n'
+    conftest.write_text(later.replace(named, named + '    neutral = {"later": 0}\n'))
+    project.gate("--elsewhere")
+    assert project.run == run
+
+
 def test_it_needs_a_trainer_whose_settings_are_meant(project: Project) -> None:
     result = project.pytest("suites/data", "--elsewhere")
     assert result.code == 4

@@ -10,7 +10,7 @@ import pytest
 from elsewhere import open_gate
 
 from tunegate import cli
-from tunegate_qlora import rehearsal
+from tunegate_qlora import material, rehearsal
 from tunegate_qlora.training import Job
 
 SAID = """
@@ -88,6 +88,40 @@ def test_what_cannot_be_trained_is_not_rehearsed(
     assert cli.main(["dry-run"]) == 70
     err = capfd.readouterr().err
     assert err.startswith("tunegate dry-run: this cannot be trained\n  - 24 rows in batches of 4")
+
+
+def test_rows_that_preflight_refuses_are_refused_here(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure(project, 'objective = "dpo"\n')
+    assert cli.main(["dry-run"]) == 70
+    told = "  - train: 24 of 24 rows have no rejected reply (lines 1, 2, 3, ...)"
+    assert told in capfd.readouterr().err
+    configure(project, "max_length = 5\n")
+    assert cli.main(["dry-run"]) == 70
+    assert "  - 24 of 24 rows are longer than 5 tokens" in capfd.readouterr().err
+
+
+def test_a_table_is_rehearsed_in_packed_rows(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = project / ".tunegate/snapshots/train.csv"
+    table.write_text("text,reply\n" + "where is it?,delivery\n" * 8)
+    seen: list[int] = []
+
+    def run(job: Job) -> dict[str, float | int]:
+        seen.extend(
+            [job.settings.batch, len(material.read(job.plan, job.settings, job.base).train)]
+        )
+        return {"steps": 2}
+
+    monkeypatch.setattr(rehearsal, "run", run)
+    configure(project, "packing = true\n")
+    said = (project / "tunegate.toml").read_text().replace("train.jsonl", "train.csv")
+    columns = 'columns = { prompt = "text", reply = "reply" }\n[train.qlora]'
+    (project / "tunegate.toml").write_text(said.replace("[train.qlora]", columns))
+    assert cli.main(["dry-run"]) == 0
+    assert seen == [2, 4]  # two rows in each of two steps: one has nothing to be kept apart from
 
 
 def test_mistakes_are_one_line(project: Path, capfd: pytest.CaptureFixture[str]) -> None:

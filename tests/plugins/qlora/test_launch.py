@@ -49,7 +49,7 @@ def test_where_no_worker_speaks_the_launcher_does(tmp_path: Path, settings: Sett
     (tmp_path / "launcher-0.json").write_text(json.dumps({"error": "ConnectionError: port 1"}))
     assert launch.why(tmp_path, 0, settings) == "ConnectionError: port 1"
     (tmp_path / "launcher-0.json").unlink()
-    assert launch.why(tmp_path, 0, settings) == "the launcher was killed"
+    assert launch.why(tmp_path, 0, settings) == launch.KILLED
     (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"1": -11, "0": -15}}))
     assert launch.why(tmp_path, 0, settings) == "process 1 of 4 crashed (signal 11)"
     (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"1": 1}}))

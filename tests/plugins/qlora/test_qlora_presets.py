@@ -95,6 +95,10 @@ def resolve_again(found: Settings) -> Settings:
         ({"beta": 0.2}, "beta is of objective = 'dpo', and this is 'supervised': leave it out"),
         ({"objective": "dpo", "beta": 0.0}, "beta = 0.0: the value should be greater than 0"),
         ({"objective": "dpo", "packing": True}, "packing is for supervised rows"),
+        (
+            {"objective": "dpo", "method": "lora", "sharding": "fsdp", "processes": 2},
+            "objective = 'dpo' asks the whole model before it is shared out",
+        ),
         ({"method": "dora"}, "'qlora', 'lora' or 'full'"),
     ],
 )
@@ -109,6 +113,12 @@ def test_beta_has_a_value_where_it_has_a_meaning() -> None:
     assert resolve({"base": "b"}).beta is None
     assert resolve({"base": "b", "objective": "dpo"}).beta == 0.1
     assert resolve({"base": "b", "objective": "dpo", "beta": 0.5}).beta == 0.5
+
+
+def test_a_setting_that_came_later_is_neutral_by_default() -> None:
+    usual = resolve({"base": "b"}).model_dump(mode="json")
+    assert {key: usual[key] for key in QLoRA.neutral} == QLoRA.neutral
+    assert resolve({"base": "b", "objective": "dpo"}).objective != QLoRA.neutral["objective"]
 
 
 def test_a_preset_and_its_values_written_out_are_the_same_run() -> None:
