@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -89,5 +92,14 @@ def _located(trained: Trained, run: Run) -> Trained:
     return replace(trained, model=f"folder:{inside.as_posix()}")
 
 
+def _end_with_the_parent() -> None:
+    """Interrupt the training when the pipe from the process that started it closes."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 if __name__ == "__main__":
+    if "--attended" in sys.argv[2:]:
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
     sys.exit(main(Path(sys.argv[1]).resolve()))

@@ -22,6 +22,8 @@ from .verdict import Verdict, reach
 if TYPE_CHECKING:
     from .session import GateSession
 
+ATTENDED = "--attended"  # what tells `tunegate.train` that it has a pipe to its parent
+
 
 class Training:
     """`--train-with NAME`: resolved before the first test, begun only when the gate is open."""
@@ -136,9 +138,13 @@ class Training:
 
 
 def child(run: Run) -> int:
-    """Train in a process of its own; Ctrl-C reaches it, and we wait for it to put its pen down."""
+    """Train in a process of its own; Ctrl-C reaches it, and we wait for it to put its pen down.
+
+    It ends when the pipe from us does: also where we are killed.
+    """
     sys.stdout.flush()
-    with subprocess.Popen([sys.executable, "-m", "tunegate.train", str(run.folder)]) as child:
+    command = [sys.executable, "-m", "tunegate.train", str(run.folder), ATTENDED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         while True:
             try:
                 code = child.wait()

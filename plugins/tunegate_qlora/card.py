@@ -109,7 +109,8 @@ def _scores(kind: str, model: str, run: Path) -> Iterator[str]:
         which = f"run:{run.name}{'@merged' if kind == 'merged' else ''}"
         yield f"\n## Scores\n\nNever judged: `pytest suites/model --model {which}`."
         return
-    table: Table = [score_line(s) for s in card["scores"] if s["value"] is not None]
+    scores = [*card["scores"], *card.get("missed", ())]  # of tests that passed, and that failed
+    table: Table = [score_line(s) for s in scores if s.get("value") is not None]
     yield from _section("Scores", ("score", "value", "95 % interval", "limit", "n"), table)
     test = card["test"]
     yield f"\nOn test data {test['digest']} ({test['n']:,} rows)."

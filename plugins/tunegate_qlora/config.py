@@ -136,7 +136,7 @@ class Settings(Decoding):
     machines: Whole = 1
     """Machines that train together, each with as many processes."""
 
-    address: Annotated[str, Field(pattern=r"^(\S+:[1-9][0-9]{0,4})?$")] = ""
+    address: str = ""
     """Where the others find the first of several machines: `host:port`."""
 
     sharding: Literal["none", "fsdp"] = "none"

@@ -41,9 +41,7 @@ class Preferences:
         rows: Rows,
     ) -> None:
         self.model, self.beta, self.size = model, settings.beta or BETA, settings.batch
-        # 10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
-        # pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss.
-        self.worst = 10.0 * max(1.0, self.beta / BETA)  # the same margin costs beta times as much
+        self.worst = worst(self.beta)
         self.collate = collator(rows)
         compute = getattr(torch, settings.compute)
         mixed = model.device.type == "cuda" and compute != torch.float32
@@ -107,6 +105,16 @@ class Preferences:
 
 
 OWN = ("labels", "targets", "reference")  # what of a batch the model itself does not read
+
+
+def worst(beta: float) -> float:
+    """Return how many times the loss of guessing a step may cost before it has come apart.
+
+    10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
+    pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss. The same
+    margin costs beta times as much.
+    """
+    return 10.0 * max(1.0, beta / BETA)
 
 
 def collator(rows: Rows) -> Callable[[Sequence[Pair]], Batch]:

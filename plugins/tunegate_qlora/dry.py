@@ -77,13 +77,13 @@ def _what(settings: Settings, folder: Path, rows: Any) -> Iterator[str]:
 
 
 def _how(settings: Settings, folder: Path, scratch: Path) -> Iterator[str]:
+    if settings.world == 1:
+        yield "command   pytest suites/data --train-with qlora: one process, without accelerate"
+        return
     path = accelerated.write(settings, shape.decoder(folder), scratch, gpu=True)
     accelerated.check(path, settings)
     yield f"config    {accelerated.NAME}, read by accelerate as it is meant:"
     yield from (f"            {line}" for line in path.read_text().splitlines())
-    if settings.world == 1:
-        yield "command   pytest suites/data --train-with qlora"
-        return
     yield "command   pytest suites/data --train-with qlora, which runs"
     run = Path("RUN")
     for machine in range(min(settings.machines, 2)):

@@ -118,9 +118,8 @@ def _memory(rows: Sequence[Item], settings: Settings, folder: Path) -> Iterator[
         )
         return
     company.announce(settings)
-    say(f"{wanted}; {memory.gb(free)} free", "memory")
-    if settings.world > 1:
-        say("for each process")
+    say(str(wanted), "memory")
+    say(f"{memory.gb(free)} free{', for each process' * (settings.world > 1)}")
     if wanted.total > free:
         say("that may not fit: a lower batch and a higher accumulation want less,")
         say("gradient_checkpointing = true far less")

@@ -103,6 +103,9 @@ def _clashes(settings: Settings, given: set[str]) -> Iterator[str]:
         yield "packing is for supervised rows, and objective = 'dpo' has pairs: leave it out"
     if settings.sharding == "fsdp" and settings.world == 1:
         yield "sharding = 'fsdp' shares the model out among processes: set processes above 1"
+    host, _, port = settings.address.rpartition(":")
+    if settings.address and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        yield f"address = {settings.address!r}: host:port is needed, a port from 1 to 65535"
     if (settings.machines > 1) != bool(settings.address):
         yield (
             "machines above 1 and address go together: the first machine's host:port, which the "

@@ -67,6 +67,8 @@ def see(example: Example, template: Template, settings: Settings, folder: Path) 
         kept = fit.fit([item], limit, settings.on_overflow) or kept
     except Unfit as error:
         refused = str(error)
+    if pairs.equal([item]):
+        refused = f"line {example.line}: the two replies are equal: nothing can be learnt from them"
     over = len(item.ids) - limit
     return [
         Seen(tokens(row, template), len(was.ids), limit, refused, over)

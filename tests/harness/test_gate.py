@@ -229,6 +229,21 @@ def test_a_trainer_that_fails(project: Project) -> None:
     assert not project.left("run.json")
 
 
+def test_no_training_outlives_the_pytest_that_started_it(project: Project) -> None:
+    """kill -9 of the parent: whoever waits for its output waits for the child's end, too."""
+    hang = "import threading; os.kill(os.getppid(), 9); threading.Event().wait(60)"
+    conftest = (project.root / "conftest.py").read_text()
+    project.write(
+        "conftest.py", conftest.replace("        (folder", f"        {hang}\n        (folder")
+    )
+    result = project.gate()
+    assert result.code == -9
+    assert f"run {project.run.name}: interrupted; the same command takes it up" in result.out
+    assert not project.left("run.json")
+    project.write("conftest.py", conftest)
+    assert project.gate().code == 0
+
+
 def test_below_the_root_of_pytest(project: Project, tmp_path: Path) -> None:
     """One project of many in a repository, whose pytest is configured at the top."""
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")

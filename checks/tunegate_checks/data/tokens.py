@@ -33,7 +33,8 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     `recipe.max_length` is a finding; a hint where the trainer sets it aside or cuts its start
     (`on_overflow`), or where the count is an estimate. Where preferences are trained on
     (`recipe.rejected`) each row counts with each of its two replies. Further hints: how long rows
-    are, how many tokens the epochs make, and their price. Without a recipe a hint says that nothing
+    are, how many tokens the epochs make, and their price. There a row without a rejected reply is a
+    finding too. Without a recipe a hint says that nothing
     was checked.
 
     Local models: the rule of the QLoRA trainer (`tunegate.encode`), with the base's own template.
@@ -59,6 +60,8 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
 def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Finding]:
     limit = min(recipe.max_length or count.longest, count.longest)
     counts = []
+    if recipe.rejected:
+        yield from _unpaired(dataset)
     for example, side in _sides(dataset, recipe.rejected):
         try:
             counted = count(example)
@@ -74,6 +77,13 @@ def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Findi
         yield _about("tokens", _amount(counts, recipe))
     if counts and count.estimate:
         yield _about("tokens", f"an estimate: {count.estimate}")
+
+
+def _unpaired(dataset: Dataset) -> Iterator[Finding]:
+    for example in dataset:
+        if not counterpart(example):
+            told = "is no list of one message" if "rejected" in example.fields else "is not there"
+            yield Finding(example.row, example.line, "no rejected reply", f"`rejected` {told}")
 
 
 def _sides(dataset: Dataset, both: bool) -> Iterator[tuple[Example, str]]:
@@ -96,7 +106,8 @@ def _fitting(
         told = f"the row is {what}" if what else "the answer is cut, or the row refused"
         if counted.answer >= limit and not what:
             told = f"nothing is left to learn: the answer begins behind token {counted.answer:,}"
-        remedy = "raise max_length or shorten the row"
+        ours = recipe.max_length is not None and limit == recipe.max_length
+        remedy = "raise max_length or shorten the row" if ours else "the model reads no more"
         hint = bool(what or estimate)
         evidence = f"{side}{over}: {told}; {remedy}"
         yield Finding(example.row, example.line, "too long", evidence, hint)

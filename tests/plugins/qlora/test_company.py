@@ -26,7 +26,7 @@ def test_processes_on_a_cpu_are_for_trying_out(
     out = capsys.readouterr().out
     assert "processes 2, 8 rows a step, the model shared out (fsdp)\n" in out
     assert "no GPU here: they share the CPU, which is good for trying it out\n" in out
-    assert " free\n          for each process\n" in out
+    assert " free, for each process\n" in out
 
 
 def test_more_processes_than_gpus_or_batches_are_problems(

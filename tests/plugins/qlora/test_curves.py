@@ -9,7 +9,7 @@ import pytest
 
 from tunegate.protocols import TrainingFailed
 from tunegate_qlora.curves import Curves
-from tunegate_qlora.dpo import Preferences
+from tunegate_qlora.dpo import Preferences, worst
 
 
 def log(curves: Curves, step: int, loss: float) -> None:
@@ -50,11 +50,14 @@ def test_a_loss_far_worse_than_guessing_stops(tmp_path: Path, loss: float, stops
     return None
 
 
-@pytest.mark.parametrize(("loss", "stops"), [(1.5, False), (6.9, False), (7.0, True)])
+@pytest.mark.parametrize(
+    ("loss", "beta", "stops"),
+    [(1.5, 0.1, False), (6.9, 0.1, False), (7.0, 0.1, True), (7.0, 0.01, True), (7.0, 0.2, False)],
+)
 def test_a_wrong_preference_is_no_training_that_came_apart(
-    tmp_path: Path, loss: float, stops: bool
+    tmp_path: Path, loss: float, beta: float, stops: bool
 ) -> None:
-    curves = Curves(tmp_path / "curves.jsonl", Preferences.choices, None, 0, Preferences.worst)
+    curves = Curves(tmp_path / "curves.jsonl", Preferences.choices, None, 0, worst(beta))
     if not stops:
         return log(curves, 3, loss)
     with pytest.raises(TrainingFailed, match=r"the training loss is 7 at step 3, .* 0.693"):

@@ -75,7 +75,8 @@ def test_what_fits_is_told_and_what_may_not_is_a_warning(
     assert QLoRA().preflight(plan()) == []
     out = capsys.readouterr().out
     assert out.startswith("memory    about 4.")
-    assert out.endswith("; 8.0 GB free\n")
+    assert out.endswith("\n          8.0 GB free\n")
+    assert max(map(len, out.splitlines())) <= 80
     monkeypatch.setattr(memory, "free", lambda: 10**6)
     assert QLoRA().preflight(plan()) == []
     assert "that may not fit: a lower batch" in capsys.readouterr().out

@@ -99,6 +99,7 @@ def resolve_again(found: Settings) -> Settings:
             {"objective": "dpo", "method": "lora", "sharding": "fsdp", "processes": 2},
             "objective = 'dpo' asks the whole model before it is shared out",
         ),
+        ({"address": "h:99999", "machines": 2}, "address = 'h:99999': host:port is needed"),
         ({"method": "dora"}, "'qlora', 'lora' or 'full'"),
     ],
 )
