@@ -60,7 +60,7 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
 def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Finding]:
     limit = min(recipe.max_length or count.longest, count.longest)
     counts = []
-    if recipe.rejected:
+    if recipe.rejected and dataset.split != "test":  # whose rows are asked, never trained on
         yield from _unpaired(dataset)
     for example, side in _sides(dataset, recipe.rejected):
         try:

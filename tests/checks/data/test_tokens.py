@@ -78,6 +78,17 @@ def test_both_replies_of_a_preference_count_where_both_are_trained_on(base: Path
     assert "15 tokens an epoch, 7 of them learnt; 2 epochs: 30 tokens" in hints(result)
 
 
+def test_a_row_without_a_rejected_reply_is_found_where_pairs_are_trained_on(base: Path) -> None:
+    rows = [PAIR, row("a", "b"), {**row("a", "b"), "rejected": "c"}]
+    recipe = Recipe(str(base), rejected=True)
+    result = tokens.find(Dataset.of(rows, "validation"), recipe)
+    assert [(f.row, f.evidence) for f in result if f.kind == "no rejected reply"] == [
+        (1, "`rejected` is not there"),
+        (2, "`rejected` is no list of one message"),
+    ]
+    assert not tokens.find(Dataset.of(rows, "test"), recipe)
+
+
 def test_a_rejected_reply_counts_for_nothing_elsewhere(base: Path) -> None:
     result = found(base, PAIR, max_length=8)
     assert not result

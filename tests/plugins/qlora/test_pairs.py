@@ -149,3 +149,8 @@ def test_tokens_shows_both_sides(project: Path, capsys: pytest.CaptureFixture[st
     code, out = show(1, 128)
     assert code == 1
     assert "line 2: no rejected reply" in out
+    same = {**ticket(1), "rejected": [ticket(1)["messages"][-1]]}
+    write(project / "data.jsonl", [same])
+    code, out = show(0, 128)
+    assert code == 1
+    assert "the two replies are equal: nothing can be learnt from them" in out
