@@ -153,4 +153,4 @@ def test_tokens_shows_both_sides(project: Path, capsys: pytest.CaptureFixture[st
     write(project / "data.jsonl", [same])
     code, out = show(0, 128)
     assert code == 1
-    assert "the two replies are equal: nothing can be learnt from them" in out
+    assert "the two replies are equal: nothing can be learnt from them" in " ".join(out.split())
