@@ -8,6 +8,7 @@ from ..models import Candidate
 from ..promotion import Refused, vet
 from ..registry import standing
 from ..render import score_line
+from ..sealed import SealBroken
 from .gather import Found, Json
 from .page import Link, Pairs, Tone, Verdict
 from .standing import before, in_force
@@ -79,7 +80,7 @@ def _refused(found: Found, card: Json) -> str:
     try:
         spec, digest = found.run.made("" if name == "model" else name)
         vet(Candidate(spec, found.run, digest), card["model_digest"], found.test, found.run.state)
-    except (Refused, ValueError, OSError) as error:
+    except (Refused, SealBroken, ValueError, OSError) as error:
         return local(str(error), found.root)
     return ""
 
