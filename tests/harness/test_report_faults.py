@@ -1,7 +1,8 @@
-"""`tunegate report` on what was tampered with, rolled back, or promoted twice: it tells the truth."""
+"""`tunegate report` where a run was tampered with, rolled back, promoted twice: what is true."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tunegate.cli import main
+from tunegate.registry import Registry
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -72,3 +74,41 @@ def test_a_run_that_nobody_sealed_here_does_not_verify(judged: Project, how: str
     assert "a promotion would be refused: " in text
     assert "model ✗ does not verify" in text
     assert "run.json was not written by a gate of this state tree, or was changed since" in text
+
+
+def test_a_broken_promotion_is_not_hidden_behind_another_alias(judged: Project) -> None:
+    path = judged.root / "registry.jsonl"
+    line = json.loads(path.read_text())
+    path.write_text(json.dumps(line | {"receipt": "0" * 64, "scorecard": "0" * 64}) + "\n")
+    assert "promotion, line 1 of registry.jsonl ✗ does not verify" in told(judged)
+    assert judged.judge("--promote", "staging").code == 0
+    text = told(judged)
+    assert "Promoted: production, staging" in text
+    assert "1 link of the chain does not verify: promotion, line 1 of registry.jsonl." in text
+    assert "promotion, line 2 of registry.jsonl ✓ verified" in text
+
+
+def test_each_promotion_has_its_scorecard_looked_at(judged: Project) -> None:
+    """The one it names, though another session has left a newer one since."""
+    (first,) = judged.left("scorecards/*.json")
+    judged.add("tunegate.toml", "[limits]\naccuracy = 0.5\n")
+    assert judged.judge("--promote", "staging").code == 0
+    assert told(judged).count("scorecard ✓ verified") == 2
+    first.write_text(first.read_text().replace('"n": 6', '"n": 600'))
+    assert "do not verify: scorecard, promotion, line 1 of registry.jsonl." in told(judged)
+
+
+def test_after_a_rollback_the_time_away_is_told(judged: Project) -> None:
+    """Where it has always stood, that is told still."""
+    registry = Registry(judged.root)
+    other = {"run": "another", "model": "m", "model_digest": "d"}
+    (first,) = registry.entries()
+    assert "production has stood on this run since " in told(judged)
+    registry.append("promote", "production", other, "")
+    registry.append("promote", "staging", first, "tried")
+    registry.rollback("production", "the other one was slow")
+    text = told(judged)
+    came = r"was promoted to this run 20[\d :-]+UTC, and came back to it 20[\d :-]+UTC, by "
+    assert re.search(rf"production {came}[^:]+: “the other one was slow”\.", text)
+    assert "production has stood" not in text
+    assert re.search(r"staging has stood on this run since 20[\d :-]+UTC, by [^:]+: “tried”", text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..models import Candidate
 from ..promotion import Refused, vet
-from ..registry import standing
+from ..registry import Entry, standing
 from ..render import score_line
 from ..sealed import SealBroken
 from .gather import Found, Json
@@ -36,13 +36,21 @@ def verdict(found: Found, chain: Sequence[Link]) -> Verdict:
 
 def _sentences(found: Found) -> Iterator[str]:
     for alias, entry in in_force(found).items():
-        why = f": “{entry['why']}”" if entry.get("why") else "; no reason was given"
-        who = f"{minute(entry['when'])}, by {entry['who']}{why}"
-        yield f"{alias} has stood on this run since {who}."
+        last = [line for line in found.entries if line["alias"] == alias][-1]
+        if last["action"] == "rollback":
+            then = f"was promoted to this run {minute(entry['when'])}"
+            yield f"{alias} {then}, and came back to it {_signed(last)}."
+        else:
+            yield f"{alias} has stood on this run since {_signed(entry)}."
     for alias, entry in before(found).items():
         stack = standing(found.entries, alias)
         now = f"now it stands on run {stack[-1]['run']}" if stack else "now it stands on none"
         yield f"{alias} stood on this run from {minute(entry['when'])}; {now}."
+
+
+def _signed(entry: Entry) -> str:
+    why = f": “{entry['why']}”" if entry.get("why") else "; no reason was given"
+    return f"{minute(entry['when'])}, by {entry['who']}{why}"
 
 
 def why_not(found: Found) -> str:
