@@ -84,7 +84,8 @@ def test_the_outcome_of_a_score(
 
 
 def test_what_there_was_nothing_to_judge_of_is_no_row(found: Found) -> None:
-    made = shown(found, scores=[SCORE | {"value": None, "idle": ["no cost was told"]}])
+    idle = SCORE | {"value": None, "limit": None, "idle": ["no cost was told"]}
+    made = shown(found, scores=[idle])
     assert (made.rows, made.idle) == ((), ("accuracy: no cost was told",))
 
 

@@ -23,14 +23,15 @@ def scores(found: Found) -> Scores | str:
     if card is None:
         return NEVER
     notes = [note for note in [*card.get("missed", []), *card["scores"]] if "value" in note]
-    measured = [note for note in notes if note["value"] is not None]
+    idle = [note for note in notes if note["value"] is None and note["limit"] is None]
+    judged = [note for note in notes if note not in idle]
     return Scores(
         _about(found, card),
-        tuple(map(_row, measured)),
-        tuple(map(_idle, (note for note in notes if note["value"] is None))),
+        tuple(map(_row, judged)),
+        tuple(map(_idle, idle)),
         tuple(_models(found, card)),
         tuple(_troubles(card)),
-        tuple((n["name"], n["detail"]) for n in measured if n.get("detail")),
+        tuple((n["name"], n["detail"]) for n in judged if n.get("detail")),
         tuple(by_file(card["inventory"]).items()),
         tuple(card["removed"]),
     )
@@ -49,7 +50,10 @@ def _about(found: Found, card: Json) -> str:
 
 
 def _row(note: Note) -> ScoreRow:
-    name, value, interval, limit, n = score_line(note)
+    known = note["value"] is not None
+    name, value, interval, limit, n = score_line(note if known else {**note, "value": 0.0})
+    if not known:  # NaN or infinite: only its line says which
+        name, value = note["line"], "not a number"
     tone, outcome = _outcome(note)
     between = f", 95 % interval {interval}" if interval else ""
     told = f"{name}: {value}{between}, limit {limit}: {outcome}"

@@ -71,11 +71,16 @@ def why_not(found: Found) -> str:
 
 def closed_by(card: Json) -> str:
     """Say which scores missed their limits; where it was none of them, what the gate said."""
-    missed = [n for n in card.get("missed", []) if not n["held"] and n.get("value") is not None]
-    lines = [score_line(note) for note in missed]
-    told = [f"{name} is {value}, the limit {limit}" for name, value, _, limit, _ in lines]
+    told = [_missed(n) for n in card.get("missed", []) if not n["held"] and "value" in n]
     more = [f"{len(told) - 3} more"] if len(told) > 3 else []
     return "; ".join([*told[:3], *more]) or str(card["gate"])
+
+
+def _missed(note: Json) -> str:
+    if note["value"] is None:  # NaN or infinite: only its line says which
+        return f"{note['line']} did not hold"
+    name, value, _, limit, _ = score_line(note)
+    return f"{name} is {value}, the limit {limit}"
 
 
 def _refused(found: Found, card: Json) -> str:
