@@ -135,7 +135,7 @@ def _series(
 
 
 def _points(readings: Iterable[Reading], key: str) -> list[Point]:
-    found = ((r.get("step"), r.get(key)) for r in readings)
+    found = ((r.get("step"), r.get(key)) for r in readings if isinstance(r, dict))
     return [(s, v) for s, v in found if _finite(s) and _finite(v)]  # type: ignore[misc]
 
 

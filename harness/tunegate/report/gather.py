@@ -13,12 +13,13 @@ from ..dataset import Dataset
 from ..predict import recall
 from ..predictions import Predictions
 from ..project import ConfigError
-from ..registry import Entry, Registry, RegistryBroken
+from ..registry import Entry, Registry, RegistryBroken, standing
 from ..runs import Run, RunUnknown
 from ..splits import locate
 from ..state import State
 
 Json = dict[str, Any]
+LINE = ("action", "alias", "who", "when")  # of the registry
 # What a report cannot do without, by file. Whether it is what was sealed is said in the chain.
 RECORD = {"model", "digest", "figures"}
 RECEIPT = {"tests", "data", "limits", "made", "removed", "versions"}
@@ -60,11 +61,8 @@ def gather(root: Path, name: str, scorecard: str = "") -> Found:
     `scorecard` is the beginning of the digest of one; without it the newest is taken. Raises
     ConfigError where there is no such run or scorecard, or where a file cannot be read.
     """
-    state, config = State(root), load(root)
-    try:
-        run = runs.find(state, name.removeprefix("run:"))
-    except RunUnknown as error:
-        raise ConfigError(str(error)) from None
+    run, config = run_of(root, name), load(root)
+    state = run.state
     record, receipt = _read(run.folder / "run.json", RECORD), run.folder / "receipt.json"
     cards = _cards(run)
     card = _chosen(cards, scorecard, run)
@@ -74,6 +72,14 @@ def gather(root: Path, name: str, scorecard: str = "") -> Found:
         root, run, record, _read(receipt, RECEIPT) if receipt.is_file() else None, card, cards,
         entries, broken, config, test, _predictions(record, card, test, state),
     )  # fmt: skip
+
+
+def run_of(root: Path, name: str) -> Run:
+    """Return a run by its name (`latest`, an id or its beginning); raises ConfigError."""
+    try:
+        return runs.find(State(root), name.removeprefix("run:"))
+    except RunUnknown as error:
+        raise ConfigError(str(error)) from None
 
 
 def _read(path: Path, needed: set[str]) -> Json:
@@ -106,10 +112,27 @@ def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:
 
 
 def _entries(root: Path) -> tuple[list[Entry], str]:
+    """Return the registry's lines, or none and why they cannot be believed."""
+    registry = Registry(root)
     try:
-        return Registry(root).entries(), ""
+        entries = registry.entries()
     except RegistryBroken as error:
         return [], str(error)
+    doubt = _doubt(entries)
+    return ([], f"{registry.path}{doubt}") if doubt else (entries, "")
+
+
+def _doubt(entries: list[Entry]) -> str:
+    """Say what in whole lines is not what tunegate writes; "" where all of it is."""
+    for number, entry in enumerate(entries, start=1):
+        if strange := [key for key in LINE if not isinstance(entry.get(key), str)]:
+            return f", line {number}: it does not say {', '.join(strange)}"
+    try:
+        for alias in {entry["alias"] for entry in entries}:
+            standing(entries, alias)
+    except IndexError:
+        return ": more is rolled back in it than was promoted"
+    return ""
 
 
 def _test(config: Config, run: Run, card: Json | None) -> Dataset | None:
