@@ -230,7 +230,33 @@ def test_settings_and_figures_as_a_person_reads_them(value: Any, expected: str) 
         ("/work/project/models/base", "models/base"),
         ("openai:ft:gpt?base_url=https://host/v1", "openai:ft:gpt?base_url=https://host/v1"),
         ("Qwen/Qwen3-1.7B", "Qwen/Qwen3-1.7B"),
+        ("folder:base?lora=/home/ana/my x&of=~/y&n=8", "folder:base?lora=my x&of=y&n=8"),
+        ("folder:/home/ana/my models/base", "folder:base"),
+        ("file:///home/ana/x", "file://x"),
+        ("file:///work/project/x", "file://x"),
+        ("https://ana:pass@host/v1", "https://***"),
+        ("km / h", "km / h"),
     ],
 )
 def test_no_path_of_this_machine(spec: str, expected: str) -> None:
     assert words.named(spec, Path("/work/project")) == expected
+
+
+def test_no_secret_among_the_settings(found: Found) -> None:
+    key = "sk-abcdefghijklmnopqrstuvwxyz123456"
+    config = {
+        **{"api_key": "x", "Key": 1234, "max_tokens": 8, "hf_token": "x", "use_key": False},
+        **{"password": {"a": ["x", {"b": "x"}]}, "deep": [{"secret": "x", "lr": 0.1}]},
+        **{"args": ["--with", key], "out": ["/home/ana/x", {"in": "file:///home/ana/y"}]},
+        **{"mail": "write to ana@example.com", "base": "toy:base", "token": None},
+    }
+    found.run.__dict__["intent"] = found.run.intent | {"config": config}
+    record = found.record | {"figures": {"log": "/home/ana/log.txt", "key": "x", "loss": 0.5}}
+    made = training(replace(found, record=record))
+    assert dict(made.settings) == {
+        **{"api key": "***", "Key": "***", "max tokens": "8", "hf token": "***", "use key": "no"},
+        **{"password": "{'a': ['***', {'b': '***'}]}", "deep": "{'secret': '***', 'lr': 0.1}"},
+        **{"args": "--with, ***", "out": "x, {'in': 'file://y'}", "mail": "write to ***"},
+        **{"base": "toy:base", "token": "none"},
+    }
+    assert dict(made.figures) == {"log": "log.txt", "key": "***", "loss": "0.5"}
