@@ -102,6 +102,33 @@ def test_what_failed_without_a_score_is_named(found: Found) -> None:
     assert said.sentences == ("The model suite closed the gate: 1 failed: t::x.",)
 
 
+def test_of_thousands_of_tests_the_first_are_named(found: Found) -> None:
+    """`--each-example` makes a test of each row."""
+    tests = [f"suites/model/test_each.py::test_right[{n}]" for n in range(3000)]
+    notes = [{"test": tests[0], "held": False, "line": "wrong"}] * 3
+    idle = SCORE | {"value": None, "limit": None}
+    card = {"missed": notes, "troubles": dict.fromkeys(tests, "failed"), "inventory": tests}
+    made = shown(found, **card, scores=[idle] * 300)
+    assert (len(made.troubles), made.more) == (10, "2,990 more")
+    assert made.troubles[0] == (tests[0], "failed", "wrong (3 times)")
+    assert made.idle == ("accuracy (300 times)",)
+    ((_, named),) = made.tests
+    assert named.endswith("right[49], 2,950 more")
+    assert shown(found, troubles=dict.fromkeys(tests[:10], "failed")).more == ""
+
+
+def test_what_a_data_test_says_again_and_again_is_counted(found: Found) -> None:
+    assert found.receipt is not None
+    note = {"name": "find", "split": "train", "held": True, "found": 0, "n": 20}
+    tests = {f"t.py::test_it[{n}]": [note] for n in range(300)}
+    tests["t.py::test_it[last]"] = [note | {"found": n} for n in range(1, 13)]
+    made = suite(replace(found, receipt=found.receipt | {"tests": tests}))
+    assert isinstance(made, Suite)
+    ((cell,),) = (row.cells for row in made.rows)
+    assert cell.startswith("0 in 20 (300 times); 1 in 20; ")
+    assert cell.endswith("; 9 in 20; 3 more")
+
+
 def test_a_scorecard_from_before_there_were_missed_scores(found: Found) -> None:
     card = {k: v for k, v in CARD.items() if k not in ("missed", "troubles")}
     made = scores(replace(found, card=card | {"gate": "1 failed: t"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib import metadata
@@ -13,6 +14,7 @@ from ..reason import GROUP
 from ..render import HINTS
 from .page import Pairs
 
+TESTS = 50  # of one file that are named: one for each example is thousands
 HIDDEN = "***"
 SECRET = {"key", "token", "secret", "password"}  # of a setting so called nothing is told
 # An absolute path, or one from home: where a text begins, or behind what may stand before a value.
@@ -92,6 +94,18 @@ def minute(stamp: str) -> str:
         return stamp
 
 
+def counted(sayings: Iterable[str]) -> list[str]:
+    """Return each saying once, with how often it is said; of many different ones the first."""
+    times = Counter(sayings)
+    return first([s if n == 1 else f"{s} ({n:,} times)" for s, n in times.items()])
+
+
+def first(sayings: Sequence[str], most: int = 10) -> list[str]:
+    """Return the first sayings, and how many more there are."""
+    more = len(sayings) - most
+    return [*sayings[:most], f"{more:,} more"] if more > 0 else [*sayings]
+
+
 def few(hints: Sequence[str]) -> tuple[str, ...]:
     """Return the first few hints of a check, as the terminal does: they can show text of rows."""
     more = len(hints) - HINTS
@@ -107,9 +121,9 @@ def spoken(nodeid: str) -> tuple[str, str]:
 
 
 def by_file(nodeids: Iterable[str]) -> dict[str, str]:
-    """Return the tests of each file, in their order."""
+    """Return the tests of each file, in their order; of many the first."""
     found: dict[str, list[str]] = {}
     for nodeid in nodeids:
         file, test = spoken(nodeid)
         found.setdefault(file, []).append(test)
-    return {file: ", ".join(tests) for file, tests in found.items()}
+    return {file: ", ".join(first(tests, TESTS)) for file, tests in found.items()}
