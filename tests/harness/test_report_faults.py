@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tunegate.cli import main
+from tunegate.dataset import Dataset
 from tunegate.registry import Registry
+from tunegate.report.gather import gather
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -112,3 +115,32 @@ def test_after_a_rollback_the_time_away_is_told(judged: Project) -> None:
     assert re.search(rf"production {came}[^:]+: “the other one was slow”\.", text)
     assert "production has stood" not in text
     assert re.search(r"staging has stood on this run since 20[\d :-]+UTC, by [^:]+: “tried”", text)
+
+
+def test_the_newest_scorecard_is_the_one_that_was_made_last(judged: Project) -> None:
+    """Whatever its file's time: a copy, a checkout or a restore gives another."""
+    (first,) = judged.left("scorecards/*.json")
+    assert judged.judge("-k", "accuracy").code == 1
+    (second,) = set(judged.left("scorecards/*.json")) - {first}
+    card = json.loads(second.read_text())
+    second.write_text(json.dumps(card | {"made": "2999-01-01T00:00:00+00:00"}))
+    os.utime(second, (0, 0))
+    found = gather(judged.root, "latest")
+    assert list(found.cards) == [first, second]
+    assert found.card == found.cards[second]
+
+
+def test_each_snapshot_is_parsed_once(judged: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large one nearly all the time of a report is spent there."""
+    (judged.root / "registry.jsonl").unlink()  # whether it could be promoted is asked too
+    parsed: list[str] = []
+    parse = Dataset.parse.__func__  # type: ignore[attr-defined]
+
+    def counting(cls: type[Dataset], data: bytes, *args: Any, **more: Any) -> Dataset:
+        made: Dataset = parse(cls, data, *args, **more)
+        parsed.append(made.digest)
+        return made
+
+    monkeypatch.setattr(Dataset, "parse", classmethod(counting))
+    assert "nobody has promoted it" in told(judged)
+    assert len(parsed) == len(set(parsed)) == 3

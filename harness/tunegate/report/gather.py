@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ CARD = {
     *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
     *("predictions", "baseline", "incumbent"),
 }
+
+
+class ReadOnce(State):
+    """The state tree, each snapshot parsed once: half of the links of the chain ask for one."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._read: dict[str, Dataset] = {}
+
+    def snapshot(
+        self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Read a snapshot, or return what was read of it; raises ValueError as State does."""
+        asked = repr((digest, split, columns))
+        if asked not in self._read:
+            self._read[asked] = super().snapshot(digest, split, columns)
+        return self._read[asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +95,7 @@ def gather(root: Path, name: str, scorecard: str = "") -> Found:
 def run_of(root: Path, name: str) -> Run:
     """Return a run by its name (`latest`, an id or its beginning); raises ConfigError."""
     try:
-        return runs.find(State(root), name.removeprefix("run:"))
+        return runs.find(ReadOnce(root), name.removeprefix("run:"))
     except RunUnknown as error:
         raise ConfigError(str(error)) from None
 
@@ -94,9 +112,13 @@ def _read(path: Path, needed: set[str]) -> Json:
 
 
 def _cards(run: Run) -> dict[Path, Json]:
-    """Return the scorecards by path, the newest last."""
-    paths = (run.folder / "scorecards").glob("*.json")
-    return {path: _read(path, CARD) for path in sorted(paths, key=lambda p: p.stat().st_mtime_ns)}
+    """Return the scorecards by path, the newest last: a copy of the folder has other mtimes."""
+    cards = {path: _read(path, CARD) for path in (run.folder / "scorecards").glob("*.json")}
+
+    def age(path: Path) -> tuple[str, int]:
+        return str(cards[path]["made"]), path.stat().st_mtime_ns
+
+    return {path: cards[path] for path in sorted(cards, key=age)}
 
 
 def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:
