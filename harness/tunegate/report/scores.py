@@ -12,7 +12,7 @@ from ..score import wilson
 from .charts import bar
 from .gather import Found, Json
 from .page import ModelRow, ScoreRow, Scores, Tone
-from .words import by_file, counted, ended, few, minute, named
+from .words import TESTS, by_file, counted, ended, few, first, minute, named
 
 Note = dict[str, Any]
 MOST = 10  # tests that kept the gate from opening: one for each example can be thousands
@@ -31,7 +31,7 @@ def scores(found: Found) -> Scores | str:
     return Scores(
         _about(found, card),
         tuple(map(_row, judged)),
-        tuple(counted(map(_idle, idle))),
+        tuple(first(counted(map(_idle, idle)), TESTS)),
         tuple(_models(found, card)),
         tuple(_troubles(card)),
         f"{more:,} more" if more > 0 else "",
@@ -110,4 +110,4 @@ def _troubles(card: Json) -> Iterator[tuple[str, str, str]]:
     """Yield the first tests that kept the gate from opening: what became of each, and why."""
     for test, what in islice(card.get("troubles", {}).items(), MOST):
         notes = [n for n in card.get("missed", []) if n["test"] == test and not n["held"]]
-        yield test, what, "; ".join(counted(note["line"] for note in notes))
+        yield test, what, "; ".join(first(counted(note["line"] for note in notes)))

@@ -10,7 +10,7 @@ from ..dataset import SPLITS
 from ..render import score_line, told
 from .gather import Found, Json
 from .page import CheckRow, Suite
-from .words import counted, few, minute, pairs, spoken
+from .words import counted, few, first, minute, pairs, spoken
 
 Tests = dict[str, list[dict[str, Any]]]
 NONE = "There is no receipt: no gate of this project opened for this run."
@@ -63,7 +63,7 @@ def _cells(tests: Tests) -> dict[str, dict[str, str]]:
         if not notes:
             row.setdefault(given if given in SPLITS else ANY, [])
     return {
-        test: {split: "; ".join(counted(all_)) or "passed" for split, all_ in row.items()}
+        test: {split: "; ".join(first(counted(every))) or "passed" for split, every in row.items()}
         for test, row in said.items()
     }
 

@@ -14,7 +14,7 @@ from ..reason import GROUP
 from ..render import HINTS
 from .page import Pairs
 
-TESTS = 50  # of one file that are named: one for each example is thousands
+TESTS = 50  # that are named, of one file or without a score: one an example is thousands
 HIDDEN = "***"
 SECRET = {"key", "token", "secret", "password"}  # of a setting so called nothing is told
 # An absolute path, or one from home: where a text begins, or behind what may stand before a value.
@@ -95,9 +95,8 @@ def minute(stamp: str) -> str:
 
 
 def counted(sayings: Iterable[str]) -> list[str]:
-    """Return each saying once, with how often it is said; of many different ones the first."""
-    times = Counter(sayings)
-    return first([s if n == 1 else f"{s} ({n:,} times)" for s, n in times.items()])
+    """Return each saying once, with how often it is said."""
+    return [s if n == 1 else f"{s} ({n:,} times)" for s, n in Counter(sayings).items()]
 
 
 def first(sayings: Sequence[str], most: int = 10) -> list[str]:
