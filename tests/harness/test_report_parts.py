@@ -84,7 +84,8 @@ def test_the_outcome_of_a_score(
 
 
 def test_what_there_was_nothing_to_judge_of_is_no_row(found: Found) -> None:
-    made = shown(found, scores=[SCORE | {"value": None, "idle": ["no cost was told"]}])
+    idle = SCORE | {"value": None, "limit": None, "idle": ["no cost was told"]}
+    made = shown(found, scores=[idle])
     assert (made.rows, made.idle) == ((), ("accuracy: no cost was told",))
 
 
@@ -99,6 +100,33 @@ def test_what_failed_without_a_score_is_named(found: Found) -> None:
     assert shown(found, **card).troubles == (("t::x", "failed", "<memory: 3 verbatim>"),)
     said = verdict(replace(found, card=card), [])
     assert said.sentences == ("The model suite closed the gate: 1 failed: t::x.",)
+
+
+def test_of_thousands_of_tests_the_first_are_named(found: Found) -> None:
+    """`--each-example` makes a test of each row."""
+    tests = [f"suites/model/test_each.py::test_right[{n}]" for n in range(3000)]
+    notes = [{"test": tests[0], "held": False, "line": "wrong"}] * 3
+    idle = SCORE | {"value": None, "limit": None}
+    card = {"missed": notes, "troubles": dict.fromkeys(tests, "failed"), "inventory": tests}
+    made = shown(found, **card, scores=[idle] * 300)
+    assert (len(made.troubles), made.more) == (10, "2,990 more")
+    assert made.troubles[0] == (tests[0], "failed", "wrong (3 times)")
+    assert made.idle == ("accuracy (300 times)",)
+    ((_, named),) = made.tests
+    assert named.endswith("right[49], 2,950 more")
+    assert shown(found, troubles=dict.fromkeys(tests[:10], "failed")).more == ""
+
+
+def test_what_a_data_test_says_again_and_again_is_counted(found: Found) -> None:
+    assert found.receipt is not None
+    note = {"name": "find", "split": "train", "held": True, "found": 0, "n": 20}
+    tests = {f"t.py::test_it[{n}]": [note] for n in range(300)}
+    tests["t.py::test_it[last]"] = [note | {"found": n} for n in range(1, 13)]
+    made = suite(replace(found, receipt=found.receipt | {"tests": tests}))
+    assert isinstance(made, Suite)
+    ((cell,),) = (row.cells for row in made.rows)
+    assert cell.startswith("0 in 20 (300 times); 1 in 20; ")
+    assert cell.endswith("; 9 in 20; 3 more")
 
 
 def test_a_scorecard_from_before_there_were_missed_scores(found: Found) -> None:
@@ -229,7 +257,33 @@ def test_settings_and_figures_as_a_person_reads_them(value: Any, expected: str) 
         ("/work/project/models/base", "models/base"),
         ("openai:ft:gpt?base_url=https://host/v1", "openai:ft:gpt?base_url=https://host/v1"),
         ("Qwen/Qwen3-1.7B", "Qwen/Qwen3-1.7B"),
+        ("folder:base?lora=/home/ana/my x&of=~/y&n=8", "folder:base?lora=my x&of=y&n=8"),
+        ("folder:/home/ana/my models/base", "folder:base"),
+        ("file:///home/ana/x", "file://x"),
+        ("file:///work/project/x", "file://x"),
+        ("https://ana:pass@host/v1", "https://***"),
+        ("km / h", "km / h"),
     ],
 )
 def test_no_path_of_this_machine(spec: str, expected: str) -> None:
     assert words.named(spec, Path("/work/project")) == expected
+
+
+def test_no_secret_among_the_settings(found: Found) -> None:
+    key = "sk-abcdefghijklmnopqrstuvwxyz123456"
+    config = {
+        **{"api_key": "x", "Key": 1234, "max_tokens": 8, "hf_token": "x", "use_key": False},
+        **{"password": {"a": ["x", {"b": "x"}]}, "deep": [{"secret": "x", "lr": 0.1}]},
+        **{"args": ["--with", key], "out": ["/home/ana/x", {"in": "file:///home/ana/y"}]},
+        **{"mail": "write to ana@example.com", "base": "toy:base", "token": None},
+    }
+    found.run.__dict__["intent"] = found.run.intent | {"config": config}
+    record = found.record | {"figures": {"log": "/home/ana/log.txt", "key": "x", "loss": 0.5}}
+    made = training(replace(found, record=record))
+    assert dict(made.settings) == {
+        **{"api key": "***", "Key": "***", "max tokens": "8", "hf token": "***", "use key": "no"},
+        **{"password": "{'a': ['***', {'b': '***'}]}", "deep": "{'secret': '***', 'lr': 0.1}"},
+        **{"args": "--with, ***", "out": "x, {'in': 'file://y'}", "mail": "write to ***"},
+        **{"base": "toy:base", "token": "none"},
+    }
+    assert dict(made.figures) == {"log": "log.txt", "key": "***", "loss": "0.5"}

@@ -28,6 +28,14 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out or found.run.folder / "report.html"
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
+    if out.exists() and not (out.is_file() and _is_page(out)):
+        raise ConfigError(f"{out} is there and is no HTML page: not replaced; name another file")
     write_whole(out, html(page), mode=0o600)
     print(f"run {page.run}: {page.verdict.headline}")
     print(out)
+
+
+def _is_page(path: Path) -> bool:
+    begins = b"<!doctype html>"
+    with path.open("rb") as file:
+        return file.read(len(begins)).lower() == begins

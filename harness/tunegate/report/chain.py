@@ -16,7 +16,7 @@ from ..registry import Entry
 from ..sealed import SealBroken, digest_of
 from .gather import Found
 from .page import Link
-from .standing import promotion_of
+from .standing import promotions
 
 UNSEEN = "the snapshot is not kept any more (purged?): nothing can be held against the digest"
 SCORED = "its file is whole; it is about this model"
@@ -82,10 +82,9 @@ def _model(found: Found) -> Link:
 
 
 def _judged(found: Found) -> dict[Path, dict[str, Any]]:
-    """Return the scorecard that is shown, and that of the promotion where it is another one."""
-    entry = promotion_of(found)
-    told = str(entry["scorecard"])[:12] if entry and "scorecard" in entry else ""
-    return {p: c for p, c in found.cards.items() if p.stem == told or c is found.card}
+    """Return the scorecard that is shown, and those of the promotions where they are others."""
+    told = {str(entry.get("scorecard"))[:12] for entry in promotions(found)}
+    return {p: c for p, c in found.cards.items() if p.stem in told or c is found.card}
 
 
 def _card(found: Found, path: Path, card: dict[str, Any]) -> Link:
@@ -99,10 +98,9 @@ def _card(found: Found, path: Path, card: dict[str, Any]) -> Link:
 
 
 def _promotion(found: Found) -> Iterator[Link]:
-    entry = promotion_of(found)
     if found.broken:
         yield Link("registry", "", False, found.broken)
-    elif entry is not None:
+    for entry in promotions(found):
         number = found.entries.index(entry)
         lines = (found.root / "registry.jsonl").read_bytes().splitlines()
         faults = list(_faults(found, entry))

@@ -10,6 +10,7 @@ from typing import Any
 from ..score import shown_limit
 from .axis import Axis, linear, spread
 
+MAX = 1e300  # of what is drawn, so that the difference of two values is a number still
 MOST = 400  # points of one curve: more cannot be told apart
 
 Point = tuple[float, float]
@@ -60,12 +61,15 @@ class Chart:
 def bar(note: Mapping[str, Any], told: str, *, whole: bool = False) -> Bar | None:
     """Draw a judged score; None where there is neither an interval nor a limit to draw it by.
 
+    A limit that is not finite cannot be drawn, nor can a value.
+
     The axis holds what is drawn and little more; `whole`: all shares from 0 to 100 %.
     """
     value, limit, share = note["value"], note["limit"], note["hits"] is not None
+    limit = limit if _finite(limit) else None
     ends = [v for v in (note["low"], note["high"]) if v is not None]
     shown = [v for v in (*ends, limit) if v is not None]
-    if value is None or not shown:
+    if not (_finite(value) and shown and all(map(_finite, shown))):
         return None
     axis = linear(0, 1, 6, 194) if whole else _around([value, *shown], share)
     named = shown_limit(axis.low, share), shown_limit(axis.high, share)
@@ -131,12 +135,13 @@ def _series(
 
 
 def _points(readings: Iterable[Reading], key: str) -> list[Point]:
-    found = ((r.get("step"), r.get(key)) for r in readings)
+    found = ((r.get("step"), r.get(key)) for r in readings if isinstance(r, dict))
     return [(s, v) for s, v in found if _finite(s) and _finite(v)]  # type: ignore[misc]
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Whether a value can be drawn: beyond MAX it cannot, and an int may be no float at all."""
+    return isinstance(value, int | float) and abs(value) <= MAX
 
 
 def thinned(points: Sequence[Point], most: int = MOST) -> list[Point]:

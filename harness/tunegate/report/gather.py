@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from ..dataset import Dataset
 from ..predict import recall
 from ..predictions import Predictions
 from ..project import ConfigError
-from ..registry import Entry, Registry, RegistryBroken
+from ..registry import Entry, Registry, RegistryBroken, standing
 from ..runs import Run, RunUnknown
 from ..splits import locate
 from ..state import State
 
 Json = dict[str, Any]
+LINE = ("action", "alias", "who", "when")  # of the registry
 # What a report cannot do without, by file. Whether it is what was sealed is said in the chain.
 RECORD = {"model", "digest", "figures"}
 RECEIPT = {"tests", "data", "limits", "made", "removed", "versions"}
@@ -26,6 +28,23 @@ CARD = {
     *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
     *("predictions", "baseline", "incumbent"),
 }
+
+
+class ReadOnce(State):
+    """The state tree, each snapshot parsed once: half of the links of the chain ask for one."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._read: dict[str, Dataset] = {}
+
+    def snapshot(
+        self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Read a snapshot, or return what was read of it; raises ValueError as State does."""
+        asked = repr((digest, split, columns))
+        if asked not in self._read:
+            self._read[asked] = super().snapshot(digest, split, columns)
+        return self._read[asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +79,8 @@ def gather(root: Path, name: str, scorecard: str = "") -> Found:
     `scorecard` is the beginning of the digest of one; without it the newest is taken. Raises
     ConfigError where there is no such run or scorecard, or where a file cannot be read.
     """
-    state, config = State(root), load(root)
-    try:
-        run = runs.find(state, name.removeprefix("run:"))
-    except RunUnknown as error:
-        raise ConfigError(str(error)) from None
+    run, config = run_of(root, name), load(root)
+    state = run.state
     record, receipt = _read(run.folder / "run.json", RECORD), run.folder / "receipt.json"
     cards = _cards(run)
     card = _chosen(cards, scorecard, run)
@@ -74,6 +90,14 @@ def gather(root: Path, name: str, scorecard: str = "") -> Found:
         root, run, record, _read(receipt, RECEIPT) if receipt.is_file() else None, card, cards,
         entries, broken, config, test, _predictions(record, card, test, state),
     )  # fmt: skip
+
+
+def run_of(root: Path, name: str) -> Run:
+    """Return a run by its name (`latest`, an id or its beginning); raises ConfigError."""
+    try:
+        return runs.find(ReadOnce(root), name.removeprefix("run:"))
+    except RunUnknown as error:
+        raise ConfigError(str(error)) from None
 
 
 def _read(path: Path, needed: set[str]) -> Json:
@@ -88,9 +112,13 @@ def _read(path: Path, needed: set[str]) -> Json:
 
 
 def _cards(run: Run) -> dict[Path, Json]:
-    """Return the scorecards by path, the newest last."""
-    paths = (run.folder / "scorecards").glob("*.json")
-    return {path: _read(path, CARD) for path in sorted(paths, key=lambda p: p.stat().st_mtime_ns)}
+    """Return the scorecards by path, the newest last: a copy of the folder has other mtimes."""
+    cards = {path: _read(path, CARD) for path in (run.folder / "scorecards").glob("*.json")}
+
+    def age(path: Path) -> tuple[str, int]:
+        return str(cards[path]["made"]), path.stat().st_mtime_ns
+
+    return {path: cards[path] for path in sorted(cards, key=age)}
 
 
 def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:
@@ -106,10 +134,27 @@ def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:
 
 
 def _entries(root: Path) -> tuple[list[Entry], str]:
+    """Return the registry's lines, or none and why they cannot be believed."""
+    registry = Registry(root)
     try:
-        return Registry(root).entries(), ""
+        entries = registry.entries()
     except RegistryBroken as error:
         return [], str(error)
+    doubt = _doubt(entries)
+    return ([], f"{registry.path}{doubt}") if doubt else (entries, "")
+
+
+def _doubt(entries: list[Entry]) -> str:
+    """Say what in whole lines is not what tunegate writes; "" where all of it is."""
+    for number, entry in enumerate(entries, start=1):
+        if strange := [key for key in LINE if not isinstance(entry.get(key), str)]:
+            return f", line {number}: it does not say {', '.join(strange)}"
+    try:
+        for alias in {entry["alias"] for entry in entries}:
+            standing(entries, alias)
+    except IndexError:
+        return ": more is rolled back in it than was promoted"
+    return ""
 
 
 def _test(config: Config, run: Run, card: Json | None) -> Dataset | None:

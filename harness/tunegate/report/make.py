@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from json import JSONDecodeError
 from pathlib import Path
 
+from ..project import ConfigError
 from .chain import links
-from .gather import Found, gather
+from .gather import Found, gather, run_of
 from .misses import misses
 from .page import Page
 from .scores import scores
@@ -17,13 +19,23 @@ from .training import training
 from .verdict import verdict
 from .words import local, minute, named, pairs
 
+# What reading another one's JSON, or a damaged one of ours, ends in.
+STRANGE = (
+    *(KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
+    *(JSONDecodeError, UnicodeDecodeError),
+)
 NO_LINE = "registry.jsonl has no line about this run."
 
 
 def make(root: Path, name: str, scorecard: str, now: datetime) -> tuple[Found, Page]:
     """Read a run, verify its chain, and say what is shown; raises ConfigError."""
-    found = gather(root, name, scorecard)
-    return found, page(found, now)
+    run = run_of(root, name)
+    try:
+        found = gather(root, run.id, scorecard)
+        return found, page(found, now)
+    except STRANGE as error:
+        what = f"a file there is not what tunegate wrote ({error!r:.200})"
+        raise ConfigError(f"{run.folder}: {what}") from error
 
 
 def page(found: Found, now: datetime) -> Page:

@@ -65,6 +65,7 @@ class Scores:
     idle: tuple[str, ...]
     models: tuple[ModelRow, ...]
     troubles: tuple[tuple[str, str, str], ...]  # test, what became of it, what did not hold
+    more: str  # of these
     details: Pairs
     tests: Pairs  # by file
     removed: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import filterfalse, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from ..score import wilson
 from .charts import bar
 from .gather import Found, Json
 from .page import ModelRow, ScoreRow, Scores, Tone
-from .words import by_file, ended, few, minute, named
+from .words import TESTS, by_file, counted, ended, few, first, minute, named
 
 Note = dict[str, Any]
+MOST = 10  # tests that kept the gate from opening: one for each example can be thousands
 NEVER = "Never judged: no session of the model suite has left a scorecard."
 
 
@@ -23,17 +25,25 @@ def scores(found: Found) -> Scores | str:
     if card is None:
         return NEVER
     notes = [note for note in [*card.get("missed", []), *card["scores"]] if "value" in note]
-    measured = [note for note in notes if note["value"] is not None]
+    idle = list(filter(_nothing, notes))
+    judged = list(filterfalse(_nothing, notes))
+    more = len(card.get("troubles", {})) - MOST
     return Scores(
         _about(found, card),
-        tuple(map(_row, measured)),
-        tuple(map(_idle, (note for note in notes if note["value"] is None))),
+        tuple(map(_row, judged)),
+        tuple(first(counted(map(_idle, idle)), TESTS)),
         tuple(_models(found, card)),
         tuple(_troubles(card)),
-        tuple((n["name"], n["detail"]) for n in measured if n.get("detail")),
+        f"{more:,} more" if more > 0 else "",
+        tuple((n["name"], n["detail"]) for n in judged if n.get("detail")),
         tuple(by_file(card["inventory"]).items()),
         tuple(card["removed"]),
     )
+
+
+def _nothing(note: Note) -> bool:
+    """Whether there was nothing to judge; a limit that NaN or infinity was held to is a row."""
+    return note["value"] is None and note["limit"] is None
 
 
 def _about(found: Found, card: Json) -> str:
@@ -49,7 +59,10 @@ def _about(found: Found, card: Json) -> str:
 
 
 def _row(note: Note) -> ScoreRow:
-    name, value, interval, limit, n = score_line(note)
+    known = note["value"] is not None
+    name, value, interval, limit, n = score_line(note if known else {**note, "value": 0.0})
+    if not known:  # NaN or infinite: only its line says which
+        name, value = note["line"], "not a number"
     tone, outcome = _outcome(note)
     between = f", 95 % interval {interval}" if interval else ""
     told = f"{name}: {value}{between}, limit {limit}: {outcome}"
@@ -94,7 +107,7 @@ def _model(role: str, counts: Json, root: Path) -> ModelRow:
 
 
 def _troubles(card: Json) -> Iterator[tuple[str, str, str]]:
-    """Yield each test that kept the gate from opening: what became of it, what did not hold."""
-    for test, what in card.get("troubles", {}).items():
+    """Yield the first tests that kept the gate from opening: what became of each, and why."""
+    for test, what in islice(card.get("troubles", {}).items(), MOST):
         notes = [n for n in card.get("missed", []) if n["test"] == test and not n["held"]]
-        yield test, what, "; ".join(note["line"] for note in notes)
+        yield test, what, "; ".join(first(counted(note["line"] for note in notes)))

@@ -19,10 +19,10 @@ def before(found: Found) -> dict[str, Entry]:
     return {entry["alias"]: entry for entry in mine if entry["alias"] not in now}
 
 
-def promotion_of(found: Found) -> Entry | None:
-    """Return the promotion of this run that counts: one in force, else the last one it had."""
-    entries = [*before(found).values(), *in_force(found).values()]
-    return entries[-1] if entries else None
+def promotions(found: Found) -> list[Entry]:
+    """Return the promotions of this run that count: all in force, else the last one it had."""
+    mine = (e for e in found.entries if e["action"] != "rollback" and e.get("run") == found.run.id)
+    return [*in_force(found).values()] or [*mine][-1:]
 
 
 def lines(found: Found) -> list[Entry]:

@@ -10,7 +10,7 @@ from ..dataset import SPLITS
 from ..render import score_line, told
 from .gather import Found, Json
 from .page import CheckRow, Suite
-from .words import few, minute, pairs, spoken
+from .words import counted, few, first, minute, pairs, spoken
 
 Tests = dict[str, list[dict[str, Any]]]
 NONE = "There is no receipt: no gate of this project opened for this run."
@@ -53,16 +53,19 @@ def _relative(path: str, root: Path) -> str:
 
 def _cells(tests: Tests) -> dict[str, dict[str, str]]:
     """Return, by test function and split, what the test said."""
-    cells: dict[str, dict[str, str]] = {}
+    said: dict[str, dict[str, list[str]]] = {}
     for nodeid, notes in tests.items():
         test, _, parameter = nodeid.partition("[")
-        row, given = cells.setdefault(test, {}), parameter.rstrip("]")
+        row, given = said.setdefault(test, {}), parameter.rstrip("]")
         for note in notes:
             split = note["split"] or (given if given in SPLITS else ANY)
-            row[split] = "; ".join(filter(None, [row.get(split), _said(note)]))
+            row.setdefault(split, []).append(_said(note))
         if not notes:
-            row.setdefault(given if given in SPLITS else ANY, "passed")
-    return cells
+            row.setdefault(given if given in SPLITS else ANY, [])
+    return {
+        test: {split: "; ".join(first(counted(every))) or "passed" for split, every in row.items()}
+        for test, row in said.items()
+    }
 
 
 def _said(note: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from .charts import Chart, curves
 from .gather import Found
 from .page import Training
-from .words import named, pairs
+from .words import named, pairs, setting
 
 WIDTHS = (1040, 360)  # of the drawing: on a desk, on a phone
 NO_CURVES = "No loss curves: the training left none."
@@ -19,8 +19,8 @@ def training(found: Found) -> Training:
     """Return how the run was trained."""
     figures: dict[str, Any] = found.record["figures"]
     plan, run = found.run.plan, found.run
-    settings = {k: _setting(k, v, found) for k, v in sorted(plan.config.items())}
-    numbers = {k: v for k, v in figures.items() if k not in WORDS}
+    settings = {k: setting(v, found.root, k) for k, v in sorted(plan.config.items())}
+    numbers = {k: setting(v, found.root, k) for k, v in figures.items() if k not in WORDS}
     drawn = [curves(run.curves, run.curves_beyond, _kept(figures), w) for w in WIDTHS]
     charts: tuple[Chart, ...] | str = tuple(chart for chart in drawn if chart)
     if not charts:
@@ -28,10 +28,6 @@ def training(found: Found) -> Training:
     about = f"Trained by {plan.trainer} on {named(str(plan.base), found.root)}, seed {plan.seed}."
     proved = f" Held against the export: {figures['proved']}." if figures.get("proved") else ""
     return Training(about + proved, charts, _told(figures), pairs(numbers), pairs(settings))
-
-
-def _setting(name: str, value: Any, found: Found) -> Any:
-    return named(value, found.root) if isinstance(value, str) else value
 
 
 def _kept(figures: dict[str, Any]) -> float | None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from ..models import Candidate
 from ..promotion import Refused, vet
-from ..registry import standing
+from ..registry import Entry, standing
 from ..render import score_line
+from ..sealed import SealBroken
 from .gather import Found, Json
 from .page import Link, Pairs, Tone, Verdict
 from .standing import before, in_force
@@ -35,13 +36,21 @@ def verdict(found: Found, chain: Sequence[Link]) -> Verdict:
 
 def _sentences(found: Found) -> Iterator[str]:
     for alias, entry in in_force(found).items():
-        why = f": “{entry['why']}”" if entry.get("why") else "; no reason was given"
-        who = f"{minute(entry['when'])}, by {entry['who']}{why}"
-        yield f"{alias} has stood on this run since {who}."
+        last = [line for line in found.entries if line["alias"] == alias][-1]
+        if last["action"] == "rollback":
+            then = f"was promoted to this run {minute(entry['when'])}"
+            yield f"{alias} {then}, and came back to it {_signed(last)}."
+        else:
+            yield f"{alias} has stood on this run since {_signed(entry)}."
     for alias, entry in before(found).items():
         stack = standing(found.entries, alias)
         now = f"now it stands on run {stack[-1]['run']}" if stack else "now it stands on none"
         yield f"{alias} stood on this run from {minute(entry['when'])}; {now}."
+
+
+def _signed(entry: Entry) -> str:
+    why = f": “{entry['why']}”" if entry.get("why") else "; no reason was given"
+    return f"{minute(entry['when'])}, by {entry['who']}{why}"
 
 
 def why_not(found: Found) -> str:
@@ -62,11 +71,16 @@ def why_not(found: Found) -> str:
 
 def closed_by(card: Json) -> str:
     """Say which scores missed their limits; where it was none of them, what the gate said."""
-    missed = [n for n in card.get("missed", []) if not n["held"] and n.get("value") is not None]
-    lines = [score_line(note) for note in missed]
-    told = [f"{name} is {value}, the limit {limit}" for name, value, _, limit, _ in lines]
+    told = [_missed(n) for n in card.get("missed", []) if not n["held"] and "value" in n]
     more = [f"{len(told) - 3} more"] if len(told) > 3 else []
     return "; ".join([*told[:3], *more]) or str(card["gate"])
+
+
+def _missed(note: Json) -> str:
+    if note["value"] is None:  # NaN or infinite: only its line says which
+        return f"{note['line']} did not hold"
+    name, value, _, limit, _ = score_line(note)
+    return f"{name} is {value}, the limit {limit}"
 
 
 def _refused(found: Found, card: Json) -> str:
@@ -79,7 +93,7 @@ def _refused(found: Found, card: Json) -> str:
     try:
         spec, digest = found.run.made("" if name == "model" else name)
         vet(Candidate(spec, found.run, digest), card["model_digest"], found.test, found.run.state)
-    except (Refused, ValueError, OSError) as error:
+    except (Refused, SealBroken, ValueError, OSError) as error:
         return local(str(error), found.root)
     return ""
 

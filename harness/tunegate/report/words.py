@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
+from importlib import metadata
+from pathlib import Path, PurePath
 from typing import Any
 
+from ..reason import GROUP
 from ..render import HINTS
 from .page import Pairs
+
+TESTS = 50  # that are named, of one file or without a score: one an example is thousands
+HIDDEN = "***"
+SECRET = {"key", "token", "secret", "password"}  # of a setting so called nothing is told
+# An absolute path, or one from home: where a text begins, or behind what may stand before a value.
+_PATH = re.compile(r"(^|file://|[=:,;\s])((?:/(?=[^/\s])|~/)[^?&]*)")
 
 
 def local(text: str, root: Path) -> str:
@@ -17,12 +27,40 @@ def local(text: str, root: Path) -> str:
 
 
 def named(spec: str, root: Path) -> str:
-    """Return a model spec or a path; of one outside the project only the last part is told."""
-    text = local(spec, root)
-    scheme = "folder:" if text.startswith("folder:") else ""
-    place, mark, query = text.removeprefix(scheme).partition("?")
-    outside = Path(place).expanduser().is_absolute()
-    return f"{scheme}{Path(place).name if outside else place}{mark}{query}"
+    """Return a model spec or a path; of each path outside the project only the last part is told.
+
+    What is private in it (a password in a URL, a key) is not told: see `tunegate.private`.
+    """
+    return _public(_PATH.sub(lambda m: m[1] + PurePath(m[2]).name, local(spec, root)))
+
+
+def setting(value: Any, root: Path, name: str = "") -> Any:
+    """Return a setting or figure with neither secrets nor paths of this machine, however deep.
+
+    Of a setting called a key, a token, a secret or a password nothing is told; a count of tokens
+    is none of these.
+    """
+    if isinstance(value, dict):
+        return {k: setting(v, root, name if _secret(name, v) else str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [setting(one, root, name) for one in value]
+    if _secret(name, value):
+        return HIDDEN
+    return named(value, root) if isinstance(value, str) else value
+
+
+def _secret(name: str, value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return False
+    words = SECRET - {"token"} if isinstance(value, int | float) else SECRET
+    return any(word in name.casefold() for word in words)
+
+
+def _public(text: str) -> str:
+    """Return a text up to the first thing in it that a finder of private things knows."""
+    finders = [entry.load() for entry in metadata.entry_points(group=GROUP)]
+    starts = [start for finder in finders for _, start in finder(text)]
+    return text[: min(starts)] + HIDDEN if starts else text
 
 
 def ended(text: str) -> str:
@@ -56,6 +94,17 @@ def minute(stamp: str) -> str:
         return stamp
 
 
+def counted(sayings: Iterable[str]) -> list[str]:
+    """Return each saying once, with how often it is said."""
+    return [s if n == 1 else f"{s} ({n:,} times)" for s, n in Counter(sayings).items()]
+
+
+def first(sayings: Sequence[str], most: int = 10) -> list[str]:
+    """Return the first sayings, and how many more there are."""
+    more = len(sayings) - most
+    return [*sayings[:most], f"{more:,} more"] if more > 0 else [*sayings]
+
+
 def few(hints: Sequence[str]) -> tuple[str, ...]:
     """Return the first few hints of a check, as the terminal does: they can show text of rows."""
     more = len(hints) - HINTS
@@ -71,9 +120,9 @@ def spoken(nodeid: str) -> tuple[str, str]:
 
 
 def by_file(nodeids: Iterable[str]) -> dict[str, str]:
-    """Return the tests of each file, in their order."""
+    """Return the tests of each file, in their order; of many the first."""
     found: dict[str, list[str]] = {}
     for nodeid in nodeids:
         file, test = spoken(nodeid)
         found.setdefault(file, []).append(test)
-    return {file: ", ".join(tests) for file, tests in found.items()}
+    return {file: ", ".join(first(tests, TESTS)) for file, tests in found.items()}
