@@ -118,6 +118,7 @@ class Training:
 
     about: str
     charts: tuple[Chart, ...] | str
+    per: str  # what a loss is the mean over: tokens, or pairs of replies
     kept: str
     figures: Pairs
     settings: Pairs

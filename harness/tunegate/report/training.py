@@ -7,7 +7,7 @@ from typing import Any
 from .charts import Chart, curves
 from .gather import Found
 from .page import Training
-from .words import named, pairs, setting
+from .words import manner, named, pairs, setting
 
 WIDTHS = (1040, 360)  # of the drawing: on a desk, on a phone
 NO_CURVES = "No loss curves: the training left none."
@@ -25,9 +25,10 @@ def training(found: Found) -> Training:
     charts: tuple[Chart, ...] | str = tuple(chart for chart in drawn if chart)
     if not charts:
         charts = ELSEWHERE if figures.get("word") else NO_CURVES
-    about = f"Trained by {plan.trainer} on {named(str(plan.base), found.root)}, seed {plan.seed}."
+    about = f"Trained by {manner(plan)} on {named(str(plan.base), found.root)}, seed {plan.seed}."
     proved = f" Held against the export: {figures['proved']}." if figures.get("proved") else ""
-    return Training(about + proved, charts, _told(figures), pairs(numbers), pairs(settings))
+    per = "pair" if "dpo" in (plan.config.get("objective"), plan.config.get("method")) else "token"
+    return Training(about + proved, charts, per, _told(figures), pairs(numbers), pairs(settings))
 
 
 def _kept(figures: dict[str, Any]) -> float | None:

@@ -12,7 +12,7 @@ from ..sealed import SealBroken
 from .gather import Found, Json
 from .page import Link, Pairs, Tone, Verdict
 from .standing import before, in_force
-from .words import ended, local, minute, named, plain
+from .words import ended, local, manner, minute, named, plain
 
 
 def verdict(found: Found, chain: Sequence[Link]) -> Verdict:
@@ -118,7 +118,7 @@ def _facts(found: Found, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
     away = sum(link.holds is None for link in chain)
     more = f", {away} cannot be looked at" if away else ""
     yield "chain of digests", f"{held} of {len(chain)} links verify{more}"
-    yield "trained", f"{found.run.plan.trainer}, {named(str(_base(found)), found.root)}"
+    yield "trained", f"{manner(found.run.plan)}, on {named(str(_base(found)), found.root)}"
 
 
 def _base(found: Found) -> object:

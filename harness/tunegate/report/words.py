@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
 
+from ..protocols import Plan
 from ..reason import GROUP
 from ..render import HINTS
 from .page import Pairs
@@ -49,8 +50,17 @@ def setting(value: Any, root: Path, name: str = "") -> Any:
     return named(value, root) if isinstance(value, str) else value
 
 
+def manner(plan: Plan) -> str:
+    """Return what was done, as far as the settings say: `lora, dpo (trainer qlora)`."""
+    told = dict.fromkeys(str(plan.config.get(k, plan.trainer)) for k in ("method", "objective"))
+    what = ", ".join(name for name in told if name not in ("supervised", plan.trainer))
+    return f"{what} (trainer {plan.trainer})" if what else plan.trainer
+
+
 def _secret(name: str, value: Any) -> bool:
     if value is None or isinstance(value, bool):
+        return False
+    if name.endswith(("_env", "_header")):  # where a key stands, not the key
         return False
     words = SECRET - {"token"} if isinstance(value, int | float) else SECRET
     return any(word in name.casefold() for word in words)
