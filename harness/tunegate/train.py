@@ -96,10 +96,12 @@ def _end_with_the_parent() -> None:
     """Interrupt the training when the pipe from the process that started it closes."""
     while os.read(0, 1):
         pass
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
     if "--attended" in sys.argv[2:]:
+        # Not SIGINT: a shell lets what it runs in the background ignore that.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
     sys.exit(main(Path(sys.argv[1]).resolve()))
