@@ -7,6 +7,7 @@ that conversation; the other reply stands in the field `rejected`, a list of one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .strictjson import Unreadable
@@ -37,6 +38,16 @@ def counterpart(example: Example) -> Sequence[Mapping[str, Any]]:
     """Return the conversation that ends on the rejected reply; empty without a preference."""
     other = rejected(example)
     return [*example.messages[:-1], other] if other is not None else []
+
+
+def replies(example: Example) -> list[Example]:
+    """Return the row, and behind it the row that ends on the rejected reply, if it has one."""
+    other = counterpart(example)
+    return [example, *([_told(example, other)] if other else [])]
+
+
+def _told(example: Example, messages: Sequence[Mapping[str, Any]]) -> Example:
+    return replace(example, fields={**example.fields, "messages": messages})
 
 
 def check(fields: Mapping[str, Any]) -> None:

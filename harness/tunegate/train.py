@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from . import baseline, console, exits, extensions
+from . import attended, baseline, console, exits, extensions
 from .extensions import Extensions
 from .files import write_whole
 from .models import open_model
@@ -92,16 +92,9 @@ def _located(trained: Trained, run: Run) -> Trained:
     return replace(trained, model=f"folder:{inside.as_posix()}")
 
 
-def _end_with_the_parent() -> None:
-    """Interrupt the training when the pipe from the process that started it closes."""
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 if __name__ == "__main__":
     if "--attended" in sys.argv[2:]:
         # Not SIGINT: a shell lets what it runs in the background ignore that.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        threading.Thread(target=_end_with_the_parent, daemon=True).start()
+        attended.watch(partial(os.kill, os.getpid(), signal.SIGTERM))
     sys.exit(main(Path(sys.argv[1]).resolve()))

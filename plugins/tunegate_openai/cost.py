@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tunegate import Dataset, Example
+from tunegate import Dataset
 from tunegate.openai_tokens import OpenAI
-from tunegate.preferences import counterpart
+from tunegate.preferences import replies
 
 from .config import Settings
 
@@ -33,13 +33,9 @@ def estimate(train: Dataset, settings: Settings) -> Estimate:
     """Estimate the job on this dataset, as `tunegate.openai_tokens` counts; nobody is asked."""
     count = OpenAI(settings.base)
     both = settings.method == "dpo"  # its loss reads the prompt with each of the two replies
-    read = [e for example in train for e in (example, *([_other(example)] if both else []))]
-    tokens = sum(count(example).length for example in read)
+    read = (side for example in train for side in (replies(example) if both else [example]))
+    tokens = sum(count(side).length for side in read)
     epochs = AUTO_EPOCHS if settings.epochs == "auto" else settings.epochs
     price = settings.price_per_million
     usd = None if price is None else tokens * epochs * price / 1e6
     return Estimate(tokens, epochs, usd, count.estimate)
-
-
-def _other(example: Example) -> Example:
-    return replace(example, fields={**example.fields, "messages": counterpart(example)})

@@ -10,16 +10,18 @@ import json
 import os
 import signal
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tunegate import attended
 
 SAID = ("draft", "done", "rehearse")  # what the first process says, and the others then do
 
 
 def main(order: Path) -> int:
     """Do this process's part; returns the exit code."""
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    attended.watch(partial(os._exit, 1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     from filelock import FileLock
 
@@ -40,13 +42,6 @@ def main(order: Path) -> int:
         sys.stdout.flush()
         os._exit(70)  # not by way of the libraries' farewells: those wait for the others
     return 0
-
-
-def _end_with_the_parent() -> None:
-    """End when the pipe from the process that started us closes: also where it was killed."""
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 def _work(order: dict[str, Any], place: Path) -> None:

@@ -122,6 +122,13 @@ class Project:
         path.write_text(text, "utf-8")
         return path
 
+    def copied(self, root: Path) -> Project:
+        """Return a copy of the project in another folder."""
+        shutil.copytree(self.root, root, symlinks=True)
+        moved = Project.__new__(Project)
+        moved.root = root
+        return moved
+
     def add(self, name: str, text: str) -> None:
         """Put text behind what the file holds."""
         path = self.root / name
@@ -197,8 +204,11 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def trained(trained_once: Project, tmp_path: Path) -> Project:
     """A project whose gate has opened and whose run is finished; a copy, yours to spoil."""
-    root = tmp_path / "project"
-    shutil.copytree(trained_once.root, root, symlinks=True)
-    moved = Project.__new__(Project)
-    moved.root = root
-    return moved
+    return trained_once.copied(tmp_path / "project")
+
+
+@pytest.fixture
+def own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget afterwards what was imported here from a project: a report opens its model."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "conftest", sys.modules["conftest"])

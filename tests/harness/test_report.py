@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import sys
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from html import unescape
@@ -24,6 +22,7 @@ from tunegate.state import State
 if TYPE_CHECKING:
     from conftest import Project
 
+pytestmark = pytest.mark.usefixtures("own_modules")
 FETCHES = re.compile(
     r"<script|<link|<img|<iframe|@import|url\(|\b(?:src|href)=\"(?!#)|https?://", re.I
 )
@@ -33,7 +32,7 @@ Out = pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def promoted_once(trained_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose run was judged and promoted, for `promoted` to copy."""
-    made = copied(trained_once, tmp_path_factory.mktemp("promoted") / "project")
+    made = trained_once.copied(tmp_path_factory.mktemp("promoted") / "project")
     result = made.judge("--promote", "production", "--why", "first <model>")
     assert result.code == 0, result.out
     return made
@@ -42,22 +41,7 @@ def promoted_once(trained_once: Project, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def promoted(promoted_once: Project, tmp_path: Path) -> Project:
     """A copy, yours to spoil."""
-    return copied(promoted_once, tmp_path / "project")
-
-
-def copied(project: Project, root: Path) -> Project:
-    """Return a copy of a project in another folder."""
-    shutil.copytree(project.root, root, symlinks=True)
-    moved = object.__new__(type(project))
-    moved.root = root
-    return moved
-
-
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget afterwards what a report imported from the project."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "conftest", sys.modules["conftest"])
+    return promoted_once.copied(tmp_path / "project")
 
 
 def report(project: Project, *args: str) -> str:

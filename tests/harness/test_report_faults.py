@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import sys
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +19,13 @@ from tunegate.report.gather import gather
 if TYPE_CHECKING:
     from conftest import Project
 
+pytestmark = pytest.mark.usefixtures("own_modules")
+
 
 @pytest.fixture(scope="module")
 def judged_once(trained_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose run was judged and promoted, for `judged` to copy."""
-    made = copied(trained_once, tmp_path_factory.mktemp("judged") / "project")
+    made = trained_once.copied(tmp_path_factory.mktemp("judged") / "project")
     result = made.judge("--promote", "production")
     assert result.code == 0, result.out
     return made
@@ -34,22 +34,7 @@ def judged_once(trained_once: Project, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def judged(judged_once: Project, tmp_path: Path) -> Project:
     """A copy, yours to spoil."""
-    return copied(judged_once, tmp_path / "project")
-
-
-def copied(project: Project, root: Path) -> Project:
-    """Return a copy of a project in another folder."""
-    shutil.copytree(project.root, root, symlinks=True)
-    moved = object.__new__(type(project))
-    moved.root = root
-    return moved
-
-
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget afterwards what a report imported from the project."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "conftest", sys.modules["conftest"])
+    return judged_once.copied(tmp_path / "project")
 
 
 def told(project: Project, *args: str) -> str:

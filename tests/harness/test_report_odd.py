@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from tunegate.score import Score, Unmeasurable
 if TYPE_CHECKING:
     from conftest import Project
 
+pytestmark = pytest.mark.usefixtures("own_modules")
 Out = pytest.CaptureFixture[str]
 CARD: dict[str, Any] = {
     **{"model_digest": "feed", "gate": "1 failed: t::x", "made": "2026-01-02T03:04:05+00:00"},
@@ -28,13 +28,6 @@ CARD: dict[str, Any] = {
     **{"predictions": None, "baseline": None, "incumbent": None},
     **{"scores": [], "missed": [], "troubles": {"t::x": "failed"}},
 }
-
-
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget afterwards what a report imported from the project."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "conftest", sys.modules["conftest"])
 
 
 @pytest.fixture

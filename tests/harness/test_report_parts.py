@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from tunegate.state import secret_key
 if TYPE_CHECKING:
     from conftest import Project
 
+pytestmark = pytest.mark.usefixtures("own_modules")
 SCORE = {
     **{"name": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "hits": 9, "n": 10},
     **{"sign": ">=", "limit": 0.85, "held": True, "errors": 1, "signature": "label", "line": "x"},
@@ -36,13 +36,6 @@ CARD: dict[str, Any] = {
     **{"predictions": {"model": "m", "n": 12, "right": 10, "errors": 1}, "baseline": None},
     **{"incumbent": None, "scores": [SCORE], "missed": [], "troubles": {}},
 }
-
-
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget afterwards what a report imported from the project."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "conftest", sys.modules["conftest"])
 
 
 @pytest.fixture

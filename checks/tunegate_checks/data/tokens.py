@@ -9,7 +9,6 @@ suites, `recipe`, holds what the configuration says of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
@@ -17,7 +16,7 @@ from tunegate.encode import Unfit
 from tunegate.extras import install
 from tunegate.findings import Finding
 from tunegate.openai_tokens import Counted
-from tunegate.preferences import counterpart
+from tunegate.preferences import rejected, replies
 from tunegate.recipe import Recipe
 from tunegate.template import Unrendered
 
@@ -32,10 +31,9 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     which must be how the row begins, to the token that ends the turn. A row longer than
     `recipe.max_length` is a finding; a hint where the trainer sets it aside or cuts its start
     (`on_overflow`), or where the count is an estimate. Where preferences are trained on
-    (`recipe.rejected`) each row counts with each of its two replies. Further hints: how long rows
-    are, how many tokens the epochs make, and their price. There a row without a rejected reply is a
-    finding too. Without a recipe a hint says that nothing
-    was checked.
+    (`recipe.rejected`) each row counts with each of its two replies, and one without a rejected
+    reply is a finding. Further hints: how long rows are, how many tokens the epochs make, and their
+    price. Without a recipe a hint says that nothing was checked.
 
     Local models: the rule of the QLoRA trainer (`tunegate.encode`), with the base's own template.
     OpenAI's: 3 tokens a message, 1 a name, 3 for the reply, and tiktoken's for each text, as in
@@ -81,7 +79,7 @@ def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Findi
 
 def _unpaired(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
-        if not counterpart(example):
+        if rejected(example) is None:
             told = "is no list of one message" if "rejected" in example.fields else "is not there"
             yield Finding(example.row, example.line, "no rejected reply", f"`rejected` {told}")
 
@@ -89,9 +87,8 @@ def _unpaired(dataset: Dataset) -> Iterator[Finding]:
 def _sides(dataset: Dataset, both: bool) -> Iterator[tuple[Example, str]]:
     """Yield each row; of `both` its rejected reply too, and what to say of it."""
     for example in dataset:
-        yield example, ""
-        if both and (other := counterpart(example)):
-            yield replace(example, fields={**example.fields, "messages": other}), "rejected reply: "
+        sides = replies(example) if both else [example]
+        yield from zip(sides, ("", "rejected reply: "), strict=False)
 
 
 def _fitting(

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from tunegate.extraction import Rule, exact
+from tunegate.labelled import labelled, misses
 from tunegate.predictions import Predictions
 from tunegate.score import Score
 
-from .labelled import labelled, misses
 from .metric import Metric
 
 if TYPE_CHECKING:

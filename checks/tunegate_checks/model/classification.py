@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tunegate import labelled
 from tunegate.extraction import Rule, exact
 from tunegate.findings import Findings
+from tunegate.labelled import shortened
 from tunegate.predictions import Predictions
 from tunegate.score import Score, proportion, shown
 
-from . import labelled
 from .averages import f1 as f1
 from .averages import macro_f1 as macro_f1
 from .averages import precision as precision
 from .averages import recall as recall
-from .labelled import shortened
 from .metric import Metric, average
 
 if TYPE_CHECKING:

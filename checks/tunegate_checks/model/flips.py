@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunegate.findings import Finding, Findings
+from tunegate.labelled import shortened
 from tunegate.predictions import Prediction, Predictions
 
-from .labelled import shortened
 from .metric import Metric
 from .paired import paired
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tunegate.findings import Finding, Findings
+from tunegate.labelled import shortened
 from tunegate.predictions import Prediction, Predictions
 from tunegate.score import Score, proportion
 from tunegate.strictjson import Unreadable, parse
 
-from .labelled import shortened
 from .metric import Metric, mean
 
 SIGNATURE = "the whole answer is one JSON value; no NaN, no key twice, no fence around it"

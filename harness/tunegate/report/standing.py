@@ -14,15 +14,19 @@ def in_force(found: Found) -> dict[str, Entry]:
 
 def before(found: Found) -> dict[str, Entry]:
     """Return the aliases that once stood on this run, each with its last promotion then."""
-    mine = (e for e in found.entries if e["action"] != "rollback" and e.get("run") == found.run.id)
     now = in_force(found)
-    return {entry["alias"]: entry for entry in mine if entry["alias"] not in now}
+    return {entry["alias"]: entry for entry in _ever(found) if entry["alias"] not in now}
 
 
 def promotions(found: Found) -> list[Entry]:
     """Return the promotions of this run that count: all in force, else the last one it had."""
-    mine = (e for e in found.entries if e["action"] != "rollback" and e.get("run") == found.run.id)
-    return [*in_force(found).values()] or [*mine][-1:]
+    return [*in_force(found).values()] or _ever(found)[-1:]
+
+
+def _ever(found: Found) -> list[Entry]:
+    """Return every promotion of this run, the oldest first."""
+    mine = (entry for entry in found.entries if entry.get("run") == found.run.id)
+    return [entry for entry in mine if entry["action"] != "rollback"]
 
 
 def lines(found: Found) -> list[Entry]:

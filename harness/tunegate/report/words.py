@@ -6,12 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
 
 from ..protocols import Plan
-from ..reason import GROUP
+from ..reason import private
 from ..render import HINTS
 from .page import Pairs
 
@@ -68,8 +67,7 @@ def _secret(name: str, value: Any) -> bool:
 
 def _public(text: str) -> str:
     """Return a text up to the first thing in it that a finder of private things knows."""
-    finders = [entry.load() for entry in metadata.entry_points(group=GROUP)]
-    starts = [start for finder in finders for _, start in finder(text)]
+    starts = [start for _, start in private(text)]
     return text[: min(starts)] + HIDDEN if starts else text
 
 

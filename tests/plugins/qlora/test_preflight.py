@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tiny_llama import CHATML, make_base, ticket, write
 
+from tunegate import extras
 from tunegate.protocols import Plan
-from tunegate_qlora import extra
 from tunegate_qlora.trainer import QLoRA
 
 Planner = Callable[..., Plan]
@@ -110,7 +110,7 @@ def test_a_missing_extra_is_one_line(plan: Planner, monkeypatch: pytest.MonkeyPa
     def absent(name: str) -> Any:
         return None if name in ("peft", "bitsandbytes") else real(name)
 
-    monkeypatch.setattr(extra, "find_spec", absent)
+    monkeypatch.setattr(extras, "find_spec", absent)
     assert told(made) == ["qlora needs peft, bitsandbytes: pip install 'tunegate[qlora]'"]
 
 
