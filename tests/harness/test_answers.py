@@ -86,6 +86,30 @@ def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: Answers) -
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
 
 
+def test_what_was_kept_is_whole_when_the_cache_is_opened_again(tmp_path: Path) -> None:
+    path, again = tmp_path / "answers.sqlite", Request(3, ask(3, "hello").messages, repetition=2)
+    answer = Answer(3, "hi", 0.5, 7, 0.25, prompt_tokens=40, finish="length")
+    cache = Answers(path)
+    cache.put("model", again, answer)
+    cache.close()
+    for _ in range(2):
+        cache = Answers(path)
+        assert cache.get("model", [again]) == {3: answer}
+        assert cache.get("model", [ask(3, "hello")]) == {}
+        cache.close()
+
+
+def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path, cache: Answers) -> None:
+    cache.db.execute("pragma secure_delete = off")  # some builds of sqlite turn it on
+    cache.put("model", ask(0, "who?"), Answer(0, "Ana of Rua Augusta"))
+    cache.put("model", ask(1, "hello"), Answer(1, "hi"))
+    cache.forget([ask(0, "who?").messages])
+    cache.close()
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Rua Augusta" not in data
+    assert b"hi" in data
+
+
 VERSION_1 = """
 create table answers (
     model text not null, prompt text not null, text text not null, latency real not null,
@@ -109,6 +133,8 @@ def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
     for _ in range(2):  # and once more, as it is now
         cache = Answers(path)
         assert cache.get("model", [ask(7, "hello")]) == {7: Answer(7, "hi", 0.5, 3, 0.25)}
+        (tables,) = cache.db.execute("select group_concat(name) from sqlite_master").fetchone()
+        assert tables == "answers"  # what the old one held is there once: it can be forgotten
         cache.close()
 
 
