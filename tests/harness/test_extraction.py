@@ -61,7 +61,10 @@ def test_what_a_regular_expression_reads(pattern: str, text: str, label: str | N
     assert regex(pattern).read(text) == label
 
 
-@pytest.mark.parametrize("spec", ["", "exakt", "json", "json:", "json:a..b", "regex:", "regex:("])
+@pytest.mark.parametrize(
+    "spec",
+    ["", "exakt", "exact:", "json", "json:", "json:a..b", "regex", "regex:", "regex:(", "foo:bar"],
+)
 def test_a_bad_rule_ends_at_start_up_naming_the_valid_forms(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='valid: "exact", "json:FIELD"'):
         rule(spec)
