@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding, Findings, check
 from tunegate.accepted import in_force
+from tunegate.dataset import Example
 from tunegate.identity import content
 from tunegate_checks.data import balance, consistency, duplicates, format, labels, leakage, pii
 
@@ -94,6 +96,13 @@ def test_white_space_and_the_order_of_keys_are_not_content() -> None:
     (a,), (b,) = Dataset.of([one]), Dataset.parse(f"[{text}]".encode())
     assert content(a) == content(b)
     assert content(a) != content(Dataset.of([{"id": 8, **ROWS[0]}])[0])
+
+
+def test_what_only_a_table_can_hold_is_content() -> None:
+    """Parquet has dates and decimals, which JSON has not."""
+    days = [date(2026, 11, 23), date(2026, 11, 24)]
+    first, other = (content(Example(0, 1, {**ROWS[0], "day": day})) for day in days)
+    assert first != other
 
 
 def test_a_copy_more_is_a_new_finding() -> None:
