@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import combinations, product
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -169,6 +171,65 @@ def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> No
     sides = [similar.Side.of(["a question"] * n + ["another"]) for n in (1, 1000)]
     assert all(_near.Search(s, s, 0.85).seconds < _near.KERNEL_PAYS for s in sides)
     assert isinstance(_near.finder(sides[0], sides[0], 0.85, None).__self__, _near.Plain)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "loaded", "fits", "installed", "kernel"),
+    [
+        (2.0, False, True, True, True),
+        (0.5, False, True, True, False),
+        (0.5, True, True, True, True),
+        (0.04, True, True, True, False),
+        (2.0, False, False, True, False),
+        (2.0, False, True, False, False),
+    ],
+)
+def test_the_kernel_runs_where_it_pays_and_can(
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    loaded: bool,
+    fits: bool,
+    installed: bool,
+    kernel: bool,
+) -> None:
+    for name, value in (("seconds", seconds), ("fits", fits)):
+        monkeypatch.setattr(_near.Search, name, value)
+    monkeypatch.setattr(_near, "_installed", lambda: installed)
+    assert engine(monkeypatch, loaded) == (1 if kernel else 0)
+
+
+def test_threads_run_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "workers", lambda: 7)
+    monkeypatch.setattr(_near, "_installed", lambda: True)
+    monkeypatch.setattr(_near.Search, "seconds", 61.0)
+    assert engine(monkeypatch, loaded=True) == 7
+    monkeypatch.setattr(_near.Search, "seconds", 59.0)
+    assert engine(monkeypatch, loaded=True) == 1
+
+
+def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
+    """Return the threads of the kernel that is chosen, by a stand-in for it; 0 for rapidfuzz."""
+
+    class Compiled:
+        def __init__(self, search: _near.Search, threads: int) -> None:
+            self.threads = threads
+
+        def near(self) -> None: ...
+
+    kernel: Any = ModuleType("tunegate._kernel")
+    kernel.Compiled = Compiled
+    monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
+    seen = {kernel.__name__: kernel} if loaded else {}
+    monkeypatch.setattr(_near, "sys", SimpleNamespace(modules=seen))
+    side = similar.Side.of(["a", "b"])
+    found: Any = _near.finder(side, side, 0.85, None)
+    return getattr(found.__self__, "threads", 0)
+
+
+def test_a_text_whose_masks_are_too_large_is_left_to_rapidfuzz() -> None:
+    few, many = (similar.Side.of(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
+    assert _near.Search(few, few, 0.85).fits
+    assert not _near.Search(many, many, 0.85).fits
 
 
 def test_without_numba_large_searches_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
