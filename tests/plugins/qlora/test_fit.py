@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,23 @@ def row(*spans: tuple[int, bool], line: int = 1) -> Row:
 
 
 SHORT, LONG = row((3, False), (2, True)), row((8, False), (2, True), line=7)
+LONGER = row((9, False), (3, True), line=8)
 
 
 def test_a_row_that_is_too_long_stops_a_training() -> None:
     with pytest.raises(Unfit, match=r"1 of 2 rows are longer than 6 tokens.*line 7: 10\)"):
         fit([SHORT, LONG], 6, "raise")
+
+
+@pytest.mark.parametrize("rows", [[LONG, SHORT, LONGER], [LONGER, LONG, SHORT]])
+def test_of_rows_that_are_too_long_the_longest_is_named(rows: list[Row]) -> None:
+    with pytest.raises(Unfit, match=r"2 of 3 rows .* \(the longest, line 8: 12\)"):
+        fit(rows, 6, "raise")
+
+
+def test_a_row_as_long_as_may_be_fits() -> None:
+    for on_overflow in ("raise", "drop", "truncate"):
+        assert fit([SHORT], 5, on_overflow) == [SHORT]
 
 
 def test_a_row_that_is_too_long_can_be_set_aside() -> None:
@@ -51,3 +64,22 @@ def test_an_answer_that_the_cut_goes_through_is_not_trained_on() -> None:
 def test_no_row_is_longer_than_the_base_reads(base: Path) -> None:
     assert limit(Settings(base="b", max_length=1024), base) == 256  # its max_position_embeddings
     assert limit(Settings(base="b", max_length=100), base) == 100
+
+
+@pytest.mark.parametrize(
+    ("config", "longest"),
+    [
+        ({}, 1024),
+        ({"max_position_embeddings": None}, 1024),
+        ({"max_position_embeddings": -1, "text_config": None}, 1024),
+        ({"n_positions": 512}, 512),
+        ({"n_ctx": 1}, 1),
+        ({"text_config": {"max_position_embeddings": 128}}, 128),
+        ({"max_sequence_length": 512, "text_config": {"n_positions": 128}}, 128),
+    ],
+)
+def test_the_context_is_what_the_base_says_where_it_says_any(
+    tmp_path: Path, config: dict[str, object], longest: int
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert limit(Settings(base="b", max_length=1024), tmp_path) == longest
