@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tunegate.encode import IGNORED, Row
@@ -36,6 +37,15 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     again.epoch = 1
     assert list(again) != first
     assert list(LengthGrouped(ROWS, 4, seed=4)) != first
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_batch_is_padded_on_the_right_and_masked_there(narrow: bool) -> None:
+    rows = [Row(1, [3, 9, 2], [IGNORED, 9, 2]), Row(2, [3, 4, 5, 6, 2], [IGNORED] * 4 + [2])]
+    batch = collator(7, narrow=narrow)(rows)
+    assert batch["input_ids"].tolist() == [[3, 9, 2, 7, 7], [3, 4, 5, 6, 2]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+    assert not batch["labels"][:, 0].ne(IGNORED).any()
 
 
 def test_a_narrow_batch_has_the_loss_of_a_wide_one_and_of_the_model(base: Path) -> None:
