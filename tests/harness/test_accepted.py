@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings
-from tunegate.accepted import HEAD, Entry, add, in_force, read
+from tunegate.accepted import HEAD, Entry, active, add, in_force, read
 from tunegate.ledger import recording
 from tunegate.project import ConfigError
 
@@ -35,6 +35,15 @@ def test_what_is_written_is_read_back(entries: list[Entry]) -> None:
         add(Path(folder), entries[:1])
         add(Path(folder), entries[1:])
         assert list(read(Path(folder)).values()) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "read_back"), [("a\x7fb", "a\x7fb"), ("a\udc80b", r"a\udc80b"), ('"\\\n', '"\\\n')]
+)
+def test_no_character_breaks_the_file(tmp_path: Path, text: str, read_back: str) -> None:
+    add(tmp_path, [replace(ENTRY, evidence=text), replace(ENTRY, id="ba9876543210")])
+    assert read(tmp_path)[ID].evidence == read_back
+    assert len(read(tmp_path)) == 2
 
 
 def test_what_a_hand_wrote_stays(tmp_path: Path) -> None:
@@ -81,6 +90,13 @@ WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in Entry.__dataclass_fie
         ("# c\n[[accepted]]\nid = 'x'", "line 2: no 'check'"),
         (WHOLE.replace('why = "x"', 'why = " "'), "line 1: why = ' '; a text that is not blank"),
         (WHOLE.replace('id = "x"', "id = 7"), "line 1: id = 7"),
+        ("accepted = [7]", "entry 1: an entry is a table that begins with [[accepted]]"),
+        ("accepted = [{}, {}]", "entry 1: no 'id'"),
+        (f"{WHOLE}\n{WHOLE.replace('id = ', 'id = 7 #')}", "line 10: id = 7"),
+        (
+            WHOLE.replace('why = "x"', "why = '''\n[[x'''") + '\n[[accepted]]\nid = ""',
+            "entry 2: id = ''; a text",
+        ),
         (WHOLE.replace("why", "wyh"), "line 1: unknown key 'wyh', did you mean 'why'?"),
     ],
 )
@@ -104,6 +120,22 @@ def test_only_what_is_accepted_does_not_count() -> None:
     assert [j.held for j in ledger] == [False, True]
     assert ledger[1].line == "<pii: nothing found in 10 examples of train; 1 accepted>"
     assert ledger[1].facts["accepted"] == [ID]
+
+
+def test_a_file_in_another_encoding_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "accepted.toml").write_bytes("# é".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"accepted\.toml: 'utf-8' codec can't decode"):
+        read(tmp_path)
+
+
+def test_what_was_in_force_before_is_in_force_again() -> None:
+    with in_force({ID: ENTRY}) as outer:
+        with in_force({}) as inner:
+            assert len(found(KNOWN)) == 1
+        assert active()
+        assert not found(KNOWN)
+    assert not active()
+    assert [len(made) for made in (outer, inner)] == [1, 1]
 
 
 def test_in_a_notebook_nothing_is_accepted() -> None:
