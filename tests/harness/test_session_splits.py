@@ -9,7 +9,7 @@ import pytest
 
 from tunegate.config import Config
 from tunegate.project import ConfigError
-from tunegate.splits import Splits, locate
+from tunegate.splits import Splits, locate, system_prompt
 
 CONFIG = Config.model_validate({"data": {"train": "train.jsonl", "test": "test.jsonl"}})
 
@@ -54,3 +54,58 @@ def test_what_is_gone_has_no_digest(root: Path) -> None:
 def test_a_split_that_nobody_named() -> None:
     with pytest.raises(ConfigError, match=r"no validation data: set data\.validation, or give"):
         Splits({}).get("validation")
+
+
+MAPPED = Config.model_validate(
+    {
+        "data": {
+            "train": "train.csv",
+            "test": "test.jsonl",
+            "columns": {"prompt": "text", "reply": "category"},
+        }
+    }
+)
+
+
+def test_tables_are_read_by_their_columns(root: Path) -> None:
+    for name in ("train", "validation"):
+        (root / f"{name}.csv").write_text("text,category\nhello,a\n")
+    given = {"test": "train.csv", "validation": "validation.csv"}
+    splits = locate(MAPPED, root, given, root)
+    (example,) = splits.get("validation")
+    assert (example.prompt, example.reply, splits.get("validation").split) == (
+        "hello",
+        "a",
+        "validation",
+    )
+
+
+def test_a_table_beside_json_does_not_fit(root: Path) -> None:
+    (root / "train.csv").write_text("text,category\nhello,a\n")
+    with pytest.raises(ConfigError, match=r"test\.jsonl is JSON, and data\.columns is for CSV"):
+        locate(MAPPED, root, {}, root)
+
+
+def test_columns_say_nothing_of_json_alone(root: Path) -> None:
+    splits = locate(MAPPED, root, {"train": "train.jsonl"}, root)
+    assert splits.columns == {}
+    assert splits.get("train").columns == {}
+
+
+def test_a_table_without_its_columns_is_told_before_anything_is_read(root: Path) -> None:
+    (root / "train.csv").write_text("question,category\nhello,a\n")
+    with pytest.raises(ConfigError, match=r"data\.columns\.prompt = 'text': no such column"):
+        locate(MAPPED, root, {"test": "train.csv"}, root)
+
+
+def test_the_system_prompt_is_the_file_to_the_last_character(root: Path) -> None:
+    config = Config.model_validate({"data": {"system": "system.txt"}})
+    assert system_prompt(CONFIG, root) is None
+    (root / "system.txt").write_bytes(" Which team?\r\né\n".encode())
+    assert system_prompt(config, root) == " Which team?\r\né\n"
+    (root / "system.txt").write_bytes("é".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"data\.system: .*system\.txt cannot be read: .*utf-8"):
+        system_prompt(config, root)
+    (root / "system.txt").unlink()
+    with pytest.raises(ConfigError, match=r"system\.txt cannot be read: .*No such file"):
+        system_prompt(config, root)
