@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from tiny_llama import preference
 from tunegate.dataset import Dataset
 from tunegate.encode import IGNORED
 from tunegate_qlora import batches, dpo
+from tunegate_qlora.config import Settings
 from tunegate_qlora.pairs import Pair, pair
+from tunegate_qlora.quantise import load
 
 LETTERS = 7
 Replies = tuple[list[int], list[int]]
@@ -97,6 +100,24 @@ def test_uneven_passes_of_a_step_weigh_each_pair_alike(template: Any) -> None:
     counts = [int(b["labels"][:, 1:].ne(IGNORED).sum()) for b in passes]  # as the Trainer counts
     assert counts == [4, 1]
     assert [b["reference"].tolist() for b in passes] == [[0.0, 0.5, 1.0, 1.5], [2.0]]
+
+
+def test_the_passes_of_a_step_add_up_to_its_loss(base: Path, template: Any) -> None:
+    settings = Settings(base="base", objective="dpo", beta=0.3, batch=4)
+    rows = batches.collator(template.pad, narrow=True)
+    model = load(base, settings)
+    preferences = dpo.Preferences(model, pairs_of(template, 5), [], settings, rows)
+    found = [replace(p, reference=2.0 * i) for i, p in enumerate(preferences.train)]
+    step, *passes = (preferences.collate(part) for part in (found, found[:4], found[4:]))
+
+    def loss(batch: Any, pairs: int | None) -> float:
+        handed = {k: v for k, v in batch.items() if k not in dpo.OWN}
+        return preferences.loss(model(**handed), batch, pairs).item()
+
+    assert sum(loss(batch, 5) for batch in passes) == pytest.approx(loss(step, None), rel=1e-2)
+    assert loss(passes[0], 5) == pytest.approx(0.8 * loss(passes[0], None))
+    bare = [replace(pair, reference=0.0) for pair in found]
+    assert loss(step, None) > loss(preferences.collate(bare), None) + 0.1  # it counts
 
 
 def test_it_is_trl_s_loss(base: Path, template: Any, tmp_path: Path) -> None:
