@@ -182,6 +182,47 @@ def test_a_bad_line_is_named_and_the_lines_around_it_are_read(
     assert len(evidence) < 200
 
 
+@pytest.mark.parametrize(("opens", "closes"), [('{"a":', "}"), ("[", "]")])
+def test_a_row_may_be_nested_64_levels_deep(opens: str, closes: str) -> None:
+    deep = '{"messages": [{"role": "user", "content": "a"}], "x": ' + opens * 63 + "1" + closes * 63
+    assert problems(deep + "}") == []
+    deeper = deep.replace('"x": ', '"x": ' + opens) + closes + "}"
+    assert problems(deeper) == [(1, "json", "nested more than 64 levels deep")]
+
+
+def test_a_number_may_have_399_digits() -> None:
+    row = ROW.replace('{"messages', '{"n": ' + "9" * 399 + ', "messages')
+    assert problems(row) == []
+    assert [said for _, _, said in problems(row.replace("99", "999", 1))] == [
+        "n: a number of 400 digits or more"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ('"a": ["\\ud800", NaN]', "a[0]: half of a surrogate pair"),
+        ('"a": ["\\ud800"], "b": "\\udfff"', "a[0]: half of a surrogate pair"),
+        ('"a": "\\uD800"', "a: half of a surrogate pair"),
+        ('"a": "\\uDBFF"', "a: half of a surrogate pair"),
+        ('"a": [NaN, {"b": Infinity}]', "a[0]: NaN is not JSON"),
+        ('"a": -1e999', "a: a number beyond 1.8e308"),
+        ('"b c": NaN', "'b c': NaN is not JSON"),
+        ('"' + "k" * 40 + '": NaN', "k" * 40 + ": NaN is not JSON"),
+        ('"' + "k" * 41 + '": NaN', f"'{'k' * 40}...': NaN is not JSON"),
+        ('"a": 1, "b": 2, "b": 3', "the key 'b' stands twice in one object"),
+    ],
+)
+def test_the_first_thing_that_is_not_allowed_is_named(field: str, says: str) -> None:
+    ((_, kind, evidence),) = problems("{" + field + "}")
+    assert (kind, evidence[: len(says)]) == ("json", says)
+
+
+def test_a_pair_of_surrogates_is_a_character() -> None:
+    (row,) = read(ROW.replace('"a"', '"\\ud83d\\ude00"').encode())[0]
+    assert row[1]["messages"][0]["content"] == "\U0001f600"
+
+
 def test_bytes_that_are_not_utf8_are_named_with_their_line() -> None:
     data = ROW.encode() + b'\n{"messages": [{"role": "user", "content": "\xe7"}]}\n'
     ((line, kind, evidence),) = problems(data)
@@ -197,7 +238,15 @@ def test_other_encodings_are_named(encoding: str) -> None:
     assert "UTF-8" in evidence
 
 
-@pytest.mark.parametrize(("magic", "says"), [(b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip")])
+@pytest.mark.parametrize(
+    ("magic", "says"),
+    [
+        (b"\x1f\x8b", "gzip"),
+        (b"PK\x03\x04", "zip"),
+        (b"(\xb5/\xfd", "zstd"),
+        (b"PAR1", "the file is Parquet; say which columns it has"),
+    ],
+)
 def test_archives_are_named(magic: bytes, says: str) -> None:
     assert says in problems(magic + b"\0\1\2\3")[0][2]
 
@@ -223,6 +272,36 @@ def test_faults_of_arrays(text: str, rows: list[int], says: str) -> None:
         rows = [3]
     assert lines_of(text) == rows
     assert [says in evidence for _, _, evidence in problems(text)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (f"[\n{ROW},\n{ROW}\n\n", 5, "never closed"),
+        (f"[\n{ROW}\n]\n\nx", 5, "behind the array's closing bracket"),
+        (f"[\n{ROW}\n,\n\nnul,\n{ROW}]", 5, "not JSON"),
+        (f"[\n{ROW},\n\n]", 4, "a comma too many"),
+        (f'[\n{ROW},\n{{\n"a": nul}}]', 3, "(line 4, character 8 of the row)"),
+    ],
+)
+def test_what_is_wrong_in_an_array_has_its_line(text: str, line: int, says: str) -> None:
+    ((where, kind, evidence),) = problems(text)
+    assert (where, kind) == (line, "json")
+    assert says in evidence
+
+
+def test_a_file_that_is_one_line_with_an_array_is_an_array() -> None:
+    assert lines_of(f"[{ROW}, {ROW}]\n \n") == [1, 1]
+    assert lines_of(f"\n[{ROW}]") == [2]
+
+
+def test_the_shape_is_told_once_for_a_file_of_one_shape() -> None:
+    row = '{"prompt": "a", "completion": "b"}'
+    ((_, kind, says),) = problems(f"{row}\n{row}")
+    assert (kind, says) == (
+        "shape",
+        "read as prompt and completion: prompt and completion became messages",
+    )
 
 
 def test_a_huge_number_of_problems_is_counted_rather_than_listed() -> None:
