@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tunegate.dataset import SPLITS, Dataset
-from tunegate.preferences import counterpart, rejected
+from tunegate.preferences import counterpart, rejected, rejected_of, replies
 from tunegate.split import split
 
 HI = {"role": "user", "content": "Hi"}
@@ -90,6 +90,35 @@ def test_the_dataset_says_what_it_was_read_as_and_loses_nothing() -> None:
     assert said[1].startswith("read as preferences (TRL): prompt and chosen became messages (1 of")
     published = {"messages": [HI], "tools": [], "parallel_tool_calls": True}
     assert Dataset.of([{**OPENAI, "input": published}])[0].fields == OWN
+
+
+def test_a_prompt_beside_whole_conversations_is_kept_as_a_field() -> None:
+    whole = {"chosen": [HI, GOOD], "rejected": [HI, BAD]}
+    for told, kept in [("Hi", {"prompt": "Hi"}), (None, {}), ([], {})]:
+        assert Dataset.of([{**whole, "prompt": told}])[0].fields == {**OWN, **kept}
+    fields = Dataset.of([{**whole, "messages": [HI, GOOD], "prompt": "Hi"}])[0].fields
+    assert fields == {**OWN, "prompt": "Hi"}
+
+
+def test_the_system_prompt_of_a_field_opens_lists_too() -> None:
+    (row,) = Dataset.of([{"system": "Be", "prompt": [HI], "chosen": [GOOD], "rejected": [BAD]}])
+    assert row.messages == [BE, HI, GOOD]
+    assert set(row.fields) == {"messages", "rejected"}
+
+
+def test_both_replies_of_a_row_are_rows() -> None:
+    (row,) = Dataset.of([OWN | {"id": 7}])
+    first, other = replies(row)
+    assert first is row
+    assert other.fields == {"messages": [HI, BAD], "rejected": [BAD], "id": 7}
+    assert (other.row, other.line) == (row.row, row.line)
+    (alone,) = Dataset.of([{"messages": [HI, GOOD]}])
+    assert replies(alone) == [alone]
+
+
+def test_of_several_rejected_messages_none_is_the_reply() -> None:
+    assert rejected_of({"rejected": [BAD, BAD]}) is None
+    assert rejected_of({"rejected": [BAD]}) == BAD
 
 
 @pytest.mark.parametrize("value", [True, "spam", None, [], ["What"], [{"content": "What"}]])
