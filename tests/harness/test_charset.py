@@ -78,6 +78,46 @@ def test_two_cut_letters_in_a_thousand_lines_are_broken_lines() -> None:
     assert (len(dataset), [p.line for p in dataset.problems]) == (998, [11, 21])
 
 
+def test_one_line_is_a_broken_line_two_of_few_are_an_encoding() -> None:
+    one, two = (jsonl(*["hi"] * 98, *["está"] * n).encode("latin-1") for n in (1, 2))
+    assert wrong(one) is None
+    found = wrong(two)
+    assert found is not None
+    assert found[0] == 99
+
+
+@pytest.mark.parametrize(("lines", "told"), [(1000, False), (900, True)])
+def test_fewer_than_one_line_in_a_hundred_are_broken_lines(lines: int, told: bool) -> None:
+    data = jsonl(*["está"] * 9, *["hi"] * (lines - 9)).encode("latin-1")
+    assert (wrong(data) is not None) == told
+
+
+def test_letters_of_utf8_among_them_mean_broken_lines() -> None:
+    broken = jsonl(*["está"] * 20).encode("latin-1")
+    assert wrong(broken + "éé\n".encode()) is not None
+    assert wrong(broken + "ééé\n".encode()) is None
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"])
+def test_a_byte_that_neither_has_means_another_encoding(byte: bytes) -> None:
+    data = PORTUGUESE.encode("latin-1")
+    assert wrong(data) is not None
+    assert wrong(data + byte) is None
+
+
+@pytest.mark.parametrize(
+    ("byte", "code"), [(b"\x80", "cp1252"), (b"\x9f", "cp1252"), (b"\xa0", "latin1")]
+)
+def test_letters_that_latin1_has_not_are_windows_1252_s(byte: bytes, code: str) -> None:
+    found = wrong(PORTUGUESE.encode("latin-1") + byte, "x.csv")
+    assert found is not None
+    assert found[2] == f"iconv -f {code} -t utf-8 x.csv > x.utf8.csv"
+
+
+def test_parquet_is_no_text() -> None:
+    assert wrong(b"PAR1" + PORTUGUESE.encode("latin-1")) is None
+
+
 @pytest.mark.parametrize(
     ("text", "code"), [("привет, где заказ", "cp1251"), ("привет, где заказ", "koi8-r"),
                        ("注文はどこですか", "shift-jis")]
