@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tunegate.columns import check_columns
+from tunegate.columns import check_columns, header, is_table
 from tunegate.dataset import Dataset
 from tunegate.project import ConfigError
 from tunegate.runs import Run, run_id
@@ -160,6 +160,59 @@ def test_a_table_that_does_not_fit_is_named(
     message = told(path, columns)
     assert str(path) in message
     assert says in message
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.csv", b"[text],category\n"),
+        ("x.CSV", b"{text},category\n"),
+        ("x.tsv", b"[text]\tcategory\n"),
+        ("x", b"PAR1"),
+    ],
+)
+def test_a_table_is_known_by_its_name_or_first_bytes(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert is_table(path)
+
+
+def test_without_a_mapping_a_file_of_another_name_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"text,category\n")
+    assert not is_table(path)
+    assert is_table(path, mapped=True)
+    for json_ in (b'{"text,category', b" \n[", b"\xef\xbb\xbf{"):
+        path.write_bytes(json_)
+        assert not is_table(path, mapped=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "names"),
+    [
+        (b"\xef\xbb\xbftext,category\n", {}, ["text", "category"]),  # as spreadsheets write it
+        (b"a,b;c;d\n", {}, ["a,b", "c", "d"]),
+        (b"a,b;c;d\n", {"prompt": "b;c;d"}, ["a", "b;c;d"]),
+        (b"a;b;c,d\n", {"prompt": "a", "reply": "d"}, ["a", "b", "c,d"]),
+        (b"a|b\n", {}, ["a", "b"]),
+        (b'"a,b",c\r\n', {}, ["a,b", "c"]),
+    ],
+)
+def test_the_header_is_read_by_the_delimiter_that_fits(
+    tmp_path: Path, text: bytes, columns: dict[str, str], names: list[str]
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(text)
+    assert header(path, columns) == names
+
+
+def test_of_many_columns_twenty_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(",".join(f"c{i}" for i in range(30)) + "\n")
+    assert "the columns c0, c1, c2" in told(path, {})
+    assert "c18, c19\n" in told(path, {})
 
 
 def test_columns_for_json_are_a_mistake(tmp_path: Path) -> None:
