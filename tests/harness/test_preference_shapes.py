@@ -94,7 +94,8 @@ def test_the_dataset_says_what_it_was_read_as_and_loses_nothing() -> None:
 
 def test_a_prompt_beside_whole_conversations_is_kept_as_a_field() -> None:
     whole = {"chosen": [HI, GOOD], "rejected": [HI, BAD]}
-    for told, kept in [("Hi", {"prompt": "Hi"}), (None, {}), ([], {})]:
+    cases: list[tuple[Any, dict[str, str]]] = [("Hi", {"prompt": "Hi"}), (None, {}), ([], {})]
+    for told, kept in cases:
         assert Dataset.of([{**whole, "prompt": told}])[0].fields == {**OWN, **kept}
     fields = Dataset.of([{**whole, "messages": [HI, GOOD], "prompt": "Hi"}])[0].fields
     assert fields == {**OWN, "prompt": "Hi"}

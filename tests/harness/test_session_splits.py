@@ -70,7 +70,7 @@ MAPPED = Config.model_validate(
 def test_tables_are_read_by_their_columns(root: Path) -> None:
     for name in ("train", "validation"):
         (root / f"{name}.csv").write_text("text,category\nhello,a\n")
-    given = {"test": "train.csv", "validation": "validation.csv"}
+    given: dict[str, str | None] = {"test": "train.csv", "validation": "validation.csv"}
     splits = locate(MAPPED, root, given, root)
     (example,) = splits.get("validation")
     assert (example.prompt, example.reply, splits.get("validation").split) == (

@@ -168,7 +168,7 @@ def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
 
 def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tunegate._kernel", raising=False)
-    sides = [similar.Side.of(["a question"] * n + ["another"]) for n in (1, 1000)]
+    sides = [_near.Side.of(["a question"] * n + ["another"]) for n in (1, 1000)]
     assert all(_near.Search(s, s, 0.85).seconds < _near.KERNEL_PAYS for s in sides)
     assert isinstance(_near.finder(sides[0], sides[0], 0.85, None).__self__, _near.Plain)  # type: ignore[attr-defined]
 
@@ -221,13 +221,13 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
     monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
     seen = {kernel.__name__: kernel} if loaded else {}
     monkeypatch.setattr(_near, "sys", SimpleNamespace(modules=seen))
-    side = similar.Side.of(["a", "b"])
+    side = _near.Side.of(["a", "b"])
     found: Any = _near.finder(side, side, 0.85, None)
     return getattr(found.__self__, "threads", 0)
 
 
 def test_a_text_whose_masks_are_too_large_is_left_to_rapidfuzz() -> None:
-    few, many = (similar.Side.of(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
+    few, many = (_near.Side.of(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
     assert _near.Search(few, few, 0.85).fits
     assert not _near.Search(many, many, 0.85).fits
 
