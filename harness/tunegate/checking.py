@@ -21,27 +21,35 @@ Check = Callable[P, Findings]
 @overload
 def check(generator: Generator[P]) -> Check[P]: ...
 @overload
-def check(*, rows: bool = False) -> Callable[[Generator[P]], Check[P]]: ...
-def check(generator: Generator[P] | None = None, *, rows: bool = False) -> Any:
+def check(*, name: str | None = None, rows: bool = False) -> Callable[[Generator[P]], Check[P]]: ...
+def check(
+    generator: Generator[P] | None = None, *, name: str | None = None, rows: bool = False
+) -> Any:
     """Make a check of a generator that yields a Finding for each thing wrong.
 
-    The findings are named after the check's module (`pii`), and after its function too where that
-    is not plainly `find` (`duplicates.near`). They belong to the last Dataset among the arguments:
-    `leakage.find(train, test)` finds rows of the test set.
+    `@check(name="pii")` names the check, and with it its findings. The id of a finding is made of
+    that name, so that the file and the function can be renamed while accepted findings stay
+    accepted. Without a name the check is called after its module (`test_pii`), and after its
+    function too where that is not plainly `find` (`test_pii.phones`). Raises ValueError for a blank
+    name.
+
+    Findings belong to the last Dataset among the arguments: `leakage.find(train, test)` finds rows
+    of the test set.
 
     `@check(rows=True)` marks a check that looks at one example at a time, of the dataset that is
     its first argument: it is given the rows shard by shard, in parallel where that pays (see
     `tunegate.shards`). It never sees all rows at once: raises ValueError where it yields a finding
     of no row.
     """
+    if name is not None and not name.strip():
+        raise ValueError(f"name is {name!r}; a name that is not blank is needed, such as 'pii'")
     if generator is None:
-        return functools.partial(_made, rows=rows)
-    return _made(generator, rows=rows)
+        return functools.partial(_made, name=name, rows=rows)
+    return _made(generator, name=name, rows=rows)
 
 
-def _made(generator: Generator[P], *, rows: bool) -> Check[P]:
-    module = generator.__module__.rpartition(".")[2]
-    name = module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
+def _made(generator: Generator[P], *, name: str | None, rows: bool) -> Check[P]:
+    called, named = name or _default_name(generator), name is not None
     signature = inspect.signature(generator)
 
     @functools.wraps(generator)
@@ -50,12 +58,19 @@ def _made(generator: Generator[P], *, rows: bool) -> Check[P]:
         dataset = _examined(given.arguments)
         found = _by_shards(generator, given) if rows else generator(*args, **kwargs)
         if dataset is None:
-            return Findings(name, found, n=_predicted(args))
+            return Findings(called, found, n=_predicted(args), named=named)
         if accepted.active():  # ids cost time, and are asked for nowhere else
-            found = identified(name, found, dataset)
-        return Findings(name, found, split=dataset.split, path=str(dataset.path), n=len(dataset))
+            found = identified(called, found, dataset)
+        return Findings(
+            called, found, split=dataset.split, path=str(dataset.path), n=len(dataset), named=named
+        )
 
     return collect
+
+
+def _default_name(generator: Generator[P]) -> str:
+    module = generator.__module__.rpartition(".")[2]
+    return module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
 
 
 def _predicted(arguments: tuple[Any, ...]) -> int:

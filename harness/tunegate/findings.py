@@ -48,14 +48,22 @@ class Findings(Sequence[Finding]):
     """The findings of one check over one dataset.
 
     Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists
-    while its data suite runs. Neither counts.
+    while its data suite runs. Neither counts. `named` is false where `@check` made up the name from
+    the check's file and function.
     """
 
     def __init__(
-        self, name: str, items: Iterable[Finding], *, split: str = "", path: str = "", n: int = 0
+        self,
+        name: str,
+        items: Iterable[Finding],
+        *,
+        split: str = "",
+        path: str = "",
+        n: int = 0,
+        named: bool = True,
     ) -> None:
         found = in_order(items)
-        self.name, self.split, self.path, self.n = name, split, path, n
+        self.name, self.split, self.path, self.n, self.named = name, split, path, n, named
         self.hints = tuple(f for f in found if f.hint)
         self.accepted = tuple(f for f in found if not f.hint and accepted.covers(name, f))
         known = {f.id for f in self.accepted}

@@ -35,6 +35,7 @@ def _one(findings: Findings, finding: Finding, accepted: bool) -> dict[str, Any]
     return {
         "id": finding.id,
         "check": findings.name,
+        "named": findings.named,
         "kind": finding.kind,
         "where": ", ".join(part for part in place if part),
         "evidence": finding.evidence,

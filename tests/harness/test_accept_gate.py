@@ -89,6 +89,37 @@ def test_an_accepted_finding_opens_the_gate_and_a_new_one_closes_it(
     assert f"{first}  test_it bad, train, line 21\n{'':14}{WHY} (" in result.out
 
 
+def test_what_is_accepted_of_a_named_check_survives_another_file_name(
+    dirty: Project, capsys: Out
+) -> None:
+    path = dirty.root / "suites" / "data" / "test_it.py"
+    path.write_text(path.read_text().replace("@check\n", '@check(name="prompts")\n'))
+    assert dirty.pytest("suites/data").code == 1
+    before = ids(dirty)
+    assert "hint" not in accept(capsys, *before, "--why", WHY)
+    path.rename(path.with_name("test_prompts.py"))
+    assert dirty.pytest("suites/data").code == 0
+    assert ids(dirty) == before
+
+
+def test_a_hint_names_the_name_that_keeps_the_ids_of_a_check_without_one(
+    dirty: Project, capsys: Out
+) -> None:
+    told = accept(capsys, *ids(dirty), "--why", WHY).splitlines()
+    assert told[2:] == [
+        "hint     test_it has no name: its ids change with its file's name",
+        '         @check(name="test_it") keeps them when the file is renamed',
+        "next     commit accepted.toml, and run the suite again",
+    ]
+    path = dirty.root / "suites" / "data" / "test_it.py"
+    moved = path.rename(path.with_name("test_prompts.py"))
+    assert "<test_prompts: 2 bad in 2 of 22 examples of train>" in dirty.pytest("suites/data").out
+    moved.write_text(moved.read_text().replace("@check\n", '@check(name="test_it")\n'))
+    result = dirty.pytest("suites/data")
+    assert result.code == 0
+    assert "has no name" not in result.out
+
+
 @pytest.mark.slow
 def test_two_workers_accept_too(dirty: Project, capsys: Out) -> None:
     before = ids(dirty)

@@ -1,5 +1,6 @@
 """What `@check` makes of a generator."""
 
+import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,11 @@ def two(train: Dataset, test: Dataset) -> Iterator[Finding]:
     yield Finding(None, None, "both", f"{len(train)} and {len(test)}")
 
 
+@check(name="ours")
+def called(train: Dataset) -> Iterator[Finding]:
+    yield Finding(0, 1, "row", "a row")
+
+
 @check(rows=True)
 def each(train: Dataset, *words: str, but: str = "", **more: str) -> Iterator[Finding]:
     """Prompts with one of some words."""
@@ -45,6 +51,22 @@ def test_findings_carry_the_name_and_the_last_dataset() -> None:
     assert (find(data("bad")).name, find(data("bad")).split) == ("test_checking", "train")
     found = two(data("a"), data("a", "b", split="test"))
     assert (found.name, found.split, found.n) == ("test_checking.two", "test", 2)
+
+
+def test_findings_carry_the_name_that_the_check_was_given() -> None:
+    made = [called(data("a")), find(data("bad"))]
+    assert [(f.name, f.named) for f in made] == [("ours", True), ("test_checking", False)]
+
+
+def test_a_row_check_has_a_name_too() -> None:
+    marked = check(name="rows", rows=True)(inspect.unwrap(each))
+    assert repr(marked(data("x"), "x")) == "<rows: 1 word in 1 of 1 examples of train>"
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_blank_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a name that is not blank is needed"):
+        check(name=name)
 
 
 def test_a_check_keeps_its_name_docstring_and_arguments() -> None:

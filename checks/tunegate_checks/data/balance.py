@@ -30,7 +30,7 @@ REFUSAL = re.compile(
 )
 
 
-@check
+@check(name="balance")
 def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
     """No class is rarer than `rarest` of an even share: by default 0.1 / K, of K classes.
 
@@ -58,7 +58,7 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
             yield Finding(where.row, where.line, "rare class", evidence, about=about)
 
 
-@check
+@check(name="balance.makeup")
 def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     """Hints on what else the examples are made of: languages, reply lengths, refusals.
 

@@ -18,7 +18,7 @@ from .spelling import near_misses, nearest
 from .wording import parting, quoted
 
 
-@check
+@check(name="consistency.system_prompt")
 def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     """Every row has the same system prompt, character for character (or none has one)."""
     groups = _by_prompt(dataset)
@@ -34,7 +34,7 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(rows[0].row, rows[0].line, kind, evidence, about=together(rows))
 
 
-@check
+@check(name="consistency.inference")
 def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
     """Every row has `prompt`, what the model is told in use, for its system prompt.
 
@@ -50,7 +50,7 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
             yield Finding(rows[0].row, rows[0].line, "system prompt", evidence, about=about)
 
 
-@check
+@check(name="consistency.across")
 def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """The other split has the training set's system prompt, character for character."""
     ours, theirs = (_usual(example.system for example in d) for d in (train, other))
@@ -73,7 +73,7 @@ def _usual(values: Iterable[str]) -> str:
     return next(iter(dict(Counter(values).most_common(1))), "")
 
 
-@check
+@check(name="consistency.output_format")
 def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     """All replies have one form: JSON with the same keys and types, or labels of one set.
 
@@ -105,7 +105,7 @@ def _labels(dataset: Dataset) -> Iterator[Finding]:
             yield _at(example, "near miss", f"{evidence}: spell each label one way")
 
 
-@check
+@check(name="consistency.labels")
 def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """The other split has no label that is never seen in training. For classification."""
     seen, found = (Counter(e.label for e in d if e.label) for d in (train, other))

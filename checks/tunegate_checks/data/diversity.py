@@ -22,7 +22,7 @@ OTHER = re.compile(
 FACT = re.compile(r"\d[\d.,/:-]*\d|\d|(?<=[a-zà-ÿ,;] )[A-ZÀ-Þ][a-zà-ÿ]{2,}")
 
 
-@check
+@check(name="diversity")
 def find(
     dataset: Dataset, *, task: str, distinct: float | None = None, opening: float | None = None
 ) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from .wording import difference, line, normalised
 PROSE = 13  # words: a reply as long as this is not a label or a set phrase
 
 
-@check
+@check(name="duplicates")
 def find(dataset: Dataset) -> Iterator[Finding]:
     """No example stands twice, letter by letter or but for case, accents and punctuation.
 
@@ -111,7 +111,7 @@ def _prose(example: Example) -> tuple[str, str]:
     return reply, beaten
 
 
-@check
+@check(name="duplicates.near")
 def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """No example nearly repeats another: prompt and replies all reach the similarity.
 

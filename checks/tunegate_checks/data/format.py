@@ -36,7 +36,7 @@ REMEDY = "write the text, or leave the row out"
 STANDS_IN = ("tool_calls", "function_call", "refusal")  # what an assistant may say instead of text
 
 
-@check
+@check(name="format")
 def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterator[Finding]:
     """No row breaks the chat format, and the file is of a size that is taken.
 

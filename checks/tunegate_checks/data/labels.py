@@ -30,7 +30,7 @@ DOUBT = 0.1  # banking77 with 2 % of labels swapped: precision 0.45 -> 0.64, rec
 MOST = 50_000  # rows: near-duplicates among them take a minute; the time grows with the square
 
 
-@check
+@check(name="labels.contradictions")
 def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Finding]:
     """No prompt stands twice with different labels.
 
@@ -84,7 +84,7 @@ def _nearly(examples: Sequence[Example], similarity: float) -> Iterator[Finding]
             yield Finding(this.row, this.line, "near contradiction", evidence, hint=True)
 
 
-@check
+@check(name="labels.errors")
 def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Finding]:
     """Hint at labels that a plain model, not having seen the row, confidently takes for others.
 

@@ -15,7 +15,7 @@ from tunegate.similar import Closest
 from .wording import difference, line
 
 
-@check
+@check(name="leakage")
 def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """No test example stands in the training data, exactly, nearly, or in a passage.
 

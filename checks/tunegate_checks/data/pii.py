@@ -12,7 +12,7 @@ from .personal.masking import masked
 from .personal.places import Place, texts
 
 
-@check(rows=True)
+@check(name="pii", rows=True)
 def find(
     dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = ()
 ) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ LONGER = 0.9  # of the pairs: a rule of thumb, as is the number above
 Message = Mapping[str, Any]
 
 
-@check
+@check(name="preferences")
 def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """Every row prefers one reply to another one, and no two rows prefer the opposite.
 

@@ -18,7 +18,7 @@ from ..reviewing.reviews import FOLDER, Reviewed, reviewed
 from ..reviewing.sample import is_generated
 
 
-@check
+@check(name="review")
 def find(
     dataset: Dataset,
     *,

@@ -22,7 +22,7 @@ _ASSIGNED = re.compile(
 _WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
 
 
-@check(rows=True)
+@check(name="secrets", rows=True)
 def find(dataset: Dataset) -> Iterator[Finding]:
     """Yield every key that a vendor's prefix gives away; values that only look random are hints.
 

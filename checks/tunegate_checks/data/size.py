@@ -27,7 +27,7 @@ SIZES = {
 }
 
 
-@check
+@check(name="size")
 def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator[Finding]:
     """The training set has the least number of examples that its task needs.
 
@@ -58,7 +58,7 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
         )
 
 
-@check
+@check(name="size.test_size")
 def test_size(test: Dataset, *, smallest: int = 100) -> Iterator[Finding]:  # noqa: PT028 - no test
     """The test set has at least `smallest` examples: of fewer than 100, one is over a point."""
     if len(test) < smallest:
@@ -70,7 +70,7 @@ def test_size(test: Dataset, *, smallest: int = 100) -> Iterator[Finding]:  # no
 test_size.__test__ = False  # type: ignore[attr-defined]  # nor does pytest take it for one
 
 
-@check
+@check(name="size.resolution")
 def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[Finding]:
     """Hints on what a test set of this size can show about `accuracy >= limit`.
 

@@ -15,7 +15,7 @@ CLASSES = 50  # more different replies than this are no classes
 SAMPLE = 2_000  # examples per split that the classifier looks at
 
 
-@check
+@check(name="splits.share")
 def share(
     train: Dataset, validation: Dataset, *, low: float = 0.15, high: float = 0.20
 ) -> Iterator[Finding]:
@@ -37,7 +37,7 @@ def share(
     yield Finding(None, None, "share", evidence if n else "both splits are empty")
 
 
-@check
+@check(name="splits.drift")
 def drift(
     train: Dataset, other: Dataset, *, psi_limit: float = 0.25, auc_limit: float | None = None
 ) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from tunegate.template import Unrendered
 from .counting import Counter, counter
 
 
-@check
+@check(name="tokens")
 def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     """No answer is cut at the longest row, and every row has tokens to learn, the turn's end too.
 

@@ -31,7 +31,7 @@ class Epoch:
     train: float
 
 
-@check
+@check(name="overfitting")
 def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -> Iterator[Finding]:
     """The training ended where its validation loss was lowest, or nearly so.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..project import ConfigError, here, nearest
 from ..reason import stated
@@ -54,6 +55,7 @@ def _accept(root: Path, ids: list[str], why: str) -> list[str]:
             accepted.add(root, new)
     lines = [f"was accepted before: {_line(known[i])}" for i in ids if i in known]
     lines += [f"accepted {_line(entry)}" for entry in new]
+    lines += _unnamed(seen.found[entry.id] for entry in new)
     return [*lines, f"next     commit {accepted.FILE}, and run the suite again"]
 
 
@@ -64,6 +66,17 @@ def _found(id_: str, found: dict[str, dict[str, str]]) -> dict[str, str]:
         close = nearest(id_, list(found))
         raise ConfigError(f"{id_}: the last session found nothing of this id{close or ';'} {SHOWN}")
     return {k: found[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
+
+
+def _unnamed(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a hint for each check without a name: the name that keeps the ids it has now."""
+    # A session of an older version did not keep whether a check has a name.
+    checks = dict.fromkeys(one["check"] for one in found if not one.get("named", True))
+    lines = []
+    for check in checks:
+        lines.append(f"hint     {check} has no name: its ids change with its file's name")
+        lines.append(f'         @check(name="{check}") keeps them when the file is renamed')
+    return lines
 
 
 def _line(entry: Entry) -> str:

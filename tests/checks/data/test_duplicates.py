@@ -186,3 +186,9 @@ def test_a_preference_is_no_copy_of_the_same_row_without_one() -> None:
     asked = {"prompt": "How do I reset my password?", "completion": ESSAY}
     dataset = Dataset.of([asked, ranked(asked["prompt"], ESSAY, "I do not know.")])
     assert list(duplicates.find(dataset)) == []
+
+
+def test_blank_prompts_are_not_the_same_prompt() -> None:
+    replies = [" ".join(f"{word}{n}" for n in range(20)) for word in ("one", "two", "three")]
+    pairs = zip(["", "", " "], replies, strict=True)
+    assert duplicates.find(Dataset.of([row(*pair) for pair in pairs])).hints == ()

@@ -49,6 +49,37 @@ def test_the_outvoted_rows_are_named() -> None:
     assert found.evidence == "“billing”, but “delivery” on line 1: “Where is it”"
 
 
+def test_the_evidence_names_a_row_with_the_label_that_won() -> None:
+    pairs = (("Where is it?", "billing"), *[("Where is it?", "delivery")] * 2)
+    (found,) = labels.contradictions(made(*pairs))
+    assert (found.row, found.evidence) == (
+        0,
+        "“billing”, but “delivery” on line 2: “Where is it?”",
+    )
+
+
+@pytest.mark.parametrize("outvoted", [0, 1, 2])
+def test_an_outvoted_row_is_not_told_again_as_a_near_contradiction(outvoted: int) -> None:
+    pairs = [("Please stop my card payments", "block")] * 2
+    pairs.insert(outvoted, ("Please stop my card payments", "pay"))
+    found = labels.contradictions(made(*pairs, ("Please stop my card payment", "block")))
+    assert found.rows == [outvoted]
+    assert found.hints == ()
+
+
+@pytest.mark.parametrize(("own", "doubted"), [(0.0905, [(9, 1)]), (0.0915, [])])
+def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
+    own: float, doubted: list[tuple[int, int]]
+) -> None:
+    import numpy as np
+
+    given = [0] * 10 + [1] * 5
+    odds = np.array([[1.0, 0.0]] * 9 + [[own, 1 - own]] + [[0.2, 0.8]] * 5)
+    usual = (9 + own) / 10
+    assert (own < 0.1 * usual) == bool(doubted)
+    assert list(labels._confident(odds, given)) == doubted
+
+
 def test_prose_does_not_contradict_prose() -> None:
     replies = ("It left our warehouse this morning.", "We are sorry, it is not here yet, but soon.")
     assert list(labels.contradictions(made(*(("Where is it?", r) for r in replies)))) == []

@@ -1,5 +1,6 @@
 from typing import Any
 
+from tunegate.accepted import in_force
 from tunegate.dataset import Dataset
 from tunegate_checks.data import leakage
 
@@ -104,3 +105,32 @@ def test_findings_name_rows_wherever_they_stand_in_a_part_of_a_split() -> None:
     part = Dataset(whole[1:], split="test")
     found = leakage.find(made(*TRAIN, long), part)
     assert [(f.row, f.line, f.kind) for f in found] == [(1, 2, "exact"), (2, 3, "overlap")]
+
+
+def test_a_passage_of_thirteen_words_is_enough() -> None:
+    passage = " ".join(PASSAGE.split()[:13])
+    test = made(f"Before: {passage} {THEIRS}", split="test")
+    assert leakage.find(made(f"{passage} {OURS}"), test).kinds == {"overlap": 1}
+
+
+def test_a_copy_is_not_told_again_for_the_passages_it_shares() -> None:
+    long = f"Good morning! {PASSAGE}. {OURS}"
+    for prompt, kind in ((long, "exact"), (f"{long} Thank you.", "near")):
+        found = leakage.find(made(long), made(prompt, split="test"))
+        assert (found.kinds, found.hints) == ({kind: 1}, ())
+
+
+def test_a_prompt_that_shares_a_passage_is_not_told_again_for_its_reply() -> None:
+    said = " ".join(f"said{n}" for n in range(60))
+    train = Dataset.of([row(f"{PASSAGE} {OURS}", said)])
+    found = leakage.find(train, Dataset.of([row(f"{PASSAGE} {THEIRS}", said)], "test"))
+    assert (found.kinds, found.hints) == ({"overlap": 1}, ())
+
+
+def test_the_case_of_a_training_prompt_is_not_part_of_an_id() -> None:
+    def ids(prompt: str) -> list[str]:
+        with in_force({}):  # ids are made where findings can be accepted
+            return [f.id for f in leakage.find(made(prompt), made("Where is my card?"))]
+
+    assert ids("where is my card?") == ids("WHERE is my CARD?")
+    assert ids("where is my card?") != ids("where is my card!")

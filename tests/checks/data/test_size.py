@@ -1,7 +1,9 @@
 """Sizes by task; the arithmetic of what a test set can show is held against scipy."""
 
+import math
+
 import pytest
-from scipy.stats import beta, binomtest
+from scipy.stats import beta, binomtest, norm
 
 from tunegate import Dataset
 from tunegate_checks.data import size
@@ -106,6 +108,24 @@ def test_resolution_is_advice_in_plain_words() -> None:
     assert "right 92 % of the time passes accuracy >= 0.95 on 18 % of such test sets" in slips
     assert "at least 6 rows (6 %)" in differ
     assert proof.startswith("with 1 or fewer of 100 wrong")
+
+
+@pytest.mark.parametrize(
+    ("n", "limit", "points"), [(100, 0.95, "8.6"), (200, 0.8, "11"), (1000, 0.9, "3.8")]
+)
+def test_the_difference_that_two_models_must_have_is_seen_four_times_in_five(
+    n: int, limit: float, points: str
+) -> None:
+    differ = size.resolution(dataset(n, split="test"), limit).hints[1].evidence
+    assert differ.startswith(f"scored apart, two models must differ by {points} points; ")
+    spread = math.sqrt(2 * limit * (1 - limit) / n)  # standard error of the difference
+    power = norm.sf(norm.ppf(0.975) - float(points) / 100 / spread)
+    assert power == pytest.approx(0.8, abs=0.02)
+
+
+def test_without_an_error_a_limit_can_be_proved() -> None:
+    proof = size.resolution(dataset(59, split="test"), 0.95).hints[2].evidence
+    assert proof == "with none of 59 wrong, accuracy >= 0.95 is proved (95 %, one-sided)"
 
 
 @pytest.mark.parametrize("limit", [0.0, 1.0])

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -83,6 +84,20 @@ def test_other_labels_are_a_finding_and_slightly_other_ones_a_hint() -> None:
     assert "'a': 50 % of train, 90 % here" in finding.evidence or "'b'" in finding.evidence
 
 
+@pytest.mark.parametrize(("share", "found"), [(0.735, 0), (0.7425, 1)])
+def test_labels_are_a_finding_from_a_quarter_of_psi_on(share: float, found: int) -> None:
+    result = splits.drift(dataset(600), relabelled(dataset(300, "test"), share))
+    (said,) = [*result, *result.hints]
+    assert ("PSI 0.26" if found else "PSI 0.24") in said.evidence
+    assert len(result) == found
+
+
+def test_the_psi_of_chance_is_a_quantile_of_chi_squared() -> None:
+    ours, theirs = Counter(a=50, b=30, c=20), Counter(a=20, b=5)
+    assert splits._chance(ours, theirs) == pytest.approx((1 / 100 + 1 / 25) * 9.2103, rel=1e-4)
+    assert splits._chance(Counter(a=9), Counter(a=1)) == pytest.approx((1 / 9 + 1) * 6.6349, 1e-4)
+
+
 def test_other_lengths_are_a_finding() -> None:
     (finding,) = splits.drift(dataset(400), dataset(120, "test", words=14))
     assert finding.evidence.startswith("prompt lengths differ from train's")
@@ -101,6 +116,30 @@ def test_other_words_are_a_hint_or_a_finding_where_a_limit_is_given() -> None:
     assert "AUC 1.00" in result.hints[0].evidence
     assert splits.drift(train, test, auc_limit=0.8).kinds == {"drift": 1}
     assert not splits.drift(train, dataset(100, "test", extra="morning"), auc_limit=0.6)
+
+
+def test_splits_that_share_words_are_told_apart_by_their_ranks() -> None:
+    """Of one word each: 0.825 of the pairs are in order, ties for half; by a yes or no, 0.75."""
+    ours = ["early"] * 60 + ["noon"] * 30 + ["late"] * 10
+    theirs = ["early"] * 10 + ["noon"] * 30 + ["late"] * 60
+    assert splits.distinguishable(ours, theirs) == pytest.approx(0.825, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        (60, 60, ""),
+        (61, 25, ", on 25 of 25 rows, and 60 of train's"),
+        (25, 61, ", on 60 of 61 rows, and 25 of train's"),
+    ],
+)
+def test_a_sample_is_said_to_be_one(
+    ours: int, theirs: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splits, "SAMPLE", 60)
+    sides = dataset(ours, extra="morning"), dataset(theirs, "test", extra="evening")
+    (finding,) = splits.drift(*sides, auc_limit=0.6)
+    assert re.search(rf"\([\d.]+ to 1\.00{told}\); at most 0\.6 is allowed$", finding.evidence)
 
 
 def test_drift_says_the_same_each_time() -> None:

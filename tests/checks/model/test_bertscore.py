@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import shutil
@@ -64,6 +65,25 @@ def test_it_is_that_of_bert_score(encoder: Path, pairs: list[tuple[str, str]]) -
     rows = metric.statistics(predicted(pairs))
     assert rows[:, 0] == pytest.approx(known.numpy(), abs=1e-5)
     assert float(metric(predicted(pairs))) == pytest.approx(float(known.mean()), abs=1e-5)
+
+
+def test_a_rescaled_score_is_measured_from_the_baseline(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bert_score
+
+    copy = str(tmp_path / "encoder")
+    shutil.copytree(encoder, copy)
+    baseline = tmp_path / "encoder.tsv"
+    baseline.write_text("LAYER,P,R,F\n0,0.1,0.1,0.1\n1,0.2,0.2,0.2\n2,0.5,0.5,0.4\n")
+    with_it = functools.partial(bert_score.BERTScorer, baseline_path=str(baseline))
+    monkeypatch.setattr(bert_score, "BERTScorer", with_it)
+    plain = bertscore(copy, layers=2, device="cpu")
+    scaled = bertscore(copy, layers=2, device="cpu", rescale="en")
+    rows = predicted(PAIRS)
+    expected = (plain.statistics(rows) - 0.4) / (1 - 0.4)
+    assert scaled.statistics(rows)[:, 0] == pytest.approx(expected[:, 0], abs=1e-5)
+    assert "|rescaled:en|" in scaled.signature
 
 
 def test_blanks_and_errors_score_0(encoder: Path) -> None:

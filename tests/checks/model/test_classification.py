@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from predicted import predicted
 
 from tunegate import Unmeasurable
-from tunegate.extraction import json_field, regex
+from tunegate.extraction import Rule, json_field, regex
 from tunegate_checks.model import classification
 
 LABELS = ["billing", "delivery", "returns"]
@@ -87,6 +87,28 @@ def test_all_rows_stand_beside_those_that_gate() -> None:
     assert classification.accuracy(every.without([9]), every=every).hints == (
         "1 near-duplicate of a training row set apart; 90.0% on all 10 rows",
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [(json_field("team"), '{{"team": "{}"}}'), (regex(r"team (\w+)"), "It is for team {}.")],
+)
+def test_the_confusion_matrix_reads_labels_by_the_rule(rule: Rule, told: str) -> None:
+    rows = [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b")]
+    read = predicted([(told.format(w), told.format(g)) for w, g in rows])
+    shown = classification.confused(read, label=rule)
+    assert shown == classification.confused(predicted(rows))
+    assert [line.split() for line in shown.splitlines()[2:]] == [["a", "1", "1"], ["b", "0", "2"]]
+
+
+def test_missing_answers_are_no_mistakes_in_either_form_of_the_matrix() -> None:
+    narrow = [("a", "b"), ("b", "a"), ("b", "b")]
+    assert classification.confusion(predicted(narrow, errors=[1])).to_numpy().sum() == 2
+    wide = [(f"intent number {i:03}", f"intent number {(i + 1) % 30:03}") for i in range(30)]
+    told = classification.confused(predicted(wide, errors=range(5, 30)))
+    assert told.splitlines() == [
+        f"      1  intent number {i:03} taken for intent number {i + 1:03}" for i in range(5)
+    ]
 
 
 def test_a_wide_confusion_matrix_becomes_a_list() -> None:

@@ -99,6 +99,37 @@ def test_a_mean_is_compared_by_the_paired_bootstrap(seed: int, shift: float) -> 
     )
 
 
+def test_an_identical_model_is_not_better_by_a_bootstrap_and_surely_not_worse() -> None:
+    same = valued([0.25, 0.5, 0.75] * 20)
+    better = compare.superior(same, same, closeness)
+    assert (better.p, better.holds()) == (1.0, False)
+    not_worse = compare.not_inferior(same, same, closeness, margin=0.1)
+    assert not_worse.p == pytest.approx(1 / 10_001)  # no resample of 10,000 says otherwise
+    assert not_worse.holds()
+
+
+def test_a_model_that_is_worse_by_the_whole_margin_is_inferior() -> None:
+    new, old = valued([0.5] * 40), valued([1.0] * 40)
+    assert compare.not_inferior(new, old, closeness, margin=0.5).p == 1.0
+    assert compare.not_inferior(new, old, closeness, margin=0.5625).holds()
+
+
+def test_the_interval_of_a_bootstrap_is_that_of_the_binomial_it_draws_from() -> None:
+    """Each resample counts the 200 of 400 rows on which the candidate gains 1: B(400, 1/2)."""
+    from scipy.stats import binom
+
+    new, old = valued([1.0, 0.0] * 200), valued([0.0] * 400)
+    found = compare.superior(new, old, closeness).difference
+    known = binom.ppf([0.025, 0.975], 400, 0.5) / 400
+    assert (found.low, found.high) == pytest.approx(tuple(known), abs=1.5 / 400)
+
+
+def test_an_example_without_an_answer_of_either_model_is_an_error_once() -> None:
+    rows = [RIGHT] * 30
+    found = compare.superior(predicted(rows, errors=[0, 1]), predicted(rows, errors=[1, 2, 3]))
+    assert found.difference.errors == 4
+
+
 def test_pairing_sees_what_two_scores_apart_do_not() -> None:
     old = [i / 100 for i in range(100)]
     new = [value + 0.02 + 0.001 * (i % 3) for i, value in enumerate(old)]

@@ -1,5 +1,7 @@
 """Several claims at once: Holm's adjustment is that of statsmodels, and says which claim failed."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +38,23 @@ def test_what_held_alone_fails_among_others_and_says_so() -> None:
         "accuracy better (p = 0.035, adjusted 0.07)>"
     )
     assert [(j.name, j.held, j.subject) for j in ledger] == [("Holm", False, close.flips)]
+
+
+def test_the_flips_of_a_judgement_are_those_of_the_claim_that_failed() -> None:
+    close, sure = compare.superior(*models(7, 1, 92)), compare.superior(*models(20, 1, 79))
+    with recording() as ledger:
+        assert not holm.Family(sure, close, close)
+    assert [j.subject for j in ledger] == [close.flips]
+    assert close.flips != sure.flips
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_what_has_no_p_stays_without_and_counts_among_the_claims(place: int) -> None:
+    ps = [0.01, 0.04]
+    ps.insert(place, math.nan)
+    found = holm.adjusted(ps)
+    assert math.isnan(found.pop(place))
+    assert found == pytest.approx([0.03, 0.08])
 
 
 def test_no_claims() -> None:

@@ -42,6 +42,7 @@ def test_a_passage_that_was_asked_for_or_wanted_is_no_memory() -> None:
 
 
 def test_a_set_phrase_is_no_memory() -> None:
+    assert memory.verbatim(tickets([("a", LONG)] * 10), TEST, answered(LONG))
     assert not memory.verbatim(tickets([("a", LONG)] * 11), TEST, answered(LONG))
 
 
