@@ -13,7 +13,7 @@ fix          `tunegate fix` on three splits
 Each story runs in a temporary project of 300 training rows of the embedded default, with the suites
 that `tunegate init` copies. A function counts where it is defined below harness/, checks/ or
 plugins/ and is really called; comprehensions, lambdas, and bodies of modules and classes do not. A
-hop is a change of file on the path of first visits. All stories take about five minutes on a CPU.
+hop is a change of file on the path of first visits. All stories take five minutes of CPU time.
 """
 
 from __future__ import annotations
