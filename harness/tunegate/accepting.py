@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from . import accepted, render, seen
-from .accepted import Entry
+from .acceptance import Entry, in_force
 from .findings import Findings
 from .seen import Seen
 from .state import State
@@ -39,7 +39,7 @@ class Accepting:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Accept what is accepted, while the test and its fixtures run."""
-        with accepted.in_force(self.entries) as made:
+        with in_force(self.entries) as made:
             item.stash[MADE] = made
             return (yield)
 

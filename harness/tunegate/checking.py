@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, overload
 
-from . import accepted
+from . import acceptance
 from .dataset import Dataset
 from .findings import Finding, Findings
 from .identity import identified
@@ -50,12 +50,30 @@ def _made(generator: Generator[P], *, rows: bool) -> Check[P]:
         dataset = _examined(given.arguments)
         found = _by_shards(generator, given) if rows else generator(*args, **kwargs)
         if dataset is None:
-            return Findings(name, found, n=_predicted(args))
-        if accepted.active():  # ids cost time, and are asked for nowhere else
+            return make_findings(name, found, n=_predicted(args))
+        if acceptance.active():  # ids cost time, and are asked for nowhere else
             found = identified(name, found, dataset)
-        return Findings(name, found, split=dataset.split, path=str(dataset.path), n=len(dataset))
+        return make_findings(
+            name, found, split=dataset.split, path=str(dataset.path), n=len(dataset)
+        )
 
     return collect
+
+
+def make_findings(
+    name: str, found: Iterable[Finding], *, split: str = "", path: str = "", n: int = 0
+) -> Findings:
+    """Return the findings of a check, those that are accepted where it runs set apart.
+
+    The running session is told of them, for `tunegate accept`.
+    """
+    items = list(found)
+    accepted = [f for f in items if not f.hint and acceptance.covers(name, f)]
+    known = {f.id for f in accepted}
+    counted = [f for f in items if f.hint or f.id not in known]
+    made = Findings(name, counted, accepted=accepted, split=split, path=path, n=n)
+    acceptance.note(made)
+    return made
 
 
 def _predicted(arguments: tuple[Any, ...]) -> int:

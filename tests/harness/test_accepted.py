@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings
-from tunegate.accepted import HEAD, Entry, add, in_force, read
+from tunegate.acceptance import Entry, in_force
+from tunegate.accepted import HEAD, add, read
+from tunegate.checking import make_findings
 from tunegate.ledger import recording
 from tunegate.project import ConfigError
 
@@ -21,7 +23,7 @@ NEW = Finding(4, 5, "email", "r***@b.com", id="ba9876543210")
 
 
 def found(*items: Finding, name: str = "pii") -> Findings:
-    return Findings(name, items, split="train", n=10)
+    return make_findings(name, items, split="train", n=10)
 
 
 texts = st.text(min_size=1).filter(str.strip)
@@ -104,6 +106,15 @@ def test_only_what_is_accepted_does_not_count() -> None:
     assert [j.held for j in ledger] == [False, True]
     assert ledger[1].line == "<pii: nothing found in 10 examples of train; 1 accepted>"
     assert ledger[1].facts["accepted"] == [ID]
+
+
+def test_findings_made_by_hand_are_what_they_are_given() -> None:
+    with in_force({ID: ENTRY}) as made:
+        one = Findings("pii", [NEW, KNOWN])
+        other = Findings("pii", [NEW], accepted=[KNOWN])
+    assert (list(one), one.accepted) == ([KNOWN, NEW], ())
+    assert (list(other), other.accepted) == ([NEW], (KNOWN,))
+    assert made == []
 
 
 def test_in_a_notebook_nothing_is_accepted() -> None:
