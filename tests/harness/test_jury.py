@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate.answers import Answers
+from tunegate.answers import Answers, forget_judges
 from tunegate.config import load
-from tunegate.jury import forget
 from tunegate.project import ConfigError
 from tunegate.protocols import Answer, Request
 from tunegate.state import State
@@ -215,9 +214,9 @@ def test_what_judges_answered_can_be_forgotten(tmp_path: Path) -> None:
     for model in ("judge", "candidate"):
         answers.put(model, request, Answer(0, f"what the {model} said"))
     answers.close()
-    assert forget(state) == 0
+    assert forget_judges(state) == 0
     state.path("judge", "asked-judge").touch()
-    assert forget(state) == 1
+    assert forget_judges(state) == 1
     left = b"".join(p.read_bytes() for p in state.folder.rglob("*") if p.is_file())
     assert b"the judge said" not in left
     assert b"the candidate said" in left
