@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from pathlib import Path
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
 
-from . import accepted, render, seen
-from .accepted import Entry
+from . import render, seen
+from .acceptance import Entry, in_force
 from .findings import Findings
 from .seen import Seen
 from .state import State
@@ -25,21 +24,15 @@ class Accepting:
     accepted a row for training did not say that it may be tested on.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Read the accepted findings; raises ConfigError where the file is broken."""
-        self.state = State(root)
-        self.entries: dict[str, Entry] = accepted.read(root)
-        self.seen = Seen()
+    def __init__(self, entries: Mapping[str, Entry], seen: Seen, state: State) -> None:
+        """Accept `entries`; what is found is counted in `seen` and kept in `state`."""
+        self.entries, self.seen, self.state = entries, seen, state
         self.failed, self.trouble = False, ""
-
-    def receipt(self) -> list[dict[str, str]]:
-        """Return for the receipt what was accepted and why."""
-        return self.seen.receipt(self.entries)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Accept what is accepted, while the test and its fixtures run."""
-        with accepted.in_force(self.entries) as made:
+        with in_force(self.entries) as made:
             item.stash[MADE] = made
             return (yield)
 
@@ -65,7 +58,7 @@ class Accepting:
         write = terminalreporter.write_line
         for line in self._offer(verbosity):
             write(line)
-        if told := render.accepted(self.receipt(), verbosity):
+        if told := render.accepted(self.seen.receipt(self.entries), verbosity):
             terminalreporter.write_sep("=", "accepted")
         for line in told:
             write(line)

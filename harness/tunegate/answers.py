@@ -6,11 +6,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .project import ConfigError
 from .protocols import Answer, Request
 from .sealed import digest_of
+
+if TYPE_CHECKING:
+    from .state import State
 
 VERSION = 2  # of the schema, kept in the database's user_version
 
@@ -27,6 +30,7 @@ _FROM_1 = """
 insert or ignore into answers
 select model, prompt, 0, text, latency, tokens, cost, 0, '' from answers_1
 """
+_ASKED = "asked-"  # an empty file for each judge that was ever asked, named after its digest
 _VALUES = "text, latency, tokens, cost, prompt_tokens, finish"
 
 
@@ -128,3 +132,27 @@ def _answer(
 
 def _key(messages: Sequence[Mapping[str, Any]]) -> str:
     return digest_of([[m["role"], m.get("content")] for m in messages])
+
+
+def note_judge(state: State, digest: str) -> None:
+    """Remember that a judge was asked: `forget_judges` removes what it answered."""
+    state.path("judge", f"{_ASKED}{digest}").touch(mode=0o600)
+
+
+def forget_judges(state: State) -> int:
+    """Remove everything that judges answered, whose reasons quote what they read.
+
+    Returns how many answers are gone. Nobody could tell which of them are about one dataset.
+    """
+    asked = [(path.name.removeprefix(_ASKED),) for path in state.folder.glob(f"judge/{_ASKED}*")]
+    if not asked:
+        return 0
+    answers = Answers(state.path("answers.sqlite"))
+    try:
+        before = answers.db.total_changes
+        answers.db.executemany("delete from answers where model = ?", asked)
+        removed = answers.db.total_changes - before
+        answers.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
+        return removed
+    finally:
+        answers.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, overload
 
-from . import accepted
+from . import acceptance
 from .dataset import Dataset
 from .findings import Finding, Findings
 from .identity import identified
@@ -58,10 +58,10 @@ def _made(generator: Generator[P], *, name: str | None, rows: bool) -> Check[P]:
         dataset = _examined(given.arguments)
         found = _by_shards(generator, given) if rows else generator(*args, **kwargs)
         if dataset is None:
-            return Findings(called, found, n=_predicted(args), named=named)
-        if accepted.active():  # ids cost time, and are asked for nowhere else
+            return make_findings(called, found, n=_predicted(args), named=named)
+        if acceptance.active():  # ids cost time, and are asked for nowhere else
             found = identified(called, found, dataset)
-        return Findings(
+        return make_findings(
             called, found, split=dataset.split, path=str(dataset.path), n=len(dataset), named=named
         )
 
@@ -71,6 +71,28 @@ def _made(generator: Generator[P], *, name: str | None, rows: bool) -> Check[P]:
 def _default_name(generator: Generator[P]) -> str:
     module = generator.__module__.rpartition(".")[2]
     return module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
+
+
+def make_findings(
+    name: str,
+    found: Iterable[Finding],
+    *,
+    split: str = "",
+    path: str = "",
+    n: int = 0,
+    named: bool = True,
+) -> Findings:
+    """Return the findings of a check, those that are accepted where it runs set apart.
+
+    The running session is told of them, for `tunegate accept`.
+    """
+    items = list(found)
+    accepted = [f for f in items if not f.hint and acceptance.covers(name, f)]
+    known = {f.id for f in accepted}
+    counted = [f for f in items if f.hint or f.id not in known]
+    made = Findings(name, counted, accepted=accepted, split=split, path=path, n=n, named=named)
+    acceptance.note(made)
+    return made
 
 
 def _predicted(arguments: tuple[Any, ...]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from .predict import Progress
+
+ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # of what is being done
 
 
 @contextmanager

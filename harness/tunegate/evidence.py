@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from . import fixtures, render
-from .accepted import active
+from .acceptance import active
 from .dataset import SPLITS
 from .findings import Findings
 from .ledger import Judgement

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
-from . import accepted
 from .ledger import Judgement, record
-
-if TYPE_CHECKING:
-    from .score import Score
-
+from .score import Score, proportion
 
 IDLE = "nothing to judge"  # the kind of a hint that says so: -v shows it
 
@@ -47,9 +43,9 @@ def in_order(found: Iterable[Finding]) -> list[Finding]:
 class Findings(Sequence[Finding]):
     """The findings of one check over one dataset.
 
-    Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists
-    while its data suite runs. Neither counts. `named` is false where `@check` made up the name from
-    the check's file and function.
+    Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists:
+    `@check` sets it apart while the data suite runs. Neither counts. `named` is false where `@check`
+    made up the name from the check's file and function.
     """
 
     def __init__(
@@ -57,6 +53,7 @@ class Findings(Sequence[Finding]):
         name: str,
         items: Iterable[Finding],
         *,
+        accepted: Iterable[Finding] = (),
         split: str = "",
         path: str = "",
         n: int = 0,
@@ -64,11 +61,9 @@ class Findings(Sequence[Finding]):
     ) -> None:
         found = in_order(items)
         self.name, self.split, self.path, self.n, self.named = name, split, path, n, named
+        self.items = tuple(f for f in found if not f.hint)
         self.hints = tuple(f for f in found if f.hint)
-        self.accepted = tuple(f for f in found if not f.hint and accepted.covers(name, f))
-        known = {f.id for f in self.accepted}
-        self.items = tuple(f for f in found if not f.hint and f.id not in known)
-        accepted.note(self)
+        self.accepted = tuple(in_order(accepted))
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -109,8 +104,6 @@ class Findings(Sequence[Finding]):
     @property
     def rate(self) -> Score:
         """The share of examples with a finding, as a Score that can be held to a limit."""
-        from .score import proportion
-
         return proportion(f"{self.name} rate", len(self.rows), self.n, misses=self, good=False)
 
     def __repr__(self) -> str:

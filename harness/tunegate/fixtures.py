@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from .lookup import gate_session
 from .project import ConfigError
 from .protocols import ModelUnknown
 from .recipe import Recipe, of_project
@@ -17,20 +18,13 @@ if TYPE_CHECKING:
     from .config import Limits
     from .dataset import Dataset
     from .extraction import Rule
-    from .jury import Jury
+    from .judge_panel import JudgePanel
     from .predictions import Ask, Prediction, Predictions
-    from .session import GateSession
 
 
 class _ParamRequest(Protocol):
     param: Any
     config: pytest.Config
-
-
-def gate_session(config: pytest.Config) -> GateSession:
-    """Return what tunegate knows of this session."""
-    session: GateSession = config.pluginmanager.get_plugin("tunegate-session")  # type: ignore[assignment]
-    return session
 
 
 def _split(config: pytest.Config, name: str) -> Dataset:
@@ -99,7 +93,7 @@ def recipe(pytestconfig: pytest.Config) -> Recipe:
     """What is going to be trained: tokenizer, longest row, epochs; that of --train-with."""
     session = gate_session(pytestconfig)
     chosen = pytestconfig.getoption("train_with")
-    return of_project(session.config, session.root, session.extensions.trainers, chosen)
+    return of_project(session.config, session.root, session.plugins.trainers, chosen)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +120,7 @@ def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Prediction
     from .registry import RegistryBroken
 
     try:
-        promoted = gate_session(pytestconfig).roles.has_incumbent()
+        promoted = gate_session(pytestconfig).models.has_incumbent()
     except RegistryBroken as error:
         pytest.fail(str(error), pytrace=False)
     if promoted:
@@ -143,12 +137,16 @@ def prediction(request: _ParamRequest, predictions: Predictions) -> Prediction:
 
 
 @pytest.fixture(scope="session")
-def judge(pytestconfig: pytest.Config) -> Jury | None:
+def judge(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judges of `[judge]`; None where the configuration names none."""
-    from .jury import summon
+    from .jury import open_judges
 
+    session = gate_session(pytestconfig)
     try:
-        return summon(gate_session(pytestconfig))
+        return open_judges(
+            session.config.judge, session.root, session.plugins.openers,
+            session.budget, session.state, session.progress,
+        )  # fmt: skip
     except (ModelUnknown, ConfigError) as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -169,7 +167,7 @@ def ask(pytestconfig: pytest.Config) -> Ask:
 
     def asked(dataset: Dataset, role: str = "candidate") -> Predictions:
         try:
-            return gate_session(pytestconfig).roles.ask(dataset, role)
+            return gate_session(pytestconfig).models.ask(dataset, role)
         except (ModelUnknown, ConfigError) as error:
             pytest.fail(str(error), pytrace=False)
 
@@ -203,6 +201,6 @@ def general(pytestconfig: pytest.Config) -> Dataset:
 
 def _asked(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:
     try:
-        yield gate_session(config).roles.predictions(role, test)
+        yield gate_session(config).models.predictions(role, test)
     except (ModelUnknown, ConfigError) as error:
         pytest.fail(str(error), pytrace=False)

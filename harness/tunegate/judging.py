@@ -15,25 +15,25 @@ from .suites import check_role
 from .verdict import Verdict, reach
 
 if TYPE_CHECKING:
+    from .context import SessionContext
     from .models import Candidate
-    from .session import GateSession
 
 
 class Judging:
     """`--model SPEC [--promote ALIAS]`: the candidate of this session."""
 
-    def __init__(self, session: GateSession, said: str, alias: str | None, why: str) -> None:
+    def __init__(self, session: SessionContext, said: str, alias: str | None, why: str) -> None:
         option = f"--model {said}"
         self.session, self.alias, self.why = session, alias, why
         self.suite = check_role(session.suite, session.root, session.config.suites.model, option)
         # A spec that opens nothing ends here, before the first test.
-        session.roles.model("candidate")
+        session.models.model("candidate")
         self.before = receipt.judged_files(self.suite, session.root)
 
     def finish(self, exit_status: int) -> int:
         """Write the scorecard, and promote where it was asked for and may be done."""
         session = self.session
-        model, needed = session.roles.model("candidate").digest, ["test", "predictions"]
+        model, needed = session.models.model("candidate").digest, ["test", "predictions"]
         verdict = reach(session, self.suite, self.before, exit_status, needed, model)
         card = self._card(verdict)
         digest = self._keep(card)
@@ -45,8 +45,8 @@ class Judging:
         return self._promote(card, digest) if self.alias else 0
 
     def _closed(self, exit_status: int) -> int:
-        tally = self.session.tally
-        unmeasurable = tally.unmeasurable and tally.unmeasurable == set(tally.troubles)
+        results = self.session.results
+        unmeasurable = results.unmeasurable and results.unmeasurable == set(results.troubles)
         return exits.UNMEASURABLE if unmeasurable else exit_status or 1
 
     def _card(self, verdict: Verdict) -> dict[str, Any]:
@@ -56,15 +56,15 @@ class Judging:
             "candidate": candidate.spec if candidate else "",
             "run": candidate.run.id if candidate and candidate.run else None,
             **_word(candidate),
-            "model_digest": session.roles.model("candidate").digest,
+            "model_digest": session.models.model("candidate").digest,
             "test": {"digest": verdict.digests.get("test"), "n": _size(session)},
             "gate": verdict.gate.why or "open",
             "suite": {"path": str(self.suite), "files": self.before},
             "inventory": verdict.inventory.tests,
             "removed": verdict.inventory.removed,
-            "scores": scorecard.scores(session.tally),
-            "missed": scorecard.missed(session.tally),
-            "troubles": dict(session.tally.troubles),
+            "scores": scorecard.scores(session.results),
+            "missed": scorecard.missed(session.results),
+            "troubles": dict(session.results.troubles),
             "predictions": _summary(session, "candidate"),
             "baseline": _summary(session, "baseline"),
             "incumbent": _summary(session, "incumbent"),
@@ -110,11 +110,13 @@ def _word(candidate: Candidate | None) -> dict[str, str]:
     return {"trained": run.word} if run and run.word else {}
 
 
-def _size(session: GateSession) -> int:
+def _size(session: SessionContext) -> int:
     return len(session.splits.get("test")) if "test" in session.splits.paths else 0
 
 
-def _summary(session: GateSession, role: str) -> dict[str, Any] | None:
-    predictions = session.roles.recalled(role)
+def _summary(session: SessionContext, role: str) -> dict[str, Any] | None:
+    if "test" not in session.splits.paths:
+        return None
+    predictions = session.models.cached(role, session.splits.get("test"))
     label = extraction.rule(session.config.label)
     return scorecard.summary(predictions, label) if predictions else None

@@ -27,13 +27,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         raise pytest.UsageError(str(error)) from None
     if root is None:
         return
-    from . import fixtures, hooks
+    from . import fixtures, hooks, lookup
     from .session import GateSession
 
     _options(parser.getgroup("tunegate", "fine-tuning gates"))
     pluginmanager.add_hookspecs(hooks)
     pluginmanager.register(fixtures, "tunegate-fixtures")
-    pluginmanager.register(GateSession(root), "tunegate-session")
+    pluginmanager.register(GateSession(root), lookup.PLUGIN)
 
 
 def _root(start: Path, cwd: Path, said: Sequence[str]) -> Path | None:

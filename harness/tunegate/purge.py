@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import jury, seen
-from .answers import Answers
+from . import seen
+from .answers import Answers, forget_judges
 from .dataset import Example
 from .predict import question
 from .protocols import Plan
@@ -32,7 +32,7 @@ def purge(state: State, beginning: str) -> tuple[Path, int]:
     answers = Answers(state.path("answers.sqlite"))
     removed = answers.forget([question(e).messages for e in _rows(state, matches[0].stem)])
     answers.close()
-    removed += jury.forget(state)
+    removed += forget_judges(state)
     matches[0].unlink()
     (state.folder / seen.FILE).unlink(missing_ok=True)  # findings can show the text of a row
     for page in state.runs.glob("*/report.html"):  # as can a report, which is made anew in seconds

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from .findings import Findings
 from .ledger import Judgement, record
+
+if TYPE_CHECKING:
+    from .findings import Findings
 
 Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its lower bound
 

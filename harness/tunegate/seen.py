@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from .files import write_whole
 from .state import State
 
 if TYPE_CHECKING:
-    from .accepted import Entry
+    from .acceptance import Entry
     from .findings import Finding, Findings
 
 FILE = "findings.json"
@@ -61,7 +61,7 @@ class Seen:
         """Return the ids of the findings that did not count."""
         return [id_ for id_, one in self.found.items() if one["accepted"]]
 
-    def receipt(self, entries: dict[str, Entry]) -> list[dict[str, str]]:
+    def receipt(self, entries: Mapping[str, Entry]) -> list[dict[str, str]]:
         """Return for the receipt what was accepted, where it was found now, and why."""
         return [
             {**{k: self.found[i][k] for k in ("id", "check", "kind", "where", "evidence")},

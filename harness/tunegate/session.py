@@ -6,88 +6,44 @@ import json
 import sys
 from collections.abc import Generator
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import each_example, evidence, render, suites
+from .budget import Budget, agreed
+from .context import USUAL_ALIAS, SessionContext
 from .dataset import SPLITS
 from .inventory import Inventory
 from .ledger import Judgement, recording
 from .project import ConfigError, read_table
 from .protocols import ModelUnknown
 from .score import Score
-from .splits import Splits, locate
-from .state import State
-from .tally import Tally
+from .splits import locate
 
 if TYPE_CHECKING:
-    from .accepting import Accepting
-    from .budget import Budget
-    from .config import Config
-    from .extensions import Extensions
     from .judging import Judging
-    from .models import Candidate
-    from .roles import Roles
     from .training import Training
 
-USUAL_ALIAS = "production"  # whose model is the incumbent, where --promote names no other
 LEDGER = pytest.StashKey[list[Judgement]]()
 
 
 class GateSession:
-    """One pytest session: its configuration, its data, and what became of its tests."""
+    """The hooks of one pytest session; what they know is in `context`."""
 
-    splits: Splits
+    context: SessionContext  # from pytest_configure on
     pytest_config: pytest.Config
 
     def __init__(self, root: Path) -> None:
-        self.root, self.state = root, State(root)
-        self.tally = Tally()
-        self.suite: Path | None = None
+        self.root = root
         self.suites: list[Path] = []
-        self.candidate: Candidate | None = None
-        self.alias, self.each_example = USUAL_ALIAS, False
+        self.each_example = False
         self.errand: Training | Judging | None = None
-        self.accepting: Accepting | None = None
         self.inventory = Inventory([])
         self.before_removal: list[str] = []
         self.tables_told: dict[str, str] = {}  # heading and table -> the test it stands under
         self.began = False
-
-    @cached_property
-    def config(self) -> Config:
-        """The configuration, validated; raises ConfigError."""
-        from .config import load
-
-        return load(self.root)
-
-    @cached_property
-    def extensions(self) -> Extensions:
-        """The trainers and models there are; asked for only where one is needed."""
-        from .extensions import gather
-
-        return gather(self.pytest_config.pluginmanager)
-
-    @cached_property
-    def budget(self) -> Budget:
-        """What the session may spend on answers; raises ConfigError."""
-        from .budget import Budget, agreed
-
-        given = self.pytest_config.getoption
-        if given("train_with"):
-            return Budget()  # the trainer holds what it estimates against --max-cost
-        spread = bool(given("tx", None))  # xdist's; -n sets it too
-        return agreed(given("max_requests"), given("max_cost"), given("model"), spread)
-
-    @cached_property
-    def roles(self) -> Roles:
-        """The models of the session."""
-        from .roles import Roles
-
-        return Roles(self)
 
     # Start: everything that a typo can spoil is looked at before the first test.
 
@@ -102,55 +58,59 @@ class GateSession:
             raise pytest.UsageError(str(error)) from None
 
     def _configure(self, config: pytest.Config) -> None:
-        here = config.invocation_params.dir
+        here, option = config.invocation_params.dir, config.getoption
+        session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.say)
+        self.context = session
         _, table = read_table(self.root)
         self.suites = suites.folders(table.get("suites", {}), self.root)
-        self.suite = suites.named(config.args, here, self.suites)
-        given = {split: config.getoption(f"{split}_data") for split in SPLITS}
-        wanted = self.suite is not None or any(given.values())
-        self.splits = locate(self.config, self.root, given, here) if wanted else Splits({})
-        for split, path in self.splits.paths.items():
+        session.suite = suites.named(config.args, here, self.suites)
+        given = {split: option(f"{split}_data") for split in SPLITS}
+        if session.suite is not None or any(given.values()):
+            session.splits = locate(session.config, self.root, given, here)
+        for split, path in session.splits.paths.items():
             setattr(config.option, f"{split}_data", str(path))  # xdist's workers get it absolute
-        if model := config.getoption("model"):
+        if model := option("model"):
             from .models import candidate
 
-            self.candidate = candidate(model, self.state)
-        self.alias = config.getoption("promote") or USUAL_ALIAS
-        self.each_example = each_example.wanted(config, self.suite)
-        self.accepting = self._accepting(config)
-        if not hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
+            session.candidate = candidate(model, session.state)
+        session.alias = option("promote") or USUAL_ALIAS
+        self.each_example = each_example.wanted(config, session.suite)
+        self._accept(config)
+        decides = not hasattr(config, "workerinput")  # xdist's workers test; the controller decides
+        if decides:
+            _check_options(config)
+        session.budget = _budget(config)
+        if decides:
             self.errand = self._errand(config)
 
-    def _accepting(self, config: pytest.Config) -> Accepting | None:
-        data = self.suite and (self.root / self.config.suites.data).resolve()
-        if data is None or self.suite != data:
-            return None
+    def _accept(self, config: pytest.Config) -> None:
+        """Accept the project's accepted findings, where this is its data suite."""
+        session = self.context
+        if session.suite is None:
+            return
+        if session.suite != (self.root / session.config.suites.data).resolve():
+            return
+        from . import accepted
         from .accepting import Accepting
 
-        accepting = Accepting(self.root)
+        session.accepted = accepted.read(self.root)
+        accepting = Accepting(session.accepted, session.seen, session.state)
         config.pluginmanager.register(accepting, "tunegate-accepting")
-        return accepting
 
     def _errand(self, config: pytest.Config) -> Training | Judging | None:
         trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
-        if trainer and model:
-            raise ConfigError("--train-with and --model in one session: one suite at a time")
-        if config.getoption("elsewhere") and not trainer:
-            raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
-        if alias and not model:
-            raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
-        _ = self.budget  # refused now, or never
         if (trainer or model) and sys.flags.optimize:
             raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
         if trainer:
             from .training import Training
 
-            return Training(self, trainer)
+            elsewhere, max_cost = map(config.getoption, ("elsewhere", "max_cost"))
+            return Training(self.context, trainer, elsewhere=elsewhere, max_cost=max_cost)
         if model:
             from .judging import Judging
             from .reason import stated
 
-            return Judging(self, model, alias, stated(config.getoption("why")))
+            return Judging(self.context, model, alias, stated(config.getoption("why")))
         return None
 
     # Collection.
@@ -159,19 +119,21 @@ class GateSession:
     def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, object, object]:
         """Keep a bare `pytest` out of the suites: model calls cost money."""
         ignored = yield
-        if self.suite is None:
+        suite = self.context.suite
+        if suite is None:
             return True if collection_path in self.suites else ignored
-        if collection_path == self.suite / each_example.FILE and not self.each_example:
+        if collection_path == suite / each_example.FILE and not self.each_example:
             return True
-        if ignored and self.suite in collection_path.parents and collection_path.suffix == ".py":
+        if ignored and suite in collection_path.parents and collection_path.suffix == ".py":
             self.inventory.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test that asks for `dataset` once per split."""
-        evidence.parametrize(metafunc, list(self.splits.paths))
+        splits = self.context.splits
+        evidence.parametrize(metafunc, list(splits.paths))
         if "prediction" in metafunc.fixturenames:
-            each_example.parametrize(metafunc, self.splits.get("test"))
+            each_example.parametrize(metafunc, splits.get("test"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -210,7 +172,7 @@ class GateSession:
         """Put judgements into the report, and tables of what did not hold."""
         ledger = item.stash.get(LEDGER, [])
         if call.when == "call":
-            evidence.note(item, call, ledger, {**self.splits.read_digests(), **self._candidates()})
+            evidence.note(item, call, ledger, self._digests(item))
         report = yield
         if call.excinfo is not None:
             # What is expected to fail is not printed: nothing can be said to stand there.
@@ -218,8 +180,11 @@ class GateSession:
             evidence.explain(report, ledger, self.pytest_config.get_verbosity(), told)
         return report
 
-    def _candidates(self) -> dict[str, str]:
-        return self.roles.judged if self.candidate else {}
+    def _digests(self, item: pytest.Item) -> dict[str, str]:
+        """Return the digests of the data that was read, and of the model that was asked."""
+        session, read = self.context, self.context.splits.read_digests()
+        asked = session.candidate and "predictions" in getattr(item, "fixturenames", ())
+        return {**read, **session.models.judged} if asked else read
 
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a score that missed its limit; None where the comparison held."""
@@ -230,7 +195,7 @@ class GateSession:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the report."""
-        self.tally.add(report)
+        self.context.results.add(report)
         terminal = self._terminal()
         if terminal is not None and terminal.hasmarkup:
             evidence.colour(report)
@@ -240,7 +205,8 @@ class GateSession:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the scores that were judged, and the hints."""
         verbose = self.pytest_config.get_verbosity() > 0
-        for title, lines in render.summary(self.tally.passed, verbose) if self.suite else ():
+        passed = self.context.results.passed if self.context.suite else {}
+        for title, lines in render.summary(passed, verbose):
             terminalreporter.write_sep("=", title)
             for line in lines:
                 terminalreporter.write_line(line)
@@ -252,7 +218,7 @@ class GateSession:
         try:
             return (yield)
         except BaseException as error:
-            self.tally.troubles["pytest_sessionfinish"] = f"{type(error).__name__} raised"
+            self.context.results.troubles["pytest_sessionfinish"] = f"{type(error).__name__} raised"
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -268,7 +234,7 @@ class GateSession:
     def _finish(self, status: int) -> int:
         if self.errand is None or not self.began:  # --help, say
             return status
-        if told := str(self.budget):
+        if told := str(self.context.budget):
             self.say("asked", told)
         try:
             return self.errand.finish(status)
@@ -291,3 +257,23 @@ class GateSession:
 
     def _terminal(self) -> pytest.TerminalReporter | None:
         return self.pytest_config.pluginmanager.get_plugin("terminalreporter")
+
+
+def _check_options(config: pytest.Config) -> None:
+    """Raise ConfigError for options that do not go together."""
+    trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
+    if trainer and model:
+        raise ConfigError("--train-with and --model in one session: one suite at a time")
+    if config.getoption("elsewhere") and not trainer:
+        raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
+    if alias and not model:
+        raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
+
+
+def _budget(config: pytest.Config) -> Budget:
+    """Return what the session may spend on answers; raises ConfigError."""
+    given = config.getoption
+    if given("train_with"):
+        return Budget()  # the trainer holds what it estimates against --max-cost
+    spread = bool(given("tx", None))  # xdist's; -n sets it too
+    return agreed(given("max_requests"), given("max_cost"), given("model"), spread)

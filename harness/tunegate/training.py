@@ -20,7 +20,7 @@ from .suites import check_role
 from .verdict import Verdict, reach
 
 if TYPE_CHECKING:
-    from .session import GateSession
+    from .context import SessionContext
 
 ATTENDED = "--attended"  # what tells `tunegate.train` that it has a pipe to its parent
 
@@ -28,12 +28,19 @@ ATTENDED = "--attended"  # what tells `tunegate.train` that it has a pipe to its
 class Training:
     """`--train-with NAME`: resolved before the first test, begun only when the gate is open."""
 
-    def __init__(self, session: GateSession, name: str) -> None:
+    def __init__(
+        self,
+        session: SessionContext,
+        name: str,
+        *,
+        elsewhere: bool = False,
+        max_cost: float | None = None,
+    ) -> None:
         option = f"--train-with {name}"
-        self.session = session
+        self.session, self.elsewhere = session, elsewhere
         self.suite = check_role(session.suite, session.root, session.config.suites.data, option)
         self.trainer = _trainer(session, name)
-        self.config = _resolved(session, self.trainer)
+        self.config = _resolved(session, self.trainer, max_cost)
         self.before = receipt.judged_files(self.suite, session.root)
         if "train" not in session.splits.paths:
             session.splits.get("train")  # says how to name the file
@@ -68,7 +75,7 @@ class Training:
         run = Run(state, run_id(plan))
         if run.finished:  # its receipt is part of the chain that leads to its model
             return run
-        run.begin(plan, extensions.plugin_files(self.session.pytest_config.pluginmanager))
+        run.begin(plan, extensions.plugin_files(self.session.plugin_manager))
         body = self._receipt(run, verdict)
         sealed.write(run.folder / "receipt.json", body, secret_key(state))
         return run
@@ -99,7 +106,7 @@ class Training:
             split: {"path": str(session.splits.paths[split]), "digest": digest}
             for split, digest in verdict.digests.items()
         }
-        tests = {n: session.tally.passed[n] for n in verdict.inventory.tests}
+        tests = {n: session.results.passed[n] for n in verdict.inventory.tests}
         return {
             "run": run.id,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -107,7 +114,7 @@ class Training:
             "suite": {"path": str(self.suite), "files": self.before},
             "tests": tests,
             "removed": verdict.inventory.removed,
-            "accepted": session.accepting.receipt() if session.accepting else [],
+            "accepted": session.seen.receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
             "config": dict(self.config),
             "versions": receipt.versions("torch", "transformers", "peft", "bitsandbytes"),
@@ -122,7 +129,7 @@ class Training:
                 say("run", str(error), good=False)
                 return exits.TRAINER_FAILED
             say("run", f"{run.id} was trained on exactly this before; nothing to do", good=True)
-        elif self.session.pytest_config.getoption("elsewhere"):
+        elif self.elsewhere:
             say("run", f"{run.id} may be trained elsewhere; nothing was trained here")
             say("next", f"tunegate export axolotl {run.id}")
             return 0
@@ -159,8 +166,8 @@ def _short(path: Path) -> str:
     return str(path.relative_to(here)) if here in path.parents else str(path)
 
 
-def _trainer(session: GateSession, name: str) -> Trainer:
-    trainers = session.extensions.trainers
+def _trainer(session: SessionContext, name: str) -> Trainer:
+    trainers = session.plugins.trainers
     if name not in trainers:
         valid = sorted(trainers)
         hint = nearest(name, valid)
@@ -168,14 +175,13 @@ def _trainer(session: GateSession, name: str) -> Trainer:
     return trainers[name]()
 
 
-def _resolved(session: GateSession, trainer: Trainer) -> Mapping[str, Any]:
+def _resolved(
+    session: SessionContext, trainer: Trainer, max_cost: float | None
+) -> Mapping[str, Any]:
+    """Return the trainer's table, resolved; `--max-cost` stands above what it says."""
+    said = session.config.train.get(trainer.name, {})
+    bound = {} if max_cost is None else {"max_cost": max_cost}
     try:
-        return trainer.resolve(_said(session, trainer.name), session.root)
+        return trainer.resolve({**said, **bound}, session.root)
     except ValueError as error:
         raise ConfigError(f"train.{trainer.name}: {error}") from None
-
-
-def _said(session: GateSession, name: str) -> dict[str, Any]:
-    """Return the trainer's table; `--max-cost` stands above what it says."""
-    most = session.pytest_config.getoption("max_cost")
-    return session.config.train.get(name, {}) | ({} if most is None else {"max_cost": most})

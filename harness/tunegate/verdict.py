@@ -12,7 +12,7 @@ from .gate import Gate
 from .inventory import Inventory, InventoryFailed
 
 if TYPE_CHECKING:
-    from .session import GateSession
+    from .context import SessionContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Verdict:
 
 
 def reach(
-    session: GateSession,
+    session: SessionContext,
     suite: Path,
     before: dict[str, str],
     exit_status: int,
@@ -40,17 +40,17 @@ def reach(
     """
     options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
     # Data outside the project, named on the command line, moves pytest's root, and with it all ids.
-    options += [f"--rootdir={session.pytest_config.rootpath}"]
+    options += [f"--rootdir={session.rootdir}"]
     try:
         listed = inventory.take(suite, session.root, options)
     except InventoryFailed as error:
         unlisted = Gate(f"the suite could not be listed: {error}")
-        troubled = gate.troubled(session.tally)
+        troubled = gate.troubled(session.results)
         return Verdict(unlisted if troubled.open else troubled)
-    decided = gate.judge(session.tally, listed, exit_status)
+    decided = gate.judge(session.results, listed, exit_status)
     digests = session.splits.digests()
     if decided.open and receipt.judged_files(suite, session.root) != before:
         decided = Gate("the suite or its configuration changed while it ran; run again")
     if decided.open:
-        decided = gate.same_bytes(session.tally, {**digests, "predictions": model}, needed)
+        decided = gate.same_bytes(session.results, {**digests, "predictions": model}, needed)
     return Verdict(decided, listed, digests)

@@ -6,11 +6,11 @@ agreeing with people, is advisory: the session shows what it says, and no gate h
 
 from tunegate import Predictions
 from tunegate.config import Limits
-from tunegate.jury import Jury
+from tunegate.judge_panel import JudgePanel
 from tunegate_checks.judge import grading, pairwise
 
 
-def test_judge(clean: Predictions, judge: Jury | None, limits: Limits) -> None:
+def test_judge(clean: Predictions, judge: JudgePanel | None, limits: Limits) -> None:
     """Share of replies that pass by the rubric."""
     if judge:
         judged = grading.score(clean, judge)
@@ -19,7 +19,7 @@ def test_judge(clean: Predictions, judge: Jury | None, limits: Limits) -> None:
 
 
 def test_judge_prefers_it(
-    clean: Predictions, baseline: Predictions, judge: Jury | None, limits: Limits
+    clean: Predictions, baseline: Predictions, judge: JudgePanel | None, limits: Limits
 ) -> None:
     """Replies that are better than the baseline's, whichever the judge reads first."""
     if judge:

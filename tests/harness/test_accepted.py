@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings
-from tunegate.accepted import HEAD, Entry, active, add, in_force, read
+from tunegate.acceptance import Entry, active, in_force
+from tunegate.accepted import HEAD, add, read
+from tunegate.checking import make_findings
 from tunegate.ledger import recording
 from tunegate.project import ConfigError
 
@@ -21,7 +23,7 @@ NEW = Finding(4, 5, "email", "r***@b.com", id="ba9876543210")
 
 
 def found(*items: Finding, name: str = "pii") -> Findings:
-    return Findings(name, items, split="train", n=10)
+    return make_findings(name, items, split="train", n=10)
 
 
 texts = st.text(min_size=1).filter(str.strip)
@@ -136,6 +138,15 @@ def test_what_was_in_force_before_is_in_force_again() -> None:
         assert not found(KNOWN)
     assert not active()
     assert [len(made) for made in (outer, inner)] == [1, 1]
+
+
+def test_findings_made_by_hand_are_what_they_are_given() -> None:
+    with in_force({ID: ENTRY}) as made:
+        one = Findings("pii", [NEW, KNOWN])
+        other = Findings("pii", [NEW], accepted=[KNOWN])
+    assert (list(one), one.accepted) == ([KNOWN, NEW], ())
+    assert (list(other), other.accepted) == ([NEW], (KNOWN,))
+    assert made == []
 
 
 def test_in_a_notebook_nothing_is_accepted() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding, Findings, check
-from tunegate.accepted import in_force
+from tunegate.acceptance import in_force
 from tunegate.dataset import Example
 from tunegate.identity import content
 from tunegate_checks.data import balance, consistency, duplicates, format, labels, leakage, pii

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,18 +33,21 @@ KNOW_PYTEST = {
 }
 
 
-def statements(node: ast.AST, *, deep: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+def statements(
+    node: ast.AST, *, deep: bool, annotations: bool = False
+) -> Iterator[ast.Import | ast.ImportFrom]:
     """Yield the imports of a file, those inside functions too when `deep`.
 
-    What stands under `if TYPE_CHECKING` is never imported.
+    What stands under `if TYPE_CHECKING` is never imported: it is left out without `annotations`.
     """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
         elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
+            if annotations:
+                yield from statements(child, deep=deep, annotations=True)
         elif deep or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from statements(child, deep=deep)
+            yield from statements(child, deep=deep, annotations=annotations)
 
 
 def packages(path: Path, *, deep: bool) -> set[str]:
@@ -57,10 +61,11 @@ def packages(path: Path, *, deep: bool) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def neighbours(path: Path) -> set[Path]:
-    """Return the files of its own package that a file imports at its top."""
+def neighbours(path: Path, *, deep: bool = False, annotations: bool = False) -> set[Path]:
+    """Return the files of its own package that a file imports: at its top, or anywhere."""
     found: set[Path] = set()
-    for node in statements(ast.parse(path.read_text("utf-8")), deep=False):
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in statements(tree, deep=deep, annotations=annotations):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             places = [base, *(base / alias.name for alias in node.names)]
@@ -101,6 +106,28 @@ def test_what_is_heavy_stays_inside_functions() -> None:
 def test_the_core_knows_no_check_and_no_trainer() -> None:
     outside = {"tunegate_checks", *PLUGINS, "torch", "transformers", "peft"}
     assert [p.name for p in CORE if packages(p, deep=True) & outside] == []
+
+
+def test_the_core_has_no_import_circle() -> None:
+    files = {path: neighbours(path, deep=True) for path in CORE}
+    graphlib.TopologicalSorter(files).prepare()  # raises CycleError, which names the circle
+
+
+BY_ANNOTATIONS = [  # circles between files that know each other's types
+    {"findings.py", "score.py"},
+    {"dataset.py", "preferences.py", "reader.py", "shapes.py", "tables.py"},
+    {"_kernel.py", "_near.py"},
+    {"budget.py", "protocols.py"},
+]
+
+
+def test_few_files_know_each_others_types() -> None:
+    known = {p: next((c for c in BY_ANNOTATIONS if p.name in c), set[str]()) for p in CORE}
+    files = {
+        path: {n for n in neighbours(path, deep=True, annotations=True) if n.name not in circle}
+        for path, circle in known.items()
+    }
+    graphlib.TopologicalSorter(files).prepare()
 
 
 def test_few_files_know_pytest() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate.answers import Answers
-from tunegate.config import load
-from tunegate.jury import forget
+from tunegate.answers import Answers, forget_judges
+from tunegate.budget import Budget
+from tunegate.config import Judge, load
+from tunegate.jury import open_judges
 from tunegate.project import ConfigError
 from tunegate.protocols import Answer, Request
 from tunegate.state import State
@@ -209,15 +212,41 @@ def test_a_judge_that_is_not_there_is_an_error_of_its_answers(judging: Project) 
     assert told in " ".join(result.out.split())
 
 
+class Echo:
+    """A model that answers with what follows its scheme."""
+
+    digest = "e" * 64
+
+    def __init__(self, rest: str, root: Path) -> None:
+        self.name = rest
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        for request in requests:
+            yield Answer(request.row, self.name)
+
+
+def test_judges_are_opened_without_a_session(tmp_path: Path) -> None:
+    state, settings = State(tmp_path), Judge(models=("echo:yes",), rubric="rubric.toml")
+    opened = (tmp_path, {"echo": Echo}, Budget(), state, lambda what: nullcontext(lambda *_: None))
+    assert open_judges(Judge(), *opened) is None
+    panel = open_judges(settings, *opened)
+    assert panel is not None
+    assert panel.rubric == tmp_path / "rubric.toml"
+    (judge,) = panel.judges
+    answers = judge.ask([Request(3, [{"role": "user", "content": "?"}])])
+    assert {row: answer.text for row, answer in answers.items()} == {3: "yes"}
+    assert forget_judges(state) == 1  # it is on record that this judge was asked
+
+
 def test_what_judges_answered_can_be_forgotten(tmp_path: Path) -> None:
     state, request = State(tmp_path), Request(0, [{"role": "user", "content": "?"}])
     answers = Answers(state.path("answers.sqlite"))
     for model in ("judge", "candidate"):
         answers.put(model, request, Answer(0, f"what the {model} said"))
     answers.close()
-    assert forget(state) == 0
+    assert forget_judges(state) == 0
     state.path("judge", "asked-judge").touch()
-    assert forget(state) == 1
+    assert forget_judges(state) == 1
     left = b"".join(p.read_bytes() for p in state.folder.rglob("*") if p.is_file())
     assert b"the judge said" not in left
     assert b"the candidate said" in left

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tunegate.jury import Juror, Jury
+from tunegate.judge_panel import Judge, JudgePanel
 from tunegate.protocols import Answer, Request
 
 from . import prompt
@@ -27,34 +27,36 @@ class Ballot(Generic[T]):
     error: str = ""
 
 
-def ballots(questions: Sequence[Messages], read: Read[T], jury: Jury) -> list[list[Ballot[T]]]:
+def ballots(
+    questions: Sequence[Messages], read: Read[T], panel: JudgePanel
+) -> list[list[Ballot[T]]]:
     """Return the ballots on each question: one for each judge and repetition."""
     heard = [
-        _heard(juror, questions, repetition, read)
-        for juror in jury.jurors
-        for repetition in range(jury.repetitions)
+        _heard(judge, questions, repetition, read)
+        for judge in panel.judges
+        for repetition in range(panel.repetitions)
     ]
     return [list(on_one) for on_one in zip(*heard, strict=True)]
 
 
 def _heard(
-    juror: Juror, questions: Sequence[Messages], repetition: int, read: Read[T]
+    judge: Judge, questions: Sequence[Messages], repetition: int, read: Read[T]
 ) -> list[Ballot[T]]:
-    answers = _ask(juror, dict(enumerate(questions)), repetition)
+    answers = _ask(judge, dict(enumerate(questions)), repetition)
     found = {row: _ballot(answer, read) for row, answer in answers.items()}
     repairs = {
         row: prompt.again(questions[row], answers[row].text, ballot)
         for row, ballot in found.items()
         if isinstance(ballot, str)
     }
-    for row, answer in _ask(juror, repairs, repetition).items():
+    for row, answer in _ask(judge, repairs, repetition).items():
         found[row] = _ballot(answer, read)
     return [_final(found[row]) for row in range(len(questions))]
 
 
-def _ask(juror: Juror, questions: dict[int, Messages], repetition: int) -> dict[int, Answer]:
+def _ask(judge: Judge, questions: dict[int, Messages], repetition: int) -> dict[int, Answer]:
     requests = [Request(row, messages, repetition) for row, messages in questions.items()]
-    answers = juror.ask(requests) if requests else {}
+    answers = judge.ask(requests) if requests else {}
     silent = "the judge gave no answer"
     return {row: answers.get(row, Answer(row, error=silent)) for row in questions}
 

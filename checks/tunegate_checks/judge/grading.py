@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunegate.findings import Finding, Findings
-from tunegate.jury import Jury
+from tunegate.judge_panel import JudgePanel
 from tunegate.predictions import Prediction, Predictions
 from tunegate.score import Score, proportion, shown
 
@@ -32,7 +32,7 @@ class Grade:
     voted: tuple[bool, ...] = ()
 
 
-def score(predictions: Predictions, judge: Jury, rubric: Rubric | None = None) -> Judged:
+def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> Judged:
     """Return the share of replies that pass by the rubric, with Wilson's 95 % interval.
 
     `rubric` is that of the configuration unless another is given. A reply without a verdict (no
@@ -54,7 +54,7 @@ def score(predictions: Predictions, judge: Jury, rubric: Rubric | None = None) -
     return Judged.of(judged, standing)
 
 
-def mean(predictions: Predictions, judge: Jury, rubric: Rubric | None = None) -> Judged:
+def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> Judged:
     """Return the mean mark: of a scale the score, of criteria the share of weight that is met.
 
     An error counts as the worst mark in the value, as the best in `if_right`. Interval: see
@@ -83,7 +83,7 @@ def mean(predictions: Predictions, judge: Jury, rubric: Rubric | None = None) ->
     return Judged.of(judged, standing)
 
 
-def grade(items: Sequence[Item], rubric: Rubric, judge: Jury) -> list[Grade]:
+def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
     """Put every item to the judges and return what the majority makes of it."""
     questions = [prompt.single(item, rubric) for item in items]
     heard = ballots(questions, lambda text: verdicts.marks(text, rubric), judge)
@@ -99,7 +99,7 @@ def grade(items: Sequence[Item], rubric: Rubric, judge: Jury) -> list[Grade]:
     return found
 
 
-def measure(rubric: Rubric, judge: Jury) -> Standing:
+def measure(rubric: Rubric, judge: JudgePanel) -> Standing:
     """Return whether these judges agree with people by this rubric well enough to gate."""
     __tracebackhide__ = True
     read = standings.read(judge, rubric)
@@ -132,17 +132,17 @@ def _kappa(people: Sequence[Marks], judges: Sequence[Marks], rubric: Rubric) -> 
     return kappa(passed, good, (False, True))
 
 
-def signature(rubric: Rubric, judge: Jury, voted: Sequence[Sequence[object]]) -> str:
+def signature(rubric: Rubric, judge: JudgePanel, voted: Sequence[Sequence[object]]) -> str:
     """Return what the score means: judges with digests, rubric, prompt, ballots and agreement."""
-    names = ", ".join(f"{juror.name} {juror.digest[:8]}" for juror in judge.jurors)
-    asked, alike = len(judge.jurors) * judge.repetitions, votes.agreement(voted)
+    names = ", ".join(f"{one.name} {one.digest[:8]}" for one in judge.judges)
+    asked, alike = len(judge.judges) * judge.repetitions, votes.agreement(voted)
     said = "1 ballot" if asked == 1 else f"{asked} ballots"
     if not math.isnan(alike):
         said += f", {shown(alike, True)} alike"
     return f"{names}|rubric {rubric.digest[:8]}|prompt {prompt.version()[:8]}|{said}"
 
 
-def _by_row(predictions: Predictions, rubric: Rubric, judge: Jury) -> dict[int, Grade]:
+def _by_row(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> dict[int, Grade]:
     items = prompt.items(predictions)
     grades = dict(zip((i.row for i in items), grade(items, rubric, judge), strict=True))
     return {p.row: grades.get(p.row, Grade(None, error=p.error)) for p in predictions}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunegate.findings import Finding, Findings
-from tunegate.jury import Jury
+from tunegate.judge_panel import JudgePanel
 from tunegate.predictions import Prediction, Predictions
 from tunegate.score import Score, proportion, shown
 
@@ -41,7 +41,7 @@ class Comparison:
 
 
 def win_rate(
-    predictions: Predictions, other: Predictions, judge: Jury, rubric: Rubric | None = None
+    predictions: Predictions, other: Predictions, judge: JudgePanel, rubric: Rubric | None = None
 ) -> Judged:
     """Return the candidate's wins and half its ties, as a share of the rows both were asked.
 
@@ -82,7 +82,9 @@ def _told(stayed: Score) -> str:
     return f"swap consistency {shown(stayed, True)} of {stayed.n:,}" if stayed.n else "none asked"
 
 
-def compare(pairs: Sequence[tuple[Item, str]], rubric: Rubric, judge: Jury) -> list[Comparison]:
+def compare(
+    pairs: Sequence[tuple[Item, str]], rubric: Rubric, judge: JudgePanel
+) -> list[Comparison]:
     """Ask about each pair in both orders; alike answers are a tie at once."""
     differ = [i for i, (item, other) in enumerate(pairs) if item.answer != other]
     questions = [
@@ -107,7 +109,7 @@ def _verdict(one: Sequence[Ballot[str]], two: Sequence[Ballot[str]]) -> Comparis
     return Comparison(better, reason, error, sum(a == b for a, b in both), len(both), voted)
 
 
-def measure(rubric: Rubric, judge: Jury) -> Standing:
+def measure(rubric: Rubric, judge: JudgePanel) -> Standing:
     """Return whether these judges prefer what people prefer, by the labels with `better`."""
     __tracebackhide__ = True
     read = standings.read(judge, rubric)
@@ -126,7 +128,7 @@ def _against(human: str) -> str:
 
 
 def _compared(
-    pairs: Sequence[tuple[Prediction, Prediction]], rubric: Rubric, judge: Jury
+    pairs: Sequence[tuple[Prediction, Prediction]], rubric: Rubric, judge: JudgePanel
 ) -> list[Comparison]:
     """Compare what both answered; where one did not, that is the error."""
     asked = [i for i, (ours, theirs) in enumerate(pairs) if not (ours.error or theirs.error)]

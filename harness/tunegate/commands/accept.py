@@ -13,7 +13,7 @@ from ..project import ConfigError, here, nearest
 from ..reason import stated
 
 if TYPE_CHECKING:
-    from ..accepted import Entry
+    from ..acceptance import Entry
 
 SHOWN = "`pytest suites/data -v` shows what there is, with ids"
 
@@ -39,6 +39,7 @@ def _accept(root: Path, ids: list[str], why: str) -> list[str]:
     from filelock import FileLock
 
     from .. import accepted
+    from ..acceptance import Entry
     from ..registry import who
     from ..seen import recall
     from ..state import State
@@ -50,7 +51,7 @@ def _accept(root: Path, ids: list[str], why: str) -> list[str]:
     with FileLock(state.path("accepted.lock")):
         known = accepted.read(root)
         found = [_found(id_, seen.found) for id_ in ids if id_ not in known]
-        new = [accepted.Entry(**one, why=why, who=by, when=today) for one in found]
+        new = [Entry(**one, why=why, who=by, when=today) for one in found]
         if new:
             accepted.add(root, new)
     lines = [f"was accepted before: {_line(known[i])}" for i in ids if i in known]

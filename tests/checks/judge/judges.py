@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tunegate.jury import Juror, Jury
+from tunegate import judge_panel
+from tunegate.judge_panel import JudgePanel
 from tunegate.predictions import Prediction, Predictions
 from tunegate.protocols import Answer, Request
 from tunegate_checks.judge import fence
@@ -28,19 +29,19 @@ SCALE = Rubric(
 )  # fmt: skip
 
 
-def jury(*judges: Judge, asked: list[Request] | None = None, **limits: Any) -> Jury:
+def jury(*functions: Judge, asked: list[Request] | None = None, **limits: Any) -> JudgePanel:
     """Return a jury of functions; an exception is an answer that could not be had."""
-    jurors = [_juror(judge, i, asked) for i, judge in enumerate(judges)]
-    return Jury(jurors, Path("rubric.toml"), **limits)
+    judges = [_opened(judge, i, asked) for i, judge in enumerate(functions)]
+    return JudgePanel(judges, Path("rubric.toml"), **limits)
 
 
-def _juror(judge: Judge, number: int, asked: list[Request] | None) -> Juror:
+def _opened(judge: Judge, number: int, asked: list[Request] | None) -> judge_panel.Judge:
     def ask(requests: Sequence[Request]) -> dict[int, Answer]:
         if asked is not None:
             asked.extend(requests)
         return {r.row: _answer(judge, r) for r in requests}
 
-    return Juror(f"judge{number}", f"{number}" * 64, ask)
+    return judge_panel.Judge(f"judge{number}", f"{number}" * 64, ask)
 
 
 def _answer(judge: Judge, request: Request) -> Answer:

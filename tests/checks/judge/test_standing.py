@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from judges import SCALE, YES_NO, by_rule, first, jury, longer, warmth
 
-from tunegate.jury import Jury
+from tunegate.judge_panel import JudgePanel
 from tunegate_checks.judge import grading, pairwise
 from tunegate_checks.judge.judged import Standing
 from tunegate_checks.judge.rubric import Rubric
@@ -33,7 +33,7 @@ def people(path: Path, n: int = 40, wrong: int = 0) -> Path:
     return write(path, rows)
 
 
-def standing(judge: Jury, rubric: Rubric = YES_NO) -> Standing:
+def standing(judge: JudgePanel, rubric: Rubric = YES_NO) -> Standing:
     return grading.measure(rubric, judge)
 
 
@@ -118,16 +118,16 @@ def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
     assert standing(jury(by_rule, labels=file)).why == "0 human labels for it, 30 are needed"
 
 
-def change_rubric(judge: Jury) -> tuple[Jury, Rubric]:
+def change_rubric(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
     return judge, YES_NO.model_copy(update={"instructions": "Judge it well."})
 
 
-def change_judge(judge: Jury) -> tuple[Jury, Rubric]:
-    again = jury(by_rule, by_rule, labels=judge.labels, memory=judge.memory)
+def change_judge(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
+    again = jury(by_rule, by_rule, labels=judge.labels, calibration_dir=judge.calibration_dir)
     return again, YES_NO
 
 
-def change_labels(judge: Jury) -> tuple[Jury, Rubric]:
+def change_labels(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
     assert judge.labels
     people(judge.labels, wrong=1)
     return judge, YES_NO
@@ -135,7 +135,7 @@ def change_labels(judge: Jury) -> tuple[Jury, Rubric]:
 
 @pytest.mark.parametrize("change", [change_rubric, change_judge, change_labels])
 def test_stale_when_something_changed(change: Any, tmp_path: Path) -> None:
-    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), memory=tmp_path / "memory")
+    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory")
     before = standing(judge)
     assert standing(judge) == before
     assert before.stale == ""
@@ -147,14 +147,14 @@ def test_stale_when_something_changed(change: Any, tmp_path: Path) -> None:
 
 
 def test_stale_when_the_prompt_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), memory=tmp_path / "memory")
+    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory")
     standing(judge)
     monkeypatch.setattr("tunegate_checks.judge.prompt.DATA", "It is data.")
     assert "prompt changed" in standing(judge).stale
 
 
 def test_a_note_that_nobody_can_read_is_written_anew(tmp_path: Path) -> None:
-    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), memory=tmp_path)
+    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path)
     assert standing(judge).earned
     (note,) = tmp_path.glob("grading-*.json")
     told = json.loads(note.read_text("utf-8"))

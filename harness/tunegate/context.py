@@ -1,0 +1,90 @@
+"""What one pytest session of a project knows and has opened, without a hook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from .budget import Budget
+from .seen import Seen
+from .splits import Splits
+from .state import State
+from .tally import Tally
+
+if TYPE_CHECKING:
+    import pytest
+
+    from .acceptance import Entry
+    from .config import Config
+    from .extensions import Extensions
+    from .models import Candidate
+    from .predict import Progress
+    from .roles import SessionModels
+
+USUAL_ALIAS = "production"  # whose model is the incumbent, where --promote names no other
+
+
+class Say(Protocol):
+    """Prints one line of what tunegate decided, with a label before it."""
+
+    def __call__(self, label: str, text: str, good: bool | None = None) -> None: ...
+
+
+class SessionContext:
+    """What a session knows: given by pytest's hooks, read by fixtures and gates.
+
+    `rootdir` is pytest's, which node ids are relative to. `splits`, `suite`, `candidate`, `alias`
+    and `budget` say what the command line chose. `results` is what became of the tests, `accepted`
+    the accepted findings by id, `seen` what the data suite found. What costs time (the validated
+    configuration, plugins, models) is made when it is first asked for.
+    """
+
+    def __init__(
+        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager, say: Say
+    ) -> None:
+        self.root, self.rootdir, self.state = root, rootdir, State(root)
+        self.plugin_manager, self.say = plugin_manager, say
+        self.splits = Splits({})
+        self.suite: Path | None = None
+        self.candidate: Candidate | None = None
+        self.alias, self.budget = USUAL_ALIAS, Budget()
+        self.results = Tally()
+        self.accepted: dict[str, Entry] = {}
+        self.seen = Seen()
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, validated; raises ConfigError."""
+        from .config import load
+
+        return load(self.root)
+
+    @cached_property
+    def plugins(self) -> Extensions:
+        """The trainers and models that are installed or that a conftest registers."""
+        from .extensions import gather
+
+        return gather(self.plugin_manager)
+
+    @cached_property
+    def models(self) -> SessionModels:
+        """The models of the session, by role; raises ConfigError."""
+        from .roles import SessionModels
+
+        return SessionModels(
+            self.root, self.config, self.candidate, self.alias,
+            self.plugins.openers, self.budget, self.state, self.progress,
+        )  # fmt: skip
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Show a bar with what was spent, where pytest captures what is printed too."""
+        from . import console
+
+        capture = self.plugin_manager.get_plugin("capturemanager")
+        uncaptured = capture.global_and_fixture_disabled() if capture else nullcontext()
+        with uncaptured, console.bar(what, lambda: self.budget.spent) as progress:
+            yield progress
