@@ -104,3 +104,12 @@ def test_findings_name_rows_wherever_they_stand_in_a_part_of_a_split() -> None:
     part = Dataset(whole[1:], split="test")
     found = leakage.find(made(*TRAIN, long), part)
     assert [(f.row, f.line, f.kind) for f in found] == [(1, 2, "exact"), (2, 3, "overlap")]
+
+
+def test_white_space_hides_nothing() -> None:
+    """However short the prompt: for such a row a promotion would be refused."""
+    train = made("a b", "Where is my card?", "a  b")
+    test = made("A\n\n\n\nb", "Where\nis  my card?", "ab", split="test")
+    found = leakage.find(train, test)
+    assert [(f.row, f.kind) for f in found] == [(0, "exact"), (1, "near")]
+    assert found[0].evidence == "train line 1, 1.00, 1 more: “A b”"
