@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from . import sealed
 from .dataset import Dataset
-from .files import write_whole
+from .files import age, now, write_whole
 from .project import ConfigError
 from .protocols import Plan, Trained
 from .sealed import SealBroken, digest_of
@@ -61,7 +62,7 @@ class Run:
 
         `digests` are those of the checkpoints, by name.
         """
-        record = {**asdict(trained), "run": self.id, "baseline": baseline}
+        record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": now()}
         kept = {n: {"model": m, "digest": digests[n]} for n, m in trained.checkpoints.items()}
         record["checkpoints"] = kept
         record["receipt"] = digest_of(self.receipt)
@@ -102,6 +103,21 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What came of it, `run.json`, its seal verified; raises SealBroken."""
         return sealed.read(self.folder / "run.json", secret_key(self.state))
+
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """A key that sorts finished runs, the newest last; no seal is verified for it.
+
+        A run is as old as `made` of its `run.json` says. One from before there was `made`: as when
+        it was brought in from elsewhere, else as its receipt says, else as the file is.
+        """
+        path = self.folder / "run.json"
+        record = _as_it_stands(path)
+        if "made" in record:
+            return age(path, record["made"])
+        figures = record.get("figures")
+        brought = figures.get("imported") if isinstance(figures, dict) else None
+        return age(path, brought, _as_it_stands(self.folder / "receipt.json").get("made"))
 
     @property
     def curves(self) -> list[dict[str, float]]:
@@ -188,8 +204,8 @@ def find(state: State, name: str) -> Run:
 
     Raises RunUnknown naming the runs there are.
     """
-    finished = sorted(state.runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime_ns)
-    names = [path.parent.name for path in finished]
+    names = sorted(path.parent.name for path in state.runs.glob("*/run.json"))
+    names.sort(key=lambda n: Run(state, n).age)
     if name == "latest" and names:
         return Run(state, names[-1])
     matches = [n for n in names if name and n.startswith(name)]
@@ -198,6 +214,15 @@ def find(state: State, name: str) -> Run:
     what = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
     there = ", ".join(names) if names else "none yet; train one with --train-with"
     raise RunUnknown(f"{what}; finished runs: {there}")
+
+
+def _as_it_stands(path: Path) -> dict[str, Any]:
+    """Return what a file holds, unverified; nothing where it cannot be read."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def begun(state: State, name: str) -> Run:
