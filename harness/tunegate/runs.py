@@ -51,7 +51,9 @@ class Run:
     def begin(self, plan: Plan, plugins: list[Path]) -> None:
         """Write down what is going to be done, before it is: `intent.json` and `config.json`."""
         self.state.path("runs", self.id, "intent.json")
-        intent = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(plan).items()}
+        told = asdict(plan)
+        del told["root"]  # whoever reads the plan back stands in a project, perhaps another copy
+        intent = {k: str(v) if isinstance(v, Path) else v for k, v in told.items()}
         self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
         self._write("config.json", dict(plan.config))
 
@@ -88,11 +90,11 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """The plan, as it was when the gate opened."""
+        """The plan, as it was when the gate opened, in the project that the run stands in now."""
         values = {k: v for k, v in self.intent.items() if k != "plugins"}
         for split in ("train", "validation", "test"):
             values[split] = Path(values[split]) if values[split] else None
-        return Plan(**values)
+        return Plan(**values, root=self.state.root)
 
     @property
     def word(self) -> str:

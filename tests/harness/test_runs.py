@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,8 @@ from typing import Any
 import pytest
 
 from tunegate import sealed
-from tunegate.protocols import Trained
-from tunegate.runs import Run, RunUnknown, find
+from tunegate.protocols import Plan, Trained
+from tunegate.runs import Run, RunUnknown, find, run_id
 from tunegate.state import State, secret_key
 
 NOON = datetime.fromisoformat("2026-01-02T12:00:00+00:00").timestamp()
@@ -73,3 +75,17 @@ def test_a_run_says_to_the_microsecond_when_it_was_finished(state: State) -> Non
     made = str(run.record["made"])
     assert made.endswith("+00:00")
     assert datetime.fromisoformat(made).isoformat(timespec="microseconds") == made
+
+
+def test_where_the_project_lies_is_no_part_of_a_run(tmp_path: Path) -> None:
+    state = State(tmp_path / "here")
+    state.root.mkdir()
+    kept = state.keep(b"{}")
+    plan = Plan("toy", kept, None, None, {}, "toy:base", "d", 0, {}, [], state.root)
+    assert run_id(replace(plan, root=tmp_path)) == run_id(plan)
+    run = Run(state, run_id(plan))
+    run.begin(plan, [])
+    assert "root" not in run.intent
+    assert run.plan == plan
+    shutil.copytree(state.root, tmp_path / "there")
+    assert Run(State(tmp_path / "there"), run.id).plan.root == tmp_path / "there"
