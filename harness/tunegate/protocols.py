@@ -66,6 +66,8 @@ class Trainer(Protocol):
     It may have `incidental`, the names of settings that change nothing in what is trained (prices,
     pauses): the same training with other values of these is the same run. And `neutral`, values at
     which settings change nothing: one that came later leaves the ids of older runs as they were.
+    And `tokenization(config) -> Recipe`, which says of resolved settings how their tokens are
+    counted; without it `recipe.usual` reads them. Its `tokenizer` may be a folder in the project.
     """
 
     name: str
