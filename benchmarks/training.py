@@ -63,7 +63,9 @@ def made(config: dict[str, Any], train: Path, validation: Path | None) -> Case:
     """Return a training on these files."""
     resolved = QLoRA().resolve(config, ROOT)
     s = settle(Settings, resolved)
-    plan = Plan("qlora", train, validation, None, resolved, f"folder:{s.base}", "", s.seed)
+    plan = Plan(
+        "qlora", train, validation, None, resolved, f"folder:{s.base}", "", s.seed, root=ROOT
+    )
     return Case(plan, s, material.read(plan, s, Path(s.base)))
 
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def pytest(*args: str) -> float:
 
 def scorecard(run: Run) -> dict[str, Any]:
     """Return the newest scorecard of a run."""
-    cards = sorted((run.folder / "scorecards").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
-    card: dict[str, Any] = json.loads(cards[-1].read_text("utf-8"))
-    return card
+    paths = (run.folder / "scorecards").glob("*.json")
+    cards: list[dict[str, Any]] = [json.loads(path.read_bytes()) for path in paths]
+    return max(cards, key=lambda card: datetime.fromisoformat(card["made"]))
 
 
 def compared() -> list[str]:

@@ -44,8 +44,8 @@ class Findings(Sequence[Finding]):
     """The findings of one check over one dataset.
 
     Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists:
-    `@check` sets it apart while the data suite runs. Neither counts. `named` is false where `@check`
-    made up the name from the check's file and function.
+    `@check` sets it apart while the data suite runs. Neither counts. `named` is false where the
+    name was made of the check's file and function.
     """
 
     def __init__(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from . import exits, extraction, promotion, receipt, scorecard
-from .files import write_whole
+from .files import now, write_whole
 from .project import ConfigError
 from .promotion import Refused
 from .registry import Registry, RegistryBroken
@@ -70,7 +69,7 @@ class Judging:
             "incumbent": _summary(session, "incumbent"),
             "limits": session.config.limits.model_dump(),
             "versions": receipt.versions("torch", "transformers"),
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "made": now(),
         }
 
     def _keep(self, card: dict[str, Any]) -> str:

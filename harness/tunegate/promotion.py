@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import baseline
 from .dataset import Dataset
 from .models import Candidate
+from .prompts import standing
 from .runs import Run
 from .sealed import SealBroken
 from .state import State
@@ -43,8 +44,8 @@ def _unseen(test: Dataset, run: Run) -> None:
     for split in ("train", "validation"):
         if getattr(run.plan, split) is None:
             continue
-        seen = _places(run.data(split))
-        hits = [(e.line, seen[_norm(e.prompt)]) for e in test if _norm(e.prompt) in seen]
+        seen = run.data(split)
+        hits = [(test[i].line, seen[places[0]].line) for i, places in standing(test, seen).items()]
         if hits:
             lines = ", ".join(f"{line} ({split} line {other})" for line, other in hits[:3])
             more = " ..." if len(hits) > 3 else ""
@@ -52,14 +53,6 @@ def _unseen(test: Dataset, run: Run) -> None:
                 f"{len(hits)} test examples stand in what the model was trained on: "
                 f"test line {lines}{more}"
             )
-
-
-def _places(dataset: Iterable[Any]) -> dict[str, int]:
-    return {_norm(e.prompt): e.line for e in dataset}
-
-
-def _norm(prompt: str) -> str:
-    return " ".join(prompt.casefold().split())
 
 
 def facts(

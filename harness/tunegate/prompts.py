@@ -90,6 +90,25 @@ def calls(example: Example) -> str:
     return json.dumps(made, sort_keys=True) if made else ""
 
 
+def question(example: Example) -> tuple[str, str]:
+    """Return what two rows have in common that ask the same: of all places the one that says so.
+
+    The prompt, without case and white space, and the parts that are not text. A row without a
+    prompt asks by its pictures; one without these either by its reply. The system message does not
+    count.
+    """
+    shown = pictures(example)
+    asked = example.prompt if shown else _asked(example)
+    return " ".join(asked.casefold().split()), shown
+
+
+def standing(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:
+    """Return the places of the test rows that stand in training, each with those in `train`."""
+    there = places_by(train, question)
+    asked = ((i, there.get(question(example))) for i, example in enumerate(test))
+    return {i: places for i, places in asked if places}
+
+
 def places_by(examples: Iterable[Example], key: Callable[[Example], K]) -> dict[K, list[int]]:
     """Return the places of the examples, by a key."""
     places: dict[K, list[int]] = {}

@@ -24,7 +24,9 @@ class Plan:
 
     `train` and `validation` are paths of content-addressed snapshots: the bytes that passed.
     Read them with `columns`: `Dataset.read(plan.train, columns=plan.columns)`. `config` is the
-    trainer's section of the configuration, resolved, every default filled in.
+    trainer's section of the configuration, resolved, every default filled in. `root` is the folder
+    of the project, which relative paths in `config` start from: where it lies is no part of what
+    is trained, nor of the run id, and it is not kept in the run.
     """
 
     trainer: str
@@ -37,6 +39,7 @@ class Plan:
     seed: int
     columns: Mapping[str, str] = field(default_factory=dict)  # of CSV or Parquet; else empty
     incidental: Sequence[str] = ()  # keys of `config` that change nothing in what is trained
+    root: Path = field(default_factory=Path)  # the working directory where nobody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Trainer(Protocol):
     It may have `incidental`, the names of settings that change nothing in what is trained (prices,
     pauses): the same training with other values of these is the same run. And `neutral`, values at
     which settings change nothing: one that came later leaves the ids of older runs as they were.
+    And `tokenization(config) -> Recipe`, which says of resolved settings how their tokens are
+    counted; without it `recipe.usual` reads them. Its `tokenizer` may be a folder in the project.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The recipe: what is going to be trained, as far as counting tokens goes.
 
-It is that of the trainer: `base`, `max_length`, `epochs` and `on_overflow` of `[train.qlora]`, or
-`base`, `epochs` and `price_per_million` of `[train.openai]`. What `[tokens]` says goes before.
+The trainer says it (`Trainer.tokenization`); of one that does not, its settings do: `base`,
+`max_length`, `epochs`, `on_overflow`, `price_per_million`. What `[tokens]` says goes before.
 """
 
 from __future__ import annotations
@@ -15,17 +15,14 @@ if TYPE_CHECKING:
     from .config import Config
     from .protocols import Trainer
 
-# The longest example, in tokens, that OpenAI trains on: gpt-4o, gpt-4o-mini and gpt-4.1, by the
-# "Token limits" of its fine-tuning guide.
-OPENAI_LONGEST = 65_536
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What tokens are counted with, and what for.
 
-    `tokenizer` is a folder or a hub name, with a chat template, or `openai:MODEL`; "" where nobody
-    says, and `missing` says why. A row may have `max_length` tokens; `on_overflow` is what the
+    `tokenizer` is a folder or a hub name, with a chat template, or the name of a counter
+    (`openai:MODEL`), a trainer's folder from the project's root; "" where nobody says, and
+    `missing` says why. A row may have `max_length` tokens; `on_overflow` is what the
     trainer does with a longer one ("raise", "drop", "truncate"). `price_per_million` is in USD,
     for training tokens. `rejected` says that rejected replies are trained on too.
     """
@@ -43,7 +40,7 @@ def of_project(
     config: Config, root: Path, trainers: Mapping[str, type[Trainer]], chosen: str | None = None
 ) -> Recipe:
     """Return the recipe of the trainer that was chosen, else of the first that is configured."""
-    found = Recipe("", missing="no [train.qlora], [train.openai] or [tokens] in the configuration")
+    found = Recipe("", missing=_nobody(trainers))
     for name in [chosen] if chosen else config.train:
         found = _of_trainer(name, config.train.get(name, {}), root, trainers)
         if found.tokenizer:
@@ -54,24 +51,45 @@ def of_project(
     return replace(found, **said)
 
 
+def _nobody(trainers: Mapping[str, type[Trainer]]) -> str:
+    """Name what would have said it: the tables of trainers that say how they count."""
+    counting = (name for name, trainer in trainers.items() if hasattr(trainer, "tokenization"))
+    tables = ", ".join(f"[train.{name}]" for name in sorted(counting, reverse=True))
+    return f"no {f'{tables} or ' if tables else ''}[tokens] in the configuration"
+
+
 def _of_trainer(
     name: str, table: Mapping[str, Any], root: Path, trainers: Mapping[str, type[Trainer]]
 ) -> Recipe:
+    trainer = trainers[name]() if name in trainers else None
     try:
-        settings = {**table, **(trainers[name]().resolve(table, root) if name in trainers else {})}
+        settings = {**table, **(trainer.resolve(table, root) if trainer else {})}
     except ValueError as error:
         return Recipe("", missing=f"train.{name}: {error}")
-    base = str(settings.get("base", ""))
-    longest = OPENAI_LONGEST if name == "openai" else settings.get("max_length")
+    # A trainer need not have `tokenization`, and need not be installed for `tunegate` to count.
+    found: Recipe = getattr(trainer, "tokenization", usual)(settings)
+    if not found.tokenizer:
+        return replace(found, missing=f"train.{name} {found.missing}")
+    return replace(found, tokenizer=_place(found.tokenizer, root))
+
+
+def usual(settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a trainer that says none, by the settings that trainers often have."""
+    base, longest = str(settings.get("base", "")), settings.get("max_length")
     if not base or not isinstance(longest, int):
-        return Recipe("", missing=f"train.{name} names no base and max_length; [tokens] may")
-    spec = f"openai:{base.removeprefix('openai:')}" if name == "openai" else _place(base, root)
+        return Recipe("", missing="names no base and max_length; [tokens] may")
     epochs = settings.get("epochs")
-    epochs = epochs if isinstance(epochs, int) else 3  # OpenAI's may be "auto", most often 3
+    epochs = epochs if isinstance(epochs, int) else 3
     overflow, price = settings.get("on_overflow", "raise"), settings.get("price_per_million")
-    # DPO's loss reads the prompt with each of the two replies.
-    both = "dpo" in (settings.get("method"), settings.get("objective"))
-    return Recipe(spec, longest, epochs, overflow, price, rejected=both)
+    return Recipe(base, longest, epochs, overflow, price, rejected=on_pairs(settings))
+
+
+def on_pairs(settings: Mapping[str, Any]) -> bool:
+    """Tell from a trainer's settings whether it learns from pairs: preferred and rejected replies.
+
+    DPO's loss reads the prompt with each of the two.
+    """
+    return "dpo" in (settings.get("method"), settings.get("objective"))
 
 
 def _place(base: str, root: Path) -> str:

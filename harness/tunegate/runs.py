@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from . import sealed
 from .dataset import Dataset
-from .files import write_whole
+from .files import age, now, write_whole
 from .project import ConfigError
 from .protocols import Plan, Trained
 from .sealed import SealBroken, digest_of
@@ -50,7 +51,9 @@ class Run:
     def begin(self, plan: Plan, plugins: list[Path]) -> None:
         """Write down what is going to be done, before it is: `intent.json` and `config.json`."""
         self.state.path("runs", self.id, "intent.json")
-        intent = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(plan).items()}
+        told = asdict(plan)
+        del told["root"]  # whoever reads the plan back stands in a project, perhaps another copy
+        intent = {k: str(v) if isinstance(v, Path) else v for k, v in told.items()}
         self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
         self._write("config.json", dict(plan.config))
 
@@ -61,7 +64,7 @@ class Run:
 
         `digests` are those of the checkpoints, by name.
         """
-        record = {**asdict(trained), "run": self.id, "baseline": baseline}
+        record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": now()}
         kept = {n: {"model": m, "digest": digests[n]} for n, m in trained.checkpoints.items()}
         record["checkpoints"] = kept
         record["receipt"] = digest_of(self.receipt)
@@ -87,11 +90,11 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """The plan, as it was when the gate opened."""
+        """The plan, as it was when the gate opened, in the project that the run stands in now."""
         values = {k: v for k, v in self.intent.items() if k != "plugins"}
         for split in ("train", "validation", "test"):
             values[split] = Path(values[split]) if values[split] else None
-        return Plan(**values)
+        return Plan(**values, root=self.state.root)
 
     @property
     def word(self) -> str:
@@ -102,6 +105,21 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What came of it, `run.json`, its seal verified; raises SealBroken."""
         return sealed.read(self.folder / "run.json", secret_key(self.state))
+
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """A key that sorts finished runs, the newest last; no seal is verified for it.
+
+        A run is as old as `made` of its `run.json` says. One from before there was `made`: as when
+        it was brought in from elsewhere, else as its receipt says, else as the file is.
+        """
+        path = self.folder / "run.json"
+        record = _as_it_stands(path)
+        if "made" in record:
+            return age(path, record["made"])
+        figures = record.get("figures")
+        brought = figures.get("imported") if isinstance(figures, dict) else None
+        return age(path, brought, _as_it_stands(self.folder / "receipt.json").get("made"))
 
     @property
     def curves(self) -> list[dict[str, float]]:
@@ -188,8 +206,8 @@ def find(state: State, name: str) -> Run:
 
     Raises RunUnknown naming the runs there are.
     """
-    finished = sorted(state.runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime_ns)
-    names = [path.parent.name for path in finished]
+    names = sorted(path.parent.name for path in state.runs.glob("*/run.json"))
+    names.sort(key=lambda n: Run(state, n).age)
     if name == "latest" and names:
         return Run(state, names[-1])
     matches = [n for n in names if name and n.startswith(name)]
@@ -198,6 +216,15 @@ def find(state: State, name: str) -> Run:
     what = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
     there = ", ".join(names) if names else "none yet; train one with --train-with"
     raise RunUnknown(f"{what}; finished runs: {there}")
+
+
+def _as_it_stands(path: Path) -> dict[str, Any]:
+    """Return what a file holds, unverified; nothing where it cannot be read."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def begun(state: State, name: str) -> Run:

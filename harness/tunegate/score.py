@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its lower bound
 
+Z95 = 1.959964  # standard deviations: two-sided 95 %
+
 
 class Unmeasurable(Exception):
     """A score could not be measured well enough to say whether it holds its limit."""
@@ -200,7 +202,7 @@ def shown_limit(limit: float, share: bool) -> str:
     return f"{limit * 100:.10g}%" if share else f"{limit:g}"
 
 
-def wilson(hits: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(hits: float, n: int, z: float = Z95) -> tuple[float, float]:
     """Return Wilson's score interval for a proportion; z = 1.96 gives 95 %, two-sided.
 
     Source: E. B. Wilson (1927), JASA 22:209-212. Unlike p ± z·se it stays inside [0, 1] and

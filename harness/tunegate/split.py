@@ -1,8 +1,9 @@
 """`tunegate split`: one file becomes train.jsonl, validation.jsonl and test.jsonl.
 
-Rows that are alike (`similar.groups` on what `prompts.compared` returns, or a shared passage) stay
-together, so that the test set holds nothing the training set has; every label is spread over the
-splits in proportion; the same file and seed give the same bytes.
+Rows that are alike (`similar.groups` on what `prompts.compared` returns, the same
+`prompts.question`, or a shared passage) stay together, so that the test set holds nothing the
+training set has; every label is spread over the splits in proportion; the same file and seed give
+the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .charset import check_charset
 from .columns import header, is_table
 from .dataset import SPLITS, Dataset, Example
 from .files import write_whole
-from .prompts import classes, compared, pictures, places_by
+from .prompts import classes, compared, pictures, places_by, question
 from .reader import pieces
 
 Labels = Sequence[str]
@@ -100,6 +101,7 @@ def alike(examples: Sequence[Example], similarity: float) -> list[list[int]]:
     for places in places_by(examples, pictures).values():
         found = similar.groups([texts[i] for i in places], similarity)
         linked += [[places[k] for k in group] for group in found]
+    linked += places_by(examples, question).values()  # what differs in white space alone
     # Twice the runs that leakage counts as boilerplate: in one split fewer rows hold them.
     most = 2 * passages.BOILERPLATE
     runs = passages.rows_by_run([e.prompt for e in examples]).values()

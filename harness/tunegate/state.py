@@ -18,6 +18,11 @@ class State:
         self.root = root
         self.folder = root / ".tunegate"
 
+    @classmethod
+    def above(cls, run: Path) -> State:
+        """Return the state tree that a run's folder lies in: the other way of `runs`."""
+        return cls(run.parents[2])
+
     def ready(self) -> State:
         """Make the folder where it is missing, mode 0700."""
         self.folder.mkdir(mode=0o700, exist_ok=True)

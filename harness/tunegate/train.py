@@ -1,7 +1,11 @@
-"""`python -m tunegate.train RUN`: one training, in a process of its own, behind an open gate."""
+"""`python -m tunegate.train RUN`: one training, in a process of its own, behind an open gate.
+
+RUN is the run's folder. `--root` is the project's: without it, that of the state tree above RUN.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -24,9 +28,9 @@ from .sealed import SealBroken
 from .state import State
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, root: Path | None = None) -> int:
     """Train the run of this folder unless it is finished; returns the process's exit code."""
-    run = Run(State(folder.parents[2]), folder.name)
+    run = Run(State(root) if root else State.above(folder), folder.name)
     try:
         with FileLock(folder / "run.lock", timeout=0):
             if not run.finished:
@@ -88,13 +92,20 @@ def _located(trained: Trained, run: Run) -> Trained:
     scheme, _, rest = trained.model.partition(":")
     if scheme != "folder" or not (run.folder / rest).is_dir():
         return trained
-    inside = (run.folder / rest).resolve().relative_to(run.state.root.resolve())
-    return replace(trained, model=f"folder:{inside.as_posix()}")
+    place, root = run.folder / rest, run.state.root
+    if not place.is_relative_to(root):  # else it stays as it is: a state tree can be a link
+        place, root = place.resolve(), root.resolve()
+    return replace(trained, model=f"folder:{place.relative_to(root).as_posix()}")
 
 
 if __name__ == "__main__":
-    if "--attended" in sys.argv[2:]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--attended", action="store_true")
+    options = parser.parse_args()
+    if options.attended:
         # Not SIGINT: a shell lets what it runs in the background ignore that.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         attended.watch(partial(os.kill, os.getpid(), signal.SIGTERM))
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(main(options.run.absolute(), options.root))

@@ -93,6 +93,7 @@ class Training:
             seed=int(self.config["seed"]),
             columns=self.session.splits.columns,
             incidental=self._incidental(),
+            root=root,
         )
 
     def _incidental(self) -> list[str]:
@@ -150,7 +151,8 @@ def child(run: Run) -> int:
     It ends when the pipe from us does: also where we are killed.
     """
     sys.stdout.flush()
-    command = [sys.executable, "-m", "tunegate.train", str(run.folder), ATTENDED]
+    told = [str(run.folder), "--root", str(run.state.root), ATTENDED]
+    command = [sys.executable, "-m", "tunegate.train", *told]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         while True:
             try:

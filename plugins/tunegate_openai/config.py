@@ -24,6 +24,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 INCIDENTAL = ("key_env", "key_header", "price_per_million", "max_cost", "longest_poll")
 
 
+# The longest example, in tokens, that OpenAI trains on: gpt-4o, gpt-4o-mini and gpt-4.1, by the
+# "Token limits" of its fine-tuning guide.
+LONGEST = 65_536
+
+# What the provider most often takes where the number of epochs is left to it.
+USUAL_EPOCHS = 3
+
+
 class Settings(BaseModel):
     """What `[train.openai]` takes. "auto" leaves the choice to the provider."""
 

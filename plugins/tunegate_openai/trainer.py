@@ -9,11 +9,12 @@ from typing import Any
 
 from tunegate import Dataset
 from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
+from tunegate.recipe import Recipe
 from tunegate.sealed import digest_of
 from tunegate.settings import settle
 
 from . import extra
-from .config import INCIDENTAL, Settings, with_preset
+from .config import INCIDENTAL, LONGEST, USUAL_EPOCHS, Settings, with_preset
 
 
 class OpenAITrainer:
@@ -33,6 +34,15 @@ class OpenAITrainer:
     def baseline(self, config: Mapping[str, Any]) -> str:
         """Return the model spec of the base, asked at the same provider."""
         return spec(str(config["base"]), settle(Settings, config))
+
+    def tokenization(self, config: Mapping[str, Any]) -> Recipe:
+        """Return how tokens are counted: by the name of the model, as the provider does."""
+        settings = settle(Settings, config)
+        epochs = USUAL_EPOCHS if settings.epochs == "auto" else settings.epochs
+        return Recipe(
+            f"openai:{settings.base.removeprefix('openai:')}", LONGEST, epochs,
+            price_per_million=settings.price_per_million, rejected=settings.method == "dpo",
+        )  # fmt: skip
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this job fail or cost too much; costs nothing."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tunegate.files import write_whole
+from tunegate.files import age, write_whole
 from tunegate.protocols import Plan
 from tunegate.render import score_line
 from tunegate.sealed import digest_of
@@ -102,9 +102,10 @@ def _read(run: Path, name: str) -> Table:
 
 def _scores(kind: str, model: str, run: Path) -> Iterator[str]:
     """Yield the scores of the newest scorecard that is about this very model."""
-    files = sorted((run / "scorecards").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
-    cards = [json.loads(path.read_bytes()) for path in files]
-    card = next((c for c in reversed(cards) if c["model_digest"] == model), None)
+    cards = {path: json.loads(path.read_bytes()) for path in (run / "scorecards").glob("*.json")}
+    own = [path for path, card in cards.items() if card["model_digest"] == model]
+    newest = max(own, key=lambda path: age(path, cards[path].get("made")), default=None)
+    card = cards[newest] if newest else None
     if card is None:
         which = f"run:{run.name}{'@merged' if kind == 'merged' else ''}"
         yield f"\n## Scores\n\nNever judged: `pytest suites/model --model {which}`."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +89,8 @@ def _record(run: Run, folder: Path, figures: dict[str, float]) -> None:
     made = {"model": spec, "digest": open_folder(str(folder), state.root).digest}
     record: dict[str, Any] = json.loads(json.dumps(run.record))
     record.setdefault("checkpoints", {})[NAME] = made
-    before = path.stat()
+    record.setdefault("made", run.age[0].isoformat(timespec="microseconds"))
     sealed.write(path, record, secret_key(state))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def _named(folder: Path, root: Path) -> str:

@@ -11,6 +11,7 @@ from tunegate.encode import Unfit
 from tunegate.preferences import rejected
 from tunegate.protocols import Plan, Problem
 from tunegate.settings import settle
+from tunegate.state import State
 from tunegate.template import Unrendered
 
 from . import base, company, fit, memory, pairs, rendering, shape, template
@@ -27,7 +28,7 @@ def problems(plan: Plan) -> list[Problem]:
     """Return what is wrong with a plan; empty where it can be trained."""
     try:
         settings = settle(Settings, plan.config)
-        folder = base.locate(settings.base, *plan.train.absolute().parents, Path.cwd())
+        folder = base.locate(settings.base, plan.root)
         chat = template.load(folder)
         datasets = _read(plan)
         found = list(preferences(datasets, settings))
@@ -97,7 +98,7 @@ def _model(plan: Plan, settings: Settings, folder: Path) -> Iterator[str]:
     if need > free:
         yield (
             f"checkpoints need {memory.gb(need)}, the disk has {memory.gb(free)} free: make room, "
-            f"or move {plan.train.parents[1]} to a larger one and leave a link"
+            f"or move {State(plan.root).folder} to a larger one and leave a link"
         )
 
 

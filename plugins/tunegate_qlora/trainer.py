@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
+from tunegate.recipe import Recipe
 from tunegate.settings import settle
 
 from . import base, extra, presets
@@ -49,6 +50,14 @@ class QLoRA:
         own = {k: v for k, v in settings.decoding.model_dump().items() if v != usual[k]}
         query = "&".join(f"{key}={value}" for key, value in own.items())
         return f"folder:{settings.base}{'?' if query else ''}{query}"
+
+    def tokenization(self, config: Mapping[str, Any]) -> Recipe:
+        """Return how tokens are counted: by the base's tokenizer and chat template."""
+        settings = settle(Settings, config)
+        return Recipe(
+            settings.base, settings.max_length, settings.epochs, settings.on_overflow,
+            rejected=settings.objective == "dpo",
+        )  # fmt: skip
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this training fail: nothing is loaded but the tokenizer."""

@@ -43,7 +43,7 @@ from .note import Note
 from .objective import Objective
 from .progress import Bar, say
 
-SPLITS = ("train", "validation", "test")  # what a plan names by paths
+PATHS = ("train", "validation", "test", "root")  # of a plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +77,12 @@ def run(plan: Plan, folder: Path) -> Trained:
 def prepared(plan: Plan, folder: Path) -> Job:
     """Return the job that a plan is; raise TrainingFailed or ValueError where its base is not."""
     settings = settle(Settings, plan.config)
-    return Job(plan, settings, _base(plan, settings, folder), folder)
+    return Job(plan, settings, _base(plan, settings), folder)
 
 
-def _base(plan: Plan, settings: Settings, folder: Path) -> Path:
-    """Return the base's folder, which must hold the very files that the gate was opened for.
-
-    A run knows no project root: it lies above its folder, or is the working directory.
-    """
-    root = base.locate(settings.base, *folder.absolute().parents, Path.cwd())
+def _base(plan: Plan, settings: Settings) -> Path:
+    """Return the base's folder, which must hold the very files that the gate was opened for."""
+    root = base.locate(settings.base, plan.root)
     if plan.base_digest and base.digest(root) != plan.base_digest:
         raise TrainingFailed(
             f"the base in {root} has changed since this run was planned: plan it again"

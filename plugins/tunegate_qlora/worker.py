@@ -53,7 +53,7 @@ def _work(order: dict[str, Any], place: Path) -> None:
     from .config import Settings
     from .failures import in_one_message
 
-    given = {k: v and Path(v) for k, v in order["plan"].items() if k in training.SPLITS}
+    given = {k: v and Path(v) for k, v in order["plan"].items() if k in training.PATHS}
     plan = Plan(**order["plan"] | given)
     settings = settle(Settings, plan.config)
     with in_one_message(settings):

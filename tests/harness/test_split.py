@@ -14,7 +14,7 @@ from tunegate import similar
 from tunegate.allotment import allot
 from tunegate.dataset import SPLITS, Dataset
 from tunegate.prompts import compared
-from tunegate.split import SplitError, split
+from tunegate.split import SplitError, alike, split
 from tunegate_checks.data import leakage
 
 LABELS = ("delivery", "billing", "bug", "other")
@@ -201,3 +201,11 @@ def test_groups_use_the_words_that_leakage_compares(tmp_path: Path) -> None:
     assert report.largest == 2
     texts = compared(Dataset.of(many))[0]
     assert len(similar.groups(texts, 0.85)) == report.groups
+
+
+def test_white_space_tears_no_two_rows_apart() -> None:
+    shown = {"type": "image_url", "image_url": {"url": "x.png"}}
+    pictures = [{"role": "user", "content": [shown]}, {"role": "assistant", "content": "a cat"}]
+    other = [pictures[0], {"role": "assistant", "content": "something else"}]
+    told = [row("a b", "x"), row("A\n\n\n\nb", "y"), {"messages": pictures}, {"messages": other}]
+    assert alike(Dataset.of(told), 0.85) == [[0, 1], [2, 3]]

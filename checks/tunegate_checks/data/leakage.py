@@ -9,7 +9,7 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
 from tunegate.identity import content
-from tunegate.prompts import compared, pictures, places_by
+from tunegate.prompts import compared, pictures, places_by, standing
 from tunegate.similar import Closest
 
 from .wording import difference, line
@@ -23,6 +23,8 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     prompt but for case), "near" (prompts that reach the `similarity`, 0..1: `tunegate.similar`,
     lower-cased), or "overlap" (texts of 50 words or more that share a run of 13; see
     `tunegate.passages`). Runs shared by the replies alone are hints: a desk says many things twice.
+    Whatever stands in training by `prompts.standing`, for which a promotion is refused, is found:
+    where white space keeps it from the `similarity`, as "exact".
     """
     told: set[int] = set()  # places in `test`
     for i, j, found, others in _closest(train, test, similarity):
@@ -38,6 +40,14 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
 
 
 def _closest(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
+    same = standing(test, train)
+    for closest in _near(train, test, similarity):
+        same.pop(closest.i, None)
+        yield closest
+    yield from (Closest(i, places[0], 1.0, len(places) - 1) for i, places in same.items())
+
+
+def _near(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
     trained, tested = compared(train, test)
     before = places_by(train, pictures)
     for shown, rows in places_by(test, pictures).items():

@@ -6,9 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-from tunegate.score import Score
-
-Z = 1.959964
+from tunegate.score import Z95, Score
 
 
 def kappa(
@@ -32,7 +30,7 @@ def kappa(
     p = [[joint[i, j] / n for j in steps] for i in steps]
     w = [[_weight(i, j, len(categories), quadratic) for j in steps] for i in steps]
     value, error = _estimate(p, w, n)
-    low, high = max(value - Z * error, -1.0), min(value + Z * error, 1.0)
+    low, high = max(value - Z95 * error, -1.0), min(value + Z95 * error, 1.0)
     agreed = sum(one == other for one, other in zip(people, judge, strict=True))
     kind = "quadratic weights" if quadratic else "unweighted"
     return Score(

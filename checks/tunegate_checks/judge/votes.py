@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from itertools import combinations
 
-from tunegate.score import wilson
+from tunegate.score import Z95, wilson
 
 from .ask import Ballot
 from .rubric import Marks, Rubric
@@ -63,5 +63,5 @@ def mean_bounds(total: float, n: int) -> tuple[float, float, float]:
     values vary by p (1 - p) at most, so that it is never too short. A bootstrap of 20 wins in 20
     would have no width at all.
     """
-    (low, high), (lower, _) = (wilson(total, n, z) for z in (1.959964, 1.644854))
+    (low, high), (lower, _) = (wilson(total, n, z) for z in (Z95, 1.644854))
     return max(low, 0.0), min(high, 1.0), max(lower, 0.0)  # rounding

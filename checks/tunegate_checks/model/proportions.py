@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-Z95 = 1.959964  # two-sided 95 %
+from tunegate.score import Z95
+
 Z90 = 1.644854  # one-sided 95 %
 
 

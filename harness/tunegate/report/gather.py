@@ -11,6 +11,7 @@ from typing import Any
 from .. import runs
 from ..config import Config, load
 from ..dataset import Dataset
+from ..files import age
 from ..predict import recall
 from ..predictions import Predictions
 from ..project import ConfigError
@@ -112,13 +113,9 @@ def _read(path: Path, needed: set[str]) -> Json:
 
 
 def _cards(run: Run) -> dict[Path, Json]:
-    """Return the scorecards by path, the newest last: a copy of the folder has other mtimes."""
+    """Return the scorecards by path, the newest last."""
     cards = {path: _read(path, CARD) for path in (run.folder / "scorecards").glob("*.json")}
-
-    def age(path: Path) -> tuple[str, int]:
-        return str(cards[path]["made"]), path.stat().st_mtime_ns
-
-    return {path: cards[path] for path in sorted(cards, key=age)}
+    return {path: cards[path] for path in sorted(cards, key=lambda p: age(p, cards[p]["made"]))}
 
 
 def _chosen(cards: dict[Path, Json], wanted: str, run: Run) -> Json | None:

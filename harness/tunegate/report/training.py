@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..recipe import on_pairs
 from .charts import Chart, curves
 from .gather import Found
 from .page import Training
@@ -27,7 +28,7 @@ def training(found: Found) -> Training:
         charts = ELSEWHERE if figures.get("word") else NO_CURVES
     about = f"Trained by {manner(plan)} on {named(str(plan.base), found.root)}, seed {plan.seed}."
     proved = f" Held against the export: {figures['proved']}." if figures.get("proved") else ""
-    per = "pair" if "dpo" in (plan.config.get("objective"), plan.config.get("method")) else "token"
+    per = "pair" if on_pairs(plan.config) else "token"
     return Training(about + proved, charts, per, _told(figures), pairs(numbers), pairs(settings))
 
 

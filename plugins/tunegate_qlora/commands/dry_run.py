@@ -81,6 +81,7 @@ def _configured(root: Path) -> Plan:
         base_digest="",
         seed=int(settings["seed"]),
         columns=config.data.columns,
+        root=root,
     )
 
 

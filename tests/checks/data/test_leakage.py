@@ -134,3 +134,12 @@ def test_the_case_of_a_training_prompt_is_not_part_of_an_id() -> None:
 
     assert ids("where is my card?") == ids("WHERE is my CARD?")
     assert ids("where is my card?") != ids("where is my card!")
+
+
+def test_white_space_hides_nothing() -> None:
+    """However short the prompt: for such a row a promotion would be refused."""
+    train = made("a b", "Where is my card?", "a  b")
+    test = made("A\n\n\n\nb", "Where\nis  my card?", "ab", split="test")
+    found = leakage.find(train, test)
+    assert [(f.row, f.kind) for f in found] == [(0, "exact"), (1, "near")]
+    assert found[0].evidence == "train line 1, 1.00, 1 more: “A b”"

@@ -52,12 +52,12 @@ def command(module: Any, *argv: str) -> Any:
 def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = (run.folder / "run.json").stat().st_mtime_ns
+    before = run.age[0]
     assert command(merge, run.id) == 0
     out = capsys.readouterr().out
     assert "good: within" in out
     assert out.endswith(f"next      pytest suites/model --model run:{run.id}@merged\n")
-    assert (run.folder / "run.json").stat().st_mtime_ns == before  # `latest` is what it was
+    assert Run(run.state, run.id).age[0] == before  # `latest` is what it was
     found = models.candidate(f"run:{run.id}@merged", run.state)
     merged = models.open_model(found.spec, run.state.root, {"folder": open_folder})
     assert merged.digest == found.digest

@@ -117,3 +117,13 @@ def test_a_missing_extra_is_one_line(plan: Planner, monkeypatch: pytest.MonkeyPa
 def test_a_plan_without_rows_is_named(plan: Planner, project: Path) -> None:
     write(project / ".tunegate/snapshots/train.jsonl", [])
     assert told(replace(plan(), validation=None)) == ["train: no rows"]
+
+
+def test_the_base_lies_where_the_project_does_and_not_above_the_data(
+    plan: Planner, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    snapshots = {s: write(elsewhere / f"{s}.jsonl", [ticket(0)]) for s in ("train", "validation")}
+    assert told(replace(plan(), **snapshots)) == []
+    (missing,) = told(replace(plan(), root=elsewhere))
+    assert missing.startswith(f"base = 'base': there is no folder {elsewhere / 'base'}")

@@ -112,4 +112,5 @@ def make_plan(project: Path, **settings: Any) -> Plan:
         base=config["base"],
         base_digest=QLoRA().base_digest(config, project),
         seed=config["seed"],
+        root=project,
     )
