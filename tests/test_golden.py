@@ -23,7 +23,7 @@ import tunegate_checks
 from tunegate import Dataset, Findings, Predictions
 from tunegate import baseline as baselines
 from tunegate import config as configuration
-from tunegate.accepted import in_force
+from tunegate.acceptance import in_force
 from tunegate.accepted import read as read_accepted
 from tunegate.answers import Answers
 from tunegate.extensions import load

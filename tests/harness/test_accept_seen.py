@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tunegate import Finding, Findings
-from tunegate.accepted import Entry, in_force
+from tunegate.acceptance import Entry, in_force
 from tunegate.seen import Seen, plain, recall
 from tunegate.state import State
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from tunegate.accepted import in_force
+from tunegate.acceptance import in_force
 from tunegate.dataset import Dataset
 from tunegate_checks.data import leakage
 
