@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunegate_checks.data.personal import spans
+from tunegate_checks.data.personal import personal_spans
 
 BRAZILIAN = Path(__file__).parents[1] / "tests/checks/data/brazilian_sentences.jsonl"
 KINDS = {
@@ -52,7 +52,7 @@ def _spans(rows: list[dict[str, Any]]) -> Iterator[Found]:
 
 def tunegate(text: str) -> list[Found]:
     """Find with tunegate's rules: all of them, whatever is compared."""
-    return [(s.kind, s.start, s.end) for s in spans(text)]
+    return [(s.kind, s.start, s.end) for s in personal_spans(text)]
 
 
 def presidio(model: str) -> list[tuple[str, Finder]]:

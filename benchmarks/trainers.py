@@ -16,17 +16,17 @@ from unittest.mock import patch
 
 from tunegate.protocols import Plan
 from tunegate_qlora.config import Settings
-from tunegate_qlora.quiet import undisturbed
+from tunegate_qlora.quiet import quiet_libraries
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-with undisturbed():  # bitsandbytes has much to say when it is imported
+with quiet_libraries():  # bitsandbytes has much to say when it is imported
     import torch
     import transformers
 
     from tunegate_qlora import loss, methods, pairs, training
-    from tunegate_qlora.batches import LengthGrouped, collator
-    from tunegate_qlora.loop import Loop
-    from tunegate_qlora.material import Material
+    from tunegate_qlora.batches import LengthGroupedSampler, make_collator
+    from tunegate_qlora.loop import LengthGroupedTrainer
+    from tunegate_qlora.material import TrainingData
 
 WARM = 3  # steps that are not counted
 GPU = torch.cuda.is_available()
@@ -56,7 +56,7 @@ class Case:
 
     plan: Plan
     settings: Settings
-    rows: Material
+    rows: TrainingData
 
     @property
     def steps(self) -> int:
@@ -106,9 +106,12 @@ class Result(transformers.TrainerCallback):
         self.loop = [end.since(self.started)]
         self.memory = torch.cuda.max_memory_allocated() if GPU else 0
         model = kwargs["model"]
-        collate = collator(case.rows.template.pad, narrow=loss.narrows(methods.bare(model)))
-        rows = pairs.rows(case.rows.validation or case.rows.train)
-        self.loss = loss.measure(model, rows, case.settings.batch, collate)
+        collate = make_collator(
+            case.rows.chat_template.pad_id,
+            narrow=loss.supports_logits_to_keep(methods.unwrap(model)),
+        )
+        rows = pairs.conversations_of(case.rows.validation or case.rows.train)
+        self.loss = loss.mean_loss(model, rows, case.settings.batch, collate)
         aside = now().since(end)
         self.opened = Time(self.opened.wall + aside.wall, self.opened.cpu + aside.cpu)
 
@@ -122,9 +125,13 @@ class Result(transformers.TrainerCallback):
 def ours(case: Case) -> Result:
     """Train as our trainer does it."""
     result = Result(case)
-    watched = patch.object(training, "Loop", lambda *a, **kw: result.watch(Loop(*a, **kw)))
+    watched = patch.object(
+        training,
+        "LengthGroupedTrainer",
+        lambda *a, **kw: result.watch(LengthGroupedTrainer(*a, **kw)),
+    )
     with tempfile.TemporaryDirectory() as folder, watched:
-        training.run(case.plan, Path(folder))
+        training.train_plan(case.plan, Path(folder))
     return result.close()
 
 
@@ -133,7 +140,7 @@ def fresh(case: Case) -> Any:
     if case.settings.threads:
         torch.set_num_threads(case.settings.threads)
     transformers.set_seed(case.settings.seed)
-    return methods.prepared(Path(case.settings.base), case.settings)
+    return methods.load_trainable(Path(case.settings.base), case.settings)
 
 
 def bare(case: Case) -> Result:
@@ -143,13 +150,13 @@ def bare(case: Case) -> Result:
     optimizer = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=0.0)
     warmup = round(settings.warmup * case.steps)
     schedule = transformers.get_scheduler(settings.schedule, optimizer, warmup, case.steps)
-    collate = result.counting(collator(rows.template.pad, narrow=True))
+    collate = result.counting(make_collator(rows.chat_template.pad_id, narrow=True))
     result.on_train_begin()
     model.train()
-    for batch in LengthGrouped(rows.train, settings.batch, settings.seed):
+    for batch in LengthGroupedSampler(rows.train, settings.batch, settings.seed):
         inputs = {k: v.to(model.device) for k, v in collate([rows.train[i] for i in batch]).items()}
         labels = inputs.pop("labels")
-        mean: Any = loss.per_token(model(**inputs), labels)
+        mean: Any = loss.loss_per_token(model(**inputs), labels)
         mean.backward()
         torch.nn.utils.clip_grad_norm_(weights, settings.clip)
         optimizer.step()
@@ -177,7 +184,7 @@ def in_order(kind: Any, case: Case) -> Any:
     """Return a kind of Trainer that is given our batches in our order."""
 
     def loader(self: Any) -> Any:
-        batches = LengthGrouped(case.rows.train, case.settings.batch, case.settings.seed)
+        batches = LengthGroupedSampler(case.rows.train, case.settings.batch, case.settings.seed)
         rows: Any = case.rows.train
         return self.accelerator.prepare(
             torch.utils.data.DataLoader(rows, batch_sampler=batches, collate_fn=self.data_collator)
@@ -195,8 +202,8 @@ def plain(case: Case) -> Result:
         )
         trainer = in_order(transformers.Trainer, case)(
             model=fresh(case), args=args, train_dataset=case.rows.train,
-            data_collator=collator(case.rows.template.pad, narrow=True),
-            compute_loss_func=loss.per_token,
+            data_collator=make_collator(case.rows.chat_template.pad_id, narrow=True),
+            compute_loss_func=loss.loss_per_token,
         )  # fmt: skip
         result.watch(trainer).train()
     return result.close()
@@ -213,10 +220,10 @@ def sft(case: Case, *, ordered: bool = False, **more: Any) -> Result:
         trainer = (in_order(trl.SFTTrainer, case) if ordered else trl.SFTTrainer)(
             model=fresh(case), args=args, train_dataset=sets[0],
             eval_dataset=sets[-1] if "eval_strategy" in more else None,
-            processing_class=case.rows.template.tokenizer,
+            processing_class=case.rows.chat_template.tokenizer,
         )  # fmt: skip
         if ordered:
-            trainer.data_collator = collator(case.rows.template.pad, narrow=False)
+            trainer.data_collator = make_collator(case.rows.chat_template.pad_id, narrow=False)
         result.watch(trainer).train()
         trainer.save_model(folder)
     return result.close()

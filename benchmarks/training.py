@@ -44,11 +44,11 @@ from typing import Any
 from trainers import GPU, Case, Result, bare, ours, plain, sft
 
 from tunegate.protocols import Plan
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import material
 from tunegate_qlora.config import Settings
-from tunegate_qlora.quiet import undisturbed
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.quiet import quiet_libraries
+from tunegate_qlora.trainer import QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ROOT / "examples" / "triage" / "base"
@@ -61,12 +61,12 @@ Ways = dict[str, Callable[[Case], Result]]
 
 def made(config: dict[str, Any], train: Path, validation: Path | None) -> Case:
     """Return a training on these files."""
-    resolved = QLoRA().resolve(config, ROOT)
-    s = settle(Settings, resolved)
+    resolved = QLoRATrainer().resolve(config, ROOT)
+    s = parse_settings(Settings, resolved)
     plan = Plan(
         "qlora", train, validation, None, resolved, f"folder:{s.base}", "", s.seed, root=ROOT
     )
-    return Case(plan, s, material.read(plan, s, Path(s.base)))
+    return Case(plan, s, material.load_training_data(plan, s, Path(s.base)))
 
 
 def recipe(epochs: int) -> Case:
@@ -94,7 +94,7 @@ def large(folder: Path, shape: dict[str, int] = LARGE) -> Path:
     hf: Any = transformers
     made = shutil.copytree(SMALL, folder / "large", ignore=lambda *_: ["model.safetensors"])
     config = hf.AutoConfig.from_pretrained(SMALL, **shape)
-    with undisturbed():
+    with quiet_libraries():
         hf.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(made)
     return Path(made)
 
@@ -105,7 +105,7 @@ def compete(ways: Ways, case: Case, rounds: int) -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = {name: [] for name in ways if name not in absent}
     for _ in range(rounds):
         for name in found:
-            with redirect_stdout(io.StringIO()), undisturbed():
+            with redirect_stdout(io.StringIO()), quiet_libraries():
                 found[name].append(ways[name](case))
     for name in absent:
         print(f"\n{name}: not measured: pip install trl==1.16.0")

@@ -23,21 +23,21 @@ import tunegate_checks
 from tunegate import Dataset, Findings, Predictions
 from tunegate import baseline as baselines
 from tunegate import config as configuration
-from tunegate.acceptance import in_force
-from tunegate.accepted import read as read_accepted
-from tunegate.answers import Answers
-from tunegate.extensions import load
-from tunegate.identity import content, together
-from tunegate.models import candidate, open_model
+from tunegate.acceptance import accepting
+from tunegate.accepted import read_accepted
+from tunegate.answers import AnswerCache
+from tunegate.extensions import load_files
+from tunegate.identity import row_fingerprint, rows_fingerprint
+from tunegate.models import open_model, resolve_candidate
 from tunegate.predictions import Prediction
-from tunegate.promotion import vet
+from tunegate.promotion import check_promotable
 from tunegate.protocols import Plan, Request, Trainer
-from tunegate.recipe import Recipe
-from tunegate.registry import Registry, standing
-from tunegate.runs import Run, find, run_id
-from tunegate.scorecard import digest as card_digest
-from tunegate.sealed import SealBroken, digest_of
-from tunegate.state import State
+from tunegate.recipe import TokenizationSpec
+from tunegate.registry import Registry, promotions_in_force
+from tunegate.runs import Run, find_finished, run_id
+from tunegate.scorecard import scorecard_digest as card_digest
+from tunegate.sealed import SealBroken, sha256_json
+from tunegate.state import StateDir
 from tunegate_checks.data import (
     balance,
     consistency,
@@ -56,7 +56,7 @@ from tunegate_checks.data import (
 )
 from tunegate_checks.judge import prompt, rubric
 from tunegate_checks.model import memory, overfitting
-from tunegate_checks.reviewing.sample import in_drawing_order, row_id
+from tunegate_checks.reviewing.sample import draw_order, row_id
 from tunegate_qlora import digests
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -141,14 +141,14 @@ def planned(trainer: Trainer, root: Path, case: Mapping[str, Any]) -> Plan:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_same_training_is_the_same_run(name: str, models: Path) -> None:
     case = RUNS[name]
-    plan = planned(load([]).trainers[case["trainer"]](), models, case)
+    plan = planned(load_files([]).trainers[case["trainer"]](), models, case)
     assert run_id(plan) == case["run"]
     assert (plan.base, plan.base_digest) == (case["intent"]["base"], case["intent"]["base_digest"])
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_intent_of_an_old_run_holds(name: str, tmp_path: Path) -> None:
-    run = Run(State(tmp_path), RUNS[name]["run"])
+    run = Run(StateDir(tmp_path), RUNS[name]["run"])
     path = run.state.path("runs", run.id, "intent.json")
     path.write_text(json.dumps(RUNS[name]["intent"]))
     run.verify_plan()
@@ -256,8 +256,12 @@ CHECKS: Mapping[str, tuple[Check, tuple[Any, ...], Mapping[str, Any]]] = {
     "size.test_size": (size.test_size, (TEST,), {}),
     "splits.drift": (splits.drift, (TRAIN, TEST), {}),
     "splits.share": (splits.share, (TRAIN, VALIDATION), {"low": 0.3, "high": 0.4}),
-    "tokens": (tokens.find, (TRAIN, Recipe("openai:gpt-4o")), {}),
-    "tokens pairs": (tokens.find, (PAIRS, Recipe(TRIAGE, max_length=8, rejected=True)), {}),
+    "tokens": (tokens.find, (TRAIN, TokenizationSpec("openai:gpt-4o")), {}),
+    "tokens pairs": (
+        tokens.find,
+        (PAIRS, TokenizationSpec(TRIAGE, max_length=8, rejected=True)),
+        {},
+    ),
     "memory.verbatim": (memory.verbatim, (PROSE, TEST, ANSWERED), {}),
     "memory.extraction": (memory.extraction, (PROSE, by_heart), {}),
     "memory.personal_data": (memory.personal_data, (TEST, ANSWERED), {}),
@@ -270,7 +274,7 @@ CHECKS: Mapping[str, tuple[Check, tuple[Any, ...], Mapping[str, Any]]] = {
 def found(name: str) -> Findings:
     """Run a check where findings can be accepted, which is where they have ids."""
     check, args, kwargs = CHECKS[name]
-    with in_force({}):
+    with accepting({}):
         return check(*args, **kwargs)
 
 
@@ -320,8 +324,8 @@ def test_accepted_findings_stay_accepted(tmp_path: Path, run_pytest: RunPytest) 
 
 def test_two_spellings_of_json_stay_apart() -> None:
     for case in written("digests.json")["values"]:
-        assert digest_of(case["value"]) == case["compact"]
-        assert digests.of_values(case["value"]) == case["spaced"]
+        assert sha256_json(case["value"]) == case["compact"]
+        assert digests.values_digest(case["value"]) == case["spaced"]
         assert case["compact"] != case["spaced"]
 
 
@@ -329,13 +333,13 @@ def test_data_has_the_digests_it_had(tmp_path: Path) -> None:
     for name, known in written("digests.json")["data"].items():
         dataset = rows(name)
         assert dataset.digest == known["bytes"]
-        assert State(tmp_path).keep((GOLDEN / "data" / f"{name}.jsonl").read_bytes()).name == (
-            f"{known['bytes']}.jsonl"
-        )
-        assert content(dataset[0]) == known["first row"]
+        assert StateDir(tmp_path).store_snapshot(
+            (GOLDEN / "data" / f"{name}.jsonl").read_bytes()
+        ).name == (f"{known['bytes']}.jsonl")
+        assert row_fingerprint(dataset[0]) == known["first row"]
         assert row_id(dataset[0]) == known["first id"]
-        assert together(dataset) == known["rows"]
-        assert in_drawing_order(dataset, range(len(dataset)), 7) == known["drawn with seed 7"]
+        assert rows_fingerprint(dataset) == known["rows"]
+        assert draw_order(dataset, range(len(dataset)), 7) == known["drawn with seed 7"]
 
 
 def test_a_mapping_of_columns_is_part_of_what_data_is() -> None:
@@ -347,14 +351,14 @@ def test_a_mapping_of_columns_is_part_of_what_data_is() -> None:
 
 @pytest.mark.parametrize("spec", written("models.json"))
 def test_a_model_has_the_digest_it_had(spec: str, models: Path) -> None:
-    model = open_model(spec, models, load([]).openers)
+    model = open_model(spec, models, load_files([]).openers)
     assert {"name": model.name, "digest": model.digest} == written("models.json")[spec]
 
 
 def test_judges_are_asked_as_before() -> None:
     known = written("judge.json")
-    assert prompt.version() == known["prompt"]
-    assert rubric.load(GOLDEN / "rubric.toml").digest == known["rubric"]
+    assert prompt.prompt_version() == known["prompt"]
+    assert rubric.load_rubric(GOLDEN / "rubric.toml").digest == known["rubric"]
 
 
 # Runs, their receipts and their scorecards.
@@ -362,12 +366,12 @@ def test_judges_are_asked_as_before() -> None:
 
 @pytest.mark.parametrize("name", [OLDER, NEWER])
 def test_an_old_run_verifies(name: str, project: Path) -> None:
-    run = find(State(project), name[:6])
+    run = find_finished(StateDir(project), name[:6])
     run.verify()
     known = written("runs.json")[name]
     assert (run.id, run.finished) == (name, True)
-    assert run.made() == (known["model"], known["digest"])
-    assert run.record["receipt"] == digest_of(run.receipt) == known["receipt"]
+    assert run.model_of() == (known["model"], known["digest"])
+    assert run.record["receipt"] == sha256_json(run.receipt) == known["receipt"]
     assert {"seal": known["seal"], **run.receipt} == json.loads(
         (run.folder / "receipt.json").read_text("utf-8")
     )
@@ -376,7 +380,7 @@ def test_an_old_run_verifies(name: str, project: Path) -> None:
 
 @pytest.mark.parametrize("file", ["receipt.json", "run.json"])
 def test_an_old_seal_still_tells_a_change(file: str, project: Path) -> None:
-    run = Run(State(project), OLDER)
+    run = Run(StateDir(project), OLDER)
     path = run.folder / file
     body = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**body, "run": NEWER}))
@@ -385,26 +389,31 @@ def test_an_old_seal_still_tells_a_change(file: str, project: Path) -> None:
 
 
 def test_latest_is_the_run_that_was_made_last(project: Path) -> None:
-    state = State(project)
-    assert find(state, "latest").id == NEWER
-    assert candidate("latest", state).run.id == NEWER  # type: ignore[union-attr]
+    state = StateDir(project)
+    assert find_finished(state, "latest").id == NEWER
+    assert resolve_candidate("latest", state).run.id == NEWER  # type: ignore[union-attr]
     for name in (OLDER, NEWER):
-        by_id, by_spec = candidate(f"run:{name}", state), find(state, name).made()[0]
-        assert (by_id.spec, by_id.digest) == find(state, name).made()
-        made = candidate(by_spec, state)
+        by_id, by_spec = (
+            resolve_candidate(f"run:{name}", state),
+            find_finished(state, name).model_of()[0],
+        )
+        assert (by_id.spec, by_id.digest) == find_finished(state, name).model_of()
+        made = resolve_candidate(by_spec, state)
         assert (made.run.id, made.digest) == (name, by_id.digest)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", [OLDER, NEWER])
 def test_an_old_run_may_be_promoted(name: str, project: Path) -> None:
-    state, test = State(project), Dataset.read(project / "test.jsonl", "test")
+    state, test = StateDir(project), Dataset.read(project / "test.jsonl", "test")
     model = hashlib.sha256((state.runs / name / "toy.txt").read_bytes()).hexdigest()
-    assert vet(candidate(f"run:{name}", state), model, test, state).id == name
-    assert baselines.remembered(state, "toy:base", test.identity) == written("runs.json")["base"]
+    assert check_promotable(resolve_candidate(f"run:{name}", state), model, test, state).id == name
+    assert (
+        baselines.recall_baseline(state, "toy:base", test.identity) == written("runs.json")["base"]
+    )
 
 
 def test_scorecards_have_the_digests_they_had(project: Path) -> None:
-    cards = {path.stem: path for path in State(project).runs.glob("*/scorecards/*.json")}
+    cards = {path.stem: path for path in StateDir(project).runs.glob("*/scorecards/*.json")}
     promoted = [e["scorecard"] for e in Registry(project).entries() if "scorecard" in e]
     assert len(promoted) == len(cards) == 3
     for whole in promoted:
@@ -433,7 +442,7 @@ def test_a_promotion_of_an_old_run_goes_through(project: Path, run_pytest: RunPy
 def test_the_registry_reads_as_before_and_goes_on(project: Path) -> None:
     registry = Registry(project)
     assert registry.entries() == written("registry.json")
-    assert [e["run"] for e in standing(registry.entries(), "production")] == [OLDER]
+    assert [e["run"] for e in promotions_in_force(registry.entries(), "production")] == [OLDER]
     production, staging = registry.current("production"), registry.current("staging")
     assert (production or {})["run"] == OLDER
     assert (staging or {})["run"] == NEWER
@@ -449,7 +458,7 @@ def test_the_registry_reads_as_before_and_goes_on(project: Path) -> None:
 
 def test_the_cache_gives_the_answers_it_was_given(tmp_path: Path) -> None:
     path = Path(shutil.copy(GOLDEN / "answers.sqlite", tmp_path))
-    cache = Answers(path)
+    cache = AnswerCache(path)
     try:
         for case in written("answers.json"):
             request = Request(5, case["messages"], case["repetition"])

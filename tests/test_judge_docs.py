@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.config import Judge, load
-from tunegate.init import init
+from tunegate.init import create_project
 from tunegate_checks.judge import labels, rubric
 
 ROOT = Path(__file__).parents[1]
@@ -43,22 +43,22 @@ def test_configuration_rubrics_and_labels_are_valid(page: str, tmp_path: Path) -
     for name, text in (("criteria", criteria), ("scale", scale)):
         (tmp_path / f"{name}.toml").write_text(text, "utf-8")
     (tmp_path / "labels.jsonl").write_text(blocks(page, "json")[0], "utf-8")
-    by = rubric.load(tmp_path / "criteria.toml")
-    read = labels.load(tmp_path / "labels.jsonl", by)
+    by = rubric.load_rubric(tmp_path / "criteria.toml")
+    read = labels.load_human_labels(tmp_path / "labels.jsonl", by)
     assert [by.passes(label.marks) for label in read.graded] == [True, False]
     assert [label.better for label in read.compared] == ["a"]
-    assert rubric.load(tmp_path / "scale.toml").passes({"score": 4})
+    assert rubric.load_rubric(tmp_path / "scale.toml").passes({"score": 4})
 
 
 def test_init_ships_an_example_that_is_valid(tmp_path: Path) -> None:
-    lines = init(tmp_path)
+    lines = create_project(tmp_path)
     assert "wrote  suites/model/rubric.toml" in lines
-    shipped = rubric.load(tmp_path / "suites/model/rubric.toml")
+    shipped = rubric.load_rubric(tmp_path / "suites/model/rubric.toml")
     assert [c.id for c in shipped.criteria] == ["answers", "polite", "invents_nothing"]
     text = (tmp_path / "suites/model/rubric.toml").read_text("utf-8")
     head, tail = text.split("# Yes is good.")[0], text.split("criteria:\n")[1]
     (tmp_path / "scale.toml").write_text(head + tail.replace("# ", ""), "utf-8")
-    assert rubric.load(tmp_path / "scale.toml").scale == (1, 5)
+    assert rubric.load_rubric(tmp_path / "scale.toml").scale == (1, 5)
 
 
 def test_the_code_runs_as_a_suite(tmp_path: Path) -> None:

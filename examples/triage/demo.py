@@ -18,8 +18,8 @@ from baselines import majority, read, show, tfidf
 from rich.console import Console
 
 from tunegate.registry import Registry
-from tunegate.runs import Run, find
-from tunegate.state import State
+from tunegate.runs import Run, find_finished
+from tunegate.state import StateDir
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -86,7 +86,7 @@ def main() -> None:
     """Run both commands, then sum up."""
     data = pytest("suites/data", "--train-with", "qlora")
     model = pytest("suites/model", "--model", "latest", "--promote", "production")
-    run = find(State(ROOT), "latest")
+    run = find_finished(StateDir(ROOT), "latest")
     console.print("\n[bold]What happened[/bold]")
     for line in told(run, scorecard(run)):
         console.print(f"  {line}")

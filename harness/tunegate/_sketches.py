@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Flip = Callable[[Array, Array, Array], None]
+FlipBits = Callable[[Array, Array, Array], None]
 
 BITS = 1024
-OWN = 43  # letters, the commonest, that have bits of their own up to their 11th time
+COMMON_LETTERS = 43  # letters, the commonest, that have bits of their own up to their 11th time
 CHUNK = 5_000  # texts sketched at once: it bounds the memory
 
 
@@ -29,75 +29,81 @@ class Letters:
     fit into the processor's cache.
     """
 
-    def __init__(self, sizes: Array, letters: Array, flip: Flip) -> None:
+    def __init__(self, sizes: Array, letters: Array, flip: FlipBits) -> None:
         self.sizes, self.letters = sizes, letters
         self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
         self.longest = int(sizes.max(initial=0))
         self.sketches = np.zeros((len(sizes), BITS // 64), np.uint64)
         for first in range(0, len(sizes), CHUNK):
             last = min(first + CHUNK, len(sizes))
-            some = letters[self.starts[first] : self.starts[last]]
-            flip(self.sketches[first:last], sizes[first:last], some)
+            chunk = letters[self.starts[first] : self.starts[last]]
+            flip(self.sketches[first:last], sizes[first:last], chunk)
         self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, BITS // 128, 2), axis=1)
 
 
-def flip(sketches: Array, sizes: Array, letters: Array) -> None:
+def flip_bits(sketches: Array, sizes: Array, letters: Array) -> None:
     """Flip the bits of each text's letters in its sketch."""
     owners = np.repeat(np.arange(len(sizes)), sizes)
-    bits = (letters + OWN * _times(owners, letters)) % BITS
+    bits = (letters + COMMON_LETTERS * _occurrence_numbers(owners, letters)) % BITS
     flips = np.left_shift(np.uint64(1), (bits & 63).astype(np.uint64))
     np.bitwise_xor.at(sketches, (owners, bits >> 6), flips)
 
 
-def _times(owners: Array, letters: Array) -> Array:
+def _occurrence_numbers(owners: Array, letters: Array) -> Array:
     """Return for each letter how many of its kind stand before it in its text."""
     keys = owners * (int(letters.max(initial=0)) + 1) + letters
     order = np.argsort(keys, kind="stable")
-    ordered, places = keys[order], np.arange(len(keys))
-    new = np.concatenate([np.ones(min(1, len(keys)), bool), ordered[1:] != ordered[:-1]])
+    ordered, positions = keys[order], np.arange(len(keys))
+    is_first = np.concatenate([np.ones(min(1, len(keys)), bool), ordered[1:] != ordered[:-1]])
     times = np.empty(len(keys), np.int64)
-    times[order] = places - np.maximum.accumulate(np.where(new, places, 0))
+    times[order] = positions - np.maximum.accumulate(np.where(is_first, positions, 0))
     return times
 
 
-def both(left: Sequence[str], right: Sequence[str], flip: Flip = flip) -> tuple[Letters, Letters]:
+def encode_both(
+    left: Sequence[str], right: Sequence[str], flip: FlipBits = flip_bits
+) -> tuple[Letters, Letters]:
     """Return the letters of two lists of texts; of one, where the two are one."""
     sides = [left] if left is right else [left, right]
-    points = [_points(side) for side in sides]
-    ranks = _ranks(points)
-    made = [
-        Letters(np.fromiter(map(len, side), np.int64, len(side)), ranks[these], flip)
-        for side, these in zip(sides, points, strict=True)
+    points = [_code_points(side) for side in sides]
+    ranks = _frequency_ranks(points)
+    encoded = [
+        Letters(np.fromiter(map(len, side), np.int64, len(side)), ranks[side_points], flip)
+        for side, side_points in zip(sides, points, strict=True)
     ]
-    return made[0], made[-1]
+    return encoded[0], encoded[-1]
 
 
-def _points(texts: Sequence[str]) -> Array:
+def _code_points(texts: Sequence[str]) -> Array:
     # A Python text may hold half a surrogate pair: it is still a text.
     data = "".join(texts).encode("utf-32-le", "surrogatepass")
     return np.frombuffer(data, np.uint32)
 
 
-def _ranks(sides: Sequence[Array]) -> Array:
+def _frequency_ranks(sides: Sequence[Array]) -> Array:
     """Return each code point's rank, the commonest first."""
     size = max(int(points.max(initial=0)) for points in sides) + 1
     counts = np.asarray(sum(np.bincount(points, minlength=size) for points in sides))
-    seen = np.flatnonzero(counts)
+    present = np.flatnonzero(counts)
     ranks = np.zeros(size, np.int32)
-    ranks[seen[np.argsort(-counts[seen], kind="stable")]] = np.arange(len(seen), dtype=np.int32)
+    ranks[present[np.argsort(-counts[present], kind="stable")]] = np.arange(
+        len(present), dtype=np.int32
+    )
     return ranks
 
 
 def candidates(
-    queries: Letters, block: Array, targets: Letters, among: Array, cutoff: float
+    queries: Letters, block: Array, targets: Letters, target_indices: Array, cutoff: float
 ) -> tuple[Array, Array]:
     """Return (places in the block, targets) of every pair that may reach the cutoff."""
-    window = targets.folds[among]
+    window = targets.folds[target_indices]
     bits = sum(np.bitwise_count(queries.folds[block, None, k] ^ window[:, k]) for k in (0, 1))
     # A distance up to (1 - cutoff) x total reaches it; the slack is for rounding.
-    totals = queries.sizes[block, None] + targets.sizes[among]
+    totals = queries.sizes[block, None] + targets.sizes[target_indices]
     rows, columns = np.nonzero(bits <= (1 - cutoff) * totals + 1e-6)
-    found = among[columns]
-    apart = np.bitwise_count(queries.sketches[block[rows]] ^ targets.sketches[found]).sum(axis=1)
-    left = apart <= (1 - cutoff) * totals[rows, columns] + 1e-6
-    return rows[left], found[left]
+    matches = target_indices[columns]
+    differences = np.bitwise_count(queries.sketches[block[rows]] ^ targets.sketches[matches]).sum(
+        axis=1
+    )
+    within_reach = differences <= (1 - cutoff) * totals[rows, columns] + 1e-6
+    return rows[within_reach], matches[within_reach]

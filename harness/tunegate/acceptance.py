@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AcceptedEntry:
     """One accepted finding; `where` and `evidence` are for whoever reads the diff."""
 
     id: str
@@ -26,49 +26,49 @@ class Entry:
     when: str
 
 
-KEYS = [f.name for f in fields(Entry)]
+ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
 
 
 @dataclass(slots=True)
-class Force:
+class Acceptance:
     """What is in force while a test of the data suite runs, and the findings it has made."""
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, AcceptedEntry]
     made: list[Findings] = field(default_factory=list)
 
 
-_force: ContextVar[Force | None] = ContextVar("tunegate_accepted", default=None)
+_acceptance: ContextVar[Acceptance | None] = ContextVar("tunegate_accepted", default=None)
 
 
 @contextmanager
-def in_force(entries: Mapping[str, Entry]) -> Iterator[list[Findings]]:
+def accepting(entries: Mapping[str, AcceptedEntry]) -> Iterator[list[Findings]]:
     """Accept these entries inside the block; collects the findings that are made there.
 
     Outside of such a block (a notebook, a model suite) nothing is accepted: a finding may then
     serve to leave rows out, and no reason was ever given for leaving them in.
     """
-    force = Force(entries)
-    token = _force.set(force)
+    acceptance = Acceptance(entries)
+    token = _acceptance.set(acceptance)
     try:
-        yield force.made
+        yield acceptance.made
     finally:
-        _force.reset(token)
+        _acceptance.reset(token)
 
 
-def active() -> bool:
+def is_accepting() -> bool:
     """Say whether findings can be accepted here: while a test of the data suite runs."""
-    return _force.get() is not None
+    return _acceptance.get() is not None
 
 
-def covers(check: str, finding: Finding) -> bool:
+def is_accepted(check: str, finding: Finding) -> bool:
     """Say whether an entry in force accepts this finding of this check."""
-    force = _force.get()
-    entry = force.entries.get(finding.id) if force else None
+    acceptance = _acceptance.get()
+    entry = acceptance.entries.get(finding.id) if acceptance else None
     # An entry that names another check or kind than its id stands for misleads whoever reads it.
     return entry is not None and (entry.check, entry.kind) == (check, finding.kind)
 
 
-def note(findings: Findings) -> None:
+def collect(findings: Findings) -> None:
     """Remember that these findings were made, where that is asked for."""
-    if force := _force.get():
-        force.made.append(findings)
+    if acceptance := _acceptance.get():
+        acceptance.made.append(findings)

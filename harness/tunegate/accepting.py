@@ -8,32 +8,36 @@ from typing import Any
 import pytest
 
 from . import render, seen
-from .acceptance import Entry, in_force
+from .acceptance import AcceptedEntry, accepting
 from .findings import Findings
-from .seen import Seen
-from .state import State
+from .seen import LastFindings
+from .state import StateDir
 
-MADE = pytest.StashKey[list[Findings]]()
-REPORTED = "tunegate_found"  # an attribute of a report: xdist carries it, JUnit leaves it out
+FINDINGS = pytest.StashKey[list[Findings]]()
+REPORT_ATTRIBUTE = (
+    "tunegate_found"  # an attribute of a report: xdist carries it, JUnit leaves it out
+)
 
 
-class Accepting:
+class AcceptedFindingsPlugin:
     """What is accepted in this session, and what it found.
 
     Registered for the data suite alone: a model suite uses findings to set rows aside, and whoever
     accepted a row for training did not say that it may be tested on.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], seen: Seen, state: State) -> None:
+    def __init__(
+        self, entries: Mapping[str, AcceptedEntry], seen: LastFindings, state: StateDir
+    ) -> None:
         """Accept `entries`; what is found is counted in `seen` and kept in `state`."""
-        self.entries, self.seen, self.state = entries, seen, state
-        self.failed, self.trouble = False, ""
+        self.entries, self.last_findings, self.state = entries, seen, state
+        self.failed, self.save_error = False, ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Accept what is accepted, while the test and its fixtures run."""
-        with in_force(self.entries) as made:
-            item.stash[MADE] = made
+        with accepting(self.entries) as findings:
+            item.stash[FINDINGS] = findings
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -43,31 +47,33 @@ class Accepting:
         """Put into the report what the test found."""
         report = yield
         if call.when == "call":
-            made: list[Findings] = item.stash[MADE]
-            setattr(report, REPORTED, seen.plain(made))
+            findings: list[Findings] = item.stash[FINDINGS]
+            setattr(report, REPORT_ATTRIBUTE, seen.to_dicts(findings))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what a test found."""
-        self.seen.add(getattr(report, REPORTED, []))
+        self.last_findings.add(getattr(report, REPORT_ATTRIBUTE, []))
         self.failed |= report.failed
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was accepted, and how to accept more."""
         verbosity = terminalreporter.config.get_verbosity()
         write = terminalreporter.write_line
-        for line in self._offer(verbosity):
+        for line in self._accept_advice(verbosity):
             write(line)
-        if told := render.accepted(self.seen.receipt(self.entries), verbosity):
+        if lines := render.accepted_lines(self.last_findings.to_receipt(self.entries), verbosity):
             terminalreporter.write_sep("=", "accepted")
-        for line in told:
+        for line in lines:
             write(line)
 
-    def _offer(self, verbosity: int) -> list[str]:
-        if not self.failed or len(self.seen.found) == len(self.seen.accepted()):
+    def _accept_advice(self, verbosity: int) -> list[str]:
+        if not self.failed or len(self.last_findings.findings) == len(
+            self.last_findings.accepted()
+        ):
             return []
-        if self.trouble:
-            return [self.trouble]
+        if self.save_error:
+            return [self.save_error]
         ids = "an id above" if verbosity > 0 else "-v shows ids"
         return [f'known, and right as it is? {ids}: tunegate accept ID --why "..."']
 
@@ -75,6 +81,6 @@ class Accepting:
         """Keep what was found; xdist's workers leave that to the controller."""
         if not hasattr(session.config, "workerinput"):
             try:
-                self.seen.keep(self.state)
+                self.last_findings.save(self.state)
             except OSError as error:
-                self.trouble = f"what was found is not kept for `tunegate accept`: {error}"
+                self.save_error = f"what was found is not kept for `tunegate accept`: {error}"

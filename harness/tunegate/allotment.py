@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 
-def allot(
+def stratified_group_split(
     labels: Sequence[str],
     groups: Sequence[Sequence[int]],
     shares: Mapping[str, float],
@@ -21,44 +21,44 @@ def allot(
     shares for long. The same arguments give the same splits.
     """
     rng = random.Random(seed)
-    owed = _Owed(shares)
-    places: dict[str, list[int]] = {split: [] for split in shares}
-    for group in _ordered(labels, groups, rng):
-        places[owed.place([labels[i] for i in group])] += group
-    for rows in places.values():
+    deficit = _Deficit(shares)
+    rows_of_split: dict[str, list[int]] = {split: [] for split in shares}
+    for group in _in_assignment_order(labels, groups, rng):
+        rows_of_split[deficit.assign([labels[i] for i in group])] += group
+    for rows in rows_of_split.values():
         rng.shuffle(rows)
-    return places
+    return rows_of_split
 
 
-def _ordered(
+def _in_assignment_order(
     labels: Sequence[str], groups: Sequence[Sequence[int]], rng: random.Random
 ) -> list[Sequence[int]]:
     shuffled = rng.sample(list(groups), len(groups))
     return sorted(shuffled, key=lambda g: (-len(g), labels[g[0]] if len(g) == 1 else ""))
 
 
-class _Owed:
+class _Deficit:
     """What each split is owed so far, in rows: of each label, and of all labels together."""
 
     def __init__(self, shares: Mapping[str, float]) -> None:
         self.shares = shares
-        self.of: dict[tuple[str, str], float] = defaultdict(float)
-        self.all: dict[str, float] = defaultdict(float)
+        self.by_label: dict[tuple[str, str], float] = defaultdict(float)
+        self.total: dict[str, float] = defaultdict(float)
 
-    def place(self, labels: Sequence[str]) -> str:
+    def assign(self, labels: Sequence[str]) -> str:
         """Return the split that a group with these labels goes to, and charge it."""
         counts = Counter(labels)
         for split, share in self.shares.items():
-            self._add(split, counts, share)
-        chosen = max(self.shares, key=lambda split: self._due(split, counts))
-        self._add(chosen, counts, -1)
+            self._add_share(split, counts, share)
+        chosen = max(self.shares, key=lambda split: self._deficit_of(split, counts))
+        self._add_share(chosen, counts, -1)
         return chosen
 
-    def _add(self, split: str, counts: Counter[str], part: float) -> None:
+    def _add_share(self, split: str, counts: Counter[str], part: float) -> None:
         for label, n in counts.items():
-            self.of[split, label] += n * part
-        self.all[split] += counts.total() * part
+            self.by_label[split, label] += n * part
+        self.total[split] += counts.total() * part
 
-    def _due(self, split: str, counts: Counter[str]) -> float:
-        by_label = sum(self.of[split, label] * n for label, n in counts.items())
-        return by_label / counts.total() + self.all[split]
+    def _deficit_of(self, split: str, counts: Counter[str]) -> float:
+        by_label = sum(self.by_label[split, label] * n for label, n in counts.items())
+        return by_label / counts.total() + self.total[split]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from .project import ConfigError
 from .protocols import Answer, Request
-from .sealed import digest_of
+from .sealed import sha256_json
 
 if TYPE_CHECKING:
-    from .state import State
+    from .state import StateDir
 
 VERSION = 2  # of the schema, kept in the database's user_version
 
@@ -26,15 +26,15 @@ create table if not exists answers (
 ) without rowid
 """
 # Version 1 knew neither repetitions nor how an answer finished.
-_FROM_1 = """
+_COPY_FROM_VERSION_1 = """
 insert or ignore into answers
 select model, prompt, 0, text, latency, tokens, cost, 0, '' from answers_1
 """
-_ASKED = "asked-"  # an empty file for each judge that was ever asked, named after its digest
-_VALUES = "text, latency, tokens, cost, prompt_tokens, finish"
+_ASKED_PREFIX = "asked-"  # an empty file for each judge that was ever asked, named after its digest
+_VALUE_COLUMNS = "text, latency, tokens, cost, prompt_tokens, finish"
 
 
-class Answers:
+class AnswerCache:
     """Answers by model digest, prompt digest and repetition; errors are never kept.
 
     Raises ConfigError where the file is no database, or a newer tunegate's.
@@ -46,7 +46,7 @@ class Answers:
         # Autocommit: an answer is on disk when `put` returns, kill -9 or not.
         self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
         try:
-            with self._told():
+            with self._as_config_error():
                 self.db.execute("pragma journal_mode = wal")
                 self.db.execute("pragma synchronous = normal")
                 self._migrate()
@@ -63,16 +63,16 @@ class Answers:
             if self._version() > VERSION:
                 raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
             if self._version() < VERSION:
-                self._renew()
+                self._recreate_table()
                 self.db.execute(f"pragma user_version = {VERSION}")
 
-    def _renew(self) -> None:
+    def _recreate_table(self) -> None:
         old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
         if old:
             self.db.execute("alter table answers rename to answers_1")
         self.db.execute(_SCHEMA)
         if old:
-            self.db.execute(_FROM_1)
+            self.db.execute(_COPY_FROM_VERSION_1)
             self.db.execute("drop table answers_1")
 
     def _version(self) -> int:
@@ -80,30 +80,30 @@ class Answers:
 
     def get(self, model: str, requests: Sequence[Request]) -> dict[int, Answer]:
         """Return the answers that are there, by row: ask for one repetition at a time."""
-        query = f"select prompt, repetition, {_VALUES} from answers where model = ?"
-        with self._told():
-            known = {row[:2]: row[2:] for row in self.db.execute(query, (model,))}
-        keys = ((r.row, (_key(r.messages), r.repetition)) for r in requests)
-        return {row: _answer(row, *known[key]) for row, key in keys if key in known}
+        query = f"select prompt, repetition, {_VALUE_COLUMNS} from answers where model = ?"
+        with self._as_config_error():
+            rows = {row[:2]: row[2:] for row in self.db.execute(query, (model,))}
+        keys = ((r.row, (_prompt_key(r.messages), r.repetition)) for r in requests)
+        return {row: _answer_of_row(row, *rows[key]) for row, key in keys if key in rows}
 
     def put(self, model: str, request: Request, answer: Answer) -> None:
         """Keep an answer; one that is an error is not kept."""
         if answer.error:
             return
-        key = (model, _key(request.messages), request.repetition)
-        told = (answer.text, answer.latency, answer.tokens, answer.cost)
-        more = (answer.prompt_tokens, answer.finish)
-        with self._told():
+        key = (model, _prompt_key(request.messages), request.repetition)
+        values = (answer.text, answer.latency, answer.tokens, answer.cost)
+        details = (answer.prompt_tokens, answer.finish)
+        with self._as_config_error():
             self.db.execute(
                 "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, *told, *more),
+                (*key, *values, *details),
             )
 
-    def forget(self, messages: Sequence[Sequence[Mapping[str, Any]]]) -> int:
+    def delete(self, messages: Sequence[Sequence[Mapping[str, Any]]]) -> int:
         """Remove every model's answers to these prompts; returns how many."""
-        keys = [(_key(m),) for m in messages]
+        keys = [(_prompt_key(m),) for m in messages]
         before = self.db.total_changes
-        with self._told():
+        with self._as_config_error():
             self.db.executemany("delete from answers where prompt = ?", keys)
             removed = self.db.total_changes - before
             self.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
@@ -114,7 +114,7 @@ class Answers:
         self.db.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_config_error(self) -> Iterator[None]:
         """Tell what the database complains of (a full disk, say) in one line."""
         try:
             yield
@@ -124,30 +124,33 @@ class Answers:
             ) from None
 
 
-def _answer(
+def _answer_of_row(
     row: int, text: str, latency: float, tokens: int, cost: float, prompt_tokens: int, finish: str
 ) -> Answer:
     return Answer(row, text, latency, tokens, cost, prompt_tokens=prompt_tokens, finish=finish)
 
 
-def _key(messages: Sequence[Mapping[str, Any]]) -> str:
-    return digest_of([[m["role"], m.get("content")] for m in messages])
+def _prompt_key(messages: Sequence[Mapping[str, Any]]) -> str:
+    return sha256_json([[m["role"], m.get("content")] for m in messages])
 
 
-def note_judge(state: State, digest: str) -> None:
-    """Remember that a judge was asked: `forget_judges` removes what it answered."""
-    state.path("judge", f"{_ASKED}{digest}").touch(mode=0o600)
+def record_judge(state: StateDir, digest: str) -> None:
+    """Remember that a judge was asked: `delete_judge_answers` removes what it answered."""
+    state.path("judge", f"{_ASKED_PREFIX}{digest}").touch(mode=0o600)
 
 
-def forget_judges(state: State) -> int:
+def delete_judge_answers(state: StateDir) -> int:
     """Remove everything that judges answered, whose reasons quote what they read.
 
     Returns how many answers are gone. Nobody could tell which of them are about one dataset.
     """
-    asked = [(path.name.removeprefix(_ASKED),) for path in state.folder.glob(f"judge/{_ASKED}*")]
+    asked = [
+        (path.name.removeprefix(_ASKED_PREFIX),)
+        for path in state.folder.glob(f"judge/{_ASKED_PREFIX}*")
+    ]
     if not asked:
         return 0
-    answers = Answers(state.path("answers.sqlite"))
+    answers = AnswerCache(state.path("answers.sqlite"))
     try:
         before = answers.db.total_changes
         answers.db.executemany("delete from answers where model = ?", asked)

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable
 
 
-def watch(alone: Callable[[], object]) -> None:
-    """Call `alone`, in a thread, when the pipe closes: also where the parent was killed."""
+def exit_with_parent(on_parent_exit: Callable[[], object]) -> None:
+    """Call `on_parent_exit`, in a thread, when the pipe closes: also where the parent was killed."""
 
-    def wait() -> None:
+    def wait_for_parent() -> None:
         while os.read(0, 1):
             pass
-        alone()
+        on_parent_exit()
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait_for_parent, daemon=True).start()

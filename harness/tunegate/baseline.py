@@ -6,24 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .budget import Budget, within
+from .budget import Budget, hold_to_budget
 from .config import load
 from .dataset import Dataset
-from .extensions import Opener
-from .extraction import rule
-from .files import write_whole
+from .extensions import ModelOpener
+from .extraction import label_rule
+from .files import atomic_write
 from .models import open_model
 from .predict import Progress, predict
 from .predictions import Predictions
-from .scorecard import summary
-from .state import State
+from .scorecard import predictions_summary
+from .state import StateDir
 
 
-def measure(
+def measure_baseline(
     spec: str,
     test: Dataset,
-    state: State,
-    openers: dict[str, Opener],
+    state: StateDir,
+    openers: dict[str, ModelOpener],
     progress: Progress,
     budget: Budget | None = None,
 ) -> Predictions:
@@ -31,24 +31,26 @@ def measure(
 
     Raises ModelUnknown. What is already in the cache is not asked again.
     """
-    model = within(budget or Budget(), open_model(spec, state.root, openers))
+    model = hold_to_budget(budget or Budget(), open_model(spec, state.root, openers))
     predictions = predict(model, test, state, progress)
-    counts = summary(predictions, rule(load(state.root).label))
+    counts = predictions_summary(predictions, label_rule(load(state.root).label))
     record = {**counts, "model": spec, "digest": model.digest}
-    write_whole(_path(state, spec, test.identity), json.dumps(record).encode() + b"\n", mode=0o600)
+    atomic_write(
+        _record_path(state, spec, test.identity), json.dumps(record).encode() + b"\n", mode=0o600
+    )
     return predictions
 
 
-def remembered(state: State, spec: str, test_identity: str) -> dict[str, Any] | None:
+def recall_baseline(state: StateDir, spec: str, test_identity: str) -> dict[str, Any] | None:
     """Return what was measured of this base on this test set, or None."""
-    path = _path(state, spec, test_identity)
+    path = _record_path(state, spec, test_identity)
     if not path.exists():
         return None
     record: dict[str, Any] = json.loads(path.read_bytes())
     return record
 
 
-def _path(state: State, spec: str, test_identity: str) -> Path:
-    from .sealed import digest_of
+def _record_path(state: StateDir, spec: str, test_identity: str) -> Path:
+    from .sealed import sha256_json
 
-    return state.path("baselines", f"{digest_of(spec)[:12]}-{test_identity[:12]}.json")
+    return state.path("baselines", f"{sha256_json(spec)[:12]}-{test_identity[:12]}.json")

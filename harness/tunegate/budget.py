@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from .project import ConfigError
-from .protocols import Model, Paid
+from .protocols import Model, PricedModel
 
 
 @dataclass
@@ -22,8 +22,8 @@ class Budget:
     cost: float | None = None
     sent: int = 0
     spent: float = 0.0
-    asked_for: str = ""  # what could not be had any more
-    _aside: float = 0.0
+    exceeded: str = ""  # what could not be had any more
+    _reserved: float = 0.0
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -32,33 +32,33 @@ class Budget:
                 raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
 
     @property
-    def bounded(self) -> bool:
+    def is_bounded(self) -> bool:
         """Whether there is a bound at all."""
         return self.requests is not None or self.cost is not None
 
-    def set_aside(self, estimate: float) -> bool:
+    def reserve(self, estimate: float) -> bool:
         """Count one request that costs at most `estimate`; False where it does not fit."""
         with self._lock:
             if self.requests is not None and self.sent >= self.requests:
                 return False
-            if self.cost is not None and self.spent + self._aside + estimate > self.cost:
+            if self.cost is not None and self.spent + self._reserved + estimate > self.cost:
                 return False
             self.sent += 1
-            self._aside += estimate
+            self._reserved += estimate
             return True
 
-    def settle(self, estimate: float, cost: float) -> None:
+    def charge(self, estimate: float, cost: float) -> None:
         """Replace what was set aside for a request by what it came to."""
         with self._lock:
-            self._aside = max(0.0, self._aside - estimate)
+            self._reserved = max(0.0, self._reserved - estimate)
             self.spent += cost
 
-    def exhaust(self) -> str:
+    def mark_exhausted(self) -> str:
         """Say that a request did not fit and none will: the error of every answer from here on."""
-        self.asked_for = self.asked_for or self._bound()
-        return f"not asked: the budget of {self.asked_for} is spent"
+        self.exceeded = self.exceeded or self._exceeded_bound()
+        return f"not asked: the budget of {self.exceeded} is spent"
 
-    def _bound(self) -> str:
+    def _exceeded_bound(self) -> str:
         if self.requests is not None and self.sent >= self.requests:
             return f"{self.requests:,} requests (--max-requests)"
         return f"${self.cost:g} (--max-cost)"
@@ -69,24 +69,26 @@ class Budget:
             f" of {self.requests:,}" if self.requests is not None else ""
         )
         cost = f"${self.spent:.4f}" + (f" of ${self.cost:g}" if self.cost is not None else "")
-        told = f"{requests} requests, {cost}" if self.sent or self.asked_for else ""
-        return f"{told}; that is spent: what came is kept, run again" if self.asked_for else told
+        text = f"{requests} requests, {cost}" if self.sent or self.exceeded else ""
+        return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
 
 
-def agreed(requests: int | None, cost: float | None, model: str | None, spread: bool) -> Budget:
+def budget_from_options(
+    requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
+) -> Budget:
     """Return the budget of a session; raise ConfigError where nothing could hold to it."""
     budget = Budget(requests, cost)
     option = "--max-requests" if requests is not None else "--max-cost"
-    if budget.bounded and not model:
+    if budget.is_bounded and not model:
         raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
-    if budget.bounded and spread:
+    if budget.is_bounded and uses_xdist:
         raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")
     return budget
 
 
-def within(budget: Budget, model: Model) -> Model:
+def hold_to_budget(budget: Budget, model: Model) -> Model:
     """Return the model held to the budget, where its requests cost something.
 
     Raises ModelUnknown where the budget bounds the cost and the model's prices are not known.
     """
-    return model.within(budget) if isinstance(model, Paid) else model
+    return model.with_budget(budget) if isinstance(model, PricedModel) else model

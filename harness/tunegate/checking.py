@@ -10,20 +10,22 @@ from typing import Any, ParamSpec, overload
 from . import acceptance
 from .dataset import Dataset
 from .findings import Finding, Findings
-from .identity import identified
+from .identity import add_fingerprints
 from .predictions import Predictions
 
 P = ParamSpec("P")
-Generator = Callable[P, Iterator[Finding]]
+FindingGenerator = Callable[P, Iterator[Finding]]
 Check = Callable[P, Findings]
 
 
 @overload
-def check(generator: Generator[P]) -> Check[P]: ...
+def check(generator: FindingGenerator[P]) -> Check[P]: ...
 @overload
-def check(*, name: str | None = None, rows: bool = False) -> Callable[[Generator[P]], Check[P]]: ...
 def check(
-    generator: Generator[P] | None = None, *, name: str | None = None, rows: bool = False
+    *, name: str | None = None, rows: bool = False
+) -> Callable[[FindingGenerator[P]], Check[P]]: ...
+def check(
+    generator: FindingGenerator[P] | None = None, *, name: str | None = None, rows: bool = False
 ) -> Any:
     """Make a check of a generator that yields a Finding for each thing wrong.
 
@@ -44,38 +46,43 @@ def check(
     if name is not None and not name.strip():
         raise ValueError(f"name is {name!r}; a name that is not blank is needed, such as 'pii'")
     if generator is None:
-        return functools.partial(_made, name=name, rows=rows)
-    return _made(generator, name=name, rows=rows)
+        return functools.partial(_make_check, name=name, rows=rows)
+    return _make_check(generator, name=name, rows=rows)
 
 
-def _made(generator: Generator[P], *, name: str | None, rows: bool) -> Check[P]:
-    called, named = name or _default_name(generator), name is not None
+def _make_check(generator: FindingGenerator[P], *, name: str | None, rows: bool) -> Check[P]:
+    check_name, is_named = name or _default_name(generator), name is not None
     signature = inspect.signature(generator)
 
     @functools.wraps(generator)
     def collect(*args: P.args, **kwargs: P.kwargs) -> Findings:
-        given = signature.bind(*args, **kwargs)
-        dataset = _examined(given.arguments)
-        found = _by_shards(generator, given) if rows else generator(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        dataset = _dataset_of(bound.arguments)
+        findings = _run_in_parallel(generator, bound) if rows else generator(*args, **kwargs)
         if dataset is None:
-            return make_findings(called, found, n=_predicted(args), named=named)
-        if acceptance.active():  # ids cost time, and are asked for nowhere else
-            found = identified(called, found, dataset)
+            return make_findings(check_name, findings, n=_prediction_count(args), named=is_named)
+        if acceptance.is_accepting():  # ids cost time, and are asked for nowhere else
+            findings = add_fingerprints(check_name, findings, dataset)
         return make_findings(
-            called, found, split=dataset.split, path=str(dataset.path), n=len(dataset), named=named
+            check_name,
+            findings,
+            split=dataset.split,
+            path=str(dataset.path),
+            n=len(dataset),
+            named=is_named,
         )
 
     return collect
 
 
-def _default_name(generator: Generator[P]) -> str:
+def _default_name(generator: FindingGenerator[P]) -> str:
     module = generator.__module__.rpartition(".")[2]
     return module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
 
 
 def make_findings(
     name: str,
-    found: Iterable[Finding],
+    findings: Iterable[Finding],
     *,
     split: str = "",
     path: str = "",
@@ -86,27 +93,27 @@ def make_findings(
 
     The running session is told of them, for `tunegate accept`.
     """
-    items = list(found)
-    accepted = [f for f in items if not f.hint and acceptance.covers(name, f)]
+    items = list(findings)
+    accepted = [f for f in items if not f.hint and acceptance.is_accepted(name, f)]
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]
     made = Findings(name, counted, accepted=accepted, split=split, path=path, n=n, named=named)
-    acceptance.note(made)
+    acceptance.collect(made)
     return made
 
 
-def _predicted(arguments: tuple[Any, ...]) -> int:
+def _prediction_count(arguments: tuple[Any, ...]) -> int:
     return next((len(value) for value in arguments if isinstance(value, Predictions)), 0)
 
 
-def _examined(arguments: dict[str, Any]) -> Dataset | None:
+def _dataset_of(arguments: dict[str, Any]) -> Dataset | None:
     datasets = [value for value in arguments.values() if isinstance(value, Dataset)]
     return datasets[-1] if datasets else None
 
 
-def _by_shards(
-    generator: Callable[..., Iterator[Finding]], given: inspect.BoundArguments
+def _run_in_parallel(
+    generator: Callable[..., Iterator[Finding]], bound: inspect.BoundArguments
 ) -> Iterator[Finding]:
     from . import shards
 
-    return shards.run(generator, *given.args, **given.kwargs)
+    return shards.run_in_chunks(generator, *bound.args, **bound.kwargs)

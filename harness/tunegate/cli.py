@@ -11,7 +11,17 @@ from typing import Any
 from . import __version__
 from .project import ConfigError
 
-OWN = ("init", "split", "accept", "resume", "rollback", "history", "failures", "report", "purge")
+BUILTIN_COMMANDS = (
+    "init",
+    "split",
+    "accept",
+    "resume",
+    "rollback",
+    "history",
+    "failures",
+    "report",
+    "purge",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,15 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tunegate", description=__doc__)
     parser.add_argument("--version", action="version", version=f"tunegate {__version__}")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for name, module in _modules().items():
-        what = (module.__doc__ or "").partition("\n\n")[0]
-        command = commands.add_parser(name, help=what, description=what)
+    for name, module in _command_modules().items():
+        summary = (module.__doc__ or "").partition("\n\n")[0]
+        command = commands.add_parser(name, help=summary, description=summary)
         command.set_defaults(module=module)
         module.arguments(command)
     return parser
 
 
-def _modules() -> dict[str, Any]:
-    own = {name: import_module(f"{__package__}.commands.{name}") for name in OWN}
-    added = metadata.entry_points(group="tunegate.commands")
-    return own | {command.name: command.load() for command in added}
+def _command_modules() -> dict[str, Any]:
+    builtin = {name: import_module(f"{__package__}.commands.{name}") for name in BUILTIN_COMMANDS}
+    installed = metadata.entry_points(group="tunegate.commands")
+    return builtin | {command.name: command.load() for command in installed}

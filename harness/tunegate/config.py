@@ -16,12 +16,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from .columns import EXAMPLE
-from .extraction import rule
-from .project import ConfigError, nearest, read_table
+from .columns import COLUMNS_EXAMPLE
+from .extraction import label_rule
+from .project import ConfigError, did_you_mean, read_table
 from .score import Mode
-from .suites import USUAL
-from .tables import NEEDED
+from .suites import DEFAULT_SUITES
+from .tables import REQUIRED_FIELDS
 
 
 class Section(BaseModel):
@@ -30,9 +30,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _mapping(columns: dict[str, str]) -> dict[str, str]:
-    if columns and (lacking := [field for field in NEEDED if not columns.get(field)]):
-        raise ValueError(f"no column for {lacking[0]!r}; {EXAMPLE}")
+def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
+    if columns and (lacking := [field for field in REQUIRED_FIELDS if not columns.get(field)]):
+        raise ValueError(f"no column for {lacking[0]!r}; {COLUMNS_EXAMPLE}")
     return columns
 
 
@@ -43,7 +43,7 @@ class Data(Section):
     validation: str | None = None
     test: str | None = None
     general: str | None = None  # questions beside the task, which tuning should not unlearn
-    columns: Annotated[dict[str, str], AfterValidator(_mapping)] = {}  # of CSV or Parquet
+    columns: Annotated[dict[str, str], AfterValidator(_checked_columns)] = {}  # of CSV or Parquet
     generated: bool = False  # a model wrote the rows: a person must review a sample of them
     system: str | None = None  # the file of the system prompt that is used at inference
 
@@ -51,13 +51,13 @@ class Data(Section):
 class Suites(Section):
     """The folders whose tests are the gates, relative to the configuration."""
 
-    data: str = USUAL["data"]
-    model: str = USUAL["model"]
+    data: str = DEFAULT_SUITES["data"]
+    model: str = DEFAULT_SUITES["model"]
 
 
-def _rule(spec: str) -> str:
+def _checked_label_rule(spec: str) -> str:
     try:
-        rule(spec)
+        label_rule(spec)
     except ValueError as error:
         raise PydanticCustomError("label", "{why}", {"why": str(error)}) from None
     return spec
@@ -72,11 +72,11 @@ class Tokens(Section):
     price_per_million: float | None = Field(default=None, ge=0)  # USD, for training tokens
 
 
-def _share(default: float) -> Any:
+def _share_field(default: float) -> Any:
     return Field(default=default, ge=0, le=1)
 
 
-def _more() -> Any:
+def _positive_field() -> Any:
     return Field(default=None, gt=0)
 
 
@@ -88,17 +88,17 @@ class Limits(Section):
     largest_mb: float = 512
     fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
     smallest_test: int = 100
-    validation_low: float = _share(0.15)
-    validation_high: float = _share(0.20)
+    validation_low: float = _share_field(0.15)
+    validation_high: float = _share_field(0.20)
     psi: float = 0.25
-    drift_auc: float = _share(0.8)
+    drift_auc: float = _share_field(0.8)
     # Data: what a person reviewed, where a model wrote it.
-    reviewed: float = _share(0.10)
-    review_errors: float = _share(0.05)
+    reviewed: float = _share_field(0.10)
+    review_errors: float = _share_field(0.05)
     # Data: duplicates, leakage, balance.
-    similarity: float = _share(0.85)
-    near_duplicates: float = _share(0.02)
-    rarest_class: float = _share(0.1)
+    similarity: float = _share_field(0.85)
+    near_duplicates: float = _share_field(0.02)
+    rarest_class: float = _share_field(0.1)
     # Data: diversity. None: shown as a hint, not held to anything.
     distinct: float | None = Field(default=None, ge=0, le=1)
     opening: float | None = Field(default=None, ge=0, le=1)
@@ -107,31 +107,31 @@ class Limits(Section):
     pii_allow: list[str] = []
     # Models.
     mode: Mode = "point"  # "lower": the one-sided 95 % lower bound must hold the limit
-    accuracy: float = _share(0.95)
-    macro_f1: float = _share(0.90)
+    accuracy: float = _share_field(0.95)
+    macro_f1: float = _share_field(0.90)
     improvement: float = Field(default=0.0, ge=-1, le=1)
-    judge: float = _share(0.90)  # share of replies that pass by the rubric
-    judge_wins: float = _share(0.5)  # of comparisons, ties half
+    judge: float = _share_field(0.90)  # share of replies that pass by the rubric
+    judge_wins: float = _share_field(0.5)  # of comparisons, ties half
     worst_slice: float | None = Field(default=None, ge=0, le=1)  # None: shown, held to nothing
-    margin: float = _share(0.03)  # how much worse than the incumbent is still as good
+    margin: float = _share_field(0.03)  # how much worse than the incumbent is still as good
     chrf: float | None = Field(default=None, ge=0, le=100)
     rouge_l: float | None = Field(default=None, ge=0, le=1)
-    valid_json: float = _share(0.99)
-    parses: float = _share(0.95)
+    valid_json: float = _share_field(0.99)
+    parses: float = _share_field(0.95)
     # Models: speed and cost. None: shown, not held to anything. The last three: of the baseline's.
-    latency_p50: float | None = _more()  # seconds
-    latency_p95: float | None = _more()  # seconds
-    tokens: float | None = _more()  # of question and answer, on average
-    cost_per_1000: float | None = _more()  # USD
-    latency_ratio: float | None = _more()
-    tokens_ratio: float | None = _more()
-    cost_ratio: float | None = _more()
+    latency_p50: float | None = _positive_field()  # seconds
+    latency_p95: float | None = _positive_field()  # seconds
+    tokens: float | None = _positive_field()  # of question and answer, on average
+    cost_per_1000: float | None = _positive_field()  # USD
+    latency_ratio: float | None = _positive_field()
+    tokens_ratio: float | None = _positive_field()
+    cost_ratio: float | None = _positive_field()
     # Models: robustness, memory.
     flips: float | None = Field(default=None, ge=0, le=1)
     overfitting: float = Field(default=0.05, ge=0)  # the loss over its best, as a share
-    cut_off: float = _share(0.01)
-    refusals: float = _share(0.01)
-    forgetting: float = _share(0.05)
+    cut_off: float = _share_field(0.01)
+    refusals: float = _share_field(0.01)
+    forgetting: float = _share_field(0.05)
     own: dict[str, float] = {}
 
     def __repr__(self) -> str:
@@ -139,25 +139,25 @@ class Limits(Section):
         return "<limits>"
 
 
-def _several(said: Any) -> Any:
-    return [said] if isinstance(said, str) else said
+def _as_tuple_input(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class Judge(Section):
     """Who judges replies, by which rubric, and what it takes to gate; without models, nobody."""
 
-    models: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()  # any model specs
+    models: Annotated[tuple[str, ...], BeforeValidator(_as_tuple_input)] = ()  # any model specs
     rubric: str | None = None  # a TOML file
     labels: str | None = None  # what people said of replies: JSONL
     repetitions: int = Field(default=1, ge=1, le=25)
     # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
     kappa: float = Field(default=0.6, gt=0, le=1)
-    swap_consistency: float = _share(0.8)
+    swap_consistency: float = _share_field(0.8)
     # With fewer, kappa's interval is wider than 0.5: nobody could tell good from useless.
     fewest_labels: int = Field(default=30, ge=10)
 
     @model_validator(mode="after")
-    def _whole(self) -> Judge:
+    def _checked(self) -> Judge:
         if self.models and not self.rubric:
             why = "rubric is missing: the path of a TOML file; docs/judge.md shows one"
             raise PydanticCustomError("judge", "{why}", {"why": why})
@@ -172,7 +172,9 @@ class Config(Section):
 
     task: Literal["style", "qa", "classification", "code"] = "classification"
     baseline: str | None = None  # for candidates that belong to no run: any model spec
-    label: Annotated[str, AfterValidator(_rule)] = "exact"  # how a label is read from an answer
+    label: Annotated[str, AfterValidator(_checked_label_rule)] = (
+        "exact"  # how a label is read from an answer
+    )
     data: Data = Data()
     suites: Suites = Suites()
     limits: Limits = Limits()
@@ -201,11 +203,11 @@ def explain(error: Any, model: type[BaseModel]) -> str:
     dotted = ".".join([*table, key])
     if error["type"] != "extra_forbidden":
         return f"{dotted} = {error['input']!r}: {error['msg']}"
-    valid = _fields(model, table)
-    return f"unknown key {dotted!r}{nearest(key, valid)}; valid here: {', '.join(valid)}"
+    valid = _valid_keys(model, table)
+    return f"unknown key {dotted!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"
 
 
-def _fields(model: type[BaseModel], table: list[str]) -> list[str]:
+def _valid_keys(model: type[BaseModel], table: list[str]) -> list[str]:
     for name in table:
         inner = model.model_fields[name].annotation if name in model.model_fields else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):

@@ -11,7 +11,7 @@ ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # of what is b
 
 
 @contextmanager
-def bar(what: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
+def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
     """Yield a function (done, total, errors) that moves a bar: rate, errors, cost and time left.
 
     `spent` returns the USD spent so far; nothing is shown of it while it is 0.
@@ -20,26 +20,26 @@ def bar(what: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progres
     from rich.console import Console
     from rich.text import Text
 
-    class Aside(rich.ProgressColumn):  # worked out when it is drawn, not at each answer
+    class DetailsColumn(rich.ProgressColumn):  # worked out when it is drawn, not at each answer
         def render(self, task: rich.Task) -> Text:
-            return Text(aside(task.speed or 0.0, task.fields["errors"], spent()))
+            return Text(bar_details(task.speed or 0.0, task.fields["errors"], spent()))
 
     columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn()
-    told, left = Aside(), rich.TimeRemainingColumn()
+    details, remaining_time = DetailsColumn(), rich.TimeRemainingColumn()
     console = Console(stderr=True)
     quiet = not console.is_terminal  # in a log, a bar is an empty line
     with rich.Progress(
-        *columns, told, left, console=console, transient=True, disable=quiet
+        *columns, details, remaining_time, console=console, transient=True, disable=quiet
     ) as progress:
-        task = progress.add_task(what, total=None, visible=False, errors=0)
+        task = progress.add_task(description, total=None, visible=False, errors=0)
 
-        def move(done: int, total: int, errors: int) -> None:
+        def update(done: int, total: int, errors: int) -> None:
             progress.update(task, completed=done, total=total, visible=True, errors=errors)
 
-        yield move
+        yield update
 
 
-def aside(rate: float, errors: int, cost: float) -> str:
+def bar_details(rate: float, errors: int, cost: float) -> str:
     """Return what stands beside the bar, `37/s, 2 errors, $0.0123`; what is 0 is left out."""
     parts = [f"{rate:,.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s"] if rate else []
     parts += [f"{errors:,} error{'s' * (errors > 1)}"] if errors else []

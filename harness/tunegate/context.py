@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .budget import Budget
-from .seen import Seen
-from .splits import Splits
-from .state import State
-from .tally import Tally
+from .seen import LastFindings
+from .splits import DataFiles
+from .state import StateDir
+from .tally import SessionResults
 
 if TYPE_CHECKING:
     import pytest
 
-    from .acceptance import Entry
+    from .acceptance import AcceptedEntry
     from .config import Config
-    from .extensions import Extensions
+    from .extensions import Installed
     from .models import Candidate
     from .predict import Progress
     from .roles import SessionModels
 
-USUAL_ALIAS = "production"  # whose model is the incumbent, where --promote names no other
+DEFAULT_ALIAS = "production"  # whose model is the incumbent, where --promote names no other
 
 
-class Say(Protocol):
+class PrintLine(Protocol):
     """Prints one line of what tunegate decided, with a label before it."""
 
     def __call__(self, label: str, text: str, good: bool | None = None) -> None: ...
@@ -43,17 +43,17 @@ class SessionContext:
     """
 
     def __init__(
-        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager, say: Say
+        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager, say: PrintLine
     ) -> None:
-        self.root, self.rootdir, self.state = root, rootdir, State(root)
+        self.root, self.rootdir, self.state = root, rootdir, StateDir(root)
         self.plugin_manager, self.say = plugin_manager, say
-        self.splits = Splits({})
+        self.splits = DataFiles({})
         self.suite: Path | None = None
         self.candidate: Candidate | None = None
-        self.alias, self.budget = USUAL_ALIAS, Budget()
-        self.results = Tally()
-        self.accepted: dict[str, Entry] = {}
-        self.seen = Seen()
+        self.alias, self.budget = DEFAULT_ALIAS, Budget()
+        self.results = SessionResults()
+        self.accepted: dict[str, AcceptedEntry] = {}
+        self.seen = LastFindings()
 
     @cached_property
     def config(self) -> Config:
@@ -63,11 +63,11 @@ class SessionContext:
         return load(self.root)
 
     @cached_property
-    def plugins(self) -> Extensions:
+    def plugins(self) -> Installed:
         """The trainers and models that are installed or that a conftest registers."""
-        from .extensions import gather
+        from .extensions import load_installed
 
-        return gather(self.plugin_manager)
+        return load_installed(self.plugin_manager)
 
     @cached_property
     def models(self) -> SessionModels:
@@ -80,11 +80,11 @@ class SessionContext:
         )  # fmt: skip
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Progress]:
+    def progress(self, description: str) -> Iterator[Progress]:
         """Show a bar with what was spent, where pytest captures what is printed too."""
         from . import console
 
         capture = self.plugin_manager.get_plugin("capturemanager")
         uncaptured = capture.global_and_fixture_disabled() if capture else nullcontext()
-        with uncaptured, console.bar(what, lambda: self.budget.spent) as progress:
+        with uncaptured, console.progress_bar(description, lambda: self.budget.spent) as progress:
             yield progress

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from .findings import Finding
-from .reader import read
-from .tables import read_table
+from .reader import read_json_rows
+from .tables import read_table_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ class Dataset(Sequence[Example]):
         columns: Mapping[str, str] | None = None,
     ) -> Dataset:
         """Make a dataset of a file's bytes."""
-        rows, problems = read_table(data, columns) if columns else read(data)
+        rows, problems = read_table_rows(data, columns) if columns else read_json_rows(data)
         examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
         digest = hashlib.sha256(data).hexdigest()
         return cls(
@@ -156,10 +156,12 @@ class Dataset(Sequence[Example]):
 
         columns = ("line", "system", "prompt", "reply", "label")
         table = {c: [getattr(e, c) for e in self] for c in columns}
-        own = dict.fromkeys(k for e in self for k in e.fields if k not in ("messages", *columns))
-        return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own})
+        own_fields = dict.fromkeys(
+            k for e in self for k in e.fields if k not in ("messages", *columns)
+        )
+        return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own_fields})
 
     def __repr__(self) -> str:
-        wrong = sum(not problem.hint for problem in self.problems)
-        bad = f", {wrong:,} problems" if wrong else ""
-        return f"<{self.split or 'dataset'}: {len(self):,} examples{bad}, {self.digest[:12]}>"
+        problem_count = sum(not problem.hint for problem in self.problems)
+        problems_text = f", {problem_count:,} problems" if problem_count else ""
+        return f"<{self.split or 'dataset'}: {len(self):,} examples{problems_text}, {self.digest[:12]}>"

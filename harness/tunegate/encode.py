@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .dataset import Example, content_text
-from .template import Messages, Template, Unrendered
+from .template import ChatTemplate, Messages, TemplateError
 
-IGNORED = -100  # the label that cross entropy passes over, in PyTorch and everywhere else
+IGNORE_INDEX = -100  # the label that cross entropy passes over, in PyTorch and everywhere else
 
 
-class Unfit(ValueError):
+class NotTrainable(ValueError):
     """A row that cannot be trained on; the message says where it stands and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EncodedRow:
     """One conversation: `labels` repeats `ids` where the loss falls, and is IGNORED elsewhere."""
 
     line: int
@@ -24,12 +24,12 @@ class Row:
     labels: list[int]
 
     @property
-    def trained(self) -> int:
+    def trained_tokens(self) -> int:
         """How many tokens the loss falls on."""
-        return sum(label != IGNORED for label in self.labels)
+        return sum(label != IGNORE_INDEX for label in self.labels)
 
 
-def encode(example: Example, template: Template) -> Row:
+def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
     """Return the row of an example.
 
     The loss falls on every assistant message whose `weight` is not 0, from the first token behind
@@ -38,59 +38,67 @@ def encode(example: Example, template: Template) -> Row:
     trained text begins, where a turn never ends, or where nothing would be trained.
     """
     try:
-        _refuse(example, template)
-        ids = template.ids(template.render(example.messages))
-        labels = [IGNORED] * len(ids)
-        for start, end in _turns(example.messages, ids, template):
+        _refuse_unsupported(example, chat_template)
+        ids = chat_template.token_ids(chat_template.render(example.messages))
+        labels = [IGNORE_INDEX] * len(ids)
+        for start, end in _trained_spans(example.messages, ids, chat_template):
             labels[start:end] = ids[start:end]
-    except Unrendered as error:
-        raise Unfit(f"line {example.line}: {error}") from None
-    if all(label == IGNORED for label in labels):
-        raise Unfit(f"line {example.line}: no assistant message to train on")
-    return Row(example.line, ids, labels)
+    except TemplateError as error:
+        raise NotTrainable(f"line {example.line}: {error}") from None
+    if all(label == IGNORE_INDEX for label in labels):
+        raise NotTrainable(f"line {example.line}: no assistant message to train on")
+    return EncodedRow(example.line, ids, labels)
 
 
-def _turns(messages: Messages, ids: list[int], template: Template) -> Iterator[tuple[int, int]]:
+def _trained_spans(
+    messages: Messages, ids: list[int], chat_template: ChatTemplate
+) -> Iterator[tuple[int, int]]:
     for i, message in enumerate(messages):
         if message["role"] != "assistant" or message.get("weight", 1) == 0:
             continue
-        prompt = template.prompt(messages[:i])
+        prompt = chat_template.prompt_ids(messages[:i])
         if ids[: len(prompt)] != prompt:
-            raise Unrendered(_differs(prompt, ids, i, template))
-        yield len(prompt), _end(ids, len(prompt), i, template)
+            raise TemplateError(_first_difference(prompt, ids, i, chat_template))
+        yield len(prompt), _turn_end(ids, len(prompt), i, chat_template)
 
 
-def _end(ids: list[int], start: int, i: int, template: Template) -> int:
+def _turn_end(ids: list[int], start: int, i: int, chat_template: ChatTemplate) -> int:
     """Return where a turn ends. Messages hold no control token, so the first stop is its own."""
-    for place in range(start, len(ids)):
-        if ids[place] in template.stops:
-            return place + 1
-    names = ", ".join(sorted(template.tokenizer.convert_ids_to_tokens(list(template.stops))))
-    raise Unrendered(
-        f"messages[{i}]: the chat template ends this turn without {names}: "
+    for position in range(start, len(ids)):
+        if ids[position] in chat_template.stop_ids:
+            return position + 1
+    stop_names = ", ".join(
+        sorted(chat_template.tokenizer.convert_ids_to_tokens(list(chat_template.stop_ids)))
+    )
+    raise TemplateError(
+        f"messages[{i}]: the chat template ends this turn without {stop_names}: "
         "a model trained on it would never stop"
     )
 
 
-def _differs(prompt: list[int], ids: list[int], i: int, template: Template) -> str:
+def _first_difference(
+    prompt: list[int], ids: list[int], i: int, chat_template: ChatTemplate
+) -> str:
     """Say where the generation prompt first leaves the trained text, with what stands there."""
     pairs = enumerate(zip(prompt, ids, strict=False))
-    place = next((n for n, (a, b) in pairs if a != b), min(len(prompt), len(ids)))
-    asked = template.tokenizer.decode(prompt[place : place + 8])
-    trained = template.tokenizer.decode(ids[place : place + 8])
+    position = next((n for n, (a, b) in pairs if a != b), min(len(prompt), len(ids)))
+    asked_text = chat_template.tokenizer.decode(prompt[position : position + 8])
+    trained_text = chat_template.tokenizer.decode(ids[position : position + 8])
     return (
         f"messages[{i}]: what the model is asked is not how the trained text begins; they part at "
-        f"token {place}: asked {asked!r}, trained {trained!r}. Repair the chat template"
+        f"token {position}: asked {asked_text!r}, trained {trained_text!r}. Repair the chat template"
     )
 
 
-def _refuse(example: Example, template: Template) -> None:
+def _refuse_unsupported(example: Example, chat_template: ChatTemplate) -> None:
     """Refuse what would be trained on as something else than it says."""
     if example.fields.get("tools"):
-        raise Unrendered("`tools` are not supported: the model would be asked without them")
+        raise TemplateError("`tools` are not supported: the model would be asked without them")
     for i, message in enumerate(example.messages):
         if message.get("tool_calls"):
-            raise Unrendered(f"messages[{i}]: `tool_calls` are not supported")
-        found = template.controls.search(content_text(message))
-        if found:
-            raise Unrendered(f"messages[{i}] holds the template's own control token {found[0]!r}")
+            raise TemplateError(f"messages[{i}]: `tool_calls` are not supported")
+        match = chat_template.control_tokens.search(content_text(message))
+        if match:
+            raise TemplateError(
+                f"messages[{i}] holds the template's own control token {match[0]!r}"
+            )

@@ -9,82 +9,88 @@ from typing import Any
 import pytest
 
 from . import fixtures, render
-from .acceptance import active
+from .acceptance import is_accepting
 from .dataset import SPLITS
 from .findings import Findings
-from .ledger import Judgement
+from .ledger import Outcome
 from .score import Score, Unmeasurable
-from .tally import PROPERTY
+from .tally import REPORT_PROPERTY
 
-MARK = "split(*names): run a test that asks for `dataset` on these splits only"
+SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these splits only"
 
 
-def parametrize(metafunc: pytest.Metafunc, configured: Sequence[str]) -> None:
+def parametrize_dataset(metafunc: pytest.Metafunc, configured: Sequence[str]) -> None:
     """Run a test once per split, where the `dataset` it asks for is ours."""
     definitions = metafunc._arg2fixturedefs.get("dataset", ())
     if not definitions or definitions[-1].func.__module__ != fixtures.__name__:
         return
     # Over nothing a test would be skipped: without data it runs, and says what is missing.
-    splits = _narrowed(metafunc, list(configured)) or ["train"]
+    splits = _marked_splits(metafunc, list(configured)) or ["train"]
     metafunc.parametrize("dataset", splits, indirect=True, scope="function")
 
 
-def _narrowed(metafunc: pytest.Metafunc, configured: list[str]) -> list[str]:
+def _marked_splits(metafunc: pytest.Metafunc, configured: list[str]) -> list[str]:
     marks = [str(name) for m in metafunc.definition.iter_markers("split") for name in m.args]
     if unknown := [name for name in marks if name not in SPLITS]:
         raise pytest.UsageError(f"unknown split {unknown[0]!r}; valid: {', '.join(SPLITS)}")
     return list(dict.fromkeys(marks)) or configured
 
 
-def note(
+def add_report_properties(
     item: pytest.Item,
     call: pytest.CallInfo[Any],
-    ledger: Sequence[Judgement],
+    outcomes: Sequence[Outcome],
     digests: Mapping[str, str],
 ) -> None:
     """Put what survives xdist and JUnit into the test's properties, as builtins only."""
     params = getattr(getattr(item, "callspec", None), "params", {})
     names = {*getattr(item, "fixturenames", ()), params.get("dataset")}
-    judged = [[split, digest] for split, digest in digests.items() if split in names]
+    judged_digests = [[split, digest] for split, digest in digests.items() if split in names]
     failed = call.excinfo is not None and call.excinfo.errisinstance(Unmeasurable)
     value = {
-        "digests": judged,
-        "judgements": [judgement.plain() for judgement in ledger],
+        "digests": judged_digests,
+        "judgements": [judgement.to_dict() for judgement in outcomes],
         "unmeasurable": failed,
     }
-    item.user_properties.append((PROPERTY, value))
+    item.user_properties.append((REPORT_PROPERTY, value))
 
 
-def sections(ledger: Sequence[Judgement], verbosity: int) -> Iterator[tuple[str, str]]:
+def failure_tables(outcomes: Sequence[Outcome], verbosity: int) -> Iterator[tuple[str, str]]:
     """Yield a heading and a table for each value that did not hold, once."""
-    rows, ids = {0: render.ROWS, 1: 50}.get(max(verbosity, 0), 0), verbosity > 0 and active()
-    for subject in {id(j.subject): j.subject for j in ledger if not j.held}.values():
-        found = subject.misses if isinstance(subject, Score) else subject
+    rows, ids = (
+        {0: render.MAX_ROWS, 1: 50}.get(max(verbosity, 0), 0),
+        verbosity > 0 and is_accepting(),
+    )
+    for subject in {id(j.subject): j.subject for j in outcomes if not j.passed}.values():
+        findings = subject.misses if isinstance(subject, Score) else subject
         if isinstance(subject, Score) and subject.detail:
             yield f"{subject.name}: detail", subject.detail
-        if isinstance(found, Findings) and len(found):
-            title = render.findings_title(found, Path.cwd())
-            yield title, render.findings_table(found, rows, ids=ids)
+        if isinstance(findings, Findings) and len(findings):
+            title = render.findings_title(findings, Path.cwd())
+            yield title, render.findings_table(findings, rows, ids=ids)
 
 
-def explain(
-    report: pytest.TestReport, ledger: Sequence[Judgement], verbosity: int, told: dict[str, str]
+def add_failure_tables(
+    report: pytest.TestReport,
+    outcomes: Sequence[Outcome],
+    verbosity: int,
+    shown_tables: dict[str, str],
 ) -> None:
     """Add the tables to the report: they survive --show-capture=no and reach JUnit.
 
-    A table that stands under another test already, by `told`, is pointed to: accuracy and macro-F1
+    A table that stands under another test already, by `shown_tables`, is pointed to: accuracy and macro-F1
     miss the same rows.
     """
-    add = getattr(report.longrepr, "addsection", None)
-    if add is not None:
-        for title, table in sections(ledger, verbosity):
-            first = told.setdefault(f"{title}\n{table}", report.nodeid)
-            add(title, table if first == report.nodeid else f"as under {first}", "-")
+    add_section = getattr(report.longrepr, "addsection", None)
+    if add_section is not None:
+        for title, table in failure_tables(outcomes, verbosity):
+            first = shown_tables.setdefault(f"{title}\n{table}", report.nodeid)
+            add_section(title, table if first == report.nodeid else f"as under {first}", "-")
 
 
-def colour(report: pytest.TestReport) -> None:
+def colourise_report(report: pytest.TestReport) -> None:
     """Colour our tables for the terminal; by now the other reporters have their plain copy."""
     tables = getattr(report.longrepr, "sections", None)
     if tables:
-        painted = [(name, render.paint(str(text)), sep) for name, text, sep in tables]
-        tables[:] = painted
+        coloured = [(name, render.colourise(str(text)), sep) for name, text, sep in tables]
+        tables[:] = coloured

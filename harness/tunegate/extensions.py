@@ -14,31 +14,31 @@ import pytest
 from . import hooks, sources
 from .protocols import Model, Trainer
 
-Opener = Callable[[str, Path], Model]
+ModelOpener = Callable[[str, Path], Model]
 
 
 @dataclass
-class Extensions:
+class Installed:
     """What the hooks have registered."""
 
     trainers: dict[str, type[Trainer]] = field(default_factory=dict)
-    openers: dict[str, Opener] = field(default_factory=dict)
+    openers: dict[str, ModelOpener] = field(default_factory=dict)
 
 
-def gather(manager: pytest.PytestPluginManager) -> Extensions:
+def load_installed(manager: pytest.PytestPluginManager) -> Installed:
     """Load the `tunegate` entry points and ask every plugin for what it adds."""
     if not hasattr(manager.hook, "pytest_tunegate_trainers"):
         manager.add_hookspecs(hooks)
     manager.load_setuptools_entrypoints("tunegate")
-    found = Extensions(openers={"file": sources.open_file, "python": sources.open_function})
+    extensions = Installed(openers={"file": sources.open_file, "python": sources.open_function})
     manager.hook.pytest_tunegate_trainers(
-        register=lambda trainer: found.trainers.__setitem__(trainer.name, trainer)
+        register=lambda trainer: extensions.trainers.__setitem__(trainer.name, trainer)
     )
-    manager.hook.pytest_tunegate_models(register=found.openers.__setitem__)
-    return found
+    manager.hook.pytest_tunegate_models(register=extensions.openers.__setitem__)
+    return extensions
 
 
-def plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
+def project_plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
     """Return the files of the plugins that add something and stand in no distribution.
 
     A training runs in a child process, which has no conftests: it loads these by path.
@@ -49,7 +49,7 @@ def plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
     return sorted(Path(f).resolve() for f in files - installed)
 
 
-def load(files: Iterable[Path]) -> Extensions:
+def load_files(files: Iterable[Path]) -> Installed:
     """Do in a child process what pytest did in its parent."""
     manager = pytest.PytestPluginManager()
     manager.add_hookspecs(hooks)
@@ -62,4 +62,4 @@ def load(files: Iterable[Path]) -> Extensions:
         sys.modules[file.stem] = module
         spec.loader.exec_module(module)
         manager.register(module, str(file))
-    return gather(manager)
+    return load_installed(manager)

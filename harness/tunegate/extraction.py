@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .predictions import Prediction
 
-VALID = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
+VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LabelRule:
     """How a label is read; `read` returns None where a text cannot be parsed by it."""
 
     name: str  # stands in the signature of every score
@@ -25,31 +25,31 @@ class Rule:
 
     def right(self, p: Prediction) -> bool:
         """Whether the label of an answer can be read, and is the expected one."""
-        got = None if p.error else self.read(p.got)
-        return got is not None and got == self.read(p.expected)
+        label = None if p.error else self.read(p.got)
+        return label is not None and label == self.read(p.expected)
 
 
-def _whole(text: str) -> str:
+def _stripped(text: str) -> str:
     return text.strip()
 
 
-exact = Rule("label: the whole answer, white space around it aside", _whole)
+exact = LabelRule("label: the whole answer, white space around it aside", _stripped)
 
 
-def json_field(path: str) -> Rule:
+def json_field(path: str) -> LabelRule:
     """Read one field of an answer that is, as a whole, a JSON object; dots lead further inside.
 
     A text is the label without white space around it; a number, true or false is written as JSON
     does. Anything else (no JSON, no such field, null, an object, an array) cannot be parsed.
     """
     if not path or not all(path.split(".")):
-        raise ValueError(f"no field in json:{path}; {VALID}")
+        raise ValueError(f"no field in json:{path}; {VALID_RULES}")
 
-    def read(text: str) -> str | None:
-        from .strictjson import Unreadable, parse
+    def read_field(text: str) -> str | None:
+        from .strictjson import Unreadable, parse_strict
 
         try:
-            value = parse(text)
+            value = parse_strict(text)
         except Unreadable:
             return None
         for key in path.split("."):
@@ -58,10 +58,10 @@ def json_field(path: str) -> Rule:
             return value.strip()
         return json.dumps(value) if isinstance(value, bool | int | float) else None
 
-    return Rule(f"label: JSON field {path}", read)
+    return LabelRule(f"label: JSON field {path}", read_field)
 
 
-def regex(pattern: str) -> Rule:
+def regex(pattern: str) -> LabelRule:
     r"""Read the first match of a regular expression: its first group, else all of it.
 
     `regex(r"label:\s*(\w+)")`. An answer without a match cannot be parsed. Raises ValueError for a
@@ -70,25 +70,25 @@ def regex(pattern: str) -> Rule:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}; {VALID}") from None
+        raise ValueError(f"no regular expression: {error}; {VALID_RULES}") from None
     if not pattern:
-        raise ValueError(f"no pattern in regex:; {VALID}")
+        raise ValueError(f"no pattern in regex:; {VALID_RULES}")
 
-    def read(text: str) -> str | None:
-        found = compiled.search(text)
-        got = found and found.group(1 if compiled.groups else 0)
-        return got.strip() if got is not None else None
+    def read_match(text: str) -> str | None:
+        match = compiled.search(text)
+        label = match and match.group(1 if compiled.groups else 0)
+        return label.strip() if label is not None else None
 
-    return Rule(f"label: regex {pattern}", read)
+    return LabelRule(f"label: regex {pattern}", read_match)
 
 
-def rule(spec: str) -> Rule:
+def label_rule(spec: str) -> LabelRule:
     """Return the rule that a configuration names; raises ValueError naming the valid forms."""
-    form, colon, rest = spec.partition(":")
+    kind, colon, rest = spec.partition(":")
     if spec == "exact":
         return exact
-    if colon and form == "json":
+    if colon and kind == "json":
         return json_field(rest)
-    if colon and form == "regex":
+    if colon and kind == "regex":
         return regex(rest)
-    raise ValueError(f"no such rule; {VALID}")
+    raise ValueError(f"no such rule; {VALID_RULES}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def write_whole(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
+def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file so that a reader sees either what stood there before, or all of `data`.
 
     The bytes are on the disk when this returns. Folders on the way are made; `mode` (less the
@@ -18,22 +18,22 @@ def write_whole(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target: os.replace is atomic only inside one file system.
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     try:
-        _write(beside, data, mode)
-        os.replace(beside, path)
+        _write_synced(temporary, data, mode)
+        os.replace(temporary, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    _settle(path.parent)
+    _sync_folder(path.parent)
 
 
-def now() -> str:
+def timestamp() -> str:
     """Return the time as records hold it in `made`: ISO 8601, UTC, with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def age(path: Path, *told: object) -> tuple[datetime, int]:
+def time_key(path: Path, *told: object) -> tuple[datetime, int]:
     """Return a key that sorts the newest last: the first of the times told, else the file's own.
 
     A copy, a checkout or a `touch` changes a file's time. So it counts only where a record tells
@@ -49,14 +49,14 @@ def age(path: Path, *told: object) -> tuple[datetime, int]:
     return datetime.fromtimestamp(changed / 1e9, UTC), changed
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _settle(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Put the new name itself on the disk: a power cut must not bring the old file back."""
     if not hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder, and needs no such call
         return

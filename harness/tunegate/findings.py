@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
-from .ledger import Judgement, record
+from .ledger import Outcome, record
 from .score import Score, proportion
 
-IDLE = "nothing to judge"  # the kind of a hint that says so: -v shows it
+NOT_APPLICABLE = "nothing to judge"  # the kind of a hint that says so: -v shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Finding:
     id: str = field(default="", compare=False, repr=False)
 
 
-def in_order(found: Iterable[Finding]) -> list[Finding]:
+def sort_by_line(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings in the order of the file, those about the whole dataset first."""
-    return sorted(found, key=lambda f: (f.line is not None, f.line or 0))
+    return sorted(findings, key=lambda f: (f.line is not None, f.line or 0))
 
 
 class Findings(Sequence[Finding]):
@@ -59,11 +59,11 @@ class Findings(Sequence[Finding]):
         n: int = 0,
         named: bool = True,
     ) -> None:
-        found = in_order(items)
+        ordered = sort_by_line(items)
         self.name, self.split, self.path, self.n, self.named = name, split, path, n, named
-        self.items = tuple(f for f in found if not f.hint)
-        self.hints = tuple(f for f in found if f.hint)
-        self.accepted = tuple(in_order(accepted))
+        self.items = tuple(f for f in ordered if not f.hint)
+        self.hints = tuple(f for f in ordered if f.hint)
+        self.accepted = tuple(sort_by_line(accepted))
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -77,11 +77,17 @@ class Findings(Sequence[Finding]):
 
     def __bool__(self) -> bool:
         """True when something was found; asking is a judgement, and the running test records it."""
-        known = [f.id for f in self.accepted]
-        hints = [_placed(f) for f in self.hints if f.kind != IDLE]
-        idle = [f.evidence for f in self.hints if f.kind == IDLE]
-        facts = {"found": len(self), "n": self.n, "accepted": known, "hints": hints, "idle": idle}
-        record(Judgement(self.name, self.split, not self.items, repr(self), facts, self))
+        accepted_ids = [f.id for f in self.accepted]
+        hints = [_hint_text(f) for f in self.hints if f.kind != NOT_APPLICABLE]
+        not_applicable = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
+        data = {
+            "found": len(self),
+            "n": self.n,
+            "accepted": accepted_ids,
+            "hints": hints,
+            "idle": not_applicable,
+        }
+        record(Outcome(self.name, self.split, not self.items, repr(self), data, self))
         return bool(self.items)
 
     def __eq__(self, other: object) -> bool:
@@ -104,19 +110,25 @@ class Findings(Sequence[Finding]):
     @property
     def rate(self) -> Score:
         """The share of examples with a finding, as a Score that can be held to a limit."""
-        return proportion(f"{self.name} rate", len(self.rows), self.n, misses=self, good=False)
+        return proportion(
+            f"{self.name} rate", len(self.rows), self.n, misses=self, higher_is_better=False
+        )
 
     def __repr__(self) -> str:
         """One line, counts first: all that pytest shows of a failed `assert not findings`."""
-        where = f" of {self.split}" if self.split else ""
-        known = f"; {len(self.accepted):,} accepted" if self.accepted else ""
+        split_text = f" of {self.split}" if self.split else ""
+        accepted_text = f"; {len(self.accepted):,} accepted" if self.accepted else ""
         if not self.items:
-            return f"<{self.name}: nothing found in {self.n:,} examples{where}{known}>"
+            return f"<{self.name}: nothing found in {self.n:,} examples{split_text}{accepted_text}>"
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
         more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
-        rows = f" in {len(self.rows):,} of {self.n:,} examples{where}" if self.rows else where
-        return f"<{self.name}: {kinds}{more}{rows}{known}>"
+        rows = (
+            f" in {len(self.rows):,} of {self.n:,} examples{split_text}"
+            if self.rows
+            else split_text
+        )
+        return f"<{self.name}: {kinds}{more}{rows}{accepted_text}>"
 
 
-def _placed(hint: Finding) -> str:
+def _hint_text(hint: Finding) -> str:
     return hint.evidence if hint.line is None else f"line {hint.line:,}: {hint.evidence}"

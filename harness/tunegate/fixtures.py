@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from .lookup import gate_session
+from .lookup import session_context
 from .project import ConfigError
 from .protocols import ModelUnknown
-from .recipe import Recipe, of_project
-from .splits import system_prompt
+from .recipe import TokenizationSpec, tokenization_of
+from .splits import read_system_prompt
 
 if TYPE_CHECKING:
     from .config import Limits
     from .dataset import Dataset
-    from .extraction import Rule
+    from .extraction import LabelRule
     from .judge_panel import JudgePanel
     from .predictions import Ask, Prediction, Predictions
 
@@ -27,9 +27,9 @@ class _ParamRequest(Protocol):
     config: pytest.Config
 
 
-def _split(config: pytest.Config, name: str) -> Dataset:
+def _split_or_fail(config: pytest.Config, name: str) -> Dataset:
     try:
-        return gate_session(config).splits.get(name)
+        return session_context(config).splits.get(name)
     except ConfigError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -37,81 +37,81 @@ def _split(config: pytest.Config, name: str) -> Dataset:
 @pytest.fixture
 def dataset(request: _ParamRequest) -> Dataset:
     """Each split in turn: a test that asks for it runs once per split."""
-    return _split(request.config, request.param)
+    return _split_or_fail(request.config, request.param)
 
 
 @pytest.fixture(scope="session")
 def train(pytestconfig: pytest.Config) -> Dataset:
     """The training split."""
-    return _split(pytestconfig, "train")
+    return _split_or_fail(pytestconfig, "train")
 
 
 @pytest.fixture(scope="session")
 def validation(pytestconfig: pytest.Config) -> Dataset:
     """The validation split."""
-    return _split(pytestconfig, "validation")
+    return _split_or_fail(pytestconfig, "validation")
 
 
 @pytest.fixture(scope="session")
 def test(pytestconfig: pytest.Config) -> Dataset:
     """The test split."""
-    return _split(pytestconfig, "test")
+    return _split_or_fail(pytestconfig, "test")
 
 
 @pytest.fixture(scope="session")
 def limits(pytestconfig: pytest.Config) -> Limits:
     """The limits in force; limits of your own are in `limits.own["name"]`."""
-    return gate_session(pytestconfig).config.limits
+    return session_context(pytestconfig).config.limits
 
 
 @pytest.fixture(scope="session")
 def task(pytestconfig: pytest.Config) -> str:
     """What the model is to learn: style, qa, classification or code."""
-    return gate_session(pytestconfig).config.task
+    return session_context(pytestconfig).config.task
 
 
 @pytest.fixture(scope="session")
-def label(pytestconfig: pytest.Config) -> Rule:
+def label(pytestconfig: pytest.Config) -> LabelRule:
     """How a label is read from an answer: the rule that `label` names in the configuration."""
-    from .extraction import rule
+    from .extraction import label_rule
 
-    return rule(gate_session(pytestconfig).config.label)
+    return label_rule(session_context(pytestconfig).config.label)
 
 
 @pytest.fixture(scope="session")
 def inference_prompt(pytestconfig: pytest.Config) -> str | None:
     """The system prompt that is used at inference, from the file `data.system`; None without."""
-    session = gate_session(pytestconfig)
+    session = session_context(pytestconfig)
     try:
-        return system_prompt(session.config, session.root)
+        return read_system_prompt(session.config, session.root)
     except ConfigError as error:
         pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
-def recipe(pytestconfig: pytest.Config) -> Recipe:
+def recipe(pytestconfig: pytest.Config) -> TokenizationSpec:
     """What is going to be trained: tokenizer, longest row, epochs; that of --train-with."""
-    session = gate_session(pytestconfig)
+    session = session_context(pytestconfig)
     chosen = pytestconfig.getoption("train_with")
-    return of_project(session.config, session.root, session.plugins.trainers, chosen)
+    return tokenization_of(session.config, session.root, session.plugins.trainers, chosen)
 
 
 @pytest.fixture(scope="session")
 def project_root(pytestconfig: pytest.Config) -> Path:
     """The folder of the configuration."""
-    return gate_session(pytestconfig).root
+    return session_context(pytestconfig).root
 
 
 @pytest.fixture(scope="session")
 def predictions(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions]:
     """The candidate's predictions over the test set, each asked once and cached."""
-    yield from _asked(pytestconfig, "candidate", test)
+    yield from _predictions_or_fail(pytestconfig, "candidate", test)
 
 
 @pytest.fixture(scope="session")
 def baseline(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions]:
     """The predictions of the base model the candidate was trained from."""
-    yield from _asked(pytestconfig, "baseline", test)
+    yield from _predictions_or_fail(pytestconfig, "baseline", test)
 
 
 @pytest.fixture(scope="session")
@@ -120,11 +120,11 @@ def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Prediction
     from .registry import RegistryBroken
 
     try:
-        promoted = gate_session(pytestconfig).models.has_incumbent()
+        promoted = session_context(pytestconfig).models.has_incumbent()
     except RegistryBroken as error:
         pytest.fail(str(error), pytrace=False)
     if promoted:
-        yield from _asked(pytestconfig, "incumbent", test)
+        yield from _predictions_or_fail(pytestconfig, "incumbent", test)
     else:
         yield None
 
@@ -141,7 +141,7 @@ def judge(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judges of `[judge]`; None where the configuration names none."""
     from .jury import open_judges
 
-    session = gate_session(pytestconfig)
+    session = session_context(pytestconfig)
     try:
         return open_judges(
             session.config.judge, session.root, session.plugins.openers,
@@ -154,10 +154,10 @@ def judge(pytestconfig: pytest.Config) -> JudgePanel | None:
 @pytest.fixture(scope="session")
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
-    session = gate_session(pytestconfig)
+    session = session_context(pytestconfig)
     run = session.candidate.run if session.candidate else None
     if run is None:
-        return _split(pytestconfig, "train")
+        return _split_or_fail(pytestconfig, "train")
     return run.data("train")
 
 
@@ -165,19 +165,19 @@ def trained_on(pytestconfig: pytest.Config) -> Dataset:
 def ask(pytestconfig: pytest.Config) -> Ask:
     """Put rows of your own to the candidate (or "baseline"): `ask(dataset)`, in one batch."""
 
-    def asked(dataset: Dataset, role: str = "candidate") -> Predictions:
+    def ask_model(dataset: Dataset, role: str = "candidate") -> Predictions:
         try:
-            return gate_session(pytestconfig).models.ask(dataset, role)
+            return session_context(pytestconfig).models.ask(dataset, role)
         except (ModelUnknown, ConfigError) as error:
             pytest.fail(str(error), pytrace=False)
 
-    return asked
+    return ask_model
 
 
 @pytest.fixture(scope="session")
 def curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
     """The loss curves of the candidate's run, a dict for each reading; [] where there are none."""
-    candidate = gate_session(pytestconfig).candidate
+    candidate = session_context(pytestconfig).candidate
     return candidate.run.curves if candidate and candidate.run else []
 
 
@@ -186,7 +186,7 @@ def general(pytestconfig: pytest.Config) -> Dataset:
     """The general set, `data.general`: what a model should not unlearn. Empty where none is set."""
     from .dataset import Dataset
 
-    session = gate_session(pytestconfig)
+    session = session_context(pytestconfig)
     if session.config.data.general is None:
         return Dataset([], split="general")
     path = session.root / session.config.data.general
@@ -199,8 +199,8 @@ def general(pytestconfig: pytest.Config) -> Dataset:
     return dataset
 
 
-def _asked(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:
+def _predictions_or_fail(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:
     try:
-        yield gate_session(config).models.predictions(role, test)
+        yield session_context(config).models.predictions(role, test)
     except (ModelUnknown, ConfigError) as error:
         pytest.fail(str(error), pytrace=False)

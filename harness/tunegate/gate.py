@@ -6,60 +6,66 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .inventory import Inventory
-from .tally import Tally
+from .inventory import CollectedSuite
+from .tally import SessionResults
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateDecision:
     """Open, or closed with the reason in one line."""
 
-    why: str = ""
+    reason: str = ""
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether training, or promotion, may go on."""
-        return not self.why
+        return not self.reason
 
 
-def judge(tally: Tally, inventory: Inventory, exit_status: int) -> Gate:
+def decide(results: SessionResults, inventory: CollectedSuite, exit_status: int) -> GateDecision:
     """Decide from what ran; the exit status can only close the gate, never open it."""
-    if not (decided := troubled(tally)).open:
-        return decided
+    if not (failure := first_failure(results)).is_open:
+        return failure
     if inventory.skipped:
-        return Gate(f"{several(inventory.skipped)} skipped itself while it was imported")
+        return GateDecision(f"{abbreviate(inventory.skipped)} skipped itself while it was imported")
     if not inventory.tests:
-        return Gate("the suite holds no test")
-    if missing := tally.missing(inventory.tests):
+        return GateDecision("the suite holds no test")
+    if missing := results.missing(inventory.tests):
         n = len(inventory.tests)
-        return Gate(f"{n - len(missing)} of {n} tests passed; {several(missing)} did not run")
+        return GateDecision(
+            f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"
+        )
     if exit_status:
-        return Gate(f"every test passed, but pytest ended with exit status {int(exit_status)}")
-    return Gate()
+        return GateDecision(
+            f"every test passed, but pytest ended with exit status {int(exit_status)}"
+        )
+    return GateDecision()
 
 
-def same_bytes(tally: Tally, files: Mapping[str, str], needed: Sequence[str]) -> Gate:
+def decide_on_digests(
+    results: SessionResults, files: Mapping[str, str], required: Sequence[str]
+) -> GateDecision:
     """Decide whether the bytes that were judged are the bytes on disk now (split: digest)."""
-    for split in needed:
-        judged = {digest for name, digest in tally.digests if name == split}
+    for split in required:
+        judged = {digest for name, digest in results.digests if name == split}
         if not judged:
-            what = "predictions" if split == "predictions" else f"{split} data"
-            return Gate(f"no test of the suite looked at the {what}")
+            subject = "predictions" if split == "predictions" else f"{split} data"
+            return GateDecision(f"no test of the suite looked at the {subject}")
         if judged != {files[split]}:
-            return Gate(f"the {split} data changed while it was being checked; run again")
-    return Gate()
+            return GateDecision(f"the {split} data changed while it was being checked; run again")
+    return GateDecision()
 
 
-def troubled(tally: Tally) -> Gate:
+def first_failure(results: SessionResults) -> GateDecision:
     """Return the gate, closed where anything kept a test from passing."""
-    kinds = Counter(tally.troubles.values())
-    if not kinds:
-        return Gate()
-    counts = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    more = " ..." if len(tally.troubles) > 1 else ""
-    return Gate(f"{counts}: {next(iter(tally.troubles))}{more}")
+    counts_by_kind = Counter(results.not_passed.values())
+    if not counts_by_kind:
+        return GateDecision()
+    counts = ", ".join(f"{n} {kind}" for kind, n in counts_by_kind.items())
+    more = " ..." if len(results.not_passed) > 1 else ""
+    return GateDecision(f"{counts}: {next(iter(results.not_passed))}{more}")
 
 
-def several(names: Sequence[str]) -> str:
+def abbreviate(names: Sequence[str]) -> str:
     """Return the first of the names, and how many more there are."""
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from .files import write_whole
+from .files import atomic_write
 
-CONFIG = """\
+CONFIG_TEMPLATE = """\
 # tunegate: pytest suites/data --train-with qlora, then pytest suites/model --model latest
 task = "classification"          # or "style", "qa", "code": decides the minimum sizes
 # label = "json:category"        # how a label is read: "exact", "json:FIELD", "regex:PATTERN"
@@ -55,41 +55,45 @@ base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat tem
 """
 
 
-def suites_home() -> Path:
+def shipped_suites() -> Path:
     """Return where the suites stand: in the wheel, or in a checkout of the repository."""
-    here = Path(__file__).parent
-    return here / "suites" if (here / "suites").is_dir() else here.parents[1] / "suites"
+    package_folder = Path(__file__).parent
+    return (
+        package_folder / "suites"
+        if (package_folder / "suites").is_dir()
+        else package_folder.parents[1] / "suites"
+    )
 
 
-def init(folder: Path) -> list[str]:
+def create_project(folder: Path) -> list[str]:
     """Copy suites and configuration into a project; returns a line for each file.
 
     What is there already is left as it is: it is the user's.
     """
     lines = []
-    shipped = (p for p in suites_home().rglob("*") if p.suffix in (".py", ".toml"))
+    shipped = (p for p in shipped_suites().rglob("*") if p.suffix in (".py", ".toml"))
     for source in sorted(shipped):
-        target = folder / "suites" / source.relative_to(suites_home())
-        lines.append(_line(folder, target, target.exists()))
+        target = folder / "suites" / source.relative_to(shipped_suites())
+        lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     config = folder / "tunegate.toml"
-    there = _configured(folder)
-    lines.append(_line(folder, there or config, there is not None))
-    if there is None:
-        write_whole(config, CONFIG.encode())
+    existing = _existing_config(folder)
+    lines.append(_file_line(folder, existing or config, existing is not None))
+    if existing is None:
+        atomic_write(config, CONFIG_TEMPLATE.encode())
     return lines
 
 
-def _configured(folder: Path) -> Path | None:
+def _existing_config(folder: Path) -> Path | None:
     from .project import find_root
 
     if find_root(folder) != folder:
         return None
-    own = folder / "tunegate.toml"
-    return own if own.is_file() else folder / "pyproject.toml"
+    toml_file = folder / "tunegate.toml"
+    return toml_file if toml_file.is_file() else folder / "pyproject.toml"
 
 
-def _line(folder: Path, path: Path, there: bool) -> str:
-    return f"{'kept' if there else 'wrote':<6} {path.relative_to(folder)}"
+def _file_line(folder: Path, path: Path, existed: bool) -> str:
+    return f"{'kept' if existed else 'wrote':<6} {path.relative_to(folder)}"

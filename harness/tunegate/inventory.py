@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-class InventoryFailed(Exception):
+class CollectionFailed(Exception):
     """The suite could not be listed; the message holds the end of what the child printed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class CollectedSuite:
     """The node ids of a suite.
 
     `removed` was taken out by a conftest or plugin: tests, or whole files. `skipped` is files that
@@ -30,10 +30,10 @@ class Inventory:
 
 
 # What a caller could bend the listing with.
-_BENDERS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
+_UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
-def take(suite: Path, root: Path, options: Sequence[str] = ()) -> Inventory:
+def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:
     """List the suite in a child `pytest --collect-only` with clean flags.
 
     `addopts` of the ini file is blanked too: a `-k` in there hides tests from both sides. Raises
@@ -46,17 +46,17 @@ def take(suite: Path, root: Path, options: Sequence[str] = ()) -> Inventory:
             *("-o", "addopts=", "-p", "no:cacheprovider", "-p", "tunegate"),
             *(f"--inventory={listing}", *options),
         ]
-        env = {k: v for k, v in os.environ.items() if k not in _BENDERS}
+        env = {k: v for k, v in os.environ.items() if k not in _UNTRUSTED_ENV}
         child = subprocess.run(
             command, cwd=root, env=env, capture_output=True, text=True, check=False
         )
         # 5: no test collected, which is the gate's to judge.
         if child.returncode not in (0, 5) or not listing.exists():
-            raise InventoryFailed(_reason(child.stdout + child.stderr))
-        return Inventory(**json.loads(listing.read_text("utf-8")))
+            raise CollectionFailed(_error_line(child.stdout + child.stderr))
+        return CollectedSuite(**json.loads(listing.read_text("utf-8")))
 
 
-def _reason(output: str) -> str:
+def _error_line(output: str) -> str:
     """Return the line of pytest's output that says what went wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]

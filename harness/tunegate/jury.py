@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import budget as budgets
 from . import models, predict
-from .answers import note_judge
+from .answers import record_judge
 from .judge_panel import Judge, JudgePanel
 from .protocols import Answer, ModelUnknown, Request
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from .budget import Budget
     from .config import Judge as Settings
     from .console import ShowProgress
-    from .extensions import Opener
-    from .state import State
+    from .extensions import ModelOpener
+    from .state import StateDir
 
 
 def open_judges(
     settings: Settings,
     root: Path,
-    openers: dict[str, Opener],
+    openers: dict[str, ModelOpener],
     budget: Budget,
-    state: State,
+    state: StateDir,
     show_progress: ShowProgress,
 ) -> JudgePanel | None:
     """Open the judges that the settings name; None where they name none.
@@ -36,13 +36,13 @@ def open_judges(
         return None
 
     def opened(spec: str) -> Judge:
-        model = budgets.within(budget, models.open_model(spec, root, openers))
+        model = budgets.hold_to_budget(budget, models.open_model(spec, root, openers))
 
         def ask(requests: Sequence[Request]) -> dict[int, Answer]:
-            note_judge(state, model.digest)
+            record_judge(state, model.digest)
             with show_progress(f"asking the judge {model.name}") as progress:
                 try:
-                    return predict.ask(model, requests, state, progress)
+                    return predict.cached_answers(model, requests, state, progress)
                 except (
                     ModelUnknown
                 ) as error:  # a server that is not there, weights that do not load

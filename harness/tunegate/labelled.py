@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .extraction import Rule
+from .extraction import LabelRule
 from .findings import Finding, Findings
 from .predictions import Prediction, Predictions
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledPrediction:
     """A prediction and its two labels; `got` is None without an answer, or one in the answer."""
 
     prediction: Prediction
@@ -23,7 +23,7 @@ class Labelled:
         return self.got == self.expected
 
 
-def labelled(predictions: Predictions, rule: Rule) -> list[Labelled]:
+def label_predictions(predictions: Predictions, rule: LabelRule) -> list[LabelledPrediction]:
     """Read the labels of all predictions; an answer that cannot be parsed has none.
 
     Raises ValueError for an expected reply that the rule cannot read: that is a fault of the test
@@ -34,33 +34,33 @@ def labelled(predictions: Predictions, rule: Rule) -> list[Labelled]:
     for p in predictions:
         expected = rule.read(p.expected)
         if expected is None:
-            said = shortened(p.expected, 40)
+            reply = shorten(p.expected, 40)
             raise ValueError(
-                f"test line {p.line}: no label in the expected reply {said!r} ({rule.name}); "
+                f"test line {p.line}: no label in the expected reply {reply!r} ({rule.name}); "
                 f"correct the row, or `label` in the configuration"
             )
-        rows.append(Labelled(p, expected, None if p.error else rule.read(p.got)))
+        rows.append(LabelledPrediction(p, expected, None if p.error else rule.read(p.got)))
     return rows
 
 
-def misses(predictions: Predictions, rule: Rule) -> Findings:
+def wrong_labels(predictions: Predictions, rule: LabelRule) -> Findings:
     """Return every answer that is not the expected label; those without one say why."""
-    found = (_miss(row) for row in labelled(predictions, rule) if not row.right)
-    return Findings("misses", found, split="test", n=len(predictions))
+    findings = (_wrong_label(row) for row in label_predictions(predictions, rule) if not row.right)
+    return Findings("misses", findings, split="test", n=len(predictions))
 
 
-def _miss(row: Labelled) -> Finding:
+def _wrong_label(row: LabelledPrediction) -> Finding:
     p = row.prediction
     if p.error:
         return Finding(p.row, p.line, "no answer", p.error)
     if row.got is None:
-        got = f"got {shortened(p.got, 30)!r}, not {row.expected!r}"
-        return Finding(p.row, p.line, "unparseable", f"{got}, for: {shortened(p.prompt, 60)}")
-    got = f"got {shortened(row.got, 30)!r}"
-    return Finding(p.row, p.line, row.expected, f"{got} for: {shortened(p.prompt, 60)}")
+        message = f"got {shorten(p.got, 30)!r}, not {row.expected!r}"
+        return Finding(p.row, p.line, "unparseable", f"{message}, for: {shorten(p.prompt, 60)}")
+    message = f"got {shorten(row.got, 30)!r}"
+    return Finding(p.row, p.line, row.expected, f"{message} for: {shorten(p.prompt, 60)}")
 
 
-def shortened(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     """Return a text on one line, cut to a width."""
     text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 3] + "..."

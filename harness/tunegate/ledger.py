@@ -10,38 +10,38 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Outcome:
     """One question put to a value: is it clean, does it hold its limit?"""
 
     name: str
     split: str
-    held: bool | None  # None: it could not be measured
-    line: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    passed: bool | None  # None: it could not be measured
+    summary: str
+    data: Mapping[str, Any] = field(default_factory=dict)
     subject: object = field(repr=False, compare=False, default=None)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As builtins, which survive xdist, JUnit and JSON."""
-        said = {"name": self.name, "split": self.split, "held": self.held, "line": self.line}
-        return {**said, **self.facts}
+        fields = {"name": self.name, "split": self.split, "held": self.passed, "line": self.summary}
+        return {**fields, **self.data}
 
 
-_ledger: ContextVar[list[Judgement] | None] = ContextVar("tunegate_ledger", default=None)
+_outcomes: ContextVar[list[Outcome] | None] = ContextVar("tunegate_ledger", default=None)
 
 
-def record(judgement: Judgement) -> None:
+def record(outcome: Outcome) -> None:
     """Write a judgement down, where a test is running; elsewhere (a notebook) do nothing."""
-    entries = _ledger.get()
-    if entries is not None:
-        entries.append(judgement)
+    outcomes = _outcomes.get()
+    if outcomes is not None:
+        outcomes.append(outcome)
 
 
 @contextmanager
-def recording() -> Iterator[list[Judgement]]:
+def collect_outcomes() -> Iterator[list[Outcome]]:
     """Collect the judgements made inside the block."""
-    entries: list[Judgement] = []
-    token = _ledger.set(entries)
+    outcomes: list[Outcome] = []
+    token = _outcomes.set(outcomes)
     try:
-        yield entries
+        yield outcomes
     finally:
-        _ledger.reset(token)
+        _outcomes.reset(token)

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
     from .context import SessionContext
 
-PLUGIN = "tunegate-session"  # the name of the plugin whose `context` it is
+PLUGIN_NAME = "tunegate-session"  # the name of the plugin whose `context` it is
 
 
-def gate_session(config: pytest.Config) -> SessionContext:
+def session_context(config: pytest.Config) -> SessionContext:
     """Return what tunegate knows of this session."""
-    hooks = config.pluginmanager.get_plugin(PLUGIN)
+    hooks = config.pluginmanager.get_plugin(PLUGIN_NAME)
     context: SessionContext = hooks.context  # type: ignore[union-attr]
     return context

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import runs
-from .extensions import Opener
+from .extensions import ModelOpener
 from .protocols import Model, ModelUnknown
-from .runs import Run, RunUnknown
+from .runs import Run, RunNotFound
 from .sealed import SealBroken
-from .state import State
+from .state import StateDir
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +25,42 @@ class Candidate:
     digest: str = ""
 
 
-def candidate(said: str, state: State) -> Candidate:
+def resolve_candidate(option: str, state: StateDir) -> Candidate:
     """Resolve `latest`, `run:ID`, `run:ID@CHECKPOINT` and everything else; raises ModelUnknown."""
-    name, _, checkpoint = said.removeprefix("run:").partition("@")
-    if name != "latest" and not said.startswith("run:"):
-        return _made(said, state)
+    name, _, checkpoint = option.removeprefix("run:").partition("@")
+    if name != "latest" and not option.startswith("run:"):
+        return _run_of_model(option, state)
     try:
-        run = runs.find(state, name)
-        spec, digest = run.made(checkpoint)
-    except (RunUnknown, SealBroken) as error:
-        raise ModelUnknown(f"--model {said}: {error}") from None
+        run = runs.find_finished(state, name)
+        spec, digest = run.model_of(checkpoint)
+    except (RunNotFound, SealBroken) as error:
+        raise ModelUnknown(f"--model {option}: {error}") from None
     return Candidate(spec, run, digest)
 
 
-def _made(spec: str, state: State) -> Candidate:
+def _run_of_model(spec: str, state: StateDir) -> Candidate:
     """Find the run that made the model of this spec (`openai:ft:...`, an adapter's folder)."""
     for path in state.runs.glob("*/run.json"):
         run = Run(state, path.parent.name)
-        for known, digest in _models_of(run):
-            if known in (spec, f"folder:{spec}"):
-                return Candidate(known, run, digest)
+        for model, digest in _models_of(run):
+            if model in (spec, f"folder:{spec}"):
+                return Candidate(model, run, digest)
     return Candidate(spec, None)
 
 
 def _models_of(run: Run) -> list[tuple[str, str]]:
     try:
-        return [run.made(name) for name in ("", *run.record.get("checkpoints", {}))]
+        return [run.model_of(name) for name in ("", *run.record.get("checkpoints", {}))]
     except SealBroken:  # a run that nobody can vouch for made nothing
         return []
 
 
-def model_spec(said: str, openers: dict[str, Opener]) -> str:
+def model_spec(base: str, openers: dict[str, ModelOpener]) -> str:
     """Return a base model as a spec: `folder:` stands before a path or a hub's name."""
-    return said if said.partition(":")[0] in openers else f"folder:{said}"
+    return base if base.partition(":")[0] in openers else f"folder:{base}"
 
 
-def open_model(spec: str, root: Path, openers: dict[str, Opener]) -> Model:
+def open_model(spec: str, root: Path, openers: dict[str, ModelOpener]) -> Model:
     """Open a model by its spec `SCHEME:REST`, or a folder; raises ModelUnknown."""
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in openers:

@@ -19,8 +19,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     start = getattr(config, "_rootpath", None) or Path.cwd()
     try:
-        said = config.invocation_params.args if config else ()
-        root = _root(start, Path.cwd(), [str(arg) for arg in said])
+        arguments = config.invocation_params.args if config else ()
+        root = _project_of(start, Path.cwd(), [str(arg) for arg in arguments])
     except ConfigError as error:
         import pytest
 
@@ -30,27 +30,35 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     from . import fixtures, hooks, lookup
     from .session import GateSession
 
-    _options(parser.getgroup("tunegate", "fine-tuning gates"))
+    _add_options(parser.getgroup("tunegate", "fine-tuning gates"))
     pluginmanager.add_hookspecs(hooks)
     pluginmanager.register(fixtures, "tunegate-fixtures")
-    pluginmanager.register(GateSession(root), lookup.PLUGIN)
+    pluginmanager.register(GateSession(root), lookup.PLUGIN_NAME)
 
 
-def _root(start: Path, cwd: Path, said: Sequence[str]) -> Path | None:
+def _project_of(start: Path, cwd: Path, arguments: Sequence[str]) -> Path | None:
     """Return the project of pytest's rootdir, or the one inside of it that we stand in.
 
     Where a project without settings for pytest stands in another, rootdir is the outer one. It is
     meant where a suite or a folder outside of the inner one is named.
     """
-    root, ours = find_root(start), find_root(cwd)
-    if not ours or not (root is None or ours.is_relative_to(root)):
+    root, cwd_root = find_root(start), find_root(cwd)
+    if not cwd_root or not (root is None or cwd_root.is_relative_to(root)):
         return root
-    paths = [(cwd / arg.partition("::")[0]).resolve() for arg in said if not arg.startswith("-")]
-    named = [path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())]
-    return ours if root is None or all(path.is_relative_to(ours) for path in named) else root
+    paths = [
+        (cwd / arg.partition("::")[0]).resolve() for arg in arguments if not arg.startswith("-")
+    ]
+    named_paths = [
+        path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())
+    ]
+    return (
+        cwd_root
+        if root is None or all(path.is_relative_to(cwd_root) for path in named_paths)
+        else root
+    )
 
 
-def _options(group: pytest.OptionGroup) -> None:
+def _add_options(group: pytest.OptionGroup) -> None:
     for split in ("train", "validation", "test"):
         group.addoption(f"--{split}-data", metavar="FILE", help=f"the {split} split, JSONL or JSON")
     group.addoption("--train-with", metavar="TRAINER", help="train when the data suite passed")

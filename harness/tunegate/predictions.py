@@ -63,9 +63,9 @@ class Predictions(Sequence[Prediction]):
 
     def without(self, rows: Collection[int]) -> Predictions:
         """Return the predictions that are not among these rows (`leakage.find(...).rows`, say)."""
-        out = frozenset(rows)
-        kept = [p for p in self._rows if p.row not in out]
-        return Predictions(kept, model=self.model, test=self.test)
+        excluded = frozenset(rows)
+        remaining = [p for p in self._rows if p.row not in excluded]
+        return Predictions(remaining, model=self.model, test=self.test)
 
     @property
     def frame(self) -> pd.DataFrame:

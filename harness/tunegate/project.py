@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-TABLE = ("[tool.tunegate]", "[tool.tunegate.")
+TABLE_HEADERS = ("[tool.tunegate]", "[tool.tunegate.")
 
 
 class ConfigError(Exception):
@@ -19,19 +19,22 @@ def find_root(start: Path) -> Path | None:
     `tunegate.toml` and a `[tool.tunegate]` table: nobody could say which one is in force.
     """
     for folder in (start, *start.parents):
-        own, shared = (folder / "tunegate.toml").is_file(), _has_table(folder / "pyproject.toml")
-        if own and shared:
+        has_toml, has_pyproject_table = (
+            (folder / "tunegate.toml").is_file(),
+            _has_table(folder / "pyproject.toml"),
+        )
+        if has_toml and has_pyproject_table:
             raise ConfigError(
                 f"{folder}: both tunegate.toml and [tool.tunegate] in pyproject.toml; keep one"
             )
-        if own or shared:
+        if has_toml or has_pyproject_table:
             return folder
         if (folder / ".git").exists():
             return None
     return None
 
 
-def here() -> Path:
+def current_project() -> Path:
     """Return the root of the project we stand in; raises ConfigError where there is none."""
     root = find_root(Path.cwd())
     if root is None:
@@ -48,25 +51,27 @@ def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
     """
     import tomllib
 
-    own = root / "tunegate.toml"
-    path = own if own.is_file() else root / "pyproject.toml"
+    toml_file = root / "tunegate.toml"
+    path = toml_file if toml_file.is_file() else root / "pyproject.toml"
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-        return path, table if path == own else table["tool"]["tunegate"]
+        return path, table if path == toml_file else table["tool"]["tunegate"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
 def _has_table(pyproject: Path) -> bool:
     try:
-        return any(line.startswith(TABLE) for line in pyproject.read_text("utf-8").splitlines())
+        return any(
+            line.startswith(TABLE_HEADERS) for line in pyproject.read_text("utf-8").splitlines()
+        )
     except (OSError, UnicodeDecodeError):
         return False
 
 
-def nearest(word: str, valid: list[str]) -> str:
+def did_you_mean(wrong: str, valid: list[str]) -> str:
     """Return `, did you mean 'x'?` for the valid word nearest to a wrong one, or nothing."""
     import difflib
 
-    close = difflib.get_close_matches(word, valid, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    matches = difflib.get_close_matches(wrong, valid, n=1)
+    return f", did you mean {matches[0]!r}?" if matches else ""

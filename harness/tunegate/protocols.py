@@ -134,10 +134,10 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Paid(Protocol):
+class PricedModel(Protocol):
     """What a model has beside `Model` whose requests cost something: it can be held to a budget."""
 
-    def within(self, budget: Budget) -> Model:
+    def with_budget(self, budget: Budget) -> Model:
         """Return the model, spending from this budget only; raise ModelUnknown without prices.
 
         Each request is set aside before it is sent, retries too. What does not fit any more is an

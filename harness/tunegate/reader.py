@@ -12,17 +12,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from .charset import problem
+from .charset import encoding_finding
 from .findings import Finding
-from .shapes import SHAPES, Shape, normalised
-from .strictjson import Unreadable, parse
+from .shapes import ROW_FORMATS, RowFormat, to_messages
+from .strictjson import Unreadable, parse_strict
 
 Row = tuple[int, dict[str, Any]]  # the first line, from 1, and the fields
 Piece = tuple[int, memoryview | Unreadable]  # the first line, and the bytes of one row
 
-MOST = 10_000  # problems listed one by one: a finding is larger than a broken line
+MAX_PROBLEMS = 10_000  # problems listed one by one: a finding is larger than a broken line
 
-FOREIGN = {
+NOT_JSON_MAGIC = {
     b"\xff\xfe": "the file is UTF-16 or UTF-32; save it as UTF-8",
     b"\xfe\xff": "the file is UTF-16; save it as UTF-8",
     b"\x00\x00\xfe\xff": "the file is UTF-32; save it as UTF-8",
@@ -38,89 +38,96 @@ _BLANK = re.compile(rb"[ \t\r\n\f\v]*")
 _TOKEN = re.compile(rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|[\[\]{},]', re.DOTALL)
 
 
-def read(data: bytes) -> tuple[list[Row], list[Finding]]:
+def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
     """Return the rows, and a finding with its line for everything that is not one.
 
     A hint says so where rows were not chat messages, but of a shape that could be turned into
     them. Past the first 10,000 problems the rest is counted in one finding.
     """
-    foreign = _foreign(data)
-    if foreign:
-        return [], [Finding(None, 1, "encoding", foreign)]
-    if charset := problem(data):
+    other_format = _other_format(data)
+    if other_format:
+        return [], [Finding(None, 1, "encoding", other_format)]
+    if charset := encoding_finding(data):
         return [], [charset]
     rows: list[Row] = []
     problems: list[Finding] = []
-    unlisted = 0
-    shapes: Counter[str] = Counter()
-    for line, piece in pieces(data):
+    unlisted_count = 0
+    format_counts: Counter[str] = Counter()
+    for line, piece in split_rows(data):
         try:
-            shape, fields = normalised(parse(_text(piece), line))
-        except Unreadable as bad:
-            if len(problems) < MOST:
-                problems.append(Finding(None, line, bad.kind, bad.evidence))
+            row_format, fields = to_messages(parse_strict(_decode_piece(piece), line))
+        except Unreadable as error:
+            if len(problems) < MAX_PROBLEMS:
+                problems.append(Finding(None, line, error.kind, error.evidence))
             else:
-                unlisted += 1
+                unlisted_count += 1
         else:
             rows.append((line, fields))
-            shapes[shape.name] += 1
-    if unlisted:
-        problems.append(Finding(None, None, "unlisted", f"{unlisted:,} more rows are unreadable"))
-    return rows, [*problems, *(_note(s, shapes) for s in SHAPES[1:] if shapes[s.name])]
+            format_counts[row_format.name] += 1
+    if unlisted_count:
+        problems.append(
+            Finding(None, None, "unlisted", f"{unlisted_count:,} more rows are unreadable")
+        )
+    return rows, [
+        *problems,
+        *(_format_hint(s, format_counts) for s in ROW_FORMATS[1:] if format_counts[s.name]),
+    ]
 
 
-def _note(shape: Shape, shapes: Counter[str]) -> Finding:
-    some, n = shapes[shape.name], shapes.total()
-    share = f" ({some:,} of {n:,} rows: the file mixes shapes)" if some < n else ""
-    return Finding(None, None, "shape", f"read as {shape.name}: {shape.note}{share}", hint=True)
+def _format_hint(row_format: RowFormat, format_counts: Counter[str]) -> Finding:
+    count, n = format_counts[row_format.name], format_counts.total()
+    share = f" ({count:,} of {n:,} rows: the file mixes shapes)" if count < n else ""
+    return Finding(
+        None, None, "shape", f"read as {row_format.name}: {row_format.hint}{share}", hint=True
+    )
 
 
-def _foreign(data: bytes) -> str:
+def _other_format(data: bytes) -> str:
     """Say what the file is, where it is certainly not UTF-8 JSON."""
-    for magic, what in FOREIGN.items():
+    for magic, description in NOT_JSON_MAGIC.items():
         if data.startswith(magic):
-            return what
+            return description
     head = data[:100]
     half = head.count(0) > len(head) / 3
     return "every other byte is NUL, as in UTF-16; save the file as UTF-8" if half else ""
 
 
-def pieces(data: bytes) -> Iterator[Piece]:
+def split_rows(data: bytes) -> Iterator[Piece]:
     start = len(BOM) if data.startswith(BOM) else 0
-    first = _after_blanks(data, start)
-    if data[first : first + 1] == b"[" and not _is_line(data, first):
-        return _elements(data, start)
-    return _lines(data, start)
+    first = _skip_blanks(data, start)
+    if data[first : first + 1] == b"[" and not _is_one_line(data, first):
+        return _split_array(data, start)
+    return _split_lines(data, start)
 
 
-def _is_line(data: bytes, start: int) -> bool:
+def _is_one_line(data: bytes, start: int) -> bool:
     """Tell JSONL whose first line is an array by mistake from a file that is one array."""
     end = data.find(b"\n", start)
-    if end < 0 or _after_blanks(data, end) == len(data):
+    if end < 0 or _skip_blanks(data, end) == len(data):
         return False
     try:
-        parse(_text(memoryview(data)[start:end]))
+        parse_strict(_decode_piece(memoryview(data)[start:end]))
     except Unreadable:
         return False
     return True
 
 
-def _text(piece: memoryview | Unreadable) -> str:
+def _decode_piece(piece: memoryview | Unreadable) -> str:
     if isinstance(piece, Unreadable):
         raise piece
     try:
         return str(piece, "utf-8")
     except UnicodeDecodeError as error:
-        where = f"byte {error.start + 1} of the row"
-        raise Unreadable("encoding", f"{where} is not UTF-8; save the file as UTF-8") from None
+        location = f"byte {error.start + 1} of the row"
+        raise Unreadable("encoding", f"{location} is not UTF-8; save the file as UTF-8") from None
 
 
-def _after_blanks(data: bytes, start: int) -> int:
+def _skip_blanks(data: bytes, start: int) -> int:
     match = _BLANK.match(data, start)
     return match.end() if match else start
 
 
-def _lines(data: bytes, start: int) -> Iterator[Piece]:
+def _split_lines(data: bytes, start: int) -> Iterator[Piece]:
     # Lines end at \n alone: U+2028, U+0085 and their like are legal inside a JSON string.
     line, view = 0, memoryview(data)
     while start < len(data):
@@ -132,15 +139,15 @@ def _lines(data: bytes, start: int) -> Iterator[Piece]:
         start = end + 1
 
 
-def _elements(data: bytes, start: int) -> Iterator[Piece]:
+def _split_array(data: bytes, start: int) -> Iterator[Piece]:
     """Yield the elements of a JSON array; a broken one does not take those behind it along."""
     line, view, end = 1, memoryview(data), start
-    for begin, end, alone in _spans(data, start):
-        first = min(_after_blanks(data, begin), end)
+    for begin, end, is_only in _element_spans(data, start):
+        first = min(_skip_blanks(data, begin), end)
         line, start = line + data.count(b"\n", start, first), first
-        if first < end or not alone:  # [] has no elements, but [a,] has two
+        if first < end or not is_only:  # [] has no elements, but [a,] has two
             yield line, view[first:end]
-    rest = _after_blanks(data, end + 1)
+    rest = _skip_blanks(data, end + 1)
     line += data.count(b"\n", start, min(rest, len(data)))
     if end >= len(data):
         yield line, Unreadable("json", "the array is never closed: is the file cut off?")
@@ -148,23 +155,23 @@ def _elements(data: bytes, start: int) -> Iterator[Piece]:
         yield line, Unreadable("json", "nothing behind the array's closing bracket can be read")
 
 
-def _spans(data: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
+def _element_spans(data: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
     """Yield where the elements of an array begin and end, and whether one is all there is."""
-    begin, alone, opened = 0, True, bytearray()
+    begin, is_only, open_brackets = 0, True, bytearray()
     for token in _TOKEN.finditer(data, start):
-        at = token.start()
-        mark = data[at : at + 1]
-        if mark in b"[{":
-            opened += mark
-            begin = begin or at + 1
-        elif mark == b"," and len(opened) == 1:
-            yield begin, at, False
-            begin, alone = at + 1, False
-        elif mark in b"]}":
+        position = token.start()
+        bracket = data[position : position + 1]
+        if bracket in b"[{":
+            open_brackets += bracket
+            begin = begin or position + 1
+        elif bracket == b"," and len(open_brackets) == 1:
+            yield begin, position, False
+            begin, is_only = position + 1, False
+        elif bracket in b"]}":
             # Where brackets do not match, close up to the nearest that does: we are in step again.
-            opener = opened.rfind(b"[" if mark == b"]" else b"{")
-            del opened[opener if opener >= 0 else len(opened) :]
-            if not opened:
-                yield begin, at, alone
+            opener = open_brackets.rfind(b"[" if bracket == b"]" else b"{")
+            del open_brackets[opener if opener >= 0 else len(open_brackets) :]
+            if not open_brackets:
+                yield begin, position, is_only
                 return
-    yield begin, len(data), alone
+    yield begin, len(data), is_only

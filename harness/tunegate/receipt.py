@@ -16,29 +16,31 @@ PYTEST_FILES = (
 )
 
 
-def judged_files(suite: Path, root: Path) -> dict[str, str]:
+def suite_fingerprint(suite: Path, root: Path) -> dict[str, str]:
     """Digest what decides what a suite says: its files, the conftests above it, the configuration,
     the findings that are accepted, and what people reviewed.
 
     Keys are paths relative to `root`, values sha256.
     """
-    above = [folder for folder in suite.parents if folder == root or root in folder.parents]
-    own = [p for p in suite.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    also = [folder / "conftest.py" for folder in above]
-    also += [root / name for name in ("tunegate.toml", accepted.FILE, *PYTEST_FILES)]
-    also += (root / "reviews").glob("*.csv")
-    files = sorted({*own, *(p for p in also if p.is_file())})
+    parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
+    suite_files = [p for p in suite.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    other_files = [folder / "conftest.py" for folder in parents]
+    other_files += [
+        root / name for name in ("tunegate.toml", accepted.ACCEPTED_FILE, *PYTEST_FILES)
+    ]
+    other_files += (root / "reviews").glob("*.csv")
+    files = sorted({*suite_files, *(p for p in other_files if p.is_file())})
     return {
         p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
     }
 
 
-def versions(*names: str) -> dict[str, str]:
+def installed_versions(*names: str) -> dict[str, str]:
     """Return the versions of Python and of the distributions that are installed among these."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in ("tunegate", "pytest", "pandas", "rapidfuzz", *names):
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TokenizationSpec:
     """What tokens are counted with, and what for.
 
     `tokenizer` is a folder or a hub name, with a chat template, or the name of a counter
@@ -36,19 +36,22 @@ class Recipe:
     rejected: bool = False
 
 
-def of_project(
-    config: Config, root: Path, trainers: Mapping[str, type[Trainer]], chosen: str | None = None
-) -> Recipe:
+def tokenization_of(
+    config: Config,
+    root: Path,
+    trainers: Mapping[str, type[Trainer]],
+    trainer_name: str | None = None,
+) -> TokenizationSpec:
     """Return the recipe of the trainer that was chosen, else of the first that is configured."""
-    found = Recipe("", missing=_nobody(trainers))
-    for name in [chosen] if chosen else config.train:
-        found = _of_trainer(name, config.train.get(name, {}), root, trainers)
-        if found.tokenizer:
+    spec = TokenizationSpec("", missing=_nobody(trainers))
+    for name in [trainer_name] if trainer_name else config.train:
+        spec = _tokenization_of_trainer(name, config.train.get(name, {}), root, trainers)
+        if spec.tokenizer:
             break
-    said = {key: value for key, value in config.tokens if value is not None}
-    if "tokenizer" in said:
-        said |= {"tokenizer": _place(said["tokenizer"], root), "missing": ""}
-    return replace(found, **said)
+    overrides = {key: value for key, value in config.tokens if value is not None}
+    if "tokenizer" in overrides:
+        overrides |= {"tokenizer": _resolve_base(overrides["tokenizer"], root), "missing": ""}
+    return replace(spec, **overrides)
 
 
 def _nobody(trainers: Mapping[str, type[Trainer]]) -> str:
@@ -58,30 +61,30 @@ def _nobody(trainers: Mapping[str, type[Trainer]]) -> str:
     return f"no {f'{tables} or ' if tables else ''}[tokens] in the configuration"
 
 
-def _of_trainer(
+def _tokenization_of_trainer(
     name: str, table: Mapping[str, Any], root: Path, trainers: Mapping[str, type[Trainer]]
-) -> Recipe:
+) -> TokenizationSpec:
     trainer = trainers[name]() if name in trainers else None
     try:
         settings = {**table, **(trainer.resolve(table, root) if trainer else {})}
     except ValueError as error:
-        return Recipe("", missing=f"train.{name}: {error}")
+        return TokenizationSpec("", missing=f"train.{name}: {error}")
     # A trainer need not have `tokenization`, and need not be installed for `tunegate` to count.
-    found: Recipe = getattr(trainer, "tokenization", usual)(settings)
+    found: TokenizationSpec = getattr(trainer, "tokenization", usual)(settings)
     if not found.tokenizer:
         return replace(found, missing=f"train.{name} {found.missing}")
-    return replace(found, tokenizer=_place(found.tokenizer, root))
+    return replace(found, tokenizer=_resolve_base(found.tokenizer, root))
 
 
-def usual(settings: Mapping[str, Any]) -> Recipe:
+def usual(settings: Mapping[str, Any]) -> TokenizationSpec:
     """Return the recipe of a trainer that says none, by the settings that trainers often have."""
     base, longest = str(settings.get("base", "")), settings.get("max_length")
     if not base or not isinstance(longest, int):
-        return Recipe("", missing="names no base and max_length; [tokens] may")
+        return TokenizationSpec("", missing="names no base and max_length; [tokens] may")
     epochs = settings.get("epochs")
     epochs = epochs if isinstance(epochs, int) else 3
     overflow, price = settings.get("on_overflow", "raise"), settings.get("price_per_million")
-    return Recipe(base, longest, epochs, overflow, price, rejected=on_pairs(settings))
+    return TokenizationSpec(base, longest, epochs, overflow, price, rejected=on_pairs(settings))
 
 
 def on_pairs(settings: Mapping[str, Any]) -> bool:
@@ -92,7 +95,7 @@ def on_pairs(settings: Mapping[str, Any]) -> bool:
     return "dpo" in (settings.get("method"), settings.get("objective"))
 
 
-def _place(base: str, root: Path) -> str:
+def _resolve_base(base: str, root: Path) -> str:
     """Return a folder of the project as a path; a hub name, or openai:MODEL, as it stands."""
     folder = root / Path(base).expanduser()
     return str(folder) if folder.is_dir() else base

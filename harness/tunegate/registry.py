@@ -13,10 +13,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from .files import write_whole
-from .state import State
+from .files import atomic_write
+from .state import StateDir
 
-Entry = dict[str, Any]
+RegistryEntry = dict[str, Any]
 
 
 class RegistryBroken(Exception):
@@ -32,18 +32,18 @@ class Registry:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "registry.jsonl"
-        self.state = State(root)
+        self.state = StateDir(root)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RegistryEntry]:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
-        entries: list[Entry] = []
-        for number, (line, previous) in enumerate(self._chained(), start=1):
+        entries: list[RegistryEntry] = []
+        for number, (line, previous) in enumerate(self._lines_with_previous(), start=1):
             try:
-                entry: Entry = json.loads(line)
-                holds = entry["previous"] == previous
+                entry: RegistryEntry = json.loads(line)
+                is_chained = entry["previous"] == previous
             except (ValueError, KeyError, TypeError):
-                holds = False
-            if not holds:
+                is_chained = False
+            if not is_chained:
                 raise RegistryBroken(
                     f"{self.path}, line {number}: the chain is broken here; a line was edited, "
                     f"removed or put in. Restore the file from version control"
@@ -51,52 +51,54 @@ class Registry:
             entries.append(entry)
         return entries
 
-    def _chained(self) -> list[tuple[bytes, str]]:
+    def _lines_with_previous(self) -> list[tuple[bytes, str]]:
         lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        return list(zip(lines, ["", *map(_sha, lines)], strict=False))
+        return list(zip(lines, ["", *map(_sha256, lines)], strict=False))
 
-    def append(self, action: str, alias: str, facts: Mapping[str, Any], why: str) -> Entry:
+    def append(
+        self, action: str, alias: str, facts: Mapping[str, Any], reason: str
+    ) -> RegistryEntry:
         """Add one line; the file is locked, and replaced whole."""
         with FileLock(self.state.path("registry.lock")):
             self.entries()
-            old = self.path.read_bytes() if self.path.exists() else b""
-            lines = old.splitlines()
-            entry: Entry = {
+            existing = self.path.read_bytes() if self.path.exists() else b""
+            lines = existing.splitlines()
+            entry: RegistryEntry = {
                 **facts,
                 "action": action,
                 "alias": alias,
-                "why": why,
-                "who": who(),
+                "why": reason,
+                "who": current_user(),
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "previous": _sha(lines[-1]) if lines else "",
+                "previous": _sha256(lines[-1]) if lines else "",
             }
             line = json.dumps(entry, ensure_ascii=False, sort_keys=True).encode()
-            write_whole(self.path, old + line + b"\n", mode=0o644)
+            atomic_write(self.path, existing + line + b"\n", mode=0o644)
         return entry
 
-    def current(self, alias: str) -> Entry | None:
+    def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion that the alias stands on now."""
-        stack = self._stack(alias)
+        stack = self._promotions(alias)
         return stack[-1] if stack else None
 
-    def rollback(self, alias: str, why: str) -> Entry:
+    def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Point the alias back to the promotion before; raises NothingToRollBack."""
-        stack = self._stack(alias)
+        stack = self._promotions(alias)
         if len(stack) < 2:
             raise NothingToRollBack(
                 f"{alias!r} has {len(stack)} promotion in force; there is none before it"
             )
         names = ("run", "model", "model_digest", "trained")
-        keep: Entry = {k: stack[-2][k] for k in names if k in stack[-2]}
-        return self.append("rollback", alias, {**keep, "from": stack[-1].get("run")}, why)
+        restored: RegistryEntry = {k: stack[-2][k] for k in names if k in stack[-2]}
+        return self.append("rollback", alias, {**restored, "from": stack[-1].get("run")}, reason)
 
-    def _stack(self, alias: str) -> list[Entry]:
-        return standing(self.entries(), alias)
+    def _promotions(self, alias: str) -> list[RegistryEntry]:
+        return promotions_in_force(self.entries(), alias)
 
 
-def standing(entries: Iterable[Entry], alias: str) -> list[Entry]:
+def promotions_in_force(entries: Iterable[RegistryEntry], alias: str) -> list[RegistryEntry]:
     """Return the promotions of an alias that were not rolled back; it stands on the last one."""
-    stack: list[Entry] = []
+    stack: list[RegistryEntry] = []
     for entry in entries:
         if entry["alias"] != alias:
             continue
@@ -107,17 +109,17 @@ def standing(entries: Iterable[Entry], alias: str) -> list[Entry]:
     return stack
 
 
-def who() -> str:
+def current_user() -> str:
     """Return who acts: the CI's actor, else the user's login name."""
-    return os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _login()
+    return os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _login_name()
 
 
-def _login() -> str:
+def _login_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
 
 
-def _sha(line: bytes) -> str:
+def _sha256(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()

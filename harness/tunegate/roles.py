@@ -11,7 +11,7 @@ from . import budget as budgets
 from .predictions import Predictions
 from .project import ConfigError
 from .protocols import ModelUnknown
-from .registry import Entry, Registry, RegistryBroken
+from .registry import Registry, RegistryBroken, RegistryEntry
 from .sources import FileModel
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from .config import Config
     from .console import ShowProgress
     from .dataset import Dataset
-    from .extensions import Opener
+    from .extensions import ModelOpener
     from .models import Candidate
     from .protocols import Model
-    from .state import State
+    from .state import StateDir
 
 
 class SessionModels:
@@ -34,9 +34,9 @@ class SessionModels:
         config: Config,
         candidate: Candidate | None,
         alias: str,
-        openers: dict[str, Opener],
+        openers: dict[str, ModelOpener],
         budget: Budget,
-        state: State,
+        state: StateDir,
         show_progress: ShowProgress,
     ) -> None:
         self.root, self.config, self.candidate, self.alias = root, config, candidate, alias
@@ -65,10 +65,10 @@ class SessionModels:
         """Whether the alias points at a model yet."""
         return self._promoted() is not None
 
-    def _read_promoted(self) -> Entry | None:
+    def _read_promoted(self) -> RegistryEntry | None:
         return Registry(self.root).current(self.alias)
 
-    def _incumbent(self) -> Entry:
+    def _incumbent(self) -> RegistryEntry:
         if (entry := self._promoted()) is None:
             raise ConfigError(f"no incumbent: {self.alias!r} was never promoted")
         return entry
@@ -80,12 +80,12 @@ class SessionModels:
                 f"the incumbent {model.name} is not the model that was promoted: it was changed "
                 f"since; `tunegate rollback {self.alias}` goes back to the one before"
             )
-        return budgets.within(self.budget, model)
+        return budgets.hold_to_budget(self.budget, model)
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
         with self.show_progress(f"asking the {role}") as progress:
             if role == "baseline":
-                return baseline.measure(
+                return baseline.measure_baseline(
                     self.spec(role), test, self.state, self.openers, progress, self.budget
                 )
             predictions = predict.predict(self.model(role), test, self.state, progress)
@@ -110,4 +110,4 @@ class SessionModels:
             model = self.model(role)
         except (ConfigError, ModelUnknown, RegistryBroken):
             return None
-        return predict.recall(model.name, model.digest, test, self.state)
+        return predict.cached_predictions(model.name, model.digest, test, self.state)

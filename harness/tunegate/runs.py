@@ -12,14 +12,14 @@ from typing import Any
 
 from . import sealed
 from .dataset import Dataset
-from .files import age, now, write_whole
+from .files import atomic_write, time_key, timestamp
 from .project import ConfigError
 from .protocols import Plan, Trained
-from .sealed import SealBroken, digest_of
-from .state import State, secret_key
+from .sealed import SealBroken, sha256_json
+from .state import StateDir, secret_key
 
 
-class RunUnknown(Exception):
+class RunNotFound(Exception):
     """No finished run by that name; the message lists those there are."""
 
 
@@ -38,17 +38,17 @@ def run_id(plan: Plan) -> str:
     }
     if plan.columns:  # only then: a run on JSON keeps the id it had before there were columns
         parts["columns"] = dict(plan.columns)
-    return digest_of(parts)[:12]
+    return sha256_json(parts)[:12]
 
 
 class Run:
     """The folder of one run; without `run.json` it is unfinished, and never a candidate."""
 
-    def __init__(self, state: State, name: str) -> None:
+    def __init__(self, state: StateDir, name: str) -> None:
         self.state, self.id = state, name
         self.folder = state.runs / name
 
-    def begin(self, plan: Plan, plugins: list[Path]) -> None:
+    def write_intent(self, plan: Plan, plugins: list[Path]) -> None:
         """Write down what is going to be done, before it is: `intent.json` and `config.json`."""
         self.state.path("runs", self.id, "intent.json")
         told = asdict(plan)
@@ -57,22 +57,24 @@ class Run:
         self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
         self._write("config.json", dict(plan.config))
 
-    def finish(
+    def write_record(
         self, trained: Trained, baseline: Mapping[str, Any] | None, digests: Mapping[str, str]
     ) -> None:
         """Write `run.json`, last of all: from now on the run is a candidate.
 
         `digests` are those of the checkpoints, by name.
         """
-        record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": now()}
-        kept = {n: {"model": m, "digest": digests[n]} for n, m in trained.checkpoints.items()}
-        record["checkpoints"] = kept
-        record["receipt"] = digest_of(self.receipt)
-        sealed.write(self.folder / "run.json", record, secret_key(self.state))
+        record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
+        checkpoints = {
+            n: {"model": m, "digest": digests[n]} for n, m in trained.checkpoints.items()
+        }
+        record["checkpoints"] = checkpoints
+        record["receipt"] = sha256_json(self.receipt)
+        sealed.write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
     def _write(self, name: str, value: Any) -> None:
         text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-        write_whole(self.folder / name, text.encode() + b"\n", mode=0o600)
+        atomic_write(self.folder / name, text.encode() + b"\n", mode=0o600)
 
     def _read(self, name: str) -> dict[str, Any]:
         value: dict[str, Any] = json.loads((self.folder / name).read_bytes())
@@ -97,14 +99,14 @@ class Run:
         return Plan(**values, root=self.state.root)
 
     @property
-    def word(self) -> str:
+    def attestation(self) -> str:
         """On whose word it was trained on these bytes, elsewhere; "" where we trained it here."""
         return str(self.record["figures"].get("word", ""))
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """What came of it, `run.json`, its seal verified; raises SealBroken."""
-        return sealed.read(self.folder / "run.json", secret_key(self.state))
+        return sealed.read_sealed(self.folder / "run.json", secret_key(self.state))
 
     @property
     def age(self) -> tuple[datetime, int]:
@@ -116,10 +118,10 @@ class Run:
         path = self.folder / "run.json"
         record = _as_it_stands(path)
         if "made" in record:
-            return age(path, record["made"])
+            return time_key(path, record["made"])
         figures = record.get("figures")
         brought = figures.get("imported") if isinstance(figures, dict) else None
-        return age(path, brought, _as_it_stands(self.folder / "receipt.json").get("made"))
+        return time_key(path, brought, _as_it_stands(self.folder / "receipt.json").get("made"))
 
     @property
     def curves(self) -> list[dict[str, float]]:
@@ -127,7 +129,7 @@ class Run:
         return self._readings("curves.jsonl")
 
     @property
-    def curves_beyond(self) -> list[dict[str, float]]:
+    def curves_after_kept(self) -> list[dict[str, float]]:
         """The readings after the weights that were kept, where a trainer went on from them."""
         return self._readings("curves-beyond.jsonl")
 
@@ -141,20 +143,22 @@ class Run:
                 break
         return readings
 
-    def made(self, checkpoint: str = "") -> tuple[str, str]:
+    def model_of(self, checkpoint: str = "") -> tuple[str, str]:
         """Return spec and digest of the model, or of a checkpoint; raises RunUnknown, SealBroken"""
         if not checkpoint:
             return str(self.record["model"]), str(self.record["digest"])
-        kept = self.record.get("checkpoints", {})
-        if checkpoint not in kept:
-            there = ", ".join(kept) or "none"
-            raise RunUnknown(f"run {self.id} has no checkpoint {checkpoint!r}; it has: {there}")
-        return str(kept[checkpoint]["model"]), str(kept[checkpoint]["digest"])
+        checkpoints = self.record.get("checkpoints", {})
+        if checkpoint not in checkpoints:
+            available = ", ".join(checkpoints) or "none"
+            raise RunNotFound(
+                f"run {self.id} has no checkpoint {checkpoint!r}; it has: {available}"
+            )
+        return str(checkpoints[checkpoint]["model"]), str(checkpoints[checkpoint]["digest"])
 
     @property
     def receipt(self) -> dict[str, Any]:
         """The receipt, its seal verified; raises SealBroken."""
-        return sealed.read(self.folder / "receipt.json", secret_key(self.state))
+        return sealed.read_sealed(self.folder / "receipt.json", secret_key(self.state))
 
     def verify(self) -> None:
         """Raise SealBroken unless a gate opened on exactly the bytes that this run holds."""
@@ -166,7 +170,7 @@ class Run:
     def verify_receipt(self) -> None:
         """Raise SealBroken unless the receipt is this run's."""
         receipt = self.receipt
-        if self.finished and self.record["receipt"] != digest_of(receipt):
+        if self.finished and self.record["receipt"] != sha256_json(receipt):
             raise SealBroken(f"{self.folder}: the receipt is not the one this run was trained on")
         if receipt["run"] != self.id:
             raise SealBroken(f"{self.folder}: the receipt is that of run {receipt['run']}")
@@ -183,14 +187,14 @@ class Run:
         if digest != (path and path.stem):
             raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
         if digest:
-            self._whole(split)
+            self._verify_snapshot(split)
 
     def data(self, split: str) -> Dataset:
         """Read the snapshot of a split that the plan names; raises ValueError if it was changed."""
         path: Path = getattr(self.plan, split)
-        return self.state.snapshot(path.stem, split, self.plan.columns)
+        return self.state.read_snapshot(path.stem, split, self.plan.columns)
 
-    def _whole(self, split: str) -> None:
+    def _verify_snapshot(self, split: str) -> None:
         try:
             self.data(split)
         except (OSError, ValueError) as error:
@@ -201,7 +205,7 @@ class Run:
         return self.state.path("runs", self.id, "scorecards", f"{name}.json")
 
 
-def find(state: State, name: str) -> Run:
+def find_finished(state: StateDir, name: str) -> Run:
     """Return the finished run called `name`: an id, the beginning of one, or `latest`.
 
     Raises RunUnknown naming the runs there are.
@@ -213,9 +217,9 @@ def find(state: State, name: str) -> Run:
     matches = [n for n in names if name and n.startswith(name)]
     if len(matches) == 1:
         return Run(state, matches[0])
-    what = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
-    there = ", ".join(names) if names else "none yet; train one with --train-with"
-    raise RunUnknown(f"{what}; finished runs: {there}")
+    problem = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
+    available = ", ".join(names) if names else "none yet; train one with --train-with"
+    raise RunNotFound(f"{problem}; finished runs: {available}")
 
 
 def _as_it_stands(path: Path) -> dict[str, Any]:
@@ -227,11 +231,11 @@ def _as_it_stands(path: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def begun(state: State, name: str) -> Run:
+def find_started(state: StateDir, name: str) -> Run:
     """Find a run, finished or not, by its id or the beginning of one; raises ConfigError."""
     names = sorted(path.parent.name for path in state.runs.glob("*/intent.json"))
     matches = [n for n in names if name and n.startswith(name.removeprefix("run:"))]
     if len(matches) != 1:
-        there = ", ".join(names) or "none yet"
-        raise ConfigError(f"{name!r} fits {len(matches)} runs; there are: {there}")
+        available = ", ".join(names) or "none yet"
+        raise ConfigError(f"{name!r} fits {len(matches)} runs; there are: {available}")
     return Run(state, matches[0])

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from .ledger import Judgement, record
+from .ledger import Outcome, record
 
 if TYPE_CHECKING:
     from .findings import Findings
@@ -46,14 +46,14 @@ class Score(float):
     hits: int | None
     misses: Findings | None
     errors: int
-    if_right: float
+    best_case: float
     lower: float | None
-    lower_if_right: float | None
+    best_case_lower: float | None
     estimate: float
     mode: Mode
     detail: str
     hints: tuple[str, ...]
-    idle: bool
+    not_applicable: bool
 
     def __new__(
         cls,
@@ -67,20 +67,20 @@ class Score(float):
         hits: int | None = None,
         misses: Findings | None = None,
         errors: int = 0,
-        if_right: float | None = None,
+        best_case: float | None = None,
         lower: float | None = None,
-        lower_if_right: float | None = None,
+        best_case_lower: float | None = None,
         detail: str = "",
         hints: Sequence[str] = (),
     ) -> Score:
         score = super().__new__(cls, value)
         score.name, score.n, score.low, score.high = name, n, low, high
         score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
-        score.if_right = float(value) if if_right is None else if_right
+        score.best_case = float(value) if best_case is None else best_case
         score.lower = lower
-        score.lower_if_right = lower if lower_if_right is None else lower_if_right
+        score.best_case_lower = lower if best_case_lower is None else best_case_lower
         score.estimate, score.mode = float(value), "point"
-        score.detail, score.hints, score.idle = detail, tuple(hints), False
+        score.detail, score.hints, score.not_applicable = detail, tuple(hints), False
         return score
 
     def by(self, mode: Mode) -> Score:
@@ -96,7 +96,7 @@ class Score(float):
         if math.isnan(value) and self.n:
             raise ValueError(f"{self.name} has no lower bound: hold its value to the limit")
         bound = _rebuild(value, {**self.__dict__, "name": f"{self.name} lower bound"})
-        bound.if_right, bound.mode = best, "lower"
+        bound.best_case, bound.mode = best, "lower"
         return bound
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -105,40 +105,42 @@ class Score(float):
     def __repr__(self) -> str:
         return f"{self.name} {float(self):.4f}"
 
-    def _judge(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
+    def _compare(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
         __tracebackhide__ = True
-        if other is None or self.idle:  # no limit, or nothing to hold to it
-            line = f"{self!r}, {'nothing to judge' if self.idle else 'no limit'}"
-            record(Judgement(self.name, "", True, line, _facts(self, sign, None), self))
+        if other is None or self.not_applicable:  # no limit, or nothing to hold to it
+            summary = f"{self!r}, {'nothing to judge' if self.not_applicable else 'no limit'}"
+            record(Outcome(self.name, "", True, summary, _outcome_data(self, sign, None), self))
             return True
         if not isinstance(other, int | float):
             return NotImplemented
         if isinstance(other, Score):
             return compare(float(self), float(other))
-        outcomes = {compare(float(self), float(other)), compare(self.if_right, float(other))}
-        unknown = math.isnan(self) or len(outcomes) > 1
-        held = None if unknown else outcomes.pop()
-        line = f"{self!r} {sign} {float(other):g}"
-        record(Judgement(self.name, "", held, line, _facts(self, sign, float(other)), self))
-        if held is None:
-            raise Unmeasurable(_why(self, sign, float(other)))
-        return held
+        outcomes = {compare(float(self), float(other)), compare(self.best_case, float(other))}
+        is_unmeasurable = math.isnan(self) or len(outcomes) > 1
+        passed = None if is_unmeasurable else outcomes.pop()
+        summary = f"{self!r} {sign} {float(other):g}"
+        record(
+            Outcome(self.name, "", passed, summary, _outcome_data(self, sign, float(other)), self)
+        )
+        if passed is None:
+            raise Unmeasurable(_unmeasurable_reason(self, sign, float(other)))
+        return passed
 
     def __ge__(self, other: object) -> Any:
         __tracebackhide__ = True
-        return self._judge(other, operator.ge, ">=")
+        return self._compare(other, operator.ge, ">=")
 
     def __gt__(self, other: object) -> Any:
         __tracebackhide__ = True
-        return self._judge(other, operator.gt, ">")
+        return self._compare(other, operator.gt, ">")
 
     def __le__(self, other: object) -> Any:
         __tracebackhide__ = True
-        return self._judge(other, operator.le, "<=")
+        return self._compare(other, operator.le, "<=")
 
     def __lt__(self, other: object) -> Any:
         __tracebackhide__ = True
-        return self._judge(other, operator.lt, "<")
+        return self._compare(other, operator.lt, "<")
 
     __eq__ = float.__eq__
     __hash__ = float.__hash__
@@ -150,56 +152,66 @@ def _rebuild(value: float, state: dict[str, Any]) -> Score:
     return score
 
 
-def nothing_to_judge(name: str, why: str) -> Score:
-    """Return a score that holds any limit: the project has nothing to measure; -v shows `why`."""
-    score = Score(math.nan, name=name, hints=(why,))
-    score.idle = True
+def not_applicable_score(name: str, reason: str) -> Score:
+    """Return a score that holds any limit: the project has nothing to measure; -v shows `reason`."""
+    score = Score(math.nan, name=name, hints=(reason,))
+    score.not_applicable = True
     return score
 
 
-def _facts(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
+def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
     """Return the score and how it was judged as builtins; None stands for what is not known."""
-    numbers = {"value": float(score), "low": score.low, "high": score.high, "right": score.if_right}
-    known = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    numbers = {
+        "value": float(score),
+        "low": score.low,
+        "high": score.high,
+        "right": score.best_case,
+    }
+    numbers_or_none = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
     # A score that ought to be high: what its n can show stands beside what it is.
     lower = lower_bounds(score)[0] if sign in (">=", ">") else math.nan
-    known["lower"] = None if math.isnan(lower) else lower
-    more = {"n": score.n, "hits": score.hits, "errors": score.errors, "signature": score.signature}
-    said = {"mode": score.mode, "detail": score.detail, "sign": sign, "limit": limit}
-    aside = score.idle or (limit is None and math.isnan(score))
-    nothing: dict[str, list[str]] = {"hints": [], "idle": []}
-    told = nothing | {"idle" if aside else "hints": list(score.hints)}
-    return {**known, **more, **said, **told}
+    numbers_or_none["lower"] = None if math.isnan(lower) else lower
+    counts = {
+        "n": score.n,
+        "hits": score.hits,
+        "errors": score.errors,
+        "signature": score.signature,
+    }
+    comparison = {"mode": score.mode, "detail": score.detail, "sign": sign, "limit": limit}
+    is_not_applicable = score.not_applicable or (limit is None and math.isnan(score))
+    no_hints: dict[str, list[str]] = {"hints": [], "idle": []}
+    hints = no_hints | {"idle" if is_not_applicable else "hints": list(score.hints)}
+    return {**numbers_or_none, **counts, **comparison, **hints}
 
 
-def _why(score: Score, sign: str, limit: float) -> str:
+def _unmeasurable_reason(score: Score, sign: str, limit: float) -> str:
     if math.isnan(score):
-        told = f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
-        return "\n".join([told, *score.hints])
-    share = score.hits is not None
-    wrong, right = shown(score, share), shown(score.if_right, share)
+        message = f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
+        return "\n".join([message, *score.hints])
+    is_share = score.hits is not None
+    wrong, right = format_value(score, is_share), format_value(score.best_case, is_share)
     return (
-        f"{score.name} {sign} {shown_limit(limit, share)} is unmeasurable\n"
+        f"{score.name} {sign} {format_limit(limit, is_share)} is unmeasurable\n"
         f"{score.errors:,} of {score.n:,} answers could not be had: "
         f"{wrong} with all of them wrong, {right} right\n"
         f"run again: only the missing answers are asked for"
     )
 
 
-def shown(value: float, share: bool) -> str:
+def format_value(value: float, is_share: bool) -> str:
     """Return a value as a person reads it: a share as per cent, anything else to four places.
 
     A share is never rounded up to 100 % or down to 0 %.
     """
     value = float(value)  # to compare a Score would be a judgement
-    if not share:
+    if not is_share:
         return f"{value:.4f}"
     return f"{min(max(value, 0.001), 0.999) if 0 < value < 1 else value:.1%}"
 
 
-def shown_limit(limit: float, share: bool) -> str:
+def format_limit(limit: float, is_share: bool) -> str:
     """Return a limit, every digit of it."""
-    return f"{limit * 100:.10g}%" if share else f"{limit:g}"
+    return f"{limit * 100:.10g}%" if is_share else f"{limit:g}"
 
 
 def wilson(hits: float, n: int, z: float = Z95) -> tuple[float, float]:
@@ -233,10 +245,10 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> float:
 def lower_bounds(score: Score) -> tuple[float, float]:
     """Return the one-sided 95 % lower bound with every error wrong, and with every one right."""
     if score.hits is None:
-        if score.lower is None or score.lower_if_right is None:
+        if score.lower is None or score.best_case_lower is None:
             return math.nan, math.nan
-        return score.lower, score.lower_if_right
-    best = score.hits + (score.errors if score.if_right >= score.estimate else -score.errors)
+        return score.lower, score.best_case_lower
+    best = score.hits + (score.errors if score.best_case >= score.estimate else -score.errors)
     return clopper_pearson(score.hits, score.n), clopper_pearson(best, score.n)
 
 
@@ -247,21 +259,21 @@ def proportion(
     *,
     misses: Findings | None = None,
     errors: int = 0,
-    good: bool = True,
+    higher_is_better: bool = True,
     signature: str = "",
     detail: str = "",
     hints: Sequence[str] = (),
 ) -> Score:
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
 
-    `errors` of the n answers could not be had. For a share that ought to be high (`good`) they are
+    `errors` of the n answers could not be had. For a share that ought to be high (`higher_is_better`) they are
     not among the hits; for one that ought to be low they are.
     """
     low, high = wilson(hits, n)
-    spared = hits + errors if good else hits - errors
+    best_hits = hits + errors if higher_is_better else hits - errors
     return Score(
         hits / n if n else math.nan,
         name=name, n=n, low=low, high=high, hits=hits, misses=misses, errors=errors,
-        if_right=spared / n if n else math.nan,
+        best_case=best_hits / n if n else math.nan,
         signature=signature, detail=detail, hints=hints,
     )  # fmt: skip

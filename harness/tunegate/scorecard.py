@@ -5,33 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .extraction import Rule, exact
+from .extraction import LabelRule, exact
 from .predictions import Predictions
-from .sealed import digest_of
-from .tally import Tally
+from .sealed import sha256_json
+from .tally import SessionResults
 
 
-def scores(tally: Tally) -> list[dict[str, Any]]:
+def passed_scores(results: SessionResults) -> list[dict[str, Any]]:
     """Return every score that passing tests judged, with the test that did, in test order."""
     return [
-        {"test": nodeid, **judgement}
-        for nodeid, judgements in tally.passed.items()
-        for judgement in judgements
-        if "value" in judgement
+        {"test": nodeid, **outcome}
+        for nodeid, outcomes in results.passed.items()
+        for outcome in outcomes
+        if "value" in outcome
     ]
 
 
-def missed(tally: Tally) -> list[dict[str, Any]]:
+def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
     """Return every score of the tests that failed, and what else did not hold in them."""
     return [
-        {"test": nodeid, **judgement}
-        for nodeid, judgements in tally.failed.items()
-        for judgement in judgements
-        if "value" in judgement or not judgement["held"]
+        {"test": nodeid, **outcome}
+        for nodeid, outcomes in results.failed.items()
+        for outcome in outcomes
+        if "value" in outcome or not outcome["held"]
     ]
 
 
-def summary(predictions: Predictions, rule: Rule = exact) -> dict[str, Any]:
+def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> dict[str, Any]:
     """Return how many answers of a model were right, by the rule that labels are read by."""
     return {
         "model": predictions.model,
@@ -42,6 +42,6 @@ def summary(predictions: Predictions, rule: Rule = exact) -> dict[str, Any]:
     }
 
 
-def digest(card: Mapping[str, Any]) -> str:
+def scorecard_digest(card: Mapping[str, Any]) -> str:
     """Return the digest of a scorecard, the time it was made aside."""
-    return digest_of({k: v for k, v in card.items() if k != "made"})
+    return sha256_json({k: v for k, v in card.items() if k != "made"})

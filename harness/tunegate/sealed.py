@@ -9,35 +9,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import write_whole
+from .files import atomic_write
 
 
 class SealBroken(Exception):
     """A file that this state tree did not write, or that was changed since."""
 
 
-def canonical(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """Return the one JSON spelling of a value that digests are taken of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def digest_of(value: Any) -> str:
+def sha256_json(value: Any) -> str:
     """Return the sha256 of a JSON value."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _seal(body: Mapping[str, Any], key: bytes) -> str:
-    return hmac.new(key, canonical(body), hashlib.sha256).hexdigest()
+def _seal_of(body: Mapping[str, Any], key: bytes) -> str:
+    return hmac.new(key, canonical_json(body), hashlib.sha256).hexdigest()
 
 
-def write(path: Path, body: Mapping[str, Any], key: bytes) -> None:
+def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
     """Seal and write: whole or not at all."""
-    sealed = {**body, "seal": _seal(body, key)}
+    sealed = {**body, "seal": _seal_of(body, key)}
     text = json.dumps(sealed, indent=2, ensure_ascii=False, sort_keys=True)
-    write_whole(path, text.encode() + b"\n", mode=0o600)
+    atomic_write(path, text.encode() + b"\n", mode=0o600)
 
 
-def read(path: Path, key: bytes) -> dict[str, Any]:
+def read_sealed(path: Path, key: bytes) -> dict[str, Any]:
     """Read back; raises SealBroken where the file is missing or is not what was sealed."""
     try:
         body: dict[str, Any] = json.loads(path.read_bytes())
@@ -46,7 +46,7 @@ def read(path: Path, key: bytes) -> dict[str, Any]:
         raise SealBroken(f"{path} is missing: no gate opened for this run") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SealBroken(f"{path} was not written by tunegate") from None
-    if not isinstance(seal, str) or not hmac.compare_digest(seal, _seal(body, key)):
+    if not isinstance(seal, str) or not hmac.compare_digest(seal, _seal_of(body, key)):
         raise SealBroken(
             f"{path} was not written by a gate of this state tree, or was changed since; "
             f"restore it, or remove {path.parent} and run the data suite again"

@@ -8,29 +8,32 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .files import write_whole
-from .state import State
+from .files import atomic_write
+from .state import StateDir
 
 if TYPE_CHECKING:
-    from .acceptance import Entry
+    from .acceptance import AcceptedEntry
     from .findings import Finding, Findings
 
-FILE = "findings.json"
+LAST_FINDINGS_FILE = "findings.json"
 
 
-def plain(made: Iterable[Findings]) -> list[dict[str, Any]]:
+def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
     """Return findings as builtins, which survive xdist: one table for each check that ran."""
     return [
         {
             "check": f.name,
             "split": f.split,
-            "found": [*(_one(f, o, False) for o in f), *(_one(f, o, True) for o in f.accepted)],
+            "found": [
+                *(_finding_dict(f, o, False) for o in f),
+                *(_finding_dict(f, o, True) for o in f.accepted),
+            ],
         }
-        for f in made
+        for f in findings
     ]
 
 
-def _one(findings: Findings, finding: Finding, accepted: bool) -> dict[str, Any]:
+def _finding_dict(findings: Findings, finding: Finding, accepted: bool) -> dict[str, Any]:
     place = [findings.split, f"line {finding.line}" if finding.line is not None else ""]
     return {
         "id": finding.id,
@@ -44,57 +47,63 @@ def _one(findings: Findings, finding: Finding, accepted: bool) -> dict[str, Any]
 
 
 @dataclass
-class Seen:
+class LastFindings:
     """The findings of a session that can be accepted, by id, and what was looked at at all."""
 
-    found: dict[str, dict[str, Any]] = field(default_factory=dict)
-    judged: set[tuple[str, str]] = field(default_factory=set)  # (check, split)
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)
     when: str = ""
 
     def add(self, tables: Sequence[dict[str, Any]]) -> None:
         """Count what a test reported."""
         for table in tables:
-            self.judged.add((table["check"], table["split"]))
-            self.found.update({one["id"]: one for one in table["found"] if one["id"]})
+            self.judged_splits.add((table["check"], table["split"]))
+            self.findings.update(
+                {finding["id"]: finding for finding in table["found"] if finding["id"]}
+            )
 
     def accepted(self) -> list[str]:
         """Return the ids of the findings that did not count."""
-        return [id_ for id_, one in self.found.items() if one["accepted"]]
+        return [id_ for id_, finding in self.findings.items() if finding["accepted"]]
 
-    def receipt(self, entries: Mapping[str, Entry]) -> list[dict[str, str]]:
+    def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
         """Return for the receipt what was accepted, where it was found now, and why."""
         return [
-            {**{k: self.found[i][k] for k in ("id", "check", "kind", "where", "evidence")},
+            {**{k: self.findings[i][k] for k in ("id", "check", "kind", "where", "evidence")},
              "why": entries[i].why, "who": entries[i].who, "when": entries[i].when}
             for i in self.accepted()
         ]  # fmt: skip
 
-    def status(self, entry: Entry) -> str:
+    def status(self, entry: AcceptedEntry) -> str:
         """Say how an entry stands: found, stale, or not looked for; "" where it was found."""
-        if entry.id in self.found:
+        if entry.id in self.findings:
             return ""
         split = entry.where.partition(",")[0]
-        if (entry.check, split) in self.judged or (entry.check, "") in self.judged:
+        if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
             return "stale: not found any more"
         return "not looked for in the last session"
 
-    def keep(self, state: State) -> None:
+    def save(self, state: StateDir) -> None:
         """Write it into the state tree; a session that judged nothing leaves what was there."""
-        if self.judged:
-            said = {
+        if self.judged_splits:
+            content = {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "judged": sorted(self.judged),
-                "found": list(self.found.values()),
+                "judged": sorted(self.judged_splits),
+                "found": list(self.findings.values()),
             }
-            text = json.dumps(said, indent=1, ensure_ascii=False)
-            write_whole(state.path(FILE), text.encode("utf-8", "replace"), mode=0o600)
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            atomic_write(
+                state.path(LAST_FINDINGS_FILE), text.encode("utf-8", "replace"), mode=0o600
+            )
 
 
-def recall(state: State) -> Seen:
+def read_last_findings(state: StateDir) -> LastFindings:
     """Return what the last session found; empty where there was none."""
-    path = state.folder / FILE
+    path = state.folder / LAST_FINDINGS_FILE
     if not path.is_file():
-        return Seen()
-    said = json.loads(path.read_text("utf-8"))
-    found = {one["id"]: one for one in said["found"]}
-    return Seen(found, {(check, split) for check, split in said["judged"]}, said["when"])
+        return LastFindings()
+    content = json.loads(path.read_text("utf-8"))
+    findings = {finding["id"]: finding for finding in content["found"]}
+    return LastFindings(
+        findings, {(check, split) for check, split in content["judged"]}, content["when"]
+    )

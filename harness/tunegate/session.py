@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import each_example, evidence, render, suites
-from .budget import Budget, agreed
-from .context import USUAL_ALIAS, SessionContext
+from .budget import Budget, budget_from_options
+from .context import DEFAULT_ALIAS, SessionContext
 from .dataset import SPLITS
-from .inventory import Inventory
-from .ledger import Judgement, recording
+from .inventory import CollectedSuite
+from .ledger import Outcome, collect_outcomes
 from .project import ConfigError, read_table
 from .protocols import ModelUnknown
 from .score import Score
-from .splits import locate
+from .splits import find_data_files
 
 if TYPE_CHECKING:
-    from .judging import Judging
-    from .training import Training
+    from .judging import ModelGate
+    from .training import DataGate
 
-LEDGER = pytest.StashKey[list[Judgement]]()
+OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
 class GateSession:
@@ -39,11 +39,11 @@ class GateSession:
         self.root = root
         self.suites: list[Path] = []
         self.each_example = False
-        self.errand: Training | Judging | None = None
-        self.inventory = Inventory([])
-        self.before_removal: list[str] = []
-        self.tables_told: dict[str, str] = {}  # heading and table -> the test it stands under
-        self.began = False
+        self.gate: DataGate | ModelGate | None = None
+        self.collected = CollectedSuite([])
+        self.collected_ids: list[str] = []
+        self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
+        self.session_ran = False
 
     # Start: everything that a typo can spoil is looked at before the first test.
 
@@ -51,37 +51,37 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends here, exit 4."""
         self.pytest_config = config
-        config.addinivalue_line("markers", evidence.MARK)
+        config.addinivalue_line("markers", evidence.SPLIT_MARKER)
         try:
             self._configure(config)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(str(error)) from None
 
     def _configure(self, config: pytest.Config) -> None:
-        here, option = config.invocation_params.dir, config.getoption
-        session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.say)
+        folder, option = config.invocation_params.dir, config.getoption
+        session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = session
         _, table = read_table(self.root)
-        self.suites = suites.folders(table.get("suites", {}), self.root)
-        session.suite = suites.named(config.args, here, self.suites)
-        given = {split: option(f"{split}_data") for split in SPLITS}
-        if session.suite is not None or any(given.values()):
-            session.splits = locate(session.config, self.root, given, here)
+        self.suites = suites.suite_folders(table.get("suites", {}), self.root)
+        session.suite = suites.suite_of_args(config.args, folder, self.suites)
+        given_files = {split: option(f"{split}_data") for split in SPLITS}
+        if session.suite is not None or any(given_files.values()):
+            session.splits = find_data_files(session.config, self.root, given_files, folder)
         for split, path in session.splits.paths.items():
             setattr(config.option, f"{split}_data", str(path))  # xdist's workers get it absolute
         if model := option("model"):
-            from .models import candidate
+            from .models import resolve_candidate
 
-            session.candidate = candidate(model, session.state)
-        session.alias = option("promote") or USUAL_ALIAS
-        self.each_example = each_example.wanted(config, session.suite)
+            session.candidate = resolve_candidate(model, session.state)
+        session.alias = option("promote") or DEFAULT_ALIAS
+        self.each_example = each_example.is_requested(config, session.suite)
         self._accept(config)
         decides = not hasattr(config, "workerinput")  # xdist's workers test; the controller decides
         if decides:
             _check_options(config)
         session.budget = _budget(config)
         if decides:
-            self.errand = self._errand(config)
+            self.gate = self._make_gate(config)
 
     def _accept(self, config: pytest.Config) -> None:
         """Accept the project's accepted findings, where this is its data suite."""
@@ -91,26 +91,26 @@ class GateSession:
         if session.suite != (self.root / session.config.suites.data).resolve():
             return
         from . import accepted
-        from .accepting import Accepting
+        from .accepting import AcceptedFindingsPlugin
 
-        session.accepted = accepted.read(self.root)
-        accepting = Accepting(session.accepted, session.seen, session.state)
+        session.accepted = accepted.read_accepted(self.root)
+        accepting = AcceptedFindingsPlugin(session.accepted, session.seen, session.state)
         config.pluginmanager.register(accepting, "tunegate-accepting")
 
-    def _errand(self, config: pytest.Config) -> Training | Judging | None:
+    def _make_gate(self, config: pytest.Config) -> DataGate | ModelGate | None:
         trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
         if (trainer or model) and sys.flags.optimize:
             raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
         if trainer:
-            from .training import Training
+            from .training import DataGate
 
             elsewhere, max_cost = map(config.getoption, ("elsewhere", "max_cost"))
-            return Training(self.context, trainer, elsewhere=elsewhere, max_cost=max_cost)
+            return DataGate(self.context, trainer, elsewhere=elsewhere, max_cost=max_cost)
         if model:
-            from .judging import Judging
-            from .reason import stated
+            from .judging import ModelGate
+            from .reason import checked_reason
 
-            return Judging(self.context, model, alias, stated(config.getoption("why")))
+            return ModelGate(self.context, model, alias, checked_reason(config.getoption("why")))
         return None
 
     # Collection.
@@ -122,47 +122,47 @@ class GateSession:
         suite = self.context.suite
         if suite is None:
             return True if collection_path in self.suites else ignored
-        if collection_path == suite / each_example.FILE and not self.each_example:
+        if collection_path == suite / each_example.EACH_EXAMPLE_FILE and not self.each_example:
             return True
         if ignored and suite in collection_path.parents and collection_path.suffix == ".py":
-            self.inventory.removed.append(collection_path.relative_to(self.root).as_posix())
+            self.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test that asks for `dataset` once per split."""
         splits = self.context.splits
-        evidence.parametrize(metafunc, list(splits.paths))
+        evidence.parametrize_dataset(metafunc, list(splits.paths))
         if "prediction" in metafunc.fixturenames:
-            each_example.parametrize(metafunc, splits.get("test"))
+            each_example.parametrize_predictions(metafunc, splits.get("test"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
         """Note what was collected before any conftest takes something out."""
-        self.before_removal = [item.nodeid for item in items]
+        self.collected_ids = [item.nodeid for item in items]
         return (yield)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a file that skips itself: what it holds is on nobody's list."""
         if report.skipped:
-            self.inventory.skipped.append(report.nodeid)
+            self.collected.skipped.append(report.nodeid)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Answer `--inventory`."""
         if listing := self.pytest_config.getoption("inventory"):
-            found = self.inventory
-            found.tests[:] = [item.nodeid for item in session.items]
-            found.removed.extend(n for n in self.before_removal if n not in set(found.tests))
-            Path(listing).write_text(json.dumps(asdict(found)), "utf-8")
+            collected = self.collected
+            collected.tests[:] = [item.nodeid for item in session.items]
+            collected.removed.extend(n for n in self.collected_ids if n not in set(collected.tests))
+            Path(listing).write_text(json.dumps(asdict(collected)), "utf-8")
 
     # Each test.
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Open a ledger for the test and its fixtures."""
-        with recording() as ledger:
-            item.stash[LEDGER] = ledger
+        with collect_outcomes() as outcomes:
+            item.stash[OUTCOMES] = outcomes
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -170,14 +170,16 @@ class GateSession:
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put judgements into the report, and tables of what did not hold."""
-        ledger = item.stash.get(LEDGER, [])
+        outcomes = item.stash.get(OUTCOMES, [])
         if call.when == "call":
-            evidence.note(item, call, ledger, self._digests(item))
+            evidence.add_report_properties(item, call, outcomes, self._digests(item))
         report = yield
         if call.excinfo is not None:
             # What is expected to fail is not printed: nothing can be said to stand there.
-            told = self.tables_told if report.failed else {}
-            evidence.explain(report, ledger, self.pytest_config.get_verbosity(), told)
+            shown_tables = self.shown_tables if report.failed else {}
+            evidence.add_failure_tables(
+                report, outcomes, self.pytest_config.get_verbosity(), shown_tables
+            )
         return report
 
     def _digests(self, item: pytest.Item) -> dict[str, str]:
@@ -189,7 +191,7 @@ class GateSession:
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a score that missed its limit; None where the comparison held."""
         if isinstance(left, Score) and isinstance(right, int | float):
-            return render.missed(left, op, float(right))
+            return render.explain_failure(left, op, float(right))
         return None
 
     @pytest.hookimpl(trylast=True)
@@ -198,7 +200,7 @@ class GateSession:
         self.context.results.add(report)
         terminal = self._terminal()
         if terminal is not None and terminal.hasmarkup:
-            evidence.colour(report)
+            evidence.colourise_report(report)
 
     # The end.
 
@@ -206,7 +208,7 @@ class GateSession:
         """Show the scores that were judged, and the hints."""
         verbose = self.pytest_config.get_verbosity() > 0
         passed = self.context.results.passed if self.context.suite else {}
-        for title, lines in render.summary(passed, verbose):
+        for title, lines in render.session_summary(passed, verbose):
             terminalreporter.write_sep("=", title)
             for line in lines:
                 terminalreporter.write_line(line)
@@ -214,11 +216,13 @@ class GateSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
         """Note what somebody's hook raises here: a `pytest.exit` would leave no other trace."""
-        self.began = True
+        self.session_ran = True
         try:
             return (yield)
         except BaseException as error:
-            self.context.results.troubles["pytest_sessionfinish"] = f"{type(error).__name__} raised"
+            self.context.results.not_passed["pytest_sessionfinish"] = (
+                f"{type(error).__name__} raised"
+            )
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -227,22 +231,22 @@ class GateSession:
         try:
             status = yield
         except BaseException:
-            self._finish(1)
+            self._finish_gate(1)
             raise
-        return self._finish(int(status or 0))  # type: ignore[call-overload]
+        return self._finish_gate(int(status or 0))  # type: ignore[call-overload]
 
-    def _finish(self, status: int) -> int:
-        if self.errand is None or not self.began:  # --help, say
+    def _finish_gate(self, status: int) -> int:
+        if self.gate is None or not self.session_ran:  # --help, say
             return status
-        if told := str(self.context.budget):
-            self.say("asked", told)
+        if spent := str(self.context.budget):
+            self.print_line("asked", spent)
         try:
-            return self.errand.finish(status)
+            return self.gate.finish(status)
         except (OSError, KeyboardInterrupt) as error:
-            self.say("gate", f"closed: {error or 'interrupted'}", good=False)
+            self.print_line("gate", f"closed: {error or 'interrupted'}", good=False)
             return status or 1
 
-    def say(self, label: str, text: str, good: bool | None = None) -> None:
+    def print_line(self, label: str, text: str, good: bool | None = None) -> None:
         """Print one line of what tunegate decided."""
         terminal, text = self._terminal(), text.replace("\n", "\n" + " " * 10)
         if terminal is None:  # -p no:terminal
@@ -276,4 +280,4 @@ def _budget(config: pytest.Config) -> Budget:
     if given("train_with"):
         return Budget()  # the trainer holds what it estimates against --max-cost
     spread = bool(given("tx", None))  # xdist's; -n sets it too
-    return agreed(given("max_requests"), given("max_cost"), given("model"), spread)
+    return budget_from_options(given("max_requests"), given("max_cost"), given("model"), spread)

@@ -37,52 +37,66 @@ from .findings import Finding
 P = ParamSpec("P")
 Messages = Sequence[Mapping[str, Any]]
 
-ROWS = 1_000  # of a shard: half a second at most, which is what Ctrl-C waits for
-MOST = 61  # processes: Windows waits for no more at once
-PAYS = 3.0  # seconds of work left: starting two processes and sending the rows takes about one
-WORKERS = "TUNEGATE_WORKERS"
+CHUNK_ROWS = 1_000  # of a shard: half a second at most, which is what Ctrl-C waits for
+MAX_PROCESSES = 61  # processes: Windows waits for no more at once
+MIN_SECONDS = (
+    3.0  # seconds of work left: starting two processes and sending the rows takes about one
+)
+WORKERS_VARIABLE = "TUNEGATE_WORKERS"
 
 _executor: Executor | None = None
 
 
-class Shard(Dataset):
-    """Some rows of a dataset; `told` are the system messages that rows before it have as well."""
+class Chunk(Dataset):
+    """Some rows of a dataset; `earlier_system_messages` are the system messages that rows before it have as well."""
 
-    def __init__(self, examples: Sequence[Example], whole: Dataset, told: Messages) -> None:
-        super().__init__(examples, split=whole.split, path=whole.path, digest=whole.digest)
-        self.told = told
+    def __init__(
+        self, examples: Sequence[Example], dataset: Dataset, earlier_messages: Messages
+    ) -> None:
+        super().__init__(examples, split=dataset.split, path=dataset.path, digest=dataset.digest)
+        self.earlier_messages = earlier_messages
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What an example has worked out from its fields is not sent along."""
         rows = [(e.row, e.line, e.fields) for e in self]
-        return _again, (rows, self.split, str(self.path), self.digest, self.told)
+        return _rebuild_chunk, (
+            rows,
+            self.split,
+            str(self.path),
+            self.digest,
+            self.earlier_messages,
+        )
 
 
-def _again(
-    rows: list[tuple[int, int, dict[str, Any]]], split: str, path: str, digest: str, told: Messages
-) -> Shard:
-    whole = Dataset((), split=split, path=path, digest=digest)
-    return Shard([Example(*row) for row in rows], whole, told)
+def _rebuild_chunk(
+    rows: list[tuple[int, int, dict[str, Any]]],
+    split: str,
+    path: str,
+    digest: str,
+    earlier_messages: Messages,
+) -> Chunk:
+    dataset = Dataset((), split=split, path=path, digest=digest)
+    return Chunk([Example(*row) for row in rows], dataset, earlier_messages)
 
 
-def told(dataset: Dataset) -> Messages:
+def earlier_system_messages(dataset: Dataset) -> Messages:
     """Return the system messages of a shard that stand in rows before it; of a dataset, none.
 
     A check that looks at a system prompt only where it stands first asks for them.
     """
-    return dataset.told if isinstance(dataset, Shard) else ()
+    return dataset.earlier_messages if isinstance(dataset, Chunk) else ()
 
 
-def cut(dataset: Dataset, rows: int = 0) -> list[Shard]:
+def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:
     """Cut a dataset into shards of so many rows (1,000); an empty one is one shard."""
-    rows = rows or ROWS
-    shards, seen = [], set[str]()
+    rows = rows or CHUNK_ROWS
+    chunks, earlier = [], set[str]()
     for start in range(0, max(len(dataset), 1), rows):
         examples = dataset[start : start + rows]
-        here = {repr(m): m for e in examples for m in e.messages if _is_system(m)}
-        shards.append(Shard(examples, dataset, [here[k] for k in here if k in seen]))
-        seen |= here.keys()
-    return shards
+        messages = {repr(m): m for e in examples for m in e.messages if _is_system(m)}
+        chunks.append(Chunk(examples, dataset, [messages[k] for k in messages if k in earlier]))
+        earlier |= messages.keys()
+    return chunks
 
 
 def _is_system(message: Mapping[str, Any]) -> bool:
@@ -93,30 +107,32 @@ def _is_system(message: Mapping[str, Any]) -> bool:
 def run_on(executor: Executor) -> Iterator[None]:
     """Run row checks on this executor: any of `concurrent.futures`, so Dask's too."""
     global _executor
-    before, _executor = _executor, executor
+    previous, _executor = _executor, executor
     try:
         yield
     finally:
-        _executor = before
+        _executor = previous
 
 
-def workers() -> int:
+def worker_count() -> int:
     """Return how many processes row checks may use: the CPUs of this process.
 
     pytest-xdist's workers share them. The environment variable TUNEGATE_WORKERS overrides it (for
     a container that has a quota); raises ValueError where that is no number of 1 or more.
     """
-    said = os.environ.get(WORKERS)
-    if said is not None:
-        if not (said.isascii() and said.isdigit() and int(said) > 0):
-            raise ValueError(f"{WORKERS} is {said!r}; a whole number of 1 or more is valid")
-        return int(said)
+    value = os.environ.get(WORKERS_VARIABLE)
+    if value is not None:
+        if not (value.isascii() and value.isdigit() and int(value) > 0):
+            raise ValueError(
+                f"{WORKERS_VARIABLE} is {value!r}; a whole number of 1 or more is valid"
+            )
+        return int(value)
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, cpus // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
-def run(
+def run_in_chunks(
     generator: Callable[Concatenate[Dataset, P], Iterator[Finding]],
     dataset: Dataset,
     *args: P.args,
@@ -127,7 +143,7 @@ def run(
     Small datasets run here: the first shards tell how long the rest would take. An exception comes
     out as if all had run here. Raises ValueError for a finding of no row.
     """
-    for finding in _run(_Work(generator, args, kwargs), cut(dataset)):
+    for finding in _run_work(_Work(generator, args, kwargs), split_into_chunks(dataset)):
         if finding.row is None:
             raise ValueError(
                 f"{generator.__module__}.{generator.__qualname__} is run on some rows at a time, "
@@ -145,18 +161,18 @@ class _Work:
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def __call__(self, shard: Shard) -> list[Finding]:
-        return list(self.generator(shard, *self.args, **self.kwargs))
+    def __call__(self, chunk: Chunk) -> list[Finding]:
+        return list(self.generator(chunk, *self.args, **self.kwargs))
 
     @cached_property
-    def abroad(self) -> tuple[str, str, bytes] | None:
+    def importable(self) -> tuple[str, str, bytes] | None:
         """The names to import it by and its arguments; None where another process cannot have it.
 
         It cannot where a notebook or a script defines it, or something among the arguments.
         """
         module, name = self.generator.__module__, self.generator.__qualname__
-        found = getattr(sys.modules.get(module), name, None)
-        if module == "__main__" or inspect.unwrap(found or _Work) is not self.generator:
+        function = getattr(sys.modules.get(module), name, None)
+        if module == "__main__" or inspect.unwrap(function or _Work) is not self.generator:
             return None
         try:
             return module, name, pickle.dumps((self.args, self.kwargs))
@@ -164,40 +180,44 @@ class _Work:
             return None
 
 
-def _run(work: _Work, shards: Sequence[Shard]) -> Iterator[Finding]:
-    if _executor is not None and work.abroad:
-        yield from _spread(work, shards, _executor)
+def _run_work(work: _Work, chunks: Sequence[Chunk]) -> Iterator[Finding]:
+    if _executor is not None and work.importable:
+        yield from _run_on_executor(work, chunks, _executor)
         return
-    most, start = workers(), time.perf_counter()
-    alone = most == 1 or multiprocessing.current_process().daemon or not work.abroad
-    for done, shard in enumerate(shards, 1):
-        yield from work(shard)
-        left = (time.perf_counter() - start) / done * (len(shards) - done)
-        if left > PAYS and not alone:
-            with _processes(min(most, MOST, len(shards) - done)) as pool:
-                yield from _spread(work, shards[done:], pool)
+    max_workers, start = worker_count(), time.perf_counter()
+    in_this_process = (
+        max_workers == 1 or multiprocessing.current_process().daemon or not work.importable
+    )
+    for done, chunk in enumerate(chunks, 1):
+        yield from work(chunk)
+        remaining = (time.perf_counter() - start) / done * (len(chunks) - done)
+        if remaining > MIN_SECONDS and not in_this_process:
+            with _process_pool(min(max_workers, MAX_PROCESSES, len(chunks) - done)) as pool:
+                yield from _run_on_executor(work, chunks[done:], pool)
             return
 
 
-def _spread(work: _Work, shards: Sequence[Shard], executor: Executor) -> Iterator[Finding]:
-    assert work.abroad
-    futures = [executor.submit(_found, *work.abroad, shard) for shard in shards]
+def _run_on_executor(work: _Work, chunks: Sequence[Chunk], executor: Executor) -> Iterator[Finding]:
+    assert work.importable
+    futures = [executor.submit(_find_in_process, *work.importable, chunk) for chunk in chunks]
     try:
-        for future, shard in zip(futures, shards, strict=True):
-            found = future.result()
-            yield from work(shard) if found is None else found
+        for future, chunk in zip(futures, chunks, strict=True):
+            findings = future.result()
+            yield from work(chunk) if findings is None else findings
     finally:
         for future in futures:
             future.cancel()
 
 
-def _found(module: str, name: str, arguments: bytes, shard: Shard) -> list[Finding] | None:
+def _find_in_process(
+    module: str, name: str, arguments: bytes, chunk: Chunk
+) -> list[Finding] | None:
     """Return what a check finds, or None for an exception: run where it is caught, it comes out
     as itself. Not every exception can be pickled, and of one that can the traceback is lost.
     """
     try:
         generator = inspect.unwrap(getattr(import_module(module), name))
-        return _Work(generator, *pickle.loads(arguments))(shard)
+        return _Work(generator, *pickle.loads(arguments))(chunk)
     except Exception:
         return None
 
@@ -210,42 +230,42 @@ class _Processes(ProcessPoolExecutor):
     """
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        main = sys.modules["__main__"]
+        main_module = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")
-        held = _hold(signal.SIGINT)
+        release = _hold_signal(signal.SIGINT)
         try:
             return super().submit(*args, **kwargs)
         finally:
-            sys.modules["__main__"] = main
-            held()
+            sys.modules["__main__"] = main_module
+            release()
 
 
-def _hold(number: signal.Signals) -> Callable[[], object]:
+def _hold_signal(number: signal.Signals) -> Callable[[], object]:
     """Hold a signal back from this thread and its children, until what is returned is called."""
     if sys.platform == "win32":
         return lambda: None
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    return lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    return lambda: signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[Executor]:
+def _process_pool(count: int) -> Iterator[Executor]:
     spawn = multiprocessing.get_context("spawn")
-    pool = _Processes(count, spawn, initializer=_leave_with_parent)
+    pool = _Processes(count, spawn, initializer=_exit_with_parent)
     try:
         yield pool
     finally:  # after Ctrl-C too: each process ends with the shards that it has in hand
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Ctrl-C is the parent's to answer; if it is killed, there is nobody left to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows
     parent = multiprocessing.parent_process()
 
-    def watch() -> None:
+    def wait_for_parent() -> None:
         if parent is not None:
             wait([parent.sentinel])
             os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=wait_for_parent, daemon=True).start()

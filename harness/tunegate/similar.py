@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ._near import Side, finder
+from ._near import TextsByLength, make_finder
 
 if TYPE_CHECKING:
     from ._near import Array
@@ -36,68 +36,74 @@ class Closest(NamedTuple):
     i: int
     j: int
     similarity: float
-    others: int
+    other_count: int
 
 
-def ratio(one: str, other: str) -> float:
+def ratio(left: str, right: str) -> float:
     """Return the similarity of two texts."""
     from rapidfuzz.distance import Indel
 
-    return Indel.normalized_similarity(one, other)
+    return Indel.normalized_similarity(left, right)
 
 
 def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> Iterator[Pair]:
     """Yield each pair i < j whose similarity is at least the cutoff.
 
-    Among n equal texts there are n(n-1)/2 pairs; `groups` and `kept` stay linear there.
+    Among n equal texts there are n(n-1)/2 pairs; `connected_groups` and `deduplicate` stay linear there.
     """
-    side = Side.of(texts)
-    for same in side.places:
-        yield from (Pair(i, j, 1.0) for k, i in enumerate(same) for j in same[k + 1 :])
-    near = finder(side, side, cutoff, fast)
-    labels = side.numbers
+    side = TextsByLength.from_texts(texts)
+    for equal_texts in side.positions:
+        yield from (
+            Pair(i, j, 1.0) for k, i in enumerate(equal_texts) for j in equal_texts[k + 1 :]
+        )
+    near = make_finder(side, side, cutoff, fast)
+    labels = side.indices
     for a in range(len(side)):
         for b, similarity in zip(*near(a, labels, a), strict=True):
-            for i in side.places[a]:
-                for j in side.places[b]:
+            for i in side.positions[a]:
+                for j in side.positions[b]:
                     yield Pair(min(i, j), max(i, j), float(similarity))
 
 
-def matches(
+def cross_pairs(
     left: Sequence[str], right: Sequence[str], cutoff: float, *, fast: bool | None = None
 ) -> Iterator[Pair]:
     """Yield each pair of a text on the left and one on the right that reaches the cutoff."""
-    for places, others, similarities in _across(Side.of(left), Side.of(right), cutoff, fast):
+    for positions, others, similarities in _matches_across(
+        TextsByLength.from_texts(left), TextsByLength.from_texts(right), cutoff, fast
+    ):
         for same, similarity in zip(others, similarities, strict=True):
-            yield from (Pair(i, j, float(similarity)) for i in places for j in same)
+            yield from (Pair(i, j, float(similarity)) for i in positions for j in same)
 
 
-def closest(
+def nearest(
     left: Sequence[str], right: Sequence[str], cutoff: float, *, fast: bool | None = None
 ) -> Iterator[Closest]:
     """Yield, for each text on the left that has one, its closest on the right; ties: the first."""
-    for places, others, similarities in _across(Side.of(left), Side.of(right), cutoff, fast):
+    for positions, others, similarities in _matches_across(
+        TextsByLength.from_texts(left), TextsByLength.from_texts(right), cutoff, fast
+    ):
         best = max(float(s) for s in similarities)
         first = min(same[0] for same, s in zip(others, similarities, strict=True) if s == best)
         count = sum(map(len, others)) - 1
-        yield from (Closest(i, first, best, count) for i in places)
+        yield from (Closest(i, first, best, count) for i in positions)
 
 
-def _across(
-    left: Side, right: Side, cutoff: float, fast: bool | None
+def _matches_across(
+    left: TextsByLength, right: TextsByLength, cutoff: float, fast: bool | None
 ) -> Iterator[tuple[list[int], list[list[int]], Array]]:
-    near = finder(left, right, cutoff, fast)
+    near = make_finder(left, right, cutoff, fast)
     for a in range(len(left)):
-        found, similarities = near(a, right.numbers, -1)
-        if len(found):
-            yield left.places[a], [right.places[b] for b in found], similarities
+        matches, similarities = near(a, right.indices, -1)
+        if len(matches):
+            yield left.positions[a], [right.positions[b] for b in matches], similarities
 
 
-def kept(
+def deduplicate(
     texts: Sequence[str],
     cutoff: float,
     *,
-    also: Callable[[int, int], bool] | None = None,
+    condition: Callable[[int, int], bool] | None = None,
     fast: bool | None = None,
 ) -> Iterator[Pair]:
     """Yield (kept, redundant, similarity) for each text that another one makes redundant.
@@ -107,41 +113,43 @@ def kept(
     So no two kept texts are near-duplicates, and every redundant one is near to the one kept for
     it: a chain of small changes is not collapsed into one text, as connected components would.
     """
-    side = Side.of(texts)
-    near = finder(side, side, cutoff, fast)
-    labels = side.numbers.copy()
+    side = TextsByLength.from_texts(texts)
+    near = make_finder(side, side, cutoff, fast)
+    labels = side.indices.copy()
     for a in range(len(side)):
         if labels[a] < 0:
             continue
-        first, *again = side.places[a]
-        yield from (Pair(first, i, 1.0) for i in again)
+        first, *duplicates = side.positions[a]
+        yield from (Pair(first, i, 1.0) for i in duplicates)
         for b, similarity in zip(*near(a, labels, a), strict=True):
-            if also is None or also(first, side.places[b][0]):
+            if condition is None or condition(first, side.positions[b][0]):
                 labels[b] = -1
-                yield from (Pair(first, j, float(similarity)) for j in side.places[b])
+                yield from (Pair(first, j, float(similarity)) for j in side.positions[b])
 
 
-def groups(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> list[list[int]]:
+def connected_groups(
+    texts: Sequence[str], cutoff: float, *, fast: bool | None = None
+) -> list[list[int]]:
     """Return the connected components of near-duplicates with two texts or more, as sorted places.
 
     Texts already known to be in one component are not compared again, so that ten thousand
     variants of one template cost little more than their number.
     """
-    side = Side.of(texts)
-    near = finder(side, side, cutoff, fast)
-    labels = side.numbers.copy()
+    side = TextsByLength.from_texts(texts)
+    near = make_finder(side, side, cutoff, fast)
+    labels = side.indices.copy()
     members = [[a] for a in range(len(side))]
     for a in range(len(side)):
         for b in near(a, labels, int(labels[a]))[0]:
-            _join(members, labels, int(labels[a]), int(labels[b]))
-    together = (sorted(i for a in group for i in side.places[a]) for group in members)
-    return sorted(group for group in together if len(group) > 1)
+            _merge_groups(members, labels, int(labels[a]), int(labels[b]))
+    positions = (sorted(i for a in group for i in side.positions[a]) for group in members)
+    return sorted(group for group in positions if len(group) > 1)
 
 
-def _join(members: list[list[int]], labels: Array, one: int, other: int) -> None:
-    if one == other:
+def _merge_groups(members: list[list[int]], labels: Array, first: int, second: int) -> None:
+    if first == second:
         return
-    big, small = (one, other) if len(members[one]) >= len(members[other]) else (other, one)
+    big, small = (first, second) if len(members[first]) >= len(members[second]) else (second, first)
     labels[members[small]] = big
     members[big] += members[small]
     members[small] = []

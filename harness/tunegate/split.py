@@ -15,13 +15,13 @@ from pathlib import Path
 from shlex import quote
 
 from . import passages, similar
-from .allotment import allot
-from .charset import check_charset
-from .columns import header, is_table
+from .allotment import stratified_group_split
+from .charset import check_encoding
+from .columns import column_names, is_table
 from .dataset import SPLITS, Dataset, Example
-from .files import write_whole
-from .prompts import classes, compared, pictures, places_by, question
-from .reader import pieces
+from .files import atomic_write
+from .prompts import comparison_texts, group_indices, label_counts, non_text_parts, question_key
+from .reader import split_rows
 
 Labels = Sequence[str]
 
@@ -44,9 +44,9 @@ class SplitReport:
         """Return the report as lines of text."""
         total = sum(self.rows.values())
         head = [f"{s}: {n:,} rows ({n / total:.1%})" for s, n in self.rows.items()]
-        kept = f"{self.groups:,} groups of similar rows kept together"
+        groups_text = f"{self.groups:,} groups of similar rows kept together"
         largest = f", the largest of {self.largest:,} rows" if self.groups else ""
-        return [*head, kept + largest, *self._by_label()]
+        return [*head, groups_text + largest, *self._by_label()]
 
     def _by_label(self) -> list[str]:
         names = sorted({label for counts in self.labels.values() for label in counts})
@@ -55,7 +55,7 @@ class SplitReport:
         return [f"{name:<{width}}  {counts}" for name, counts in cells]
 
 
-def split(
+def split_file(
     path: Path | str,
     out_dir: Path | str,
     *,
@@ -78,41 +78,41 @@ def split(
     """
     _check_shares(validation, test)
     out = {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
-    _check_free(out, Path(path), force)
-    check_charset(Path(path))
+    _check_targets(out, Path(path), force)
+    check_encoding(Path(path))
     _check_json(Path(path))
     data = Path(path).read_bytes()
     dataset = Dataset.parse(data, path=path)
     _check_rows(dataset)
-    labels = _labels(dataset, by)
-    groups = alike(dataset, similarity)
+    labels = _strata(dataset, by)
+    groups = similar_groups(dataset, similarity)
     shares = dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
-    places = allot(labels, groups, shares, seed)
-    _check_none_empty(places, groups)
-    for name, chosen in places.items():
-        write_whole(out[name], _joined(data, chosen))
-    return _report(places, labels if any(labels) else [], groups, out)
+    rows_of_split = stratified_group_split(labels, groups, shares, seed)
+    _check_not_empty(rows_of_split, groups)
+    for name, chosen_rows in rows_of_split.items():
+        atomic_write(out[name], _join_rows(data, chosen_rows))
+    return _make_report(rows_of_split, labels if any(labels) else [], groups, out)
 
 
-def alike(examples: Sequence[Example], similarity: float) -> list[list[int]]:
+def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[int]]:
     """Return every row once, in groups that must not be torn apart: most hold one row."""
-    texts = compared(examples)[0]
+    texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for places in places_by(examples, pictures).values():
-        found = similar.groups([texts[i] for i in places], similarity)
-        linked += [[places[k] for k in group] for group in found]
-    linked += places_by(examples, question).values()  # what differs in white space alone
+    for indices in group_indices(examples, non_text_parts).values():
+        similar_groups = similar.connected_groups([texts[i] for i in indices], similarity)
+        linked += [[indices[k] for k in group] for group in similar_groups]
+    linked += group_indices(examples, question_key).values()  # what differs in white space alone
     # Twice the runs that leakage counts as boilerplate: in one split fewer rows hold them.
-    most = 2 * passages.BOILERPLATE
-    runs = passages.rows_by_run([e.prompt for e in examples]).values()
-    linked += [rows for rows in runs if 1 < len(rows) <= most]
-    return _merged(len(examples), linked)
+    max_rows = 2 * passages.BOILERPLATE_ROWS
+    ngram_rows = passages.rows_by_ngram([e.prompt for e in examples]).values()
+    linked += [rows for rows in ngram_rows if 1 < len(rows) <= max_rows]
+    return _merge_linked(len(examples), linked)
 
 
-def _merged(n: int, linked: Sequence[Sequence[int]]) -> list[list[int]]:
+def _merge_linked(n: int, linked: Sequence[Sequence[int]]) -> list[list[int]]:
     parent = list(range(n))
 
-    def root(i: int) -> int:
+    def root_of(i: int) -> int:
         while parent[i] != i:
             parent[i] = parent[parent[i]]
             i = parent[i]
@@ -120,22 +120,22 @@ def _merged(n: int, linked: Sequence[Sequence[int]]) -> list[list[int]]:
 
     for first, *others in linked:
         for other in others:
-            low, high = sorted((root(first), root(other)))
+            low, high = sorted((root_of(first), root_of(other)))
             parent[high] = low
     groups: dict[int, list[int]] = {}
     for i in range(n):
-        groups.setdefault(root(i), []).append(i)
+        groups.setdefault(root_of(i), []).append(i)
     return list(groups.values())
 
 
-def _labels(dataset: Dataset, by: str | None) -> Labels:
-    if by is None or (by == "label" and not classes(dataset)):
+def _strata(dataset: Dataset, by: str | None) -> Labels:
+    if by is None or (by == "label" and not label_counts(dataset)):
         return [""] * len(dataset)
     if by == "label":
         return [e.label for e in dataset]
     if not any(by in e.fields for e in dataset):
-        own = sorted({key for e in dataset for key in e.fields if key != "messages"})
-        valid = ", ".join(["label", *own])
+        own_fields = sorted({key for e in dataset for key in e.fields if key != "messages"})
+        valid = ", ".join(["label", *own_fields])
         raise SplitError(f"no row has a field {by!r} to split by; valid: {valid}")
     return [str(e.fields.get(by, "")) for e in dataset]
 
@@ -148,19 +148,19 @@ def _check_shares(validation: float, test: float) -> None:
         raise SplitError(f"validation {validation} and test {test} leave nothing to train on")
 
 
-def _check_free(out: dict[str, Path], source: Path, force: bool) -> None:
+def _check_targets(out: dict[str, Path], source: Path, force: bool) -> None:
     if source.resolve() in [path.resolve() for path in out.values()]:
         raise SplitError(f"{source} is the source itself; choose another folder")
-    there = [str(path) for path in out.values() if path.exists()]
-    if there and not force:
-        raise SplitError(f"{', '.join(there)}: already there; --force replaces")
+    existing = [str(path) for path in out.values() if path.exists()]
+    if existing and not force:
+        raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
 
 def _check_json(path: Path) -> None:
     if is_table(path):
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
-            f"  its columns: {', '.join(header(path))}\n"
+            f"  its columns: {', '.join(column_names(path))}\n"
             "  say which of them is the prompt, and which the reply, to make JSONL of it:\n"
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
             " --only format --columns prompt=COLUMN,reply=COLUMN"
@@ -180,32 +180,32 @@ def _check_rows(dataset: Dataset) -> None:
         raise SplitError(f"{dataset.path} has {len(dataset)} rows; at least 3 are needed")
 
 
-def _check_none_empty(places: dict[str, list[int]], groups: Sequence[Sequence[int]]) -> None:
+def _check_not_empty(places: dict[str, list[int]], groups: Sequence[Sequence[int]]) -> None:
     empty = [name for name, rows in places.items() if not rows]
     largest, n = max(map(len, groups)), sum(map(len, groups))
     if empty:
-        alike = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
+        similar_text = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
         hint = "; they cannot be torn apart" if largest > 1 else ": too few, or too small a share"
-        raise SplitError(f"{empty[0]} would be empty: {alike} rows are alike{hint}")
+        raise SplitError(f"{empty[0]} would be empty: {similar_text} rows are alike{hint}")
 
 
-def _joined(data: bytes, rows: Sequence[int]) -> bytes:
+def _join_rows(data: bytes, rows: Sequence[int]) -> bytes:
     # A JSON string holds no bare newline, so that those of a row written over several lines can go.
-    wanted = set(rows)
-    own = (bytes(piece) for i, (_, piece) in enumerate(pieces(data)) if i in wanted)  # type: ignore[arg-type]
-    lines = (b" ".join(piece.strip().splitlines()) for piece in own)
+    wanted_rows = set(rows)
+    row_pieces = (bytes(piece) for i, (_, piece) in enumerate(split_rows(data)) if i in wanted_rows)  # type: ignore[arg-type]
+    lines = (b" ".join(piece.strip().splitlines()) for piece in row_pieces)
     return b"".join(line + b"\n" for line in lines)
 
 
-def _report(
+def _make_report(
     places: dict[str, list[int]],
     labels: Labels,
     groups: Sequence[Sequence[int]],
     out: dict[str, Path],
 ) -> SplitReport:
-    many = [len(group) for group in groups if len(group) > 1]
+    group_sizes = [len(group) for group in groups if len(group) > 1]
     counts = {
         s: Counter(labels[i] for i in rows) if labels else Counter() for s, rows in places.items()
     }
     rows = {s: len(chosen) for s, chosen in places.items()}
-    return SplitReport(rows, counts, len(many), max(many, default=1), out)
+    return SplitReport(rows, counts, len(group_sizes), max(group_sizes, default=1), out)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 
-class Splits:
+class DataFiles:
     """Paths by split; a dataset is read when it is first asked for.
 
     `columns` maps those of CSV or Parquet files; it is empty where the files are JSON.
@@ -37,25 +37,27 @@ class Splits:
         """Return the sha256 of what was read, by split; nothing is read for it."""
         return {split: dataset.digest for split, dataset in self._read.items()}
 
-    def digests(self) -> dict[str, str]:
+    def current_digests(self) -> dict[str, str]:
         """Return the sha256 of what the files hold now, by split; "" for one that is gone."""
-        return {s: _sha(p) if p.is_file() else "" for s, p in self.paths.items()}
+        return {s: _file_sha256(p) if p.is_file() else "" for s, p in self.paths.items()}
 
 
-def locate(config: Config, root: Path, given: dict[str, str | None], here: Path) -> Splits:
-    """Find the files: what the command line gave (from `here`), else the configuration (`root`).
+def find_data_files(
+    config: Config, root: Path, given_files: dict[str, str | None], folder: Path
+) -> DataFiles:
+    """Find the files: what the command line gave (from `folder`), else the configuration (`root`).
 
     Where all files are JSON, `data.columns` says nothing of them. Raises ConfigError naming a file
     that is not there, and who named it, or one that `data.columns` does not fit.
     """
     paths: dict[str, Path] = {}
     for split in SPLITS:
-        said, configured = given.get(split), getattr(config.data, split)
-        if said is None and configured is None:
+        given_file, configured = given_files.get(split), getattr(config.data, split)
+        if given_file is None and configured is None:
             continue
-        path = (here / said if said is not None else root / configured).resolve()
+        path = (folder / given_file if given_file is not None else root / configured).resolve()
         if not path.is_file():
-            source = f"--{split}-data" if said is not None else f"data.{split} in {root}"
+            source = f"--{split}-data" if given_file is not None else f"data.{split} in {root}"
             raise ConfigError(f"{path} is not a file; it was named by {source}")
         paths[split] = path
     columns = config.data.columns
@@ -63,10 +65,10 @@ def locate(config: Config, root: Path, given: dict[str, str | None], here: Path)
         columns = {}  # cleaned tables are JSON Lines: nothing is left to map
     for path in paths.values():
         check_columns(path, columns)
-    return Splits(paths, columns)
+    return DataFiles(paths, columns)
 
 
-def system_prompt(config: Config, root: Path) -> str | None:
+def read_system_prompt(config: Config, root: Path) -> str | None:
     """Return what the file `data.system` holds, to the last character; None where none is named.
 
     Raises ConfigError where it cannot be read.
@@ -80,5 +82,5 @@ def system_prompt(config: Config, root: Path) -> str | None:
         raise ConfigError(f"data.system: {path} cannot be read: {error}") from None
 
 
-def _sha(path: Path) -> str:
+def _file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .dataset import Dataset
-from .files import write_whole
+from .files import atomic_write
 
 
-class State:
+class StateDir:
     """The folder `.tunegate` of a project: private to its user, ignored by git of itself."""
 
     def __init__(self, root: Path) -> None:
@@ -19,21 +19,21 @@ class State:
         self.folder = root / ".tunegate"
 
     @classmethod
-    def above(cls, run: Path) -> State:
+    def above(cls, run: Path) -> StateDir:
         """Return the state tree that a run's folder lies in: the other way of `runs`."""
         return cls(run.parents[2])
 
-    def ready(self) -> State:
+    def ensure(self) -> StateDir:
         """Make the folder where it is missing, mode 0700."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():
-            write_whole(ignore, b"# Made by tunegate; may hold personal data.\n*\n", mode=0o600)
+            atomic_write(ignore, b"# Made by tunegate; may hold personal data.\n*\n", mode=0o600)
         return self
 
     def path(self, *parts: str) -> Path:
         """Return a path inside, its parent folders made, mode 0700."""
-        path = self.ready().folder.joinpath(*parts)
+        path = self.ensure().folder.joinpath(*parts)
         missing = [p for p in path.parents if not p.exists()]
         for parent in reversed(missing):
             parent.mkdir(mode=0o700, exist_ok=True)
@@ -48,15 +48,15 @@ class State:
         """Where the snapshot of these bytes stands, if it was kept."""
         return self.folder / "snapshots" / f"{digest}.jsonl"
 
-    def keep(self, data: bytes) -> Path:
+    def store_snapshot(self, data: bytes) -> Path:
         """Keep a content-addressed snapshot of these bytes; keeping them again does nothing."""
         digest = hashlib.sha256(data).hexdigest()
         path = self.path("snapshots", f"{digest}.jsonl")
         if not path.exists():
-            write_whole(path, data, mode=0o600)
+            atomic_write(path, data, mode=0o600)
         return path
 
-    def snapshot(
+    def read_snapshot(
         self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
         """Read a snapshot back; raises ValueError when its bytes are not those of its name.
@@ -69,7 +69,7 @@ class State:
         return dataset
 
 
-def secret_key(state: State) -> bytes:
+def secret_key(state: StateDir) -> bytes:
     """Return this state tree's own key, made at first use, mode 0600.
 
     With it receipts are sealed, so that one written by hand is told from one that a gate left. It
@@ -77,5 +77,5 @@ def secret_key(state: State) -> bytes:
     """
     path = state.path("key")
     if not path.exists():
-        write_whole(path, os.urandom(32), mode=0o600)
+        atomic_write(path, os.urandom(32), mode=0o600)
     return path.read_bytes()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-DEEPEST = 64  # levels; a chat row needs about 8, and Python's own limit depends on the call stack
+MAX_DEPTH = 64  # levels; a chat row needs about 8, and Python's own limit depends on the call stack
 
 
 class Unreadable(ValueError):
@@ -29,32 +29,32 @@ class Unreadable(ValueError):
 class _Flaw:
     """Stands in a decoded value where something was not allowed."""
 
-    why: str
+    reason: str
 
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(text: str, line: int = 1) -> Any:
+def parse_strict(text: str, line: int = 1) -> Any:
     """Return the value of a JSON text that starts on `line` of its file; raise Unreadable."""
     try:
         value = _strict.decode(text)
         # Walking every value would double the cost of reading: only look where it could matter.
-        if text.count("[") + text.count("{") > DEEPEST or _ESCAPED_SURROGATE.search(text):
-            _refuse(value)
+        if text.count("[") + text.count("{") > MAX_DEPTH or _ESCAPED_SURROGATE.search(text):
+            _raise_first_flaw(value)
     except json.JSONDecodeError as error:
-        where = f"line {line + error.lineno - 1}, character {error.pos + 1} of the row"
-        raise Unreadable("json", f"not JSON: {_reason(text, error)} ({where})") from None
+        location = f"line {line + error.lineno - 1}, character {error.pos + 1} of the row"
+        raise Unreadable("json", f"not JSON: {_error_reason(text, error)} ({location})") from None
     except RecursionError:
-        raise Unreadable("json", f"nested more than {DEEPEST} levels deep") from None
+        raise Unreadable("json", f"nested more than {MAX_DEPTH} levels deep") from None
     except _Refused:
-        _refuse(_lenient.decode(text))
+        _raise_first_flaw(_lenient.decode(text))
         raise
     return value
 
 
-def _reason(text: str, error: json.JSONDecodeError) -> str:
+def _error_reason(text: str, error: json.JSONDecodeError) -> str:
     if "\0" in text:
         return "it holds NUL bytes; the file is damaged, or not text"
     if text.strip() == "{":
@@ -63,29 +63,29 @@ def _reason(text: str, error: json.JSONDecodeError) -> str:
         return "something follows the value; one row a line is needed"
     if not text.strip():
         return "no value here: there is a comma too many"
-    cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
-    what = re.sub(" (starting )?at$", "", error.msg[:1].lower() + error.msg[1:])
-    return f"{what}; is the row cut off?" if cut else what
+    is_cut_off = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+    message = re.sub(" (starting )?at$", "", error.msg[:1].lower() + error.msg[1:])
+    return f"{message}; is the row cut off?" if is_cut_off else message
 
 
-def _refuse(value: Any) -> None:
-    for path, why in _flaws(value):
+def _raise_first_flaw(value: Any) -> None:
+    for path, why in _find_flaws(value):
         raise Unreadable("json", f"{path}: {why}" if path else why)
 
 
-def _flaws(value: Any) -> Iterator[tuple[str, str]]:
+def _find_flaws(value: Any) -> Iterator[tuple[str, str]]:
     """Yield the path and the reason of everything in a value that is not allowed."""
-    waiting: list[tuple[str, int, Any]] = [("", 1, value)]
-    while waiting:  # a loop, since a recursion would end where the nesting is deepest
-        path, depth, value = waiting.pop()
+    pending: list[tuple[str, int, Any]] = [("", 1, value)]
+    while pending:  # a loop, since a recursion would end where the nesting is deepest
+        path, depth, value = pending.pop()
         if isinstance(value, _Flaw):
-            yield path, value.why
+            yield path, value.reason
         elif isinstance(value, str) and _SURROGATE.search(value):
             yield path, "half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-        elif isinstance(value, dict | list) and depth > DEEPEST:
-            yield "", f"nested more than {DEEPEST} levels deep"
+        elif isinstance(value, dict | list) and depth > MAX_DEPTH:
+            yield "", f"nested more than {MAX_DEPTH} levels deep"
         elif isinstance(value, dict | list):
-            waiting += [(p, depth + 1, v) for p, v in reversed(list(_children(path, value)))]
+            pending += [(p, depth + 1, v) for p, v in reversed(list(_children(path, value)))]
 
 
 def _children(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
@@ -93,47 +93,50 @@ def _children(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[st
         yield from ((f"{path}[{i}]", item) for i, item in enumerate(value))
         return
     for key, item in value.items():
-        name = key if key.isidentifier() and len(key) <= 40 else _printable(key)
-        here = f"{path}.{name}" if path else name
+        name = key if key.isidentifier() and len(key) <= 40 else _shorten_ascii(key)
+        child_path = f"{path}.{name}" if path else name
         if _SURROGATE.search(key):
             yield path, _Flaw("a key with half of a surrogate pair, which is no character")
-        yield here, item
+        yield child_path, item
 
 
 class _Refused(ValueError):
     """Raised in mid-decoding: the text must be decoded again, leniently, to say where."""
 
 
-def _no(why: str) -> Any:
+def _raise_refused(why: str) -> Any:
     raise _Refused(why)
 
 
 def _decoder(refuse: Any) -> json.JSONDecoder:
-    def constant(name: str) -> Any:
+    def parse_constant(name: str) -> Any:
         return refuse(f"{name} is not JSON; leave the field out or write null")
 
-    def real(digits: str) -> Any:
+    def parse_float(digits: str) -> Any:
         number = float(digits)
         return number if math.isfinite(number) else refuse("a number beyond 1.8e308")
 
-    def whole(digits: str) -> Any:
+    def parse_int(digits: str) -> Any:
         # Python itself refuses to convert more than 4,300 digits, as a guard against attacks.
         return int(digits) if len(digits) < 400 else refuse("a number of 400 digits or more")
 
-    def pairs(items: list[tuple[str, Any]]) -> Any:
+    def parse_object(items: list[tuple[str, Any]]) -> Any:
         fields = dict(items)
         if len(fields) == len(items):
             return fields
-        twin = Counter(key for key, _ in items).most_common(1)[0][0]
-        return refuse(f"the key {_printable(twin)} stands twice in one object")
+        duplicate = Counter(key for key, _ in items).most_common(1)[0][0]
+        return refuse(f"the key {_shorten_ascii(duplicate)} stands twice in one object")
 
     return json.JSONDecoder(
-        parse_constant=constant, parse_float=real, parse_int=whole, object_pairs_hook=pairs
+        parse_constant=parse_constant,
+        parse_float=parse_float,
+        parse_int=parse_int,
+        object_pairs_hook=parse_object,
     )
 
 
-def _printable(text: str) -> str:
+def _shorten_ascii(text: str) -> str:
     return ascii(text if len(text) <= 40 else text[:40] + "...")
 
 
-_strict, _lenient = _decoder(_no), _decoder(_Flaw)
+_strict, _lenient = _decoder(_raise_refused), _decoder(_Flaw)

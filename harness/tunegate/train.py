@@ -19,22 +19,22 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from . import attended, baseline, console, exits, extensions
-from .extensions import Extensions
-from .files import write_whole
+from .extensions import Installed
+from .files import atomic_write
 from .models import open_model
 from .protocols import ModelUnknown, Trained, TrainingFailed
 from .runs import Run
 from .sealed import SealBroken
-from .state import State
+from .state import StateDir
 
 
 def main(folder: Path, root: Path | None = None) -> int:
     """Train the run of this folder unless it is finished; returns the process's exit code."""
-    run = Run(State(root) if root else State.above(folder), folder.name)
+    run = Run(StateDir(root) if root else StateDir.above(folder), folder.name)
     try:
         with FileLock(folder / "run.lock", timeout=0):
             if not run.finished:
-                _train(run)
+                _train_run(run)
         return 0
     except Timeout:
         print(f"run {run.id}: another process is training it", file=sys.stderr)
@@ -44,50 +44,54 @@ def main(folder: Path, root: Path | None = None) -> int:
     except (TrainingFailed, SealBroken, ModelUnknown) as error:
         print(f"run {run.id}: {error}", file=sys.stderr)
     except Exception as error:  # a user gets one message; the traceback is kept for a developer
-        write_whole(folder / "error.log", traceback.format_exc().encode(), mode=0o600)
-        what = f"{type(error).__name__}: {error}"
-        print(f"run {run.id}: {what}\n  traceback: {folder / 'error.log'}", file=sys.stderr)
-    return exits.TRAINER_FAILED
+        atomic_write(folder / "error.log", traceback.format_exc().encode(), mode=0o600)
+        description = f"{type(error).__name__}: {error}"
+        print(f"run {run.id}: {description}\n  traceback: {folder / 'error.log'}", file=sys.stderr)
+    return exits.TRAINING_FAILED
 
 
-def _train(run: Run) -> None:
+def _train_run(run: Run) -> None:
     run.verify()
-    added = extensions.load(Path(p) for p in run.intent["plugins"])
-    trainer = added.trainers[run.plan.trainer]()
+    installed = extensions.load_files(Path(p) for p in run.intent["plugins"])
+    trainer = installed.trainers[run.plan.trainer]()
     if problems := trainer.preflight(run.plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
-    before = measured(run, added)
-    conclude(run, added, trainer.train(run.plan, run.folder), before)
+    baseline_record = measure_once(run, installed)
+    finish_run(run, installed, trainer.train(run.plan, run.folder), baseline_record)
 
 
-def conclude(run: Run, added: Extensions, made: Trained, before: Mapping[str, Any] | None) -> None:
+def finish_run(
+    run: Run, installed: Installed, result: Trained, baseline_record: Mapping[str, Any] | None
+) -> None:
     """Open what was trained, as it will be asked, and write `run.json`; raises ModelUnknown."""
-    trained = _located(made, run)
-    opened = {
-        name: open_model(spec, run.state.root, added.openers).digest
+    trained = _with_model_spec(result, run)
+    digests = {
+        name: open_model(spec, run.state.root, installed.openers).digest
         for name, spec in {"": trained.model, **trained.checkpoints}.items()
     }
-    run.finish(replace(trained, digest=opened[""]), before, opened)
+    run.write_record(replace(trained, digest=digests[""]), baseline_record, digests)
 
 
-def measured(run: Run, added: Extensions) -> dict[str, Any] | None:
+def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
     """Measure the base where it was never measured; without test data there is nothing to."""
     if run.plan.test is None:
         print("baseline  not measured: no test data; a promotion will want it")
         return None
     test = run.data("test")
-    known = baseline.remembered(run.state, run.plan.base, test.identity)
-    if known is None:
-        with console.bar("baseline") as progress:
-            baseline.measure(run.plan.base, test, run.state, added.openers, progress)
-        known = baseline.remembered(run.state, run.plan.base, test.identity)
-    if known:
-        share = known["right"] / known["n"] if known["n"] else 0.0
-        print(f"baseline  {known['right']} of {known['n']} answers right ({share:.1%})", flush=True)
-    return known
+    record = baseline.recall_baseline(run.state, run.plan.base, test.identity)
+    if record is None:
+        with console.progress_bar("baseline") as progress:
+            baseline.measure_baseline(run.plan.base, test, run.state, installed.openers, progress)
+        record = baseline.recall_baseline(run.state, run.plan.base, test.identity)
+    if record:
+        share = record["right"] / record["n"] if record["n"] else 0.0
+        print(
+            f"baseline  {record['right']} of {record['n']} answers right ({share:.1%})", flush=True
+        )
+    return record
 
 
-def _located(trained: Trained, run: Run) -> Trained:
+def _with_model_spec(trained: Trained, run: Run) -> Trained:
     """Make `folder:adapter`, relative to the run, a spec that can be opened from the root."""
     scheme, _, rest = trained.model.partition(":")
     if scheme != "folder" or not (run.folder / rest).is_dir():
@@ -107,5 +111,5 @@ if __name__ == "__main__":
     if options.attended:
         # Not SIGINT: a shell lets what it runs in the background ignore that.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        attended.watch(partial(os.kill, os.getpid(), signal.SIGTERM))
+        attended.exit_with_parent(partial(os.kill, os.getpid(), signal.SIGTERM))
     sys.exit(main(options.run.absolute(), options.root))

@@ -8,33 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import gate, inventory, receipt
-from .gate import Gate
-from .inventory import Inventory, InventoryFailed
+from .gate import GateDecision
+from .inventory import CollectedSuite, CollectionFailed
 
 if TYPE_CHECKING:
     from .context import SessionContext
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateEvaluation:
     """The gate, and what a receipt or scorecard says of how it came to be open or closed."""
 
-    gate: Gate
-    inventory: Inventory = field(default_factory=lambda: Inventory([]))
+    decision: GateDecision
+    collected: CollectedSuite = field(default_factory=lambda: CollectedSuite([]))
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def reach(
+def evaluate_gate(
     session: SessionContext,
     suite: Path,
-    before: dict[str, str],
+    suite_files: dict[str, str],
     exit_status: int,
-    needed: Sequence[str],
+    required: Sequence[str],
     model: str = "",
-) -> Verdict:
+) -> GateEvaluation:
     """Judge the session.
 
-    `before` is what the suite's files were when it began; of each split in `needed` some passed
+    `suite_files` is what the suite's files were when it began; of each split in `required` some passed
     test must have judged just the bytes that are on disk now, and of `predictions` those of the
     candidate, whose digest is `model`.
     """
@@ -42,15 +42,17 @@ def reach(
     # Data outside the project, named on the command line, moves pytest's root, and with it all ids.
     options += [f"--rootdir={session.rootdir}"]
     try:
-        listed = inventory.take(suite, session.root, options)
-    except InventoryFailed as error:
-        unlisted = Gate(f"the suite could not be listed: {error}")
-        troubled = gate.troubled(session.results)
-        return Verdict(unlisted if troubled.open else troubled)
-    decided = gate.judge(session.results, listed, exit_status)
-    digests = session.splits.digests()
-    if decided.open and receipt.judged_files(suite, session.root) != before:
-        decided = Gate("the suite or its configuration changed while it ran; run again")
-    if decided.open:
-        decided = gate.same_bytes(session.results, {**digests, "predictions": model}, needed)
-    return Verdict(decided, listed, digests)
+        collected = inventory.collect_suite(suite, session.root, options)
+    except CollectionFailed as error:
+        not_collected = GateDecision(f"the suite could not be listed: {error}")
+        failure = gate.first_failure(session.results)
+        return GateEvaluation(not_collected if failure.is_open else failure)
+    decision = gate.decide(session.results, collected, exit_status)
+    digests = session.splits.current_digests()
+    if decision.is_open and receipt.suite_fingerprint(suite, session.root) != suite_files:
+        decision = GateDecision("the suite or its configuration changed while it ran; run again")
+    if decision.is_open:
+        decision = gate.decide_on_digests(
+            session.results, {**digests, "predictions": model}, required
+        )
+    return GateEvaluation(decision, collected, digests)

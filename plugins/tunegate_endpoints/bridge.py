@@ -13,7 +13,7 @@ T = TypeVar("T")
 Work = Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]
 
 
-def streamed(work: Work[T]) -> Iterator[T]:
+def iterate_async(work: Work[T]) -> Iterator[T]:
     """Run `work(emit)` in a thread of its own and yield what it emits; raise what it raises.
 
     A thread, because the caller's may hold an event loop already (a notebook does) and may take
@@ -23,7 +23,7 @@ def streamed(work: Work[T]) -> Iterator[T]:
     loop = asyncio.new_event_loop()
     task = loop.create_task(work(values.put))
     task.add_done_callback(values.put)  # the task itself says that nothing more comes
-    thread = threading.Thread(target=_run, args=(loop, task), name="endpoint", daemon=True)
+    thread = threading.Thread(target=_run_loop, args=(loop, task), name="endpoint", daemon=True)
     thread.start()
     try:
         while (value := values.get()) is not task:
@@ -35,7 +35,7 @@ def streamed(work: Work[T]) -> Iterator[T]:
         thread.join()
 
 
-def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
     asyncio.set_event_loop(loop)
     try:
         with suppress(BaseException):  # the reader raises it

@@ -14,6 +14,6 @@ class Clock:
     """Seconds that only rise, seconds since 1970, a way to wait, and numbers from 0 to 1."""
 
     now: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
+    wall_time: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random

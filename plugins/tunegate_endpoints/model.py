@@ -11,12 +11,12 @@ from pathlib import Path
 from tunegate import config, extras
 from tunegate.budget import Budget
 from tunegate.protocols import Answer, Model, ModelUnknown, Request
-from tunegate.sealed import digest_of
+from tunegate.sealed import sha256_json
 
-from .bridge import streamed
+from .bridge import iterate_async
 from .clock import Clock
-from .protocols import Anthropic, OpenAI, Wire
-from .settings import Settings, settle
+from .protocols import AnthropicProvider, OpenAIProvider, Provider
+from .settings import Settings, merge_settings
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Endpoint:
     """A model behind an endpoint. The key is in no digest, no cache and no message."""
 
     name: str
-    wire: Wire
+    provider: Provider
     settings: Settings
     key: str = field(default="", repr=False)
     budget: Budget = field(default_factory=Budget)
@@ -35,10 +35,10 @@ class Endpoint:
         # Of what makes the answers, not of the key or the speed. Nobody sees the weights: a server
         # that changes them under the same name goes unnoticed.
         s = self.settings
-        where = [self.wire.name, s.base_url.rstrip("/"), s.model]
-        self.digest = digest_of({"endpoint": where, "decoding": s.decoding})
+        identity = [self.provider.name, s.base_url.rstrip("/"), s.model]
+        self.digest = sha256_json({"endpoint": identity, "decoding": s.decoding})
 
-    def within(self, budget: Budget) -> Model:
+    def with_budget(self, budget: Budget) -> Model:
         """Return the model, spending from this budget; raise ModelUnknown without prices."""
         s = self.settings
         if budget.cost is not None and (s.price_in is None or s.price_out is None):
@@ -54,49 +54,53 @@ class Endpoint:
         Raises ModelUnknown where no request would fare better: a wrong key, name or address.
         """
         if requests:
-            yield from streamed(partial(self._ask, requests))
+            yield from iterate_async(partial(self._ask, requests))
 
     async def _ask(self, requests: Sequence[Request], emit: object) -> None:
-        from .asking import Asking
-        from .http import line
+        from .asking import Dispatcher
+        from .http import open_connection
 
-        async with line(self.wire, self.settings, self.key, self.clock) as opened:
+        async with open_connection(
+            self.provider, self.settings, self.key, self.clock
+        ) as connection:
             shared = (self.key, self.budget, self.clock, emit)
-            await Asking(opened, self.wire, self.settings, *shared).run(requests)  # type: ignore[arg-type]
+            await Dispatcher(connection, self.provider, self.settings, *shared).run(requests)  # type: ignore[arg-type]
 
 
 def open_openai(rest: str, root: Path) -> Model:
     """Open `openai:NAME`; raises ModelUnknown, ConfigError."""
-    return _open(OpenAI(), rest, root)
+    return _open_endpoint(OpenAIProvider(), rest, root)
 
 
 def open_anthropic(rest: str, root: Path) -> Model:
     """Open `anthropic:NAME`; raises ModelUnknown, ConfigError."""
-    return _open(Anthropic(), rest, root)
+    return _open_endpoint(AnthropicProvider(), rest, root)
 
 
-def _open(wire: Wire, rest: str, root: Path) -> Endpoint:
-    name = f"{wire.name}:{rest}"
-    if absent := extras.missing(name, "endpoints", "aiohttp"):
-        raise ModelUnknown(absent)
+def _open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
+    name = f"{provider.name}:{rest}"
+    if missing := extras.missing_packages(name, "endpoints", "aiohttp"):
+        raise ModelUnknown(missing)
     tables = config.load(root).models
-    base = os.environ.get(wire.base_env) or wire.official
+    base = os.environ.get(provider.base_env) or provider.official_url
     try:
-        settings, said = settle(rest, wire.name, {"base_url": base}, tables)
-        settings, said = settle(
-            rest, wire.name, {"base_url": base, **wire.defaults(settings.base_url)}, tables
+        settings, set_fields = merge_settings(rest, provider.name, {"base_url": base}, tables)
+        settings, set_fields = merge_settings(
+            rest, provider.name, {"base_url": base, **provider.defaults(settings.base_url)}, tables
         )
-        return Endpoint(name, wire, settings, _key(wire, settings, said))
+        return Endpoint(name, provider, settings, _key_of(provider, settings, set_fields))
     except ValueError as error:
-        raise ModelUnknown(f"{wire.name}:{rest.partition('?')[0]}: {error}") from None
+        raise ModelUnknown(f"{provider.name}:{rest.partition('?')[0]}: {error}") from None
 
 
-def _key(wire: Wire, settings: Settings, said: frozenset[str]) -> str:
+def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) -> str:
     """Return the key; a server that only base_url names gets one only where key_env says so."""
-    elsewhere = "base_url" in said and not settings.base_url.startswith(wire.official)
+    is_elsewhere = "base_url" in set_fields and not settings.base_url.startswith(
+        provider.official_url
+    )
     variable = settings.key_env
     if variable is None:
-        variable = "" if elsewhere else wire.key_env
+        variable = "" if is_elsewhere else provider.key_env
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
         raise ValueError(f"no key: the environment variable {variable} is not set (key_env)")

@@ -7,10 +7,10 @@ from collections import deque
 
 from .clock import Clock
 
-FIRST = 20  # requests in flight at the start, where so many may be
+INITIAL_IN_FLIGHT = 20  # requests in flight at the start, where so many may be
 
 
-class Pace:
+class AdaptiveLimit:
     """A window that bounds the requests in flight.
 
     It doubles each round trip until the server first pushes back; from then on it grows by one a
@@ -19,44 +19,44 @@ class Pace:
     Computer Networks and ISDN Systems 17:1-14.
     """
 
-    def __init__(self, most: int, clock: Clock) -> None:
-        self.most, self.clock = most, clock
-        self.window = float(min(FIRST, most))
-        self.busy = self.round = 0
-        self.rising = True
-        self.until = 0.0  # nothing leaves before: the server said so
+    def __init__(self, max_in_flight: int, clock: Clock) -> None:
+        self.max_in_flight, self.clock = max_in_flight, clock
+        self.window = float(min(INITIAL_IN_FLIGHT, max_in_flight))
+        self.in_flight = self.round = 0
+        self.is_doubling = True
+        self.paused_until = 0.0  # nothing leaves before: the server said so
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> int:
         """Wait for room and for the end of a pause; returns the round, to be given back."""
         while True:
-            if (pause := self.until - self.clock.now()) > 0:
+            if (pause := self.paused_until - self.clock.now()) > 0:
                 await self.clock.sleep(pause)
-            elif self.busy < int(self.window):
-                self.busy += 1
+            elif self.in_flight < int(self.window):
+                self.in_flight += 1
                 return self.round
             else:
-                room = asyncio.get_running_loop().create_future()
-                self._queue.append(room)
-                await room
+                slot = asyncio.get_running_loop().create_future()
+                self._queue.append(slot)
+                await slot
 
-    def leave(self, entered: int, *, pushed: bool = False, good: bool = False) -> None:
+    def leave(self, round_entered: int, *, overloaded: bool = False, good: bool = False) -> None:
         """Give the place back, and say how it went."""
-        self.busy -= 1
-        if pushed and entered == self.round:
+        self.in_flight -= 1
+        if overloaded and round_entered == self.round:
             self.round += 1
-            self.window, self.rising = max(1.0, self.window / 2), False
+            self.window, self.is_doubling = max(1.0, self.window / 2), False
         elif good:
-            grown = self.window + (1.0 if self.rising else 1.0 / self.window)
-            self.window = min(float(self.most), grown)
+            grown = self.window + (1.0 if self.is_doubling else 1.0 / self.window)
+            self.window = min(float(self.max_in_flight), grown)
         self._wake()
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for so long."""
-        self.until = max(self.until, self.clock.now() + seconds)
+        self.paused_until = max(self.paused_until, self.clock.now() + seconds)
 
     def _wake(self) -> None:
-        for _ in range(min(len(self._queue), int(self.window) - self.busy)):
-            room = self._queue.popleft()
-            if not room.done():  # cancelled
-                room.set_result(None)
+        for _ in range(min(len(self._queue), int(self.window) - self.in_flight)):
+            slot = self._queue.popleft()
+            if not slot.done():  # cancelled
+                slot.set_result(None)

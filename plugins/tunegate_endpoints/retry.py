@@ -6,31 +6,48 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from .clock import Clock
-from .shapes import complaint_of, kind_of
-from .trouble import Trouble
+from .shapes import error_code_of, error_message_of
+from .trouble import Failure
 
-AGAIN = {408, 409, 425, 429, *range(500, 600)}
-PUSHED = {429, 503, 529}  # 529: Anthropic's "overloaded"
-EVERY = {401, 402, 403, 404, 405, *range(300, 400)}  # the key, the name or the address is wrong
-SPENT = {"insufficient_quota", "billing_hard_limit_reached"}  # a 429 that waiting does not mend
-LONGEST = 60.0  # seconds between two tries, unless the server asks for more
-PATIENCE = 600.0  # seconds: a server that asks for more is left alone for today
+RETRYABLE_STATUSES = {408, 409, 425, 429, *range(500, 600)}
+OVERLOADED_STATUSES = {429, 503, 529}  # 529: Anthropic's "overloaded"
+FATAL_STATUSES = {
+    401,
+    402,
+    403,
+    404,
+    405,
+    *range(300, 400),
+}  # the key, the name or the address is wrong
+NO_CREDIT_CODES = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+}  # a 429 that waiting does not mend
+MAX_BACKOFF_SECONDS = 60.0  # seconds between two tries, unless the server asks for more
+MAX_RETRY_AFTER_SECONDS = 600.0  # seconds: a server that asks for more is left alone for today
 
 
-def judged(status: int, headers: Mapping[str, str], data: bytes, clock: Clock) -> Trouble:
+def failure_of_status(
+    status: int, headers: Mapping[str, str], data: bytes, clock: Clock
+) -> Failure:
     """Return what a reply with a status other than 2xx means."""
-    said = complaint_of(data) or _place(headers) or _text(data)
-    why, wait = f"{status}: {said}" if said else str(status), asked_to_wait(headers, clock.wall())
-    if status in EVERY or kind_of(data) in SPENT:
-        return Trouble(why, every=True)
-    if status not in AGAIN:
-        return Trouble(why)
-    if wait is not None and wait > PATIENCE:
-        return Trouble(f"{why}; the server asks to wait for {wait:,.0f} s", every=True)
-    return Trouble(why, again=True, pushed=status in PUSHED, wait=wait)
+    server_text = error_message_of(data) or _redirect_text(headers) or _body_text(data)
+    reason, wait = (
+        f"{status}: {server_text}" if server_text else str(status),
+        retry_after_seconds(headers, clock.wall_time()),
+    )
+    if status in FATAL_STATUSES or error_code_of(data) in NO_CREDIT_CODES:
+        return Failure(reason, fatal=True)
+    if status not in RETRYABLE_STATUSES:
+        return Failure(reason)
+    if wait is not None and wait > MAX_RETRY_AFTER_SECONDS:
+        return Failure(f"{reason}; the server asks to wait for {wait:,.0f} s", fatal=True)
+    return Failure(
+        reason, retryable=True, overloaded=status in OVERLOADED_STATUSES, retry_after=wait
+    )
 
 
-def asked_to_wait(headers: Mapping[str, str], wall: float) -> float | None:
+def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None:
     """Return the seconds of Retry-After (RFC 9110, 10.2.3: seconds or a date), None without.
 
     `wall` is the time now, in seconds since 1970. `retry-after-ms` is OpenAI's finer one.
@@ -51,16 +68,16 @@ def backoff(tries: int, chance: float) -> float:
 
     Source: M. Brooker, "Exponential Backoff And Jitter" (AWS, 2015), "equal jitter".
     """
-    longest = min(LONGEST, 2.0 ** (tries - 1))
+    longest = min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1))
     return longest * (1 + chance) / 2
 
 
-def _place(headers: Mapping[str, str]) -> str:
-    place = headers.get("location", "")
-    return f"it has moved to {place}: set base_url" if place else ""
+def _redirect_text(headers: Mapping[str, str]) -> str:
+    address = headers.get("location", "")
+    return f"it has moved to {address}: set base_url" if address else ""
 
 
-def _text(data: bytes) -> str:
+def _body_text(data: bytes) -> str:
     if b"<html" in data[:1000].lower():
         return "an HTML page"
     return data[:200].decode("utf-8", "replace")

@@ -7,17 +7,17 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from .trouble import Reply, Trouble
+from .trouble import Failure, Reply
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
-FINISHES = {
+FINISH_REASONS = {
     **{"stop": "stop", "end_turn": "stop", "stop_sequence": "stop"},
     **{"length": "length", "max_tokens": "length", "model_context_window_exceeded": "length"},
 }
-HELD_BACK = {"content_filter", "refusal"}  # the server's filter: the model never finished
+FILTERED_REASONS = {"content_filter", "refusal"}  # the server's filter: the model never finished
 
 
-class Part(BaseModel):
+class ContentPart(BaseModel):
     """A part of a content: text, or something else that is passed over."""
 
     type: str = ""
@@ -25,7 +25,7 @@ class Part(BaseModel):
 
 
 class _Message(BaseModel):
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
     refusal: str | None = None
 
 
@@ -39,14 +39,14 @@ class _Usage(BaseModel):
     completion_tokens: Count = 0
 
 
-class Completion(BaseModel):
+class ChatCompletion(BaseModel):
     """A chat completion."""
 
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: _Usage | None = None
 
 
-class _Counted(BaseModel):
+class _AnthropicUsage(BaseModel):
     input_tokens: Count = 0
     output_tokens: Count = 0
     cache_creation_input_tokens: Count | None = 0
@@ -58,81 +58,81 @@ class _Counted(BaseModel):
         return self.input_tokens + cached
 
 
-class Message(BaseModel):
+class AnthropicMessage(BaseModel):
     """Anthropic's message."""
 
-    content: list[Part]
+    content: list[ContentPart]
     stop_reason: str | None = None
-    usage: _Counted | None = None
+    usage: _AnthropicUsage | None = None
 
 
 T = TypeVar("T", bound=BaseModel)
 
 
-def completion(data: bytes) -> Reply | Trouble:
+def read_completion(data: bytes) -> Reply | Failure:
     """Read a chat completion."""
-    read = _read(Completion, data, "chat completion")
-    if isinstance(read, Trouble):
-        return read
-    choice, usage = read.choices[0], read.usage or _Usage()
-    said = choice.message.content
-    text = "".join(p.text for p in said) if isinstance(said, list) else said
+    parsed = _parse(ChatCompletion, data, "chat completion")
+    if isinstance(parsed, Failure):
+        return parsed
+    choice, usage = parsed.choices[0], parsed.usage or _Usage()
+    content = choice.message.content
+    text = "".join(p.text for p in content) if isinstance(content, list) else content
     counts = usage.prompt_tokens, usage.completion_tokens
     text = choice.message.refusal if text is None else text
-    return _reply(text, choice.finish_reason, *counts, read.usage is not None)
+    return _make_reply(text, choice.finish_reason, *counts, parsed.usage is not None)
 
 
-def message(data: bytes) -> Reply | Trouble:
+def read_message(data: bytes) -> Reply | Failure:
     """Read Anthropic's message."""
-    read = _read(Message, data, "message")
-    if isinstance(read, Trouble):
-        return read
-    usage = read.usage or _Counted()
-    texts = [part.text for part in read.content if part.type == "text"]
+    parsed = _parse(AnthropicMessage, data, "message")
+    if isinstance(parsed, Failure):
+        return parsed
+    usage = parsed.usage or _AnthropicUsage()
+    texts = [part.text for part in parsed.content if part.type == "text"]
     counts = usage.prompt, usage.output_tokens
     text = "".join(texts) if texts else None
-    return _reply(text, read.stop_reason, *counts, read.usage is not None)
+    return _make_reply(text, parsed.stop_reason, *counts, parsed.usage is not None)
 
 
-def _reply(
+def _make_reply(
     text: str | None, reason: str | None, prompt_tokens: int, tokens: int, counted: bool
-) -> Reply | Trouble:
-    if reason in HELD_BACK:
-        return Trouble(f"the server's filter held the answer back ({reason})", billed=True)
+) -> Reply | Failure:
+    if reason in FILTERED_REASONS:
+        return Failure(f"the server's filter held the answer back ({reason})", billed=True)
     if text is None:
-        more = ": raise max_tokens" if FINISHES.get(reason or "") == "length" else ""
-        return Trouble(f"no text in the answer (finished: {reason}){more}", billed=True)
-    return Reply(text, FINISHES.get(reason or "", ""), prompt_tokens, tokens, counted)
+        more = ": raise max_tokens" if FINISH_REASONS.get(reason or "") == "length" else ""
+        return Failure(f"no text in the answer (finished: {reason}){more}", billed=True)
+    return Reply(text, FINISH_REASONS.get(reason or "", ""), prompt_tokens, tokens, counted)
 
 
-def _read(shape: type[T], data: bytes, name: str) -> T | Trouble:
+def _parse(model: type[T], data: bytes, name: str) -> T | Failure:
     try:
-        return shape.model_validate_json(data)
+        return model.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        what = "an HTML page" if b"<html" in data[:1000].lower() else "no JSON"
-        return Trouble(f"the reply is {what}: {_start(data)}", billed=True)
-    if complaint := complaint_of(data):
-        return Trouble(f"the reply is an error: {complaint}", billed=True)
-    where = ".".join(map(str, first["loc"]))
-    return Trouble(f"the reply is no {name}: {where}: {first['msg']}", billed=True)
+        first_error = error.errors()[0]
+    if first_error["type"] == "json_invalid":
+        description = "an HTML page" if b"<html" in data[:1000].lower() else "no JSON"
+        return Failure(f"the reply is {description}: {_body_start(data)}", billed=True)
+    if error_message := error_message_of(data):
+        return Failure(f"the reply is an error: {error_message}", billed=True)
+    field_path = ".".join(map(str, first_error["loc"]))
+    return Failure(f"the reply is no {name}: {field_path}: {first_error['msg']}", billed=True)
 
 
-def complaint_of(data: bytes) -> str:
+def error_message_of(data: bytes) -> str:
     """Return what an error object says: `{"error": {"message": ...}}` and its cousins, or ""."""
     try:
-        told: Any = json.loads(data)
+        content: Any = json.loads(data)
     except (ValueError, RecursionError):
         return ""
-    found: Any = ""
+    message_found: Any = ""
     for key in ("error", "message", "detail"):
-        if isinstance(told, dict) and told.get(key):
-            told = found = told[key]
-    return found if isinstance(found, str) else json.dumps(found)
+        if isinstance(content, dict) and content.get(key):
+            content = message_found = content[key]
+    return message_found if isinstance(message_found, str) else json.dumps(message_found)
 
 
-def kind_of(data: bytes) -> str:
+def error_code_of(data: bytes) -> str:
     """Return the code or type of an error object, or ""."""
     try:
         error: Any = json.loads(data)["error"]
@@ -141,5 +141,5 @@ def kind_of(data: bytes) -> str:
         return ""
 
 
-def _start(data: bytes) -> str:
+def _body_start(data: bytes) -> str:
     return repr(data[:60].decode("utf-8", "replace")) if data else "it is empty"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LONGEST = 300  # characters of a server's own words in an error
-_KEYS = re.compile(r"\b(sk|pk|rk|key|api)-[\w-]{6,}|(?<=Bearer )\S+", re.IGNORECASE)
+MAX_ERROR_LETTERS = 300  # characters of a server's own words in an error
+_KEY_PATTERN = re.compile(r"\b(sk|pk|rk|key|api)-[\w-]{6,}|(?<=Bearer )\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,26 +17,26 @@ class Reply:
     finish: str = ""
     prompt_tokens: int = 0
     tokens: int = 0
-    counted: bool = True
+    has_token_counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Failure:
     """Why there is no reply, in one line."""
 
-    why: str
-    again: bool = False  # it may get better: try again
-    most: int = 1000  # tries that are worth while
-    pushed: bool = False  # the server has too much to do
-    wait: float | None = None  # seconds that the server asks for
-    every: bool = False  # no request of this session would fare better
+    reason: str
+    retryable: bool = False  # it may get better: try again
+    max_tries: int = 1000  # tries that are worth while
+    overloaded: bool = False  # the server has too much to do
+    retry_after: float | None = None  # seconds that the server asks for
+    fatal: bool = False  # no request of this session would fare better
     billed: bool = False  # the server may have done the work
-    heard: bool = True  # something answered at that address
+    reached: bool = True  # something answered at that address
 
 
 def one_line(text: str, key: str = "") -> str:
     """Return text as one line, cut, with everything that looks like a key masked."""
     masked = text.replace(key, "***") if key else text
-    line = " ".join(_KEYS.sub("***", masked).split())
+    line = " ".join(_KEY_PATTERN.sub("***", masked).split())
     line = "".join(c if c.isprintable() else "?" for c in line)
-    return line if len(line) <= LONGEST else line[:LONGEST] + " ..."
+    return line if len(line) <= MAX_ERROR_LETTERS else line[:MAX_ERROR_LETTERS] + " ..."

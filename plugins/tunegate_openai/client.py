@@ -15,7 +15,7 @@ from .config import Settings
 if TYPE_CHECKING:
     from openai import APIError, APIStatusError, OpenAI
 
-CLOSED = (
+CLOSED_TO_ORGANISATION = (
     "the provider takes no new fine-tuning jobs from this organisation (OpenAI ends self-serve "
     "fine-tuning for everybody on 2027-01-06). Train at a provider that speaks the same protocol "
     "(set base_url in [train.openai]), or on your own machine: --train-with qlora"
@@ -43,28 +43,30 @@ def connect(settings: Settings) -> OpenAI:
 
 
 @contextmanager
-def plainly(settings: Settings, doing: str) -> Iterator[None]:
+def readable_errors(settings: Settings, action: str) -> Iterator[None]:
     """Turn what the openai package raises inside the block into one message, the key masked."""
     from openai import APIConnectionError, APIStatusError, OpenAIError
 
     try:
         yield
     except APIStatusError as error:
-        raise TrainingFailed(_masked(f"{doing}: {_status(error, settings)}", settings)) from None
+        raise TrainingFailed(
+            _mask_key(f"{action}: {_status_text(error, settings)}", settings)
+        ) from None
     except APIConnectionError as error:  # timeouts too
-        why = error.__cause__ or error
-        said = f"{doing}: {settings.base_url} does not answer ({type(why).__name__}: {why})"
-        raise TrainingFailed(_masked(said, settings)) from None
+        cause = error.__cause__ or error
+        message = f"{action}: {settings.base_url} does not answer ({type(cause).__name__}: {cause})"
+        raise TrainingFailed(_mask_key(message, settings)) from None
     except OpenAIError as error:
-        raise TrainingFailed(_masked(f"{doing}: {error}", settings)) from None
+        raise TrainingFailed(_mask_key(f"{action}: {error}", settings)) from None
 
 
-def _status(error: APIStatusError, settings: Settings) -> str:
+def _status_text(error: APIStatusError, settings: Settings) -> str:
     code, message = error.status_code, provider_message(error)
     if code == 401:
         return f"401: the key in {settings.key_env} is not accepted by {settings.base_url}"
     if code == 403 and error.code == "training_not_available":
-        return f"403: {CLOSED}"
+        return f"403: {CLOSED_TO_ORGANISATION}"
     if code == 429 and error.code == "insufficient_quota":
         return f"429: the account has no credit left; the provider says: {message}"
     return f"{code}: the provider says: {message}"
@@ -73,17 +75,17 @@ def _status(error: APIStatusError, settings: Settings) -> str:
 def provider_message(error: APIStatusError) -> str:
     """Return what the provider said, in one line of at most 300 characters."""
     body = error.body
-    said = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(said or error.message).split())[:300]
+    message = body.get("message") if isinstance(body, dict) else None
+    return " ".join(str(message or error.message).split())[:300]
 
 
-def _masked(text: str, settings: Settings) -> str:
+def _mask_key(text: str, settings: Settings) -> str:
     key = os.environ.get(settings.key_env, "")
     return text.replace(key, "[key]") if key else text
 
 
-def asked_to_wait(error: APIError) -> float:
+def retry_after_seconds(error: APIError) -> float:
     """Return the seconds that a refusal asks to wait for (`Retry-After`), 0.0 where it does not."""
     response = getattr(error, "response", None)
-    said = response.headers.get("retry-after", "") if response is not None else ""
-    return float(said) if said.replace(".", "", 1).isdigit() else 0.0
+    retry_after = response.headers.get("retry-after", "") if response is not None else ""
+    return float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunegate import Dataset
-from tunegate.openai_tokens import OpenAI
-from tunegate.preferences import replies
+from tunegate.openai_tokens import OpenAITokenCounter
+from tunegate.preferences import preference_sides
 
 from .config import Settings
 
@@ -15,27 +15,33 @@ AUTO_EPOCHS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """Tokens of one epoch, epochs, and USD (None where no price is configured)."""
 
     tokens: int
     epochs: int
     usd: float | None
-    why: str  # it is only an estimate; "" where every token was counted
+    estimate_reason: str  # it is only an estimate; "" where every token was counted
 
     def __str__(self) -> str:
-        about = "about " if self.why else ""
+        prefix = "about " if self.estimate_reason else ""
         price = "no price is configured" if self.usd is None else f"about ${self.usd:,.2f}"
-        return f"{about}{self.tokens:,} tokens an epoch, {self.epochs} epochs: {price}"
+        return f"{prefix}{self.tokens:,} tokens an epoch, {self.epochs} epochs: {price}"
 
 
-def estimate(train: Dataset, settings: Settings) -> Estimate:
+def estimate_cost(train: Dataset, settings: Settings) -> CostEstimate:
     """Estimate the job on this dataset, as `tunegate.openai_tokens` counts; nobody is asked."""
-    count = OpenAI(settings.base)
-    both = settings.method == "dpo"  # its loss reads the prompt with each of the two replies
-    read = (side for example in train for side in (replies(example) if both else [example]))
-    tokens = sum(count(side).length for side in read)
+    count = OpenAITokenCounter(settings.base)
+    reads_both_replies = (
+        settings.method == "dpo"
+    )  # its loss reads the prompt with each of the two replies
+    conversations = (
+        side
+        for example in train
+        for side in (preference_sides(example) if reads_both_replies else [example])
+    )
+    tokens = sum(count(side).length for side in conversations)
     epochs = AUTO_EPOCHS if settings.epochs == "auto" else settings.epochs
     price = settings.price_per_million
     usd = None if price is None else tokens * epochs * price / 1e6
-    return Estimate(tokens, epochs, usd, count.estimate)
+    return CostEstimate(tokens, epochs, usd, count.estimate)

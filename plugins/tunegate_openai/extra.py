@@ -5,6 +5,6 @@ from __future__ import annotations
 from tunegate import extras
 
 
-def missing() -> str:
+def missing_requirements() -> str:
     """Return one line saying how to install what is missing, "" where nothing is."""
-    return extras.missing("train.openai", "openai", "openai")
+    return extras.missing_packages("train.openai", "openai", "openai")

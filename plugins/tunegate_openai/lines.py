@@ -6,16 +6,16 @@ import re
 
 from tunegate import Dataset
 
-_PLACE = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
+_LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
 
 
-def where(message: str, dataset: Dataset) -> str:
+def row_of_line(message: str, dataset: Dataset) -> str:
     """Return ` (line 3 there is line 5 of the training data)` for what a message names, or "".
 
     Line n of the upload is example n, counted from 1.
     """
-    found = _PLACE.search(message)
-    number = int(found.group(1)) if found else 0
+    match = _LINE_NUMBER.search(message)
+    number = int(match.group(1)) if match else 0
     if not 1 <= number <= len(dataset):
         return ""
     return f" (line {number} there is line {dataset[number - 1].line} of the training data)"

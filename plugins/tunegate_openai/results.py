@@ -11,33 +11,33 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.files import write_whole
+from tunegate.files import atomic_write
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.fine_tuning import FineTuningJob
 
 # What the result files call it, and what a run's curves call it; the last one there is wins.
-NAMES = {
+CURVE_NAMES = {
     "train_loss": "train_loss",
     "valid_loss": "validation_loss",
     "full_valid_loss": "validation_loss",
 }
 
 
-def fetch(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
+def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
     """Keep the job's result files in `results/`, and its losses in `curves.jsonl`."""
     points: list[dict[str, Any]] = []
     for file in job.result_files or []:
-        data = _plain(client.files.content(file).content)
-        write_whole(folder / "results" / f"{file}.csv", data, mode=0o600)
-        points += _points(data)
+        data = _decode_result(client.files.content(file).content)
+        atomic_write(folder / "results" / f"{file}.csv", data, mode=0o600)
+        points += _loss_points(data)
     if points:
         text = "".join(json.dumps(point) + "\n" for point in points)
-        write_whole(folder / "curves.jsonl", text.encode(), mode=0o600)
+        atomic_write(folder / "curves.jsonl", text.encode(), mode=0o600)
 
 
-def _plain(data: bytes) -> bytes:
+def _decode_result(data: bytes) -> bytes:
     """Undo the base64 that OpenAI wraps a result file in; others send it as it is."""
     try:
         return base64.b64decode(data, validate=True)
@@ -45,14 +45,14 @@ def _plain(data: bytes) -> bytes:
         return data
 
 
-def _points(data: bytes) -> Iterator[dict[str, Any]]:
+def _loss_points(data: bytes) -> Iterator[dict[str, Any]]:
     for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))):
-        losses = {new: float(row[old]) for old, new in NAMES.items() if row.get(old)}
+        losses = {new: float(row[old]) for old, new in CURVE_NAMES.items() if row.get(old)}
         if losses and str(row.get("step", "")).isdigit():
             yield {"step": int(row["step"]), **losses}
 
 
-def checkpoints(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:
+def checkpoint_models(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:
     """Return the models of the job's checkpoints by name: `step-90`; none where none are kept."""
     from openai import APIStatusError
 
@@ -60,5 +60,5 @@ def checkpoints(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:
         listed = list(client.fine_tuning.jobs.checkpoints.list(job.id))
     except APIStatusError:  # a provider without them
         return {}
-    found = {f"step-{c.step_number}": c.fine_tuned_model_checkpoint for c in listed}
-    return {name: model for name, model in found.items() if model}
+    models = {f"step-{c.step_number}": c.fine_tuned_model_checkpoint for c in listed}
+    return {name: model for name, model in models.items() if model}

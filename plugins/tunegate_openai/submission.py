@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tunegate.files import write_whole
+from tunegate.files import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Submission:
         path = folder / "submission.json"
         return Submission(**json.loads(path.read_bytes())) if path.exists() else Submission()
 
-    def noted(self, folder: Path, **changes: Any) -> Submission:
+    def with_saved(self, folder: Path, **changes: Any) -> Submission:
         """Return this with changes, which are on the disk then."""
         new = replace(self, **changes)
         text = json.dumps(asdict(new), indent=2, sort_keys=True) + "\n"
-        write_whole(folder / "submission.json", text.encode(), mode=0o600)
+        atomic_write(folder / "submission.json", text.encode(), mode=0o600)
         return new

@@ -9,9 +9,9 @@ from typing import Any
 
 from tunegate import Dataset
 from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
-from tunegate.recipe import Recipe
-from tunegate.sealed import digest_of
-from tunegate.settings import settle
+from tunegate.recipe import TokenizationSpec
+from tunegate.sealed import sha256_json
+from tunegate.settings import parse_settings
 
 from . import extra
 from .config import INCIDENTAL, LONGEST, USUAL_EPOCHS, Settings, with_preset
@@ -25,73 +25,73 @@ class OpenAITrainer:
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return the settings, preset and defaults filled in; raises ValueError."""
-        return settle(Settings, with_preset(config)).model_dump(mode="json")
+        return parse_settings(Settings, with_preset(config)).model_dump(mode="json")
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of where the base is and what it is called: all that can be known."""
-        return digest_of([config["base_url"], config["base"]])
+        return sha256_json([config["base_url"], config["base"]])
 
     def baseline(self, config: Mapping[str, Any]) -> str:
         """Return the model spec of the base, asked at the same provider."""
-        return spec(str(config["base"]), settle(Settings, config))
+        return model_spec(str(config["base"]), parse_settings(Settings, config))
 
-    def tokenization(self, config: Mapping[str, Any]) -> Recipe:
+    def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
         """Return how tokens are counted: by the name of the model, as the provider does."""
-        settings = settle(Settings, config)
+        settings = parse_settings(Settings, config)
         epochs = USUAL_EPOCHS if settings.epochs == "auto" else settings.epochs
-        return Recipe(
+        return TokenizationSpec(
             f"openai:{settings.base.removeprefix('openai:')}", LONGEST, epochs,
             price_per_million=settings.price_per_million, rejected=settings.method == "dpo",
         )  # fmt: skip
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this job fail or cost too much; costs nothing."""
-        if absent := extra.missing():
-            return [Problem(absent)]
-        from .preflight import problems
+        if missing := extra.missing_requirements():
+            return [Problem(missing)]
+        from .preflight import find_problems
 
-        return problems(plan, settle(Settings, plan.config))
+        return find_problems(plan, parse_settings(Settings, plan.config))
 
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Upload, ask for the job, wait for it, keep what it leaves.
 
         Started again after it was killed it takes up the same job. Raises TrainingFailed.
         """
-        if absent := extra.missing():
-            raise TrainingFailed(absent)
+        if missing := extra.missing_requirements():
+            raise TrainingFailed(missing)
         from . import lines, results
-        from .client import connect, plainly
-        from .progress import bar
+        from .client import connect, readable_errors
+        from .progress import job_progress
         from .submit import Submitter
-        from .watch import Watch
+        from .watch import JobWatcher
 
-        settings = settle(Settings, plan.config)
+        settings = parse_settings(Settings, plan.config)
         client = connect(settings)
-        job = Submitter(client, settings, plan, folder).job()
+        job = Submitter(client, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
-        with bar() as progress:
-            where = partial(lines.where, dataset=train)
-            job = Watch(client, settings, job, folder, progress, where).until_done()
+        with job_progress() as progress:
+            locate_row = partial(lines.row_of_line, dataset=train)
+            job = JobWatcher(client, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
-        with plainly(settings, "fetching the results"):
-            results.fetch(client, job, folder)
-            kept = results.checkpoints(client, job)
+        with readable_errors(settings, "fetching the results"):
+            results.fetch_results(client, job, folder)
+            checkpoint_models = results.checkpoint_models(client, job)
         return Trained(
-            spec(job.fine_tuned_model, settings),
+            model_spec(job.fine_tuned_model, settings),
             "",
             {"job": job.id, "trained_tokens": job.trained_tokens or 0},
-            {name: spec(model, settings) for name, model in kept.items()},
+            {name: model_spec(model, settings) for name, model in checkpoint_models.items()},
         )
 
 
-def spec(model: str, settings: Settings) -> str:
+def model_spec(model: str, settings: Settings) -> str:
     """Return the model spec of a name at this provider."""
     from urllib.parse import urlencode
 
     if settings.base_url == Settings(base="-").base_url:
         return f"openai:{model}"
     # Another provider is sent no key unless its variable is named.
-    own = {"base_url": settings.base_url, "key_env": settings.key_env}
-    own |= {"key_header": settings.key_header} if settings.key_header else {}
-    return f"openai:{model}?{urlencode(own)}"
+    query_values = {"base_url": settings.base_url, "key_env": settings.key_env}
+    query_values |= {"key_header": settings.key_header} if settings.key_header else {}
+    return f"openai:{model}?{urlencode(query_values)}"

@@ -10,65 +10,67 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate import Dataset, Example
-from tunegate.preferences import REJECTED, TOLD, rejected
+from tunegate.preferences import OPENAI_TOOL_KEYS, REJECTED, rejected_reply
 from tunegate.protocols import TrainingFailed
 
-from .client import asked_to_wait
+from .client import retry_after_seconds
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 # What a line of a chat fine-tuning file may hold; anything else is refused after the upload.
-KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
-TRIES = 4
+CHAT_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
+MAX_TRIES = 4
 
 
-def content(path: Path, columns: Mapping[str, str], method: str = "supervised") -> bytes:
+def upload_content(path: Path, columns: Mapping[str, str], method: str = "supervised") -> bytes:
     """Return a snapshot as the protocol wants it: a line of JSON for each example, in order.
 
     A file that is this already goes out byte for byte. `supervised` learns the preferred reply of
     a preference; `dpo` needs both: raises TrainingFailed for a row without a rejected one.
     """
     dataset = Dataset.read(path, columns=columns or None)
-    if method == "dpo" and (absent := without_preference(dataset)):
-        raise TrainingFailed(f'{path.name}: {absent}; method = "dpo" needs one in each row')
-    rows = [(_pair if method == "dpo" else _chat)(example) for example in dataset]
+    if method == "dpo" and (missing_rejected := missing_rejected_message(dataset)):
+        raise TrainingFailed(
+            f'{path.name}: {missing_rejected}; method = "dpo" needs one in each row'
+        )
+    rows = [(_preference_row if method == "dpo" else _chat_row)(example) for example in dataset]
     data = path.read_bytes()
     lines = data.decode("utf-8", "replace").splitlines()
-    if len(lines) == len(rows) and all(map(_is, lines, rows)):
+    if len(lines) == len(rows) and all(map(_is_row, lines, rows)):
         return data
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def without_preference(dataset: Dataset) -> str:
+def missing_rejected_message(dataset: Dataset) -> str:
     """Return one line that says where rows have no rejected reply, "" where all have one."""
-    lines = [example.line for example in dataset if not rejected(example)]
+    lines = [example.line for example in dataset if not rejected_reply(example)]
     if not lines:
         return ""
     count = f"{len(lines):,} of {len(dataset):,} rows have none"
     return f"line {lines[0]} has no rejected reply ({count})"
 
 
-def _chat(example: Example) -> dict[str, Any]:
-    return {key: example.fields[key] for key in KEYS if key in example.fields}
+def _chat_row(example: Example) -> dict[str, Any]:
+    return {key: example.fields[key] for key in CHAT_KEYS if key in example.fields}
 
 
-def _pair(example: Example) -> dict[str, Any]:
+def _preference_row(example: Example) -> dict[str, Any]:
     """Source: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input"""
-    *asked, preferred = example.messages
-    told = {key: example.fields[key] for key in TOLD if key in example.fields}
+    *prompt_messages, preferred = example.messages
+    tool_fields = {key: example.fields[key] for key in OPENAI_TOOL_KEYS if key in example.fields}
     outputs = {"preferred_output": [preferred], "non_preferred_output": example.fields[REJECTED]}
-    return {"input": {"messages": asked, **told}, **outputs}
+    return {"input": {"messages": prompt_messages, **tool_fields}, **outputs}
 
 
-def _is(line: str, row: Mapping[str, Any]) -> bool:
+def _is_row(line: str, row: Mapping[str, Any]) -> bool:
     try:
         return bool(json.loads(line) == row)
     except ValueError:
         return False
 
 
-def uploaded(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.sleep) -> str:
+def upload_once(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.sleep) -> str:
     """Return the id of the provider's file with these bytes; it is uploaded where there is none.
 
     The file is named after the sha256 of its bytes: that is how it is found again. An upload that
@@ -77,26 +79,26 @@ def uploaded(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.
     from openai import APIConnectionError, InternalServerError, RateLimitError
 
     name = f"{hashlib.sha256(data).hexdigest()}.jsonl"
-    for attempt in range(TRIES):
-        if known := _find(client, name, len(data)):
-            return known
+    for attempt in range(MAX_TRIES):
+        if file_id := _find_file(client, name, len(data)):
+            return file_id
         try:
             file = client.files.create(file=(name, data), purpose="fine-tune")
         except (APIConnectionError, InternalServerError, RateLimitError) as error:
-            if attempt == TRIES - 1:
+            if attempt == MAX_TRIES - 1:
                 raise
-            sleep(max(2.0**attempt, asked_to_wait(error)))
+            sleep(max(2.0**attempt, retry_after_seconds(error)))
         else:
-            return _whole(file, len(data))
+            return _checked_file_id(file, len(data))
     raise AssertionError("unreachable")
 
 
-def _find(client: OpenAI, name: str, size: int) -> str:
-    fitting = (f for f in client.files.list(purpose="fine-tune") if f.filename == name)
-    return next((f.id for f in fitting if f.bytes == size and f.status != "error"), "")
+def _find_file(client: OpenAI, name: str, size: int) -> str:
+    same_name = (f for f in client.files.list(purpose="fine-tune") if f.filename == name)
+    return next((f.id for f in same_name if f.bytes == size and f.status != "error"), "")
 
 
-def _whole(file: Any, size: int) -> str:
+def _checked_file_id(file: Any, size: int) -> str:
     if file.bytes != size:
         raise TrainingFailed(
             f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off; delete it "

@@ -10,9 +10,9 @@ Register = Callable[..., Any]
 
 def pytest_tunegate_trainers(register: Register) -> None:
     """Offer the trainer `qlora`."""
-    from .trainer import QLoRA
+    from .trainer import QLoRATrainer
 
-    register(QLoRA)
+    register(QLoRATrainer)
 
 
 def pytest_tunegate_models(register: Register) -> None:

@@ -12,25 +12,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from tunegate.encode import Row
+from tunegate.encode import EncodedRow
 
 from .config import Settings
 
-VERSION = "0.19"
+AXOLOTL_VERSION = "0.19"
 
 
-def config(settings: Settings, base: str, counts: Mapping[str, int]) -> str:
+def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> str:
     """Return the configuration as YAML; `counts` are the rows of each split, in `SPLIT.jsonl`."""
-    table: dict[str, Any] = {"base_model": base, **_method(settings)}
+    table: dict[str, Any] = {"base_model": base, **_method_settings(settings)}
     table["datasets"] = [_dataset("train.jsonl")]
     if counts.get("validation"):
         table["test_datasets"] = [_dataset("validation.jsonl")]
     steps = math.ceil(math.ceil(counts["train"] / settings.batch) / settings.accumulation)
-    judged = _judged(settings, steps) if counts.get("validation") else {"save_strategy": "epoch"}
-    return _yaml(table | _training(settings, _epochs(settings, counts["train"], steps)) | judged)
+    validation_settings = (
+        _validation_settings(settings, steps)
+        if counts.get("validation")
+        else {"save_strategy": "epoch"}
+    )
+    return _to_yaml(
+        table
+        | _training_settings(settings, _epochs_to_ask(settings, counts["train"], steps))
+        | validation_settings
+    )
 
 
-def rows(encoded: Iterable[Row]) -> Iterator[dict[str, list[int]]]:
+def axolotl_rows(encoded: Iterable[EncodedRow]) -> Iterator[dict[str, list[int]]]:
     """Yield each row in the three columns by which Axolotl knows that nothing is to be encoded."""
     for row in encoded:
         yield {"input_ids": row.ids, "attention_mask": [1] * len(row.ids), "labels": row.labels}
@@ -40,7 +48,7 @@ def _dataset(file: str) -> dict[str, Any]:
     return {"path": file, "ds_type": "json", "split": "train"}  # as `datasets` calls all of a file
 
 
-def _epochs(settings: Settings, rows: int, steps: int) -> float:
+def _epochs_to_ask(settings: Settings, rows: int, steps: int) -> float:
     """Return the epochs to ask for, so that every row is seen as often as here.
 
     Axolotl takes ceil(rows x epochs / batch) steps, which ends before the last epoch does where
@@ -52,7 +60,7 @@ def _epochs(settings: Settings, rows: int, steps: int) -> float:
     return math.floor(settings.epochs * steps * batch / rows * 1e6) / 1e6
 
 
-def _judged(settings: Settings, steps: int) -> dict[str, Any]:
+def _validation_settings(settings: Settings, steps: int) -> dict[str, Any]:
     """Return how validation is used; with `epoch` Axolotl silently keeps the last weights."""
     if settings.keep == "last":
         return {"eval_strategy": "epoch", "save_strategy": "epoch"}
@@ -61,7 +69,7 @@ def _judged(settings: Settings, steps: int) -> dict[str, Any]:
     return {"eval_steps": steps, "save_steps": steps, **best, **patience}
 
 
-def _method(settings: Settings) -> dict[str, Any]:
+def _method_settings(settings: Settings) -> dict[str, Any]:
     if settings.method == "full":
         return {}
     targets = settings.targets
@@ -79,7 +87,7 @@ def _method(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _training(settings: Settings, epochs: float) -> dict[str, Any]:
+def _training_settings(settings: Settings, epochs: float) -> dict[str, Any]:
     return {
         "sequence_len": settings.max_length,
         "excess_length_strategy": "raise",  # none is longer: `on_overflow` was heeded here
@@ -95,13 +103,13 @@ def _training(settings: Settings, epochs: float) -> dict[str, Any]:
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.clip,
         "seed": settings.seed,
-        **_precision(settings),
+        **_precision_settings(settings),
         "gradient_checkpointing": settings.gradient_checkpointing,
         "output_dir": "./out",
     }
 
 
-def _precision(settings: Settings) -> dict[str, bool]:
+def _precision_settings(settings: Settings) -> dict[str, bool]:
     """Return the number formats: with `bf16` Axolotl would train weights held in 16 bits."""
     if settings.method == "full":
         return {"bf16": False, "fp16": False, "tf32": settings.compute != "float32"}
@@ -109,7 +117,7 @@ def _precision(settings: Settings) -> dict[str, bool]:
     return {"bf16": half == "bfloat16", "fp16": half == "float16", "tf32": False}
 
 
-def _yaml(table: Mapping[str, Any]) -> str:
+def _to_yaml(table: Mapping[str, Any]) -> str:
     yaml: Any = import_module("yaml")  # transformers needs it: wherever a run is encoded, it is
     text: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True, width=100)
     return text

@@ -10,42 +10,42 @@ from typing import Any
 from . import digests
 
 
-def locate(base: str, *roots: Path) -> Path:
+def locate_base(base: str, *roots: Path) -> Path:
     """Return the folder of a base model: the first that lies under one of the roots.
 
     `base` is a path relative to a root, an absolute one, or a hub name. A hub name is looked up in
     the cache on this machine: a gate downloads nothing. Raises ValueError saying where it looked.
     """
-    places = [
+    candidates = [
         root / Path(base).expanduser() for root in roots
     ]  # an absolute path leaves roots aside
-    folder = next((place for place in places if place.is_dir()), None)
+    folder = next((place for place in candidates if place.is_dir()), None)
     if folder is None and not _is_path(base):
-        folder = _in_cache(base)
+        folder = _folder_in_cache(base)
     if folder is None:
-        raise ValueError(_missing(base, places[0]))
+        raise ValueError(_missing_text(base, candidates[0]))
     return folder
 
 
-def digest(folder: Path) -> str:
+def base_digest(folder: Path) -> str:
     """Return the digest of a base: weights, configuration, tokenizer and chat template."""
-    return digests.of_folder(folder)
+    return digests.folder_digest(folder)
 
 
-def config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
     """Return the model's `config.json`; raise ValueError where there is none to read."""
     try:
-        found: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+        model_config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} holds no model: config.json: {error}") from None
-    return found
+    return model_config
 
 
 def _is_path(base: str) -> bool:
     return base.startswith((".", "~", "/")) or base.count("/") > 1 or os.sep == "\\" in base
 
 
-def _in_cache(name: str) -> Path | None:
+def _folder_in_cache(name: str) -> Path | None:
     try:
         from huggingface_hub import snapshot_download
 
@@ -54,7 +54,7 @@ def _in_cache(name: str) -> Path | None:
         return None
 
 
-def _missing(base: str, folder: Path) -> str:
+def _missing_text(base: str, folder: Path) -> str:
     if _is_path(base):
         return f"base = {base!r}: there is no folder {folder}"
     return (

@@ -11,12 +11,12 @@ import torch
 from transformers import TrainerCallback
 
 from . import checkpoints, ranks
-from .curves import Curves
+from .curves import LossCurveCallback
 
 _WEIGHTS = "weights.safetensors"
 
 
-class Best(TrainerCallback):
+class BestWeightsCallback(TrainerCallback):
     """Keeps what was trained as it was after the epoch with the lowest validation loss.
 
     The loss and its step stand in the Trainer's own state, which a checkpoint holds; the weights
@@ -24,7 +24,7 @@ class Best(TrainerCallback):
     Stops the training after `patience` epochs (0: never) that were no better.
     """
 
-    def __init__(self, model: Any, run: Path, curves: Curves, patience: int) -> None:
+    def __init__(self, model: Any, run: Path, curves: LossCurveCallback, patience: int) -> None:
         self.model, self.run, self.curves, self.patience = model, run, curves, patience
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -32,54 +32,54 @@ class Best(TrainerCallback):
         loss, step = self.curves.last["validation_loss"], state.global_step
         if state.best_metric is None or loss < state.best_metric:
             state.best_metric, state.best_global_step = loss, step
-            self._keep(step)
+            self._save_weights(step)
             return
         epoch = state.max_steps / args.num_train_epochs
-        since = round((step - state.best_global_step) / epoch)
-        control.should_training_stop = 0 < self.patience <= since
+        epochs_since_best = round((step - state.best_global_step) / epoch)
+        control.should_training_stop = 0 < self.patience <= epochs_since_best
 
-    def _keep(self, step: int) -> None:
+    def _save_weights(self, step: int) -> None:
         from safetensors.torch import save_file
 
-        weights = {n: ranks.whole(p).contiguous() for n, p in _trained(self.model)}
-        if not ranks.first():
+        weights = {n: ranks.full_tensor(p).contiguous() for n, p in _trained_parameters(self.model)}
+        if not ranks.is_main():
             return
-        folder = _place(self.run, step)
+        folder = _weights_folder(self.run, step)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
         folder.mkdir(parents=True)
         save_file(weights, folder / _WEIGHTS)
-        checkpoints.seal(folder)
-        needed = {step, *map(_best_of, (self.run / "checkpoints").glob("checkpoint-*"))}
+        checkpoints.seal_checkpoint(folder)
+        needed_steps = {step, *map(_best_step_of, (self.run / "checkpoints").glob("checkpoint-*"))}
         for older in folder.parent.iterdir():
-            if int(older.name) not in needed:
+            if int(older.name) not in needed_steps:
                 shutil.rmtree(older)
 
     def restore(self, step: int) -> None:
         """Put the weights of a step back into the model."""
         from safetensors.torch import load_file
 
-        ranks.together()  # the first process wrote them
-        kept = load_file(_place(self.run, step) / _WEIGHTS)
+        ranks.barrier()  # the first process wrote them
+        saved_weights = load_file(_weights_folder(self.run, step) / _WEIGHTS)
         with torch.no_grad():
-            for name, weight in _trained(self.model):
-                weight.copy_(ranks.parted(kept[name], weight))
+            for name, weight in _trained_parameters(self.model):
+                weight.copy_(ranks.shard_like(saved_weights[name], weight))
 
 
-def there(run: Path, checkpoint: Path) -> bool:
+def is_restorable(run: Path, checkpoint: Path) -> bool:
     """Whether the weights that a checkpoint could end with are still there, and whole."""
-    step = _best_of(checkpoint)
-    return not step or checkpoints.whole(_place(run, step))
+    step = _best_step_of(checkpoint)
+    return not step or checkpoints.is_whole(_weights_folder(run, step))
 
 
-def _trained(model: Any) -> list[tuple[str, Any]]:
+def _trained_parameters(model: Any) -> list[tuple[str, Any]]:
     return [(n, p) for n, p in model.named_parameters() if p.requires_grad]
 
 
-def _place(run: Path, step: int) -> Path:
+def _weights_folder(run: Path, step: int) -> Path:
     return run / "best" / str(step)
 
 
-def _best_of(checkpoint: Path) -> int:
+def _best_step_of(checkpoint: Path) -> int:
     """Return the best step when a checkpoint was made; 0 where there was none, or it is broken."""
     try:
         state = json.loads((checkpoint / "trainer_state.json").read_bytes())

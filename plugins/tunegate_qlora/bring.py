@@ -9,40 +9,42 @@ from pathlib import Path
 
 from tunegate import extensions, train
 from tunegate.protocols import Trained
-from tunegate.registry import who
+from tunegate.registry import current_user
 from tunegate.runs import Run
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 
 from . import adapter, base, card, exported, full, material, methods, prove, rendering, template
 from .config import Objective, Settings
-from .exported import CONFIG, Export
-from .folders import appearing
-from .foreign import Foreign
-from .note import Note
-from .quantise import load
+from .exported import CONFIG_FILE, ExportManifest
+from .folders import atomic_folder
+from .foreign import ExternalModel
+from .note import ModelMetadata
+from .quantise import load_base
 
-LEARNT = "that it learnt the training rows"
+LEARNT_STATEMENT = "that it learnt the training rows"
 
 
-class Refused(ValueError):
+class ImportRefused(ValueError):
     """What was found is not the run's model; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class ImportReport:
     """What came of it: what was held against what, and what rests on somebody's word."""
 
     proved: list[str]
     unproved: list[str]
 
-    def add(self, losses: Losses, objective: Objective) -> None:
+    def add_losses(self, losses: Losses, objective: Objective) -> None:
         """Sort in what its loss says: whoever learnt these rows has a lower one than the base."""
-        lower = losses.loss < losses.loss_of_base
+        is_lower = losses.loss < losses.loss_of_base
         loss = "loss on preferred less that on rejected replies" if objective == "dpo" else "loss"
-        told = f"its {loss} on {losses.rows} of them is {losses.loss:.3f}, the base's "
-        where = self.proved if lower else self.unproved
-        what = "it does better on the training rows than its base" if lower else LEARNT
-        where.append(f"{what}: {told}{losses.loss_of_base:.3f}")
+        losses_text = f"its {loss} on {losses.rows} of them is {losses.loss:.3f}, the base's "
+        statements = self.proved if is_lower else self.unproved
+        statement = (
+            "it does better on the training rows than its base" if is_lower else LEARNT_STATEMENT
+        )
+        statements.append(f"{statement}: {losses_text}{losses.loss_of_base:.3f}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +56,50 @@ class Losses:
     loss_of_base: float
 
 
-def bring(folder: Path, run: Run, *, same_base: bool = False) -> Brought:
+def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportReport:
     """Copy the model of a folder into its run, and finish the run with it.
 
     Raises Refused where it cannot be the run's, SealBroken where no gate opened for the run,
     ModelUnknown where the base cannot be asked, OSError.
     """
     run.verify()
-    settings = settle(Settings, run.plan.config)
-    root = base.locate(settings.base, run.state.root)
-    if base.digest(root) != run.plan.base_digest:
-        raise Refused(f"the base in {root} has changed since the gate opened for this run")
-    told = exported.of(run)
-    foreign = Foreign(folder, settings, root, told)
-    if faults := list(foreign.faults(same_base)):
-        raise Refused("; ".join(faults))
-    brought = _weighed(folder, run, told, same_base)
-    _finish(run, foreign, brought)
-    return brought
+    settings = parse_settings(Settings, run.plan.config)
+    root = base.locate_base(settings.base, run.state.root)
+    if base.base_digest(root) != run.plan.base_digest:
+        raise ImportRefused(f"the base in {root} has changed since the gate opened for this run")
+    manifest = exported.manifest_of(run)
+    external = ExternalModel(folder, settings, root, manifest)
+    if faults := list(external.problems(same_base)):
+        raise ImportRefused("; ".join(faults))
+    report = _sort_evidence(folder, run, manifest, same_base)
+    _finish_run(run, external, report)
+    return report
 
 
-def _finish(run: Run, foreign: Foreign, brought: Brought) -> None:
-    place = run.folder / methods.place(foreign.settings)
-    added = extensions.load(Path(p) for p in run.intent["plugins"])
-    before = train.measured(run, added)
-    _clear(run.folder)
-    _copy(foreign, place)
+def _finish_run(run: Run, external: ExternalModel, report: ImportReport) -> None:
+    model_folder = run.folder / methods.output_name(external.settings)
+    installed = extensions.load_files(Path(p) for p in run.intent["plugins"])
+    baseline_record = train.measure_once(run, installed)
+    _clear_attempt(run.folder)
+    _copy_model(external, model_folder)
     try:
-        losses = _losses(run, foreign.settings, foreign.root, place)
-        brought.add(losses, foreign.settings.objective)
-        made = Trained(f"folder:{place.name}", "", {**_figures(brought), **asdict(losses)})
-        train.conclude(run, added, made, before)
+        losses = _training_losses(run, external.settings, external.root, model_folder)
+        report.add_losses(losses, external.settings.objective)
+        trained = Trained(
+            f"folder:{model_folder.name}", "", {**_report_figures(report), **asdict(losses)}
+        )
+        train.finish_run(run, installed, trained, baseline_record)
     except BaseException:
-        shutil.rmtree(place, ignore_errors=True)  # without a record it would pass for our own
+        shutil.rmtree(
+            model_folder, ignore_errors=True
+        )  # without a record it would pass for our own
         raise
-    card.write(place, run.plan, run.folder, foreign.root)
+    card.write_card(model_folder, run.plan, run.folder, external.root)
 
 
-def _weighed(folder: Path, run: Run, told: Export, same_base: bool) -> Brought:
+def _sort_evidence(
+    folder: Path, run: Run, manifest: ExportManifest, same_base: bool
+) -> ImportReport:
     """Sort what the folder shows from what whoever imports it says."""
     proved = [
         "a gate opened for this run, on these bytes",
@@ -100,47 +108,53 @@ def _weighed(folder: Path, run: Run, told: Export, same_base: bool) -> Brought:
     unproved = ["that it was trained on these bytes, and no others"]
     if same_base:
         unproved.append("that its base was the run's")
-    found = exported.read(folder)
-    if found is None:
-        unproved.append(f"that the data came from an export: there is no {exported.NAME} beside it")
-        return Brought(proved, unproved)
-    place, theirs = found
+    export = exported.read_manifest(folder)
+    if export is None:
+        unproved.append(
+            f"that the data came from an export: there is no {exported.MANIFEST_FILE} beside it"
+        )
+        return ImportReport(proved, unproved)
+    export_folder, found_manifest = export
     for key in ("run", "base_digest", "data"):  # its receipt may be newer: the gate opened again
-        ours, other = getattr(told, key), getattr(theirs, key)
-        if ours != other:
-            raise Refused(f"{place / exported.NAME}: {key} is {other}, the run's is {ours}")
-    if other := exported.other_rows(run, place):
-        raise Refused(f"{place}: {', '.join(other)} changed since the export: export it again")
+        expected, actual = getattr(manifest, key), getattr(found_manifest, key)
+        if expected != actual:
+            raise ImportRefused(
+                f"{export_folder / exported.MANIFEST_FILE}: {key} is {actual}, the run's is {expected}"
+            )
+    if actual := exported.changed_rows(run, export_folder):
+        raise ImportRefused(
+            f"{export_folder}: {', '.join(actual)} changed since the export: export it again"
+        )
     proved.append("the exported rows beside it are those that the gate opened for")
-    if CONFIG in theirs.changed(place):
-        unproved.append(f"its settings: {CONFIG} was changed since the export")
-    return Brought(proved, unproved)
+    if CONFIG_FILE in found_manifest.changed_files(export_folder):
+        unproved.append(f"its settings: {CONFIG_FILE} was changed since the export")
+    return ImportReport(proved, unproved)
 
 
-def _figures(brought: Brought) -> dict[str, str]:
+def _report_figures(report: ImportReport) -> dict[str, str]:
     """Return what `run.json` says of it: `word` goes into each scorecard and promotion too."""
     return {
         "trained": "elsewhere",
-        "word": f"trained elsewhere; on the word of {who()}: {'; '.join(brought.unproved)}",
-        "proved": "; ".join(brought.proved),
+        "word": f"trained elsewhere; on the word of {current_user()}: {'; '.join(report.unproved)}",
+        "proved": "; ".join(report.proved),
         "imported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _losses(run: Run, settings: Settings, root: Path, place: Path) -> Losses:
+def _training_losses(run: Run, settings: Settings, root: Path, model_folder: Path) -> Losses:
     """Put training rows to what was copied, and to its base."""
-    rows = replace(material.read(run.plan, settings, root), validation=[])
-    loss = prove.measure(methods.reopened(place, root, settings), rows, settings)
-    base = prove.measure(load(root, settings.decoding), rows, settings)
-    return Losses(len(prove.sample(rows)), _learnt(loss), _learnt(base))
+    rows = replace(material.load_training_data(run.plan, settings, root), validation=[])
+    loss = prove.measure_loss(methods.load_trained(model_folder, root, settings), rows, settings)
+    base = prove.measure_loss(load_base(root, settings.decoding), rows, settings)
+    return Losses(len(prove.sample_rows(rows)), _learnt_loss(loss), _learnt_loss(base))
 
 
-def _learnt(losses: prove.Losses) -> float:
+def _learnt_loss(losses: prove.Losses) -> float:
     """Return what learning makes smaller; with pairs it is how far the two replies are apart."""
     return losses["loss"] - losses.get("rejected_loss", 0.0)
 
 
-def _clear(folder: Path) -> None:
+def _clear_attempt(folder: Path) -> None:
     """Remove what a training that was begun here left: it says nothing of the model brought in."""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     shutil.rmtree(folder / "best", ignore_errors=True)
@@ -148,16 +162,21 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _copy(foreign: Foreign, place: Path) -> None:
+def _copy_model(external: ExternalModel, model_folder: Path) -> None:
     """Copy the model's files, and nothing else: whole or not at all, over what was half done."""
-    settings, root = foreign.settings, foreign.root
-    text, made = rendering.text(root), rendering.rendered(template.load(root))
-    note = Note(settings.base, base.digest(root), settings.decoding, text, made)
-    shutil.rmtree(place, ignore_errors=True)
-    with appearing(place) as draft:
-        for path in foreign.files:
+    settings, root = external.settings, external.root
+    text, rendered_probe = (
+        rendering.template_text_of(root),
+        rendering.render_probe(template.load_template(root)),
+    )
+    note = ModelMetadata(
+        settings.base, base.base_digest(root), settings.decoding, text, rendered_probe
+    )
+    shutil.rmtree(model_folder, ignore_errors=True)
+    with atomic_folder(model_folder) as draft:
+        for path in external.files:
             shutil.copyfile(path, draft / path.name)
         if settings.method == "full":
-            full.complete(draft, root, note)
+            full.finalise_full(draft, root, note)
         else:
-            adapter.complete(draft, note)
+            adapter.finalise(draft, note)

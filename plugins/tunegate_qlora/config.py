@@ -9,22 +9,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Compute = Literal["bfloat16", "float16", "float32"]
 Quantisation = Literal["nf4", "none"]
-Whole = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Method = Literal["qlora", "lora", "full"]
 Objective = Literal["supervised", "dpo"]
 
 # How each method holds the base while it trains. What is trained itself is float32 throughout.
-QUANTISED: Mapping[Method, Quantisation] = {"qlora": "nf4", "lora": "none", "full": "none"}
+QUANTISATION_OF_METHOD: Mapping[Method, Quantisation] = {
+    "qlora": "nf4",
+    "lora": "none",
+    "full": "none",
+}
 
 # The learning rate where nothing is said. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; every weight
 # at once wants about a tenth of what an adapter does (Schulman et al. 2025, "LoRA Without Regret").
-RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
+LEARNING_RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
 # DPO's are those of TRL's own script (1.16, trl/scripts/dpo.py), Zephyr's (arXiv:2310.16944) too.
-DPO_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
+DPO_LEARNING_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
 BETA = 0.1  # arXiv:2305.18290, appendix B
 
-ADAPTER = frozenset({"r", "alpha", "dropout", "targets"})  # settings without a meaning in `full`
+ADAPTER_SETTINGS = frozenset(
+    {"r", "alpha", "dropout", "targets"}
+)  # settings without a meaning in `full`
 
 
 class Decoding(BaseModel):
@@ -40,7 +46,7 @@ class Decoding(BaseModel):
     compute: Compute = "bfloat16"
     """The number format that the linear layers compute in."""
 
-    max_new_tokens: Whole = 256
+    max_new_tokens: PositiveInt = 256
     """The longest answer, in tokens; one that has not ended by then is handed back as it stands."""
 
 
@@ -68,17 +74,17 @@ class Settings(Decoding):
     """Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
     format, fewer than 200 rows. What is set beside it wins."""
 
-    epochs: Whole = 3
+    epochs: PositiveInt = 3
     """How often every row is seen."""
 
-    batch: Whole = 8
+    batch: PositiveInt = 8
     """Rows in one pass through the model; memory grows with it."""
 
     packing: bool = False
     """Lay the rows of a batch end to end in one sequence rather than pad them: the same batches,
     steps and loss. Before the first step it is proven that the model keeps them apart."""
 
-    accumulation: Whole = 1
+    accumulation: PositiveInt = 1
     """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
@@ -104,17 +110,17 @@ class Settings(Decoding):
     clip: Annotated[float, Field(gt=0)] = 1.0
     """The longest gradient; a longer one is scaled down to this norm."""
 
-    max_length: Whole = 1024
+    max_length: PositiveInt = 1024
     """The longest row, in tokens; never more than the base's own context."""
 
     on_overflow: Literal["raise", "drop", "truncate"] = "raise"
     """What becomes of a longer row: refuse to train, set the row aside, or cut the *start* of its
     prompt (an answer is never cut)."""
 
-    r: Whole = 16
+    r: PositiveInt = 16
     """The adapter's rank; it has no place in `full`, like the three settings that follow."""
 
-    alpha: Whole = 32
+    alpha: PositiveInt = 32
     """The adapter's scale: its output is multiplied by `alpha / r`."""
 
     dropout: Share = 0.05
@@ -129,11 +135,11 @@ class Settings(Decoding):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Starts the adapter's weights, the order of the rows, and the dropout."""
 
-    processes: Whole = 1
+    processes: PositiveInt = 1
     """Processes that train together on this machine, a GPU for each; `processes x batch x
     accumulation` rows make a step."""
 
-    machines: Whole = 1
+    machines: PositiveInt = 1
     """Machines that train together, each with as many processes."""
 
     address: str = ""
@@ -154,12 +160,12 @@ class Settings(Decoding):
         return "constant_with_warmup" if self.scheduler == "constant" else self.scheduler
 
     @property
-    def sides(self) -> int:
+    def conversations_per_row(self) -> int:
         """Conversations that a row is read as: `dpo` reads its prompt with each of two replies."""
         return 2 if self.objective == "dpo" else 1
 
     @property
-    def world(self) -> int:
+    def world_size(self) -> int:
         """Processes that train together, on all machines."""
         return self.processes * self.machines
 

@@ -10,38 +10,40 @@ from pathlib import Path
 from typing import Any
 
 # What a model's answers depend on. Read-me files, licences and training leftovers do not count.
-_WEIGHTS = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken")
-_ASIDE = ("trainer_state.json", "sealed.json", "LICENSE.txt", "requirements.txt")
+_MODEL_SUFFIXES = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken")
+_EXCLUDED = ("trainer_state.json", "sealed.json", "LICENSE.txt", "requirements.txt")
 
 
-def of_folder(folder: Path) -> str:
+def folder_digest(folder: Path) -> str:
     """Return the sha256 of a model folder's weights, configuration, tokenizer and template.
 
     Files are streamed, so that weights need not fit in memory, and read again only when their
     size or time has changed. Raises OSError where a file cannot be read.
     """
-    files = sorted(p for p in folder.iterdir() if p.suffix in _WEIGHTS and p.name not in _ASIDE)
-    return of_values([(p.name, of_file(p)) for p in files])
+    files = sorted(
+        p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED
+    )
+    return values_digest([(p.name, file_digest(p)) for p in files])
 
 
-def of_files(paths: Iterable[Path], root: Path) -> dict[str, str]:
+def file_digests(paths: Iterable[Path], root: Path) -> dict[str, str]:
     """Return each file's sha256 under its path relative to `root`."""
-    return {p.relative_to(root).as_posix(): of_file(p) for p in sorted(paths)}
+    return {p.relative_to(root).as_posix(): file_digest(p) for p in sorted(paths)}
 
 
-def of_values(values: Any) -> str:
+def values_digest(values: Any) -> str:
     """Return the sha256 of plain values (what JSON can hold), whatever order their keys are in."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def of_file(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
     stat = path.stat()
-    return _streamed(str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return _cached_file_digest(str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=1024)
-def _streamed(path: str, *_changes: int) -> str:
+def _cached_file_digest(path: str, *_changes: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 from tunegate.dataset import Dataset
 from tunegate.protocols import Plan, TrainingFailed
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 
 from . import (
     accelerated,
@@ -24,82 +24,86 @@ from . import (
     training,
 )
 from .config import Settings
-from .failures import in_one_message
-from .pairs import Item
+from .failures import one_line_errors
+from .pairs import EncodedItem
 
 
-def run(plan: Plan, root: Path, scratch: Path) -> Iterator[str]:
+def dry_run_lines(plan: Plan, root: Path, scratch: Path) -> Iterator[str]:
     """Yield the lines; raise TrainingFailed where the training, or its rehearsal, would fail."""
-    settings = settle(Settings, plan.config)
-    with in_one_message(settings):
-        folder = base.locate(settings.base, root)
-        kept = _kept(plan, settings, folder)
-        yield from _who(settings, len(kept))
-        yield from _what(settings, folder, pairs.rows(kept))
-        yield from _how(settings, folder, scratch)
-        if wrong := list(company.senseless(kept, settings, folder)):
-            raise TrainingFailed("\n  - ".join(["this cannot be trained", *wrong]))
-        yield from _rehearsed(plan, settings, folder, scratch)
+    settings = parse_settings(Settings, plan.config)
+    with one_line_errors(settings):
+        folder = base.locate_base(settings.base, root)
+        items = _items_to_train(plan, settings, folder)
+        yield from _process_lines(settings, len(items))
+        yield from _memory_lines(settings, folder, pairs.conversations_of(items))
+        yield from _command_lines(settings, folder, scratch)
+        if faults := list(company.invalid_world(items, settings, folder)):
+            raise TrainingFailed("\n  - ".join(["this cannot be trained", *faults]))
+        yield from _rehearsal_lines(plan, settings, folder, scratch)
 
 
-def _kept(plan: Plan, settings: Settings, folder: Path) -> list[Item]:
+def _items_to_train(plan: Plan, settings: Settings, folder: Path) -> list[EncodedItem]:
     """Return what is trained on; raise TrainingFailed where preflight would refuse a row."""
     data = Dataset.read(plan.train, columns=plan.columns)
-    wrong = list(preflight.preferences({"train": data}, settings))
-    items, unfit = ([], []) if wrong else pairs.encoded(data, template.load(folder), settings)
-    if wrong := wrong or list(preflight.unfit_for(items, unfit, settings, folder)):
-        raise TrainingFailed("\n  - ".join(["this cannot be trained", *wrong]))
-    return fit.fit(items, fit.limit(settings, folder), settings.on_overflow)
+    faults = list(preflight.preference_problems({"train": data}, settings))
+    items, unfit = (
+        ([], []) if faults else pairs.encode_all(data, template.load_template(folder), settings)
+    )
+    if faults := faults or list(preflight.row_problems(items, unfit, settings, folder)):
+        raise TrainingFailed("\n  - ".join(["this cannot be trained", *faults]))
+    return fit.apply_overflow(items, fit.max_row_tokens(settings, folder), settings.on_overflow)
 
 
-def _who(settings: Settings, rows: int) -> Iterator[str]:
-    each = f"{settings.processes} process{'es' * (settings.processes > 1)}"
+def _process_lines(settings: Settings, rows: int) -> Iterator[str]:
+    processes_text = f"{settings.processes} process{'es' * (settings.processes > 1)}"
     machines = f"{settings.machines} machine{'s' * (settings.machines > 1)}"
-    step = settings.world * settings.batch * settings.accumulation
-    yield f"dry run   {settings.method}: {each} on {machines}, a GPU for each"
+    step = settings.world_size * settings.batch * settings.accumulation
+    yield f"dry run   {settings.method}: {processes_text} on {machines}, a GPU for each"
     yield (
         f"          {step:,} rows a step ({settings.batch} x {settings.accumulation} x "
-        f"{settings.world}), {-(-rows // step):,} steps an epoch, {settings.epochs} epochs"
+        f"{settings.world_size}), {-(-rows // step):,} steps an epoch, {settings.epochs} epochs"
     )
 
 
-def _what(settings: Settings, folder: Path, rows: Any) -> Iterator[str]:
-    whole = memory.estimate(shape.described(folder), settings, rows, base.config(folder), gpu=True)
-    yield f"memory    each GPU: {company.each(whole, settings)}"
+def _memory_lines(settings: Settings, folder: Path, rows: Any) -> Iterator[str]:
+    estimate = memory.estimate_memory(
+        shape.describe_architecture(folder), settings, rows, base.read_config(folder), gpu=True
+    )
+    yield f"memory    each GPU: {company.per_process(estimate, settings)}"
     if settings.sharding == "fsdp":
-        layer = shape.decoder(folder)
-        yield f"sharding  fsdp: each process holds 1/{settings.world} of every {layer}"
+        layer = shape.decoder_layer_class(folder)
+        yield f"sharding  fsdp: each process holds 1/{settings.world_size} of every {layer}"
         if settings.quantisation == "nf4":
-            yield f"          while it loads, each GPU holds all of it: {memory.gb(whole.weights)}"
+            yield f"          while it loads, each GPU holds all of it: {memory.format_bytes(estimate.weights)}"
         else:
-            held = settings.processes * whole.weights
-            yield f"          while it loads, each machine needs {memory.gb(held)} of RAM"
+            ram = settings.processes * estimate.weights
+            yield f"          while it loads, each machine needs {memory.format_bytes(ram)} of RAM"
 
 
-def _how(settings: Settings, folder: Path, scratch: Path) -> Iterator[str]:
-    if settings.world == 1:
+def _command_lines(settings: Settings, folder: Path, scratch: Path) -> Iterator[str]:
+    if settings.world_size == 1:
         yield "command   pytest suites/data --train-with qlora: one process, without accelerate"
         return
-    path = accelerated.write(settings, shape.decoder(folder), scratch, gpu=True)
-    accelerated.check(path, settings)
-    yield f"config    {accelerated.NAME}, read by accelerate as it is meant:"
+    path = accelerated.write_config(settings, shape.decoder_layer_class(folder), scratch, gpu=True)
+    accelerated.check_config(path, settings)
+    yield f"config    {accelerated.CONFIG_FILE}, read by accelerate as it is meant:"
     yield from (f"            {line}" for line in path.read_text().splitlines())
     yield "command   pytest suites/data --train-with qlora, which runs"
     run = Path("RUN")
     for machine in range(min(settings.machines, 2)):
         if machine:
             yield "          elsewhere: tunegate join RUN --machine 1 (2, ...), which runs"
-        told = accelerated.command(run, machine, run / f"workers/order-{machine}.json")
-        yield f"            {' '.join(told)}"
+        arguments = accelerated.launch_command(run, machine, run / f"workers/order-{machine}.json")
+        yield f"            {' '.join(arguments)}"
 
 
-def _rehearsed(plan: Plan, settings: Settings, folder: Path, scratch: Path) -> Iterator[str]:
-    count = rehearsal.processes(settings)
-    yield f"rehearsal {count} of {settings.world} processes, on this CPU: a minute or so"
-    small = rehearsal.planned(plan, scratch, folder)
-    made = scratch / "run"
-    made.mkdir()
-    figures = rehearsal.run(training.prepared(small, made))
+def _rehearsal_lines(plan: Plan, settings: Settings, folder: Path, scratch: Path) -> Iterator[str]:
+    count = rehearsal.rehearsed_processes(settings)
+    yield f"rehearsal {count} of {settings.world_size} processes, on this CPU: a minute or so"
+    small_plan = rehearsal.rehearsal_plan(plan, scratch, folder)
+    run_folder = scratch / "run"
+    run_folder.mkdir()
+    figures = rehearsal.rehearse(training.make_job(small_plan, run_folder))
     yield (
         f"          good: {figures['steps']} steps of the base's architecture in small, a "
         "checkpoint,"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tunegate import extras
 
-NEEDED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
+REQUIRED_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 
-def missing() -> str:
+def missing_requirements() -> str:
     """Return one line naming the packages that are not installed, "" where all are."""
-    return extras.missing("qlora", "qlora", *NEEDED)
+    return extras.missing_packages("qlora", "qlora", *REQUIRED_PACKAGES)

@@ -14,32 +14,43 @@ from . import ranks
 from .config import Settings
 
 # What PyTorch's allocators say where they raise no OutOfMemoryError: CPU, cuBLAS.
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+_OUT_OF_MEMORY_TEXTS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "ALLOC_FAILED",
+)
 
 # What gloo and NCCL say where a process that they wait for is gone.
-_NO_PARTNER = ("Connection closed by peer", "Connection reset by peer", "remote process exited")
-LOST = "another process of this training is gone; the same command goes on where it stopped"
+_LOST_PROCESS_TEXTS = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "remote process exited",
+)
+LOST_PROCESS_MESSAGE = (
+    "another process of this training is gone; the same command goes on where it stopped"
+)
 
 
 @contextmanager
-def in_one_message(settings: Settings) -> Iterator[None]:
+def one_line_errors(settings: Settings) -> Iterator[None]:
     """Turn an error inside the block into TrainingFailed; an interruption passes through."""
     try:
         yield
     except TrainingFailed:
         raise
     except Exception as error:
-        raise TrainingFailed(_message(error, settings)) from error
+        raise TrainingFailed(_failure_message(error, settings)) from error
 
 
-def _message(error: Exception, settings: Settings) -> str:
-    if _is_memory(error):
+def _failure_message(error: Exception, settings: Settings) -> str:
+    if _is_out_of_memory(error):
         return (
             f"out of memory at batch = {settings.batch}, max_length = {settings.max_length}. Lower "
             "`batch` and raise `accumulation` by as much, or set `gradient_checkpointing = true`"
         )
-    if ranks.several() and any(words in str(error) for words in _NO_PARTNER):
-        return LOST
+    if ranks.is_distributed() and any(phrase in str(error) for phrase in _LOST_PROCESS_TEXTS):
+        return LOST_PROCESS_MESSAGE
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; make room and run the same command: it goes on where it stopped"
     if isinstance(error, ValueError | OSError):
@@ -47,7 +58,9 @@ def _message(error: Exception, settings: Settings) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _is_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(
+        phrase in str(error) for phrase in _OUT_OF_MEMORY_TEXTS
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give a draft to fill, which takes the folder's name when the block ends well.
 
     What an earlier attempt left is removed first; what an error leaves is removed at once.

@@ -10,62 +10,66 @@ import torch
 
 from . import base, ranks
 from . import note as notes
-from .note import Note
+from .note import ModelMetadata
 
-_WEIGHTS = (".safetensors", ".bin", ".index.json")
-_NOT_ITS_OWN = ("README.md", "sealed.json", notes.NAME)
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json")
+_NOT_COPIED = ("README.md", "sealed.json", notes.METADATA_FILE)
 
 
-def unfreeze(model: Any) -> Any:
+def make_trainable(model: Any) -> Any:
     """Return the base with every weight trainable."""
     model.requires_grad_(True)
     return model
 
 
-def save(model: Any, folder: Path, root: Path, note: Note) -> None:
+def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> None:
     """Write a model in its base's own number format, with the base's tokenizer and template.
 
     `root` is the base's folder: what stands there beside the weights is copied as it is. Raises
     OSError.
     """
     for weight in model.parameters():  # not `model.to`: buffers keep their format when read
-        weight.data = weight.data.to(dtype(root))
+        weight.data = weight.data.to(stored_dtype(root))
     model.save_pretrained(folder)
-    complete(folder, root, note)
+    finalise_full(folder, root, metadata)
 
 
-def gathered(model: Any, root: Path) -> Any:
+def gather_shards(model: Any, root: Path) -> Any:
     """Return a model whose parts several processes hold as one, in the memory of the first."""
     import transformers
 
     hf: Any = transformers  # partly untyped
     weights = {}
-    for name, part in model.named_parameters():
-        found = ranks.whole(part)  # every process has to ask
-        if ranks.first():
-            weights[name] = found.cpu()
-    if not ranks.first():
+    for name, parameter in model.named_parameters():
+        full_weight = ranks.full_tensor(parameter)  # every process has to ask
+        if ranks.is_main():
+            weights[name] = full_weight.cpu()
+    if not ranks.is_main():
         return model
-    plain = hf.AutoModelForCausalLM.from_pretrained(
+    plain_model = hf.AutoModelForCausalLM.from_pretrained(
         root, dtype=torch.float32, local_files_only=True
     )
-    plain.load_state_dict(weights, strict=False)  # tied weights are there once
-    return plain
+    plain_model.load_state_dict(weights, strict=False)  # tied weights are there once
+    return plain_model
 
 
-def complete(folder: Path, root: Path, note: Note) -> None:
+def finalise_full(folder: Path, root: Path, metadata: ModelMetadata) -> None:
     """Put beside weights what the base has beside its own, and the note; raise OSError."""
     for path in sorted(p for p in root.iterdir() if p.is_file()):
-        own = (folder / path.name).exists()  # config.json
-        if not own and path.name not in _NOT_ITS_OWN and not path.name.endswith(_WEIGHTS):
+        already_there = (folder / path.name).exists()  # config.json
+        if (
+            not already_there
+            and path.name not in _NOT_COPIED
+            and not path.name.endswith(_WEIGHT_SUFFIXES)
+        ):
             shutil.copy(path, folder / path.name)
-    notes.write(folder, note)
+    notes.write_metadata(folder, metadata)
 
 
-def dtype(root: Path) -> torch.dtype:
+def stored_dtype(root: Path) -> torch.dtype:
     """Return the number format that a base's weights are kept in; float32 where it is not said."""
-    config = base.config(root)
+    config = base.read_config(root)
     text = config.get("text_config") or {}
-    said = (c.get(key) for c in (config, text) for key in ("dtype", "torch_dtype"))
-    found = getattr(torch, str(next(filter(None, said), "float32")), None)
-    return found if isinstance(found, torch.dtype) else torch.float32
+    names = (c.get(key) for c in (config, text) for key in ("dtype", "torch_dtype"))
+    torch_dtype = getattr(torch, str(next(filter(None, names), "float32")), None)
+    return torch_dtype if isinstance(torch_dtype, torch.dtype) else torch.float32

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from tunegate.protocols import Answer, ModelUnknown, Request
-from tunegate.template import Template, Unrendered
+from tunegate.template import ChatTemplate, TemplateError
 
 from . import adapter, fit, rendering, template
 from . import note as notes
 from .config import Decoding
-from .quantise import load
-from .quiet import undisturbed
+from .quantise import load_base
+from .quiet import quiet_libraries
 
 Prompt = tuple[int, list[int]]  # the request's row, and token ids
 
@@ -25,85 +25,85 @@ class Generator:
     """A model in memory, ready to answer."""
 
     def __init__(self, folder: Path, tuned: Path | None, decoding: Decoding, size: int) -> None:
-        self.size, self.longest = size, decoding.max_new_tokens
-        self.template = _template(folder, tuned)
-        self.context = fit.context(folder)
-        self.model = adapter.mount(load(folder, decoding), tuned)
-        self.model.generation_config = self._greedy()
+        self.size, self.max_new_tokens = size, decoding.max_new_tokens
+        self.chat_template = _checked_template(folder, tuned)
+        self.context = fit.context_length(folder)
+        self.model = adapter.load_adapter(load_base(folder, decoding), tuned)
+        self.model.generation_config = self._greedy_config()
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield an answer to each request, as each batch is done."""
         prompts: list[Prompt] = []
         for request in requests:
-            ids = self._prompt(request)
+            ids = self._prompt_ids(request)
             if isinstance(ids, Answer):
                 yield ids
             else:
                 prompts.append((request.row, ids))
         prompts.sort(key=lambda prompt: len(prompt[1]))
         for start in range(0, len(prompts), self.size):
-            yield from self._batch(prompts[start : start + self.size])
+            yield from self._answer_batch(prompts[start : start + self.size])
 
-    def _prompt(self, request: Request) -> list[int] | Answer:
+    def _prompt_ids(self, request: Request) -> list[int] | Answer:
         try:
-            ids = self.template.prompt(request.messages)
-        except Unrendered as error:
+            ids = self.chat_template.prompt_ids(request.messages)
+        except TemplateError as error:
             return Answer(request.row, error=str(error))
-        room = self.context - len(ids)
-        if room < 1:
-            told = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
-            return Answer(request.row, error=told)
+        free_tokens = self.context - len(ids)
+        if free_tokens < 1:
+            message = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
+            return Answer(request.row, error=message)
         return ids
 
     @torch.inference_mode()
-    def _batch(self, prompts: Sequence[Prompt]) -> list[Answer]:
+    def _answer_batch(self, prompts: Sequence[Prompt]) -> list[Answer]:
         started = time.perf_counter()
         width = max(len(ids) for _, ids in prompts)
-        ids = [[self.template.pad] * (width - len(ids)) + ids for _, ids in prompts]
+        ids = [[self.chat_template.pad_id] * (width - len(ids)) + ids for _, ids in prompts]
         mask = [[0] * (width - len(ids)) + [1] * len(ids) for _, ids in prompts]
-        with undisturbed():
-            made = self.model.generate(
+        with quiet_libraries():
+            generated = self.model.generate(
                 input_ids=torch.tensor(ids, device=self.model.device),
                 attention_mask=torch.tensor(mask, device=self.model.device),
-                max_new_tokens=min(self.longest, self.context - width),
+                max_new_tokens=min(self.max_new_tokens, self.context - width),
             )
-        rows = [self._ended(new) for new in made[:, width:].tolist()]
+        rows = [self._cut_at_stop(new) for new in generated[:, width:].tolist()]
         seconds = time.perf_counter() - started
-        texts = [self.template.text(row) for row in rows]
+        texts = [self.chat_template.answer_text(row) for row in rows]
         return [
             Answer(
                 row,
                 text,
                 latency=seconds,
                 tokens=len(new),
-                prompt_tokens=len(asked),
-                finish="stop" if new[-1] in self.template.stops else "length",
+                prompt_tokens=len(prompt_ids),
+                finish="stop" if new[-1] in self.chat_template.stop_ids else "length",
             )
-            for (row, asked), text, new in zip(prompts, texts, rows, strict=True)
+            for (row, prompt_ids), text, new in zip(prompts, texts, rows, strict=True)
         ]
 
-    def _ended(self, new: list[int]) -> list[int]:
+    def _cut_at_stop(self, new: list[int]) -> list[int]:
         """Return the tokens of one answer, its end of turn included, without the padding after."""
-        stop = (i for i, token in enumerate(new) if token in self.template.stops)
+        stop = (i for i, token in enumerate(new) if token in self.chat_template.stop_ids)
         return new[: next(stop, len(new)) + 1]
 
-    def _greedy(self) -> Any:
+    def _greedy_config(self) -> Any:
         """Return decoding settings that take nothing over from the base's own: no penalties."""
         import transformers
 
         hf: Any = transformers
         return hf.GenerationConfig(
             do_sample=False,
-            eos_token_id=sorted(self.template.stops),
-            pad_token_id=self.template.pad,
+            eos_token_id=sorted(self.chat_template.stop_ids),
+            pad_token_id=self.chat_template.pad_id,
         )
 
 
-def _template(folder: Path, tuned: Path | None) -> Template:
+def _checked_template(folder: Path, tuned: Path | None) -> ChatTemplate:
     """Return the base's chat template; raise ModelUnknown where training's rendered otherwise."""
-    found = template.load(folder)
+    chat_template = template.load_template(folder)
     try:
-        rendering.check(found, notes.read(tuned or folder).rendered)
+        rendering.check_same(chat_template, notes.read_metadata(tuned or folder).rendered)
     except ValueError as error:
         raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
-    return found
+    return chat_template

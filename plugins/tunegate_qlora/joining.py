@@ -7,18 +7,18 @@ from pathlib import Path
 from tunegate.protocols import Plan, TrainingFailed
 
 from . import accelerated, launch, preflight, shape, training
-from .failures import in_one_message
-from .progress import say
+from .failures import one_line_errors
+from .progress import print_line
 
 
-def join(plan: Plan, folder: Path, machine: int) -> None:
+def join_training(plan: Plan, folder: Path, machine: int) -> None:
     """Train along as this machine, until the training ends; raise TrainingFailed."""
-    if found := preflight.problems(plan):
-        raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in found))
-    job = training.prepared(plan, folder)
-    with in_one_message(job.settings):
-        accelerated.write(job.settings, shape.decoder(job.base), folder)
-        say(
+    if problems := preflight.find_problems(plan):
+        raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
+    job = training.make_job(plan, folder)
+    with one_line_errors(job.settings):
+        accelerated.write_config(job.settings, shape.decoder_layer_class(job.base_folder), folder)
+        print_line(
             f"machine {machine} of {job.settings.machines}; {job.settings.address} leads", "joining"
         )
-        launch.start(job, machine, {})
+        launch.run_workers(job, machine, {})

@@ -18,21 +18,21 @@ def main(report: Path, arguments: list[str]) -> int:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    from tunegate.files import write_whole
+    from tunegate.files import atomic_write
 
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    told: dict[str, object] = {}
+    report_content: dict[str, object] = {}
     try:
         launch.launch_command(launch.launch_command_parser().parse_args(arguments))
         return 0
     except SignalException:
         return 130
     except ChildFailedError as error:
-        told["exits"] = {rank: failed.exitcode for rank, failed in error.failures.items()}
+        report_content["exits"] = {rank: failed.exitcode for rank, failed in error.failures.items()}
     except Exception as error:  # a port in use, a machine that never came
-        told["error"] = f"{type(error).__name__}: {error}"
-    write_whole(report, json.dumps(told).encode())
+        report_content["error"] = f"{type(error).__name__}: {error}"
+    atomic_write(report, json.dumps(report_content).encode())
     return 70
 
 

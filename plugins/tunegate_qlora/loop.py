@@ -12,46 +12,50 @@ from accelerate.data_loader import prepare_data_loader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from . import checkpoints, loss, ranks
-from .batches import Batch, LengthGrouped
+from .batches import Batch, LengthGroupedSampler
 from .config import Settings
-from .dpo import OWN
-from .pairs import Item
-from .shares import Share, unlearnt
+from .dpo import LOSS_KEYS
+from .pairs import EncodedItem
+from .shares import DistributedBatchSampler, pad_with_dummy_batch
 
-READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
+MAX_READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
 
 
-class Loop(Trainer):
+class LengthGroupedTrainer(Trainer):
     """A Trainer with our sampler, and without what costs time in each step and serves nothing."""
 
     def __init__(
         self,
         model: Any,
-        rows: Sequence[Item],
+        rows: Sequence[EncodedItem],
         settings: Settings,
         folder: Path,
         collate: Callable[[Sequence[Any]], Batch],
-        watchers: Sequence[TrainerCallback],
-        scored: Callable[..., torch.Tensor] | None = None,
+        callbacks: Sequence[TrainerCallback],
+        loss_function: Callable[..., torch.Tensor] | None = None,
     ) -> None:
-        self.batches = LengthGrouped(rows, settings.batch, settings.seed)
-        steps = _steps(len(self.batches), settings.accumulation) * settings.epochs
+        self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed)
+        steps = _steps_per_epoch(len(self.batches), settings.accumulation) * settings.epochs
         super().__init__(
             model=model,
-            args=_arguments(settings, folder, steps),
+            args=_training_arguments(settings, folder, steps),
             train_dataset=rows,
-            data_collator=unlearnt(collate, min(rows, key=lambda row: len(row.ids))),
-            compute_loss_func=scored or loss.per_token,
+            data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
+            compute_loss_func=loss_function or loss.loss_per_token,
         )
         self.remove_callback(PrinterCallback)
-        for watcher in (*watchers, Order(self.batches), Keeper(settings.checkpoint_seconds)):
-            self.add_callback(watcher)
+        for callback in (
+            *callbacks,
+            EpochSeedCallback(self.batches),
+            TimedCheckpointCallback(settings.checkpoint_seconds),
+        ):
+            self.add_callback(callback)
 
     def get_train_dataloader(self) -> Any:
         """Return the batches; the sampler's epoch is set at the beginning of each."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=Share(self.batches, ranks.rank(), ranks.world()),
+            batch_sampler=DistributedBatchSampler(self.batches, ranks.rank(), ranks.world_size()),
             collate_fn=self.data_collator,
         )
         # Shared out already: accelerate would show some rows twice.
@@ -60,7 +64,7 @@ class Loop(Trainer):
     def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
         """Return the loss of a pass; what only the loss reads goes to it as its labels."""
         if "targets" in inputs:  # pairs: what was counted for the Trainer has done its duty
-            inputs["labels"] = {key: inputs.pop(key) for key in OWN}  # type: ignore[assignment]
+            inputs["labels"] = {key: inputs.pop(key) for key in LOSS_KEYS}  # type: ignore[assignment]
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: Any) -> int:
@@ -68,52 +72,52 @@ class Loop(Trainer):
         return 0
 
 
-class Order(TrainerCallback):
+class EpochSeedCallback(TrainerCallback):
     """Tells the sampler which epoch it is, also where a resumed training begins amid one."""
 
-    def __init__(self, batches: LengthGrouped) -> None:
+    def __init__(self, batches: LengthGroupedSampler) -> None:
         self.batches = batches
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set the epoch: a function of the step, so that nothing needs remembering."""
-        steps = _steps(len(self.batches), args.gradient_accumulation_steps)
+        steps = _steps_per_epoch(len(self.batches), args.gradient_accumulation_steps)
         self.batches.epoch = state.global_step // steps
 
 
-class Keeper(TrainerCallback):
+class TimedCheckpointCallback(TrainerCallback):
     """Keeps a checkpoint every so many seconds, and seals it: short trainings keep none."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.last = seconds, time.monotonic()
+        self.seconds, self.last_saved = seconds, time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint when it is time; the end of an epoch has one of its own."""
-        ending = state.epoch == int(state.epoch)  # then the validation comes first
-        control.should_save = not ending and self._due()
+        is_ending = state.epoch == int(state.epoch)  # then the validation comes first
+        control.should_save = not is_ending and self._is_due()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint, but after the last epoch: the model is saved right then."""
-        ending = control.should_training_stop or state.global_step >= state.max_steps
-        control.should_save = not ending and self._due()
+        is_ending = control.should_training_stop or state.global_step >= state.max_steps
+        control.should_save = not is_ending and self._is_due()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Seal the checkpoint that was just written, when every process has written its part."""
-        ranks.together()
-        if ranks.first():
-            checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        self.last = time.monotonic()
+        ranks.barrier()
+        if ranks.is_main():
+            checkpoints.seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        self.last_saved = time.monotonic()
 
-    def _due(self) -> bool:
-        return bool(ranks.from_first(time.monotonic() - self.last >= self.seconds))
+    def _is_due(self) -> bool:
+        return bool(ranks.broadcast(time.monotonic() - self.last_saved >= self.seconds))
 
 
-def _steps(passes: int, accumulation: int) -> int:
+def _steps_per_epoch(passes: int, accumulation: int) -> int:
     """Return the optimiser's steps in an epoch; processes share the batches among them."""
-    own = -(-passes // ranks.world())
-    return -(-own // accumulation)
+    own_passes = -(-passes // ranks.world_size())
+    return -(-own_passes // accumulation)
 
 
-def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
+def _training_arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
     gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -131,7 +135,7 @@ def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArgument
         use_cpu=not gpu,
         gradient_checkpointing=settings.gradient_checkpointing,
         seed=settings.seed,
-        logging_steps=max(1, steps // READINGS),
+        logging_steps=max(1, steps // MAX_READINGS),
         logging_nan_inf_filter=False,  # it would write a plausible number where the loss is none
         save_strategy="no",  # Keeper asks for checkpoints, by the clock
         save_total_limit=2,  # the older one stands until the newer one is sealed
@@ -143,6 +147,6 @@ def _arguments(settings: Settings, folder: Path, steps: int) -> TrainingArgument
     # Processes have batches with unlike numbers of learnt tokens: a step's loss is their mean.
     arguments.average_tokens_across_devices = arguments.world_size > 1
     if settings.sharding == "fsdp" and not gpu:
-        ranks.shard_on_cpus()
+        ranks.enable_cpu_fsdp()
     arguments._n_gpu = min(arguments.n_gpu, 1)  # 4-bit weights cannot be split by DataParallel
     return arguments

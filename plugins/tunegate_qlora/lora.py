@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from .config import Settings
-from .quantise import keep_format
+from .quantise import disable_repacking
 
 
-def attach(model: Any, settings: Settings) -> Any:
+def attach_adapter(model: Any, settings: Settings) -> Any:
     """Return the base with a fresh adapter, ready to train.
 
     The adapter and what is not quantised are float32, as in QLoRA. Raises ValueError where
     `targets` names layers that the base does not have.
     """
-    import peft as typed
+    import peft as untyped
 
-    peft: Any = typed
+    peft: Any = untyped
 
     if settings.quantisation == "nf4":
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -30,5 +30,5 @@ def attach(model: Any, settings: Settings) -> Any:
         task_type="CAUSAL_LM",
     )
     tuned = peft.get_peft_model(model, config)
-    keep_format(tuned)
+    disable_repacking(tuned)
     return tuned

@@ -9,36 +9,43 @@ from typing import Any
 
 import torch
 
-from tunegate.encode import IGNORED, Row
+from tunegate.encode import IGNORE_INDEX, EncodedRow
 
 from . import ranks
 from .batches import Batch
-from .shares import share
+from .shares import split_among_ranks
 
 
-def narrows(model: Any) -> bool:
+def supports_logits_to_keep(model: Any) -> bool:
     """Whether the model can be asked for the logits of some places alone."""
     return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 
-def summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the cross entropy summed over a batch; `labels` as `batches.collator` makes them."""
     targets = labels[:, 1:]
-    kept = logits[:, : targets.shape[1]].float()
+    kept_logits = logits[:, : targets.shape[1]].float()
     return torch.nn.functional.cross_entropy(
-        kept.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        kept_logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
     )
 
 
-def per_token(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+def loss_per_token(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None
+) -> torch.Tensor:
     """Return the mean over every token of a step, whichever of its passes it is in."""
-    count = (labels[:, 1:] != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-    return summed(outputs.logits, labels) / count
+    count = (
+        (labels[:, 1:] != IGNORE_INDEX).sum() if num_items_in_batch is None else num_items_in_batch
+    )
+    return summed_loss(outputs.logits, labels) / count
 
 
 @torch.no_grad()
-def measure(
-    model: Any, rows: Sequence[Row], size: int, collate: Callable[[Sequence[Row]], Batch]
+def mean_loss(
+    model: Any,
+    rows: Sequence[EncodedRow],
+    size: int,
+    collate: Callable[[Sequence[EncodedRow]], Batch],
 ) -> float:
     """Return the loss per token over rows, without dropout; the model is left as it was found.
 
@@ -48,13 +55,15 @@ def measure(
     model.eval()
     ordered = sorted(rows, key=lambda row: len(row.ids))
     total, count = 0.0, 0
-    for start, own in share(range(0, len(ordered), size), ranks.rank(), ranks.world()):
+    for start, is_own in split_among_ranks(
+        range(0, len(ordered), size), ranks.rank(), ranks.world_size()
+    ):
         batch = {k: v.to(model.device) for k, v in collate(ordered[start : start + size]).items()}
         labels = batch.pop("labels")
-        found = float(summed(model(**batch).logits, labels))
-        if own:
-            total += found
-            count += int((labels[:, 1:] != IGNORED).sum())
+        batch_loss = float(summed_loss(model(**batch).logits, labels))
+        if is_own:
+            total += batch_loss
+            count += int((labels[:, 1:] != IGNORE_INDEX).sum())
     model.train(training)
-    everywhere, tokens = ranks.summed(total, count)
-    return everywhere / tokens if tokens else math.nan
+    total_loss, tokens = ranks.all_reduce_sum(total, count)
+    return total_loss / tokens if tokens else math.nan

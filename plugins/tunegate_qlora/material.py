@@ -7,48 +7,54 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegate.dataset import Dataset
-from tunegate.encode import Unfit
+from tunegate.encode import NotTrainable
 from tunegate.protocols import Plan
-from tunegate.template import Template
+from tunegate.template import ChatTemplate
 
 from . import pairs, template
 from .config import Settings
-from .fit import fit, limit
-from .pairs import Item
+from .fit import apply_overflow, max_row_tokens
+from .pairs import EncodedItem
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingData:
     """The rows that are trained on and those that are held out, and how many were set aside.
 
     They are pairs for `dpo`.
     """
 
-    template: Template
-    train: Sequence[Item]
-    validation: Sequence[Item]
-    dropped: int
+    chat_template: ChatTemplate
+    train: Sequence[EncodedItem]
+    validation: Sequence[EncodedItem]
+    dropped_rows: int
 
     @property
     def tokens(self) -> int:
         """Tokens in the training rows, prompts included; with both sides of a pair."""
-        return sum(len(row.ids) for row in pairs.rows(self.train))
+        return sum(len(row.ids) for row in pairs.conversations_of(self.train))
 
 
-def read(plan: Plan, settings: Settings, root: Path) -> Material:
+def load_training_data(plan: Plan, settings: Settings, root: Path) -> TrainingData:
     """Encode the plan's snapshots; raise Unfit or Unrendered where they cannot be trained on."""
-    chat = template.load(root)
-    longest = limit(settings, root)
-    train = _encoded(plan.train, plan, settings, chat)
-    validation = _encoded(plan.validation, plan, settings, chat) if plan.validation else []
-    kept = fit(train, longest, settings.on_overflow)
-    if not kept:
-        raise Unfit(f"no row of the training set is left: {len(train):,} of them are too long")
-    held_out = fit(validation, longest, settings.on_overflow)
-    dropped = len(train) + len(validation) - len(kept) - len(held_out)
-    return Material(chat, kept, held_out, dropped)
+    chat_template = template.load_template(root)
+    max_tokens = max_row_tokens(settings, root)
+    train = _encode_split(plan.train, plan, settings, chat_template)
+    validation = (
+        _encode_split(plan.validation, plan, settings, chat_template) if plan.validation else []
+    )
+    fitting = apply_overflow(train, max_tokens, settings.on_overflow)
+    if not fitting:
+        raise NotTrainable(
+            f"no row of the training set is left: {len(train):,} of them are too long"
+        )
+    held_out = apply_overflow(validation, max_tokens, settings.on_overflow)
+    dropped = len(train) + len(validation) - len(fitting) - len(held_out)
+    return TrainingData(chat_template, fitting, held_out, dropped)
 
 
-def _encoded(path: Path, plan: Plan, settings: Settings, chat: Template) -> list[Item]:
-    encode = pairs.encoder(settings)
-    return [encode(example, chat) for example in Dataset.read(path, columns=plan.columns)]
+def _encode_split(
+    path: Path, plan: Plan, settings: Settings, chat_template: ChatTemplate
+) -> list[EncodedItem]:
+    encode = pairs.encoder_of(settings)
+    return [encode(example, chat_template) for example in Dataset.read(path, columns=plan.columns)]

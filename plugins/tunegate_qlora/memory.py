@@ -14,22 +14,22 @@ from typing import Any
 
 import torch
 
-from tunegate.encode import Row
+from tunegate.encode import EncodedRow
 
 from .config import Settings
-from .quantise import device
-from .shape import Outline
+from .quantise import local_device
+from .shape import Architecture
 
 # Bits a weight of NF4, 4 and the two scales of double quantisation: QLoRA (arXiv:2305.14314), § 3.
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 # Bytes that a layer keeps for each token and unit of width, in 16 bits and without the attention's
 # matrix, which today's kernels do not keep; with checkpointing only its input: Korthikanti et al.
 # (arXiv:2205.05198), equation 1 and table 2.
-KEPT, CHECKPOINTED = 34, 2
+LAYER_BYTES, CHECKPOINTED_LAYER_BYTES = 34, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MemoryEstimate:
     """Bytes: of the base as it is held, of what is trained, of a pass through the model."""
 
     weights: float
@@ -42,18 +42,18 @@ class Estimate:
         return self.weights + self.trained + self.activations
 
     def __str__(self) -> str:
-        parts = f"weights {gb(self.weights)}, training {gb(self.trained)}"
-        return f"about {gb(self.total)}: {parts}, activations {gb(self.activations)}"
+        parts = f"weights {format_bytes(self.weights)}, training {format_bytes(self.trained)}"
+        return f"about {format_bytes(self.total)}: {parts}, activations {format_bytes(self.activations)}"
 
 
-def estimate(
-    outline: Outline,
+def estimate_memory(
+    architecture: Architecture,
     settings: Settings,
-    rows: Sequence[Row],
+    rows: Sequence[EncodedRow],
     config: dict[str, Any],
     *,
     gpu: bool | None = None,
-) -> Estimate:
+) -> MemoryEstimate:
     """Estimate a training on these rows; `config` is the base's `config.json`.
 
     It is for what this machine trains on, unless `gpu` says.
@@ -65,49 +65,53 @@ def estimate(
       checkpointing), and the logits of the answers, with their gradient, in float32; with `dpo` a
       batch has both sides of its rows.
     """
-    linear = sum(i * o for i, o in outline.linear.values())
+    linear = sum(i * o for i, o in architecture.linear_layers.values())
     size = 2 if settings.compute != "float32" else 4
-    held = {
-        "qlora": linear * NF4_BITS / 8 + 4 * outline.elsewhere,
-        "lora": size * (linear + outline.elsewhere),
-        "full": 4 * (linear + outline.elsewhere),
+    weight_bytes = {
+        "qlora": linear * NF4_BITS / 8 + 4 * architecture.other_parameters,
+        "lora": size * (linear + architecture.other_parameters),
+        "full": 4 * (linear + architecture.other_parameters),
     }[settings.method]
-    each = 12 if settings.method == "full" else 16
-    trained = each * outline.trainable(settings)
-    on = device() != "cpu" if gpu is None else gpu
+    bytes_per_parameter = 12 if settings.method == "full" else 16
+    trained = bytes_per_parameter * architecture.trainable_parameters(settings)
+    is_gpu = local_device() != "cpu" if gpu is None else gpu
     text = config.get("text_config") or config
-    return Estimate(held, trained, _activations(settings, rows, text, on))
+    return MemoryEstimate(weight_bytes, trained, _activation_bytes(settings, rows, text, is_gpu))
 
 
-def free() -> int:
+def free_memory() -> int:
     """Return the bytes that are free where the model is going to be: on the GPU, or in RAM."""
-    if device() != "cpu":
-        return int(torch.cuda.mem_get_info(device())[0])
+    if local_device() != "cpu":
+        return int(torch.cuda.mem_get_info(local_device())[0])
     psutil: Any = import_module("psutil")  # accelerate needs it; it has no types
     available = int(psutil.virtual_memory().available)
-    return min([available, *_container()])
+    return min([available, *_container_free()])
 
 
-def gb(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Return bytes as text, in GB (10^9), or MB where that reads better."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
-def _activations(
-    settings: Settings, rows: Sequence[Row], config: dict[str, Any], gpu: bool
+def _activation_bytes(
+    settings: Settings, rows: Sequence[EncodedRow], config: dict[str, Any], gpu: bool
 ) -> float:
-    longest = max((len(row.ids) for row in rows), default=0)
-    batch = settings.batch * settings.sides
-    answer = min(longest, batch * max((row.trained for row in rows), default=0))
+    longest_row = max((len(row.ids) for row in rows), default=0)
+    batch = settings.batch * settings.conversations_per_row
+    answer = min(longest_row, batch * max((row.trained_tokens for row in rows), default=0))
     width, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
-    wide = not gpu or settings.compute == "float32" or settings.method == "full"
-    unit = batch * longest * width * (2 if wide else 1)
-    kept = CHECKPOINTED * layers + KEPT if settings.gradient_checkpointing else KEPT * layers
+    is_wide = not gpu or settings.compute == "float32" or settings.method == "full"
+    unit = batch * longest_row * width * (2 if is_wide else 1)
+    bytes_kept = (
+        CHECKPOINTED_LAYER_BYTES * layers + LAYER_BYTES
+        if settings.gradient_checkpointing
+        else LAYER_BYTES * layers
+    )
     logits = 2 * 4 * batch * answer * (config.get("vocab_size") or 0)
-    return float(unit * kept + logits)
+    return float(unit * bytes_kept + logits)
 
 
-def _container(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
+def _container_free(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
     """Return what a container's own limit leaves free, [] where it has none (Linux, cgroup v2)."""
     try:
         most, used = ((folder / name).read_text() for name in ("memory.max", "memory.current"))

@@ -14,28 +14,32 @@ import torch
 
 from . import adapter, full
 from .config import Settings
-from .note import Note
-from .quantise import load
+from .note import ModelMetadata
+from .quantise import load_base
 
 
-def merge(tuned: Path, root: Path, settings: Settings, folder: Path) -> None:
+def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> None:
     """Write the adapter in `tuned`, merged into the base in `root`, as a whole model to `folder`.
 
     Weights are in the base's own number format, and the model answers as it is: not quantised.
     Raises OSError, ValueError.
     """
-    note = adapter.note(tuned)
-    weights = dense(adapter.mount(load(root, settings.decoding), tuned), full.dtype(root))
-    model = _plain(root)
+    metadata = adapter.read_adapter_metadata(tuned)
+    weights = dense_layer_weights(
+        adapter.load_adapter(load_base(root, settings.decoding), tuned), full.stored_dtype(root)
+    )
+    model = _load_plain_base(root)
     with torch.no_grad():
         for name, weight in weights.items():
             model.get_submodule(name).weight.copy_(weight)
-    decoding = note.decoding.model_copy(update={"quantisation": "none"})
-    answering = Note(note.base, note.base_digest, decoding, note.template, note.rendered)
-    full.save(model, folder, root, answering)
+    decoding = metadata.decoding.model_copy(update={"quantisation": "none"})
+    merged_metadata = ModelMetadata(
+        metadata.base, metadata.base_digest, decoding, metadata.template, metadata.rendered
+    )
+    full.save_full(model, folder, root, merged_metadata)
 
 
-def dense(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def dense_layer_weights(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Return the weights [outputs, inputs] that an adapter or 4 bits have changed, by layer name.
 
     They are summed in float32, and rounded once.
@@ -45,20 +49,22 @@ def dense(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
     bnb: Any = bitsandbytes  # partly untyped, both
     lora: Any = peft.tuners.lora
-    found: dict[str, torch.Tensor] = {}
+    dense_weights: dict[str, torch.Tensor] = {}
     layers: dict[str, Any] = dict(model.get_base_model().named_modules())
     for name, layer in layers.items():
         if isinstance(layer, lora.LoraLayer):
-            weight = _full(layer.get_base_layer()) + layer.get_delta_weight("default").float()
+            weight = (
+                _dequantised(layer.get_base_layer()) + layer.get_delta_weight("default").float()
+            )
         elif isinstance(layer, bnb.nn.Linear4bit) and not name.endswith(".base_layer"):
-            weight = _full(layer)
+            weight = _dequantised(layer)
         else:
             continue
-        found[name] = weight.detach().to("cpu", dtype)
-    return found
+        dense_weights[name] = weight.detach().to("cpu", dtype)
+    return dense_weights
 
 
-def _full(layer: Any) -> torch.Tensor:
+def _dequantised(layer: Any) -> torch.Tensor:
     from bitsandbytes.functional import dequantize_4bit
 
     weight = layer.weight
@@ -67,11 +73,11 @@ def _full(layer: Any) -> torch.Tensor:
     return torch.as_tensor(dequantize_4bit(weight.data, weight.quant_state).float())
 
 
-def _plain(root: Path) -> Any:
+def _load_plain_base(root: Path) -> Any:
     """Return the base as it lies on disk, on the CPU."""
     import transformers
 
     hf: Any = transformers
     return hf.AutoModelForCausalLM.from_pretrained(
-        root, dtype=full.dtype(root), device_map={"": "cpu"}, local_files_only=True
+        root, dtype=full.stored_dtype(root), device_map={"": "cpu"}, local_files_only=True
     )

@@ -10,12 +10,12 @@ import torch
 
 from . import adapter, full, lora, ranks
 from .config import Decoding, Settings
-from .note import Note
-from .quantise import load
+from .note import ModelMetadata
+from .quantise import load_base
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class ParameterCount:
     """How many parameters a model has, counted as if nothing were quantised."""
 
     trainable: int
@@ -26,48 +26,50 @@ class Parameters:
         return f"{self.trainable:,} of {self.total:,} parameters trainable ({share:.2f} %)"
 
 
-def place(settings: Settings) -> str:
+def output_name(settings: Settings) -> str:
     """Return the name of what a training leaves in its run's folder."""
     return "model" if settings.method == "full" else "adapter"
 
 
-def prepared(root: Path, settings: Settings) -> Any:
+def load_trainable(root: Path, settings: Settings) -> Any:
     """Return the base of this folder, loaded and made ready to train.
 
     Where every weight is trained they are float32: in 16 bits most steps would round to nothing.
     """
-    sharded = settings.sharding == "fsdp"
+    is_sharded = settings.sharding == "fsdp"
     if settings.method != "full":
-        return lora.attach(load(root, settings.decoding, sharded=sharded), settings)
-    whole = Decoding(quantisation="none", compute="float32")
-    return full.unfreeze(load(root, whole, sharded=sharded))
+        return lora.attach_adapter(load_base(root, settings.decoding, sharded=is_sharded), settings)
+    plain_decoding = Decoding(quantisation="none", compute="float32")
+    return full.make_trainable(load_base(root, plain_decoding, sharded=is_sharded))
 
 
-def bare(model: Any) -> Any:
+def unwrap(model: Any) -> Any:
     """Return the network itself, whatever is wrapped around it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def parameters(model: Any) -> Parameters:
+def count_parameters(model: Any) -> ParameterCount:
     """Count the parameters of a model that is ready to train."""
     if hasattr(model, "get_nb_trainable_parameters"):  # knows how many a 4-bit weight holds
-        return Parameters(*model.get_nb_trainable_parameters())
+        return ParameterCount(*model.get_nb_trainable_parameters())
     total = sum(p.numel() for p in model.parameters())
-    return Parameters(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
+    return ParameterCount(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
 
 
-def save(model: Any, folder: Path, root: Path, settings: Settings, note: Note) -> None:
+def save_trained(
+    model: Any, folder: Path, root: Path, settings: Settings, metadata: ModelMetadata
+) -> None:
     """Write what was trained into a folder; raise OSError. Of several processes the first does."""
     if settings.method != "full":
-        adapter.save(model, folder, note)
+        adapter.save_adapter(model, folder, metadata)
         return
-    whole = full.gathered(model, root) if settings.sharding == "fsdp" else model
-    if ranks.first():
-        full.save(whole, folder, root, note)
+    gathered = full.gather_shards(model, root) if settings.sharding == "fsdp" else model
+    if ranks.is_main():
+        full.save_full(gathered, folder, root, metadata)
 
 
-def round_as_saved(model: Any, root: Path, settings: Settings) -> None:
-    """Round every weight as its file does, and as it will answer: to be called after `save`.
+def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
+    """Round every weight as its file does, and as it will answer: to be called after `save_trained`.
 
     What is read back is then the same to the last bits, or was written wrongly. An adapter stays
     float32 throughout; of a model that is shared out (FSDP) no weight is changed here.
@@ -75,11 +77,11 @@ def round_as_saved(model: Any, root: Path, settings: Settings) -> None:
     if settings.method == "full" and settings.sharding == "none":
         compute = getattr(torch, settings.compute)
         for weight in model.parameters():
-            weight.data = weight.data.to(full.dtype(root)).to(compute)
+            weight.data = weight.data.to(full.stored_dtype(root)).to(compute)
 
 
-def reopened(folder: Path, root: Path, settings: Settings) -> Any:
-    """Load from disk what `save` wrote, as it will answer."""
+def load_trained(folder: Path, root: Path, settings: Settings) -> Any:
+    """Load from disk what `save_trained` wrote, as it will answer."""
     if settings.method == "full":
-        return load(folder, settings.decoding)
-    return adapter.mount(load(root, settings.decoding), folder)
+        return load_base(folder, settings.decoding)
+    return adapter.load_adapter(load_base(root, settings.decoding), folder)

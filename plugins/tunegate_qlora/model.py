@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tunegate.protocols import Answer, Model, ModelUnknown, Request
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 
 from . import adapter, base, digests, extra, rendering
 from . import note as notes
 from .config import Decoding
-from .quiet import undisturbed
+from .quiet import quiet_libraries
 
-BATCH = 32  # prompts answered together
+PROMPTS_PER_BATCH = 32  # prompts answered together
 
 
 class LocalModel:
@@ -24,7 +24,7 @@ class LocalModel:
 
     def __init__(self, name: str, folder: Path, tuned: Path | None, decoding: Decoding) -> None:
         self.name, self.folder, self.tuned, self.decoding = name, folder, tuned, decoding
-        self.digest = digest(folder, tuned, decoding)
+        self.digest = model_digest(folder, tuned, decoding)
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield the answers, a batch at a time, those to the shortest prompts first.
@@ -33,26 +33,29 @@ class LocalModel:
         that ran into `max_new_tokens` is handed back as it stands; a prompt that leaves no room in
         the model's context is an error.
         """
-        yield from self._loaded.answers(requests)
+        yield from self._generator.answers(requests)
 
     @cached_property
-    def _loaded(self) -> Any:
-        absent = extra.missing()
+    def _generator(self) -> Any:
+        absent = extra.missing_requirements()
         if absent:
             raise ModelUnknown(absent)
-        with undisturbed():
+        with quiet_libraries():
             from .generate import Generator
 
-            return Generator(self.folder, self.tuned, self.decoding, BATCH)
+            return Generator(self.folder, self.tuned, self.decoding, PROMPTS_PER_BATCH)
 
 
-def digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
+def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
     """Return the sha256 of weights, template and decoding: the same digest answers the same."""
-    weights = base.digest(folder)
+    weights = base.base_digest(folder)
     if tuned is not None:
-        weights = adapter.digest(tuned, weights)
-    manner = decoding.model_dump(mode="json") | {"batch": BATCH, "temperature": 0}
-    return digests.of_values({"weights": weights, "decoding": manner})
+        weights = adapter.adapter_digest(tuned, weights)
+    decoding_settings = decoding.model_dump(mode="json") | {
+        "batch": PROMPTS_PER_BATCH,
+        "temperature": 0,
+    }
+    return digests.values_digest({"weights": weights, "decoding": decoding_settings})
 
 
 def open_folder(path: str, root: Path) -> Model:
@@ -64,36 +67,36 @@ def open_folder(path: str, root: Path) -> Model:
     model, where the adapter's base is missing or is not the one it was trained on, or where a
     setting is unknown.
     """
-    place, _, query = path.partition("?")
-    folder = (root / Path(place).expanduser()).resolve()
+    folder_path, _, query = path.partition("?")
+    folder = (root / Path(folder_path).expanduser()).resolve()
     try:
         if adapter.is_adapter(folder):
-            return _with_adapter(path, folder, root, query)
-        base.config(folder)
-        decoding = _overruled(notes.read(folder).decoding, query)
+            return _open_adapter(path, folder, root, query)
+        base.read_config(folder)
+        decoding = _with_query(notes.read_metadata(folder).decoding, query)
         return LocalModel(f"folder:{path}", folder, None, decoding)
     except ValueError as error:
         raise ModelUnknown(f"folder:{path}: {error}") from None
 
 
-def _with_adapter(path: str, folder: Path, root: Path, query: str) -> LocalModel:
-    note = adapter.note(folder)
-    under = base.locate(note.base, root, *folder.parents)
-    if note.base_digest and base.digest(under) != note.base_digest:
+def _open_adapter(path: str, folder: Path, root: Path, query: str) -> LocalModel:
+    metadata = adapter.read_adapter_metadata(folder)
+    base_folder = base.locate_base(metadata.base, root, *folder.parents)
+    if metadata.base_digest and base.base_digest(base_folder) != metadata.base_digest:
         raise ValueError(
-            f"its base in {under} is not the one it was trained on: {_why(note, under)}"
+            f"its base in {base_folder} is not the one it was trained on: {_base_changed_reason(metadata, base_folder)}"
         )
-    return LocalModel(f"folder:{path}", under, folder, _overruled(note.decoding, query))
+    return LocalModel(f"folder:{path}", base_folder, folder, _with_query(metadata.decoding, query))
 
 
-def _why(note: notes.Note, under: Path) -> str:
-    now = rendering.text(under)
-    if not note.template or now == note.template:
+def _base_changed_reason(metadata: notes.ModelMetadata, base_folder: Path) -> str:
+    current_template = rendering.template_text_of(base_folder)
+    if not metadata.template or current_template == metadata.template:
         return "the files have changed"
-    return f"its chat template has changed, {rendering.difference(now, note.template)}"
+    return f"its chat template has changed, {rendering.rendering_difference(current_template, metadata.template)}"
 
 
-def _overruled(decoding: Decoding, query: str) -> Decoding:
-    given: dict[str, Any] = dict(parse_qsl(query))
-    whole = {key: int(value) for key, value in given.items() if value.isdigit()}
-    return settle(Decoding, decoding.model_dump() | given | whole)
+def _with_query(decoding: Decoding, query: str) -> Decoding:
+    query_values: dict[str, Any] = dict(parse_qsl(query))
+    integers = {key: int(value) for key, value in query_values.items() if value.isdigit()}
+    return parse_settings(Decoding, decoding.model_dump() | query_values | integers)

@@ -6,15 +6,15 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 
 from .config import Decoding
 
-NAME = "tunegate.json"
+METADATA_FILE = "tunegate.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class ModelMetadata:
     """The base and its digest, and how the model is to answer.
 
     `template` is the chat template's text, `rendered` what it made of a probe: see `rendering`.
@@ -28,20 +28,20 @@ class Note:
     rendered: str = ""
 
 
-def write(folder: Path, note: Note) -> None:
+def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
     """Write the note into a model's folder; raise OSError."""
-    told = asdict(note) | {"decoding": note.decoding.model_dump(mode="json")}
-    (folder / NAME).write_text(json.dumps(told, indent=1))
+    content = asdict(metadata) | {"decoding": metadata.decoding.model_dump(mode="json")}
+    (folder / METADATA_FILE).write_text(json.dumps(content, indent=1))
 
 
-def read(folder: Path) -> Note:
+def read_metadata(folder: Path) -> ModelMetadata:
     """Return what the note says, or an empty one; raise ValueError where it cannot be read."""
-    path = folder / NAME
+    path = folder / METADATA_FILE
     try:
-        told = json.loads(path.read_bytes()) if path.is_file() else {}
-        decoding = settle(Decoding, told.get("decoding", {}))
+        content = json.loads(path.read_bytes()) if path.is_file() else {}
+        decoding = parse_settings(Decoding, content.get("decoding", {}))
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    texts = (str(told.get(k, "")) for k in ("template", "rendered"))
-    base, digest = (str(told.get(k, "")) for k in ("base", "base_digest"))
-    return Note(base, digest, decoding, *texts)
+    texts = (str(content.get(k, "")) for k in ("template", "rendered"))
+    base, digest = (str(content.get(k, "")) for k in ("base", "base_digest"))
+    return ModelMetadata(base, digest, decoding, *texts)

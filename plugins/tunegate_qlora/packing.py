@@ -12,33 +12,33 @@ from typing import Any
 
 import torch
 
-from tunegate.encode import IGNORED, Row
+from tunegate.encode import IGNORE_INDEX, EncodedRow
 from tunegate.protocols import TrainingFailed
 
 from . import loss, methods, pairs
-from .batches import LengthGrouped, narrowed
+from .batches import LengthGroupedSampler, narrow_labels
 from .config import Compute, Settings
-from .pairs import Item
+from .pairs import EncodedItem
 
-Collate = Callable[[Sequence[Row]], dict[str, Any]]
-ROWS = 3  # that the proof is made on: the second has a row before it and one behind it
+Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
+PROOF_ROWS = 3  # that the proof is made on: the second has a row before it and one behind it
 # Three times what rounding came to in Llamas of 24 and 36 random layers (bfloat16: 0.035); rows
 # that are mixed differ by 0.9 and more.
 TOLERANCE: dict[Compute, float] = {"bfloat16": 0.1, "float16": 0.02, "float32": 0.001}
 
 
-def computed(items: Sequence[Item], settings: Settings) -> tuple[int, float]:
+def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[int, float]:
     """Return the tokens that the model computes in the first epoch, and the share of padding."""
-    batches = LengthGrouped(items, settings.batch, settings.seed)
-    own = sum(len(row.ids) for row in pairs.rows(items))
+    batches = LengthGroupedSampler(items, settings.batch, settings.seed)
+    row_tokens = sum(len(row.ids) for row in pairs.conversations_of(items))
     if settings.packing:
-        return own, 0.0
+        return row_tokens, 0.0
     widths = (len(batch) * max(batches.lengths[i] for i in batch) for batch in batches)
-    total = settings.sides * sum(widths)
-    return total, 1 - own / total
+    total = settings.conversations_per_row * sum(widths)
+    return total, 1 - row_tokens / total
 
 
-def collator(*, narrow: bool) -> Collate:
+def make_packing_collator(*, narrow: bool) -> Collate:
     """Return a function that lays a batch's rows end to end, in one sequence.
 
     `labels` [1, 1 + k] and `logits_to_keep` [k] are as `batches.collator` makes them; a row's first
@@ -52,15 +52,15 @@ def collator(*, narrow: bool) -> Collate:
     hf: Any = transformers  # partly untyped
     flatten = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True, return_seq_idx=True)
 
-    def collate(rows: Sequence[Row]) -> dict[str, Any]:
+    def collate(rows: Sequence[EncodedRow]) -> dict[str, Any]:
         batch: dict[str, Any] = flatten([{"input_ids": r.ids, "labels": r.labels} for r in rows])
         batch["use_cache"] = False
-        return batch | narrowed(batch["labels"]) if narrow else batch
+        return batch | narrow_labels(batch["labels"]) if narrow else batch
 
     return collate
 
 
-def proven(model: Any, rows: Sequence[Row], settings: Settings) -> Collate:
+def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings) -> Collate:
     """Return the collator of packed rows, for a model that keeps them apart.
 
     Each of up to three rows must have, packed, the logits that it has by itself: at its first
@@ -68,57 +68,73 @@ def proven(model: Any, rows: Sequence[Row], settings: Settings) -> Collate:
     share of their norm, may be what the format rounds: 0.1 in bfloat16, 0.02 in float16, 0.001 in
     float32. Raises TrainingFailed.
     """
-    narrow = loss.narrows(methods.bare(model))
-    collate = collator(narrow=narrow)
-    some = nsmallest(min(ROWS, settings.batch), rows, key=lambda row: len(row.ids))
-    worst = _difference(model, some, collate, narrow=narrow)
-    if not worst <= TOLERANCE["float32" if settings.method == "full" else settings.compute]:
-        raise TrainingFailed(_mixed(model, f"its logits differ by up to {100 * worst:.1f} %"))
+    narrow = loss.supports_logits_to_keep(methods.unwrap(model))
+    collate = make_packing_collator(narrow=narrow)
+    sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))
+    largest_difference = _max_logit_difference(model, sample_rows, collate, narrow=narrow)
+    if (
+        not largest_difference
+        <= TOLERANCE["float32" if settings.method == "full" else settings.compute]
+    ):
+        raise TrainingFailed(
+            _mixed_rows_message(
+                model, f"its logits differ by up to {100 * largest_difference:.1f} %"
+            )
+        )
     return collate
 
 
 @torch.no_grad()
-def _difference(model: Any, rows: Sequence[Row], collate: Collate, *, narrow: bool) -> float:
+def _max_logit_difference(
+    model: Any, rows: Sequence[EncodedRow], collate: Collate, *, narrow: bool
+) -> float:
     """Return the greatest distance of packed logits from those apart, as a share of their norm."""
     training = model.training
     model.eval()
     try:
-        packed = _logits(model, collate(rows), _places(rows), narrow=narrow)
-        alone = [
-            _logits(model, {"input_ids": torch.tensor([row.ids])}, _places([row]), narrow=narrow)
+        packed_logits = _logits_at(model, collate(rows), _compared_positions(rows), narrow=narrow)
+        row_logits = [
+            _logits_at(
+                model,
+                {"input_ids": torch.tensor([row.ids])},
+                _compared_positions([row]),
+                narrow=narrow,
+            )
             for row in rows
         ]
     except (TypeError, ValueError, NotImplementedError) as error:  # it takes no packed rows
-        raise TrainingFailed(_mixed(model, str(error))) from error
+        raise TrainingFailed(_mixed_rows_message(model, str(error))) from error
     finally:
         model.train(training)
-    apart = torch.cat(alone)
-    return float(((packed - apart).norm(dim=-1) / apart.norm(dim=-1)).max())
+    separate_logits = torch.cat(row_logits)
+    return float(
+        ((packed_logits - separate_logits).norm(dim=-1) / separate_logits.norm(dim=-1)).max()
+    )
 
 
-def _logits(
-    model: Any, batch: dict[str, Any], places: torch.Tensor, *, narrow: bool
+def _logits_at(
+    model: Any, batch: dict[str, Any], positions: torch.Tensor, *, narrow: bool
 ) -> torch.Tensor:
     """Return the logits [places, vocabulary] of the one sequence in a batch, in float32."""
-    asked = {k: v for k, v in batch.items() if k != "labels"}
-    asked |= {"logits_to_keep": places} if narrow else {}
-    on = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in asked.items()}
-    logits: torch.Tensor = model(**on).logits[0]
-    return (logits if narrow else logits[places.to(logits.device)]).float()
+    inputs = {k: v for k, v in batch.items() if k != "labels"}
+    inputs |= {"logits_to_keep": positions} if narrow else {}
+    device_inputs = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in inputs.items()}
+    logits: torch.Tensor = model(**device_inputs).logits[0]
+    return (logits if narrow else logits[positions.to(logits.device)]).float()
 
 
-def _places(rows: Sequence[Row]) -> torch.Tensor:
+def _compared_positions(rows: Sequence[EncodedRow]) -> torch.Tensor:
     """Return, of rows end to end, each row's first place and those that predict a target."""
-    found, start = [], 0
+    positions, start = [], 0
     for row in rows:
-        targets = (i for i, label in enumerate(row.labels[1:]) if i and label != IGNORED)
-        found += [start, *(start + i for i in targets)]
+        targets = (i for i, label in enumerate(row.labels[1:]) if i and label != IGNORE_INDEX)
+        positions += [start, *(start + i for i in targets)]
         start += len(row.ids)
-    return torch.tensor(found)
+    return torch.tensor(positions)
 
 
-def _mixed(model: Any, why: str) -> str:
-    config, kind = model.config, type(methods.bare(model)).__name__
+def _mixed_rows_message(model: Any, why: str) -> str:
+    config, kind = model.config, type(methods.unwrap(model)).__name__
     return (
         f"packing: {kind} with attention {config._attn_implementation!r} does not keep the rows of "
         f"a sequence apart ({why}). Set `packing = false`"

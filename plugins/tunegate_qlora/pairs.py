@@ -8,24 +8,24 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from tunegate.dataset import Example
-from tunegate.encode import Row, Unfit, encode
-from tunegate.preferences import rejected
-from tunegate.template import Messages, Template
+from tunegate.encode import EncodedRow, NotTrainable, encode_example
+from tunegate.preferences import rejected_reply
+from tunegate.template import ChatTemplate, Messages
 
 from .config import Settings
 
-SHOWN = 3  # lines named where rows have no rejected reply: the rest is a count
+MAX_SHOWN_LINES = 3  # lines named where rows have no rejected reply: the rest is a count
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class EncodedPair:
     """Two rows that begin with the same prompt; the loss falls on their last replies alone.
 
     `reference` is the base's log p(preferred) - log p(rejected), in nats; NaN until it is known.
     """
 
-    preferred: Row
-    rejected: Row
+    preferred: EncodedRow
+    rejected: EncodedRow
     reference: float = math.nan
 
     @property
@@ -39,79 +39,85 @@ class Pair:
         return max(self.preferred.ids, self.rejected.ids, key=len)
 
     @property
-    def trained(self) -> int:
+    def trained_tokens(self) -> int:
         """How many tokens the loss falls on, of both sides."""
-        return self.preferred.trained + self.rejected.trained
+        return self.preferred.trained_tokens + self.rejected.trained_tokens
 
 
-Item: TypeAlias = Row | Pair
+EncodedItem: TypeAlias = EncodedRow | EncodedPair
 
 
-def encoder(settings: Settings) -> Callable[[Example, Template], Item]:
+def encoder_of(settings: Settings) -> Callable[[Example, ChatTemplate], EncodedItem]:
     """Return the function that makes of an example what the objective learns from."""
-    return pair if settings.objective == "dpo" else encode
+    return encode_pair if settings.objective == "dpo" else encode_example
 
 
-def encoded(
-    examples: Iterable[Example], template: Template, settings: Settings
-) -> tuple[list[Item], list[Unfit]]:
+def encode_all(
+    examples: Iterable[Example], template: ChatTemplate, settings: Settings
+) -> tuple[list[EncodedItem], list[NotTrainable]]:
     """Return what the objective learns from, and why the other examples are none of it."""
-    encode, items, unfit = encoder(settings), [], []
+    encode_item, items, unfit = encoder_of(settings), [], []
     for example in examples:
         try:
-            items.append(encode(example, template))
-        except Unfit as error:
+            items.append(encode_item(example, template))
+        except NotTrainable as error:
             unfit.append(error)
     return items, unfit
 
 
-def pair(example: Example, template: Template) -> Pair:
+def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
     """Return both sides of a row; raise Unfit, as `tunegate.encode.encode` does, for either."""
-    preferred, other = sides(example)
-    row = encode(preferred, template)
+    preferred, other = preference_examples(example)
+    row = encode_example(preferred, template)
     try:
-        return Pair(row, encode(other, template))
-    except Unfit as error:
-        raise Unfit(f"{error} (with the rejected reply)") from None
+        return EncodedPair(row, encode_example(other, template))
+    except NotTrainable as error:
+        raise NotTrainable(f"{error} (with the rejected reply)") from None
 
 
-def sides(example: Example) -> tuple[Example, Example]:
+def preference_examples(example: Example) -> tuple[Example, Example]:
     """Return the example with its preferred reply, and with the rejected one; raise Unfit.
 
     Earlier turns of the assistant are part of the prompt: DPO compares the replies to it.
     """
-    other = rejected(example)
-    if other is None:
-        raise Unfit(f"line {example.line}: no rejected reply")
-    before = [{**m, "weight": 0} if m["role"] == "assistant" else m for m in example.messages[:-1]]
-    return _with(example, [*before, example.messages[-1]]), _with(example, [*before, other])
+    rejected_message = rejected_reply(example)
+    if rejected_message is None:
+        raise NotTrainable(f"line {example.line}: no rejected reply")
+    leading = [{**m, "weight": 0} if m["role"] == "assistant" else m for m in example.messages[:-1]]
+    return _with_messages(example, [*leading, example.messages[-1]]), _with_messages(
+        example, [*leading, rejected_message]
+    )
 
 
-def rows(items: Iterable[Item]) -> list[Row]:
+def conversations_of(items: Iterable[EncodedItem]) -> list[EncodedRow]:
     """Return the conversations of items, one by one: both sides of a pair."""
-    pairs = ((i.preferred, i.rejected) if isinstance(i, Pair) else (i,) for i in items)
-    return [row for both in pairs for row in both]
+    pairs = ((i.preferred, i.rejected) if isinstance(i, EncodedPair) else (i,) for i in items)
+    return [row for conversations in pairs for row in conversations]
 
 
-def without(examples: Iterable[Example]) -> str:
+def missing_rejected_message(examples: Iterable[Example]) -> str:
     """Say in one line how many rows have no rejected reply, "" where each has one."""
-    every = list(examples)
-    lines = [example.line for example in every if rejected(example) is None]
-    told = f"{len(lines):,} of {len(every):,} rows have no rejected reply ({_named(lines)})"
-    return told if lines else ""
+    all_examples = list(examples)
+    lines = [example.line for example in all_examples if rejected_reply(example) is None]
+    message = f"{len(lines):,} of {len(all_examples):,} rows have no rejected reply ({_lines_text(lines)})"
+    return message if lines else ""
 
 
-def equal(items: Sequence[Item]) -> str:
+def equal_replies_message(items: Sequence[EncodedItem]) -> str:
     """Say in one line how many pairs have two equal sides, "" where none has."""
-    lines = [i.line for i in items if isinstance(i, Pair) and i.preferred.ids == i.rejected.ids]
-    told = f"in {len(lines):,} of {len(items):,} rows the two replies are equal ({_named(lines)})"
-    return told if lines else ""
+    lines = [
+        i.line for i in items if isinstance(i, EncodedPair) and i.preferred.ids == i.rejected.ids
+    ]
+    message = (
+        f"in {len(lines):,} of {len(items):,} rows the two replies are equal ({_lines_text(lines)})"
+    )
+    return message if lines else ""
 
 
-def _named(lines: Sequence[int]) -> str:
-    more = ", ..." if len(lines) > SHOWN else ""
-    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:SHOWN]))}{more}"
+def _lines_text(lines: Sequence[int]) -> str:
+    more = ", ..." if len(lines) > MAX_SHOWN_LINES else ""
+    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:MAX_SHOWN_LINES]))}{more}"
 
 
-def _with(example: Example, messages: Messages) -> Example:
+def _with_messages(example: Example, messages: Messages) -> Example:
     return replace(example, fields={**example.fields, "messages": messages})

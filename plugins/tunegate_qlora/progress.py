@@ -10,82 +10,86 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import TrainerCallback
 
 from . import ranks
-from .curves import Curves
+from .curves import LossCurveCallback
 
-PATIENCE = 2.0  # seconds: a training that is over sooner shows its last line only
+MIN_SECONDS = 2.0  # seconds: a training that is over sooner shows its last line only
 
 
-class Bar(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """Steps, loss, tokens a second and time left, from two seconds on."""
 
-    def __init__(self, curves: Curves, tokens: int) -> None:
+    def __init__(self, curves: LossCurveCallback, tokens: int) -> None:
         self.console, self.curves, self.tokens = Console(stderr=True), curves, tokens
-        self.started, self.first = time.monotonic(), 0
-        self.bar: Progress | None = None
+        self.started, self.first_step = time.monotonic(), 0
+        self.progress: Progress | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the clock; a resumed training has done some steps already."""
-        self.started, self.first = time.monotonic(), state.global_step
+        self.started, self.first_step = time.monotonic(), state.global_step
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the bar."""
-        wanted = self.console.is_terminal and ranks.first()
-        if self.bar is None and wanted and self.seconds > PATIENCE:
-            self.bar = _bar(self.console)
-            self.bar.add_task("training", total=state.max_steps, completed=self.first, told="")
-            self.bar.start()
-        if self.bar is not None:
-            told = f"{losses(self.curves.last)}  {self._rate(state)}"
-            self.bar.update(self.bar.task_ids[0], completed=state.global_step, told=told)
+        shows_bar = self.console.is_terminal and ranks.is_main()
+        if self.progress is None and shows_bar and self.seconds > MIN_SECONDS:
+            self.progress = _make_progress(self.console)
+            self.progress.add_task(
+                "training", total=state.max_steps, completed=self.first_step, told=""
+            )
+            self.progress.start()
+        if self.progress is not None:
+            details = f"{losses_text(self.curves.last)}  {self._token_rate(state)}"
+            self.progress.update(
+                self.progress.task_ids[0], completed=state.global_step, told=details
+            )
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Say how an epoch went, where no bar does and there was time to wonder."""
-        if self.bar is None and self.seconds > PATIENCE:
+        if self.progress is None and self.seconds > MIN_SECONDS:
             epochs = f"epoch {round(state.epoch)}/{args.num_train_epochs:g}"
-            say(f"{epochs}  {losses(self.curves.last)}  {self._rate(state)}")
+            print_line(f"{epochs}  {losses_text(self.curves.last)}  {self._token_rate(state)}")
 
     def close(self) -> None:
         """Take the bar off the screen, whether the training ended well or not."""
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
 
     @property
     def seconds(self) -> float:
         """Seconds since the training began, or went on."""
         return time.monotonic() - self.started
 
-    def _rate(self, state: Any) -> str:
+    def _token_rate(self, state: Any) -> str:
         # Tokens are counted as the mean a step: batches of like length come in random order.
-        done = (state.global_step - self.first) * self.tokens / max(state.max_steps, 1)
+        done = (state.global_step - self.first_step) * self.tokens / max(state.max_steps, 1)
         return f"{done / max(self.seconds, 1e-9):,.0f} tokens/s"
 
 
-def say(what: str, label: str = "") -> None:
+def print_line(text: str, label: str = "") -> None:
     """Print one line, its label as wide as the harness's own; of several processes, one does."""
-    if ranks.first():
-        print(f"{label:<10}{what}", flush=True)
+    if ranks.is_main():
+        print(f"{label:<10}{text}", flush=True)
 
 
-def losses(last: dict[str, float]) -> str:
+def losses_text(last: dict[str, float]) -> str:
     """Return the last losses as text."""
-    told = f"loss {last.get('train_loss', float('nan')):.3f}"
+    text = f"loss {last.get('train_loss', float('nan')):.3f}"
     if "validation_loss" in last:
-        told += f", validation {last['validation_loss']:.3f}"
-    return told
+        text += f", validation {last['validation_loss']:.3f}"
+    return text
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a time span as text: `8 s`, `2 min 05 s`, `1 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
 
 
-def _bar(console: Console) -> Progress:
+def _make_progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

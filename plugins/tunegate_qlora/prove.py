@@ -7,88 +7,92 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from tunegate.encode import Row
+from tunegate.encode import EncodedRow
 from tunegate.protocols import TrainingFailed
 
 from . import loss, methods
-from .batches import collator
+from .batches import make_collator
 from .config import Settings
-from .material import Material
-from .pairs import Item, Pair
-from .quantise import load
+from .material import TrainingData
+from .pairs import EncodedItem, EncodedPair
+from .quantise import load_base
 
-ROWS = 64  # held out where there are any: enough to tell a model from its base
+SAMPLE_ROWS = 64  # held out where there are any: enough to tell a model from its base
 TOLERANCE = 0.01  # of the loss: bfloat16 keeps 8 bits, and a GPU sums in no fixed order
-LEAST = 0.002  # nats: where a loss is small, 1 % of it is less than what bfloat16 rounds
+MIN_DIFFERENCE = 0.002  # nats: where a loss is small, 1 % of it is less than what bfloat16 rounds
 
 
 Losses = Mapping[str, float]
 
 
-def differ(one: float, other: float) -> bool:
+def differs(first: float, second: float) -> bool:
     """Whether two losses are further apart than rounding explains; so is one that is no number."""
-    return not abs(one - other) <= max(TOLERANCE * abs(one), LEAST)
+    return not abs(first - second) <= max(TOLERANCE * abs(first), MIN_DIFFERENCE)
 
 
-def sample(rows: Material, most: int = ROWS) -> Sequence[Item]:
+def sample_rows(rows: TrainingData, max_rows: int = SAMPLE_ROWS) -> Sequence[EncodedItem]:
     """Return the rows that a proof is made on."""
-    return (rows.validation or rows.train)[:most]
+    return (rows.validation or rows.train)[:max_rows]
 
 
-def measure(model: Any, rows: Material, settings: Settings, most: int = ROWS) -> Losses:
+def measure_loss(
+    model: Any, rows: TrainingData, settings: Settings, max_rows: int = SAMPLE_ROWS
+) -> Losses:
     """Return a model's `loss` per token on the proof's rows, in nats.
 
     Of pairs that is the preferred side's, and `rejected_loss` the other's. One loss for both could
     stay what it was, for DPO moves them apart.
     """
-    collate = collator(rows.template.pad, narrow=loss.narrows(methods.bare(model)))
+    collate = make_collator(
+        rows.chat_template.pad_id, narrow=loss.supports_logits_to_keep(methods.unwrap(model))
+    )
     return {
-        name: loss.measure(model, side, settings.batch, collate)
-        for name, side in _sides(sample(rows, most)).items()
+        name: loss.mean_loss(model, side, settings.batch, collate)
+        for name, side in _conversations_by_loss(sample_rows(rows, max_rows)).items()
     }
 
 
-def _sides(items: Sequence[Item]) -> dict[str, list[Row]]:
-    pairs = [item for item in items if isinstance(item, Pair)]
+def _conversations_by_loss(items: Sequence[EncodedItem]) -> dict[str, list[EncodedRow]]:
+    pairs = [item for item in items if isinstance(item, EncodedPair)]
     if not pairs:
-        return {"loss": [item for item in items if isinstance(item, Row)]}
+        return {"loss": [item for item in items if isinstance(item, EncodedRow)]}
     return {"loss": [p.preferred for p in pairs], "rejected_loss": [p.rejected for p in pairs]}
 
 
-def named(losses: Losses, what: str) -> dict[str, float]:
+def prefix_keys(losses: Losses, suffix: str) -> dict[str, float]:
     """Return losses as figures: `loss_in_memory`, and of pairs `rejected_loss_in_memory`."""
-    return {f"{name}_{what}": value for name, value in losses.items()}
+    return {f"{name}_{suffix}": value for name, value in losses.items()}
 
 
-def in_memory(figures: Mapping[str, float]) -> Losses:
-    """Return the losses that `named` made figures of, when the trained model was in memory."""
-    end = "_in_memory"
-    return {k.removesuffix(end): value for k, value in figures.items() if k.endswith(end)}
+def losses_in_memory(figures: Mapping[str, float]) -> Losses:
+    """Return the losses that `prefix_keys` made figures of, when the trained model was in memory."""
+    suffix = "_in_memory"
+    return {k.removesuffix(suffix): value for k, value in figures.items() if k.endswith(suffix)}
 
 
-def reloaded(
-    folder: Path, root: Path, settings: Settings, rows: Material, before: Losses
+def verify_saved(
+    folder: Path, root: Path, settings: Settings, rows: TrainingData, memory_losses: Losses
 ) -> dict[str, float]:
-    """Return the losses of what this folder holds and of its base; `before` are those in memory.
+    """Return the losses of what this folder holds and of its base; `memory_losses` are those in memory.
 
     Raises TrainingFailed where the first are others than in memory, or are just the base's.
     """
-    model = methods.reopened(folder, root, settings)
-    after = measure(model, rows, settings)
-    adapted = hasattr(model, "disable_adapter")
-    with model.disable_adapter() if adapted else nullcontext():
-        untuned = model if adapted else load(root, settings.decoding)
-        base = measure(untuned, rows, settings)
-    for name, told in before.items():
-        if differ(told, after[name]):
+    model = methods.load_trained(folder, root, settings)
+    disk_losses = measure_loss(model, rows, settings)
+    has_adapter = hasattr(model, "disable_adapter")
+    with model.disable_adapter() if has_adapter else nullcontext():
+        untuned = model if has_adapter else load_base(root, settings.decoding)
+        base_losses = measure_loss(untuned, rows, settings)
+    for name, memory_loss in memory_losses.items():
+        if differs(memory_loss, disk_losses[name]):
             raise TrainingFailed(
-                f"read back from disk, the model's {name.replace('_', ' ')} is {after[name]:.4f} "
-                f"on {len(sample(rows))} rows; in memory it was {told:.4f}: what was written is "
+                f"read back from disk, the model's {name.replace('_', ' ')} is {disk_losses[name]:.4f} "
+                f"on {len(sample_rows(rows))} rows; in memory it was {memory_loss:.4f}: what was written is "
                 "not what was trained"
             )
-    if after == base:
+    if disk_losses == base_losses:
         raise TrainingFailed(
-            f"the trained model is no other than its base (loss {base['loss']:.4f} on "
-            f"{len(sample(rows))} rows): raise `learning_rate` or `epochs`"
+            f"the trained model is no other than its base (loss {base_losses['loss']:.4f} on "
+            f"{len(sample_rows(rows))} rows): raise `learning_rate` or `epochs`"
         )
-    return named(after, "from_disk") | named(base, "of_base")
+    return prefix_keys(disk_losses, "from_disk") | prefix_keys(base_losses, "of_base")

@@ -12,15 +12,15 @@ from .config import Decoding
 
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
-BLOCK = 64
+QUANTISATION_BLOCK = 64
 
 
-def device() -> str:
+def local_device() -> str:
     """Return where models run: the CPU, or the first GPU; each of several processes has its own."""
-    return f"cuda:{ranks.local()}" if torch.cuda.is_available() else "cpu"
+    return f"cuda:{ranks.local_rank()}" if torch.cuda.is_available() else "cpu"
 
 
-def load(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any:
+def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any:
     """Return the base in evaluation mode, frozen, quantised as `decoding` says.
 
     NF4 with double quantisation (arXiv:2305.14314, section 3). What is not quantised (embeddings,
@@ -34,20 +34,24 @@ def load(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any:
 
     hf: Any = transformers  # partly untyped
     compute = getattr(torch, decoding.compute)
-    on = device()
+    target_device = local_device()
     model = hf.AutoModelForCausalLM.from_pretrained(
         folder,
-        quantization_config=_nf4(compute, sharded) if decoding.quantisation == "nf4" else None,
-        dtype=torch.float32 if on == "cpu" and decoding.quantisation == "nf4" else compute,
-        device_map={"": "cpu" if sharded and decoding.quantisation == "none" else on},
+        quantization_config=_nf4_config(compute, sharded)
+        if decoding.quantisation == "nf4"
+        else None,
+        dtype=torch.float32
+        if target_device == "cpu" and decoding.quantisation == "nf4"
+        else compute,
+        device_map={"": "cpu" if sharded and decoding.quantisation == "none" else target_device},
         local_files_only=True,
     )
-    keep_format(model)
+    disable_repacking(model)
     model.requires_grad_(False)
     return model.eval()
 
 
-def keep_format(model: Any) -> int:
+def disable_repacking(model: Any) -> int:
     """Forbid bitsandbytes to repack 4-bit weights for evaluation; return how many layers there are.
 
     On CPUs with AVX512-BF16, bitsandbytes 0.50.2 repacks a layer's weights *in place* at the first
@@ -63,7 +67,7 @@ def keep_format(model: Any) -> int:
     return len(layers)
 
 
-def _nf4(compute: torch.dtype, sharded: bool) -> Any:
+def _nf4_config(compute: torch.dtype, sharded: bool) -> Any:
     import transformers
 
     hf: Any = transformers

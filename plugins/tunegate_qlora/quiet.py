@@ -10,22 +10,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_NOISY = ("transformers", "peft", "bitsandbytes", "accelerate", "huggingface_hub", "torch")
+_NOISY_LIBRARIES = (
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "huggingface_hub",
+    "torch",
+)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Hold back the libraries' logs, warnings and bars inside the block, and every call to a hub.
 
     Import the libraries inside it: bitsandbytes looks for a package `kernels` when it is imported,
     and would fetch a kernel with it. What is an error comes through. Staying offline outlasts the
     block, since huggingface_hub reads its variable once.
     """
-    _offline()
-    levels = {name: logging.getLogger(name).level for name in _NOISY}
+    _go_offline()
+    levels = {name: logging.getLogger(name).level for name in _NOISY_LIBRARIES}
     try:
-        with warnings.catch_warnings(), _no_bars():  # transformers sets its level when imported
-            for name in _NOISY:
+        with (
+            warnings.catch_warnings(),
+            _hide_progress_bars(),
+        ):  # transformers sets its level when imported
+            for name in _NOISY_LIBRARIES:
                 logging.getLogger(name).setLevel(logging.ERROR)
                 warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
             yield
@@ -34,7 +44,7 @@ def undisturbed() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _offline() -> None:
+def _go_offline() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:
@@ -42,15 +52,15 @@ def _offline() -> None:
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def _hide_progress_bars() -> Iterator[None]:
     from transformers.utils import logging as untyped
 
     bars: Any = untyped
 
-    shown = bars.is_progress_bar_enabled()
+    was_enabled = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if was_enabled:
             bars.enable_progress_bar()

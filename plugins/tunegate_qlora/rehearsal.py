@@ -16,103 +16,117 @@ from typing import TYPE_CHECKING
 import torch
 
 from tunegate.dataset import Dataset
-from tunegate.encode import Unfit
+from tunegate.encode import NotTrainable
 from tunegate.protocols import Plan, TrainingFailed
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 
 from . import checkpoints, launch, pairs, ranks, template
 from .config import Settings
-from .folders import appearing
-from .shrunk import shrunk
+from .folders import atomic_folder
+from .shrunk import tiny_copy
 
 if TYPE_CHECKING:
-    from .material import Material
-    from .training import Job
+    from .material import TrainingData
+    from .training import TrainingJob
 
-MOST = 8  # processes on the machine that rehearses: each takes about 1 GB
-STEPS = 2
+MAX_PROCESSES = 8  # processes on the machine that rehearses: each takes about 1 GB
+REHEARSED_STEPS = 2
 
 
-def processes(settings: Settings) -> int:
+def rehearsed_processes(settings: Settings) -> int:
     """Return with how many processes a training is rehearsed."""
-    return min(settings.world, MOST)
+    return min(settings.world_size, MAX_PROCESSES)
 
 
-def planned(plan: Plan, folder: Path, root: Path) -> Plan:
+def rehearsal_plan(plan: Plan, folder: Path, root: Path) -> Plan:
     """Return the plan of a rehearsal, all that it needs written into a folder.
 
     Raises ValueError where the base cannot be made small, or no row can be trained on.
     """
-    settings = settle(Settings, plan.config)
-    base = shrunk(root, folder / "base")
+    settings = parse_settings(Settings, plan.config)
+    base = tiny_copy(root, folder / "base")
     batch = 2 if settings.packing else 1  # of one row there is nothing to keep apart
-    count = STEPS * processes(settings) * batch
-    train = _rows(plan, settings, root, folder / "train.jsonl", count)
-    small = {
-        **{"base": str(base), "processes": processes(settings), "machines": 1, "address": ""},
+    count = REHEARSED_STEPS * rehearsed_processes(settings) * batch
+    train = _write_short_rows(plan, settings, root, folder / "train.jsonl", count)
+    small_settings = {
+        **{
+            "base": str(base),
+            "processes": rehearsed_processes(settings),
+            "machines": 1,
+            "address": "",
+        },
         **{"epochs": 1, "batch": batch, "accumulation": 1, "checkpoint_seconds": 0.0, "threads": 1},
         **{"learning_rate": 1e-3, "keep": "last", "patience": 0, "preset": None},
     }
-    config = {**plan.config, **small}
+    config = {**plan.config, **small_settings}
     return replace(plan, train=train, validation=None, columns={}, config=config, base_digest="")
 
 
-def play(job: Job, rows: Material, draft: Path) -> dict[str, float | int]:
+def train_and_resume(job: TrainingJob, rows: TrainingData, draft: Path) -> dict[str, float | int]:
     """Train twice, the second time from the checkpoint amid the first; return the figures.
 
     Raises TrainingFailed where that does not end with the same weights.
     """
     from . import training
 
-    once = job.folder / "once"
-    once.mkdir(exist_ok=True)
+    first_folder = job.folder / "once"
+    first_folder.mkdir(exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
-        training.learn(job, rows, once, None)
-        training.prepare(job.settings)
-        kept = checkpoints.newest(job.folder / "checkpoints") if ranks.first() else None
-        done = ranks.from_first(kept)
-        if done is None:
+        training.learn(job, rows, first_folder, None)
+        training.seed_and_threads(job.settings)
+        checkpoint = (
+            checkpoints.newest_whole(job.folder / "checkpoints") if ranks.is_main() else None
+        )
+        resume_from = ranks.broadcast(checkpoint)
+        if resume_from is None:
             raise TrainingFailed("no whole checkpoint was kept")
-        figures = training.learn(job, rows, draft, done)
-    if ranks.first() and not _alike(once, draft):
+        figures = training.learn(job, rows, draft, resume_from)
+    if ranks.is_main() and not _same_weights(first_folder, draft):
         raise TrainingFailed("a training that goes on from its checkpoint ends with other weights")
     return figures
 
 
-def run(job: Job) -> dict[str, float | int]:
-    """Rehearse a job that `planned` made; raise TrainingFailed."""
+def rehearse(job: TrainingJob) -> dict[str, float | int]:
+    """Rehearse a job that `rehearsal_plan` made; raise TrainingFailed."""
     from . import material, prove, training
 
-    training.prepare(job.settings)
-    rows = material.read(job.plan, job.settings, job.base)
-    with appearing(job.made) as draft:
-        if job.settings.world > 1:
-            figures = launch.learn(job, draft, None, rehearse=True)
+    training.seed_and_threads(job.settings)
+    rows = material.load_training_data(job.plan, job.settings, job.base_folder)
+    with atomic_folder(job.model_folder) as draft:
+        if job.settings.world_size > 1:
+            figures = launch.learn_with_workers(job, draft, None, rehearse=True)
         else:
-            figures = play(job, rows, draft)
-        before = prove.in_memory(figures)
-        return figures | prove.reloaded(draft, job.base, job.settings, rows, before)
+            figures = train_and_resume(job, rows, draft)
+        memory_losses = prove.losses_in_memory(figures)
+        return figures | prove.verify_saved(
+            draft, job.base_folder, job.settings, rows, memory_losses
+        )
 
 
-def _rows(plan: Plan, settings: Settings, root: Path, path: Path, count: int) -> Path:
+def _write_short_rows(plan: Plan, settings: Settings, root: Path, path: Path, count: int) -> Path:
     """Write the shortest rows that can be trained on, as often as it takes."""
-    chat, encode, fit = template.load(root), pairs.encoder(settings), []
+    chat_template, encode, trainable = template.load_template(root), pairs.encoder_of(settings), []
     for example in Dataset.read(plan.train, columns=plan.columns):
-        with contextlib.suppress(Unfit):
-            fit.append((len(encode(example, chat).ids), example.row, dict(example.fields)))
-    if not fit:
+        with contextlib.suppress(NotTrainable):
+            trainable.append(
+                (len(encode(example, chat_template).ids), example.row, dict(example.fields))
+            )
+    if not trainable:
         raise ValueError(f"{plan.train}: no row that can be trained on")
-    chosen = [fields for _, _, fields in sorted(fit, key=lambda row: row[:2])][:count]
-    told = (chosen * count)[:count]
-    path.write_text("".join(json.dumps(fields, default=str) + "\n" for fields in told), "utf-8")
+    shortest = [fields for _, _, fields in sorted(trainable, key=lambda row: row[:2])][:count]
+    repeated = (shortest * count)[:count]
+    path.write_text("".join(json.dumps(fields, default=str) + "\n" for fields in repeated), "utf-8")
     return path
 
 
-def _alike(one: Path, other: Path) -> bool:
+def _same_weights(first_folder: Path, second_folder: Path) -> bool:
     from safetensors.torch import load_file
 
-    for path in one.glob("*.safetensors"):
-        before, after = load_file(path), load_file(other / path.name)
-        if not all(torch.allclose(before[k], after[k], rtol=1e-4, atol=1e-6) for k in before):
+    for path in first_folder.glob("*.safetensors"):
+        first_weights, second_weights = load_file(path), load_file(second_folder / path.name)
+        if not all(
+            torch.allclose(first_weights[k], second_weights[k], rtol=1e-4, atol=1e-6)
+            for k in first_weights
+        ):
             return False
-    return any(one.glob("*.safetensors"))
+    return any(first_folder.glob("*.safetensors"))

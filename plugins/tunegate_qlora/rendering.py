@@ -11,26 +11,26 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tunegate.template import DATE, Template, Unrendered
+from tunegate.template import FIXED_DATE, ChatTemplate, TemplateError
 
 PROBE: list[dict[str, Any]] = [
     {"role": "system", "content": "Which team is this for?"},
     {"role": "user", "content": "Olá! I was charged twice.\n  Please help."},
     {"role": "assistant", "content": "billing"},
 ]
-CONTEXT = 24  # characters shown on either side of a difference
+CONTEXT_LETTERS = 24  # characters shown on either side of a difference
 
 
-def text(folder: Path) -> str:
+def template_text_of(folder: Path) -> str:
     """Return the text of the chat template in a model's folder; "" where there is none."""
-    own, config = folder / "chat_template.jinja", folder / "tokenizer_config.json"
-    if own.is_file():
-        return own.read_text("utf-8")
-    told = json.loads(config.read_bytes()).get("chat_template") if config.is_file() else ""
-    return told if isinstance(told, str) else json.dumps(told)
+    template_file, config = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if template_file.is_file():
+        return template_file.read_text("utf-8")
+    template_text = json.loads(config.read_bytes()).get("chat_template") if config.is_file() else ""
+    return template_text if isinstance(template_text, str) else json.dumps(template_text)
 
 
-def rendered(template: Template) -> str:
+def render_probe(template: ChatTemplate) -> str:
     """Return what a template makes of the probe: the prompt of an answer, then the whole.
 
     Some templates refuse a system message: those are probed without one.
@@ -38,34 +38,37 @@ def rendered(template: Template) -> str:
     for messages in (PROBE, PROBE[1:]):
         try:
             return template.render(messages[:-1], prompt=True) + template.render(messages)
-        except Unrendered:
+        except TemplateError:
             continue
     return ""
 
 
-def check(template: Template, before: str) -> None:
+def check_same(template: ChatTemplate, recorded: str) -> None:
     """Raise ValueError naming the first difference where the probe is rendered otherwise."""
-    now = rendered(template)
-    if before and now != before:
+    current = render_probe(template)
+    if recorded and current != recorded:
         raise ValueError(
             "the chat template does not render what it rendered in training: "
-            f"{difference(now, before)}"
+            f"{rendering_difference(current, recorded)}"
         )
 
 
-def difference(now: str, before: str) -> str:
+def rendering_difference(current: str, recorded: str) -> str:
     """Say where two texts first differ, with what stands there in both."""
-    pairs = enumerate(zip(now, before, strict=False))
-    at = next((i for i, (a, b) in pairs if a != b), min(len(now), len(before)))
-    shown = (repr(t[max(at - CONTEXT, 0) : at + CONTEXT]) for t in (now, before))
-    return "from character {:,} on it has {}, then it had {}".format(at + 1, *shown)
+    pairs = enumerate(zip(current, recorded, strict=False))
+    position = next((i for i, (a, b) in pairs if a != b), min(len(current), len(recorded)))
+    shown = (
+        repr(t[max(position - CONTEXT_LETTERS, 0) : position + CONTEXT_LETTERS])
+        for t in (current, recorded)
+    )
+    return "from character {:,} on it has {}, then it had {}".format(position + 1, *shown)
 
 
-def dated(template: Template) -> str:
+def date_note(template: ChatTemplate) -> str:
     """Say that a template writes today's date, and what is written in its place; else ""."""
     if "strftime_now" not in str(template.tokenizer.chat_template):
         return ""
     return (
-        f"note      the chat template writes today's date: it is rendered as of {DATE}, in "
+        f"note      the chat template writes today's date: it is rendered as of {FIXED_DATE}, in "
         f"training and when judged; have your server render that too"
     )

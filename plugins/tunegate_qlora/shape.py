@@ -10,62 +10,64 @@ from typing import Any
 import torch
 
 from .config import Settings
-from .quantise import BLOCK, device
+from .quantise import QUANTISATION_BLOCK, local_device
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class Architecture:
     """The linear layers that an adapter can stand beside, and the parameters elsewhere."""
 
-    linear: dict[str, tuple[int, int]]  # the layer's full name: inputs, outputs
-    elsewhere: int
+    linear_layers: dict[str, tuple[int, int]]  # the layer's full name: inputs, outputs
+    other_parameters: int
 
-    def odd(self) -> Iterator[str]:
+    def unsupported_4bit_layers(self) -> Iterator[str]:
         """Yield layers whose 4-bit weights bitsandbytes gets wrong on a CPU."""
-        wrong = sorted({i for i, _ in self.linear.values() if i % BLOCK})
-        if wrong and device() == "cpu":
+        bad_sizes = sorted({i for i, _ in self.linear_layers.values() if i % QUANTISATION_BLOCK})
+        if bad_sizes and local_device() == "cpu":
             yield (
-                f"linear layers with {', '.join(map(str, wrong))} inputs: on a CPU, bitsandbytes "
-                f'needs multiples of {BLOCK} for 4 bits; set quantisation = "none"'
+                f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, bitsandbytes "
+                f'needs multiples of {QUANTISATION_BLOCK} for 4 bits; set quantisation = "none"'
             )
 
-    def unknown(self, targets: str | list[str]) -> Iterator[str]:
+    def unknown_targets(self, targets: str | list[str]) -> Iterator[str]:
         """Yield the names in `targets` that no layer has."""
-        last = {name.rpartition(".")[2] for name in self.linear}
+        layer_names = {name.rpartition(".")[2] for name in self.linear_layers}
         for target in targets if isinstance(targets, list) else []:
-            if not any(_chosen(name, [target]) for name in self.linear):
-                yield f"targets: no layer is called {target!r}; there are {', '.join(sorted(last))}"
+            if not any(_is_targeted(name, [target]) for name in self.linear_layers):
+                yield f"targets: no layer is called {target!r}; there are {', '.join(sorted(layer_names))}"
 
-    def trainable(self, settings: Settings) -> int:
+    def trainable_parameters(self, settings: Settings) -> int:
         """Return how many parameters are trained: all, or r x (in + out) beside each layer."""
         if settings.method == "full":
-            return sum(i * o for i, o in self.linear.values()) + self.elsewhere
-        chosen = (s for name, s in self.linear.items() if _chosen(name, settings.targets))
-        return sum(settings.r * (i + o) for i, o in chosen)
+            return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
+        adapted = (
+            s for name, s in self.linear_layers.items() if _is_targeted(name, settings.targets)
+        )
+        return sum(settings.r * (i + o) for i, o in adapted)
 
-    def disk(self, settings: Settings) -> int:
+    def disk_bytes(self, settings: Settings) -> int:
         """Return the bytes that a run writes at most: three checkpoints of weights and AdamW's two
         moments in float32, the model itself, and where the best is kept three of its states.
         """
         states = 3 * 3 + 1 + (3 if settings.keep == "best" else 0)
-        return self.trainable(settings) * 4 * states
+        return self.trainable_parameters(settings) * 4 * states
 
 
-def _chosen(name: str, targets: str | list[str]) -> bool:
+def _is_targeted(name: str, targets: str | list[str]) -> bool:
     """Whether a layer gets an adapter: by its name, or the end of it, as peft has it."""
     return isinstance(targets, str) or f".{name}".endswith(tuple(f".{t}" for t in targets))
 
 
-def outline(folder: Path) -> Outline:
+def read_architecture(folder: Path) -> Architecture:
     """Return the outline of the model that a folder's `config.json` describes; raise ValueError."""
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
         raise ValueError(f"{folder} holds no weights (*.safetensors)")
-    return described(folder)
+    return describe_architecture(folder)
 
 
-def described(folder: Path) -> Outline:
-    """Return the outline as `outline` does, also where there are no weights yet."""
-    model = _empty(folder)
+def describe_architecture(folder: Path) -> Architecture:
+    """Return the outline as `read_architecture` does, also where there are no weights yet."""
+    model = _model_without_weights(folder)
     head = model.get_output_embeddings()
     linear = {
         name: (layer.in_features, layer.out_features)
@@ -73,16 +75,16 @@ def described(folder: Path) -> Outline:
         if isinstance(layer, torch.nn.Linear) and layer is not head
     }
     total = sum(p.numel() for p in model.parameters())
-    return Outline(linear, total - sum(i * o for i, o in linear.values()))
+    return Architecture(linear, total - sum(i * o for i, o in linear.values()))
 
 
-def decoder(folder: Path) -> str:
+def decoder_layer_class(folder: Path) -> str:
     """Return the class of the base's decoder layers, "" where it names none; raise ValueError."""
-    names = getattr(_empty(folder), "_no_split_modules", None) or ()
+    names = getattr(_model_without_weights(folder), "_no_split_modules", None) or ()
     return next((name for name in sorted(names) if name.endswith(("Layer", "Block"))), "")
 
 
-def _empty(folder: Path) -> Any:
+def _model_without_weights(folder: Path) -> Any:
     """Return the model that a folder describes, without its weights; raise ValueError."""
     import transformers
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-LAYERS = 2  # or as many as it takes to have one of each kind
+MIN_LAYERS = 2  # or as many as it takes to have one of each kind
 # As small as bitsandbytes' blocks of 64 allow.
-SMALL = {
+TINY_VALUES = {
     **{"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "max_window_layers": 2},
     **{"num_attention_heads": 4, "num_key_value_heads": 2},
     **{"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2},
@@ -20,7 +20,7 @@ SMALL = {
 }
 
 
-def shrunk(root: Path, folder: Path) -> Path:
+def tiny_copy(root: Path, folder: Path) -> Path:
     """Write a small model of a base's architecture, with its tokenizer and template."""
     import transformers
 
@@ -33,7 +33,7 @@ def shrunk(root: Path, folder: Path) -> Path:
     try:
         config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
         text = config.get_text_config()
-        _shrink(text)
+        _shrink_config(text)
         torch.manual_seed(0)
         hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     except Exception as error:  # an architecture with a rule of its own
@@ -42,11 +42,11 @@ def shrunk(root: Path, folder: Path) -> Path:
     return folder
 
 
-def _shrink(text: Any) -> None:
-    kinds = getattr(text, "layer_types", None) or [""] * LAYERS
-    enough = (n for n in range(LAYERS, len(kinds)) if {*kinds[:n]} == {*kinds})
-    layers = next(enough, len(kinds))
-    for key, value in SMALL.items() | {("num_hidden_layers", layers)}:
+def _shrink_config(text: Any) -> None:
+    kinds = getattr(text, "layer_types", None) or [""] * MIN_LAYERS
+    layer_counts = (n for n in range(MIN_LAYERS, len(kinds)) if {*kinds[:n]} == {*kinds})
+    layers = next(layer_counts, len(kinds))
+    for key, value in TINY_VALUES.items() | {("num_hidden_layers", layers)}:
         if isinstance(getattr(text, key, None), int):
             with contextlib.suppress(AttributeError):  # follows from the others
                 setattr(text, key, min(value, getattr(text, key)))

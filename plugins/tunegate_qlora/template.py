@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tunegate.template import Template, Unrendered
+from tunegate.template import ChatTemplate, TemplateError
 
 
-def load(folder: Path) -> Template:
+def load_template(folder: Path) -> ChatTemplate:
     """Read a base's tokenizer and chat template.
 
     Raises Unrendered where the tokenizer cannot be read, has no chat template, or where nothing
@@ -19,6 +19,6 @@ def load(folder: Path) -> Template:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # a missing file, a broken one, an unknown class: all end here
-        first = str(error).strip().partition("\n")[0]
-        raise Unrendered(f"{folder} holds no tokenizer that can be read: {first}") from None
-    return Template.of(tokenizer, folder)
+        reason = str(error).strip().partition("\n")[0]
+        raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
+    return ChatTemplate.from_tokenizer(tokenizer, folder)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
-from tunegate.recipe import Recipe
-from tunegate.settings import settle
+from tunegate.recipe import TokenizationSpec
+from tunegate.settings import parse_settings
 
 from . import base, extra, presets
 from .config import Decoding, Settings
-from .quiet import undisturbed
+from .quiet import quiet_libraries
 
 
-class QLoRA:
+class QLoRATrainer:
     """Fine-tunes by `method`: `qlora` (Dettmers et al. 2023, arXiv:2305.14314), `lora` (Hu et al.
     2021, arXiv:2106.09685) or `full`; by `objective` on replies or on preferences (DPO).
     """
@@ -36,38 +36,38 @@ class QLoRA:
         Raises ValueError naming a wrong key with the nearest valid one, a bad value, or a base
         that is not there.
         """
-        settings = presets.resolve(config)
-        base.locate(settings.base, root)
+        settings = presets.resolve_settings(config)
+        base.locate_base(settings.base, root)
         return settings.model_dump(mode="json")
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base's weights, configuration, tokenizer and template."""
-        return base.digest(base.locate(str(config["base"]), root))
+        return base.base_digest(base.locate_base(str(config["base"]), root))
 
     def baseline(self, config: Mapping[str, Any]) -> str:
         """Return the model spec of the base alone, loaded and decoded as the trained model is."""
-        settings, usual = settle(Settings, config), Decoding().model_dump()
-        own = {k: v for k, v in settings.decoding.model_dump().items() if v != usual[k]}
-        query = "&".join(f"{key}={value}" for key, value in own.items())
+        settings, defaults = parse_settings(Settings, config), Decoding().model_dump()
+        changed = {k: v for k, v in settings.decoding.model_dump().items() if v != defaults[k]}
+        query = "&".join(f"{key}={value}" for key, value in changed.items())
         return f"folder:{settings.base}{'?' if query else ''}{query}"
 
-    def tokenization(self, config: Mapping[str, Any]) -> Recipe:
+    def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
         """Return how tokens are counted: by the base's tokenizer and chat template."""
-        settings = settle(Settings, config)
-        return Recipe(
+        settings = parse_settings(Settings, config)
+        return TokenizationSpec(
             settings.base, settings.max_length, settings.epochs, settings.on_overflow,
             rejected=settings.objective == "dpo",
         )  # fmt: skip
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this training fail: nothing is loaded but the tokenizer."""
-        absent = extra.missing()
-        if absent:
-            return [Problem(absent)]
-        with undisturbed():
-            from .preflight import problems
+        missing = extra.missing_requirements()
+        if missing:
+            return [Problem(missing)]
+        with quiet_libraries():
+            from .preflight import find_problems
 
-            return problems(plan)
+            return find_problems(plan)
 
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Train into `folder`: `adapter/` or `model/`, `curves.jsonl`, `figures.json`.
@@ -77,10 +77,10 @@ class QLoRA:
         Started again after it was killed it goes on from its last whole checkpoint, and ends with
         the same weights. Raises TrainingFailed.
         """
-        absent = extra.missing()
-        if absent:
-            raise TrainingFailed(absent)
-        with undisturbed():
-            from .training import run
+        missing = extra.missing_requirements()
+        if missing:
+            raise TrainingFailed(missing)
+        with quiet_libraries():
+            from .training import train_plan
 
-            return run(plan, folder)
+            return train_plan(plan, folder)

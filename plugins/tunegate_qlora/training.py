@@ -14,7 +14,7 @@ import torch
 from transformers import set_seed
 
 from tunegate.protocols import Plan, Trained, TrainingFailed
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 
 from . import (
     base,
@@ -31,156 +31,186 @@ from . import (
     rendering,
     report,
 )
-from .best import Best
+from .best import BestWeightsCallback
 from .config import Settings
-from .curves import Curves
-from .failures import in_one_message
-from .folders import appearing
-from .loop import Loop
-from .material import Material
-from .model import digest
-from .note import Note
+from .curves import LossCurveCallback
+from .failures import one_line_errors
+from .folders import atomic_folder
+from .loop import LengthGroupedTrainer
+from .material import TrainingData
+from .model import model_digest
+from .note import ModelMetadata
 from .objective import Objective
-from .progress import Bar, say
+from .progress import ProgressCallback, print_line
 
 PATHS = ("train", "validation", "test", "root")  # of a plan
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingJob:
     """A training that is about to run: what on, with what, where to."""
 
     plan: Plan
     settings: Settings
-    base: Path
+    base_folder: Path
     folder: Path
 
     @property
-    def made(self) -> Path:
+    def model_folder(self) -> Path:
         """Where the model will stand."""
-        return self.folder / methods.place(self.settings)
+        return self.folder / methods.output_name(self.settings)
 
 
-def run(plan: Plan, folder: Path) -> Trained:
+def train_plan(plan: Plan, folder: Path) -> Trained:
     """Train the plan into the run's folder, or go on where an earlier attempt was killed.
 
     Raises TrainingFailed with one message, whatever went wrong below.
     """
-    settings = settle(Settings, plan.config)
-    with in_one_message(settings):
-        job = prepared(plan, folder)
-        if not job.made.is_dir():
-            _train(job)
-        return _trained(job)
+    settings = parse_settings(Settings, plan.config)
+    with one_line_errors(settings):
+        job = make_job(plan, folder)
+        if not job.model_folder.is_dir():
+            _train_job(job)
+        return _trained_result(job)
 
 
-def prepared(plan: Plan, folder: Path) -> Job:
+def make_job(plan: Plan, folder: Path) -> TrainingJob:
     """Return the job that a plan is; raise TrainingFailed or ValueError where its base is not."""
-    settings = settle(Settings, plan.config)
-    return Job(plan, settings, _base(plan, settings), folder)
+    settings = parse_settings(Settings, plan.config)
+    return TrainingJob(plan, settings, _checked_base(plan, settings), folder)
 
 
-def _base(plan: Plan, settings: Settings) -> Path:
+def _checked_base(plan: Plan, settings: Settings) -> Path:
     """Return the base's folder, which must hold the very files that the gate was opened for."""
-    root = base.locate(settings.base, plan.root)
-    if plan.base_digest and base.digest(root) != plan.base_digest:
+    root = base.locate_base(settings.base, plan.root)
+    if plan.base_digest and base.base_digest(root) != plan.base_digest:
         raise TrainingFailed(
             f"the base in {root} has changed since this run was planned: plan it again"
         )
     return root
 
 
-def _train(job: Job) -> None:
-    launch.gone(job)  # before anything of theirs is looked at, or cleared away
-    prepare(job.settings)
-    rows = material.read(job.plan, job.settings, job.base)
-    with appearing(job.made) as draft:
-        done = _done(job)
-        alone = job.settings.world == 1
-        figures = learn(job, rows, draft, done) if alone else launch.learn(job, draft, done)
+def _train_job(job: TrainingJob) -> None:
+    launch.wait_for_old_workers(job)  # before anything of theirs is looked at, or cleared away
+    seed_and_threads(job.settings)
+    rows = material.load_training_data(job.plan, job.settings, job.base_folder)
+    with atomic_folder(job.model_folder) as draft:
+        checkpoint = _resume_checkpoint(job)
+        is_single_process = job.settings.world_size == 1
+        figures = (
+            learn(job, rows, draft, checkpoint)
+            if is_single_process
+            else launch.learn_with_workers(job, draft, checkpoint)
+        )
         gc.collect()  # the trained model makes room for the one that is read back
-        before = prove.in_memory(figures)
-        figures |= prove.reloaded(draft, job.base, job.settings, rows, before)
-        report.proof(figures, len(prove.sample(rows)))
+        memory_losses = prove.losses_in_memory(figures)
+        figures |= prove.verify_saved(draft, job.base_folder, job.settings, rows, memory_losses)
+        report.print_proof(figures, len(prove.sample_rows(rows)))
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))
-        card.write(draft, job.plan, job.folder, job.base)
+        card.write_card(draft, job.plan, job.folder, job.base_folder)
     for name in ("checkpoints", "best"):  # nothing is left to go on with
         shutil.rmtree(job.folder / name, ignore_errors=True)
 
 
-def learn(job: Job, rows: Material, draft: Path, done: Path | None) -> report.Figures:
+def learn(
+    job: TrainingJob, rows: TrainingData, draft: Path, checkpoint: Path | None
+) -> report.Figures:
     """Train, from a checkpoint on if there is one; write the model into the draft, return figures.
 
     Several processes do so at once; the first writes.
     """
     settings = job.settings
-    model = methods.prepared(job.base, settings)
-    parameters = methods.parameters(model)
-    report.announce(settings, rows, parameters)
-    padding = report.padding(settings, rows)
-    aim = objective.of(model, rows, settings)  # the model is the base yet: no checkpoint is loaded
-    if done:
-        say(f"going on from step {checkpoints.step(done):,}")
-    readings, bar, loop, keeper = _loop(job, rows, model, aim, checkpoints.step(done))
-    with closing(bar):
-        loop.train(resume_from_checkpoint=str(done) if done else None)
-    if keeper and loop.state.best_global_step not in (None, loop.state.global_step):
-        keeper.restore(loop.state.best_global_step)
-    _finite(model)
-    figures = report.figures(readings, loop.state, rows, parameters, settings) | padding
-    figures |= report.gained(aim.figures(), rows)
-    methods.save(model, draft, job.base, settings, _note(job, rows))
-    methods.round_as_saved(model, job.base, settings)
-    figures |= prove.named(prove.measure(model, rows, settings), "in_memory")
+    model = methods.load_trainable(job.base_folder, settings)
+    parameters = methods.count_parameters(model)
+    report.print_start(settings, rows, parameters)
+    padding = report.print_padding(settings, rows)
+    training_objective = objective.make_objective(
+        model, rows, settings
+    )  # the model is the base yet: no checkpoint is loaded
+    if checkpoint:
+        print_line(f"going on from step {checkpoints.step_of(checkpoint):,}")
+    readings, progress, trainer, best_weights = _make_trainer(
+        job, rows, model, training_objective, checkpoints.step_of(checkpoint)
+    )
+    with closing(progress):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if best_weights and trainer.state.best_global_step not in (None, trainer.state.global_step):
+        best_weights.restore(trainer.state.best_global_step)
+    _check_finite(model)
+    figures = report.print_figures(readings, trainer.state, rows, parameters, settings) | padding
+    figures |= report.print_rewards(training_objective.figures(), rows)
+    methods.save_trained(model, draft, job.base_folder, settings, _model_metadata(job, rows))
+    methods.round_to_saved_dtype(model, job.base_folder, settings)
+    figures |= prove.prefix_keys(prove.measure_loss(model, rows, settings), "in_memory")
     return figures
 
 
-def _done(job: Job) -> Path | None:
+def _resume_checkpoint(job: TrainingJob) -> Path | None:
     """Return the checkpoint to go on from, with the best weights that it may have to end with."""
     folder = job.folder / "checkpoints"
-    while (found := checkpoints.newest(folder)) and not best.there(job.folder, found):
-        shutil.rmtree(found)
-    return found
+    while (checkpoint := checkpoints.newest_whole(folder)) and not best.is_restorable(
+        job.folder, checkpoint
+    ):
+        shutil.rmtree(checkpoint)
+    return checkpoint
 
 
-def _note(job: Job, rows: Material) -> Note:
-    return Note(
-        job.settings.base, base.digest(job.base), job.settings.decoding,
-        rendering.text(job.base), rendering.rendered(rows.template),
+def _model_metadata(job: TrainingJob, rows: TrainingData) -> ModelMetadata:
+    return ModelMetadata(
+        job.settings.base, base.base_digest(job.base_folder), job.settings.decoding,
+        rendering.template_text_of(job.base_folder), rendering.render_probe(rows.chat_template),
     )  # fmt: skip
 
 
-def _loop(
-    job: Job, rows: Material, model: Any, aim: Objective, done: int
-) -> tuple[Curves, Bar, Loop, Best | None]:
+def _make_trainer(
+    job: TrainingJob, rows: TrainingData, model: Any, training_objective: Objective, step_done: int
+) -> tuple[LossCurveCallback, ProgressCallback, LengthGroupedTrainer, BestWeightsCallback | None]:
     settings, folder = job.settings, job.folder
-    measured = aim.validate if rows.validation else None
-    readings = Curves(folder / "curves.jsonl", aim.choices, measured, done, aim.worst)
-    bar = Bar(readings, rows.tokens * settings.epochs)
-    kept = settings.keep == "best" and bool(rows.validation)
-    keeper = Best(model, folder, readings, settings.patience) if kept else None
-    watchers = [readings, bar, *([keeper] if keeper else [])]
-    saved = folder / "checkpoints"
-    loop = Loop(model, aim.train, settings, saved, aim.collate, watchers, aim.loss)
-    return readings, bar, loop, keeper
+    validate = training_objective.validate if rows.validation else None
+    readings = LossCurveCallback(
+        folder / "curves.jsonl",
+        training_objective.num_choices,
+        validate,
+        step_done,
+        training_objective.divergence_factor,
+    )
+    progress = ProgressCallback(readings, rows.tokens * settings.epochs)
+    keeps_best = settings.keep == "best" and bool(rows.validation)
+    best_weights = (
+        BestWeightsCallback(model, folder, readings, settings.patience) if keeps_best else None
+    )
+    callbacks = [readings, progress, *([best_weights] if best_weights else [])]
+    checkpoint_folder = folder / "checkpoints"
+    trainer = LengthGroupedTrainer(
+        model,
+        training_objective.train,
+        settings,
+        checkpoint_folder,
+        training_objective.collate,
+        callbacks,
+        training_objective.loss,
+    )
+    return readings, progress, trainer, best_weights
 
 
-def prepare(settings: Settings) -> None:
+def seed_and_threads(settings: Settings) -> None:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)
 
 
-def _finite(model: Any) -> None:
+def _check_finite(model: Any) -> None:
     weights = [p for p in model.parameters() if p.requires_grad]
-    if not all(bool(torch.isfinite(ranks.whole(p)).all()) for p in weights):
+    if not all(bool(torch.isfinite(ranks.full_tensor(p)).all()) for p in weights):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
 
 
-def _trained(job: Job) -> Trained:
+def _trained_result(job: TrainingJob) -> Trained:
     figures = json.loads((job.folder / "figures.json").read_bytes())
-    curves.end(job.folder, figures.get("kept_step", figures["steps"]))  # nothing is resumed now
-    whole = job.settings.method == "full"
-    folder, tuned = (job.made, None) if whole else (job.base, job.made)
-    made = digest(folder, tuned, job.settings.decoding)
-    return Trained(f"folder:{job.made.name}", made, figures)
+    curves.end_curves(
+        job.folder, figures.get("kept_step", figures["steps"])
+    )  # nothing is resumed now
+    is_full = job.settings.method == "full"
+    folder, tuned = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
+    model_sha = model_digest(folder, tuned, job.settings.decoding)
+    return Trained(f"folder:{job.model_folder.name}", model_sha, figures)

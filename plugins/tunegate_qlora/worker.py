@@ -16,59 +16,63 @@ from typing import Any
 
 from tunegate import attended
 
-SAID = ("draft", "done", "rehearse")  # what the first process says, and the others then do
+INSTRUCTION_KEYS = (
+    "draft",
+    "done",
+    "rehearse",
+)  # what the first process says, and the others then do
 
 
-def main(order: Path) -> int:
+def main(order_file: Path) -> int:
     """Do this process's part; returns the exit code."""
-    attended.watch(partial(os._exit, 1))
+    attended.exit_with_parent(partial(os._exit, 1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     from filelock import FileLock
 
-    from tunegate.files import write_whole
+    from tunegate.files import atomic_write
     from tunegate.protocols import TrainingFailed
 
-    from .quiet import undisturbed
+    from .quiet import quiet_libraries
 
     rank = os.environ["RANK"]
     try:
-        with FileLock(order.with_name(f"{rank}.lock"), timeout=60), undisturbed():
-            _work(json.loads(order.read_bytes()), order.parent)
+        with FileLock(order_file.with_name(f"{rank}.lock"), timeout=60), quiet_libraries():
+            _run_order(json.loads(order_file.read_bytes()), order_file.parent)
     except Exception as error:
-        told = (
+        message = (
             str(error) if isinstance(error, TrainingFailed) else f"{type(error).__name__}: {error}"
         )
-        write_whole(order.with_name(f"{rank}.failed"), told.encode(), mode=0o600)
+        atomic_write(order_file.with_name(f"{rank}.failed"), message.encode(), mode=0o600)
         sys.stdout.flush()
         os._exit(70)  # not by way of the libraries' farewells: those wait for the others
     return 0
 
 
-def _work(order: dict[str, Any], place: Path) -> None:
-    from tunegate.files import write_whole
+def _run_order(order: dict[str, Any], workers_folder: Path) -> None:
+    from tunegate.files import atomic_write
     from tunegate.protocols import Plan
-    from tunegate.settings import settle
+    from tunegate.settings import parse_settings
 
     from . import material, ranks, rehearsal, training
     from .config import Settings
-    from .failures import in_one_message
+    from .failures import one_line_errors
 
-    given = {k: v and Path(v) for k, v in order["plan"].items() if k in training.PATHS}
-    plan = Plan(**order["plan"] | given)
-    settings = settle(Settings, plan.config)
-    with in_one_message(settings):
-        ranks.meet()
-        job = training.Job(plan, settings, Path(order["base"]), Path(order["folder"]))
-        training.prepare(settings)
-        rows = material.read(plan, settings, job.base)
-        draft, done, rehearse = ranks.from_first([order.get(key) for key in SAID])
+    plan_paths = {k: v and Path(v) for k, v in order["plan"].items() if k in training.PATHS}
+    plan = Plan(**order["plan"] | plan_paths)
+    settings = parse_settings(Settings, plan.config)
+    with one_line_errors(settings):
+        ranks.init()
+        job = training.TrainingJob(plan, settings, Path(order["base"]), Path(order["folder"]))
+        training.seed_and_threads(settings)
+        rows = material.load_training_data(plan, settings, job.base_folder)
+        draft, checkpoint, rehearse = ranks.broadcast([order.get(key) for key in INSTRUCTION_KEYS])
         if rehearse:
-            figures = rehearsal.play(job, rows, Path(draft))
+            figures = rehearsal.train_and_resume(job, rows, Path(draft))
         else:
-            figures = training.learn(job, rows, Path(draft), done and Path(done))
-        if ranks.first():
-            write_whole(place / "figures.json", json.dumps(figures).encode())
-        ranks.part()
+            figures = training.learn(job, rows, Path(draft), checkpoint and Path(checkpoint))
+        if ranks.is_main():
+            atomic_write(workers_folder / "figures.json", json.dumps(figures).encode())
+        ranks.shutdown()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from tunegate import Predictions
 from tunegate.config import Limits
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate_checks.model import improvement
 
 
 def test_improvement(
-    clean: Predictions, baseline: Predictions, label: Rule, task: str, limits: Limits
+    clean: Predictions, baseline: Predictions, label: LabelRule, task: str, limits: Limits
 ) -> None:
     """Accuracy gained over the baseline, example by example."""
     if task == "classification":

@@ -4,10 +4,10 @@ For a report that lists every example, or a test set where every answer must be 
 answer is a failed test, and closes the gate. Nothing is asked of the model again.
 """
 
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate.predictions import Prediction
 
 
-def test_example(prediction: Prediction, label: Rule) -> None:
+def test_example(prediction: Prediction, label: LabelRule) -> None:
     assert not prediction.error
     assert label.read(prediction.got) == label.read(prediction.expected), prediction.prompt

@@ -5,12 +5,12 @@ With `mode = "lower"` in [limits] that must be shown, with 95 % certainty: non-i
 
 from tunegate import Predictions
 from tunegate.config import Limits
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate_checks.model import improvement
 
 
 def test_not_worse(
-    clean: Predictions, incumbent: Predictions | None, label: Rule, task: str, limits: Limits
+    clean: Predictions, incumbent: Predictions | None, label: LabelRule, task: str, limits: Limits
 ) -> None:
     """Accuracy gained over the incumbent, example by example; before the first promotion, none."""
     if incumbent is not None and task == "classification":

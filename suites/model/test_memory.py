@@ -4,7 +4,7 @@ taught to, and it still knows what it knew.
 
 from tunegate import Ask, Dataset, Predictions
 from tunegate.config import Limits
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate_checks.model import forgetting, memory
 
 
@@ -33,7 +33,7 @@ def test_refusals(predictions: Predictions, baseline: Predictions, limits: Limit
     assert not memory.refusals(predictions, baseline, most=limits.refusals)
 
 
-def test_nothing_forgotten(general: Dataset, ask: Ask, label: Rule, limits: Limits) -> None:
+def test_nothing_forgotten(general: Dataset, ask: Ask, label: LabelRule, limits: Limits) -> None:
     """On questions beside the task, no worse than the baseline by the margin, at 95 %."""
     if len(general):
         kept = forgetting.change(ask(general), ask(general, "baseline"), label=label)

@@ -5,12 +5,12 @@ With `mode = "lower"` in [limits] not the estimate but its one-sided 95 % lower 
 
 from tunegate import Predictions
 from tunegate.config import Limits
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate_checks.model import averages, classification
 
 
 def test_accuracy(
-    clean: Predictions, predictions: Predictions, label: Rule, task: str, limits: Limits
+    clean: Predictions, predictions: Predictions, label: LabelRule, task: str, limits: Limits
 ) -> None:
     """Share of right answers; on rows with a near-duplicate in training too, beside it."""
     if task == "classification":
@@ -18,7 +18,7 @@ def test_accuracy(
         assert accuracy.by(limits.mode) >= limits.accuracy
 
 
-def test_macro_f1(clean: Predictions, label: Rule, task: str, limits: Limits) -> None:
+def test_macro_f1(clean: Predictions, label: LabelRule, task: str, limits: Limits) -> None:
     """Every class counts the same: a rare class that always fails shows here."""
     if task == "classification":
         assert averages.macro_f1(clean, label=label).by(limits.mode) >= limits.macro_f1

@@ -4,12 +4,12 @@ and its label must not change. Without a limit the rate is shown, and holds noth
 
 from tunegate import Ask, Dataset, Predictions
 from tunegate.config import Limits
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate_checks.model import robustness
 
 
 def test_labels_do_not_flip(
-    predictions: Predictions, test: Dataset, ask: Ask, label: Rule, limits: Limits
+    predictions: Predictions, test: Dataset, ask: Ask, label: LabelRule, limits: Limits
 ) -> None:
     """With 200 questions at most, those that make a flip smaller included."""
     assert robustness.flips(predictions, test, ask, label=label, calls=200) <= limits.flips

@@ -5,10 +5,10 @@ Shown without a limit, since only you know which slices matter; set `worst_slice
 
 from tunegate import Predictions
 from tunegate.config import Limits
-from tunegate.extraction import Rule
+from tunegate.extraction import LabelRule
 from tunegate_checks.model import slices
 
 
-def test_worst_slice(clean: Predictions, label: Rule, task: str, limits: Limits) -> None:
+def test_worst_slice(clean: Predictions, label: LabelRule, task: str, limits: Limits) -> None:
     if task == "classification":
         assert slices.worst(clean, label=label) >= limits.worst_slice

@@ -27,7 +27,7 @@ def test_cost(predictions: Predictions, limits: Limits) -> None:
 
 @pytest.mark.parametrize("what", ["latency", "tokens", "cost"])
 def test_against_the_baseline(
-    predictions: Predictions, baseline: Predictions, what: speed.What, limits: Limits
+    predictions: Predictions, baseline: Predictions, what: speed.Quantity, limits: Limits
 ) -> None:
     """As a multiple of the baseline's, its longer prompt included, where it has one."""
     limit: float | None = getattr(limits, f"{what}_ratio")

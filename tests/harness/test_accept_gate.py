@@ -225,7 +225,7 @@ def test_what_cannot_be_read_cannot_be_accepted(project: Project) -> None:
 def test_a_model_suite_accepts_nothing(trained: Project) -> None:
     trained.write(
         "suites/model/test_m.py",
-        "from tunegate import Finding, check\nfrom tunegate.acceptance import active\n"
-        "def test_x(predictions): assert not active()\n",
+        "from tunegate import Finding, check\nfrom tunegate.acceptance import is_accepting\n"
+        "def test_x(predictions): assert not is_accepting()\n",
     )
     assert trained.judge().code == 0

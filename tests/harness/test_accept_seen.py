@@ -8,34 +8,36 @@ from pathlib import Path
 import pytest
 
 from tunegate import Finding, Findings
-from tunegate.acceptance import Entry, in_force
-from tunegate.seen import Seen, plain, recall
-from tunegate.state import State
+from tunegate.acceptance import AcceptedEntry, accepting
+from tunegate.seen import LastFindings, read_last_findings, to_dicts
+from tunegate.state import StateDir
 
 KNOWN = Finding(2, 3, "email", "a***@b.com", id="0123456789ab")
 NEW = Finding(4, 5, "email", "r***@b.com", id="ba9876543210")
 WHOLE = Finding(None, None, "few", "10 rows \udc80", id="aaaaaaaaaaaa")
 NAMELESS = Finding(None, 7, "json", "not JSON")
-ENTRY = Entry(KNOWN.id, "pii", "email", "train, line 3", "a***@b.com", "ours", "ana", "2026-11-23")
+ENTRY = AcceptedEntry(
+    KNOWN.id, "pii", "email", "train, line 3", "a***@b.com", "ours", "ana", "2026-11-23"
+)
 
 
-def seen(*items: Finding, split: str = "train") -> Seen:
+def seen(*items: Finding, split: str = "train") -> LastFindings:
     """Return what a session has seen whose one check made these findings."""
-    with in_force({KNOWN.id: ENTRY}):
+    with accepting({KNOWN.id: ENTRY}):
         made = Findings("pii", items, split=split, n=10)
-    session = Seen()
-    session.add(plain([made]))
+    session = LastFindings()
+    session.add(to_dicts([made]))
     return session
 
 
 def test_what_is_kept_is_recalled(tmp_path: Path) -> None:
-    state, session = State(tmp_path), seen(KNOWN, NEW, WHOLE, NAMELESS)
-    session.keep(state)
-    again = recall(state)
+    state, session = StateDir(tmp_path), seen(KNOWN, NEW, WHOLE, NAMELESS)
+    session.save(state)
+    again = read_last_findings(state)
     assert again.when.endswith("+00:00")
-    assert again.judged == {("pii", "train")}
+    assert again.judged_splits == {("pii", "train")}
     assert again.accepted() == [KNOWN.id]
-    assert list(again.found.values()) == [
+    assert list(again.findings.values()) == [
         {
             "id": id_,
             "check": "pii",
@@ -54,21 +56,24 @@ def test_what_is_kept_is_recalled(tmp_path: Path) -> None:
 
 
 def test_a_session_that_judged_nothing_leaves_what_was_there(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    assert recall(state) == Seen()
-    seen(NEW).keep(state)
-    Seen().keep(state)
-    assert list(recall(state).found) == [NEW.id]
-    seen().keep(state)  # this one judged, and found nothing
-    assert (recall(state).found, recall(state).judged) == ({}, {("pii", "train")})
+    state = StateDir(tmp_path)
+    assert read_last_findings(state) == LastFindings()
+    seen(NEW).save(state)
+    LastFindings().save(state)
+    assert list(read_last_findings(state).findings) == [NEW.id]
+    seen().save(state)  # this one judged, and found nothing
+    assert (read_last_findings(state).findings, read_last_findings(state).judged_splits) == (
+        {},
+        {("pii", "train")},
+    )
 
 
 def test_a_dataset_without_a_split_has_no_place_but_the_line() -> None:
-    assert [one["where"] for one in seen(NEW, WHOLE, split="").found.values()] == ["", "line 5"]
+    assert [one["where"] for one in seen(NEW, WHOLE, split="").findings.values()] == ["", "line 5"]
 
 
 def test_the_receipt_holds_what_was_accepted_and_why() -> None:
-    assert seen(replace(KNOWN, line=9), NEW).receipt({KNOWN.id: ENTRY}) == [
+    assert seen(replace(KNOWN, line=9), NEW).to_receipt({KNOWN.id: ENTRY}) == [
         {
             "id": KNOWN.id,
             "check": "pii",
@@ -93,9 +98,9 @@ STALE, UNJUDGED = "stale: not found any more", "not looked for in the last sessi
         (seen(), STALE),
         (seen(split=""), STALE),
         (seen(split="test"), UNJUDGED),
-        (Seen(), UNJUDGED),
-        (Seen(judged={("secrets", "train")}), UNJUDGED),
+        (LastFindings(), UNJUDGED),
+        (LastFindings(judged_splits={("secrets", "train")}), UNJUDGED),
     ],
 )
-def test_how_an_entry_stands(session: Seen, status: str) -> None:
+def test_how_an_entry_stands(session: LastFindings, status: str) -> None:
     assert session.status(ENTRY) == status

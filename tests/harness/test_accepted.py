@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings
-from tunegate.acceptance import Entry, active, in_force
-from tunegate.accepted import HEAD, add, read
+from tunegate.acceptance import AcceptedEntry, accepting, is_accepting
+from tunegate.accepted import FILE_HEADER, append_entries, read_accepted
 from tunegate.checking import make_findings
-from tunegate.ledger import recording
+from tunegate.ledger import collect_outcomes
 from tunegate.project import ConfigError
 
 ID = "0123456789ab"
-ENTRY = Entry(ID, "pii", "email", "train, line 3", "a***@b.com", "our own", "ana", "2026-11-23")
+ENTRY = AcceptedEntry(
+    ID, "pii", "email", "train, line 3", "a***@b.com", "our own", "ana", "2026-11-23"
+)
 KNOWN = Finding(2, 3, "email", "a***@b.com", id=ID)
 NEW = Finding(4, 5, "email", "r***@b.com", id="ba9876543210")
 
@@ -29,39 +31,39 @@ def found(*items: Finding, name: str = "pii") -> Findings:
 texts = st.text(min_size=1).filter(str.strip)
 
 
-@given(st.lists(st.builds(Entry, *[texts] * 8), max_size=4, unique_by=lambda e: e.id))
-def test_what_is_written_is_read_back(entries: list[Entry]) -> None:
+@given(st.lists(st.builds(AcceptedEntry, *[texts] * 8), max_size=4, unique_by=lambda e: e.id))
+def test_what_is_written_is_read_back(entries: list[AcceptedEntry]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        add(Path(folder), entries[:1])
-        add(Path(folder), entries[1:])
-        assert list(read(Path(folder)).values()) == entries
+        append_entries(Path(folder), entries[:1])
+        append_entries(Path(folder), entries[1:])
+        assert list(read_accepted(Path(folder)).values()) == entries
 
 
 @pytest.mark.parametrize(
     ("text", "read_back"), [("a\x7fb", "a\x7fb"), ("a\udc80b", r"a\udc80b"), ('"\\\n', '"\\\n')]
 )
 def test_no_character_breaks_the_file(tmp_path: Path, text: str, read_back: str) -> None:
-    add(tmp_path, [replace(ENTRY, evidence=text), replace(ENTRY, id="ba9876543210")])
-    assert read(tmp_path)[ID].evidence == read_back
-    assert len(read(tmp_path)) == 2
+    append_entries(tmp_path, [replace(ENTRY, evidence=text), replace(ENTRY, id="ba9876543210")])
+    assert read_accepted(tmp_path)[ID].evidence == read_back
+    assert len(read_accepted(tmp_path)) == 2
 
 
 def test_what_a_hand_wrote_stays(tmp_path: Path) -> None:
     path = tmp_path / "accepted.toml"
-    add(tmp_path, [ENTRY])
+    append_entries(tmp_path, [ENTRY])
     path.write_text(path.read_text() + "# see ticket 12")
     before = path.read_text()
-    add(tmp_path, [replace(ENTRY, id="ba9876543210")])
+    append_entries(tmp_path, [replace(ENTRY, id="ba9876543210")])
     assert path.read_text().startswith(before + "\n\n[[accepted]]\n")
-    assert len(read(tmp_path)) == 2
+    assert len(read_accepted(tmp_path)) == 2
 
 
 def test_it_is_plain_to_read(tmp_path: Path) -> None:
-    add(tmp_path, [ENTRY])
+    append_entries(tmp_path, [ENTRY])
     text = (tmp_path / "accepted.toml").read_text()
-    assert text.startswith(HEAD)
+    assert text.startswith(FILE_HEADER)
     assert text.splitlines()[3:] == [
         "[[accepted]]",
         'id = "0123456789ab"',
@@ -76,10 +78,10 @@ def test_it_is_plain_to_read(tmp_path: Path) -> None:
 
 
 def test_there_need_be_no_file(tmp_path: Path) -> None:
-    assert read(tmp_path) == {}
+    assert read_accepted(tmp_path) == {}
 
 
-WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in Entry.__dataclass_fields__)])
+WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in AcceptedEntry.__dataclass_fields__)])
 
 
 @pytest.mark.parametrize(
@@ -105,43 +107,43 @@ WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in Entry.__dataclass_fie
 def test_a_hand_broken_file_is_one_clear_error(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "accepted.toml").write_text(text)
     with pytest.raises(ConfigError) as caught:
-        read(tmp_path)
+        read_accepted(tmp_path)
     assert told in str(caught.value)
     assert "accepted.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_only_what_is_accepted_does_not_count() -> None:
-    with in_force({ID: ENTRY}), recording() as ledger:
+    with accepting({ID: ENTRY}), collect_outcomes() as ledger:
         one = found(KNOWN, NEW)
         assert list(one) == [NEW]
         assert (one.accepted, one.rows, one.rate.hits) == ((KNOWN,), [4], 1)
         assert one
         assert not found(KNOWN)
     assert repr(one) == "<pii: 1 email in 1 of 10 examples of train; 1 accepted>"
-    assert [j.held for j in ledger] == [False, True]
-    assert ledger[1].line == "<pii: nothing found in 10 examples of train; 1 accepted>"
-    assert ledger[1].facts["accepted"] == [ID]
+    assert [j.passed for j in ledger] == [False, True]
+    assert ledger[1].summary == "<pii: nothing found in 10 examples of train; 1 accepted>"
+    assert ledger[1].data["accepted"] == [ID]
 
 
 def test_a_file_in_another_encoding_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "accepted.toml").write_bytes("# é".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"accepted\.toml: 'utf-8' codec can't decode"):
-        read(tmp_path)
+        read_accepted(tmp_path)
 
 
 def test_what_was_in_force_before_is_in_force_again() -> None:
-    with in_force({ID: ENTRY}) as outer:
-        with in_force({}) as inner:
+    with accepting({ID: ENTRY}) as outer:
+        with accepting({}) as inner:
             assert len(found(KNOWN)) == 1
-        assert active()
+        assert is_accepting()
         assert not found(KNOWN)
-    assert not active()
+    assert not is_accepting()
     assert [len(made) for made in (outer, inner)] == [1, 1]
 
 
 def test_findings_made_by_hand_are_what_they_are_given() -> None:
-    with in_force({ID: ENTRY}) as made:
+    with accepting({ID: ENTRY}) as made:
         one = Findings("pii", [NEW, KNOWN])
         other = Findings("pii", [NEW], accepted=[KNOWN])
     assert (list(one), one.accepted) == ([KNOWN, NEW], ())
@@ -150,18 +152,18 @@ def test_findings_made_by_hand_are_what_they_are_given() -> None:
 
 
 def test_in_a_notebook_nothing_is_accepted() -> None:
-    with in_force({ID: ENTRY}):
+    with accepting({ID: ENTRY}):
         pass
     assert list(found(KNOWN)) == [KNOWN]
 
 
 def test_an_entry_that_names_another_check_or_kind_accepts_nothing() -> None:
-    with in_force({ID: ENTRY}):
+    with accepting({ID: ENTRY}):
         assert list(found(KNOWN, name="secrets")) == [KNOWN]
         assert len(found(replace(KNOWN, kind="cpf"))) == 1
 
 
 def test_what_was_made_is_remembered() -> None:
-    with in_force({ID: ENTRY}) as made:
+    with accepting({ID: ENTRY}) as made:
         one = found(KNOWN)
     assert made == [one]

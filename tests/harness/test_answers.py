@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.answers import Answers
+from tunegate.answers import AnswerCache
 from tunegate.project import ConfigError
 from tunegate.protocols import Answer, Request
 
@@ -20,19 +20,19 @@ def ask(row: int, text: str, system: str = "") -> Request:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Answers]:
-    answers = Answers(tmp_path / "answers.sqlite")
+def cache(tmp_path: Path) -> Iterator[AnswerCache]:
+    answers = AnswerCache(tmp_path / "answers.sqlite")
     yield answers
     answers.close()
 
 
-def test_an_answer_comes_back_whole(cache: Answers) -> None:
+def test_an_answer_comes_back_whole(cache: AnswerCache) -> None:
     answer = Answer(3, "línea 1\nlínea 2", 0.25, 7, 0.001, prompt_tokens=40, finish="length")
     cache.put("model", ask(3, "hello"), answer)
     assert cache.get("model", [ask(3, "hello"), ask(4, "other")]) == {3: answer}
 
 
-def test_rows_are_the_askers(cache: Answers) -> None:
+def test_rows_are_the_askers(cache: AnswerCache) -> None:
     """The prompt is the key: a test set in another order asks nothing again."""
     cache.put("model", ask(3, "hello"), Answer(3, "hi"))
     assert cache.get("model", [ask(0, "hello"), ask(9, "hello")]) == {
@@ -45,12 +45,14 @@ def test_rows_are_the_askers(cache: Answers) -> None:
     ("model", "request_"),
     [("other", ask(0, "hello")), ("model", ask(0, "hello", "be kind")), ("model", ask(0, "Hello"))],
 )
-def test_anything_else_is_another_question(cache: Answers, model: str, request_: Request) -> None:
+def test_anything_else_is_another_question(
+    cache: AnswerCache, model: str, request_: Request
+) -> None:
     cache.put("model", ask(0, "hello"), Answer(0, "hi"))
     assert cache.get(model, [request_]) == {}
 
 
-def test_each_repetition_has_its_own_answer(cache: Answers) -> None:
+def test_each_repetition_has_its_own_answer(cache: AnswerCache) -> None:
     again = [Request(0, ask(0, "hello").messages, repetition=i) for i in range(3)]
     for i, request in enumerate(again[:2]):
         cache.put("model", request, Answer(0, f"verdict {i}"))
@@ -58,28 +60,28 @@ def test_each_repetition_has_its_own_answer(cache: Answers) -> None:
     assert texts == ["verdict 0", "verdict 1", ""]
 
 
-def test_errors_are_never_kept(cache: Answers) -> None:
+def test_errors_are_never_kept(cache: AnswerCache) -> None:
     cache.put("model", ask(0, "hello"), Answer(0, "half an ans", error="timeout"))
     assert cache.get("model", [ask(0, "hello")]) == {}
 
 
-def test_an_error_does_not_take_an_answer_away(cache: Answers) -> None:
+def test_an_error_does_not_take_an_answer_away(cache: AnswerCache) -> None:
     cache.put("model", ask(0, "hello"), Answer(0, "hi"))
     cache.put("model", ask(0, "hello"), Answer(0, error="429"))
     assert cache.get("model", [ask(0, "hello")])[0].text == "hi"
 
 
-def test_what_a_person_said_can_be_forgotten(cache: Answers) -> None:
+def test_what_a_person_said_can_be_forgotten(cache: AnswerCache) -> None:
     for model in ("one", "other"):
         cache.put(model, ask(0, "my name is Ana"), Answer(0, "hi"))
         cache.put(model, ask(1, "hello"), Answer(1, "hi"))
-    assert cache.forget([ask(0, "my name is Ana").messages]) == 2
+    assert cache.delete([ask(0, "my name is Ana").messages]) == 2
     assert set(cache.get("one", [ask(0, "my name is Ana"), ask(1, "hello")])) == {1}
 
 
-def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: Answers) -> None:
+def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: AnswerCache) -> None:
     cache.put("model", ask(0, "hello"), Answer(0, "hi"))
-    other = Answers(tmp_path / "answers.sqlite")
+    other = AnswerCache(tmp_path / "answers.sqlite")
     assert other.get("model", [ask(0, "hello")])
     other.close()
     for path in tmp_path.iterdir():
@@ -89,21 +91,21 @@ def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: Answers) -
 def test_what_was_kept_is_whole_when_the_cache_is_opened_again(tmp_path: Path) -> None:
     path, again = tmp_path / "answers.sqlite", Request(3, ask(3, "hello").messages, repetition=2)
     answer = Answer(3, "hi", 0.5, 7, 0.25, prompt_tokens=40, finish="length")
-    cache = Answers(path)
+    cache = AnswerCache(path)
     cache.put("model", again, answer)
     cache.close()
     for _ in range(2):
-        cache = Answers(path)
+        cache = AnswerCache(path)
         assert cache.get("model", [again]) == {3: answer}
         assert cache.get("model", [ask(3, "hello")]) == {}
         cache.close()
 
 
-def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path, cache: Answers) -> None:
+def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path, cache: AnswerCache) -> None:
     cache.db.execute("pragma secure_delete = off")  # some builds of sqlite turn it on
     cache.put("model", ask(0, "who?"), Answer(0, "Ana of Rua Augusta"))
     cache.put("model", ask(1, "hello"), Answer(1, "hi"))
-    cache.forget([ask(0, "who?").messages])
+    cache.delete([ask(0, "who?").messages])
     cache.close()
     data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"Rua Augusta" not in data
@@ -120,7 +122,7 @@ create table answers (
 
 def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
-    cache = Answers(path)
+    cache = AnswerCache(path)
     cache.put("model", ask(0, "hello"), Answer(0, "hi"))
     (prompt,) = cache.db.execute("select prompt from answers").fetchone()
     cache.close()
@@ -131,7 +133,7 @@ def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
         old.execute("insert into answers values (?, ?, ?, ?, ?, ?)", row)
     old.close()
     for _ in range(2):  # and once more, as it is now
-        cache = Answers(path)
+        cache = AnswerCache(path)
         assert cache.get("model", [ask(7, "hello")]) == {7: Answer(7, "hi", 0.5, 3, 0.25)}
         (tables,) = cache.db.execute("select group_concat(name) from sqlite_master").fetchone()
         assert tables == "answers"  # what the old one held is there once: it can be forgotten
@@ -149,5 +151,5 @@ def test_a_file_that_is_not_ours_is_told_and_left(tmp_path: Path, version: str) 
         path.write_bytes(b"no database at all" * 100)
     before = path.read_bytes()[60:64]
     with pytest.raises(ConfigError, match=r"answers\.sqlite.*(newer tunegate|not a database)"):
-        Answers(path)
+        AnswerCache(path)
     assert path.read_bytes()[60:64] == before

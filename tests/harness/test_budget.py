@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.budget import Budget, agreed, within
+from tunegate.budget import Budget, budget_from_options, hold_to_budget
 from tunegate.project import ConfigError
 from tunegate.protocols import Model
 
@@ -21,43 +21,45 @@ def test_it_is_never_overrun(
     budget, under_way, sent = Budget(requests, most), [], 0
     for estimate, share in costs:
         if len(under_way) == at_once:
-            budget.settle(*under_way.pop(0))
-        if budget.set_aside(estimate):
+            budget.charge(*under_way.pop(0))
+        if budget.reserve(estimate):
             sent += 1
             under_way.append((estimate, estimate * share))
         assert budget.spent + sum(e for e, _ in under_way) <= most * (1 + 1e-9) + 1e-12
     for estimate, cost in under_way:
-        budget.settle(estimate, cost)
+        budget.charge(estimate, cost)
     assert budget.sent == sent <= requests
     assert budget.spent <= most * (1 + 1e-9) + 1e-12
 
 
 def test_what_is_not_used_can_be_used_again() -> None:
     budget = Budget(cost=1.0)
-    assert budget.set_aside(0.9)
-    assert not budget.set_aside(0.2)
-    budget.settle(0.9, 0.1)
-    assert budget.set_aside(0.2)
+    assert budget.reserve(0.9)
+    assert not budget.reserve(0.2)
+    budget.charge(0.9, 0.1)
+    assert budget.reserve(0.2)
 
 
 def test_without_bounds_everything_fits() -> None:
     budget = Budget()
-    assert all(budget.set_aside(1e9) for _ in range(100))
-    assert not budget.bounded
+    assert all(budget.reserve(1e9) for _ in range(100))
+    assert not budget.is_bounded
 
 
 def test_how_far_it_got() -> None:
     assert str(Budget()) == ""
     budget = Budget(requests=2)
     for _ in range(2):
-        assert budget.set_aside(0.5)
-        budget.settle(0.5, 0.25)
+        assert budget.reserve(0.5)
+        budget.charge(0.5, 0.25)
     assert str(budget) == "2 of 2 requests, $0.5000"
     said = "not asked: the budget of 2 requests (--max-requests) is spent"
-    assert not budget.set_aside(0)
-    assert budget.exhaust() == said
+    assert not budget.reserve(0)
+    assert budget.mark_exhausted() == said
     assert str(budget).endswith("; that is spent: what came is kept, run again")
-    assert Budget(cost=1.5).exhaust() == "not asked: the budget of $1.5 (--max-cost) is spent"
+    assert (
+        Budget(cost=1.5).mark_exhausted() == "not asked: the budget of $1.5 (--max-cost) is spent"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,12 +75,12 @@ def test_what_cannot_be_held_to_is_refused(
     requests: int | None, cost: float | None, model: str | None, spread: bool, said: str
 ) -> None:
     with pytest.raises(ConfigError) as raised:
-        agreed(requests, cost, model, spread)
+        budget_from_options(requests, cost, model, spread)
     assert str(raised.value).startswith(said)
 
 
 def test_without_bounds_nothing_is_refused() -> None:
-    assert not agreed(None, None, None, spread=True).bounded
+    assert not budget_from_options(None, None, None, uses_xdist=True).is_bounded
 
 
 def test_a_model_that_costs_nothing_is_left_alone() -> None:
@@ -86,4 +88,4 @@ def test_a_model_that_costs_nothing_is_left_alone() -> None:
         name, digest, answers = "free", "d", None
 
     model: Model = Free()  # type: ignore[assignment]
-    assert within(Budget(requests=1), model) is model
+    assert hold_to_budget(Budget(requests=1), model) is model

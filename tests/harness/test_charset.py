@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.charset import check_charset, wrong
+from tunegate.charset import check_encoding, detect_wrong_encoding
 from tunegate.cli import main
 from tunegate.dataset import Dataset
 from tunegate.project import ConfigError
@@ -30,12 +30,12 @@ def jsonl(*prompts: str) -> str:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_utf8_is_never_refused(text: str) -> None:
-    assert wrong(text.encode()) is None
+    assert detect_wrong_encoding(text.encode()) is None
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_raise(data: bytes) -> None:
-    found = wrong(data)
+    found = detect_wrong_encoding(data)
     assert found is None or all(part.isprintable() for part in found[1:])
 
 
@@ -80,8 +80,8 @@ def test_two_cut_letters_in_a_thousand_lines_are_broken_lines() -> None:
 
 def test_one_line_is_a_broken_line_two_of_few_are_an_encoding() -> None:
     one, two = (jsonl(*["hi"] * 98, *["está"] * n).encode("latin-1") for n in (1, 2))
-    assert wrong(one) is None
-    found = wrong(two)
+    assert detect_wrong_encoding(one) is None
+    found = detect_wrong_encoding(two)
     assert found is not None
     assert found[0] == 99
 
@@ -89,33 +89,33 @@ def test_one_line_is_a_broken_line_two_of_few_are_an_encoding() -> None:
 @pytest.mark.parametrize(("lines", "told"), [(1000, False), (900, True)])
 def test_fewer_than_one_line_in_a_hundred_are_broken_lines(lines: int, told: bool) -> None:
     data = jsonl(*["está"] * 9, *["hi"] * (lines - 9)).encode("latin-1")
-    assert (wrong(data) is not None) == told
+    assert (detect_wrong_encoding(data) is not None) == told
 
 
 def test_letters_of_utf8_among_them_mean_broken_lines() -> None:
     broken = jsonl(*["está"] * 20).encode("latin-1")
-    assert wrong(broken + "éé\n".encode()) is not None
-    assert wrong(broken + "ééé\n".encode()) is None
+    assert detect_wrong_encoding(broken + "éé\n".encode()) is not None
+    assert detect_wrong_encoding(broken + "ééé\n".encode()) is None
 
 
 @pytest.mark.parametrize("byte", [b"\0", b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"])
 def test_a_byte_that_neither_has_means_another_encoding(byte: bytes) -> None:
     data = PORTUGUESE.encode("latin-1")
-    assert wrong(data) is not None
-    assert wrong(data + byte) is None
+    assert detect_wrong_encoding(data) is not None
+    assert detect_wrong_encoding(data + byte) is None
 
 
 @pytest.mark.parametrize(
     ("byte", "code"), [(b"\x80", "cp1252"), (b"\x9f", "cp1252"), (b"\xa0", "latin1")]
 )
 def test_letters_that_latin1_has_not_are_windows_1252_s(byte: bytes, code: str) -> None:
-    found = wrong(PORTUGUESE.encode("latin-1") + byte, "x.csv")
+    found = detect_wrong_encoding(PORTUGUESE.encode("latin-1") + byte, "x.csv")
     assert found is not None
     assert found[2] == f"iconv -f {code} -t utf-8 x.csv > x.utf8.csv"
 
 
 def test_parquet_is_no_text() -> None:
-    assert wrong(b"PAR1" + PORTUGUESE.encode("latin-1")) is None
+    assert detect_wrong_encoding(b"PAR1" + PORTUGUESE.encode("latin-1")) is None
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_parquet_is_no_text() -> None:
                        ("注文はどこですか", "shift-jis")]
 )  # fmt: skip
 def test_other_scripts_get_no_advice_that_would_garble_them(text: str, code: str) -> None:
-    assert wrong(jsonl(*[text] * 40).encode(code)) is None
+    assert detect_wrong_encoding(jsonl(*[text] * 40).encode(code)) is None
 
 
 def test_the_command_that_it_names_mends_the_file(tmp_path: Path) -> None:
     path = tmp_path / "my tickets.csv"
     path.write_bytes(PORTUGUESE.encode("latin-1"))
     with pytest.raises(ConfigError) as caught:
-        check_charset(path)
+        check_encoding(path)
     command = str(caught.value).splitlines()[1]
     assert shlex.split(command)[-1] == str(tmp_path / "my tickets.utf8.csv")
     if shutil.which("iconv"):
         subprocess.run(command, shell=True, check=True)
         assert (tmp_path / "my tickets.utf8.csv").read_text("utf-8") == PORTUGUESE
-        check_charset(tmp_path / "my tickets.utf8.csv")
+        check_encoding(tmp_path / "my tickets.utf8.csv")
 
 
 def test_such_a_file_is_not_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tunegate.cli import main
 from tunegate.dataset import Dataset
 from tunegate.registry import Registry
-from tunegate.state import State
+from tunegate.state import StateDir
 
 Out = pytest.CaptureFixture[str]
 
@@ -78,15 +78,15 @@ def test_rollback_and_history(project: Path, capsys: Out) -> None:
 
 
 def test_purge_removes_the_data_and_the_answers(project: Path, capsys: Out) -> None:
-    from tunegate.answers import Answers
-    from tunegate.predict import question
+    from tunegate.answers import AnswerCache
+    from tunegate.predict import request_of
     from tunegate.protocols import Answer
 
     data = row("my secret question").encode()
-    state = State(project)
-    path = state.keep(data)
-    request = question(Dataset.parse(data)[0])
-    answers = Answers(state.path("answers.sqlite"))
+    state = StateDir(project)
+    path = state.store_snapshot(data)
+    request = request_of(Dataset.parse(data)[0])
+    answers = AnswerCache(state.path("answers.sqlite"))
     answers.put("model", request, Answer(0, "my secret answer"))
     answers.close()
     assert main(["purge", path.stem[:8]]) == 0

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tunegate.columns import check_columns, header, is_table
+from tunegate.columns import check_columns, column_names, is_table
 from tunegate.dataset import Dataset
 from tunegate.project import ConfigError
 from tunegate.runs import Run, run_id
-from tunegate.state import State
+from tunegate.state import StateDir
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -70,7 +70,7 @@ def test_csv_from_the_gate_to_the_promotion(tables: Project) -> None:
     assert (tables.run / "toy.txt").read_bytes() == data
     receipt = json.loads((tables.run / "receipt.json").read_bytes())
     assert receipt["data"]["train"]["digest"] == hashlib.sha256(data).hexdigest()
-    assert Run(State(tables.root), tables.run.name).plan.columns == MAPPING
+    assert Run(StateDir(tables.root), tables.run.name).plan.columns == MAPPING
 
     tables.add(
         "suites/model/test_m.py",
@@ -124,12 +124,12 @@ def test_a_spreadsheet_in_latin1_ends_the_session_in_one_message(tables: Project
 
 
 def test_a_run_on_json_keeps_its_id(trained: Project) -> None:
-    run = Run(State(trained.root), trained.run.name)
+    run = Run(StateDir(trained.root), trained.run.name)
     assert dict(run.plan.columns) == {}
     intent = json.loads((run.folder / "intent.json").read_bytes())
     del intent["columns"]  # as a version before columns wrote it
     (run.folder / "intent.json").write_text(json.dumps(intent))
-    again = Run(State(trained.root), trained.run.name)
+    again = Run(StateDir(trained.root), trained.run.name)
     again.verify()
     assert run_id(again.plan) == run.id
 
@@ -205,7 +205,7 @@ def test_the_header_is_read_by_the_delimiter_that_fits(
 ) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(text)
-    assert header(path, columns) == names
+    assert column_names(path, columns) == names
 
 
 def test_of_many_columns_twenty_are_named(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ from tunegate import console
     ],
 )
 def test_beside_the_bar(rate: float, errors: int, cost: float, told: str) -> None:
-    assert console.aside(rate, errors, cost) == told
+    assert console.bar_details(rate, errors, cost) == told
 
 
 def test_a_log_gets_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    with console.bar("asking", lambda: 1.0) as progress:
+    with console.progress_bar("asking", lambda: 1.0) as progress:
         progress(1, 2, 1)
     assert capfd.readouterr() == ("", "")
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tunegate import Dataset
-from tunegate.each_example import names
+from tunegate.each_example import example_ids
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -72,8 +72,8 @@ def test_a_file_of_that_name_elsewhere_is_none_of_ours(project: Project) -> None
 
 def test_names_do_not_depend_on_the_order(example_row: Callable[[str, str], str]) -> None:
     rows = [json.loads(example_row(f"question {n}", "a")) for n in range(20)]
-    assert sorted(names(Dataset.of(rows))) == sorted(names(Dataset.of(rows[::-1])))
-    assert len(set(names(Dataset.of([*rows, *rows])))) == 40
+    assert sorted(example_ids(Dataset.of(rows))) == sorted(example_ids(Dataset.of(rows[::-1])))
+    assert len(set(example_ids(Dataset.of([*rows, *rows])))) == 40
 
 
 @pytest.mark.parametrize(

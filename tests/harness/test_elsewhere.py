@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.cli import main
-from tunegate.promotion import facts
+from tunegate.promotion import promotion_facts
 from tunegate.registry import Registry
 
 if TYPE_CHECKING:
@@ -80,6 +80,6 @@ def test_on_whose_word_stands_in_the_registry_and_stays_there(
 def test_a_promotion_says_on_whose_word_a_model_was_trained(word: str) -> None:
     run: Any = SimpleNamespace(id="a", word=word, record={"receipt": "r"})
     candidate: Any = SimpleNamespace(spec="folder:a", digest="d")
-    told = facts(run, candidate, {"test": {"digest": "t"}}, "c")
+    told = promotion_facts(run, candidate, {"test": {"digest": "t"}}, "c")
     assert told.get("trained", "") == word
     json.dumps(told)

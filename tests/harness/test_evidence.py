@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tunegate import Finding, Findings
-from tunegate.evidence import sections
-from tunegate.ledger import recording
+from tunegate.evidence import failure_tables
+from tunegate.ledger import collect_outcomes
 from tunegate.score import proportion
 
 MISS = Finding(0, 1, "b for a", "a late parcel")
@@ -12,15 +12,15 @@ MISS = Finding(0, 1, "b for a", "a late parcel")
 
 def test_a_value_that_failed_twice_is_shown_once() -> None:
     accuracy = proportion("accuracy", 9, 10, misses=Findings("accuracy", [MISS], split="test"))
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert not accuracy >= 0.95
         assert not accuracy > 0.94
-    assert [title for title, _ in sections(ledger, 0)] == ["accuracy: 1 in test"]
+    assert [title for title, _ in failure_tables(ledger, 0)] == ["accuracy: 1 in test"]
 
 
 def test_what_held_is_not_shown() -> None:
     found = Findings("pii", [MISS], split="train", n=10)
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert found.rate <= 0.2
         assert not Findings("secrets", [])
-    assert list(sections(ledger, 0)) == []
+    assert list(failure_tables(ledger, 0)) == []

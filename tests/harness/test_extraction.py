@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.config import load
-from tunegate.extraction import exact, json_field, regex, rule
+from tunegate.extraction import exact, json_field, label_rule, regex
 from tunegate.project import ConfigError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_what_a_regular_expression_reads(pattern: str, text: str, label: str | N
 )
 def test_a_bad_rule_ends_at_start_up_naming_the_valid_forms(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='valid: "exact", "json:FIELD"'):
-        rule(spec)
+        label_rule(spec)
     (tmp_path / "tunegate.toml").write_text(f"label = '{spec}'\n")
     with pytest.raises(ConfigError) as raised:
         load(tmp_path)

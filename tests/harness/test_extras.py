@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.extras import Missing, install, missing, needed
+from tunegate.extras import MissingDependency, install_command, missing_packages, require
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_what_is_there_is_returned_and_not_told_of() -> None:
-    assert needed("json", "text") is json
-    assert missing("who", "text", "json", "re") == ""
+    assert require("json", "text") is json
+    assert missing_packages("who", "text", "json", "re") == ""
 
 
 def test_what_is_missing_is_named_with_its_extra() -> None:
     with pytest.raises(
-        Missing, match=r"^no_such is not installed: pip install 'tunegate\[text\]'$"
+        MissingDependency, match=r"^no_such is not installed: pip install 'tunegate\[text\]'$"
     ):
-        needed("no_such.inner", "text")
-    told = missing("who", "qlora", "json", "no_such", "nor_such")
+        require("no_such.inner", "text")
+    told = missing_packages("who", "qlora", "json", "no_such", "nor_such")
     assert told == "who needs no_such, nor_such: pip install 'tunegate[qlora]'"
 
 
@@ -37,4 +37,4 @@ def test_every_extra_that_is_named_exists() -> None:
 
 
 def test_the_command() -> None:
-    assert install("fast") == "pip install 'tunegate[fast]'"
+    assert install_command("fast") == "pip install 'tunegate[fast]'"

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.files import write_whole
+from tunegate.files import atomic_write
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "file"
-    write_whole(path, b"one")
-    write_whole(path, b"two\n")
+    atomic_write(path, b"one")
+    atomic_write(path, b"two\n")
     assert path.read_bytes() == b"two\n"
     assert os.listdir(path.parent) == ["file"]
 
@@ -20,7 +20,7 @@ def test_mode_is_the_callers_even_over_an_older_file(tmp_path: Path, mode: int) 
     path = tmp_path / "file"
     path.write_bytes(b"")
     path.chmod(0o666)
-    write_whole(path, b"secret", mode=mode)
+    atomic_write(path, b"secret", mode=mode)
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
@@ -36,7 +36,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, step, full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(path, b"new")
+        atomic_write(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -48,12 +48,12 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda a, b: (order.append("replace"), replace(a, b)))
-    write_whole(tmp_path / "file", b"new")
+    atomic_write(tmp_path / "file", b"new")
     assert order[:2] == ["fsync", "replace"]
 
 
 def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
     with pytest.raises(OSError):
-        write_whole(tmp_path / "file", b"new")
+        atomic_write(tmp_path / "file", b"new")
     assert os.listdir(tmp_path) == ["file"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding, Findings, check
-from tunegate.ledger import recording
+from tunegate.ledger import collect_outcomes
 
 CPF = Finding(4, 5, "cpf", "529.***.***-25")
 EMAIL = Finding(1, 2, "email", "a***@b.com")
@@ -53,12 +53,12 @@ def test_rate() -> None:
 
 
 def test_asking_is_a_judgement() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert findings(HINT) == []
         assert not findings(HINT)
     (judgement,) = ledger
-    assert judgement.held
-    assert judgement.facts == {
+    assert judgement.passed
+    assert judgement.data == {
         "found": 0,
         "n": 10,
         "accepted": [],

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding, Findings, check
-from tunegate.acceptance import in_force
+from tunegate.acceptance import accepting
 from tunegate.dataset import Example
-from tunegate.identity import content
+from tunegate.identity import row_fingerprint
 from tunegate_checks.data import balance, consistency, duplicates, format, labels, leakage, pii
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ CHECKS: dict[str, Callable[[Dataset], Findings]] = {
 
 
 def ids(find: Callable[[Dataset], Findings], rows: list[Row]) -> Counter[str]:
-    with in_force({}):  # ids are made where findings can be accepted
+    with accepting({}):  # ids are made where findings can be accepted
         return Counter(finding.id for finding in find(Dataset.of(rows, "test")))
 
 
@@ -94,14 +94,14 @@ def test_white_space_and_the_order_of_keys_are_not_content() -> None:
     one = {"id": 7, **ROWS[0]}
     text = json.dumps({k: one[k] for k in reversed(one)}, indent=1)
     (a,), (b,) = Dataset.of([one]), Dataset.parse(f"[{text}]".encode())
-    assert content(a) == content(b)
-    assert content(a) != content(Dataset.of([{"id": 8, **ROWS[0]}])[0])
+    assert row_fingerprint(a) == row_fingerprint(b)
+    assert row_fingerprint(a) != row_fingerprint(Dataset.of([{"id": 8, **ROWS[0]}])[0])
 
 
 def test_what_only_a_table_can_hold_is_content() -> None:
     """Parquet has dates and decimals, which JSON has not."""
     days = [date(2026, 11, 23), date(2026, 11, 24)]
-    first, other = (content(Example(0, 1, {**ROWS[0], "day": day})) for day in days)
+    first, other = (row_fingerprint(Example(0, 1, {**ROWS[0], "day": day})) for day in days)
     assert first != other
 
 
@@ -123,7 +123,7 @@ def test_the_other_row_of_a_pair_counts_by_content() -> None:
 
 def test_a_changed_figure_is_a_new_finding() -> None:
     def found(split: str, fewest: int) -> str:
-        with in_force({}):
+        with accepting({}):
             (finding,) = format.find(Dataset.of(ROWS[:1], split), fewest=fewest)
         return finding.id
 
@@ -136,7 +136,7 @@ def test_a_class_that_is_rare_or_unseen_in_two_splits_is_two_findings() -> None:
 
     def found(split: str) -> list[str]:
         dataset, train = Dataset.of(rows, split), Dataset.of(rows[1:], "train")
-        with in_force({}):
+        with accepting({}):
             rare, unseen = balance.find(dataset), consistency.labels(train, dataset)
         return [finding.id for finding in (*rare, *unseen)]
 
@@ -145,10 +145,10 @@ def test_a_class_that_is_rare_or_unseen_in_two_splits_is_two_findings() -> None:
 
 def test_hints_and_what_cannot_be_read_have_none() -> None:
     dataset = Dataset.parse(b"{broken\n" + json.dumps(ROWS[0]).encode(), "train")
-    with in_force({}):
+    with accepting({}):
         found = format.find(dataset, fewest=1)
     assert [(f.line, f.id) for f in found] == [(1, "")]
     prose = [row("How are you?", "word " * 20), row("Hello", "word " * 20)]
-    with in_force({}):
+    with accepting({}):
         (hint,) = duplicates.find(Dataset.of(prose)).hints
     assert hint.id == ""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate.answers import Answers, forget_judges
+from tunegate.answers import AnswerCache, delete_judge_answers
 from tunegate.budget import Budget
 from tunegate.config import Judge, load
 from tunegate.jury import open_judges
 from tunegate.project import ConfigError
 from tunegate.protocols import Answer, Request
-from tunegate.state import State
+from tunegate.state import StateDir
 
 if TYPE_CHECKING:
     from conftest import Project, Result
@@ -167,17 +167,17 @@ class Paid:
     name = "paid"
     digest = "e" * 64
 
-    def within(self, budget):
+    def with_budget(self, budget):
         return Paid(budget)
 
     def answers(self, requests):
         import judges
         for r in requests:
-            if self.budget.set_aside(0.01):
-                self.budget.settle(0.01, 0.01)
+            if self.budget.reserve(0.01):
+                self.budget.charge(0.01, 0.01)
                 yield Answer(r.row, judges.fair(r.messages), cost=0.01)
             else:
-                yield Answer(r.row, error=self.budget.exhaust())
+                yield Answer(r.row, error=self.budget.mark_exhausted())
 
 class Absent(Paid):
     def answers(self, requests):
@@ -226,7 +226,7 @@ class Echo:
 
 
 def test_judges_are_opened_without_a_session(tmp_path: Path) -> None:
-    state, settings = State(tmp_path), Judge(models=("echo:yes",), rubric="rubric.toml")
+    state, settings = StateDir(tmp_path), Judge(models=("echo:yes",), rubric="rubric.toml")
     opened = (tmp_path, {"echo": Echo}, Budget(), state, lambda what: nullcontext(lambda *_: None))
     assert open_judges(Judge(), *opened) is None
     panel = open_judges(settings, *opened)
@@ -235,18 +235,18 @@ def test_judges_are_opened_without_a_session(tmp_path: Path) -> None:
     (judge,) = panel.judges
     answers = judge.ask([Request(3, [{"role": "user", "content": "?"}])])
     assert {row: answer.text for row, answer in answers.items()} == {3: "yes"}
-    assert forget_judges(state) == 1  # it is on record that this judge was asked
+    assert delete_judge_answers(state) == 1  # it is on record that this judge was asked
 
 
 def test_what_judges_answered_can_be_forgotten(tmp_path: Path) -> None:
-    state, request = State(tmp_path), Request(0, [{"role": "user", "content": "?"}])
-    answers = Answers(state.path("answers.sqlite"))
+    state, request = StateDir(tmp_path), Request(0, [{"role": "user", "content": "?"}])
+    answers = AnswerCache(state.path("answers.sqlite"))
     for model in ("judge", "candidate"):
         answers.put(model, request, Answer(0, f"what the {model} said"))
     answers.close()
-    assert forget_judges(state) == 0
+    assert delete_judge_answers(state) == 0
     state.path("judge", "asked-judge").touch()
-    assert forget_judges(state) == 1
+    assert delete_judge_answers(state) == 1
     left = b"".join(p.read_bytes() for p in state.folder.rglob("*") if p.is_file())
     assert b"the judge said" not in left
     assert b"the candidate said" in left

@@ -6,23 +6,23 @@ import json
 import threading
 
 from tunegate import Findings
-from tunegate.ledger import Judgement, record, recording
+from tunegate.ledger import Outcome, collect_outcomes, record
 from tunegate.score import proportion
 
-ONE = Judgement("pii", "train", True, "<pii: nothing found>")
+ONE = Outcome("pii", "train", True, "<pii: nothing found>")
 
 
 def test_outside_a_test_nothing_is_kept() -> None:
     record(ONE)
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         pass
     record(ONE)
     assert ledger == []
 
 
 def test_the_innermost_is_written_to() -> None:
-    with recording() as outer:
-        with recording() as inner:
+    with collect_outcomes() as outer:
+        with collect_outcomes() as inner:
             record(ONE)
         assert (outer, inner) == ([], [ONE])
         record(ONE)
@@ -31,7 +31,7 @@ def test_the_innermost_is_written_to() -> None:
 
 def test_it_is_closed_when_the_test_breaks() -> None:
     try:
-        with recording() as ledger:
+        with collect_outcomes() as ledger:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         record(ONE)
@@ -39,7 +39,7 @@ def test_it_is_closed_when_the_test_breaks() -> None:
 
 
 def test_another_thread_has_its_own() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         thread = threading.Thread(target=record, args=(ONE,))
         thread.start()
         thread.join()
@@ -47,8 +47,8 @@ def test_another_thread_has_its_own() -> None:
 
 
 def test_plain_survives_json() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         bool(Findings("pii", []))
         assert proportion("accuracy", 1, 1) >= 0.5
-    plain = [judgement.plain() for judgement in ledger]
+    plain = [judgement.to_dict() for judgement in ledger]
     assert json.loads(json.dumps(plain)) == plain

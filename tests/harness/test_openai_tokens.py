@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Dataset, openai_tokens
-from tunegate.recipe import Recipe
+from tunegate.recipe import TokenizationSpec
 from tunegate_checks.data import tokens
 
 TEXT = st.text(max_size=30)
@@ -41,14 +41,14 @@ def cookbook(messages: list[Mapping[str, Any]], size: Any) -> int:
 def test_openai_counts_as_the_cookbook_does(turns: list[tuple[str, str, int]]) -> None:
     row = conversation(turns)
     row["messages"][0]["name"] = "ana"
-    counted = openai_tokens.OpenAI("some deployment")(Dataset.of([row])[0])
+    counted = openai_tokens.OpenAITokenCounter("some deployment")(Dataset.of([row])[0])
     assert counted.length == cookbook(row["messages"], lambda text: -(-len(text) // 4))
-    assert 0 <= counted.learnt <= counted.length
-    assert (counted.learnt == 0) == (not any(weight for _, _, weight in turns))
+    assert 0 <= counted.trained <= counted.length
+    assert (counted.trained == 0) == (not any(weight for _, _, weight in turns))
 
 
 def test_tools_and_their_calls_count() -> None:
-    plain, count = conversation([("a", "b", 1)]), openai_tokens.OpenAI("x")
+    plain, count = conversation([("a", "b", 1)]), openai_tokens.OpenAITokenCounter("x")
     tools = [{"type": "function", "function": {"name": "look_up"}}]
     more = count(Dataset.of([{**plain, "tools": tools}])[0]).length
     assert more - count(Dataset.of([plain])[0]).length == -(-len(json.dumps(tools)) // 4)
@@ -60,7 +60,7 @@ def test_an_estimate_says_so_and_closes_no_gate(
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     found = tokens.find(
         Dataset.of([conversation([("a" * 400, "b" * 40, 1)])]),
-        Recipe("openai:gpt-4o-mini", max_length=50),
+        TokenizationSpec("openai:gpt-4o-mini", max_length=50),
     )
     assert not found
     assert found.hints[-1].kind == "too long"
@@ -75,7 +75,7 @@ def test_the_cached_encoding_is_used_and_nothing_is_fetched(
     from tiktoken import load, registry
 
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    assert "is not in its cache" in openai_tokens.OpenAI("gpt-4o").estimate
+    assert "is not in its cache" in openai_tokens.OpenAITokenCounter("gpt-4o").estimate
     address = openai_tokens.ENCODINGS.format("o200k_base")
     (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"here")
     assert load.read_file_cached(address) == b"here"
@@ -83,7 +83,7 @@ def test_the_cached_encoding_is_used_and_nothing_is_fetched(
     letters = {bytes([i]): i for i in range(256)}
     tiny = {"name": "tiny", "pat_str": r".", "mergeable_ranks": letters, "special_tokens": {}}
     monkeypatch.setattr(registry, "ENCODINGS", {"o200k_base": tiktoken.Encoding(**tiny)})
-    count = openai_tokens.OpenAI("ft:gpt-4o-mini:acme::1")
+    count = openai_tokens.OpenAITokenCounter("ft:gpt-4o-mini:acme::1")
     assert count.estimate == ""
     row = conversation([("hello", "<|endoftext|>", 1)])
     assert count(Dataset.of([row])[0]).length == cookbook(row["messages"], len)
@@ -99,7 +99,7 @@ def test_a_damaged_encoding_is_not_downloaded(
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     address = openai_tokens.ENCODINGS.format("o200k_base")
     (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"cut sho")
-    assert "is damaged; 4 characters" in openai_tokens.OpenAI("gpt-4o").estimate
+    assert "is damaged; 4 characters" in openai_tokens.OpenAITokenCounter("gpt-4o").estimate
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14", "gpt-5-mini"])
@@ -107,6 +107,6 @@ def test_a_tuned_model_counts_as_the_one_it_was_made_of(
     model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    told = openai_tokens.OpenAI(f"ft:{model}:acme::1").estimate
-    assert told == openai_tokens.OpenAI(model).estimate
+    told = openai_tokens.OpenAITokenCounter(f"ft:{model}:acme::1").estimate
+    assert told == openai_tokens.OpenAITokenCounter(model).estimate
     assert "o200k_base" in told

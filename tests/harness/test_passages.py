@@ -8,15 +8,18 @@ RUN = " ".join(f"word{n}" for n in range(13))
 
 
 def test_a_run_has_thirteen_words() -> None:
-    assert passages.runs(RUN, least=13) == [RUN]
-    assert passages.runs(f"{RUN} more", least=13) == [RUN, f"{RUN.partition(' ')[2]} more"]
-    assert passages.runs(RUN.rpartition(" ")[0], least=1) == []
+    assert passages.long_ngrams(RUN, min_words=13) == [RUN]
+    assert passages.long_ngrams(f"{RUN} more", min_words=13) == [
+        RUN,
+        f"{RUN.partition(' ')[2]} more",
+    ]
+    assert passages.long_ngrams(RUN.rpartition(" ")[0], min_words=1) == []
 
 
 def test_texts_of_fewer_than_fifty_words_have_no_runs() -> None:
     words = [f"word{n}" for n in range(50)]
-    assert passages.runs(" ".join(words[:49])) == []
-    assert len(passages.runs(" ".join(words))) == 50 - 13 + 1
+    assert passages.long_ngrams(" ".join(words[:49])) == []
+    assert len(passages.long_ngrams(" ".join(words))) == 50 - 13 + 1
 
 
 @pytest.mark.parametrize(("left", "right", "found"), [(1, 9, 1), (1, 10, 0), (5, 5, 5), (5, 6, 0)])
@@ -26,4 +29,4 @@ def test_a_run_in_more_than_ten_texts_is_boilerplate(left: int, right: int, foun
 
     ours = [text("left", i) for i in range(left)]
     theirs = [text("right", i) for i in range(right)]
-    assert list(passages.shared(ours, theirs)) == [(i, 0, RUN) for i in range(found)]
+    assert list(passages.shared_ngrams(ours, theirs)) == [(i, 0, RUN) for i in range(found)]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tunegate import Dataset
-from tunegate.predict import predict, question, recall
+from tunegate.predict import cached_predictions, predict, request_of
 from tunegate.protocols import Answer, Request
-from tunegate.state import State
+from tunegate.state import StateDir
 
 
 def dataset(n: int) -> Dataset:
@@ -49,13 +49,13 @@ class Counting:
 
 
 def test_the_reply_is_not_told() -> None:
-    asked = question(dataset(1)[0])
+    asked = request_of(dataset(1)[0])
     assert [m["role"] for m in asked.messages] == ["system", "user"]
 
 
 def test_in_the_order_of_the_test_set(tmp_path: Path) -> None:
     test = dataset(5)
-    predictions = predict(Counting(), test, State(tmp_path))
+    predictions = predict(Counting(), test, StateDir(tmp_path))
     assert [p.row for p in predictions] == [0, 1, 2, 3, 4]
     assert all(p.right for p in predictions)
     assert (predictions.model, predictions.test) == ("counting", test.digest)
@@ -63,7 +63,7 @@ def test_in_the_order_of_the_test_set(tmp_path: Path) -> None:
 
 
 def test_asked_once(tmp_path: Path) -> None:
-    model, state = Counting(), State(tmp_path)
+    model, state = Counting(), StateDir(tmp_path)
     first = predict(model, dataset(4), state)
     assert list(predict(model, dataset(4), state)) == list(first)
     predict(model, dataset(6), state)
@@ -71,7 +71,7 @@ def test_asked_once(tmp_path: Path) -> None:
 
 
 def test_errors_are_asked_again(tmp_path: Path) -> None:
-    state, moves = State(tmp_path), []
+    state, moves = StateDir(tmp_path), []
     first = predict(Counting(1, 2), dataset(4), state, lambda *move: moves.append(move))
     assert [p.error for p in first] == ["", "timeout", "timeout", ""]
     assert moves[-1] == (4, 4, 2)
@@ -85,16 +85,16 @@ def test_a_model_that_leaves_one_out(tmp_path: Path) -> None:
         def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
             yield from super().answers(requests[1:])
 
-    (first, second) = predict(Silent(), dataset(2), State(tmp_path))
+    (first, second) = predict(Silent(), dataset(2), StateDir(tmp_path))
     assert (first.error, second.error) == ("the model gave no answer", "")
 
 
 def test_recalling_asks_nothing(tmp_path: Path) -> None:
-    model, state = Counting(1), State(tmp_path)
-    assert recall(model.name, model.digest, dataset(3), state) is None
+    model, state = Counting(1), StateDir(tmp_path)
+    assert cached_predictions(model.name, model.digest, dataset(3), state) is None
     predict(model, dataset(3), state)
     asked = list(model.asked)
-    recalled = recall(model.name, model.digest, dataset(3), state)
+    recalled = cached_predictions(model.name, model.digest, dataset(3), state)
     assert recalled is not None
     assert [bool(p.error) for p in recalled] == [False, True, False]
     assert model.asked == asked
@@ -115,10 +115,10 @@ def test_interrupted_the_model_is_closed_at_once_and_what_came_is_kept(tmp_path:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict(Open(), dataset(5), State(tmp_path), interrupt)
+        predict(Open(), dataset(5), StateDir(tmp_path), interrupt)
     assert closed == [2]
     model = Counting()
-    predict(model, dataset(5), State(tmp_path))
+    predict(model, dataset(5), StateDir(tmp_path))
     assert sorted(model.asked) == [0, 1, 2]
 
 
@@ -128,7 +128,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_predict import Counting, dataset
 from tunegate.predict import predict
-from tunegate.state import State
+from tunegate.state import StateDir
 
 class Logging(Counting):
     def answers(self, requests):
@@ -139,7 +139,7 @@ class Logging(Counting):
             if answer.row == int(sys.argv[3]):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-predict(Logging(), dataset(6), State(Path(sys.argv[1])))
+predict(Logging(), dataset(6), StateDir(Path(sys.argv[1])))
 """
 
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tunegate.dataset import SPLITS, Dataset
-from tunegate.preferences import counterpart, rejected, rejected_of, replies
-from tunegate.split import split
+from tunegate.preferences import preference_sides, rejected_in, rejected_messages, rejected_reply
+from tunegate.split import split_file
 
 HI = {"role": "user", "content": "Hi"}
 GOOD, BAD = ({"role": "assistant", "content": c} for c in ("Hello", "What"))
@@ -43,8 +43,8 @@ CALL = [{**GOOD, "content": None}, {"role": "tool", "content": "4"}]
 def test_a_row_becomes_messages_and_rejected(row: dict[str, Any], messages: list[Any]) -> None:
     (one,) = Dataset.of([row])
     assert one.messages == messages
-    assert rejected(one) == BAD
-    assert counterpart(one) == [*messages[:-1], BAD]
+    assert rejected_reply(one) == BAD
+    assert rejected_messages(one) == [*messages[:-1], BAD]
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_the_system_prompt_of_a_field_opens_lists_too() -> None:
 
 def test_both_replies_of_a_row_are_rows() -> None:
     (row,) = Dataset.of([OWN | {"id": 7}])
-    first, other = replies(row)
+    first, other = preference_sides(row)
     assert first is row
     assert other.fields == {"messages": [HI, BAD], "rejected": [BAD], "id": 7}
     assert (other.row, other.line) == (row.row, row.line)
     (alone,) = Dataset.of([{"messages": [HI, GOOD]}])
-    assert replies(alone) == [alone]
+    assert preference_sides(alone) == [alone]
 
 
 def test_of_several_rejected_messages_none_is_the_reply() -> None:
-    assert rejected_of({"rejected": [BAD, BAD]}) is None
-    assert rejected_of({"rejected": [BAD]}) == BAD
+    assert rejected_in({"rejected": [BAD, BAD]}) is None
+    assert rejected_in({"rejected": [BAD]}) == BAD
 
 
 @pytest.mark.parametrize("value", [True, "spam", None, [], ["What"], [{"content": "What"}]])
@@ -127,8 +127,8 @@ def test_a_field_that_happens_to_be_called_rejected_is_the_users_own(value: obje
     row = {"messages": [HI, GOOD], "rejected": value}
     (one,) = Dataset.of([row])
     assert one.fields == row
-    assert rejected(one) is None
-    assert counterpart(one) == []
+    assert rejected_reply(one) is None
+    assert rejected_messages(one) == []
 
 
 messages = st.builds(
@@ -171,8 +171,8 @@ def test_whatever_stands_in_the_fields_the_row_is_read_or_told_of(row: dict[str,
     dataset = Dataset.of([row])
     assert len(dataset) + sum(not problem.hint for problem in dataset.problems) == 1
     for one in dataset:
-        told = counterpart(one)
-        assert bool(told) == bool(rejected(one))
+        told = rejected_messages(one)
+        assert bool(told) == bool(rejected_reply(one))
         assert all(isinstance(m["role"], str) for m in told)
 
 
@@ -182,7 +182,7 @@ def test_split_keeps_preference_rows_as_they_stand(tmp_path: Path) -> None:
     rows += [{**OPENAI, "input": {"messages": [{"role": "user", "content": t}]}} for t in told[12:]]
     source = tmp_path / "all.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    split(source, tmp_path / "data", validation=0.2, test=0.2)
+    split_file(source, tmp_path / "data", validation=0.2, test=0.2)
     made = [(tmp_path / "data" / f"{name}.jsonl").read_text().splitlines() for name in SPLITS]
     assert all(made)
     assert sorted(line for lines in made for line in lines) == sorted(map(json.dumps, rows))

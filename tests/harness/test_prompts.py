@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tunegate.dataset import Dataset
-from tunegate.promotion import Refused, _unseen
-from tunegate.prompts import standing
+from tunegate.promotion import PromotionRefused, _refuse_seen_examples
+from tunegate.prompts import rows_in_training
 from tunegate_checks.data import leakage
 
 
@@ -39,7 +39,7 @@ def test_the_check_and_the_promotion_say_the_same(
     trained: list[dict[str, Any]], tested: dict[str, Any], places: list[int]
 ) -> None:
     train, test = Dataset.of(trained, "train"), Dataset.of([tested], "test")
-    assert standing(test, train) == ({0: places} if places else {})
+    assert rows_in_training(test, train) == ({0: places} if places else {})
     assert bool(leakage.find(train, test, similarity=1.0)) is bool(places)
     assert refused(test, train) is bool(places)
 
@@ -49,7 +49,7 @@ def refused(test: Dataset, train: Dataset) -> bool:
         plan=SimpleNamespace(train="x", validation=None), data=lambda split: train
     )
     try:
-        _unseen(test, run)
-    except Refused:
+        _refuse_seen_examples(test, run)
+    except PromotionRefused:
         return True
     return False

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
-from tunegate.reader import MOST, read
+from tunegate.reader import MAX_PROBLEMS, read_json_rows
 
 # Any text that UTF-8 can carry, with the characters that have split lines in other readers.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
@@ -35,12 +35,14 @@ ROW = '{"messages": [{"role": "user", "content": "a"}]}'
 
 
 def problems(data: bytes | str) -> list[tuple[int | None, str, str]]:
-    found = read(data if isinstance(data, bytes) else data.encode())[1]
+    found = read_json_rows(data if isinstance(data, bytes) else data.encode())[1]
     return [(f.line, f.kind, f.evidence) for f in found]
 
 
 def lines_of(data: bytes | str) -> list[int]:
-    return [line for line, _ in read(data if isinstance(data, bytes) else data.encode())[0]]
+    return [
+        line for line, _ in read_json_rows(data if isinstance(data, bytes) else data.encode())[0]
+    ]
 
 
 @given(ROWS, st.lists(GAPS, min_size=7, max_size=7), st.booleans(), st.booleans(), st.booleans())
@@ -55,7 +57,7 @@ def test_jsonl_is_read_back_with_its_line_numbers(
         lines.append(json.dumps(row, ensure_ascii=escaped))
         expected.append((len(lines), row))
     text = ("\r\n" if crlf else "\n").join(lines + gaps[-1])
-    assert read(b"\xef\xbb\xbf" * bom + text.encode()) == (expected, [])
+    assert read_json_rows(b"\xef\xbb\xbf" * bom + text.encode()) == (expected, [])
 
 
 @given(ROWS, st.sampled_from([None, 1, 4]), st.booleans(), st.booleans())
@@ -64,7 +66,7 @@ def test_a_json_array_is_read_back_with_its_line_numbers(
     rows: list[dict[str, Any]], indent: int | None, escaped: bool, crlf: bool
 ) -> None:
     text = json.dumps(rows, indent=indent, ensure_ascii=escaped)
-    read_rows, found = read((text.replace("\n", "\r\n") if crlf else text).encode())
+    read_rows, found = read_json_rows((text.replace("\n", "\r\n") if crlf else text).encode())
     assert ([row for _, row in read_rows], found) == (rows, [])
     opens = "{" if indent is None else " " * indent + "{"
     where = [
@@ -81,7 +83,7 @@ def test_one_damaged_byte_never_raises_and_loses_no_line(
     good = "\n".join([*map(json.dumps, rows), ROW]).encode()
     at = data.draw(st.integers(0, len(good) - 1))
     bad = good[:at] + bytes([data.draw(st.integers(0, 255))]) + good[at + 1 :]
-    found, wrong = read(bad)
+    found, wrong = read_json_rows(bad)
     if bad[:1] == b"[":
         return  # not JSONL any longer
     kept = [i for i, line in enumerate(bad.split(b"\n"), 1) if line.strip()]
@@ -97,14 +99,14 @@ def test_a_damaged_array_never_raises_and_loses_no_row_unsaid(
     good = json.dumps([*rows, json.loads(ROW)], indent=indent).encode()
     at = data.draw(st.integers(0, len(good) - 1))
     byte = data.draw(st.sampled_from(list(b'"[]{},\\\n \0\xff1')))
-    found, wrong = read(good[:at] + bytes([byte]) + good[at + 1 :])
+    found, wrong = read_json_rows(good[:at] + bytes([byte]) + good[at + 1 :])
     assert len(found) >= len(rows) + 1 or wrong
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='[]{},:"\\\n a1', max_size=60).map(str.encode))
 @settings(max_examples=200, deadline=None)
 def test_no_bytes_raise(data: bytes) -> None:
-    rows, found = read(data)
+    rows, found = read_json_rows(data)
     if data.strip(b" \t\r\n\v\f").removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n\v\f,[]"):
         assert rows or found
 
@@ -117,7 +119,7 @@ def test_a_broken_element_takes_no_other_element_along(
     elements = [json.dumps(row) for row in rows]
     victim = data.draw(st.integers(0, len(rows) - 1))
     elements[victim] = data.draw(st.sampled_from(['{"a": [}', "nul", "", '{"a" 1}', '{"a": "b}']))
-    found, wrong = read(("[\n" + ",\n".join(elements) + "\n]").encode())
+    found, wrong = read_json_rows(("[\n" + ",\n".join(elements) + "\n]").encode())
     assert [row for _, row in found] == rows[:victim] + rows[victim + 1 :]
     assert [f.kind for f in wrong] == ["json"]
 
@@ -219,7 +221,7 @@ def test_the_first_thing_that_is_not_allowed_is_named(field: str, says: str) -> 
 
 
 def test_a_pair_of_surrogates_is_a_character() -> None:
-    (row,) = read(ROW.replace('"a"', '"\\ud83d\\ude00"').encode())[0]
+    (row,) = read_json_rows(ROW.replace('"a"', '"\\ud83d\\ude00"').encode())[0]
     assert row[1]["messages"][0]["content"] == "\U0001f600"
 
 
@@ -232,7 +234,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_other_encodings_are_named(encoding: str) -> None:
-    assert read(ROW.encode(encoding))[0] == []
+    assert read_json_rows(ROW.encode(encoding))[0] == []
     ((line, kind, evidence),) = problems(ROW.encode(encoding))
     assert (line, kind) == (1, "encoding")
     assert "UTF-8" in evidence
@@ -253,7 +255,7 @@ def test_archives_are_named(magic: bytes, says: str) -> None:
 
 @pytest.mark.parametrize("empty", [b"", b"\n \n", b"\xef\xbb\xbf", b"[]", b" [\n] \n"])
 def test_empty_files_have_no_rows_and_no_problems(empty: bytes) -> None:
-    assert read(empty) == ([], [])
+    assert read_json_rows(empty) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -305,8 +307,8 @@ def test_the_shape_is_told_once_for_a_file_of_one_shape() -> None:
 
 
 def test_a_huge_number_of_problems_is_counted_rather_than_listed() -> None:
-    found = read(b"x\n" * (MOST + 234))[1]
-    assert len(found) == MOST + 1
+    found = read_json_rows(b"x\n" * (MAX_PROBLEMS + 234))[1]
+    assert len(found) == MAX_PROBLEMS + 1
     assert found[-1] == Finding(None, None, "unlisted", "234 more rows are unreadable")
 
 
@@ -315,7 +317,7 @@ def test_memory_stays_a_small_multiple_of_one_huge_line(wrap: str) -> None:
     row = '{"messages": [{"role": "user", "content": "' + "ação \\n" * 1_000_000 + '"}]}'
     data = wrap.replace("{}", row).encode()
     tracemalloc.start()
-    rows, found = read(data)
+    rows, found = read_json_rows(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (len(rows), found) == (1, [])

@@ -9,7 +9,7 @@ import pytest
 
 from tunegate.cli import main
 from tunegate.project import ConfigError
-from tunegate.reason import stated
+from tunegate.reason import checked_reason
 from tunegate.registry import Registry
 
 ADDRESS = "maria.souza@" + "gmail.com"
@@ -26,7 +26,7 @@ KEY = "sk-proj-" + "aB3dE5fG7hI9jK1lM2nO4pQ6rS8tU0vW"
 )
 def test_personal_data_and_keys_are_refused_and_not_echoed(why: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        stated(why)
+        checked_reason(why)
     said = str(caught.value)
     assert told in said
     assert "\n" not in said
@@ -35,7 +35,7 @@ def test_personal_data_and_keys_are_refused_and_not_echoed(why: str, told: str) 
 
 def test_a_reason_is_one_line() -> None:
     assert (
-        stated(" agreed on\n 2026-11-23, ticket ABC-4711 ")
+        checked_reason(" agreed on\n 2026-11-23, ticket ABC-4711 ")
         == "agreed on 2026-11-23, ticket ABC-4711"
     )
 

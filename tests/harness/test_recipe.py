@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunegate.config import Config
-from tunegate.recipe import Recipe, of_project, usual
+from tunegate.recipe import TokenizationSpec, tokenization_of, usual
 from tunegate_openai.config import LONGEST
 from tunegate_openai.trainer import OpenAITrainer
 
@@ -18,7 +18,7 @@ class QLoRA:
             raise ValueError(f"base = {config['base']!r}: there is no folder")
         return {"max_length": 1024, "epochs": 3, "on_overflow": "raise", **config}
 
-    def tokenization(self, config: Mapping[str, Any]) -> Recipe:
+    def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
         return usual(config)
 
 
@@ -35,13 +35,13 @@ class Own:
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         return {"size": 5, **config}
 
-    def tokenization(self, config: Mapping[str, Any]) -> Recipe:
-        return Recipe("base", config["size"], rejected=True)
+    def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
+        return TokenizationSpec("base", config["size"], rejected=True)
 
 
-def recipe(root: Path, chosen: str | None = None, **table: Any) -> Recipe:
+def recipe(root: Path, chosen: str | None = None, **table: Any) -> TokenizationSpec:
     trainers: Any = {"openai": OpenAITrainer, "qlora": QLoRA, "old": Old}
-    return of_project(Config.model_validate(table), root, trainers, chosen)
+    return tokenization_of(Config.model_validate(table), root, trainers, chosen)
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def root(tmp_path: Path) -> Path:
 
 def test_it_is_the_trainers_with_its_defaults(root: Path) -> None:
     found = recipe(root, train={"qlora": {"base": "base", "epochs": 5}})
-    assert found == Recipe(str(root / "base"), max_length=1024, epochs=5)
+    assert found == TokenizationSpec(str(root / "base"), max_length=1024, epochs=5)
 
 
 def test_openai_trains_by_the_name_of_the_model(root: Path) -> None:
     found = recipe(root, train={"openai": {"base": "gpt-4o-mini", "epochs": "auto"}})
-    assert found == Recipe("openai:gpt-4o-mini", max_length=LONGEST, epochs=3)
+    assert found == TokenizationSpec("openai:gpt-4o-mini", max_length=LONGEST, epochs=3)
     priced = {"base": "gpt-4o-mini", "price_per_million": 3.0}
     assert recipe(root, train={"openai": priced}).price_per_million == 3.0
 
@@ -82,7 +82,7 @@ def test_what_tokens_says_goes_before_the_trainer(root: Path) -> None:
 
 def test_tokens_alone_will_do(root: Path) -> None:
     found = recipe(root, tokens={"tokenizer": "openai:gpt-4o"})
-    assert found == Recipe("openai:gpt-4o")
+    assert found == TokenizationSpec("openai:gpt-4o")
 
 
 @pytest.mark.parametrize(
@@ -94,29 +94,35 @@ def test_tokens_alone_will_do(root: Path) -> None:
     ],
 )
 def test_what_is_missing_is_said(root: Path, train: dict[str, Any], says: str) -> None:
-    assert recipe(root, train=train) == Recipe("", missing=says)
+    assert recipe(root, train=train) == TokenizationSpec("", missing=says)
 
 
 def test_a_trainer_says_how_its_tokens_are_counted(root: Path) -> None:
     trainers: Any = {"own": Own}
     config = Config.model_validate({"train": {"own": {}}})
-    assert of_project(config, root, trainers) == Recipe(str(root / "base"), 5, rejected=True)
+    assert tokenization_of(config, root, trainers) == TokenizationSpec(
+        str(root / "base"), 5, rejected=True
+    )
     dpo = {"base": "gpt-4o", "method": "dpo", "epochs": 9}
-    assert recipe(root, train={"openai": dpo}) == Recipe("openai:gpt-4o", LONGEST, 9, rejected=True)
+    assert recipe(root, train={"openai": dpo}) == TokenizationSpec(
+        "openai:gpt-4o", LONGEST, 9, rejected=True
+    )
 
 
 def test_one_that_does_not_is_read_by_its_settings(root: Path) -> None:
     table = {"base": "base", "objective": "dpo"}
-    assert recipe(root, train={"old": table}) == Recipe(str(root / "base"), 77, 4, rejected=True)
+    assert recipe(root, train={"old": table}) == TokenizationSpec(
+        str(root / "base"), 77, 4, rejected=True
+    )
     says = "train.old names no base and max_length; [tokens] may"
-    assert recipe(root, train={"old": {}}) == Recipe("", missing=says)
+    assert recipe(root, train={"old": {}}) == TokenizationSpec("", missing=says)
 
 
 def test_the_qlora_trainer_counts_by_its_base(root: Path) -> None:
-    from tunegate_qlora.trainer import QLoRA as Ours
+    from tunegate_qlora.trainer import QLoRATrainer as Ours
 
     trainers: Any = {"qlora": Ours}
     table = {"base": "base", "on_overflow": "drop", "max_length": 64, "objective": "dpo"}
     config = Config.model_validate({"train": {"qlora": table}})
-    found = of_project(config, root, trainers)
-    assert found == Recipe(str(root / "base"), 64, 3, "drop", rejected=True)
+    found = tokenization_of(config, root, trainers)
+    assert found == TokenizationSpec(str(root / "base"), 64, 3, "drop", rejected=True)

@@ -16,7 +16,7 @@ def filled(root: Path, *runs: str) -> Registry:
     registry = Registry(root)
     for run in runs:
         facts = {"run": run, "model": f"toy:{run}", "model_digest": run * 2}
-        registry.append("promote", "production", facts, why=f"because of {run}")
+        registry.append("promote", "production", facts, reason=f"because of {run}")
     return registry
 
 

@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings, Score
-from tunegate.ledger import recording
-from tunegate.render import comparison, findings_table, findings_title, missed, paint, summary
+from tunegate.ledger import collect_outcomes
+from tunegate.render import (
+    colourise,
+    comparison,
+    explain_failure,
+    findings_table,
+    findings_title,
+    session_summary,
+)
 from tunegate.score import clopper_pearson, proportion
 
 FOUND = [
@@ -83,12 +90,12 @@ def test_no_line_is_longer_than_80(items: list[tuple[str, str]]) -> None:
 @given(st.lists(st.tuples(st.text("ab c,1", max_size=12), lines_of_text), max_size=20))
 def test_colour_adds_nothing_but_colour(items: list[tuple[str, str]]) -> None:
     table = findings_table([Finding(i, i + 1, k, e) for i, (k, e) in enumerate(items)])
-    assert plain(paint(table)) == table
+    assert plain(colourise(table)) == table
 
 
 def test_colours() -> None:
     many = [Finding(0, 1, "expected a, got b", "7  words  here"), *FOUND] * 5
-    head, first, *_, more = paint(findings_table(many)).split("\n")
+    head, first, *_, more = colourise(findings_table(many)).split("\n")
     assert head == "\x1b[1m   line  kind               evidence\x1b[0m"
     assert first == "\x1b[36m      1\x1b[0m\x1b[33m  expected a, got b  \x1b[0m7 words here"
     assert more == "\x1b[2m         8 more; -v shows more, -vv all\x1b[0m"
@@ -96,7 +103,7 @@ def test_colours() -> None:
 
 def test_other_text_is_left_alone() -> None:
     matrix = "confusion\n   a  b\na  1  2"
-    assert paint(matrix) == matrix
+    assert colourise(matrix) == matrix
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,7 @@ def test_titles(split: str, path: str, said: str) -> None:
             the limit lies inside the interval: n = 100 cannot tell them apart
             signature exact
         """),
-        (proportion("refusals", 12, 500, good=False), "<=", 0.01, """
+        (proportion("refusals", 12, 500, higher_is_better=False), "<=", 0.01, """
             refusals 2.4% <= 1%
             12 of 500, 95 % interval 1.4% to 4.1%; 7 too many
         """),
@@ -177,7 +184,7 @@ def test_a_comparison(score: Score, sign: str, limit: float, said: str) -> None:
 @given(st.integers(1, 400), st.data(), st.floats(0, 1))
 def test_the_advice_is_never_one_short(n: int, data: st.DataObject, limit: float) -> None:
     hits = data.draw(st.integers(0, n))
-    lines = missed(proportion("accuracy", hits, n), ">=", limit)
+    lines = explain_failure(proportion("accuracy", hits, n), ">=", limit)
     if lines is None:
         assert hits / n >= limit
         return
@@ -192,7 +199,7 @@ def test_the_advice_on_a_bound_is_never_one_short(
     n: int, data: st.DataObject, limit: float
 ) -> None:
     hits = data.draw(st.integers(0, n))
-    lines = missed(proportion("accuracy", hits, n).by("lower"), ">=", limit)
+    lines = explain_failure(proportion("accuracy", hits, n).by("lower"), ">=", limit)
     if lines is not None:
         found = re.search(r"; ([\d,]+) more must be right", lines[1])
         assert found
@@ -202,8 +209,8 @@ def test_the_advice_on_a_bound_is_never_one_short(
 
 def test_a_comparison_that_held_is_not_explained() -> None:
     score = proportion("accuracy", 9, 10)
-    assert missed(score, ">=", 0.9) is None
-    assert missed(score, "==", 0.1) is None
+    assert explain_failure(score, ">=", 0.9) is None
+    assert explain_failure(score, "==", 0.1) is None
 
 
 def test_the_summary() -> None:
@@ -211,7 +218,7 @@ def test_the_summary() -> None:
                 "hits": 499, "n": 500, "sign": ">=", "limit": 0.95}  # fmt: skip
     f1 = {**accuracy, "name": "macro F1", "value": 0.9, "low": None, "hits": None, "limit": 0.875}
     hint = {"name": "size", "split": "test", "hints": ["a hint " * 14]}
-    parts = dict(summary({"a": [accuracy, f1], "b": [hint], "c": [hint]}))
+    parts = dict(session_summary({"a": [accuracy, f1], "b": [hint], "c": [hint]}))
     assert parts["scores"] == [
         "score      value  95 % interval     limit    n",
         "accuracy   99.8%  98.9% - 99.9%    >= 95%  500",
@@ -225,33 +232,36 @@ def test_the_summary() -> None:
 
 def test_hints_name_their_line_and_verbose_shows_more_of_them() -> None:
     hints = [Finding(i, i + 1, "label", f"advice {i}", hint=True) for i in range(5)]
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert not Findings("labels", hints, split="train", n=9)
-    notes = {"test": [judgement.plain() for judgement in ledger]}
-    assert dict(summary(notes))["hints"] == [
+    notes = {"test": [judgement.to_dict() for judgement in ledger]}
+    assert dict(session_summary(notes))["hints"] == [
         "labels of train: line 1: advice 0",
         "labels of train: line 2: advice 1",
         "labels of train: line 3: advice 2",
         "labels of train: 2 more like this; -v shows more",
     ]
-    assert dict(summary(notes, verbose=True))["hints"][-1] == "labels of train: line 5: advice 4"
+    assert (
+        dict(session_summary(notes, verbose=True))["hints"][-1]
+        == "labels of train: line 5: advice 4"
+    )
 
 
 def test_the_same_hint_on_several_splits_is_said_once() -> None:
     notes = [
         {"name": "review", "split": split, "hints": ["read none"]} for split in ("train", "test")
     ]
-    assert dict(summary({"a": notes}))["hints"] == ["review of train, test: read none"]
+    assert dict(session_summary({"a": notes}))["hints"] == ["review of train, test: read none"]
 
 
 def test_what_n_cannot_show_stands_below_the_scores() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert proportion("accuracy", 58, 60) >= 0.95
         assert proportion("accuracy", 500, 500) >= 0.95
         assert proportion("accuracy", 60, 60).by("lower") >= 0.95
         assert Score(0.01, name="improvement", n=60, lower=-0.02) > 0
         assert proportion("near rate", 1, 60) <= 0.05
-    parts = dict(summary({"test": [judgement.plain() for judgement in ledger]}))
+    parts = dict(session_summary({"test": [judgement.to_dict() for judgement in ledger]}))
     assert parts["scores"][6:] == [
         "accuracy: n = 60 does not show >= 95%, but >= 89.9% (95 % sure)",
         "improvement: n = 60 does not show > 0, but > -0.0200 (95 % sure)",
@@ -259,4 +269,4 @@ def test_what_n_cannot_show_stands_below_the_scores() -> None:
 
 
 def test_nothing_to_say_prints_nothing() -> None:
-    assert list(summary({"a": [{"name": "pii", "split": "train", "hints": []}]})) == []
+    assert list(session_summary({"a": [{"name": "pii", "split": "train", "hints": []}]})) == []

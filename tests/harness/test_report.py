@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.cli import main
-from tunegate.purge import purge
-from tunegate.report.html import html
-from tunegate.report.make import make
-from tunegate.state import State
+from tunegate.purge import purge_snapshot
+from tunegate.report.html import render_html
+from tunegate.report.make import make_report
+from tunegate.state import StateDir
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -143,10 +143,10 @@ def test_a_broken_registry_promotes_nothing(promoted: Project) -> None:
 
 
 def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
-    state, page = State(promoted.root), promoted.run / "report.html"
+    state, page = StateDir(promoted.root), promoted.run / "report.html"
     page.write_text("a row")
     for path in (state.folder / "snapshots").iterdir():
-        purge(state, path.stem)
+        purge_snapshot(state, path.stem)
     assert not page.exists()  # it may show what was purged
     promoted.write("test.jsonl", "")
     text = words(report(promoted))
@@ -198,13 +198,13 @@ def test_hostile_text_stays_text_wherever_it_stands(promoted: Project) -> None:
     (promoted.run / "curves.jsonl").write_text(
         "".join(json.dumps({"step": i, "train_loss": 1 / (i + 1)}) + "\n" for i in range(9))
     )
-    _, page = make(promoted.root, "latest", "", datetime.now(UTC))
-    seen = Seen(html(hostile(page)).decode())
+    _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
+    seen = Seen(render_html(hostile(page)).decode())
     assert seen.tags <= TAGS
     assert not [name for name in seen.attributes if name.startswith("on") or name == "src"]
     assert seen.text.count(HOSTILE) > 50
-    assert "default-src 'none'; style-src 'unsafe-inline'" in html(page).decode()
-    assert b"\\ud800" in html(replace(page, run="\ud800"))  # no UTF-8 can hold it
+    assert "default-src 'none'; style-src 'unsafe-inline'" in render_html(page).decode()
+    assert b"\\ud800" in render_html(replace(page, run="\ud800"))  # no UTF-8 can hold it
 
 
 def test_a_hostile_label_and_reason(promoted: Project) -> None:

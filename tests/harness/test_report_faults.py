@@ -14,7 +14,7 @@ import pytest
 from tunegate.cli import main
 from tunegate.dataset import Dataset
 from tunegate.registry import Registry
-from tunegate.report.gather import gather
+from tunegate.report.gather import read_run
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -110,7 +110,7 @@ def test_the_newest_scorecard_is_the_one_that_was_made_last(judged: Project) -> 
     card = json.loads(second.read_text())
     second.write_text(json.dumps(card | {"made": "2999-01-01T00:00:00+00:00"}))
     os.utime(second, (0, 0))
-    found = gather(judged.root, "latest")
+    found = read_run(judged.root, "latest")
     assert list(found.cards) == [first, second]
     assert found.card == found.cards[second]
 

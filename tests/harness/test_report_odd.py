@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.cli import main
-from tunegate.ledger import recording
-from tunegate.report.gather import Found, gather
+from tunegate.ledger import collect_outcomes
+from tunegate.report.gather import RunFiles, read_run
 from tunegate.report.page import ScoreRow, Scores
-from tunegate.report.scores import scores
-from tunegate.report.verdict import closed_by
+from tunegate.report.scores import scores_section
+from tunegate.report.verdict import closing_reasons
 from tunegate.score import Score, Unmeasurable
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ CARD: dict[str, Any] = {
 
 
 @pytest.fixture
-def found(trained: Project) -> Found:
+def found(trained: Project) -> RunFiles:
     """A run that was never judged."""
-    return gather(trained.root, "latest")
+    return read_run(trained.root, "latest")
 
 
-def judged(found: Found, **changes: Any) -> Scores:
+def judged(found: RunFiles, **changes: Any) -> Scores:
     """Return the scores of a card like CARD."""
-    made = scores(replace(found, card=CARD | changes))
+    made = scores_section(replace(found, card=CARD | changes))
     assert isinstance(made, Scores)
     return made
 
@@ -46,22 +46,22 @@ def judged(found: Found, **changes: Any) -> Scores:
 def note(value: float, sign: str, limit: float | None, **facts: Any) -> dict[str, Any]:
     """Return what a real judgement leaves in a scorecard, read back from JSON."""
     score = Score(value, name="speed", **facts)
-    with recording() as judgements, suppress(Unmeasurable):
+    with collect_outcomes() as judgements, suppress(Unmeasurable):
         bool(score <= limit if sign == "<=" else score >= limit)  # type: ignore[operator]
-    plain: dict[str, Any] = json.loads(json.dumps({"test": "t::x", **judgements[0].plain()}))
+    plain: dict[str, Any] = json.loads(json.dumps({"test": "t::x", **judgements[0].to_dict()}))
     return plain
 
 
-def row(found: Found, **changes: Any) -> ScoreRow:
+def row(found: RunFiles, **changes: Any) -> ScoreRow:
     """Return the one row of a card."""
     made = judged(found, **changes)
-    assert made.idle == ()
+    assert made.not_applicable == ()
     (only,) = made.rows
     return only
 
 
 @pytest.mark.parametrize("limit", [float("inf"), -float("inf"), 1e307])
-def test_a_limit_without_an_end_is_told_and_not_drawn(found: Found, limit: float) -> None:
+def test_a_limit_without_an_end_is_told_and_not_drawn(found: RunFiles, limit: float) -> None:
     kept = note(0.5, "<=", limit, low=0.4, high=0.6, n=9)
     shown = row(found, scores=[kept])
     assert shown.limit == f"<= {limit:g}"
@@ -75,22 +75,22 @@ def test_a_limit_without_an_end_is_told_and_not_drawn(found: Found, limit: float
     [("inf", "<=", "missed"), ("inf", ">=", "holds"), ("nan", ">=", "unmeasurable")],
 )
 def test_a_score_that_is_no_number_is_judged_all_the_same(
-    found: Found, value: str, sign: str, outcome: str
+    found: RunFiles, value: str, sign: str, outcome: str
 ) -> None:
     shown = row(found, missed=[note(float(value), sign, 2.0)])
     assert (shown.name, shown.limit) == (f"speed {value} {sign} 2", f"{sign} 2")
     assert (shown.value, shown.outcome, shown.bar) == ("not a number", outcome, None)
 
 
-def test_no_limit_and_no_number_is_nothing_to_judge(found: Found) -> None:
+def test_no_limit_and_no_number_is_nothing_to_judge(found: RunFiles) -> None:
     made = judged(found, scores=[note(float("nan"), ">=", None)])
-    assert (made.rows, made.idle) == ((), ("speed",))
+    assert (made.rows, made.not_applicable) == ((), ("speed",))
 
 
 def test_a_score_that_is_no_number_is_why_the_gate_was_closed() -> None:
     card = CARD | {"missed": [note(float("inf"), "<=", 2.0), note(0.5, ">=", 0.9)]}
     told = "speed inf <= 2 did not hold; speed is 0.5000, the limit >= 0.9"
-    assert closed_by(card) == told
+    assert closing_reasons(card) == told
 
 
 def lines(project: Project, out: Out, *args: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tunegate.protocols import Plan
-from tunegate.report.words import manner, setting
+from tunegate.report.words import public_setting, training_method
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def test_the_method_is_told_where_it_says_more(
         trainer=trainer, train=nothing, validation=None, test=None, config=config, base="",
         base_digest="", seed=0,
     )  # fmt: skip
-    assert manner(plan) == told
+    assert training_method(plan) == told
 
 
 def test_where_a_key_stands_is_no_secret() -> None:
-    assert setting("OPENAI_API_KEY", Path(), "key_env") == "OPENAI_API_KEY"
-    assert setting("sk-1", Path(), "api_key") == "***"
+    assert public_setting("OPENAI_API_KEY", Path(), "key_env") == "OPENAI_API_KEY"
+    assert public_setting("sk-1", Path(), "api_key") == "***"

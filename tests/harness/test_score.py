@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings, Score, Unmeasurable
-from tunegate.ledger import recording
-from tunegate.score import clopper_pearson, proportion, shown, shown_limit, wilson
+from tunegate.ledger import collect_outcomes
+from tunegate.score import clopper_pearson, format_limit, format_value, proportion, wilson
 
 SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 signs = st.sampled_from(sorted(SIGNS))
@@ -72,7 +72,7 @@ def test_errors_of_a_share_that_ought_to_be_low(
 ) -> None:
     sound, errors, n = drawn
     bad = sound + errors  # the errors count as bad
-    score = proportion("refusals", bad, n, errors=errors, good=False)
+    score = proportion("refusals", bad, n, errors=errors, higher_is_better=False)
     compare = SIGNS[sign]
     worst, best = compare(bad / n, limit), compare(sound / n, limit)
     assert outcome(compare, score, limit) == (worst if worst == best else None)
@@ -80,10 +80,10 @@ def test_errors_of_a_share_that_ought_to_be_low(
 
 @pytest.mark.parametrize("sign", sorted(SIGNS))
 def test_what_was_not_measured_holds_no_limit(sign: str) -> None:
-    with recording() as ledger, pytest.raises(Unmeasurable, match=r"\(n = 0\)"):
+    with collect_outcomes() as ledger, pytest.raises(Unmeasurable, match=r"\(n = 0\)"):
         SIGNS[sign](proportion("accuracy", 0, 0), 0.5)
-    assert [j.held for j in ledger] == [None]
-    assert ledger[0].facts["value"] is None
+    assert [j.passed for j in ledger] == [None]
+    assert ledger[0].data["value"] is None
 
 
 def test_not_below_is_no_way_round() -> None:
@@ -93,22 +93,22 @@ def test_not_below_is_no_way_round() -> None:
 
 def test_a_judgement_is_recorded() -> None:
     score = proportion("accuracy", 9, 10, errors=0, signature="exact")
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert score >= 0.9
         assert not score > 0.9
         assert score > 0.5
-    assert [(j.line, j.held) for j in ledger] == [
+    assert [(j.summary, j.passed) for j in ledger] == [
         ("accuracy 0.9000 >= 0.9", True),
         ("accuracy 0.9000 > 0.9", False),
         ("accuracy 0.9000 > 0.5", True),
     ]
-    facts = ledger[0].plain()
+    facts = ledger[0].to_dict()
     assert (facts["hits"], facts["n"], facts["limit"], facts["sign"]) == (9, 10, 0.9, ">=")
 
 
 def test_score_against_score_is_no_judgement() -> None:
     one, other = proportion("new", 9, 10), proportion("old", 8, 10)
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert one > other
         assert one - other == pytest.approx(0.1)
         assert f"{one:.2f}" == "0.90"
@@ -175,9 +175,11 @@ def test_a_bound_knows_what_it_is_the_bound_of() -> None:
 
 
 def test_the_bound_of_a_bootstrap_is_its_quantile() -> None:
-    f1 = Score(0.9, name="macro-F1", n=50, lower=0.85, errors=2, if_right=0.94, lower_if_right=0.91)
+    f1 = Score(
+        0.9, name="macro-F1", n=50, lower=0.85, errors=2, best_case=0.94, best_case_lower=0.91
+    )
     bound = f1.by("lower")
-    assert (float(bound), bound.if_right) == (0.85, 0.91)
+    assert (float(bound), bound.best_case) == (0.85, 0.91)
     with pytest.raises(Unmeasurable):
         assert bound >= 0.9
     with pytest.raises(ValueError, match="ratio has no lower bound"):
@@ -190,12 +192,12 @@ def test_a_bound_of_nothing_holds_no_limit() -> None:
 
 
 def test_a_judgement_says_what_is_certain() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert proportion("accuracy", 58, 60, hints=["a hint"]) >= 0.95
-        assert proportion("refusals", 1, 60, good=False) <= 0.05
-    assert ledger[0].facts["lower"] == pytest.approx(0.89876, abs=1e-5)
-    assert ledger[0].facts["hints"] == ["a hint"]
-    assert ledger[1].facts["lower"] is None
+        assert proportion("refusals", 1, 60, higher_is_better=False) <= 0.05
+    assert ledger[0].data["lower"] == pytest.approx(0.89876, abs=1e-5)
+    assert ledger[0].data["hints"] == ["a hint"]
+    assert ledger[1].data["lower"] is None
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_a_judgement_says_what_is_certain() -> None:
     ],
 )
 def test_shown(value: float, share: bool, said: str) -> None:
-    assert shown(value, share) == said
+    assert format_value(value, share) == said
 
 
 @pytest.mark.parametrize(
@@ -218,4 +220,4 @@ def test_shown(value: float, share: bool, said: str) -> None:
     [(0.95, True, "95%"), (0.07, True, "7%"), (0.9525, True, "95.25%"), (0.9, False, "0.9")],
 )
 def test_shown_limit(limit: float, share: bool, said: str) -> None:
-    assert shown_limit(limit, share) == said
+    assert format_limit(limit, share) == said

@@ -25,8 +25,8 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 def test_what_was_sealed_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
-    sealed.write(path, BODY, KEY)
-    assert sealed.read(path, KEY) == BODY
+    sealed.write_sealed(path, BODY, KEY)
+    assert sealed.read_sealed(path, KEY) == BODY
     assert path.stat().st_mode & 0o077 == 0
     assert "é" in path.read_text("utf-8")
 
@@ -45,25 +45,25 @@ def test_what_was_sealed_is_read_back(tmp_path: Path) -> None:
 )
 def test_a_change_breaks_the_seal(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "run" / "receipt.json"
-    sealed.write(path, BODY, KEY)
+    sealed.write_sealed(path, BODY, KEY)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(SealBroken, match="was changed since") as caught:
-        sealed.read(path, KEY)
+        sealed.read_sealed(path, KEY)
     assert f"restore it, or remove {path.parent} and run" in str(caught.value)
 
 
 def test_another_state_tree_s_key_does_not_open_it(tmp_path: Path) -> None:
-    sealed.write(tmp_path / "receipt.json", BODY, KEY)
+    sealed.write_sealed(tmp_path / "receipt.json", BODY, KEY)
     with pytest.raises(SealBroken, match="not written by a gate of this state tree"):
-        sealed.read(tmp_path / "receipt.json", b"j" * 32)
+        sealed.read_sealed(tmp_path / "receipt.json", b"j" * 32)
 
 
 def test_how_it_is_laid_out_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
-    sealed.write(path, BODY, KEY)
+    sealed.write_sealed(path, BODY, KEY)
     told = json.loads(path.read_text())
     path.write_text(json.dumps({key: told[key] for key in reversed(told)}, ensure_ascii=True))
-    assert sealed.read(path, KEY) == BODY
+    assert sealed.read_sealed(path, KEY) == BODY
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", "null", "{}", '{"run": "abc"}', "\xff"])
@@ -71,22 +71,22 @@ def test_what_nobody_sealed_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "receipt.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(SealBroken, match=r"receipt\.json was not written by tunegate"):
-        sealed.read(path, KEY)
+        sealed.read_sealed(path, KEY)
 
 
 def test_a_file_that_is_missing_means_that_no_gate_opened(tmp_path: Path) -> None:
     with pytest.raises(SealBroken, match=r"receipt\.json is missing: no gate opened for this run"):
-        sealed.read(tmp_path / "receipt.json", KEY)
+        sealed.read_sealed(tmp_path / "receipt.json", KEY)
 
 
 @given(values, values)
 def test_values_have_one_digest_where_they_are_spelled_alike(one: Any, other: Any) -> None:
-    alike = sealed.canonical(one) == sealed.canonical(other)
-    assert (sealed.digest_of(one) == sealed.digest_of(other)) == alike
-    assert json.loads(sealed.canonical(one)) == one
+    alike = sealed.canonical_json(one) == sealed.canonical_json(other)
+    assert (sealed.sha256_json(one) == sealed.sha256_json(other)) == alike
+    assert json.loads(sealed.canonical_json(one)) == one
 
 
 def test_the_order_of_keys_does_not_count_and_that_of_items_does() -> None:
-    assert sealed.digest_of({"a": 1, "b": 2}) == sealed.digest_of({"b": 2, "a": 1})
-    assert sealed.digest_of([1, 2]) != sealed.digest_of([2, 1])
-    assert sealed.canonical({"b": "é", "a": [1]}) == '{"a":[1],"b":"é"}'.encode()
+    assert sealed.sha256_json({"a": 1, "b": 2}) == sealed.sha256_json({"b": 2, "a": 1})
+    assert sealed.sha256_json([1, 2]) != sealed.sha256_json([2, 1])
+    assert sealed.canonical_json({"b": "é", "a": [1]}) == '{"a":[1],"b":"é"}'.encode()

@@ -69,9 +69,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little there is to do."""
-    monkeypatch.setattr(shards, "ROWS", 2)
-    monkeypatch.setattr(shards, "PAYS", -1)
-    monkeypatch.setattr(shards, "workers", lambda: 2)
+    monkeypatch.setattr(shards, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(shards, "MIN_SECONDS", -1)
+    monkeypatch.setattr(shards, "worker_count", lambda: 2)
 
 
 @check(rows=True)
@@ -91,7 +91,7 @@ def test_findings_do_not_depend_on_the_shards(prompts: list[str], size: int) -> 
     dataset = Dataset.of([row(p) for p in prompts])
     expected = kinds(dataset)
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as threads:
-        patch.setattr(shards, "ROWS", size)
+        patch.setattr(shards, "CHUNK_ROWS", size)
         here = kinds(dataset)
         with shards.run_on(threads):
             there = kinds(dataset)
@@ -109,14 +109,14 @@ def test_a_shared_system_prompt_is_told_once(systems: list[str], size: int) -> N
     dataset = Dataset.of([row("c@ex.org" if i == 4 else "x", s) for i, s in enumerate(systems)])
     expected = pii.find(dataset)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "ROWS", size)
+        patch.setattr(shards, "CHUNK_ROWS", size)
         assert pii.find(dataset) == expected
     asked = {s for s in systems if "@" in s}
     assert len(expected) == len(asked) + (len(systems) > 4)
 
 
 def test_what_concerns_the_file_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "ROWS", 1)
+    monkeypatch.setattr(shards, "CHUNK_ROWS", 1)
     lines = b'{"messages": [{"role": "user", "content": "x"}]}\n' * 3 + b"{\n"
     kinds = format.find(Dataset.parse(lines), fewest=10).kinds
     assert kinds == {"last": 3, "json": 1, "too few": 1}
@@ -194,25 +194,29 @@ def test_no_process_outlives_its_parent(toy: Path, by: signal.Signals) -> None:
 def test_a_shard_is_sent_without_what_its_examples_have_worked_out() -> None:
     dataset = Dataset.of([row(f"p{i}", "s") for i in range(5)], "train")
     assert [e.prompt for e in dataset]
-    first, second, third = shards.cut(dataset, 2)
+    first, second, third = shards.split_into_chunks(dataset, 2)
     again = pickle.loads(pickle.dumps(second))
     assert [vars(e).keys() for e in again] == [{"row", "line", "fields"}] * 2
     assert ([e.row for e in again], again.split) == ([2, 3], "train")
     assert [m["content"] for m in again.told] == ["s"]
-    assert (shards.told(first), shards.told(dataset), len(third)) == ([], (), 1)
-    assert [len(s) for s in shards.cut(Dataset.of([]))] == [0]
+    assert (
+        shards.earlier_system_messages(first),
+        shards.earlier_system_messages(dataset),
+        len(third),
+    ) == ([], (), 1)
+    assert [len(s) for s in shards.split_into_chunks(Dataset.of([]))] == [0]
 
 
 def test_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for key in (shards.WORKERS, "PYTEST_XDIST_WORKER_COUNT"):
+    for key in (shards.WORKERS_VARIABLE, "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(key, raising=False)
-    assert shards.workers() == 8
+    assert shards.worker_count() == 8
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
-    assert shards.workers() == 2
-    monkeypatch.setenv(shards.WORKERS, "5")
-    assert shards.workers() == 5
+    assert shards.worker_count() == 2
+    monkeypatch.setenv(shards.WORKERS_VARIABLE, "5")
+    assert shards.worker_count() == 5
     for wrong in ("0", "-1", "two", "", "1.5"):
-        monkeypatch.setenv(shards.WORKERS, wrong)
+        monkeypatch.setenv(shards.WORKERS_VARIABLE, wrong)
         with pytest.raises(ValueError, match=r"TUNEGATE_WORKERS is .*; a whole number of 1"):
-            shards.workers()
+            shards.worker_count()

@@ -22,15 +22,15 @@ ENGINES = ["rapidfuzz", "sketches", *(["numba", "threads"] if find_spec("numba")
 def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Run a test once with each engine, however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_near, "SKETCHES_PAY", -1 if request.param == "sketches" else 9e9)
-        patch.setattr(_near, "SKETCHES_TELL", 9e9)
-        patch.setattr(_near, "THREADS_PAY", -1 if request.param == "threads" else 9e9)
+        patch.setattr(_near, "SKETCHES_MIN_SECONDS", -1 if request.param == "sketches" else 9e9)
+        patch.setattr(_near, "SKETCHES_MAX_LETTERS", 9e9)
+        patch.setattr(_near, "THREADS_MIN_SECONDS", -1 if request.param == "threads" else 9e9)
         if request.param == "threads":
             from tunegate import _kernel
 
             patch.setattr(_kernel, "BLOCK", 2)
             patch.setattr(_kernel, "WINDOW", 3)
-            patch.setenv(shards.WORKERS, "3")
+            patch.setenv(shards.WORKERS_VARIABLE, "3")
         yield request.param in ("numba", "threads")
 
 
@@ -74,11 +74,11 @@ def test_matches_are_those_of_a_double_loop(
 ) -> None:
     right = right + left[:2]
     expected = list(brute(left, right, cutoff))
-    assert sorted(similar.matches(left, right, cutoff, fast=fast)) == expected
+    assert sorted(similar.cross_pairs(left, right, cutoff, fast=fast)) == expected
     best = {
         i: min((-p.similarity, p.j) for p in expected if p.i == i) for i in {p.i for p in expected}
     }
-    found = {c.i: (-c.similarity, c.j) for c in similar.closest(left, right, cutoff, fast=fast)}
+    found = {c.i: (-c.similarity, c.j) for c in similar.nearest(left, right, cutoff, fast=fast)}
     assert found == best
 
 
@@ -87,7 +87,7 @@ def test_matches_are_those_of_a_double_loop(
 def test_kept_texts_are_unlike_and_cover_the_rest(
     texts: list[str], cutoff: float, fast: bool
 ) -> None:
-    gone = list(similar.kept(texts, cutoff, fast=fast))
+    gone = list(similar.deduplicate(texts, cutoff, fast=fast))
     stay = set(range(len(texts))) - {p.j for p in gone}
     near = {(p.i, p.j): p.similarity for p in brute(texts, texts, cutoff)}
     assert len({p.j for p in gone}) == len(gone)
@@ -104,7 +104,7 @@ def test_groups_are_the_connected_components(texts: list[str], cutoff: float, fa
         for k in merged:
             component[k] = merged
     expected = sorted({tuple(sorted(c)) for c in component if len(c) > 1})
-    assert list(map(tuple, similar.groups(texts, cutoff, fast=fast))) == expected
+    assert list(map(tuple, similar.connected_groups(texts, cutoff, fast=fast))) == expected
 
 
 @pytest.mark.parametrize("size", [63, 64, 65, 127, 128, 129, 511, 513, 1500])
@@ -128,7 +128,7 @@ def test_a_pair_that_stands_at_the_cutoff_is_found(fast: bool) -> None:
 
 def test_also_can_refuse(fast: bool) -> None:
     texts = ["one two three", "one two three!", "one two three?"]
-    gone = similar.kept(texts, 0.85, also=lambda i, j: 2 in (i, j), fast=fast)
+    gone = similar.deduplicate(texts, 0.85, condition=lambda i, j: 2 in (i, j), fast=fast)
     assert sorted(gone) == [(1, 2, similar.ratio(texts[1], texts[2]))]
 
 
@@ -136,8 +136,8 @@ def test_also_can_refuse(fast: bool) -> None:
 def test_little_or_nothing(texts: list[str], fast: bool) -> None:
     expected = [p for p in brute(texts, texts, 0.85) if p.i < p.j]
     assert list(similar.pairs(texts, 0.85, fast=fast)) == expected
-    assert list(similar.matches(texts, [], 0.85, fast=fast)) == []
-    assert list(similar.matches([], texts, 0.85, fast=fast)) == []
+    assert list(similar.cross_pairs(texts, [], 0.85, fast=fast)) == []
+    assert list(similar.cross_pairs([], texts, 0.85, fast=fast)) == []
 
 
 @pytest.mark.parametrize("cutoff", [0, -1, 1.01, 85, float("nan")])
@@ -150,8 +150,8 @@ def test_variants_of_few_templates_are_few_groups(fast: bool) -> None:
     kinds = ("my order number {:05} has not arrived", "please pay the bill {:05} at once")
     texts = [kinds[n % 2].format(n) for n in range(1500)]
     expected = [list(range(0, 1500, 2)), list(range(1, 1500, 2))]
-    assert similar.groups(texts, 0.85, fast=fast) == expected
-    assert len(list(similar.kept(texts, 0.85, fast=fast))) == 1498
+    assert similar.connected_groups(texts, 0.85, fast=fast) == expected
+    assert len(list(similar.deduplicate(texts, 0.85, fast=fast))) == 1498
 
 
 def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,15 +162,15 @@ def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_near, "COLUMNS", 7)
     monkeypatch.setattr(_sketches, "CHUNK", 7)
     for pays in (-1, 9e9):
-        monkeypatch.setattr(_near, "SKETCHES_PAY", pays)
+        monkeypatch.setattr(_near, "SKETCHES_MIN_SECONDS", pays)
         assert sorted(similar.pairs(texts, 0.8, fast=False)) == expected
 
 
 def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tunegate._kernel", raising=False)
-    sides = [_near.Side.of(["a question"] * n + ["another"]) for n in (1, 1000)]
-    assert all(_near.Search(s, s, 0.85).seconds < _near.KERNEL_PAYS for s in sides)
-    assert isinstance(_near.finder(sides[0], sides[0], 0.85, None).__self__, _near.Plain)  # type: ignore[attr-defined]
+    sides = [_near.TextsByLength.from_texts(["a question"] * n + ["another"]) for n in (1, 1000)]
+    assert all(_near.Search(s, s, 0.85).estimated_seconds < _near.KERNEL_MIN_SECONDS for s in sides)
+    assert isinstance(_near.make_finder(sides[0], sides[0], 0.85, None).__self__, _near.NumpySearch)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -194,16 +194,16 @@ def test_the_kernel_runs_where_it_pays_and_can(
 ) -> None:
     for name, value in (("seconds", seconds), ("fits", fits)):
         monkeypatch.setattr(_near.Search, name, value)
-    monkeypatch.setattr(_near, "_installed", lambda: installed)
+    monkeypatch.setattr(_near, "_numba_installed", lambda: installed)
     assert engine(monkeypatch, loaded) == (1 if kernel else 0)
 
 
 def test_threads_run_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "workers", lambda: 7)
-    monkeypatch.setattr(_near, "_installed", lambda: True)
-    monkeypatch.setattr(_near.Search, "seconds", 61.0)
+    monkeypatch.setattr(shards, "worker_count", lambda: 7)
+    monkeypatch.setattr(_near, "_numba_installed", lambda: True)
+    monkeypatch.setattr(_near.Search, "estimated_seconds", 61.0)
     assert engine(monkeypatch, loaded=True) == 7
-    monkeypatch.setattr(_near.Search, "seconds", 59.0)
+    monkeypatch.setattr(_near.Search, "estimated_seconds", 59.0)
     assert engine(monkeypatch, loaded=True) == 1
 
 
@@ -221,19 +221,21 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
     monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
     seen = {kernel.__name__: kernel} if loaded else {}
     monkeypatch.setattr(_near, "sys", SimpleNamespace(modules=seen))
-    side = _near.Side.of(["a", "b"])
-    found: Any = _near.finder(side, side, 0.85, None)
+    side = _near.TextsByLength.from_texts(["a", "b"])
+    found: Any = _near.make_finder(side, side, 0.85, None)
     return getattr(found.__self__, "threads", 0)
 
 
 def test_a_text_whose_masks_are_too_large_is_left_to_rapidfuzz() -> None:
-    few, many = (_near.Side.of(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
-    assert _near.Search(few, few, 0.85).fits
-    assert not _near.Search(many, many, 0.85).fits
+    few, many = (
+        _near.TextsByLength.from_texts(["".join(map(chr, range(n))) * 40]) for n in (300, 9000)
+    )
+    assert _near.Search(few, few, 0.85).fits_in_memory
+    assert not _near.Search(many, many, 0.85).fits_in_memory
 
 
 def test_without_numba_large_searches_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_near, "KERNEL_PAYS", -1.0)
-    monkeypatch.setattr(_near, "KERNEL_LOADED_PAYS", -1.0)
-    monkeypatch.setattr(_near, "_installed", lambda: False)
+    monkeypatch.setattr(_near, "KERNEL_MIN_SECONDS", -1.0)
+    monkeypatch.setattr(_near, "LOADED_KERNEL_MIN_SECONDS", -1.0)
+    monkeypatch.setattr(_near, "_numba_installed", lambda: False)
     assert list(similar.pairs(["one two", "one twos"], 0.85)) == [(0, 1, 1 - 1 / 15)]

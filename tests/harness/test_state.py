@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate.state import State, secret_key
+from tunegate.state import StateDir, secret_key
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -32,8 +32,8 @@ def open_umask() -> object:
 
 
 def test_folders_and_files_are_private(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    snapshot = state.keep(DATA)
+    state = StateDir(tmp_path)
+    snapshot = state.store_snapshot(DATA)
     secret_key(state)
     state.path("runs", "one", "scorecards", "card.json").write_text("")
     folders = [p for p in state.folder.rglob("*") if p.is_dir()]
@@ -52,37 +52,37 @@ def test_everything_a_session_writes_is_private(trained: Project) -> None:
 
 def test_git_does_not_see_it(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    State(tmp_path).keep(DATA)
+    StateDir(tmp_path).store_snapshot(DATA)
     status = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
     assert subprocess.run(status, check=True, capture_output=True).stdout == b""
 
 
 def test_a_snapshot_is_kept_once_and_read_back(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    path = state.keep(DATA)
+    state = StateDir(tmp_path)
+    path = state.store_snapshot(DATA)
     before = path.stat().st_mtime_ns
-    assert state.keep(DATA) == path
+    assert state.store_snapshot(DATA) == path
     assert path.stat().st_mtime_ns == before
     digest = hashlib.sha256(DATA).hexdigest()
     assert (path.stem, path.read_bytes()) == (digest, DATA)
-    assert state.snapshot(digest, "train").split == "train"
+    assert state.read_snapshot(digest, "train").split == "train"
 
 
 def test_a_changed_snapshot_is_noticed(tmp_path: Path) -> None:
-    state = State(tmp_path)
-    path = state.keep(DATA)
+    state = StateDir(tmp_path)
+    path = state.store_snapshot(DATA)
     path.write_bytes(DATA + b"\n")
     with pytest.raises(ValueError, match=r"was changed: its digest is [0-9a-f]{64}$"):
-        state.snapshot(path.stem)
+        state.read_snapshot(path.stem)
 
 
 def test_the_key_is_made_once(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateDir(tmp_path)
     assert secret_key(state) == secret_key(state)
     assert len(secret_key(state)) == 32
 
 
 def test_asking_for_nothing_makes_nothing(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateDir(tmp_path)
     assert (state.runs.name, state.snapshot_path("x").name) == ("runs", "x.jsonl")
     assert os.listdir(tmp_path) == []

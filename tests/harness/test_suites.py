@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tunegate.project import ConfigError
-from tunegate.suites import check_role, folders, named
+from tunegate.suites import require_suite, suite_folders, suite_of_args
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -23,11 +23,11 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_neighbours_are_suites_too(root: Path) -> None:
-    assert [p.name for p in folders({}, root)] == ["data", "model", "readiness"]
+    assert [p.name for p in suite_folders({}, root)] == ["data", "model", "readiness"]
 
 
 def test_configured_elsewhere(root: Path) -> None:
-    found = folders({"data": "gates", "model": "suites/model"}, root)
+    found = suite_folders({"data": "gates", "model": "suites/model"}, root)
     assert {p.relative_to(root).as_posix() for p in found} == {
         "gates",
         "suites/data",
@@ -49,26 +49,26 @@ def test_configured_elsewhere(root: Path) -> None:
     ],
 )
 def test_named(root: Path, arg: str, suite: str | None) -> None:
-    found = named([arg], root, folders({}, root))
+    found = suite_of_args([arg], root, suite_folders({}, root))
     assert (found and found.name) == suite
 
 
 def test_named_from_inside(root: Path) -> None:
-    found = named(["data"], root / "suites", folders({}, root))
+    found = suite_of_args(["data"], root / "suites", suite_folders({}, root))
     assert found == root / "suites" / "data"
 
 
 @pytest.mark.parametrize("args", [["suites"], ["suites/data", "suites/model/test_m.py"]])
 def test_two_at_once(root: Path, args: list[str]) -> None:
     with pytest.raises(ConfigError, match="one suite a session"):
-        named(args, root, folders({}, root))
+        suite_of_args(args, root, suite_folders({}, root))
 
 
 def test_the_wrong_one(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"you named model: pytest suites/data --train-with x"):
-        check_role(root / "suites" / "model", root, "suites/data", "--train-with x")
+        require_suite(root / "suites" / "model", root, "suites/data", "--train-with x")
     with pytest.raises(ConfigError, match="you named none"):
-        check_role(None, root, "suites/data", "--train-with x")
+        require_suite(None, root, "suites/data", "--train-with x")
 
 
 def test_a_bare_pytest_keeps_out_of_the_suites(project: Project) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
-from tunegate.preferences import counterpart, rejected
+from tunegate.preferences import rejected_messages, rejected_reply
 
 COLUMNS = {"prompt": "text", "reply": "category"}
 
@@ -66,10 +66,10 @@ def test_a_system_column_becomes_the_system_message() -> None:
 def test_a_rejected_column_becomes_the_rejected_reply() -> None:
     dataset = parsed("text,category,worse,rejected\nHi,Hello!,What?,kept\n", rejected="worse")
     (other,) = dataset[0].fields["rejected"]
-    assert (rejected(dataset[0]), other["content"]) == (other, "What?")
-    assert [m["content"] for m in counterpart(dataset[0])] == ["Hi", "What?"]
+    assert (rejected_reply(dataset[0]), other["content"]) == (other, "What?")
+    assert [m["content"] for m in rejected_messages(dataset[0])] == ["Hi", "What?"]
     bare = parsed("text,category,rejected\nHi,Hello!,by Ana\n")
-    assert (bare[0].fields["rejected"], rejected(bare[0])) == ("by Ana", None)
+    assert (bare[0].fields["rejected"], rejected_reply(bare[0])) == ("by Ana", None)
 
 
 @pytest.mark.parametrize(

@@ -9,25 +9,25 @@ import pickle
 import pytest
 
 from tunegate import Score, Unmeasurable, render
-from tunegate.ledger import recording
-from tunegate.score import nothing_to_judge, proportion
+from tunegate.ledger import collect_outcomes
+from tunegate.score import not_applicable_score, proportion
 
 
 @pytest.mark.parametrize("value", [0.3, math.nan, math.inf])
 def test_without_a_limit_every_score_holds_and_is_recorded(value: float) -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert Score(value, name="latency", n=4, hints=["why"]) <= None
     (entry,) = ledger
-    assert (entry.held, entry.facts["limit"]) == (True, None)
-    told, silent = (entry.facts[key] for key in ("hints", "idle"))
+    assert (entry.passed, entry.data["limit"]) == (True, None)
+    told, silent = (entry.data[key] for key in ("hints", "idle"))
     assert (told, silent) == (([], ["why"]) if math.isnan(value) else (["why"], []))
-    assert json.loads(json.dumps(entry.plain(), allow_nan=False))["name"] == "latency"
+    assert json.loads(json.dumps(entry.to_dict(), allow_nan=False))["name"] == "latency"
 
 
 def test_it_is_shown_all_the_same() -> None:
-    with recording() as ledger:
-        assert proportion("flip rate", 3, 20, good=False) <= None
-    (row,) = render.scores_table([entry.plain() for entry in ledger])[1:]
+    with collect_outcomes() as ledger:
+        assert proportion("flip rate", 3, 20, higher_is_better=False) <= None
+    (row,) = render.scores_table([entry.to_dict() for entry in ledger])[1:]
     assert row.split() == ["flip", "rate", "15.0%", "5.2%", "-", "36.0%", "none", "set", "20"]
 
 
@@ -38,16 +38,16 @@ def test_a_limit_that_was_set_still_needs_a_measurement() -> None:
 
 @pytest.mark.parametrize("copy", [lambda s: s, lambda s: s.by("lower")], ids=["itself", "lower"])
 def test_nothing_to_judge_holds_any_limit_and_says_why(copy: object) -> None:
-    score = pickle.loads(pickle.dumps(nothing_to_judge("kept", "no general set")))
-    with recording() as ledger:
+    score = pickle.loads(pickle.dumps(not_applicable_score("kept", "no general set")))
+    with collect_outcomes() as ledger:
         assert copy(score) >= 0.9  # type: ignore[operator]
         assert copy(score) <= 0.1  # type: ignore[operator]
-    assert all(entry.held and entry.facts["idle"] == ["no general set"] for entry in ledger)
-    passed = {"suites/model/test_memory.py::test_it": [entry.plain() for entry in ledger]}
+    assert all(entry.passed and entry.data["idle"] == ["no general set"] for entry in ledger)
+    passed = {"suites/model/test_memory.py::test_it": [entry.to_dict() for entry in ledger]}
     one_line = ["nothing to judge: 1 test of memory (see -v)"]
-    assert list(render.summary(passed)) == [("hints", one_line)]
+    assert list(render.session_summary(passed)) == [("hints", one_line)]
     said = [f"{ledger[0].name}: no general set"]
-    assert list(render.summary(passed, verbose=True)) == [("hints", said)]
+    assert list(render.session_summary(passed, verbose=True)) == [("hints", said)]
 
 
 def test_what_there_was_nothing_to_judge_of_takes_one_line() -> None:
@@ -55,5 +55,5 @@ def test_what_there_was_nothing_to_judge_of_takes_one_line() -> None:
     files = ("memory", "overfitting", "robustness", "speed")
     passed = {f"suites/model/test_{name}.py::test_{i}": [idle] for name in files for i in range(3)}
     told = "nothing to judge: 12 tests of memory, overfitting, robustness, speed (see -v)"
-    assert list(render.summary(passed)) == [("hints", [told])]
+    assert list(render.session_summary(passed)) == [("hints", [told])]
     assert len(told) <= render.WIDTH

@@ -15,11 +15,11 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
-from .spelling import meanings
-from .wording import quoted
+from .spelling import typo_notes
+from .wording import quote_repr
 
 # Ways to refuse, at the start of a reply; English and Portuguese.
-REFUSAL = re.compile(
+REFUSAL_START = re.compile(
     r"^\W*(?:(?:i'?m|i am|we are|we're)\s+(?:very\s+|really\s+)?(?:sorry|afraid|unable)"
     r"|i\s+(?:can'?t|cannot|won'?t|do\s*n[o']t\s+(?:know|have))|sorry\b|unfortunately,?\s+i"
     r"|as an? (?:ai|language model)"
@@ -42,20 +42,20 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
     n = counts.total()
     if len(counts) == 1:
         only = next(iter(counts))
-        evidence = f"all {n:,} examples are of class {quoted(only)}; at least two are needed"
+        evidence = f"all {n:,} examples are of class {quote_repr(only)}; at least two are needed"
         yield Finding(None, None, "one class", evidence)
-    places = {example.label: example for example in reversed(dataset)}
-    meant = meanings(counts)
+    first_examples = {example.label: example for example in reversed(dataset)}
+    label_notes = typo_notes(counts)
     for label, count in counts.most_common()[::-1]:
-        wanted = math.ceil(rarest / len(counts) * n - 1e-9)
-        if count < wanted:
-            where = places[label]
+        needed_count = math.ceil(rarest / len(counts) * n - 1e-9)
+        if count < needed_count:
+            first = first_examples[label]
             evidence = (
-                f"class {quoted(label)}{meant[label]}: {count:,} of {n:,} examples, "
-                f"{100 * count / n:.2g} %; at least {wanted:,} wanted"
+                f"class {quote_repr(label)}{label_notes[label]}: {count:,} of {n:,} examples, "
+                f"{100 * count / n:.2g} %; at least {needed_count:,} wanted"
             )
             about = f"{dataset.split} {evidence}"  # the same counts may stand in two splits
-            yield Finding(where.row, where.line, "rare class", evidence, about=about)
+            yield Finding(first.row, first.line, "rare class", evidence, about=about)
 
 
 @check(name="balance.makeup")
@@ -65,9 +65,9 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     A language is named when it has less than `least` of the rows (they say their own language, in
     a field `language`); a class, when its languages are far from those of all rows.
     """
-    yield from _languages(dataset, least)
-    yield from _lengths(dataset)
-    refused = sum(bool(REFUSAL.match(example.reply)) for example in dataset)
+    yield from _language_hints(dataset, least)
+    yield from _length_hints(dataset)
+    refused = sum(bool(REFUSAL_START.match(example.reply)) for example in dataset)
     if refused:
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         yield _hint(
@@ -75,26 +75,35 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
         )
 
 
-def _languages(dataset: Dataset, least: float) -> Iterator[Finding]:
-    said = [(str(e.fields["language"]), e.label) for e in dataset if e.fields.get("language")]
-    counts = Counter(language for language, _ in said)
+def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
+    language_labels = [
+        (str(e.fields["language"]), e.label) for e in dataset if e.fields.get("language")
+    ]
+    counts = Counter(language for language, _ in language_labels)
     for language, count in counts.most_common()[::-1]:
-        if len(counts) > 1 and count < least * len(said):
-            share = f"{count:,} of {len(said):,} examples, {100 * count / len(said):.2g} %"
-            yield _hint("language", f"{quoted(language)}: {share}; it will be learnt least")
-    labels = Counter(label for _, label in said)
-    pairs = Counter(said)
-    if len(labels) > len(said) / 10:
+        if len(counts) > 1 and count < min_share * len(language_labels):
+            share = f"{count:,} of {len(language_labels):,} examples, {100 * count / len(language_labels):.2g} %"
+            yield _hint("language", f"{quote_repr(language)}: {share}; it will be learnt least")
+    labels = Counter(label for _, label in language_labels)
+    pairs = Counter(language_labels)
+    if len(labels) > len(language_labels) / 10:
         return  # hardly two replies are alike: these are no classes
     for (language, label), count in sorted(pairs.items()):
-        within, overall = count / labels[label], counts[language] / len(said)
-        if within > min(overall + 0.3, 0.999) and labels[label] >= 10 and len(counts) > 1:
-            evidence = f"{100 * within:.0f} % of class {quoted(label)} is {quoted(language)}"
-            rest = f"of all examples it is {100 * overall:.0f} %: the language gives the class away"
+        share_in_label, share_overall = (
+            count / labels[label],
+            counts[language] / len(language_labels),
+        )
+        if (
+            share_in_label > min(share_overall + 0.3, 0.999)
+            and labels[label] >= 10
+            and len(counts) > 1
+        ):
+            evidence = f"{100 * share_in_label:.0f} % of class {quote_repr(label)} is {quote_repr(language)}"
+            rest = f"of all examples it is {100 * share_overall:.0f} %: the language gives the class away"
             yield _hint("language", f"{evidence}; {rest}")
 
 
-def _lengths(dataset: Dataset) -> Iterator[Finding]:
+def _length_hints(dataset: Dataset) -> Iterator[Finding]:
     lengths = [len(example.reply) for example in dataset]
     if len(lengths) < 20:
         return

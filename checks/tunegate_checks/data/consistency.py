@@ -12,26 +12,32 @@ from collections.abc import Iterable, Iterator
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
-from tunegate.identity import together
+from tunegate.identity import rows_fingerprint
 
-from .spelling import near_misses, nearest
-from .wording import parting, quoted
+from .spelling import find_typos, nearest_label
+from .wording import first_difference, quote_repr
 
 
 @check(name="consistency.system_prompt")
 def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     """Every row has the same system prompt, character for character (or none has one)."""
-    groups = _by_prompt(dataset)
+    groups = _group_by_prompt(dataset)
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
         rows = groups[prompt]
-        where = ", ".join(str(e.line) for e in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        what = f"{len(rows):,} of {len(dataset):,} rows (line {where})"
+        lines_text = ", ".join(str(e.line) for e in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        row_text = f"{len(rows):,} of {len(dataset):,} rows (line {lines_text})"
         if not prompt:
-            kind, evidence = "no system prompt", f"{what} have none; most have {quoted(usual)}"
+            kind, evidence = (
+                "no system prompt",
+                f"{row_text} have none; most have {quote_repr(usual)}",
+            )
         else:
-            kind, evidence = "system prompt", f"{what} have another: {parting(prompt, usual)}"
-        yield Finding(rows[0].row, rows[0].line, kind, evidence, about=together(rows))
+            kind, evidence = (
+                "system prompt",
+                f"{row_text} have another: {first_difference(prompt, usual)}",
+            )
+        yield Finding(rows[0].row, rows[0].line, kind, evidence, about=rows_fingerprint(rows))
 
 
 @check(name="consistency.inference")
@@ -40,36 +46,41 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
 
     Character for character: a space or a line break more is another beginning of every answer.
     """
-    for found, rows in _by_prompt(dataset).items():
-        if found != prompt:
-            what = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
-            evidence = f"{what}: {parting(found, prompt)}"
-            if found == prompt.strip():
+    for actual, rows in _group_by_prompt(dataset).items():
+        if actual != prompt:
+            row_text = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
+            evidence = f"{row_text}: {first_difference(actual, prompt)}"
+            if actual == prompt.strip():
                 evidence += "; the white space around the latter is all that differs"
-            about = f"{together(rows)} {prompt}"
+            about = f"{rows_fingerprint(rows)} {prompt}"
             yield Finding(rows[0].row, rows[0].line, "system prompt", evidence, about=about)
 
 
 @check(name="consistency.across")
 def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """The other split has the training set's system prompt, character for character."""
-    ours, theirs = (_usual(example.system for example in d) for d in (train, other))
-    if not len(train) or not len(other) or ours == theirs:
+    train_prompt, other_prompt = (
+        _most_common(example.system for example in d) for d in (train, other)
+    )
+    if not len(train) or not len(other) or train_prompt == other_prompt:
         return
     name = other.split or "the other split"
     yield Finding(
-        None, None, "system prompt", f"{name} has another than train: {parting(theirs, ours)}"
+        None,
+        None,
+        "system prompt",
+        f"{name} has another than train: {first_difference(other_prompt, train_prompt)}",
     )
 
 
-def _by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
+def _group_by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
     groups: defaultdict[str, list[Example]] = defaultdict(list)
     for example in dataset:
         groups[example.system].append(example)
     return groups
 
 
-def _usual(values: Iterable[str]) -> str:
+def _most_common(values: Iterable[str]) -> str:
     return next(iter(dict(Counter(values).most_common(1))), "")
 
 
@@ -81,15 +92,15 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     and values of the type that most have (null fits any). For classification each reply is a label:
     spelled like the others of its class, with no space around it and nothing else beside it.
     """
-    from .jsonreplies import faults, mostly_json
+    from .jsonreplies import form_faults, is_mostly_json
 
-    if mostly_json(dataset):
-        yield from (_at(e, kind, evidence) for e, kind, evidence in faults(dataset))
+    if is_mostly_json(dataset):
+        yield from (_finding_at(e, kind, evidence) for e, kind, evidence in form_faults(dataset))
     elif task == "classification":
-        yield from _labels(dataset)
+        yield from _label_findings(dataset)
 
 
-def _labels(dataset: Dataset) -> Iterator[Finding]:
+def _label_findings(dataset: Dataset) -> Iterator[Finding]:
     counts = Counter(example.reply for example in dataset)
     if len(dataset) >= 20 and len(counts) > len(dataset) / 2:
         evidence = (
@@ -97,31 +108,31 @@ def _labels(dataset: Dataset) -> Iterator[Finding]:
         )
         yield Finding(None, None, "labels", evidence)
         return
-    misses = near_misses(counts)
+    typos = find_typos(counts)
     for example in dataset:
-        if example.reply in misses:
-            meant = misses[example.reply]
-            evidence = f"{quoted(example.reply)} for {quoted(meant)} ({counts[meant]:,} rows)"
-            yield _at(example, "near miss", f"{evidence}: spell each label one way")
+        if example.reply in typos:
+            intended = typos[example.reply]
+            evidence = f"{quote_repr(example.reply)} for {quote_repr(intended)} ({counts[intended]:,} rows)"
+            yield _finding_at(example, "near miss", f"{evidence}: spell each label one way")
 
 
 @check(name="consistency.labels")
 def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """The other split has no label that is never seen in training. For classification."""
-    seen, found = (Counter(e.label for e in d if e.label) for d in (train, other))
-    places = {example.label: example for example in reversed(other)}
-    for label, count in found.items():
-        if label not in seen:
-            first = places[label]
-            like = nearest(label, seen)
-            advice = f"; is it {quoted(like)}?" if like else ""
-            evidence = f"{quoted(label)} ({count:,} rows) is never seen in training{advice}"
+    train_counts, other_counts = (Counter(e.label for e in d if e.label) for d in (train, other))
+    first_examples = {example.label: example for example in reversed(other)}
+    for label, count in other_counts.items():
+        if label not in train_counts:
+            first = first_examples[label]
+            similar_label = nearest_label(label, train_counts)
+            advice = f"; is it {quote_repr(similar_label)}?" if similar_label else ""
+            evidence = f"{quote_repr(label)} ({count:,} rows) is never seen in training{advice}"
             about = f"{other.split} {evidence}"  # the same may be missing in two splits
             yield Finding(first.row, first.line, "unseen label", evidence, about=about)
-    for label in sorted(seen.keys() - found.keys()):
-        evidence = f"no row has {quoted(label)}: nothing will be known about this class"
+    for label in sorted(train_counts.keys() - other_counts.keys()):
+        evidence = f"no row has {quote_repr(label)}: nothing will be known about this class"
         yield Finding(None, None, "missing label", evidence, hint=True)
 
 
-def _at(example: Example, kind: str, evidence: str) -> Finding:
+def _finding_at(example: Example, kind: str, evidence: str) -> Finding:
     return Finding(example.row, example.line, kind, evidence)

@@ -6,31 +6,31 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tunegate.dataset import Example
-from tunegate.encode import IGNORED, encode
-from tunegate.openai_tokens import Counted, OpenAI, counts
-from tunegate.template import Template
+from tunegate.encode import IGNORE_INDEX, encode_example
+from tunegate.openai_tokens import OpenAITokenCounter, TokenCount, is_trained_on
+from tunegate.template import ChatTemplate
 
 
-class Counter(Protocol):
+class TokenCounter(Protocol):
     """Counts a row; `longest` is what the model reads, `estimate` says why it is only one."""
 
-    longest: int
+    max_tokens: int
     estimate: str
 
-    def __call__(self, example: Example) -> Counted:
+    def __call__(self, example: Example) -> TokenCount:
         """Count a row; raise Unfit or Unrendered where it cannot be trained on."""
 
 
-def counter(tokenizer: str) -> Counter:
+def make_token_counter(tokenizer: str) -> TokenCounter:
     """Return what counts with `openai:MODEL`, or the tokenizer of a folder or a hub name.
 
     Raises ValueError where it cannot be read, ImportError where transformers is not installed.
     """
     scheme, _, name = tokenizer.partition(":")
-    return OpenAI(name) if scheme == "openai" else ByTemplate(tokenizer)
+    return OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer)
 
 
-class ByTemplate:
+class ChatTemplateCounter:
     """Counts as the QLoRA trainer does: by the base's own tokenizer and chat template."""
 
     estimate = ""
@@ -41,18 +41,22 @@ class ByTemplate:
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # a missing file, a broken one, an unknown class: all end here
-            why = str(error).strip().partition("\n")[0]
-            raise ValueError(f"{folder} holds no tokenizer that can be read: {why}") from None
-        self.template = Template.of(tokenizer, Path(folder))
-        self.longest = int(tokenizer.model_max_length)
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"{folder} holds no tokenizer that can be read: {reason}") from None
+        self.chat_template = ChatTemplate.from_tokenizer(tokenizer, Path(folder))
+        self.max_tokens = int(tokenizer.model_max_length)
 
-    def __call__(self, example: Example) -> Counted:
+    def __call__(self, example: Example) -> TokenCount:
         """Count a row; raise Unfit or Unrendered where it cannot be trained on."""
-        if not any(counts(m) for m in example.messages):
-            return Counted(len(self.template.ids(self.template.render(example.messages))), 0, 0)
-        labels = encode(example, self.template).labels
+        if not any(is_trained_on(m) for m in example.messages):
+            return TokenCount(
+                len(self.chat_template.token_ids(self.chat_template.render(example.messages))), 0, 0
+            )
+        labels = encode_example(example, self.chat_template).labels
         backwards = labels[::-1]
-        end = next(i for i, label in enumerate(backwards) if label != IGNORED)
-        span = next((i for i, n in enumerate(backwards[end:]) if n == IGNORED), len(labels) - end)
-        learnt = sum(label != IGNORED for label in labels)
-        return Counted(len(labels), learnt, len(labels) - end - span)
+        end = next(i for i, label in enumerate(backwards) if label != IGNORE_INDEX)
+        span = next(
+            (i for i, n in enumerate(backwards[end:]) if n == IGNORE_INDEX), len(labels) - end
+        )
+        trained = sum(label != IGNORE_INDEX for label in labels)
+        return TokenCount(len(labels), trained, len(labels) - end - span)

@@ -15,13 +15,19 @@ from tunegate import similar
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example, content_text
 from tunegate.findings import Finding
-from tunegate.identity import together
-from tunegate.preferences import rejected
-from tunegate.prompts import calls, compared, is_label, pictures, places_by
+from tunegate.identity import rows_fingerprint
+from tunegate.preferences import rejected_reply
+from tunegate.prompts import (
+    comparison_texts,
+    group_indices,
+    is_label,
+    non_text_parts,
+    tool_calls_json,
+)
 
-from .wording import difference, line, normalised
+from .wording import diff, normalise, quote_line
 
-PROSE = 13  # words: a reply as long as this is not a label or a set phrase
+MIN_REPLY_WORDS = 13  # words: a reply as long as this is not a label or a set phrase
 
 
 @check(name="duplicates")
@@ -31,84 +37,94 @@ def find(dataset: Dataset) -> Iterator[Finding]:
     The first row is kept; there is one finding for each after it. As hints, which close no gate:
     the same prompt with another reply, and one long reply to many prompts.
     """
-    exact, alike = _first(dataset, _letters), _first(dataset, _words)
-    asked, told = _first(dataset, _asked), _first(dataset, _told)
-    groups = _groups(dataset, alike)
+    same_text, same_normalised = (
+        _first_rows_by(dataset, _exact_key),
+        _first_rows_by(dataset, _normalised_key),
+    )
+    same_prompt, same_reply = (
+        _first_rows_by(dataset, _prompt_key),
+        _first_rows_by(dataset, _reply_key),
+    )
+    groups = _fingerprints_of_groups(dataset, same_normalised)
     for example in dataset:
-        if (first := exact[example.row]) != example.row:
-            yield _repeat(example, dataset[first], "exact", groups[alike[first]])
-        elif (first := alike[example.row]) != example.row:
-            yield _repeat(example, dataset[first], "normalised", groups[first])
-        elif (first := asked[example.row]) != example.row and not is_label(example.reply):
-            yield _repeat(example, dataset[first], "prompt", hint=True)
-        elif (first := told[example.row]) != example.row:
-            yield _repeat(example, dataset[first], "reply", hint=True)
+        if (first := same_text[example.row]) != example.row:
+            yield _repeat_finding(example, dataset[first], "exact", groups[same_normalised[first]])
+        elif (first := same_normalised[example.row]) != example.row:
+            yield _repeat_finding(example, dataset[first], "normalised", groups[first])
+        elif (first := same_prompt[example.row]) != example.row and not is_label(example.reply):
+            yield _repeat_finding(example, dataset[first], "prompt", hint=True)
+        elif (first := same_reply[example.row]) != example.row:
+            yield _repeat_finding(example, dataset[first], "reply", hint=True)
 
 
-def _first(dataset: Dataset, key: Callable[[Example], Hashable]) -> list[int]:
+def _first_rows_by(dataset: Dataset, key: Callable[[Example], Hashable]) -> list[int]:
     """Return for each row the first row with the same key; a key of None is like no other."""
     seen: dict[Hashable, int] = {}
     keys = ((e.row, key(e)) for e in dataset)
     return [row if k is None else seen.setdefault(k, row) for row, k in keys]
 
 
-def _groups(dataset: Dataset, first: Sequence[int]) -> dict[int, str]:
+def _fingerprints_of_groups(dataset: Dataset, first_rows: Sequence[int]) -> dict[int, str]:
     """Return what rows with the same first row hold together, where there are several."""
     rows: defaultdict[int, list[Example]] = defaultdict(list)
     for example in dataset:
-        rows[first[example.row]].append(example)
-    return {row: together(alike) for row, alike in rows.items() if len(alike) > 1}
+        rows[first_rows[example.row]].append(example)
+    return {row: rows_fingerprint(members) for row, members in rows.items() if len(members) > 1}
 
 
-def _letters(example: Example) -> Hashable:
-    return _whole(example, str)
+def _exact_key(example: Example) -> Hashable:
+    return _example_key(example, str)
 
 
-def _words(example: Example) -> Hashable:
-    return _whole(example, normalised)
+def _normalised_key(example: Example) -> Hashable:
+    return _example_key(example, normalise)
 
 
-def _whole(example: Example, text: Callable[[str], str]) -> Hashable:
-    said = text(example.prompt), text(example.reply), _beaten(example, text)
-    return said, pictures(example), calls(example)
+def _example_key(example: Example, normalise: Callable[[str], str]) -> Hashable:
+    texts = normalise(example.prompt), normalise(example.reply), _rejected_key(example, normalise)
+    return texts, non_text_parts(example), tool_calls_json(example)
 
 
-def _beaten(example: Example, text: Callable[[str], str]) -> Hashable:
-    """Return what the reply is preferred to: its text, by `text`, and what it holds beside."""
-    other = rejected(example)
-    if other is None:
+def _rejected_key(example: Example, normalise: Callable[[str], str]) -> Hashable:
+    """Return what the reply is preferred to: its text, by `normalise`, and what it holds beside."""
+    reply = rejected_reply(example)
+    if reply is None:
         return None
-    alone = Example(example.row, example.line, {"messages": [other]})
-    return text(content_text(other)), pictures(alone), calls(alone)
+    reply_example = Example(example.row, example.line, {"messages": [reply]})
+    return (
+        normalise(content_text(reply)),
+        non_text_parts(reply_example),
+        tool_calls_json(reply_example),
+    )
 
 
-def _label(text: str) -> str:
-    return normalised(text) if is_label(text) else ""
+def _label_key(text: str) -> str:
+    return normalise(text) if is_label(text) else ""
 
 
-def _asked(example: Example) -> Hashable:
-    return (normalised(example.prompt), pictures(example)) if example.prompt.strip() else None
+def _prompt_key(example: Example) -> Hashable:
+    return (normalise(example.prompt), non_text_parts(example)) if example.prompt.strip() else None
 
 
-def _told(example: Example) -> Hashable:
-    return normalised(example.reply) if len(example.reply.split()) >= PROSE else None
+def _reply_key(example: Example) -> Hashable:
+    return normalise(example.reply) if len(example.reply.split()) >= MIN_REPLY_WORDS else None
 
 
-def _repeat(
+def _repeat_finding(
     example: Example, first: Example, kind: str, about: str = "", *, hint: bool = False
 ) -> Finding:
-    said = {"prompt": "the prompt of", "reply": "the reply of"}.get(kind, "repeats")
-    shown = example.reply if kind == "reply" else example.text
-    evidence = f"{said} line {first.line}: {line(shown)}"
+    verb = {"prompt": "the prompt of", "reply": "the reply of"}.get(kind, "repeats")
+    quoted_text = example.reply if kind == "reply" else example.text
+    evidence = f"{verb} line {first.line}: {quote_line(quoted_text)}"
     return Finding(example.row, example.line, kind, evidence, hint, about)
 
 
-def _prose(example: Example) -> tuple[str, str]:
+def _reply_texts(example: Example) -> tuple[str, str]:
     """Return reply and rejected reply in lower case; "" for a label, or none."""
-    other = rejected(example)
-    texts = example.reply, content_text(other) if other else ""
-    reply, beaten = ("" if is_label(text) else text.lower() for text in texts)
-    return reply, beaten
+    rejected_message = rejected_reply(example)
+    texts = example.reply, content_text(rejected_message) if rejected_message else ""
+    reply, rejected_text = ("" if is_label(text) else text.lower() for text in texts)
+    return reply, rejected_text
 
 
 @check(name="duplicates.near")
@@ -121,39 +137,45 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     `duplicates.find` tells of are not told of again. 0.85 is a working value: one word changed in
     seven. Lee et al. (2022, arXiv:2107.06499) say why near-duplicates go: a model recites them.
     """
-    alike = _first(dataset, _words)
-    single = [e for e in dataset if alike[e.row] == e.row]
+    same_normalised = _first_rows_by(dataset, _normalised_key)
+    unique = [e for e in dataset if same_normalised[e.row] == e.row]
     # Of equally long ones the same is kept, however rows stand.
-    single.sort(key=lambda e: (e.text, _prose(e)))
-    prompts = compared(single)[0]
-    for members in _comparable(single):
-        yield from _near([single[k] for k in members], [prompts[k] for k in members], similarity)
+    unique.sort(key=lambda e: (e.text, _reply_texts(e)))
+    prompts = comparison_texts(unique)[0]
+    for members in _comparable_groups(unique):
+        yield from _near_findings(
+            [unique[k] for k in members], [prompts[k] for k in members], similarity
+        )
 
 
-def _comparable(examples: Sequence[Example]) -> list[list[int]]:
+def _comparable_groups(examples: Sequence[Example]) -> list[list[int]]:
     """Return places of examples that may be near: of one label, or all that reply in prose."""
 
-    def key(example: Example) -> Hashable:
-        shown = pictures(example), calls(example)
-        return _label(example.reply), *shown, _beaten(example, _label)
+    def comparison_key(example: Example) -> Hashable:
+        shown = non_text_parts(example), tool_calls_json(example)
+        return _label_key(example.reply), *shown, _rejected_key(example, _label_key)
 
-    return [places for places in places_by(examples, key).values() if len(places) > 1]
+    return [
+        indices for indices in group_indices(examples, comparison_key).values() if len(indices) > 1
+    ]
 
 
-def _near(
+def _near_findings(
     examples: Sequence[Example], prompts: Sequence[str], similarity: float
 ) -> Iterator[Finding]:
-    sides = [(p, *_prose(e)) for p, e in zip(prompts, examples, strict=True)]
+    sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, examples, strict=True)]
     texts = ["\n".join(filter(None, side)) for side in sides]
 
-    def every(i: int, j: int) -> bool:
+    def all_sides_similar(i: int, j: int) -> bool:
         pairs = zip(sides[i], sides[j], strict=True)
         return all(similar.ratio(a, b) >= similarity for a, b in pairs)
 
     # Where prompt and replies all reach the similarity, so does the text of them together.
-    for kept, extra, found in similar.kept(texts, similarity, also=every):
-        first, this = examples[kept], examples[extra]
-        part = "reply" if normalised(this.prompt) == normalised(first.prompt) else "prompt"
-        shown = difference(getattr(this, part), getattr(first, part))
-        evidence = f"line {first.line}, {found:.2f}: {shown}"
-        yield Finding(this.row, this.line, "near", evidence, about=together([this, first]))
+    for kept_index, redundant_index, ratio in similar.deduplicate(
+        texts, similarity, condition=all_sides_similar
+    ):
+        first, this = examples[kept_index], examples[redundant_index]
+        part = "reply" if normalise(this.prompt) == normalise(first.prompt) else "prompt"
+        difference_text = diff(getattr(this, part), getattr(first, part))
+        evidence = f"line {first.line}, {ratio:.2f}: {difference_text}"
+        yield Finding(this.row, this.line, "near", evidence, about=rows_fingerprint([this, first]))

@@ -15,13 +15,13 @@ from tunegate import shards
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
-from tunegate.preferences import counterpart
+from tunegate.preferences import rejected_messages
 
 from . import tool_calls
-from .tool_calls import Fault, shown
+from .tool_calls import Fault, format_json
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-KEYS = (
+MESSAGE_KEYS = (
     "role",
     "content",
     "name",
@@ -31,9 +31,18 @@ KEYS = (
     "tool_call_id",
     "function_call",
 )
-PARTS = {"text": "text", "image_url": "image_url", "input_audio": "input_audio", "file": "file"}
+PART_TYPES = {
+    "text": "text",
+    "image_url": "image_url",
+    "input_audio": "input_audio",
+    "file": "file",
+}
 REMEDY = "write the text, or leave the row out"
-STANDS_IN = ("tool_calls", "function_call", "refusal")  # what an assistant may say instead of text
+CONTENT_ALTERNATIVES = (
+    "tool_calls",
+    "function_call",
+    "refusal",
+)  # what an assistant may say instead of text
 
 
 @check(name="format")
@@ -46,32 +55,32 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
     a preference is held to the same rules as the preferred one, in its place.
     """
     yield from dataset.problems
-    yield from _sizes(dataset, fewest, largest)
-    yield from shards.run(_rows, dataset)
+    yield from _size_findings(dataset, fewest, largest)
+    yield from shards.run_in_chunks(_row_findings, dataset)
 
 
-def _rows(dataset: Dataset) -> Iterator[Finding]:
+def _row_findings(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
-        for kind, evidence in (*_faults(example), *_of_rejected(example)):
+        for kind, evidence in (*_faults(example), *_rejected_faults(example)):
             yield Finding(example.row, example.line, kind, evidence, hint=kind == "developer")
 
 
-def _sizes(dataset: Dataset, fewest: int, largest: float) -> Iterator[Finding]:
+def _size_findings(dataset: Dataset, fewest: int, largest: float) -> Iterator[Finding]:
     n = len(dataset)
     if n < fewest:
-        need = f"{n} examples; at least {fewest} are needed, so {fewest - n} more"
-        yield Finding(None, None, "too few", need)
+        too_few_text = f"{n} examples; at least {fewest} are needed, so {fewest - n} more"
+        yield Finding(None, None, "too few", too_few_text)
     size = dataset.path.stat().st_size / 1e6 if dataset.path.is_file() else 0.0
     if size > largest:
         evidence = f"the file has {size:,.0f} MB; at most {largest:,.0f} MB are taken"
         yield Finding(None, None, "too large", evidence)
 
 
-def _of_rejected(example: Example) -> Iterator[Fault]:
+def _rejected_faults(example: Example) -> Iterator[Fault]:
     """Yield what is wrong with the rejected reply, as if it were the row's last message."""
-    if other := counterpart(example):
-        last = f"messages[{len(other) - 1}]"
-        for kind, evidence in _faults(Example(0, 0, {**example.fields, "messages": other})):
+    if messages := rejected_messages(example):
+        last = f"messages[{len(messages) - 1}]"
+        for kind, evidence in _faults(Example(0, 0, {**example.fields, "messages": messages})):
             if evidence.startswith(last):
                 yield kind, f"rejected[0]{evidence.removeprefix(last)}"
 
@@ -79,104 +88,112 @@ def _of_rejected(example: Example) -> Iterator[Fault]:
 def _faults(example: Example) -> Iterator[Fault]:
     messages = example.messages
     for i, message in enumerate(messages):
-        here = f"messages[{i}]"
-        yield from _keys(here, message)
-        yield from _content(here, message)
-        yield from _weight(here, message)
-    yield from _order(messages)
-    yield from tool_calls.faults(messages, example.fields.get("tools"))
-    yield from _nothing_learnt(messages)
+        path = f"messages[{i}]"
+        yield from _key_faults(path, message)
+        yield from _content_faults(path, message)
+        yield from _weight_faults(path, message)
+    yield from _order_faults(messages)
+    yield from tool_calls.tool_call_faults(messages, example.fields.get("tools"))
+    yield from _untrainable_faults(messages)
 
 
-def _keys(here: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+def _key_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
     role = message["role"]
     if role not in ROLES:
-        yield "role", f"{here}.role is {shown(role)}; one of {', '.join(ROLES)} is valid"
+        yield "role", f"{path}.role is {format_json(role)}; one of {', '.join(ROLES)} is valid"
     if role == "developer":
         advice = "only newer OpenAI models know it; `system` is understood everywhere"
-        yield "developer", f"{here}.role is 'developer': {advice}"
+        yield "developer", f"{path}.role is 'developer': {advice}"
     for key in message:
-        if key not in KEYS:
-            yield "key", f"{here} has the key {shown(key)}; valid are {', '.join(KEYS)}"
+        if key not in MESSAGE_KEYS:
+            yield (
+                "key",
+                f"{path} has the key {format_json(key)}; valid are {', '.join(MESSAGE_KEYS)}",
+            )
     if "name" in message and not (isinstance(message["name"], str) and message["name"].strip()):
-        yield "name", f"{here}.name is {shown(message['name'])}; a text is needed, or no name"
+        yield "name", f"{path}.name is {format_json(message['name'])}; a text is needed, or no name"
 
 
-def _content(here: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+def _content_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
     content = message.get("content")
-    excused = message["role"] == "assistant" and any(message.get(k) for k in STANDS_IN)
+    may_be_empty = message["role"] == "assistant" and any(
+        message.get(k) for k in CONTENT_ALTERNATIVES
+    )
     if content is None:
-        if not excused:
-            what = "null" if "content" in message else "missing"
-            yield "content", f"{here}.content is {what}; only beside tool_calls may it be"
+        if not may_be_empty:
+            description = "null" if "content" in message else "missing"
+            yield "content", f"{path}.content is {description}; only beside tool_calls may it be"
     elif isinstance(content, str):
-        remedy = "write null, beside tool_calls" if excused else REMEDY
-        yield from _text(f"{here}.content", content, remedy)
+        remedy = "write null, beside tool_calls" if may_be_empty else REMEDY
+        yield from _text_faults(f"{path}.content", content, remedy)
     elif not content:
-        yield "empty", f"{here}.content is an empty list; at least one part is needed"
+        yield "empty", f"{path}.content is an empty list; at least one part is needed"
     else:
         for i, part in enumerate(content):
-            yield from _part(f"{here}.content[{i}]", part, message["role"])
+            yield from _part_faults(f"{path}.content[{i}]", part, message["role"])
 
 
-def _text(here: str, text: str, remedy: str = REMEDY) -> Iterator[Fault]:
+def _text_faults(path: str, text: str, remedy: str = REMEDY) -> Iterator[Fault]:
     if not text.strip():
-        yield "empty", f"{here} is {'blank' if text else 'empty'}; {remedy}"
+        yield "empty", f"{path} is {'blank' if text else 'empty'}; {remedy}"
     elif "\0" in text:
-        yield "content", f"{here} holds a NUL character at {text.index(chr(0)) + 1}; remove it"
+        yield "content", f"{path} holds a NUL character at {text.index(chr(0)) + 1}; remove it"
 
 
-def _part(here: str, part: Any, role: str) -> Iterator[Fault]:
+def _part_faults(path: str, part: Any, role: str) -> Iterator[Fault]:
     if not isinstance(part, dict):
-        yield "content", f"{here} is {shown(part)}; an object with a `type` is needed"
+        yield "content", f"{path} is {format_json(part)}; an object with a `type` is needed"
         return
-    valid = [*PARTS] if role == "user" else ["text"]
+    valid = [*PART_TYPES] if role == "user" else ["text"]
     kind = part.get("type")
     if kind not in valid:
-        yield "content", f"{here}.type is {shown(kind)}; from {role}, valid is {', '.join(valid)}"
+        yield (
+            "content",
+            f"{path}.type is {format_json(kind)}; from {role}, valid is {', '.join(valid)}",
+        )
     elif kind != "text":
         if not isinstance(part.get(kind), dict):
-            yield "content", f"{here}.{kind} is {shown(part.get(kind))}; an object is needed"
+            yield "content", f"{path}.{kind} is {format_json(part.get(kind))}; an object is needed"
     elif isinstance(part.get("text"), str):
-        yield from _text(f"{here}.text", part["text"])
+        yield from _text_faults(f"{path}.text", part["text"])
     else:
-        yield "content", f"{here}.text is {shown(part.get('text'))}; a text is needed"
+        yield "content", f"{path}.text is {format_json(part.get('text'))}; a text is needed"
 
 
-def _weight(here: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+def _weight_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
     if "weight" not in message:
         return
     weight = message["weight"]
     if type(weight) is not int or weight not in (0, 1):  # True and 1.0 equal 1, and are refused
-        yield "weight", f"{here}.weight is {shown(weight)}; 0 or 1 is valid"
+        yield "weight", f"{path}.weight is {format_json(weight)}; 0 or 1 is valid"
     if message["role"] != "assistant":
-        role = shown(message["role"])
-        yield "weight", f"{here}.weight stands on {role}; only the assistant's messages have one"
+        role = format_json(message["role"])
+        yield "weight", f"{path}.weight stands on {role}; only the assistant's messages have one"
 
 
-def _order(messages: Any) -> Iterator[Fault]:
-    before = ""
+def _order_faults(messages: Any) -> Iterator[Fault]:
+    previous_role = ""
     for i, message in enumerate(messages):
-        role, here = message["role"], f"messages[{i}]"
+        role, path = message["role"], f"messages[{i}]"
         if role in ("system", "developer"):
             if i > 0:
-                yield "order", f"{here} is from {role}; its place is first, once"
+                yield "order", f"{path} is from {role}; its place is first, once"
             continue
-        if role == before and role in ("user", "assistant"):
-            yield "order", f"{here} is from {role}, as the one before it; join the two"
-        if role == "assistant" and not before:
-            yield "order", f"{here} is from assistant, with nothing from the user before it"
-        before = role
+        if role == previous_role and role in ("user", "assistant"):
+            yield "order", f"{path} is from {role}, as the one before it; join the two"
+        if role == "assistant" and not previous_role:
+            yield "order", f"{path} is from assistant, with nothing from the user before it"
+        previous_role = role
 
 
-def _nothing_learnt(messages: Any) -> Iterator[Fault]:
+def _untrainable_faults(messages: Any) -> Iterator[Fault]:
     """Training needs a reply to learn: the last message, with a weight that is not 0."""
     last = messages[-1]["role"]
     if last != "assistant":
-        where = f"messages[{len(messages) - 1}]"
+        path = f"messages[{len(messages) - 1}]"
         yield (
             "last",
-            f"{where}, the last, is from {shown(last)}; the assistant must have the last word",
+            f"{path}, the last, is from {format_json(last)}; the assistant must have the last word",
         )
     replies = [m for m in messages if m["role"] == "assistant"]
     if replies and all(type(m.get("weight")) is int and m["weight"] == 0 for m in replies):

@@ -8,11 +8,11 @@ from tunegate import passages, similar
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
-from tunegate.identity import content
-from tunegate.prompts import compared, pictures, places_by, standing
+from tunegate.identity import row_fingerprint
+from tunegate.prompts import comparison_texts, group_indices, non_text_parts, rows_in_training
 from tunegate.similar import Closest
 
-from .wording import difference, line
+from .wording import diff, quote_line
 
 
 @check(name="leakage")
@@ -26,21 +26,26 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     Whatever stands in training by `prompts.standing`, for which a promotion is refused, is found:
     where white space keeps it from the `similarity`, as "exact".
     """
-    told: set[int] = set()  # places in `test`
-    for i, j, found, others in _closest(train, test, similarity):
-        told.add(i)
-        yield _finding(train[j], test[i], found, others)
-    for part, hint in ((_prompt, False), (_reply, True)):
-        for i, j, run in passages.shared([part(e) for e in test], [part(e) for e in train]):
-            if i not in told:
-                told.add(i)
-                this, evidence = test[i], f"train line {train[j].line} has: {line(run)}"
-                about = f"{content(this)} {run}"
-                yield Finding(this.row, this.line, "overlap", evidence, hint, about)
+    reported: set[int] = set()  # places in `test`
+    for i, j, ratio, others in _nearest_matches(train, test, similarity):
+        reported.add(i)
+        yield _leak_finding(train[j], test[i], ratio, others)
+    for part, hint in ((_prompt_of, False), (_reply_of, True)):
+        for i, j, ngram in passages.shared_ngrams(
+            [part(e) for e in test], [part(e) for e in train]
+        ):
+            if i not in reported:
+                reported.add(i)
+                test_example, evidence = (
+                    test[i],
+                    f"train line {train[j].line} has: {quote_line(ngram)}",
+                )
+                about = f"{row_fingerprint(test_example)} {ngram}"
+                yield Finding(test_example.row, test_example.line, "overlap", evidence, hint, about)
 
 
-def _closest(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
-    same = standing(test, train)
+def _nearest_matches(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
+    same = rows_in_training(test, train)
     for closest in _near(train, test, similarity):
         same.pop(closest.i, None)
         yield closest
@@ -48,27 +53,27 @@ def _closest(train: Dataset, test: Dataset, similarity: float) -> Iterator[Close
 
 
 def _near(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
-    trained, tested = compared(train, test)
-    before = places_by(train, pictures)
-    for shown, rows in places_by(test, pictures).items():
+    trained, tested = comparison_texts(train, test)
+    before = group_indices(train, non_text_parts)
+    for shown, rows in group_indices(test, non_text_parts).items():
         there = before.get(shown, [])
         left, right = [tested[i] for i in rows], [trained[j] for j in there]
-        for i, j, found, others in similar.closest(left, right, similarity):
+        for i, j, found, others in similar.nearest(left, right, similarity):
             yield Closest(rows[i], there[j], found, others)
 
 
-def _prompt(example: Example) -> str:
+def _prompt_of(example: Example) -> str:
     return example.prompt
 
 
-def _reply(example: Example) -> str:
+def _reply_of(example: Example) -> str:
     return example.reply
 
 
-def _finding(train: Example, test: Example, similarity: float, others: int) -> Finding:
+def _leak_finding(train: Example, test: Example, similarity: float, others: int) -> Finding:
     kind = "exact" if similarity == 1 else "near"
-    more = f", {others:,} more" if others else ""
-    where = f"train line {train.line}, {similarity:.2f}{more}"
-    evidence = f"{where}: {difference(test.prompt, train.prompt)}"
-    about = f"{content(test)} {train.prompt.lower()}"
+    others_text = f", {others:,} more" if others else ""
+    location = f"train line {train.line}, {similarity:.2f}{others_text}"
+    evidence = f"{location}: {diff(test.prompt, train.prompt)}"
+    about = f"{row_fingerprint(test)} {train.prompt.lower()}"
     return Finding(test.row, test.line, kind, evidence, about=about)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tunegate import Dataset, Finding, check
-from tunegate.project import nearest
+from tunegate.project import did_you_mean
 
-from .personal import spans
-from .personal.masking import masked
-from .personal.places import Place, texts
+from .personal import personal_spans
+from .personal.masking import mask_value
+from .personal.places import TextField, text_fields
 
 
 @check(name="pii", rows=True)
@@ -24,29 +24,31 @@ def find(
     "@example.com", that are public. docs/personal-data.md lists what is found, and what is not.
     Raises ValueError for a kind that does not exist.
     """
-    _known(ignore)
+    _check_kinds(ignore)
     public = tuple(a.lower() for a in allow)
-    for example, place in texts(dataset):
-        for kind, value in _values(place):
+    for example, text_field in text_fields(dataset):
+        for kind, value in _personal_values(text_field):
             if kind not in ignore and not _is_public(value.lower(), public):
-                evidence = f"{place.path} {masked(kind, value)}"
-                yield Finding(example.row, example.line, kind, evidence, about=place.about)
+                evidence = f"{text_field.path} {mask_value(kind, value)}"
+                yield Finding(
+                    example.row, example.line, kind, evidence, about=text_field.shared_text
+                )
 
 
-def _values(place: Place) -> Iterator[tuple[str, str]]:
-    for span in spans(place.text, place.before):
-        yield span.kind, place.text[span.start : span.end]
+def _personal_values(text_field: TextField) -> Iterator[tuple[str, str]]:
+    for span in personal_spans(text_field.text, text_field.context):
+        yield span.kind, text_field.text[span.start : span.end]
 
 
 def _is_public(value: str, public: tuple[str, ...]) -> bool:
     return any(value.endswith(p) if p.startswith("@") else value == p for p in public)
 
 
-def _known(ignore: Collection[str]) -> None:
+def _check_kinds(ignore: Collection[str]) -> None:
     from .personal.rules import KINDS
 
     for kind in ignore:
         if kind not in KINDS:
-            hint = nearest(kind, list(KINDS))
+            hint = did_you_mean(kind, list(KINDS))
             valid = ", ".join(KINDS)
             raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")

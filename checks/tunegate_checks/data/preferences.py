@@ -16,14 +16,14 @@ from tunegate import similar
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example, content_text
 from tunegate.findings import Finding
-from tunegate.identity import together
-from tunegate.preferences import counterpart, rejected
-from tunegate.prompts import calls, pictures, places_by
+from tunegate.identity import rows_fingerprint
+from tunegate.preferences import rejected_messages, rejected_reply
+from tunegate.prompts import group_indices, non_text_parts, tool_calls_json
 
-from .wording import line, normalised
+from .wording import normalise, quote_line
 
-FEWEST = 20  # pairs: of fewer, nearly all longer ones may well be chance
-LONGER = 0.9  # of the pairs: a rule of thumb, as is the number above
+MIN_PAIRS = 20  # pairs: of fewer, nearly all longer ones may well be chance
+MAX_LONGER_SHARE = 0.9  # of the pairs: a rule of thumb, as is the number above
 
 Message = Mapping[str, Any]
 
@@ -43,83 +43,92 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     the preferred reply is the longer one; above 90 % of 20 pairs or more, by rule of thumb, that
     the model may learn length for quality (Park et al. 2024, arXiv:2403.19159).
     """
-    pairs = [example for example in dataset if rejected(example)]
+    pairs = [example for example in dataset if rejected_reply(example)]
     if not pairs:
         return
-    yield from _without(dataset, len(pairs))
-    equal = [e for e in pairs if _said(e.messages[-1]) == _said(_other(e))]
-    for example in equal:
-        evidence = f"both replies are {line(example.reply)}; nothing can be learnt from them"
+    yield from _missing_preferences(dataset, len(pairs))
+    equal_pairs = [
+        e for e in pairs if _reply_key(e.messages[-1]) == _reply_key(_rejected_message(e))
+    ]
+    for example in equal_pairs:
+        evidence = f"both replies are {quote_line(example.reply)}; nothing can be learnt from them"
         yield Finding(example.row, example.line, "equal", evidence)
-    same = {example.row for example in equal}
-    apart = [e for e in pairs if e.row not in same]
-    yield from _contradictions(apart)
-    yield from _alike(apart, len(pairs), similarity)
-    yield _lengths(pairs)
+    equal_rows = {example.row for example in equal_pairs}
+    different = [e for e in pairs if e.row not in equal_rows]
+    yield from _contradictions(different)
+    yield from _nearly_equal_hint(different, len(pairs), similarity)
+    yield _length_hint(pairs)
 
 
-def _other(example: Example) -> Message:
-    return counterpart(example)[-1]
+def _rejected_message(example: Example) -> Message:
+    return rejected_messages(example)[-1]
 
 
-def _said(message: Message) -> Hashable:
+def _reply_key(message: Message) -> Hashable:
     """Return what a reply says, white space aside: its text, and what it holds beside that."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    shown = [p for p in parts if not (isinstance(p, dict) and "text" in p)]
-    rest = {k: v for k, v in message.items() if k not in ("role", "content", "weight")}
-    return "".join(content_text(message).split()), json.dumps([shown, rest], sort_keys=True)
+    non_text = [p for p in parts if not (isinstance(p, dict) and "text" in p)]
+    other_fields = {k: v for k, v in message.items() if k not in ("role", "content", "weight")}
+    return "".join(content_text(message).split()), json.dumps(
+        [non_text, other_fields], sort_keys=True
+    )
 
 
-def _without(dataset: Dataset, pairs: int) -> Iterator[Finding]:
+def _missing_preferences(dataset: Dataset, pairs: int) -> Iterator[Finding]:
     for example in dataset:
-        if not rejected(example):
+        if not rejected_reply(example):
             evidence = f"the row has no rejected reply; {pairs:,} of {len(dataset):,} rows have one"
             yield Finding(example.row, example.line, "no preference", evidence)
 
 
 def _contradictions(pairs: Sequence[Example]) -> Iterator[Finding]:
-    for places in places_by(pairs, _matter).values():
-        rows = [pairs[k] for k in places]
-        votes = Counter(map(_preferred, rows))
+    for indices in group_indices(pairs, _choice_key).values():
+        rows = [pairs[k] for k in indices]
+        votes = Counter(map(_preferred_key, rows))
         if len(votes) == 1:
             continue
-        winner, about = votes.most_common(1)[0][0], together(rows)
-        first = next(e for e in rows if _preferred(e) == winner)
+        winner, about = votes.most_common(1)[0][0], rows_fingerprint(rows)
+        first = next(e for e in rows if _preferred_key(e) == winner)
         for example in rows:
-            if _preferred(example) != winner:
-                other = f"line {first.line} prefers what is rejected here"
-                shown = f"{other}: {line(example.prompt)}"
-                yield Finding(example.row, example.line, "contradiction", shown, about=about)
+            if _preferred_key(example) != winner:
+                explanation = f"line {first.line} prefers what is rejected here"
+                evidence = f"{explanation}: {quote_line(example.prompt)}"
+                yield Finding(example.row, example.line, "contradiction", evidence, about=about)
 
 
-def _preferred(example: Example) -> Hashable:
-    return _said(example.messages[-1])
+def _preferred_key(example: Example) -> Hashable:
+    return _reply_key(example.messages[-1])
 
 
-def _matter(example: Example) -> Hashable:
+def _choice_key(example: Example) -> Hashable:
     """Return what a row decides between: its question, and the two replies in no order."""
-    asked = Example(example.row, example.line, {"messages": example.messages[:-1]})
-    question = example.system, normalised(example.prompt), pictures(asked), calls(asked)
-    return question, frozenset(map(_said, (example.messages[-1], _other(example))))
+    question_example = Example(example.row, example.line, {"messages": example.messages[:-1]})
+    question = (
+        example.system,
+        normalise(example.prompt),
+        non_text_parts(question_example),
+        tool_calls_json(question_example),
+    )
+    return question, frozenset(map(_reply_key, (example.messages[-1], _rejected_message(example))))
 
 
-def _alike(pairs: Sequence[Example], total: int, similarity: float) -> Iterator[Finding]:
-    texts = ((e, e.reply.lower(), content_text(_other(e)).lower()) for e in pairs)
-    near = [e.line for e, a, b in texts if a and b and similar.ratio(a, b) >= similarity]
-    if near:
-        where = ", ".join(map(str, near[:5])) + (", ..." if len(near) > 5 else "")
-        what = (
-            f"{len(near):,} of {total:,} pairs (line {where}) are alike to {similarity:g} or more"
-        )
+def _nearly_equal_hint(
+    pairs: Sequence[Example], total: int, similarity: float
+) -> Iterator[Finding]:
+    texts = ((e, e.reply.lower(), content_text(_rejected_message(e)).lower()) for e in pairs)
+    near_lines = [e.line for e, a, b in texts if a and b and similar.ratio(a, b) >= similarity]
+    if near_lines:
+        lines_text = ", ".join(map(str, near_lines[:5])) + (", ..." if len(near_lines) > 5 else "")
+        pairs_text = f"{len(near_lines):,} of {total:,} pairs (line {lines_text}) are alike to {similarity:g} or more"
         advice = "DPO may make the preferred reply less likely too"
-        yield Finding(None, None, "nearly equal", f"{what}: {advice}", hint=True)
+        yield Finding(None, None, "nearly equal", f"{pairs_text}: {advice}", hint=True)
 
 
-def _lengths(pairs: Sequence[Example]) -> Finding:
-    sizes = [(len(e.reply), len(content_text(_other(e)))) for e in pairs]
+def _length_hint(pairs: Sequence[Example]) -> Finding:
+    sizes = [(len(e.reply), len(content_text(_rejected_message(e)))) for e in pairs]
     longer, n = sum(a > b for a, b in sizes), len(pairs)
     evidence = f"the preferred reply is the longer one in {longer:,} of {n:,} pairs"
-    if n >= FEWEST and longer > LONGER * n:
+    if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"
     return Finding(None, None, "length", evidence, hint=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import secrets
-from .personal import spans
+from .personal import personal_spans
 
 
-def places(text: str) -> Iterator[tuple[str, int]]:
+def find_private(text: str) -> Iterator[tuple[str, int]]:
     """Yield kind and place (of its first character, from 0) of all that is private in a text.
 
     The entry point `tunegate.private`: `tunegate` asks it before it writes what somebody said.
     """
-    for span in [*spans(text), *secrets.spans(text), *secrets.hints(text)]:
+    for span in [
+        *personal_spans(text),
+        *secrets.key_spans(text),
+        *secrets.possible_key_spans(text),
+    ]:
         yield span.kind, span.start

@@ -14,7 +14,7 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
-from ..reviewing.reviews import FOLDER, Reviewed, reviewed
+from ..reviewing.reviews import REVIEWS_FOLDER, ReviewStatus, review_status
 from ..reviewing.sample import is_generated
 
 
@@ -22,7 +22,7 @@ from ..reviewing.sample import is_generated
 def find(
     dataset: Dataset,
     *,
-    folder: Path | str = FOLDER,
+    folder: Path | str = REVIEWS_FOLDER,
     generated: bool = False,
     share: float = 0.10,
     errors: float = 0.05,
@@ -35,35 +35,37 @@ def find(
     very bytes, and hold the rows that were drawn. A hint says what was reviewed, and by whom: the
     receipt keeps it beside the dataset's digest.
     """
-    found = reviewed(dataset, Path(folder), generated=generated)
-    needed = generated or any(map(is_generated, dataset))
-    for fault in found.faults:
+    status = review_status(dataset, Path(folder), generated=generated)
+    is_required = generated or any(map(is_generated, dataset))
+    for fault in status.faults:
         yield Finding(None, None, "sheet", fault)
-    for other in [*found.pending, *found.others]:
+    for other in [*status.pending, *status.other_sheets]:
         yield Finding(None, None, "sheet", other, hint=True)
-    if needed and len(dataset):
-        for lack in _lacking(_file(dataset, Path(folder)), found, share, errors):
+    if is_required and len(dataset):
+        for shortfall in _shortfalls(
+            _file_in_project(dataset, Path(folder)), status, share, errors
+        ):
             # Accepted for these bytes, it holds for no others: nor does a review.
-            yield replace(lack, about=f"{dataset.digest} {lack.evidence}")
-    if found.verdicts or not needed:
-        yield Finding(None, None, "reviewed", found.told(), hint=True)
+            yield replace(shortfall, about=f"{dataset.digest} {shortfall.evidence}")
+    if status.verdicts or not is_required:
+        yield Finding(None, None, "reviewed", status.summary(), hint=True)
 
 
-def _file(dataset: Dataset, folder: Path) -> Path:
+def _file_in_project(dataset: Dataset, folder: Path) -> Path:
     """Return the file as it is named in the project, which is where the folder stands."""
     file, root = dataset.path, folder.resolve().parent
     return file.relative_to(root) if root in file.parents else file if file.name else Path("FILE")
 
 
-def _lacking(file: Path, found: Reviewed, share: float, errors: float) -> Iterator[Finding]:
-    if found.share < share:
-        have = f"{len(found.verdicts):,} of {found.n:,} generated rows reviewed"
+def _shortfalls(file: Path, status: ReviewStatus, share: float, errors: float) -> Iterator[Finding]:
+    if status.share < share:
+        reviewed_text = f"{len(status.verdicts):,} of {status.n:,} generated rows reviewed"
         more = "" if share <= 0.1 else f" --share {share:g}"  # which is what it draws by itself
         draw = f"tunegate review sample {file}{more}"
-        begun = [f"finish {sheet.partition(': ')[0]}" for sheet in found.pending]
-        begun += ["put the sheet right"] if found.faults else []
-        needed = f"{have}, {100 * share:g} % needed: {[*begun, draw][0]}"
-        yield Finding(None, None, "too few", needed)
-    if found.errors > errors:
-        evidence = f"{found.told()}; at most {100 * errors:g} % may be"
+        unfinished = [f"finish {sheet.partition(': ')[0]}" for sheet in status.pending]
+        unfinished += ["put the sheet right"] if status.faults else []
+        too_few_text = f"{reviewed_text}, {100 * share:g} % needed: {[*unfinished, draw][0]}"
+        yield Finding(None, None, "too few", too_few_text)
+    if status.errors > errors:
+        evidence = f"{status.summary()}; at most {100 * errors:g} % may be"
         yield Finding(None, None, "errors", evidence)

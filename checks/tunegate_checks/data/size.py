@@ -15,8 +15,8 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
-from .spelling import meanings
-from .wording import quoted
+from .spelling import typo_notes
+from .wording import quote_repr
 
 # Per task: the least number of training examples, and a good one. Per class, for classification.
 SIZES = {
@@ -36,25 +36,31 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
     """
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
-    least, good = SIZES[task]
+    minimum, good = SIZES[task]
     if task == "classification":
-        least = least if per_class is None else per_class
+        minimum = minimum if per_class is None else per_class
         counts = Counter(example.label for example in train if example.label)
-        meant = meanings(counts)
-        sizes = {f"class {quoted(label)}{meant[label]}": n for label, n in counts.most_common()}
+        label_notes = typo_notes(counts)
+        sizes = {
+            f"class {quote_repr(label)}{label_notes[label]}": n for label, n in counts.most_common()
+        }
         sizes = sizes or {"every class": 0}
     else:
         sizes = {f"the {train.split or 'training'} set": len(train)}
-    for what, n in sizes.items():
-        if n < least:
-            have = f"{n:,} example{'s' * (n != 1)}"
-            yield _hint(f"{what} has {have}; {least - n:,} more needed for {task}", hint=False)
-    short = {what: n for what, n in sizes.items() if least <= n < good}
-    if short:
-        what, n = min(short.items(), key=lambda item: item[1])
-        more = f" ({len(short) - 1} other classes are short too)" if len(short) > 1 else ""
-        yield _hint(
-            f"{what} has {n:,} examples{more}: enough to start; {good:,} is good for {task}"
+    for subject, n in sizes.items():
+        if n < minimum:
+            count_text = f"{n:,} example{'s' * (n != 1)}"
+            yield _dataset_finding(
+                f"{subject} has {count_text}; {minimum - n:,} more needed for {task}", hint=False
+            )
+    below_good = {subject: n for subject, n in sizes.items() if minimum <= n < good}
+    if below_good:
+        subject, n = min(below_good.items(), key=lambda item: item[1])
+        more = (
+            f" ({len(below_good) - 1} other classes are short too)" if len(below_good) > 1 else ""
+        )
+        yield _dataset_finding(
+            f"{subject} has {n:,} examples{more}: enough to start; {good:,} is good for {task}"
         )
 
 
@@ -62,8 +68,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
 def test_size(test: Dataset, *, smallest: int = 100) -> Iterator[Finding]:  # noqa: PT028 - no test
     """The test set has at least `smallest` examples: of fewer than 100, one is over a point."""
     if len(test) < smallest:
-        more = smallest - len(test)
-        evidence = f"the test set has {len(test):,} examples; {more:,} more needed"
+        lacking = smallest - len(test)
+        evidence = f"the test set has {len(test):,} examples; {lacking:,} more needed"
         yield Finding(None, None, "too few", evidence)
 
 
@@ -81,35 +87,37 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     n = len(test)
     if n == 0 or not 0 < limit < 1:
         return
-    weak = max(limit - worse, 0.0)
-    passes = slip(n, limit, weak)
-    evidence = f"a model that is right {_percent(weak)} of the time passes accuracy >= {limit:g}"
-    enough = examples_for(limit, weak)
-    remedy = "" if passes <= 0.05 else f"; about {enough:,} examples would make it 5 %"
-    yield _hint(f"{evidence} on {_percent(passes)} of such test sets{remedy}", "resolution")
-    yield _hint(_differences(n, limit), "resolution")
-    yield _hint(_proof(n, limit), "resolution")
+    weaker_accuracy = max(limit - worse, 0.0)
+    pass_rate = wrong_pass_rate(n, limit, weaker_accuracy)
+    evidence = f"a model that is right {_percent(weaker_accuracy)} of the time passes accuracy >= {limit:g}"
+    enough = examples_needed(limit, weaker_accuracy)
+    remedy = "" if pass_rate <= 0.05 else f"; about {enough:,} examples would make it 5 %"
+    yield _dataset_finding(
+        f"{evidence} on {_percent(pass_rate)} of such test sets{remedy}", "resolution"
+    )
+    yield _dataset_finding(_difference_text(n, limit), "resolution")
+    yield _dataset_finding(_proof_text(n, limit), "resolution")
 
 
-def _differences(n: int, limit: float) -> str:
+def _difference_text(n: int, limit: float) -> str:
     # Apart: 5 %, two-sided, with 80 % power (normal approximation). Row by row: exact McNemar needs
     # 6 rows to differ, all one way, since 2 x 0.5^6 is the first such p below 0.05.
-    apart = (1.96 + 0.8416) * math.sqrt(2 * limit * (1 - limit) / n)
+    min_difference = (1.96 + 0.8416) * math.sqrt(2 * limit * (1 - limit) / n)
     paired = f"row by row, at least 6 rows ({_percent(min(6 / n, 1))}), all one way"
-    return f"scored apart, two models must differ by {100 * apart:.2g} points; {paired}"
+    return f"scored apart, two models must differ by {100 * min_difference:.2g} points; {paired}"
 
 
-def _proof(n: int, limit: float) -> str:
+def _proof_text(n: int, limit: float) -> str:
     errors = errors_allowed(n, limit)
     if errors < 0:
-        least = math.ceil(math.log(0.05) / math.log(limit))
+        needed_n = math.ceil(math.log(0.05) / math.log(limit))
         claim = f"accuracy >= {limit:g} cannot be proved (95 %, one-sided) on {n:,} examples"
-        return f"{claim}; with none of {least:,} wrong, it is"
+        return f"{claim}; with none of {needed_n:,} wrong, it is"
     wrong = f"{errors} or fewer" if errors else "none"
     return f"with {wrong} of {n:,} wrong, accuracy >= {limit:g} is proved (95 %, one-sided)"
 
 
-def slip(n: int, limit: float, accuracy: float) -> float:
+def wrong_pass_rate(n: int, limit: float, accuracy: float) -> float:
     """Return how often a model of this true accuracy scores `limit` or more on n examples."""
     from scipy.stats import binom
 
@@ -127,17 +135,19 @@ def errors_allowed(n: int, limit: float, confidence: float = 0.95) -> int:
     return errors
 
 
-def examples_for(limit: float, accuracy: float, risk: float = 0.05) -> int:
+def examples_needed(limit: float, accuracy: float, risk: float = 0.05) -> int:
     """Return about how many examples let a model of this accuracy pass at most at `risk`.
 
     About: the risk falls in steps, as one error more is allowed, and steps back up a little.
     """
     low, high = 1, 1
-    while slip(high, limit, accuracy) > risk and high < 10**7:
+    while wrong_pass_rate(high, limit, accuracy) > risk and high < 10**7:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if slip(middle, limit, accuracy) > risk else (low, middle)
+        low, high = (
+            (middle, high) if wrong_pass_rate(middle, limit, accuracy) > risk else (low, middle)
+        )
     return high
 
 
@@ -145,5 +155,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.3g} %"
 
 
-def _hint(evidence: str, kind: str = "too few", hint: bool = True) -> Finding:
+def _dataset_finding(evidence: str, kind: str = "too few", hint: bool = True) -> Finding:
     return Finding(None, None, kind, evidence, hint=hint)

@@ -11,8 +11,8 @@ from tunegate.checking import check
 from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
-CLASSES = 50  # more different replies than this are no classes
-SAMPLE = 2_000  # examples per split that the classifier looks at
+MAX_CLASSES = 50  # more different replies than this are no classes
+MAX_SAMPLE = 2_000  # examples per split that the classifier looks at
 
 
 @check(name="splits.share")
@@ -25,15 +25,15 @@ def share(
     working values of the trade: a large set does with less.
     """
     n = len(train) + len(validation)
-    least, most = math.floor(low * n + 1e-9), math.ceil(high * n - 1e-9)
-    missing = least - len(validation)
-    surplus = len(validation) - most
+    min_count, max_count = math.floor(low * n + 1e-9), math.ceil(high * n - 1e-9)
+    missing = min_count - len(validation)
+    surplus = len(validation) - max_count
     if missing <= 0 and surplus <= 0:
         return
-    move = f"{missing:,} from train to validation" if missing > 0 else f"{surplus:,} to train"
-    has = f"validation has {len(validation):,} of {n:,} examples"
+    move_text = f"{missing:,} from train to validation" if missing > 0 else f"{surplus:,} to train"
+    count_text = f"validation has {len(validation):,} of {n:,} examples"
     part = f", {100 * len(validation) / n:.3g} %" if n else ""
-    evidence = f"{has}{part}; {100 * low:g} to {100 * high:g} % is valid: move {move}"
+    evidence = f"{count_text}{part}; {100 * low:g} to {100 * high:g} % is valid: move {move_text}"
     yield Finding(None, None, "share", evidence if n else "both splits are empty")
 
 
@@ -50,42 +50,48 @@ def drift(
     """
     if not len(train) or not len(other):
         return
-    expected, found = (Counter(e.label for e in d) for d in (train, other))
-    if len(expected | found) <= CLASSES:
-        yield from _shifted("labels", expected, found, psi_limit)
-    ours, theirs = _binned([len(e.prompt) for e in train], [len(e.prompt) for e in other])
-    yield from _shifted("prompt lengths", ours, theirs, psi_limit)
-    yield from _told_apart(train, other, auc_limit)
+    expected, observed = (Counter(e.label for e in d) for d in (train, other))
+    if len(expected | observed) <= MAX_CLASSES:
+        yield from _shift_findings("labels", expected, observed, psi_limit)
+    train_lengths, other_lengths = _bin_by_deciles(
+        [len(e.prompt) for e in train], [len(e.prompt) for e in other]
+    )
+    yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit)
+    yield from _classifier_findings(train, other, auc_limit)
 
 
-def _shifted(
-    what: str, expected: Counter[Any], found: Counter[Any], limit: float
+def _shift_findings(
+    name: str, expected: Counter[Any], observed: Counter[Any], limit: float
 ) -> Iterator[Finding]:
-    index = psi(expected, found)
-    if index <= max(0.1, _chance(expected, found)):
+    index = psi(expected, observed)
+    if index <= max(0.1, _chance_level(expected, observed)):
         return
-    most = max(expected | found, key=lambda b: abs(_part(expected, b) - _part(found, b)))
-    parts = f"{100 * _part(expected, most):.3g} % of train, {100 * _part(found, most):.3g} % here"
-    evidence = f"{what} differ from train's: PSI {index:.2f}; most of all {most!r}: {parts}"
+    largest = max(
+        expected | observed, key=lambda b: abs(_share_of(expected, b) - _share_of(observed, b))
+    )
+    shares_text = f"{100 * _share_of(expected, largest):.3g} % of train, {100 * _share_of(observed, largest):.3g} % here"
+    evidence = (
+        f"{name} differ from train's: PSI {index:.2f}; most of all {largest!r}: {shares_text}"
+    )
     yield Finding(None, None, "drift", evidence, hint=index <= limit)
 
 
-def _part(counts: Counter[Any], item: Any) -> float:
+def _share_of(counts: Counter[Any], item: Any) -> float:
     return counts[item] / counts.total()
 
 
-def psi(expected: Counter[Any], found: Counter[Any]) -> float:
+def psi(expected: Counter[Any], observed: Counter[Any]) -> float:
     """Return the population stability index: sum of (q - p) ln(q / p) over the bins.
 
     Each bin counts half an example more than it has, so that an empty one stays finite.
     """
-    bins = expected | found
+    bins = expected | observed
     p = {b: (expected[b] + 0.5) / (expected.total() + len(bins) / 2) for b in bins}
-    q = {b: (found[b] + 0.5) / (found.total() + len(bins) / 2) for b in bins}
+    q = {b: (observed[b] + 0.5) / (observed.total() + len(bins) / 2) for b in bins}
     return sum((q[b] - p[b]) * math.log(q[b] / p[b]) for b in bins)
 
 
-def _chance(expected: Counter[Any], found: Counter[Any]) -> float:
+def _chance_level(expected: Counter[Any], observed: Counter[Any]) -> float:
     """Return the PSI that two samples of one population stay below, 99 times in 100.
 
     It is (1/n + 1/m) times chi-squared with one degree of freedom less than there are bins (B.
@@ -93,11 +99,13 @@ def _chance(expected: Counter[Any], found: Counter[Any]) -> float:
     """
     from scipy.stats import chi2
 
-    freedom = max(len(expected | found) - 1, 1)
-    return float((1 / expected.total() + 1 / found.total()) * chi2.ppf(0.99, freedom))
+    freedom = max(len(expected | observed) - 1, 1)
+    return float((1 / expected.total() + 1 / observed.total()) * chi2.ppf(0.99, freedom))
 
 
-def _binned(train: Sequence[int], other: Sequence[int]) -> tuple[Counter[str], Counter[str]]:
+def _bin_by_deciles(
+    train: Sequence[int], other: Sequence[int]
+) -> tuple[Counter[str], Counter[str]]:
     """Count lengths by the deciles of the training set's."""
     from bisect import bisect_left
 
@@ -110,15 +118,15 @@ def _binned(train: Sequence[int], other: Sequence[int]) -> tuple[Counter[str], C
     )
 
 
-def _told_apart(train: Dataset, other: Dataset, limit: float | None) -> Iterator[Finding]:
-    ours, theirs = _sample(train), _sample(other)
-    if min(len(ours), len(theirs)) < 20:
+def _classifier_findings(train: Dataset, other: Dataset, limit: float | None) -> Iterator[Finding]:
+    train_texts, other_texts = _sample_prompts(train), _sample_prompts(other)
+    if min(len(train_texts), len(other_texts)) < 20:
         return
-    area = distinguishable(ours, theirs)
-    half = 1.96 * _deviation(area, len(ours), len(theirs))
+    area = classifier_auc(train_texts, other_texts)
+    half = 1.96 * _auc_standard_error(area, len(train_texts), len(other_texts))
     low, high = max(area - half, 0.0), min(area + half, 1.0)
-    sizes = f"on {len(theirs):,} of {len(other):,} rows, and {len(ours):,} of train's"
-    part = f", {sizes}" if max(len(train), len(other)) > SAMPLE else ""
+    sizes = f"on {len(other_texts):,} of {len(other):,} rows, and {len(train_texts):,} of train's"
+    part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {area:.2f} ({low:.2f} to {high:.2f}{part})"
     if limit is not None and low > limit:
         yield Finding(None, None, "drift", f"{evidence}; at most {limit:g} is allowed")
@@ -126,13 +134,13 @@ def _told_apart(train: Dataset, other: Dataset, limit: float | None) -> Iterator
         yield Finding(None, None, "drift", f"{evidence}; 0.5 is no difference", hint=True)
 
 
-def _sample(dataset: Dataset) -> list[str]:
+def _sample_prompts(dataset: Dataset) -> list[str]:
     """Return up to 2,000 prompts, evenly spread, the same each time."""
-    step = max(len(dataset) / SAMPLE, 1.0)
-    return [dataset[int(i * step)].prompt for i in range(min(len(dataset), SAMPLE))]
+    step = max(len(dataset) / MAX_SAMPLE, 1.0)
+    return [dataset[int(i * step)].prompt for i in range(min(len(dataset), MAX_SAMPLE))]
 
 
-def distinguishable(ours: Sequence[str], theirs: Sequence[str]) -> float:
+def classifier_auc(first_texts: Sequence[str], second_texts: Sequence[str]) -> float:
     """Return the cross-validated area under the curve of a classifier of the two, by their words.
 
     Each text is judged by a model that did not see it (five folds, logistic regression on tf-idf of
@@ -144,16 +152,20 @@ def distinguishable(ours: Sequence[str], theirs: Sequence[str]) -> float:
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
-    truth = [0] * len(ours) + [1] * len(theirs)
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, token_pattern=r"\w+|[^\w\s]")
-    model = make_pipeline(words, LogisticRegression(class_weight="balanced", solver="liblinear"))
+    truth = [0] * len(first_texts) + [1] * len(second_texts)
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), min_df=2, token_pattern=r"\w+|[^\w\s]")
+    model = make_pipeline(
+        vectoriser, LogisticRegression(class_weight="balanced", solver="liblinear")
+    )
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    said = cross_val_predict(model, [*ours, *theirs], truth, cv=folds, method="decision_function")
-    return float(roc_auc_score(truth, said))
+    decisions = cross_val_predict(
+        model, [*first_texts, *second_texts], truth, cv=folds, method="decision_function"
+    )
+    return float(roc_auc_score(truth, decisions))
 
 
-def _deviation(area: float, n: int, m: int) -> float:
+def _auc_standard_error(area: float, n: int, m: int) -> float:
     """Return the standard error of an AUC: Hanley and McNeil (1982), Radiology 143:29-36."""
-    one, two = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (n - 1) * (one - area**2) + (m - 1) * (two - area**2)
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (n - 1) * (q1 - area**2) + (m - 1) * (q2 - area**2)
     return math.sqrt(max(spread, 0.0) / (n * m))

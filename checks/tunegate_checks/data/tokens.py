@@ -12,19 +12,19 @@ from collections.abc import Iterator, Sequence
 
 from tunegate.checking import check
 from tunegate.dataset import Dataset, Example
-from tunegate.encode import Unfit
-from tunegate.extras import install
+from tunegate.encode import NotTrainable
+from tunegate.extras import install_command
 from tunegate.findings import Finding
-from tunegate.openai_tokens import Counted
-from tunegate.preferences import rejected, replies
-from tunegate.recipe import Recipe
-from tunegate.template import Unrendered
+from tunegate.openai_tokens import TokenCount
+from tunegate.preferences import preference_sides, rejected_reply
+from tunegate.recipe import TokenizationSpec
+from tunegate.template import TemplateError
 
-from .counting import Counter, counter
+from .counting import TokenCounter, make_token_counter
 
 
 @check(name="tokens")
-def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
+def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
     """No answer is cut at the longest row, and every row has tokens to learn, the turn's end too.
 
     Learnt are the assistant's messages whose `weight` is not 0, from behind the generation prompt,
@@ -42,92 +42,115 @@ def find(dataset: Dataset, recipe: Recipe) -> Iterator[Finding]:
     centre gives as a rule of thumb for English ("What are tokens and how to count them?").
     """
     if not recipe.tokenizer:
-        yield _about("tokens", f"not checked: {recipe.missing}")
+        yield _dataset_hint("tokens", f"not checked: {recipe.missing}")
         return
     try:
-        count = counter(recipe.tokenizer)
+        token_counter = make_token_counter(recipe.tokenizer)
     except ImportError:
-        yield _about("tokens", f"not checked: {install('qlora')} brings transformers")
+        yield _dataset_hint(
+            "tokens", f"not checked: {install_command('qlora')} brings transformers"
+        )
         return
     except ValueError as error:
         yield Finding(None, None, "tokenizer", str(error))
         return
-    yield from _counted(dataset, recipe, count)
+    yield from _token_findings(dataset, recipe, token_counter)
 
 
-def _counted(dataset: Dataset, recipe: Recipe, count: Counter) -> Iterator[Finding]:
-    limit = min(recipe.max_length or count.longest, count.longest)
-    counts = []
+def _token_findings(
+    dataset: Dataset, recipe: TokenizationSpec, token_counter: TokenCounter
+) -> Iterator[Finding]:
+    limit = min(recipe.max_length or token_counter.max_tokens, token_counter.max_tokens)
+    token_counts = []
     if recipe.rejected and dataset.split != "test":  # whose rows are asked, never trained on
-        yield from _unpaired(dataset)
-    for example, side in _sides(dataset, recipe.rejected):
+        yield from _missing_rejected(dataset)
+    for example, prefix in _with_rejected_replies(dataset, recipe.rejected):
         try:
-            counted = count(example)
-        except (Unfit, Unrendered) as error:
-            why = str(error).removeprefix(f"line {example.line}: ")
-            yield Finding(example.row, example.line, "template", side + why)
+            token_count = token_counter(example)
+        except (NotTrainable, TemplateError) as error:
+            reason = str(error).removeprefix(f"line {example.line}: ")
+            yield Finding(example.row, example.line, "template", prefix + reason)
             continue
-        counts.append(counted)
-        yield from _fitting(example, counted, limit, recipe, count.estimate, side)
-    if counts:
-        yield _about("tokens", _lengths(counts, limit, recipe.rejected))
-    if counts and dataset.split in ("", "train"):
-        yield _about("tokens", _amount(counts, recipe))
-    if counts and count.estimate:
-        yield _about("tokens", f"an estimate: {count.estimate}")
+        token_counts.append(token_count)
+        yield from _row_findings(
+            example, token_count, limit, recipe, token_counter.estimate, prefix
+        )
+    if token_counts:
+        yield _dataset_hint("tokens", _length_text(token_counts, limit, recipe.rejected))
+    if token_counts and dataset.split in ("", "train"):
+        yield _dataset_hint("tokens", _amount_text(token_counts, recipe))
+    if token_counts and token_counter.estimate:
+        yield _dataset_hint("tokens", f"an estimate: {token_counter.estimate}")
 
 
-def _unpaired(dataset: Dataset) -> Iterator[Finding]:
+def _missing_rejected(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
-        if rejected(example) is None:
-            told = "is no list of one message" if "rejected" in example.fields else "is not there"
-            yield Finding(example.row, example.line, "no rejected reply", f"`rejected` {told}")
+        if rejected_reply(example) is None:
+            problem = (
+                "is no list of one message" if "rejected" in example.fields else "is not there"
+            )
+            yield Finding(example.row, example.line, "no rejected reply", f"`rejected` {problem}")
 
 
-def _sides(dataset: Dataset, both: bool) -> Iterator[tuple[Example, str]]:
-    """Yield each row; of `both` its rejected reply too, and what to say of it."""
+def _with_rejected_replies(dataset: Dataset, with_rejected: bool) -> Iterator[tuple[Example, str]]:
+    """Yield each row; of `with_rejected` its rejected reply too, and what to say of it."""
     for example in dataset:
-        sides = replies(example) if both else [example]
+        sides = preference_sides(example) if with_rejected else [example]
         yield from zip(sides, ("", "rejected reply: "), strict=False)
 
 
-def _fitting(
-    example: Example, counted: Counted, limit: int, recipe: Recipe, estimate: str, side: str
+def _row_findings(
+    example: Example,
+    token_count: TokenCount,
+    limit: int,
+    recipe: TokenizationSpec,
+    estimate: str,
+    prefix: str,
 ) -> Iterator[Finding]:
-    if not counted.learnt:
-        evidence = f"{side}no token of the row is learnt: no assistant message counts"
+    if not token_count.trained:
+        evidence = f"{prefix}no token of the row is learnt: no assistant message counts"
         yield Finding(example.row, example.line, "nothing to learn", evidence)
-    elif counted.length > limit:
-        over = f"{counted.length:,} tokens, {counted.length - limit:,} over {limit:,}"
-        what = {"drop": "set aside", "truncate": "cut at its start"}.get(recipe.on_overflow)
-        told = f"the row is {what}" if what else "the answer is cut, or the row refused"
-        if counted.answer >= limit and not what:
-            told = f"nothing is left to learn: the answer begins behind token {counted.answer:,}"
-        ours = recipe.max_length is not None and limit == recipe.max_length
-        remedy = "raise max_length or shorten the row" if ours else "the model reads no more"
-        hint = bool(what or estimate)
-        evidence = f"{side}{over}: {told}; {remedy}"
+    elif token_count.length > limit:
+        excess_text = (
+            f"{token_count.length:,} tokens, {token_count.length - limit:,} over {limit:,}"
+        )
+        overflow_action = {"drop": "set aside", "truncate": "cut at its start"}.get(
+            recipe.on_overflow
+        )
+        consequence = (
+            f"the row is {overflow_action}"
+            if overflow_action
+            else "the answer is cut, or the row refused"
+        )
+        if token_count.answer_start >= limit and not overflow_action:
+            consequence = f"nothing is left to learn: the answer begins behind token {token_count.answer_start:,}"
+        is_own_limit = recipe.max_length is not None and limit == recipe.max_length
+        remedy = (
+            "raise max_length or shorten the row" if is_own_limit else "the model reads no more"
+        )
+        hint = bool(overflow_action or estimate)
+        evidence = f"{prefix}{excess_text}: {consequence}; {remedy}"
         yield Finding(example.row, example.line, "too long", evidence, hint)
 
 
-def _lengths(counts: Sequence[Counted], limit: int, both: bool) -> str:
-    ordered = sorted(c.length for c in counts)
+def _length_text(token_counts: Sequence[TokenCount], limit: int, reads_both_replies: bool) -> str:
+    ordered = sorted(c.length for c in token_counts)
     middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    what = "rows, read with each reply," if both else "rows"
-    rows = f"half the {what} have at most {middle:,} tokens, 99 % at most {high:,}"
-    most = f"all {ordered[-1]:,}" + (f"; {limit:,} fit" if limit < 10**9 else "")
-    least = min(c.learnt for c in counts)
-    return f"{rows}, {most}; at least {least:,} a row are learnt"
+    rows_name = "rows, read with each reply," if reads_both_replies else "rows"
+    rows = f"half the {rows_name} have at most {middle:,} tokens, 99 % at most {high:,}"
+    longest_text = f"all {ordered[-1]:,}" + (f"; {limit:,} fit" if limit < 10**9 else "")
+    min_trained = min(c.trained for c in token_counts)
+    return f"{rows}, {longest_text}; at least {min_trained:,} a row are learnt"
 
 
-def _amount(counts: Sequence[Counted], recipe: Recipe) -> str:
-    total, epochs = sum(c.length for c in counts), recipe.epochs
-    learnt, price = sum(c.learnt for c in counts), recipe.price_per_million
-    amount = f"{total:,} tokens an epoch, {learnt:,} of them learnt; {epochs:,} epochs"
+def _amount_text(token_counts: Sequence[TokenCount], recipe: TokenizationSpec) -> str:
+    total, epochs = sum(c.length for c in token_counts), recipe.epochs
+    trained, price = sum(c.trained for c in token_counts), recipe.price_per_million
+    amount = f"{total:,} tokens an epoch, {trained:,} of them learnt; {epochs:,} epochs"
     if price is None:
         return f"{amount}: {epochs * total:,} tokens"
     return f"{amount}, about ${epochs * total * price / 1e6:,.2f} at ${price:,.2f} per million"
 
 
-def _about(kind: str, evidence: str) -> Finding:
+def _dataset_hint(kind: str, evidence: str) -> Finding:
     return Finding(None, None, kind, evidence, hint=True)

@@ -27,12 +27,12 @@ def run(args: argparse.Namespace) -> int:
     from tunegate.config import load
     from tunegate.project import find_root
 
-    from .options import chosen, mapping
-    from .run import fix
+    from .options import chosen_steps, column_mapping
+    from .run import fix_files
 
     root = find_root(Path.cwd())
     config = load(root) if root else None
-    steps, columns = chosen(args.only), mapping(args.columns)
-    done = fix(args.file, args.out, args.against, steps, columns, config, root, args.force)
-    print("\n".join(done.lines()))
-    return int(done.left)
+    steps, columns = chosen_steps(args.only), column_mapping(args.columns)
+    result = fix_files(args.file, args.out, args.against, steps, columns, config, root, args.force)
+    print("\n".join(result.lines()))
+    return int(result.has_unresolved)

@@ -10,53 +10,58 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tunegate.preferences import REJECTED, rejected_of
-from tunegate.shapes import SPEAKERS
+from tunegate.preferences import REJECTED, rejected_in
+from tunegate.shapes import SHAREGPT_ROLES
 
-from ..data.format import KEYS, ROLES, STANDS_IN
+from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
 
-BESIDE = "message_fields"  # where keys go that a message cannot have: by the message's number
+EXTRA_KEYS = "message_fields"  # where keys go that a message cannot have: by the message's number
 Message = dict[str, Any]
 
 
-def repaired(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def repair_messages(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the row put right, and what was done to it; nothing done, the row itself."""
     messages = [dict(message) for message in fields["messages"]]
-    beside: dict[str, Message] = {}
-    done: list[str] = []
-    other = rejected_of(fields)
-    replies = {REJECTED: [dict(other)]} if other else {}
-    places = {str(i): (f"messages[{i}]", message) for i, message in enumerate(messages)}
-    places |= {name: (f"{name}[0]", reply) for name, (reply,) in replies.items()}
-    for number, (here, message) in places.items():
-        for repair in (_role, _name, _weight, _content, _calls):
-            done += (f"{here}{what}" for what in repair(message))
-        if BESIDE not in fields:
-            done += (f"{here}{what}" for what in _keys(message, beside.setdefault(number, {})))
-    messages, joined = _joined(messages)
-    moved = {BESIDE: kept} if (kept := {i: m for i, m in beside.items() if m}) else {}
-    if done or joined:
-        return {**fields, "messages": messages, **replies, **moved}, [*done, *joined]
+    extra_keys: dict[str, Message] = {}
+    actions: list[str] = []
+    rejected_message = rejected_in(fields)
+    replies = {REJECTED: [dict(rejected_message)]} if rejected_message else {}
+    messages_by_number = {str(i): (f"messages[{i}]", message) for i, message in enumerate(messages)}
+    messages_by_number |= {name: (f"{name}[0]", reply) for name, (reply,) in replies.items()}
+    for number, (path, message) in messages_by_number.items():
+        for repair in (_repair_role, _repair_name, _repair_weight, _repair_content, _repair_calls):
+            actions += (f"{path}{action}" for action in repair(message))
+        if EXTRA_KEYS not in fields:
+            actions += (
+                f"{path}{action}"
+                for action in _move_extra_keys(message, extra_keys.setdefault(number, {}))
+            )
+    messages, joined = _join_user_messages(messages)
+    moved_keys = (
+        {EXTRA_KEYS: extra} if (extra := {i: m for i, m in extra_keys.items() if m}) else {}
+    )
+    if actions or joined:
+        return {**fields, "messages": messages, **replies, **moved_keys}, [*actions, *joined]
     return fields, []
 
 
-def _role(message: Message) -> Iterator[str]:
+def _repair_role(message: Message) -> Iterator[str]:
     role = message["role"]
-    meant = role.strip().lower()
-    meant = SPEAKERS.get(meant, meant)
-    if role not in ROLES and meant in ROLES:
-        message["role"] = meant
-        yield f".role became {meant}"
+    repaired_role = role.strip().lower()
+    repaired_role = SHAREGPT_ROLES.get(repaired_role, repaired_role)
+    if role not in ROLES and repaired_role in ROLES:
+        message["role"] = repaired_role
+        yield f".role became {repaired_role}"
 
 
-def _name(message: Message) -> Iterator[str]:
+def _repair_name(message: Message) -> Iterator[str]:
     name = message.get("name", "-")
     if name is None or (isinstance(name, str) and not name.strip()):
         del message["name"]
         yield ".name, which was empty, left out"
 
 
-def _weight(message: Message) -> Iterator[str]:
+def _repair_weight(message: Message) -> Iterator[str]:
     if "weight" not in message:
         return
     weight = message["weight"]
@@ -68,7 +73,7 @@ def _weight(message: Message) -> Iterator[str]:
         yield f".weight became {int(weight)}"
 
 
-def _content(message: Message) -> Iterator[str]:
+def _repair_content(message: Message) -> Iterator[str]:
     content = message.get("content")
     if isinstance(content, str) and "\0" in content:
         message["content"] = content.replace("\0", "")
@@ -79,9 +84,11 @@ def _content(message: Message) -> Iterator[str]:
         )
         message["content"] = list(cleaned)
         yield ".content lost its NUL characters"
-    spoken = message["role"] == "assistant" and any(message.get(k) for k in STANDS_IN)
+    may_be_empty = message["role"] == "assistant" and any(
+        message.get(k) for k in CONTENT_ALTERNATIVES
+    )
     content = message.get("content")
-    if spoken and isinstance(content, str) and not content.strip():
+    if may_be_empty and isinstance(content, str) and not content.strip():
         message["content"] = None
         yield ".content, which was blank beside a call, became null"
 
@@ -90,17 +97,17 @@ def _holds_nul(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("text"), str) and "\0" in part["text"]
 
 
-def _calls(message: Message) -> Iterator[str]:
+def _repair_calls(message: Message) -> Iterator[str]:
     calls = message.get("tool_calls")
     if not isinstance(calls, list):
         return
     message["tool_calls"] = copies = [dict(c) if isinstance(c, dict) else c for c in calls]
     for i, call in enumerate(copies):
         if isinstance(call, dict):
-            yield from (f".tool_calls[{i}]{what}" for what in _call(call))
+            yield from (f".tool_calls[{i}]{action}" for action in _repair_call(call))
 
 
-def _call(call: Message) -> Iterator[str]:
+def _repair_call(call: Message) -> Iterator[str]:
     if call.get("type") is None:
         call["type"] = "function"
         yield ".type, which was missing, became function"
@@ -111,34 +118,34 @@ def _call(call: Message) -> Iterator[str]:
         yield ".function.arguments, an object, became its JSON text"
 
 
-def _keys(message: Message, beside: Message) -> Iterator[str]:
-    for key in [k for k in message if k not in KEYS]:
+def _move_extra_keys(message: Message, extra_keys: Message) -> Iterator[str]:
+    for key in [k for k in message if k not in MESSAGE_KEYS]:
         value = message.pop(key)
         if value is None:
-            yield f" lost the key {_shown(key)}, which was null"
+            yield f" lost the key {_safe_key(key)}, which was null"
         else:
-            beside[key] = value
-            yield f" has its key {_shown(key)} moved to the row's {BESIDE}"
+            extra_keys[key] = value
+            yield f" has its key {_safe_key(key)} moved to the row's {EXTRA_KEYS}"
 
 
-def _shown(key: str) -> str:
+def _safe_key(key: str) -> str:
     return key if key.isidentifier() and len(key) <= 30 else "(key)"
 
 
-def _joined(messages: list[Message]) -> tuple[list[Message], list[str]]:
+def _join_user_messages(messages: list[Message]) -> tuple[list[Message], list[str]]:
     """Join what the user says in two messages: the checks read it as these lines already."""
     joined: list[Message] = []
-    done: list[str] = []
+    actions: list[str] = []
     for i, message in enumerate(messages):
-        if joined and _is_plain(message) and _is_plain(joined[-1]):
+        if joined and _is_plain_user_message(message) and _is_plain_user_message(joined[-1]):
             joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n{message['content']}"}
-            done.append(f"messages[{i}] was joined to the one before it: both from the user")
+            actions.append(f"messages[{i}] was joined to the one before it: both from the user")
         else:
             joined.append(message)
-    return joined, done
+    return joined, actions
 
 
-def _is_plain(message: Message) -> bool:
+def _is_plain_user_message(message: Message) -> bool:
     text = message.get("content")
-    alone = message.keys() == {"role", "content"} and message["role"] == "user"
-    return alone and isinstance(text, str) and bool(text.strip())
+    has_only_text = message.keys() == {"role", "content"} and message["role"] == "user"
+    return has_only_text and isinstance(text, str) and bool(text.strip())

@@ -10,7 +10,7 @@ from tunegate.columns import is_table
 from tunegate.config import Config
 from tunegate.dataset import SPLITS, Dataset
 from tunegate.project import ConfigError
-from tunegate.splits import locate
+from tunegate.splits import find_data_files
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,22 @@ class Job:
 
     def files(self, suffix: str = ".jsonl") -> dict[str, Path]:
         """Return the three files of a result; `suffix` is that of what is set aside."""
-        beside = self.out.with_suffix
+        with_suffix = self.out.with_suffix
         return {
             "data": self.out,
-            "diff": beside(".fix.csv"),
-            "aside": beside(f".aside{suffix}"),
+            "diff": with_suffix(".fix.csv"),
+            "aside": with_suffix(f".aside{suffix}"),
         }
 
 
-def of_project(config: Config, root: Path, folder: Path) -> list[Job]:
+def jobs_of_project(config: Config, root: Path, folder: Path) -> list[Job]:
     """Return the configured splits in the order in which they must be fixed.
 
     Raises ConfigError where none is configured, or `folder` is a file.
     """
     if folder.is_file():
         raise ConfigError(f"{folder} is a file; give a folder, or name the one file to fix")
-    paths = locate(config, root, {}, root).paths
+    paths = find_data_files(config, root, {}, root).paths
     if not paths:
         raise ConfigError(f"{root} configures no data; set data.train, or name a file to fix")
     names = {split: f"{path.stem}.jsonl" for split, path in paths.items()}
@@ -47,7 +47,7 @@ def of_project(config: Config, root: Path, folder: Path) -> list[Job]:
     return [Job(path, folder / names[split], split) for split, path in paths.items()]
 
 
-def of_file(path: Path, out: Path, split: str) -> list[Job]:
+def jobs_of_file(path: Path, out: Path, split: str) -> list[Job]:
     """Return the job of one file; in an `out` that is a folder it keeps its name."""
     folder = out.is_dir() or not out.suffix
     return [Job(path, out / f"{path.stem}.jsonl" if folder else out, split)]
@@ -56,31 +56,35 @@ def of_file(path: Path, out: Path, split: str) -> list[Job]:
 def split_of(path: Path, config: Config | None, root: Path | None) -> str:
     """Return which split a file is, by the configuration or else by its name; "" for none."""
     for split in SPLITS:
-        named = getattr(config.data, split) if config else None
-        if root and named and (root / named).resolve() == path.resolve():
+        configured = getattr(config.data, split) if config else None
+        if root and configured and (root / configured).resolve() == path.resolve():
             return split
     return path.stem if path.stem in SPLITS else ""
 
 
-def refuse(jobs: Sequence[Job], against: Sequence[Path], force: bool) -> None:
+def check_files(jobs: Sequence[Job], against: Sequence[Path], force: bool) -> None:
     """Raise ConfigError where a file is missing, or one that is read or was there would be lost."""
     read = {path.resolve(): path for path in [*(job.path for job in jobs), *against]}
     for path in read.values():
         if not path.is_file():
             raise ConfigError(f"{path} is not a file")
-    aside = [job.files(job.path.suffix)["aside"] for job in jobs]
-    written = dict.fromkeys([*(file for job in jobs for file in job.files().values()), *aside])
+    rejected_files = [job.files(job.path.suffix)["aside"] for job in jobs]
+    written = dict.fromkeys(
+        [*(file for job in jobs for file in job.files().values()), *rejected_files]
+    )
     for file in written:
         if file.resolve() in read:
             raise ConfigError(f"{file} is read here, and never written over; choose another -o")
-    there = [str(file) for file in written if file.exists()]
-    if there and not force:
-        raise ConfigError(f"{', '.join(there)}: already there; --force replaces")
+    existing = [str(file) for file in written if file.exists()]
+    if existing and not force:
+        raise ConfigError(f"{', '.join(existing)}: already there; --force replaces")
 
 
-def agree(jobs: Sequence[Job], against: Sequence[tuple[Path, str]], project: bool) -> None:
+def check_split_order(
+    jobs: Sequence[Job], against: Sequence[tuple[Path, str]], is_project: bool
+) -> None:
     """Raise ConfigError where a split would lose rows to a later one, or to itself."""
-    if project and against:
+    if is_project and against:
         raise ConfigError("--against goes with a FILE: the splits are held against each other")
     for job, (path, split) in ((job, other) for job in jobs for other in against):
         if path.resolve() == job.path.resolve():
@@ -92,11 +96,13 @@ def agree(jobs: Sequence[Job], against: Sequence[tuple[Path, str]], project: boo
             )
 
 
-def read_other(path: Path, split: str, columns: Mapping[str, str]) -> Dataset:
+def read_reference(path: Path, split: str, columns: Mapping[str, str]) -> Dataset:
     """Read a split that keeps its rows; raises ValueError where a leak could hide in a bad row."""
     dataset = Dataset.read(path, split, columns if is_table(path, bool(columns)) else None)
     bad = [p for p in dataset.problems if not p.hint]
     if bad:
-        where = f"line {bad[0].line}" if bad[0].line else "it"
-        raise ValueError(f"{path}: {where} cannot be read ({bad[0].evidence}); fix this file first")
+        location = f"line {bad[0].line}" if bad[0].line else "it"
+        raise ValueError(
+            f"{path}: {location} cannot be read ({bad[0].evidence}); fix this file first"
+        )
     return dataset

@@ -9,75 +9,88 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tunegate.preferences import REJECTED, rejected_of
+from tunegate.preferences import REJECTED, rejected_in
 
-from ..data.personal.places import _CODES, _TAIL, _safe
+from ..data.personal.places import _CONTEXT_LETTERS, _SKIPPED_KEYS, _safe_name
 
-Put = Callable[[str, str, str], str]  # (path, before, text) -> the text to stand there
+ReplaceText = Callable[[str, str, str], str]  # (path, before, text) -> the text to stand there
 
 
-def mapped(fields: dict[str, Any], put: Put) -> dict[str, Any]:
-    """Return the row with `put` applied to each text; where no text changed, the row itself."""
-    messages, before, asked = [], "", ""  # asked: what stands before the last message
+def map_texts(fields: dict[str, Any], replace_text: ReplaceText) -> dict[str, Any]:
+    """Return the row with `replace_text` applied to each text; where no text changed, the row itself."""
+    messages, context, question_context = [], "", ""  # asked: what stands before the last message
     for i, message in enumerate(fields["messages"]):
-        asked = before
-        messages.append(_within(message, f"messages[{i}]", before, tailed := _Tail(put)))
-        before = tailed.tail or before
-    told = {REJECTED: asked} if rejected_of(fields) else {}  # it answers what the reply does
+        question_context = context
+        messages.append(
+            _map_within(
+                message, f"messages[{i}]", context, tail_recorder := _TailRecorder(replace_text)
+            )
+        )
+        context = tail_recorder.tail or context
+    contexts = (
+        {REJECTED: question_context} if rejected_in(fields) else {}
+    )  # it answers what the reply does
     changed = {
         name: messages
         if name == "messages"
-        else _within(value, _safe(name), told.get(name, _named(name)), put)
+        else _map_within(
+            value, _safe_name(name), contexts.get(name, _name_context(name)), replace_text
+        )
         for name, value in fields.items()
     }
     return fields if changed == fields else changed
 
 
-def texts(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+def all_texts(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield every text of the rows."""
-    found: list[str] = []
+    collected: list[str] = []
 
-    def noted(_path: str, _before: str, text: str) -> str:
-        found.append(text)
+    def collect_text(_path: str, _before: str, text: str) -> str:
+        collected.append(text)
         return text
 
     for fields in rows:
-        mapped(fields, noted)
-        yield from found
-        found.clear()
+        map_texts(fields, collect_text)
+        yield from collected
+        collected.clear()
 
 
-class _Tail:
+class _TailRecorder:
     """Calls `put`, and keeps the end of the last text: the next message may answer to it."""
 
-    def __init__(self, put: Put) -> None:
-        self._put, self.tail = put, ""
+    def __init__(self, replace_text: ReplaceText) -> None:
+        self._replace_text, self.tail = replace_text, ""
 
-    def __call__(self, path: str, before: str, text: str) -> str:
-        self.tail = text[-_TAIL:] + "\n"
-        return self._put(path, before, text)
-
-
-def _named(name: str) -> str:
-    return f"{name}: "[-_TAIL:]
+    def __call__(self, path: str, context: str, text: str) -> str:
+        self.tail = text[-_CONTEXT_LETTERS:] + "\n"
+        return self._replace_text(path, context, text)
 
 
-def _within(value: Any, path: str, before: str, put: Put) -> Any:
+def _name_context(name: str) -> str:
+    return f"{name}: "[-_CONTEXT_LETTERS:]
+
+
+def _map_within(value: Any, path: str, context: str, replace_text: ReplaceText) -> Any:
     if isinstance(value, str):
-        return value if value.startswith("data:") else put(path, before, value)
+        return value if value.startswith("data:") else replace_text(path, context, value)
     if isinstance(value, int) and not isinstance(value, bool):
         text = str(value)
-        return value if (new := put(path, before, text)) == text else new
+        return value if (new := replace_text(path, context, text)) == text else new
     if isinstance(value, dict):
-        return {key: _of_key(key, inner, path, before, put) for key, inner in value.items()}
+        return {
+            key: _map_key(key, inner, path, context, replace_text) for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [_within(inner, f"{path}[{i}]", before, put) for i, inner in enumerate(value)]
+        return [
+            _map_within(inner, f"{path}[{i}]", context, replace_text)
+            for i, inner in enumerate(value)
+        ]
     return value
 
 
-def _of_key(key: str, value: Any, path: str, before: str, put: Put) -> Any:
+def _map_key(key: str, value: Any, path: str, context: str, replace_text: ReplaceText) -> Any:
     if key == "content":
-        return _within(value, path, before, put)
-    if key in _CODES:
+        return _map_within(value, path, context, replace_text)
+    if key in _SKIPPED_KEYS:
         return value
-    return _within(value, f"{path}.{_safe(key)}", _named(key), put)
+    return _map_within(value, f"{path}.{_safe_name(key)}", _name_context(key), replace_text)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..data import secrets
-from ..data.personal import Span, spans
-from ..data.personal.masking import masked
+from ..data.personal import Span, personal_spans
+from ..data.personal.masking import mask_value
 from . import jsontext, places
 from .placeholders import Placeholders
 
-ROUNDS = 6  # what one replacement exposes the next one finds; two are hardly ever needed
+MAX_ROUNDS = 6  # what one replacement exposes the next one finds; two are hardly ever needed
 
 
 @dataclass(frozen=True)
@@ -42,69 +42,74 @@ class Redactor:
     ) -> None:
         self._placeholders = placeholders
         self._ignore, self._public = frozenset(ignore), tuple(a.lower() for a in allow)
-        self._clean: set[tuple[str, str]] = set()  # system prompts, which all rows share
-        self._done: list[Redaction] = []
+        self._clean_texts: set[tuple[str, str]] = set()  # system prompts, which all rows share
+        self._redactions: list[Redaction] = []
         self._path = ""
 
-    def row(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Redaction]]:
+    def redact_row(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Redaction]]:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
         A placeholder is shorter or longer than its value, and so brings other numbers nearer to a
         label: the row is read until nothing more is found.
         """
-        self._done = []
-        for _ in range(ROUNDS):
-            before = len(self._done)
-            fields = places.mapped(fields, self._at)
-            if len(self._done) == before:
+        self._redactions = []
+        for _ in range(MAX_ROUNDS):
+            count = len(self._redactions)
+            fields = places.map_texts(fields, self._redact_at)
+            if len(self._redactions) == count:
                 break
-        return fields, self._done
+        return fields, self._redactions
 
-    def _at(self, path: str, before: str, text: str) -> str:
-        if (before, text) in self._clean:
+    def _redact_at(self, path: str, context: str, text: str) -> str:
+        if (context, text) in self._clean_texts:
             return text
         self._path = path
-        new = self.text(text, before)
-        if new == text and not before and len(self._clean) < 1000:
-            self._clean.add((before, text))
+        new = self.redact_text(text, context)
+        if new == text and not context and len(self._clean_texts) < 1000:
+            self._clean_texts.add((context, text))
         return new
 
-    def text(self, text: str, before: str = "") -> str:
+    def redact_text(self, text: str, context: str = "") -> str:
         """Return a text without personal data; JSON stays JSON."""
-        if not self.found(text, before):
+        if not self.find_spans(text, context):
             return text
         if not jsontext.is_json(text):
-            return self._plain(text, before)
-        noted = len(self._done)
-        new = jsontext.replaced(text, before, self)
+            return self._redact_plain(text, context)
+        count = len(self._redactions)
+        new = jsontext.redact_json(text, context, self)
         if new == text:  # it could not be done without breaking the JSON: the check will tell
-            del self._done[noted:]
+            del self._redactions[count:]
         return new
 
-    def _plain(self, text: str, before: str) -> str:
-        out, at = [], 0
-        for span in self.found(text, before):
-            out += [text[at : span.start], self.placeholder(span.kind, text[span.start : span.end])]
-            at = span.end
-        return "".join([*out, text[at:]])
+    def _redact_plain(self, text: str, context: str) -> str:
+        parts, position = [], 0
+        for span in self.find_spans(text, context):
+            parts += [
+                text[position : span.start],
+                self.placeholder(span.kind, text[span.start : span.end]),
+            ]
+            position = span.end
+        return "".join([*parts, text[position:]])
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return what a value gives way to, and take note of it."""
         new = self._placeholders.of(kind, value)
-        self._done.append(Redaction(self._path, kind, masked(kind, value), new))
+        self._redactions.append(Redaction(self._path, kind, mask_value(kind, value), new))
         return new
 
-    def found(self, text: str, before: str = "") -> list[Span]:
+    def find_spans(self, text: str, context: str = "") -> list[Span]:
         """Return what must give way, in order, none overlapping; of two that do, the longer."""
-        personal = (s for s in spans(text, before) if not self._is_free(s, text))
-        both = sorted([*secrets.spans(text), *personal], key=lambda s: (s.start - s.end, s.start))
-        kept: list[Span] = []
-        for span in both:
-            if all(span.end <= k.start or k.end <= span.start for k in kept):
-                kept.append(span)
-        return sorted(kept, key=lambda s: s.start)
+        personal = (s for s in personal_spans(text, context) if not self._is_allowed(s, text))
+        candidates = sorted(
+            [*secrets.key_spans(text), *personal], key=lambda s: (s.start - s.end, s.start)
+        )
+        chosen: list[Span] = []
+        for span in candidates:
+            if all(span.end <= k.start or k.end <= span.start for k in chosen):
+                chosen.append(span)
+        return sorted(chosen, key=lambda s: s.start)
 
-    def _is_free(self, span: Span, text: str) -> bool:
+    def _is_allowed(self, span: Span, text: str) -> bool:
         value = text[span.start : span.end].lower()
         public = (value.endswith(p) if p.startswith("@") else value == p for p in self._public)
         return span.kind in self._ignore or any(public)

@@ -7,35 +7,37 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from tunegate.files import write_whole
+from tunegate.files import atomic_write
 
-PRIVATE = 0o600  # what was set aside is raw data, and may hold what the result no longer does
+PRIVATE_MODE = 0o600  # what was set aside is raw data, and may hold what the result no longer does
 
 
-def save(files: Mapping[Path, bytes | None], private: Collection[Path] = ()) -> None:
+def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Path] = ()) -> None:
     """Write the files in their order; None removes one that an earlier call left there.
 
     Raises OSError where one cannot be written; then none is.
     """
-    mark = secrets.token_hex(4)
-    whole = {path: data for path, data in files.items() if data is not None}
-    ready = {path: path.with_name(f".{path.name[:100]}.{mark}") for path in whole}
+    token = secrets.token_hex(4)
+    to_write = {path: data for path, data in files.items() if data is not None}
+    temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in to_write}
     try:
-        for path, data in whole.items():
-            _written(path, ready[path], data, PRIVATE if path in private else 0o644)
-        for path, beside in ready.items():
-            os.replace(beside, path)
+        for path, data in to_write.items():
+            _write_temporary(
+                path, temporary_files[path], data, PRIVATE_MODE if path in private else 0o644
+            )
+        for path, temporary in temporary_files.items():
+            os.replace(temporary, path)
     finally:
-        for beside in ready.values():
-            if beside.exists():
-                beside.unlink()
-    for path in files.keys() - whole.keys():
+        for temporary in temporary_files.values():
+            if temporary.exists():
+                temporary.unlink()
+    for path in files.keys() - to_write.keys():
         path.unlink(missing_ok=True)
 
 
-def _written(path: Path, beside: Path, data: bytes, mode: int) -> None:
+def _write_temporary(path: Path, temporary: Path, data: bytes, mode: int) -> None:
     try:
-        write_whole(beside, data, mode=mode)
+        atomic_write(temporary, data, mode=mode)
     except OSError as error:
-        why = error.strerror or error
-        raise OSError(f"{path} cannot be written: {why}; nothing was written") from None
+        reason = error.strerror or error
+        raise OSError(f"{path} cannot be written: {reason}; nothing was written") from None

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.dataset import Example
-from tunegate.reader import BOM, pieces
-from tunegate.shapes import SHAPES, normalised
-from tunegate.strictjson import Unreadable, parse
+from tunegate.reader import BOM, split_rows
+from tunegate.shapes import ROW_FORMATS, to_messages
+from tunegate.strictjson import Unreadable, parse_strict
 
 Fields = dict[str, Any]
 
@@ -29,12 +29,12 @@ class Row:
     fields: Fields
     raw: bytes
     origin: bytes  # as it stands in the source
-    plain: Fields | None = None  # as it was before redaction, where that changed it
-    kept: bool = True
+    unredacted: Fields | None = None  # as it was before redaction, where that changed it
+    is_kept: bool = True
 
-    def put(self, fields: Fields) -> None:
+    def set_fields(self, fields: Fields) -> None:
         """Replace the row's fields, and so its bytes."""
-        self.fields, self.raw = fields, written(fields)
+        self.fields, self.raw = fields, to_json_line(fields)
 
     def example(self, number: int) -> Example:
         """Return the row as the checks know it; they then name the line of the source."""
@@ -42,12 +42,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Aside:
+class Rejected:
     """What could not be read, or not be put right: where it stood, its bytes, and why."""
 
     line: int
     raw: bytes
-    why: str
+    reason: str
 
 
 @dataclass
@@ -56,19 +56,19 @@ class Source:
 
     path: Path
     rows: list[Row] = field(default_factory=list)
-    aside: list[Aside] = field(default_factory=list)
-    shaped: list[tuple[Row, str]] = field(default_factory=list)  # rows that became messages
+    rejected: list[Rejected] = field(default_factory=list)
+    converted: list[tuple[Row, str]] = field(default_factory=list)  # rows that became messages
     notes: list[str] = field(default_factory=list)
     suffix: str = ".jsonl"  # of the file for what is set aside
     head: bytes = b""  # and its first line
 
     @property
-    def total(self) -> int:
+    def row_count(self) -> int:
         """How many rows the file has, the broken ones among them."""
-        return len(self.rows) + len(self.aside)
+        return len(self.rows) + len(self.rejected)
 
 
-def written(fields: Mapping[str, Any]) -> bytes:
+def to_json_line(fields: Mapping[str, Any]) -> bytes:
     """Return a row as compact JSON, its keys in their order; raise Unreadable where none can be."""
     try:
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -79,73 +79,81 @@ def written(fields: Mapping[str, Any]) -> bytes:
         raise Unreadable("json", "a field holds NaN or an infinity, which JSON lacks") from None
 
 
-def read(path: Path, columns: Mapping[str, str] | None = None) -> Source:
+def read_source(path: Path, columns: Mapping[str, str] | None = None) -> Source:
     """Read a file; `columns` maps those of CSV or Parquet.
 
     Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
     UTF-8, ValueError where not one row can be read.
     """
-    from tunegate.charset import check_charset
+    from tunegate.charset import check_encoding
     from tunegate.columns import check_columns, is_table
 
-    from .table import read_rows
+    from .table import read_table_source
 
     columns = columns or {}
     if is_table(path, bool(columns)):
         check_columns(path, columns)
-        source = read_rows(path, columns)
+        source = read_table_source(path, columns)
     else:
-        check_charset(path)
-        source = _json(path, path.read_bytes())
+        check_encoding(path)
+        source = _read_json(path, path.read_bytes())
     if not source.rows:
-        first = source.aside[0] if source.aside else None
-        why = f"line {first.line}: {_reason(path, first)}" if first else "it holds no rows"
-        raise ValueError(f"{path}: nothing to fix, and nothing was written: {why}")
+        first_rejected = source.rejected[0] if source.rejected else None
+        reason = (
+            f"line {first_rejected.line}: {_unreadable_reason(path, first_rejected)}"
+            if first_rejected
+            else "it holds no rows"
+        )
+        raise ValueError(f"{path}: nothing to fix, and nothing was written: {reason}")
     return source
 
 
-def _reason(path: Path, first: Aside) -> str:
+def _unreadable_reason(path: Path, first_rejected: Rejected) -> str:
     """Say what is wrong with a file of which not one row can be read: it may be no JSON at all."""
     from tunegate import reader
 
-    problems = reader.read(path.read_bytes())[1]
-    return next((p.evidence for p in problems), first.why)
+    problems = reader.read_json_rows(path.read_bytes())[1]
+    return next((p.evidence for p in problems), first_rejected.reason)
 
 
-def _json(path: Path, data: bytes) -> Source:
+def _read_json(path: Path, data: bytes) -> Source:
     source = Source(path)
-    shapes: Counter[str] = Counter()
-    for line, raw, problem in _pieces(data):
+    format_counts: Counter[str] = Counter()
+    for line, raw, problem in _raw_pieces(data):
         try:
             if problem:
                 raise problem
-            shape, fields = normalised(parse(_text(raw), line))
-            own = shape is SHAPES[0]
-            one = b" ".join(raw.strip().splitlines()) if own else written(fields)
-            row = Row(line, fields, one, raw)
-        except Unreadable as bad:
-            source.aside.append(Aside(line, raw, str(bad)))
+            row_format, fields = to_messages(parse_strict(_decode_row(raw), line))
+            is_chat = row_format is ROW_FORMATS[0]
+            row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
+            row = Row(line, fields, row_bytes, raw)
+        except Unreadable as error:
+            source.rejected.append(Rejected(line, raw, str(error)))
             continue
         source.rows.append(row)
-        if not own:
-            shapes[shape.name] += 1
-            source.shaped.append((row, f"{shape.name}: {shape.note}"))
-    source.notes += _notes(data, source)
+        if not is_chat:
+            format_counts[row_format.name] += 1
+            source.converted.append((row, f"{row_format.name}: {row_format.hint}"))
+    source.notes += _file_notes(data, source)
     return source
 
 
-def _pieces(data: bytes) -> Iterator[tuple[int, bytes, Unreadable | None]]:
-    at = 0
-    for line, piece in pieces(data):
+def _raw_pieces(data: bytes) -> Iterator[tuple[int, bytes, Unreadable | None]]:
+    position = 0
+    for line, piece in split_rows(data):
         if isinstance(piece, Unreadable):
-            yield line, data[at:].strip(b" \t\r\n]"), piece  # what stands behind the last element
+            yield (
+                line,
+                data[position:].strip(b" \t\r\n]"),
+                piece,
+            )  # what stands behind the last element
         else:
             raw = bytes(piece)
-            at = data.index(raw, at) + len(raw)
+            position = data.index(raw, position) + len(raw)
             yield line, raw, None
 
 
-def _text(raw: bytes) -> str:
+def _decode_row(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
@@ -153,22 +161,24 @@ def _text(raw: bytes) -> str:
         raise Unreadable("encoding", f"{where} is not UTF-8; save the file as UTF-8") from None
 
 
-def _notes(data: bytes, source: Source) -> Iterator[str]:
+def _file_notes(data: bytes, source: Source) -> Iterator[str]:
     """Say what the file loses by being written as JSON Lines: nothing that a reader would see."""
     body = data.removeprefix(BOM)
-    array = body.lstrip()[:1] == b"[" and not _first(source).startswith(b"[")
+    is_array = body.lstrip()[:1] == b"[" and not _first_line(source).startswith(b"[")
     returns, lines = body.count(b"\r\n"), body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
-    blank = 0 if array else lines - source.total
-    facts = {
+    blank = 0 if is_array else lines - source.row_count
+    losses = {
         "the byte order mark": len(body) < len(data),
         f"{returns:,} carriage returns at line ends": returns > 0,
         f"{blank:,} blank lines": blank > 0,
     }
-    if array:
+    if is_array:
         yield "a JSON array became JSON Lines: one row a line"
-    yield from (f"{what} left out" for what, holds in facts.items() if holds)
+    yield from (f"{loss} left out" for loss, is_lost in losses.items() if is_lost)
 
 
-def _first(source: Source) -> bytes:
-    both = [(r.line, r.raw) for r in source.rows[:1]] + [(a.line, a.raw) for a in source.aside[:1]]
-    return min(both, default=(0, b""))[1]
+def _first_line(source: Source) -> bytes:
+    first_lines = [(r.line, r.raw) for r in source.rows[:1]] + [
+        (a.line, a.raw) for a in source.rejected[:1]
+    ]
+    return min(first_lines, default=(0, b""))[1]

@@ -13,64 +13,72 @@ from typing import Any
 from tunegate.dataset import Dataset, Example
 
 from ..data import consistency
-from ..data.jsonreplies import mostly_json
-from ..data.spelling import RARE, folded, near_misses, nearest
+from ..data.jsonreplies import is_mostly_json
+from ..data.spelling import MAX_TYPO_SHARE, find_typos, fold, nearest_label
 
 Fields = dict[str, Any]
 
 
-def meant(dataset: Dataset, known: Collection[str] = ()) -> dict[str, str]:
-    """Return the replies to be spelled otherwise, and how; `known` are the labels of training."""
+def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
+    """Return the replies to be spelled otherwise, and how; `train_labels` are the labels of training."""
     counts = Counter(example.reply for example in dataset)
     if not _are_labels(dataset):
         return {}
-    misses = near_misses(counts)
-    sure = {
-        label: other for label, other in misses.items() if _is_sure(label, counts, misses, known)
+    typos = find_typos(counts)
+    certain = {
+        label: other
+        for label, other in typos.items()
+        if _is_certain(label, counts, typos, train_labels)
     }
-    theirs: dict[str, set[str]] = {}
-    for label in known:
-        theirs.setdefault(folded(label), set()).add(label)
-    spelled = {label: _end(label, sure) for label in counts}
-    return {label: new for label, s in spelled.items() if (new := _as_known(s, theirs)) != label}
+    known_by_fold: dict[str, set[str]] = {}
+    for label in train_labels:
+        known_by_fold.setdefault(fold(label), set()).add(label)
+    corrected = {label: _final_spelling(label, certain) for label in counts}
+    return {
+        label: new
+        for label, s in corrected.items()
+        if (new := _known_spelling(s, known_by_fold)) != label
+    }
 
 
 def _are_labels(dataset: Dataset) -> bool:
     """Whether the check would look for slips: it does so neither in JSON nor in free text."""
-    found = consistency.output_format(dataset, task="classification")
-    return not mostly_json(dataset) and all(f.kind == "near miss" for f in found)
+    findings = consistency.output_format(dataset, task="classification")
+    return not is_mostly_json(dataset) and all(f.kind == "near miss" for f in findings)
 
 
-def _is_sure(
-    label: str, counts: Mapping[str, int], misses: Mapping[str, str], known: Collection[str]
+def _is_certain(
+    label: str, counts: Mapping[str, int], typos: Mapping[str, str], train_labels: Collection[str]
 ) -> bool:
-    other = misses[label]
-    if folded(label) == folded(other):
+    other = typos[label]
+    if fold(label) == fold(other):
         return True
-    common = {c: n for c, n in counts.items() if c not in misses and counts[label] <= RARE * n}
-    spelled = nearest(label, common)
-    if not spelled or label in known:
+    common = {
+        c: n for c, n in counts.items() if c not in typos and counts[label] <= MAX_TYPO_SHARE * n
+    }
+    spelled = nearest_label(label, common)
+    if not spelled or label in train_labels:
         return False
     rest = {c: n for c, n in common.items() if c != spelled}
-    second = nearest(label, rest)
-    return not second or _off(label, second) > _off(label, spelled)
+    second = nearest_label(label, rest)
+    return not second or _fold_distance(label, second) > _fold_distance(label, spelled)
 
 
-def _off(one: str, other: str) -> int:
+def _fold_distance(first: str, second: str) -> int:
     from rapidfuzz.distance import OSA
 
-    return OSA.distance(folded(one), folded(other))
+    return OSA.distance(fold(first), fold(second))
 
 
-def _end(label: str, sure: Mapping[str, str]) -> str:
-    while label in sure:  # a slip of a slip; each is commoner than the one before it
-        label = sure[label]
+def _final_spelling(label: str, certain: Mapping[str, str]) -> str:
+    while label in certain:  # a slip of a slip; each is commoner than the one before it
+        label = certain[label]
     return label
 
 
-def _as_known(label: str, known: Mapping[str, set[str]]) -> str:
-    alike = known.get(folded(label), set())
-    return next(iter(alike)) if len(alike) == 1 else label
+def _known_spelling(label: str, known_by_fold: Mapping[str, set[str]]) -> str:
+    same_fold = known_by_fold.get(fold(label), set())
+    return next(iter(same_fold)) if len(same_fold) == 1 else label
 
 
 def with_reply(fields: Fields, reply: str) -> Fields | None:
@@ -88,23 +96,31 @@ def with_reply(fields: Fields, reply: str) -> Fields | None:
     return {**fields, "messages": [*before, {**last, "content": new}]}
 
 
-def prompts(
-    examples: Sequence[Example], train: Sequence[Example] = (), used: str | None = None
+def prompt_corrections(
+    examples: Sequence[Example], train: Sequence[Example] = (), inference_prompt: str | None = None
 ) -> dict[str, str]:
     """Return the system prompts to be written otherwise, and how: they differ in white space.
 
-    `used` is the prompt at inference. White space around it may be its file's alone: then it is
+    `inference_prompt` is the prompt at inference. White space around it may be its file's alone: then it is
     no example to follow.
     """
-    wanted = {_spaced(used): used} if used and used == used.strip() else {}
+    prompt_by_key = (
+        {_collapse_spaces(inference_prompt): inference_prompt}
+        if inference_prompt and inference_prompt == inference_prompt.strip()
+        else {}
+    )
     for side in (train, examples):  # what training has goes before what is commonest here
         for prompt, _ in Counter(e.system for e in side).most_common():
-            wanted.setdefault(_spaced(prompt), prompt)
-    own = dict.fromkeys(e.system for e in examples)
-    return {prompt: new for prompt in own if (new := wanted[_spaced(prompt)]) != prompt}
+            prompt_by_key.setdefault(_collapse_spaces(prompt), prompt)
+    own_prompts = dict.fromkeys(e.system for e in examples)
+    return {
+        prompt: new
+        for prompt in own_prompts
+        if (new := prompt_by_key[_collapse_spaces(prompt)]) != prompt
+    }
 
 
-def _spaced(prompt: str) -> str:
+def _collapse_spaces(prompt: str) -> str:
     return " ".join(prompt.split())
 
 

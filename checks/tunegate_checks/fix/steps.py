@@ -13,17 +13,17 @@ from math import inf
 
 from tunegate.dataset import Dataset, Example
 from tunegate.findings import Finding
-from tunegate.prompts import classes
+from tunegate.prompts import label_counts
 
 from ..data import duplicates, format, leakage
-from ..data.wording import line
+from ..data.wording import quote_line
 from . import form, spelling
 from .redact import Redactor
-from .work import STEPS, Work
+from .work import STEPS, FileChanges
 
 
 @dataclass(frozen=True)
-class Rules:
+class FixRules:
     """What the steps go by: the task, the similarity of near-duplicates, what is personal."""
 
     redactor: Redactor
@@ -34,105 +34,123 @@ class Rules:
     ignore: Collection[str] = ()
     allow: Collection[str] = ()
 
-    def labels(self, dataset: Dataset) -> bool:
+    def are_labels(self, dataset: Dataset) -> bool:
         """Whether the replies are the labels of a classification."""
-        return self.task == "classification" or (not self.task and bool(classes(dataset)))
+        return self.task == "classification" or (not self.task and bool(label_counts(dataset)))
 
 
-def formed(work: Work, rules: Rules) -> None:
+def repair(file_changes: FileChanges, rules: FixRules) -> None:
     """Put messages right; set rows aside that are still none a service would take."""
-    for row in work.rows:
-        fields, done = form.repaired(row.fields)
-        if done:
-            row.put(fields)
-            for what in done:
-                work.note(row, "format", what, "the chat format asks for it", "reformatted")
-    _prompted(work, rules)
-    rows = work.rows
+    for row in file_changes.rows:
+        fields, actions = form.repair_messages(row.fields)
+        if actions:
+            row.set_fields(fields)
+            for action in actions:
+                file_changes.add_row_change(
+                    row, "format", action, "the chat format asks for it", "reformatted"
+                )
+    _normalise_prompts(file_changes, rules)
+    rows = file_changes.rows
     faults: dict[int, list[str]] = {}
-    for finding in format.find(work.dataset(), fewest=0, largest=inf):
+    for finding in format.find(file_changes.dataset(), fewest=0, largest=inf):
         faults.setdefault(finding.row or 0, []).append(finding.evidence)
     for number, evidence in faults.items():
-        more = f" (and {len(evidence) - 1} more)" if len(evidence) > 1 else ""
-        work.set_aside(rows[number], evidence[0] + more)
+        others_text = f" (and {len(evidence) - 1} more)" if len(evidence) > 1 else ""
+        file_changes.reject(rows[number], evidence[0] + others_text)
 
 
-def _prompted(work: Work, rules: Rules) -> None:
-    dataset = work.dataset()
-    train = work.against[0] if work.against else ()
-    wanted = spelling.prompts(dataset, train, rules.prompt)
-    for row, example in zip(work.rows, dataset, strict=True):
-        new = wanted.get(example.system)
+def _normalise_prompts(file_changes: FileChanges, rules: FixRules) -> None:
+    dataset = file_changes.dataset()
+    train = file_changes.against[0] if file_changes.against else ()
+    corrections = spelling.prompt_corrections(dataset, train, rules.prompt)
+    for row, example in zip(file_changes.rows, dataset, strict=True):
+        new = corrections.get(example.system)
         fields = spelling.with_system(row.fields, new) if new is not None else None
         if fields:
-            row.put(fields)
-            why = "white space alone told it from the usual one"
-            work.note(row, "format", "system prompt written as usual", why, "system prompt")
+            row.set_fields(fields)
+            reason = "white space alone told it from the usual one"
+            file_changes.add_row_change(
+                row, "format", "system prompt written as usual", reason, "system prompt"
+            )
 
 
-def redacted(work: Work, rules: Rules) -> None:
+def redact(file_changes: FileChanges, rules: FixRules) -> None:
     """Replace personal data and keys with placeholders."""
-    for row in work.rows:
-        fields, done = rules.redactor.row(row.fields)
-        if done:
-            row.plain = row.plain or row.fields
-            row.put(fields)
-            for one in done:
-                work.note(row, "redact", str(one), f"personal data: {one.kind}", one.kind)
+    for row in file_changes.rows:
+        fields, redactions = rules.redactor.redact_row(row.fields)
+        if redactions:
+            row.unredacted = row.unredacted or row.fields
+            row.set_fields(fields)
+            for redaction in redactions:
+                file_changes.add_row_change(
+                    row,
+                    "redact",
+                    str(redaction),
+                    f"personal data: {redaction.kind}",
+                    redaction.kind,
+                )
 
 
-def labelled(work: Work, rules: Rules) -> None:
+def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
     """Spell each label one way."""
-    dataset = work.dataset()
-    if not rules.labels(dataset):
+    dataset = file_changes.dataset()
+    if not rules.are_labels(dataset):
         return
-    known = {e.reply for e in work.against[0]} if work.against else set()
-    meant = spelling.meant(dataset, known)
+    train_labels = {e.reply for e in file_changes.against[0]} if file_changes.against else set()
+    corrections = spelling.label_corrections(dataset, train_labels)
     counts = Counter(e.reply for e in dataset)
-    for row, example in zip(work.rows, dataset, strict=True):
-        new = meant.get(example.reply)
+    for row, example in zip(file_changes.rows, dataset, strict=True):
+        new = corrections.get(example.reply)
         fields = spelling.with_reply(row.fields, new) if new is not None else None
         if new is not None and fields:
-            row.put(fields)
-            why = f"{counts[new]:,} rows spell it so" if counts[new] else "training spells it so"
-            work.note(row, "labels", f"{example.reply!r} became {new!r}", why, "respelled")
+            row.set_fields(fields)
+            reason = f"{counts[new]:,} rows spell it so" if counts[new] else "training spells it so"
+            file_changes.add_row_change(
+                row, "labels", f"{example.reply!r} became {new!r}", reason, "respelled"
+            )
 
 
-def single(work: Work, rules: Rules) -> None:
+def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
     """Drop copies and near copies; which row is kept the check decides."""
-    dataset = work.dataset()
-    found = [*duplicates.find(dataset), *duplicates.near(dataset, similarity=rules.similarity)]
-    _drop(work, rules, "duplicates", [(f, f.evidence) for f in found])
+    dataset = file_changes.dataset()
+    findings = [*duplicates.find(dataset), *duplicates.near(dataset, similarity=rules.similarity)]
+    _drop_rows(file_changes, rules, "duplicates", [(f, f.evidence) for f in findings])
 
 
-def apart(work: Work, rules: Rules) -> None:
+def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
     """Drop what stands in a split before this one; that split keeps it.
 
     Rows that were redacted are compared as they were, too: the other file may not be.
     """
-    dataset = work.dataset()
-    bare = [(i, row) for i, row in enumerate(work.rows) if row.plain]
-    plain = Dataset([Example(k, row.line, row.plain or {}) for k, (_, row) in enumerate(bare)])
-    found: list[tuple[Finding, str]] = []
-    for other in work.against:
+    dataset = file_changes.dataset()
+    unredacted_rows = [(i, row) for i, row in enumerate(file_changes.rows) if row.unredacted]
+    unredacted = Dataset(
+        [Example(k, row.line, row.unredacted or {}) for k, (_, row) in enumerate(unredacted_rows)]
+    )
+    leaks_found: list[tuple[Finding, str]] = []
+    for other in file_changes.against:
         name = other.split or other.path.name
         leaks = [*leakage.find(other, dataset, similarity=rules.similarity)]
-        for told in leakage.find(other, plain, similarity=rules.similarity):
-            leaks.append(replace(told, row=bare[told.row or 0][0]))
-        found += [(f, f.evidence.replace("train", name, 1)) for f in leaks]
-    _drop(work, rules, "leaks", found)
+        for finding in leakage.find(other, unredacted, similarity=rules.similarity):
+            leaks.append(replace(finding, row=unredacted_rows[finding.row or 0][0]))
+        leaks_found += [(f, f.evidence.replace("train", name, 1)) for f in leaks]
+    _drop_rows(file_changes, rules, "leaks", leaks_found)
 
 
-def _drop(work: Work, rules: Rules, step: str, found: list[tuple[Finding, str]]) -> None:
+def _drop_rows(
+    file_changes: FileChanges, rules: FixRules, step: str, findings: list[tuple[Finding, str]]
+) -> None:
     """Drop the rows of findings; where evidence quotes rows, the row itself is quoted, redacted."""
-    rows, dataset = work.rows, work.dataset()
-    for finding, evidence in found:
+    rows, dataset = file_changes.rows, file_changes.dataset()
+    for finding, evidence in findings:
         number = finding.row or 0
-        if rows[number].kept:
-            where = evidence.partition(": “")[0].removesuffix(" has")
-            shown = f": {line(dataset[number].text)}" if "redact" in rules.steps else ""
-            work.drop(rows[number], step, f"{finding.kind}, {where}{shown}", finding.kind)
+        if rows[number].is_kept:
+            location = evidence.partition(": “")[0].removesuffix(" has")
+            quoted_row = f": {quote_line(dataset[number].text)}" if "redact" in rules.steps else ""
+            file_changes.drop(
+                rows[number], step, f"{finding.kind}, {location}{quoted_row}", finding.kind
+            )
 
 
-ACTS = {"format": formed, "redact": redacted, "labels": labelled}
-ACTS |= {"duplicates": single, "leaks": apart}
+STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
+STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}

@@ -10,42 +10,44 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.strictjson import Unreadable
-from tunegate.tables import read_table
+from tunegate.tables import read_table_rows
 
-from .source import Aside, Row, Source, written
+from .source import Rejected, Row, Source, to_json_line
 
 
-def read_rows(path: Path, columns: Mapping[str, str]) -> Source:
+def read_table_source(path: Path, columns: Mapping[str, str]) -> Source:
     """Return the rows of a table as chat messages; every one of them is written anew."""
     data = path.read_bytes()
-    rows, problems = read_table(data, columns)
+    rows, problems = read_table_rows(data, columns)
     source = Source(path)
-    bad = {p.line: p.evidence for p in problems if p.line is not None}
+    errors = {p.line: p.evidence for p in problems if p.line is not None}
     parquet = data.startswith(b"PAR1")
     if not parquet:
         source.suffix, source.head = path.suffix, data.partition(b"\n")[0] + b"\n"
-    raws = {} if parquet else _lines(data, [*bad, *(line for line, _ in rows)])
+    raw_rows = {} if parquet else _record_bytes(data, [*errors, *(line for line, _ in rows)])
     for line, fields in rows:
         try:
             # What pandas returns for numbers and dates is nothing that JSON knows.
-            plain = json.loads(json.dumps(fields, default=_plain))
-            raw = written(plain)
-            source.rows.append(Row(line, plain, raw, raws.get(line, raw)))
+            json_fields = json.loads(json.dumps(fields, default=_to_json_value))
+            raw = to_json_line(json_fields)
+            source.rows.append(Row(line, json_fields, raw, raw_rows.get(line, raw)))
         except Unreadable as error:
-            bad[line] = str(error)
-    if parquet and bad:
-        raws = _records(data, sorted(bad))
-    source.aside = [Aside(line, raws.get(line, b""), bad[line]) for line in sorted(bad)]
-    named = ", ".join(f"{column} as {field}" for field, column in columns.items())
-    source.notes.append(f"a table became chat messages: {named}")
+            errors[line] = str(error)
+    if parquet and errors:
+        raw_rows = _parquet_records(data, sorted(errors))
+    source.rejected = [
+        Rejected(line, raw_rows.get(line, b""), errors[line]) for line in sorted(errors)
+    ]
+    columns_text = ", ".join(f"{column} as {field}" for field, column in columns.items())
+    source.notes.append(f"a table became chat messages: {columns_text}")
     return source
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _lines(data: bytes, starts: list[int]) -> dict[int, bytes]:
+def _record_bytes(data: bytes, starts: list[int]) -> dict[int, bytes]:
     """Return what stands from the first line of each record to the first of the next."""
     lines = data.split(b"\n")
     ordered = [*sorted(starts), len(lines) + 1]
@@ -53,14 +55,14 @@ def _lines(data: bytes, starts: list[int]) -> dict[int, bytes]:
     return {a: b"\n".join(lines[a - 1 : b - 1]).rstrip(b"\r\n") for a, b in pairs}
 
 
-def _records(data: bytes, numbers: list[int]) -> dict[int, bytes]:
+def _parquet_records(data: bytes, numbers: list[int]) -> dict[int, bytes]:
     import pandas as pd
 
     frame = pd.read_parquet(io.BytesIO(data))
-    kept = (n for n in numbers if n <= len(frame))
-    return {n: _record(frame.iloc[[n - 1]]) for n in kept}
+    existing = (n for n in numbers if n <= len(frame))
+    return {n: _parquet_record(frame.iloc[[n - 1]]) for n in existing}
 
 
-def _record(frame: Any) -> bytes:
+def _parquet_record(frame: Any) -> bytes:
     text = frame.to_json(orient="records", lines=True, force_ascii=False, default_handler=str)
     return str(text).rstrip("\n").encode("utf-8", "surrogatepass")

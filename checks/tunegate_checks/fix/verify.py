@@ -14,10 +14,10 @@ from tunegate.dataset import Dataset
 from tunegate.findings import Finding
 
 from ..data import consistency, duplicates, format, labels, leakage, pii, secrets
-from .steps import ACTS, Rules
-from .work import STEPS, Left, Work
+from .steps import STEP_FUNCTIONS, FixRules
+from .work import STEPS, FileChanges, Unresolved
 
-ROUNDS = 10
+MAX_STEP_ROUNDS = 10
 STEP_OF = {
     "format": "format",
     "pii": "redact",
@@ -26,71 +26,74 @@ STEP_OF = {
     "duplicates": "duplicates",
     "leakage": "leaks",
 }
-Found = dict[str, list[Finding]]
+FindingsByCheck = dict[str, list[Finding]]
 
 
-def put_right(work: Work, rules: Rules, path: Path) -> None:
+def run_steps(file_changes: FileChanges, rules: FixRules, path: Path) -> None:
     """Run the steps, then the checks, until these are silent or the steps can do no more."""
-    due: Collection[str] = rules.steps
-    found: Found = {}
-    for _ in range(ROUNDS):
-        before = len(work.changes)
-        for step in (s for s in STEPS if s in due):
-            ACTS[step](work, rules)
-        if found and len(work.changes) == before:
+    due_steps: Collection[str] = rules.steps
+    findings: FindingsByCheck = {}
+    for _ in range(MAX_STEP_ROUNDS):
+        change_count = len(file_changes.changes)
+        for step in (s for s in STEPS if s in due_steps):
+            STEP_FUNCTIONS[step](file_changes, rules)
+        if findings and len(file_changes.changes) == change_count:
             break
-        found = checked(work.result(path), work.against, rules)
-        due = {STEP_OF[name] for name, items in found.items() if items}
-        if not due:
+        findings = run_checks(file_changes.result(path), file_changes.against, rules)
+        due_steps = {STEP_OF[name] for name, items in findings.items() if items}
+        if not due_steps:
             break
-    work.checked = {name: len(items) for name, items in found.items()}
-    result, quoted = work.result(path), "redact" in rules.steps
-    unsettled = {**_unsettled(found), **_unclaimed(result, rules)}
-    work.left = [Left(what, _told(items, quoted)) for what, items in unsettled.items()]
+    file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
+    result, quotes_rows = file_changes.result(path), "redact" in rules.steps
+    unsettled = {**_remaining_findings(findings), **_undecided_findings(result, rules)}
+    file_changes.unresolved = [
+        Unresolved(heading, _line_evidence(items, quotes_rows))
+        for heading, items in unsettled.items()
+    ]
     if not len(result):
-        work.left.append(Left("no row is left"))
+        file_changes.unresolved.append(Unresolved("no row is left"))
 
 
-def checked(result: Dataset, against: Sequence[Dataset], rules: Rules) -> Found:
+def run_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> FindingsByCheck:
     """Return what each check that belongs to the steps finds in a result; hints are none."""
     similarity = rules.similarity
-    found: Found = {}
+    findings: FindingsByCheck = {}
     if "format" in rules.steps:
-        found["format"] = [*format.find(result, fewest=0, largest=inf)]
+        findings["format"] = [*format.find(result, fewest=0, largest=inf)]
     if "redact" in rules.steps:
-        found["pii"] = [*pii.find(result, ignore=rules.ignore, allow=rules.allow)]
-        found["secrets"] = [*secrets.find(result)]
-    if "labels" in rules.steps and rules.labels(result):
+        findings["pii"] = [*pii.find(result, ignore=rules.ignore, allow=rules.allow)]
+        findings["secrets"] = [*secrets.find(result)]
+    if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
-        found["labels"] = [f for f in spelled if f.kind == "near miss"]
+        findings["labels"] = [f for f in spelled if f.kind == "near miss"]
     if "duplicates" in rules.steps:
-        near = duplicates.near(result, similarity=similarity)
-        found["duplicates"] = [*duplicates.find(result), *near]
+        near_findings = duplicates.near(result, similarity=similarity)
+        findings["duplicates"] = [*duplicates.find(result), *near_findings]
     if "leaks" in rules.steps and against:
         leaks = (leakage.find(other, result, similarity=similarity) for other in against)
-        found["leakage"] = [finding for each in leaks for finding in each]
-    return found
+        findings["leakage"] = [finding for leak_findings in leaks for finding in leak_findings]
+    return findings
 
 
-def _unsettled(found: Found) -> Found:
+def _remaining_findings(findings: FindingsByCheck) -> FindingsByCheck:
     """Return what the steps could not put right, by kind."""
-    kinds: Found = {}
-    for name, items in found.items():
+    by_kind: FindingsByCheck = {}
+    for name, items in findings.items():
         for finding in items:
-            kinds.setdefault(f"{finding.kind} ({name}), at", []).append(finding)
-    return kinds
+            by_kind.setdefault(f"{finding.kind} ({name}), at", []).append(finding)
+    return by_kind
 
 
-def _unclaimed(result: Dataset, rules: Rules) -> Found:
+def _undecided_findings(result: Dataset, rules: FixRules) -> FindingsByCheck:
     """Return what fix sees and does not decide: answers that contradict, other system prompts."""
-    found: Found = {}
+    findings: FindingsByCheck = {}
     if "duplicates" in rules.steps:
-        found["same question, another answer, at"] = [*labels.contradictions(result)]
+        findings["same question, another answer, at"] = [*labels.contradictions(result)]
     if "format" in rules.steps:
-        found["another system prompt, or none, from"] = [*consistency.system_prompt(result)]
-    return {what: items for what, items in found.items() if items}
+        findings["another system prompt, or none, from"] = [*consistency.system_prompt(result)]
+    return {heading: items for heading, items in findings.items() if items}
 
 
-def _told(found: Sequence[Finding], quoted: bool) -> list[tuple[int | None, str]]:
+def _line_evidence(findings: Sequence[Finding], quotes_rows: bool) -> list[tuple[int | None, str]]:
     """Return lines and evidence; where rows were not redacted, evidence must not quote them."""
-    return [(f.line, f"{f.kind}: {f.evidence}" if quoted else f.kind) for f in found]
+    return [(f.line, f"{f.kind}: {f.evidence}" if quotes_rows else f.kind) for f in findings]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunegate.dataset import Dataset
 
-from .source import Aside, Row, Source
+from .source import Rejected, Row, Source
 
 STEPS = ("format", "redact", "labels", "duplicates", "leaks")
 
@@ -20,49 +20,49 @@ class Change:
     row: Row | None
     line: int | None
     step: str
-    what: str
-    why: str
+    description: str
+    reason: str
     kind: str = ""  # what the summary counts
 
 
 @dataclass(frozen=True)
-class Left:
+class Unresolved:
     """What is left for a person: what it is, and (line of the result, evidence) of each row."""
 
-    what: str
-    told: Sequence[tuple[int | None, str]] = ()
+    description: str
+    evidence: Sequence[tuple[int | None, str]] = ()
 
     @property
     def lines(self) -> list[int]:
         """The lines of the result that it concerns, each once, in order."""
-        return sorted({line for line, _ in self.told if line is not None})
+        return sorted({line for line, _ in self.evidence if line is not None})
 
 
 @dataclass
-class Work:
+class FileChanges:
     """A file, what was done to it so far, and what it must not hold rows of."""
 
     source: Source
     split: str = ""
     against: Sequence[Dataset] = ()
     changes: list[Change] = field(default_factory=list)
-    aside: list[Aside] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-    checked: dict[str, int] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    unresolved: list[Unresolved] = field(default_factory=list)
+    finding_counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.total = self.source.total
+        self.total = self.source.row_count
         for note in self.source.notes:
-            self.say("format", note, "one row a line, UTF-8")
-        for row, why in self.source.shaped:
-            self.changes.append(Change(row, row.line, "format", "became messages", why, "shape"))
-        for aside in self.source.aside:
-            self._put_aside(None, aside)
+            self.add_file_change("format", note, "one row a line, UTF-8")
+        for row, reason in self.source.converted:
+            self.changes.append(Change(row, row.line, "format", "became messages", reason, "shape"))
+        for rejected in self.source.rejected:
+            self._add_rejected(None, rejected)
 
     @property
     def rows(self) -> list[Row]:
         """The rows that are still in."""
-        return [row for row in self.source.rows if row.kept]
+        return [row for row in self.source.rows if row.is_kept]
 
     def dataset(self) -> Dataset:
         """Return the rows as they are now; the checks then name lines of the source."""
@@ -77,36 +77,38 @@ class Work:
         """Return the cleaned file as whoever reads it will."""
         return Dataset.parse(self.data(), split=self.split, path=path)
 
-    def say(self, step: str, what: str, why: str) -> None:
+    def add_file_change(self, step: str, description: str, reason: str) -> None:
         """Take note of what concerns the whole file."""
-        self.changes.append(Change(None, None, step, what, why, "file"))
+        self.changes.append(Change(None, None, step, description, reason, "file"))
 
-    def note(self, row: Row, step: str, what: str, why: str, kind: str) -> None:
+    def add_row_change(self, row: Row, step: str, description: str, reason: str, kind: str) -> None:
         """Take note of a change to a row."""
-        self.changes.append(Change(row, row.line, step, what, why, kind))
+        self.changes.append(Change(row, row.line, step, description, reason, kind))
 
-    def drop(self, row: Row, step: str, why: str, kind: str) -> None:
+    def drop(self, row: Row, step: str, reason: str, kind: str) -> None:
         """Leave a row out, and say so."""
-        row.kept = False
-        self.note(row, step, "dropped", why, kind)
+        row.is_kept = False
+        self.add_row_change(row, step, "dropped", reason, kind)
 
-    def set_aside(self, row: Row, why: str) -> None:
+    def reject(self, row: Row, reason: str) -> None:
         """Leave a row out that a person must put right; it is kept beside the result."""
-        row.kept = False
-        self._put_aside(row, Aside(row.line, row.origin, why))
+        row.is_kept = False
+        self._add_rejected(row, Rejected(row.line, row.origin, reason))
 
-    def _put_aside(self, row: Row | None, aside: Aside) -> None:
-        self.aside.append(aside)
-        change = Change(row, aside.line, "format", "set aside", aside.why, "set aside")
+    def _add_rejected(self, row: Row | None, rejected: Rejected) -> None:
+        self.rejected.append(rejected)
+        change = Change(row, rejected.line, "format", "set aside", rejected.reason, "set aside")
         self.changes.append(change)
 
-    def aside_bytes(self) -> bytes:
+    def rejected_bytes(self) -> bytes:
         """Return what was set aside, each row as it stands in the source; JSON on one line."""
-        raws = [aside.raw for aside in sorted(self.aside, key=lambda aside: aside.line)]
+        raws = [
+            rejected.raw for rejected in sorted(self.rejected, key=lambda rejected: rejected.line)
+        ]
         if self.source.suffix == ".jsonl":  # a record of a CSV file may well have several
             raws = [raw.replace(b"\n", b" ") for raw in raws]
         return self.source.head + b"".join(raw + b"\n" for raw in raws)
 
-    def places(self) -> dict[int, int]:
+    def out_lines(self) -> dict[int, int]:
         """Return for each row that is left (by identity) its line in the result, from 1."""
         return {id(row): line for line, row in enumerate(self.rows, start=1)}

@@ -11,65 +11,65 @@ from tunegate.protocols import Answer, Request
 
 from . import prompt
 from .prompt import Messages
-from .verdicts import Unusable
+from .verdicts import UnusableAnswer
 
 T = TypeVar("T")
-Read = Callable[[str], tuple[T, str]]  # raises Unusable
-UNREAD = "judge: unparseable answer after one repair"
+ReadAnswer = Callable[[str], tuple[T, str]]  # raises Unusable
+UNPARSEABLE = "judge: unparseable answer after one repair"
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot(Generic[T]):
+class Vote(Generic[T]):
     """What one judge said once, and why; `error` says why nothing could be had."""
 
-    vote: T | None
+    value: T | None
     reason: str = ""
     error: str = ""
 
 
-def ballots(
-    questions: Sequence[Messages], read: Read[T], panel: JudgePanel
-) -> list[list[Ballot[T]]]:
+def collect_votes(
+    questions: Sequence[Messages], read: ReadAnswer[T], panel: JudgePanel
+) -> list[list[Vote[T]]]:
     """Return the ballots on each question: one for each judge and repetition."""
-    heard = [
-        _heard(judge, questions, repetition, read)
+    votes_by_judge = [
+        _votes_of_judge(judge, questions, repetition, read)
         for judge in panel.judges
         for repetition in range(panel.repetitions)
     ]
-    return [list(on_one) for on_one in zip(*heard, strict=True)]
+    return [list(question_votes) for question_votes in zip(*votes_by_judge, strict=True)]
 
 
-def _heard(
-    judge: Judge, questions: Sequence[Messages], repetition: int, read: Read[T]
-) -> list[Ballot[T]]:
-    answers = _ask(judge, dict(enumerate(questions)), repetition)
-    found = {row: _ballot(answer, read) for row, answer in answers.items()}
+def _votes_of_judge(
+    judge: Judge, questions: Sequence[Messages], repetition: int, read: ReadAnswer[T]
+) -> list[Vote[T]]:
+    answers = _ask_judge(judge, dict(enumerate(questions)), repetition)
+    votes = {row: _read_vote(answer, read) for row, answer in answers.items()}
     repairs = {
-        row: prompt.again(questions[row], answers[row].text, ballot)
-        for row, ballot in found.items()
-        if isinstance(ballot, str)
+        row: prompt.repair_prompt(questions[row], answers[row].text, vote)
+        for row, vote in votes.items()
+        if isinstance(vote, str)
     }
-    for row, answer in _ask(judge, repairs, repetition).items():
-        found[row] = _ballot(answer, read)
-    return [_final(found[row]) for row in range(len(questions))]
+    for row, answer in _ask_judge(judge, repairs, repetition).items():
+        votes[row] = _read_vote(answer, read)
+    return [_final_vote(votes[row]) for row in range(len(questions))]
 
 
-def _ask(judge: Judge, questions: dict[int, Messages], repetition: int) -> dict[int, Answer]:
+def _ask_judge(judge: Judge, questions: dict[int, Messages], repetition: int) -> dict[int, Answer]:
     requests = [Request(row, messages, repetition) for row, messages in questions.items()]
     answers = judge.ask(requests) if requests else {}
-    silent = "the judge gave no answer"
-    return {row: answers.get(row, Answer(row, error=silent)) for row in questions}
+    no_answer = "the judge gave no answer"
+    return {row: answers.get(row, Answer(row, error=no_answer)) for row in questions}
 
 
-def _ballot(answer: Answer, read: Read[T]) -> Ballot[T] | str:
+def _read_vote(answer: Answer, read: ReadAnswer[T]) -> Vote[T] | str:
     """Return the ballot, or what is wrong with the answer."""
     if answer.error:
-        return Ballot(None, error=f"judge: {answer.error}")
+        return Vote(None, error=f"judge: {answer.error}")
     try:
-        return Ballot(*read(answer.text))
-    except Unusable as error:
+        return Vote(*read(answer.text))
+    except UnusableAnswer as error:
         return str(error)
 
 
-def _final(ballot: Ballot[T] | str) -> Ballot[T]:
-    return Ballot(None, error=f"{UNREAD}: {ballot}") if isinstance(ballot, str) else ballot
+def _final_vote(vote: Vote[T] | str) -> Vote[T]:
+    return Vote(None, error=f"{UNPARSEABLE}: {vote}") if isinstance(vote, str) else vote

@@ -21,37 +21,41 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 # What quotes, nests, or opens a special token of a tokenizer; U+2581 is SentencePiece's space.
-_CLOSERS = frozenset('"\\<>[]{}|`\u2581')
-_FENCED = re.compile(r"^BEGIN DATA ([0-9a-f]{32})\n(.*)\nEND DATA \1$", re.MULTILINE)
+_UNSAFE_CHARACTERS = frozenset('"\\<>[]{}|`\u2581')
+_QUOTED = re.compile(r"^BEGIN DATA ([0-9a-f]{32})\n(.*)\nEND DATA \1$", re.MULTILINE)
 
 
-def put(fields: Mapping[str, str]) -> str:
+def quote_untrusted(fields: Mapping[str, str]) -> str:
     """Return the three lines of the fence around these texts; the keys are the caller's own."""
-    line = "{" + ", ".join(f'"{key}": "{escaped(text)}"' for key, text in fields.items()) + "}"
-    mark = _mark(line)
-    return f"BEGIN DATA {mark}\n{line}\nEND DATA {mark}"
+    line = "{" + ", ".join(f'"{key}": "{escape_text(text)}"' for key, text in fields.items()) + "}"
+    fence_digest = _fence_digest(line)
+    return f"BEGIN DATA {fence_digest}\n{line}\nEND DATA {fence_digest}"
 
 
-def read(message: str) -> list[dict[str, str]]:
+def read_quoted(message: str) -> list[dict[str, str]]:
     """Return what stands behind each fence of a message: for judges that are Python functions."""
-    return [json.loads(line) for mark, line in _FENCED.findall(message) if mark == _mark(line)]
+    return [
+        json.loads(line)
+        for fence_digest, line in _QUOTED.findall(message)
+        if fence_digest == _fence_digest(line)
+    ]
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """Return a text as the inside of a JSON string, on one line, without a special token."""
-    return "".join(map(_escape, text))
+    return "".join(map(_escape_character, text))
 
 
-def _mark(line: str) -> str:
+def _fence_digest(line: str) -> str:
     return hashlib.sha256(line.encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=4096)
-def _escape(character: str) -> str:
+def _escape_character(character: str) -> str:
     # Tokenizers that normalise (NFKC) turn a full-width sign into the plain one.
     plain = unicodedata.normalize("NFKC", character)
     # Not printable: controls, every line separator, invisible and bidirectional signs, surrogates.
-    if character.isprintable() and not _CLOSERS.intersection(character + plain):
+    if character.isprintable() and not _UNSAFE_CHARACTERS.intersection(character + plain):
         return character
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -31,11 +31,11 @@ def kappa(
     w = [[_weight(i, j, len(categories), quadratic) for j in steps] for i in steps]
     value, error = _estimate(p, w, n)
     low, high = max(value - Z95 * error, -1.0), min(value + Z95 * error, 1.0)
-    agreed = sum(one == other for one, other in zip(people, judge, strict=True))
+    agreement_count = sum(first == second for first, second in zip(people, judge, strict=True))
     kind = "quadratic weights" if quadratic else "unweighted"
     return Score(
         value, name="kappa", n=n, low=low, high=high,
-        signature=f"Cohen's kappa, {kind}; {agreed} of {n} alike",
+        signature=f"Cohen's kappa, {kind}; {agreement_count} of {n} alike",
     )  # fmt: skip
 
 

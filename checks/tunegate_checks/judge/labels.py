@@ -12,16 +12,16 @@ from pydantic import StrictBool, StrictInt, ValidationError
 
 from tunegate.config import Section, explain
 from tunegate.project import ConfigError
-from tunegate.strictjson import Unreadable, parse
+from tunegate.strictjson import Unreadable, parse_strict
 
 from .prompt import Item
 from .rubric import Marks, Rubric
 
-FORM = '{"prompt": "...", "answer": "...", "verdicts": {...}, "who": "..."}'
-SIDES = {"answer": "a", "other": "b", "tie": "tie"}
+LINE_FORM = '{"prompt": "...", "answer": "...", "verdicts": {...}, "who": "..."}'
+SIDE_NAMES = {"answer": "a", "other": "b", "tie": "tie"}
 
 
-class Line(Section):
+class LabelLine(Section):
     """One line of the file: verdicts or a score on an answer, or which of two is better."""
 
     prompt: str
@@ -35,7 +35,7 @@ class Line(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class GradedLabel:
     """What a person said of one answer."""
 
     item: Item
@@ -43,7 +43,7 @@ class Graded:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedLabel:
     """What a person said of two: "a" where the item's answer is better, "b" where the other is."""
 
     item: Item
@@ -52,15 +52,15 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class HumanLabels:
     """The labels of a file, of both kinds, and the sha256 of its bytes."""
 
-    graded: list[Graded]
-    compared: list[Compared]
+    graded: list[GradedLabel]
+    compared: list[ComparedLabel]
     digest: str
 
 
-def load(path: Path, rubric: Rubric) -> Labels:
+def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
     """Read the labels given by this rubric; raises ConfigError naming file, line and what is valid.
 
     A reply that stands there twice is an error: to kappa it would be two independent replies.
@@ -68,69 +68,71 @@ def load(path: Path, rubric: Rubric) -> Labels:
     __tracebackhide__ = True
     try:
         data = path.read_bytes()
-        found = list(_lines(data.decode("utf-8"), rubric))
+        human_labels = list(_read_lines(data.decode("utf-8"), rubric))
     except OSError as error:
-        why = error.strerror or error
-        raise ConfigError(f"the human labels {path} cannot be read: {why}") from None
+        reason = error.strerror or error
+        raise ConfigError(f"the human labels {path} cannot be read: {reason}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the human labels {path} are not UTF-8") from None
-    except _Wrong as wrong:
-        raise ConfigError(f"{path}, {wrong}") from None
-    graded = [label for label in found if isinstance(label, Graded)]
-    compared = [label for label in found if isinstance(label, Compared)]
-    return Labels(graded, compared, hashlib.sha256(data).hexdigest())
+    except _InvalidLine as invalid:
+        raise ConfigError(f"{path}, {invalid}") from None
+    graded = [label for label in human_labels if isinstance(label, GradedLabel)]
+    compared = [label for label in human_labels if isinstance(label, ComparedLabel)]
+    return HumanLabels(graded, compared, hashlib.sha256(data).hexdigest())
 
 
-class _Wrong(Exception):
+class _InvalidLine(Exception):
     """A line that is no label."""
 
 
-def _lines(text: str, rubric: Rubric) -> Iterator[Graded | Compared]:
+def _read_lines(text: str, rubric: Rubric) -> Iterator[GradedLabel | ComparedLabel]:
     first: dict[tuple[str, ...], int] = {}
     for number, raw in enumerate(text.split("\n"), start=1):
         if not raw.strip():
             continue
-        line = _line(raw, number)
-        about = (line.prompt, line.answer, *([line.other] if line.other is not None else []))
-        if about in first:
-            raise _Wrong(f"line {number}: the same answer as in line {first[about]}; keep one")
-        first[about] = number
+        line = _parse_line(raw, number)
+        answer_key = (line.prompt, line.answer, *([line.other] if line.other is not None else []))
+        if answer_key in first:
+            raise _InvalidLine(
+                f"line {number}: the same answer as in line {first[answer_key]}; keep one"
+            )
+        first[answer_key] = number
         try:
-            yield _label(line, number, rubric)
+            yield _to_label(line, number, rubric)
         except ValueError as error:
-            raise _Wrong(f"line {number}: {error}") from None
+            raise _InvalidLine(f"line {number}: {error}") from None
 
 
-def _line(raw: str, number: int) -> Line:
+def _parse_line(raw: str, number: int) -> LabelLine:
     try:
-        return Line.model_validate(parse(raw, number))
+        return LabelLine.model_validate(parse_strict(raw, number))
     except Unreadable as error:
-        raise _Wrong(f"line {number}: {error}") from None
+        raise _InvalidLine(f"line {number}: {error}") from None
     except ValidationError as invalid:
-        raise _Wrong(f"line {number}: {_explained(invalid.errors()[0])}") from None
+        raise _InvalidLine(f"line {number}: {_error_text(invalid.errors()[0])}") from None
 
 
-def _explained(error: Any) -> str:
+def _error_text(error: Any) -> str:
     if not error["loc"] or error["type"] == "missing":
         field = f"{error['loc'][0]} is missing" if error["loc"] else "not an object"
-        return f"{field}; needed: {FORM}"
+        return f"{field}; needed: {LINE_FORM}"
     # Not the value: a row can hold personal data.
     if error["type"] != "extra_forbidden":
         return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
-    return explain(error, Line)
+    return explain(error, LabelLine)
 
 
-def _label(line: Line, number: int, rubric: Rubric) -> Graded | Compared:
+def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:
     item = Item(number, line.prompt, line.answer, line.reference)
-    said = [line.verdicts is not None, line.score is not None, line.better is not None]
-    if sum(said) != 1 or (line.other is None) != (line.better is None):
-        raise ValueError(f"one of verdicts, score, or other with better; needed: {FORM}")
+    given_verdicts = [line.verdicts is not None, line.score is not None, line.better is not None]
+    if sum(given_verdicts) != 1 or (line.other is None) != (line.better is None):
+        raise ValueError(f"one of verdicts, score, or other with better; needed: {LINE_FORM}")
     if line.other is not None and line.better is not None:
-        return Compared(item, line.other, SIDES[line.better])
-    return Graded(item, _marks(line, rubric))
+        return ComparedLabel(item, line.other, SIDE_NAMES[line.better])
+    return GradedLabel(item, _marks_of_line(line, rubric))
 
 
-def _marks(line: Line, rubric: Rubric) -> Marks:
+def _marks_of_line(line: LabelLine, rubric: Rubric) -> Marks:
     ids = sorted(c.id for c in rubric.criteria)
     if rubric.scale:
         low, high = rubric.scale

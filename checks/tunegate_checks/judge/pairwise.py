@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from tunegate.findings import Finding, Findings
 from tunegate.judge_panel import JudgePanel
 from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, proportion, shown
+from tunegate.score import Score, format_value, proportion
 
 from . import prompt, verdicts, votes
 from . import rubric as rubrics
 from . import standing as standings
-from .ask import Ballot, ballots
-from .grading import printable, signature
-from .judged import Judged, Standing
+from .ask import Vote, collect_votes
+from .grading import judge_signature, to_printable_line
+from .judged import Calibration, JudgedScore
 from .kappa import kappa
 from .prompt import Item
 from .rubric import Rubric
@@ -35,14 +35,14 @@ class Comparison:
     better: str | None
     reason: str = ""
     error: str = ""
-    kept: int = 0
-    asked: int = 0
-    voted: tuple[str, ...] = ()
+    consistent: int = 0
+    compared: int = 0
+    valid_votes: tuple[str, ...] = ()
 
 
 def win_rate(
     predictions: Predictions, other: Predictions, judge: JudgePanel, rubric: Rubric | None = None
-) -> Judged:
+) -> JudgedScore:
     """Return the candidate's wins and half its ties, as a share of the rows both were asked.
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
@@ -51,103 +51,141 @@ def win_rate(
     LLM-as-a-Judge, section 3.4.
     """
     __tracebackhide__ = True
-    by = rubric or rubrics.load(judge.rubric)
-    standing = measure(by, judge)
-    theirs = {p.row: p for p in other}
-    pairs = [(p, theirs[p.row]) for p in predictions if p.row in theirs]
-    found = _compared(pairs, by, judge)
-    n, won = len(pairs), {side: [c.better for c in found].count(side) for side in _SWAPPED}
-    errors = sum(c.better is None for c in found)
-    total = won["a"] + won["tie"] / 2
+    used_rubric = rubric or rubrics.load_rubric(judge.rubric)
+    calibration = calibrate_pairwise(used_rubric, judge)
+    other_by_row = {p.row: p for p in other}
+    pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
+    comparisons = _compare_predictions(pairs, used_rubric, judge)
+    n, counts = len(pairs), {side: [c.better for c in comparisons].count(side) for side in _SWAPPED}
+    errors = sum(c.better is None for c in comparisons)
+    total = counts["a"] + counts["tie"] / 2
     low, high, lower = votes.mean_bounds(total, n)
-    stayed = consistency(found)
-    told = f"{won['a']} won, {won['tie']} tied, {won['b']} lost; {_told(stayed)}"
-    judged = Score(
-        total / n if n else math.nan, name=f"win rate ({by.name})", n=n, low=low, high=high,
-        errors=errors, if_right=(total + errors) / n if n else math.nan,
-        lower=lower, lower_if_right=votes.mean_bounds(total + errors, n)[2],
-        misses=_losses(pairs, found), detail=told,
-        signature=f"{signature(by, judge, [c.voted for c in found])}|{told}",
+    swap_consistency = swap_consistency_score(comparisons)
+    wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {_consistency_text(swap_consistency)}"
+    base_score = Score(
+        total / n if n else math.nan, name=f"win rate ({used_rubric.name})", n=n, low=low, high=high,
+        errors=errors, best_case=(total + errors) / n if n else math.nan,
+        lower=lower, best_case_lower=votes.mean_bounds(total + errors, n)[2],
+        misses=_lost_findings(pairs, comparisons), detail=wins_text,
+        signature=f"{judge_signature(used_rubric, judge, [c.valid_votes for c in comparisons])}|{wins_text}",
     )  # fmt: skip
-    return Judged.of(judged, standings.unswayed(standing, stayed, judge))
+    return JudgedScore.of(
+        base_score, standings.with_swap_consistency(calibration, swap_consistency, judge)
+    )
 
 
-def consistency(found: Sequence[Comparison]) -> Score:
+def swap_consistency_score(comparisons: Sequence[Comparison]) -> Score:
     """Return the share of ballots whose verdict stayed when the answers were swapped."""
-    kept, asked = sum(c.kept for c in found), sum(c.asked for c in found)
-    return proportion("swap consistency", kept, asked)
+    consistent, compared = (
+        sum(c.consistent for c in comparisons),
+        sum(c.compared for c in comparisons),
+    )
+    return proportion("swap consistency", consistent, compared)
 
 
-def _told(stayed: Score) -> str:
-    return f"swap consistency {shown(stayed, True)} of {stayed.n:,}" if stayed.n else "none asked"
+def _consistency_text(swap_consistency: Score) -> str:
+    return (
+        f"swap consistency {format_value(swap_consistency, True)} of {swap_consistency.n:,}"
+        if swap_consistency.n
+        else "none asked"
+    )
 
 
 def compare(
     pairs: Sequence[tuple[Item, str]], rubric: Rubric, judge: JudgePanel
 ) -> list[Comparison]:
     """Ask about each pair in both orders; alike answers are a tie at once."""
-    differ = [i for i, (item, other) in enumerate(pairs) if item.answer != other]
+    different = [i for i, (item, other) in enumerate(pairs) if item.answer != other]
     questions = [
-        prompt.pair(*pairs[i], rubric, swapped=swapped) for swapped in (False, True) for i in differ
+        prompt.comparison_prompt(*pairs[i], rubric, swapped=swapped)
+        for swapped in (False, True)
+        for i in different
     ]
-    heard = ballots(questions, verdicts.better, judge)
-    found = [Comparison("tie", "the answers are alike")] * len(pairs)
-    for i, one, two in zip(differ, heard[: len(differ)], heard[len(differ) :], strict=True):
-        found[i] = _verdict(one, two)
-    return found
+    votes_by_question = collect_votes(questions, verdicts.parse_better, judge)
+    comparisons = [Comparison("tie", "the answers are alike")] * len(pairs)
+    for i, first_order, second_order in zip(
+        different,
+        votes_by_question[: len(different)],
+        votes_by_question[len(different) :],
+        strict=True,
+    ):
+        comparisons[i] = _combine_orders(first_order, second_order)
+    return comparisons
 
 
-def _verdict(one: Sequence[Ballot[str]], two: Sequence[Ballot[str]]) -> Comparison:
+def _combine_orders(
+    first_order: Sequence[Vote[str]], second_order: Sequence[Vote[str]]
+) -> Comparison:
     """Return what ballots in one order and in the other make together."""
-    orders = [(f.vote, s.vote and _SWAPPED[s.vote]) for f, s in zip(one, two, strict=True)]
-    cast = [None if None in pair else pair[0] if pair[0] == pair[1] else "tie" for pair in orders]
-    both = [pair for pair in orders if None not in pair]
-    better = votes.plurality(cast)
-    error = "" if better else next((b.error for b in (*one, *two) if b.error), "")
-    reason = next((b.reason for b in one if b.vote == better), one[0].reason)
-    voted = tuple(vote for vote in cast if vote is not None)
-    return Comparison(better, reason, error, sum(a == b for a, b in both), len(both), voted)
+    orders = [
+        (f.value, s.value and _SWAPPED[s.value])
+        for f, s in zip(first_order, second_order, strict=True)
+    ]
+    verdicts_cast = [
+        None if None in pair else pair[0] if pair[0] == pair[1] else "tie" for pair in orders
+    ]
+    complete = [pair for pair in orders if None not in pair]
+    better = votes.plurality_side(verdicts_cast)
+    error = "" if better else next((b.error for b in (*first_order, *second_order) if b.error), "")
+    reason = next((b.reason for b in first_order if b.value == better), first_order[0].reason)
+    valid_votes = tuple(vote for vote in verdicts_cast if vote is not None)
+    return Comparison(
+        better, reason, error, sum(a == b for a, b in complete), len(complete), valid_votes
+    )
 
 
-def measure(rubric: Rubric, judge: JudgePanel) -> Standing:
+def calibrate_pairwise(rubric: Rubric, judge: JudgePanel) -> Calibration:
     """Return whether these judges prefer what people prefer, by the labels with `better`."""
     __tracebackhide__ = True
-    read = standings.read(judge, rubric)
-    if read is None:
-        return Standing(standings.NO_LABELS)
-    found = compare([(label.item, label.other) for label in read.compared], rubric, judge)
-    people = [label.better for label in read.compared]
-    said = [c.better or _against(human) for c, human in zip(found, people, strict=True)]
-    agreed = kappa(people, said, verdicts.BETTER)
-    errors = [c.error for c in found if c.better is None]
-    return standings.of("pairwise", agreed, errors, read, rubric, judge)
+    human_labels = standings.read_human_labels(judge, rubric)
+    if human_labels is None:
+        return Calibration(standings.NO_LABELS)
+    comparisons = compare(
+        [(label.item, label.other) for label in human_labels.compared], rubric, judge
+    )
+    people = [label.better for label in human_labels.compared]
+    judge_verdicts = [
+        c.better or _opposite(human) for c, human in zip(comparisons, people, strict=True)
+    ]
+    agreement = kappa(people, judge_verdicts, verdicts.BETTER_VALUES)
+    errors = [c.error for c in comparisons if c.better is None]
+    return standings.calibrate("pairwise", agreement, errors, human_labels, rubric, judge)
 
 
-def _against(human: str) -> str:
+def _opposite(human: str) -> str:
     return "b" if human == "a" else "a"
 
 
-def _compared(
+def _compare_predictions(
     pairs: Sequence[tuple[Prediction, Prediction]], rubric: Rubric, judge: JudgePanel
 ) -> list[Comparison]:
     """Compare what both answered; where one did not, that is the error."""
-    asked = [i for i, (ours, theirs) in enumerate(pairs) if not (ours.error or theirs.error)]
-    items = [
-        (Item(p.row, p.prompt, p.got, p.expected), theirs.got)
-        for p, theirs in (pairs[i] for i in asked)
+    answered = [
+        i for i, (candidate, other) in enumerate(pairs) if not (candidate.error or other.error)
     ]
-    found = [Comparison(None, error=ours.error or theirs.error) for ours, theirs in pairs]
-    for i, comparison in zip(asked, compare(items, rubric, judge), strict=True):
-        found[i] = comparison
-    return found
+    items = [
+        (Item(p.row, p.prompt, p.got, p.expected), other.got)
+        for p, other in (pairs[i] for i in answered)
+    ]
+    comparisons = [
+        Comparison(None, error=candidate.error or other.error) for candidate, other in pairs
+    ]
+    for i, comparison in zip(answered, compare(items, rubric, judge), strict=True):
+        comparisons[i] = comparison
+    return comparisons
 
 
-def _losses(
-    pairs: Sequence[tuple[Prediction, Prediction]], found: Sequence[Comparison]
+def _lost_findings(
+    pairs: Sequence[tuple[Prediction, Prediction]], comparisons: Sequence[Comparison]
 ) -> Findings:
     lost = (
-        Finding(p.row, p.line, "no verdict" if c.error else "lost", printable(c.error or c.reason))
-        for (p, _), c in zip(pairs, found, strict=True)
+        Finding(
+            p.row,
+            p.line,
+            "no verdict" if c.error else "lost",
+            to_printable_line(c.error or c.reason),
+        )
+        for (p, _), c in zip(pairs, comparisons, strict=True)
         if c.better in (None, "b")
     )
     return Findings("losses", lost, split="test", n=len(pairs))

@@ -11,26 +11,26 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from tunegate.config import Section, explain
 from tunegate.project import ConfigError
-from tunegate.sealed import digest_of
+from tunegate.sealed import sha256_json
 
 Marks = Mapping[str, int]  # criterion: met or not; on a scale "score": the number
-WIDEST = 100  # steps of a scale; judges hold five apart, hardly ten
+MAX_SCALE_STEPS = 100  # steps of a scale; judges hold five apart, hardly ten
 
 
-def _named(text: str) -> str:
+def _checked_id(text: str) -> str:
     if not text.isidentifier() or not text.isascii():
         raise ValueError("an id is ASCII letters, digits and _, such as `polite`")
     return text
 
 
-def _said(text: str) -> str:
+def _checked_text(text: str) -> str:
     if not text.strip():
         raise ValueError("an empty text")
     return text.strip()
 
 
-Id = Annotated[str, AfterValidator(_named)]
-Text = Annotated[str, AfterValidator(_said)]
+Id = Annotated[str, AfterValidator(_checked_id)]
+Text = Annotated[str, AfterValidator(_checked_text)]
 
 
 class Criterion(Section):
@@ -57,7 +57,7 @@ class Rubric(Section):
     pass_from: float | None = None
 
     @model_validator(mode="after")
-    def _whole(self) -> Rubric:
+    def _checked(self) -> Rubric:
         if problem := (self._scale_problem() if self.scale else self._criteria_problem()):
             raise ValueError(problem)
         return self
@@ -66,8 +66,8 @@ class Rubric(Section):
         ids = [c.id for c in self.criteria]
         if not ids:
             return "neither criteria nor a scale: write [[criteria]] tables, or scale = [1, 5]"
-        if twins := sorted({i for i in ids if ids.count(i) > 1}):
-            return f"two criteria have the id {twins[0]!r}"
+        if repeated := sorted({i for i in ids if ids.count(i) > 1}):
+            return f"two criteria have the id {repeated[0]!r}"
         if self.anchors:
             return "anchors describe a scale: with criteria leave them out"
         if self.pass_from is not None and not 0 < self.pass_from <= 1:
@@ -78,7 +78,7 @@ class Rubric(Section):
         low, high = self.scale or (0, 0)
         if self.criteria:
             return "both criteria and a scale: keep one, or write two rubrics"
-        if not 1 <= high - low <= WIDEST:
+        if not 1 <= high - low <= MAX_SCALE_STEPS:
             return f"scale = [{low}, {high}]: the lowest score, then a higher one, as in [1, 5]"
         valid = [str(score) for score in range(low, high + 1)]
         if wrong := [key for key in self.anchors if key not in valid]:
@@ -92,7 +92,7 @@ class Rubric(Section):
     @property
     def digest(self) -> str:
         """The sha256 of what the rubric says; comments and order of keys aside."""
-        return digest_of(self.model_dump(mode="json"))
+        return sha256_json(self.model_dump(mode="json"))
 
     def mark(self, marks: Marks) -> float:
         """Return the weight of the criteria that are met, as a share of all; or the score."""
@@ -103,8 +103,8 @@ class Rubric(Section):
 
     def passes(self, marks: Marks) -> bool:
         """Say whether a reply with these marks is good enough."""
-        wanted = 1.0 if self.pass_from is None else self.pass_from
-        return self.mark(marks) >= wanted - 1e-9  # weights are summed in floats
+        threshold = 1.0 if self.pass_from is None else self.pass_from
+        return self.mark(marks) >= threshold - 1e-9  # weights are summed in floats
 
     def extremes(self) -> tuple[Marks, Marks]:
         """Return the worst and the best marks there are."""
@@ -113,30 +113,30 @@ class Rubric(Section):
         return {c.id: False for c in self.criteria}, {c.id: True for c in self.criteria}
 
 
-def load(path: Path) -> Rubric:
+def load_rubric(path: Path) -> Rubric:
     """Read a rubric; raises ConfigError naming the file, the key, and what is valid."""
     __tracebackhide__ = True
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        why = error.strerror or error
-        raise ConfigError(f"the rubric {path} cannot be read: {why}") from None
+        reason = error.strerror or error
+        raise ConfigError(f"the rubric {path} cannot be read: {reason}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     try:
         return Rubric.model_validate(table)
     except ValidationError as error:
-        lines = [f"{path}: {_explained(e)}" for e in error.errors()]
+        lines = [f"{path}: {_error_text(e)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
 
-def _explained(error: Any) -> str:
-    said = error["msg"].removeprefix("Value error, ")
+def _error_text(error: Any) -> str:
+    message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
-        return str(said)
+        return str(message)
     if error["type"] == "missing":
         return f"{'.'.join(map(str, error['loc']))} is missing"
     if error["type"] == "extra_forbidden" and error["loc"][0] == "criteria":
         error = {**error, "loc": error["loc"][2:]}
         return f"a criterion: {explain(error, Criterion)}"
-    return explain({**error, "msg": said}, Rubric)
+    return explain({**error, "msg": message}, Rubric)

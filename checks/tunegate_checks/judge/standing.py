@@ -14,103 +14,120 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunegate.files import write_whole
+from tunegate.files import atomic_write
 from tunegate.judge_panel import JudgePanel
-from tunegate.score import Score, shown
-from tunegate.sealed import digest_of
+from tunegate.score import Score, format_value
+from tunegate.sealed import sha256_json
 
 from . import labels, prompt
-from .judged import Standing
-from .labels import Labels
+from .judged import Calibration
+from .labels import HumanLabels
 from .rubric import Rubric
 
 NO_LABELS = "no human labels; name a file of them: [judge] labels"
 
 
-def of(
-    kind: str, agreed: Score, errors: Sequence[str], read: Labels, rubric: Rubric, panel: JudgePanel
-) -> Standing:
+def calibrate(
+    kind: str,
+    agreement: Score,
+    errors: Sequence[str],
+    human_labels: HumanLabels,
+    rubric: Rubric,
+    panel: JudgePanel,
+) -> Calibration:
     """Return the standing that this agreement earns, and remember what it was measured with.
 
     `errors` are those of the labels that the judge failed to judge.
     """
-    made_with = parts(rubric, panel, read)
+    digests = calibration_digests(rubric, panel, human_labels)
     path = (
         panel.calibration_dir
-        and panel.calibration_dir / f"{kind}-{digest_of(rubric.name)[:12]}.json"
+        and panel.calibration_dir / f"{kind}-{sha256_json(rubric.name)[:12]}.json"
     )
-    changed = ", ".join(_changed(path, made_with))
-    measured = f"kappa {_figures(agreed)} with {agreed.n:,} human labels"
+    changed = ", ".join(_changed_parts(path, digests))
+    measured = f"kappa {_kappa_text(agreement)} with {agreement.n:,} human labels"
     if errors:
         measured += f", {len(errors):,} of them unjudged"
-    stale = f"its standing was stale, {changed} changed: measured again" if changed else ""
-    standing = Standing(_why(agreed, measured, errors, panel), measured, stale)
+    stale_note = f"its standing was stale, {changed} changed: measured again" if changed else ""
+    calibration = Calibration(
+        _not_calibrated_reason(agreement, measured, errors, panel), measured, stale_note
+    )
     if path:
-        _remember(path, made_with, agreed, standing)
-    return standing
+        _save_calibration(path, digests, agreement, calibration)
+    return calibration
 
 
-def parts(rubric: Rubric, panel: JudgePanel, read: Labels) -> dict[str, str]:
+def calibration_digests(
+    rubric: Rubric, panel: JudgePanel, human_labels: HumanLabels
+) -> dict[str, str]:
     """Return the digests of everything that the standing depends on."""
     judges = [judge.digest for judge in panel.judges]
     return {
         "rubric": rubric.digest,
-        "judge": digest_of([judges, panel.repetitions]),
-        "prompt": prompt.version(),
-        "labels": read.digest,
+        "judge": sha256_json([judges, panel.repetitions]),
+        "prompt": prompt.prompt_version(),
+        "labels": human_labels.digest,
     }
 
 
-def _why(agreed: Score, measured: str, errors: Sequence[str], panel: JudgePanel) -> str:
-    if agreed.n < panel.fewest_labels:
-        return f"{agreed.n:,} human labels for it, {panel.fewest_labels:,} are needed"
-    if len(errors) == agreed.n:
-        return f"none of {agreed.n:,} human labels could be judged: {errors[0]}"
-    if math.isnan(agreed):
-        return f"the {agreed.n:,} human labels are all alike: they cannot show agreement"
-    if float(agreed) < panel.kappa - 1e-9:  # 0.4 comes out of floats as 0.39999999999999997
-        first = f"; the first such: {errors[0]}" if errors else ""
-        return f"{measured}, {panel.kappa:g} is needed{first}"
+def _not_calibrated_reason(
+    agreement: Score, measured: str, errors: Sequence[str], panel: JudgePanel
+) -> str:
+    if agreement.n < panel.fewest_labels:
+        return f"{agreement.n:,} human labels for it, {panel.fewest_labels:,} are needed"
+    if len(errors) == agreement.n:
+        return f"none of {agreement.n:,} human labels could be judged: {errors[0]}"
+    if math.isnan(agreement):
+        return f"the {agreement.n:,} human labels are all alike: they cannot show agreement"
+    if float(agreement) < panel.kappa - 1e-9:  # 0.4 comes out of floats as 0.39999999999999997
+        first_error = f"; the first such: {errors[0]}" if errors else ""
+        return f"{measured}, {panel.kappa:g} is needed{first_error}"
     return ""
 
 
-def _figures(agreed: Score) -> str:
-    return f"{float(agreed):.2f} ({agreed.low:.2f} to {agreed.high:.2f})"
+def _kappa_text(agreement: Score) -> str:
+    return f"{float(agreement):.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
 
 
-def unswayed(standing: Standing, consistency: Score, panel: JudgePanel) -> Standing:
+def with_swap_consistency(
+    calibration: Calibration, consistency: Score, panel: JudgePanel
+) -> Calibration:
     """Return the standing of comparisons, with their swap consistency taken into account.
 
     Where there was nothing to compare, nothing swayed.
     """
-    told = f"swap consistency {shown(consistency, True)} of {consistency.n:,}"
-    if standing.why or consistency.n == 0:
-        return standing
+    consistency_text = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
+    if calibration.reason or consistency.n == 0:
+        return calibration
     if float(consistency) < panel.swap_consistency:
-        return replace(standing, why=f"{told}, {panel.swap_consistency:.0%} is needed")
-    return replace(standing, measured=f"{standing.measured}; {told}")
+        return replace(
+            calibration, reason=f"{consistency_text}, {panel.swap_consistency:.0%} is needed"
+        )
+    return replace(calibration, measured=f"{calibration.measured}; {consistency_text}")
 
 
-def _changed(path: Path | None, made_with: Mapping[str, str]) -> Sequence[str]:
+def _changed_parts(path: Path | None, digests: Mapping[str, str]) -> Sequence[str]:
     try:
-        before = json.loads(path.read_bytes())["measured with"] if path else made_with
-        return [part for part, digest in made_with.items() if before.get(part) != digest]
+        before = json.loads(path.read_bytes())["measured with"] if path else digests
+        return [part for part, digest in digests.items() if before.get(part) != digest]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []  # never measured here, or a note that nobody can read
 
 
-def _remember(path: Path, made_with: Mapping[str, str], agreed: Score, standing: Standing) -> None:
-    known = {k: None if math.isnan(v) else v for k, v in _numbers(agreed).items()}
-    note: dict[str, Any] = {"measured with": made_with, **known, "n": agreed.n}
-    text = json.dumps({**note, "advisory": standing.why}, indent=2, ensure_ascii=False)
-    write_whole(path, text.encode() + b"\n", mode=0o600)
+def _save_calibration(
+    path: Path, digests: Mapping[str, str], agreement: Score, calibration: Calibration
+) -> None:
+    numbers = {k: None if math.isnan(v) else v for k, v in _kappa_numbers(agreement).items()}
+    note: dict[str, Any] = {"measured with": digests, **numbers, "n": agreement.n}
+    text = json.dumps({**note, "advisory": calibration.reason}, indent=2, ensure_ascii=False)
+    atomic_write(path, text.encode() + b"\n", mode=0o600)
 
 
-def _numbers(agreed: Score) -> dict[str, float]:
-    return {"kappa": float(agreed), "low": agreed.low, "high": agreed.high}
+def _kappa_numbers(agreement: Score) -> dict[str, float]:
+    return {"kappa": float(agreement), "low": agreement.low, "high": agreement.high}
 
 
-def read(panel: JudgePanel, rubric: Rubric) -> Labels | None:
+def read_human_labels(panel: JudgePanel, rubric: Rubric) -> HumanLabels | None:
     """Read the human labels, if there are any; raises ConfigError."""
     __tracebackhide__ = True
-    return labels.load(panel.labels, rubric) if panel.labels else None
+    return labels.load_human_labels(panel.labels, rubric) if panel.labels else None

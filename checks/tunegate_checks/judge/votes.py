@@ -8,11 +8,11 @@ from itertools import combinations
 
 from tunegate.score import Z95, wilson
 
-from .ask import Ballot
+from .ask import Vote
 from .rubric import Marks, Rubric
 
 
-def majority(ballots: Sequence[Ballot[Marks]], rubric: Rubric) -> Marks | None:
+def majority_marks(votes: Sequence[Vote[Marks]], rubric: Rubric) -> Marks | None:
     """Return the marks that the ballots make; None where ballots that are missing could decide.
 
     A criterion is met where more than half of all ballots say so: a tie is not. On a scale it is
@@ -20,39 +20,42 @@ def majority(ballots: Sequence[Ballot[Marks]], rubric: Rubric) -> Marks | None:
     """
     worst, best = rubric.extremes()
     low, high = (
-        _together([b.vote if b.vote is not None else filled for b in ballots], rubric)
-        for filled in (worst, best)
+        _combine([b.value if b.value is not None else assumed for b in votes], rubric)
+        for assumed in (worst, best)
     )
     return low if low == high else None
 
 
-def _together(votes: Sequence[Marks], rubric: Rubric) -> Marks:
+def _combine(votes: Sequence[Marks], rubric: Rubric) -> Marks:
     if rubric.scale:
         return {"score": sorted(vote["score"] for vote in votes)[(len(votes) - 1) // 2]}
     return {c.id: sum(vote[c.id] for vote in votes) * 2 > len(votes) for c in rubric.criteria}
 
 
-def plurality(votes: Sequence[str | None]) -> str | None:
+def plurality_side(votes: Sequence[str | None]) -> str | None:
     """Return "a" or "b" where more than half say so, else "tie"; None where a missing one decides.
 
     None among the votes is one that is missing.
     """
     for_a, for_b, missing = votes.count("a"), votes.count("b"), votes.count(None)
-    found = {_more(for_a + missing, for_b, len(votes)), _more(for_a, for_b + missing, len(votes))}
-    return found.pop() if len(found) == 1 else None
+    possible = {
+        _winner(for_a + missing, for_b, len(votes)),
+        _winner(for_a, for_b + missing, len(votes)),
+    }
+    return possible.pop() if len(possible) == 1 else None
 
 
-def _more(for_a: int, for_b: int, n: int) -> str:
+def _winner(for_a: int, for_b: int, n: int) -> str:
     return "a" if 2 * for_a > n else "b" if 2 * for_b > n else "tie"
 
 
-def agreement(voted: Sequence[Sequence[Hashable]]) -> float:
+def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
     """Return the share of pairs of ballots on the same reply that are alike; NaN without a pair.
 
     Source: the observed agreement of J. L. Fleiss (1971), Psychological Bulletin 76:378-382,
     each pair counting the same.
     """
-    pairs = [one == other for votes in voted for one, other in combinations(votes, 2)]
+    pairs = [first == second for votes in votes_by_item for first, second in combinations(votes, 2)]
     return sum(pairs) / len(pairs) if pairs else math.nan
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from tunegate.extraction import Rule, exact
-from tunegate.labelled import labelled, misses
+from tunegate.extraction import LabelRule, exact
+from tunegate.labelled import label_predictions, wrong_labels
 from tunegate.predictions import Predictions
 from tunegate.score import Score
 
@@ -26,29 +26,33 @@ Average = Literal["macro", "micro", "weighted"]
 Measure = Literal["precision", "recall", "F1"]
 
 
-def f1(predictions: Predictions, average: Average = "macro", *, label: Rule = exact) -> Score:
+def f1(predictions: Predictions, average: Average = "macro", *, label: LabelRule = exact) -> Score:
     """Return F1: macro (each class the same), micro (each example), weighted (by support)."""
     return averaged("F1", average, label)(predictions)
 
 
-def macro_f1(predictions: Predictions, *, label: Rule = exact) -> Score:
+def macro_f1(predictions: Predictions, *, label: LabelRule = exact) -> Score:
     """Return the mean of the classes' F1, each class counting the same."""
     return averaged("F1", "macro", label)(predictions)
 
 
 def precision(
-    predictions: Predictions, average: Average = "macro", *, label: Rule = exact
+    predictions: Predictions, average: Average = "macro", *, label: LabelRule = exact
 ) -> Score:
     """Return how many of the answers that name a class are right."""
     return averaged("precision", average, label)(predictions)
 
 
-def recall(predictions: Predictions, average: Average = "macro", *, label: Rule = exact) -> Score:
+def recall(
+    predictions: Predictions, average: Average = "macro", *, label: LabelRule = exact
+) -> Score:
     """Return how many of the examples of a class are answered with it."""
     return averaged("recall", average, label)(predictions)
 
 
-def averaged(measure: Measure = "F1", average: Average = "macro", label: Rule = exact) -> Metric:
+def averaged(
+    measure: Measure = "F1", average: Average = "macro", label: LabelRule = exact
+) -> Metric:
     """Return an average over the classes as a metric: to compare two models by.
 
     Its detail is the table per class and the confusion matrix.
@@ -58,55 +62,57 @@ def averaged(measure: Measure = "F1", average: Average = "macro", label: Rule = 
         return _one_hot(predictions, label)
 
     def combine(sums: Array, n: int) -> Array:
-        return _averaged(sums, measure, average)
+        return _average_values(sums, measure, average)
 
     def detail(predictions: Predictions) -> str:
         from .classification import confused  # which shows these beside the matrix
 
         return f"{table(predictions, label=label)}\n\n{confused(predictions, label=label)}"
 
-    def listed(predictions: Predictions) -> Any:
-        return misses(predictions, label)
+    def list_misses(predictions: Predictions) -> Any:
+        return wrong_labels(predictions, label)
 
     name = f"{average}-{measure}"
-    return Metric(name, statistics, combine, label.name, misses=listed, detail=detail)
+    return Metric(name, statistics, combine, label.name, misses=list_misses, detail=detail)
 
 
-def classes(predictions: Predictions, label: Rule = exact) -> list[str]:
+def classes(predictions: Predictions, label: LabelRule = exact) -> list[str]:
     """Return the labels that the test set expects, sorted."""
-    return sorted({row.expected for row in labelled(predictions, label)})
+    return sorted({row.expected for row in label_predictions(predictions, label)})
 
 
 def per_class(
-    predictions: Predictions, measure: Measure = "F1", *, label: Rule = exact
+    predictions: Predictions, measure: Measure = "F1", *, label: LabelRule = exact
 ) -> dict[str, Score]:
     """Return the measure of each class, named `F1 [billing]`; n is all examples."""
     names = classes(predictions, label)
-    return {name: _of_class(i, name, measure, label)(predictions) for i, name in enumerate(names)}
+    return {
+        name: _class_metric(i, name, measure, label)(predictions) for i, name in enumerate(names)
+    }
 
 
-def _of_class(place: int, name: str, measure: Measure, label: Rule) -> Metric:
+def _class_metric(place: int, name: str, measure: Measure, label: LabelRule) -> Metric:
     def combine(sums: Array, n: int) -> Array:
-        one: Array = _measured(*_parts(sums), measure)[..., place]
-        return one
+        values: Array = _measure_values(*_split_sums(sums), measure)[..., place]
+        return values
 
     return Metric(
         f"{measure} [{name}]", lambda predictions: _one_hot(predictions, label), combine, label.name
     )
 
 
-def frame(predictions: Predictions, *, label: Rule = exact) -> pd.DataFrame:
+def frame(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame:
     """Return precision, recall, F1 and support: a row per class."""
     import pandas as pd
 
-    true, answered, expected = _parts(_one_hot(predictions, label).sum(axis=0))
+    true, predicted, expected = _split_sums(_one_hot(predictions, label).sum(axis=0))
     measures: tuple[Measure, ...] = ("precision", "recall", "F1")
-    columns: dict[str, Array] = {m: _measured(true, answered, expected, m) for m in measures}
+    columns: dict[str, Array] = {m: _measure_values(true, predicted, expected, m) for m in measures}
     index = pd.Index(classes(predictions, label), name="class")
     return pd.DataFrame({**columns, "n": expected.astype(int)}, index=index)
 
 
-def table(predictions: Predictions, *, label: Rule = exact, most: int = 20) -> str:
+def table(predictions: Predictions, *, label: LabelRule = exact, most: int = 20) -> str:
     """Return the frame as text, the classes of the lowest F1 first."""
     rows = frame(predictions, label=label).sort_values("F1", kind="stable")
     rows.index = rows.index.map(lambda name: name if len(name) <= 40 else name[:37] + "...")
@@ -114,11 +120,11 @@ def table(predictions: Predictions, *, label: Rule = exact, most: int = 20) -> s
     return text if len(rows) <= most else f"{text}\n({len(rows) - most} better classes more)"
 
 
-def _one_hot(predictions: Predictions, label: Rule) -> Array:
+def _one_hot(predictions: Predictions, label: LabelRule) -> Array:
     """Return, per example and class: right, answered, expected; n x 3K."""
     import numpy as np
 
-    rows = labelled(predictions, label)
+    rows = label_predictions(predictions, label)
     place = {name: i for i, name in enumerate(sorted({row.expected for row in rows}))}
     marks = np.zeros((len(rows), 3, len(place)))
     for i, row in enumerate(rows):
@@ -129,27 +135,27 @@ def _one_hot(predictions: Predictions, label: Rule) -> Array:
     return marks.reshape(len(rows), -1)
 
 
-def _parts(sums: Array) -> tuple[Array, Array, Array]:
+def _split_sums(sums: Array) -> tuple[Array, Array, Array]:
     k = sums.shape[-1] // 3
     return sums[..., :k], sums[..., k : 2 * k], sums[..., 2 * k :]
 
 
-def _measured(true: Array, answered: Array, expected: Array, measure: Measure) -> Array:
-    above, below = {
-        "precision": (true, answered),
+def _measure_values(true: Array, predicted: Array, expected: Array, measure: Measure) -> Array:
+    numerator, denominator = {
+        "precision": (true, predicted),
         "recall": (true, expected),
-        "F1": (2 * true, answered + expected),
+        "F1": (2 * true, predicted + expected),
     }[measure]
-    share: Array = above / below.clip(min=1)  # 0 / 0 counts 0, as with zero_division=0
+    share: Array = numerator / denominator.clip(min=1)  # 0 / 0 counts 0, as with zero_division=0
     return share
 
 
-def _averaged(sums: Array, measure: Measure, average: Average) -> Array:
-    true, answered, expected = _parts(sums)
+def _average_values(sums: Array, measure: Measure, average: Average) -> Array:
+    true, predicted, expected = _split_sums(sums)
     if average == "micro":
-        pooled = [part.sum(axis=-1) for part in (true, answered, expected)]
-        return _measured(pooled[0], pooled[1], pooled[2], measure)
-    values = _measured(true, answered, expected, measure)
+        pooled = [part.sum(axis=-1) for part in (true, predicted, expected)]
+        return _measure_values(pooled[0], pooled[1], pooled[2], measure)
+    values = _measure_values(true, predicted, expected, measure)
     if average == "macro":
         mean: Array = values.mean(axis=-1)
         return mean

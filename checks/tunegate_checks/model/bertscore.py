@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.extras import needed
+from tunegate.extras import require
 from tunegate.predictions import Predictions
 
 from .metric import Metric, average
@@ -43,31 +43,33 @@ def bertscore(
     Raises ValueError naming what is wrong with model, layers or rescaling.
     """
     folder = os.path.isdir(model)
-    layers = layers if layers is not None else _usual(model)
+    layers = layers if layers is not None else _default_layers(model)
     if rescale:
-        _rescalable(model, rescale)
-    scaled = f"rescaled:{rescale}" if rescale else "not rescaled"
-    which = f"{model}@{_digest(Path(model))[:12]}" if folder else model
+        _check_rescaling(model, rescale)
+    rescale_text = f"rescaled:{rescale}" if rescale else "not rescaled"
+    model_text = f"{model}@{_folder_digest(Path(model))[:12]}" if folder else model
     versions = f"bert-score {version('bert-score')}, transformers {version('transformers')}"
 
     def statistics(predictions: Predictions) -> Array:
         scorer = _scorer(model, layers, rescale, device)
-        return _scored(scorer, predictions, batch)
+        return _score_predictions(scorer, predictions, batch)
 
-    signature = f"{which}|layer {layers}|{scaled}|no idf|{versions}"
+    signature = f"{model_text}|layer {layers}|{rescale_text}|no idf|{versions}"
     return Metric("BERTScore", statistics, average, signature)
 
 
-def _usual(model: str) -> int:
-    known: dict[str, int] = needed("bert_score.utils", EXTRA).model2layers
-    if model not in known:
-        what = "a folder" if os.path.isdir(model) else f"{model!r}, which bert-score does not know,"
-        raise ValueError(f"{what} needs layers=: how many of its layers to use, such as 9 of 12")
-    return known[model]
+def _default_layers(model: str) -> int:
+    layers_of_model: dict[str, int] = require("bert_score.utils", EXTRA).model2layers
+    if model not in layers_of_model:
+        subject = (
+            "a folder" if os.path.isdir(model) else f"{model!r}, which bert-score does not know,"
+        )
+        raise ValueError(f"{subject} needs layers=: how many of its layers to use, such as 9 of 12")
+    return layers_of_model[model]
 
 
-def _rescalable(model: str, language: str) -> None:
-    library = needed("bert_score", EXTRA)
+def _check_rescaling(model: str, language: str) -> None:
+    library = require("bert_score", EXTRA)
     home = Path(str(library.__file__)).parent / "rescale_baseline" / language
     if not (home / f"{model}.tsv").is_file():
         raise ValueError(
@@ -75,20 +77,20 @@ def _rescalable(model: str, language: str) -> None:
         )
 
 
-def _digest(folder: Path) -> str:
+def _folder_digest(folder: Path) -> str:
     """Return the digest of what the model is made of: every file, by name and bytes."""
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        whole.update(path.name.encode() + b"\0")
+        digest.update(path.name.encode() + b"\0")
         with open(path, "rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 @cache
 def _scorer(model: str, layers: int, rescale: str, device: str | None) -> Any:
     """Open a model once; a session scores candidate, baseline and slices with it."""
-    library = needed("bert_score", EXTRA)
+    library = require("bert_score", EXTRA)
     try:
         scorer = library.BERTScorer(
             model_type=model, num_layers=layers, device=device,
@@ -97,29 +99,29 @@ def _scorer(model: str, layers: int, rescale: str, device: str | None) -> Any:
     except AssertionError as error:
         raise ValueError(f"layers={layers}: {error}") from None
     except (OSError, ValueError) as error:
-        why = str(error).strip().splitlines()[0]
-        raise ValueError(f"BERTScore model {model!r} cannot be opened: {why}") from None
-    _bound(scorer)
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"BERTScore model {model!r} cannot be opened: {reason}") from None
+    _limit_length(scorer)
     return scorer
 
 
-def _bound(scorer: Any) -> None:
+def _limit_length(scorer: Any) -> None:
     """Cut texts where the model ends: a tokenizer that does not know its limit says 10^30."""
-    most = getattr(scorer._model.config, "max_position_embeddings", 512)
-    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, most)
+    max_positions = getattr(scorer._model.config, "max_position_embeddings", 512)
+    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, max_positions)
 
 
-def _scored(scorer: Any, predictions: Predictions, batch: int) -> Array:
+def _score_predictions(scorer: Any, predictions: Predictions, batch: int) -> Array:
     """Return F1 per example, n x 1; batches are sorted by length, so that little is padding."""
     import numpy as np
 
     texts = [(p.got.strip(), p.expected.strip()) for p in predictions]
     # bert-score 0.3.13 fails on blanks with transformers 5; of no words none can match.
-    places = [i for i, pair in enumerate(texts) if all(pair)]
-    places.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
-    alike = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]
-    values = np.array(alike, dtype=np.float64).reshape(-1, 1)
-    if places:
-        said, wanted = ([texts[i][side] for i in places] for side in (0, 1))
-        values[places, 0] = scorer.score(said, wanted, batch_size=batch)[2].numpy()
+    nonblank = [i for i, pair in enumerate(texts) if all(pair)]
+    nonblank.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
+    is_equal = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]
+    values = np.array(is_equal, dtype=np.float64).reshape(-1, 1)
+    if nonblank:
+        answers, references = ([texts[i][side] for i in nonblank] for side in (0, 1))
+        values[nonblank, 0] = scorer.score(answers, references, batch_size=batch)[2].numpy()
     return values

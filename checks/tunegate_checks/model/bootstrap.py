@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-INTERVAL = 1_000  # resamples: enough for the 2.5 % quantile
-P_VALUE = 10_000  # resamples: enough to see a p of 0.001
-_AT_ONCE = 2_000_000  # counts held in memory
+INTERVAL_RESAMPLES = 1_000  # resamples: enough for the 2.5 % quantile
+P_VALUE_RESAMPLES = 10_000  # resamples: enough to see a p of 0.001
+_MAX_COUNTS = 2_000_000  # counts held in memory
 
 
-def sums(statistics: Array, resamples: int = INTERVAL, seed: int = 0) -> Array:
+def resampled_sums(statistics: Array, resamples: int = INTERVAL_RESAMPLES, seed: int = 0) -> Array:
     """Return the column sums of resamples: (examples, k) in, (resamples, k) out.
 
     Each resample draws as many examples as there are, with replacement: Efron & Tibshirani, An
@@ -25,16 +25,16 @@ def sums(statistics: Array, resamples: int = INTERVAL, seed: int = 0) -> Array:
 
     n = len(statistics)
     random = np.random.default_rng(seed)
-    step = max(_AT_ONCE // n, 1)
+    step = max(_MAX_COUNTS // n, 1)
     return np.vstack(
         [
-            _counts(random, min(step, resamples - done), n) @ statistics
+            _draw_counts(random, min(step, resamples - done), n) @ statistics
             for done in range(0, resamples, step)
         ]
     )
 
 
-def _counts(random: Any, resamples: int, n: int) -> Array:
+def _draw_counts(random: Any, resamples: int, n: int) -> Array:
     """Return how often each resample drew each example."""
     import numpy as np
 

@@ -12,13 +12,13 @@ from tunegate.findings import Finding, Findings
 from tunegate.predictions import Prediction, Predictions
 from tunegate.score import Score, proportion
 
-from .sandbox import run
+from .sandbox import run_command
 
 _FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SIGNATURE = "code: the one ``` block of an answer, else all of it"
 LANGUAGES = ("python", "json")
 
-Judge = Callable[[str], str]  # code -> why it does not pass, "" where it does
+FindProblem = Callable[[str], str]  # code -> why it does not pass, "" where it does
 
 
 def code(answer: str) -> str:
@@ -36,8 +36,10 @@ def parses(predictions: Predictions, language: str = "python") -> Score:
     if language not in LANGUAGES:
         valid = ", ".join(LANGUAGES)
         raise ValueError(f"language is {language!r}; valid: {valid}; others: passes(command)")
-    judge = _python if language == "python" else _json
-    return _score(f"parses as {language}", predictions, judge, f"{language}; {SIGNATURE}")
+    find_problem = _python_problem if language == "python" else _json_problem
+    return _pass_score(
+        f"parses as {language}", predictions, find_problem, f"{language}; {SIGNATURE}"
+    )
 
 
 def passes(
@@ -57,32 +59,34 @@ def passes(
             f"command is {command!r}; a list of words: ['node', '--check', '{{file}}']"
         )
 
-    def judge(text: str) -> str:
-        return run(list(command), text, timeout, suffix)
+    def find_problem(text: str) -> str:
+        return run_command(list(command), text, timeout, suffix)
 
     signature = f"{' '.join(command)}, {timeout:g} s; {SIGNATURE}"
-    return _score(f"passes {command[0]}", predictions, judge, signature)
+    return _pass_score(f"passes {command[0]}", predictions, find_problem, signature)
 
 
-def _score(name: str, predictions: Predictions, judge: Judge, signature: str) -> Score:
+def _pass_score(
+    name: str, predictions: Predictions, find_problem: FindProblem, signature: str
+) -> Score:
     with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        found = list(pool.map(lambda p: _judged(p, judge), predictions))
-    wrong = [finding for finding in found if finding is not None]
+        findings = list(pool.map(lambda p: _code_finding(p, find_problem), predictions))
+    failing = [finding for finding in findings if finding is not None]
     n = len(predictions)
     return proportion(
-        name, n - len(wrong), n, misses=Findings(name, wrong, split="test", n=n),
+        name, n - len(failing), n, misses=Findings(name, failing, split="test", n=n),
         errors=len(predictions.errors), signature=signature,
     )  # fmt: skip
 
 
-def _judged(p: Prediction, judge: Judge) -> Finding | None:
+def _code_finding(p: Prediction, find_problem: FindProblem) -> Finding | None:
     if p.error:
         return Finding(p.row, p.line, "no answer", p.error)
-    why = judge(code(p.got)) if p.got.strip() else "the answer is empty"
-    return Finding(p.row, p.line, "code", why) if why else None
+    problem = find_problem(code(p.got)) if p.got.strip() else "the answer is empty"
+    return Finding(p.row, p.line, "code", problem) if problem else None
 
 
-def _python(text: str) -> str:
+def _python_problem(text: str) -> str:
     import ast
 
     try:
@@ -96,11 +100,11 @@ def _python(text: str) -> str:
     return ""
 
 
-def _json(text: str) -> str:
-    from tunegate.strictjson import Unreadable, parse
+def _json_problem(text: str) -> str:
+    from tunegate.strictjson import Unreadable, parse_strict
 
     try:
-        parse(text)
+        parse_strict(text)
     except Unreadable as error:
         return error.evidence
     return ""

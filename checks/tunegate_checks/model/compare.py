@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunegate.findings import Findings
-from tunegate.ledger import Judgement, record
+from tunegate.ledger import Outcome, record
 from tunegate.predictions import Predictions
-from tunegate.score import Score, Unmeasurable, shown
+from tunegate.score import Score, Unmeasurable, format_value
 
 from . import flips
 from .classification import right
 from .metric import Metric
-from .paired import Pair, paired
-from .spared import spared
+from .paired import ModelPair, pair_predictions
+from .spared import with_errors_right
 
 ALPHA = 0.05
 
@@ -37,10 +37,10 @@ class Comparison:
 
     metric: str
     difference: Score
-    before: float
-    after: float
+    other: float
+    candidate: float
     p: float
-    p_if_right: float
+    best_case_p: float
     method: str
     flips: Findings
     margin: float | None = None
@@ -52,51 +52,62 @@ class Comparison:
         """`accuracy better`, `chrF not worse by 1`."""
         if self.margin is None:
             return f"{self.metric} better"
-        return (
-            f"{self.metric} not worse by {shown(self.margin, True) if self.binary else self.margin}"
-        )
+        return f"{self.metric} not worse by {format_value(self.margin, True) if self.binary else self.margin}"
 
     def holds(self) -> bool | None:
         """Say whether the claim is shown, and record nothing; None where it cannot be said."""
-        return decided(self.p, self.p_if_right, self.alpha)
+        return is_shown(self.p, self.best_case_p, self.alpha)
 
     def __bool__(self) -> bool:
         __tracebackhide__ = True
-        return judged(self.holds(), self.difference.name, repr(self), self.facts(), self.flips)
+        return record_comparison(
+            self.holds(), self.difference.name, repr(self), self.to_data(), self.flips
+        )
 
-    def facts(self) -> dict[str, Any]:
+    def to_data(self) -> dict[str, Any]:
         """Return the comparison as builtins: the score table shows it, the scorecard keeps it."""
         numbers = {"low": self.difference.low, "high": self.difference.high, "p": self.p}
-        known = {k: None if math.isnan(v) else v for k, v in numbers.items()}
+        numbers_or_none = {k: None if math.isnan(v) else v for k, v in numbers.items()}
         value = float(self.difference)
-        more = {"n": self.difference.n, "errors": self.difference.errors, "hits": None}
+        counts = {"n": self.difference.n, "errors": self.difference.errors, "hits": None}
         limit = 0.0 if self.margin is None else -self.margin
-        said = {"sign": ">", "limit": limit, "signature": self.method, "alpha": self.alpha}
-        return {**known, **more, **said, "value": None if math.isnan(value) else value}
+        comparison = {"sign": ">", "limit": limit, "signature": self.method, "alpha": self.alpha}
+        return {
+            **numbers_or_none,
+            **counts,
+            **comparison,
+            "value": None if math.isnan(value) else value,
+        }
 
     def __repr__(self) -> str:
         """One line: all that pytest shows of `assert superior(...)`."""
-        was, now = (shown(value, self.binary) for value in (self.before, self.after))
+        other_text, candidate_text = (
+            format_value(value, self.binary) for value in (self.other, self.candidate)
+        )
         kinds = self.flips.kinds
         flips = f", {kinds.get('gained', 0):,} gained, {kinds.get('lost', 0):,} lost"
         shown_flips = flips if kinds else ""
         p = f"p = {self.p:.2g}, {self.method}"
-        return f"<{self.claim}: {was} became {now} on {self.difference.n:,}{shown_flips}; {p}>"
+        return f"<{self.claim}: {other_text} became {candidate_text} on {self.difference.n:,}{shown_flips}; {p}>"
 
 
-def decided(p: float, p_if_right: float, alpha: float) -> bool | None:
+def is_shown(p: float, best_case_p: float, alpha: float) -> bool | None:
     """Say whether p <= alpha; None where that depends on what the missing answers would be."""
-    outcomes = {p <= alpha, p_if_right <= alpha}
+    outcomes = {p <= alpha, best_case_p <= alpha}
     return None if math.isnan(p) or len(outcomes) > 1 else outcomes.pop()
 
 
-def judged(held: bool | None, name: str, line: str, facts: dict[str, Any], subject: object) -> bool:
+def record_comparison(
+    passed: bool | None, name: str, summary: str, data: dict[str, Any], subject: object
+) -> bool:
     """Record a judgement and return it; raise Unmeasurable for None."""
     __tracebackhide__ = True
-    record(Judgement(name, "", held, line, facts, subject))
-    if held is None:
-        raise Unmeasurable(f"{line}\nis unmeasurable: missing answers decide; run again for them")
-    return held
+    record(Outcome(name, "", passed, summary, data, subject))
+    if passed is None:
+        raise Unmeasurable(
+            f"{summary}\nis unmeasurable: missing answers decide; run again for them"
+        )
+    return passed
 
 
 def superior(
@@ -107,7 +118,7 @@ def superior(
     alpha: float = ALPHA,
 ) -> Comparison:
     """Claim that the candidate is better: `assert compare.superior(clean, baseline)`."""
-    return _compared(candidate, other, metric or right(), None, alpha)
+    return _compare_models(candidate, other, metric or right(), None, alpha)
 
 
 def not_inferior(
@@ -124,27 +135,30 @@ def not_inferior(
     """
     if not margin > 0:
         raise ValueError(f"margin is {margin}; a number above 0 is needed, such as 0.03")
-    return _compared(candidate, other, metric or right(), margin, alpha)
+    return _compare_models(candidate, other, metric or right(), margin, alpha)
 
 
-def _compared(
+def _compare_models(
     candidate: Predictions, other: Predictions, metric: Metric, margin: float | None, alpha: float
 ) -> Comparison:
-    new, old = paired(candidate, other)
+    new, old = pair_predictions(candidate, other)
     n, name = len(new), f"{metric.name} gained"
-    listed = flips.find(new, old, metric)
+    flip_findings = flips.find_flips(new, old, metric)
     if not n:
-        nothing = Score(math.nan, name=name)
-        return Comparison(metric.name, nothing, math.nan, math.nan, math.nan, math.nan,
-                          "no example in common", listed, margin, alpha, metric.binary)  # fmt: skip
+        no_difference = Score(math.nan, name=name)
+        return Comparison(metric.name, no_difference, math.nan, math.nan, math.nan, math.nan,
+                          "no example in common", flip_findings, margin, alpha, metric.binary)  # fmt: skip
     # Of errors the worst is assumed: the candidate's wrong, the other's right; and the best.
-    worst, best = Pair(metric, new, spared(old)), Pair(metric, spared(new), old)
+    worst, best = (
+        ModelPair(metric, new, with_errors_right(old)),
+        ModelPair(metric, with_errors_right(new), old),
+    )
     low, high = worst.interval()
     difference = Score(
-        worst.difference, name=name, n=n, low=low, high=high, if_right=best.difference,
+        worst.difference, name=name, n=n, low=low, high=high, best_case=best.difference,
         errors=sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True)),
     )  # fmt: skip
     return Comparison(
-        metric.name, difference, worst.before, worst.after, worst.p(margin), best.p(margin),
-        worst.method(margin), listed, margin, alpha, metric.binary,
+        metric.name, difference, worst.other, worst.candidate, worst.p(margin), best.p(margin),
+        worst.method(margin), flip_findings, margin, alpha, metric.binary,
     )  # fmt: skip

@@ -5,45 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunegate.findings import Finding, Findings
-from tunegate.labelled import shortened
+from tunegate.labelled import shorten
 from tunegate.predictions import Prediction, Predictions
 
 from .metric import Metric
-from .paired import paired
+from .paired import pair_predictions
 
-LEAST = 1e-9  # rounding is no flip
+MIN_GAIN = 1e-9  # rounding is no flip
 
 
-def find(candidate: Predictions, other: Predictions, metric: Metric) -> Findings:
+def find_flips(candidate: Predictions, other: Predictions, metric: Metric) -> Findings:
     """Return what the candidate gained and lost against the other model, by line of the test set.
 
     For a metric that is a mean (then by how much, and what was expected), or a share of right
     answers (then one of the two is the expected one). Of a corpus-wide one (BLEU, macro-F1) no
     example has a score of its own, and none is listed. A missing answer counts wrong.
     """
-    new, old = paired(candidate, other)
-    if not len(new):
+    candidate_rows, other_rows = pair_predictions(candidate, other)
+    if not len(candidate_rows):
         return Findings("flips", (), split="test")
-    return Findings("flips", _found(new, old, metric), split="test", n=len(new))
+    return Findings(
+        "flips",
+        _flip_findings(candidate_rows, other_rows, metric),
+        split="test",
+        n=len(candidate_rows),
+    )
 
 
-def _found(new: Predictions, old: Predictions, metric: Metric) -> Iterator[Finding]:
-    after, before = metric.statistics(new), metric.statistics(old)
-    if after.shape[1] != 1:
+def _flip_findings(candidate: Predictions, other: Predictions, metric: Metric) -> Iterator[Finding]:
+    candidate_stats, other_stats = metric.statistics(candidate), metric.statistics(other)
+    if candidate_stats.shape[1] != 1:
         return
-    gains = (after - before)[:, 0]
-    for p, was, gain in zip(new, old, gains, strict=True):
-        if abs(gain) > LEAST:
-            told = _told(p, was)
+    gains = (candidate_stats - other_stats)[:, 0]
+    for p, other_prediction, gain in zip(candidate, other, gains, strict=True):
+        if abs(gain) > MIN_GAIN:
+            evidence = _flip_evidence(p, other_prediction)
             if not metric.binary:
-                told = f"{gain:+.3f}, {shortened(p.expected, 24)!r} expected: {told}"
-            yield Finding(p.row, p.line, "gained" if gain > 0 else "lost", told)
+                evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"
+            yield Finding(p.row, p.line, "gained" if gain > 0 else "lost", evidence)
 
 
-def _told(new: Prediction, old: Prediction) -> str:
-    before, after = shortened(_said(old), 24), shortened(_said(new), 24)
-    return f"{before!r} became {after!r} for: {shortened(new.prompt, 60)}"
+def _flip_evidence(new: Prediction, old: Prediction) -> str:
+    old_text, new_text = shorten(_answer_text(old), 24), shorten(_answer_text(new), 24)
+    return f"{old_text!r} became {new_text!r} for: {shorten(new.prompt, 60)}"
 
 
-def _said(p: Prediction) -> str:
+def _answer_text(p: Prediction) -> str:
     return "(no answer)" if p.error else p.got

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .compare import ALPHA, Comparison, decided, judged
+from .compare import ALPHA, Comparison, is_shown, record_comparison
 
 
-def adjusted(ps: Sequence[float]) -> list[float]:
+def adjusted_p_values(ps: Sequence[float]) -> list[float]:
     """Return Holm's adjusted p-values, in the order given; NaN stays NaN, and counts.
 
     Source: S. Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
@@ -26,7 +26,7 @@ def adjusted(ps: Sequence[float]) -> list[float]:
     return result
 
 
-class Family:
+class HolmFamily:
     """Comparisons that are claimed together; true where every one holds after Holm's adjustment.
 
     `assert holm.Family(superior(new, old), not_inferior(new, old, chrf, margin=1))`
@@ -36,23 +36,23 @@ class Family:
         if not comparisons:
             raise ValueError("no comparisons: give at least one, such as superior(new, old)")
         self.comparisons, self.alpha = comparisons, alpha
-        self.p = adjusted([c.p for c in comparisons])
-        self.p_if_right = adjusted([c.p_if_right for c in comparisons])
+        self.p = adjusted_p_values([c.p for c in comparisons])
+        self.best_case_p = adjusted_p_values([c.best_case_p for c in comparisons])
 
     def holds(self) -> list[bool | None]:
         """Say of each claim whether it is shown; None where missing answers decide."""
-        both = zip(self.p, self.p_if_right, strict=True)
-        return [decided(p, best, self.alpha) for p, best in both]
+        both = zip(self.p, self.best_case_p, strict=True)
+        return [is_shown(p, best, self.alpha) for p, best in both]
 
     def __bool__(self) -> bool:
         __tracebackhide__ = True
-        held = self.holds()
-        every = False if False in held else None if None in held else True
+        outcomes = self.holds()
+        all_hold = False if False in outcomes else None if None in outcomes else True
         p = [None if math.isnan(p) else p for p in self.p]
-        facts = {"alpha": self.alpha, "p": p, "claims": [c.claim for c in self.comparisons]}
-        failed = [c for c, h in zip(self.comparisons, held, strict=True) if not h]
+        data = {"alpha": self.alpha, "p": p, "claims": [c.claim for c in self.comparisons]}
+        failed = [c for c, h in zip(self.comparisons, outcomes, strict=True) if not h]
         subject = failed[0].flips if failed else None
-        return judged(every, "Holm", repr(self), facts, subject)
+        return record_comparison(all_hold, "Holm", repr(self), data, subject)
 
     def __repr__(self) -> str:
         """One line: which of the claims fail, with p before and after the adjustment."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 
-from tunegate.extraction import Rule, exact
+from tunegate.extraction import LabelRule, exact
 from tunegate.predictions import Predictions
-from tunegate.score import Score, shown
+from tunegate.score import Score, format_value
 
 from . import flips, proportions
 from .classification import accuracy, right
-from .paired import Pair, paired
-from .spared import spared
+from .paired import ModelPair, pair_predictions
+from .spared import with_errors_right
 
 
 def of(
     predictions: Predictions,
     *,
     over: Predictions,
-    label: Rule = exact,
+    label: LabelRule = exact,
     enough: float | None = None,
     name: str = "improvement",
 ) -> Score:
@@ -28,28 +28,33 @@ def of(
     the flips. Of errors the value assumes the worst: the candidate's wrong, the other's right.
     Where the other, a baseline, alone reaches `enough`, a hint says that no fine-tuning is needed.
     """
-    new, old = paired(predictions, over)
+    new, old = pair_predictions(predictions, over)
     n, metric = len(new), right(label)
     if not n:
         return Score(math.nan, name=name)
-    worst, best = Pair(metric, new, spared(old)), Pair(metric, spared(new), old)
-    was = accuracy(old, label=label)
-    flipped = f"{worst.gained:,} gained, {worst.lost:,} lost"
+    worst, best = (
+        ModelPair(metric, new, with_errors_right(old)),
+        ModelPair(metric, with_errors_right(new), old),
+    )
+    other_accuracy = accuracy(old, label=label)
+    flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
     low, high = worst.interval()
     return Score(
         worst.difference, name=name, n=n, low=low, high=high,
-        lower=proportions.interval(worst.gained, worst.lost, n, proportions.Z90)[0],
-        lower_if_right=proportions.interval(best.gained, best.lost, n, proportions.Z90)[0],
+        lower=proportions.difference_interval(worst.gained, worst.lost, n, proportions.Z90)[0],
+        best_case_lower=proportions.difference_interval(best.gained, best.lost, n, proportions.Z90)[0],
         errors=sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True)),
-        if_right=best.difference, misses=flips.find(new, old, metric),
-        signature=f"before {was.hits:,} of {n:,}; {flipped}; "
-        f"McNemar p = {proportions.mcnemar(worst.gained, worst.lost):.2g}",
-        hints=_needless(float(was), enough),
+        best_case=best.difference, misses=flips.find_flips(new, old, metric),
+        signature=f"before {other_accuracy.hits:,} of {n:,}; {flips_text}; "
+        f"McNemar p = {proportions.mcnemar_p(worst.gained, worst.lost):.2g}",
+        hints=_not_needed_hint(float(other_accuracy), enough),
     )  # fmt: skip
 
 
-def _needless(was: float, enough: float | None) -> list[str]:
-    if enough is None or was < enough:
+def _not_needed_hint(base_accuracy: float, enough: float | None) -> list[str]:
+    if enough is None or base_accuracy < enough:
         return []
-    reached = f"the base model alone is right {shown(was, True)} of the time"
-    return [f"{reached}, and the limit is {shown(enough, True)}: no fine-tuning needed for that"]
+    reached_text = f"the base model alone is right {format_value(base_accuracy, True)} of the time"
+    return [
+        f"{reached_text}, and the limit is {format_value(enough, True)}: no fine-tuning needed for that"
+    ]

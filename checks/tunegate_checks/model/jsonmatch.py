@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from tunegate.findings import Finding, Findings
-from tunegate.labelled import shortened
+from tunegate.labelled import shorten
 from tunegate.predictions import Prediction, Predictions
 from tunegate.score import Score, proportion
-from tunegate.strictjson import Unreadable, parse
+from tunegate.strictjson import Unreadable, parse_strict
 
 from .metric import Metric, mean
 
 SIGNATURE = "the whole answer is one JSON value; no NaN, no key twice, no fence around it"
-WHOLE = "(the answer)"  # where it is no object
+WHOLE_ANSWER = "(the answer)"  # where it is no object
 
 Path = tuple[str, ...]  # the keys that lead to a field
 
 
 def expected(predictions: Predictions) -> bool:
     """Tell whether the test set asks for JSON: at least half of the replies are objects, arrays."""
-    values = [_value(p.expected) for p in predictions]
+    values = [_parse_or_nothing(p.expected) for p in predictions]
     return len(values) > 0 and sum(isinstance(v, dict | list) for v in values) * 2 >= len(values)
 
 
@@ -44,10 +44,10 @@ def _invalid(predictions: Predictions) -> Iterator[Finding]:
             yield Finding(p.row, p.line, "no answer", p.error)
             continue
         try:
-            parse(p.got)
+            parse_strict(p.got)
         except Unreadable as error:
-            why = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
-            yield Finding(p.row, p.line, "not JSON", f"{why}: {shortened(p.got, 40)!r}")
+            reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
+            yield Finding(p.row, p.line, "not JSON", f"{reason}: {shorten(p.got, 40)!r}")
 
 
 def fields() -> Metric:
@@ -59,7 +59,7 @@ def fields() -> Metric:
     table of `by_field`, its misses say what differs.
     """
     return mean(
-        "JSON fields", _share, signature=f"fields right of fields in either; {SIGNATURE}",
+        "JSON fields", _right_share, signature=f"fields right of fields in either; {SIGNATURE}",
         misses=misses, detail=table,
     )  # fmt: skip
 
@@ -71,19 +71,23 @@ def misses(predictions: Predictions) -> Findings:
 
 def by_field(predictions: Predictions) -> dict[str, Score]:
     """Return, for each field that is expected, the share of examples that have it right."""
-    wanted: Counter[Path] = Counter()
+    field_counts: Counter[Path] = Counter()
     right: Counter[Path] = Counter()
-    spared: Counter[Path] = Counter()
+    error_counts: Counter[Path] = Counter()
     for p in predictions:
-        there, got = _paths(_value(p.expected)), _answered(p)
-        wanted.update(list(there))
-        right.update(path for path, value in there.items() if got.get(path) == value)
-        spared.update(list(there) if p.error else ())
+        expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
+        field_counts.update(list(expected_fields))
+        right.update(path for path, value in expected_fields.items() if got.get(path) == value)
+        error_counts.update(list(expected_fields) if p.error else ())
     return {
-        _name(path): proportion(
-            f"field {_name(path)}", right[path], n, errors=spared[path], signature=SIGNATURE
+        _field_name(path): proportion(
+            f"field {_field_name(path)}",
+            right[path],
+            n,
+            errors=error_counts[path],
+            signature=SIGNATURE,
         )
-        for path, n in wanted.most_common()
+        for path, n in field_counts.most_common()
     }
 
 
@@ -91,73 +95,79 @@ def table(predictions: Predictions) -> str:
     """Return the table of `by_field`, the worst field first."""
     scores = sorted(by_field(predictions).items(), key=lambda item: float(item[1]))
     lines = [
-        f"{float(s):>7.1%}  {s.hits:>6,} of {s.n:>6,}  {shortened(path, 50)}" for path, s in scores
+        f"{float(s):>7.1%}  {s.hits:>6,} of {s.n:>6,}  {shorten(path, 50)}" for path, s in scores
     ]
     return "\n".join(lines)
 
 
-def _share(p: Prediction) -> float:
-    wanted, got = _paths(_value(p.expected)), _answered(p)
-    either = wanted.keys() | got.keys()
-    same = sum(path in got and got[path] == value for path, value in wanted.items())
-    return same / len(either) if either else 0.0
+def _right_share(p: Prediction) -> float:
+    expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
+    all_paths = expected_fields.keys() | got.keys()
+    same = sum(path in got and got[path] == value for path, value in expected_fields.items())
+    return same / len(all_paths) if all_paths else 0.0
 
 
 def _differences(predictions: Predictions) -> Iterator[Finding]:
     for p in predictions:
-        wanted, got = _paths(_value(p.expected)), _answered(p)
+        expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
         if p.error:
             yield Finding(p.row, p.line, "no answer", p.error)
             continue
-        for path in wanted | got:
-            if wanted.get(path) != got.get(path):
+        for path in expected_fields | got:
+            if expected_fields.get(path) != got.get(path):
                 kind = (
-                    "lacking" if path not in got else "unknown" if path not in wanted else "value"
+                    "lacking"
+                    if path not in got
+                    else "unknown"
+                    if path not in expected_fields
+                    else "value"
                 )
-                told = f"expected {_shown(wanted, path)}, got {_shown(got, path)}"
-                yield Finding(p.row, p.line, kind, f"{_name(path)}: {told}")
+                values_text = (
+                    f"expected {_value_text(expected_fields, path)}, got {_value_text(got, path)}"
+                )
+                yield Finding(p.row, p.line, kind, f"{_field_name(path)}: {values_text}")
 
 
-def _name(path: Path) -> str:
-    return ".".join(path) or WHOLE
+def _field_name(path: Path) -> str:
+    return ".".join(path) or WHOLE_ANSWER
 
 
-def _shown(paths: dict[Path, str], path: Path) -> str:
-    return shortened(paths[path], 40) if path in paths else "nothing"
+def _value_text(paths: dict[Path, str], path: Path) -> str:
+    return shorten(paths[path], 40) if path in paths else "nothing"
 
 
 _NOTHING = object()
 
 
-def _value(text: str) -> Any:
+def _parse_or_nothing(text: str) -> Any:
     try:
-        return parse(text)
+        return parse_strict(text)
     except Unreadable:
         return _NOTHING
 
 
-def _answered(p: Prediction) -> dict[Path, str]:
-    return {} if p.error else _paths(_value(p.got))
+def _answer_fields(p: Prediction) -> dict[Path, str]:
+    return {} if p.error else _flatten(_parse_or_nothing(p.got))
 
 
-def _paths(value: Any, above: Path = ()) -> dict[Path, str]:
+def _flatten(value: Any, above: Path = ()) -> dict[Path, str]:
     """Return the path of each field and its value, written so that what is equal looks equal."""
     if value is _NOTHING:
         return {}
     if not isinstance(value, dict) or not value:
-        return {above: json.dumps(_even(value), sort_keys=True, ensure_ascii=False)}
-    found: dict[Path, str] = {}
+        return {above: json.dumps(_normalise_numbers(value), sort_keys=True, ensure_ascii=False)}
+    values_by_path: dict[Path, str] = {}
     for key, item in value.items():
-        found |= _paths(item, (*above, key))
-    return found
+        values_by_path |= _flatten(item, (*above, key))
+    return values_by_path
 
 
-def _even(value: Any) -> Any:
+def _normalise_numbers(value: Any) -> Any:
     """Return a value in which 1.0 is 1; true stays true."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_even(item) for item in value]
+        return [_normalise_numbers(item) for item in value]
     if isinstance(value, dict):
-        return {key: _even(item) for key, item in value.items()}
+        return {key: _normalise_numbers(item) for key, item in value.items()}
     return value

@@ -15,67 +15,69 @@ from collections.abc import Callable
 Perturbation = Callable[[str, int], str]
 
 # Each letter's neighbours on its own row of a QWERTY keyboard: what a finger hits instead.
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_BESIDE = {
+_KEYBOARD_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_NEIGHBOUR_KEYS = {
     letter: row[max(i - 1, 0) : i] + row[i + 1 : i + 2]
-    for row in _ROWS
+    for row in _KEYBOARD_ROWS
     for i, letter in enumerate(row)
 }
-_MARKED = re.compile("([A-Za-z])[\u0300-\u036f]+")  # Latin letters only: й is no accented и
+_ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")  # Latin letters only: й is no accented и
 _GAP = re.compile(r"(?<=\S) (?=\S)")
 GREETINGS = ("Hi! ", "Hello, ", "Good morning, ", "Oi! ", "Olá, ", "Bom dia, ", "Boa tarde, ")
 
 
-def upper(text: str, _: int = 0) -> str:
+def upper_case(text: str, _: int = 0) -> str:
     """Write everything in capitals."""
     return text.upper()
 
 
-def lower(text: str, _: int = 0) -> str:
+def lower_case(text: str, _: int = 0) -> str:
     """Write everything in small letters."""
     return text.lower()
 
 
-def title(text: str, _: int = 0) -> str:
+def title_case(text: str, _: int = 0) -> str:
     """Begin each word with a capital; what stands inside a word stays."""
     return re.sub(r"(?<!\S)\w", lambda match: match.group().upper(), text)
 
 
-def accents(text: str, _: int = 0) -> str:
+def drop_accents(text: str, _: int = 0) -> str:
     """Drop the accents of Latin letters, as many people do who type Portuguese."""
-    return unicodedata.normalize("NFC", _MARKED.sub(r"\1", unicodedata.normalize("NFD", text)))
+    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", text)))
 
 
-def typo(text: str, which: int = 0) -> str:
+def add_typo(text: str, which: int = 0) -> str:
     """Hit a neighbouring key once."""
-    slips = [(i, key) for i, letter in enumerate(text) for key in _BESIDE.get(letter.lower(), "")]
-    if not slips:
+    typos = [
+        (i, key) for i, letter in enumerate(text) for key in _NEIGHBOUR_KEYS.get(letter.lower(), "")
+    ]
+    if not typos:
         return text
-    place, key = slips[which % len(slips)]
-    key = key.upper() if text[place].isupper() else key
-    return text[:place] + key + text[place + 1 :]
+    position, key = typos[which % len(typos)]
+    key = key.upper() if text[position].isupper() else key
+    return text[:position] + key + text[position + 1 :]
 
 
-def spaces(text: str, which: int = 0) -> str:
+def add_space(text: str, which: int = 0) -> str:
     """Double a space, or put white space around the whole."""
     gaps = [match.start() for match in _GAP.finditer(text)]
-    place = which % (len(gaps) + 2)
-    if place >= len(gaps):
-        return f" {text}" if place == len(gaps) else f"{text}\n"
-    return f"{text[: gaps[place]]} {text[gaps[place] :]}"
+    gap = which % (len(gaps) + 2)
+    if gap >= len(gaps):
+        return f" {text}" if gap == len(gaps) else f"{text}\n"
+    return f"{text[: gaps[gap]]} {text[gaps[gap] :]}"
 
 
-def greeting(text: str, which: int = 0) -> str:
+def add_greeting(text: str, which: int = 0) -> str:
     """Say hello first, in English or Portuguese."""
     return GREETINGS[which % len(GREETINGS)] + text
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
-    "capitals": upper,
-    "small letters": lower,
-    "title case": title,
-    "accents": accents,
-    "typo": typo,
-    "white space": spaces,
-    "greeting": greeting,
+    "capitals": upper_case,
+    "small letters": lower_case,
+    "title case": title_case,
+    "accents": drop_accents,
+    "typo": add_typo,
+    "white space": add_space,
+    "greeting": add_greeting,
 }

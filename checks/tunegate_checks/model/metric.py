@@ -15,7 +15,7 @@ from tunegate.predictions import Prediction, Predictions
 from tunegate.score import Score, clopper_pearson
 
 from . import bootstrap
-from .spared import spared
+from .spared import with_errors_right
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,23 +47,27 @@ class Metric:
         n = len(predictions)
         if not n:
             return Score(math.nan, name=self.name)
-        value, low, lower, high = self._measured(predictions)
-        answered = not predictions.errors
-        best = (value, low, lower, high) if answered else self._measured(spared(predictions))
+        value, low, lower, high = self._estimate(predictions)
+        all_answered = not predictions.errors
+        best_case = (
+            (value, low, lower, high)
+            if all_answered
+            else self._estimate(with_errors_right(predictions))
+        )
         return Score(
             value, name=self.name, n=n, low=low, high=high, lower=lower,
-            errors=len(predictions.errors), if_right=best[0], lower_if_right=best[2],
+            errors=len(predictions.errors), best_case=best_case[0], best_case_lower=best_case[2],
             misses=self.misses(predictions) if self.misses else None,
             detail=self.detail(predictions) if self.detail else "", signature=self.signature,
         )  # fmt: skip
 
-    def _measured(self, predictions: Predictions) -> tuple[float, float, float, float]:
+    def _estimate(self, predictions: Predictions) -> tuple[float, float, float, float]:
         """Return the value, and the 2.5, 5 and 97.5 % quantiles of what resamples gave."""
         import numpy as np
 
         statistics = self.statistics(predictions)
-        drawn = self.combine(bootstrap.sums(statistics), len(statistics))
-        low, lower, high = np.quantile(drawn, [0.025, 0.05, 0.975])
+        resampled = self.combine(bootstrap.resampled_sums(statistics), len(statistics))
+        low, lower, high = np.quantile(resampled, [0.025, 0.05, 0.975])
         value, n = self.value(statistics), len(statistics)
         if value == lower == high == 1:  # all right: resamples cannot tell otherwise, n of n can
             low, lower = min(low, clopper_pearson(n, n, 0.975)), clopper_pearson(n, n)

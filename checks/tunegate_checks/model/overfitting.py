@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tunegate.checking import check
-from tunegate.findings import IDLE, Finding
+from tunegate.findings import NOT_APPLICABLE, Finding
 
-STRIP = 2  # risings in a row: Prechelt's UP_2
+RISING_EPOCHS = 2  # risings in a row: Prechelt's UP_2
 # Nats a token, or a pair (DPO). Near 0 a loss doubles by chance: 0.01 is a token, or a preference,
 # that was given 99 % of the probability rather than 100 %.
-FLOOR = 0.01
+MIN_RISE = 0.01
 
 Reading = Mapping[str, float]
 
@@ -32,7 +32,9 @@ class Epoch:
 
 
 @check(name="overfitting")
-def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -> Iterator[Finding]:
+def find(
+    curves: Sequence[Reading], *, most: float = 0.05, strip: int = RISING_EPOCHS
+) -> Iterator[Finding]:
     """The training ended where its validation loss was lowest, or nearly so.
 
     "rising": the last `strip` validation losses each rose while the training loss fell: the model
@@ -43,22 +45,22 @@ def find(curves: Sequence[Reading], *, most: float = 0.05, strip: int = STRIP) -
     then measure that, and raise the limit. `curves`: the readings of a run's `curves.jsonl`, with
     `step`, `epoch` and `train_loss` or `validation_loss`; without any, there is nothing to judge.
     """
-    epochs = _epochs(curves)
+    epochs = _losses_by_epoch(curves)
     if not epochs:
-        yield _without(curves)
+        yield _no_curve_hint(curves)
         return
     last, best = epochs[-1], min(epochs, key=lambda e: e.validation)
-    if len(epochs) > strip and _rising(epochs[-strip - 1 :]):
-        yield _rose(epochs[-strip - 1], last)
-    if last.validation > best.validation * (1 + most) and _matters(best, last):
-        yield _too_late(best, last)
-    told = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
-    yield _hint("gap", f"{told}: a gap of {last.validation - last.train:.3g} nats")
+    if len(epochs) > strip and _is_rising(epochs[-strip - 1 :]):
+        yield _rising_finding(epochs[-strip - 1], last)
+    if last.validation > best.validation * (1 + most) and _is_relevant_rise(best, last):
+        yield _early_stop_finding(best, last)
+    losses_text = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
+    yield _hint("gap", f"{losses_text}: a gap of {last.validation - last.train:.3g} nats")
     if len(epochs) == 1:
         yield _hint("one reading", "one validation loss is no curve: train for two epochs or more")
 
 
-def _epochs(curves: Sequence[Reading]) -> list[Epoch]:
+def _losses_by_epoch(curves: Sequence[Reading]) -> list[Epoch]:
     """Return each validation loss with the mean of the training losses since the one before."""
     epochs: list[Epoch] = []
     losses: list[float] = []
@@ -73,35 +75,37 @@ def _epochs(curves: Sequence[Reading]) -> list[Epoch]:
     return epochs
 
 
-def _rising(epochs: Sequence[Epoch]) -> bool:
+def _is_rising(epochs: Sequence[Epoch]) -> bool:
     pairs = list(pairwise(epochs))
-    falls = all(later.train < before.train for before, later in pairs)
-    rises = all(later.validation > before.validation for before, later in pairs)
-    return rises and falls and _matters(epochs[0], epochs[-1])
+    falls = all(later.train < earlier.train for earlier, later in pairs)
+    rises = all(later.validation > earlier.validation for earlier, later in pairs)
+    return rises and falls and _is_relevant_rise(epochs[0], epochs[-1])
 
 
-def _matters(before: Epoch, later: Epoch) -> bool:
-    return later.validation - before.validation > FLOOR
+def _is_relevant_rise(earlier: Epoch, later: Epoch) -> bool:
+    return later.validation - earlier.validation > MIN_RISE
 
 
-def _rose(before: Epoch, last: Epoch) -> Finding:
-    validation = f"the validation loss rose from {before.validation:.3g} to {last.validation:.3g}"
-    training = f"the training loss fell from {before.train:.3g} to {last.train:.3g}"
-    epochs = f"from epoch {before.epoch:g} to {last.epoch:g}"
+def _rising_finding(earlier: Epoch, last: Epoch) -> Finding:
+    validation = f"the validation loss rose from {earlier.validation:.3g} to {last.validation:.3g}"
+    training = f"the training loss fell from {earlier.train:.3g} to {last.train:.3g}"
+    epochs = f"from epoch {earlier.epoch:g} to {last.epoch:g}"
     return Finding(None, None, "rising", f"{epochs} {validation}, while {training}")
 
 
-def _too_late(best: Epoch, last: Epoch) -> Finding:
-    more = 100 * (last.validation / best.validation - 1) if best.validation else float("inf")
+def _early_stop_finding(best: Epoch, last: Epoch) -> Finding:
+    excess = 100 * (last.validation / best.validation - 1) if best.validation else float("inf")
     losses = f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
-    evidence = f"validation loss {losses}, {more:.0f} % more: stop after epoch {best.epoch:g}"
+    evidence = f"validation loss {losses}, {excess:.0f} % more: stop after epoch {best.epoch:g}"
     return Finding(None, None, "early stop", evidence)
 
 
-def _without(curves: Sequence[Reading]) -> Finding:
+def _no_curve_hint(curves: Sequence[Reading]) -> Finding:
     if curves:
         return _hint("no curve", "no validation loss was measured: train with a validation split")
-    return _hint(IDLE, "the candidate belongs to no run, or its trainer wrote no curves.jsonl")
+    return _hint(
+        NOT_APPLICABLE, "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
+    )
 
 
 def _hint(kind: str, evidence: str) -> Finding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tunegate.extras import needed
+from tunegate.extras import require
 from tunegate.predictions import Predictions
 from tunegate.score import Score
 
@@ -33,7 +33,7 @@ def bleu(**options: Any) -> Metric:
 
     Source: K. Papineni et al. (2002), ACL 311-318; M. Post (2018), arXiv:1804.08771.
     """
-    return _sacrebleu("BLEU", lambda: needed("sacrebleu", "text").BLEU(**options))
+    return _sacrebleu_metric("BLEU", lambda: require("sacrebleu", "text").BLEU(**options))
 
 
 def chrf(**options: Any) -> Metric:
@@ -43,10 +43,10 @@ def chrf(**options: Any) -> Metric:
     count as what they are.
     """
     name = "chrF++" if options.get("word_order") == 2 else "chrF"
-    return _sacrebleu(name, lambda: needed("sacrebleu", "text").CHRF(**options))
+    return _sacrebleu_metric(name, lambda: require("sacrebleu", "text").CHRF(**options))
 
 
-def _sacrebleu(name: str, make: Callable[[], Any]) -> Metric:
+def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
     """Wrap a metric of sacrebleu: a corpus score is made of the sums of sentence statistics."""
     scorer = make()
     scorer._force = True  # no warnings about references that end in " ."
@@ -54,8 +54,8 @@ def _sacrebleu(name: str, make: Callable[[], Any]) -> Metric:
     def statistics(predictions: Predictions) -> Array:
         import numpy as np
 
-        said, wanted = [p.got for p in predictions], [p.expected for p in predictions]
-        rows = scorer._extract_corpus_statistics(said, [wanted])
+        answers, references = [p.got for p in predictions], [p.expected for p in predictions]
+        rows = scorer._extract_corpus_statistics(answers, [references])
         return np.array(rows, dtype=np.float64)
 
     def combine(sums: Array, n: int) -> Array:

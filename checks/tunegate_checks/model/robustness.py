@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tunegate.dataset import Dataset, Example
-from tunegate.extraction import Rule, exact
+from tunegate.extraction import LabelRule, exact
 from tunegate.findings import Finding, Findings
 from tunegate.predictions import Ask, Predictions
 from tunegate.prompts import is_label
-from tunegate.score import Score, nothing_to_judge, proportion
+from tunegate.score import Score, not_applicable_score, proportion
 
-from ..data.wording import line
+from ..data.wording import quote_line
 from .metamorphic import PERTURBATIONS, Perturbation
-from .shrinking import Shrinker
+from .shrinking import FlipMinimiser
 
-NAME = "flip rate"
-MEASURED = 0.7  # of the calls; the rest makes flips smaller
+FLIP_RATE_NAME = "flip rate"
+MEASURED_SHARE = 0.7  # of the calls; the rest makes flips smaller
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Trial:
 
     example: Example
     kind: str
-    plain: str
-    written: str
-    before: str | None
-    after: str | None = None
+    original: str
+    perturbed: str
+    original_label: str | None
+    perturbed_label: str | None = None
     error: str = ""
 
     @property
-    def flipped(self) -> bool:
+    def is_flipped(self) -> bool:
         """Whether the label is another one; one that could not be had counts as another."""
-        return bool(self.error) or self.before != self.after
+        return bool(self.error) or self.original_label != self.perturbed_label
 
 
 def flips(
@@ -50,7 +50,7 @@ def flips(
     test: Dataset,
     ask: Ask,
     *,
-    label: Rule = exact,
+    label: LabelRule = exact,
     calls: int = 200,
     perturbations: Mapping[str, Perturbation] = PERTURBATIONS,
 ) -> Score:
@@ -63,91 +63,95 @@ def flips(
     traffic's is not: look at each kind by itself, in `detail`.
     """
     if not all(is_label(label.read(p.expected) or "") for p in predictions):
-        return nothing_to_judge(NAME, "answers are not labels: how they are written may change")
-    trials = _tried(_drawn(predictions, test, label, perturbations, calls), ask, label)
+        return not_applicable_score(
+            FLIP_RATE_NAME, "answers are not labels: how they are written may change"
+        )
+    trials = _run_trials(_draw_trials(predictions, test, label, perturbations, calls), ask, label)
     if not trials:
-        return Score(math.nan, name=NAME, hints=("no calls allowed, or a model of fixed answers",))
-    flipped = [trial for trial in trials if trial.flipped]
-    shrinker = Shrinker(ask, label, perturbations, calls - len(trials))
-    small = shrinker.shrink([t for t in flipped if not t.error])
-    wrong = [*small, *(t for t in flipped if t.error)]
-    found = Findings("flips", map(_finding, wrong), split="test", n=len(trials))
-    counts = _counts(trials)
+        return Score(
+            math.nan, name=FLIP_RATE_NAME, hints=("no calls allowed, or a model of fixed answers",)
+        )
+    flipped = [trial for trial in trials if trial.is_flipped]
+    minimiser = FlipMinimiser(ask, label, perturbations, calls - len(trials))
+    minimised = minimiser.minimise([t for t in flipped if not t.error])
+    all_flips = [*minimised, *(t for t in flipped if t.error)]
+    flip_findings = Findings("flips", map(_flip_finding, all_flips), split="test", n=len(trials))
+    counts = _count_lines(trials)
     return proportion(
-        NAME, len(flipped), len(trials), errors=len(flipped) - len(small), good=False,
-        misses=found, signature=f"{len(counts)} perturbations, seed 0; {label.name}",
-        detail="\n".join(counts), hints=_hints(trials, found),
+        FLIP_RATE_NAME, len(flipped), len(trials), errors=len(flipped) - len(minimised), higher_is_better=False,
+        misses=flip_findings, signature=f"{len(counts)} perturbations, seed 0; {label.name}",
+        detail="\n".join(counts), hints=_flip_hints(trials, flip_findings),
     )  # fmt: skip
 
 
-def _drawn(
+def _draw_trials(
     predictions: Predictions,
     test: Dataset,
-    label: Rule,
+    label: LabelRule,
     perturbations: Mapping[str, Perturbation],
     calls: int,
 ) -> Iterator[Trial]:
     """Yield trials that were not asked yet: of each kind the same number, on rows it changes."""
-    random, each = Random(0), int(calls * MEASURED) // max(len(perturbations), 1)
+    random, per_kind = Random(0), int(calls * MEASURED_SHARE) // max(len(perturbations), 1)
     rows = [p for p in predictions if not p.error]
     for kind, perturb in perturbations.items():
-        found = 0
+        drawn_count = 0
         for p in random.sample(rows, len(rows)):
-            example, place = test[p.row], random.randrange(2**16)
-            plain = asked(example)
-            written = perturb(plain, place)
-            if found < each and plain.strip() and written != plain:
-                found += 1
+            example, seed = test[p.row], random.randrange(2**16)
+            plain = last_user_text(example)
+            written = perturb(plain, seed)
+            if drawn_count < per_kind and plain.strip() and written != plain:
+                drawn_count += 1
                 yield Trial(example, kind, plain, written, label.read(p.got))
 
 
-def _tried(drawn: Iterator[Trial], ask: Ask, label: Rule) -> list[Trial]:
-    trials = list(drawn)
-    answers = ask(rewritten([(t.example, t.written) for t in trials]))
+def _run_trials(untried: Iterator[Trial], ask: Ask, label: LabelRule) -> list[Trial]:
+    trials = list(untried)
+    answers = ask(with_user_texts([(t.example, t.perturbed) for t in trials]))
     pairs = zip(trials, answers, strict=False)  # there are no answers where none can be asked for
-    return [replace(t, after=label.read(a.got), error=a.error) for t, a in pairs]
+    return [replace(t, perturbed_label=label.read(a.got), error=a.error) for t, a in pairs]
 
 
-def asked(example: Example) -> str:
+def last_user_text(example: Example) -> str:
     """Return the last thing that the user says, "" where it is not plain text."""
-    said = [m.get("content") for m in example.messages if m["role"] == "user"]
-    return said[-1] if said and isinstance(said[-1], str) else ""
+    user_contents = [m.get("content") for m in example.messages if m["role"] == "user"]
+    return user_contents[-1] if user_contents and isinstance(user_contents[-1], str) else ""
 
 
-def rewritten(texts: Sequence[tuple[Example, str]]) -> Dataset:
+def with_user_texts(texts: Sequence[tuple[Example, str]]) -> Dataset:
     """Return rows like these examples, each with another text for what the user says last."""
-    return Dataset([_with(example, i, text) for i, (example, text) in enumerate(texts)])
+    return Dataset([_with_user_text(example, i, text) for i, (example, text) in enumerate(texts)])
 
 
-def _with(example: Example, row: int, text: str) -> Example:
+def _with_user_text(example: Example, row: int, text: str) -> Example:
     last = max(i for i, m in enumerate(example.messages) if m["role"] == "user")
     messages = [{**m, "content": text} if i == last else m for i, m in enumerate(example.messages)]
     return Example(row, example.line, {**example.fields, "messages": messages})
 
 
-def _finding(trial: Trial) -> Finding:
-    row, at = trial.example.row, trial.example.line
+def _flip_finding(trial: Trial) -> Finding:
+    row, line_number = trial.example.row, trial.example.line
     if trial.error:
-        return Finding(row, at, trial.kind, f"no answer: {trial.error}")
-    labels = f"{trial.before or 'no label'} -> {trial.after or 'no label'}"
-    return Finding(row, at, trial.kind, f"{labels}: {line(trial.written, 90)}")
+        return Finding(row, line_number, trial.kind, f"no answer: {trial.error}")
+    labels = f"{trial.original_label or 'no label'} -> {trial.perturbed_label or 'no label'}"
+    return Finding(row, line_number, trial.kind, f"{labels}: {quote_line(trial.perturbed, 90)}")
 
 
-def _counts(trials: Sequence[Trial]) -> list[str]:
+def _count_lines(trials: Sequence[Trial]) -> list[str]:
     """Return a line for each kind, the worst first."""
     n = Counter(trial.kind for trial in trials)
-    hits = Counter(trial.kind for trial in trials if trial.flipped)
+    hits = Counter(trial.kind for trial in trials if trial.is_flipped)
     worst = sorted(n, key=lambda kind: -hits[kind] / n[kind])
     return [f"{kind:<14}{hits[kind]:>4,} of {n[kind]:,}" for kind in worst]
 
 
-def _hints(trials: Sequence[Trial], found: Findings) -> list[str]:
-    if not len(found):
+def _flip_hints(trials: Sequence[Trial], flip_findings: Findings) -> list[str]:
+    if not len(flip_findings):
         return []
-    changed = [t for t in trials if t.kind in found.kinds]
-    kinds = ", ".join(" ".join(count.split()) for count in _counts(changed))
-    small = min(found, key=lambda f: len(f.evidence))
+    changed = [t for t in trials if t.kind in flip_findings.kinds]
+    kinds = ", ".join(" ".join(count.split()) for count in _count_lines(changed))
+    smallest = min(flip_findings, key=lambda f: len(f.evidence))
     return [
         f"labels changed under {kinds}; other ways of writing: none",
-        f"the smallest: {small.kind}, line {small.line}: {small.evidence}",
+        f"the smallest: {smallest.kind}, line {smallest.line}: {smallest.evidence}",
     ]

@@ -11,12 +11,12 @@ import unicodedata
 from importlib.metadata import version
 from typing import Any
 
-from tunegate.extras import needed
+from tunegate.extras import require
 from tunegate.predictions import Prediction
 
 from .metric import Metric, mean
 
-KINDS = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
+ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -27,18 +27,18 @@ def rouge(kind: str = "L", *, stem: bool = False) -> Metric:
     knows English only. Source: C.-Y. Lin (2004), ROUGE, ACL workshop 74-81. An answer that is
     missing counts 0. Raises ValueError for another kind.
     """
-    if kind not in KINDS:
-        raise ValueError(f"ROUGE kind is {kind!r}; one of {', '.join(KINDS)} is valid")
-    name = KINDS[kind]
-    library = needed("rouge_score.rouge_scorer", "text")
+    if kind not in ROUGE_TYPES:
+        raise ValueError(f"ROUGE kind is {kind!r}; one of {', '.join(ROUGE_TYPES)} is valid")
+    name = ROUGE_TYPES[kind]
+    library = require("rouge_score.rouge_scorer", "text")
     scorer = library.RougeScorer([name], tokenizer=Tokenizer(stem))
 
     def value(p: Prediction) -> float:
         return 0.0 if p.error else float(scorer.score(p.expected, p.got)[name].fmeasure)
 
     stemmer = "porter" if stem else "no"
-    words = f"stem:{stemmer}|words:unicode, lower-cased"
-    signature = f"ROUGE-{kind}|F, mean|{words}|rouge-score {version('rouge-score')}"
+    words_text = f"stem:{stemmer}|words:unicode, lower-cased"
+    signature = f"ROUGE-{kind}|F, mean|{words_text}|rouge-score {version('rouge-score')}"
     return mean(f"ROUGE-{kind}", value, signature=signature)
 
 
@@ -48,11 +48,11 @@ class Tokenizer:
     def __init__(self, stem: bool = False) -> None:
         self.stemmer: Any = None
         if stem:
-            self.stemmer = needed("nltk.stem.porter", "text").PorterStemmer()
+            self.stemmer = require("nltk.stem.porter", "text").PorterStemmer()
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words; those of more than three letters stemmed, as rouge-score does."""
-        words = _WORDS.findall(unicodedata.normalize("NFC", text).lower())
+        tokens = _WORDS.findall(unicodedata.normalize("NFC", text).lower())
         if self.stemmer is None:
-            return words
-        return [self.stemmer.stem(word) if len(word) > 3 else word for word in words]
+            return tokens
+        return [self.stemmer.stem(token) if len(token) > 3 else token for token in tokens]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tunegate.predictions import Predictions
 
 
-def spared(predictions: Predictions) -> Predictions:
+def with_errors_right(predictions: Predictions) -> Predictions:
     """Return the predictions as they would be if every missing answer were the expected one."""
     rows = [replace(p, got=p.expected, error="") if p.error else p for p in predictions]
     return Predictions(rows, model=predictions.model, test=predictions.test)

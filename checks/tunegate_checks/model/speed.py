@@ -17,9 +17,9 @@ from tunegate.score import Score
 
 from . import bootstrap
 
-What = Literal["latency", "tokens", "cost"]
-Missing = Callable[[Iterable[float]], float]  # max or min: what an answer that is missing took
-FEWEST = 20  # answers, for an interval of a mean: fewer are taken for the world
+Quantity = Literal["latency", "tokens", "cost"]
+FillMissing = Callable[[Iterable[float]], float]  # max or min: what an answer that is missing took
+MIN_ANSWERS = 20  # answers, for an interval of a mean: fewer are taken for the world
 
 
 def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
@@ -31,31 +31,31 @@ def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
     An answer that could not be had counts as one that never came.
     """
     name = f"latency p{quantile * 100:g} (s)"
-    taken = sorted(p.latency for p in predictions if not p.error)
-    if not any(taken):
-        return _unknown(name, "no latency was recorded")
-    n, missing = len(predictions), len(predictions) - len(taken)
-    batched = _batched(taken)
-    worst = [*taken, *[math.inf] * missing]
-    low, high = (math.nan, math.nan) if batched else _ranks(worst, quantile)
-    manner = "in batches: of the whole batch" if batched else "one by one"
+    latencies = sorted(p.latency for p in predictions if not p.error)
+    if not any(latencies):
+        return _not_measured(name, "no latency was recorded")
+    n, missing = len(predictions), len(predictions) - len(latencies)
+    is_batched = _is_batched(latencies)
+    with_missing = [*latencies, *[math.inf] * missing]
+    low, high = (math.nan, math.nan) if is_batched else _rank_interval(with_missing, quantile)
+    batch_text = "in batches: of the whole batch" if is_batched else "one by one"
     return Score(
-        _rank(worst, quantile), name=name, n=n, low=low, high=high,
-        errors=missing, if_right=_rank([*[0.0] * missing, *taken], quantile),
-        signature=f"nearest rank; as first asked, {manner}",
+        _nearest_rank(with_missing, quantile), name=name, n=n, low=low, high=high,
+        errors=missing, best_case=_nearest_rank([*[0.0] * missing, *latencies], quantile),
+        signature=f"nearest rank; as first asked, {batch_text}",
     )  # fmt: skip
 
 
-def _batched(latencies: Sequence[float]) -> bool:
+def _is_batched(latencies: Sequence[float]) -> bool:
     return len(set(latencies)) <= len(latencies) / 2
 
 
-def _rank(ordered: Sequence[float], quantile: float) -> float:
+def _nearest_rank(ordered: Sequence[float], quantile: float) -> float:
     # Rounded first: 0.55 * 100 is 55.00000000000001.
     return ordered[max(math.ceil(round(quantile * len(ordered), 9)), 1) - 1]
 
 
-def _ranks(ordered: Sequence[float], quantile: float) -> tuple[float, float]:
+def _rank_interval(ordered: Sequence[float], quantile: float) -> tuple[float, float]:
     """Return the latencies between which the quantile lies with 95 % confidence, or NaN."""
     from scipy.stats import binom
 
@@ -68,50 +68,58 @@ def _ranks(ordered: Sequence[float], quantile: float) -> tuple[float, float]:
 
 def tokens(predictions: Predictions) -> Score:
     """Return the tokens of a request, question and answer together, on average."""
-    return _mean("tokens a request", predictions, _tokens, "no tokens were counted")
+    return _mean_score("tokens a request", predictions, _tokens, "no tokens were counted")
 
 
 def cost_per_1000(predictions: Predictions) -> Score:
     """Return what 1,000 requests cost, in USD, at the average of those asked."""
-    return _mean("cost of 1,000 (USD)", predictions, _cost, "no cost was told", times=1000)
+    return _mean_score("cost of 1,000 (USD)", predictions, _cost, "no cost was told", times=1000)
 
 
-def ratio(predictions: Predictions, baseline: Predictions, what: What) -> Score:
+def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Score:
     """Return the candidate's latency, tokens or cost as a multiple of the baseline's.
 
     Sums over the rows where both are known. The interval is a bootstrap over these pairs (1,000
     resamples, seed 0); NaN for the latency of answers that came in batches.
     """
     name = f"{what} / baseline's"
-    values = _pairs(predictions, baseline, what, max, min)
-    best = _pairs(predictions, baseline, what, min, max)
+    values = _value_pairs(predictions, baseline, what, max, min)
+    best = _value_pairs(predictions, baseline, what, min, max)
     if not values:
-        return _unknown(name, f"{what} of one of the two models is not known")
-    low, high = _interval(values, lambda sums: sums[:, 0] / sums[:, 1])
-    if what == "latency" and any(map(_batched, zip(*values, strict=True))):
+        return _not_measured(name, f"{what} of one of the two models is not known")
+    low, high = _bootstrap_interval(values, lambda sums: sums[:, 0] / sums[:, 1])
+    if what == "latency" and any(map(_is_batched, zip(*values, strict=True))):
         low, high = math.nan, math.nan
     return Score(
-        _over(values), name=name, n=len(values), low=low, high=high, if_right=_over(best),
+        _ratio_of_sums(values), name=name, n=len(values), low=low, high=high, best_case=_ratio_of_sums(best),
         errors=len({p.row for side in (predictions, baseline) for p in side.errors}),
-        signature=f"as first asked; bootstrap; {_left_out(predictions, len(values))}",
+        signature=f"as first asked; bootstrap; {_left_out_text(predictions, len(values))}",
     )  # fmt: skip
 
 
-def _pairs(
-    predictions: Predictions, baseline: Predictions, what: What, ours: Missing, theirs: Missing
+def _value_pairs(
+    predictions: Predictions,
+    baseline: Predictions,
+    quantity: Quantity,
+    candidate_missing: FillMissing,
+    baseline_missing: FillMissing,
 ) -> list[list[float]]:
-    now, then = (
-        _known(predictions, _MEASURES[what], ours),
-        _known(baseline, _MEASURES[what], theirs),
+    candidate_values, baseline_values = (
+        _values_by_row(predictions, _MEASURES[quantity], candidate_missing),
+        _values_by_row(baseline, _MEASURES[quantity], baseline_missing),
     )
-    return [[now[row], then[row]] for row in now if row in then]
+    return [
+        [candidate_values[row], baseline_values[row]]
+        for row in candidate_values
+        if row in baseline_values
+    ]
 
 
-def _over(values: Sequence[Sequence[float]]) -> float:
+def _ratio_of_sums(values: Sequence[Sequence[float]]) -> float:
     return sum(v[0] for v in values) / sum(v[1] for v in values)
 
 
-def _mean(
+def _mean_score(
     name: str,
     predictions: Predictions,
     measure: Callable[[Prediction], float],
@@ -119,48 +127,48 @@ def _mean(
     times: float = 1,
 ) -> Score:
     worst, best = (
-        [times * value for value in _known(predictions, measure, missing).values()]
+        [times * value for value in _values_by_row(predictions, measure, missing).values()]
         for missing in (max, min)
     )
     if not worst:
-        return _unknown(name, unknown)
+        return _not_measured(name, unknown)
     n = len(worst)
-    low, high = _interval([[value] for value in worst], lambda sums: sums[:, 0] / n)
+    low, high = _bootstrap_interval([[value] for value in worst], lambda sums: sums[:, 0] / n)
     return Score(
         sum(worst) / n, name=name, n=n, low=low, high=high,
-        errors=len(predictions.errors), if_right=sum(best) / n,
-        signature=f"mean; bootstrap; {_left_out(predictions, n)}",
+        errors=len(predictions.errors), best_case=sum(best) / n,
+        signature=f"mean; bootstrap; {_left_out_text(predictions, n)}",
     )  # fmt: skip
 
 
-def _known(
-    predictions: Predictions, measure: Callable[[Prediction], float], missing: Missing
+def _values_by_row(
+    predictions: Predictions, measure: Callable[[Prediction], float], missing: FillMissing
 ) -> dict[int, float]:
     """Return the values by row, a missing answer's too; of 0, which nobody measured, none."""
     values = {p.row: measure(p) for p in predictions if not p.error}
-    known = {row: value for row, value in values.items() if value > 0}
-    if not known:
+    measured = {row: value for row, value in values.items() if value > 0}
+    if not measured:
         return {}
-    return known | dict.fromkeys((p.row for p in predictions.errors), missing(known.values()))
+    return measured | dict.fromkeys((p.row for p in predictions.errors), missing(measured.values()))
 
 
-def _interval(
+def _bootstrap_interval(
     values: Sequence[Sequence[float]], combine: Callable[[bootstrap.Array], bootstrap.Array]
 ) -> tuple[float, float]:
-    if len(values) < FEWEST:
+    if len(values) < MIN_ANSWERS:
         return math.nan, math.nan
     import numpy as np
 
-    low, high = np.quantile(combine(bootstrap.sums(np.array(values))), [0.025, 0.975])
+    low, high = np.quantile(combine(bootstrap.resampled_sums(np.array(values))), [0.025, 0.975])
     return float(low), float(high)
 
 
-def _left_out(predictions: Predictions, n: int) -> str:
+def _left_out_text(predictions: Predictions, n: int) -> str:
     missing = len(predictions) - n
     return f"{missing:,} rows not known" if missing else "all rows"
 
 
-def _unknown(name: str, why: str) -> Score:
+def _not_measured(name: str, why: str) -> Score:
     return Score(math.nan, name=name, hints=(f"{why}: not measured",))
 
 

@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .reviews import FOLDER, reviewed
+from .reviews import REVIEWS_FOLDER, review_status
 
 if TYPE_CHECKING:
     from tunegate.config import Config
@@ -23,7 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="what", required=True, metavar="sample | status")
     sample = kinds.add_parser("sample", help="draw a random sample into a sheet (CSV)")
     sample.add_argument("file", type=Path, metavar="FILE", help="the dataset")
-    sample.add_argument("-o", "--out", type=Path, metavar="CSV", help=f"default: in {FOLDER}/")
+    sample.add_argument(
+        "-o", "--out", type=Path, metavar="CSV", help=f"default: in {REVIEWS_FOLDER}/"
+    )
     sample.add_argument("--share", type=float, default=0.1, help="of the rows, 0..1 (0.1)")
     sample.add_argument("--seed", type=int, default=0, help="another draws other rows (0)")
     sample.add_argument("--separator", choices=",;", default=",", help="; for Excel in Portuguese")
@@ -32,51 +34,61 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw, or say how it stands."""
-    lines = _sample(args) if args.what == "sample" else _status()
+    lines = _draw_sample(args) if args.what == "sample" else _status_lines()
     print("\n".join(lines))
 
 
-def _sample(args: argparse.Namespace) -> list[str]:
+def _draw_sample(args: argparse.Namespace) -> list[str]:
     from . import sheet
-    from .sample import in_drawing_order, population, size
+    from .sample import draw_order, population, sample_size
 
     if not 0 < args.share <= 1:
         raise ValueError(f"--share {args.share:g}: a share above 0, and 1 at most, is valid")
     root, config = _project()
-    dataset = _read(args.file, config)
+    dataset = _read_dataset(args.file, config)
     rows = population(dataset, config.data.generated)
     if not rows:
         raise ValueError(f"{args.file} holds no rows to draw from")
-    drawn = in_drawing_order(dataset, rows, args.seed)[: size(len(rows), args.share)]
+    drawn_rows = draw_order(dataset, rows, args.seed)[: sample_size(len(rows), args.share)]
     name = f"{args.file.stem}-{dataset.digest[:12]}-{args.seed}.csv"
-    out = args.out or root / FOLDER / name
-    sheet.write(out, dataset, [dataset[row] for row in drawn], args.seed, args.separator)
+    out = args.out or root / REVIEWS_FOLDER / name
+    sheet.write_sheet(out, dataset, [dataset[row] for row in drawn_rows], args.seed, args.separator)
     return [
-        f"wrote {_short(out)}: {len(drawn):,} of {len(rows):,} rows",
+        f"wrote {_short_path(out)}: {len(drawn_rows):,} of {len(rows):,} rows",
         "next  in each row write ok or wrong as verdict, and who you are as reviewer;",
-        f"      save it as CSV in {FOLDER}/, commit it, then: tunegate review status",
+        f"      save it as CSV in {REVIEWS_FOLDER}/, commit it, then: tunegate review status",
         "note  it holds rows of your data, with what personal data there is in them",
     ]
 
 
-def _status() -> list[str]:
-    from tunegate.splits import locate
+def _status_lines() -> list[str]:
+    from tunegate.splits import find_data_files
 
     root, config = _project()
-    splits = locate(config, root, {}, root)
+    splits = find_data_files(config, root, {}, root)
     if not splits.paths:
         raise ValueError("no data is configured: set data.train in tunegate.toml")
     lines = []
     for split in splits.paths:
-        found = reviewed(splits.get(split), root / FOLDER, generated=config.data.generated)
-        wrong = [f"line {n:,} is wrong{': ' if note else ''}{note}" for n, note in found.notes]
-        told = [found.told(), *found.faults, *found.pending, *found.others, *wrong]
-        lines += _block(split, told)
+        status = review_status(
+            splits.get(split), root / REVIEWS_FOLDER, generated=config.data.generated
+        )
+        wrong_lines = [
+            f"line {n:,} is wrong{': ' if note else ''}{note}" for n, note in status.notes
+        ]
+        texts = [
+            status.summary(),
+            *status.faults,
+            *status.pending,
+            *status.other_sheets,
+            *wrong_lines,
+        ]
+        lines += _split_block(split, texts)
     return lines
 
 
-def _block(split: str, told: list[str]) -> list[str]:
-    first, *rest = (part for one in told for part in textwrap.wrap(one, 68))
+def _split_block(split: str, texts: list[str]) -> list[str]:
+    first, *rest = (part for text in texts for part in textwrap.wrap(text, 68))
     return [f"{split:<12}{first}", *(f"{'':12}{part}" for part in rest)]
 
 
@@ -88,7 +100,7 @@ def _project() -> tuple[Path, Config]:
     return (root, load(root)) if root else (Path.cwd(), Config())
 
 
-def _read(file: Path, config: Config) -> Dataset:
+def _read_dataset(file: Path, config: Config) -> Dataset:
     from tunegate.columns import check_columns, is_table
     from tunegate.dataset import Dataset
 
@@ -97,6 +109,6 @@ def _read(file: Path, config: Config) -> Dataset:
     return Dataset.read(file, columns=columns)
 
 
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if here in path.parents else str(path)
+def _short_path(path: Path) -> str:
+    folder = Path.cwd()
+    return str(path.relative_to(folder)) if folder in path.parents else str(path)

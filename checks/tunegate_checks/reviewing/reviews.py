@@ -10,14 +10,14 @@ from tunegate.dataset import Dataset
 from tunegate.score import wilson
 
 from . import sheet
-from .sample import in_drawing_order, population, row_id
-from .sheet import VERDICTS, Entry, Sheet
+from .sample import draw_order, population, row_id
+from .sheet import VERDICTS, Sheet, SheetEntry
 
-FOLDER = "reviews"
+REVIEWS_FOLDER = "reviews"
 
 
 @dataclass
-class Reviewed:
+class ReviewStatus:
     """The reviews of one dataset: `verdicts` by row (True: wrong), of `n` rows to draw from.
 
     `faults` are what is wrong with sheets of this dataset, `pending` those not filled in yet, and
@@ -26,11 +26,11 @@ class Reviewed:
 
     n: int
     verdicts: dict[int, bool] = field(default_factory=dict)
-    by: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)  # line and note of each wrong row
     faults: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
+    other_sheets: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> int:
@@ -47,76 +47,80 @@ class Reviewed:
         """The share of the reviewed rows that is wrong, 0..1."""
         return self.wrong / len(self.verdicts) if self.verdicts else 0.0
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the share reviewed, by whom, and the errors with their 95 % interval (Wilson)."""
         if not self.verdicts:
             return "no row was reviewed by a person"
         low, high = (100 * bound for bound in wilson(self.wrong, len(self.verdicts)))
         rows = f"{len(self.verdicts):,} of {self.n:,} rows ({100 * self.share:.3g} %)"
         wrong = f"{100 * self.errors:.2g} % wrong (95 % interval {low:.2g} to {high:.2g} %)"
-        return f"{rows} reviewed by {', '.join(self.by)}: {wrong}"
+        return f"{rows} reviewed by {', '.join(self.reviewers)}: {wrong}"
 
 
-def reviewed(dataset: Dataset, folder: Path, *, generated: bool = False) -> Reviewed:
+def review_status(dataset: Dataset, folder: Path, *, generated: bool = False) -> ReviewStatus:
     """Gather the verdicts of every sheet in a folder that was drawn from just these bytes.
 
     A sheet counts when it holds the rows that digest and seed draw, no others, and each has a
     verdict and a reviewer. A row that one of several reviewers found wrong is wrong.
     """
     rows = population(dataset, generated)
-    found = Reviewed(len(rows))
+    status = ReviewStatus(len(rows))
     for path in sorted(folder.glob("*.csv")):
         try:
-            one = sheet.read(path)
+            review_sheet = sheet.read_sheet(path)
         except (ValueError, OSError) as error:
             # Told from the project: the same words, and so the same finding, on every machine.
-            found.faults.append(str(error).replace(str(path), _name(path)))
+            status.faults.append(str(error).replace(str(path), _short_name(path)))
             continue
-        if one.digest != dataset.digest:
-            if one.file == dataset.path.name:
-                found.others.append(f"{_name(path)} is of other bytes: it does not count")
+        if review_sheet.digest != dataset.digest:
+            if review_sheet.file == dataset.path.name:
+                status.other_sheets.append(
+                    f"{_short_name(path)} is of other bytes: it does not count"
+                )
         else:
-            _count(found, one, dataset, rows)
-    found.by = sorted(set(found.by))
-    return found
+            _count_sheet(status, review_sheet, dataset, rows)
+    status.reviewers = sorted(set(status.reviewers))
+    return status
 
 
-def _count(found: Reviewed, one: Sheet, dataset: Dataset, rows: Sequence[int]) -> None:
-    drawn = in_drawing_order(dataset, rows, one.seed)[: len(one.entries)]
-    places = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn}
-    if sorted(places) != sorted((e.line, e.id) for e in one.entries):
-        found.faults.append(
-            f"{_name(one.path)} does not hold the rows that seed {one.seed} draws; draw again"
+def _count_sheet(
+    status: ReviewStatus, review_sheet: Sheet, dataset: Dataset, rows: Sequence[int]
+) -> None:
+    drawn_rows = draw_order(dataset, rows, review_sheet.seed)[: len(review_sheet.entries)]
+    row_of_entry = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
+    if sorted(row_of_entry) != sorted((e.line, e.id) for e in review_sheet.entries):
+        status.faults.append(
+            f"{_short_name(review_sheet.path)} does not hold the rows that seed {review_sheet.seed} draws; draw again"
         )
         return
-    faults = list(_faults(one))
-    missing = sum(not e.verdict for e in one.entries)
+    faults = list(_entry_faults(review_sheet))
+    missing = sum(not e.verdict for e in review_sheet.entries)
     if missing:
-        have = "has" if missing == 1 else "have"
-        rest = f"{missing:,} of {len(one.entries):,} rows {have} no verdict yet"
-        found.pending.append(f"{_name(one.path)}: {rest}; it counts when all have")
-    found.faults += faults
+        verb = "has" if missing == 1 else "have"
+        rest = f"{missing:,} of {len(review_sheet.entries):,} rows {verb} no verdict yet"
+        status.pending.append(f"{_short_name(review_sheet.path)}: {rest}; it counts when all have")
+    status.faults += faults
     if faults or missing:
         return
-    for e in one.entries:
-        row = places[e.line, e.id]
-        found.verdicts[row] = found.verdicts.get(row, False) or e.verdict == "wrong"
-        found.by.append(e.reviewer)
+    for e in review_sheet.entries:
+        row = row_of_entry[e.line, e.id]
+        status.verdicts[row] = status.verdicts.get(row, False) or e.verdict == "wrong"
+        status.reviewers.append(e.reviewer)
         if e.verdict == "wrong":
-            found.notes.append((dataset[row].line, e.note))
+            status.notes.append((dataset[row].line, e.note))
 
 
-def _faults(one: Sheet) -> Iterator[str]:
-    for e in one.entries:
+def _entry_faults(review_sheet: Sheet) -> Iterator[str]:
+    for e in review_sheet.entries:
         if e.verdict and e.verdict not in VERDICTS:
-            yield f"{_at(one, e)}: verdict {e.verdict[:40]!r}; {' or '.join(VERDICTS)} is valid"
+            yield f"{_entry_location(review_sheet, e)}: verdict {e.verdict[:40]!r}; {' or '.join(VERDICTS)} is valid"
         elif e.verdict and not e.reviewer:
-            yield f"{_at(one, e)}: no reviewer; write who gave the verdict"
+            yield f"{_entry_location(review_sheet, e)}: no reviewer; write who gave the verdict"
 
 
-def _at(one: Sheet, entry: Entry) -> str:
-    return f"{_name(one.path)}, row {entry.place}"
+def _entry_location(review_sheet: Sheet, entry: SheetEntry) -> str:
+    return f"{_short_name(review_sheet.path)}, row {entry.sheet_row}"
 
 
-def _name(path: Path) -> str:
+def _short_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"

@@ -14,23 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegate.dataset import Dataset, Example
-from tunegate.files import write_whole
+from tunegate.files import atomic_write
 
 from .sample import row_id
 
-ASKED = ("verdict", "reviewer", "note")
-COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", *ASKED)
-TEXTS = ("system", "prompt", "reply")
-NEEDED = tuple(name for name in COLUMNS if name not in (*TEXTS, "file", "note"))
+REVIEWER_COLUMNS = ("verdict", "reviewer", "note")
+COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", *REVIEWER_COLUMNS)
+TEXT_COLUMNS = ("system", "prompt", "reply")
+REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in (*TEXT_COLUMNS, "file", "note"))
 VERDICTS = ("ok", "wrong")
-LONGEST = 32_000  # characters: Excel keeps 32,767 of a cell
+MAX_CELL_LETTERS = 32_000  # characters: Excel keeps 32,767 of a cell
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SheetEntry:
     """One row of a sheet, `place` being its number in the spreadsheet: the heading is row 1."""
 
-    place: int
+    sheet_row: int
     line: str
     id: str
     verdict: str
@@ -46,26 +46,30 @@ class Sheet:
     digest: str
     file: str
     seed: int
-    entries: tuple[Entry, ...]
+    entries: tuple[SheetEntry, ...]
 
     @property
-    def touched(self) -> int:
+    def filled_count(self) -> int:
         """How many rows somebody has written into."""
         return sum(bool(e.verdict or e.reviewer or e.note) for e in self.entries)
 
 
-def guarded(text: str) -> str:
+def to_cell(text: str) -> str:
     """Return a text as a cell that a spreadsheet shows as it is, and runs nothing of."""
-    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... (cut: see the line of the file)"
-    return cut if not cut or cut[0].isalpha() else f"'{cut}"
+    shortened = (
+        text
+        if len(text) <= MAX_CELL_LETTERS
+        else f"{text[:MAX_CELL_LETTERS]} ... (cut: see the line of the file)"
+    )
+    return shortened if not shortened or shortened[0].isalpha() else f"'{shortened}"
 
 
-def unguarded(cell: str) -> str:
+def from_cell(cell: str) -> str:
     """Return the text of a cell."""
     return cell.removeprefix("'")
 
 
-def write(
+def write_sheet(
     path: Path, dataset: Dataset, examples: Iterable[Example], seed: int, separator: str = ","
 ) -> None:
     """Write a sheet to be filled in, whole or not at all.
@@ -73,27 +77,27 @@ def write(
     Raises ValueError where a file stands there that is no such sheet, or that somebody has begun to
     fill in.
     """
-    if path.exists() and (n := read(path).touched):
+    if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
     text = io.StringIO()
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
     for e in examples:
-        told = (guarded(t) for t in (e.system, e.prompt, e.reply))
-        place = (f"sha256:{dataset.digest}", guarded(dataset.path.name), seed, e.line, row_id(e))
-        table.writerow([*place, *told, "", "", ""])
+        cells = (to_cell(t) for t in (e.system, e.prompt, e.reply))
+        keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
+        table.writerow([*keys, *cells, "", "", ""])
     data = text.getvalue().encode("utf-8-sig", "replace")
-    write_whole(path, data, mode=0o600)  # it holds rows of the data
+    atomic_write(path, data, mode=0o600)  # it holds rows of the data
 
 
-def read(path: Path) -> Sheet:
+def read_sheet(path: Path) -> Sheet:
     """Read a sheet; raises ValueError naming the file, and what is wrong where."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8; save it as “CSV UTF-8”") from None
     try:
-        rows = list(_rows(path, text))
+        rows = list(_sheet_rows(path, text))
     except csv.Error as error:
         raise ValueError(f"{path} is not CSV: {error}") from None
     if not rows:
@@ -106,20 +110,20 @@ def read(path: Path) -> Sheet:
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
     entries = tuple(
-        Entry(n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], r.get("note", ""))
+        SheetEntry(n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], r.get("note", ""))
         for n, r in rows
     )
-    digest, file = first["digest"].removeprefix("sha256:"), unguarded(first.get("file", ""))
+    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
     return Sheet(path, digest, file, int(first["seed"]), entries)
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     # A spreadsheet saves with the separator of its country.
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
     table = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     names = [name.strip().lower() for name in next(table, [])]
-    if missing := [name for name in NEEDED if name not in names]:
+    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
         raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
     for place, cells in enumerate(table, start=2):
         row = dict(zip(names, (c.strip() for c in cells), strict=False))

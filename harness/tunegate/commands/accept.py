@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..project import ConfigError, here, nearest
-from ..reason import stated
+from ..project import ConfigError, current_project, did_you_mean
+from ..reason import checked_reason
 
 if TYPE_CHECKING:
-    from ..acceptance import Entry
+    from ..acceptance import AcceptedEntry
 
-SHOWN = "`pytest suites/data -v` shows what there is, with ids"
+HINT_SHOW_IDS = "`pytest suites/data -v` shows what there is, with ids"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,47 +26,59 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the entries, or list those there are."""
-    root = here()
+    root = current_project()
     if args.ids:
-        print("\n".join(_accept(root, list(dict.fromkeys(args.ids)), stated(args.why))))
+        print("\n".join(_accept_ids(root, list(dict.fromkeys(args.ids)), checked_reason(args.why))))
     elif args.why:
-        raise ConfigError(f"which finding? give its id; {SHOWN}")
+        raise ConfigError(f"which finding? give its id; {HINT_SHOW_IDS}")
     else:
-        print("\n".join(_listed(root)))
+        print("\n".join(_list_entries(root)))
 
 
-def _accept(root: Path, ids: list[str], why: str) -> list[str]:
+def _accept_ids(root: Path, ids: list[str], why: str) -> list[str]:
     from filelock import FileLock
 
     from .. import accepted
-    from ..acceptance import Entry
-    from ..registry import who
-    from ..seen import recall
-    from ..state import State
+    from ..acceptance import AcceptedEntry
+    from ..registry import current_user
+    from ..seen import read_last_findings
+    from ..state import StateDir
 
     if not why:
         raise ConfigError('a reason is needed: tunegate accept ID --why "..."')
-    state = State(root)
-    seen, by, today = recall(state), who(), datetime.now(UTC).date().isoformat()
+    state = StateDir(root)
+    last_findings, user, today = (
+        read_last_findings(state),
+        current_user(),
+        datetime.now(UTC).date().isoformat(),
+    )
     with FileLock(state.path("accepted.lock")):
-        known = accepted.read(root)
-        found = [_found(id_, seen.found) for id_ in ids if id_ not in known]
-        new = [Entry(**one, why=why, who=by, when=today) for one in found]
-        if new:
-            accepted.add(root, new)
-    lines = [f"was accepted before: {_line(known[i])}" for i in ids if i in known]
-    lines += [f"accepted {_line(entry)}" for entry in new]
-    lines += _unnamed(seen.found[entry.id] for entry in new)
-    return [*lines, f"next     commit {accepted.FILE}, and run the suite again"]
+        already_accepted = accepted.read_accepted(root)
+        findings = [
+            _finding_of(id_, last_findings.findings) for id_ in ids if id_ not in already_accepted
+        ]
+        entries = [AcceptedEntry(**values, why=why, who=user, when=today) for values in findings]
+        if entries:
+            accepted.append_entries(root, entries)
+    lines = [
+        f"was accepted before: {_entry_line(already_accepted[i])}"
+        for i in ids
+        if i in already_accepted
+    ]
+    lines += [f"accepted {_entry_line(entry)}" for entry in entries]
+    lines += _unnamed(last_findings.findings[entry.id] for entry in entries)
+    return [*lines, f"next     commit {accepted.ACCEPTED_FILE}, and run the suite again"]
 
 
-def _found(id_: str, found: dict[str, dict[str, str]]) -> dict[str, str]:
-    if not found:
-        raise ConfigError(f"no findings of a session are kept here; {SHOWN}")
-    if id_ not in found:
-        close = nearest(id_, list(found))
-        raise ConfigError(f"{id_}: the last session found nothing of this id{close or ';'} {SHOWN}")
-    return {k: found[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
+def _finding_of(id_: str, findings: dict[str, dict[str, str]]) -> dict[str, str]:
+    if not findings:
+        raise ConfigError(f"no findings of a session are kept here; {HINT_SHOW_IDS}")
+    if id_ not in findings:
+        close = did_you_mean(id_, list(findings))
+        raise ConfigError(
+            f"{id_}: the last session found nothing of this id{close or ';'} {HINT_SHOW_IDS}"
+        )
+    return {k: findings[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
 
 
 def _unnamed(found: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -80,25 +92,30 @@ def _unnamed(found: Iterable[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _line(entry: Entry) -> str:
+def _entry_line(entry: AcceptedEntry) -> str:
     return f"{entry.id}  {entry.check} {entry.kind}, {entry.where}: {entry.evidence}"
 
 
-def _listed(root: Path) -> list[str]:
+def _list_entries(root: Path) -> list[str]:
     from .. import accepted
-    from ..seen import recall
-    from ..state import State
+    from ..seen import read_last_findings
+    from ..state import StateDir
 
-    entries, seen = accepted.read(root).values(), recall(State(root))
+    entries, last_findings = (
+        accepted.read_accepted(root).values(),
+        read_last_findings(StateDir(root)),
+    )
     if not entries:
-        return [f"nothing is accepted; {SHOWN}"]
+        return [f"nothing is accepted; {HINT_SHOW_IDS}"]
     lines = []
     for entry in entries:
-        status = seen.status(entry)
-        told = [f"{entry.why} ({entry.who}, {entry.when})", *([status] if status else [])]
-        lines.append(_line(entry)[:80])
-        lines += [f"{'':14}{part}" for one in told for part in textwrap.wrap(one, 66)]
-    stale = sum(seen.status(entry).startswith("stale") for entry in entries)
+        status = last_findings.status(entry)
+        texts = [f"{entry.why} ({entry.who}, {entry.when})", *([status] if status else [])]
+        lines.append(_entry_line(entry)[:80])
+        lines += [f"{'':14}{part}" for text in texts for part in textwrap.wrap(text, 66)]
+    stale = sum(last_findings.status(entry).startswith("stale") for entry in entries)
     if stale:
-        lines.append(f"{stale:,} stale: take them out of {accepted.FILE}, they accept nothing")
+        lines.append(
+            f"{stale:,} stale: take them out of {accepted.ACCEPTED_FILE}, they accept nothing"
+        )
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..project import here
+from ..project import current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,16 +18,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the rows; say how many, and what they must not be used for."""
     from ..config import load
-    from ..extraction import rule
-    from ..failures import write
-    from ..splits import locate
-    from ..state import State
+    from ..extraction import label_rule
+    from ..failures import write_failures
+    from ..splits import find_data_files
+    from ..state import StateDir
 
-    root = here()
+    root = current_project()
     config = load(root)
-    test = locate(config, root, {"test": args.test_data}, Path.cwd()).get("test")
-    wrong, n = write(State(root), args.run, args.out, test, rule(config.label))
-    print(f"{wrong:,} of {n:,} answers were wrong: {args.out}")
-    if wrong:
+    test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
+    wrong_count, n = write_failures(
+        StateDir(root), args.run, args.out, test, label_rule(config.label)
+    )
+    print(f"{wrong_count:,} of {n:,} answers were wrong: {args.out}")
+    if wrong_count:
         print("These rows are test rows. Write new ones like them to train on; one that goes into")
         print("training must leave the test set, or the leakage check closes the gate.")

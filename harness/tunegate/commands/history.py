@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..project import ConfigError, here
+from ..project import ConfigError, current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +17,12 @@ def run(args: argparse.Namespace) -> None:
     from ..registry import Registry, RegistryBroken
 
     try:
-        entries = Registry(here()).entries()
+        entries = Registry(current_project()).entries()
     except RegistryBroken as error:
         raise ConfigError(str(error)) from None
     for e in entries:
         if args.alias in (None, e["alias"]):
-            what = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
-            print(f"{what}  {e['who']}  {e['why']}".rstrip())
+            action = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
+            print(f"{action}  {e['who']}  {e['why']}".rstrip())
             if e.get("trained"):
                 print(f"    {e['trained']}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..init import init
+from ..init import create_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,5 +16,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Copy what is missing; say what was written and what was kept."""
     args.folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join(init(args.folder.resolve())))
+    print("\n".join(create_project(args.folder.resolve())))
     print("\nnext   write the paths of your data into tunegate.toml, then: pytest suites/data")

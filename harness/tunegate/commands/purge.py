@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..project import ConfigError, here
+from ..project import ConfigError, current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +14,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Remove the data and say what is gone."""
-    from ..purge import NoSnapshot, purge
-    from ..state import State
+    from ..purge import SnapshotNotFound, purge_snapshot
+    from ..state import StateDir
 
     try:
-        path, answers = purge(State(here()), args.digest)
-    except NoSnapshot as error:
+        path, answers = purge_snapshot(StateDir(current_project()), args.digest)
+    except SnapshotNotFound as error:
         raise ConfigError(str(error)) from None
     print(f"removed {path.name} and {answers:,} answers to its prompts")

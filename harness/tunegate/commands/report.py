@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..project import ConfigError, here
+from ..project import ConfigError, current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,22 +20,22 @@ def run(args: argparse.Namespace) -> None:
     """Write the page, readable by its owner alone: it can show text of rows."""
     from datetime import UTC, datetime
 
-    from ..files import write_whole
-    from ..report.html import html
-    from ..report.make import make
+    from ..files import atomic_write
+    from ..report.html import render_html
+    from ..report.make import make_report
 
-    found, page = make(here(), args.run, args.scorecard, datetime.now(UTC))
-    out: Path = args.out or found.run.folder / "report.html"
+    files, page = make_report(current_project(), args.run, args.scorecard, datetime.now(UTC))
+    out: Path = args.out or files.run.folder / "report.html"
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
-    if out.exists() and not (out.is_file() and _is_page(out)):
+    if out.exists() and not (out.is_file() and _is_html_page(out)):
         raise ConfigError(f"{out} is there and is no HTML page: not replaced; name another file")
-    write_whole(out, html(page), mode=0o600)
+    atomic_write(out, render_html(page), mode=0o600)
     print(f"run {page.run}: {page.verdict.headline}")
     print(out)
 
 
-def _is_page(path: Path) -> bool:
+def _is_html_page(path: Path) -> bool:
     begins = b"<!doctype html>"
     with path.open("rb") as file:
         return file.read(len(begins)).lower() == begins

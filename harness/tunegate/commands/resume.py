@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..project import here
+from ..project import current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +14,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train on, from the receipt and the snapshots that the run's folder names."""
-    from ..runs import begun
-    from ..state import State
-    from ..training import child
+    from ..runs import find_started
+    from ..state import StateDir
+    from ..training import train_in_child
 
-    found = begun(State(here()), args.run)
-    code = 0 if found.finished else child(found)
+    started = find_started(StateDir(current_project()), args.run)
+    code = 0 if started.finished else train_in_child(started)
     if not code:
-        print(f"run {found.id} is finished: pytest suites/model --model run:{found.id}")
+        print(f"run {started.id} is finished: pytest suites/model --model run:{started.id}")
     return code

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..project import ConfigError, here
-from ..reason import stated
+from ..project import ConfigError, current_project
+from ..reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> None:
     from ..registry import NothingToRollBack, Registry, RegistryBroken
 
     try:
-        entry = Registry(here()).rollback(args.alias, stated(args.why))
+        entry = Registry(current_project()).rollback(args.alias, checked_reason(args.why))
     except (NothingToRollBack, RegistryBroken) as error:
         raise ConfigError(str(error)) from None
     print(f"{args.alias} is run:{entry['run']} again; it was run:{entry['from']}")

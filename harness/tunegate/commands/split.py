@@ -19,8 +19,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Split the file; say how many rows went where."""
-    from ..split import split
+    from ..split import split_file
 
     shares = {"validation": args.validation, "test": args.test}
-    report = split(args.file, args.out, **shares, seed=args.seed, by=args.by, force=args.force)
+    report = split_file(args.file, args.out, **shares, seed=args.seed, by=args.by, force=args.force)
     print("\n".join(report.lines()))

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..score import shown_limit
-from .axis import Axis, linear, spread
+from ..score import format_limit
+from .axis import Axis, fitting_axis, linear_axis
 
-MAX = 1e300  # of what is drawn, so that the difference of two values is a number still
-MOST = 400  # points of one curve: more cannot be told apart
+MAX_DRAWN = 1e300  # of what is drawn, so that the difference of two values is a number still
+MAX_POINTS = 400  # points of one curve: more cannot be told apart
 
 Point = tuple[float, float]
 Reading = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ScoreBar:
     """A score's 95 % interval on an axis of its own, in a box of 200 by 34 units.
 
     `refused` is the stretch on which the limit would not hold.
@@ -30,21 +30,21 @@ class Bar:
     refused: Point | None
     ticks: tuple[float, ...]
     ends: tuple[str, str]  # what stands at the first tick, and at the last
-    told: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """One curve: what it is, and its points."""
 
     name: str
     kind: str
     points: tuple[Point, ...]
-    beyond: bool = False
+    after_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class LossChart:
     """The curves in their box; `kept` is where the weights that were kept stand."""
 
     width: float
@@ -52,105 +52,124 @@ class Chart:
     box: tuple[float, float, float, float]  # left, top, right, bottom
     x: tuple[tuple[float, str], ...]
     y: tuple[tuple[float, str], ...]
-    lines: tuple[Line, ...]
-    kept: float | None
+    lines: tuple[Curve, ...]
+    kept_x: float | None
     log: bool
-    told: str
+    description: str
 
 
-def bar(note: Mapping[str, Any], told: str, *, whole: bool = False) -> Bar | None:
+def score_bar(
+    outcome: Mapping[str, Any], description: str, *, full_scale: bool = False
+) -> ScoreBar | None:
     """Draw a judged score; None where there is neither an interval nor a limit to draw it by.
 
     A limit that is not finite cannot be drawn, nor can a value.
 
-    The axis holds what is drawn and little more; `whole`: all shares from 0 to 100 %.
+    The axis holds what is drawn and little more; `full_scale`: all shares from 0 to 100 %.
     """
-    value, limit, share = note["value"], note["limit"], note["hits"] is not None
-    limit = limit if _finite(limit) else None
-    ends = [v for v in (note["low"], note["high"]) if v is not None]
+    value, limit, is_share = outcome["value"], outcome["limit"], outcome["hits"] is not None
+    limit = limit if _is_drawable(limit) else None
+    ends = [v for v in (outcome["low"], outcome["high"]) if v is not None]
     shown = [v for v in (*ends, limit) if v is not None]
-    if not (_finite(value) and shown and all(map(_finite, shown))):
+    if not (_is_drawable(value) and shown and all(map(_is_drawable, shown))):
         return None
-    axis = linear(0, 1, 6, 194) if whole else _around([value, *shown], share)
-    named = shown_limit(axis.low, share), shown_limit(axis.high, share)
-    places = tuple(map(axis.place, axis.ticks))
-    at = None if limit is None else axis.place(limit)
-    interval = (axis.place(ends[0]), axis.place(ends[1])) if len(ends) == 2 else None
-    refused = _refused(note["sign"], at, axis)
-    return Bar(axis.place(value), interval, at, refused, places, named, told)
+    axis = linear_axis(0, 1, 6, 194) if full_scale else _fitted_axis([value, *shown], is_share)
+    end_labels = format_limit(axis.low, is_share), format_limit(axis.high, is_share)
+    tick_positions = tuple(map(axis.position, axis.ticks))
+    limit_x = None if limit is None else axis.position(limit)
+    interval = (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None
+    refused = _failing_range(outcome["sign"], limit_x, axis)
+    return ScoreBar(
+        axis.position(value), interval, limit_x, refused, tick_positions, end_labels, description
+    )
 
 
-def _around(values: Sequence[float], share: bool) -> Axis:
+def _fitted_axis(values: Sequence[float], is_share: bool) -> Axis:
     low, high = min(values), max(values)
-    room = (high - low) / 10
-    low, high = low - room, high + room
-    if share:
+    margin = (high - low) / 10
+    low, high = low - margin, high + margin
+    if is_share:
         low, high = max(low, 0.0), min(high, 1.0)
-    return linear(low, high, 6, 194, about=6)
+    return linear_axis(low, high, 6, 194, step_count=6)
 
 
-def _refused(sign: str, at: float | None, axis: Axis) -> Point | None:
-    if at is None:
+def _failing_range(sign: str, limit_x: float | None, axis: Axis) -> Point | None:
+    if limit_x is None:
         return None
-    return (axis.start, at) if sign in (">=", ">") else (at, axis.end)
+    return (axis.start, limit_x) if sign in (">=", ">") else (limit_x, axis.end)
 
 
-NAMES = {"train_loss": "training loss", "validation_loss": "validation loss"}
+CURVE_NAMES = {"train_loss": "training loss", "validation_loss": "validation loss"}
 
 
-def curves(
-    readings: Iterable[Reading], beyond: Iterable[Reading], kept: float | None, width: int
-) -> Chart | None:
+def loss_chart(
+    readings: Iterable[Reading],
+    readings_after: Iterable[Reading],
+    kept_step: float | None,
+    width: int,
+) -> LossChart | None:
     """Draw the losses over the steps; None where there are not two readings of any of them."""
-    series = [s for key in NAMES for s in _series(key, readings, beyond)]
-    known = [p for _, _, points in series for p in points]
-    if len(known) < 2:
+    series = [s for key in CURVE_NAMES for s in _curve_parts(key, readings, readings_after)]
+    points = [p for _, _, curve_points in series for p in curve_points]
+    if len(points) < 2:
         return None
     box = (52.0, 12.0, width - 14.0, 258.0)
-    x = linear(min(0.0, *(s for s, _ in known)), max(s for s, _ in known), box[0], box[2])
-    y = spread(min(v for _, v in known), max(v for _, v in known), box[3], box[1])
+    x = linear_axis(min(0.0, *(s for s, _ in points)), max(s for s, _ in points), box[0], box[2])
+    y = fitting_axis(min(v for _, v in points), max(v for _, v in points), box[3], box[1])
     lines = tuple(
-        Line(NAMES[key], key, tuple((x.place(s), y.place(v)) for s, v in points), apart)
-        for key, apart, points in series
+        Curve(
+            CURVE_NAMES[key],
+            key,
+            tuple((x.position(s), y.position(v)) for s, v in curve_points),
+            is_after_kept,
+        )
+        for key, is_after_kept, curve_points in series
     )
-    at = None if kept is None else x.place(kept)
+    kept_x = None if kept_step is None else x.position(kept_step)
     scale = "logarithmic" if y.log else "linear"
-    told = "; ".join(_told(key, points) for key, apart, points in series if not apart)
-    marks = tuple((x.place(t), f"{t:,g}") for t in x.ticks)
-    return Chart(
-        width, 300, box, marks, tuple((y.place(t), f"{t:g}") for t in y.ticks), lines, at, y.log,
-        f"{told}. The axis of the loss is {scale}.",
+    description = "; ".join(
+        _curve_description(key, curve_points)
+        for key, is_after_kept, curve_points in series
+        if not is_after_kept
+    )
+    marks = tuple((x.position(t), f"{t:,g}") for t in x.ticks)
+    return LossChart(
+        width, 300, box, marks, tuple((y.position(t), f"{t:g}") for t in y.ticks), lines, kept_x, y.log,
+        f"{description}. The axis of the loss is {scale}.",
     )  # fmt: skip
 
 
-def _series(
-    key: str, readings: Iterable[Reading], beyond: Iterable[Reading]
+def _curve_parts(
+    key: str, readings: Iterable[Reading], readings_after: Iterable[Reading]
 ) -> Iterator[tuple[str, bool, list[Point]]]:
     """Yield the curve up to what was kept, then what came after, from where the first one ends."""
-    before, after = (thinned(_points(found, key)) for found in (readings, beyond))
+    before, after = (
+        thin_out(_finite_points(series_readings, key))
+        for series_readings in (readings, readings_after)
+    )
     if before:
         yield key, False, before
     if after:
         yield key, True, [*before[-1:], *after]
 
 
-def _points(readings: Iterable[Reading], key: str) -> list[Point]:
-    found = ((r.get("step"), r.get(key)) for r in readings if isinstance(r, dict))
-    return [(s, v) for s, v in found if _finite(s) and _finite(v)]  # type: ignore[misc]
+def _finite_points(readings: Iterable[Reading], key: str) -> list[Point]:
+    values = ((r.get("step"), r.get(key)) for r in readings if isinstance(r, dict))
+    return [(s, v) for s, v in values if _is_drawable(s) and _is_drawable(v)]  # type: ignore[misc]
 
 
-def _finite(value: object) -> bool:
+def _is_drawable(value: object) -> bool:
     """Whether a value can be drawn: beyond MAX it cannot, and an int may be no float at all."""
-    return isinstance(value, int | float) and abs(value) <= MAX
+    return isinstance(value, int | float) and abs(value) <= MAX_DRAWN
 
 
-def thinned(points: Sequence[Point], most: int = MOST) -> list[Point]:
-    """Return at most `most` points: each the mean of as many that follow one another."""
-    size = math.ceil(len(points) / most) or 1
-    parts = [points[i : i + size] for i in range(0, len(points), size)]
-    return [(sum(s for s, _ in p) / len(p), sum(v for _, v in p) / len(p)) for p in parts]
+def thin_out(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Point]:
+    """Return at most `max_points` points: each the mean of as many that follow one another."""
+    size = math.ceil(len(points) / max_points) or 1
+    chunks = [points[i : i + size] for i in range(0, len(points), size)]
+    return [(sum(s for s, _ in p) / len(p), sum(v for _, v in p) / len(p)) for p in chunks]
 
 
-def _told(key: str, points: Sequence[Point]) -> str:
+def _curve_description(key: str, points: Sequence[Point]) -> str:
     (_, first), (step, last) = points[0], points[-1]
-    return f"{NAMES[key]} from {first:.3g} to {last:.3g} at step {step:,.0f}"
+    return f"{CURVE_NAMES[key]} from {first:.3g} to {last:.3g} at step {step:,.0f}"

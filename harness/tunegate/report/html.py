@@ -5,7 +5,7 @@ from __future__ import annotations
 from .page import Page
 
 
-def html(page: Page) -> bytes:
+def render_html(page: Page) -> bytes:
     """Render a page; every value is escaped, and text that no UTF-8 can hold is spelt out."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

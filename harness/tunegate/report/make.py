@@ -8,50 +8,55 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from ..project import ConfigError
-from .chain import links
-from .gather import Found, gather, run_of
-from .misses import misses
+from .chain import chain_links
+from .gather import RunFiles, find_run, read_run
+from .misses import misses_section
 from .page import Page
-from .scores import scores
-from .standing import lines
-from .suite import suite
-from .training import training
-from .verdict import verdict
-from .words import local, minute, named, pairs
+from .scores import scores_section
+from .standing import registry_lines
+from .suite import suite_section
+from .training import training_section
+from .verdict import verdict_section
+from .words import public_name, relative_paths, time_text, value_pairs
 
 # What reading another one's JSON, or a damaged one of ours, ends in.
-STRANGE = (
+UNREADABLE = (
     *(KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
     *(JSONDecodeError, UnicodeDecodeError),
 )
-NO_LINE = "registry.jsonl has no line about this run."
+NO_REGISTRY_LINE = "registry.jsonl has no line about this run."
 
 
-def make(root: Path, name: str, scorecard: str, now: datetime) -> tuple[Found, Page]:
+def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[RunFiles, Page]:
     """Read a run, verify its chain, and say what is shown; raises ConfigError."""
-    run = run_of(root, name)
+    run = find_run(root, name)
     try:
-        found = gather(root, run.id, scorecard)
-        return found, page(found, now)
-    except STRANGE as error:
-        what = f"a file there is not what tunegate wrote ({error!r:.200})"
-        raise ConfigError(f"{run.folder}: {what}") from error
+        files = read_run(root, run.id, scorecard)
+        return files, build_page(files, made)
+    except UNREADABLE as error:
+        message = f"a file there is not what tunegate wrote ({error!r:.200})"
+        raise ConfigError(f"{run.folder}: {message}") from error
 
 
-def page(found: Found, now: datetime) -> Page:
-    """Return the page of what was found; `now` is when it was made."""
-    chain = tuple(replace(link, told=local(link.told, found.root)) for link in links(found))
-    model = named(str(found.record["model"]), found.root)
+def build_page(files: RunFiles, made: datetime) -> Page:
+    """Return the page of what was found; `made` is when it was made."""
+    chain = tuple(
+        replace(link, explanation=relative_paths(link.explanation, files.root))
+        for link in chain_links(files)
+    )
+    model = public_name(str(files.record["model"]), files.root)
     return Page(
-        found.run.id, model, minute(now.isoformat(timespec="seconds")), verdict(found, chain),
-        _registry(found), scores(found), misses(found), suite(found), training(found), chain,
-        pairs(found.receipt["versions"]) if found.receipt else (),
+        files.run.id, model, time_text(made.isoformat(timespec="seconds")), verdict_section(files, chain),
+        _registry_rows(files), scores_section(files), misses_section(files), suite_section(files), training_section(files), chain,
+        value_pairs(files.receipt["versions"]) if files.receipt else (),
     )  # fmt: skip
 
 
-def _registry(found: Found) -> tuple[tuple[str, ...], ...] | str:
-    if found.broken:
-        return f"{local(found.broken, found.root)}."
+def _registry_rows(files: RunFiles) -> tuple[tuple[str, ...], ...] | str:
+    if files.registry_error:
+        return f"{relative_paths(files.registry_error, files.root)}."
     keys = ("action", "alias", "run", "who", "why")
-    rows = [(minute(e["when"]), *(str(e.get(k, "")) for k in keys)) for e in lines(found)]
-    return tuple(rows) or NO_LINE
+    rows = [
+        (time_text(e["when"]), *(str(e.get(k, "")) for k in keys)) for e in registry_lines(files)
+    ]
+    return tuple(rows) or NO_REGISTRY_LINE

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .charts import Bar, Chart
+from .charts import LossChart, ScoreBar
 
 Tone = Literal["good", "bad", "plain"]
 Pairs = tuple[tuple[str, str], ...]
@@ -40,7 +40,7 @@ class ScoreRow:
     signature: str
     test: str
     hints: tuple[str, ...]
-    bar: Bar | None
+    bar: ScoreBar | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class ModelRow:
     share: str
     interval: str
     errors: str
-    bar: Bar | None
+    bar: ScoreBar | None
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one session of the model suite found out."""
 
-    about: str
+    intro: str
     rows: tuple[ScoreRow, ...]
-    idle: tuple[str, ...]
+    not_applicable: tuple[str, ...]
     models: tuple[ModelRow, ...]
-    troubles: tuple[tuple[str, str, str], ...]  # test, what became of it, what did not hold
+    not_passed: tuple[tuple[str, str, str], ...]  # test, what became of it, what did not hold
     more: str  # of these
     details: Pairs
     tests: Pairs  # by file
@@ -102,7 +102,7 @@ class CheckRow:
 class Suite:
     """The data suite behind whose gate the run was trained."""
 
-    about: str
+    intro: str
     splits: tuple[str, ...]
     rows: tuple[CheckRow, ...]
     hints: tuple[tuple[str, tuple[str, ...]], ...]  # by check
@@ -116,10 +116,10 @@ class Suite:
 class Training:
     """How it was trained."""
 
-    about: str
-    charts: tuple[Chart, ...] | str
-    per: str  # what a loss is the mean over: tokens, or pairs of replies
-    kept: str
+    intro: str
+    charts: tuple[LossChart, ...] | str
+    loss_unit: str  # what a loss is the mean over: tokens, or pairs of replies
+    kept_epoch: str
     figures: Pairs
     settings: Pairs
 
@@ -131,7 +131,7 @@ class Link:
     name: str
     digest: str
     holds: bool | None
-    told: str
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,107 +7,126 @@ from itertools import filterfalse, islice
 from pathlib import Path
 from typing import Any
 
-from ..render import score_line
+from ..render import score_cells
 from ..score import wilson
-from .charts import bar
-from .gather import Found, Json
+from .charts import score_bar
+from .gather import Json, RunFiles
 from .page import ModelRow, ScoreRow, Scores, Tone
-from .words import TESTS, by_file, counted, ended, few, first, minute, named
+from .words import (
+    MAX_TESTS,
+    count_repeats,
+    first_hints,
+    first_texts,
+    public_name,
+    tests_by_file,
+    time_text,
+    with_full_stop,
+)
 
-Note = dict[str, Any]
-MOST = 10  # tests that kept the gate from opening: one for each example can be thousands
-NEVER = "Never judged: no session of the model suite has left a scorecard."
+OutcomeDict = dict[str, Any]
+MAX_NOT_PASSED = 10  # tests that kept the gate from opening: one for each example can be thousands
+NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
 
-def scores(found: Found) -> Scores | str:
+def scores_section(files: RunFiles) -> Scores | str:
     """Return what the scorecard holds; a sentence where there is none."""
-    card = found.card
+    card = files.card
     if card is None:
-        return NEVER
-    notes = [note for note in [*card.get("missed", []), *card["scores"]] if "value" in note]
-    idle = list(filter(_nothing, notes))
-    judged = list(filterfalse(_nothing, notes))
-    more = len(card.get("troubles", {})) - MOST
+        return NO_SESSION
+    outcomes = [
+        outcome for outcome in [*card.get("missed", []), *card["scores"]] if "value" in outcome
+    ]
+    not_applicable = list(filter(_is_not_applicable, outcomes))
+    judged = list(filterfalse(_is_not_applicable, outcomes))
+    more = len(card.get("troubles", {})) - MAX_NOT_PASSED
     return Scores(
-        _about(found, card),
-        tuple(map(_row, judged)),
-        tuple(first(counted(map(_idle, idle)), TESTS)),
-        tuple(_models(found, card)),
-        tuple(_troubles(card)),
+        _session_intro(files, card),
+        tuple(map(_score_row, judged)),
+        tuple(first_texts(count_repeats(map(_not_applicable_text, not_applicable)), MAX_TESTS)),
+        tuple(_model_rows(files, card)),
+        tuple(_not_passed_rows(card)),
         f"{more:,} more" if more > 0 else "",
         tuple((n["name"], n["detail"]) for n in judged if n.get("detail")),
-        tuple(by_file(card["inventory"]).items()),
+        tuple(tests_by_file(card["inventory"]).items()),
         tuple(card["removed"]),
     )
 
 
-def _nothing(note: Note) -> bool:
+def _is_not_applicable(outcome: OutcomeDict) -> bool:
     """Whether there was nothing to judge; a limit that NaN or infinity was held to is a row."""
-    return note["value"] is None and note["limit"] is None
+    return outcome["value"] is None and outcome["limit"] is None
 
 
-def _about(found: Found, card: Json) -> str:
-    which = found.of(card["model_digest"])
-    model = "the run's model" if which == "model" else f"checkpoint {which}"
-    if not which:
+def _session_intro(files: RunFiles, card: Json) -> str:
+    model_name = files.name_of_model(card["model_digest"])
+    model = "the run's model" if model_name == "model" else f"checkpoint {model_name}"
+    if not model_name:
         model = "a model that is not this run's"
     # Troubles are listed apart; an older scorecard has none, nor one that all tests passed.
     gate = "closed" if card.get("troubles") else f"closed: {card['gate']}"
     gate = "open" if card["gate"] == "open" else gate
     n, digest = card["test"]["n"], str(card["test"]["digest"])[:12]
-    return ended(f"{minute(card['made'])}, {model} on {n:,} test rows ({digest}). Gate {gate}")
+    return with_full_stop(
+        f"{time_text(card['made'])}, {model} on {n:,} test rows ({digest}). Gate {gate}"
+    )
 
 
-def _row(note: Note) -> ScoreRow:
-    known = note["value"] is not None
-    name, value, interval, limit, n = score_line(note if known else {**note, "value": 0.0})
-    if not known:  # NaN or infinite: only its line says which
-        name, value = note["line"], "not a number"
-    tone, outcome = _outcome(note)
-    between = f", 95 % interval {interval}" if interval else ""
-    told = f"{name}: {value}{between}, limit {limit}: {outcome}"
+def _score_row(outcome: OutcomeDict) -> ScoreRow:
+    has_value = outcome["value"] is not None
+    name, value, interval, limit, n = score_cells(
+        outcome if has_value else {**outcome, "value": 0.0}
+    )
+    if not has_value:  # NaN or infinite: only its line says which
+        name, value = outcome["line"], "not a number"
+    tone, outcome_text = _tone_and_verdict(outcome)
+    interval_text = f", 95 % interval {interval}" if interval else ""
+    description = f"{name}: {value}{interval_text}, limit {limit}: {outcome_text}"
     return ScoreRow(
-        name, value, interval, limit, n, f"{note['errors']:,}", tone, outcome,
-        note["signature"], note["test"], few(note.get("hints", [])), bar(note, told),
+        name, value, interval, limit, n, f"{outcome['errors']:,}", tone, outcome_text,
+        outcome["signature"], outcome["test"], first_hints(outcome.get("hints", [])), score_bar(outcome, description),
     )  # fmt: skip
 
 
-def _outcome(note: Note) -> tuple[Tone, str]:
-    if note["limit"] is None:
+def _tone_and_verdict(outcome: OutcomeDict) -> tuple[Tone, str]:
+    if outcome["limit"] is None:
         return "plain", "no limit"
-    if note["held"] is None:
+    if outcome["held"] is None:
         return "bad", "unmeasurable"
-    return ("good", "holds") if note["held"] else ("bad", "missed")
+    return ("good", "holds") if outcome["held"] else ("bad", "missed")
 
 
-def _idle(note: Note) -> str:
-    why = "; ".join([*note.get("idle", []), *note.get("hints", [])])
-    return f"{note['name']}: {why}" if why else str(note["name"])
+def _not_applicable_text(outcome: OutcomeDict) -> str:
+    reason = "; ".join([*outcome.get("idle", []), *outcome.get("hints", [])])
+    return f"{outcome['name']}: {reason}" if reason else str(outcome["name"])
 
 
-def _models(found: Found, card: Json) -> Iterator[ModelRow]:
+def _model_rows(files: RunFiles, card: Json) -> Iterator[ModelRow]:
     roles = {"candidate": "predictions", "baseline": "baseline", "incumbent": "incumbent"}
     for role, key in roles.items():
         if (counts := card[key]) and counts["n"]:
-            yield _model(role, counts, found.root)
+            yield _model_row(role, counts, files.root)
 
 
-def _model(role: str, counts: Json, root: Path) -> ModelRow:
+def _model_row(role: str, counts: Json, root: Path) -> ModelRow:
     right, n = int(counts["right"]), int(counts["n"])
     low, high = wilson(right, n)
-    whole = {"name": role, "value": right / n, "low": low, "high": high, "hits": right, "n": n}
-    note: Note = {**whole, "limit": None, "sign": ">="}
-    _, share, interval, _, _ = score_line(note)
+    values = {"name": role, "value": right / n, "low": low, "high": high, "hits": right, "n": n}
+    outcome: OutcomeDict = {**values, "limit": None, "sign": ">="}
+    _, share, interval, _, _ = score_cells(outcome)
     # One axis for all of them: they are there to be compared.
-    told = f"{role}: {share} right, 95 % interval {interval}"
+    description = f"{role}: {share} right, 95 % interval {interval}"
     return ModelRow(
-        role, named(counts["model"], root), f"{right:,} of {n:,}", share, interval,
-        f"{counts['errors']:,}", bar(note, told, whole=True),
+        role, public_name(counts["model"], root), f"{right:,} of {n:,}", share, interval,
+        f"{counts['errors']:,}", score_bar(outcome, description, full_scale=True),
     )  # fmt: skip
 
 
-def _troubles(card: Json) -> Iterator[tuple[str, str, str]]:
+def _not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
     """Yield the first tests that kept the gate from opening: what became of each, and why."""
-    for test, what in islice(card.get("troubles", {}).items(), MOST):
-        notes = [n for n in card.get("missed", []) if n["test"] == test and not n["held"]]
-        yield test, what, "; ".join(first(counted(note["line"] for note in notes)))
+    for test, status in islice(card.get("troubles", {}).items(), MAX_NOT_PASSED):
+        outcomes = [n for n in card.get("missed", []) if n["test"] == test and not n["held"]]
+        yield (
+            test,
+            status,
+            "; ".join(first_texts(count_repeats(outcome["line"] for outcome in outcomes))),
+        )

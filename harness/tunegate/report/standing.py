@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from ..registry import Entry, standing
-from .gather import Found
+from ..registry import RegistryEntry, promotions_in_force
+from .gather import RunFiles
 
 
-def in_force(found: Found) -> dict[str, Entry]:
+def current_promotions(files: RunFiles) -> dict[str, RegistryEntry]:
     """Return the aliases that stand on this run, each with its promotion."""
-    now = {alias: standing(found.entries, alias) for alias in {e["alias"] for e in found.entries}}
-    return {a: s[-1] for a, s in sorted(now.items()) if s and s[-1].get("run") == found.run.id}
+    promotions_by_alias = {
+        alias: promotions_in_force(files.entries, alias)
+        for alias in {e["alias"] for e in files.entries}
+    }
+    return {
+        a: s[-1]
+        for a, s in sorted(promotions_by_alias.items())
+        if s and s[-1].get("run") == files.run.id
+    }
 
 
-def before(found: Found) -> dict[str, Entry]:
+def former_promotions(files: RunFiles) -> dict[str, RegistryEntry]:
     """Return the aliases that once stood on this run, each with its last promotion then."""
-    now = in_force(found)
-    return {entry["alias"]: entry for entry in _ever(found) if entry["alias"] not in now}
+    current = current_promotions(files)
+    return {
+        entry["alias"]: entry for entry in _all_promotions(files) if entry["alias"] not in current
+    }
 
 
-def promotions(found: Found) -> list[Entry]:
+def counting_promotions(files: RunFiles) -> list[RegistryEntry]:
     """Return the promotions of this run that count: all in force, else the last one it had."""
-    return [*in_force(found).values()] or _ever(found)[-1:]
+    return [*current_promotions(files).values()] or _all_promotions(files)[-1:]
 
 
-def _ever(found: Found) -> list[Entry]:
+def _all_promotions(files: RunFiles) -> list[RegistryEntry]:
     """Return every promotion of this run, the oldest first."""
-    mine = (entry for entry in found.entries if entry.get("run") == found.run.id)
-    return [entry for entry in mine if entry["action"] != "rollback"]
+    run_entries = (entry for entry in files.entries if entry.get("run") == files.run.id)
+    return [entry for entry in run_entries if entry["action"] != "rollback"]
 
 
-def lines(found: Found) -> list[Entry]:
+def registry_lines(files: RunFiles) -> list[RegistryEntry]:
     """Return the registry's lines that are about this run, the oldest first."""
-    own = found.run.id
-    return [entry for entry in found.entries if own in (entry.get("run"), entry.get("from"))]
+    run_id = files.run.id
+    return [entry for entry in files.entries if run_id in (entry.get("run"), entry.get("from"))]

@@ -5,131 +5,153 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..models import Candidate
-from ..promotion import Refused, vet
-from ..registry import Entry, standing
-from ..render import score_line
+from ..promotion import PromotionRefused, check_promotable
+from ..registry import RegistryEntry, promotions_in_force
+from ..render import score_cells
 from ..sealed import SealBroken
-from .gather import Found, Json
+from .gather import Json, RunFiles
 from .page import Link, Pairs, Tone, Verdict
-from .standing import before, in_force
-from .words import ended, local, manner, minute, named, plain
+from .standing import current_promotions, former_promotions
+from .words import (
+    public_name,
+    relative_paths,
+    time_text,
+    training_method,
+    value_text,
+    with_full_stop,
+)
 
 
-def verdict(found: Found, chain: Sequence[Link]) -> Verdict:
+def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
     """Say how the run stands, and warn of what speaks against it."""
-    now, card = in_force(found), found.card
+    current, card = current_promotions(files), files.card
     tone: Tone = "plain"
-    if now:
-        tone, headline = "good", f"Promoted: {', '.join(now)}"
+    if current:
+        tone, headline = "good", f"Promoted: {', '.join(current)}"
     elif card is None:
         headline = "Never judged"
     elif card["gate"] != "open":
         tone, headline = "bad", "Not promoted: the gate is closed"
     else:
-        headline = "Not promoted any more" if before(found) else "Not promoted"
-    warnings = tuple(_warnings(found, chain, promoted=bool(now)))
-    if found.broken or any(link.holds is False for link in chain):
+        headline = "Not promoted any more" if former_promotions(files) else "Not promoted"
+    warnings = tuple(_warnings(files, chain, promoted=bool(current)))
+    if files.registry_error or any(link.holds is False for link in chain):
         tone = "bad"
-    said = (*_sentences(found), *([] if now else [why_not(found)]))
-    return Verdict(tone, headline, said, warnings, tuple(_facts(found, chain)))
+    sentences = (*_sentences(files), *([] if current else [why_not_promoted(files)]))
+    return Verdict(tone, headline, sentences, warnings, tuple(_facts(files, chain)))
 
 
-def _sentences(found: Found) -> Iterator[str]:
-    for alias, entry in in_force(found).items():
-        last = [line for line in found.entries if line["alias"] == alias][-1]
+def _sentences(files: RunFiles) -> Iterator[str]:
+    for alias, entry in current_promotions(files).items():
+        last = [line for line in files.entries if line["alias"] == alias][-1]
         if last["action"] == "rollback":
-            then = f"was promoted to this run {minute(entry['when'])}"
-            yield f"{alias} {then}, and came back to it {_signed(last)}."
+            promoted_text = f"was promoted to this run {time_text(entry['when'])}"
+            yield f"{alias} {promoted_text}, and came back to it {_signed_text(last)}."
         else:
-            yield f"{alias} has stood on this run since {_signed(entry)}."
-    for alias, entry in before(found).items():
-        stack = standing(found.entries, alias)
-        now = f"now it stands on run {stack[-1]['run']}" if stack else "now it stands on none"
-        yield f"{alias} stood on this run from {minute(entry['when'])}; {now}."
+            yield f"{alias} has stood on this run since {_signed_text(entry)}."
+    for alias, entry in former_promotions(files).items():
+        stack = promotions_in_force(files.entries, alias)
+        current_text = (
+            f"now it stands on run {stack[-1]['run']}" if stack else "now it stands on none"
+        )
+        yield f"{alias} stood on this run from {time_text(entry['when'])}; {current_text}."
 
 
-def _signed(entry: Entry) -> str:
+def _signed_text(entry: RegistryEntry) -> str:
     why = f": “{entry['why']}”" if entry.get("why") else "; no reason was given"
-    return f"{minute(entry['when'])}, by {entry['who']}{why}"
+    return f"{time_text(entry['when'])}, by {entry['who']}{why}"
 
 
-def why_not(found: Found) -> str:
+def why_not_promoted(files: RunFiles) -> str:
     """Say in one sentence why the run is not promoted."""
-    card, spec = found.card, f"run:{found.run.id}"
-    if found.broken:
+    card, spec = files.card, f"run:{files.run.id}"
+    if files.registry_error:
         return "Whether it was promoted nobody can say: the registry is broken."
     if card is None:
         return f"No model suite has judged it: pytest suites/model --model {spec}."
     if card["gate"] != "open":
-        return ended(f"The model suite closed the gate: {closed_by(card)}")
-    if refused := _refused(found, card):
-        return ended(f"The gate is open, and a promotion would be refused: {refused}")
-    if before(found):
+        return with_full_stop(f"The model suite closed the gate: {closing_reasons(card)}")
+    if refused := _promotion_refusal(files, card):
+        return with_full_stop(f"The gate is open, and a promotion would be refused: {refused}")
+    if former_promotions(files):
         return "The gate is open: it could be promoted again."
     return "The gate is open, and nobody has promoted it."
 
 
-def closed_by(card: Json) -> str:
+def closing_reasons(card: Json) -> str:
     """Say which scores missed their limits; where it was none of them, what the gate said."""
-    told = [_missed(n) for n in card.get("missed", []) if not n["held"] and "value" in n]
-    more = [f"{len(told) - 3} more"] if len(told) > 3 else []
-    return "; ".join([*told[:3], *more]) or str(card["gate"])
+    missed_limits = [
+        _missed_limit(n) for n in card.get("missed", []) if not n["held"] and "value" in n
+    ]
+    more = [f"{len(missed_limits) - 3} more"] if len(missed_limits) > 3 else []
+    return "; ".join([*missed_limits[:3], *more]) or str(card["gate"])
 
 
-def _missed(note: Json) -> str:
-    if note["value"] is None:  # NaN or infinite: only its line says which
-        return f"{note['line']} did not hold"
-    name, value, _, limit, _ = score_line(note)
+def _missed_limit(outcome: Json) -> str:
+    if outcome["value"] is None:  # NaN or infinite: only its line says which
+        return f"{outcome['line']} did not hold"
+    name, value, _, limit, _ = score_cells(outcome)
     return f"{name} is {value}, the limit {limit}"
 
 
-def _refused(found: Found, card: Json) -> str:
+def _promotion_refusal(files: RunFiles, card: Json) -> str:
     """Ask the promotion's own rule, as `--promote` would."""
-    name = found.of(card["model_digest"])
+    name = files.name_of_model(card["model_digest"])
     if not name:
-        return f"the model that was judged is not one of run {found.run.id}"
-    if found.test is None:
+        return f"the model that was judged is not one of run {files.run.id}"
+    if files.test is None:
         return "the test data that it was judged on is not here"
     try:
-        spec, digest = found.run.made("" if name == "model" else name)
-        vet(Candidate(spec, found.run, digest), card["model_digest"], found.test, found.run.state)
-    except (Refused, SealBroken, ValueError, OSError) as error:
-        return local(str(error), found.root)
+        spec, digest = files.run.model_of("" if name == "model" else name)
+        check_promotable(
+            Candidate(spec, files.run, digest), card["model_digest"], files.test, files.run.state
+        )
+    except (PromotionRefused, SealBroken, ValueError, OSError) as error:
+        return relative_paths(str(error), files.root)
     return ""
 
 
-def _warnings(found: Found, chain: Sequence[Link], promoted: bool) -> Iterator[str]:
+def _warnings(files: RunFiles, chain: Sequence[Link], promoted: bool) -> Iterator[str]:
     if broken := [link.name for link in chain if link.holds is False]:
-        several = "s of the chain do" if len(broken) > 1 else " of the chain does"
-        yield f"{len(broken)} link{several} not verify: {', '.join(broken)}."
-    if promoted and found.card is not None and found.card["gate"] != "open":
-        yield ended(f"A later session of the model suite closed the gate: {closed_by(found.card)}")
-    if word := found.record["figures"].get("word"):
-        yield ended(f"{str(word)[:1].upper()}{str(word)[1:]}")
+        noun = "s of the chain do" if len(broken) > 1 else " of the chain does"
+        yield f"{len(broken)} link{noun} not verify: {', '.join(broken)}."
+    if promoted and files.card is not None and files.card["gate"] != "open":
+        yield with_full_stop(
+            f"A later session of the model suite closed the gate: {closing_reasons(files.card)}"
+        )
+    if attestation := files.record["figures"].get("word"):
+        yield with_full_stop(f"{str(attestation)[:1].upper()}{str(attestation)[1:]}")
 
 
-def _facts(found: Found, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
-    yield from _gates(found)
-    if found.card and (now := found.card["predictions"]):
-        then = found.card["baseline"]
-        was = f" (baseline {then['right'] / then['n']:.1%})" if then and then["n"] else ""
-        yield "right answers", f"{now['right']:,} of {now['n']:,}{was}"
-    held = sum(link.holds is True for link in chain)
-    away = sum(link.holds is None for link in chain)
-    more = f", {away} cannot be looked at" if away else ""
-    yield "chain of digests", f"{held} of {len(chain)} links verify{more}"
-    yield "trained", f"{manner(found.run.plan)}, on {named(str(_base(found)), found.root)}"
+def _facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
+    yield from _gates(files)
+    if files.card and (predictions := files.card["predictions"]):
+        baseline = files.card["baseline"]
+        baseline_text = (
+            f" (baseline {baseline['right'] / baseline['n']:.1%})"
+            if baseline and baseline["n"]
+            else ""
+        )
+        yield "right answers", f"{predictions['right']:,} of {predictions['n']:,}{baseline_text}"
+    verified = sum(link.holds is True for link in chain)
+    unverifiable = sum(link.holds is None for link in chain)
+    more = f", {unverifiable} cannot be looked at" if unverifiable else ""
+    yield "chain of digests", f"{verified} of {len(chain)} links verify{more}"
+    yield (
+        "trained",
+        f"{training_method(files.run.plan)}, on {public_name(str(_base_model(files)), files.root)}",
+    )
 
 
-def _base(found: Found) -> object:
-    return found.run.plan.config.get("base", found.run.plan.base)
+def _base_model(files: RunFiles) -> object:
+    return files.run.plan.config.get("base", files.run.plan.base)
 
 
-def _gates(found: Found) -> Pairs:
-    tests = len(found.receipt["tests"]) if found.receipt else 0
-    data = f"open: {plain(tests)} tests passed" if found.receipt else "no receipt"
-    if found.card is None:
+def _gates(files: RunFiles) -> Pairs:
+    tests = len(files.receipt["tests"]) if files.receipt else 0
+    data = f"open: {value_text(tests)} tests passed" if files.receipt else "no receipt"
+    if files.card is None:
         return (("data gate", data), ("model gate", "never judged"))
-    n = len(found.card["inventory"])
-    model = f"open: {plain(n)} tests passed" if found.card["gate"] == "open" else "closed"
+    n = len(files.card["inventory"])
+    model = f"open: {value_text(n)} tests passed" if files.card["gate"] == "open" else "closed"
     return (("data gate", data), ("model gate", model))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tunegate.project import ConfigError, here
+from tunegate.project import ConfigError, current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,22 +14,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write README.md beside each model of the run."""
-    from tunegate.runs import RunUnknown, find
+    from tunegate.runs import RunNotFound, find_finished
     from tunegate.sealed import SealBroken
-    from tunegate.state import State
+    from tunegate.state import StateDir
 
     from .. import base, card
 
     try:
-        found = find(State(here()), args.run.removeprefix("run:"))
-        found.verify()
-        specs = [found.made(name)[0] for name in ("", *found.record.get("checkpoints", {}))]
-    except (RunUnknown, SealBroken) as error:
+        found_run = find_finished(StateDir(current_project()), args.run.removeprefix("run:"))
+        found_run.verify()
+        specs = [
+            found_run.model_of(name)[0] for name in ("", *found_run.record.get("checkpoints", {}))
+        ]
+    except (RunNotFound, SealBroken) as error:
         raise ConfigError(str(error)) from None
-    if found.plan.trainer != "qlora":
-        raise ConfigError(f"run {found.id} was trained with {found.plan.trainer}: it has no card")
-    root = base.locate(str(found.plan.config["base"]), found.state.root)
+    if found_run.plan.trainer != "qlora":
+        raise ConfigError(
+            f"run {found_run.id} was trained with {found_run.plan.trainer}: it has no card"
+        )
+    root = base.locate_base(str(found_run.plan.config["base"]), found_run.state.root)
     for spec in specs:
-        folder = found.state.root / spec.removeprefix("folder:")
+        folder = found_run.state.root / spec.removeprefix("folder:")
         if folder.is_dir():
-            print(f"card      {card.write(folder, found.plan, found.folder, root)}")
+            print(f"card      {card.write_card(folder, found_run.plan, found_run.folder, root)}")

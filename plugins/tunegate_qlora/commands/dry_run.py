@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tunegate import exits
-from tunegate.project import ConfigError, here
+from tunegate.project import ConfigError, current_project
 
 if TYPE_CHECKING:
     from tunegate.protocols import Plan
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    told = "the id of a planned run, or the beginning of it; default: the configuration"
-    parser.add_argument("run", nargs="?", metavar="RUN", help=told)
+    help_text = "the id of a planned run, or the beginning of it; default: the configuration"
+    parser.add_argument("run", nargs="?", metavar="RUN", help=help_text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,42 +32,44 @@ def run(args: argparse.Namespace) -> int:
     from tunegate.protocols import TrainingFailed
 
     from .. import extra
-    from ..quiet import undisturbed
+    from ..quiet import quiet_libraries
 
-    if absent := extra.missing():
-        raise ConfigError(absent)
-    root = here()
-    plan = _planned(root, args.run) if args.run else _configured(root)
-    with _on_cpus(), undisturbed(), TemporaryDirectory(prefix="tunegate-") as scratch:
+    if missing := extra.missing_requirements():
+        raise ConfigError(missing)
+    root = current_project()
+    plan = _plan_of_run(root, args.run) if args.run else _plan_of_config(root)
+    with _hide_gpus(), quiet_libraries(), TemporaryDirectory(prefix="tunegate-") as scratch:
         from .. import dry
 
         try:
-            for line in dry.run(plan, root, Path(scratch)):
+            for line in dry.dry_run_lines(plan, root, Path(scratch)):
                 print(line, flush=True)
         except TrainingFailed as error:
             print(f"tunegate dry-run: {error}", file=sys.stderr)
-            return exits.TRAINER_FAILED
+            return exits.TRAINING_FAILED
     return 0
 
 
-def _planned(root: Path, name: str) -> Plan:
-    from tunegate.runs import begun
-    from tunegate.state import State
+def _plan_of_run(root: Path, name: str) -> Plan:
+    from tunegate.runs import find_started
+    from tunegate.state import StateDir
 
-    found = begun(State(root), name)
-    if found.plan.trainer != "qlora":
-        raise ConfigError(f"run {found.id} is {found.plan.trainer}'s; only qlora's is rehearsed")
-    return found.plan
+    started = find_started(StateDir(root), name)
+    if started.plan.trainer != "qlora":
+        raise ConfigError(
+            f"run {started.id} is {started.plan.trainer}'s; only qlora's is rehearsed"
+        )
+    return started.plan
 
 
-def _configured(root: Path) -> Plan:
+def _plan_of_config(root: Path) -> Plan:
     """Return the plan that the configuration makes, no gate asked: nothing is trained on it."""
     from tunegate.config import load
     from tunegate.protocols import Plan
 
-    from ..trainer import QLoRA
+    from ..trainer import QLoRATrainer
 
-    config, trainer = load(root), QLoRA()
+    config, trainer = load(root), QLoRATrainer()
     if not config.data.train:
         raise ConfigError("dry-run needs rows: name a file as `train` in [data], or a RUN")
     settings = trainer.resolve(config.train.get("qlora", {}), root)
@@ -86,14 +88,14 @@ def _configured(root: Path) -> Plan:
 
 
 @contextmanager
-def _on_cpus() -> Iterator[None]:
+def _hide_gpus() -> Iterator[None]:
     """Hide the GPUs from torch, which is imported inside, and from the workers."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    previous = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             del os.environ["CUDA_VISIBLE_DEVICES"]
         else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before
+            os.environ["CUDA_VISIBLE_DEVICES"] = previous

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tunegate.project import ConfigError, here
+from tunegate.project import ConfigError, current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,30 +17,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the folder; say what is in it, and the way back."""
-    from tunegate.runs import begun
+    from tunegate.runs import find_started
     from tunegate.sealed import SealBroken
-    from tunegate.state import State
+    from tunegate.state import StateDir
 
     from .. import extra
-    from ..quiet import undisturbed
+    from ..quiet import quiet_libraries
 
-    if absent := extra.missing():
-        raise ConfigError(absent)
-    found = begun(State(here()), args.run)
-    if found.plan.trainer != "qlora":
-        raise ConfigError(f"run {found.id} is {found.plan.trainer}'s; only qlora's can be exported")
-    folder: Path = args.out or Path(f"axolotl-{found.id}")
+    if missing := extra.missing_requirements():
+        raise ConfigError(missing)
+    started = find_started(StateDir(current_project()), args.run)
+    if started.plan.trainer != "qlora":
+        raise ConfigError(
+            f"run {started.id} is {started.plan.trainer}'s; only qlora's can be exported"
+        )
+    folder: Path = args.out or Path(f"axolotl-{started.id}")
     if folder.exists():
         raise ConfigError(f"{folder} is there already; name another with --out")
-    with undisturbed():
+    with quiet_libraries():
         from .. import exported
 
         try:
-            made = exported.write(found, folder)
+            manifest = exported.write_export(started, folder)
         except SealBroken as error:
             raise ConfigError(str(error)) from None
-    print(f"wrote    {', '.join(made.files)}")
+    print(f"wrote    {', '.join(manifest.files)}")
     print(f"in       {folder}; it holds the data: keep it private")
-    print(f"base     {made.base_model}; where it lies elsewhere there, change base_model")
-    print(f"there    cd {folder.name} && axolotl train {exported.CONFIG}")
-    print(f"then     tunegate import-run {folder}/out --receipt {found.id}")
+    print(f"base     {manifest.base_model}; where it lies elsewhere there, change base_model")
+    print(f"there    cd {folder.name} && axolotl train {exported.CONFIG_FILE}")
+    print(f"then     tunegate import-run {folder}/out --receipt {started.id}")

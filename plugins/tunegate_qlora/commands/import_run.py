@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunegate.project import ConfigError, here
+from tunegate.project import ConfigError, current_project
 
 if TYPE_CHECKING:
     from tunegate.runs import Run
@@ -30,16 +30,16 @@ def run(args: argparse.Namespace) -> int:
     from tunegate.sealed import SealBroken
 
     from .. import extra
-    from ..quiet import undisturbed
+    from ..quiet import quiet_libraries
 
-    if absent := extra.missing():
-        raise ConfigError(absent)
+    if missing := extra.missing_requirements():
+        raise ConfigError(missing)
     if not args.folder.is_dir():
         raise ConfigError(f"{args.folder} is not a folder")
     try:
-        found = _run(args.receipt)
-        with FileLock(found.folder / "run.lock", timeout=0), undisturbed():
-            _bring(args, found)
+        started = _find_run(args.receipt)
+        with FileLock(started.folder / "run.lock", timeout=0), quiet_libraries():
+            _import_model(args, started)
     except Timeout:
         raise ConfigError(f"run {args.receipt}: another process is training it") from None
     except (SealBroken, ModelUnknown) as error:
@@ -47,38 +47,40 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run(said: str) -> Run:
+def _find_run(run_or_receipt: str) -> Run:
     """Find the run by its id, or by its receipt, which must be the very one that we keep."""
-    from tunegate.runs import begun
-    from tunegate.state import State
+    from tunegate.runs import find_started
+    from tunegate.state import StateDir
 
-    state, path = State(here()), Path(said)
+    state, path = StateDir(current_project()), Path(run_or_receipt)
     if not path.is_file():
-        return begun(state, said)
+        return find_started(state, run_or_receipt)
     try:
         receipt = json.loads(path.read_bytes())
         receipt.pop("seal")
-        found = begun(state, str(receipt["run"]))
+        started = find_started(state, str(receipt["run"]))
     except (ValueError, KeyError, AttributeError):
         raise ConfigError(f"{path} is not a receipt") from None
-    if found.receipt != receipt:
-        raise ConfigError(f"{path} is not the receipt of run {found.id}: one of them was changed")
-    return found
+    if started.receipt != receipt:
+        raise ConfigError(f"{path} is not the receipt of run {started.id}: one of them was changed")
+    return started
 
 
-def _bring(args: argparse.Namespace, found: Run) -> None:
-    from ..bring import bring
+def _import_model(args: argparse.Namespace, started: Run) -> None:
+    from ..bring import import_model
 
-    if found.plan.trainer != "qlora":
-        raise ConfigError(f"run {found.id} is {found.plan.trainer}'s; only qlora's are brought in")
-    if found.finished:
-        raise ConfigError(f"run {found.id} is finished: it has its model")
-    brought = bring(args.folder.resolve(), found, same_base=args.same_base)
-    print(f"run {found.id} has its model, trained elsewhere")
-    for label, facts in (("proved", brought.proved), ("not proved", brought.unproved)):
+    if started.plan.trainer != "qlora":
+        raise ConfigError(
+            f"run {started.id} is {started.plan.trainer}'s; only qlora's are brought in"
+        )
+    if started.finished:
+        raise ConfigError(f"run {started.id} is finished: it has its model")
+    report = import_model(args.folder.resolve(), started, same_base=args.same_base)
+    print(f"run {started.id} has its model, trained elsewhere")
+    for label, facts in (("proved", report.proved), ("not proved", report.unproved)):
         for fact in facts:
-            told = textwrap.fill(
+            text = textwrap.fill(
                 fact, 80, initial_indent=f"{label:<12}", subsequent_indent=" " * 12
             )
-            print(told)
+            print(text)
     print("next        pytest suites/model --model latest")

@@ -10,14 +10,14 @@ import argparse
 import sys
 
 from tunegate import exits
-from tunegate.project import ConfigError, here
+from tunegate.project import ConfigError, current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
-    told = "which machine this is, from 1; 0 is the first"
-    parser.add_argument("--machine", type=int, required=True, metavar="N", help=told)
+    help_text = "which machine this is, from 1; 0 is the first"
+    parser.add_argument("--machine", type=int, required=True, metavar="N", help=help_text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,30 +25,30 @@ def run(args: argparse.Namespace) -> int:
     from filelock import FileLock, Timeout
 
     from tunegate.protocols import TrainingFailed
-    from tunegate.runs import begun
+    from tunegate.runs import find_started
     from tunegate.sealed import SealBroken
-    from tunegate.state import State
+    from tunegate.state import StateDir
 
     from .. import extra
-    from ..quiet import undisturbed
+    from ..quiet import quiet_libraries
 
-    if absent := extra.missing():
-        raise ConfigError(absent)
-    found = begun(State(here()), args.run)
-    _check(found.plan.config, args.machine)
+    if missing := extra.missing_requirements():
+        raise ConfigError(missing)
+    started = find_started(StateDir(current_project()), args.run)
+    _check_machine(started.plan.config, args.machine)
     try:
-        found.verify()
-        with FileLock(found.folder / f"join-{args.machine}.lock", timeout=0), undisturbed():
+        started.verify()
+        with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0), quiet_libraries():
             from .. import joining
 
-            joining.join(found.plan, found.folder, args.machine)
+            joining.join_training(started.plan, started.folder, args.machine)
     except SealBroken as error:
         raise ConfigError(str(error)) from None
     except Timeout:
-        raise ConfigError(f"machine {args.machine} has joined run {found.id} already") from None
+        raise ConfigError(f"machine {args.machine} has joined run {started.id} already") from None
     except TrainingFailed as error:
         print(f"tunegate join: {error}", file=sys.stderr)
-        return exits.TRAINER_FAILED
+        return exits.TRAINING_FAILED
     except KeyboardInterrupt:
         print("tunegate join: interrupted; the same command takes it up again", file=sys.stderr)
         return 130
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(config: object, machine: int) -> None:
+def _check_machine(config: object, machine: int) -> None:
     machines = config.get("machines", 1) if isinstance(config, dict) else 1
     if machines == 1:
         raise ConfigError("this run is trained on one machine: `machines` in [train.qlora] is 1")

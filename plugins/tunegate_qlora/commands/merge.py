@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunegate import exits
-from tunegate.project import ConfigError, here
+from tunegate.project import ConfigError, current_project
 
 if TYPE_CHECKING:
     from tunegate.runs import Run
@@ -27,38 +27,42 @@ def run(args: argparse.Namespace) -> int:
     from filelock import FileLock, Timeout
 
     from tunegate.protocols import ModelUnknown, TrainingFailed
-    from tunegate.runs import RunUnknown, find
+    from tunegate.runs import RunNotFound, find_finished
     from tunegate.sealed import SealBroken
-    from tunegate.state import State
+    from tunegate.state import StateDir
 
     from .. import extra
 
-    if absent := extra.missing():
-        raise ConfigError(absent)
+    if missing := extra.missing_requirements():
+        raise ConfigError(missing)
     try:
-        found = find(State(here()), args.run.removeprefix("run:"))
-        with FileLock(found.folder / "merge.lock", timeout=0):
-            return _merge(found, args.out or found.folder / "merged")
-    except (RunUnknown, SealBroken, ModelUnknown) as error:
+        finished = find_finished(StateDir(current_project()), args.run.removeprefix("run:"))
+        with FileLock(finished.folder / "merge.lock", timeout=0):
+            return _merge_run(finished, args.out or finished.folder / "merged")
+    except (RunNotFound, SealBroken, ModelUnknown) as error:
         raise ConfigError(str(error)) from None
     except Timeout:
         raise ConfigError(f"another process is merging run {args.run}") from None
     except TrainingFailed as error:
         print(f"tunegate merge: {error}", file=sys.stderr)
-        return exits.TRAINER_FAILED
+        return exits.TRAINING_FAILED
 
 
-def _merge(found: Run, folder: Path) -> int:
-    from ..quiet import undisturbed
+def _merge_run(finished: Run, folder: Path) -> int:
+    from ..quiet import quiet_libraries
 
     if folder.exists():
         raise ConfigError(f"{folder} is there already: remove it, or name another with -o")
-    with undisturbed():
-        from ..merging import merged
+    with quiet_libraries():
+        from ..merging import merge_run
 
-        told = merged(found, folder)
-    adapter, whole, rows = told["loss_of_adapter"], told["loss_merged"], int(told["rows"])
-    print(f"merged    loss {whole:.4f} on {rows:,} rows, the adapter's {adapter:.4f}")
-    print(f"          good: within {told['tolerance']:.4f} of each other; in {folder}")
-    print(f"next      pytest suites/model --model run:{found.id}@merged")
+        figures = merge_run(finished, folder)
+    adapter, merged_loss, rows = (
+        figures["loss_of_adapter"],
+        figures["loss_merged"],
+        int(figures["rows"]),
+    )
+    print(f"merged    loss {merged_loss:.4f} on {rows:,} rows, the adapter's {adapter:.4f}")
+    print(f"          good: within {figures['tolerance']:.4f} of each other; in {folder}")
+    print(f"next      pytest suites/model --model run:{finished.id}@merged")
     return 0

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from tunegate.dataset import Dataset, Example
 
     from ..config import Settings
-    from ..seen import Seen, Token
+    from ..seen import Token, TokenView
 
-KEY = "+ learnt, │ between tokens, · a space, ↵ a line's end, … the same character"
-MARGIN = 8  # the number of a line's first token, and its mark
+LEGEND = "+ learnt, │ between tokens, · a space, ↵ a line's end, … the same character"
+MARGIN_WIDTH = 8  # the number of a line's first token, and its mark
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,112 +32,122 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the row; 1 where the trainer would refuse it."""
     from .. import base, extra, template
-    from ..quiet import undisturbed
-    from ..seen import see
+    from ..quiet import quiet_libraries
+    from ..seen import view_row
 
-    if absent := extra.missing():
-        raise ConfigError(absent)
+    if missing := extra.missing_requirements():
+        raise ConfigError(missing)
     root = find_root(Path.cwd()) or Path.cwd()
-    settings, columns = _said(root, args.base)
-    example = _example(args, columns)
-    with undisturbed():
-        folder = base.locate(settings.base, Path.cwd(), root)
-        seen = see(example, template.load(folder), settings, folder)
-    names = ("", "") if len(seen) == 1 else ("preferred reply, ", "rejected reply, ")
-    for name, side in zip(names, seen, strict=False):
-        _print(name, example, side, settings)
-    return int(any(side.refused for side in seen))
+    settings, columns = _settings_and_columns(root, args.base)
+    example = _example_of_args(args, columns)
+    with quiet_libraries():
+        folder = base.locate_base(settings.base, Path.cwd(), root)
+        views = view_row(example, template.load_template(folder), settings, folder)
+    names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")
+    for name, side in zip(names, views, strict=False):
+        _print_view(name, example, side, settings)
+    return int(any(side.refused for side in views))
 
 
-def _said(root: Path, named: str | None) -> tuple[Settings, dict[str, str]]:
+def _settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings, dict[str, str]]:
     """Return the trainer's settings, and the columns of tables, as the project configures them."""
     from tunegate.config import Config, load
-    from tunegate.settings import settle
+    from tunegate.settings import parse_settings
 
     from ..config import Settings
-    from ..trainer import QLoRA
+    from ..trainer import QLoRATrainer
 
     config = load(root) if find_root(root) else Config()
-    table: dict[str, Any] = config.train.get("qlora", {}) | ({"base": named} if named else {})
+    table: dict[str, Any] = config.train.get("qlora", {}) | (
+        {"base": base_option} if base_option else {}
+    )
     if "base" not in table:
         raise ConfigError("which tokenizer? name a base: --base, or base in [train.qlora]")
-    where = root if not named or (root / named).is_dir() else Path.cwd()
-    return settle(Settings, QLoRA().resolve(table, where)), config.data.columns
+    settings_root = root if not base_option or (root / base_option).is_dir() else Path.cwd()
+    return parse_settings(
+        Settings, QLoRATrainer().resolve(table, settings_root)
+    ), config.data.columns
 
 
-def _example(args: argparse.Namespace, columns: dict[str, str]) -> Example:
+def _example_of_args(args: argparse.Namespace, columns: dict[str, str]) -> Example:
     from tunegate.columns import check_columns, is_table
     from tunegate.dataset import Dataset
 
-    mapped = columns if is_table(args.file, bool(columns)) else {}
-    check_columns(args.file, mapped)
-    dataset = Dataset.read(args.file, columns=mapped)
-    asked = f"--row {args.row}" if args.line is None else f"--line {args.line}"
+    table_columns = columns if is_table(args.file, bool(columns)) else {}
+    check_columns(args.file, table_columns)
+    dataset = Dataset.read(args.file, columns=table_columns)
+    position_text = f"--row {args.row}" if args.line is None else f"--line {args.line}"
     for example in dataset:
         if args.line == example.line or (args.line is None and args.row == example.row):
             return example
-    raise ConfigError(f"{args.file}: no {asked}; {_there(dataset)}")
+    raise ConfigError(f"{args.file}: no {position_text}; {_available_rows(dataset)}")
 
 
-def _there(dataset: Dataset) -> str:
+def _available_rows(dataset: Dataset) -> str:
     if not len(dataset):
         return "it has no rows"
     return f"it has rows 0 to {len(dataset) - 1:,}, lines {dataset[0].line} to {dataset[-1].line:,}"
 
 
-def _print(name: str, example: Example, seen: Seen, settings: Settings) -> None:
+def _print_view(name: str, example: Example, view: TokenView, settings: Settings) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    facts = name + "\n".join(_facts(example, seen, settings))
-    console.print(facts, markup=False)
-    console.print(Text(f"{KEY}\n", style="dim"))
-    for at, line in _lines(seen.tokens, console.width - MARGIN):
-        learnt = line[0].learnt
-        told = Text(f"{at:>5} {'+' if learnt else ' '} ", style="green" if learnt else "dim")
-        console.print(told + Text("│").join(map(_styled, line)), soft_wrap=True)
+    facts_text = name + "\n".join(_fact_lines(example, view, settings))
+    console.print(facts_text, markup=False)
+    console.print(Text(f"{LEGEND}\n", style="dim"))
+    for index, line in _token_lines(view.tokens, console.width - MARGIN_WIDTH):
+        is_trained = line[0].trained
+        prefix = Text(
+            f"{index:>5} {'+' if is_trained else ' '} ", style="green" if is_trained else "dim"
+        )
+        console.print(prefix + Text("│").join(map(_styled_token, line)), soft_wrap=True)
 
 
-def _facts(example: Example, seen: Seen, settings: Settings) -> Iterator[str]:
-    trained, ended = seen.ends
+def _fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterator[str]:
+    trained_turns, ended_turns = view.turn_ends
     yield f"line {example.line}, row {example.row}, {len(example.messages)} messages"
-    yield f"  tokens       {seen.length:,} of at most {seen.limit:,}{_overflow(seen, settings)}"
-    yield f"  learnt       {seen.learnt:,}, in {trained} assistant turn{'s' * (trained != 1)}"
-    yield f"  end of turn  {_end(trained, ended)}"
-    if seen.refused:
-        yield textwrap.fill(f"  refused      {seen.refused}", 80, subsequent_indent=" " * 15)
+    yield f"  tokens       {view.length:,} of at most {view.limit:,}{_overflow_text(view, settings)}"
+    yield f"  learnt       {view.trained:,}, in {trained_turns} assistant turn{'s' * (trained_turns != 1)}"
+    yield f"  end of turn  {_turn_end_text(trained_turns, ended_turns)}"
+    if view.refused:
+        yield textwrap.fill(f"  refused      {view.refused}", 80, subsequent_indent=" " * 15)
 
 
-def _overflow(seen: Seen, settings: Settings) -> str:
-    over = seen.over
-    if over <= 0:
+def _overflow_text(view: TokenView, settings: Settings) -> str:
+    excess = view.excess
+    if excess <= 0:
         return ""
-    which = "" if seen.length - seen.limit == over else "the other reply has "
-    becomes = {
+    side_text = "" if view.length - view.limit == excess else "the other reply has "
+    action = {
         "raise": "refused",
         "drop": "set aside",
-        "truncate": f"the first {over:,} are cut",
+        "truncate": f"the first {excess:,} are cut",
     }[settings.on_overflow]
-    return f"; {which}{over:,} too many: {becomes} (on_overflow)"
+    return f"; {side_text}{excess:,} too many: {action} (on_overflow)"
 
 
-def _end(trained: int, ended: int) -> str:
-    if not trained:
+def _turn_end_text(trained_turns: int, ended_turns: int) -> str:
+    if not trained_turns:
         return "not learnt: nothing is"
-    return "learnt" if ended == trained else f"learnt in {ended} of {trained}"
+    return (
+        "learnt" if ended_turns == trained_turns else f"learnt in {ended_turns} of {trained_turns}"
+    )
 
 
-def _lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
+def _token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
     """Yield lines of tokens, and where each begins: one ends with a line's end in the text, where
     learnt and not learnt meet, and at the terminal's edge.
     """
     start, used = 0, 0
     for i, token in enumerate(tokens):
-        before = tokens[i - 1] if i else token
-        size = len(_shown(token)) + 1
-        edge = used + size > width or before.learnt != token.learnt or before.text.endswith("\n")
-        if edge and i > start:
+        previous = tokens[i - 1] if i else token
+        size = len(_visible_text(token)) + 1
+        breaks = (
+            used + size > width or previous.trained != token.trained or previous.text.endswith("\n")
+        )
+        if breaks and i > start:
             yield start, tokens[start:i]
             start, used = i, 0
         used += size
@@ -145,14 +155,14 @@ def _lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]
         yield start, tokens[start:]
 
 
-def _shown(token: Token) -> str:
+def _visible_text(token: Token) -> str:
     """Make white space and control characters visible."""
-    told = token.text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in told) or "∅"
+    visible = token.text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in visible) or "∅"
 
 
-def _styled(token: Token) -> Any:
+def _styled_token(token: Token) -> Any:
     from rich.text import Text
 
-    style = "bold green" if token.learnt else "magenta" if token.special else "dim"
-    return Text(_shown(token), style=style)
+    style = "bold green" if token.trained else "magenta" if token.special else "dim"
+    return Text(_visible_text(token), style=style)

@@ -59,7 +59,7 @@ def test_distinct_2_is_the_share_of_different_pairs() -> None:
 
 
 def test_distinct_n_looks_at_the_same_length_always() -> None:
-    text = " ".join(f"w{i}" for i in range(diversity.WORDS))
+    text = " ".join(f"w{i}" for i in range(diversity.MAX_WORDS))
     assert diversity.distinct_n([text, "x x x x x x"]) == 1
     assert diversity.distinct_n([text + " x x x x x x"]) == 1
 

@@ -203,7 +203,9 @@ def test_lines_that_cannot_be_read_are_findings_and_notes_are_hints() -> None:
     assert [f.kind for f in result.hints] == ["shape"]
 
 
-KEYS = st.sampled_from([*format.KEYS, "id", "type", "text", "function", "arguments", "image_url"])
+KEYS = st.sampled_from(
+    [*format.MESSAGE_KEYS, "id", "type", "text", "function", "arguments", "image_url"]
+)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["text", "tool", "c1", "", "{"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
@@ -211,7 +213,7 @@ ANYTHING = st.recursive(
 )
 MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from([*format.ROLES, "bob"])},
-    optional=dict.fromkeys(format.KEYS[1:], ANYTHING),
+    optional=dict.fromkeys(format.MESSAGE_KEYS[1:], ANYTHING),
 )
 
 

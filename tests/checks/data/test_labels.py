@@ -77,7 +77,7 @@ def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
     odds = np.array([[1.0, 0.0]] * 9 + [[own, 1 - own]] + [[0.2, 0.8]] * 5)
     usual = (9 + own) / 10
     assert (own < 0.1 * usual) == bool(doubted)
-    assert list(labels._confident(odds, given)) == doubted
+    assert list(labels._confident_errors(odds, given)) == doubted
 
 
 def test_prose_does_not_contradict_prose() -> None:
@@ -117,7 +117,7 @@ def test_where_nothing_can_be_said_nothing_is() -> None:
 def test_of_many_rows_a_sample_is_looked_at_and_said_to_be_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(labels, "MOST", 60)
+    monkeypatch.setattr(labels, "MAX_ROWS", 60)
     found = labels.errors(made(*tickets()))
     assert found.hints[0].evidence == "looked at 60 of the 120 rows, drawn at random"
 

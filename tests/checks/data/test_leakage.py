@@ -1,6 +1,6 @@
 from typing import Any
 
-from tunegate.acceptance import in_force
+from tunegate.acceptance import accepting
 from tunegate.dataset import Dataset
 from tunegate_checks.data import leakage
 
@@ -129,7 +129,7 @@ def test_a_prompt_that_shares_a_passage_is_not_told_again_for_its_reply() -> Non
 
 def test_the_case_of_a_training_prompt_is_not_part_of_an_id() -> None:
     def ids(prompt: str) -> list[str]:
-        with in_force({}):  # ids are made where findings can be accepted
+        with accepting({}):  # ids are made where findings can be accepted
             return [f.id for f in leakage.find(made(prompt), made("Where is my card?"))]
 
     assert ids("where is my card?") == ids("WHERE is my CARD?")

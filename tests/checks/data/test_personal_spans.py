@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
-from tunegate_checks.data.personal import brazil, spans
-from tunegate_checks.data.personal.masking import masked
+from tunegate_checks.data.personal import brazil, personal_spans
+from tunegate_checks.data.personal.masking import mask_value
 from tunegate_checks.data.personal.rules import KINDS
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:
-    return [(s.kind, text[s.start : s.end]) for s in spans(text, before)]
+    return [(s.kind, text[s.start : s.end]) for s in personal_spans(text, before)]
 
 
 # --- one by one ------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_of_ten_last_digits_at_most_one_is_right(valid, size, data) -> None:  # 
 
 @given(st.text())
 def test_any_text_gives_spans_in_order_and_apart(text: str) -> None:
-    result = spans(text)
+    result = personal_spans(text)
     assert all(0 <= s.start < s.end <= len(text) for s in result)
     assert all(a.end <= b.start for a, b in itertools.pairwise(result))
 
@@ -216,7 +216,7 @@ def test_the_same_text_behind_another_sentence_gives_the_same_values(text: str) 
               st.text(string.digits + " .-/()", min_size=6, max_size=24)),
 )  # fmt: skip
 def test_a_mask_never_shows_the_value(kind: str, value: str) -> None:
-    mask = masked(kind, value)
+    mask = mask_value(kind, value)
     assert value not in mask
     shown = [c for c in mask if c.isalnum()]
     tld = len(value.rpartition(".")[2]) if kind == "email" else 0
@@ -232,5 +232,5 @@ def test_a_mask_never_shows_the_value(kind: str, value: str) -> None:
 )  # fmt: skip
 def test_no_text_takes_for_ever(text: str) -> None:
     began = time.process_time()
-    spans(text)
+    personal_spans(text)
     assert time.process_time() - began < 5  # 50 kB take 0.2 s at most; a bad pattern takes hours

@@ -15,7 +15,7 @@ from stdnum.br import cpf
 
 from tunegate import Dataset
 from tunegate_checks.data import pii
-from tunegate_checks.data.personal import Span, spans
+from tunegate_checks.data.personal import Span, personal_spans
 from tunegate_checks.data.personal.rules import KINDS
 
 BRAZILIAN = Path(__file__).with_name("brazilian_sentences.jsonl")
@@ -27,7 +27,7 @@ Sentence = tuple[str, list[Span]]
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:
-    return [(s.kind, text[s.start : s.end]) for s in spans(text, before)]
+    return [(s.kind, text[s.start : s.end]) for s in personal_spans(text, before)]
 
 
 def chat(*contents: str, **fields: object) -> Dataset:
@@ -67,7 +67,7 @@ def measure(sentences: Iterable[Sentence], kinds: Iterable[str] = KINDS) -> dict
     wanted: Counter[str] = Counter()
     got: Counter[str] = Counter()
     for text, labels in sentences:
-        hits = [s for s in spans(text) if s.kind in kinds]
+        hits = [s for s in personal_spans(text) if s.kind in kinds]
         for kind in (*kinds, "all"):
             mine = [s for s in hits if kind in (s.kind, "all")]
             labelled = [s for s in labels if kind in (s.kind, "all")]

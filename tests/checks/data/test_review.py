@@ -12,7 +12,7 @@ import pytest
 from tunegate import Dataset, Findings
 from tunegate_checks.data import review
 from tunegate_checks.reviewing import sheet
-from tunegate_checks.reviewing.sample import in_drawing_order, population, size
+from tunegate_checks.reviewing.sample import draw_order, population, sample_size
 
 Change = Callable[[list[dict[str, str]]], object]
 
@@ -32,9 +32,9 @@ def filled(
 ) -> Path:  # fmt: skip
     """Draw a sample, fill it in as a person would, and change what `change` changes."""
     rows = population(dataset, generated)
-    drawn = in_drawing_order(dataset, rows, seed)[: size(len(rows), share)]
+    drawn = draw_order(dataset, rows, seed)[: sample_size(len(rows), share)]
     path = folder / f"{seed}.csv"
-    sheet.write(path, dataset, [dataset[r] for r in drawn], seed)
+    sheet.write_sheet(path, dataset, [dataset[r] for r in drawn], seed)
     with path.open(newline="", encoding="utf-8-sig") as file:
         table = list(csv.DictReader(file))
     for i, line in enumerate(table):
@@ -90,7 +90,7 @@ def test_a_row_says_itself_that_it_was_generated(tmp_path: Path) -> None:
     assert finding.evidence.startswith("0 of 50 generated rows reviewed")
     filled(tmp_path, MIXED)
     assert list(find(tmp_path, MIXED, generated=False)) == []
-    assert len(sheet.read(tmp_path / "0.csv").entries) == 5
+    assert len(sheet.read_sheet(tmp_path / "0.csv").entries) == 5
 
 
 def test_of_other_data_nobody_has_to_review_anything(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_vendors_key_is_found_and_not_shown(kind: str, key: str, sentence: str
 
 
 def test_every_rule_has_a_key_here() -> None:
-    from tunegate_checks.data.personal.vendors import KEYS as RULES
+    from tunegate_checks.data.personal.vendors import KEY_PATTERNS as RULES
 
     assert {rule.kind for rule in RULES} == set(KEYS)
 
@@ -102,7 +102,7 @@ def test_a_known_key_is_no_hint_besides() -> None:
 
 def test_an_unclosed_private_key_is_found() -> None:
     text = KEYS["private_key"].partition("\n-----END")[0]
-    assert [s.kind for s in secrets.spans(text)] == ["private_key"]
+    assert [s.kind for s in secrets.key_spans(text)] == ["private_key"]
 
 
 def test_a_key_in_a_system_prompt_is_reported_once() -> None:
@@ -119,7 +119,7 @@ def test_the_key_itself_is_never_printed(body: str) -> None:
 
 @given(st.text())
 def test_any_text_gives_spans_in_order_and_apart(text: str) -> None:
-    spans = secrets.spans(text)
+    spans = secrets.key_spans(text)
     assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
 
 

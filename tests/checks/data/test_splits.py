@@ -94,8 +94,12 @@ def test_labels_are_a_finding_from_a_quarter_of_psi_on(share: float, found: int)
 
 def test_the_psi_of_chance_is_a_quantile_of_chi_squared() -> None:
     ours, theirs = Counter(a=50, b=30, c=20), Counter(a=20, b=5)
-    assert splits._chance(ours, theirs) == pytest.approx((1 / 100 + 1 / 25) * 9.2103, rel=1e-4)
-    assert splits._chance(Counter(a=9), Counter(a=1)) == pytest.approx((1 / 9 + 1) * 6.6349, 1e-4)
+    assert splits._chance_level(ours, theirs) == pytest.approx(
+        (1 / 100 + 1 / 25) * 9.2103, rel=1e-4
+    )
+    assert splits._chance_level(Counter(a=9), Counter(a=1)) == pytest.approx(
+        (1 / 9 + 1) * 6.6349, 1e-4
+    )
 
 
 def test_other_lengths_are_a_finding() -> None:
@@ -122,7 +126,7 @@ def test_splits_that_share_words_are_told_apart_by_their_ranks() -> None:
     """Of one word each: 0.825 of the pairs are in order, ties for half; by a yes or no, 0.75."""
     ours = ["early"] * 60 + ["noon"] * 30 + ["late"] * 10
     theirs = ["early"] * 10 + ["noon"] * 30 + ["late"] * 60
-    assert splits.distinguishable(ours, theirs) == pytest.approx(0.825, abs=0.03)
+    assert splits.classifier_auc(ours, theirs) == pytest.approx(0.825, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_splits_that_share_words_are_told_apart_by_their_ranks() -> None:
 def test_a_sample_is_said_to_be_one(
     ours: int, theirs: int, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(splits, "SAMPLE", 60)
+    monkeypatch.setattr(splits, "MAX_SAMPLE", 60)
     sides = dataset(ours, extra="morning"), dataset(theirs, "test", extra="evening")
     (finding,) = splits.drift(*sides, auc_limit=0.6)
     assert re.search(rf"\([\d.]+ to 1\.00{told}\); at most 0\.6 is allowed$", finding.evidence)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunegate import Dataset, Findings
-from tunegate.recipe import Recipe
+from tunegate.recipe import TokenizationSpec
 from tunegate_checks.data import tokens
 
 TEMPLATE = (
@@ -48,7 +48,7 @@ def row(*turns: str, **last: Any) -> dict[str, Any]:
 
 
 def found(base: Path, *rows: dict[str, Any], max_length: int = 99, **more: Any) -> Findings:
-    recipe = Recipe(str(base), max_length=max_length, epochs=2)
+    recipe = TokenizationSpec(str(base), max_length=max_length, epochs=2)
     return tokens.find(Dataset.of(rows, "train"), replace(recipe, **more))
 
 
@@ -80,7 +80,7 @@ def test_both_replies_of_a_preference_count_where_both_are_trained_on(base: Path
 
 def test_a_row_without_a_rejected_reply_is_found_where_pairs_are_trained_on(base: Path) -> None:
     rows = [PAIR, row("a", "b"), {**row("a", "b"), "rejected": "c"}]
-    recipe = Recipe(str(base), rejected=True)
+    recipe = TokenizationSpec(str(base), rejected=True)
     result = tokens.find(Dataset.of(rows, "validation"), recipe)
     assert [(f.row, f.evidence) for f in result if f.kind == "no rejected reply"] == [
         (1, "`rejected` is not there"),
@@ -101,7 +101,9 @@ def test_the_price_is_that_of_all_epochs(base: Path) -> None:
 
 
 def test_the_validation_split_costs_nothing(base: Path) -> None:
-    held_out = tokens.find(Dataset.of([row("a", "b")], "validation"), Recipe(str(base), 9))
+    held_out = tokens.find(
+        Dataset.of([row("a", "b")], "validation"), TokenizationSpec(str(base), 9)
+    )
     assert "epoch" not in hints(held_out)
 
 
@@ -165,7 +167,7 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_recipe_a_hint_says_that_nothing_was_checked() -> None:
-    result = tokens.find(Dataset.of([row("a", "b")]), Recipe("", missing="no base"))
+    result = tokens.find(Dataset.of([row("a", "b")]), TokenizationSpec("", missing="no base"))
     assert not result
     assert hints(result) == "not checked: no base"
 

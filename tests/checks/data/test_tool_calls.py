@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tunegate_checks.data.tool_calls import faults, shown
+from tunegate_checks.data.tool_calls import format_json, tool_call_faults
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from tunegate_checks.data.tool_calls import faults, shown
     ],
 )
 def test_a_value_is_shown_on_one_short_line(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert format_json(value) == text
 
 
 def test_the_old_function_call_is_checked_too() -> None:
     message = {"role": "assistant", "function_call": {"name": "f", "arguments": {}}}
-    ((kind, evidence),) = faults([message])
+    ((kind, evidence),) = tool_call_faults([message])
     assert kind == "arguments"
     assert evidence.startswith("messages[0].function_call.arguments is an object")

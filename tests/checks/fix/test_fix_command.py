@@ -12,7 +12,7 @@ from dirty import CPF, EMAIL, KEY, TEAMS, prompts, read, row, write
 from tunegate import cli
 from tunegate.config import load
 from tunegate.project import ConfigError
-from tunegate.splits import locate
+from tunegate.splits import find_data_files
 from tunegate_checks.fix import command
 
 ROOT = Path(__file__).parents[3]
@@ -28,8 +28,8 @@ test = "raw/test.jsonl"
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in, and the command among the others."""
-    modules = cli._modules() | {"fix": command}
-    monkeypatch.setattr(cli, "_modules", lambda: modules)
+    modules = cli._command_modules() | {"fix": command}
+    monkeypatch.setattr(cli, "_command_modules", lambda: modules)
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()  # no configuration above counts
     return tmp_path
@@ -225,9 +225,9 @@ def test_a_project_of_tables_and_its_own_limits(here: Path, capsys: Out) -> None
     # JSON Lines need no mapping: what is said last works as it stands, with data.columns set.
     root, config = here, load(here)
     given = {s: f"clean/{s}.jsonl" for s in ("train", "validation", "test")}
-    assert len(locate(config, root, given, root).get("test")) > 0
+    assert len(find_data_files(config, root, given, root).get("test")) > 0
     with pytest.raises(ConfigError, match="name tables for all splits"):
-        locate(config, root, {"train": "clean/train.jsonl"}, root)
+        find_data_files(config, root, {"train": "clean/train.jsonl"}, root)
     assert tunegate("raw/test.csv", "-o", "one.jsonl") == 0
     assert "next: fix the other splits too, since all are tables" in capsys.readouterr().out
     last = read(here / "clean" / "test.jsonl")[-1]["messages"][0]["content"]  # as in train

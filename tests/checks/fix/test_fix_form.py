@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
 from tunegate_checks.data import format
-from tunegate_checks.fix.form import repaired
+from tunegate_checks.fix.form import repair_messages
 
 USER, REPLY = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
 CALL = {"id": "1", "function": {"name": "f", "arguments": {"é": 1}}}
@@ -37,21 +37,21 @@ def faults(*messages: Any) -> list[str]:
 )
 def test_of_the_user(message: dict[str, Any], becomes: dict[str, Any]) -> None:
     row = {"messages": [USER | message, REPLY], "x": 1}
-    new, done = repaired(row)
+    new, done = repair_messages(row)
     assert new == {"messages": [USER | becomes, REPLY], "x": 1}
     assert len(done) == 1
     assert faults(*row["messages"])  # type: ignore[misc]
     assert not faults(*new["messages"])
-    assert repaired(new) == (new, [])
+    assert repair_messages(new) == (new, [])
 
 
 def test_of_the_assistant() -> None:
-    new, done = repaired({"messages": [USER, REPLY | {"weight": 1.0}]})
+    new, done = repair_messages({"messages": [USER, REPLY | {"weight": 1.0}]})
     assert json.dumps(new["messages"][1]["weight"]) == "1"
     assert done == ["messages[1].weight became 1"]
     said = {"role": "assistant", "content": " ", "tool_calls": [CALL]}
     result = {"role": "tool", "tool_call_id": "1", "content": "x"}
-    new, done = repaired({"messages": [USER, said, result, REPLY]})
+    new, done = repair_messages({"messages": [USER, said, result, REPLY]})
     assert len(done) == 3
     assert not faults(*new["messages"])
     call = new["messages"][1]["tool_calls"][0]
@@ -60,19 +60,19 @@ def test_of_the_assistant() -> None:
 
 
 def test_keys_that_a_message_cannot_have_move_to_the_row() -> None:
-    new, _ = repaired({"messages": [USER, REPLY | {"id": 7}]})
+    new, _ = repair_messages({"messages": [USER, REPLY | {"id": 7}]})
     assert new == {"messages": [USER, REPLY], "message_fields": {"1": {"id": 7}}}
     taken = {"messages": [USER, REPLY | {"id": 7}], "message_fields": "mine"}
-    assert repaired(taken) == (taken, [])
+    assert repair_messages(taken) == (taken, [])
 
 
 def test_two_messages_of_the_user_are_joined_and_two_of_the_assistant_are_not() -> None:
     row = {"messages": [USER, {**USER, "content": "c"}, REPLY]}
-    new, _ = repaired(row)
+    new, _ = repair_messages(row)
     assert new["messages"] == [{"role": "user", "content": "a\nc"}, REPLY]
     assert Dataset.of([row])[0].prompt == Dataset.of([new])[0].prompt
     twice = {"messages": [USER, REPLY, REPLY]}
-    assert repaired(twice) == (twice, [])
+    assert repair_messages(twice) == (twice, [])
 
 
 odd = st.sampled_from(
@@ -90,9 +90,9 @@ messages = st.builds(
 def test_twice_is_once_and_a_valid_row_is_left_alone(told: list[dict[str, Any]]) -> None:
     row = {"messages": told}
     before = json.dumps(row)
-    new, done = repaired(row)
+    new, done = repair_messages(row)
     assert json.dumps(row) == before
     assert (new is row) == (not done)
-    assert repaired(new) == (new, [])
+    assert repair_messages(new) == (new, [])
     if all(isinstance(m["content"], str | list | None) for m in told) and not faults(*told):
         assert new is row

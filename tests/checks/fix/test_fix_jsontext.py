@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate_checks.data import secrets
-from tunegate_checks.data.personal import spans
+from tunegate_checks.data.personal import personal_spans
 from tunegate_checks.fix.jsontext import is_json
 from tunegate_checks.fix.placeholders import Placeholders
 from tunegate_checks.fix.redact import Redactor
@@ -27,7 +27,7 @@ values = st.recursive(
 
 
 def redacted(text: str) -> str:
-    return Redactor(Placeholders()).text(text)
+    return Redactor(Placeholders()).redact_text(text)
 
 
 def shape(value: Any) -> Any:
@@ -45,7 +45,7 @@ def test_json_stays_json_and_nothing_is_found(value: Any, escaped: bool) -> None
         new = redacted(new)
     assert is_json(new)
     assert shape(json.loads(new)) == shape(value)
-    assert spans(new) == secrets.spans(new) == []
+    assert personal_spans(new) == secrets.key_spans(new) == []
 
 
 def test_numbers_become_texts_and_the_rest_stays_as_it_was_written() -> None:
@@ -66,4 +66,4 @@ def test_text_that_only_begins_like_json() -> None:
 def test_an_escape_is_never_cut_in_two() -> None:
     """As it is written, `\\nana@...` begins inside an escape, and is not what is allowed."""
     redactor = Redactor(Placeholders(), allow=["ana@x.com"])
-    assert redactor.text('{"a": "x\\nana@x.com"}') == '{"a": "x\\n[EMAIL_1]"}'
+    assert redactor.redact_text('{"a": "x\\nana@x.com"}') == '{"a": "x\\n[EMAIL_1]"}'

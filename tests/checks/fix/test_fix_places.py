@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
-from tunegate_checks.data.personal.places import texts
-from tunegate_checks.fix.places import mapped
+from tunegate_checks.data.personal.places import text_fields
+from tunegate_checks.fix.places import map_texts
 
 words = st.sampled_from(["CPF?", "call 12", "data:x", "", "x" * 100])
 values = st.recursive(
@@ -39,14 +39,14 @@ def test_the_same_texts_in_the_same_order(fields: dict[str, Any]) -> None:
         read.append((path, before, text))
         return text
 
-    assert mapped(fields, noted) is fields
-    found = [(p.path, p.before, p.text) for _, p in texts(Dataset.of([fields]))]
+    assert map_texts(fields, noted) is fields
+    found = [(p.path, p.context, p.text) for _, p in text_fields(Dataset.of([fields]))]
     assert read == found
 
 
 @given(rows)
 def test_each_text_can_be_replaced(fields: dict[str, Any]) -> None:
     left: list[str] = []
-    changed = mapped(fields, lambda path, before, text: "new")
-    mapped(changed, lambda path, before, text: left.append(text) or text)  # type: ignore[func-returns-value]
+    changed = map_texts(fields, lambda path, before, text: "new")
+    map_texts(changed, lambda path, before, text: left.append(text) or text)  # type: ignore[func-returns-value]
     assert set(left) <= {"new"}

@@ -40,7 +40,7 @@ texts = st.lists(st.sampled_from(PIECES), max_size=6).map(" ".join)
 
 
 def redacted(fields: dict[str, Any], **how: Any) -> dict[str, Any]:
-    return Redactor(Placeholders(["[EMAIL_1]"]), **how).row(fields)[0]
+    return Redactor(Placeholders(["[EMAIL_1]"]), **how).redact_row(fields)[0]
 
 
 def said(text: str, **how: Any) -> str:

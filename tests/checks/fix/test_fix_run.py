@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
-from tunegate_checks.fix.run import Done, fix
+from tunegate_checks.fix.run import FixResult, fix_files
 
 CLEAN = prompts(6)
 DIRTY = [
@@ -31,7 +31,7 @@ files = st.lists(st.sampled_from(range(len(DIRTY))), min_size=1, max_size=12).ma
 )
 
 
-def table(done: Done) -> list[dict[str, str]]:
+def table(done: FixResult) -> list[dict[str, str]]:
     (job,) = done.jobs
     with open(job.files()["diff"], encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -50,17 +50,17 @@ def test_the_laws(rows: list[Any], train: list[Any]) -> None:
 def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
     source = write(folder / "test.jsonl", rows)
     before = source.read_bytes()
-    against = fix(write(folder / "train.jsonl", train), folder / "clean").jobs[0].out
-    done = fix(source, folder / "clean", [against])
-    (work,), (job,) = done.works, done.jobs
+    against = fix_files(write(folder / "train.jsonl", train), folder / "clean").jobs[0].out
+    done = fix_files(source, folder / "clean", [against])
+    (work,), (job,) = done.changes, done.jobs
     kept, aside = read(job.out), job.files()["aside"]
     changes = table(done)
 
     # Rows in = rows out + dropped + set aside, and the diff says of each why.
     gone = [c for c in changes if c["what"] in ("dropped", "set aside")]
     assert work.total == len(kept) + len(gone) == sum(1 for r in rows if r not in ("", " \r"))
-    assert len(work.aside) == sum(c["what"] == "set aside" for c in changes)
-    assert aside.exists() == bool(work.aside)
+    assert len(work.rejected) == sum(c["what"] == "set aside" for c in changes)
+    assert aside.exists() == bool(work.rejected)
     assert all(c["why"] for c in changes)
     assert source.read_bytes() == before
 
@@ -72,9 +72,9 @@ def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
     assert same == [line for n, line in enumerate(result, 1) if n not in touched]
 
     # Nothing that fix claims is still found, and the same again changes nothing.
-    assert set(work.checked.values()) <= {0}
+    assert set(work.finding_counts.values()) <= {0}
     if kept:
-        again = fix(job.out, folder / "again", [against])
+        again = fix_files(job.out, folder / "again", [against])
         assert again.jobs[0].out.read_bytes() == job.out.read_bytes()
         assert [c for c in table(again) if c["step"] != "left"] == []
 
@@ -82,14 +82,14 @@ def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
 def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     source = write(tmp_path / "train.jsonl", DIRTY)
     for name in "ab":
-        fix(source, tmp_path / name)
+        fix_files(source, tmp_path / name)
     for file in ("train.jsonl", "train.fix.csv", "train.aside.jsonl"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_changed_rows_keep_the_order_of_their_keys(tmp_path: Path) -> None:
     source = write(tmp_path / "train.jsonl", [{"id": 1, **row(f"é {EMAIL}"), "a": 2}])
-    done = fix(source, tmp_path / "out.jsonl")
+    done = fix_files(source, tmp_path / "out.jsonl")
     assert done.jobs[0].out.read_text("utf-8") == (
         '{"id":1,"messages":[{"role":"system","content":"Name the team."},'
         '{"role":"user","content":"é [EMAIL_1]"},'
@@ -101,7 +101,9 @@ def test_no_personal_data_in_the_diff_even_where_redaction_is_off(tmp_path: Path
     rows = [row(f"{CLEAN[0]} {EMAIL} cpf {CPF}"), row(f"{CLEAN[0]} {EMAIL} cpf {CPF}!", EMAIL)]
     rows += [rows[0], row(CLEAN[1], "x", audio=1), {"messages": [{"role": EMAIL, "content": CPF}]}]
     for steps in (["duplicates", "format"], ["format", "redact", "labels", "duplicates"]):
-        done = fix(write(tmp_path / "train.jsonl", rows), tmp_path / "out", steps=steps, force=True)
+        done = fix_files(
+            write(tmp_path / "train.jsonl", rows), tmp_path / "out", steps=steps, force=True
+        )
         text = done.jobs[0].files()["diff"].read_text("utf-8") + "\n".join(done.lines())
         assert not any(secret in text for secret in (EMAIL, CPF, CPF[:7], "correio"))
         assert "dropped" in text
@@ -119,15 +121,15 @@ def test_a_leak_hides_behind_no_redaction(tmp_path: Path) -> None:
         tmp_path / "train.jsonl", [row(told.format("maria.aparecida.souza@correio.com.br"))]
     )
     rows = [row(told.format("maria.aparecida.souza@correio.com.br")), row(CLEAN[0])]
-    done = fix(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
+    done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
     assert read(done.jobs[0].out) == [row(CLEAN[0])]
 
 
 def test_contradictions_are_left_and_told(tmp_path: Path) -> None:
     rows = [row(CLEAN[0], "billing"), row(CLEAN[0], "returns"), row(CLEAN[0], "billing")]
-    done = fix(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
+    done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
     assert len(read(done.jobs[0].out)) == 2
-    assert done.left
+    assert done.has_unresolved
     (told,) = (c for c in table(done) if c["step"] == "left")
     assert (told["line_in"], told["line_out"]) == ("2", "2")
     assert "contradiction: “returns”, but “billing” on line 1" in told["why"]
@@ -137,9 +139,11 @@ def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
     """`carts` is no slip of 5 `cart`, until copies of its rows are dropped."""
     asked = prompts(15)
     rows = [row(p, "cart") for p in asked[:12]] + [row(asked[12], "carts")] * 2
-    done = fix(write(tmp_path / "t.jsonl", rows), tmp_path / "o", steps=["labels", "duplicates"])
+    done = fix_files(
+        write(tmp_path / "t.jsonl", rows), tmp_path / "o", steps=["labels", "duplicates"]
+    )
     assert {e.reply for e in Dataset.read(done.jobs[0].out)} == {"cart"}
-    assert done.works[0].checked == {"labels": 0, "duplicates": 0}
+    assert done.changes[0].finding_counts == {"labels": 0, "duplicates": 0}
 
 
 @pytest.mark.parametrize("step", ["format", "redact", "labels", "duplicates", "leaks"])
@@ -148,15 +152,15 @@ def test_a_step_alone_does_what_it_says_and_no_more(tmp_path: Path, step: str) -
     rows = [row(p, TEAMS[i % 2]) for i, p in enumerate(prompts(30, seed=1))]
     rows += [row(CLEAN[0], "Billing"), row(CLEAN[1]), row(CLEAN[1]), row(EMAIL), row(CLEAN[5])]
     rows += [row(CLEAN[2], [{"type": "text", "text": "billing\0"}])]
-    done = fix(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train], [step])
+    done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train], [step])
     assert {c["step"] for c in table(done)} - {"left"} == {step}
-    assert set(done.works[0].checked.values()) == {0}
+    assert set(done.changes[0].finding_counts.values()) == {0}
 
 
 def test_rows_set_aside_are_as_they_stood(tmp_path: Path) -> None:
     """Of one that could not be put right no half of the repairs is kept."""
     lines = ['{"instruction": "é",  "output": ""}', '{"messages":[{"role":"User","content":"a"}]}']
-    done = fix(write(tmp_path / "t.jsonl", [*lines, row("x")]), tmp_path / "out")
+    done = fix_files(write(tmp_path / "t.jsonl", [*lines, row("x")]), tmp_path / "out")
     assert done.jobs[0].files()["aside"].read_text("utf-8").splitlines() == lines
     assert read(done.jobs[0].out) == [row("x")]
 
@@ -165,7 +169,7 @@ def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
     bad = [{"instruction": "Say it", "output": 5}, {"foo": 1}]
     path = tmp_path / "all.json"
     path.write_text(json.dumps([row(CLEAN[0]), *bad], indent=2))
-    done = fix(path, tmp_path / "out")
+    done = fix_files(path, tmp_path / "out")
     lines = done.jobs[0].files()["aside"].read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == bad
 
@@ -175,7 +179,7 @@ def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(
 ) -> None:
     rows = [row(p) for p in CLEAN]
     train = write(tmp_path / "train.jsonl", rows)
-    done = fix(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
+    done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
     assert done.jobs[0].out.read_bytes() == b""
-    assert [left.what for left in done.works[0].left] == ["no row is left"]
+    assert [left.description for left in done.changes[0].unresolved] == ["no row is left"]
     assert read(train) == rows

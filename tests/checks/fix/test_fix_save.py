@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tunegate_checks.fix.save import save
+from tunegate_checks.fix.save import atomic_write_all
 
 
 def test_all_are_there_the_private_one_is_private_and_the_old_one_gone(tmp_path: Path) -> None:
     a, b, old = tmp_path / "x" / "a", tmp_path / "x" / "b", tmp_path / "old"
     old.write_text("old")
-    save({a: b"1", b: b"", old: None}, private=[b])
+    atomic_write_all({a: b"1", b: b"", old: None}, private=[b])
     assert (a.read_bytes(), b.read_bytes(), old.exists()) == (b"1", b"", False)
     assert (b.stat().st_mode & 0o777) == 0o600
     assert sorted(p.name for p in (tmp_path / "x").iterdir()) == ["a", "b"]
@@ -21,6 +21,6 @@ def test_where_one_cannot_be_written_none_is(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "file" / "b"
     a.write_text("old")
     with pytest.raises(OSError, match="nothing was written"):
-        save({a: b"new", b: b""})
+        atomic_write_all({a: b"new", b: b""})
     assert a.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "file"]

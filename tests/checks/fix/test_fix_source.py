@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tunegate.dataset import Dataset
 from tunegate.project import ConfigError
-from tunegate_checks.fix.source import Source, _json, read
+from tunegate_checks.fix.source import Source, _read_json, read_source
 
 LINES = [
     json.dumps(row("one")).encode(),
@@ -28,7 +28,7 @@ LINES = [
 
 
 def made(data: bytes) -> Source:
-    return _json(Path("x.jsonl"), data)
+    return _read_json(Path("x.jsonl"), data)
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=8), st.booleans(), st.booleans())
@@ -39,8 +39,8 @@ def test_nothing_is_lost(lines: list[bytes], bom: bool, end: bool) -> None:
     assert [(r.line, r.fields) for r in source.rows] == [(e.line, e.fields) for e in dataset]
     said = [(p.line, p.evidence) for p in dataset.problems if not p.hint]
     if source.rows:  # of other files the reader may say that they are no text at all
-        assert [(a.line, a.why) for a in source.aside] == said
-    for aside in source.aside:
+        assert [(a.line, a.reason) for a in source.rejected] == said
+    for aside in source.rejected:
         assert aside.raw in lines
     again = made(b"".join(r.raw + b"\n" for r in source.rows))
     assert [r.fields for r in again.rows] == [r.fields for r in source.rows]
@@ -58,8 +58,8 @@ def test_an_array_over_many_lines() -> None:
     source = made(data)
     assert [b"\n" in r.raw for r in source.rows] == [False, False]
     assert [json.loads(r.raw) for r in source.rows] == [row("one"), row("two")]
-    assert [json.loads(source.aside[0].raw), source.aside[1].raw] == [{"no": 1}, b"tail"]
-    assert source.total == 4
+    assert [json.loads(source.rejected[0].raw), source.rejected[1].raw] == [{"no": 1}, b"tail"]
+    assert source.row_count == 4
     assert source.notes == ["a JSON array became JSON Lines: one row a line"]
 
 
@@ -85,7 +85,7 @@ def test_a_file_without_one_row_is_refused(tmp_path: Path, data: bytes, why: str
     path = tmp_path / "x.jsonl"
     path.write_bytes(data)
     with pytest.raises(ValueError, match="nothing was written") as caught:
-        read(path)
+        read_source(path)
     assert why in str(caught.value)
 
 
@@ -94,4 +94,4 @@ def test_a_file_in_latin1_is_refused_whole(tmp_path: Path) -> None:
     text = "".join(json.dumps(row(t), ensure_ascii=False) + "\n" for t in ("one", "está", "não"))
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"of line 2 \(E1\) .*\n  iconv -f latin1"):
-        read(path)
+        read_source(path)

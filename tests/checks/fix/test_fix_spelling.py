@@ -6,7 +6,12 @@ import pytest
 from dirty import row
 
 from tunegate.dataset import Dataset
-from tunegate_checks.fix.spelling import meant, prompts, with_reply, with_system
+from tunegate_checks.fix.spelling import (
+    label_corrections,
+    prompt_corrections,
+    with_reply,
+    with_system,
+)
 
 
 def made(counts: Mapping[str, int], **more: int) -> Dataset:
@@ -30,21 +35,24 @@ USUAL = {"shipping": 30, "billing": 30}
     ],
 )
 def test_slips(slip: str, becomes: str | None) -> None:
-    assert meant(made(USUAL | {slip: 1})) == ({slip: becomes} if becomes else {})
+    assert label_corrections(made(USUAL | {slip: 1})) == ({slip: becomes} if becomes else {})
 
 
 def test_what_could_be_two_labels_is_for_a_person() -> None:
-    assert meant(made({"cart": 30, "card": 30, "carx": 1})) == {}
+    assert label_corrections(made({"cart": 30, "card": 30, "carx": 1})) == {}
 
 
 def test_training_has_the_last_word() -> None:
-    assert meant(made(USUAL), ["Shipping", "billing"]) == {"shipping": "Shipping"}
-    assert meant(made({"returns": 1, "return": 20, "billing": 9}), ["returns", "return"]) == {}
+    assert label_corrections(made(USUAL), ["Shipping", "billing"]) == {"shipping": "Shipping"}
+    assert (
+        label_corrections(made({"returns": 1, "return": 20, "billing": 9}), ["returns", "return"])
+        == {}
+    )
 
 
 def test_free_text_and_json_are_no_labels() -> None:
-    assert meant(made({f"reply {n}": 1 for n in range(30)} | {"Reply 1": 1})) == {}
-    assert meant(made({'{"a": 1}': 5, '{"A": 1}': 1})) == {}
+    assert label_corrections(made({f"reply {n}": 1 for n in range(30)} | {"Reply 1": 1})) == {}
+    assert label_corrections(made({'{"a": 1}': 5, '{"A": 1}': 1})) == {}
 
 
 def test_replies_are_replaced_where_they_are_one_text() -> None:
@@ -59,11 +67,11 @@ def test_replies_are_replaced_where_they_are_one_text() -> None:
 def test_system_prompts_that_differ_in_white_space() -> None:
     told = ["Name it.", "Name  it.", "Name it.\n", "Name it.", "name it."]
     dataset = Dataset.of([row(f"q{i}", system=s) for i, s in enumerate(told)])
-    assert prompts(dataset) == {"Name  it.": "Name it.", "Name it.\n": "Name it."}
+    assert prompt_corrections(dataset) == {"Name  it.": "Name it.", "Name it.\n": "Name it."}
     train = Dataset.of([row("q", system="Name  it.")])
-    assert prompts(dataset, train)["Name it."] == "Name  it."
-    assert prompts(dataset, train, "Name it.")["Name  it."] == "Name it."
-    assert prompts(dataset, (), "Name it.\n") == prompts(dataset)
+    assert prompt_corrections(dataset, train)["Name it."] == "Name  it."
+    assert prompt_corrections(dataset, train, "Name it.")["Name  it."] == "Name it."
+    assert prompt_corrections(dataset, (), "Name it.\n") == prompt_corrections(dataset)
     changed = with_system(row("q", system="Name  it."), "Name it.")
     assert changed == row("q", system="Name it.")
     assert with_system({"messages": row("q")["messages"][1:]}, "x") is None

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tunegate import judge_panel
-from tunegate.judge_panel import JudgePanel
+from tunegate.judge_panel import Judge, JudgePanel
 from tunegate.predictions import Prediction, Predictions
 from tunegate.protocols import Answer, Request
 from tunegate_checks.judge import fence
 from tunegate_checks.judge.rubric import Criterion, Rubric
 
-Judge = Callable[[dict[str, str]], Any]  # of what is fenced; a str is the answer itself
+ScriptedJudge = Callable[[dict[str, str]], Any]  # of what is fenced; a str is the answer itself
 
 YES_NO = Rubric(
     name="support", instructions="Judge the reply.",
@@ -29,23 +28,25 @@ SCALE = Rubric(
 )  # fmt: skip
 
 
-def jury(*functions: Judge, asked: list[Request] | None = None, **limits: Any) -> JudgePanel:
+def judge_panel(
+    *functions: ScriptedJudge, asked: list[Request] | None = None, **limits: Any
+) -> JudgePanel:
     """Return a jury of functions; an exception is an answer that could not be had."""
     judges = [_opened(judge, i, asked) for i, judge in enumerate(functions)]
     return JudgePanel(judges, Path("rubric.toml"), **limits)
 
 
-def _opened(judge: Judge, number: int, asked: list[Request] | None) -> judge_panel.Judge:
+def _opened(judge: ScriptedJudge, number: int, asked: list[Request] | None) -> Judge:
     def ask(requests: Sequence[Request]) -> dict[int, Answer]:
         if asked is not None:
             asked.extend(requests)
         return {r.row: _answer(judge, r) for r in requests}
 
-    return judge_panel.Judge(f"judge{number}", f"{number}" * 64, ask)
+    return Judge(f"judge{number}", f"{number}" * 64, ask)
 
 
-def _answer(judge: Judge, request: Request) -> Answer:
-    fenced = fence.read(request.messages[-1]["content"])
+def _answer(judge: ScriptedJudge, request: Request) -> Answer:
+    fenced = fence.read_quoted(request.messages[-1]["content"])
     about = {**fenced[0], **(fenced[1] if len(fenced) > 1 else {})}
     try:
         said = judge({**about, "repetition": str(request.repetition)})

@@ -10,17 +10,17 @@ import pytest
 from judges import SCALE, YES_NO
 
 from tunegate.project import ConfigError
-from tunegate_checks.judge.labels import Labels, load
+from tunegate_checks.judge.labels import HumanLabels, load_human_labels
 from tunegate_checks.judge.rubric import Rubric
 
 BOTH = {"polite": True, "helpful": False}
 
 
-def labels(path: Path, *rows: Any, rubric: Rubric = YES_NO) -> Labels:
+def labels(path: Path, *rows: Any, rubric: Rubric = YES_NO) -> HumanLabels:
     file = path / "labels.jsonl"
     text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
     file.write_text(text + "\n", "utf-8")
-    return load(file, rubric)
+    return load_human_labels(file, rubric)
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_a_value_that_may_be_personal_is_not_printed(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the human labels .* cannot be read"):
-        load(tmp_path / "nowhere.jsonl", YES_NO)
+        load_human_labels(tmp_path / "nowhere.jsonl", YES_NO)
     (tmp_path / "latin.jsonl").write_bytes(b"\xe9")
     with pytest.raises(ConfigError, match="are not UTF-8"):
-        load(tmp_path / "latin.jsonl", YES_NO)
+        load_human_labels(tmp_path / "latin.jsonl", YES_NO)

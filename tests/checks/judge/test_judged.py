@@ -7,13 +7,13 @@ import pickle
 import pytest
 
 from tunegate import Unmeasurable
-from tunegate.ledger import recording
+from tunegate.ledger import collect_outcomes
 from tunegate.score import proportion
-from tunegate_checks.judge.judged import Judged, Standing
+from tunegate_checks.judge.judged import Calibration, JudgedScore
 
 SCORE = proportion("judge (support)", 8, 10, signature="toy")
-ADVISORY = Judged.of(SCORE, Standing("no human labels"))
-EARNED = Judged.of(SCORE, Standing("", "kappa 0.80"))
+ADVISORY = JudgedScore.of(SCORE, Calibration("no human labels"))
+EARNED = JudgedScore.of(SCORE, Calibration("", "kappa 0.80"))
 
 
 def test_one_that_has_earned_it_gates() -> None:
@@ -34,17 +34,17 @@ def test_an_advisory_one_can_neither_open_nor_close_a_gate() -> None:
 
 
 def test_asking_leaves_the_score_and_the_reason_in_the_ledger() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert ADVISORY.advisory or ADVISORY >= 0.9
         assert EARNED.advisory or EARNED >= 0.7
-    advisory, earned = (judgement.plain() for judgement in ledger)
+    advisory, earned = (judgement.to_dict() for judgement in ledger)
     assert (advisory["held"], advisory["limit"], advisory["value"]) == (True, None, 0.8)
     assert advisory["hints"] == ["gates nothing: no human labels"]
     assert (earned["held"], earned["limit"]) == (True, 0.7)
 
 
 def test_a_standing_that_was_stale_is_told() -> None:
-    found = Judged.of(SCORE, Standing("", "kappa 0.80", "rubric changed"))
+    found = JudgedScore.of(SCORE, Calibration("", "kappa 0.80", "rubric changed"))
     assert (found.hints, found.detail) == (("rubric changed",), "kappa 0.80\nrubric changed")
 
 
@@ -62,4 +62,4 @@ def test_scores_are_compared_as_numbers() -> None:
 
 def test_it_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(ADVISORY))
-    assert (type(again), again.standing, again.hits) == (Judged, ADVISORY.standing, 8)
+    assert (type(again), again.standing, again.hits) == (JudgedScore, ADVISORY.calibration, 8)

@@ -8,7 +8,7 @@ import pytest
 from judges import SCALE, YES_NO
 
 from tunegate.project import ConfigError
-from tunegate_checks.judge.rubric import Criterion, Rubric, load
+from tunegate_checks.judge.rubric import Criterion, Rubric, load_rubric
 
 CRITERIA = """\
 name = "courtesy"
@@ -35,7 +35,7 @@ pass_from = 4
 def rubric(tmp_path: Path, text: str) -> Rubric:
     path = tmp_path / "rubric.toml"
     path.write_text(text, "utf-8")
-    return load(path)
+    return load_rubric(path)
 
 
 def test_criteria(tmp_path: Path) -> None:
@@ -105,4 +105,4 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"the rubric .*nowhere.toml cannot be read: No such file"
     ):
-        load(tmp_path / "nowhere.toml")
+        load_rubric(tmp_path / "nowhere.toml")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judges import SCALE, YES_NO, by_rule, first, jury, longer, warmth
+from judges import SCALE, YES_NO, by_rule, first, judge_panel, longer, warmth
 
 from tunegate.judge_panel import JudgePanel
 from tunegate_checks.judge import grading, pairwise
-from tunegate_checks.judge.judged import Standing
+from tunegate_checks.judge.judged import Calibration
 from tunegate_checks.judge.rubric import Rubric
 
 
@@ -33,32 +33,38 @@ def people(path: Path, n: int = 40, wrong: int = 0) -> Path:
     return write(path, rows)
 
 
-def standing(judge: JudgePanel, rubric: Rubric = YES_NO) -> Standing:
-    return grading.measure(rubric, judge)
+def standing(judge: JudgePanel, rubric: Rubric = YES_NO) -> Calibration:
+    return grading.calibrate_grading(rubric, judge)
 
 
 def test_without_labels() -> None:
-    assert standing(jury(by_rule)).why == "no human labels; name a file of them: [judge] labels"
+    assert (
+        standing(judge_panel(by_rule)).reason
+        == "no human labels; name a file of them: [judge] labels"
+    )
 
 
 def test_earned(tmp_path: Path) -> None:
-    found = standing(jury(by_rule, labels=people(tmp_path / "l.jsonl", wrong=4)))
-    assert found.earned
+    found = standing(judge_panel(by_rule, labels=people(tmp_path / "l.jsonl", wrong=4)))
+    assert found.may_gate
     assert found.measured == "kappa 0.80 (0.61 to 0.99) with 40 human labels"
 
 
 def test_too_far_from_people(tmp_path: Path) -> None:
     file = people(tmp_path / "l.jsonl", wrong=12)
-    found = standing(jury(by_rule, labels=file))
-    assert found.why.startswith("kappa 0.40 (")
-    assert found.why.endswith("with 40 human labels, 0.6 is needed")
-    assert standing(jury(by_rule, labels=file, kappa=0.4)).earned
+    found = standing(judge_panel(by_rule, labels=file))
+    assert found.reason.startswith("kappa 0.40 (")
+    assert found.reason.endswith("with 40 human labels, 0.6 is needed")
+    assert standing(judge_panel(by_rule, labels=file, kappa=0.4)).may_gate
 
 
 def test_too_few(tmp_path: Path) -> None:
     file = people(tmp_path / "l.jsonl", n=29)
-    assert standing(jury(by_rule, labels=file)).why == "29 human labels for it, 30 are needed"
-    assert standing(jury(by_rule, labels=file, fewest_labels=29)).earned
+    assert (
+        standing(judge_panel(by_rule, labels=file)).reason
+        == "29 human labels for it, 30 are needed"
+    )
+    assert standing(judge_panel(by_rule, labels=file, fewest_labels=29)).may_gate
 
 
 def test_all_alike(tmp_path: Path) -> None:
@@ -66,15 +72,15 @@ def test_all_alike(tmp_path: Path) -> None:
     rows = [
         {"prompt": "", "answer": f"please come in {i}", "verdicts": verdicts} for i in range(40)
     ]
-    found = standing(jury(by_rule, labels=write(tmp_path / "l.jsonl", rows)))
-    assert found.why == "the 40 human labels are all alike: they cannot show agreement"
+    found = standing(judge_panel(by_rule, labels=write(tmp_path / "l.jsonl", rows)))
+    assert found.reason == "the 40 human labels are all alike: they cannot show agreement"
 
 
 def test_a_label_that_is_not_judged_is_a_disagreement(tmp_path: Path) -> None:
     def breaks(data: dict[str, str]) -> Any:
         return "garbage" if data["question"] in ("q0", "q1") else by_rule(data)
 
-    found = standing(jury(breaks, labels=people(tmp_path / "l.jsonl")))
+    found = standing(judge_panel(breaks, labels=people(tmp_path / "l.jsonl")))
     assert found.measured == "kappa 0.90 (0.76 to 1.00) with 40 human labels, 2 of them unjudged"
 
 
@@ -82,27 +88,27 @@ def test_a_judge_that_is_down_is_not_said_to_disagree(tmp_path: Path) -> None:
     def down(_: dict[str, str]) -> Any:
         raise OSError("timeout")
 
-    found = standing(jury(down, labels=people(tmp_path / "l.jsonl")))
-    assert found.why == "none of 40 human labels could be judged: judge: timeout"
+    found = standing(judge_panel(down, labels=people(tmp_path / "l.jsonl")))
+    assert found.reason == "none of 40 human labels could be judged: judge: timeout"
 
 
 def test_the_first_error_is_told_where_errors_cost_the_standing(tmp_path: Path) -> None:
     def breaks(data: dict[str, str]) -> Any:
         return "garbage" if data["question"] < "q2" else by_rule(data)
 
-    found = standing(jury(breaks, labels=people(tmp_path / "l.jsonl")))
-    assert "12 of them unjudged, 0.6 is needed; the first such: judge: unparseable" in found.why
+    found = standing(judge_panel(breaks, labels=people(tmp_path / "l.jsonl")))
+    assert "12 of them unjudged, 0.6 is needed; the first such: judge: unparseable" in found.reason
 
 
 def test_a_scale_weighs_how_far_apart(tmp_path: Path) -> None:
     rows = [{"prompt": "", "answer": "♥" * (i % 5) + str(i), "score": i % 5 + 1} for i in range(40)]
     near = [{**row, "score": min(row["score"] + 1, 5)} for row in rows]
     exact, close = (
-        standing(jury(warmth, labels=write(tmp_path / f"{i}.jsonl", r)), SCALE)
+        standing(judge_panel(warmth, labels=write(tmp_path / f"{i}.jsonl", r)), SCALE)
         for i, r in enumerate((rows, near))
     )
     assert exact.measured.startswith("kappa 1.00")
-    assert close.earned  # one step off is not far; unweighted, kappa would be 0.0
+    assert close.may_gate  # one step off is not far; unweighted, kappa would be 0.0
 
 
 def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
@@ -113,9 +119,13 @@ def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
         for a, b, better in sides
     ]
     file = write(tmp_path / "l.jsonl", rows)
-    assert pairwise.measure(YES_NO, jury(longer, labels=file)).earned
-    assert pairwise.measure(YES_NO, jury(first, labels=file)).why.startswith("kappa 0.00 (")
-    assert standing(jury(by_rule, labels=file)).why == "0 human labels for it, 30 are needed"
+    assert pairwise.calibrate_pairwise(YES_NO, judge_panel(longer, labels=file)).may_gate
+    assert pairwise.calibrate_pairwise(YES_NO, judge_panel(first, labels=file)).reason.startswith(
+        "kappa 0.00 ("
+    )
+    assert (
+        standing(judge_panel(by_rule, labels=file)).reason == "0 human labels for it, 30 are needed"
+    )
 
 
 def change_rubric(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
@@ -123,7 +133,9 @@ def change_rubric(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
 
 
 def change_judge(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
-    again = jury(by_rule, by_rule, labels=judge.labels, calibration_dir=judge.calibration_dir)
+    again = judge_panel(
+        by_rule, by_rule, labels=judge.labels, calibration_dir=judge.calibration_dir
+    )
     return again, YES_NO
 
 
@@ -135,30 +147,34 @@ def change_labels(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
 
 @pytest.mark.parametrize("change", [change_rubric, change_judge, change_labels])
 def test_stale_when_something_changed(change: Any, tmp_path: Path) -> None:
-    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory")
+    judge = judge_panel(
+        by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
+    )
     before = standing(judge)
     assert standing(judge) == before
-    assert before.stale == ""
+    assert before.stale_note == ""
     after, rubric = change(judge)
     what = change.__name__.removeprefix("change_")
     told = f"its standing was stale, {what} changed: measured again"
-    assert standing(after, rubric).stale == told
-    assert standing(after, rubric).stale == ""
+    assert standing(after, rubric).stale_note == told
+    assert standing(after, rubric).stale_note == ""
 
 
 def test_stale_when_the_prompt_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory")
+    judge = judge_panel(
+        by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
+    )
     standing(judge)
-    monkeypatch.setattr("tunegate_checks.judge.prompt.DATA", "It is data.")
-    assert "prompt changed" in standing(judge).stale
+    monkeypatch.setattr("tunegate_checks.judge.prompt.DATA_RULE", "It is data.")
+    assert "prompt changed" in standing(judge).stale_note
 
 
 def test_a_note_that_nobody_can_read_is_written_anew(tmp_path: Path) -> None:
-    judge = jury(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path)
-    assert standing(judge).earned
+    judge = judge_panel(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path)
+    assert standing(judge).may_gate
     (note,) = tmp_path.glob("grading-*.json")
     told = json.loads(note.read_text("utf-8"))
     assert (told["kappa"], told["n"], told["advisory"]) == (1.0, 40, "")
     note.write_text("[")
-    assert standing(judge).earned
+    assert standing(judge).may_gate
     assert json.loads(note.read_text("utf-8")) == told

@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from judges import SCALE, YES_NO
 
 from tunegate_checks.judge import verdicts
-from tunegate_checks.judge.prompt import schema
-from tunegate_checks.judge.verdicts import Unusable
+from tunegate_checks.judge.prompt import grading_schema
+from tunegate_checks.judge.verdicts import UnusableAnswer
 
 GOOD = '{"reason": "ok", "verdicts": {"polite": true, "helpful": false}}'
 
 
 def test_what_is_read() -> None:
-    assert verdicts.marks(GOOD, YES_NO) == ({"polite": True, "helpful": False}, "ok")
-    assert verdicts.marks('{"score": 4, "reason": "r"}', SCALE) == ({"score": 4}, "r")
-    assert verdicts.better('{"reason": "r", "better": "tie"}') == ("tie", "r")
+    assert verdicts.parse_marks(GOOD, YES_NO) == ({"polite": True, "helpful": False}, "ok")
+    assert verdicts.parse_marks('{"score": 4, "reason": "r"}', SCALE) == ({"score": 4}, "r")
+    assert verdicts.parse_better('{"reason": "r", "better": "tie"}') == ("tie", "r")
 
 
 @pytest.mark.parametrize("around", ["```json\n{}\n```", "```\n{}\n```\n", "\n {} \n"])
 def test_a_code_block_around_it_is_no_harm(around: str) -> None:
-    assert verdicts.marks(around.replace("{}", GOOD), YES_NO)[1] == "ok"
+    assert verdicts.parse_marks(around.replace("{}", GOOD), YES_NO)[1] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -46,20 +46,20 @@ def test_a_code_block_around_it_is_no_harm(around: str) -> None:
     ],
 )
 def test_what_is_not(text: str, why: str) -> None:
-    with pytest.raises(Unusable) as error:
-        verdicts.marks(text, YES_NO)
+    with pytest.raises(UnusableAnswer) as error:
+        verdicts.parse_marks(text, YES_NO)
     assert why in str(error.value)
 
 
 @pytest.mark.parametrize("score", ["0", "6", "4.0", "4.5", '"4"', "true", "null", "1e3", "NaN"])
 def test_scores_off_the_scale(score: str) -> None:
-    with pytest.raises(Unusable):
-        verdicts.marks(f'{{"reason": "r", "score": {score}}}', SCALE)
+    with pytest.raises(UnusableAnswer):
+        verdicts.parse_marks(f'{{"reason": "r", "score": {score}}}', SCALE)
 
 
 def test_neither_of_them_is_better() -> None:
-    with pytest.raises(Unusable, match="better is 'A'; valid: a, b, tie"):
-        verdicts.better('{"reason": "r", "better": "A"}')
+    with pytest.raises(UnusableAnswer, match="better is 'A'; valid: a, b, tie"):
+        verdicts.parse_better('{"reason": "r", "better": "A"}')
 
 
 @given(
@@ -67,13 +67,17 @@ def test_neither_of_them_is_better() -> None:
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps)
 )
 def test_nothing_else_escapes(text: str) -> None:
-    for read in (lambda t: verdicts.marks(t, YES_NO), verdicts.better):
-        with pytest.raises(Unusable):
+    for read in (lambda t: verdicts.parse_marks(t, YES_NO), verdicts.parse_better):
+        with pytest.raises(UnusableAnswer):
             read(text)
 
 
 def test_the_schema_says_what_is_read() -> None:
-    form = schema(YES_NO)
+    form = grading_schema(YES_NO)
     assert form["required"] == ["reason", "verdicts"]
     assert form["properties"]["verdicts"]["required"] == ["polite", "helpful"]
-    assert schema(SCALE)["properties"]["score"] == {"type": "integer", "minimum": 1, "maximum": 5}
+    assert grading_schema(SCALE)["properties"]["score"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 5,
+    }

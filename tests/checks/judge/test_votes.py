@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from judges import SCALE, YES_NO
 
 from tunegate_checks.judge import votes
-from tunegate_checks.judge.ask import Ballot
+from tunegate_checks.judge.ask import Vote
 from tunegate_checks.judge.rubric import Marks
 
 VOTE = st.sampled_from(["a", "b", "tie", None])
 
 
-def cast(*scores: int | None) -> list[Ballot[Marks]]:
-    return [Ballot(None if s is None else {"score": s}) for s in scores]
+def cast(*scores: int | None) -> list[Vote[Marks]]:
+    return [Vote(None if s is None else {"score": s}) for s in scores]
 
 
-def said(*polite: bool | None) -> list[Ballot[Marks]]:
-    return [Ballot(None if p is None else {"polite": p, "helpful": True}) for p in polite]
+def said(*polite: bool | None) -> list[Vote[Marks]]:
+    return [Vote(None if p is None else {"polite": p, "helpful": True}) for p in polite]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def said(*polite: bool | None) -> list[Ballot[Marks]]:
 )
 def test_criteria(polite: tuple[bool | None, ...], made: bool | None) -> None:
     expected = None if made is None else {"polite": made, "helpful": True}
-    assert votes.majority(said(*polite), YES_NO) == expected
+    assert votes.majority_marks(said(*polite), YES_NO) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,30 +45,30 @@ def test_criteria(polite: tuple[bool | None, ...], made: bool | None) -> None:
     [((4,), 4), ((1, 4, 5), 4), ((3, 4), 3), ((4, 4, None), 4), ((3, 5, None), None)],
 )
 def test_a_scale_takes_the_median(scores: tuple[int | None, ...], made: int | None) -> None:
-    assert votes.majority(cast(*scores), SCALE) == (None if made is None else {"score": made})
+    assert votes.majority_marks(cast(*scores), SCALE) == (None if made is None else {"score": made})
 
 
 @given(st.lists(st.integers(1, 5) | st.none(), min_size=1, max_size=7), st.integers(1, 5))
 def test_what_was_missing_could_not_have_changed_it(scores: list[int | None], filled: int) -> None:
-    made = votes.majority(cast(*scores), SCALE)
+    made = votes.majority_marks(cast(*scores), SCALE)
     if made is not None:
         whole = [filled if s is None else s for s in scores]
-        assert votes.majority(cast(*whole), SCALE) == made
+        assert votes.majority_marks(cast(*whole), SCALE) == made
 
 
 @given(st.lists(VOTE, min_size=1, max_size=7), st.sampled_from(["a", "b", "tie"]))
 def test_nor_who_wins(cast: list[str | None], filled: str) -> None:
-    made = votes.plurality(cast)
+    made = votes.plurality_side(cast)
     if made is not None:
-        assert votes.plurality([vote or filled for vote in cast]) == made
+        assert votes.plurality_side([vote or filled for vote in cast]) == made
 
 
 def test_who_wins() -> None:
-    assert votes.plurality(["a", "a", "b"]) == "a"
-    assert votes.plurality(["a", "b"]) == "tie"
-    assert votes.plurality(["a", "tie", "tie"]) == "tie"
-    assert votes.plurality(["b", "b", None]) == "b"
-    assert votes.plurality(["a", None]) is None
+    assert votes.plurality_side(["a", "a", "b"]) == "a"
+    assert votes.plurality_side(["a", "b"]) == "tie"
+    assert votes.plurality_side(["a", "tie", "tie"]) == "tie"
+    assert votes.plurality_side(["b", "b", None]) == "b"
+    assert votes.plurality_side(["a", None]) is None
 
 
 def test_agreement() -> None:

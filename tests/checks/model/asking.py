@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tunegate import Dataset, Predictions
-from tunegate.predict import question
+from tunegate.predict import request_of
 from tunegate.predictions import Prediction
 
 Reply = Callable[[str], str]
@@ -45,7 +45,7 @@ class Asked:
 
     def _one(self, i: int, dataset: Dataset) -> Prediction:
         example = dataset[i]
-        text = str(question(example).messages[-1]["content"])
+        text = str(request_of(example).messages[-1]["content"])
         try:
             got, error = self.reply(text), ""
         except TimeoutError as raised:

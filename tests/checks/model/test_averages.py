@@ -69,8 +69,8 @@ def test_the_detail_has_the_worst_class_first_and_the_confusion() -> None:
 
 def test_errors_are_worst_in_the_value_and_right_in_the_other() -> None:
     score = averages.macro_f1(predicted([("a", "a")] * 20 + [("b", "")] * 10, range(20, 30)))
-    assert (float(score), score.if_right, score.errors) == (0.5, 1.0, 10)
-    assert (score.lower_if_right or 0) > (score.lower or 0)
+    assert (float(score), score.best_case, score.errors) == (0.5, 1.0, 10)
+    assert (score.best_case_lower or 0) > (score.lower or 0)
 
 
 def test_nothing_predicted_is_nothing_measured() -> None:

@@ -90,7 +90,7 @@ def test_blanks_and_errors_score_0(encoder: Path) -> None:
     rows = predicted([("the cat", " \n"), ("the cat", "the cat"), ("", "")], errors=[1])
     score = bertscore(str(encoder), layers=2, device="cpu")(rows)
     assert float(score) == pytest.approx(1 / 3)
-    assert score.if_right == pytest.approx(2 / 3)
+    assert score.best_case == pytest.approx(2 / 3)
 
 
 def test_texts_longer_than_the_model_are_cut(encoder: Path, tmp_path: Path) -> None:

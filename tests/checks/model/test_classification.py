@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from predicted import predicted
 
 from tunegate import Unmeasurable
-from tunegate.extraction import Rule, json_field, regex
+from tunegate.extraction import LabelRule, json_field, regex
 from tunegate_checks.model import classification
 
 LABELS = ["billing", "delivery", "returns"]
@@ -93,7 +93,7 @@ def test_all_rows_stand_beside_those_that_gate() -> None:
     ("rule", "told"),
     [(json_field("team"), '{{"team": "{}"}}'), (regex(r"team (\w+)"), "It is for team {}.")],
 )
-def test_the_confusion_matrix_reads_labels_by_the_rule(rule: Rule, told: str) -> None:
+def test_the_confusion_matrix_reads_labels_by_the_rule(rule: LabelRule, told: str) -> None:
     rows = [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b")]
     read = predicted([(told.format(w), told.format(g)) for w, g in rows])
     shown = classification.confused(read, label=rule)

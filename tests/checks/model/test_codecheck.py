@@ -116,4 +116,4 @@ def test_a_command_that_is_not_there_is_told_in_one_line() -> None:
 
 def test_errors_are_no_failures_of_the_code() -> None:
     score = codecheck.parses(predicted([("", "x = 1")] * 4, errors=[1]))
-    assert (float(score), score.if_right) == (0.75, 1.0)
+    assert (float(score), score.best_case) == (0.75, 1.0)

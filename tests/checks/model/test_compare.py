@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from predicted import predicted
 
 from tunegate import Unmeasurable
-from tunegate.ledger import recording
+from tunegate.ledger import collect_outcomes
 from tunegate_checks.model import compare
 from tunegate_checks.model.averages import averaged
 from tunegate_checks.model.metric import mean
@@ -60,14 +60,14 @@ def test_it_speaks_in_one_line() -> None:
 
 
 def test_asking_is_a_judgement() -> None:
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert compare.superior(*models(9, 1, 90))
         assert not compare.superior(*models(1, 9, 90))
-    assert [(j.name, j.held) for j in ledger] == [
+    assert [(j.name, j.passed) for j in ledger] == [
         ("accuracy gained", True),
         ("accuracy gained", False),
     ]
-    facts = ledger[0].plain()
+    facts = ledger[0].to_dict()
     assert facts["value"] == pytest.approx(0.08)
     assert (facts["sign"], facts["limit"], facts["n"]) == (">", 0.0, 100)
     assert ledger[1].subject == compare.superior(*models(1, 9, 90)).flips
@@ -143,7 +143,7 @@ def test_a_corpus_wide_metric_is_compared_too() -> None:
     old = predicted([(c, "a") for c in "abcd" * 20])
     found = compare.superior(new, old, averaged("F1", "macro"))
     assert found
-    assert (found.before, found.after, len(found.flips)) == (0.1, 1.0, 0)
+    assert (found.other, found.candidate, len(found.flips)) == (0.1, 1.0, 0)
 
 
 def test_too_few_for_a_bootstrap() -> None:

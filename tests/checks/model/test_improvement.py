@@ -28,7 +28,7 @@ def test_it_is_the_difference_of_accuracies(
 def test_errors_of_the_baseline_are_taken_at_their_worst() -> None:
     old = predicted([("billing", "")] * 10, errors=(0, 1))
     gain = improvement.of(predicted([RIGHT] * 10), over=old)
-    assert (float(gain), gain.if_right, gain.errors) == (0.8, 1.0, 2)
+    assert (float(gain), gain.best_case, gain.errors) == (0.8, 1.0, 2)
 
 
 def test_only_common_rows_are_compared() -> None:

@@ -81,8 +81,8 @@ def test_validity() -> None:
 
 def test_errors_are_right_in_the_best_case() -> None:
     score = jsonmatch.fields()(predicted([('{"a": 1}', '{"a": 1}')] * 4, errors=[0]))
-    assert (float(score), score.if_right) == (0.75, 1.0)
-    assert jsonmatch.by_field(predicted([('{"a": 1}', "")], errors=[0]))["a"].if_right == 1
+    assert (float(score), score.best_case) == (0.75, 1.0)
+    assert jsonmatch.by_field(predicted([('{"a": 1}', "")], errors=[0]))["a"].best_case == 1
 
 
 def test_whether_json_is_expected() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate_checks.data.wording import normalised
+from tunegate_checks.data.wording import normalise
 from tunegate_checks.model import metamorphic as m
 
 ALPHABET = "abcxyzABCXYZ áàãâçéêíóõôúÁÇÉÕ 0123456789 .,;!?-'"
@@ -15,51 +15,51 @@ numbers = st.integers(0, 2**16)
 
 
 @given(texts, numbers)
-@pytest.mark.parametrize("change", [m.upper, m.lower, m.title, m.accents])
+@pytest.mark.parametrize("change", [m.upper_case, m.lower_case, m.title_case, m.drop_accents])
 def test_case_and_accents_say_the_same(change: m.Perturbation, text: str, which: int) -> None:
     changed = change(text, which)
-    assert normalised(changed) == normalised(text)
+    assert normalise(changed) == normalise(text)
     assert change(changed, which) == changed
     assert len(changed) == len(text)
 
 
 @given(texts)
 def test_no_accent_is_left(text: str) -> None:
-    plain = m.accents(text)
+    plain = m.drop_accents(text)
     assert not any(unicodedata.combining(c) for c in unicodedata.normalize("NFD", plain))
 
 
 @pytest.mark.parametrize("text", ["мой заказ", "ёлка", "日本が", "naïve café"[0:2]])
 def test_other_scripts_keep_their_marks(text: str) -> None:
-    assert m.accents(text) == text
+    assert m.drop_accents(text) == text
 
 
 @given(texts, numbers)
 def test_a_typo_is_one_letter_beside_its_own(text: str, which: int) -> None:
-    changed = m.typo(text, which)
+    changed = m.add_typo(text, which)
     apart = [(a, b) for a, b in zip(text, changed, strict=True) if a != b]
-    assert len(apart) == any(c.lower() in m._BESIDE for c in text)
+    assert len(apart) == any(c.lower() in m._NEIGHBOUR_KEYS for c in text)
     for was, now in apart:
-        assert now.lower() in m._BESIDE[was.lower()]
+        assert now.lower() in m._NEIGHBOUR_KEYS[was.lower()]
         assert now.isupper() == was.isupper()
 
 
 def test_every_key_has_its_neighbours_both_ways() -> None:
-    assert set(m._BESIDE) == set("abcdefghijklmnopqrstuvwxyz")
-    assert all(a in m._BESIDE[b] for a, beside in m._BESIDE.items() for b in beside)
-    assert m._BESIDE["g"] == "fh"
+    assert set(m._NEIGHBOUR_KEYS) == set("abcdefghijklmnopqrstuvwxyz")
+    assert all(a in m._NEIGHBOUR_KEYS[b] for a, beside in m._NEIGHBOUR_KEYS.items() for b in beside)
+    assert m._NEIGHBOUR_KEYS["g"] == "fh"
 
 
 @given(texts, numbers)
 def test_white_space_moves_no_word(text: str, which: int) -> None:
-    changed = m.spaces(text, which)
+    changed = m.add_space(text, which)
     assert changed.split() == text.split()
     assert len(changed) == len(text) + 1
 
 
 @given(texts, numbers)
 def test_a_greeting_stands_in_front(text: str, which: int) -> None:
-    changed = m.greeting(text, which)
+    changed = m.add_greeting(text, which)
     assert changed.endswith(text)
     assert changed.removesuffix(text) in m.GREETINGS
 

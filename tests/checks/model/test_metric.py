@@ -19,7 +19,7 @@ def test_a_mean_over_the_examples() -> None:
 
 def test_errors_decide_nothing() -> None:
     score = short(predicted([("a", "a")] * 20, errors=(0, 1)))
-    assert (float(score), score.if_right) == pytest.approx((0.45, 0.5))
+    assert (float(score), score.best_case) == pytest.approx((0.45, 0.5))
     assert score >= 0.4
     with pytest.raises(Unmeasurable):
         assert score >= 0.48

@@ -14,7 +14,7 @@ def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
     from statsmodels.stats.contingency_tables import mcnemar
 
     known = mcnemar([[0, gained], [lost, 0]], exact=True).pvalue if gained + lost else 1.0
-    assert proportions.mcnemar(gained, lost) == pytest.approx(known)
+    assert proportions.mcnemar_p(gained, lost) == pytest.approx(known)
 
 
 @given(flips, flips)
@@ -23,11 +23,11 @@ def test_one_sided_it_is_scipys_binomial_test(gained: int, lost: int) -> None:
 
     n = gained + lost
     known = binomtest(gained, n, alternative="greater").pvalue if n else 1.0
-    assert proportions.mcnemar_greater(gained, lost) == pytest.approx(known)
+    assert proportions.mcnemar_greater_p(gained, lost) == pytest.approx(known)
 
 
 def test_thousands_of_flips_do_not_overflow() -> None:
-    assert proportions.mcnemar(3_000, 2_000) < 1e-40
+    assert proportions.mcnemar_p(3_000, 2_000) < 1e-40
 
 
 @given(flips, flips, st.integers(1, 300))
@@ -40,7 +40,7 @@ def test_the_interval_is_walds_with_a_gain_and_a_loss_added(
     signs = [1.0] * (gained + 1) + [-1.0] * (lost + 1) + [0.0] * alike
     low, high = zconfint(signs, ddof=0)
     low, high = max(low, -1), min(high, 1)
-    assert proportions.interval(gained, lost, n) == pytest.approx((low, high), abs=1e-6)
+    assert proportions.difference_interval(gained, lost, n) == pytest.approx((low, high), abs=1e-6)
 
 
 @settings(max_examples=50)
@@ -49,6 +49,6 @@ def test_not_inferior_where_the_interval_ends_above_the_margin(
     gained: int, lost: int, alike: int, margin: float
 ) -> None:
     n = gained + lost + alike
-    p = proportions.not_inferior(gained, lost, n, margin)
-    low, _ = proportions.interval(gained, lost, n, proportions.Z90)
+    p = proportions.not_inferior_p(gained, lost, n, margin)
+    low, _ = proportions.difference_interval(gained, lost, n, proportions.Z90)
     assert (p < 0.05) == (low > -margin) or low == -1 or p == pytest.approx(0.05, abs=1e-6)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate import Unmeasurable
-from tunegate.ledger import recording
+from tunegate.ledger import collect_outcomes
 from tunegate_checks.model import robustness
 from tunegate_checks.model.metamorphic import PERTURBATIONS
 
@@ -93,7 +93,9 @@ def test_every_row_is_as_likely_as_the_next() -> None:
     kinds = {str(i): PERTURBATIONS["capitals"] for i in range(60)}
     model = Asked(steady)
     trials = list(
-        robustness._drawn(model.of(ROWS), ROWS, robustness.exact, kinds, int(60 * 20 / 0.7) + 1)
+        robustness._draw_trials(
+            model.of(ROWS), ROWS, robustness.exact, kinds, int(60 * 20 / 0.7) + 1
+        )
     )
     times = [sum(t.example.row == row for t in trials) for row in range(60)]
     assert sum(times) == 60 * 20
@@ -108,7 +110,7 @@ def test_a_missing_answer_may_be_a_flip() -> None:
 
     model = Asked(late)
     score = robustness.flips(model.of(ROWS), ROWS, model)
-    assert (score.hits, score.errors, score.if_right) == (20, 20, 0.0)
+    assert (score.hits, score.errors, score.best_case) == (20, 20, 0.0)
     assert score <= 0.2
     with pytest.raises(Unmeasurable, match="20 of 120 answers could not be had"):
         assert score <= 0.1
@@ -141,9 +143,9 @@ def test_nothing_to_judge(what: str) -> None:
         calls = 0
     asked = silent if what == "a file" else ask
     score = robustness.flips(ask.of(rows), rows, asked, calls=calls)
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert score <= None
-    assert ledger[0].facts["idle"]
+    assert ledger[0].data["idle"]
     if what == "prose":
         assert score <= 0.0  # holds any limit
     else:  # a limit that was set wants a measurement

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from predicted import predicted
 
-from tunegate_checks.model.rouge import KINDS, rouge
+from tunegate_checks.model.rouge import ROUGE_TYPES, rouge
 
 pytest.importorskip("rouge_score")
 
@@ -20,7 +20,7 @@ texts = st.lists(st.one_of(words, st.just("\n")), max_size=14).map(" ".join)
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(texts, texts), min_size=1, max_size=6),
-    st.sampled_from(list(KINDS)),
+    st.sampled_from(list(ROUGE_TYPES)),
     st.booleans(),
 )
 def test_of_plain_english_it_is_that_of_rouge_score(
@@ -28,8 +28,8 @@ def test_of_plain_english_it_is_that_of_rouge_score(
 ) -> None:
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer([KINDS[kind]], use_stemmer=stem)
-    known = [scorer.score(want, got)[KINDS[kind]].fmeasure for want, got in pairs]
+    scorer = RougeScorer([ROUGE_TYPES[kind]], use_stemmer=stem)
+    known = [scorer.score(want, got)[ROUGE_TYPES[kind]].fmeasure for want, got in pairs]
     score = rouge(kind, stem=stem)(predicted(pairs))
     assert float(score) == pytest.approx(sum(known) / len(known))
 
@@ -49,7 +49,7 @@ def test_the_signature_says_how() -> None:
 
 def test_a_missing_answer_scores_0() -> None:
     score = rouge()(predicted([("a b", "a b")] * 2, errors=[0]))
-    assert (float(score), score.if_right) == (0.5, 1.0)
+    assert (float(score), score.best_case) == (0.5, 1.0)
 
 
 def test_mistakes_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

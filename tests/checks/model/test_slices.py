@@ -45,9 +45,9 @@ def test_a_small_test_set_is_one_slice() -> None:
 def test_errors_of_any_slice_count() -> None:
     fields = [{"side": "left"}] * 40 + [{"side": "right"}] * 40
     one = predicted([RIGHT] * 80, errors=range(4), fields=fields)
-    assert (float(slices.worst(one)), slices.worst(one).if_right) == (0.9, 1.0)
+    assert (float(slices.worst(one)), slices.worst(one).best_case) == (0.9, 1.0)
     two = predicted([RIGHT] * 40 + [WRONG] * 3 + [RIGHT] * 37, errors=range(4), fields=fields)
-    assert (float(slices.worst(two)), slices.worst(two).if_right) == (0.9, 0.925)
+    assert (float(slices.worst(two)), slices.worst(two).best_case) == (0.9, 0.925)
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=80))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Predictions, Unmeasurable
-from tunegate.ledger import recording
+from tunegate.ledger import collect_outcomes
 from tunegate.predictions import Prediction
 from tunegate_checks.model import speed
 
@@ -61,14 +61,14 @@ def test_batches_have_no_interval_and_say_so() -> None:
 def test_an_answer_that_is_missing_never_came() -> None:
     latencies = [i / 100 for i in range(1, 97)]
     score = speed.latency(made(latencies, errors=4), 0.95)
-    assert (score.errors, float(score), score.if_right) == (4, 0.95, 0.91)
+    assert (score.errors, float(score), score.best_case) == (4, 0.95, 0.91)
     with pytest.raises(Unmeasurable):
         assert score <= 0.93
     late = speed.latency(made(latencies, errors=6), 0.95)
     assert math.isinf(late)
-    with recording() as ledger:
+    with collect_outcomes() as ledger:
         assert late <= None  # what is not a number of JSON is not written as one
-    assert ledger[0].facts["value"] is None
+    assert ledger[0].data["value"] is None
 
 
 def test_tokens_and_cost_are_means() -> None:
@@ -126,19 +126,19 @@ def test_what_was_never_measured_meets_no_limit(limit: float | None) -> None:
 
 
 @pytest.mark.parametrize("what", ["tokens", "cost", "latency"])
-def test_missing_answers_count_as_the_dearest_and_the_cheapest(what: speed.What) -> None:
+def test_missing_answers_count_as_the_dearest_and_the_cheapest(what: speed.Quantity) -> None:
     came = [made([s], tokens=t, cost=s)[0] for s, t in ((1.0, 10), (3.0, 90))]
     missing = Prediction(2, 3, "q", "a", "", "timeout", cost=9.0)
     rows = [replace(p, row=i) for i, p in enumerate(came)]
     now, full = Predictions([*rows, missing]), made([1.0] * 3, tokens=10, cost=1.0)
     ratio = speed.ratio(now, full, what)
     assert ratio.errors == 1
-    assert ratio.if_right < float(ratio)
-    between = (float(ratio) + ratio.if_right) / 2
+    assert ratio.best_case < float(ratio)
+    between = (float(ratio) + ratio.best_case) / 2
     with pytest.raises(Unmeasurable):
         assert ratio <= between
     assert ratio <= float(ratio)
-    assert not speed.ratio(now, full, what) <= ratio.if_right * 0.99
+    assert not speed.ratio(now, full, what) <= ratio.best_case * 0.99
 
 
 def test_a_mean_with_missing_answers_may_be_unmeasurable() -> None:
@@ -146,6 +146,6 @@ def test_a_mean_with_missing_answers_may_be_unmeasurable() -> None:
     assert (float(speed.tokens(rows)), speed.tokens(rows).errors) == (40, 1)
     mixed = Predictions([*rows, *made([1.0] * 8, tokens=90)[5:]])
     assert float(speed.tokens(mixed)) == (3 * 40 + 4 * 120) / 7
-    assert speed.tokens(mixed).if_right == (4 * 40 + 3 * 120) / 7
+    assert speed.tokens(mixed).best_case == (4 * 40 + 3 * 120) / 7
     with pytest.raises(Unmeasurable, match="1 of 7 answers could not be had"):
         assert speed.tokens(mixed) <= 80

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tunegate import Dataset
 from tunegate_checks.reviewing import command, sheet
-from tunegate_checks.reviewing.sample import in_drawing_order, row_id, size
-from tunegate_checks.reviewing.sheet import guarded, unguarded
+from tunegate_checks.reviewing.sample import draw_order, row_id, sample_size
+from tunegate_checks.reviewing.sheet import from_cell, to_cell
 
 Out = pytest.CaptureFixture[str]
 
@@ -47,16 +47,14 @@ DATA = Dataset.parse(lines(10).encode())
 
 def test_the_order_is_the_digests_and_the_seeds() -> None:
     """The same on every machine, for ever: sheets that were filled in depend on it."""
-    assert in_drawing_order(DATA, range(10), 0) == [7, 5, 4, 3, 2, 1, 6, 8, 9, 0]
-    assert in_drawing_order(DATA, range(10), 1) != in_drawing_order(DATA, range(10), 0)
+    assert draw_order(DATA, range(10), 0) == [7, 5, 4, 3, 2, 1, 6, 8, 9, 0]
+    assert draw_order(DATA, range(10), 1) != draw_order(DATA, range(10), 0)
     other = Dataset.parse(lines(11).encode())
-    assert in_drawing_order(other, range(10), 0) != in_drawing_order(DATA, range(10), 0)
+    assert draw_order(other, range(10), 0) != draw_order(DATA, range(10), 0)
 
 
 def test_each_row_is_drawn_as_often_as_the_others() -> None:
-    firsts = Counter(
-        r for seed in range(2_000) for r in in_drawing_order(DATA, range(10), seed)[:2]
-    )
+    firsts = Counter(r for seed in range(2_000) for r in draw_order(DATA, range(10), seed)[:2])
     assert set(firsts) == set(range(10))
     # 400 of each are expected; chi-squared with 9 degrees of freedom is over 33.7 once in 10,000.
     assert sum((n - 400) ** 2 / 400 for n in firsts.values()) < 33.7
@@ -64,14 +62,14 @@ def test_each_row_is_drawn_as_often_as_the_others() -> None:
 
 @given(st.integers(1, 100_000), st.floats(0.001, 1))
 def test_a_share_is_never_rounded_down(n: int, share: float) -> None:
-    assert size(n, share) >= n * share - 1e-6
-    assert size(n, share) < n * share + 1
+    assert sample_size(n, share) >= n * share - 1e-6
+    assert sample_size(n, share) < n * share + 1
 
 
 @given(st.text())
 def test_a_guarded_text_is_read_back_and_begins_with_nothing_that_runs(text: str) -> None:
-    assert unguarded(guarded(text)) == text
-    assert guarded(text)[:1] not in {*"=+-@\t\r\n＝＋－＠|%0123456789"}
+    assert from_cell(to_cell(text)) == text
+    assert to_cell(text)[:1] not in {*"=+-@\t\r\n＝＋－＠|%0123456789"}
 
 
 CELLS = ["=1+1", "+1", "-1", "@SUM(A1)", "'quoted'", "007", "\t=1", 'a,b;c\n"d"', "São Paulo", ""]
@@ -82,20 +80,20 @@ def test_a_sheet_round_trips(tmp_path: Path, separator: str) -> None:
     told = [[("user", text), ("assistant", text)] for text in CELLS]
     rows = [{"messages": [{"role": r, "content": c} for r, c in one]} for one in told]
     data = Dataset.of(rows)
-    sheet.write(tmp_path / "a.csv", data, data, 3, separator)
+    sheet.write_sheet(tmp_path / "a.csv", data, data, 3, separator)
     raw = (tmp_path / "a.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8-sig") as file:
         table = list(csv.DictReader(file, delimiter=separator))
-    assert [unguarded(r["prompt"]) for r in table] == [e.prompt for e in data]
-    read = sheet.read(tmp_path / "a.csv")
-    assert (read.digest, read.seed, read.touched) == (data.digest, 3, 0)
+    assert [from_cell(r["prompt"]) for r in table] == [e.prompt for e in data]
+    read = sheet.read_sheet(tmp_path / "a.csv")
+    assert (read.digest, read.seed, read.filled_count) == (data.digest, 3, 0)
     assert [(e.line, e.id) for e in read.entries] == [(str(e.line), row_id(e)) for e in data]
 
 
 def test_a_text_longer_than_a_cell_says_that_it_is_cut() -> None:
-    assert guarded("x" * 40_000).endswith("(cut: see the line of the file)")
-    assert len(guarded("x" * 40_000)) < 32_767
+    assert to_cell("x" * 40_000).endswith("(cut: see the line of the file)")
+    assert len(to_cell("x" * 40_000)) < 32_767
 
 
 def test_what_is_no_sheet_is_said(tmp_path: Path) -> None:
@@ -108,7 +106,7 @@ def test_what_is_no_sheet_is_said(tmp_path: Path) -> None:
     ]:
         path.write_bytes(data)
         with pytest.raises(ValueError, match=told):
-            sheet.read(path)
+            sheet.read_sheet(path)
 
 
 def test_the_same_command_draws_the_same_sheet(project: Path, capsys: Out) -> None:
@@ -120,7 +118,7 @@ def test_the_same_command_draws_the_same_sheet(project: Path, capsys: Out) -> No
     tunegate("sample", "train.jsonl")
     assert path.read_bytes() == before
     tunegate("sample", "train.jsonl", "--seed", "1", "--share", "0.5", "-o", "b.csv")
-    assert len(sheet.read(project / "b.csv").entries) == 20
+    assert len(sheet.read_sheet(project / "b.csv").entries) == 20
 
 
 def test_a_sheet_that_is_being_filled_in_is_not_replaced(project: Path) -> None:

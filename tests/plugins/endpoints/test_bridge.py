@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tunegate_endpoints.bridge import streamed
+from tunegate_endpoints.bridge import iterate_async
 
 
 async def three(emit: Callable[[int], None]) -> None:
@@ -18,12 +18,12 @@ async def three(emit: Callable[[int], None]) -> None:
 
 
 def test_values_come() -> None:
-    assert list(streamed(three)) == [0, 1, 2]
+    assert list(iterate_async(three)) == [0, 1, 2]
 
 
 def test_where_a_loop_runs_already() -> None:
     async def caller() -> list[int]:
-        return list(streamed(three))
+        return list(iterate_async(three))
 
     assert asyncio.run(caller()) == [0, 1, 2]
 
@@ -37,7 +37,7 @@ def test_as_they_come() -> None:
         await asyncio.to_thread(read.wait)
         emit(2)
 
-    stream = streamed(work)
+    stream = iterate_async(work)
     assert next(stream) == 1
     read.set()
     assert list(stream) == [2]
@@ -48,7 +48,7 @@ def test_what_is_raised_is_raised() -> None:
         emit(1)
         raise ValueError("after one")
 
-    stream = streamed(work)
+    stream = iterate_async(work)
     assert next(stream) == 1
     with pytest.raises(ValueError, match="after one"):
         next(stream)
@@ -64,7 +64,7 @@ def test_closing_cancels() -> None:
         finally:
             ended.append(True)
 
-    stream = streamed(work)
+    stream = iterate_async(work)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert ended == [True]

@@ -185,7 +185,7 @@ def test_a_key_is_never_told(server: Told, model: Maker, monkeypatch: pytest.Mon
 def test_requests_are_bounded_retries_too(server: Told, model: Maker) -> None:
     server.does(STORM, STORM)
     budget = Budget(requests=7)
-    got = answers(model(connections=3).within(budget), 20)
+    got = answers(model(connections=3).with_budget(budget), 20)
     assert (len(server.seen), budget.sent) == (7, 7)
     errors = {a.error for a in got.values() if a.error}
     assert errors == {"not asked: the budget of 7 requests (--max-requests) is spent"}
@@ -196,19 +196,19 @@ def test_cost_is_bounded(server: Told, model: Maker) -> None:
     """Each may cost 1,000 answer tokens at most and costs 3: what is left over is used again."""
     priced = {"price_in": 0, "price_out": 1000, "max_tokens": 1000}
     budget = Budget(cost=2.02)
-    got = answers(model(connections=8, **priced).within(budget), 40)
+    got = answers(model(connections=8, **priced).with_budget(budget), 40)
     came = [a for a in got.values() if not a.error]
     assert server()["most"] <= 2  # of 1 USD each, set aside
     assert budget.spent == pytest.approx(sum(a.cost for a in came)) == pytest.approx(0.003 * 40)
     budget = Budget(cost=1.01)
-    got = answers(model(connections=8, **priced).within(budget), 40)
+    got = answers(model(connections=8, **priced).with_budget(budget), 40)
     assert sum(not a.error for a in got.values()) == 4  # 0.012 are spent: 1 does not fit any more
     assert "budget of $1.01 (--max-cost) is spent" in got[39].error
 
 
 def test_cost_cannot_be_bounded_without_prices(model: Maker) -> None:
     with pytest.raises(ModelUnknown, match="set price_in and price_out"):
-        model(price_in=1).within(Budget(cost=1))
+        model(price_in=1).with_budget(Budget(cost=1))
 
 
 def test_leaving_early_sends_nothing_more(server: Told, model: Maker) -> None:

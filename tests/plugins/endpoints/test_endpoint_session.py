@@ -85,11 +85,11 @@ import sys
 from pathlib import Path
 from tunegate import Dataset
 from tunegate.predict import predict
-from tunegate.state import State
+from tunegate.state import StateDir
 from tunegate_endpoints.model import open_openai
 root = Path.cwd()
 model, test = open_openai("m", root), Dataset.read(root / "test.jsonl", "test")
-predict(model, test, State(root), lambda done, *_: print(done, flush=True))
+predict(model, test, StateDir(root), lambda done, *_: print(done, flush=True))
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.project import ConfigError
-from tunegate.protocols import Model, ModelUnknown, Paid
+from tunegate.protocols import Model, ModelUnknown, PricedModel
 from tunegate_endpoints.model import Endpoint, open_anthropic, open_openai
 
 TOML = """
@@ -55,7 +55,7 @@ def test_a_bare_name(tmp_path: Path) -> None:
     assert (s.temperature, s.max_tokens_field) == (0, "max_completion_tokens")
     assert model.key == "key-of-openai"
     assert isinstance(model, Model)
-    assert isinstance(model, Paid)
+    assert isinstance(model, PricedModel)
 
 
 def test_layers(tmp_path: Path) -> None:

@@ -9,30 +9,30 @@ from endpoint_parts import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate_endpoints.pace import FIRST, Pace
+from tunegate_endpoints.pace import INITIAL_IN_FLIGHT, AdaptiveLimit
 
 
-def run_round(pace: Pace, *, pushed: bool = False) -> None:
+def run_round(pace: AdaptiveLimit, *, pushed: bool = False) -> None:
     """Fill the window and empty it again."""
 
     async def fill() -> None:
         entered = [await pace.enter() for _ in range(int(pace.window))]
         for turn in entered:
-            pace.leave(turn, pushed=pushed, good=not pushed)
+            pace.leave(turn, overloaded=pushed, good=not pushed)
 
     asyncio.run(fill())
 
 
 def test_it_doubles_up_to_the_bound(time: FakeTime) -> None:
-    pace, windows = Pace(100, time.clock), []
+    pace, windows = AdaptiveLimit(100, time.clock), []
     for _ in range(5):
         windows.append(pace.window)
         run_round(pace)
-    assert windows == [FIRST, 40, 80, 100, 100]
+    assert windows == [INITIAL_IN_FLIGHT, 40, 80, 100, 100]
 
 
 def test_a_round_of_pushes_halves_it_once(time: FakeTime) -> None:
-    pace = Pace(100, time.clock)
+    pace = AdaptiveLimit(100, time.clock)
     run_round(pace, pushed=True)
     assert pace.window == 10
     run_round(pace)
@@ -43,7 +43,7 @@ def test_a_round_of_pushes_halves_it_once(time: FakeTime) -> None:
 
 
 def test_a_pause_holds_for_all(time: FakeTime) -> None:
-    pace = Pace(2, time.clock)
+    pace = AdaptiveLimit(2, time.clock)
     pace.pause(30)
     pace.pause(10)
     run_round(pace)
@@ -53,7 +53,7 @@ def test_a_pause_holds_for_all(time: FakeTime) -> None:
 @given(st.lists(st.sampled_from(["enter", "good", "bad", "pushed"])), st.integers(1, 30))
 def test_never_more_than_the_window_and_nobody_is_forgotten(moves: list[str], most: int) -> None:
     async def play() -> None:
-        pace = Pace(most, FakeTime().clock)
+        pace = AdaptiveLimit(most, FakeTime().clock)
         entered: list[int] = []
 
         async def enter() -> None:
@@ -64,12 +64,12 @@ def test_never_more_than_the_window_and_nobody_is_forgotten(moves: list[str], mo
             if move == "enter":
                 tasks.append(asyncio.create_task(enter()))
             elif entered:
-                pace.leave(entered.pop(), pushed=move == "pushed", good=move == "good")
+                pace.leave(entered.pop(), overloaded=move == "pushed", good=move == "good")
             for _ in range(3):
                 await asyncio.sleep(0)
-            assert pace.busy == len(entered)
+            assert pace.in_flight == len(entered)
             assert 1 <= pace.window <= most
-            assert pace.busy <= most
+            assert pace.in_flight <= most
         while entered:
             pace.leave(entered.pop())
             await asyncio.sleep(0)
@@ -84,4 +84,4 @@ def test_never_more_than_the_window_and_nobody_is_forgotten(moves: list[str], mo
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_it_starts_within_the_bound(time: FakeTime, most: int) -> None:
-    assert Pace(most, time.clock).window == most
+    assert AdaptiveLimit(most, time.clock).window == most

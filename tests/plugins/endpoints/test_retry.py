@@ -9,7 +9,7 @@ from endpoint_parts import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate_endpoints.retry import asked_to_wait, backoff, judged
+from tunegate_endpoints.retry import backoff, failure_of_status, retry_after_seconds
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from tunegate_endpoints.retry import asked_to_wait, backoff, judged
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert asked_to_wait(headers, wall=1000) == seconds
+    assert retry_after_seconds(headers, wall=1000) == seconds
 
 
 @given(st.text())
 def test_any_header_is_understood_or_passed_over(value: str) -> None:
-    wait = asked_to_wait({"retry-after": value}, wall=1000)
+    wait = retry_after_seconds({"retry-after": value}, wall=1000)
     assert wait is None or wait >= 0
 
 
@@ -51,8 +51,8 @@ def test_backoff_doubles_and_is_bounded(tries: int, chance: float) -> None:
     ],
 )  # fmt: skip
 def test_statuses(time: FakeTime, status: int, again: bool, pushed: bool, every: bool) -> None:
-    trouble = judged(status, {}, b"", time.clock)
-    assert (trouble.again, trouble.pushed, trouble.every) == (again, pushed, every)
+    trouble = failure_of_status(status, {}, b"", time.clock)
+    assert (trouble.retryable, trouble.overloaded, trouble.fatal) == (again, pushed, every)
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_statuses(time: FakeTime, status: int, again: bool, pushed: bool, every:
     ],
 )  # fmt: skip
 def test_what_the_server_says_is_told(time: FakeTime, body: bytes, said: str) -> None:
-    assert judged(400, {}, body, time.clock).why == f"400: {said}"
-    assert judged(400, {}, b"", time.clock).why == "400"
+    assert failure_of_status(400, {}, body, time.clock).reason == f"400: {said}"
+    assert failure_of_status(400, {}, b"", time.clock).reason == "400"
 
 
 @given(st.binary())
 def test_any_body_is_told(body: bytes) -> None:
-    assert judged(500, {}, body, FakeTime().clock).again
+    assert failure_of_status(500, {}, body, FakeTime().clock).retryable

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tunegate import Dataset
-from tunegate.predict import question
+from tunegate.predict import request_of
 from tunegate_endpoints.model import open_openai
 from tunegate_qlora.model import open_folder
 
@@ -50,7 +50,7 @@ def served() -> Iterator[str]:
 def test_it_answers_as_the_folder_does(served: str, tmp_path: Path) -> None:
     (tmp_path / "tunegate.toml").touch()
     test = Dataset.read(TRIAGE / "data" / "test.jsonl", "test")
-    requests = [question(example) for example in test[:40]]
+    requests = [request_of(example) for example in test[:40]]
     # The server takes what `model` says for a folder, and numbers as they stand in its config.
     spec = f"{TRIAGE / 'base'}?base_url={served}&max_tokens=8&connections=4"
     remote = {a.row: a for a in open_openai(spec, tmp_path).answers(requests)}

@@ -16,7 +16,7 @@ from openai_parts import KEY, Provider
 from tunegate import sealed
 from tunegate.protocols import Plan
 from tunegate.runs import Run, run_id
-from tunegate.state import State, secret_key
+from tunegate.state import StateDir, secret_key
 
 JOB = "/fine_tuning/jobs/ftjob-1"
 STEPS = [
@@ -32,13 +32,15 @@ pytestmark = pytest.mark.slow
 def run(plan: Plan, tmp_path: Path) -> Run:
     """A run whose gate has opened."""
     (tmp_path / "tunegate.toml").write_text("")
-    state = State(tmp_path)
-    kept = {s: state.keep(getattr(plan, s).read_bytes()) for s in ("train", "validation")}
+    state = StateDir(tmp_path)
+    kept = {s: state.store_snapshot(getattr(plan, s).read_bytes()) for s in ("train", "validation")}
     plan = replace(plan, **kept)
     run = Run(state, run_id(plan))
-    run.begin(plan, [])
+    run.write_intent(plan, [])
     data = {split: {"digest": path.stem} for split, path in kept.items()}
-    sealed.write(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    sealed.write_sealed(
+        run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state)
+    )
     return run
 
 

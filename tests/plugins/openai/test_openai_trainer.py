@@ -15,15 +15,15 @@ from openai_parts import KEY, Provider
 from tunegate import Dataset
 from tunegate.protocols import Plan, Trainer, TrainingFailed
 from tunegate_openai.config import Settings
-from tunegate_openai.cost import estimate
-from tunegate_openai.preflight import problems
+from tunegate_openai.cost import estimate_cost
+from tunegate_openai.preflight import find_problems
 from tunegate_openai.trainer import OpenAITrainer
 
 Out = pytest.CaptureFixture[str]
 
 
 def told(plan: Plan, settings: Settings, today: date | None = None) -> str:
-    return "\n".join(problem.what for problem in problems(plan, settings, today))
+    return "\n".join(problem.what for problem in find_problems(plan, settings, today))
 
 
 def test_it_is_a_trainer() -> None:
@@ -209,7 +209,7 @@ def test_dpo_without_preferences_is_refused_before_anything_is_paid_for(
 def test_the_estimate_of_dpo_counts_the_prompt_with_each_of_the_replies(preferring: Plan) -> None:
     train = Dataset.read(preferring.train)
     one, two = (
-        estimate(train, Settings(base="small-1", method=method)).tokens
+        estimate_cost(train, Settings(base="small-1", method=method)).tokens
         for method in ("supervised", "dpo")
     )
     assert 1.9 * one < two < 2.1 * one

@@ -24,30 +24,30 @@ def submitter(settings: Settings, plan: Plan, folder: Path) -> Submitter:
 
 
 def test_one_job(provider: Provider, submitter: Submitter, plan: Plan, folder: Path) -> None:
-    job = submitter.job()
+    job = submitter.find_or_create_job()
     assert provider.uploads == [plan.train.name, plan.validation.name]  # type: ignore[union-attr]
     (made,) = provider.jobs
     assert made["metadata"] == {"run": folder.name, "dataset_sha256": plan.train.stem}
     assert made["method"]["type"] == "supervised"
     assert Submission.read(folder).job == job.id == made["id"]
-    assert submitter.job().id == job.id
+    assert submitter.find_or_create_job().id == job.id
     assert len(provider.jobs) == 1
 
 
 def test_another_machine_finds_the_job(
     provider: Provider, submitter: Submitter, tmp_path: Path
 ) -> None:
-    job = submitter.job()
+    job = submitter.find_or_create_job()
     elsewhere = tmp_path / "elsewhere" / submitter.folder.name
     elsewhere.mkdir(parents=True)
-    assert replace(submitter, folder=elsewhere).job().id == job.id
+    assert replace(submitter, folder=elsewhere).find_or_create_job().id == job.id
     assert (len(provider.jobs), len(provider.uploads)) == (1, 2)
 
 
 @pytest.mark.parametrize("fault", ["500 after", "cut after", "garbage after", "408 after"])
 def test_an_answer_that_was_lost(provider: Provider, submitter: Submitter, fault: str) -> None:
     provider.fail(CREATE, fault)
-    submitter.job()
+    submitter.find_or_create_job()
     assert len(provider.jobs) == 1
 
 
@@ -55,8 +55,8 @@ def test_an_answer_that_was_lost(provider: Provider, submitter: Submitter, fault
 def test_a_request_that_was_lost(provider: Provider, submitter: Submitter, fault: str) -> None:
     provider.fail(CREATE, fault)
     with pytest.raises(TrainingFailed, match=r"lists no such job\. The same command looks again"):
-        submitter.job()
-    submitter.job()
+        submitter.find_or_create_job()
+    submitter.find_or_create_job()
     assert len(provider.jobs) == 1
 
 
@@ -71,10 +71,10 @@ def test_a_request_that_was_lost(provider: Provider, submitter: Submitter, fault
 def test_a_refusal(provider: Provider, submitter: Submitter, fault: str, said: str) -> None:
     provider.fail(CREATE, fault)
     with pytest.raises(TrainingFailed, match=said):
-        submitter.job()
+        submitter.find_or_create_job()
     assert provider.jobs == []
     provider.be("lists nothing")  # nothing is in doubt: no list is needed to ask again
-    submitter.job()
+    submitter.find_or_create_job()
     assert len(provider.jobs) == 1
 
 
@@ -85,7 +85,7 @@ def test_where_nothing_can_be_listed_a_person_decides(
     provider.fail(CREATE, "cut after")
     for _ in range(2):
         with pytest.raises(TrainingFailed, match=f"tunegate job {folder.name} --attach"):
-            submitter.job()
+            submitter.find_or_create_job()
     assert len(provider.jobs) == 1
 
 
@@ -96,16 +96,16 @@ def test_where_no_metadata_is_kept_a_person_decides(
     provider.fail(CREATE, "500 after")
     for _ in range(2):
         with pytest.raises(TrainingFailed, match="ftjob-1 has the same training file"):
-            submitter.job()
+            submitter.find_or_create_job()
     assert len(provider.jobs) == 1
 
 
 def test_a_job_that_was_forgotten_is_not_found_again(
     provider: Provider, submitter: Submitter, folder: Path
 ) -> None:
-    first = submitter.job()
-    Submission.read(folder).noted(folder, job="", asked=0.0, forgotten=[first.id])
-    assert submitter.job().id != first.id
+    first = submitter.find_or_create_job()
+    Submission.read(folder).with_saved(folder, job="", asked=0.0, forgotten=[first.id])
+    assert submitter.find_or_create_job().id != first.id
     assert len(provider.jobs) == 2
 
 
@@ -114,7 +114,7 @@ def test_a_job_that_was_forgotten_is_not_found_again(
 )
 def test_an_upload_that_broke_off(provider: Provider, submitter: Submitter, fault: str) -> None:
     provider.fail(FILES, fault)
-    submitter.job()
+    submitter.find_or_create_job()
     assert len(provider.uploads) == len(set(provider.uploads)) == 2
 
 
@@ -122,7 +122,7 @@ def test_the_same_bytes_go_up_once(
     provider: Provider, submitter: Submitter, plan: Plan, keep: Callable[[str], Path]
 ) -> None:
     same = replace(submitter, plan=replace(plan, validation=plan.train))
-    same.job()
+    same.find_or_create_job()
     assert provider.uploads == [plan.train.name]
 
 
@@ -131,7 +131,7 @@ def test_a_key_that_is_not_accepted(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-key")
     with pytest.raises(TrainingFailed) as caught:
-        replace(submitter, client=connect(settings)).job()
+        replace(submitter, client=connect(settings)).find_or_create_job()
     assert "401: the key in OPENAI_API_KEY is not accepted" in str(caught.value)
     assert "sk-wrong" not in str(caught.value)
     monkeypatch.delenv("OPENAI_API_KEY")

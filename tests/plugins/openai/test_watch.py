@@ -15,7 +15,7 @@ from tunegate.protocols import Plan, TrainingFailed
 from tunegate_openai.client import connect
 from tunegate_openai.config import Settings
 from tunegate_openai.submit import Submitter
-from tunegate_openai.watch import Watch
+from tunegate_openai.watch import JobWatcher
 
 
 class Told:
@@ -25,26 +25,26 @@ class Told:
         self.lines: list[str] = []
         self.metrics: list[Mapping[str, Any]] = []
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         self.lines.append(text)
 
-    def move(self, metrics: Mapping[str, Any]) -> None:
+    def show_metrics(self, metrics: Mapping[str, Any]) -> None:
         self.metrics.append(metrics)
 
 
 @pytest.fixture
-def watch(settings: Settings, plan: Plan, folder: Path) -> Watch:
+def watch(settings: Settings, plan: Plan, folder: Path) -> JobWatcher:
     client = connect(settings)
-    job = Submitter(client, settings, plan, folder, sleep=lambda _: None).job()
-    return Watch(client, settings, job, folder, Told(), sleep=lambda _: None)
+    job = Submitter(client, settings, plan, folder, sleep=lambda _: None).find_or_create_job()
+    return JobWatcher(client, settings, job, folder, Told(), sleep=lambda _: None)
 
 
-def told(watch: Watch) -> Told:
+def told(watch: JobWatcher) -> Told:
     assert isinstance(watch.progress, Told)
     return watch.progress
 
 
-def test_until_it_has_succeeded(watch: Watch) -> None:
+def test_until_it_has_succeeded(watch: JobWatcher) -> None:
     job = watch.until_done()
     assert job.fine_tuned_model == "ft:small-1:org::ftjob-1"
     assert [m["step"] for m in told(watch).metrics] == [1, 2, 3, 4]
@@ -53,7 +53,7 @@ def test_until_it_has_succeeded(watch: Watch) -> None:
     assert states == [f"job ftjob-1: {word}" for word in words]
 
 
-def test_states_that_nobody_listed(watch: Watch, provider: Provider) -> None:
+def test_states_that_nobody_listed(watch: JobWatcher, provider: Provider) -> None:
     states = ["paused", "waiting_for_capacity", "running"]
 
     def go_on(_: float) -> None:
@@ -65,26 +65,28 @@ def test_states_that_nobody_listed(watch: Watch, provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("fault", ["500 before", "cut before", "429 before"])
-def test_a_look_that_failed_is_made_again(watch: Watch, provider: Provider, fault: str) -> None:
+def test_a_look_that_failed_is_made_again(
+    watch: JobWatcher, provider: Provider, fault: str
+) -> None:
     provider.fail("GET /fine_tuning/jobs/ftjob-1.*", fault, times=5, skip=2)
     watch.until_done()
     assert [m["step"] for m in told(watch).metrics] == [1, 2, 3, 4]
 
 
-def test_it_waits_as_long_as_it_is_asked_to(watch: Watch, provider: Provider) -> None:
+def test_it_waits_as_long_as_it_is_asked_to(watch: JobWatcher, provider: Provider) -> None:
     provider.fail("GET /fine_tuning/jobs/ftjob-1", "429 before", skip=2)  # Retry-After: 1
     pauses: list[float] = []
     replace(watch, sleep=pauses.append).until_done()
     assert set(pauses) == {0.0, 1.0}
 
 
-def test_a_provider_that_is_gone(watch: Watch, provider: Provider) -> None:
+def test_a_provider_that_is_gone(watch: JobWatcher, provider: Provider) -> None:
     provider.fail("GET .*", "500 before", times=1000)
     with pytest.raises(TrainingFailed, match="The job goes on; the same command waits on"):
         watch.until_done()
 
 
-def test_pauses_grow_while_nothing_happens(watch: Watch, provider: Provider) -> None:
+def test_pauses_grow_while_nothing_happens(watch: JobWatcher, provider: Provider) -> None:
     pauses: list[float] = []
     provider.set("ftjob-1", status="paused")
 
@@ -106,8 +108,10 @@ def test_a_failed_job_says_why_and_where(
     text = plan.train.read_text().splitlines(keepends=True)
     broken = "".join([*text[:3], "\n", text[3].replace("parcel", "BROKEN"), *text[4:]])
     client = connect(settings)
-    made = Submitter(client, settings, replace(plan, train=keep(broken)), folder).job()
-    watch = Watch(client, settings, made, folder, Told(), lambda _: " (here)", lambda _: None)
+    made = Submitter(
+        client, settings, replace(plan, train=keep(broken)), folder
+    ).find_or_create_job()
+    watch = JobWatcher(client, settings, made, folder, Told(), lambda _: " (here)", lambda _: None)
     with pytest.raises(TrainingFailed) as caught:
         watch.until_done()
     said = str(caught.value)
@@ -116,13 +120,13 @@ def test_a_failed_job_says_why_and_where(
     assert f"tunegate job {folder.name} --forget" in said
 
 
-def test_a_cancelled_job(watch: Watch, provider: Provider) -> None:
+def test_a_cancelled_job(watch: JobWatcher, provider: Provider) -> None:
     provider.set("ftjob-1", status="cancelled")
     with pytest.raises(TrainingFailed, match=r"job ftjob-1 cancelled; to ask for another one"):
         watch.until_done()
 
 
-def test_ctrl_c_leaves_the_job_alone(watch: Watch, provider: Provider) -> None:
+def test_ctrl_c_leaves_the_job_alone(watch: JobWatcher, provider: Provider) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 

@@ -30,9 +30,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template(base: Path) -> Any:
     """The base's chat template."""
-    from tunegate_qlora.template import load
+    from tunegate_qlora.template import load_template
 
-    return load(base)
+    return load_template(base)
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ from tiny_llama import ticket, write
 from tunegate import sealed
 from tunegate.protocols import Plan
 from tunegate.runs import Run, run_id
-from tunegate.state import State, secret_key
-from tunegate_qlora.trainer import QLoRA
+from tunegate.state import StateDir, secret_key
+from tunegate_qlora.trainer import QLoRATrainer
 
 
 def open_gate(root: Path, tested: bool = True, **said: Any) -> Run:
     """Leave in a project what an open gate leaves: snapshots, an intent, a sealed receipt."""
-    state, trainer = State(root), QLoRA()
+    state, trainer = StateDir(root), QLoRATrainer()
     numbers = {"train": range(24), "validation": range(24, 30), "test": range(30, 36)}
     if not tested:
         del numbers["test"]
     kept = {
-        split: state.keep(
+        split: state.store_snapshot(
             write(root / f"{split}.jsonl", [ticket(i, split) for i in n]).read_bytes()
         )
         for split, n in numbers.items()
@@ -40,9 +40,11 @@ def open_gate(root: Path, tested: bool = True, **said: Any) -> Run:
         seed=0,
     )
     run = Run(state, run_id(plan))
-    run.begin(plan, [])
+    run.write_intent(plan, [])
     data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
-    sealed.write(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    sealed.write_sealed(
+        run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state)
+    )
     return run
 
 

@@ -17,7 +17,7 @@ RANK, STEP, WHAT = os.environ["FAULT"].split()
 def main() -> int:
     from tunegate_qlora import loop, loss
 
-    keep, mine = loop.Keeper.on_save, os.environ["RANK"] == RANK
+    keep, mine = loop.TimedCheckpointCallback.on_save, os.environ["RANK"] == RANK
 
     def on_save(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if mine and state.global_step == int(STEP):  # written, not yet sealed
@@ -28,9 +28,9 @@ def main() -> int:
     def nothing(outputs: Any, labels: Any, **_: Any) -> Any:
         return outputs.logits.sum() * float("nan")
 
-    loop.Keeper.on_save = on_save  # type: ignore[method-assign]
+    loop.TimedCheckpointCallback.on_save = on_save  # type: ignore[method-assign]
     if mine and WHAT == "nan":
-        loss.per_token = nothing
+        loss.loss_per_token = nothing
     return worker.main(Path(sys.argv[1]))
 
 

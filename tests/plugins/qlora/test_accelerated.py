@@ -7,27 +7,30 @@ import pytest
 
 from tunegate_qlora import accelerated, shape
 from tunegate_qlora.config import Settings
-from tunegate_qlora.presets import resolve
+from tunegate_qlora.presets import resolve_settings
 
 
 def settings(**said: Any) -> Settings:
-    return resolve({"base": "base", **said})
+    return resolve_settings({"base": "base", **said})
 
 
 def test_processes_on_one_machine_find_a_port_themselves() -> None:
-    found = accelerated.content(settings(processes=4), "Layer", gpu=True)
+    found = accelerated.accelerate_config(settings(processes=4), "Layer", gpu=True)
     assert found["distributed_type"] == "MULTI_GPU"
     assert (found["num_processes"], found["num_machines"]) == (4, 1)
     assert (found["main_process_port"], found["mixed_precision"]) == (0, "bf16")
     assert "main_process_ip" not in found
     assert "fsdp_config" not in found
-    assert accelerated.content(settings(processes=4), "", gpu=False)["mixed_precision"] == "no"
+    assert (
+        accelerated.accelerate_config(settings(processes=4), "", gpu=False)["mixed_precision"]
+        == "no"
+    )
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "[fe80::1]"])
 def test_machines_meet_at_the_address(host: str) -> None:
     said = settings(processes=4, machines=2, address=f"{host}:29500", sharding="fsdp")
-    found = accelerated.content(said, "LlamaDecoderLayer", gpu=True)
+    found = accelerated.accelerate_config(said, "LlamaDecoderLayer", gpu=True)
     assert (found["num_processes"], found["num_machines"]) == (8, 2)
     assert (found["main_process_ip"], found["main_process_port"]) == (host.strip("[]"), 29500)
     assert found["fsdp_config"]["fsdp_transformer_layer_cls_to_wrap"] == "LlamaDecoderLayer"
@@ -44,14 +47,14 @@ def test_machines_meet_at_the_address(host: str) -> None:
 )
 def test_accelerate_reads_it_as_it_is_meant(tmp_path: Path, said: dict[str, Any]) -> None:
     found = settings(**said)
-    path = accelerated.write(found, "LlamaDecoderLayer", tmp_path, gpu=True)
-    accelerated.check(path, found)
+    path = accelerated.write_config(found, "LlamaDecoderLayer", tmp_path, gpu=True)
+    accelerated.check_config(path, found)
     with pytest.raises(ValueError, match=r"accelerate reads accelerate\.yaml as \("):
-        accelerated.check(path, found.model_copy(update={"processes": 9}))
+        accelerated.check_config(path, found.model_copy(update={"processes": 9}))
 
 
 def test_the_command_names_the_machine() -> None:
-    told = " ".join(accelerated.command(Path("run"), 2, Path("run/workers/order-2.json")))
+    told = " ".join(accelerated.launch_command(Path("run"), 2, Path("run/workers/order-2.json")))
     assert told == (
         "accelerate launch --config_file run/accelerate.yaml --machine_rank 2 "
         "-m tunegate_qlora.worker run/workers/order-2.json"
@@ -59,7 +62,7 @@ def test_the_command_names_the_machine() -> None:
 
 
 def test_the_decoder_layer_is_the_base_s_own(base: Path) -> None:
-    assert shape.decoder(base) == "LlamaDecoderLayer"
+    assert shape.decoder_layer_class(base) == "LlamaDecoderLayer"
 
 
 @pytest.mark.parametrize(

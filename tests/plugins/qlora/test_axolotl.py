@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tiny_llama import ticket
 
 from tunegate.dataset import Dataset
-from tunegate.encode import encode
+from tunegate.encode import encode_example
 from tunegate_qlora import axolotl
 from tunegate_qlora.config import Settings
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 # Every key of ours, as Axolotl 0.19 declares it: axolotl/utils/schemas/*.py.
 KNOWN = {
@@ -30,9 +30,9 @@ KNOWN = {
 
 
 def made(project: Path, train: int = 24, validation: int = 6, **said: Any) -> dict[str, Any]:
-    resolved = QLoRA().resolve({"base": "base", **said}, project)
+    resolved = QLoRATrainer().resolve({"base": "base", **said}, project)
     counts = {"train": train, "validation": validation}
-    text = axolotl.config(Settings.model_validate(dict(resolved)), "org/base", counts)
+    text = axolotl.axolotl_config(Settings.model_validate(dict(resolved)), "org/base", counts)
     table: dict[str, Any] = yaml.safe_load(text)
     return table
 
@@ -98,15 +98,15 @@ def test_axolotl_takes_as_many_steps_as_whole_epochs_have(
 ) -> None:
     said = {"epochs": epochs, "batch": batch, "accumulation": accumulation}
     settings = Settings.model_validate({"base": "base"} | said)
-    table = yaml.safe_load(axolotl.config(settings, "org/base", {"train": rows}))
+    table = yaml.safe_load(axolotl.axolotl_config(settings, "org/base", {"train": rows}))
     size = table["micro_batch_size"] * table["gradient_accumulation_steps"]
     taken = math.ceil(rows * table["num_epochs"] / size)  # its calculate_total_num_steps
     assert taken == epochs * math.ceil(math.ceil(rows / batch) / accumulation)
 
 
 def test_rows_are_the_ids_and_labels_that_are_trained_on_here(template: Any) -> None:
-    rows = [encode(e, template) for e in Dataset.of([ticket(0), ticket(1)])]
-    for row, told in zip(rows, axolotl.rows(rows), strict=True):
+    rows = [encode_example(e, template) for e in Dataset.of([ticket(0), ticket(1)])]
+    for row, told in zip(rows, axolotl.axolotl_rows(rows), strict=True):
         # With these three columns Axolotl encodes nothing: its _is_dataset_already_tokenized.
         assert list(told) == ["input_ids", "attention_mask", "labels"]
         assert (told["input_ids"], told["labels"]) == (row.ids, row.labels)

@@ -13,7 +13,7 @@ from test_trainer import adapter, kill, losses
 from tunegate.protocols import Plan
 from tunegate_checks.model import overfitting
 from tunegate_qlora import prove
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 # A rate so high that the tiny model is at its best after three epochs of eight.
@@ -38,14 +38,14 @@ def validation(folder: Path) -> list[float]:
 def test_a_training_that_gets_no_better_stops_with_its_best(
     plan: Planner, folder: Path, second: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    trained = QLoRA().train(plan(**HASTY, patience=2), folder)
+    trained = QLoRATrainer().train(plan(**HASTY, patience=2), folder)
     seen = validation(folder)
     best = seen.index(min(seen)) + 1
     assert len(seen) == best + 2 < 8
     assert trained.figures["epochs"] == best + 2
     assert trained.figures["kept_epoch"] == best
     assert trained.figures["validation_loss"] == min(seen)
-    assert abs(float(trained.figures["loss_from_disk"]) - min(seen)) < prove.LEAST
+    assert abs(float(trained.figures["loss_from_disk"]) - min(seen)) < prove.MIN_DIFFERENCE
     out = capfd.readouterr().out
     assert f"stopped after epoch {best + 2} of 8: the last 2 were no better" in out
     assert f"kept epoch {best}, the one with the best validation loss" in out
@@ -53,7 +53,7 @@ def test_a_training_that_gets_no_better_stops_with_its_best(
     assert not overfitting.find(losses(folder))  # the verdict is about the weights that were kept
     assert max(line["step"] for line in losses(folder)) == trained.figures["kept_step"]
     later = HASTY | {"epochs": best + 1, "keep": "best"}  # to its end, and back to the best
-    assert QLoRA().train(plan(**later), second).figures["epochs"] == best + 1
+    assert QLoRATrainer().train(plan(**later), second).figures["epochs"] == best + 1
     assert adapter(folder) == adapter(second)
 
 
@@ -64,7 +64,7 @@ def test_a_kill_changes_neither_the_best_nor_when_it_stops(
 ) -> None:
     chosen = plan(**HASTY, patience=2)
     every_step = plan(**HASTY, patience=2, checkpoint_seconds=0)
-    whole = QLoRA().train(chosen, second)
+    whole = QLoRATrainer().train(chosen, second)
     kept = 6 * int(whole.figures["kept_epoch"])
     kill(
         every_step, project, step=kept + 2
@@ -73,7 +73,7 @@ def test_a_kill_changes_neither_the_best_nor_when_it_stops(
     assert json.loads(state.read_text())["best_global_step"] == kept
     if harmed:
         (folder / f"best/{kept}/weights.safetensors").write_bytes(b"cut short")
-    resumed = QLoRA().train(chosen, folder)
+    resumed = QLoRATrainer().train(chosen, folder)
     assert adapter(folder) == adapter(second)
     assert losses(folder) == losses(second)
     assert validation(folder) == validation(second)
@@ -81,11 +81,11 @@ def test_a_kill_changes_neither_the_best_nor_when_it_stops(
 
 
 def test_the_last_is_kept_unless_something_else_is_said(plan: Planner, folder: Path) -> None:
-    last = QLoRA().train(plan(**HASTY | {"epochs": 5}), folder)
+    last = QLoRATrainer().train(plan(**HASTY | {"epochs": 5}), folder)
     assert last.figures["kept_epoch"] == last.figures["epochs"] == 5
     assert last.figures["validation_loss"] == validation(folder)[-1]
 
 
 def test_without_validation_there_is_no_best(plan: Planner) -> None:
-    (problem,) = QLoRA().preflight(replace(plan(patience=1), validation=None))
+    (problem,) = QLoRATrainer().preflight(replace(plan(patience=1), validation=None))
     assert problem.what.startswith("no validation data: `patience`")

@@ -13,9 +13,9 @@ from elsewhere import adapter, open_gate, sha
 from tiny_llama import ticket, write
 
 from tunegate.dataset import Dataset
-from tunegate.encode import encode
+from tunegate.encode import encode_example
 from tunegate.project import ConfigError
-from tunegate.registry import Registry, who
+from tunegate.registry import Registry, current_user
 from tunegate.runs import Run
 from tunegate_qlora import axolotl, exported
 from tunegate_qlora.commands import import_run
@@ -34,7 +34,7 @@ def run(project: Path) -> Run:
     """A run whose gate is open, and its export in `there`."""
     (project / "tunegate.toml").write_text("")
     opened = open_gate(project, tested=False)
-    exported.write(opened, project / "there")
+    exported.write_export(opened, project / "there")
     return opened
 
 
@@ -42,8 +42,10 @@ def run(project: Path) -> Run:
 def trained(base: Path, template: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter that learnt a little; nobody writes to it."""
     there = tmp_path_factory.mktemp("elsewhere")
-    rows = [encode(example, template) for example in Dataset.of([ticket(i) for i in range(24)])]
-    data = write(there / "train.jsonl", list(axolotl.rows(rows)))
+    rows = [
+        encode_example(example, template) for example in Dataset.of([ticket(i) for i in range(24)])
+    ]
+    data = write(there / "train.jsonl", list(axolotl.axolotl_rows(rows)))
     return adapter(base, there / "out", data, steps=3)
 
 
@@ -68,8 +70,8 @@ def test_a_model_is_brought_in_and_what_is_not_proved_is_said(
     assert figures["trained"] == "elsewhere"
     assert figures["loss"] < figures["loss_of_base"]
     assert "**Trained elsewhere**" in (run.folder / "adapter/README.md").read_text()
-    assert done.word == (
-        f"trained elsewhere; on the word of {who()}: "
+    assert done.attestation == (
+        f"trained elsewhere; on the word of {current_user()}: "
         "that it was trained on these bytes, and no others"
     )
     assert done.record["baseline"]["n"] == 6
@@ -106,7 +108,7 @@ def test_what_a_training_begun_here_left_is_not_the_model_s(run: Run, out: Path)
 def test_without_an_export_that_is_said_too(run: Run, out: Path, project: Path) -> None:
     out.rename(project / "alone")
     bring("alone", "--receipt", str(run.folder / "receipt.json"))
-    word = Run(run.state, run.id).word
+    word = Run(run.state, run.id).attestation
     assert "no tunegate-run.json beside it" in word
 
 
@@ -114,7 +116,7 @@ def test_settings_that_were_changed_there_are_said(run: Run, out: Path, project:
     with open(project / "there/axolotl.yaml", "a") as file:
         file.write("num_epochs: 9\n")
     bring("there/out", "--receipt", run.id)
-    assert "its settings: axolotl.yaml was changed" in Run(run.state, run.id).word
+    assert "its settings: axolotl.yaml was changed" in Run(run.state, run.id).attestation
 
 
 def test_a_model_that_learnt_nothing_is_told_from_one_that_did(
@@ -124,7 +126,7 @@ def test_a_model_that_learnt_nothing_is_told_from_one_that_did(
     bring("there/out", "--receipt", run.id)
     told = " ".join(capsys.readouterr().out.split())
     assert "not proved that it learnt the training rows: its loss on 24 of them is" in told
-    assert "that it learnt the training rows" in Run(run.state, run.id).word
+    assert "that it learnt the training rows" in Run(run.state, run.id).attestation
 
 
 def test_a_finished_run_takes_no_other_model(run: Run, out: Path) -> None:
@@ -157,7 +159,7 @@ def test_an_import_that_fails_leaves_nothing_that_would_pass_for_ours(
     def fail(*args: object) -> None:
         raise ValueError("the disk is full")
 
-    monkeypatch.setattr("tunegate.train.conclude", fail)
+    monkeypatch.setattr("tunegate.train.finish_run", fail)
     (run.folder / "figures.json").write_text("{}")
     assert refused(run) == "the disk is full"
     assert not (run.folder / "figures.json").exists()
@@ -227,11 +229,11 @@ def test_from_an_open_gate_by_another_trainer_to_a_promotion(project: Path, base
     assert f"tunegate export axolotl {run}" in told
     assert not (receipt.parent / "run.json").exists()
 
-    from tunegate.runs import begun
-    from tunegate.state import State
+    from tunegate.runs import find_started
+    from tunegate.state import StateDir
 
     there = project / "there"
-    exported.write(begun(State(project), run), there)
+    exported.write_export(find_started(StateDir(project), run), there)
     adapter(base, there / "out", there / "train.jsonl", steps=60)
     bring("there/out", "--receipt", run)
 

@@ -15,14 +15,14 @@ def saved(tmp_path: Path) -> Path:
         folder.mkdir()
         (folder / "optimizer.pt").write_bytes(b"moments")
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
-        checkpoints.seal(folder)
+        checkpoints.seal_checkpoint(folder)
     return tmp_path
 
 
 def test_the_newest_whole_checkpoint_is_used(saved: Path) -> None:
-    found = checkpoints.newest(saved)
+    found = checkpoints.newest_whole(saved)
     assert found == saved / "checkpoint-10"
-    assert checkpoints.step(found) == 10
+    assert checkpoints.step_of(found) == 10
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "lost", "unsealed", "half a seal"])
@@ -39,10 +39,10 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(saved: Path, harm: str) -
             (broken / "sealed.json").unlink()
         case _:
             (broken / "sealed.json").write_text('{"optimizer.pt"')
-    assert checkpoints.newest(saved) == saved / "checkpoint-9"
+    assert checkpoints.newest_whole(saved) == saved / "checkpoint-9"
     assert not broken.exists()
 
 
 def test_where_nothing_was_saved_nothing_is_found(tmp_path: Path) -> None:
-    assert checkpoints.newest(tmp_path / "none") is None
-    assert checkpoints.step(None) == 0
+    assert checkpoints.newest_whole(tmp_path / "none") is None
+    assert checkpoints.step_of(None) == 0

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from tunegate.protocols import Plan
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import company, shape
 from tunegate_qlora.config import Settings
-from tunegate_qlora.memory import Estimate
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.memory import MemoryEstimate
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 
 
 def told(plan: Plan) -> list[str]:
-    return [problem.what for problem in QLoRA().preflight(plan)]
+    return [problem.what for problem in QLoRATrainer().preflight(plan)]
 
 
 def test_processes_on_a_cpu_are_for_trying_out(
@@ -45,13 +45,13 @@ def test_more_processes_than_gpus_or_batches_are_problems(
 def test_a_base_without_known_layers_cannot_be_shared_out(
     plan: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shape, "decoder", lambda _: "")
+    monkeypatch.setattr(shape, "decoder_layer_class", lambda _: "")
     (problem,) = told(plan(processes=2, sharding="fsdp"))
     assert problem.startswith("sharding = 'fsdp' shares out a model by its decoder layers")
 
 
 def test_of_a_model_that_is_shared_out_each_holds_a_part(plan: Planner) -> None:
-    whole = Estimate(weights=40.0, trained=8.0, activations=2.0)
-    shared = settle(Settings, plan(processes=4, sharding="fsdp").config)
-    assert company.each(whole, shared) == Estimate(10.0, 2.0, 2.0)
-    assert company.each(whole, settle(Settings, plan(processes=4).config)) == whole
+    whole = MemoryEstimate(weights=40.0, trained=8.0, activations=2.0)
+    shared = parse_settings(Settings, plan(processes=4, sharding="fsdp").config)
+    assert company.per_process(whole, shared) == MemoryEstimate(10.0, 2.0, 2.0)
+    assert company.per_process(whole, parse_settings(Settings, plan(processes=4).config)) == whole

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tiny_llama import preference
 
 from tunegate.dataset import Dataset
-from tunegate.encode import IGNORED
+from tunegate.encode import IGNORE_INDEX
 from tunegate_qlora import batches, dpo
 from tunegate_qlora.config import Settings
-from tunegate_qlora.pairs import Pair, pair
-from tunegate_qlora.quantise import load
+from tunegate_qlora.pairs import EncodedPair, encode_pair
+from tunegate_qlora.quantise import load_base
 
 LETTERS = 7
 Replies = tuple[list[int], list[int]]
@@ -31,7 +31,7 @@ def targets(pairs: list[Replies]) -> torch.Tensor:
     """Return the targets of pairs, with a prompt of two tokens: preferred first, then rejected."""
     rows = [p for p, _ in pairs] + [r for _, r in pairs]
     width = max(map(len, rows))
-    return torch.tensor([[IGNORED] * 2 + r + [IGNORED] * (width - len(r)) for r in rows])
+    return torch.tensor([[IGNORE_INDEX] * 2 + r + [IGNORE_INDEX] * (width - len(r)) for r in rows])
 
 
 def plain(logits: torch.Tensor, wanted: torch.Tensor) -> list[float]:
@@ -40,7 +40,7 @@ def plain(logits: torch.Tensor, wanted: torch.Tensor) -> list[float]:
     for places, row in zip(logits.double().tolist(), wanted.tolist(), strict=True):
         told = 0.0
         for scores, token in zip(places, row[1:], strict=False):
-            if token != IGNORED:
+            if token != IGNORE_INDEX:
                 told += scores[token] - math.log(sum(math.exp(s) for s in scores))
         sums.append(told)
     half = len(sums) // 2
@@ -56,11 +56,11 @@ def scores(wanted: torch.Tensor, seed: int) -> torch.Tensor:
 def test_the_loss_is_equation_7(pairs: list[Replies], seed: int, beta: float) -> None:
     wanted = targets(pairs)
     model, base = scores(wanted, seed), scores(wanted, seed + 1)
-    gained = dpo.margins(model, wanted) - dpo.margins(base, wanted)
+    gained = dpo.log_margins(model, wanted) - dpo.log_margins(base, wanted)
     expected = [m - b for m, b in zip(plain(model, wanted), plain(base, wanted), strict=True)]
     assert gained.tolist() == pytest.approx(expected, abs=1e-3)
     told = [math.log(1 + math.exp(-beta * gain)) for gain in expected]
-    assert dpo.losses(gained, beta).tolist() == pytest.approx(told, abs=1e-3)
+    assert dpo.dpo_losses(gained, beta).tolist() == pytest.approx(told, abs=1e-3)
 
 
 @given(st.lists(both, min_size=1, max_size=4), st.integers(0, 99))
@@ -70,7 +70,7 @@ def test_who_prefers_the_other_way_round_sees_the_margin_s_negative(
     wanted = targets(pairs)
     logits, half = scores(wanted, seed), len(pairs)
     swapped = [torch.cat([t[half:], t[:half]]) for t in (logits, wanted)]
-    assert torch.equal(dpo.margins(*swapped), -dpo.margins(logits, wanted))
+    assert torch.equal(dpo.log_margins(*swapped), -dpo.log_margins(logits, wanted))
 
 
 @given(both, st.integers(0, 99), betas)
@@ -79,8 +79,8 @@ def test_the_gradient_lifts_what_is_preferred_and_sinks_the_rest(
 ) -> None:
     wanted = targets([replies])
     logits = scores(wanted, seed).requires_grad_()
-    reference = dpo.margins(logits, wanted).detach()
-    loss = dpo.losses(dpo.margins(logits, wanted) - reference, beta)
+    reference = dpo.log_margins(logits, wanted).detach()
+    loss = dpo.dpo_losses(dpo.log_margins(logits, wanted) - reference, beta)
     assert loss.item() == pytest.approx(math.log(2))  # nothing is gained yet
     (slope,) = torch.autograd.grad(loss.sum(), logits)
     for side, sign in ((0, -1), (1, 1)):
@@ -89,29 +89,33 @@ def test_the_gradient_lifts_what_is_preferred_and_sinks_the_rest(
     assert not slope[:, 0].any()  # the prompt's
 
 
-def pairs_of(template: Any, n: int = 4) -> list[Pair]:
-    return [pair(e, template) for e in Dataset.of([preference(i) for i in range(n)])]
+def pairs_of(template: Any, n: int = 4) -> list[EncodedPair]:
+    return [encode_pair(e, template) for e in Dataset.of([preference(i) for i in range(n)])]
 
 
 def test_uneven_passes_of_a_step_weigh_each_pair_alike(template: Any) -> None:
-    found = [Pair(p.preferred, p.rejected, 0.5 * i) for i, p in enumerate(pairs_of(template, 5))]
-    collate = dpo.collator(batches.collator(template.pad, narrow=True))
+    found = [
+        EncodedPair(p.preferred, p.rejected, 0.5 * i) for i, p in enumerate(pairs_of(template, 5))
+    ]
+    collate = dpo.make_pair_collator(batches.make_collator(template.pad, narrow=True))
     passes = [collate(found[:4]), collate(found[4:])]
-    counts = [int(b["labels"][:, 1:].ne(IGNORED).sum()) for b in passes]  # as the Trainer counts
+    counts = [
+        int(b["labels"][:, 1:].ne(IGNORE_INDEX).sum()) for b in passes
+    ]  # as the Trainer counts
     assert counts == [4, 1]
     assert [b["reference"].tolist() for b in passes] == [[0.0, 0.5, 1.0, 1.5], [2.0]]
 
 
 def test_the_passes_of_a_step_add_up_to_its_loss(base: Path, template: Any) -> None:
     settings = Settings(base="base", objective="dpo", beta=0.3, batch=4)
-    rows = batches.collator(template.pad, narrow=True)
-    model = load(base, settings)
-    preferences = dpo.Preferences(model, pairs_of(template, 5), [], settings, rows)
+    rows = batches.make_collator(template.pad, narrow=True)
+    model = load_base(base, settings)
+    preferences = dpo.DPOObjective(model, pairs_of(template, 5), [], settings, rows)
     found = [replace(p, reference=2.0 * i) for i, p in enumerate(preferences.train)]
     step, *passes = (preferences.collate(part) for part in (found, found[:4], found[4:]))
 
     def loss(batch: Any, pairs: int | None) -> float:
-        handed = {k: v for k, v in batch.items() if k not in dpo.OWN}
+        handed = {k: v for k, v in batch.items() if k not in dpo.LOSS_KEYS}
         return preferences.loss(model(**handed), batch, pairs).item()
 
     assert sum(loss(batch, 5) for batch in passes) == pytest.approx(loss(step, None), rel=1e-2)
@@ -138,13 +142,15 @@ def test_it_is_trl_s_loss(base: Path, template: Any, tmp_path: Path) -> None:
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=template.tokenizer,
     )
-    batch = dpo.collator(batches.collator(template.pad, narrow=False))(pairs_of(template))
+    batch = dpo.make_pair_collator(batches.make_collator(template.pad, narrow=False))(
+        pairs_of(template)
+    )
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
     theirs = trainer.compute_loss(
-        model.eval(), inputs | {"completion_mask": (batch["targets"] != IGNORED).long()}
+        model.eval(), inputs | {"completion_mask": (batch["targets"] != IGNORE_INDEX).long()}
     )
     logits, before = model(**inputs).logits, reference.eval()(**inputs).logits
-    gained = dpo.margins(logits, batch["targets"]) - dpo.margins(before, batch["targets"])
-    ours = dpo.losses(gained, 0.3).mean()
+    gained = dpo.log_margins(logits, batch["targets"]) - dpo.log_margins(before, batch["targets"])
+    ours = dpo.dpo_losses(gained, 0.3).mean()
     assert abs(ours.item() - math.log(2)) > 0.01
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-5)

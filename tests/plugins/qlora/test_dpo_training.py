@@ -17,11 +17,11 @@ from tiny_llama import make_project, prefer, preference, write
 
 from tunegate.project import ConfigError
 from tunegate.protocols import Plan, TrainingFailed
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import dpo, material, prove
 from tunegate_qlora.commands import card, export, import_run, merge
 from tunegate_qlora.config import Settings
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 SUITE = """
@@ -48,7 +48,7 @@ def pairs(plan: Planner, project: Path) -> Planner:
 def test_it_learns_what_is_preferred_and_proves_it(
     pairs: Planner, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = QLoRA().train(pairs(epochs=4, dropout=0.0), folder).figures
+    figures = QLoRATrainer().train(pairs(epochs=4, dropout=0.0), folder).figures
     first, *_, last = (line for line in curves(folder) if "train_loss" in line)
     assert first["train_loss"] == pytest.approx(0.693147, abs=1e-5)  # ln 2: it is the base yet
     assert last["train_loss"] < 0.3
@@ -74,16 +74,16 @@ def test_a_rejected_side_that_comes_back_otherwise_is_caught(
     pairs: Planner, folder: Path, project: Path, base: Path
 ) -> None:
     chosen = pairs(epochs=1)
-    figures = QLoRA().train(chosen, folder).figures
-    settings = settle(Settings, chosen.config)
-    rows = material.read(chosen, settings, base)
-    before = prove.in_memory(figures)
-    assert prove.reloaded(folder / "adapter", base, settings, rows, before)
+    figures = QLoRATrainer().train(chosen, folder).figures
+    settings = parse_settings(Settings, chosen.config)
+    rows = material.load_training_data(chosen, settings, base)
+    before = prove.losses_in_memory(figures)
+    assert prove.verify_saved(folder / "adapter", base, settings, rows, before)
     other = {**before, "rejected_loss": 1.1 * before["rejected_loss"]}
     with pytest.raises(
         TrainingFailed, match=r"the model's rejected loss is .* what was written is"
     ):
-        prove.reloaded(folder / "adapter", base, settings, rows, other)
+        prove.verify_saved(folder / "adapter", base, settings, rows, other)
 
 
 def test_a_row_without_a_rejected_reply_is_one_message(
@@ -93,7 +93,7 @@ def test_a_row_without_a_rejected_reply_is_one_message(
     rows = [preference(0), {"messages": preference(1)["messages"]}]
     write(project / ".tunegate/snapshots/train.jsonl", rows)
     with pytest.raises(TrainingFailed, match="line 2: no rejected reply"):
-        QLoRA().train(chosen, folder)
+        QLoRATrainer().train(chosen, folder)
 
 
 @pytest.mark.slow
@@ -102,20 +102,20 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     pairs: Planner, folder: Path, project: Path, monkeypatch: pytest.MonkeyPatch, said: Any
 ) -> None:
     references: list[list[float]] = []
-    take = dpo.Preferences._referred
+    take = dpo.DPOObjective._with_reference
 
     def noted(self: Any, found: Any) -> Any:
         made = take(self, found)
         references.append([pair.reference for pair in made])
         return made
 
-    monkeypatch.setattr(dpo.Preferences, "_referred", noted)
+    monkeypatch.setattr(dpo.DPOObjective, "_with_reference", noted)
     chosen, second = pairs(checkpoint_seconds=0, **said), folder.with_name("def")
     second.mkdir()
     kill(chosen, project, step=8)  # of 12: amid the second epoch, with a checkpoint half made
     assert (folder / "checkpoints/checkpoint-7").exists()
-    QLoRA().train(chosen, folder)
-    QLoRA().train(chosen, second)
+    QLoRATrainer().train(chosen, folder)
+    QLoRATrainer().train(chosen, second)
     assert adapter(folder) == adapter(second)
     assert losses(folder) == losses(second)
     assert references[:2] == references[2:]  # the base's, not those of the weights at step 7
@@ -170,7 +170,7 @@ def test_two_processes_prefer_as_one_does(pairs: Planner, folder: Path) -> None:
     other = folder.with_name("other")
     other.mkdir()
     exact = {"method": "lora", "compute": "float32", "dropout": 0.0, "batch": 5, "epochs": 2}
-    one = QLoRA().train(pairs(**exact, accumulation=2), folder).figures
-    two = QLoRA().train(pairs(**exact, processes=2), other).figures
+    one = QLoRATrainer().train(pairs(**exact, accumulation=2), folder).figures
+    two = QLoRATrainer().train(pairs(**exact, processes=2), other).figures
     for name in ("train_loss", "validation_loss", "reward_margin", "rejected_loss_in_memory"):
         assert two[name] == pytest.approx(one[name], rel=1e-3), name

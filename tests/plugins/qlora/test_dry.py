@@ -11,7 +11,7 @@ from elsewhere import open_gate
 
 from tunegate import cli
 from tunegate_qlora import material, rehearsal
-from tunegate_qlora.training import Job
+from tunegate_qlora.training import TrainingJob
 
 SAID = """
 [data]
@@ -30,9 +30,9 @@ def configure(project: Path, more: str = "") -> None:
 def test_what_is_told_was_rehearsed(
     project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures, real = [], rehearsal.run
+    figures, real = [], rehearsal.rehearse
 
-    def run(job: Job) -> dict[str, float | int]:
+    def run(job: TrainingJob) -> dict[str, float | int]:
         """Rehearse with two processes that share the model out, and then alone."""
         own = {"processes": 1, "sharding": "none", "accumulation": 2}
         lonely = replace(job, settings=job.settings.model_copy(update=own), folder=project / "one")
@@ -40,7 +40,7 @@ def test_what_is_told_was_rehearsed(
         figures.extend([real(job), real(lonely)])
         return figures[0]
 
-    monkeypatch.setattr(rehearsal, "run", run)
+    monkeypatch.setattr(rehearsal, "rehearse", run)
     said = (
         'processes = 2\nsharding = "fsdp"\naccumulation = 2\ncompute = "float32"\ndropout = 0.0\n'
     )
@@ -67,7 +67,7 @@ def test_several_machines_and_a_planned_run(
     project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(project)
-    monkeypatch.setattr(rehearsal, "run", lambda job: {"steps": 2})
+    monkeypatch.setattr(rehearsal, "rehearse", lambda job: {"steps": 2})
     run = open_gate(project, machines=2, address="10.0.0.1:29500", batch=4)
     light = shutil.copytree((project / "base").resolve(), project / "light")
     (light / "model.safetensors").unlink()
@@ -109,13 +109,16 @@ def test_a_table_is_rehearsed_in_packed_rows(
     table.write_text("text,reply\n" + "where is it?,delivery\n" * 8)
     seen: list[int] = []
 
-    def run(job: Job) -> dict[str, float | int]:
+    def run(job: TrainingJob) -> dict[str, float | int]:
         seen.extend(
-            [job.settings.batch, len(material.read(job.plan, job.settings, job.base).train)]
+            [
+                job.settings.batch,
+                len(material.load_training_data(job.plan, job.settings, job.base_folder).train),
+            ]
         )
         return {"steps": 2}
 
-    monkeypatch.setattr(rehearsal, "run", run)
+    monkeypatch.setattr(rehearsal, "rehearse", run)
     configure(project, "packing = true\n")
     said = (project / "tunegate.toml").read_text().replace("train.jsonl", "train.csv")
     columns = 'columns = { prompt = "text", reply = "reply" }\n[train.qlora]'

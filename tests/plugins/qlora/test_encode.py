@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from tiny_llama import CHATML, make_base, ticket
 
 from tunegate.dataset import Dataset, Example
-from tunegate.encode import IGNORED, Unfit, encode
-from tunegate.template import Unrendered
+from tunegate.encode import IGNORE_INDEX, NotTrainable, encode_example
+from tunegate.template import TemplateError
 from tunegate_qlora.config import Settings
-from tunegate_qlora.pairs import encoded
-from tunegate_qlora.template import load
+from tunegate_qlora.pairs import encode_all
+from tunegate_qlora.template import load_template
 
 
 def example(*turns: tuple[str, Any], **fields: Any) -> Example:
@@ -23,18 +23,18 @@ def example(*turns: tuple[str, Any], **fields: Any) -> Example:
 
 def trained(row: Any, template: Any) -> str:
     """Return the text that the loss falls on, control tokens included."""
-    ids = [token for token in row.labels if token != IGNORED]
+    ids = [token for token in row.labels if token != IGNORE_INDEX]
     return str(template.tokenizer.decode(ids))
 
 
 def test_the_loss_falls_on_the_reply_and_its_end(template: Any) -> None:
-    row = encode(Dataset.of([ticket(0)])[0], template)
+    row = encode_example(Dataset.of([ticket(0)])[0], template)
     assert trained(row, template) == "billing<|im_end|>"
-    assert row.trained == len("billing") + 1
+    assert row.trained_tokens == len("billing") + 1
 
 
 def test_every_reply_of_a_conversation_is_trained(template: Any) -> None:
-    row = encode(
+    row = encode_example(
         example(("user", "a"), ("assistant", "one"), ("user", "b"), ("assistant", "two")), template
     )
     assert trained(row, template) == "one<|im_end|>two<|im_end|>"
@@ -43,7 +43,7 @@ def test_every_reply_of_a_conversation_is_trained(template: Any) -> None:
 def test_a_reply_of_weight_0_is_not_trained(template: Any) -> None:
     rows = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "one", "weight": 0}]
     rows += [{"role": "user", "content": "b"}, {"role": "assistant", "content": "two", "weight": 1}]
-    assert trained(encode(Dataset.of([{"messages": rows}])[0], template), template) == (
+    assert trained(encode_example(Dataset.of([{"messages": rows}])[0], template), template) == (
         "two<|im_end|>"
     )
 
@@ -51,7 +51,9 @@ def test_a_reply_of_weight_0_is_not_trained(template: Any) -> None:
 def test_content_in_parts_is_text(template: Any) -> None:
     parts = [{"type": "text", "text": "hello"}]
     whole = example(("user", "hello"), ("assistant", "x"))
-    assert encode(example(("user", parts), ("assistant", "x")), template) == encode(whole, template)
+    assert encode_example(example(("user", parts), ("assistant", "x")), template) == encode_example(
+        whole, template
+    )
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="<"), max_size=20)
@@ -64,7 +66,7 @@ def test_what_is_asked_is_how_the_trained_text_begins(
 ) -> None:
     turns = [turn for q, a in pairs for turn in (("user", q), ("assistant", a))]
     conversation = example(*turns)
-    row = encode(conversation, template)
+    row = encode_example(conversation, template)
     prompt = template.prompt(conversation.messages[:-1])
     assert row.ids[: len(prompt)] == prompt
     assert template.text(row.ids[len(prompt) :]) == pairs[-1][1]
@@ -73,16 +75,16 @@ def test_what_is_asked_is_how_the_trained_text_begins(
 
 def test_a_prompt_that_is_not_how_the_text_begins_is_named(tmp_path: Path) -> None:
     thinking = CHATML.replace("assistant\n{% endif", "assistant\n<think>{% endif")
-    template = load(make_base(tmp_path / "base", template=thinking))
-    with pytest.raises(Unfit, match=r"part at token \d+: asked '<think>', trained 'billing"):
-        encode(Dataset.of([ticket(0)])[0], template)
+    template = load_template(make_base(tmp_path / "base", template=thinking))
+    with pytest.raises(NotTrainable, match=r"part at token \d+: asked '<think>', trained 'billing"):
+        encode_example(Dataset.of([ticket(0)])[0], template)
 
 
 def test_a_turn_that_never_ends_is_refused(tmp_path: Path) -> None:
     endless = CHATML.replace("<|im_end|>", "")
-    template = load(make_base(tmp_path / "base", template=endless))
-    with pytest.raises(Unfit, match=r"ends this turn without <\|im_end\|>"):
-        encode(Dataset.of([ticket(0)])[0], template)
+    template = load_template(make_base(tmp_path / "base", template=endless))
+    with pytest.raises(NotTrainable, match=r"ends this turn without <\|im_end\|>"):
+        encode_example(Dataset.of([ticket(0)])[0], template)
 
 
 @pytest.mark.parametrize(
@@ -96,21 +98,21 @@ def test_a_turn_that_never_ends_is_refused(tmp_path: Path) -> None:
 def test_a_row_that_would_train_something_else_is_refused(
     template: Any, row: Example, told: str
 ) -> None:
-    with pytest.raises(Unfit) as caught:
-        encode(row, template)
+    with pytest.raises(NotTrainable) as caught:
+        encode_example(row, template)
     assert told in str(caught.value)
 
 
 def test_what_the_template_refuses_is_said(tmp_path: Path) -> None:
     strict = "{{ raise_exception('roles must alternate') }}"
-    template = load(make_base(tmp_path / "base", template=strict))
-    rows, unfit = encoded(Dataset.of([ticket(0)]), template, Settings(base="b"))
+    template = load_template(make_base(tmp_path / "base", template=strict))
+    rows, unfit = encode_all(Dataset.of([ticket(0)]), template, Settings(base="b"))
     assert rows == []
     assert str(unfit[0]) == "line 1: the chat template refuses it: roles must alternate"
 
 
 def test_a_base_without_a_template_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unrendered, match="has no chat template"):
-        load(make_base(tmp_path / "base", template=""))
-    with pytest.raises(Unrendered, match="holds no tokenizer"):
-        load(tmp_path)
+    with pytest.raises(TemplateError, match="has no chat template"):
+        load_template(make_base(tmp_path / "base", template=""))
+    with pytest.raises(TemplateError, match="holds no tokenizer"):
+        load_template(tmp_path)

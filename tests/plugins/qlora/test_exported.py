@@ -12,11 +12,11 @@ from tiny_llama import CHATML, make_base
 
 from tunegate.project import ConfigError
 from tunegate.sealed import SealBroken
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import exported, material
 from tunegate_qlora.commands import export
 from tunegate_qlora.config import Settings
-from tunegate_qlora.template import load
+from tunegate_qlora.template import load_template
 
 
 def run(*said: str) -> None:
@@ -61,20 +61,20 @@ def test_an_export_holds_settings_rows_and_the_way_back(
 
 
 def test_what_may_hold_personal_data_is_private_and_out_of_git(configured: Path) -> None:
-    exported.write(open_gate(configured), configured / "out")
+    exported.write_export(open_gate(configured), configured / "out")
     assert (configured / "out").stat().st_mode & 0o077 == 0
     assert (configured / "out/.gitignore").read_text() == "*\n"
 
 
 def test_an_export_is_found_from_where_the_model_lies(configured: Path) -> None:
-    made = exported.write(open_gate(configured), configured / "out")
+    made = exported.write_export(open_gate(configured), configured / "out")
     (configured / "out/model").mkdir()
-    assert exported.read(configured / "out/model") == (configured / "out", made)
-    assert exported.read(configured) is None
-    assert made.changed(configured / "out") == []
+    assert exported.read_manifest(configured / "out/model") == (configured / "out", made)
+    assert exported.read_manifest(configured) is None
+    assert made.changed_files(configured / "out") == []
     (configured / "out/train.jsonl").write_text("other")
     (configured / "out/axolotl.yaml").unlink()
-    assert made.changed(configured / "out") == ["axolotl.yaml", "train.jsonl"]
+    assert made.changed_files(configured / "out") == ["axolotl.yaml", "train.jsonl"]
 
 
 def test_a_run_without_an_open_gate_is_not_exported(configured: Path) -> None:
@@ -82,18 +82,20 @@ def test_a_run_without_an_open_gate_is_not_exported(configured: Path) -> None:
     receipt = opened.folder / "receipt.json"
     receipt.write_text(receipt.read_text().replace("train.jsonl", "other.jsonl"))
     with pytest.raises(SealBroken, match="was not written by a gate of this state tree"):
-        exported.write(opened, configured / "out")
+        exported.write_export(opened, configured / "out")
     assert not (configured / "out").exists()
 
 
 def test_rows_that_are_too_long_are_refused_dropped_or_cut_as_here(configured: Path) -> None:
     with pytest.raises(ValueError, match="are longer than 70"):
-        exported.write(open_gate(configured, max_length=70), configured / "out")
+        exported.write_export(open_gate(configured, max_length=70), configured / "out")
     for said in ("drop", "truncate"):
         opened = open_gate(configured, max_length=70, on_overflow=said)
-        exported.write(opened, configured / said)
+        exported.write_export(opened, configured / said)
         rows = [json.loads(s) for s in (configured / said / "train.jsonl").read_text().splitlines()]
-        read = material.read(opened.plan, settle(Settings, opened.plan.config), configured / "base")
+        read = material.load_training_data(
+            opened.plan, parse_settings(Settings, opened.plan.config), configured / "base"
+        )
         told = [(row["input_ids"], row["labels"]) for row in rows]
         assert told == [(row.ids, row.labels) for row in read.train]
         assert max(len(ids) for ids, _ in told) <= 70
@@ -103,7 +105,7 @@ def test_rows_that_cannot_be_trained_on_are_refused(configured: Path) -> None:
     (configured / "base").unlink()
     make_base(configured / "base", template=CHATML.replace("assistant\n{% e", "robot\n{% e"))
     with pytest.raises(ValueError, match=r"line 1: .* not how the trained text begins"):
-        exported.write(open_gate(configured), configured / "out")
+        exported.write_export(open_gate(configured), configured / "out")
 
 
 def test_a_template_that_writes_the_date_writes_the_one_that_is_asked_here(
@@ -111,9 +113,9 @@ def test_a_template_that_writes_the_date_writes_the_one_that_is_asked_here(
 ) -> None:
     (configured / "base").unlink()
     make_base(configured / "base", template="{{ strftime_now('%d %b %Y') }}" + CHATML)
-    exported.write(open_gate(configured), configured / "out")
+    exported.write_export(open_gate(configured), configured / "out")
     row = json.loads((configured / "out/train.jsonl").read_text().splitlines()[0])
-    chat = load(configured / "base")
+    chat = load_template(configured / "base")
     assert chat.tokenizer.decode(row["input_ids"]).startswith("26 Jul 2024<|im_start|>")
 
 

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.encode import IGNORED, Row, Unfit
+from tunegate.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 from tunegate_qlora.config import Settings
-from tunegate_qlora.fit import fit, limit
+from tunegate_qlora.fit import apply_overflow, max_row_tokens
 
 
-def row(*spans: tuple[int, bool], line: int = 1) -> Row:
+def row(*spans: tuple[int, bool], line: int = 1) -> EncodedRow:
     """Make a row of spans: how long, and whether the loss falls on it."""
     marks = [trained for length, trained in spans for _ in range(length)]
     ids = list(range(100, 100 + len(marks)))
-    return Row(line, ids, [i if t else IGNORED for i, t in zip(ids, marks, strict=True)])
+    return EncodedRow(
+        line, ids, [i if t else IGNORE_INDEX for i, t in zip(ids, marks, strict=True)]
+    )
 
 
 SHORT, LONG = row((3, False), (2, True)), row((8, False), (2, True), line=7)
@@ -22,48 +24,50 @@ LONGER = row((9, False), (3, True), line=8)
 
 
 def test_a_row_that_is_too_long_stops_a_training() -> None:
-    with pytest.raises(Unfit, match=r"1 of 2 rows are longer than 6 tokens.*line 7: 10\)"):
-        fit([SHORT, LONG], 6, "raise")
+    with pytest.raises(NotTrainable, match=r"1 of 2 rows are longer than 6 tokens.*line 7: 10\)"):
+        apply_overflow([SHORT, LONG], 6, "raise")
 
 
 @pytest.mark.parametrize("rows", [[LONG, SHORT, LONGER], [LONGER, LONG, SHORT]])
-def test_of_rows_that_are_too_long_the_longest_is_named(rows: list[Row]) -> None:
-    with pytest.raises(Unfit, match=r"2 of 3 rows .* \(the longest, line 8: 12\)"):
-        fit(rows, 6, "raise")
+def test_of_rows_that_are_too_long_the_longest_is_named(rows: list[EncodedRow]) -> None:
+    with pytest.raises(NotTrainable, match=r"2 of 3 rows .* \(the longest, line 8: 12\)"):
+        apply_overflow(rows, 6, "raise")
 
 
 def test_a_row_as_long_as_may_be_fits() -> None:
     for on_overflow in ("raise", "drop", "truncate"):
-        assert fit([SHORT], 5, on_overflow) == [SHORT]
+        assert apply_overflow([SHORT], 5, on_overflow) == [SHORT]
 
 
 def test_a_row_that_is_too_long_can_be_set_aside() -> None:
-    assert fit([SHORT, LONG], 6, "drop") == [SHORT]
+    assert apply_overflow([SHORT, LONG], 6, "drop") == [SHORT]
 
 
 def test_cutting_takes_the_prompt_s_start_and_leaves_the_answer() -> None:
-    kept, cut = fit([SHORT, LONG], 6, "truncate")
+    kept, cut = apply_overflow([SHORT, LONG], 6, "truncate")
     assert kept is SHORT
     assert cut.ids == LONG.ids[-6:]
     assert cut.labels[-2:] == LONG.labels[-2:]
-    assert cut.trained == 2
+    assert cut.trained_tokens == 2
 
 
 @pytest.mark.parametrize("longest", [1, 2])
 def test_an_answer_is_never_cut(longest: int) -> None:
-    with pytest.raises(Unfit, match="line 7: 10 tokens cannot be cut"):
-        fit([LONG], longest, "truncate")
+    with pytest.raises(NotTrainable, match="line 7: 10 tokens cannot be cut"):
+        apply_overflow([LONG], longest, "truncate")
 
 
 def test_an_answer_that_the_cut_goes_through_is_not_trained_on() -> None:
     two = row((2, False), (4, True), (2, False), (2, True))
-    (cut,) = fit([two], 6, "truncate")
-    assert cut.labels == [IGNORED] * 4 + two.labels[-2:]
+    (cut,) = apply_overflow([two], 6, "truncate")
+    assert cut.labels == [IGNORE_INDEX] * 4 + two.labels[-2:]
 
 
 def test_no_row_is_longer_than_the_base_reads(base: Path) -> None:
-    assert limit(Settings(base="b", max_length=1024), base) == 256  # its max_position_embeddings
-    assert limit(Settings(base="b", max_length=100), base) == 100
+    assert (
+        max_row_tokens(Settings(base="b", max_length=1024), base) == 256
+    )  # its max_position_embeddings
+    assert max_row_tokens(Settings(base="b", max_length=100), base) == 100
 
 
 @pytest.mark.parametrize(
@@ -82,4 +86,4 @@ def test_the_context_is_what_the_base_says_where_it_says_any(
     tmp_path: Path, config: dict[str, object], longest: int
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert limit(Settings(base="b", max_length=1024), tmp_path) == longest
+    assert max_row_tokens(Settings(base="b", max_length=1024), tmp_path) == longest

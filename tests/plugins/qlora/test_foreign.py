@@ -10,10 +10,10 @@ import pytest
 from elsewhere import adapter, open_gate
 from tiny_llama import CHATML, make_base
 
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import exported
 from tunegate_qlora.config import Settings
-from tunegate_qlora.foreign import WEIGHTS, Foreign
+from tunegate_qlora.foreign import ADAPTER_WEIGHTS, ExternalModel
 
 Faults = Callable[..., list[str]]
 
@@ -36,8 +36,12 @@ def faults(project: Path) -> Faults:
 
     def found(folder: Path, *, same_base: bool = False, **said: Any) -> list[str]:
         run = open_gate(project, **said)
-        settings = settle(Settings, run.plan.config)
-        return list(Foreign(folder, settings, project / "base", exported.of(run)).faults(same_base))
+        settings = parse_settings(Settings, run.plan.config)
+        return list(
+            ExternalModel(folder, settings, project / "base", exported.manifest_of(run)).problems(
+                same_base
+            )
+        )
 
     return found
 
@@ -50,7 +54,7 @@ def test_an_adapter_of_the_run_s_base_and_settings_has_no_faults(out: Path, faul
     assert faults(out) == []
 
 
-@pytest.mark.parametrize("name", ["adapter_config.json", WEIGHTS])
+@pytest.mark.parametrize("name", ["adapter_config.json", ADAPTER_WEIGHTS])
 def test_a_folder_without_an_adapter_is_named(out: Path, faults: Faults, name: str) -> None:
     (out / name).unlink()
     assert faults(out) == [f"{out} holds no adapter: {name} is missing"]
@@ -98,9 +102,9 @@ def test_weights_must_fit_the_base(out: Path, faults: Faults, project: Path) -> 
 def test_weights_must_be_numbers(out: Path, faults: Faults) -> None:
     from safetensors.torch import load_file, save_file
 
-    tensors = load_file(out / WEIGHTS)
+    tensors = load_file(out / ADAPTER_WEIGHTS)
     next(iter(tensors.values()))[0, 0] = float("nan")
-    save_file(tensors, out / WEIGHTS)
+    save_file(tensors, out / ADAPTER_WEIGHTS)
     (fault,) = faults(out)
     assert fault.endswith("holds what is no number")
 

@@ -12,7 +12,7 @@ import pytest
 from elsewhere import open_gate
 
 from tunegate import cli
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 HERE = 'import sys; from tunegate.cli import main; sys.exit(main(["join", *sys.argv[1:]]))'
 LORA = {"method": "lora", "compute": "float32", "dropout": 0.0, "batch": 4, "epochs": 1}
@@ -49,11 +49,11 @@ def test_two_machines_train_as_one_does(
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     (project / "tunegate.toml").write_text('[train.qlora]\nbase = "base"\n')
     alone = open_gate(project, **LORA, accumulation=2)
-    one = QLoRA().train(alone.plan, alone.folder)
+    one = QLoRATrainer().train(alone.plan, alone.folder)
     run = open_gate(project, **LORA, machines=2, address=f"127.0.0.1:{free_port()}")
     command = [sys.executable, "-c", HERE, run.id, "--machine", "1"]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as joined:
-        two = QLoRA().train(run.plan, run.folder)
+        two = QLoRATrainer().train(run.plan, run.folder)
         told, _ = joined.communicate()
     assert joined.returncode == 0
     assert "joined    trained to the end; the first machine reads the model back" in told

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tunegate.dataset import Dataset
 from tunegate.protocols import Plan
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import material
 from tunegate_qlora.config import Settings
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 COLUMNS = {"system": "rules", "prompt": "text", "reply": "category"}
 
@@ -24,14 +24,14 @@ def test_a_table_is_trained_on_as_its_messages_would_be(
     plan: Callable[..., Plan], base: Path
 ) -> None:
     chat = plan()
-    settings = settle(Settings, chat.config)
-    rows = material.read(chat, settings, base)
+    settings = parse_settings(Settings, chat.config)
+    rows = material.load_training_data(chat, settings, base)
     for path in (chat.train, chat.validation):
         assert path is not None
         as_csv(path)
     table = replace(chat, columns=COLUMNS)
-    assert QLoRA().preflight(table) == []
-    found = material.read(table, settings, base)
+    assert QLoRATrainer().preflight(table) == []
+    found = material.load_training_data(table, settings, base)
     assert [r.ids for r in found.train] == [r.ids for r in rows.train]
     assert [r.labels for r in found.validation] == [r.labels for r in rows.validation]
     assert len(found.train) == 24
@@ -41,6 +41,6 @@ def test_rows_that_are_too_long_are_neither_trained_on_nor_held_out(
     plan: Callable[..., Plan], base: Path
 ) -> None:
     chosen = plan(max_length=70, on_overflow="drop")
-    found = material.read(chosen, settle(Settings, chosen.config), base)
+    found = material.load_training_data(chosen, parse_settings(Settings, chosen.config), base)
     assert max(len(row.ids) for row in [*found.train, *found.validation]) <= 70
-    assert (len(found.train), len(found.validation), found.dropped) == (9, 4, 17)
+    assert (len(found.train), len(found.validation), found.dropped_rows) == (9, 4, 17)

@@ -58,7 +58,7 @@ def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
     assert "good: within" in out
     assert out.endswith(f"next      pytest suites/model --model run:{run.id}@merged\n")
     assert Run(run.state, run.id).age[0] == before  # `latest` is what it was
-    found = models.candidate(f"run:{run.id}@merged", run.state)
+    found = models.resolve_candidate(f"run:{run.id}@merged", run.state)
     merged = models.open_model(found.spec, run.state.root, {"folder": open_folder})
     assert merged.digest == found.digest
     assert f"| this model | {found.digest} |" in (run.folder / "merged/README.md").read_text()
@@ -68,7 +68,7 @@ def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
     texts = {answer.row: answer.text for answer in merged.answers(asked)}
     assert texts == {i: ticket(i)["messages"][-1]["content"] for i in range(6)}
     Run(run.state, run.id).verify()  # the adapter's own chain is whole
-    assert models.candidate(f"run:{run.id}", run.state).digest == run.record["digest"]
+    assert models.resolve_candidate(f"run:{run.id}", run.state).digest == run.record["digest"]
 
 
 def test_what_is_merged_is_not_merged_over(run: Run) -> None:
@@ -80,18 +80,18 @@ def test_what_is_merged_is_not_merged_over(run: Run) -> None:
 def test_a_merged_model_may_be_promoted_by_its_own_digest(run: Run) -> None:
     if not (run.folder / "merged").exists():
         command(merge, run.id)
-    found = models.candidate(f"run:{run.id}@merged", run.state)
+    found = models.resolve_candidate(f"run:{run.id}@merged", run.state)
     test = run.data("test")
-    assert promotion.vet(found, found.digest, test, run.state).id == run.id
-    with pytest.raises(promotion.Refused, match="it was changed"):
-        promotion.vet(found, run.record["digest"], test, run.state)
+    assert promotion.check_promotable(found, found.digest, test, run.state).id == run.id
+    with pytest.raises(promotion.PromotionRefused, match="it was changed"):
+        promotion.check_promotable(found, run.record["digest"], test, run.state)
 
 
 @pytest.mark.parametrize("harm", ["no adapter", "rounded to 4 bits"])
 def test_a_merge_that_loses_what_was_learned_is_not_written(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], harm: str
 ) -> None:
-    dense = merger.dense
+    dense = merger.dense_layer_weights
 
     def spoilt(model: Any, dtype: Any) -> dict[str, Any]:
         if harm == "no adapter":
@@ -99,7 +99,7 @@ def test_a_merge_that_loses_what_was_learned_is_not_written(
                 return {n: w for n, w in dense(model, dtype).items() if "down_proj" not in n}
         return {n: 0.5 * w for n, w in dense(model, dtype).items()}
 
-    monkeypatch.setattr(merger, "dense", spoilt)
+    monkeypatch.setattr(merger, "dense_layer_weights", spoilt)
     assert command(merge, run.id, "-o", "spoilt") == 70
     assert "not good, nothing was written: the merged model's loss is" in capsys.readouterr().err
     assert not list(run.state.root.glob("spoilt*"))
@@ -117,9 +117,9 @@ def test_an_adapter_that_was_changed_is_not_merged(run: Run) -> None:
 
 
 def test_the_tolerance_is_stated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prove, "differ", lambda *_: True)
+    monkeypatch.setattr(prove, "differs", lambda *_: True)
     with pytest.raises(TrainingFailed, match=r"further apart than 0\.0"):
-        merging.merged(run, run.folder / "elsewhere")
+        merging.merge_run(run, run.folder / "elsewhere")
 
 
 def test_what_has_no_adapter_is_not_merged(project: Path, capsys: Any) -> None:

@@ -14,7 +14,7 @@ from tiny_llama import ticket
 from tunegate.protocols import Plan, Request
 from tunegate_qlora import base as bases
 from tunegate_qlora.model import open_folder
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 
@@ -30,7 +30,7 @@ def second(folder: Path) -> Path:
 def test_full_trains_every_weight_and_saves_a_whole_model(
     plan: Planner, folder: Path, project: Path, base: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    trained = QLoRA().train(plan(method="full", epochs=20, learning_rate=3e-3), folder)
+    trained = QLoRATrainer().train(plan(method="full", epochs=20, learning_rate=3e-3), folder)
     read, memory = (trained.figures[f"loss_{where}"] for where in ("from_disk", "in_memory"))
     assert read == pytest.approx(memory, rel=1e-6)  # though one was trained in float32
     assert "98,816 of 98,816 parameters trainable (100.00 %)" in capfd.readouterr().out
@@ -52,22 +52,22 @@ def test_a_whole_model_brings_all_it_needs_to_answer(
     shutil.copytree(base, project / "base")
     (project / "base/LICENSE").write_text("terms")
     (project / "base/README.md").write_text("the base's own card")
-    QLoRA().train(plan(method="full", epochs=1), folder)
+    QLoRATrainer().train(plan(method="full", epochs=1), folder)
     names = {p.name for p in (folder / "model").iterdir()}
     assert names >= {p.name for p in (project / "base").iterdir()} | {"tunegate.json", "LICENSE"}
     assert "the base's own card" not in (folder / "model/README.md").read_text()
     told = json.loads((folder / "model/tunegate.json").read_text())
     assert told["decoding"]["quantisation"] == "none"
-    assert told["base_digest"] == bases.digest(project / "base")
+    assert told["base_digest"] == bases.base_digest(project / "base")
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_each_method_gives_the_same_bits_for_a_seed(
     plan: Planner, folder: Path, second: Path, method: str
 ) -> None:
-    first = QLoRA().train(plan(method=method, epochs=1), folder)
+    first = QLoRATrainer().train(plan(method=method, epochs=1), folder)
     torch.manual_seed(99)
-    again = QLoRA().train(plan(method=method, epochs=1), second)
+    again = QLoRATrainer().train(plan(method=method, epochs=1), second)
     assert adapter(folder) == adapter(second)
     assert first.digest == again.digest
 
@@ -80,7 +80,7 @@ def test_each_method_survives_a_kill(
     chosen = plan(method=method, checkpoint_seconds=0)
     kill(chosen, project, step=8)
     assert not list(folder.glob("*/*model.safetensors"))
-    resumed = QLoRA().train(chosen, folder)
-    assert resumed.digest == QLoRA().train(chosen, second).digest
+    resumed = QLoRATrainer().train(chosen, folder)
+    assert resumed.digest == QLoRATrainer().train(chosen, second).digest
     assert adapter(folder) == adapter(second)
     assert losses(folder) == losses(second)

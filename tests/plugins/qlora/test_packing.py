@@ -16,12 +16,12 @@ from test_trainer import adapter, losses
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from tunegate.encode import IGNORED, Row
+from tunegate.encode import IGNORE_INDEX, EncodedRow
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate_qlora import batches, loss, methods, packing
 from tunegate_qlora.config import Decoding, Settings
-from tunegate_qlora.quantise import load
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.quantise import load_base
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 EXACT = Decoding(quantisation="none", compute="float32")
@@ -30,22 +30,24 @@ EXACT = Decoding(quantisation="none", compute="float32")
 @pytest.fixture(scope="module")
 def model(base: Path) -> Any:
     """The base in float32, every weight with a gradient."""
-    return load(base, EXACT).requires_grad_(True)
+    return load_base(base, EXACT).requires_grad_(True)
 
 
 @st.composite
-def row(draw: st.DrawFn) -> Row:
+def row(draw: st.DrawFn) -> EncodedRow:
     """Draw a row; its very first token may be a target, which no row before it may teach."""
     ids = draw(st.lists(st.integers(3, 200), min_size=2, max_size=12))
     learnt = draw(st.lists(st.booleans(), min_size=len(ids), max_size=len(ids)))
-    return Row(1, ids, [i if own else IGNORED for i, own in zip(ids, learnt, strict=True)])
+    return EncodedRow(
+        1, ids, [i if own else IGNORE_INDEX for i, own in zip(ids, learnt, strict=True)]
+    )
 
 
 def learnt(model: Any, batch: dict[str, Any]) -> tuple[float, torch.Tensor]:
     """Return a batch's summed loss and its gradient on the embeddings."""
     model.zero_grad()
     labels = batch.pop("labels")
-    found = loss.summed(model(**batch).logits, labels)
+    found = loss.summed_loss(model(**batch).logits, labels)
     found.backward()  # type: ignore[no-untyped-call]
     return float(found.detach()), model.get_input_embeddings().weight.grad.clone()
 
@@ -53,46 +55,53 @@ def learnt(model: Any, batch: dict[str, Any]) -> tuple[float, torch.Tensor]:
 @limits(max_examples=30, deadline=None)
 @given(rows=st.lists(row(), min_size=1, max_size=5), narrow=st.booleans())
 def test_loss_and_gradient_are_those_of_padded_rows(
-    model: Any, rows: list[Row], narrow: bool
+    model: Any, rows: list[EncodedRow], narrow: bool
 ) -> None:
-    padded = learnt(model, batches.collator(0, narrow=narrow)(rows))
-    packed = learnt(model, packing.collator(narrow=narrow)(rows))
+    padded = learnt(model, batches.make_collator(0, narrow=narrow)(rows))
+    packed = learnt(model, packing.make_packing_collator(narrow=narrow)(rows))
     torch.testing.assert_close(packed, padded, rtol=1e-4, atol=1e-4)
 
 
 def test_rows_lie_end_to_end() -> None:
-    rows = [Row(1, [3, 4, 5], [IGNORED, 4, 5]), Row(2, [6, 7], [6, 7])]
-    batch = packing.collator(narrow=True)(rows)
+    rows = [EncodedRow(1, [3, 4, 5], [IGNORE_INDEX, 4, 5]), EncodedRow(2, [6, 7], [6, 7])]
+    batch = packing.make_packing_collator(narrow=True)(rows)
     assert batch["input_ids"].tolist() == [[3, 4, 5, 6, 7]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
     assert batch["logits_to_keep"].tolist() == [0, 1, 3]
-    assert batch["labels"].tolist() == [[IGNORED, 4, 5, 7]]  # 6 would be learnt from row 1
+    assert batch["labels"].tolist() == [[IGNORE_INDEX, 4, 5, 7]]  # 6 would be learnt from row 1
     assert "attention_mask" not in batch  # with one, transformers does not look for packed rows
     assert not batch["use_cache"]  # nor with a cache
 
 
 @limits(max_examples=15, deadline=None)
 @given(rows=st.lists(row(), min_size=1, max_size=30), size=st.integers(1, 3))
-def test_padding_is_counted_in_the_batches_that_are_trained_on(rows: list[Row], size: int) -> None:
+def test_padding_is_counted_in_the_batches_that_are_trained_on(
+    rows: list[EncodedRow], size: int
+) -> None:
     rows = rows * 10  # several pools: what stands in a batch then depends on the seed
     settings = Settings(base="b", batch=size, seed=7)
     real = [
-        batches.collator(0, narrow=True)([rows[i] for i in batch])["attention_mask"]
-        for batch in batches.LengthGrouped(rows, size, seed=7)
+        batches.make_collator(0, narrow=True)([rows[i] for i in batch])["attention_mask"]
+        for batch in batches.LengthGroupedSampler(rows, size, seed=7)
     ]
     tokens = sum(mask.numel() for mask in real)
     padding = sum(int((mask == 0).sum()) for mask in real) / tokens
-    assert packing.computed(rows, settings) == (tokens, pytest.approx(padding))
+    assert packing.computed_tokens(rows, settings) == (tokens, pytest.approx(padding))
     own = sum(len(row.ids) for row in rows)
-    assert packing.computed(rows, settings.model_copy(update={"packing": True})) == (own, 0.0)
+    assert packing.computed_tokens(rows, settings.model_copy(update={"packing": True})) == (
+        own,
+        0.0,
+    )
 
 
 FRUGAL = {"gradient_checkpointing": True, "accumulation": 2}
 
 
 def test_padding_is_that_of_the_seed_s_own_order() -> None:
-    rows = [Row(1, [5] * (2 + i * i % 97), [5] * (2 + i * i % 97)) for i in range(300)]
-    zero, seven = (packing.computed(rows, Settings(base="b", batch=2, seed=s)) for s in (0, 7))
+    rows = [EncodedRow(1, [5] * (2 + i * i % 97), [5] * (2 + i * i % 97)) for i in range(300)]
+    zero, seven = (
+        packing.computed_tokens(rows, Settings(base="b", batch=2, seed=s)) for s in (0, 7)
+    )
     assert zero != seven  # three pools: which rows share one is drawn
 
 
@@ -103,8 +112,8 @@ def test_a_packed_training_takes_the_steps_of_a_padded_one(
     exact = {"method": "lora", "compute": "float32", "dropout": 0.0, **said}
     other = folder.with_name("packed")
     other.mkdir()
-    padded = QLoRA().train(plan(**exact), folder).figures
-    packed = QLoRA().train(plan(**exact, packing=True), other).figures
+    padded = QLoRATrainer().train(plan(**exact), folder).figures
+    packed = QLoRATrainer().train(plan(**exact, packing=True), other).figures
     for one, two in zip(losses(folder), losses(other), strict=True):
         assert two == pytest.approx(one, rel=1e-3)
     assert 0 < float(padded["padding"]) < 0.2
@@ -117,19 +126,19 @@ def test_a_packed_training_takes_the_steps_of_a_padded_one(
 
 
 def test_a_packed_training_gives_the_same_bits_for_a_seed(plan: Planner, folder: Path) -> None:
-    first = QLoRA().train(plan(packing=True, epochs=1), folder)
+    first = QLoRATrainer().train(plan(packing=True, epochs=1), folder)
     bits = adapter(folder)
     other = folder.with_name("again")
     other.mkdir()
     torch.manual_seed(99)
-    assert QLoRA().train(plan(packing=True, epochs=1), other).digest == first.digest
+    assert QLoRATrainer().train(plan(packing=True, epochs=1), other).digest == first.digest
     assert adapter(other) == bits
 
 
 def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
     """Load a base with an attention of somebody's own, which transformers makes no mask for."""
     AttentionInterface.register("mixing", sdpa_attention_forward)
-    model = load(root, decoding, **more)
+    model = load_base(root, decoding, **more)
     model.set_attn_implementation("mixing")
     return model
 
@@ -138,9 +147,9 @@ def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
 def test_an_attention_that_mixes_rows_is_not_trained_with(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(methods, "load", mixing)
+    monkeypatch.setattr(methods, "load_base", mixing)
     with pytest.raises(TrainingFailed) as caught:
-        QLoRA().train(plan(method=method, packing=True), folder)
+        QLoRATrainer().train(plan(method=method, packing=True), folder)
     told = str(caught.value)
     assert told.startswith("packing: LlamaForCausalLM with attention 'mixing' does not keep the ro")
     assert told.endswith("%). Set `packing = false`")
@@ -156,31 +165,34 @@ def test_a_model_that_takes_no_packed_rows_is_named(
 
     monkeypatch.setattr(model, "forward", forward)
     with pytest.raises(TrainingFailed, match=r"apart \(install `causal_conv1d`\)\. Set `packing"):
-        packing.proven(model, ROWS, Settings(base="b"))
+        packing.verified_collator(model, ROWS, Settings(base="b"))
 
 
-ROWS = [Row(n, list(range(3, 9 + n)), [IGNORED, *range(4, 9 + n)]) for n in range(5)]
+ROWS = [EncodedRow(n, list(range(3, 9 + n)), [IGNORE_INDEX, *range(4, 9 + n)]) for n in range(5)]
 
 
 def test_the_proof_leaves_everything_as_it_was(base: Path) -> None:
     settings = Settings(base="b", method="lora", **EXACT.model_dump(), dropout=0.5)
-    model = methods.prepared(base, settings).train()
+    model = methods.load_trainable(base, settings).train()
     before = torch.get_rng_state()
-    packing.proven(model, ROWS, settings)
+    packing.verified_collator(model, ROWS, settings)
     assert model.training
     assert torch.equal(torch.get_rng_state(), before)  # no dropout was drawn
 
 
 def test_it_is_proven_where_a_row_begins_and_where_it_is_learnt() -> None:
-    rows = [Row(1, [3, 4, 5, 6], [IGNORED, IGNORED, 5, IGNORED]), Row(2, [7, 8, 9], [7, 8, 9])]
-    assert packing._places(rows).tolist() == [0, 1, 4, 5]
+    rows = [
+        EncodedRow(1, [3, 4, 5, 6], [IGNORE_INDEX, IGNORE_INDEX, 5, IGNORE_INDEX]),
+        EncodedRow(2, [7, 8, 9], [7, 8, 9]),
+    ]
+    assert packing._compared_positions(rows).tolist() == [0, 1, 4, 5]
 
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_it_is_proven_on_as_many_rows_as_a_batch_has(base: Path, batch: int) -> None:
     settings = Settings(base="b", compute="float32", batch=batch)
     if batch == 1:  # nothing to mix
-        packing.proven(mixing(base, EXACT), ROWS, settings)
+        packing.verified_collator(mixing(base, EXACT), ROWS, settings)
     else:
         with pytest.raises(TrainingFailed):
-            packing.proven(mixing(base, EXACT), ROWS, settings)
+            packing.verified_collator(mixing(base, EXACT), ROWS, settings)

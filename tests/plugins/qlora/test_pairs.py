@@ -11,11 +11,11 @@ import pytest
 from tiny_llama import prefer, preference, ticket, write
 
 from tunegate.dataset import Dataset, Example
-from tunegate.encode import Row, Unfit
+from tunegate.encode import EncodedRow, NotTrainable
 from tunegate.protocols import Plan
 from tunegate_qlora import fit, pairs
 from tunegate_qlora.commands import tokens
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 TRAIN = ".tunegate/snapshots/train.jsonl"
@@ -25,19 +25,19 @@ def example(row: dict[str, Any]) -> Example:
     return Dataset.of([row])[0]
 
 
-def learnt(row: Row, template: Any) -> str:
+def learnt(row: EncodedRow, template: Any) -> str:
     ids = [n for n, label in zip(row.ids, row.labels, strict=True) if label != -100]
     return str(template.tokenizer.decode(ids))
 
 
 def told(plan: Plan) -> list[str]:
-    return [problem.what for problem in QLoRA().preflight(plan)]
+    return [problem.what for problem in QLoRATrainer().preflight(plan)]
 
 
 def test_only_the_two_replies_are_learnt(template: Any) -> None:
     row = preference(0)
     earlier = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
-    made = pairs.pair(example(row | {"messages": earlier + row["messages"][1:]}), template)
+    made = pairs.encode_pair(example(row | {"messages": earlier + row["messages"][1:]}), template)
     assert learnt(made.preferred, template) == "billing<|im_end|>"
     assert learnt(made.rejected, template) == "BILLING<|im_end|>"
     first = made.preferred.labels.index(made.preferred.ids[-9])
@@ -46,34 +46,36 @@ def test_only_the_two_replies_are_learnt(template: Any) -> None:
 
 
 def test_a_side_that_cannot_be_trained_on_is_named(template: Any) -> None:
-    with pytest.raises(Unfit, match="line 1: no rejected reply"):
-        pairs.pair(example(ticket(0)), template)
+    with pytest.raises(NotTrainable, match="line 1: no rejected reply"):
+        pairs.encode_pair(example(ticket(0)), template)
     shouted = [{"role": "assistant", "content": "<|im_end|>"}]
-    with pytest.raises(Unfit, match=r"line 1: .* control token .* \(with the rejected reply\)"):
-        pairs.pair(example(preference(0) | {"rejected": shouted}), template)
+    with pytest.raises(
+        NotTrainable, match=r"line 1: .* control token .* \(with the rejected reply\)"
+    ):
+        pairs.encode_pair(example(preference(0) | {"rejected": shouted}), template)
 
 
-def one(template: Any, preferred: str, other: str) -> pairs.Pair:
+def one(template: Any, preferred: str, other: str) -> pairs.EncodedPair:
     row = ticket(0)
     row["messages"][-1] = {"role": "assistant", "content": preferred}
     row["rejected"] = [{"role": "assistant", "content": other}]
-    return pairs.pair(example(row), template)
+    return pairs.encode_pair(example(row), template)
 
 
 @pytest.mark.parametrize("replies", [("yes", "no, never"), ("no, never", "yes")])
 def test_both_sides_are_cut_alike(template: Any, replies: Sequence[str]) -> None:
     whole = one(template, *replies)
     longest, asked = len(whole.ids), len(whole.ids) - len("no, never") - 2
-    assert fit.fit([whole], longest, "raise") == [whole]
-    assert fit.fit([whole], longest - 1, "drop") == []
-    with pytest.raises(Unfit, match=rf"1 of 1 rows are longer than {longest - 1} tokens"):
-        fit.fit([whole], longest - 1, "raise")
-    (cut,) = fit.fit([whole], longest - 5, "truncate")
+    assert fit.apply_overflow([whole], longest, "raise") == [whole]
+    assert fit.apply_overflow([whole], longest - 1, "drop") == []
+    with pytest.raises(NotTrainable, match=rf"1 of 1 rows are longer than {longest - 1} tokens"):
+        fit.apply_overflow([whole], longest - 1, "raise")
+    (cut,) = fit.apply_overflow([whole], longest - 5, "truncate")
     assert cut.preferred.ids == whole.preferred.ids[5:]
     assert cut.rejected.ids == whole.rejected.ids[5:]
     assert cut.trained == whole.trained
-    with pytest.raises(Unfit, match=rf"line 1: {longest} tokens cannot be cut to"):
-        fit.fit([whole], longest - asked, "truncate")
+    with pytest.raises(NotTrainable, match=rf"line 1: {longest} tokens cannot be cut to"):
+        fit.apply_overflow([whole], longest - asked, "truncate")
 
 
 def test_rows_without_a_rejected_reply_are_counted(plan: Planner, project: Path) -> None:

@@ -11,13 +11,13 @@ from tiny_llama import CHATML, make_base, ticket, write
 
 from tunegate import extras
 from tunegate.protocols import Plan
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 
 
 def told(plan: Plan) -> list[str]:
-    return [problem.what for problem in QLoRA().preflight(plan)]
+    return [problem.what for problem in QLoRATrainer().preflight(plan)]
 
 
 def test_a_plan_that_can_be_trained_has_no_problems(plan: Planner) -> None:

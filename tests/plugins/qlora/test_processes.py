@@ -14,7 +14,7 @@ from test_trainer import adapter, losses
 
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate_qlora import accelerated, launch
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def have(what: str) -> None:
         monkeypatch.setenv("PYTHONPATH", path)
         monkeypatch.setenv("FAULT", what)
-        monkeypatch.setattr(accelerated, "WORKER", "faulty_worker")
+        monkeypatch.setattr(accelerated, "WORKER_MODULE", "faulty_worker")
 
     return have
 
@@ -53,7 +53,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def train(plan: Plan, folder: Path) -> None:
     """Train in a process that its own workers know."""
     os.environ["PARENT"] = str(os.getpid())
-    QLoRA().train(plan, folder)
+    QLoRATrainer().train(plan, folder)
 
 
 def values(lines: list[dict[str, Any]]) -> list[float]:
@@ -68,9 +68,9 @@ def test_they_train_as_one_does_and_die_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, two = other("one"), other("two")
-    alone = QLoRA().train(plan(**HASTY, accumulation=2), one)
+    alone = QLoRATrainer().train(plan(**HASTY, accumulation=2), one)
     chosen = plan(**HASTY, processes=2)
-    whole = QLoRA().train(chosen, two)
+    whole = QLoRATrainer().train(chosen, two)
     assert alone.figures["epochs"] == whole.figures["epochs"] == 3
     assert alone.figures["kept_epoch"] == whole.figures["kept_epoch"] == 2
     # Sums in another order, in float32: a millionth of a loss a step, and it adds up.
@@ -80,19 +80,19 @@ def test_they_train_as_one_does_and_die_together(
     often = plan(**HASTY, processes=2, checkpoint_seconds=0)
     fault("1 2 dies")
     with pytest.raises(TrainingFailed, match=r"process 1 of 2 was killed \(SIGKILL\)"):
-        QLoRA().train(often, folder)
+        QLoRATrainer().train(often, folder)
 
     fault("0 5 kills")
     parent = multiprocessing.get_context("fork").Process(target=train, args=(often, folder))
     parent.start()
     parent.join()
     assert parent.exitcode == -signal.SIGKILL
-    launch._gone(folder / "workers", range(2))  # no worker outlives the parent
+    launch._wait_for_workers(folder / "workers", range(2))  # no worker outlives the parent
     for file in (folder / "checkpoints/checkpoint-4").glob("optimizer*"):
         file.write_bytes(b"cut short")
 
     monkeypatch.undo()
-    resumed = QLoRA().train(chosen, folder)
+    resumed = QLoRATrainer().train(chosen, folder)
     assert adapter(folder) == adapter(two)
     assert losses(folder) == losses(two)
     assert resumed.digest == whole.digest
@@ -103,5 +103,5 @@ def test_a_loss_that_is_no_number_stops_all(
 ) -> None:
     fault("1 0 nan")
     with pytest.raises(TrainingFailed, match=r"^the training loss is nan at step 1, where"):
-        QLoRA().train(plan(**EXACT, method="lora", processes=2), folder)
+        QLoRATrainer().train(plan(**EXACT, method="lora", processes=2), folder)
     assert not (folder / "adapter").exists()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tunegate.protocols import Plan, TrainingFailed
 from tunegate_qlora import methods, prove
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 
@@ -29,11 +29,11 @@ Planner = Callable[..., Plan]
 def test_losses_differ_where_rounding_does_not_explain_it(
     one: float, other: float, apart: bool
 ) -> None:
-    assert prove.differ(one, other) is apart
+    assert prove.differs(one, other) is apart
 
 
 def test_what_was_read_back_is_what_was_trained(plan: Planner, folder: Path) -> None:
-    figures = QLoRA().train(plan(), folder).figures
+    figures = QLoRATrainer().train(plan(), folder).figures
     assert figures["loss_from_disk"] == figures["loss_in_memory"]  # a CPU sums in one order
     assert float(figures["loss_from_disk"]) < 0.9 * float(figures["loss_of_base"])
 
@@ -41,21 +41,21 @@ def test_what_was_read_back_is_what_was_trained(plan: Planner, folder: Path) -> 
 def test_a_model_that_was_written_wrongly_is_not_kept(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = methods.save
+    save = methods.save_trained
 
     def lossy(model: Any, draft: Path, *rest: Any) -> None:
         save(model, draft, *rest)
         path = draft / "adapter_model.safetensors"
         save_file({name: 0 * weight for name, weight in load_file(path).items()}, path)
 
-    monkeypatch.setattr(methods, "save", lossy)
+    monkeypatch.setattr(methods, "save_trained", lossy)
     with pytest.raises(TrainingFailed, match="what was written is not what was trained"):
-        QLoRA().train(plan(), folder)
+        QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()
     assert not (folder / "adapter.part").exists()
 
 
 def test_a_model_that_learned_nothing_is_not_kept(plan: Planner, folder: Path) -> None:
     with pytest.raises(TrainingFailed, match="is no other than its base"):
-        QLoRA().train(plan(epochs=1, learning_rate=1e-30, warmup=0.0), folder)
+        QLoRATrainer().train(plan(epochs=1, learning_rate=1e-30, warmup=0.0), folder)
     assert not (folder / "adapter").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.protocols import Plan
-from tunegate.sealed import digest_of
+from tunegate.sealed import sha256_json
 from tunegate_qlora import card, licence
 
 Planner = Callable[..., Plan]
@@ -37,7 +37,7 @@ def written(plan: Planner, folder: Path, project: Path) -> Callable[..., str]:
         model = folder / "adapter"
         model.mkdir(exist_ok=True)
         (model / "adapter_config.json").write_text("{}")
-        card.write(model, made, folder, project / "base")
+        card.write_card(model, made, folder, project / "base")
         return (model / "README.md").read_text()
 
     return write
@@ -52,7 +52,7 @@ def test_a_card_says_what_the_model_was_made_of(
     assert text.splitlines()[0] == "---"
     assert "# LoRA adapter on base, run abc" in text
     assert "| train data | train |" in text  # a snapshot is named after its digest
-    assert f"| receipt | {digest_of({'run': 'abc'})} |" in text  # the seal aside
+    assert f"| receipt | {sha256_json({'run': 'abc'})} |" in text  # the seal aside
     assert "| validation_loss | 0.123457 |" in text
     assert "| preset | few |" in text
     assert "| epochs | 2 |" in text
@@ -100,4 +100,4 @@ def test_a_card_shows_the_newest_scores_of_this_very_model(
 def test_the_licence_of_a_base(tmp_path: Path, text: str | None, expected: str) -> None:
     if text is not None:
         (tmp_path / "README.md").write_text(text)
-    assert licence.of(tmp_path) == expected
+    assert licence.licence_of(tmp_path) == expected

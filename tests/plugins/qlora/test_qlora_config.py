@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora.config import Decoding, Settings
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 
 def test_every_setting_is_described() -> None:
@@ -15,7 +15,7 @@ def test_every_setting_is_described() -> None:
 
 
 def test_resolve_fills_in_every_default(project: Path) -> None:
-    resolved = QLoRA().resolve({"base": "base", "epochs": 1}, project)
+    resolved = QLoRATrainer().resolve({"base": "base", "epochs": 1}, project)
     assert set(resolved) == set(Settings.model_fields)
     assert resolved["epochs"] == 1
     assert resolved["base"] == "base"  # as written: the run id must not depend on the machine
@@ -35,23 +35,23 @@ def test_resolve_fills_in_every_default(project: Path) -> None:
 )
 def test_a_bad_setting_is_named(project: Path, wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError) as caught:
-        QLoRA().resolve({"base": "base"} | wrong, project)
+        QLoRATrainer().resolve({"base": "base"} | wrong, project)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_base_is_named(project: Path) -> None:
     with pytest.raises(ValueError, match="`base` is missing"):
-        QLoRA().resolve({}, project)
+        QLoRATrainer().resolve({}, project)
 
 
 def test_the_baseline_is_loaded_as_the_trained_model_is() -> None:
     config = Settings(base="b").model_dump()
-    assert QLoRA().baseline(config) == "folder:b"
+    assert QLoRATrainer().baseline(config) == "folder:b"
     own = config | {"max_new_tokens": 8, "quantisation": "none"}
-    assert QLoRA().baseline(own) == "folder:b?quantisation=none&max_new_tokens=8"
+    assert QLoRATrainer().baseline(own) == "folder:b?quantisation=none&max_new_tokens=8"
 
 
 def test_decoding_is_part_of_the_settings() -> None:
-    settings = settle(Settings, {"base": "b", "max_new_tokens": 9})
+    settings = parse_settings(Settings, {"base": "b", "max_new_tokens": 9})
     assert settings.decoding == Decoding(max_new_tokens=9)

@@ -11,7 +11,7 @@ from tiny_llama import make_plan, make_project, ticket
 
 from tunegate.protocols import Answer, Model, ModelUnknown, Request
 from tunegate_qlora.model import open_folder
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 QUICK = "base?max_new_tokens=12"
 
@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
     project = make_project(tmp_path_factory.mktemp("project"), base)
     folder = project / ".tunegate/runs/abc"
     folder.mkdir(parents=True)
-    QLoRA().train(make_plan(project, epochs=20), folder)
+    QLoRATrainer().train(make_plan(project, epochs=20), folder)
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import tunegate_qlora
 from tunegate_qlora.model import open_folder
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 LIGHT = """
 import sys, tunegate_qlora
@@ -23,7 +23,7 @@ def test_the_hooks_offer_a_trainer_and_a_model() -> None:
     offered: list[object] = []
     tunegate_qlora.pytest_tunegate_trainers(offered.append)
     tunegate_qlora.pytest_tunegate_models(lambda *pair: offered.append(pair))
-    assert offered == [QLoRA, ("folder", open_folder)]
+    assert offered == [QLoRATrainer, ("folder", open_folder)]
 
 
 def test_starting_up_imports_nothing_heavy() -> None:
@@ -35,8 +35,8 @@ def test_starting_up_imports_nothing_heavy() -> None:
 def test_the_libraries_are_kept_quiet_and_offline(capfd: pytest.CaptureFixture[str]) -> None:
     script = (
         "import os; os.environ.pop('HF_HUB_OFFLINE', None)\n"
-        "from tunegate_qlora.quiet import undisturbed\n"
-        "with undisturbed():\n"
+        "from tunegate_qlora.quiet import quiet_libraries\n"
+        "with quiet_libraries():\n"
         "    import bitsandbytes, peft, transformers\n"
         "from huggingface_hub import constants; print(constants.HF_HUB_OFFLINE)\n"
     )

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tunegate.settings import settle
+from tunegate.settings import parse_settings
 from tunegate_qlora import report
-from tunegate_qlora.config import ADAPTER, Settings
-from tunegate_qlora.methods import Parameters
-from tunegate_qlora.presets import PRESETS, resolve, told
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.config import ADAPTER_SETTINGS, Settings
+from tunegate_qlora.methods import ParameterCount
+from tunegate_qlora.presets import PRESETS, preset_lines, resolve_settings
+from tunegate_qlora.trainer import QLoRATrainer
 
 
 @pytest.mark.parametrize(
@@ -18,36 +18,38 @@ from tunegate_qlora.trainer import QLoRA
     [("classification", 3, 4, 2e-4), ("style", 2, 8, 2e-4), ("few", 5, 2, 1e-4)],
 )
 def test_a_preset_sets_what_it_says(preset: str, epochs: int, batch: int, rate: float) -> None:
-    found = resolve({"base": "b", "preset": preset})
+    found = resolve_settings({"base": "b", "preset": preset})
     assert (found.epochs, found.batch, found.learning_rate) == (epochs, batch, rate)
-    first, why = told(found)
+    first, why = preset_lines(found)
     assert first == f"{preset}: {epochs} epochs, batch {batch}, learning rate {rate:g}"
-    assert why == PRESETS[preset].why
+    assert why == PRESETS[preset].reason
 
 
 @pytest.mark.parametrize("key", ["epochs", "batch", "learning_rate"])
 def test_every_value_of_a_preset_can_be_set_otherwise(key: str) -> None:
     values: dict[str, Any] = {"base": "b", "preset": "few", key: 1}
-    found = resolve(values)
+    found = resolve_settings(values)
     assert getattr(found, key) == 1
-    assert told(found)[-1] == f"set otherwise: {key} = 1"
+    assert preset_lines(found)[-1] == f"set otherwise: {key} = 1"
 
 
 def test_what_is_told_fits_on_a_screen() -> None:
     for preset in PRESETS:
-        own = resolve({"base": "b", "preset": preset, "epochs": 9, "batch": 1, "learning_rate": 1})
-        assert all(len(line) <= 70 for line in told(own))
-    assert told(Settings(base="b")) == []
+        own = resolve_settings(
+            {"base": "b", "preset": preset, "epochs": 9, "batch": 1, "learning_rate": 1}
+        )
+        assert all(len(line) <= 70 for line in preset_lines(own))
+    assert preset_lines(Settings(base="b")) == []
 
 
 @pytest.mark.parametrize("rows", [199, 200])
 def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFixture[str]) -> None:
     material: Any = SimpleNamespace(train=[None] * rows, validation=[], dropped=2)
-    settings = resolve({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
-    report.announce(settings, material, Parameters(25, 100))
+    settings = resolve_settings({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
+    report.print_start(settings, material, ParameterCount(25, 100))
     expected = [
         "preset    few: 5 epochs, batch 2, learning rate 0.0001",
-        f"          {PRESETS['few'].why}",
+        f"          {PRESETS['few'].reason}",
         "          set otherwise: batch = 4",
         f"training  lora, {rows} rows, 2 too long and set aside",
         "          25 of 100 parameters trainable (25.00 %)",
@@ -73,15 +75,17 @@ def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFix
 def test_what_follows_from_another_setting_is_filled_in(
     values: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
-    found = resolve({"base": "b"} | values)
+    found = resolve_settings({"base": "b"} | values)
     assert (found.method, found.quantisation, found.learning_rate, found.keep) == expected
-    assert settle(Settings, found.model_dump()) == found == resolve_again(found)
+    assert parse_settings(Settings, found.model_dump()) == found == resolve_again(found)
 
 
 def resolve_again(found: Settings) -> Settings:
     """Resolve what was resolved: an adapter's settings, which `full` has no use for, aside."""
     values = found.model_dump()
-    return resolve({k: v for k, v in values.items() if found.method != "full" or k not in ADAPTER})
+    return resolve_settings(
+        {k: v for k, v in values.items() if found.method != "full" or k not in ADAPTER_SETTINGS}
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,25 +109,28 @@ def resolve_again(found: Settings) -> Settings:
 )
 def test_settings_that_exclude_each_other_are_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        resolve({"base": "b"} | values)
+        resolve_settings({"base": "b"} | values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_beta_has_a_value_where_it_has_a_meaning() -> None:
-    assert resolve({"base": "b"}).beta is None
-    assert resolve({"base": "b", "objective": "dpo"}).beta == 0.1
-    assert resolve({"base": "b", "objective": "dpo", "beta": 0.5}).beta == 0.5
+    assert resolve_settings({"base": "b"}).beta is None
+    assert resolve_settings({"base": "b", "objective": "dpo"}).beta == 0.1
+    assert resolve_settings({"base": "b", "objective": "dpo", "beta": 0.5}).beta == 0.5
 
 
 def test_a_setting_that_came_later_is_neutral_by_default() -> None:
-    usual = resolve({"base": "b"}).model_dump(mode="json")
-    assert {key: usual[key] for key in QLoRA.neutral} == QLoRA.neutral
-    assert resolve({"base": "b", "objective": "dpo"}).objective != QLoRA.neutral["objective"]
+    usual = resolve_settings({"base": "b"}).model_dump(mode="json")
+    assert {key: usual[key] for key in QLoRATrainer.neutral} == QLoRATrainer.neutral
+    assert (
+        resolve_settings({"base": "b", "objective": "dpo"}).objective
+        != QLoRATrainer.neutral["objective"]
+    )
 
 
 def test_a_preset_and_its_values_written_out_are_the_same_run() -> None:
-    by_name = resolve({"base": "b", "preset": "few"}).model_dump()
+    by_name = resolve_settings({"base": "b", "preset": "few"}).model_dump()
     written = {"base": "b", "epochs": 5, "batch": 2, "learning_rate": 1e-4}
-    differs = {k for k, v in resolve(written).model_dump().items() if by_name[k] != v}
-    assert differs <= set(QLoRA.incidental)
+    differs = {k for k, v in resolve_settings(written).model_dump().items() if by_name[k] != v}
+    assert differs <= set(QLoRATrainer.incidental)

@@ -12,8 +12,8 @@ from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 
 from tunegate_qlora.config import Decoding, Settings
-from tunegate_qlora.lora import attach
-from tunegate_qlora.quantise import load
+from tunegate_qlora.lora import attach_adapter
+from tunegate_qlora.quantise import load_base
 
 # What transformers says of its own names, and torch of the kernel that the workaround avoids.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*an autograd kernel")
@@ -24,7 +24,7 @@ IDS = torch.arange(40).reshape(2, 20) % 200
 
 def tuned(base: Path, *, repack: bool = False) -> Any:
     torch.manual_seed(0)
-    model = attach(load(base, Decoding()), SETTINGS)
+    model = attach_adapter(load_base(base, Decoding()), SETTINGS)
     for layer in model.modules():
         if repack and isinstance(layer, Linear4bit):
             layer.support_avx512bf16_for_cpu = True
@@ -52,7 +52,7 @@ def _loss(model: Any) -> float:
 
 
 def test_linear_layers_are_in_nf4_with_double_quantisation(base: Path) -> None:
-    model = load(base, Decoding())
+    model = load_base(base, Decoding())
     layers = [m for m in model.modules() if isinstance(m, Linear4bit)]
     assert len(layers) == 14  # seven in each of two layers; the output head is tied, and is not
     for layer in layers:
@@ -63,7 +63,7 @@ def test_linear_layers_are_in_nf4_with_double_quantisation(base: Path) -> None:
 
 
 def test_quantisation_can_be_left_out(base: Path) -> None:
-    model = load(base, Decoding(quantisation="none", compute="float32"))
+    model = load_base(base, Decoding(quantisation="none", compute="float32"))
     assert not any(isinstance(m, Linear4bit) for m in model.modules())
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 

@@ -9,21 +9,26 @@ from tunegate_qlora import quantise, ranks
 
 def test_alone_a_process_is_the_first_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")  # whoever set that, it was not for us
-    assert (ranks.rank(), ranks.world(), ranks.local(), ranks.first()) == (0, 1, 0, True)
-    assert ranks.summed(1.5, 2) == [1.5, 2]
-    assert ranks.from_first("x") == "x"
+    assert (ranks.rank(), ranks.world_size(), ranks.local_rank(), ranks.is_main()) == (
+        0,
+        1,
+        0,
+        True,
+    )
+    assert ranks.all_reduce_sum(1.5, 2) == [1.5, 2]
+    assert ranks.broadcast("x") == "x"
     weight = torch.ones(2, requires_grad=True)
-    assert not ranks.whole(weight).requires_grad
-    assert ranks.parted(weight, weight) is weight
-    ranks.together()
+    assert not ranks.full_tensor(weight).requires_grad
+    assert ranks.shard_like(weight, weight) is weight
+    ranks.barrier()
 
 
 def test_each_of_several_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert quantise.device() == "cuda:0"
+    assert quantise.local_device() == "cuda:0"
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda: 8)
     monkeypatch.setattr(dist, "get_rank", lambda: 7)
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert quantise.device() == "cuda:3"
-    assert not ranks.first()
+    assert quantise.local_device() == "cuda:3"
+    assert not ranks.is_main()

@@ -7,7 +7,7 @@ from tiny_llama import ticket, write
 
 from tunegate.protocols import Plan
 from tunegate_qlora import rehearsal
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 
 def test_the_shortest_rows_are_rehearsed_as_often_as_it_takes(
@@ -15,11 +15,11 @@ def test_the_shortest_rows_are_rehearsed_as_often_as_it_takes(
 ) -> None:
     bad = {"messages": ticket(0)["messages"][:-1]}
     data = write(project / "data.jsonl", [bad, ticket(3), ticket(0)])
-    config = QLoRA().resolve({"base": "base", "processes": 3}, project)
+    config = QLoRATrainer().resolve({"base": "base", "processes": 3}, project)
     plan = Plan("qlora", data, None, None, config, "base", "", 0)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    small = rehearsal.planned(plan, scratch, base)
+    small = rehearsal.rehearsal_plan(plan, scratch, base)
     rows = [json.loads(line) for line in small.train.read_text().splitlines()]
     assert len(rows) == 6  # two steps of three processes
     assert bad not in rows

@@ -12,53 +12,53 @@ import pytest
 from tiny_llama import CHATML, ticket
 
 from tunegate.protocols import ModelUnknown, Plan, Request
-from tunegate.template import Template
+from tunegate.template import ChatTemplate
 from tunegate_qlora import rendering
 from tunegate_qlora.model import open_folder
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 
-def test_the_same_template_renders_the_same(template: Template) -> None:
-    kept = rendering.rendered(template)
+def test_the_same_template_renders_the_same(template: ChatTemplate) -> None:
+    kept = rendering.render_probe(template)
     assert "Which team is this for?" in kept
     assert kept.count("billing") == 1
-    rendering.check(template, kept)
-    rendering.check(template, "")  # an adapter made elsewhere: nothing to compare with
+    rendering.check_same(template, kept)
+    rendering.check_same(template, "")  # an adapter made elsewhere: nothing to compare with
 
 
-def test_the_first_difference_is_named(template: Template) -> None:
-    kept = rendering.rendered(template).replace("Olá!", "Oi!")
+def test_the_first_difference_is_named(template: ChatTemplate) -> None:
+    kept = rendering.render_probe(template).replace("Olá!", "Oi!")
     with pytest.raises(ValueError, match=r"from character \d+ on it has '.*Olá!.*', then it had"):
-        rendering.check(template, kept)
+        rendering.check_same(template, kept)
 
 
-def test_a_template_without_system_messages_is_probed_without(template: Template) -> None:
+def test_a_template_without_system_messages_is_probed_without(template: ChatTemplate) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}"
     own = _with(template, refusing + CHATML)
-    assert "charged twice" in rendering.rendered(own)
-    assert "Which team" not in rendering.rendered(own)
+    assert "charged twice" in rendering.render_probe(own)
+    assert "Which team" not in rendering.render_probe(own)
 
 
-def _with(template: Template, text: str) -> Template:
+def _with(template: ChatTemplate, text: str) -> ChatTemplate:
     import copy
 
     tokenizer = copy.copy(template.tokenizer)
     tokenizer.chat_template = text
-    return Template(tokenizer, template.stops, template.controls)
+    return ChatTemplate(tokenizer, template.stop_ids, template.control_tokens)
 
 
 @pytest.mark.parametrize(
     ("now", "before", "at"), [("abc", "abd", 3), ("ab", "abc", 3), ("abc", "ab", 3), ("", "a", 1)]
 )
 def test_differences(now: str, before: str, at: int) -> None:
-    assert rendering.difference(now, before).startswith(f"from character {at} on")
+    assert rendering.rendering_difference(now, before).startswith(f"from character {at} on")
 
 
-def test_a_date_is_the_same_every_day(template: Template) -> None:
-    assert rendering.dated(template) == ""
+def test_a_date_is_the_same_every_day(template: ChatTemplate) -> None:
+    assert rendering.date_note(template) == ""
     dated = _with(template, CHATML + "{{ strftime_now('%d %b %Y') }}")
     assert dated.render(rendering.PROBE).endswith("26 Jul 2024")
-    assert "rendered as of 2024-07-26" in rendering.dated(dated)
+    assert "rendered as of 2024-07-26" in rendering.date_note(dated)
 
 
 def test_preflight_tells_of_a_date(
@@ -67,7 +67,7 @@ def test_preflight_tells_of_a_date(
     _own_base(project, base)
     path = project / "base/chat_template.jinja"
     path.write_text("{% set today = strftime_now('%d %b %Y') %}" + CHATML)
-    assert QLoRA().preflight(plan()) == []
+    assert QLoRATrainer().preflight(plan()) == []
     assert "writes today's date" in capsys.readouterr().out
 
 
@@ -80,7 +80,7 @@ def _own_base(project: Path, base: Path) -> None:
 def tuned(project: Path, base: Path, plan: Callable[..., Plan], folder: Path) -> Path:
     """An adapter trained on a base of the project's own."""
     _own_base(project, base)
-    QLoRA().train(plan(epochs=1), folder)
+    QLoRATrainer().train(plan(epochs=1), folder)
     return folder / "adapter"
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tiny_llama import ticket
 
 from tunegate.dataset import Dataset
-from tunegate.encode import encode
+from tunegate.encode import encode_example
 from tunegate_qlora.config import Settings
-from tunegate_qlora.seen import INSIDE, Seen, see
+from tunegate_qlora.seen import CONTINUATION, TokenView, view_row
 
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="<…\ufffd"), max_size=30)
 
@@ -20,9 +20,9 @@ ANY = st.text(st.characters(codec="utf-8", exclude_characters="<…\ufffd"), max
 def look(template: Any, base: Path) -> Any:
     """See a row under the trainer's settings."""
 
-    def see_row(row: dict[str, Any], **said: Any) -> Seen:
+    def see_row(row: dict[str, Any], **said: Any) -> TokenView:
         example = Dataset.of([row])[0]
-        return see(example, template, Settings(base="base", **said), base)[0]
+        return view_row(example, template, Settings(base="base", **said), base)[0]
 
     return see_row
 
@@ -40,18 +40,28 @@ def test_tokens_are_the_trained_text_and_the_trained_labels(
     template: Any, base: Path, texts: tuple[str, str]
 ) -> None:
     example = Dataset.of([conversation(*texts)])[0]
-    (seen,) = see(example, template, Settings(base="base", max_length=999), base)
-    row = encode(example, template)
-    assert [t.learnt for t in seen.tokens] == [label != -100 for label in row.labels]
+    (seen,) = view_row(example, template, Settings(base="base", max_length=999), base)
+    row = encode_example(example, template)
+    assert [t.trained for t in seen.tokens] == [label != -100 for label in row.labels]
     if not seen.refused:  # a context of 256 tokens, one a byte
-        text = "".join(t.text for t in seen.tokens if t.text != INSIDE)
+        text = "".join(t.text for t in seen.tokens if t.text != CONTINUATION)
         assert text == template.render(example.messages)
 
 
 def test_a_character_of_several_tokens_stands_at_its_first(look: Any) -> None:
     seen = look(conversation("x", "né 😀"))
     assert [t.text for t in seen.tokens if t.learnt] == [
-        *("n", "é", INSIDE, " ", "😀", INSIDE, INSIDE, INSIDE, "<|im_end|>"),
+        *(
+            "n",
+            "é",
+            CONTINUATION,
+            " ",
+            "😀",
+            CONTINUATION,
+            CONTINUATION,
+            CONTINUATION,
+            "<|im_end|>",
+        ),
     ]
 
 

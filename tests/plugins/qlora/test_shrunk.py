@@ -21,8 +21,8 @@ def test_architectures_are_made_small_and_still_compute(tmp_path: Path, kind: st
     root = tmp_path / "base"
     getattr(hf, f"{kind}Config")(**said).save_pretrained(root)
     (root / "model.safetensors").write_bytes(b"of any size")
-    small = shrunk.shrunk(root, tmp_path / "small")
-    model = quantise.load(small, Decoding())
+    small = shrunk.tiny_copy(root, tmp_path / "small")
+    model = quantise.load_base(small, Decoding())
     assert type(model).__name__ in (f"{kind}ForCausalLM", f"{kind}LMHeadModel")
     assert sum(p.numel() for p in model.parameters()) < 10_000_000
     assert torch.isfinite(model(input_ids=torch.tensor([[1, 2, 3]])).logits).all()
@@ -32,4 +32,4 @@ def test_an_architecture_that_cannot_be_made_small_is_said_so(tmp_path: Path) ->
     (tmp_path / "base").mkdir()
     (tmp_path / "base/config.json").write_text('{"model_type": "none such"}')
     with pytest.raises(ValueError, match=r"^base cannot be made small to rehearse: "):
-        shrunk.shrunk(tmp_path / "base", tmp_path / "small")
+        shrunk.tiny_copy(tmp_path / "base", tmp_path / "small")

@@ -20,9 +20,9 @@ from filelock import FileLock
 from tunegate import train
 from tunegate.protocols import Plan, Trainer, TrainingFailed
 from tunegate_qlora import loss, report
-from tunegate_qlora.loop import Loop
+from tunegate_qlora.loop import LengthGroupedTrainer
 from tunegate_qlora.model import open_folder
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 
@@ -49,13 +49,13 @@ def second(folder: Path) -> Path:
 
 
 def test_it_is_a_trainer() -> None:
-    assert isinstance(QLoRA(), Trainer)
+    assert isinstance(QLoRATrainer(), Trainer)
 
 
 def test_a_training_learns_and_says_what_it_did(
     plan: Planner, folder: Path, project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    trained = QLoRA().train(plan(epochs=6), folder)
+    trained = QLoRATrainer().train(plan(epochs=6), folder)
     readings = curves(folder)
     validation = [line["validation_loss"] for line in readings if "validation_loss" in line]
     assert len(validation) == 6
@@ -78,29 +78,29 @@ def test_a_training_learns_and_says_what_it_did(
 
 
 def test_the_same_seed_gives_the_same_bits(plan: Planner, folder: Path, second: Path) -> None:
-    first = QLoRA().train(plan(seed=3), folder)
+    first = QLoRATrainer().train(plan(seed=3), folder)
     torch.manual_seed(99)
-    again = QLoRA().train(plan(seed=3), second)
+    again = QLoRATrainer().train(plan(seed=3), second)
     assert adapter(folder) == adapter(second)
     assert first.digest == again.digest
     shutil.rmtree(second)
     second.mkdir()
-    assert QLoRA().train(plan(seed=4), second).digest != first.digest
+    assert QLoRATrainer().train(plan(seed=4), second).digest != first.digest
 
 
 def test_a_run_that_has_its_adapter_is_not_trained_again(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = QLoRA().train(plan(), folder)
-    monkeypatch.setattr("tunegate_qlora.training._train", None)
-    assert QLoRA().train(plan(), folder) == first
+    first = QLoRATrainer().train(plan(), folder)
+    monkeypatch.setattr("tunegate_qlora.training._train_job", None)
+    assert QLoRATrainer().train(plan(), folder) == first
 
 
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from tunegate.protocols import Plan
-from tunegate_qlora.trainer import QLoRA
+from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora import checkpoints
 
 plan = json.loads(Path("plan.json").read_text())
@@ -113,7 +113,7 @@ def seal_or_die(folder):
     seal(folder)
 
 checkpoints.seal = seal_or_die
-QLoRA().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
+QLoRATrainer().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
 """
 
 
@@ -141,9 +141,9 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     kill(chosen, project, step=steps + 2)
     assert not (folder / "adapter").exists()
     assert (folder / f"checkpoints/checkpoint-{steps + 2}").exists()
-    resumed = QLoRA().train(chosen, folder)
+    resumed = QLoRATrainer().train(chosen, folder)
     assert f"going on from step {steps + 1}\n" in capfd.readouterr().out
-    whole = QLoRA().train(chosen, second)
+    whole = QLoRATrainer().train(chosen, second)
     assert adapter(folder) == adapter(second)
     assert resumed.digest == whole.digest
     assert losses(folder) == losses(second)
@@ -163,8 +163,8 @@ def test_a_training_can_be_killed_at_any_moment(
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    QLoRA().train(chosen, folder)
-    QLoRA().train(chosen, second)
+    QLoRATrainer().train(chosen, folder)
+    QLoRATrainer().train(chosen, second)
     assert adapter(folder) == adapter(second)
 
 
@@ -182,23 +182,27 @@ def test_two_trainings_of_one_run_cannot_run_at_once(
 def test_a_loss_that_is_no_number_stops_the_training(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loss, "per_token", lambda o, labels, **_: o.logits.sum() * float("nan"))
+    monkeypatch.setattr(
+        loss, "loss_per_token", lambda o, labels, **_: o.logits.sum() * float("nan")
+    )
     with pytest.raises(TrainingFailed, match=r"the training loss is nan at step 1, where guessing"):
-        QLoRA().train(plan(), folder)
+        QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()
 
 
 def test_weights_that_are_no_numbers_are_not_kept(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(self: Loop, **_: Any) -> None:  # the last steps need not have a reading
+    def train(
+        self: LengthGroupedTrainer, **_: Any
+    ) -> None:  # the last steps need not have a reading
         weights = [p for p in self.model.parameters() if p.requires_grad]
         weights[-1].data[0] = float("nan")
 
-    monkeypatch.setattr(Loop, "train", train)
-    monkeypatch.setattr(report, "figures", lambda *_: {})
+    monkeypatch.setattr(LengthGroupedTrainer, "train", train)
+    monkeypatch.setattr(report, "print_figures", lambda *_: {})
     with pytest.raises(TrainingFailed, match="weights are not numbers: lower `learning_rate`"):
-        QLoRA().train(plan(), folder)
+        QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()
 
 
@@ -217,9 +221,9 @@ def test_what_goes_wrong_is_one_message(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr("tunegate_qlora.methods.load", fail)
+    monkeypatch.setattr("tunegate_qlora.methods.load_base", fail)
     with pytest.raises(TrainingFailed) as caught:
-        QLoRA().train(plan(), folder)
+        QLoRATrainer().train(plan(), folder)
     assert str(caught.value).startswith(told)
 
 
@@ -231,7 +235,7 @@ def test_a_base_that_has_changed_is_not_trained_on(
     shutil.copytree(base, project / "base")
     (project / "base/chat_template.jinja").write_text("another")
     with pytest.raises(TrainingFailed, match="has changed since this run was planned"):
-        QLoRA().train(made, folder)
+        QLoRATrainer().train(made, folder)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,7 @@ def test_a_base_that_has_changed_is_not_trained_on(
     ],
 )
 def test_settings_are_followed(plan: Planner, folder: Path, settings: dict[str, Any]) -> None:
-    trained = QLoRA().train(plan(epochs=1, **settings), folder)
+    trained = QLoRATrainer().train(plan(epochs=1, **settings), folder)
     assert trained.figures["train_loss"]
     kept = trained.figures["rows"]
     assert kept == 24 if "max_length" not in settings else 0 < int(kept) < 24

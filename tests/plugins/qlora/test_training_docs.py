@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tunegate_qlora import prove
-from tunegate_qlora.config import BETA, DPO_RATES, RATES, Settings
-from tunegate_qlora.merging import ROWS
-from tunegate_qlora.presets import PRESETS, resolve
+from tunegate_qlora.config import BETA, DPO_LEARNING_RATES, LEARNING_RATES, Settings
+from tunegate_qlora.merging import COMPARED_ROWS
+from tunegate_qlora.presets import PRESETS, resolve_settings
 
 DOCS = Path(__file__).parents[3] / "docs"
 pytestmark = pytest.mark.parametrize("page", ["training.md", "training.pt-BR.md"])
@@ -56,9 +56,9 @@ def test_every_setting_stands_there_with_its_default(page: str) -> None:
 
 def test_every_method_and_preset_stands_there(page: str) -> None:
     methods = table(page, "`method`")
-    assert list(methods) == list(RATES)
-    assert [float(cells[2]) for cells in methods.values()] == list(RATES.values())
-    assert [float(cells[3]) for cells in methods.values()] == list(DPO_RATES.values())
+    assert list(methods) == list(LEARNING_RATES)
+    assert [float(cells[2]) for cells in methods.values()] == list(LEARNING_RATES.values())
+    assert [float(cells[3]) for cells in methods.values()] == list(DPO_LEARNING_RATES.values())
     assert str(BETA) in text(page)
     presets = table(page, "`preset`")
     assert list(presets) == list(PRESETS)
@@ -69,11 +69,11 @@ def test_every_method_and_preset_stands_there(page: str) -> None:
 def test_the_tolerances_are_the_true_ones(page: str) -> None:
     told = text(page).replace(",", ".")
     assert f"{prove.TOLERANCE:.0%}".replace("%", " %") in told
-    assert str(prove.LEAST) in told
-    assert str(prove.ROWS) in told
-    assert str(ROWS) in told
+    assert str(prove.MIN_DIFFERENCE) in told
+    assert str(prove.SAMPLE_ROWS) in told
+    assert str(COMPARED_ROWS) in told
 
 
 def test_each_example_is_valid(page: str) -> None:
     for block in re.findall(r"```toml\n(.*?)```", text(page), re.DOTALL):
-        resolve(tomllib.loads(block)["train"]["qlora"])
+        resolve_settings(tomllib.loads(block)["train"]["qlora"])

@@ -43,7 +43,7 @@ def test_every_key_is_kept_as_it_is(project: Path, said: dict[str, Any]) -> None
     from axolotl.utils.config import validate_config
     from axolotl.utils.dict import DictDefault
 
-    exported.write(open_gate(project, **said), project / "there")
+    exported.write_export(open_gate(project, **said), project / "there")
     table = yaml.safe_load((project / "there/axolotl.yaml").read_text())
     torch = {"torch_version": "2.13.0"}
     kept = validate_config(DictDefault(table), capabilities=H100, env_capabilities=torch)
@@ -63,7 +63,7 @@ def test_the_tokens_that_were_checked_are_learnt_and_the_model_comes_back(
     said: dict[str, Any] = {"method": method, "compute": "float32", "patience": 2}
     said |= {"epochs": 3, "batch": 10, "learning_rate": 1e-2}
     run = open_gate(project, tested=False, **said)
-    exported.write(run, project / "there")
+    exported.write_export(run, project / "there")
     monkeypatch.chdir(project / "there")
     trainer = learnt(run, base)
     assert trainer.args.load_best_model_at_end
@@ -73,7 +73,7 @@ def test_the_tokens_that_were_checked_are_learnt_and_the_model_comes_back(
     import_run.arguments(parser)
     assert import_run.run(parser.parse_args(["there/out", "--receipt", run.id])) == 0
     done = Run(run.state, run.id)
-    assert done.word.endswith("that it was trained on these bytes, and no others")
+    assert done.attestation.endswith("that it was trained on these bytes, and no others")
     assert done.record["figures"]["loss"] < done.record["figures"]["loss_of_base"]
 
 
@@ -86,7 +86,9 @@ def learnt(run: Run, base: Path) -> Any:
 
     table = load_cfg("axolotl.yaml", dataset_num_proc=1, **NO_GPU)
     found = load_datasets(cfg=table, cli_args=TrainerCliArgs())
-    ours = material.read(run.plan, Settings.model_validate(dict(run.plan.config)), base)
+    ours = material.load_training_data(
+        run.plan, Settings.model_validate(dict(run.plan.config)), base
+    )
     for rows, theirs in ((ours.train, found.train_dataset), (ours.validation, found.eval_dataset)):
         taken = sorted((row["input_ids"], row["labels"]) for row in theirs)
         assert taken == sorted((row.ids, row.labels) for row in rows)

@@ -98,10 +98,10 @@ def make_project(root: Path, base: Path) -> Path:
 
 def make_plan(project: Path, **settings: Any) -> Plan:
     """Make a plan; keywords are settings of the trainer."""
-    from tunegate_qlora.trainer import QLoRA
+    from tunegate_qlora.trainer import QLoRATrainer
 
     quick = {"base": "base", "epochs": 2, "batch": 4, "learning_rate": 5e-3, "max_length": 128}
-    config = QLoRA().resolve(quick | settings, project)
+    config = QLoRATrainer().resolve(quick | settings, project)
     snapshots = project / ".tunegate/snapshots"
     return Plan(
         trainer="qlora",
@@ -110,7 +110,7 @@ def make_plan(project: Path, **settings: Any) -> Plan:
         test=None,
         config=config,
         base=config["base"],
-        base_digest=QLoRA().base_digest(config, project),
+        base_digest=QLoRATrainer().base_digest(config, project),
         seed=config["seed"],
         root=project,
     )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .rule import Rule, compiled, number, only_digits
+from .rule import Rule, compile_pattern, number_pattern, only_digits
 
 _UF = r"(?:A[CLMP]|BA|CE|DF|ES|GO|M[AGST]|P[ABEIR]|R[JNORS]|S[CEP]|TO)"
 
 
-def _weighted(digits: str, weights: Iterable[int]) -> int:
+def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
     return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
 
 
@@ -36,27 +36,27 @@ def is_cnpj(value: str) -> bool:
 def is_pis(value: str) -> bool:
     """PIS, PASEP, NIS and NIT share one check digit, modulo 11."""
     number = only_digits(value)
-    rest = 11 - _weighted(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
+    rest = 11 - _weighted_sum(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
     return len(set(number)) > 1 and int(number[10]) == (0 if rest > 9 else rest)
 
 
 def is_cnh(value: str) -> bool:
     """Two digits modulo 11; the second is lowered by 2 where the first overflowed."""
     number = only_digits(value)
-    first = _weighted(number, range(9, 0, -1)) % 11
-    second = _weighted(number, range(1, 10)) % 11
+    first = _weighted_sum(number, range(9, 0, -1)) % 11
+    second = _weighted_sum(number, range(1, 10)) % 11
     lowered = 2 if first > 9 else 0
     second = 0 if second > 9 else (second - lowered) % 11
-    wanted = (0 if first > 9 else first, 0 if second > 9 else second)
-    return len(set(number)) > 1 and (int(number[9]), int(number[10])) == wanted
+    expected = (0 if first > 9 else first, 0 if second > 9 else second)
+    return len(set(number)) > 1 and (int(number[9]), int(number[10])) == expected
 
 
 def is_voter_id(value: str) -> bool:
     """Eight digits, a state (01 to 28), two digits modulo 11; SP and MG write 1 where 0 is left."""
     number = only_digits(value)
     state = number[8:10]
-    first = _voter_digit(_weighted(number, range(2, 10)), state)
-    second = _voter_digit(_weighted(state, (7, 8)) + first * 9, state)
+    first = _voter_digit(_weighted_sum(number, range(2, 10)), state)
+    second = _voter_digit(_weighted_sum(state, (7, 8)) + first * 9, state)
     return "01" <= state <= "28" and number[10:] == f"{first}{second}"
 
 
@@ -70,47 +70,47 @@ def _voter_digit(total: int, state: str) -> int:
 def is_cns(value: str) -> bool:
     """A weighted sum of all fifteen digits that 11 divides."""
     number = only_digits(value)
-    return number[0] in "12789" and _weighted(number, range(15, 0, -1)) % 11 == 0
+    return number[0] in "12789" and _weighted_sum(number, range(15, 0, -1)) % 11 == 0
 
 
 _C = r"[\dA-Z]"  # what a CNPJ is made of since July 2026
 
 RULES = (
-    Rule("cpf", compiled(r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)"), is_cpf, digits=11),
-    Rule("cpf", number(r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d"), is_cpf, ("cpf",), digits=11),
+    Rule("cpf", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)"), is_cpf, min_digits=11),
+    Rule("cpf", number_pattern(r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d"), is_cpf, ("cpf",), min_digits=11),
     Rule(
         "cnpj",
-        compiled(rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)"),
-        is_cnpj, digits=2, has="/",
+        compile_pattern(rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)"),
+        is_cnpj, min_digits=2, contains="/",
     ),
     Rule(
         "cnpj",
-        number(rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d"),
-        is_cnpj, ("cnpj",), digits=2,
+        number_pattern(rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d"),
+        is_cnpj, ("cnpj",), min_digits=2,
     ),
     Rule(
         "rg",
-        number(rf"(?:{_UF}[ \-]?)?\d{{1,2}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?"),
-        words=("rg",), weak=True, digits=7,
+        number_pattern(rf"(?:{_UF}[ \-]?)?\d{{1,2}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?"),
+        label_families=("rg",), needs_own_label=True, min_digits=7,
     ),
-    Rule("cnh", number(r"\d{11}"), is_cnh, ("cnh",), digits=11),
-    Rule("pis", compiled(r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)"), is_pis, digits=11),
-    Rule("pis", number(r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d"), is_pis, ("pis",), digits=11),
+    Rule("cnh", number_pattern(r"\d{11}"), is_cnh, ("cnh",), min_digits=11),
+    Rule("pis", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)"), is_pis, min_digits=11),
+    Rule("pis", number_pattern(r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d"), is_pis, ("pis",), min_digits=11),
     Rule(
         "voter_id",
-        number(r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d"),
-        is_voter_id, ("voter_id",), digits=12,
+        number_pattern(r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d"),
+        is_voter_id, ("voter_id",), min_digits=12,
     ),
-    Rule("cns", number(r"\d{3} ?\d{4} ?\d{4} ?\d{4}"), is_cns, ("cns",), digits=15),
-    Rule("cep", number(r"\d\d\.?\d{3}-?\d{3}"), words=("cep", "address"), weak=True, digits=8),
+    Rule("cns", number_pattern(r"\d{3} ?\d{4} ?\d{4} ?\d{4}"), is_cns, ("cns",), min_digits=15),
+    Rule("cep", number_pattern(r"\d\d\.?\d{3}-?\d{3}"), label_families=("cep", "address"), needs_own_label=True, min_digits=8),
     Rule(
         "pix_key",
-        compiled(r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])"),
-        words=("pix",), has="-",
+        compile_pattern(r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])"),
+        label_families=("pix",), contains="-",
     ),
     Rule(
         "plate",
-        compiled(r"(?<![\w\-])[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)(?![\w\-])"),
-        words=("plate",), weak=True, digits=3,
+        compile_pattern(r"(?<![\w\-])[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)(?![\w\-])"),
+        label_families=("plate",), needs_own_label=True, min_digits=3,
     ),
 )  # fmt: skip

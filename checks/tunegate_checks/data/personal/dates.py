@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import Rule, compiled
+from .rule import Rule, compile_pattern
 
 _MONTH = (
     r"(?:jan|feb|fev|mar|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|out|nov|dec|dez)[a-zç]{0,7}\.?"
@@ -15,4 +15,12 @@ _SHAPES = (
 )
 _DATE = rf"(?<![\w/.\-])(?:{'|'.join(_SHAPES)})(?!\w|[/.\-]\w)"
 
-RULES = (Rule("birth_date", compiled(_DATE), words=("birth_date",), weak=True, digits=4),)
+RULES = (
+    Rule(
+        "birth_date",
+        compile_pattern(_DATE),
+        label_families=("birth_date",),
+        needs_own_label=True,
+        min_digits=4,
+    ),
+)

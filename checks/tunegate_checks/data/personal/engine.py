@@ -13,49 +13,51 @@ _DIGIT = re.compile(r"\d")
 Candidate = tuple[int, int, int, Span]
 
 
-def spans(text: str, before: str = "") -> list[Span]:
+def personal_spans(text: str, context_text: str = "") -> list[Span]:
     """Return the personal data in a text, in order, none overlapping.
 
-    `before` is what stands just before the text (the end of the message that asks for a number,
+    `context_text` is what stands just before the text (the end of the message that asks for a number,
     the name of a field): it can say what a number is, and is not itself searched.
     """
     from .rules import RULES
 
     digits, low = len(_DIGIT.findall(text)), text.lower()
-    rules = [r for r in RULES if digits >= r.digits and r.has in low]
+    rules = [r for r in RULES if digits >= r.min_digits and r.contains in low]
     if not rules:
         return []
-    context = Context(before + text)
-    found = (c for i, r in enumerate(rules) for c in _candidates(i, r, context, len(before)))
-    kept = _apart(found, len(context.text))
-    return [Span(s.kind, s.start - len(before), s.end - len(before)) for s in kept]
+    context = Context(context_text + text)
+    candidates = (
+        c for i, r in enumerate(rules) for c in _candidates(i, r, context, len(context_text))
+    )
+    chosen = _without_overlaps(candidates, len(context.text))
+    return [Span(s.kind, s.start - len(context_text), s.end - len(context_text)) for s in chosen]
 
 
-def _candidates(place: int, rule: Rule, context: Context, begin: int) -> Iterator[Candidate]:
-    if rule.words and context.families.isdisjoint(rule.words):
+def _candidates(rule_index: int, rule: Rule, context: Context, begin: int) -> Iterator[Candidate]:
+    if rule.label_families and context.families.isdisjoint(rule.label_families):
         return
     group = "v" if "v" in rule.pattern.groupindex else 0
     for match in rule.pattern.finditer(context.text, begin):
         start, end = match.span(group)
         if rule.valid(match.group(group)):
-            far = _distance(rule, context, start, end)
-            if far is not None:
-                yield far, place, start - end, Span(rule.kind, start, end)
+            distance = _label_distance(rule, context, start, end)
+            if distance is not None:
+                yield distance, rule_index, start - end, Span(rule.kind, start, end)
 
 
-def _distance(rule: Rule, context: Context, start: int, end: int) -> int | None:
-    if not rule.words:
-        return None if rule.shy and context.under_other(start) else 0
-    far = context.distance(start, end, rule.words, weak=rule.weak)
-    return None if far is None else far + 1
+def _label_distance(rule: Rule, context: Context, start: int, end: int) -> int | None:
+    if not rule.label_families:
+        return None if rule.silent_under_other_label and context.is_under_other_label(start) else 0
+    distance = context.distance(start, end, rule.label_families, weak=rule.needs_own_label)
+    return None if distance is None else distance + 1
 
 
-def _apart(candidates: Iterable[Candidate], size: int) -> list[Span]:
+def _without_overlaps(candidates: Iterable[Candidate], size: int) -> list[Span]:
     """Keep what needs no label before what does, then the nearest labelled."""
-    kept: list[Span] = []
+    chosen: list[Span] = []
     taken = bytearray(size)
     for *_, span in sorted(candidates, key=lambda c: c[:3]):
         if not any(taken[span.start : span.end]):
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            kept.append(span)
-    return sorted(kept, key=lambda s: s.start)
+            chosen.append(span)
+    return sorted(chosen, key=lambda s: s.start)

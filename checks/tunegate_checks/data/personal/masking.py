@@ -10,7 +10,7 @@ _LAST_TWO = frozenset(
 )
 
 
-def masked(kind: str, value: str) -> str:
+def mask_value(kind: str, value: str) -> str:
     """Return a value's outline in one line.
 
     An e-mail keeps its top-level domain and the first letter of parts of four or more; long
@@ -20,11 +20,11 @@ def masked(kind: str, value: str) -> str:
     user, _, domain = value.rpartition("@")
     host, _, top = domain.rpartition(".")
     if kind == "email" and user and host:
-        return f"{_first(user)}***@{_first(host)}***.{top}"
+        return f"{_first_letter(user)}***@{_first_letter(host)}***.{top}"
     if kind not in _LAST_TWO or sum(c.isalnum() for c in value[:-2]) < 7:
         return "***"
     return re.sub(r"\w", "*", value[:-2]) + value[-2:]
 
 
-def _first(part: str) -> str:
+def _first_letter(part: str) -> str:
     return part[0] if len(part) > 3 else ""

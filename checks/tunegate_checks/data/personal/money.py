@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from .rule import Rule, compiled, only_digits
+from .rule import Rule, compile_pattern, only_digits
 
 # Visa, Mastercard (both ranges), American Express, Diners, Discover, JCB, UnionPay, Elo, Hipercard.
-_ISSUER = re.compile(
+_ISSUER_PREFIX = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"
     r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|(?:6011|64[4-9]\d|65\d\d)\d{12}"
     r"|35(?:2[89]|[3-8]\d)\d{12}|(?:2131|1800)\d{11}|62\d{14}"
@@ -26,7 +26,11 @@ def is_card(value: str) -> bool:
     from stdnum import luhn
 
     number = only_digits(value)
-    return bool(_ISSUER.fullmatch(number)) and len(set(number)) > 1 and bool(luhn.is_valid(number))
+    return (
+        bool(_ISSUER_PREFIX.fullmatch(number))
+        and len(set(number)) > 1
+        and bool(luhn.is_valid(number))
+    )
 
 
 def is_luhn(value: str) -> bool:
@@ -61,18 +65,18 @@ _IBAN = (
 )
 
 RULES = (
-    Rule("card", compiled(r"(?<!\d )", _CARD, r"(?! ?\d)"), is_card, shy=True, digits=12),
-    Rule("card", compiled(_CARD), is_luhn, ("card",), digits=12),
-    Rule("iban", compiled(_IBAN), is_iban, digits=6),
+    Rule("card", compile_pattern(r"(?<!\d )", _CARD, r"(?! ?\d)"), is_card, silent_under_other_label=True, min_digits=12),
+    Rule("card", compile_pattern(_CARD), is_luhn, ("card",), min_digits=12),
+    Rule("iban", compile_pattern(_IBAN), is_iban, min_digits=6),
     Rule(
         "wallet",
         re.compile(r"(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w)"),
-        has="bc1",
+        contains="bc1",
     ),
     Rule(
         "wallet",
         re.compile(r"(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)"),
-        is_bitcoin, digits=1,
+        is_bitcoin, min_digits=1,
     ),
-    Rule("wallet", re.compile(r"(?<!\w)0x[\da-fA-F]{40}(?!\w)"), has="0x"),
+    Rule("wallet", re.compile(r"(?<!\w)0x[\da-fA-F]{40}(?!\w)"), contains="0x"),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .rule import Rule, compiled, only_digits
+from .rule import Rule, compile_pattern, only_digits
 
 _AREA = r"(?:1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])"
 _LOCAL = r"(?:9[ .]?\d{4}|[2-5]\d{3})"
@@ -35,7 +35,7 @@ _COUNTED = (
 _SERVICE = re.compile(r"0[3589]00\d*|(?:4004|4003|4020|3003|4062)\d{4}")
 
 
-def is_number(value: str) -> bool:
+def is_phone_number(value: str) -> bool:
     """Seven to fifteen digits (ITU-T E.164), no date, no range of years, no service line."""
     number = only_digits(re.split(r"[xer]", value.lower())[0])
     return (
@@ -49,7 +49,7 @@ def is_number(value: str) -> bool:
     )
 
 
-def is_international(value: str) -> bool:
+def is_international_number(value: str) -> bool:
     """A country code that exists, with a length its plan knows (phonenumbers)."""
     import phonenumbers
 
@@ -68,60 +68,60 @@ RULES = (
     # +55 11 98765-4321, +351 912 345 678, +1 (415) 555-2671
     Rule(
         "phone",
-        compiled(rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}", _EXTENSION, _R),
-        is_international, digits=8, has="+",
+        compile_pattern(rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}", _EXTENSION, _R),
+        is_international_number, min_digits=8, contains="+",
     ),
     # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
     Rule(
         "phone",
-        compiled(rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}", _R),
-        is_number, digits=10, has="(",
+        compile_pattern(rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}", _R),
+        is_phone_number, min_digits=10, contains="(",
     ),
     # 11 98765-4321
     Rule(
         "phone",
-        compiled(_L, rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}", _R),
-        is_number, shy=True, digits=10, has="-",
+        compile_pattern(_L, rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}", _R),
+        is_phone_number, silent_under_other_label=True, min_digits=10, contains="-",
     ),
     # (415) 555-2671, 1 (415)555-2671
     Rule(
         "phone",
-        compiled(r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}", _EXTENSION, _R),
-        is_number, digits=10, has="(",
+        compile_pattern(r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}", _EXTENSION, _R),
+        is_phone_number, min_digits=10, contains="(",
     ),
     # 415-555-2671, 415.555.2671, 001-415-555-2671x123
     Rule(
         "phone",
-        compiled(_L, r"(?:(?:00)?1[ .\-])?[2-9]\d{2}([.\-])\d{3}\1\d{4}", _EXTENSION, _R),
-        is_number, shy=True, digits=10,
+        compile_pattern(_L, r"(?:(?:00)?1[ .\-])?[2-9]\d{2}([.\-])\d{3}\1\d{4}", _EXTENSION, _R),
+        is_phone_number, silent_under_other_label=True, min_digits=10,
     ),
     # 021-555-2671x99: no area code begins with 0, but only telephones have extensions
     Rule(
         "phone",
-        compiled(_L, r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}", _R),
-        is_number, shy=True, digits=11,
+        compile_pattern(_L, r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}", _R),
+        is_phone_number, silent_under_other_label=True, min_digits=11,
     ),
     # 06 12 34 56 78
     Rule(
         "phone",
-        compiled(_L, r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}", _R),
-        is_number, shy=True, digits=10,
+        compile_pattern(_L, r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}", _R),
+        is_phone_number, silent_under_other_label=True, min_digits=10,
     ),
     # wa.me/5511987654321, tel:+5511987654321
     Rule(
         "phone",
-        compiled(r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)"),
-        is_number, digits=8,
+        compile_pattern(r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)"),
+        is_phone_number, min_digits=8,
     ),
     # Anything phone-shaped, beside a phone's word: in groups, or in one run
     Rule(
         "phone",
-        compiled(_L, rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}", _EXTENSION, _R),
-        is_number, _PHONE, weak=True, digits=6,
+        compile_pattern(_L, rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}", _EXTENSION, _R),
+        is_phone_number, _PHONE, needs_own_label=True, min_digits=6,
     ),
     Rule(
         "phone",
-        compiled(_L, r"\d{7,15}", _EXTENSION, _R, rf"(?!{_COUNTED})"),
-        is_number, _PHONE, weak=True, digits=7,
+        compile_pattern(_L, r"\d{7,15}", _EXTENSION, _R, rf"(?!{_COUNTED})"),
+        is_phone_number, _PHONE, needs_own_label=True, min_digits=7,
     ),
 )  # fmt: skip

@@ -8,78 +8,78 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tunegate import Dataset, Example
-from tunegate.preferences import REJECTED, rejected
-from tunegate.shards import told
+from tunegate.preferences import REJECTED, rejected_reply
+from tunegate.shards import earlier_system_messages
 
-_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
-_TAIL = 80  # characters of the message before, which may ask for the number that follows
-_CODES = frozenset({"role", "type"})
+_SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
+_CONTEXT_LETTERS = 80  # characters of the message before, which may ask for the number that follows
+_SKIPPED_KEYS = frozenset({"role", "type"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextField:
     """A text of a row, its path (`messages[1]`, `meta.phone`) and what stands just before it.
 
     `about` is the text again where rows share it: what is found there is found in no one row.
     """
 
     path: str
-    before: str
+    context: str
     text: str
-    about: str = ""
+    shared_text: str = ""
 
 
-def texts(dataset: Dataset) -> Iterator[tuple[Example, Place]]:
+def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
     """Yield every text of every row; a system prompt that rows share comes with the first only."""
-    before = (p for message in told(dataset) for p in _within(message, "", ""))
-    shared = {place.text for place in before}
+    earlier = (p for message in earlier_system_messages(dataset) for p in _walk(message, "", ""))
+    shared = {text_field.text for text_field in earlier}
     for example in dataset:
-        for place in _of(example):
-            if _is_system(example, place.path):
-                if place.text in shared:
+        for text_field in _fields_of_row(example):
+            if _is_in_system_message(example, text_field.path):
+                if text_field.text in shared:
                     continue
-                shared.add(place.text)
-                place = replace(place, about=place.text)
-            yield example, place
+                shared.add(text_field.text)
+                text_field = replace(text_field, shared_text=text_field.text)
+            yield example, text_field
 
 
-def _of(example: Example) -> Iterator[Place]:
-    before = asked = ""  # asked: what stands before the last message
+def _fields_of_row(example: Example) -> Iterator[TextField]:
+    context = question_context = ""  # asked: what stands before the last message
     for i, message in enumerate(example.messages):
-        last = asked = before
-        for place in _within(message, f"messages[{i}]", before):
-            yield place
-            last = place.text[-_TAIL:] + "\n"
-        before = last
+        last = question_context = context
+        for text_field in _walk(message, f"messages[{i}]", context):
+            yield text_field
+            last = text_field.text[-_CONTEXT_LETTERS:] + "\n"
+        context = last
     for name, value in example.fields.items():
-        if name == REJECTED and rejected(example):  # answers to what the preferred reply does
-            yield from _within(value, name, asked)
+        if name == REJECTED and rejected_reply(example):  # answers to what the preferred reply does
+            yield from _walk(value, name, question_context)
         elif name != "messages":
-            yield from _within(value, _safe(name), f"{name}: "[-_TAIL:])
+            yield from _walk(value, _safe_name(name), f"{name}: "[-_CONTEXT_LETTERS:])
 
 
-def _within(value: Any, path: str, before: str) -> Iterator[Place]:
+def _walk(value: Any, path: str, context: str) -> Iterator[TextField]:
     if isinstance(value, str):
         if not value.startswith("data:"):  # an embedded picture
-            yield Place(path, before, value)
+            yield TextField(path, context, value)
     elif isinstance(value, int) and not isinstance(value, bool):
-        yield Place(path, before, str(value))
+        yield TextField(path, context, str(value))
     elif isinstance(value, dict):
         for key, inner in value.items():
             if key == "content":
-                yield from _within(inner, path, before)
-            elif key not in _CODES:
-                yield from _within(inner, f"{path}.{_safe(key)}", f"{key}: "[-_TAIL:])
+                yield from _walk(inner, path, context)
+            elif key not in _SKIPPED_KEYS:
+                yield from _walk(inner, f"{path}.{_safe_name(key)}", f"{key}: "[-_CONTEXT_LETTERS:])
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
-            yield from _within(inner, f"{path}[{i}]", before)
+            yield from _walk(inner, f"{path}[{i}]", context)
 
 
-def _safe(name: object) -> str:
+def _safe_name(name: object) -> str:
     """A field's name, unless it could itself be personal data: findings print it."""
-    return str(name) if _NAME.fullmatch(str(name)) else "(field)"
+    return str(name) if _SAFE_NAME.fullmatch(str(name)) else "(field)"
 
 
-def _is_system(example: Example, path: str) -> bool:
-    found = re.match(r"messages\[(\d+)\]", path)
-    return found is not None and example.messages[int(found[1])]["role"] in ("system", "developer")
+def _is_in_system_message(example: Example, path: str) -> bool:
+    match = re.match(r"messages\[(\d+)\]", path)
+    return match is not None and example.messages[int(match[1])]["role"] in ("system", "developer")

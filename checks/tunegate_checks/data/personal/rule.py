@@ -16,7 +16,7 @@ class Span:
     end: int
 
 
-def anything(_: str) -> bool:
+def accept_all(_: str) -> bool:
     """Accept every match: the shape alone says what it is."""
     return True
 
@@ -35,22 +35,22 @@ class Rule:
 
     kind: str
     pattern: re.Pattern[str]
-    valid: Callable[[str], bool] = anything
-    words: tuple[str, ...] = ()
-    weak: bool = False
-    shy: bool = False
-    digits: int = 0
-    has: str = ""
+    valid: Callable[[str], bool] = accept_all
+    label_families: tuple[str, ...] = ()
+    needs_own_label: bool = False
+    silent_under_other_label: bool = False
+    min_digits: int = 0
+    contains: str = ""
 
 
-def compiled(*pattern: str) -> re.Pattern[str]:
+def compile_pattern(*pattern: str) -> re.Pattern[str]:
     """Compile a pattern (its parts joined) without regard to case: people type in lower case."""
     return re.compile("".join(pattern), re.IGNORECASE)
 
 
-def number(*pattern: str) -> re.Pattern[str]:
+def number_pattern(*pattern: str) -> re.Pattern[str]:
     """Compile a pattern for a number that is no part of a longer one, a price or an address."""
-    return compiled(r"(?<![\w$€£#/=.\-])(?<![$€£] )(?:", *pattern, r")(?!\w|[.,/\-]\d)")
+    return compile_pattern(r"(?<![\w$€£#/=.\-])(?<![$€£] )(?:", *pattern, r")(?!\w|[.,/\-]\d)")
 
 
 def only_digits(value: str) -> str:

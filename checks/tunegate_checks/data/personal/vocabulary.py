@@ -7,7 +7,7 @@ up to three words wins over its first word: "placa de video" is a graphics card,
 from __future__ import annotations
 
 # Labels of numbers that are nobody's: what follows them is theirs, whatever it looks like.
-OTHER = "other"
+OTHER_FAMILY = "other"
 
 _FAMILIES: dict[str, str] = {
     "phone": """tel,tels,telef,telefone,telefones,telefonico,fone,fones,celular,celulares,cel,zap,
@@ -50,7 +50,7 @@ _FAMILIES: dict[str, str] = {
     "nl_bsn": "bsn,burgerservicenummer,sofinummer,sofi",
     "be_nn": "rijksregister,rijksregisternummer,registre national,numero national,niss,insz",
     "pl_pesel": "pesel",
-    OTHER: """pedido,pedidos,order,orders,ordem,protocolo,protocolos,protocol,chamado,chamados,
+    OTHER_FAMILY: """pedido,pedidos,order,orders,ordem,protocolo,protocolos,protocol,chamado,chamados,
         ticket,tickets,nota,notas,nota fiscal,nf,nfe,fatura,faturas,invoice,invoices,boleto,boletos,
         codigo,codigos,cod,code,codes,codigo de barras,barras,barcode,digitavel,sku,ref,referencia,
         reference,rastreio,rastreamento,rastrear,tracking,objeto,versao,version,versions,build,
@@ -67,18 +67,18 @@ _FAMILIES: dict[str, str] = {
 }
 
 
-class _Labels(dict[str, frozenset[str]]):
+class _LabelVocabulary(dict[str, frozenset[str]]):
     """From word or phrase to the families it speaks for."""
 
-    starts: frozenset[str]
+    first_words: frozenset[str]
 
     def __init__(self, families: dict[str, str]) -> None:
-        found: dict[str, set[str]] = {}
-        for family, words in families.items():
-            for word in words.split(","):
-                found.setdefault(" ".join(word.split()), set()).add(family)
-        super().__init__({word: frozenset(names) for word, names in found.items()})
-        self.starts = frozenset(word.partition(" ")[0] for word in self)
+        families_of_phrase: dict[str, set[str]] = {}
+        for family, phrases in families.items():
+            for phrase in phrases.split(","):
+                families_of_phrase.setdefault(" ".join(phrase.split()), set()).add(family)
+        super().__init__({phrase: frozenset(names) for phrase, names in families_of_phrase.items()})
+        self.first_words = frozenset(phrase.partition(" ")[0] for phrase in self)
 
 
-LABELS = _Labels(_FAMILIES)
+LABELS = _LabelVocabulary(_FAMILIES)
