@@ -48,7 +48,8 @@ def test_a_copy_or_a_touch_makes_no_other_run_the_latest(state: State) -> None:
 
 
 def test_runs_from_before_there_was_made_go_by_receipt_and_by_file(state: State) -> None:
-    old, brought = {"figures": {}}, {"figures": {"imported": "2026-01-02T12:30:00+00:00"}}
+    old: dict[str, Any] = {"figures": {}}
+    brought = {"figures": {"imported": "2026-01-02T12:30:00+00:00"}}
     left(state, "new", at("12:40:00.5"), at("11:00:00"), after_noon=1)
     left(state, "brought", brought, at("09:00:00"), after_noon=2)
     left(state, "by-receipt", old, at("12:20:00"), after_noon=9000)
