@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tunegate import Finding, Findings
+from tunegate import Finding
 from tunegate.acceptance import Entry, in_force
+from tunegate.checking import make_findings
 from tunegate.seen import Seen, plain, recall
 from tunegate.state import State
 
@@ -22,7 +23,7 @@ ENTRY = Entry(KNOWN.id, "pii", "email", "train, line 3", "a***@b.com", "ours", "
 def seen(*items: Finding, split: str = "train") -> Seen:
     """Return what a session has seen whose one check made these findings."""
     with in_force({KNOWN.id: ENTRY}):
-        made = Findings("pii", items, split=split, n=10)
+        made = make_findings("pii", items, split=split, n=10)
     session = Seen()
     session.add(plain([made]))
     return session
