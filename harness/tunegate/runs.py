@@ -226,7 +226,7 @@ def _as_it_stands(path: Path) -> dict[str, Any]:
     """Return what a file holds, unverified; nothing where it cannot be read."""
     try:
         told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tunegate import Finding, Findings
+from tunegate import Finding
 from tunegate.acceptance import AcceptedEntry, accepting
+from tunegate.checking import make_findings
 from tunegate.seen import LastFindings, read_last_findings, to_dicts
 from tunegate.state import StateDir
 
@@ -24,7 +25,7 @@ ENTRY = AcceptedEntry(
 def seen(*items: Finding, split: str = "train") -> LastFindings:
     """Return what a session has seen whose one check made these findings."""
     with accepting({KNOWN.id: ENTRY}):
-        made = Findings("pii", items, split=split, n=10)
+        made = make_findings("pii", items, split=split, n=10)
     session = LastFindings()
     session.add(to_dicts([made]))
     return session

@@ -13,8 +13,8 @@ from tunegate_checks.data import leakage
 
 def row(text: str, reply: str = "yes", picture: str = "", system: str = "") -> dict[str, Any]:
     shown = [{"type": "image_url", "image_url": {"url": picture}}] if picture else []
-    asked = [{"type": "text", "text": text}, *shown] if shown else text
-    told = [{"role": "system", "content": system}] if system else []
+    asked: Any = [{"type": "text", "text": text}, *shown] if shown else text
+    told: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     told += [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
     return {"messages": told}
 

@@ -32,7 +32,18 @@ def plan(state: StateDir) -> Plan:
     """A plan on snapshots that are kept."""
     train, validation = state.store_snapshot(DATA), state.store_snapshot(DATA + DATA)
     config = {"base": "b", "rate": 0.1, "port": 1}
-    return Plan("toy", train, validation, None, config, "toy:base", "0123", 7, incidental=["port"])
+    return Plan(
+        "toy",
+        train,
+        validation,
+        None,
+        config,
+        "toy:base",
+        "0123",
+        7,
+        incidental=["port"],
+        root=state.root,
+    )
 
 
 def opened(state: StateDir, plan: Plan, **told: Any) -> Run:
