@@ -84,7 +84,7 @@ def prompt(number: int) -> str:
 
 def ours(url: str, connections: int, n: int) -> None:
     """Ask through tunegate."""
-    from tunegate.protocols import Request
+    from tunegate.interfaces.model import Request
     from tunegate_endpoints.model import open_openai
 
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tunegate_checks.data.personal import personal_spans
+from tunegate_checks.detect.engine import personal_spans
 
 BRAZILIAN = Path(__file__).parents[1] / "tests/checks/data/brazilian_sentences.jsonl"
 KINDS = {

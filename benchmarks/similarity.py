@@ -53,8 +53,8 @@ def sentences(count: int) -> set[str]:
 
 
 def ours(texts: list[str], fast: bool) -> Found:
-    """Return the pairs that `tunegate.similar` finds."""
-    from tunegate import similar
+    """Return the pairs that `tunegate.similarity.search` finds."""
+    from tunegate.similarity import search as similar
 
     return {(i, j) for i, j, _ in similar.pairs(texts, CUTOFF, fast=fast)}
 

@@ -14,19 +14,22 @@ from time import perf_counter, process_time
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from tunegate.protocols import Plan
-from tunegate_qlora.config import Settings
-from tunegate_qlora.quiet import quiet_libraries
+from tunegate.interfaces.trainer import Plan
+from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.runtime.quiet import quiet_libraries
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 with quiet_libraries():  # bitsandbytes has much to say when it is imported
     import torch
     import transformers
 
-    from tunegate_qlora import loss, methods, pairs, training
-    from tunegate_qlora.batches import LengthGroupedSampler, make_collator
-    from tunegate_qlora.loop import LengthGroupedTrainer
-    from tunegate_qlora.material import TrainingData
+    from tunegate_qlora import pipeline
+    from tunegate_qlora.data import rows as pairs
+    from tunegate_qlora.data.batches import LengthGroupedSampler, make_collator
+    from tunegate_qlora.data.training_data import TrainingData
+    from tunegate_qlora.model import methods
+    from tunegate_qlora.training import loop, loss
+    from tunegate_qlora.training.loop import LengthGroupedTrainer
 
 WARM = 3  # steps that are not counted
 GPU = torch.cuda.is_available()
@@ -126,12 +129,12 @@ def ours(case: Case) -> Result:
     """Train as our trainer does it."""
     result = Result(case)
     watched = patch.object(
-        training,
+        loop,
         "LengthGroupedTrainer",
         lambda *a, **kw: result.watch(LengthGroupedTrainer(*a, **kw)),
     )
     with tempfile.TemporaryDirectory() as folder, watched:
-        training.train_plan(case.plan, Path(folder))
+        pipeline.train_plan(case.plan, Path(folder))
     return result.close()
 
 

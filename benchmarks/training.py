@@ -43,11 +43,11 @@ from typing import Any
 
 from trainers import GPU, Case, Result, bare, ours, plain, sft
 
-from tunegate.protocols import Plan
-from tunegate.settings import parse_settings
-from tunegate_qlora import material
-from tunegate_qlora.config import Settings
-from tunegate_qlora.quiet import quiet_libraries
+from tunegate.config.settings import parse_settings
+from tunegate.interfaces.trainer import Plan
+from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.data import training_data
+from tunegate_qlora.runtime.quiet import quiet_libraries
 from tunegate_qlora.trainer import QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +66,7 @@ def made(config: dict[str, Any], train: Path, validation: Path | None) -> Case:
     plan = Plan(
         "qlora", train, validation, None, resolved, f"folder:{s.base}", "", s.seed, root=ROOT
     )
-    return Case(plan, s, material.load_training_data(plan, s, Path(s.base)))
+    return Case(plan, s, training_data.load_training_data(plan, s, Path(s.base)))
 
 
 def recipe(epochs: int) -> Case:

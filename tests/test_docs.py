@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_readme import ROOT, blocks
+from readmes import ROOT, blocks
 
-from tunegate.config import Config, Limits
+from tunegate.config.schema import Config, Limits
 
 CHECKS = ("docs/checks.md", "docs/checks.pt-BR.md")
 CUSTOM = ("docs/custom-checks.md", "docs/custom-checks.pt-BR.md")

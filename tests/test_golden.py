@@ -21,23 +21,25 @@ import pytest
 
 import tunegate_checks
 from tunegate import Dataset, Findings, Predictions
-from tunegate import baseline as baselines
-from tunegate import config as configuration
-from tunegate.acceptance import accepting
-from tunegate.accepted import read_accepted
-from tunegate.answers import AnswerCache
-from tunegate.extensions import load_files
-from tunegate.identity import row_fingerprint, rows_fingerprint
-from tunegate.models import open_model, resolve_candidate
-from tunegate.predictions import Prediction
-from tunegate.promotion import check_promotable
-from tunegate.protocols import Plan, Request, Trainer
-from tunegate.recipe import TokenizationSpec
-from tunegate.registry import Registry, promotions_in_force
-from tunegate.runs import Run, find_finished, run_id
-from tunegate.scorecard import scorecard_digest as card_digest
-from tunegate.sealed import SealBroken, sha256_json
-from tunegate.state import StateDir
+from tunegate.checking.accepted import read_accepted
+from tunegate.checking.fingerprint import row_fingerprint, rows_fingerprint
+from tunegate.config import schema as configuration
+from tunegate.gates.promotion import check_promotable
+from tunegate.interfaces.installed import load_files
+from tunegate.interfaces.model import Request
+from tunegate.interfaces.trainer import Plan, Trainer
+from tunegate.models import baseline as baselines
+from tunegate.models.spec import open_model, resolve_candidate
+from tunegate.results.acceptance import accepting
+from tunegate.results.prediction import Prediction
+from tunegate.results.scorecard import scorecard_digest as card_digest
+from tunegate.storage.answer_cache import AnswerCache
+from tunegate.storage.registry import Registry, promotions_in_force
+from tunegate.storage.run import Run, find_finished, run_id
+from tunegate.storage.seal import SealBroken
+from tunegate.storage.state_dir import StateDir
+from tunegate.tokenization.spec import TokenizationSpec
+from tunegate.utils.hashing import sha256_json
 from tunegate_checks.data import (
     balance,
     consistency,
@@ -55,9 +57,9 @@ from tunegate_checks.data import (
     tokens,
 )
 from tunegate_checks.judge import prompt, rubric
-from tunegate_checks.model import memory, overfitting
-from tunegate_checks.reviewing.sample import draw_order, row_id
-from tunegate_qlora import digests
+from tunegate_checks.model import answer_quality, memorization, overfitting
+from tunegate_checks.review.sample import draw_order, row_id
+from tunegate_qlora.model import digests
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]
@@ -262,11 +264,11 @@ CHECKS: Mapping[str, tuple[Check, tuple[Any, ...], Mapping[str, Any]]] = {
         (PAIRS, TokenizationSpec(TRIAGE, max_length=8, rejected=True)),
         {},
     ),
-    "memory.verbatim": (memory.verbatim, (PROSE, TEST, ANSWERED), {}),
-    "memory.extraction": (memory.extraction, (PROSE, by_heart), {}),
-    "memory.personal_data": (memory.personal_data, (TEST, ANSWERED), {}),
-    "memory.cut_off": (memory.cut_off, (ANSWERED,), {}),
-    "memory.refusals": (memory.refusals, (ANSWERED,), {}),
+    "memory.verbatim": (memorization.verbatim, (PROSE, TEST, ANSWERED), {}),
+    "memory.extraction": (memorization.extraction, (PROSE, by_heart), {}),
+    "memory.personal_data": (memorization.personal_data, (TEST, ANSWERED), {}),
+    "memory.cut_off": (answer_quality.cut_off, (ANSWERED,), {}),
+    "memory.refusals": (answer_quality.refusals, (ANSWERED,), {}),
     "overfitting": (overfitting.find, (plain("curves.jsonl"),), {}),
 }
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from test_readme import READMES, commands
+from readmes import READMES, commands
 
 ROOT = Path(__file__).parents[1]
 SPLITS = ("train", "validation", "test")

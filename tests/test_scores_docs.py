@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 
 ROOT = Path(__file__).parents[1]
 DOCS = ("scores.md", "scores.pt-BR.md")
@@ -82,7 +82,7 @@ def test_every_limit_of_the_suite_stands_in_it(name: str) -> None:
 def test_its_code_runs(name: str) -> None:
     pytest.importorskip("sacrebleu")
     from tunegate import Predictions
-    from tunegate.predictions import Prediction
+    from tunegate.results.prediction import Prediction
 
     (code,) = re.findall(r"^```python\n(.*?)^```", text(name), re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {}

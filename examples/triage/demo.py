@@ -17,9 +17,9 @@ from typing import Any
 from baselines import majority, read, show, tfidf
 from rich.console import Console
 
-from tunegate.registry import Registry
-from tunegate.runs import Run, find_finished
-from tunegate.state import StateDir
+from tunegate.storage.registry import Registry
+from tunegate.storage.run import Run, find_finished
+from tunegate.storage.state_dir import StateDir
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -7,28 +7,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checking import check as check
-    from .dataset import Dataset as Dataset
-    from .dataset import Example as Example
-    from .findings import Finding as Finding
-    from .findings import Findings as Findings
-    from .predictions import Ask as Ask
-    from .predictions import Predictions as Predictions
-    from .score import Score as Score
-    from .score import Unmeasurable as Unmeasurable
+    from .checking.decorator import check as check
+    from .data.dataset import Dataset as Dataset
+    from .data.dataset import Example as Example
+    from .models.predict import Ask as Ask
+    from .results.finding import Finding as Finding
+    from .results.finding import Findings as Findings
+    from .results.prediction import Predictions as Predictions
+    from .results.score import Score as Score
+    from .results.score import Unmeasurable as Unmeasurable
 
 __version__ = "0.1.0"
 
 _MODULE_OF = {
-    "Ask": "predictions",
-    "Dataset": "dataset",
-    "Example": "dataset",
-    "Finding": "findings",
-    "Findings": "findings",
-    "Predictions": "predictions",
-    "Score": "score",
-    "Unmeasurable": "score",
-    "check": "checking",
+    "Ask": "models.predict",
+    "Dataset": "data.dataset",
+    "Example": "data.dataset",
+    "Finding": "results.finding",
+    "Findings": "results.finding",
+    "Predictions": "results.prediction",
+    "Score": "results.score",
+    "Unmeasurable": "results.score",
+    "check": "checking.decorator",
 }
 __all__ = [*_MODULE_OF, "__version__"]
 

@@ -12,11 +12,10 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from .clock import Clock
-from .protocols import Provider
-from .retry import failure_of_status
+from .providers import Provider
+from .result import Failure, Reply
+from .retry import Clock, failure_of_status
 from .settings import Settings
-from .trouble import Failure, Reply
 
 MAX_REPLY_BYTES = 4 << 20  # bytes of a reply: an answer of a million tokens is smaller
 CONNECT_SECONDS = 15.0  # seconds

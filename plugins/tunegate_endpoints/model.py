@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tunegate import config, extras
-from tunegate.budget import Budget
-from tunegate.protocols import Answer, Model, ModelUnknown, Request
-from tunegate.sealed import sha256_json
+from tunegate.config import schema
+from tunegate.interfaces.model import Answer, Budget, Model, ModelUnknown, Request
+from tunegate.utils import optional_deps
+from tunegate.utils.hashing import sha256_json
 
-from .bridge import iterate_async
-from .clock import Clock
-from .protocols import AnthropicProvider, OpenAIProvider, Provider
+from .async_bridge import iterate_async
+from .providers import AnthropicProvider, OpenAIProvider, Provider
+from .retry import Clock
 from .settings import Settings, merge_settings
 
 
@@ -57,7 +57,7 @@ class Endpoint:
             yield from iterate_async(partial(self._ask, requests))
 
     async def _ask(self, requests: Sequence[Request], emit: object) -> None:
-        from .asking import Dispatcher
+        from .dispatch import Dispatcher
         from .http import open_connection
 
         async with open_connection(
@@ -79,9 +79,9 @@ def open_anthropic(rest: str, root: Path) -> Model:
 
 def _open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     name = f"{provider.name}:{rest}"
-    if missing := extras.missing_packages(name, "endpoints", "aiohttp"):
+    if missing := optional_deps.missing_packages(name, "endpoints", "aiohttp"):
         raise ModelUnknown(missing)
-    tables = config.load(root).models
+    tables = schema.load(root).models
     base = os.environ.get(provider.base_env) or provider.official_url
     try:
         settings, set_fields = merge_settings(rest, provider.name, {"base_url": base}, tables)

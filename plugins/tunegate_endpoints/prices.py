@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .result import Failure, Reply
 from .settings import Settings
-from .trouble import Failure, Reply
 
 TEMPLATE_TOKENS = 64  # tokens that a chat template puts around a prompt, at most
 MILLION = 1_000_000

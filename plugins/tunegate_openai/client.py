@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from tunegate.protocols import TrainingFailed
+from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.utils import optional_deps
 
-from .config import Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from openai import APIError, APIStatusError, OpenAI
+
 
 CLOSED_TO_ORGANISATION = (
     "the provider takes no new fine-tuning jobs from this organisation (OpenAI ends self-serve "
@@ -89,3 +91,11 @@ def retry_after_seconds(error: APIError) -> float:
     response = getattr(error, "response", None)
     retry_after = response.headers.get("retry-after", "") if response is not None else ""
     return float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.0
+
+
+# [merged] What the plugin needs installed; one clear line where it is not.
+
+
+def missing_requirements() -> str:
+    """Return one line saying how to install what is missing, "" where nothing is."""
+    return optional_deps.missing_packages("train.openai", "openai", "openai")

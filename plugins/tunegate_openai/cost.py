@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunegate import Dataset
-from tunegate.openai_tokens import OpenAITokenCounter
-from tunegate.preferences import preference_sides
+from tunegate.data.dataset import preference_sides
+from tunegate.tokenization.counters import OpenAITokenCounter
 
-from .config import Settings
+from .settings import Settings
 
 # Where the epochs are left to the provider: OpenAI's own estimate in its cookbook aims at 3.
 AUTO_EPOCHS = 3
@@ -30,7 +30,7 @@ class CostEstimate:
 
 
 def estimate_cost(train: Dataset, settings: Settings) -> CostEstimate:
-    """Estimate the job on this dataset, as `tunegate.openai_tokens` counts; nobody is asked."""
+    """Estimate the job on this dataset, as `tunegate.tokenization.counters` counts; nobody is asked."""
     count = OpenAITokenCounter(settings.base)
     reads_both_replies = (
         settings.method == "dpo"

@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tunegate import Dataset
-from tunegate.preferences import rejected_reply
-from tunegate.protocols import Plan, Problem, TrainingFailed
+from tunegate.data.dataset import rejected_reply
+from tunegate.interfaces.trainer import Plan, Problem, TrainingFailed
 
 from .client import connect, readable_errors
-from .config import Settings
 from .cost import CostEstimate, estimate_cost
+from .settings import Settings
 from .uploads import missing_rejected_message
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.files import atomic_write
+from tunegate.utils.atomic import atomic_write
 
 if TYPE_CHECKING:
     from openai import OpenAI

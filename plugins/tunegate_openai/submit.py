@@ -7,22 +7,24 @@ where it cannot be had, a person does.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.protocols import Plan, TrainingFailed
+from tunegate.interfaces.trainer import Plan, TrainingFailed
+from tunegate.utils.atomic import atomic_write
 
 from . import uploads
 from .client import readable_errors
-from .config import Settings
-from .submission import Submission
+from .settings import Settings
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.fine_tuning import FineTuningJob
+
 
 LOOKUP_DELAYS = (0.0, 2.0, 5.0, 15.0)  # seconds before each look for a job whose request broke off
 REFUSED_STATUSES = {*range(400, 500)} - {408, 409, 425}  # statuses that say: no job was made
@@ -172,3 +174,33 @@ class Submitter:
             "metadata": self.metadata,
         }
         return {key: value for key, value in body.items() if value is not None}
+
+
+# [merged] What was asked of the provider, on disk before it is asked: a job is paid for once.
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """`submission.json` of a run: the files, when a job was asked for, and the job.
+
+    `asked` without `job` means that nobody knows yet whether there is one.
+    """
+
+    training_file: str = ""
+    validation_file: str = ""
+    asked: float = 0.0  # seconds since 1970, by our clock
+    job: str = ""
+    forgotten: tuple[str, ...] = ()  # jobs that a person said are not, or no longer, this run's
+
+    @staticmethod
+    def read(folder: Path) -> Submission:
+        """Return what the run's folder says, or an empty one."""
+        path = folder / "submission.json"
+        return Submission(**json.loads(path.read_bytes())) if path.exists() else Submission()
+
+    def with_saved(self, folder: Path, **changes: Any) -> Submission:
+        """Return this with changes, which are on the disk then."""
+        new = replace(self, **changes)
+        text = json.dumps(asdict(new), indent=2, sort_keys=True) + "\n"
+        atomic_write(folder / "submission.json", text.encode(), mode=0o600)
+        return new

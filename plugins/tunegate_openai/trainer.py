@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tunegate import Dataset
-from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
-from tunegate.recipe import TokenizationSpec
-from tunegate.sealed import sha256_json
-from tunegate.settings import parse_settings
+from tunegate.config.settings import parse_settings
+from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
+from tunegate.tokenization.spec import TokenizationSpec
+from tunegate.utils.hashing import sha256_json
 
-from . import extra
-from .config import INCIDENTAL, LONGEST, USUAL_EPOCHS, Settings, with_preset
+from . import client as extra
+from .settings import INCIDENTAL, LONGEST, USUAL_EPOCHS, Settings, with_preset
 
 
 class OpenAITrainer:
@@ -59,18 +59,17 @@ class OpenAITrainer:
         """
         if missing := extra.missing_requirements():
             raise TrainingFailed(missing)
-        from . import lines, results
+        from . import results, uploads
         from .client import connect, readable_errors
-        from .progress import job_progress
         from .submit import Submitter
-        from .watch import JobWatcher
+        from .watch import JobWatcher, job_progress
 
         settings = parse_settings(Settings, plan.config)
         client = connect(settings)
         job = Submitter(client, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
         with job_progress() as progress:
-            locate_row = partial(lines.row_of_line, dataset=train)
+            locate_row = partial(uploads.row_of_line, dataset=train)
             job = JobWatcher(client, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate import Dataset, Example
-from tunegate.preferences import OPENAI_TOOL_KEYS, REJECTED, rejected_reply
-from tunegate.protocols import TrainingFailed
+from tunegate.data.dataset import rejected_reply
+from tunegate.data.formats import OPENAI_TOOL_KEYS, REJECTED
+from tunegate.interfaces.trainer import TrainingFailed
 
 from .client import retry_after_seconds
 
 if TYPE_CHECKING:
     from openai import OpenAI
+
 
 # What a line of a chat fine-tuning file may hold; anything else is refused after the upload.
 CHAT_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
@@ -105,3 +108,20 @@ def _checked_file_id(file: Any, size: int) -> str:
             f"at the provider, then run the same command"
         )
     return str(file.id)
+
+
+# [merged] From a line of the uploaded file, which a provider complains of, to a line of the user's own.
+
+_LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
+
+
+def row_of_line(message: str, dataset: Dataset) -> str:
+    """Return ` (line 3 there is line 5 of the training data)` for what a message names, or "".
+
+    Line n of the upload is example n, counted from 1.
+    """
+    match = _LINE_NUMBER.search(message)
+    number = int(match.group(1)) if match else 0
+    if not 1 <= number <= len(dataset):
+        return ""
+    return f" (line {number} there is line {dataset[number - 1].line} of the training data)"

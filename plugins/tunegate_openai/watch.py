@@ -3,20 +3,67 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tunegate.protocols import TrainingFailed
+from tunegate.interfaces.trainer import TrainingFailed
 
 from .client import readable_errors, retry_after_seconds
-from .config import Settings
-from .progress import JobProgress
+from .settings import Settings
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.fine_tuning import FineTuningJob
+
+# [merged] What the provider says of a job, as a bar with the loss, or as lines in a log.
+
+
+class JobProgress(Protocol):
+    """Shows how a job goes."""
+
+    def print_line(self, text: str) -> None:
+        """Print a line."""
+
+    def show_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Show step, steps in all and losses, as a metrics event has them."""
+
+
+class _RichJobProgress:
+    def __init__(self, bar: Any, task: Any) -> None:
+        self.bar, self.task = bar, task
+
+    def print_line(self, text: str) -> None:
+        self.bar.console.print(f"openai    {text}", highlight=False, markup=False)
+
+    def show_metrics(self, metrics: Mapping[str, Any]) -> None:
+        loss, held_out = metrics.get("train_loss"), metrics.get("valid_loss")
+        losses = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
+        losses += [f"validation {held_out:.4f}"] if isinstance(held_out, int | float) else []
+        self.bar.update(
+            self.task,
+            completed=metrics.get("step"),
+            total=metrics.get("total_steps"),
+            description=", ".join(["training", *losses]),
+            visible=True,
+        )
+
+
+@contextmanager
+def job_progress() -> Iterator[JobProgress]:
+    """Yield something that shows a job's progress; the bar is gone when the block ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    quiet = not console.is_terminal
+    with Bar(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet) as b:
+        yield _RichJobProgress(b, b.add_task("waiting", total=None, visible=False))
+
 
 MIN_POLL_SECONDS = 2.0  # seconds between two looks while something happens
 MAX_FAILED_POLLS = 30  # looks in a row that may fail before we give up looking; the job goes on

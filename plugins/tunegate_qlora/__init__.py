@@ -17,6 +17,6 @@ def pytest_tunegate_trainers(register: Register) -> None:
 
 def pytest_tunegate_models(register: Register) -> None:
     """Offer `folder:PATH`: a local model, or an adapter with the base it was trained on."""
-    from .model import open_folder
+    from .model.local_model import open_folder
 
     register("folder", open_folder)

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunegate.protocols import Plan, Problem, Trained, TrainingFailed
-from tunegate.recipe import TokenizationSpec
-from tunegate.settings import parse_settings
+from tunegate.config.settings import parse_settings
+from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
+from tunegate.tokenization.spec import TokenizationSpec
 
-from . import base, extra, presets
-from .config import Decoding, Settings
-from .quiet import quiet_libraries
+from .config import presets
+from .config.settings import Decoding, Settings
+from .model import base
+from .runtime import requirements
+from .runtime.quiet import quiet_libraries
 
 
 class QLoRATrainer:
@@ -61,11 +63,11 @@ class QLoRATrainer:
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this training fail: nothing is loaded but the tokenizer."""
-        missing = extra.missing_requirements()
+        missing = requirements.missing_requirements()
         if missing:
             return [Problem(missing)]
         with quiet_libraries():
-            from .preflight import find_problems
+            from .preflight.checks import find_problems
 
             return find_problems(plan)
 
@@ -77,10 +79,10 @@ class QLoRATrainer:
         Started again after it was killed it goes on from its last whole checkpoint, and ends with
         the same weights. Raises TrainingFailed.
         """
-        missing = extra.missing_requirements()
+        missing = requirements.missing_requirements()
         if missing:
             raise TrainingFailed(missing)
         with quiet_libraries():
-            from .training import train_plan
+            from .pipeline import train_plan
 
             return train_plan(plan, folder)

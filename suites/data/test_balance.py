@@ -1,7 +1,7 @@
 """Every class has its share: one that is hardly there is hardly learnt, and accuracy hides it."""
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import balance
 
 

@@ -1,7 +1,7 @@
 """No example twice: a copy teaches nothing new, and makes what it says weigh double."""
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import duplicates
 
 

@@ -3,7 +3,7 @@ dropped, or worse, trained on half.
 """
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import format
 
 

@@ -3,7 +3,7 @@ nothing about the rows to come.
 """
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import leakage
 
 

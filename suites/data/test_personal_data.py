@@ -3,7 +3,7 @@ drawn out again, and cannot be taken back: LGPD and GDPR ask for it before the t
 """
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import pii, secrets
 
 

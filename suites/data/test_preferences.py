@@ -3,7 +3,7 @@ row has a rejected reply there is nothing to hold.
 """
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import preferences
 
 

@@ -5,7 +5,7 @@ was reviewed, and by whom, of data that nobody marked as generated.
 from pathlib import Path
 
 from tunegate import Dataset
-from tunegate.config import Limits, load
+from tunegate.config.schema import Limits, load
 from tunegate_checks.data import review
 
 

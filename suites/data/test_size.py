@@ -1,7 +1,7 @@
 """Enough examples to learn from, and a test set that can tell a good model from a bad one."""
 
 from tunegate import Dataset
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import size
 
 

@@ -5,7 +5,7 @@ what is cut is never learnt, and the model learns to stop in the middle.
 import pytest
 
 from tunegate import Dataset
-from tunegate.recipe import TokenizationSpec
+from tunegate.tokenization.spec import TokenizationSpec
 from tunegate_checks.data import tokens
 
 

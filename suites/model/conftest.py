@@ -3,7 +3,7 @@
 import pytest
 
 from tunegate import Dataset, Predictions
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.data import leakage
 
 

@@ -1,8 +1,8 @@
 """The candidate must beat the model it was trained from: else the training was for nothing."""
 
 from tunegate import Predictions
-from tunegate.config import Limits
-from tunegate.extraction import LabelRule
+from tunegate.config.schema import Limits
+from tunegate.results.labels import LabelRule
 from tunegate_checks.model import improvement
 
 

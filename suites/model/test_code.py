@@ -4,7 +4,7 @@ Another language, or a stricter question: `codecheck.passes(clean, ["node", "--c
 """
 
 from tunegate import Predictions
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.model import codecheck
 
 

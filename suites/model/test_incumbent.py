@@ -4,8 +4,8 @@ With `mode = "lower"` in [limits] that must be shown, with 95 % certainty: non-i
 """
 
 from tunegate import Predictions
-from tunegate.config import Limits
-from tunegate.extraction import LabelRule
+from tunegate.config.schema import Limits
+from tunegate.results.labels import LabelRule
 from tunegate_checks.model import improvement
 
 

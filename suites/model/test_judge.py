@@ -5,8 +5,8 @@ agreeing with people, is advisory: the session shows what it says, and no gate h
 """
 
 from tunegate import Predictions
-from tunegate.config import Limits
-from tunegate.judge_panel import JudgePanel
+from tunegate.config.schema import Limits
+from tunegate.models.judge_panel import JudgePanel
 from tunegate_checks.judge import grading, pairwise
 
 

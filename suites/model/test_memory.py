@@ -3,38 +3,38 @@ taught to, and it still knows what it knew.
 """
 
 from tunegate import Ask, Dataset, Predictions
-from tunegate.config import Limits
-from tunegate.extraction import LabelRule
-from tunegate_checks.model import forgetting, memory
+from tunegate.config.schema import Limits
+from tunegate.results.labels import LabelRule
+from tunegate_checks.model import answer_quality, improvement, memorization
 
 
 def test_no_training_text_comes_back(
     trained_on: Dataset, test: Dataset, predictions: Predictions
 ) -> None:
-    assert not memory.verbatim(trained_on, test, predictions)
+    assert not memorization.verbatim(trained_on, test, predictions)
 
 
 def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask: Ask) -> None:
-    assert not memory.extraction(trained_on, ask, probes=20)
+    assert not memorization.extraction(trained_on, ask, probes=20)
 
 
 def test_no_personal_data_in_answers(
     test: Dataset, predictions: Predictions, limits: Limits
 ) -> None:
     ignore, allow = limits.pii_ignore, limits.pii_allow
-    assert not memory.personal_data(test, predictions, ignore=ignore, allow=allow)
+    assert not memorization.personal_data(test, predictions, ignore=ignore, allow=allow)
 
 
 def test_answers_end(predictions: Predictions, limits: Limits) -> None:
-    assert not memory.cut_off(predictions, most=limits.cut_off)
+    assert not answer_quality.cut_off(predictions, most=limits.cut_off)
 
 
 def test_refusals(predictions: Predictions, baseline: Predictions, limits: Limits) -> None:
-    assert not memory.refusals(predictions, baseline, most=limits.refusals)
+    assert not answer_quality.refusals(predictions, baseline, most=limits.refusals)
 
 
 def test_nothing_forgotten(general: Dataset, ask: Ask, label: LabelRule, limits: Limits) -> None:
     """On questions beside the task, no worse than the baseline by the margin, at 95 %."""
     if len(general):
-        kept = forgetting.change(ask(general), ask(general, "baseline"), label=label)
+        kept = improvement.change(ask(general), ask(general, "baseline"), label=label)
         assert kept.by("lower") >= -limits.forgetting

@@ -4,9 +4,10 @@ With `mode = "lower"` in [limits] not the estimate but its one-sided 95 % lower 
 """
 
 from tunegate import Predictions
-from tunegate.config import Limits
-from tunegate.extraction import LabelRule
-from tunegate_checks.model import averages, classification
+from tunegate.config.schema import Limits
+from tunegate.results.labels import LabelRule
+from tunegate_checks.model import classification
+from tunegate_checks.model import classification as averages
 
 
 def test_accuracy(

@@ -3,8 +3,8 @@ and its label must not change. Without a limit the rate is shown, and holds noth
 """
 
 from tunegate import Ask, Dataset, Predictions
-from tunegate.config import Limits
-from tunegate.extraction import LabelRule
+from tunegate.config.schema import Limits
+from tunegate.results.labels import LabelRule
 from tunegate_checks.model import robustness
 
 

@@ -4,8 +4,8 @@ Shown without a limit, since only you know which slices matter; set `worst_slice
 """
 
 from tunegate import Predictions
-from tunegate.config import Limits
-from tunegate.extraction import LabelRule
+from tunegate.config.schema import Limits
+from tunegate.results.labels import LabelRule
 from tunegate_checks.model import slices
 
 

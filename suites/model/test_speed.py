@@ -5,7 +5,7 @@ figure is shown. What is cached counts as when it was first asked.
 import pytest
 
 from tunegate import Predictions
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.model import speed
 
 

@@ -5,9 +5,9 @@ What chrF and ROUGE-L should be nobody can say beforehand: without a limit they 
 """
 
 from tunegate import Predictions
-from tunegate.config import Limits
+from tunegate.config.schema import Limits
 from tunegate_checks.model import compare, overlap
-from tunegate_checks.model.rouge import rouge
+from tunegate_checks.model.overlap import rouge
 
 TASKS = ("style", "qa")
 

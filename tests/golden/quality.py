@@ -1,6 +1,6 @@
 """The model suite of the project whose state is kept here; copied to where pytest finds it."""
 
-from tunegate.score import proportion
+from tunegate.results.score import proportion
 
 
 def test_accuracy(predictions, limits):

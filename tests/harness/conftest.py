@@ -24,7 +24,7 @@ CONFTEST = """\
 import hashlib, os
 from pathlib import Path
 import pytest
-from tunegate.protocols import Answer, Trained
+from tunegate.interfaces.model import Answer, Trained
 
 class Toy:
     name = "toy"
@@ -69,7 +69,7 @@ def test_size(train):
 """
 
 MODEL_SUITE = """\
-from tunegate.score import proportion
+from tunegate.results.score import proportion
 
 def test_accuracy(predictions, limits):
     right = sum(p.right for p in predictions)

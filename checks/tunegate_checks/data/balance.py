@@ -6,28 +6,17 @@ A class that is hardly there is hardly learnt, and the accuracy over all classes
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator
 from statistics import median, quantiles
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset
-from tunegate.findings import Finding
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset
+from tunegate.results.finding import Finding
 
-from .spelling import typo_notes
-from .wording import quote_repr
-
-# Ways to refuse, at the start of a reply; English and Portuguese.
-REFUSAL_START = re.compile(
-    r"^\W*(?:(?:i'?m|i am|we are|we're)\s+(?:very\s+|really\s+)?(?:sorry|afraid|unable)"
-    r"|i\s+(?:can'?t|cannot|won'?t|do\s*n[o']t\s+(?:know|have))|sorry\b|unfortunately,?\s+i"
-    r"|as an? (?:ai|language model)"
-    r"|(?:sinto muito|lamento|desculpe|infelizmente|perdão)\b"
-    r"|(?:eu\s+)?não\s+(?:posso|consigo|sei|tenho\s+(?:como|informaç))"
-    r"|como (?:um |uma )?(?:ia|modelo de linguagem|inteligência artificial)\b)",
-    re.IGNORECASE,
-)
+from ..text.display import quote_repr
+from ..text.label_typos import typo_notes
+from ..text.refusals import REFUSAL_START
 
 
 @check(name="balance")

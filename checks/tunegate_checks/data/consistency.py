@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
-from tunegate.findings import Finding
-from tunegate.identity import rows_fingerprint
+from tunegate.checking.decorator import check
+from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data.dataset import Dataset, Example
+from tunegate.results.finding import Finding
 
-from .spelling import find_typos, nearest_label
-from .wording import first_difference, quote_repr
+from ..text.display import first_difference, quote_repr
+from ..text.label_typos import find_typos, nearest_label
 
 
 @check(name="consistency.system_prompt")
@@ -92,7 +92,7 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     and values of the type that most have (null fits any). For classification each reply is a label:
     spelled like the others of its class, with no space around it and nothing else beside it.
     """
-    from .jsonreplies import form_faults, is_mostly_json
+    from ..text.json_replies import form_faults, is_mostly_json
 
     if is_mostly_json(dataset):
         yield from (_finding_at(e, kind, evidence) for e, kind, evidence in form_faults(dataset))

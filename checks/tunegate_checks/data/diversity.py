@@ -9,11 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
-from tunegate.findings import Finding
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset, Example
+from tunegate.results.finding import Finding
 
-from .balance import REFUSAL_START
+from ..text.refusals import REFUSAL_START
 
 MAX_WORDS = 20_000  # distinct-n falls as a text grows: always look at the same length
 OTHER_LABEL = re.compile(

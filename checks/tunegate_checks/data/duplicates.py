@@ -11,21 +11,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-from tunegate import similar
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example, content_text
-from tunegate.findings import Finding
-from tunegate.identity import rows_fingerprint
-from tunegate.preferences import rejected_reply
-from tunegate.prompts import (
+from tunegate.checking.decorator import check
+from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data.comparison import (
     comparison_texts,
     group_indices,
     is_label,
     non_text_parts,
     tool_calls_json,
 )
+from tunegate.data.dataset import Dataset, Example, content_text, rejected_reply
+from tunegate.results.finding import Finding
+from tunegate.similarity import search
 
-from .wording import diff, normalise, quote_line
+from ..text.display import diff, normalise, quote_line
 
 MIN_REPLY_WORDS = 13  # words: a reply as long as this is not a label or a set phrase
 
@@ -131,7 +130,7 @@ def _reply_texts(example: Example) -> tuple[str, str]:
 def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """No example nearly repeats another: prompt and replies all reach the similarity.
 
-    Similarity is `tunegate.similar`'s, 0..1, of the lower-cased texts; labels (short replies) must
+    Similarity is `tunegate.similarity.search`'s, 0..1, of the lower-cased texts; labels (short replies) must
     be the same. Of rows that are alike the longest is kept; each finding names a kept row that it
     is near to, so that without the rows found no two near-duplicates are left. Rows that
     `duplicates.find` tells of are not told of again. 0.85 is a working value: one word changed in
@@ -168,10 +167,10 @@ def _near_findings(
 
     def all_sides_similar(i: int, j: int) -> bool:
         pairs = zip(sides[i], sides[j], strict=True)
-        return all(similar.ratio(a, b) >= similarity for a, b in pairs)
+        return all(search.ratio(a, b) >= similarity for a, b in pairs)
 
     # Where prompt and replies all reach the similarity, so does the text of them together.
-    for kept_index, redundant_index, ratio in similar.deduplicate(
+    for kept_index, redundant_index, ratio in search.deduplicate(
         texts, similarity, condition=all_sides_similar
     ):
         first, this = examples[kept_index], examples[redundant_index]

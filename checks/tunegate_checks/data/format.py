@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tunegate import shards
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
-from tunegate.findings import Finding
-from tunegate.preferences import rejected_messages
+from tunegate.checking import parallel
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset, Example, rejected_messages
+from tunegate.results.finding import Finding
 
-from . import tool_calls
-from .tool_calls import Fault, format_json
+from . import _tool_calls
+from ._tool_calls import Fault, format_json
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MESSAGE_KEYS = (
@@ -56,7 +55,7 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
     """
     yield from dataset.problems
     yield from _size_findings(dataset, fewest, largest)
-    yield from shards.run_in_chunks(_row_findings, dataset)
+    yield from parallel.run_in_chunks(_row_findings, dataset)
 
 
 def _row_findings(dataset: Dataset) -> Iterator[Finding]:
@@ -93,7 +92,7 @@ def _faults(example: Example) -> Iterator[Fault]:
         yield from _content_faults(path, message)
         yield from _weight_faults(path, message)
     yield from _order_faults(messages)
-    yield from tool_calls.tool_call_faults(messages, example.fields.get("tools"))
+    yield from _tool_calls.tool_call_faults(messages, example.fields.get("tools"))
     yield from _untrainable_faults(messages)
 
 

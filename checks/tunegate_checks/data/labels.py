@@ -11,14 +11,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunegate import similar
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
-from tunegate.findings import Finding
-from tunegate.identity import rows_fingerprint
-from tunegate.prompts import comparison_texts, group_indices, is_label, label_counts, non_text_parts
+from tunegate.checking.decorator import check
+from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data.comparison import (
+    comparison_texts,
+    group_indices,
+    is_label,
+    label_counts,
+    non_text_parts,
+)
+from tunegate.data.dataset import Dataset, Example
+from tunegate.results.finding import Finding
+from tunegate.similarity import search
 
-from .wording import diff, normalise, quote_line
+from ..text.display import diff, normalise, quote_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,7 +45,7 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     "contradiction": prompts that are the same but for case, accents, white space and punctuation;
     one finding for each row whose label is not that of the most rows with its prompt (of a tie,
     the first). "near contradiction", a hint since one word may well make the difference: prompts of
-    at least this similarity, 0..1 (`tunegate.similar`, lower-cased).
+    at least this similarity, 0..1 (`tunegate.similarity.search`, lower-cased).
     """
     labelled = [e for e in dataset if is_label(e.reply)]
     reported: set[int] = set()
@@ -77,7 +83,7 @@ def _near_contradictions(examples: Sequence[Example], similarity: float) -> Iter
     # One row for each prompt: those that still share one have one label.
     unique = [examples[indices[0]] for indices in group_indices(examples, _question_key).values()]
     reported: set[int] = set()
-    for i, j, _ in similar.pairs(comparison_texts(unique)[0], similarity):
+    for i, j, _ in search.pairs(comparison_texts(unique)[0], similarity):
         first, this = sorted((unique[i], unique[j]), key=lambda e: e.row)
         same = _label_key(this) == _label_key(first) or non_text_parts(this) != non_text_parts(
             first
@@ -161,7 +167,7 @@ def _out_of_fold_probabilities(
 
 def _near_duplicate_groups(texts: Sequence[str]) -> list[int]:
     families = list(range(len(texts)))
-    for group in similar.connected_groups(texts, 0.85):
+    for group in search.connected_groups(texts, 0.85):
         for place in group:
             families[place] = group[0]
     return families

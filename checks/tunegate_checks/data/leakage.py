@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunegate import passages, similar
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
-from tunegate.findings import Finding
-from tunegate.identity import row_fingerprint
-from tunegate.prompts import comparison_texts, group_indices, non_text_parts, rows_in_training
-from tunegate.similar import Closest
+from tunegate.checking.decorator import check
+from tunegate.checking.fingerprint import row_fingerprint
+from tunegate.data.comparison import (
+    comparison_texts,
+    group_indices,
+    non_text_parts,
+    rows_in_training,
+)
+from tunegate.data.dataset import Dataset, Example
+from tunegate.results.finding import Finding
+from tunegate.similarity import ngrams, search
+from tunegate.similarity.search import Closest
 
-from .wording import diff, quote_line
+from ..text.display import diff, quote_line
 
 
 @check(name="leakage")
@@ -20,9 +25,9 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     """No test example stands in the training data, exactly, nearly, or in a passage.
 
     One finding for each test example that does, naming the closest training line: "exact" (the same
-    prompt but for case), "near" (prompts that reach the `similarity`, 0..1: `tunegate.similar`,
+    prompt but for case), "near" (prompts that reach the `similarity`, 0..1: `tunegate.similarity.search`,
     lower-cased), or "overlap" (texts of 50 words or more that share a run of 13; see
-    `tunegate.passages`). Runs shared by the replies alone are hints: a desk says many things twice.
+    `tunegate.similarity.ngrams`). Runs shared by the replies alone are hints: a desk says many things twice.
     Whatever stands in training by `prompts.standing`, for which a promotion is refused, is found:
     where white space keeps it from the `similarity`, as "exact".
     """
@@ -31,9 +36,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         reported.add(i)
         yield _leak_finding(train[j], test[i], ratio, others)
     for part, hint in ((_prompt_of, False), (_reply_of, True)):
-        for i, j, ngram in passages.shared_ngrams(
-            [part(e) for e in test], [part(e) for e in train]
-        ):
+        for i, j, ngram in ngrams.shared_ngrams([part(e) for e in test], [part(e) for e in train]):
             if i not in reported:
                 reported.add(i)
                 test_example, evidence = (
@@ -58,7 +61,7 @@ def _near(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]
     for shown, rows in group_indices(test, non_text_parts).items():
         there = before.get(shown, [])
         left, right = [tested[i] for i in rows], [trained[j] for j in there]
-        for i, j, found, others in similar.nearest(left, right, similarity):
+        for i, j, found, others in search.nearest(left, right, similarity):
             yield Closest(rows[i], there[j], found, others)
 
 

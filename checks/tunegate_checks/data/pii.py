@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tunegate import Dataset, Finding, check
-from tunegate.project import did_you_mean
+from tunegate.utils.text import did_you_mean
 
-from .personal import personal_spans
-from .personal.masking import mask_value
-from .personal.places import TextField, text_fields
+from ..detect.engine import personal_spans
+from ..detect.masking import mask_value
+from ..text.text_fields import TextField, text_fields
 
 
 @check(name="pii", rows=True)
@@ -45,7 +45,7 @@ def _is_public(value: str, public: tuple[str, ...]) -> bool:
 
 
 def _check_kinds(ignore: Collection[str]) -> None:
-    from .personal.rules import KINDS
+    from ..detect.engine import KINDS
 
     for kind in ignore:
         if kind not in KINDS:

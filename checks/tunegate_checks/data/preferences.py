@@ -12,15 +12,14 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tunegate import similar
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example, content_text
-from tunegate.findings import Finding
-from tunegate.identity import rows_fingerprint
-from tunegate.preferences import rejected_messages, rejected_reply
-from tunegate.prompts import group_indices, non_text_parts, tool_calls_json
+from tunegate.checking.decorator import check
+from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data.comparison import group_indices, non_text_parts, tool_calls_json
+from tunegate.data.dataset import Dataset, Example, content_text, rejected_messages, rejected_reply
+from tunegate.results.finding import Finding
+from tunegate.similarity import search
 
-from .wording import normalise, quote_line
+from ..text.display import normalise, quote_line
 
 MIN_PAIRS = 20  # pairs: of fewer, nearly all longer ones may well be chance
 MAX_LONGER_SHARE = 0.9  # of the pairs: a rule of thumb, as is the number above
@@ -38,7 +37,7 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     replies, preferred the other way round; one finding for each row that the fewer agree with (of
     a tie, the later). An empty or malformed reply is told of by `format.find`.
 
-    Hints: how many pairs are nearly equal, from `similarity` on (0..1, `tunegate.similar`); there
+    Hints: how many pairs are nearly equal, from `similarity` on (0..1, `tunegate.similarity.search`); there
     DPO may make the preferred reply less likely too (Pal et al. 2024, arXiv:2402.13228). How often
     the preferred reply is the longer one; above 90 % of 20 pairs or more, by rule of thumb, that
     the model may learn length for quality (Park et al. 2024, arXiv:2403.19159).
@@ -117,7 +116,7 @@ def _nearly_equal_hint(
     pairs: Sequence[Example], total: int, similarity: float
 ) -> Iterator[Finding]:
     texts = ((e, e.reply.lower(), content_text(_rejected_message(e)).lower()) for e in pairs)
-    near_lines = [e.line for e, a, b in texts if a and b and similar.ratio(a, b) >= similarity]
+    near_lines = [e.line for e, a, b in texts if a and b and search.ratio(a, b) >= similarity]
     if near_lines:
         lines_text = ", ".join(map(str, near_lines[:5])) + (", ..." if len(near_lines) > 5 else "")
         pairs_text = f"{len(near_lines):,} of {total:,} pairs (line {lines_text}) are alike to {similarity:g} or more"

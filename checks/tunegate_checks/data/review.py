@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset
-from tunegate.findings import Finding
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset
+from tunegate.results.finding import Finding
 
-from ..reviewing.reviews import REVIEWS_FOLDER, ReviewStatus, review_status
-from ..reviewing.sample import is_generated
+from ..review.sample import is_generated
+from ..review.status import REVIEWS_FOLDER, ReviewStatus, review_status
 
 
 @check(name="review")

@@ -11,12 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset
-from tunegate.findings import Finding
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset
+from tunegate.results.finding import Finding
 
-from .spelling import typo_notes
-from .wording import quote_repr
+from ..text.display import quote_repr
+from ..text.label_typos import typo_notes
 
 # Per task: the least number of training examples, and a good one. Per class, for classification.
 SIZES = {

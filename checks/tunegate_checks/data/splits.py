@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset
-from tunegate.findings import Finding
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset
+from tunegate.results.finding import Finding
 
 MAX_CLASSES = 50  # more different replies than this are no classes
 MAX_SAMPLE = 2_000  # examples per split that the classifier looks at

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunegate.checking import check
-from tunegate.dataset import Dataset, Example
-from tunegate.encode import NotTrainable
-from tunegate.extras import install_command
-from tunegate.findings import Finding
-from tunegate.openai_tokens import TokenCount
-from tunegate.preferences import preference_sides, rejected_reply
-from tunegate.recipe import TokenizationSpec
-from tunegate.template import TemplateError
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
+from tunegate.results.finding import Finding
+from tunegate.tokenization.chat_template import TemplateError
+from tunegate.tokenization.counters import TokenCount
+from tunegate.tokenization.encode import NotTrainable
+from tunegate.tokenization.spec import TokenizationSpec
+from tunegate.utils.optional_deps import install_command
 
-from .counting import TokenCounter, make_token_counter
+from ._token_counter import TokenCounter, make_token_counter
 
 
 @check(name="tokens")
@@ -35,7 +34,7 @@ def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
     reply is a finding. Further hints: how long rows are, how many tokens the epochs make, and their
     price. Without a recipe a hint says that nothing was checked.
 
-    Local models: the rule of the QLoRA trainer (`tunegate.encode`), with the base's own template.
+    Local models: the rule of the QLoRA trainer (`tunegate.tokenization.encode`), with the base's own template.
     OpenAI's: 3 tokens a message, 1 a name, 3 for the reply, and tiktoken's for each text, as in
     OpenAI's cookbook, "How to count tokens with tiktoken"; where the encoding's file is not in
     tiktoken's cache nothing is downloaded, and 4 characters count as a token, which OpenAI's help

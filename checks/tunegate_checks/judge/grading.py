@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunegate.findings import Finding, Findings
-from tunegate.judge_panel import JudgePanel
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, format_value, proportion
+from tunegate.models.judge_panel import JudgePanel
+from tunegate.results.finding import Finding, Findings
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score, format_value, proportion
 
-from . import prompt, verdicts, votes
+from ..stats.kappa import kappa
+from . import ballots, parse, prompt
+from . import calibration as standings
 from . import rubric as rubrics
-from . import standing as standings
-from .ask import collect_votes
-from .judged import Calibration, JudgedScore
-from .kappa import kappa
+from .ballots import collect_votes
+from .calibration import Calibration, JudgedScore
 from .prompt import Item
 from .rubric import Marks, Rubric
 
@@ -72,7 +72,7 @@ def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = No
     )
 
     def bounds_of(total: float) -> list[float]:
-        on_unit = votes.mean_bounds(total / (scale_max - scale_min), n)
+        on_unit = ballots.mean_bounds(total / (scale_max - scale_min), n)
         return [scale_min + bound * (scale_max - scale_min) for bound in on_unit]
 
     low, high, lower = bounds_of(worst)
@@ -88,11 +88,11 @@ def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = No
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
     """Put every item to the judges and return what the majority makes of it."""
     questions = [prompt.grading_prompt(item, rubric) for item in items]
-    votes_by_item = collect_votes(questions, lambda text: verdicts.parse_marks(text, rubric), judge)
+    votes_by_item = collect_votes(questions, lambda text: parse.parse_marks(text, rubric), judge)
     graded = []
     for item_votes in votes_by_item:
         marks, valid_votes = (
-            votes.majority_marks(item_votes, rubric),
+            ballots.majority_marks(item_votes, rubric),
             [b for b in item_votes if b.value is not None],
         )
         error = "" if marks is not None else next((b.error for b in item_votes if b.error), "")
@@ -149,7 +149,7 @@ def judge_signature(
     names = ", ".join(f"{one.name} {one.digest[:8]}" for one in judge.judges)
     votes_asked, vote_agreement = (
         len(judge.judges) * judge.repetitions,
-        votes.agreement(votes_by_item),
+        ballots.agreement(votes_by_item),
     )
     votes_text = "1 ballot" if votes_asked == 1 else f"{votes_asked} ballots"
     if not math.isnan(vote_agreement):

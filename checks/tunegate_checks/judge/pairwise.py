@@ -6,18 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunegate.findings import Finding, Findings
-from tunegate.judge_panel import JudgePanel
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, format_value, proportion
+from tunegate.models.judge_panel import JudgePanel
+from tunegate.results.finding import Finding, Findings
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score, format_value, proportion
 
-from . import prompt, verdicts, votes
+from ..stats.kappa import kappa
+from . import ballots, parse, prompt
+from . import calibration as standings
 from . import rubric as rubrics
-from . import standing as standings
-from .ask import Vote, collect_votes
+from .ballots import Vote, collect_votes
+from .calibration import Calibration, JudgedScore
 from .grading import judge_signature, to_printable_line
-from .judged import Calibration, JudgedScore
-from .kappa import kappa
 from .prompt import Item
 from .rubric import Rubric
 
@@ -59,13 +59,13 @@ def win_rate(
     n, counts = len(pairs), {side: [c.better for c in comparisons].count(side) for side in _SWAPPED}
     errors = sum(c.better is None for c in comparisons)
     total = counts["a"] + counts["tie"] / 2
-    low, high, lower = votes.mean_bounds(total, n)
+    low, high, lower = ballots.mean_bounds(total, n)
     swap_consistency = swap_consistency_score(comparisons)
     wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {_consistency_text(swap_consistency)}"
     base_score = Score(
         total / n if n else math.nan, name=f"win rate ({used_rubric.name})", n=n, low=low, high=high,
         errors=errors, best_case=(total + errors) / n if n else math.nan,
-        lower=lower, best_case_lower=votes.mean_bounds(total + errors, n)[2],
+        lower=lower, best_case_lower=ballots.mean_bounds(total + errors, n)[2],
         misses=_lost_findings(pairs, comparisons), detail=wins_text,
         signature=f"{judge_signature(used_rubric, judge, [c.valid_votes for c in comparisons])}|{wins_text}",
     )  # fmt: skip
@@ -101,7 +101,7 @@ def compare(
         for swapped in (False, True)
         for i in different
     ]
-    votes_by_question = collect_votes(questions, verdicts.parse_better, judge)
+    votes_by_question = collect_votes(questions, parse.parse_better, judge)
     comparisons = [Comparison("tie", "the answers are alike")] * len(pairs)
     for i, first_order, second_order in zip(
         different,
@@ -125,7 +125,7 @@ def _combine_orders(
         None if None in pair else pair[0] if pair[0] == pair[1] else "tie" for pair in orders
     ]
     complete = [pair for pair in orders if None not in pair]
-    better = votes.plurality_side(verdicts_cast)
+    better = ballots.plurality_side(verdicts_cast)
     error = "" if better else next((b.error for b in (*first_order, *second_order) if b.error), "")
     reason = next((b.reason for b in first_order if b.value == better), first_order[0].reason)
     valid_votes = tuple(vote for vote in verdicts_cast if vote is not None)
@@ -147,7 +147,7 @@ def calibrate_pairwise(rubric: Rubric, judge: JudgePanel) -> Calibration:
     judge_verdicts = [
         c.better or _opposite(human) for c, human in zip(comparisons, people, strict=True)
     ]
-    agreement = kappa(people, judge_verdicts, verdicts.BETTER_VALUES)
+    agreement = kappa(people, judge_verdicts, parse.BETTER_VALUES)
     errors = [c.error for c in comparisons if c.better is None]
     return standings.calibrate("pairwise", agreement, errors, human_labels, rubric, judge)
 

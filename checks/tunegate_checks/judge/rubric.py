@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from tunegate.config import Section, explain
-from tunegate.project import ConfigError
-from tunegate.sealed import sha256_json
+from tunegate.config.schema import Section, explain
+from tunegate.errors import ConfigError
+from tunegate.utils.hashing import sha256_json
 
 Marks = Mapping[str, int]  # criterion: met or not; on a scale "score": the number
 MAX_SCALE_STEPS = 100  # steps of a scale; judges hold five apart, hardly ten

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.extras import require
-from tunegate.predictions import Predictions
+from tunegate.results.prediction import Predictions
+from tunegate.utils.optional_deps import require
 
 from .metric import Metric, average
 

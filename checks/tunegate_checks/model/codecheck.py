@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 
-from tunegate.findings import Finding, Findings
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, proportion
+from tunegate.results.finding import Finding, Findings
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score, proportion
 
-from .sandbox import run_command
+from ._command import run_command
 
 _FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SIGNATURE = "code: the one ``` block of an answer, else all of it"
@@ -101,7 +101,7 @@ def _python_problem(text: str) -> str:
 
 
 def _json_problem(text: str) -> str:
-    from tunegate.strictjson import Unreadable, parse_strict
+    from tunegate.utils.strict_json import Unreadable, parse_strict
 
     try:
         parse_strict(text)

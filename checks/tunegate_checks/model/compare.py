@@ -7,19 +7,19 @@ paired bootstrap, 10,000 resamples. All p-values are one-sided, held to alpha = 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tunegate.findings import Findings
-from tunegate.ledger import Outcome, record
-from tunegate.predictions import Predictions
-from tunegate.score import Score, Unmeasurable, format_value
+from tunegate.results.finding import Findings
+from tunegate.results.outcome import Outcome, record
+from tunegate.results.prediction import Predictions
+from tunegate.results.score import Score, Unmeasurable, format_value
 
-from . import flips
+from . import paired
 from .classification import right
-from .metric import Metric
+from .metric import Metric, with_errors_right
 from .paired import ModelPair, pair_predictions
-from .spared import with_errors_right
 
 ALPHA = 0.05
 
@@ -143,7 +143,7 @@ def _compare_models(
 ) -> Comparison:
     new, old = pair_predictions(candidate, other)
     n, name = len(new), f"{metric.name} gained"
-    flip_findings = flips.find_flips(new, old, metric)
+    flip_findings = paired.find_flips(new, old, metric)
     if not n:
         no_difference = Score(math.nan, name=name)
         return Comparison(metric.name, no_difference, math.nan, math.nan, math.nan, math.nan,
@@ -162,3 +162,61 @@ def _compare_models(
         metric.name, difference, worst.other, worst.candidate, worst.p(margin), best.p(margin),
         worst.method(margin), flip_findings, margin, alpha, metric.binary,
     )  # fmt: skip
+
+
+# [merged] Several comparisons at once: the more are made, the more would hold by luck.
+#
+# Holm's step-down procedure keeps the chance of any false claim among them at alpha.
+
+
+def adjusted_p_values(ps: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p-values, in the order given; NaN stays NaN, and counts.
+
+    Source: S. Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
+    Journal of Statistics 6:65-70.
+    """
+    m, highest = len(ps), 0.0
+    result = [math.nan] * m
+    order = sorted((i for i in range(m) if not math.isnan(ps[i])), key=lambda i: ps[i])
+    for rank, i in enumerate(order):
+        highest = max(highest, min((m - rank) * ps[i], 1.0))
+        result[i] = highest
+    return result
+
+
+class HolmFamily:
+    """Comparisons that are claimed together; true where every one holds after Holm's adjustment.
+
+    `assert holm.Family(superior(new, old), not_inferior(new, old, chrf, margin=1))`
+    """
+
+    def __init__(self, *comparisons: Comparison, alpha: float = ALPHA) -> None:
+        if not comparisons:
+            raise ValueError("no comparisons: give at least one, such as superior(new, old)")
+        self.comparisons, self.alpha = comparisons, alpha
+        self.p = adjusted_p_values([c.p for c in comparisons])
+        self.best_case_p = adjusted_p_values([c.best_case_p for c in comparisons])
+
+    def holds(self) -> list[bool | None]:
+        """Say of each claim whether it is shown; None where missing answers decide."""
+        both = zip(self.p, self.best_case_p, strict=True)
+        return [is_shown(p, best, self.alpha) for p, best in both]
+
+    def __bool__(self) -> bool:
+        __tracebackhide__ = True
+        outcomes = self.holds()
+        all_hold = False if False in outcomes else None if None in outcomes else True
+        p = [None if math.isnan(p) else p for p in self.p]
+        data = {"alpha": self.alpha, "p": p, "claims": [c.claim for c in self.comparisons]}
+        failed = [c for c, h in zip(self.comparisons, outcomes, strict=True) if not h]
+        subject = failed[0].flips if failed else None
+        return record_comparison(all_hold, "Holm", repr(self), data, subject)
+
+    def __repr__(self) -> str:
+        """One line: which of the claims fail, with p before and after the adjustment."""
+        rows = zip(self.comparisons, self.p, self.holds(), strict=True)
+        failed = [f"{c.claim} (p = {c.p:.2g}, adjusted {p:.2g})" for c, p, h in rows if not h]
+        n = len(self.comparisons)
+        if not failed:
+            return f"<all {n} claims hold after Holm, alpha = {self.alpha:g}>"
+        return f"<{len(failed)} of {n} claims fail after Holm: {'; '.join(failed)}>"

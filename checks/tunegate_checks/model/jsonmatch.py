@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from tunegate.findings import Finding, Findings
-from tunegate.labelled import shorten
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, proportion
-from tunegate.strictjson import Unreadable, parse_strict
+from tunegate.results.finding import Finding, Findings
+from tunegate.results.labels import shorten
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score, proportion
+from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from .metric import Metric, mean
 

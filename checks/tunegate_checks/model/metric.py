@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tunegate.findings import Findings
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, clopper_pearson
+from tunegate.results.finding import Findings
+from tunegate.results.intervals import clopper_pearson
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score
 
-from . import bootstrap
-from .spared import with_errors_right
+from ..stats import bootstrap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -103,3 +103,12 @@ def average(sums: Array, n: int) -> Array:
     """Combine sums of one column into a mean."""
     mean: Array = sums[..., 0] / n
     return mean
+
+
+# [merged] What predictions would be if every missing answer were right: the best that errors could hide.
+
+
+def with_errors_right(predictions: Predictions) -> Predictions:
+    """Return the predictions as they would be if every missing answer were the expected one."""
+    rows = [replace(p, got=p.expected, error="") if p.error else p for p in predictions]
+    return Predictions(rows, model=predictions.model, test=predictions.test)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tunegate.checking import check
-from tunegate.findings import NOT_APPLICABLE, Finding
+from tunegate.checking.decorator import check
+from tunegate.results.finding import NOT_APPLICABLE, Finding
 
 RISING_EPOCHS = 2  # risings in a row: Prechelt's UP_2
 # Nats a token, or a pair (DPO). Near 0 a loss doubles by chance: 0.01 is a token, or a preference,

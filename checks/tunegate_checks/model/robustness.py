@@ -7,21 +7,22 @@ Rows and places are drawn by a fixed seed, uniformly: that is what the interval 
 from __future__ import annotations
 
 import math
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from tunegate.dataset import Dataset, Example
-from tunegate.extraction import LabelRule, exact
-from tunegate.findings import Finding, Findings
-from tunegate.predictions import Ask, Predictions
-from tunegate.prompts import is_label
-from tunegate.score import Score, not_applicable_score, proportion
+from tunegate.data.comparison import is_label
+from tunegate.data.dataset import Dataset, Example
+from tunegate.models.predict import Ask
+from tunegate.results.finding import Finding, Findings
+from tunegate.results.labels import LabelRule, exact
+from tunegate.results.prediction import Predictions
+from tunegate.results.score import Score, not_applicable_score, proportion
 
-from ..data.wording import quote_line
-from .metamorphic import PERTURBATIONS, Perturbation
-from .shrinking import FlipMinimiser
+from ..text.display import quote_line
+from .perturbations import PERTURBATIONS, Perturbation
 
 FLIP_RATE_NAME = "flip rate"
 MEASURED_SHARE = 0.7  # of the calls; the rest makes flips smaller
@@ -155,3 +156,73 @@ def _flip_hints(trials: Sequence[Trial], flip_findings: Findings) -> list[str]:
         f"labels changed under {kinds}; other ways of writing: none",
         f"the smallest: {smallest.kind}, line {smallest.line}: {smallest.evidence}",
     ]
+
+
+# [merged] Shrinking: a flip as small as it can be made, so that a person sees what did it.
+
+_WORD = re.compile(r"\S+\s*")
+
+
+class FlipMinimiser:
+    """Cuts flips in halves for as long as one half still flips, from the same label.
+
+    Both ways of writing a half are asked, those of several flips in one batch; `calls` bounds the
+    questions. It is the first and cheapest step of delta debugging: Zeller & Hildebrandt 2002,
+    *Simplifying and isolating failure-inducing input*, IEEE TSE 28(2).
+    """
+
+    def __init__(
+        self, ask: Ask, label: LabelRule, perturbations: Mapping[str, Perturbation], calls: int
+    ) -> None:
+        self.ask, self.label, self.perturbations = ask, label, perturbations
+        self.calls_left = calls
+
+    def minimise(self, flipped: Sequence[Trial]) -> list[Trial]:
+        """Return the flips, smaller where the calls sufficed: one of each kind goes first."""
+        minimised: list[Trial] = []
+        for wave in _waves(flipped):
+            while wave:
+                smaller = self._try_halves(wave)
+                minimised += [t for i, t in enumerate(wave) if i not in smaller]
+                wave = [smaller[i] for i in sorted(smaller)]
+        return minimised
+
+    def _try_halves(self, trials: Sequence[Trial]) -> dict[int, Trial]:
+        """Return, by place, the first half of each flip that flips as well."""
+
+        halves = [(i, half) for i, trial in enumerate(trials) for half in self._halves(trial)]
+        halves = halves[: self.calls_left // 2]
+        self.calls_left -= 2 * len(halves)
+        texts = [(h.example, text) for _, h in halves for text in (h.original, h.perturbed)]
+        answers = self.ask(with_user_texts(texts)) if texts else []
+        labels_read = [None if a.error else self.label.read(a.got) for a in answers]
+        smaller: dict[int, Trial] = {}
+        for (i, half), before, after in zip(
+            halves, labels_read[::2], labels_read[1::2], strict=True
+        ):
+            if before == half.original_label and after not in (before, None):
+                smaller.setdefault(i, replace(half, perturbed_label=after))
+        return smaller
+
+    def _halves(self, trial: Trial) -> Iterator[Trial]:
+        plain, written = _WORD.findall(trial.original), _WORD.findall(trial.perturbed)
+        middle = len(plain) // 2
+        for part in (slice(0, middle), slice(middle, None)) if middle else ():
+            half = "".join(plain[part])
+            aligned = len(plain) == len(written)  # else words came in front: write it anew
+            other = "".join(written[part]) if aligned else self._perturb(trial.kind, half)
+            if half != other:
+                yield replace(trial, original=half, perturbed=other)
+
+    def _perturb(self, kind: str, text: str) -> str:
+        return self.perturbations[kind](text, 0)
+
+
+def _waves(flipped: Sequence[Trial]) -> list[list[Trial]]:
+    """Return the first flip of each kind, then the second of each, and so on."""
+    waves: defaultdict[int, list[Trial]] = defaultdict(list)
+    seen: defaultdict[str, int] = defaultdict(int)
+    for trial in flipped:
+        waves[seen[trial.kind]].append(trial)
+        seen[trial.kind] += 1
+    return [waves[i] for i in sorted(waves)]

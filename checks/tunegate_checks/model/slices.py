@@ -7,9 +7,9 @@ from collections.abc import Callable
 from statistics import quantiles
 from typing import Any
 
-from tunegate.extraction import LabelRule, exact
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score, format_value
+from tunegate.results.labels import LabelRule, exact
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score, format_value
 
 from . import classification
 

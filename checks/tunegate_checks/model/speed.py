@@ -12,10 +12,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from tunegate.predictions import Prediction, Predictions
-from tunegate.score import Score
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score
 
-from . import bootstrap
+from ..stats import bootstrap
 
 Quantity = Literal["latency", "tokens", "cost"]
 FillMissing = Callable[[Iterable[float]], float]  # max or min: what an answer that is missing took

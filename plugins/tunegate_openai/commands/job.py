@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from tunegate.project import ConfigError, current_project
-from tunegate.protocols import TrainingFailed
-from tunegate.runs import find_started
-from tunegate.settings import parse_settings
-from tunegate.state import StateDir
+from tunegate.config.project import current_project
+from tunegate.config.settings import parse_settings
+from tunegate.errors import ConfigError
+from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.storage.run import find_started
+from tunegate.storage.state_dir import StateDir
 
 from ..client import connect, readable_errors
-from ..config import Settings
-from ..submission import Submission
+from ..settings import Settings
+from ..submit import Submission
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tunegate.project import ConfigError, current_project
+from tunegate.config.project import current_project
+from tunegate.errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +15,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write README.md beside each model of the run."""
-    from tunegate.runs import RunNotFound, find_finished
-    from tunegate.sealed import SealBroken
-    from tunegate.state import StateDir
+    from tunegate.storage.run import RunNotFound, find_finished
+    from tunegate.storage.seal import SealBroken
+    from tunegate.storage.state_dir import StateDir
 
-    from .. import base, card
+    from .. import model_card
+    from ..model import base
 
     try:
         found_run = find_finished(StateDir(current_project()), args.run.removeprefix("run:"))
@@ -36,4 +38,6 @@ def run(args: argparse.Namespace) -> None:
     for spec in specs:
         folder = found_run.state.root / spec.removeprefix("folder:")
         if folder.is_dir():
-            print(f"card      {card.write_card(folder, found_run.plan, found_run.folder, root)}")
+            print(
+                f"card      {model_card.write_card(folder, found_run.plan, found_run.folder, root)}"
+            )

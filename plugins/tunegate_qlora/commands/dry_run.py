@@ -14,11 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tunegate import exits
-from tunegate.project import ConfigError, current_project
+from tunegate import exit_codes
+from tunegate.config.project import current_project
+from tunegate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tunegate.protocols import Plan
+    from tunegate.interfaces.trainer import Plan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,30 +30,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what would run, then rehearse it; 70 where the rehearsal fails."""
-    from tunegate.protocols import TrainingFailed
+    from tunegate.interfaces.trainer import TrainingFailed
 
-    from .. import extra
-    from ..quiet import quiet_libraries
+    from ..runtime import requirements
+    from ..runtime.quiet import quiet_libraries
 
-    if missing := extra.missing_requirements():
+    if missing := requirements.missing_requirements():
         raise ConfigError(missing)
     root = current_project()
     plan = _plan_of_run(root, args.run) if args.run else _plan_of_config(root)
     with _hide_gpus(), quiet_libraries(), TemporaryDirectory(prefix="tunegate-") as scratch:
-        from .. import dry
+        from ..distributed import dry_run
 
         try:
-            for line in dry.dry_run_lines(plan, root, Path(scratch)):
+            for line in dry_run.dry_run_lines(plan, root, Path(scratch)):
                 print(line, flush=True)
         except TrainingFailed as error:
             print(f"tunegate dry-run: {error}", file=sys.stderr)
-            return exits.TRAINING_FAILED
+            return exit_codes.TRAINING_FAILED
     return 0
 
 
 def _plan_of_run(root: Path, name: str) -> Plan:
-    from tunegate.runs import find_started
-    from tunegate.state import StateDir
+    from tunegate.storage.run import find_started
+    from tunegate.storage.state_dir import StateDir
 
     started = find_started(StateDir(root), name)
     if started.plan.trainer != "qlora":
@@ -64,8 +65,8 @@ def _plan_of_run(root: Path, name: str) -> Plan:
 
 def _plan_of_config(root: Path) -> Plan:
     """Return the plan that the configuration makes, no gate asked: nothing is trained on it."""
-    from tunegate.config import load
-    from tunegate.protocols import Plan
+    from tunegate.config.schema import load
+    from tunegate.interfaces.trainer import Plan
 
     from ..trainer import QLoRATrainer
 

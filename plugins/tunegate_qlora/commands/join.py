@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tunegate import exits
-from tunegate.project import ConfigError, current_project
+from tunegate import exit_codes
+from tunegate.config.project import current_project
+from tunegate.errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,31 +25,31 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end with the others; 70 where that fails."""
     from filelock import FileLock, Timeout
 
-    from tunegate.protocols import TrainingFailed
-    from tunegate.runs import find_started
-    from tunegate.sealed import SealBroken
-    from tunegate.state import StateDir
+    from tunegate.interfaces.trainer import TrainingFailed
+    from tunegate.storage.run import find_started
+    from tunegate.storage.seal import SealBroken
+    from tunegate.storage.state_dir import StateDir
 
-    from .. import extra
-    from ..quiet import quiet_libraries
+    from ..runtime import requirements
+    from ..runtime.quiet import quiet_libraries
 
-    if missing := extra.missing_requirements():
+    if missing := requirements.missing_requirements():
         raise ConfigError(missing)
     started = find_started(StateDir(current_project()), args.run)
     _check_machine(started.plan.config, args.machine)
     try:
         started.verify()
         with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0), quiet_libraries():
-            from .. import joining
+            from ..distributed import launch
 
-            joining.join_training(started.plan, started.folder, args.machine)
+            launch.join_training(started.plan, started.folder, args.machine)
     except SealBroken as error:
         raise ConfigError(str(error)) from None
     except Timeout:
         raise ConfigError(f"machine {args.machine} has joined run {started.id} already") from None
     except TrainingFailed as error:
         print(f"tunegate join: {error}", file=sys.stderr)
-        return exits.TRAINING_FAILED
+        return exit_codes.TRAINING_FAILED
     except KeyboardInterrupt:
         print("tunegate join: interrupted; the same command takes it up again", file=sys.stderr)
         return 130

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegate.project import ConfigError, find_root
+from tunegate.config.project import find_root
+from tunegate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tunegate.dataset import Dataset, Example
+    from tunegate.data.dataset import Dataset, Example
 
-    from ..config import Settings
-    from ..seen import Token, TokenView
+    from ..config.settings import Settings
+    from ..data.token_view import Token, TokenView
 
 LEGEND = "+ learnt, │ between tokens, · a space, ↵ a line's end, … the same character"
 MARGIN_WIDTH = 8  # the number of a line's first token, and its mark
@@ -31,18 +32,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the row; 1 where the trainer would refuse it."""
-    from .. import base, extra, template
-    from ..quiet import quiet_libraries
-    from ..seen import view_row
+    from ..data.token_view import view_row
+    from ..model import base, chat_template
+    from ..runtime import requirements
+    from ..runtime.quiet import quiet_libraries
 
-    if missing := extra.missing_requirements():
+    if missing := requirements.missing_requirements():
         raise ConfigError(missing)
     root = find_root(Path.cwd()) or Path.cwd()
     settings, columns = _settings_and_columns(root, args.base)
     example = _example_of_args(args, columns)
     with quiet_libraries():
         folder = base.locate_base(settings.base, Path.cwd(), root)
-        views = view_row(example, template.load_template(folder), settings, folder)
+        views = view_row(example, chat_template.load_template(folder), settings, folder)
     names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")
     for name, side in zip(names, views, strict=False):
         _print_view(name, example, side, settings)
@@ -51,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings, dict[str, str]]:
     """Return the trainer's settings, and the columns of tables, as the project configures them."""
-    from tunegate.config import Config, load
-    from tunegate.settings import parse_settings
+    from tunegate.config.schema import Config, load
+    from tunegate.config.settings import parse_settings
 
-    from ..config import Settings
+    from ..config.settings import Settings
     from ..trainer import QLoRATrainer
 
     config = load(root) if find_root(root) else Config()
@@ -70,8 +72,8 @@ def _settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings
 
 
 def _example_of_args(args: argparse.Namespace, columns: dict[str, str]) -> Example:
-    from tunegate.columns import check_columns, is_table
-    from tunegate.dataset import Dataset
+    from tunegate.data.dataset import Dataset
+    from tunegate.data.tables import check_columns, is_table
 
     table_columns = columns if is_table(args.file, bool(columns)) else {}
     check_columns(args.file, table_columns)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tunegate import similar
-from tunegate.dataset import Dataset
+from tunegate.data.dataset import Dataset
+from tunegate.similarity import search
 from tunegate_checks.data import leakage
 
 ROOT = Path(__file__).parents[3]
@@ -47,5 +47,5 @@ def test_both_engines_find_the_same_4476_pairs(fast: bool) -> None:
         pytest.importorskip("numba")
     texts = sorted({" ".join(q.split()) for split in ("train", "test") for q in questions(split)})
     assert len(texts) == 13_071
-    assert sum(1 for _ in similar.pairs(texts, 0.85, fast=fast)) == 4_476
+    assert sum(1 for _ in search.pairs(texts, 0.85, fast=fast)) == 4_476
     assert "numba" in sys.modules or not fast

@@ -1,6 +1,6 @@
 from typing import Any
 
-from tunegate.dataset import Dataset
+from tunegate.data.dataset import Dataset
 from tunegate_checks.data import duplicates
 
 SYSTEM = "Sort the customer's question into one of our nine queues, and answer with its name only."

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tunegate.dataset import Dataset
+from tunegate.data.dataset import Dataset
 from tunegate_checks.data import labels
 
 WORDS = {

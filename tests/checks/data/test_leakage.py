@@ -1,7 +1,7 @@
 from typing import Any
 
-from tunegate.acceptance import accepting
-from tunegate.dataset import Dataset
+from tunegate.data.dataset import Dataset
+from tunegate.results.acceptance import accepting
 from tunegate_checks.data import leakage
 
 

@@ -15,8 +15,8 @@ from stdnum.br import cpf
 
 from tunegate import Dataset
 from tunegate_checks.data import pii
-from tunegate_checks.data.personal import Span, personal_spans
-from tunegate_checks.data.personal.rules import KINDS
+from tunegate_checks.detect.engine import KINDS, personal_spans
+from tunegate_checks.detect.rule import Span
 
 BRAZILIAN = Path(__file__).with_name("brazilian_sentences.jsonl")
 ENGLISH = Path(__file__).parents[3] / "../shared/data/pii_labelled_en.json"

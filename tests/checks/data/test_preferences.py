@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tunegate.dataset import Dataset
+from tunegate.data.dataset import Dataset
 from tunegate_checks.data import duplicates, format, leakage, pii, preferences, secrets
 
 WORDS = ("parcel", "invoice", "card", "refund", "address", "login", "coupon", "courier")

@@ -11,8 +11,8 @@ import pytest
 
 from tunegate import Dataset, Findings
 from tunegate_checks.data import review
-from tunegate_checks.reviewing import sheet
-from tunegate_checks.reviewing.sample import draw_order, population, sample_size
+from tunegate_checks.review import sheet
+from tunegate_checks.review.sample import draw_order, population, sample_size
 
 Change = Callable[[list[dict[str, str]]], object]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding
 from tunegate_checks.data import secrets
+from tunegate_checks.detect import api_keys
 
 MIXED = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 6
 HEX = "0123456789abcdef" * 6
@@ -58,7 +59,7 @@ def test_a_vendors_key_is_found_and_not_shown(kind: str, key: str, sentence: str
 
 
 def test_every_rule_has_a_key_here() -> None:
-    from tunegate_checks.data.personal.vendors import KEY_PATTERNS as RULES
+    from tunegate_checks.detect.api_keys import KEY_PATTERNS as RULES
 
     assert {rule.kind for rule in RULES} == set(KEYS)
 
@@ -102,7 +103,7 @@ def test_a_known_key_is_no_hint_besides() -> None:
 
 def test_an_unclosed_private_key_is_found() -> None:
     text = KEYS["private_key"].partition("\n-----END")[0]
-    assert [s.kind for s in secrets.key_spans(text)] == ["private_key"]
+    assert [s.kind for s in api_keys.key_spans(text)] == ["private_key"]
 
 
 def test_a_key_in_a_system_prompt_is_reported_once() -> None:
@@ -119,10 +120,10 @@ def test_the_key_itself_is_never_printed(body: str) -> None:
 
 @given(st.text())
 def test_any_text_gives_spans_in_order_and_apart(text: str) -> None:
-    spans = secrets.key_spans(text)
+    spans = api_keys.key_spans(text)
     assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
 
 
 def test_entropy_is_that_of_shannon() -> None:
-    assert secrets.entropy("aaaa") == 0
-    assert secrets.entropy("abcd") == 2
+    assert api_keys.entropy("aaaa") == 0
+    assert api_keys.entropy("abcd") == 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunegate import Dataset, Findings
-from tunegate.recipe import TokenizationSpec
+from tunegate.tokenization.spec import TokenizationSpec
 from tunegate_checks.data import tokens
 
 TEMPLATE = (

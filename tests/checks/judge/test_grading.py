@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from judges import SCALE, YES_NO, by_rule, judge_panel, predictions, warmth
 
-from tunegate.protocols import Request
-from tunegate_checks.judge import fence, grading
+from tunegate.interfaces.model import Request
+from tunegate_checks.judge import grading, prompt
 
 REPLIES = ("please sit down", "please", "go away now", "please come in")
 
@@ -72,7 +72,7 @@ def test_the_reference_is_shown_where_the_rubric_wants_it() -> None:
     asked: list[Request] = []
     for rubric in (YES_NO, YES_NO.model_copy(update={"reference": True})):
         grading.score(predictions("please"), judge_panel(by_rule, asked=asked), rubric)
-    without, with_it = (fence.read_quoted(r.messages[1]["content"])[0] for r in asked)
+    without, with_it = (prompt.read_quoted(r.messages[1]["content"])[0] for r in asked)
     assert without == {"question": "question 0", "answer": "please"}
     assert with_it == {"question": "question 0", "reference": "expected", "answer": "please"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from judges import SCALE, YES_NO
 
-from tunegate.project import ConfigError
-from tunegate_checks.judge.labels import HumanLabels, load_human_labels
+from tunegate.errors import ConfigError
+from tunegate_checks.judge.human_labels import HumanLabels, load_human_labels
 from tunegate_checks.judge.rubric import Rubric
 
 BOTH = {"polite": True, "helpful": False}

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judges import YES_NO, first, judge_panel, longer, predictions
 
-from tunegate.protocols import Request
-from tunegate_checks.judge import fence, pairwise
-from tunegate_checks.judge.judged import Calibration, JudgedScore
-from tunegate_checks.judge.standing import with_swap_consistency
+from tunegate.interfaces.model import Request
+from tunegate_checks.judge import pairwise, prompt
+from tunegate_checks.judge.calibration import Calibration, JudgedScore, with_swap_consistency
 
 OURS = ("long answer", "x", "same", "even")
 THEIRS = ("short", "longer", "same", "odds")
@@ -37,7 +36,7 @@ def test_wins_ties_and_losses() -> None:
 def test_both_orders_are_put_and_nothing_else_differs() -> None:
     asked: list[Request] = []
     pairwise.win_rate(predictions("p"), predictions("q"), judge_panel(longer, asked=asked), YES_NO)
-    one, two = (fence.read_quoted(r.messages[1]["content"])[0] for r in asked)
+    one, two = (prompt.read_quoted(r.messages[1]["content"])[0] for r in asked)
     assert one == {"question": "question 0", "a": "p", "b": "q"}
     assert two == {"question": "question 0", "a": "q", "b": "p"}
     assert asked[0].messages[0] == asked[1].messages[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from judges import SCALE, YES_NO
 
-from tunegate.project import ConfigError
+from tunegate.errors import ConfigError
 from tunegate_checks.judge.rubric import Criterion, Rubric, load_rubric
 
 CRITERIA = """\

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judges import SCALE, YES_NO
 
-from tunegate_checks.judge import votes
-from tunegate_checks.judge.ask import Vote
+from tunegate_checks.judge import ballots
+from tunegate_checks.judge.ballots import Vote
 from tunegate_checks.judge.rubric import Marks
 
 VOTE = st.sampled_from(["a", "b", "tie", None])
@@ -37,7 +37,7 @@ def said(*polite: bool | None) -> list[Vote[Marks]]:
 )
 def test_criteria(polite: tuple[bool | None, ...], made: bool | None) -> None:
     expected = None if made is None else {"polite": made, "helpful": True}
-    assert votes.majority_marks(said(*polite), YES_NO) == expected
+    assert ballots.majority_marks(said(*polite), YES_NO) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,41 +45,43 @@ def test_criteria(polite: tuple[bool | None, ...], made: bool | None) -> None:
     [((4,), 4), ((1, 4, 5), 4), ((3, 4), 3), ((4, 4, None), 4), ((3, 5, None), None)],
 )
 def test_a_scale_takes_the_median(scores: tuple[int | None, ...], made: int | None) -> None:
-    assert votes.majority_marks(cast(*scores), SCALE) == (None if made is None else {"score": made})
+    assert ballots.majority_marks(cast(*scores), SCALE) == (
+        None if made is None else {"score": made}
+    )
 
 
 @given(st.lists(st.integers(1, 5) | st.none(), min_size=1, max_size=7), st.integers(1, 5))
 def test_what_was_missing_could_not_have_changed_it(scores: list[int | None], filled: int) -> None:
-    made = votes.majority_marks(cast(*scores), SCALE)
+    made = ballots.majority_marks(cast(*scores), SCALE)
     if made is not None:
         whole = [filled if s is None else s for s in scores]
-        assert votes.majority_marks(cast(*whole), SCALE) == made
+        assert ballots.majority_marks(cast(*whole), SCALE) == made
 
 
 @given(st.lists(VOTE, min_size=1, max_size=7), st.sampled_from(["a", "b", "tie"]))
 def test_nor_who_wins(cast: list[str | None], filled: str) -> None:
-    made = votes.plurality_side(cast)
+    made = ballots.plurality_side(cast)
     if made is not None:
-        assert votes.plurality_side([vote or filled for vote in cast]) == made
+        assert ballots.plurality_side([vote or filled for vote in cast]) == made
 
 
 def test_who_wins() -> None:
-    assert votes.plurality_side(["a", "a", "b"]) == "a"
-    assert votes.plurality_side(["a", "b"]) == "tie"
-    assert votes.plurality_side(["a", "tie", "tie"]) == "tie"
-    assert votes.plurality_side(["b", "b", None]) == "b"
-    assert votes.plurality_side(["a", None]) is None
+    assert ballots.plurality_side(["a", "a", "b"]) == "a"
+    assert ballots.plurality_side(["a", "b"]) == "tie"
+    assert ballots.plurality_side(["a", "tie", "tie"]) == "tie"
+    assert ballots.plurality_side(["b", "b", None]) == "b"
+    assert ballots.plurality_side(["a", None]) is None
 
 
 def test_agreement() -> None:
-    assert votes.agreement([[True, True, False], [True, True, True]]) == pytest.approx(4 / 6)
-    assert math.isnan(votes.agreement([[True], []]))
+    assert ballots.agreement([[True, True, False], [True, True, True]]) == pytest.approx(4 / 6)
+    assert math.isnan(ballots.agreement([[True], []]))
 
 
 @given(st.integers(1, 50), st.data())
 def test_the_bounds_hold_the_mean(n: int, data: st.DataObject) -> None:
     total = data.draw(st.floats(0, n))
-    low, high, lower = votes.mean_bounds(total, n)
+    low, high, lower = ballots.mean_bounds(total, n)
     assert 0 <= low <= total / n + 1e-9
     assert total / n - 1e-9 <= high <= 1 + 1e-9
     assert low <= lower + 1e-9

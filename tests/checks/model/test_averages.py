@@ -6,10 +6,9 @@ import warnings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from predicted import predicted
-from test_classification import pairs
+from predicted import pairs, predicted
 
-from tunegate_checks.model import averages
+from tunegate_checks.model import classification
 
 MEASURES = ["precision", "recall", "F1"]
 
@@ -30,7 +29,7 @@ def test_averages_are_those_of_scikit_learn(rows, measure, average) -> None:  # 
         known = precision_recall_fscore_support(
             want, got, labels=sorted(set(want)), average=average, zero_division=0
         )[MEASURES.index(measure)]
-    score = averages.averaged(measure, average)(predicted(rows))
+    score = classification.averaged(measure, average)(predicted(rows))
     assert float(score) == pytest.approx(known)
     assert score.low <= (score.lower or 0) <= score.high
 
@@ -43,16 +42,18 @@ def test_each_class_is_that_of_scikit_learn(rows: list[tuple[str, str]]) -> None
     want, got = zip(*rows, strict=True)
     classes = sorted(set(want))
     known = precision_recall_fscore_support(want, got, labels=classes, zero_division=0)
-    frame = averages.frame(predicted(rows))
+    frame = classification.frame(predicted(rows))
     assert list(frame.index) == classes
     for column, values in zip([*MEASURES, "n"], known, strict=True):
         assert list(frame[column]) == pytest.approx(list(values))
-    recall = averages.per_class(predicted(rows), "recall")
+    recall = classification.per_class(predicted(rows), "recall")
     assert [float(score) for score in recall.values()] == pytest.approx(list(known[1]))
 
 
 def test_the_detail_has_the_worst_class_first_and_the_confusion() -> None:
-    score = averages.macro_f1(predicted([("a", "a")] * 4 + [("b", "a"), ("b", "b"), ("c", "?")]))
+    score = classification.macro_f1(
+        predicted([("a", "a")] * 4 + [("b", "a"), ("b", "b"), ("c", "?")])
+    )
     assert score.detail.splitlines() == [
         "   precision  recall    F1  n",
         "c      0.000   0.000 0.000  1",
@@ -68,24 +69,24 @@ def test_the_detail_has_the_worst_class_first_and_the_confusion() -> None:
 
 
 def test_errors_are_worst_in_the_value_and_right_in_the_other() -> None:
-    score = averages.macro_f1(predicted([("a", "a")] * 20 + [("b", "")] * 10, range(20, 30)))
+    score = classification.macro_f1(predicted([("a", "a")] * 20 + [("b", "")] * 10, range(20, 30)))
     assert (float(score), score.best_case, score.errors) == (0.5, 1.0, 10)
     assert (score.best_case_lower or 0) > (score.lower or 0)
 
 
 def test_nothing_predicted_is_nothing_measured() -> None:
-    assert math.isnan(averages.macro_f1(predicted([])))
+    assert math.isnan(classification.macro_f1(predicted([])))
 
 
 def test_many_classes_are_resampled_too() -> None:
     rows = [(f"c{i % 77}", f"c{i % 77 if i % 9 else 0}") for i in range(3_080)]
-    score = averages.macro_f1(predicted(rows))
+    score = classification.macro_f1(predicted(rows))
     assert 0.8 < score.low < (score.lower or 0) < float(score) < score.high < 1
 
 
 def test_none_wrong_is_no_certainty() -> None:
     """20 right of 20 show 86 %, as they do of accuracy: resamples of them are all alike."""
-    score = averages.macro_f1(predicted([("a", "a"), ("b", "b")] * 10))
+    score = classification.macro_f1(predicted([("a", "a"), ("b", "b")] * 10))
     assert (float(score), score.high) == (1, 1)
     assert float(score.by("lower")) == pytest.approx(0.05 ** (1 / 20))
     assert 0.8 < score.low < score.by("lower")

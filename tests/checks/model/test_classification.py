@@ -1,17 +1,17 @@
 """Accuracy and confusion agree with scikit-learn, and know what errors could change."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from predicted import predicted
+from predicted import pairs, predicted
 
 from tunegate import Unmeasurable
-from tunegate.extraction import LabelRule, json_field, regex
+from tunegate.results.labels import LabelRule, json_field, regex
 from tunegate_checks.model import classification
 
 LABELS = ["billing", "delivery", "returns"]
 ANSWERS = [*LABELS, "no idea", ""]
-pairs = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(ANSWERS)), min_size=1)
 
 
 @given(pairs)

@@ -1,29 +1,19 @@
 """Comparisons: paired, with the flips listed, and no claim that the evidence does not carry."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from predicted import predicted
+from predicted import RIGHT, WRONG, models, predicted, valued
 
 from tunegate import Unmeasurable
-from tunegate.ledger import collect_outcomes
+from tunegate.results.outcome import collect_outcomes
 from tunegate_checks.model import compare
-from tunegate_checks.model.averages import averaged
+from tunegate_checks.model.classification import averaged
 from tunegate_checks.model.metric import mean
 
-RIGHT, WRONG = ("a", "a"), ("a", "b")
 closeness = mean("closeness", lambda p: 0.0 if p.error else float(p.got))
-
-
-def models(gained: int, lost: int, alike: int):  # type: ignore[no-untyped-def]
-    """Return candidate and other model, which differ on so many examples."""
-    new = [RIGHT] * gained + [WRONG] * lost + [RIGHT] * alike
-    old = [WRONG] * gained + [RIGHT] * lost + [RIGHT] * alike
-    return predicted(new), predicted(old)
-
-
-def valued(values: list[float]):  # type: ignore[no-untyped-def]
-    return predicted([("1", f"{value:.6f}") for value in values])
 
 
 @settings(max_examples=40, deadline=None)

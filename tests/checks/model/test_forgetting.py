@@ -6,7 +6,7 @@ import pytest
 from asking import Asked, tickets
 
 from tunegate import Predictions, Unmeasurable
-from tunegate_checks.model import forgetting
+from tunegate_checks.model import improvement
 
 GENERAL = tickets([(f"What is {i} + 1?", str(i + 1)) for i in range(100)], "general")
 
@@ -23,18 +23,18 @@ def knows(n: int) -> Predictions:
 
 @pytest.mark.parametrize(("n", "kept"), [(90, True), (89, True), (80, False), (0, False)])
 def test_what_is_lost_must_stay_within_the_margin(n: int, kept: bool) -> None:
-    score = forgetting.change(knows(n), knows(90))
+    score = improvement.change(knows(n), knows(90))
     assert float(score) == pytest.approx((n - 90) / 100)
     assert (score.by("lower") >= -0.05) is kept
 
 
 def test_too_small_a_set_shows_nothing() -> None:
     few = [Predictions(list(knows(100))[:20]) for _ in range(2)]
-    assert not forgetting.change(*few).by("lower") >= -0.05
+    assert not improvement.change(*few).by("lower") >= -0.05
 
 
 def test_it_says_what_was_forgotten() -> None:
-    score = forgetting.change(knows(89), knows(90))
+    score = improvement.change(knows(89), knows(90))
     assert score.misses is not None
     assert [f.line for f in score.misses] == [90]
     assert "before 90 of 100; 0 gained, 1 lost" in score.signature
@@ -48,10 +48,10 @@ def test_missing_answers_may_decide() -> None:
 
     now = Asked(late).of(GENERAL)
     with pytest.raises(Unmeasurable):
-        assert forgetting.change(now, knows(100)).by("lower") >= -0.05
+        assert improvement.change(now, knows(100)).by("lower") >= -0.05
 
 
 def test_where_nobody_could_be_asked_nothing_was_measured() -> None:
-    score = forgetting.change(Predictions([]), knows(100))
+    score = improvement.change(Predictions([]), knows(100))
     with pytest.raises(Unmeasurable, match="nothing was asked"):
         assert score.by("lower") >= -0.05

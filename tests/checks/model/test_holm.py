@@ -5,10 +5,11 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_compare import models
+from predicted import models
 
-from tunegate.ledger import collect_outcomes
-from tunegate_checks.model import compare, holm
+from tunegate.results.outcome import collect_outcomes
+from tunegate_checks.model import compare
+from tunegate_checks.model import compare as holm
 
 
 @settings(max_examples=6, deadline=None)  # it collects garbage each time

@@ -4,8 +4,7 @@ import math
 
 import pytest
 from hypothesis import given, settings
-from predicted import predicted
-from test_classification import pairs
+from predicted import pairs, predicted
 
 from tunegate_checks.model import classification, improvement
 

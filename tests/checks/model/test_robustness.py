@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate import Unmeasurable
-from tunegate.ledger import collect_outcomes
+from tunegate.results import labels
+from tunegate.results.outcome import collect_outcomes
 from tunegate_checks.model import robustness
-from tunegate_checks.model.metamorphic import PERTURBATIONS
+from tunegate_checks.model.perturbations import PERTURBATIONS
 
 WORDS = ("o", "pacote", "da", "loja", "não", "chegou", "e", "queria", "saber", "quando", "vem")
 ROWS = tickets([(" ".join([*WORDS[i % 5 :], "invoice", str(i)]), "ab"[i % 2]) for i in range(60)])
@@ -93,9 +94,7 @@ def test_every_row_is_as_likely_as_the_next() -> None:
     kinds = {str(i): PERTURBATIONS["capitals"] for i in range(60)}
     model = Asked(steady)
     trials = list(
-        robustness._draw_trials(
-            model.of(ROWS), ROWS, robustness.exact, kinds, int(60 * 20 / 0.7) + 1
-        )
+        robustness._draw_trials(model.of(ROWS), ROWS, labels.exact, kinds, int(60 * 20 / 0.7) + 1)
     )
     times = [sum(t.example.row == row for t in trials) for row in range(60)]
     assert sum(times) == 60 * 20
@@ -124,7 +123,7 @@ def test_rows_without_an_answer_are_not_tried() -> None:
 
 
 def test_labels_are_read_by_the_rule() -> None:
-    from tunegate.extraction import json_field
+    from tunegate.results.labels import json_field
 
     rows = tickets([(asked.prompt, f'{{"team": "{asked.reply}"}}') for asked in ROWS])
     chatty = Asked(lambda text: f'{{"team": "a", "of": {len(text)}}}')

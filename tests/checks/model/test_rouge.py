@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from predicted import predicted
 
-from tunegate_checks.model.rouge import ROUGE_TYPES, rouge
+from tunegate_checks.model.overlap import ROUGE_TYPES, rouge
 
 pytest.importorskip("rouge_score")
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Predictions, Unmeasurable
-from tunegate.ledger import collect_outcomes
-from tunegate.predictions import Prediction
+from tunegate.results.outcome import collect_outcomes
+from tunegate.results.prediction import Prediction
 from tunegate_checks.model import speed
 
 seconds = st.floats(0.001, 100)

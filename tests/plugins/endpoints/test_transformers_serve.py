@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tunegate import Dataset
-from tunegate.predict import request_of
+from tunegate.models.predict import request_of
 from tunegate_endpoints.model import open_openai
-from tunegate_qlora.model import open_folder
+from tunegate_qlora.model.local_model import open_folder
 
 for needed in ("torch", "transformers", "fastapi", "uvicorn", "openai"):
     pytest.importorskip(needed)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from openai_parts import KEY, Provider, example
 
-from tunegate.protocols import Plan
-from tunegate_openai.config import Settings
+from tunegate.interfaces.trainer import Plan
+from tunegate_openai.settings import Settings
 from tunegate_openai.trainer import OpenAITrainer
 
 HERE = Path(__file__).parent

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from openai_parts import KEY, Provider
 
-from tunegate import sealed
-from tunegate.protocols import Plan
-from tunegate.runs import Run, run_id
-from tunegate.state import StateDir, secret_key
+from tunegate.interfaces.trainer import Plan
+from tunegate.storage import seal
+from tunegate.storage.run import Run, run_id
+from tunegate.storage.seal import secret_key
+from tunegate.storage.state_dir import StateDir
 
 JOB = "/fine_tuning/jobs/ftjob-1"
 STEPS = [
@@ -38,15 +39,13 @@ def run(plan: Plan, tmp_path: Path) -> Run:
     run = Run(state, run_id(plan))
     run.write_intent(plan, [])
     data = {split: {"digest": path.stem} for split, path in kept.items()}
-    sealed.write_sealed(
-        run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state)
-    )
+    seal.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
     return run
 
 
 def start(run: Run) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tunegate.train", str(run.folder)],
+        [sys.executable, "-m", "tunegate.gates.training_process", str(run.folder)],
         env={**os.environ, "OPENAI_API_KEY": KEY},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

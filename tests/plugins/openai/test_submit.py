@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from openai_parts import Provider
 
-from tunegate.protocols import Plan, TrainingFailed
+from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_openai.client import connect
-from tunegate_openai.config import Settings
-from tunegate_openai.submission import Submission
-from tunegate_openai.submit import Submitter
+from tunegate_openai.settings import Settings
+from tunegate_openai.submit import Submission, Submitter
 
 CREATE, FILES, LIST = "POST /fine_tuning/jobs", "POST /files", "GET /fine_tuning/jobs"
 

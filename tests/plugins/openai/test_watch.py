@@ -11,9 +11,9 @@ import pytest
 from openai.types.fine_tuning import FineTuningJob
 from openai_parts import Provider
 
-from tunegate.protocols import Plan, TrainingFailed
+from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_openai.client import connect
-from tunegate_openai.config import Settings
+from tunegate_openai.settings import Settings
 from tunegate_openai.submit import Submitter
 from tunegate_openai.watch import JobWatcher
 

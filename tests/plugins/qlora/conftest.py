@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny_llama import make_base, make_plan, make_project
 
-from tunegate.protocols import Plan
+from tunegate.interfaces.trainer import Plan
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # So small a model gains nothing from a second thread, and waits for it where cores are busy.
@@ -30,7 +30,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template(base: Path) -> Any:
     """The base's chat template."""
-    from tunegate_qlora.template import load_template
+    from tunegate_qlora.model.chat_template import load_template
 
     return load_template(base)
 

@@ -16,28 +16,16 @@ import pytest
 import torch
 from elsewhere import open_gate
 from filelock import FileLock
+from trainings import KILLED, adapter, curves, kill, losses
 
-from tunegate import train
-from tunegate.protocols import Plan, Trainer, TrainingFailed
-from tunegate_qlora import loss, report
-from tunegate_qlora.loop import LengthGroupedTrainer
-from tunegate_qlora.model import open_folder
+from tunegate.gates import training_process
+from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
+from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
+from tunegate_qlora.training import loss, summary
+from tunegate_qlora.training.loop import LengthGroupedTrainer
 
 Planner = Callable[..., Plan]
-
-
-def adapter(folder: Path) -> bytes:
-    (weights,) = folder.glob("*/*model.safetensors")
-    return weights.read_bytes()
-
-
-def curves(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
-
-
-def losses(folder: Path) -> list[dict[str, Any]]:
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in curves(folder)]
 
 
 @pytest.fixture
@@ -92,38 +80,8 @@ def test_a_run_that_has_its_adapter_is_not_trained_again(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = QLoRATrainer().train(plan(), folder)
-    monkeypatch.setattr("tunegate_qlora.training._train_job", None)
+    monkeypatch.setattr("tunegate_qlora.pipeline._train_job", None)
     assert QLoRATrainer().train(plan(), folder) == first
-
-
-KILLED = """
-import json, os, signal, sys
-from pathlib import Path
-from tunegate.protocols import Plan
-from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora import checkpoints
-
-plan = json.loads(Path("plan.json").read_text())
-paths = {key: plan[key] and Path(plan[key]) for key in ("train", "validation", "test")}
-seal, step = checkpoints.seal, int(sys.argv[1])
-
-def seal_or_die(folder):
-    if checkpoints.step(folder) == step:
-        os.kill(os.getpid(), signal.SIGKILL)  # written, not yet sealed
-    seal(folder)
-
-checkpoints.seal = seal_or_die
-QLoRATrainer().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
-"""
-
-
-def kill(plan: Plan, project: Path, step: int) -> None:
-    """Train in a process that dies at the moment before it seals its checkpoint at this step."""
-    fields = {name: getattr(plan, name) for name in plan.__slots__}
-    (project / "plan.json").write_text(json.dumps(fields, default=str))
-    command = [sys.executable, "-c", KILLED, str(step)]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 @pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -174,7 +132,7 @@ def test_two_trainings_of_one_run_cannot_run_at_once(
     (project / "tunegate.toml").touch()
     run = open_gate(project, epochs=1)
     with FileLock(run.folder / "run.lock"):  # as a training in another process holds it
-        assert train.main(run.folder) == 70
+        assert training_process.main(run.folder) == 70
     assert "another process is training it" in capsys.readouterr().err
     assert not (run.folder / "adapter").exists()
 
@@ -200,7 +158,7 @@ def test_weights_that_are_no_numbers_are_not_kept(
         weights[-1].data[0] = float("nan")
 
     monkeypatch.setattr(LengthGroupedTrainer, "train", train)
-    monkeypatch.setattr(report, "print_figures", lambda *_: {})
+    monkeypatch.setattr(summary, "print_figures", lambda *_: {})
     with pytest.raises(TrainingFailed, match="weights are not numbers: lower `learning_rate`"):
         QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()
@@ -221,7 +179,7 @@ def test_what_goes_wrong_is_one_message(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr("tunegate_qlora.methods.load_base", fail)
+    monkeypatch.setattr("tunegate_qlora.model.load.load_base", fail)
     with pytest.raises(TrainingFailed) as caught:
         QLoRATrainer().train(plan(), folder)
     assert str(caught.value).startswith(told)

@@ -1,0 +1,144 @@
+"""The shapes of vendors' keys, each from what the vendor itself publishes.
+
+Patterns are anchored on a prefix that was chosen to be found; lengths are lower bounds where a
+vendor reserves the right to change them. No pattern needs entropy to be sure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from .rule import Span
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPattern:
+    """A kind of key: substrings of which a text must hold one, and the whole pattern."""
+
+    kind: str
+    markers: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _key_pattern(kind: str, markers: str, pattern: str) -> KeyPattern:
+    return KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?<![\w\-])(?:{pattern})(?!\w)"))
+
+
+KEY_PATTERNS = (
+    # AWS, IAM identifiers: AKIA (long-lived) and ASIA (temporary) access key ids.
+    _key_pattern("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
+    _key_pattern(
+        "aws_secret",
+        "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
+        r"(?i:aws_secret(?:_access)?_key|SecretAccessKey)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d/+]{40})",
+    ),
+    # GitHub, "Behind GitHub's new authentication token formats" (2021); fine-grained tokens (2022).
+    _key_pattern("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z\d]{36,251}"),
+    _key_pattern("github_token", "github_pat_", r"github_pat_[A-Za-z\d]{22}_[A-Za-z\d]{59}"),
+    # GitLab, "Token prefixes" in its documentation.
+    _key_pattern("gitlab_token", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,}"),
+    # OpenAI: keys of projects, service accounts, admins and users; T3BlbkFJ is "OpenAI" in base64.
+    _key_pattern("openai_key", "sk-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
+    _key_pattern("openai_key", "sk-", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
+    _key_pattern("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
+    # Anthropic, console keys (api) and administrators' (admin).
+    _key_pattern("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
+    # Slack, "Token types"; incoming webhooks.
+    _key_pattern("slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}"),
+    _key_pattern(
+        "slack_webhook", "hooks.slack.com",
+        r"https://hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}",
+    ),
+    # Google Cloud, API keys: 39 characters; OAuth client secrets.
+    _key_pattern("google_key", "AIza", r"AIza[\w\-]{35}"),
+    _key_pattern("google_secret", "GOCSPX-", r"GOCSPX-[\w\-]{28}"),
+    # Stripe, "API keys": secret and restricted; publishable (pk_) ones are public by design.
+    _key_pattern(
+        "stripe_key", "sk_live_ rk_live_ sk_test_ rk_test_",
+        r"[sr]k_(?:live|test)_[A-Za-z\d]{16,}",
+    ),
+    _key_pattern("stripe_webhook", "whsec_", r"whsec_[A-Za-z\d+/=]{24,}"),
+    # Hugging Face, user access tokens and organisations' (api_org_).
+    _key_pattern("huggingface_token", "hf_ api_org_", r"(?:hf|api_org)_[A-Za-z\d]{30,}"),
+    # npm, "About access tokens" (2021); PyPI, macaroons that begin with pypi-AgEIcHlwaS5vcmc.
+    _key_pattern("npm_token", "npm_", r"npm_[A-Za-z\d]{36}"),
+    _key_pattern("pypi_token", "pypi-AgE", r"pypi-AgE[\w\-]{50,}"),
+    # Azure storage and Service Bus connection strings: the key is 32 or 64 bytes in base64.
+    _key_pattern(
+        "azure_key", "AccountKey= SharedAccessKey=",
+        r"(?:AccountKey|SharedAccessKey)=(?P<v>[A-Za-z\d+/]{42,86}={0,2})",
+    ),
+    # Twilio, SendGrid, Mailgun, DigitalOcean, Telegram bots: each vendor's API documentation.
+    _key_pattern("twilio_key", "SK", r"SK[0-9a-f]{32}"),
+    _key_pattern("sendgrid_key", "SG.", r"SG\.[\w\-]{22}\.[\w\-]{43}"),
+    _key_pattern("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
+    _key_pattern("telegram_token", ":AA", r"\d{8,10}:AA[\w\-]{33}"),
+    # Mercado Pago, access tokens of production.
+    _key_pattern("mercadopago_token", "APP_USR-", r"APP_USR-\d{10,20}-\d{6}-[0-9a-f]{32}-\d{5,12}"),
+    # RFC 7519: header and payload are JSON objects, so both begin with eyJ.
+    _key_pattern("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
+    # RFC 7468 and OpenSSH: a private key in PEM, up to its end or as far as it goes.
+    KeyPattern(
+        "private_key",
+        ("PRIVATE KEY",),
+        re.compile(
+            r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)?",
+            re.DOTALL,
+        ),
+    ),
+)  # fmt: skip
+
+# Above what prose and identifiers reach, below random base64: 20 random characters have about 4.
+MIN_ENTROPY = 3.5
+_ASSIGNED = re.compile(
+    r"(?i)(?:api[_-]?key|secret|token|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
+    r"[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z0-9+/_\-.=]{20,200})(?![\w+/])"
+)
+_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
+
+
+def key_spans(text: str) -> list[Span]:
+    """Return the keys of known vendors in a text, in order, none overlapping."""
+    matches: list[Span] = []
+    for key in KEY_PATTERNS:
+        if any(mark in text for mark in key.markers):
+            matches += (
+                Span(key.kind, *_value_span(m)) for m in key.pattern.finditer(text) if _is_key(m)
+            )
+    chosen: list[Span] = []
+    for span in sorted(matches, key=lambda s: (s.start, -s.end)):
+        if not chosen or chosen[-1].end <= span.start:
+            chosen.append(span)
+    return chosen
+
+
+def possible_key_spans(text: str) -> list[Span]:
+    """Return values assigned to something called a key, a token, a secret, that look random."""
+    if not _WORDS.search(text):
+        return []
+    matches = (m for m in _ASSIGNED.finditer(text) if _looks_random(m["v"]))
+    return [Span("possible_secret", *m.span("v")) for m in matches]
+
+
+def entropy(value: str) -> float:
+    """Return Shannon's entropy of a string's characters, in bits a character."""
+    n = len(value)
+    return -sum(c / n * math.log2(c / n) for c in Counter(value).values())
+
+
+def _looks_random(value: str) -> bool:
+    is_mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return is_mixed and entropy(value) >= MIN_ENTROPY
+
+
+def _is_key(match: re.Match[str]) -> bool:
+    """Whether it is more than a placeholder such as `ghp_xxxxxxxx`: ten different characters."""
+    return len(set(match[0].lower())) >= 10
+
+
+def _value_span(match: re.Match[str]) -> tuple[int, int]:
+    return match.span("v" if "v" in match.re.groupindex else 0)

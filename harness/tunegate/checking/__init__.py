@@ -1,0 +1,1 @@
+"""`@check`: names, fingerprints, accepted findings and parallel row checks."""

@@ -1,0 +1,95 @@
+"""Reads and writes `accepted.toml`: the findings that are known and accepted, committed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..results.acceptance import ENTRY_KEYS, AcceptedEntry
+from ..utils.text import did_you_mean
+
+ACCEPTED_FILE = "accepted.toml"
+FILE_HEADER = """\
+# Findings of the data suite that somebody looked at and accepted, with `tunegate accept`.
+# Each entry is for one finding in a row as it is now; without its entry the finding counts again.
+"""
+
+
+def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
+    """Return the entries of the project at `root`, by id.
+
+    Raises ConfigError naming file, line and key where one was broken by hand.
+    """
+    import tomllib
+
+    path = root / ACCEPTED_FILE
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text("utf-8")
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if unknown := [key for key in table if key != "accepted"]:
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r}; entries begin with [[accepted]]")
+    listed = table.get("accepted", [])
+    if not isinstance(listed, list):
+        raise ConfigError(f"{path}: entries begin with [[accepted]], in double brackets")
+    entry_lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[", line)]
+    entries: dict[str, AcceptedEntry] = {}
+    for i, values in enumerate(listed):
+        location = (
+            f"{path}, line {entry_lines[i]}"
+            if len(entry_lines) == len(listed)
+            else f"{path}, entry {i + 1}"
+        )
+        entry = _parse_entry(location, values)
+        if entry.id in entries:
+            raise ConfigError(f"{location}: id {entry.id!r} stands here twice; keep one entry")
+        entries[entry.id] = entry
+    return entries
+
+
+def _parse_entry(location: str, values: Any) -> AcceptedEntry:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{location}: an entry is a table that begins with [[accepted]]")
+    for key in values:
+        if key not in ENTRY_KEYS:
+            valid = ", ".join(ENTRY_KEYS)
+            raise ConfigError(
+                f"{location}: unknown key {key!r}{did_you_mean(key, ENTRY_KEYS)}; valid: {valid}"
+            )
+    for key in ENTRY_KEYS:
+        if key not in values:
+            raise ConfigError(f"{location}: no {key!r}; `tunegate accept ID --why ...` writes it")
+        if not isinstance(values[key], str) or not values[key].strip():
+            raise ConfigError(
+                f"{location}: {key} = {values[key]!r}; a text that is not blank is needed"
+            )
+    return AcceptedEntry(**values)
+
+
+def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
+    """Put entries behind what the file holds; nothing that stands there is touched."""
+    path = root / ACCEPTED_FILE
+    before = path.read_text("utf-8") if path.is_file() else FILE_HEADER
+    text = before.rstrip("\n") + "\n" + "".join(map(_to_toml_table, entries))
+    from ..utils.atomic import atomic_write
+
+    atomic_write(path, text.encode())
+
+
+def _to_toml_table(entry: AcceptedEntry) -> str:
+    pairs = (f"{key} = {_to_toml_string(value)}" for key, value in asdict(entry).items())
+    return "\n[[accepted]]\n" + "\n".join(pairs) + "\n"
+
+
+def _to_toml_string(text: str) -> str:
+    # A JSON string is one of TOML's too, but for DEL; lone surrogates are in neither.
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,109 @@
+"""What the last session of the data suite found, kept for `tunegate accept`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..storage.state_dir import StateDir
+from ..utils.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from ..results.acceptance import AcceptedEntry
+    from ..results.finding import Finding, Findings
+
+LAST_FINDINGS_FILE = "findings.json"
+
+
+def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
+    """Return findings as builtins, which survive xdist: one table for each check that ran."""
+    return [
+        {
+            "check": f.name,
+            "split": f.split,
+            "found": [
+                *(_finding_dict(f, o, False) for o in f),
+                *(_finding_dict(f, o, True) for o in f.accepted),
+            ],
+        }
+        for f in findings
+    ]
+
+
+def _finding_dict(findings: Findings, finding: Finding, accepted: bool) -> dict[str, Any]:
+    place = [findings.split, f"line {finding.line}" if finding.line is not None else ""]
+    return {
+        "id": finding.id,
+        "check": findings.name,
+        "named": findings.named,
+        "kind": finding.kind,
+        "where": ", ".join(part for part in place if part),
+        "evidence": finding.evidence,
+        "accepted": accepted,
+    }
+
+
+@dataclass
+class LastFindings:
+    """The findings of a session that can be accepted, by id, and what was looked at at all."""
+
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)
+    when: str = ""
+
+    def add(self, tables: Sequence[dict[str, Any]]) -> None:
+        """Count what a test reported."""
+        for table in tables:
+            self.judged_splits.add((table["check"], table["split"]))
+            self.findings.update(
+                {finding["id"]: finding for finding in table["found"] if finding["id"]}
+            )
+
+    def accepted(self) -> list[str]:
+        """Return the ids of the findings that did not count."""
+        return [id_ for id_, finding in self.findings.items() if finding["accepted"]]
+
+    def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
+        """Return for the receipt what was accepted, where it was found now, and why."""
+        return [
+            {**{k: self.findings[i][k] for k in ("id", "check", "kind", "where", "evidence")},
+             "why": entries[i].why, "who": entries[i].who, "when": entries[i].when}
+            for i in self.accepted()
+        ]  # fmt: skip
+
+    def status(self, entry: AcceptedEntry) -> str:
+        """Say how an entry stands: found, stale, or not looked for; "" where it was found."""
+        if entry.id in self.findings:
+            return ""
+        split = entry.where.partition(",")[0]
+        if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
+            return "stale: not found any more"
+        return "not looked for in the last session"
+
+    def save(self, state: StateDir) -> None:
+        """Write it into the state tree; a session that judged nothing leaves what was there."""
+        if self.judged_splits:
+            content = {
+                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+                "judged": sorted(self.judged_splits),
+                "found": list(self.findings.values()),
+            }
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            atomic_write(
+                state.path(LAST_FINDINGS_FILE), text.encode("utf-8", "replace"), mode=0o600
+            )
+
+
+def read_last_findings(state: StateDir) -> LastFindings:
+    """Return what the last session found; empty where there was none."""
+    path = state.folder / LAST_FINDINGS_FILE
+    if not path.is_file():
+        return LastFindings()
+    content = json.loads(path.read_text("utf-8"))
+    findings = {finding["id"]: finding for finding in content["found"]}
+    return LastFindings(
+        findings, {(check, split) for check, split in content["judged"]}, content["when"]
+    )

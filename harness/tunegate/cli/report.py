@@ -1,0 +1,41 @@
+"""Write one run as one HTML page: verdict, scores, data suite, training, chain of digests."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..config.project import current_project
+from ..errors import ConfigError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE",
+                        help="default: report.html in the run's folder")  # fmt: skip
+    parser.add_argument("--scorecard", default="", metavar="DIGEST", help="default: the newest")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the page, readable by its owner alone: it can show text of rows."""
+    from datetime import UTC, datetime
+
+    from ..reporting.html.render import make_report, render_html
+    from ..utils.atomic import atomic_write
+
+    files, page = make_report(current_project(), args.run, args.scorecard, datetime.now(UTC))
+    out: Path = args.out or files.run.folder / "report.html"
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
+    if out.exists() and not (out.is_file() and _is_html_page(out)):
+        raise ConfigError(f"{out} is there and is no HTML page: not replaced; name another file")
+    atomic_write(out, render_html(page), mode=0o600)
+    print(f"run {page.run}: {page.verdict.headline}")
+    print(out)
+
+
+def _is_html_page(path: Path) -> bool:
+    begins = b"<!doctype html>"
+    with path.open("rb") as file:
+        return file.read(len(begins)).lower() == begins

@@ -1,0 +1,25 @@
+"""Take up a training that was interrupted, here or on another machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..config.project import current_project
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train on, from the receipt and the snapshots that the run's folder names."""
+    from ..gates.training_process import train_in_child
+    from ..storage.run import find_started
+    from ..storage.state_dir import StateDir
+
+    started = find_started(StateDir(current_project()), args.run)
+    code = 0 if started.finished else train_in_child(started)
+    if not code:
+        print(f"run {started.id} is finished: pytest suites/model --model run:{started.id}")
+    return code

@@ -1,0 +1,26 @@
+"""Point an alias to the promotion before."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..config.project import current_project
+from ..errors import ConfigError
+from ..gates.reason import checked_reason
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("alias", metavar="ALIAS")
+    parser.add_argument("--why", required=True, metavar="TEXT", help="the reason, for the registry")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Add a line to the registry; nothing in it is rewritten."""
+    from ..storage.registry import NothingToRollBack, Registry, RegistryBroken
+
+    try:
+        entry = Registry(current_project()).rollback(args.alias, checked_reason(args.why))
+    except (NothingToRollBack, RegistryBroken) as error:
+        raise ConfigError(str(error)) from None
+    print(f"{args.alias} is run:{entry['run']} again; it was run:{entry['from']}")

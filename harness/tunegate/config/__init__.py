@@ -1,0 +1,1 @@
+"""Finds the project, and reads and validates tunegate.toml."""

@@ -1,0 +1,217 @@
+"""The configuration: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
+from ..errors import ConfigError
+from ..results.labels import label_rule
+from ..results.score import Mode
+from ..utils.text import did_you_mean
+from .project import read_table
+from .suites import DEFAULT_SUITES
+
+
+class Section(BaseModel):
+    """A table of the configuration; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
+    if columns and (lacking := [field for field in REQUIRED_FIELDS if not columns.get(field)]):
+        raise ValueError(f"no column for {lacking[0]!r}; {COLUMNS_EXAMPLE}")
+    return columns
+
+
+class Data(Section):
+    """The files of the three splits, relative to the configuration."""
+
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    general: str | None = None  # questions beside the task, which tuning should not unlearn
+    columns: Annotated[dict[str, str], AfterValidator(_checked_columns)] = {}  # of CSV or Parquet
+    generated: bool = False  # a model wrote the rows: a person must review a sample of them
+    system: str | None = None  # the file of the system prompt that is used at inference
+
+
+class Suites(Section):
+    """The folders whose tests are the gates, relative to the configuration."""
+
+    data: str = DEFAULT_SUITES["data"]
+    model: str = DEFAULT_SUITES["model"]
+
+
+def _checked_label_rule(spec: str) -> str:
+    try:
+        label_rule(spec)
+    except ValueError as error:
+        raise PydanticCustomError("label", "{why}", {"why": str(error)}) from None
+    return spec
+
+
+class Tokens(Section):
+    """What tokens are counted with; what is not said here is the trainer's."""
+
+    tokenizer: str | None = None  # a folder or hub name with a chat template, or openai:MODEL
+    max_length: int | None = Field(default=None, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
+    price_per_million: float | None = Field(default=None, ge=0)  # USD, for training tokens
+
+
+def _share_field(default: float) -> Any:
+    return Field(default=default, ge=0, le=1)
+
+
+def _positive_field() -> Any:
+    return Field(default=None, gt=0)
+
+
+class Limits(Section):
+    """What the suites hold data and models to. `own` is for limits of your own checks."""
+
+    # Data: format, size and splits.
+    fewest_examples: int = 10
+    largest_mb: float = 512
+    fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
+    smallest_test: int = 100
+    validation_low: float = _share_field(0.15)
+    validation_high: float = _share_field(0.20)
+    psi: float = 0.25
+    drift_auc: float = _share_field(0.8)
+    # Data: what a person reviewed, where a model wrote it.
+    reviewed: float = _share_field(0.10)
+    review_errors: float = _share_field(0.05)
+    # Data: duplicates, leakage, balance.
+    similarity: float = _share_field(0.85)
+    near_duplicates: float = _share_field(0.02)
+    rarest_class: float = _share_field(0.1)
+    # Data: diversity. None: shown as a hint, not held to anything.
+    distinct: float | None = Field(default=None, ge=0, le=1)
+    opening: float | None = Field(default=None, ge=0, le=1)
+    # Data: personal data. Kinds that are not asked for; values, or "@domain", that are public.
+    pii_ignore: list[str] = []
+    pii_allow: list[str] = []
+    # Models.
+    mode: Mode = "point"  # "lower": the one-sided 95 % lower bound must hold the limit
+    accuracy: float = _share_field(0.95)
+    macro_f1: float = _share_field(0.90)
+    improvement: float = Field(default=0.0, ge=-1, le=1)
+    judge: float = _share_field(0.90)  # share of replies that pass by the rubric
+    judge_wins: float = _share_field(0.5)  # of comparisons, ties half
+    worst_slice: float | None = Field(default=None, ge=0, le=1)  # None: shown, held to nothing
+    margin: float = _share_field(0.03)  # how much worse than the incumbent is still as good
+    chrf: float | None = Field(default=None, ge=0, le=100)
+    rouge_l: float | None = Field(default=None, ge=0, le=1)
+    valid_json: float = _share_field(0.99)
+    parses: float = _share_field(0.95)
+    # Models: speed and cost. None: shown, not held to anything. The last three: of the baseline's.
+    latency_p50: float | None = _positive_field()  # seconds
+    latency_p95: float | None = _positive_field()  # seconds
+    tokens: float | None = _positive_field()  # of question and answer, on average
+    cost_per_1000: float | None = _positive_field()  # USD
+    latency_ratio: float | None = _positive_field()
+    tokens_ratio: float | None = _positive_field()
+    cost_ratio: float | None = _positive_field()
+    # Models: robustness, memory.
+    flips: float | None = Field(default=None, ge=0, le=1)
+    overfitting: float = Field(default=0.05, ge=0)  # the loss over its best, as a share
+    cut_off: float = _share_field(0.01)
+    refusals: float = _share_field(0.01)
+    forgetting: float = _share_field(0.05)
+    own: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        """Return a short form: pytest shows it beside every failed comparison."""
+        return "<limits>"
+
+
+def _as_tuple_input(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Judge(Section):
+    """Who judges replies, by which rubric, and what it takes to gate; without models, nobody."""
+
+    models: Annotated[tuple[str, ...], BeforeValidator(_as_tuple_input)] = ()  # any model specs
+    rubric: str | None = None  # a TOML file
+    labels: str | None = None  # what people said of replies: JSONL
+    repetitions: int = Field(default=1, ge=1, le=25)
+    # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
+    kappa: float = Field(default=0.6, gt=0, le=1)
+    swap_consistency: float = _share_field(0.8)
+    # With fewer, kappa's interval is wider than 0.5: nobody could tell good from useless.
+    fewest_labels: int = Field(default=30, ge=10)
+
+    @model_validator(mode="after")
+    def _checked(self) -> Judge:
+        if self.models and not self.rubric:
+            why = "rubric is missing: the path of a TOML file; docs/judge.md shows one"
+            raise PydanticCustomError("judge", "{why}", {"why": why})
+        if len(set(self.models)) < len(self.models):
+            why = "a model stands twice in models; `repetitions` asks one again"
+            raise PydanticCustomError("judge", "{why}", {"why": why})
+        return self
+
+
+class Config(Section):
+    """Everything a project says about its gates."""
+
+    task: Literal["style", "qa", "classification", "code"] = "classification"
+    baseline: str | None = None  # for candidates that belong to no run: any model spec
+    label: Annotated[str, AfterValidator(_checked_label_rule)] = (
+        "exact"  # how a label is read from an answer
+    )
+    data: Data = Data()
+    suites: Suites = Suites()
+    limits: Limits = Limits()
+    judge: Judge = Judge()
+    train: dict[str, dict[str, Any]] = {}
+    tokens: Tokens = Tokens()
+    models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
+
+
+def load(root: Path) -> Config:
+    """Read the configuration of the project at `root`.
+
+    Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
+    """
+    path, table = read_table(root)
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        lines = [f"{path}: {explain(e, Config)}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def explain(error: Any, model: type[BaseModel]) -> str:
+    """Turn one of pydantic's errors into a line that names the key and what is valid."""
+    *table, key = [str(part) for part in error["loc"]]
+    dotted = ".".join([*table, key])
+    if error["type"] != "extra_forbidden":
+        return f"{dotted} = {error['input']!r}: {error['msg']}"
+    valid = _valid_keys(model, table)
+    return f"unknown key {dotted!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"
+
+
+def _valid_keys(model: type[BaseModel], table: list[str]) -> list[str]:
+    for name in table:
+        inner = model.model_fields[name].annotation if name in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,56 @@
+"""Which suite a session is about. Suites run when named, one at a time: model calls cost money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+
+DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model"}
+
+
+def suite_folders(configured: Any, root: Path) -> list[Path]:
+    """Return the folders of all suites: those of the table `suites`, and their neighbours.
+
+    The table is not validated yet: that costs time at start-up, and most sessions run no suite.
+    """
+    table = configured if isinstance(configured, dict) else {}
+    configured_suites = [
+        (root / str(table.get(key, usual))).resolve() for key, usual in DEFAULT_SUITES.items()
+    ]
+    homes = {path.parent for path in configured_suites} - {root.resolve()}
+    siblings = [p for home in homes if home.is_dir() for p in home.iterdir() if p.is_dir()]
+    return sorted({*configured_suites, *(p for p in siblings if p.name[0] not in "._")})
+
+
+def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> Path | None:
+    """Return the suite that pytest's arguments name, or None for an ordinary session.
+
+    Raises ConfigError for two suites in one session.
+    """
+    paths = [(folder / arg.partition("::")[0]).resolve() for arg in args]
+    matches = {s for s in suites for p in paths if p == s or s in p.parents}
+    # A folder above the suites names them all, but only when it was named, not as the default.
+    homes = {suite.parent for suite in suites}
+    matches |= {s for s in suites if s.parent in homes and s.parent in paths and s.parent != folder}
+    if len(matches) > 1:
+        names = ", ".join(sorted(p.name for p in matches))
+        raise ConfigError(
+            f"one suite a session, these are {len(matches)}: {names}; name one of them"
+        )
+    return next(iter(matches), None)
+
+
+def require_suite(suite: Path | None, root: Path, required: str, option: str) -> Path:
+    """Return the suite if it is the one that this option waits for; else raise ConfigError."""
+    expected = (root / required).resolve()
+    if root.resolve() not in expected.parents:
+        raise ConfigError(f"the suite {required} must be a folder inside {root}")
+    if suite != expected:
+        named_text = f"you named {suite.name}" if suite else "you named none"
+        raise ConfigError(
+            f"{option} waits for the suite {required}, {named_text}: pytest {required} {option}"
+        )
+    return expected

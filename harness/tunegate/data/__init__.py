@@ -1,0 +1,1 @@
+"""Reads a data file into a Dataset, and splits a Dataset into three files."""

@@ -1,0 +1,1 @@
+"""What the author of a trainer or a model implements, and how installed ones are found."""

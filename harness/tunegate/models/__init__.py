@@ -1,0 +1,1 @@
+"""Opens a model from its spec, and asks it through the answer cache."""

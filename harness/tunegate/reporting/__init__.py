@@ -1,0 +1,1 @@
+"""Turns values into lines for the terminal and into one HTML page."""

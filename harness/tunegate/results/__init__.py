@@ -1,0 +1,1 @@
+"""The values that checks take and return: findings, scores, predictions, outcomes, labels."""

@@ -1,0 +1,134 @@
+"""What a check found; falsy when clean, so that a test says `assert not pii.find(dataset)`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+from .outcome import Outcome, record
+from .score import Score, proportion
+
+NOT_APPLICABLE = "nothing to judge"  # the kind of a hint that says so: -v shows it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong, and where.
+
+    `row` counts examples from 0, as the frame does; `line` counts lines of the file from 1; both
+    are None when the finding concerns the whole dataset. `evidence` is one line, already masked
+    where it is personal data. A `hint` is advice: it is printed, and closes no gate.
+
+    `about` says, free of row and line numbers, what it concerns where that is not its row alone:
+    both rows of a pair, a figure. The `id`, by which it can be accepted, is made of that; `@check`
+    gives it (see `tunegate.checking.fingerprint`).
+    """
+
+    row: int | None
+    line: int | None
+    kind: str
+    evidence: str
+    hint: bool = False
+    about: str = field(default="", compare=False, repr=False)
+    id: str = field(default="", compare=False, repr=False)
+
+
+def sort_by_line(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings in the order of the file, those about the whole dataset first."""
+    return sorted(findings, key=lambda f: (f.line is not None, f.line or 0))
+
+
+class Findings(Sequence[Finding]):
+    """The findings of one check over one dataset.
+
+    Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists:
+    `@check` sets it apart while the data suite runs. Neither counts. `named` is false where the
+    name was made of the check's file and function.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        items: Iterable[Finding],
+        *,
+        accepted: Iterable[Finding] = (),
+        split: str = "",
+        path: str = "",
+        n: int = 0,
+        named: bool = True,
+    ) -> None:
+        ordered = sort_by_line(items)
+        self.name, self.split, self.path, self.n, self.named = name, split, path, n, named
+        self.items = tuple(f for f in ordered if not f.hint)
+        self.hints = tuple(f for f in ordered if f.hint)
+        self.accepted = tuple(sort_by_line(accepted))
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Finding]: ...
+    def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        """True when something was found; asking is a judgement, and the running test records it."""
+        accepted_ids = [f.id for f in self.accepted]
+        hints = [_hint_text(f) for f in self.hints if f.kind != NOT_APPLICABLE]
+        not_applicable = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
+        data = {
+            "found": len(self),
+            "n": self.n,
+            "accepted": accepted_ids,
+            "hints": hints,
+            "idle": not_applicable,
+        }
+        record(Outcome(self.name, self.split, not self.items, repr(self), data, self))
+        return bool(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Findings):
+            return (self.items, self.hints) == (other.items, other.hints)
+        return isinstance(other, Sequence) and list(self.items) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def rows(self) -> list[int]:
+        """The numbers of the examples with a finding, each once, in order."""
+        return sorted({f.row for f in self.items if f.row is not None})
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many findings of each kind, the commonest first."""
+        return dict(Counter(f.kind for f in self.items).most_common())
+
+    @property
+    def rate(self) -> Score:
+        """The share of examples with a finding, as a Score that can be held to a limit."""
+        return proportion(
+            f"{self.name} rate", len(self.rows), self.n, misses=self, higher_is_better=False
+        )
+
+    def __repr__(self) -> str:
+        """One line, counts first: all that pytest shows of a failed `assert not findings`."""
+        split_text = f" of {self.split}" if self.split else ""
+        accepted_text = f"; {len(self.accepted):,} accepted" if self.accepted else ""
+        if not self.items:
+            return f"<{self.name}: nothing found in {self.n:,} examples{split_text}{accepted_text}>"
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
+        more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
+        rows = (
+            f" in {len(self.rows):,} of {self.n:,} examples{split_text}"
+            if self.rows
+            else split_text
+        )
+        return f"<{self.name}: {kinds}{more}{rows}{accepted_text}>"
+
+
+def _hint_text(hint: Finding) -> str:
+    return hint.evidence if hint.line is None else f"line {hint.line:,}: {hint.evidence}"

@@ -1,0 +1,251 @@
+"""A score: a float that knows its name, n, interval, misses and signature."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from .intervals import clopper_pearson, wilson
+from .outcome import Outcome, record
+
+if TYPE_CHECKING:
+    from .finding import Findings
+
+
+Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its lower bound
+
+
+class Unmeasurable(Exception):
+    """A score could not be measured well enough to say whether it holds its limit."""
+
+    __module__ = "tunegate"  # its public home: what a failed test prints
+
+
+class Score(float):
+    """A float that compares like one, and never travels without what makes it mean something.
+
+    `n` examples; `low`, `high`: the two-sided 95 % interval; `hits`: how many were right, where the
+    score is a proportion; `misses`: the rows that count against it; `errors`: answers that could
+    not be had. The value itself counts every error wrong, `if_right` counts every one right.
+    `detail` is text to read beside it, such as a confusion matrix; `hints` are advice, one line
+    each. `lower`, `lower_if_right`: the one-sided 95 % lower bound, where `hits` do not give it.
+    `estimate`: what a bound (see `by`) is the bound of; of any other score, its value.
+    Comparing with a plain number is a judgement: it is recorded in the running test's ledger, and
+    raises `Unmeasurable` for a NaN, or when the errors alone decide. Score against Score is not.
+    Against None, a limit that was not set, everything holds: the score is shown, and one that could
+    not be measured counts among what there was nothing to judge of.
+    """
+
+    name: str
+    n: int
+    low: float
+    high: float
+    signature: str
+    hits: int | None
+    misses: Findings | None
+    errors: int
+    best_case: float
+    lower: float | None
+    best_case_lower: float | None
+    estimate: float
+    mode: Mode
+    detail: str
+    hints: tuple[str, ...]
+    not_applicable: bool
+
+    def __new__(
+        cls,
+        value: float,
+        *,
+        name: str = "score",
+        n: int = 0,
+        low: float = math.nan,
+        high: float = math.nan,
+        signature: str = "",
+        hits: int | None = None,
+        misses: Findings | None = None,
+        errors: int = 0,
+        best_case: float | None = None,
+        lower: float | None = None,
+        best_case_lower: float | None = None,
+        detail: str = "",
+        hints: Sequence[str] = (),
+    ) -> Score:
+        score = super().__new__(cls, value)
+        score.name, score.n, score.low, score.high = name, n, low, high
+        score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
+        score.best_case = float(value) if best_case is None else best_case
+        score.lower = lower
+        score.best_case_lower = lower if best_case_lower is None else best_case_lower
+        score.estimate, score.mode = float(value), "point"
+        score.detail, score.hints, score.not_applicable = detail, tuple(hints), False
+        return score
+
+    def by(self, mode: Mode) -> Score:
+        """Return what is to be held to a limit: the score itself, or its 95 % lower bound.
+
+        The bound is one-sided: Clopper & Pearson's for a proportion, else what the metric gave (of
+        a bootstrap the 5 % quantile). For scores that ought to be high. Raises ValueError for a
+        score without a bound.
+        """
+        if mode == "point" or self.mode == "lower":
+            return self
+        value, best = lower_bounds(self)
+        if math.isnan(value) and self.n:
+            raise ValueError(f"{self.name} has no lower bound: hold its value to the limit")
+        bound = _rebuild(value, {**self.__dict__, "name": f"{self.name} lower bound"})
+        bound.best_case, bound.mode = best, "lower"
+        return bound
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (float(self), self.__dict__)
+
+    def __repr__(self) -> str:
+        return f"{self.name} {float(self):.4f}"
+
+    def _compare(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
+        __tracebackhide__ = True
+        if other is None or self.not_applicable:  # no limit, or nothing to hold to it
+            summary = f"{self!r}, {'nothing to judge' if self.not_applicable else 'no limit'}"
+            record(Outcome(self.name, "", True, summary, _outcome_data(self, sign, None), self))
+            return True
+        if not isinstance(other, int | float):
+            return NotImplemented
+        if isinstance(other, Score):
+            return compare(float(self), float(other))
+        outcomes = {compare(float(self), float(other)), compare(self.best_case, float(other))}
+        is_unmeasurable = math.isnan(self) or len(outcomes) > 1
+        passed = None if is_unmeasurable else outcomes.pop()
+        summary = f"{self!r} {sign} {float(other):g}"
+        record(
+            Outcome(self.name, "", passed, summary, _outcome_data(self, sign, float(other)), self)
+        )
+        if passed is None:
+            raise Unmeasurable(_unmeasurable_reason(self, sign, float(other)))
+        return passed
+
+    def __ge__(self, other: object) -> Any:
+        __tracebackhide__ = True
+        return self._compare(other, operator.ge, ">=")
+
+    def __gt__(self, other: object) -> Any:
+        __tracebackhide__ = True
+        return self._compare(other, operator.gt, ">")
+
+    def __le__(self, other: object) -> Any:
+        __tracebackhide__ = True
+        return self._compare(other, operator.le, "<=")
+
+    def __lt__(self, other: object) -> Any:
+        __tracebackhide__ = True
+        return self._compare(other, operator.lt, "<")
+
+    __eq__ = float.__eq__
+    __hash__ = float.__hash__
+
+
+def _rebuild(value: float, state: dict[str, Any]) -> Score:
+    score = Score(value)
+    score.__dict__.update(state)
+    return score
+
+
+def not_applicable_score(name: str, reason: str) -> Score:
+    """Return a score that holds any limit: the project has nothing to measure; -v shows `reason`."""
+    score = Score(math.nan, name=name, hints=(reason,))
+    score.not_applicable = True
+    return score
+
+
+def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
+    """Return the score and how it was judged as builtins; None stands for what is not known."""
+    numbers = {
+        "value": float(score),
+        "low": score.low,
+        "high": score.high,
+        "right": score.best_case,
+    }
+    numbers_or_none = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    # A score that ought to be high: what its n can show stands beside what it is.
+    lower = lower_bounds(score)[0] if sign in (">=", ">") else math.nan
+    numbers_or_none["lower"] = None if math.isnan(lower) else lower
+    counts = {
+        "n": score.n,
+        "hits": score.hits,
+        "errors": score.errors,
+        "signature": score.signature,
+    }
+    comparison = {"mode": score.mode, "detail": score.detail, "sign": sign, "limit": limit}
+    is_not_applicable = score.not_applicable or (limit is None and math.isnan(score))
+    no_hints: dict[str, list[str]] = {"hints": [], "idle": []}
+    hints = no_hints | {"idle" if is_not_applicable else "hints": list(score.hints)}
+    return {**numbers_or_none, **counts, **comparison, **hints}
+
+
+def _unmeasurable_reason(score: Score, sign: str, limit: float) -> str:
+    if math.isnan(score):
+        message = f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
+        return "\n".join([message, *score.hints])
+    is_share = score.hits is not None
+    wrong, right = format_value(score, is_share), format_value(score.best_case, is_share)
+    return (
+        f"{score.name} {sign} {format_limit(limit, is_share)} is unmeasurable\n"
+        f"{score.errors:,} of {score.n:,} answers could not be had: "
+        f"{wrong} with all of them wrong, {right} right\n"
+        f"run again: only the missing answers are asked for"
+    )
+
+
+def format_value(value: float, is_share: bool) -> str:
+    """Return a value as a person reads it: a share as per cent, anything else to four places.
+
+    A share is never rounded up to 100 % or down to 0 %.
+    """
+    value = float(value)  # to compare a Score would be a judgement
+    if not is_share:
+        return f"{value:.4f}"
+    return f"{min(max(value, 0.001), 0.999) if 0 < value < 1 else value:.1%}"
+
+
+def format_limit(limit: float, is_share: bool) -> str:
+    """Return a limit, every digit of it."""
+    return f"{limit * 100:.10g}%" if is_share else f"{limit:g}"
+
+
+def lower_bounds(score: Score) -> tuple[float, float]:
+    """Return the one-sided 95 % lower bound with every error wrong, and with every one right."""
+    if score.hits is None:
+        if score.lower is None or score.best_case_lower is None:
+            return math.nan, math.nan
+        return score.lower, score.best_case_lower
+    best = score.hits + (score.errors if score.best_case >= score.estimate else -score.errors)
+    return clopper_pearson(score.hits, score.n), clopper_pearson(best, score.n)
+
+
+def proportion(
+    name: str,
+    hits: int,
+    n: int,
+    *,
+    misses: Findings | None = None,
+    errors: int = 0,
+    higher_is_better: bool = True,
+    signature: str = "",
+    detail: str = "",
+    hints: Sequence[str] = (),
+) -> Score:
+    """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
+
+    `errors` of the n answers could not be had. For a share that ought to be high (`higher_is_better`) they are
+    not among the hits; for one that ought to be low they are.
+    """
+    low, high = wilson(hits, n)
+    best_hits = hits + errors if higher_is_better else hits - errors
+    return Score(
+        hits / n if n else math.nan,
+        name=name, n=n, low=low, high=high, hits=hits, misses=misses, errors=errors,
+        best_case=best_hits / n if n else math.nan,
+        signature=signature, detail=detail, hints=hints,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What one pytest session knows and the models and judges it has opened."""

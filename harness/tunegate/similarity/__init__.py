@@ -1,0 +1,1 @@
+"""Near-duplicate search and shared word sequences, on plain strings."""

@@ -1,0 +1,306 @@
+"""The near-duplicate search, compiled: import it only where numba is installed and pays.
+
+What the sketches leave over goes through the bit-parallel longest common subsequence of H. Hyyrö
+(2004), *Bit-parallel LCS-length computation revisited*, in the band that the distance allows, and
+is given up once the distance is out of reach. Both are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from .sketches import BITS, COMMON_LETTERS, encode_both
+
+if TYPE_CHECKING:
+    from .sketches import Letters
+    from .windows import Search
+
+Array = npt.NDArray[Any]
+Rows = dict[int, tuple[Array, Array]]  # by query: the near targets and their similarities
+BLOCK = 128  # queries at once: a call from Python costs as much as hundreds of comparisons
+WINDOW = 256  # targets at once: their bits stay in the processor's nearest cache
+MATCHES = 1 << 18  # pairs at once, or as many as there are targets
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _compiled(function: F) -> F:
+    try:
+        return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    except RuntimeError:  # nowhere to keep the compiled code: a read-only installation and home
+        return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+
+
+@_compiled
+def _max_distance(total: int, cutoff: float) -> int:
+    """Return the largest distance at which rapidfuzz's own arithmetic still reaches the cutoff."""
+    distance = int((1.0 - cutoff) * total) + 1
+    while distance > 0 and 1.0 - distance / total < cutoff:
+        distance -= 1
+    return distance if total else 0
+
+
+@_compiled
+def _popcount(bits: Any) -> int:
+    # LLVM knows this pattern, and makes one instruction of it.
+    bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    low = bits & np.uint64(0x3333333333333333)
+    bits = low + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (bits * np.uint64(0x0101010101010101)) >> np.uint64(56)  # type: ignore[no-any-return]
+
+
+@_compiled
+def flip(sketches: Array, sizes: Array, letters: Array) -> None:
+    """Do what `_sketches.flip` does."""
+    times = np.zeros(letters.max() + 1 if letters.size else 1, np.int64)
+    start = 0
+    for i in range(sizes.size):
+        end = start + sizes[i]
+        for letter in letters[start:end]:
+            bit = (letter + COMMON_LETTERS * times[letter]) % BITS
+            sketches[i, bit >> 6] ^= np.uint64(1) << np.uint64(bit & 63)
+            times[letter] += 1
+        for letter in letters[start:end]:
+            times[letter] = 0
+        start = end
+
+
+@_compiled
+def _sketch_difference(left: Array, right: Array) -> int:
+    """Return in how many bits two sketches differ: never more than the Indel distance."""
+    total = np.uint64(0)
+    for w in range(BITS // 64):
+        total += _popcount(left[w] ^ right[w])
+    return np.int64(total)  # type: ignore[return-value]
+
+
+@_compiled
+def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
+    """Write where each letter of the pattern stands into `masks`; return how many letters."""
+    used = 0
+    for k in range(text.size):
+        if slots[text[k]] == 0:
+            used += 1
+            slots[text[k]] = used
+        masks[slots[text[k]], k >> 6] |= np.uint64(1) << np.uint64(k & 63)
+    return used
+
+
+@_compiled
+def _clear_pattern(text: Array, slots: Array, masks: Array) -> None:
+    word_count = (text.size + 63) >> 6
+    for k in range(text.size):
+        masks[slots[text[k]], :word_count] = 0
+    for k in range(text.size):
+        slots[text[k]] = 0
+
+
+@_compiled
+def _common_letters(state: Array, word_count: int) -> int:
+    total = 0
+    for w in range(word_count):
+        total += _popcount(~state[w])
+    return total
+
+
+@_compiled
+def _to_int64(count: Any) -> int:
+    # Numba makes a float of an int64 and a uint64.
+    return np.int64(count)  # type: ignore[return-value]
+
+
+@_compiled
+def _distance_one_word(
+    m: int, other: Array, slots: Array, masks: Array, limit: int, need: int
+) -> int:
+    n, state = other.size, ~np.uint64(0)
+    for begin in range(0, n, 8):
+        for j in range(begin, min(begin + 8, n)):
+            match = state & masks[slots[other[j]], 0]
+            state = (state + match) | (state - match)
+        if _popcount(~state) + n - min(begin + 8, n) < need:
+            return limit + 1
+    return m + n - 2 * _to_int64(_popcount(~state))
+
+
+@_compiled
+def _distance_two_words(
+    m: int, other: Array, slots: Array, masks: Array, limit: int, need: int
+) -> int:
+    n, low, high = other.size, ~np.uint64(0), ~np.uint64(0)
+    for begin in range(0, n, 8):
+        for j in range(begin, min(begin + 8, n)):
+            row = slots[other[j]]
+            match, above = low & masks[row, 0], high & masks[row, 1]
+            new = low + match
+            high = (high + above + np.uint64(new < low)) | (high - above)
+            low = new | (low - match)
+        if _popcount(~low) + _popcount(~high) + n - min(begin + 8, n) < need:
+            return limit + 1
+    return m + n - 2 * _to_int64(_popcount(~low) + _popcount(~high))
+
+
+@_compiled
+def _distance(m: int, other: Array, slots: Array, masks: Array, state: Array, limit: int) -> int:
+    """Return the Indel distance of the learnt pattern (m letters) to `other`, or over the limit."""
+    n, word_count = other.size, (m + 63) >> 6
+    need = (m + n - limit + 1) // 2  # letters that must be common
+    if word_count == 1:
+        return _distance_one_word(m, other, slots, masks, limit, need)
+    if word_count == 2:
+        return _distance_two_words(m, other, slots, masks, limit, need)
+    max_ahead, max_behind = m - need, n - need  # how far the two may drift apart
+    state[:word_count] = ~np.uint64(0)
+    for j in range(n):
+        first, last = max(0, j - max_behind) >> 6, min(word_count, ((j + max_ahead) >> 6) + 1)
+        row, carry = slots[other[j]], np.uint64(0)
+        for w in range(first, last):
+            old = state[w]
+            match = old & masks[row, w]
+            new = old + match
+            over = new < old
+            new += carry
+            carry = np.uint64(over | (new < carry))
+            state[w] = new | (old - match)
+        if j & 15 == 15 and _common_letters(state, word_count) + n - 1 - j < need:
+            return limit + 1
+    return min(limit + 1, m + n - 2 * _common_letters(state, word_count))
+
+
+@_compiled
+def _scan_block(
+    queries: Array, skips: Array,
+    query_letters: Array, query_starts: Array, query_folds: Array, query_sketches: Array,
+    letters: Array, starts: Array, folds: Array, sketches: Array,
+    lo: Array, hi: Array, labels: Array, cutoff: float,
+    slots: Array, masks: Array, state: Array, bits: Array,
+    ends: Array, matches: Array, distances: Array,
+) -> int:  # fmt: skip
+    """Write the targets near to each query into `matches`, their number so far into `ends`.
+
+    Returns how many queries were done: it ends where `matches` may not hold what the next one finds.
+    """
+    count = 0
+    for q in range(queries.size):
+        i = queries[q]
+        if count + hi[i] - lo[i] > matches.size:
+            return q
+        text = query_letters[query_starts[i] : query_starts[i + 1]]
+        fold_low, fold_high, pattern_loaded = query_folds[0, i], query_folds[1, i], False
+        for first in range(lo[i], hi[i], bits.size):
+            n = min(hi[i] - first, bits.size)
+            # Without a branch, so that several are done at once. The first target is the longest:
+            # what is too far for it is too far for all.
+            for k in range(n):
+                difference = _popcount(fold_low ^ folds[0, first + k]) + _popcount(
+                    fold_high ^ folds[1, first + k]
+                )
+                bits[k] = np.uint8(difference)
+            limit = _max_distance(text.size + starts[first + 1] - starts[first], cutoff)
+            for k in range(n):
+                if bits[k] > limit:
+                    continue
+                j = first + k
+                if labels[j] == skips[q] or labels[j] < 0:
+                    continue
+                size = starts[j + 1] - starts[j]
+                max_distance = _max_distance(text.size + size, cutoff)
+                if _sketch_difference(query_sketches[i], sketches[j]) > max_distance:
+                    continue
+                if not pattern_loaded:
+                    _load_pattern(text, slots, masks)
+                    pattern_loaded = True
+                target = letters[starts[j] : starts[j + 1]]
+                distance = _distance(text.size, target, slots, masks, state, max_distance)
+                if distance <= max_distance:
+                    matches[count], distances[count] = j, distance
+                    count += 1
+        if pattern_loaded:
+            _clear_pattern(text, slots, masks)
+        ends[q] = count
+    return queries.size
+
+
+class _Workspace:
+    """What one thread works in."""
+
+    def __init__(self, queries: Letters, targets: Letters) -> None:
+        letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
+        word_count = queries.longest // 64 + 1
+        self.slots = np.zeros(letters, np.int32)
+        self.masks = np.zeros((min(letters, queries.longest) + 1, word_count), np.uint64)
+        self.state = np.zeros(word_count, np.uint64)
+        self.bits = np.zeros(WINDOW, np.uint8)
+        self.ends = np.zeros(BLOCK, np.int64)
+        self.matches = np.zeros(max(len(targets.sizes), MATCHES), np.int64)
+        self.distances = np.zeros(len(self.matches), np.int64)
+
+
+class CompiledSearch:
+    """Finds the targets near to a query, some blocks of queries at a time; see `Near` in `_near`.
+
+    One block for each thread: the compiled code holds no lock.
+    """
+
+    def __init__(self, search: Search, threads: int = 1) -> None:
+        self.search = search
+        self.queries, self.targets = encode_both(search.queries.texts, search.targets.texts, flip)
+        self.folds = [np.ascontiguousarray(s.folds.T) for s in (self.queries, self.targets)]
+        self.lo, hi = search.windows
+        self.hi = np.maximum(self.lo, hi)
+        self.workspaces = [_Workspace(self.queries, self.targets) for _ in range(threads)]
+        self.rows: Rows = {}
+
+    def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        if i not in self.rows:
+            self._search_blocks(i, labels)
+        matches, similarities = self.rows.pop(i)
+        if not len(matches):
+            return matches, similarities
+        remaining = (labels[matches] != skip) & (labels[matches] >= 0)
+        return matches[remaining], similarities[remaining]
+
+    def _search_blocks(self, i: int, labels: Array) -> None:
+        queries = np.arange(i, min(i + len(self.workspaces) * BLOCK, len(self.lo)))
+        if self.search.is_within_one_list:
+            queries = queries[labels[queries] >= 0]  # what another has claimed is not asked for
+        blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
+        self.rows = {}
+        if len(blocks) == 1:
+            self.rows = self._search_block(blocks[0], labels, self.workspaces[0])
+            return
+        with ThreadPoolExecutor(len(blocks)) as threads:
+            for rows in threads.map(self._search_block, blocks, repeat(labels), self.workspaces):
+                self.rows |= rows
+
+    def _search_block(self, block: Array, labels: Array, room: _Workspace) -> Rows:
+        skips = labels[block] if self.search.is_within_one_list else np.full(len(block), -1)
+        queries, targets = self.queries, self.targets
+        done = _scan_block(
+            block, skips,
+            queries.letters, queries.starts, self.folds[0], queries.sketches,
+            targets.letters, targets.starts, self.folds[1], targets.sketches,
+            self.lo, self.hi, labels, self.search.cutoff,
+            room.slots, room.masks, room.state, room.bits,
+            room.ends, room.matches, room.distances,
+        )  # fmt: skip
+        return self._rows_of_block(block[:done], room)
+
+    def _rows_of_block(self, block: Array, room: _Workspace) -> Rows:
+        ends = room.ends[: len(block)]
+        count = int(ends[-1])
+        matches, counts = room.matches[:count].copy(), np.diff(ends, prepend=0)
+        totals = np.repeat(self.queries.sizes[block], counts) + self.targets.sizes[matches]
+        similarities = 1.0 - room.distances[:count] / np.maximum(totals, 1)
+        begins = [0, *ends[:-1].tolist()]
+        return {
+            i: (matches[a:b], similarities[a:b])
+            for i, a, b in zip(block.tolist(), begins, ends.tolist(), strict=True)
+        }

@@ -1,0 +1,1 @@
+"""Reads and writes .tunegate/ and registry.jsonl: everything that outlives a process."""

@@ -1,0 +1,61 @@
+"""Sealed JSON: files that tell whether this state tree wrote them, and whether they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..utils.atomic import atomic_write
+from ..utils.hashing import canonical_json
+
+if TYPE_CHECKING:
+    from .state_dir import StateDir
+
+
+class SealBroken(Exception):
+    """A file that this state tree did not write, or that was changed since."""
+
+
+def _seal_of(body: Mapping[str, Any], key: bytes) -> str:
+    return hmac.new(key, canonical_json(body), hashlib.sha256).hexdigest()
+
+
+def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
+    """Seal and write: whole or not at all."""
+    sealed = {**body, "seal": _seal_of(body, key)}
+    text = json.dumps(sealed, indent=2, ensure_ascii=False, sort_keys=True)
+    atomic_write(path, text.encode() + b"\n", mode=0o600)
+
+
+def read_sealed(path: Path, key: bytes) -> dict[str, Any]:
+    """Read back; raises SealBroken where the file is missing or is not what was sealed."""
+    try:
+        body: dict[str, Any] = json.loads(path.read_bytes())
+        seal = body.pop("seal")
+    except FileNotFoundError:
+        raise SealBroken(f"{path} is missing: no gate opened for this run") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SealBroken(f"{path} was not written by tunegate") from None
+    if not isinstance(seal, str) or not hmac.compare_digest(seal, _seal_of(body, key)):
+        raise SealBroken(
+            f"{path} was not written by a gate of this state tree, or was changed since; "
+            f"restore it, or remove {path.parent} and run the data suite again"
+        )
+    return body
+
+
+def secret_key(state: StateDir) -> bytes:
+    """Return this state tree's own key, made at first use, mode 0600.
+
+    With it receipts are sealed, so that one written by hand is told from one that a gate left. It
+    guards against mistakes and edits, not against whoever can read the key.
+    """
+    path = state.path("key")
+    if not path.exists():
+        atomic_write(path, os.urandom(32), mode=0o600)
+    return path.read_bytes()

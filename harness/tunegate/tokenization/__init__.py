@@ -1,0 +1,1 @@
+"""Renders rows with a chat template, and counts and labels their tokens."""

@@ -1,0 +1,1 @@
+"""Helpers that know nothing of tunegate: files, hashes, JSON, texts, processes, progress bars."""

@@ -1,0 +1,1 @@
+"""Commands: `tunegate export` and `tunegate import-run`."""

@@ -1,0 +1,1 @@
+"""The settings of `[train.qlora]`, and their presets."""

@@ -1,0 +1,1 @@
+"""Trains one run with several processes, here or on several machines."""

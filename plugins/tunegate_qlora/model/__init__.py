@@ -1,0 +1,1 @@
+"""Loads, saves, describes and asks a base model and its adapter."""

@@ -1,0 +1,1 @@
+"""Processes, quiet libraries, error messages and console lines of a training."""

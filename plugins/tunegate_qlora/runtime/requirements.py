@@ -1,0 +1,12 @@
+"""What the plugin needs installed; one clear line where it is not."""
+
+from __future__ import annotations
+
+from tunegate.utils import optional_deps
+
+REQUIRED_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
+
+
+def missing_requirements() -> str:
+    """Return one line naming the packages that are not installed, "" where all are."""
+    return optional_deps.missing_packages("qlora", "qlora", *REQUIRED_PACKAGES)

@@ -1,0 +1,1 @@
+"""The training loop: objective, loss, callbacks, checkpoints, verification."""

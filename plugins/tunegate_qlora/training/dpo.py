@@ -1,0 +1,154 @@
+"""DPO: of two replies the preferred one becomes likelier than the rejected, as seen from the base.
+
+Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` holds the loss against TRL's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy, logsigmoid
+
+from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
+
+from ..config.settings import BETA, Settings
+from ..data.batches import Batch, split_among_ranks
+from ..data.rows import EncodedPair
+from ..runtime import process_group
+
+RowCollator = Callable[[Sequence[EncodedRow]], Batch]
+
+
+class DPOObjective:
+    """What `dpo` trains on, and how well the model has learnt it.
+
+    Made while `model` is still the base, before any checkpoint is loaded: the reference is taken
+    right here, once, also where a training goes on. No second copy of the model is needed.
+    """
+
+    num_choices = 2
+
+    def __init__(
+        self,
+        model: Any,
+        train: Sequence[EncodedPair],
+        held_out: Sequence[EncodedPair],
+        settings: Settings,
+        rows: RowCollator,
+    ) -> None:
+        self.model, self.beta, self.size = model, settings.beta or BETA, settings.batch
+        self.divergence_factor = dpo_divergence_factor(self.beta)
+        self.collate = make_pair_collator(rows)
+        compute = getattr(torch, settings.compute)
+        is_mixed = model.device.type == "cuda" and compute != torch.float32
+        with torch.autocast(
+            model.device.type, compute, enabled=is_mixed
+        ):  # as the Trainer computes
+            self.train, self.held_out = self._with_reference(train), self._with_reference(held_out)
+
+    def loss(self, outputs: Any, batch: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Return the mean over the pairs of a step, whichever of its passes they are in."""
+        margin_gains = log_margins(outputs.logits, batch["targets"]) - batch["reference"]
+        count = len(margin_gains) if num_items_in_batch is None else num_items_in_batch
+        counted = (
+            batch["labels"][:, 1] != IGNORE_INDEX
+        )  # none in the place of a batch that is not there
+        mean_loss: torch.Tensor = (dpo_losses(margin_gains, self.beta) * counted).sum() / count
+        return mean_loss
+
+    def validate(self) -> float:
+        """Return the mean loss over the held-out pairs, without dropout."""
+        return float(dpo_losses(self._margin_gains(), self.beta).mean())
+
+    def figures(self) -> dict[str, float]:
+        """Return what has become of the held-out pairs, as TRL reports it under `rewards/`.
+
+        `reward_accuracy` is the share whose preferred reply gained more than the rejected one,
+        `reward_margin` the mean of beta times how much more, in nats.
+        """
+        if not self.held_out:
+            return {}
+        gained = self._margin_gains()
+        margin = self.beta * gained.mean()
+        return {
+            "reward_accuracy": float((gained > 0).float().mean()),
+            "reward_margin": float(margin),
+        }
+
+    def _margin_gains(self) -> torch.Tensor:
+        references = torch.tensor([pair.reference for pair in self.held_out])
+        return self._pair_margins(self.held_out) - references
+
+    def _with_reference(self, pairs: Sequence[EncodedPair]) -> list[EncodedPair]:
+        pair_margins = self._pair_margins(pairs).tolist()
+        return [replace(pair, reference=m) for pair, m in zip(pairs, pair_margins, strict=True)]
+
+    @torch.no_grad()
+    def _pair_margins(self, pairs: Sequence[EncodedPair]) -> torch.Tensor:
+        """Return the margin of each pair under the model as it is, without dropout.
+
+        Several processes share the pairs out, and all have the result: every one has to call this.
+        """
+        training = self.model.training
+        self.model.eval()
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
+        pair_margins = torch.zeros(len(pairs))
+        for start, is_own in split_among_ranks(
+            range(0, len(order), self.size), process_group.rank(), process_group.world_size()
+        ):
+            indices = order[start : start + self.size]
+            batch = self.collate([pairs[i] for i in indices])
+            inputs = {k: v.to(self.model.device) for k, v in batch.items() if k not in LOSS_KEYS}
+            targets = batch["targets"].to(self.model.device)
+            gained = log_margins(self.model(**inputs).logits, targets).cpu()
+            pair_margins[indices] += gained if is_own else 0
+        self.model.train(training)
+        return torch.tensor(process_group.all_reduce_sum(*pair_margins.tolist()))
+
+
+LOSS_KEYS = ("labels", "targets", "reference")  # what of a batch the model itself does not read
+
+
+def dpo_divergence_factor(beta: float) -> float:
+    """Return how many times the loss of guessing a step may cost before it has come apart.
+
+    10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
+    pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss. The same
+    margin costs beta times as much.
+    """
+    return 10.0 * max(1.0, beta / BETA)
+
+
+def make_pair_collator(rows: RowCollator) -> Callable[[Sequence[EncodedPair]], Batch]:
+    """Return a function that makes a batch of pairs: the preferred rows, then the rejected ones.
+
+    `targets` are what `batches.collator` calls labels; `labels` [pairs, 2] are there for the
+    Trainer alone, which counts those that are not IGNORED: one a pair.
+    """
+
+    def collate(pairs: Sequence[EncodedPair]) -> Batch:
+        batch = rows([p.preferred for p in pairs] + [p.rejected for p in pairs])
+        counted = torch.tensor([[IGNORE_INDEX, 1]] * len(pairs))
+        reference = torch.tensor([p.reference for p in pairs])
+        return {**batch, "targets": batch["labels"], "labels": counted, "reference": reference}
+
+    return collate
+
+
+def log_margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return log p(preferred) - log p(rejected) of each pair of a batch, in nats [pairs]."""
+    label_ids = targets[:, 1:]
+    kept_logits = logits[:, : label_ids.shape[1]].float().flatten(0, 1)
+    nats = cross_entropy(
+        kept_logits, label_ids.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
+    )
+    preferred, rejected = nats.view(label_ids.shape).sum(dim=1).chunk(2)
+    return rejected - preferred
+
+
+def dpo_losses(margin_gains: torch.Tensor, beta: float) -> torch.Tensor:
+    """Return the loss of each pair, in nats (eq. 7); ln 2 where nothing was gained."""
+    return -logsigmoid(beta * margin_gains)

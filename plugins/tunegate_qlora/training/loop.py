@@ -1,0 +1,159 @@
+"""The training loop: transformers' Trainer, fed in an order that a resumed training can repeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.data_loader import prepare_data_loader
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from ..config.settings import Settings
+from ..data.batches import (
+    Batch,
+    DistributedBatchSampler,
+    LengthGroupedSampler,
+    pad_with_dummy_batch,
+)
+from ..data.rows import EncodedItem
+from ..runtime import process_group
+from . import checkpoints, loss
+from .dpo import LOSS_KEYS
+
+MAX_READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
+
+
+class LengthGroupedTrainer(Trainer):
+    """A Trainer with our sampler, and without what costs time in each step and serves nothing."""
+
+    def __init__(
+        self,
+        model: Any,
+        rows: Sequence[EncodedItem],
+        settings: Settings,
+        folder: Path,
+        collate: Callable[[Sequence[Any]], Batch],
+        callbacks: Sequence[TrainerCallback],
+        loss_function: Callable[..., torch.Tensor] | None = None,
+    ) -> None:
+        self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed)
+        steps = _steps_per_epoch(len(self.batches), settings.accumulation) * settings.epochs
+        super().__init__(
+            model=model,
+            args=_training_arguments(settings, folder, steps),
+            train_dataset=rows,
+            data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
+            compute_loss_func=loss_function or loss.loss_per_token,
+        )
+        self.remove_callback(PrinterCallback)
+        for callback in (
+            *callbacks,
+            EpochSeedCallback(self.batches),
+            TimedCheckpointCallback(settings.checkpoint_seconds),
+        ):
+            self.add_callback(callback)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the batches; the sampler's epoch is set at the beginning of each."""
+        loader = torch.utils.data.DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=DistributedBatchSampler(
+                self.batches, process_group.rank(), process_group.world_size()
+            ),
+            collate_fn=self.data_collator,
+        )
+        # Shared out already: accelerate would show some rows twice.
+        return prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
+
+    def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
+        """Return the loss of a pass; what only the loss reads goes to it as its labels."""
+        if "targets" in inputs:  # pairs: what was counted for the Trainer has done its duty
+            inputs["labels"] = {key: inputs.pop(key) for key in LOSS_KEYS}  # type: ignore[assignment]
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Count nothing: the Trainer would walk over every parameter in each step."""
+        return 0
+
+
+class EpochSeedCallback(TrainerCallback):
+    """Tells the sampler which epoch it is, also where a resumed training begins amid one."""
+
+    def __init__(self, batches: LengthGroupedSampler) -> None:
+        self.batches = batches
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the epoch: a function of the step, so that nothing needs remembering."""
+        steps = _steps_per_epoch(len(self.batches), args.gradient_accumulation_steps)
+        self.batches.epoch = state.global_step // steps
+
+
+class TimedCheckpointCallback(TrainerCallback):
+    """Keeps a checkpoint every so many seconds, and seals it: short trainings keep none."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.last_saved = seconds, time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint when it is time; the end of an epoch has one of its own."""
+        is_ending = state.epoch == int(state.epoch)  # then the validation comes first
+        control.should_save = not is_ending and self._is_due()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint, but after the last epoch: the model is saved right then."""
+        is_ending = control.should_training_stop or state.global_step >= state.max_steps
+        control.should_save = not is_ending and self._is_due()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Seal the checkpoint that was just written, when every process has written its part."""
+        process_group.barrier()
+        if process_group.is_main():
+            checkpoints.seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        self.last_saved = time.monotonic()
+
+    def _is_due(self) -> bool:
+        return bool(process_group.broadcast(time.monotonic() - self.last_saved >= self.seconds))
+
+
+def _steps_per_epoch(passes: int, accumulation: int) -> int:
+    """Return the optimiser's steps in an epoch; processes share the batches among them."""
+    own_passes = -(-passes // process_group.world_size())
+    return -(-own_passes // accumulation)
+
+
+def _training_arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
+    gpu = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.clip,
+        optim="adamw_torch",
+        bf16=gpu and settings.compute == "bfloat16",
+        fp16=gpu and settings.compute == "float16",
+        use_cpu=not gpu,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed,
+        logging_steps=max(1, steps // MAX_READINGS),
+        logging_nan_inf_filter=False,  # it would write a plausible number where the loss is none
+        save_strategy="no",  # Keeper asks for checkpoints, by the clock
+        save_total_limit=2,  # the older one stands until the newer one is sealed
+        remove_unused_columns=False,
+        dataloader_pin_memory=gpu,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    # Processes have batches with unlike numbers of learnt tokens: a step's loss is their mean.
+    arguments.average_tokens_across_devices = arguments.world_size > 1
+    if settings.sharding == "fsdp" and not gpu:
+        process_group.enable_cpu_fsdp()
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # 4-bit weights cannot be split by DataParallel
+    return arguments

@@ -1,0 +1,107 @@
+"""The loss curves: one line of JSON for each reading, and a stop where they go astray."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.utils.atomic import atomic_write
+
+from ..runtime import process_group
+
+
+class LossCurveCallback(TrainerCallback):
+    """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
+
+    Losses are nats per trained token, or per pair (`dpo`); train_loss is the mean since the reading
+    before. Validation is measured once an epoch. Raises TrainingFailed where a loss is not a
+    number, or is more than `worst` times that of guessing among `choices` (which costs their
+    logarithm: of the vocabulary's size, or of two replies): such a model has come apart.
+    Of several processes the first writes; all know the readings.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        num_choices: int,
+        validate: Callable[[], float] | None,
+        steps_done: int = 0,
+        divergence_factor: float = 2.0,
+    ) -> None:
+        self.path, self.guessing_loss, self.validate = path, math.log(num_choices), validate
+        self.limit = divergence_factor * self.guessing_loss
+        self.last: dict[str, float] = {}
+        earlier_lines = [line for line in _read_lines(path) if line["step"] <= steps_done]
+        # Whole or not at all: a kill right here must not cost the readings there were.
+        if process_group.is_main():
+            _rewrite_lines(path, earlier_lines)
+        for line in earlier_lines:
+            self.last.update(line)
+        self.started = time.monotonic() - self.last.get("seconds", 0.0)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the mean loss since the last reading."""
+        logs = kwargs["logs"]
+        if "loss" in logs:
+            reading = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+            self._write(state, reading)
+            self._check_divergence("training", logs["loss"], state.global_step)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Measure the validation loss."""
+        if self.validate is not None:
+            loss = self.validate()
+            self._write(state, {"validation_loss": loss})
+            self._check_divergence("validation", loss, state.global_step)
+
+    def _write(self, state: Any, reading: dict[str, float]) -> None:
+        seconds = round(time.monotonic() - self.started, 3)
+        position = {"step": state.global_step, "epoch": round(state.epoch, 4), "seconds": seconds}
+        line = position | reading
+        self.last.update(line)
+        if process_group.is_main():
+            with open(self.path, "a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _check_divergence(self, split: str, loss: float, step: int) -> None:
+        if math.isfinite(loss) and loss <= self.limit:
+            return
+        raise TrainingFailed(
+            f"the {split} loss is {loss:.3g} at step {step:,}, where guessing scores "
+            f"{self.guessing_loss:.3g}: the training came apart. Lower `learning_rate`, "
+            "or lengthen `warmup`"
+        )
+
+
+def end_curves(run: Path, step: int) -> None:
+    """Let a run's curves end at the step whose weights were kept: they are what is judged.
+
+    What came after goes to `curves-beyond.jsonl`. Doing it again does nothing.
+    """
+    path = run / "curves.jsonl"
+    lines = _read_lines(path)
+    if later_lines := [line for line in lines if line["step"] > step]:
+        _rewrite_lines(run / "curves-beyond.jsonl", later_lines)
+        _rewrite_lines(path, [line for line in lines if line["step"] <= step])
+
+
+def _rewrite_lines(path: Path, lines: list[dict[str, float]]) -> None:
+    atomic_write(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def _read_lines(path: Path) -> list[dict[str, float]]:
+    """Return the readings of an earlier attempt; a line cut short by a kill ends them."""
+    lines: list[dict[str, float]] = []
+    for text in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    return lines

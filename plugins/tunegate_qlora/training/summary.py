@@ -1,0 +1,109 @@
+"""What a training says of itself before and after, and the figures that it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import presets
+from ..config.settings import Settings
+from ..data.training_data import TrainingData
+from ..model.methods import ParameterCount
+from ..runtime.console import format_duration, print_line
+from . import packing
+from .loss_curves import LossCurveCallback
+from .progress_bar import losses_text
+
+Figures = dict[str, float | int]
+
+
+def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> None:
+    """Print what is going to be trained, on how many rows, and what the preset set."""
+    for label, line in zip(("preset", "", ""), presets.preset_lines(settings), strict=False):
+        print_line(line, label)
+    dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
+    held_out = f", {len(rows.validation):,} held out" if rows.validation else ""
+    rows_format = "dpo, {:,} pairs" if settings.objective == "dpo" else "{:,} rows"
+    rows_text = rows_format.format(len(rows.train))
+    print_line(f"{settings.method}, {rows_text}{held_out}{dropped_text}", "training")
+    print_line(str(parameters))
+    if settings.preset == "few" and len(rows.train) >= presets.FEW_ROWS:
+        print_line(f"preset few is meant for fewer than {presets.FEW_ROWS} rows")
+
+
+def print_padding(settings: Settings, rows: TrainingData) -> Figures:
+    """Print and return the share of padding among all tokens that an epoch computes."""
+    tokens, share = packing.computed_tokens(rows.train, settings)
+    packed = ": rows are packed" if settings.packing else ""
+    print_line(f"padding {100 * share:.1f} % of {tokens:,} tokens an epoch{packed}")
+    return {"computed_tokens_an_epoch": tokens, "padding": share}
+
+
+def print_figures(
+    curves: LossCurveCallback,
+    state: Any,
+    rows: TrainingData,
+    parameters: ParameterCount,
+    settings: Settings,
+) -> Figures:
+    """Print how the training ended, and return its figures; they are no part of the model.
+
+    `validation_loss` is that of the weights that are kept, `kept_epoch` the epoch they are of.
+    """
+    last, epochs = dict(curves.last), round(state.epoch)
+    step = state.best_global_step or state.global_step
+    kept_epoch = round(step * settings.epochs / state.max_steps)
+    if state.best_global_step:
+        last["validation_loss"] = state.best_metric
+    values: Figures = {k: last[k] for k in ("train_loss", "validation_loss") if k in last}
+    values |= {
+        "seconds": round(last["seconds"], 2),
+        "steps": state.global_step,
+        "epochs": epochs,
+        "kept_epoch": kept_epoch,
+        "kept_step": step,
+        "tokens": rows.tokens * epochs,
+        "trained_tokens": sum(row.trained_tokens for row in rows.train) * epochs,
+        "rows": len(rows.train),
+        "trainable_parameters": parameters.trainable,
+        "parameters": parameters.total,
+    }
+    steps_text = (
+        f"{state.global_step:,} steps in {format_duration(last['seconds'])}: {losses_text(last)}"
+    )
+    print_line(f"{epochs} epochs, {steps_text}", "trained")
+    if epochs < settings.epochs:
+        print_line(
+            f"stopped after epoch {epochs} of {settings.epochs}: the last {settings.patience} were "
+            "no better"
+        )
+    if kept_epoch < epochs:
+        print_line(f"kept epoch {kept_epoch}, the one with the best validation loss")
+    return values
+
+
+def print_rewards(reward_figures: dict[str, float], rows: TrainingData) -> Figures:
+    """Print how many held-out pairs the model has come to see as they are; return the figures."""
+    if "reward_accuracy" in reward_figures:
+        share, margin = 100 * reward_figures["reward_accuracy"], reward_figures["reward_margin"]
+        n = len(rows.validation)
+        print_line(f"preferred {share:.1f} % of {n:,} held-out pairs, reward margin {margin:.3g}")
+    return dict(reward_figures)
+
+
+def print_proof(figures: Figures, rows: int) -> None:
+    """Print that the model on disk is the one that was trained; of pairs, by both replies."""
+    disk, base = figures["loss_from_disk"], figures["loss_of_base"]
+    if "rejected_loss_of_base" not in figures:
+        print_line(
+            f"loss {disk:.3f} on {rows:,} rows, from disk as in memory; base {base:.3f}", "proof"
+        )
+        return
+    rejected_disk, rejected_base = (
+        figures["rejected_loss_from_disk"],
+        figures["rejected_loss_of_base"],
+    )
+    print_line(
+        f"loss {disk:.3f} of preferred, {rejected_disk:.3f} of rejected replies, {rows:,} pairs,",
+        "proof",
+    )
+    print_line(f"from disk as in memory; base {base:.3f} and {rejected_base:.3f}")

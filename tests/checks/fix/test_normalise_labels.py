@@ -1,0 +1,77 @@
+"""Labels and system prompts get the commonest spelling where nothing else can be meant."""
+
+from collections.abc import Mapping
+
+import pytest
+from dirty import row
+
+from tunegate.data.dataset import Dataset
+from tunegate_checks.fix.normalise_labels import (
+    label_corrections,
+    prompt_corrections,
+    with_reply,
+    with_system,
+)
+
+
+def made(counts: Mapping[str, int], **more: int) -> Dataset:
+    replies = [label for label, n in counts.items() for _ in range(n)]
+    return Dataset.of([row(f"q{i}", label) for i, label in enumerate(replies)])
+
+
+USUAL = {"shipping": 30, "billing": 30}
+
+
+@pytest.mark.parametrize(
+    ("slip", "becomes"),
+    [
+        ("Shipping", "shipping"),
+        ("SHIPPING ", "shipping"),
+        ("shiping", "shipping"),
+        ("Shiping", "shipping"),
+        ("returns", None),
+        ("not billing", None),
+        ("the team is not billing", None),
+    ],
+)
+def test_slips(slip: str, becomes: str | None) -> None:
+    assert label_corrections(made(USUAL | {slip: 1})) == ({slip: becomes} if becomes else {})
+
+
+def test_what_could_be_two_labels_is_for_a_person() -> None:
+    assert label_corrections(made({"cart": 30, "card": 30, "carx": 1})) == {}
+
+
+def test_training_has_the_last_word() -> None:
+    assert label_corrections(made(USUAL), ["Shipping", "billing"]) == {"shipping": "Shipping"}
+    assert (
+        label_corrections(made({"returns": 1, "return": 20, "billing": 9}), ["returns", "return"])
+        == {}
+    )
+
+
+def test_free_text_and_json_are_no_labels() -> None:
+    assert label_corrections(made({f"reply {n}": 1 for n in range(30)} | {"Reply 1": 1})) == {}
+    assert label_corrections(made({'{"a": 1}': 5, '{"A": 1}': 1})) == {}
+
+
+def test_replies_are_replaced_where_they_are_one_text() -> None:
+    parts = row("q", [{"type": "text", "text": "A"}])  # type: ignore[arg-type]
+    changed = with_reply(parts, "a")
+    assert changed is not None
+    assert Dataset.of([changed])[0].reply == "a"
+    two = row("q", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}])  # type: ignore[arg-type]
+    assert with_reply(two, "a") is None
+
+
+def test_system_prompts_that_differ_in_white_space() -> None:
+    told = ["Name it.", "Name  it.", "Name it.\n", "Name it.", "name it."]
+    dataset = Dataset.of([row(f"q{i}", system=s) for i, s in enumerate(told)])
+    assert prompt_corrections(dataset) == {"Name  it.": "Name it.", "Name it.\n": "Name it."}
+    train = Dataset.of([row("q", system="Name  it.")])
+    assert prompt_corrections(dataset, train)["Name it."] == "Name  it."
+    assert prompt_corrections(dataset, train, "Name it.")["Name  it."] == "Name it."
+    assert prompt_corrections(dataset, (), "Name it.\n") == prompt_corrections(dataset)
+    changed = with_system(row("q", system="Name  it."), "Name it.")
+    assert changed == row("q", system="Name it.")
+    assert with_system({"messages": row("q")["messages"][1:]}, "x") is None

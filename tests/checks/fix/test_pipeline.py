@@ -1,0 +1,185 @@
+"""The laws of a fix: nothing vanishes unsaid, twice is once, what is clean stays byte for byte."""
+
+import csv
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dirty import CPF, EMAIL, TEAMS, prompts, read, row, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunegate.data.dataset import Dataset
+from tunegate_checks.fix.pipeline import FixResult, fix_files
+
+CLEAN = prompts(6)
+DIRTY = [
+    *(row(p, TEAMS[i % 3]) for i, p in enumerate(CLEAN)),
+    *(row(CLEAN[0].upper()), row(CLEAN[1], "Delivery "), row(CLEAN[2], "billing")),
+    *(row(f"Meu CPF é {CPF}"), row(f"mail {EMAIL}", meta={"phone": "11 98765-4321"})),
+    *(row("a\0b"), row(""), row("x", '{"cpf": 52998224725}')),
+    row(CLEAN[3], system="Name the  team."),
+    '{"cut', "[1]", "", " \r", json.dumps(row(CLEAN[4])) + " \r",
+    json.dumps({"instruction": f"Tel {CPF}", "output": "returns"}),
+    json.dumps({"messages": [{"role": "gpt", "content": "é\u2028"}]}, ensure_ascii=False),
+]  # fmt: skip
+files = st.lists(st.sampled_from(range(len(DIRTY))), min_size=1, max_size=12).map(
+    lambda chosen: [DIRTY[k] for k in [*chosen, 0]]
+)
+
+
+def table(done: FixResult) -> list[dict[str, str]]:
+    (job,) = done.jobs
+    with open(job.files()["diff"], encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(files, files)
+def test_the_laws(rows: list[Any], train: list[Any]) -> None:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        _hold(folder, rows, train)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
+    source = write(folder / "test.jsonl", rows)
+    before = source.read_bytes()
+    against = fix_files(write(folder / "train.jsonl", train), folder / "clean").jobs[0].out
+    done = fix_files(source, folder / "clean", [against])
+    (work,), (job,) = done.changes, done.jobs
+    kept, aside = read(job.out), job.files()["aside"]
+    changes = table(done)
+
+    # Rows in = rows out + dropped + set aside, and the diff says of each why.
+    gone = [c for c in changes if c["what"] in ("dropped", "set aside")]
+    assert work.total == len(kept) + len(gone) == sum(1 for r in rows if r not in ("", " \r"))
+    assert len(work.rejected) == sum(c["what"] == "set aside" for c in changes)
+    assert aside.exists() == bool(work.rejected)
+    assert all(c["why"] for c in changes)
+    assert source.read_bytes() == before
+
+    # What the diff does not name is there byte for byte, in its order.
+    lines, result = before.split(b"\n"), job.out.read_bytes().split(b"\n")[:-1]
+    named = {int(c["line_in"]) for c in changes if c["line_in"] and c["step"] != "left"}
+    same = [line.strip() for n, line in enumerate(lines, 1) if n not in named and line.strip()]
+    touched = {int(c["line_out"]) for c in changes if c["line_out"] and c["step"] != "left"}
+    assert same == [line for n, line in enumerate(result, 1) if n not in touched]
+
+    # Nothing that fix claims is still found, and the same again changes nothing.
+    assert set(work.finding_counts.values()) <= {0}
+    if kept:
+        again = fix_files(job.out, folder / "again", [against])
+        assert again.jobs[0].out.read_bytes() == job.out.read_bytes()
+        assert [c for c in table(again) if c["step"] != "left"] == []
+
+
+def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
+    source = write(tmp_path / "train.jsonl", DIRTY)
+    for name in "ab":
+        fix_files(source, tmp_path / name)
+    for file in ("train.jsonl", "train.fix.csv", "train.aside.jsonl"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_changed_rows_keep_the_order_of_their_keys(tmp_path: Path) -> None:
+    source = write(tmp_path / "train.jsonl", [{"id": 1, **row(f"é {EMAIL}"), "a": 2}])
+    done = fix_files(source, tmp_path / "out.jsonl")
+    assert done.jobs[0].out.read_text("utf-8") == (
+        '{"id":1,"messages":[{"role":"system","content":"Name the team."},'
+        '{"role":"user","content":"é [EMAIL_1]"},'
+        '{"role":"assistant","content":"billing"}],"a":2}\n'
+    )
+
+
+def test_no_personal_data_in_the_diff_even_where_redaction_is_off(tmp_path: Path) -> None:
+    rows = [row(f"{CLEAN[0]} {EMAIL} cpf {CPF}"), row(f"{CLEAN[0]} {EMAIL} cpf {CPF}!", EMAIL)]
+    rows += [rows[0], row(CLEAN[1], "x", audio=1), {"messages": [{"role": EMAIL, "content": CPF}]}]
+    for steps in (["duplicates", "format"], ["format", "redact", "labels", "duplicates"]):
+        done = fix_files(
+            write(tmp_path / "train.jsonl", rows), tmp_path / "out", steps=steps, force=True
+        )
+        text = done.jobs[0].files()["diff"].read_text("utf-8") + "\n".join(done.lines())
+        assert not any(secret in text for secret in (EMAIL, CPF, CPF[:7], "correio"))
+        assert "dropped" in text
+    assert stat_mode(done.jobs[0].files()["aside"]) == 0o600
+
+
+def stat_mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_leak_hides_behind_no_redaction(tmp_path: Path) -> None:
+    """The training file still has the address that gives way to a placeholder in the test file."""
+    told = "Write to {} now"
+    train = write(
+        tmp_path / "train.jsonl", [row(told.format("maria.aparecida.souza@correio.com.br"))]
+    )
+    rows = [row(told.format("maria.aparecida.souza@correio.com.br")), row(CLEAN[0])]
+    done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
+    assert read(done.jobs[0].out) == [row(CLEAN[0])]
+
+
+def test_contradictions_are_left_and_told(tmp_path: Path) -> None:
+    rows = [row(CLEAN[0], "billing"), row(CLEAN[0], "returns"), row(CLEAN[0], "billing")]
+    done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
+    assert len(read(done.jobs[0].out)) == 2
+    assert done.has_unresolved
+    (told,) = (c for c in table(done) if c["step"] == "left")
+    assert (told["line_in"], told["line_out"]) == ("2", "2")
+    assert "contradiction: “returns”, but “billing” on line 1" in told["why"]
+
+
+def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
+    """`carts` is no slip of 5 `cart`, until copies of its rows are dropped."""
+    asked = prompts(15)
+    rows = [row(p, "cart") for p in asked[:12]] + [row(asked[12], "carts")] * 2
+    done = fix_files(
+        write(tmp_path / "t.jsonl", rows), tmp_path / "o", steps=["labels", "duplicates"]
+    )
+    assert {e.reply for e in Dataset.read(done.jobs[0].out)} == {"cart"}
+    assert done.changes[0].finding_counts == {"labels": 0, "duplicates": 0}
+
+
+@pytest.mark.parametrize("step", ["format", "redact", "labels", "duplicates", "leaks"])
+def test_a_step_alone_does_what_it_says_and_no_more(tmp_path: Path, step: str) -> None:
+    train = write(tmp_path / "train.jsonl", [row(CLEAN[5])])
+    rows = [row(p, TEAMS[i % 2]) for i, p in enumerate(prompts(30, seed=1))]
+    rows += [row(CLEAN[0], "Billing"), row(CLEAN[1]), row(CLEAN[1]), row(EMAIL), row(CLEAN[5])]
+    rows += [row(CLEAN[2], [{"type": "text", "text": "billing\0"}])]
+    done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train], [step])
+    assert {c["step"] for c in table(done)} - {"left"} == {step}
+    assert set(done.changes[0].finding_counts.values()) == {0}
+
+
+def test_rows_set_aside_are_as_they_stood(tmp_path: Path) -> None:
+    """Of one that could not be put right no half of the repairs is kept."""
+    lines = ['{"instruction": "é",  "output": ""}', '{"messages":[{"role":"User","content":"a"}]}']
+    done = fix_files(write(tmp_path / "t.jsonl", [*lines, row("x")]), tmp_path / "out")
+    assert done.jobs[0].files()["aside"].read_text("utf-8").splitlines() == lines
+    assert read(done.jobs[0].out) == [row("x")]
+
+
+def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
+    bad = [{"instruction": "Say it", "output": 5}, {"foo": 1}]
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps([row(CLEAN[0]), *bad], indent=2))
+    done = fix_files(path, tmp_path / "out")
+    lines = done.jobs[0].files()["aside"].read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == bad
+
+
+def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(
+    tmp_path: Path,
+) -> None:
+    rows = [row(p) for p in CLEAN]
+    train = write(tmp_path / "train.jsonl", rows)
+    done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
+    assert done.jobs[0].out.read_bytes() == b""
+    assert [left.description for left in done.changes[0].unresolved] == ["no row is left"]
+    assert read(train) == rows

@@ -1,0 +1,97 @@
+"""Every line of a file becomes a row or is set aside, with the bytes that stood there."""
+
+import json
+from pathlib import Path
+
+import pytest
+from dirty import row
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.data.dataset import Dataset
+from tunegate.errors import ConfigError
+from tunegate_checks.fix.read import Source, _read_json, read_source
+
+LINES = [
+    json.dumps(row("one")).encode(),
+    b" " + json.dumps(row("tw\u2028o"), ensure_ascii=False).encode() + b" \r",
+    json.dumps({"instruction": "what", "output": "that"}).encode(),
+    b"",
+    b" \r",
+    b'{"cut',
+    b"{\xff\x81",  # in no encoding that is known here: broken, not foreign
+    b"[]",
+    b'"x"',
+    b'{"messages": []}',
+    b'{"a": "\x00"}',
+]
+
+
+def made(data: bytes) -> Source:
+    return _read_json(Path("x.jsonl"), data)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=8), st.booleans(), st.booleans())
+def test_nothing_is_lost(lines: list[bytes], bom: bool, end: bool) -> None:
+    data = b"\xef\xbb\xbf" * bom + b"\n".join(lines) + b"\n" * end
+    source = made(data)
+    dataset = Dataset.parse(data)
+    assert [(r.line, r.fields) for r in source.rows] == [(e.line, e.fields) for e in dataset]
+    said = [(p.line, p.evidence) for p in dataset.problems if not p.hint]
+    if source.rows:  # of other files the reader may say that they are no text at all
+        assert [(a.line, a.reason) for a in source.rejected] == said
+    for aside in source.rejected:
+        assert aside.raw in lines
+    again = made(b"".join(r.raw + b"\n" for r in source.rows))
+    assert [r.fields for r in again.rows] == [r.fields for r in source.rows]
+    assert [r.raw for r in again.rows] == [r.raw for r in source.rows]
+    assert again.notes == []
+
+
+def test_rows_keep_their_bytes() -> None:
+    odd = b'{"x":1.50,  "messages": [{"role":"user","content":"\\u00e9"}]}'
+    assert made(odd + b"\r\n").rows[0].raw == odd
+
+
+def test_an_array_over_many_lines() -> None:
+    data = json.dumps([row("one"), {"no": 1}, row("two")], indent=2).encode() + b" tail"
+    source = made(data)
+    assert [b"\n" in r.raw for r in source.rows] == [False, False]
+    assert [json.loads(r.raw) for r in source.rows] == [row("one"), row("two")]
+    assert [json.loads(source.rejected[0].raw), source.rejected[1].raw] == [{"no": 1}, b"tail"]
+    assert source.row_count == 4
+    assert source.notes == ["a JSON array became JSON Lines: one row a line"]
+
+
+def test_what_the_file_loses_is_said() -> None:
+    line = json.dumps(row("one")).encode()
+    assert made(b"\xef\xbb\xbf" + line + b"\r\n\r\n\n").notes == [
+        "the byte order mark left out",
+        "2 carriage returns at line ends left out",
+        "2 blank lines left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "it holds no rows"),
+        (b"\xff\xfe{\x00", "UTF-16"),
+        (b'{"a": 1}\n', "no `messages`"),
+        (b"\x1f\x8b\x00", "gzip"),
+    ],
+)
+def test_a_file_without_one_row_is_refused(tmp_path: Path, data: bytes, why: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="nothing was written") as caught:
+        read_source(path)
+    assert why in str(caught.value)
+
+
+def test_a_file_in_latin1_is_refused_whole(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    text = "".join(json.dumps(row(t), ensure_ascii=False) + "\n" for t in ("one", "está", "não"))
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"of line 2 \(E1\) .*\n  iconv -f latin1"):
+        read_source(path)

@@ -1,0 +1,68 @@
+"""JSON in, JSON out: escapes, numbers and nesting survive redaction."""
+
+import json
+from typing import Any
+
+from dirty import CPF, EMAIL, KEY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate_checks.detect import api_keys
+from tunegate_checks.detect.engine import personal_spans
+from tunegate_checks.fix.redact import Placeholders, Redactor
+from tunegate_checks.fix.redact_json import is_json
+
+TEXTS = (
+    *(CPF, EMAIL, KEY, "telefone", "11987654321", f"e-mail:\n{EMAIL}", f'"{EMAIL}"', f"\\{EMAIL}"),
+    *("josé@x.com", f"a\t{CPF}\u2028", "12345678", "call", "", "senha: Abc123!\\"),
+)
+texts = st.sampled_from(TEXTS) | st.text(max_size=4)
+keys = st.sampled_from(["phone", "cpf", "a", "b", "número", EMAIL])
+values = st.recursive(
+    texts | st.sampled_from([11987654321, 52998224725, 1.5, -3, True, None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def redacted(text: str) -> str:
+    return Redactor(Placeholders()).redact_text(text)
+
+
+def shape(value: Any) -> Any:
+    """Return a JSON value's outline: what may not change but for numbers that became texts."""
+    if isinstance(value, dict):
+        return [shape(v) for v in value.values()]
+    return [shape(v) for v in value] if isinstance(value, list) else None
+
+
+@given(st.dictionaries(keys, values, max_size=4) | st.lists(values, max_size=4), st.booleans())
+def test_json_stays_json_and_nothing_is_found(value: Any, escaped: bool) -> None:
+    text = json.dumps(value, ensure_ascii=escaped)
+    new = text
+    for _ in range(6):
+        new = redacted(new)
+    assert is_json(new)
+    assert shape(json.loads(new)) == shape(value)
+    assert personal_spans(new) == api_keys.key_spans(new) == []
+
+
+def test_numbers_become_texts_and_the_rest_stays_as_it_was_written() -> None:
+    text = '{"cpf": 52998224725,  "n": 1.50, "to": "jos\\u00e9: ana@x.com\\n"}'
+    assert redacted(text) == '{"cpf": "[CPF_1]",  "n": 1.50, "to": "jos\\u00e9: [EMAIL_1]\\n"}'
+
+
+def test_json_in_json() -> None:
+    text = json.dumps({"arguments": json.dumps({"phone": 11987654321})})
+    assert json.loads(json.loads(redacted(text))["arguments"]) == {"phone": "[PHONE_1]"}
+
+
+def test_text_that_only_begins_like_json() -> None:
+    assert not is_json("[x] hello")
+    assert redacted(f"[x] {EMAIL}") == "[x] [EMAIL_1]"
+
+
+def test_an_escape_is_never_cut_in_two() -> None:
+    """As it is written, `\\nana@...` begins inside an escape, and is not what is allowed."""
+    redactor = Redactor(Placeholders(), allow=["ana@x.com"])
+    assert redactor.redact_text('{"a": "x\\nana@x.com"}') == '{"a": "x\\n[EMAIL_1]"}'

@@ -1,0 +1,26 @@
+"""All files or none."""
+
+from pathlib import Path
+
+import pytest
+
+from tunegate.utils.atomic import atomic_write_all
+
+
+def test_all_are_there_the_private_one_is_private_and_the_old_one_gone(tmp_path: Path) -> None:
+    a, b, old = tmp_path / "x" / "a", tmp_path / "x" / "b", tmp_path / "old"
+    old.write_text("old")
+    atomic_write_all({a: b"1", b: b"", old: None}, private=[b])
+    assert (a.read_bytes(), b.read_bytes(), old.exists()) == (b"1", b"", False)
+    assert (b.stat().st_mode & 0o777) == 0o600
+    assert sorted(p.name for p in (tmp_path / "x").iterdir()) == ["a", "b"]
+
+
+def test_where_one_cannot_be_written_none_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    a, b = tmp_path / "a", tmp_path / "file" / "b"
+    a.write_text("old")
+    with pytest.raises(OSError, match="nothing was written"):
+        atomic_write_all({a: b"new", b: b""})
+    assert a.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "file"]

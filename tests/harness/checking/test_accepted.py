@@ -1,0 +1,169 @@
+"""The file of accepted findings: what is in it, what is wrong in it, what it is in force for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate import Finding, Findings
+from tunegate.checking.accepted import FILE_HEADER, append_entries, read_accepted
+from tunegate.checking.decorator import make_findings
+from tunegate.errors import ConfigError
+from tunegate.results.acceptance import AcceptedEntry, accepting, is_accepting
+from tunegate.results.outcome import collect_outcomes
+
+ID = "0123456789ab"
+ENTRY = AcceptedEntry(
+    ID, "pii", "email", "train, line 3", "a***@b.com", "our own", "ana", "2026-11-23"
+)
+KNOWN = Finding(2, 3, "email", "a***@b.com", id=ID)
+NEW = Finding(4, 5, "email", "r***@b.com", id="ba9876543210")
+
+
+def found(*items: Finding, name: str = "pii") -> Findings:
+    return make_findings(name, items, split="train", n=10)
+
+
+texts = st.text(min_size=1).filter(str.strip)
+
+
+@given(st.lists(st.builds(AcceptedEntry, *[texts] * 8), max_size=4, unique_by=lambda e: e.id))
+def test_what_is_written_is_read_back(entries: list[AcceptedEntry]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        append_entries(Path(folder), entries[:1])
+        append_entries(Path(folder), entries[1:])
+        assert list(read_accepted(Path(folder)).values()) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "read_back"), [("a\x7fb", "a\x7fb"), ("a\udc80b", r"a\udc80b"), ('"\\\n', '"\\\n')]
+)
+def test_no_character_breaks_the_file(tmp_path: Path, text: str, read_back: str) -> None:
+    append_entries(tmp_path, [replace(ENTRY, evidence=text), replace(ENTRY, id="ba9876543210")])
+    assert read_accepted(tmp_path)[ID].evidence == read_back
+    assert len(read_accepted(tmp_path)) == 2
+
+
+def test_what_a_hand_wrote_stays(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    append_entries(tmp_path, [ENTRY])
+    path.write_text(path.read_text() + "# see ticket 12")
+    before = path.read_text()
+    append_entries(tmp_path, [replace(ENTRY, id="ba9876543210")])
+    assert path.read_text().startswith(before + "\n\n[[accepted]]\n")
+    assert len(read_accepted(tmp_path)) == 2
+
+
+def test_it_is_plain_to_read(tmp_path: Path) -> None:
+    append_entries(tmp_path, [ENTRY])
+    text = (tmp_path / "accepted.toml").read_text()
+    assert text.startswith(FILE_HEADER)
+    assert text.splitlines()[3:] == [
+        "[[accepted]]",
+        'id = "0123456789ab"',
+        'check = "pii"',
+        'kind = "email"',
+        'where = "train, line 3"',
+        'evidence = "a***@b.com"',
+        'why = "our own"',
+        'who = "ana"',
+        'when = "2026-11-23"',
+    ]
+
+
+def test_there_need_be_no_file(tmp_path: Path) -> None:
+    assert read_accepted(tmp_path) == {}
+
+
+WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in AcceptedEntry.__dataclass_fields__)])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[accepted]]\nid = x", "(at line 2, column 6)"),
+        ("[accepted]\nid = 'x'", "in double brackets"),
+        ("[[acepted]]\nid = 'x'", "unknown key 'acepted'"),
+        (f"{WHOLE}\n\n{WHOLE}", "line 11: id 'x' stands here twice"),
+        ("# c\n[[accepted]]\nid = 'x'", "line 2: no 'check'"),
+        (WHOLE.replace('why = "x"', 'why = " "'), "line 1: why = ' '; a text that is not blank"),
+        (WHOLE.replace('id = "x"', "id = 7"), "line 1: id = 7"),
+        ("accepted = [7]", "entry 1: an entry is a table that begins with [[accepted]]"),
+        ("accepted = [{}, {}]", "entry 1: no 'id'"),
+        (f"{WHOLE}\n{WHOLE.replace('id = ', 'id = 7 #')}", "line 10: id = 7"),
+        (
+            WHOLE.replace('why = "x"', "why = '''\n[[x'''") + '\n[[accepted]]\nid = ""',
+            "entry 2: id = ''; a text",
+        ),
+        (WHOLE.replace("why", "wyh"), "line 1: unknown key 'wyh', did you mean 'why'?"),
+    ],
+)
+def test_a_hand_broken_file_is_one_clear_error(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "accepted.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_accepted(tmp_path)
+    assert told in str(caught.value)
+    assert "accepted.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_what_is_accepted_does_not_count() -> None:
+    with accepting({ID: ENTRY}), collect_outcomes() as ledger:
+        one = found(KNOWN, NEW)
+        assert list(one) == [NEW]
+        assert (one.accepted, one.rows, one.rate.hits) == ((KNOWN,), [4], 1)
+        assert one
+        assert not found(KNOWN)
+    assert repr(one) == "<pii: 1 email in 1 of 10 examples of train; 1 accepted>"
+    assert [j.passed for j in ledger] == [False, True]
+    assert ledger[1].summary == "<pii: nothing found in 10 examples of train; 1 accepted>"
+    assert ledger[1].data["accepted"] == [ID]
+
+
+def test_a_file_in_another_encoding_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "accepted.toml").write_bytes("# é".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"accepted\.toml: 'utf-8' codec can't decode"):
+        read_accepted(tmp_path)
+
+
+def test_what_was_in_force_before_is_in_force_again() -> None:
+    with accepting({ID: ENTRY}) as outer:
+        with accepting({}) as inner:
+            assert len(found(KNOWN)) == 1
+        assert is_accepting()
+        assert not found(KNOWN)
+    assert not is_accepting()
+    assert [len(made) for made in (outer, inner)] == [1, 1]
+
+
+def test_findings_made_by_hand_are_what_they_are_given() -> None:
+    with accepting({ID: ENTRY}) as made:
+        one = Findings("pii", [NEW, KNOWN])
+        other = Findings("pii", [NEW], accepted=[KNOWN])
+    assert (list(one), one.accepted) == ([KNOWN, NEW], ())
+    assert (list(other), other.accepted) == ([NEW], (KNOWN,))
+    assert made == []
+
+
+def test_in_a_notebook_nothing_is_accepted() -> None:
+    with accepting({ID: ENTRY}):
+        pass
+    assert list(found(KNOWN)) == [KNOWN]
+
+
+def test_an_entry_that_names_another_check_or_kind_accepts_nothing() -> None:
+    with accepting({ID: ENTRY}):
+        assert list(found(KNOWN, name="secrets")) == [KNOWN]
+        assert len(found(replace(KNOWN, kind="cpf"))) == 1
+
+
+def test_what_was_made_is_remembered() -> None:
+    with accepting({ID: ENTRY}) as made:
+        one = found(KNOWN)
+    assert made == [one]

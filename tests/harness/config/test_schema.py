@@ -1,0 +1,107 @@
+"""The configuration: a mistake is told in a line that names it, and what is valid."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tunegate.config.project import find_root
+from tunegate.config.schema import Limits, load
+from tunegate.errors import ConfigError
+
+
+def configured(root: Path, text: str, name: str = "tunegate.toml") -> Path:
+    (root / name).write_text(text, "utf-8")
+    return root
+
+
+def test_nothing_said_is_the_defaults(tmp_path: Path) -> None:
+    config = load(configured(tmp_path, ""))
+    assert (config.task, config.suites.data, config.limits.accuracy) == (
+        "classification",
+        "suites/data",
+        0.95,
+    )
+
+
+def test_pyproject_says_the_same(tmp_path: Path) -> None:
+    text = "[limits]\naccuracy = 0.9\nown = { rouge = 0.3 }\n"
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    pyproject = text.replace("[limits]", "[tool.tunegate.limits]")
+    assert load(configured(one, text)) == load(configured(other, pyproject, "pyproject.toml"))
+    assert load(one).limits.own["rouge"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limit = 1", "unknown key 'limit', did you mean 'limits'?; valid here: task, "),
+        ("[limits]\nacuracy = 0.9", "unknown key 'limits.acuracy', did you mean 'accuracy'?"),
+        ("[data]\nzzz = 'x'", "unknown key 'data.zzz'; valid here: train, validation, test"),
+        ("[limits]\naccuracy = 1.5", "limits.accuracy = 1.5: "),
+        ("[limits]\naccuracy = 'high'", "limits.accuracy = 'high': "),
+        ("task = 'poetry'", "task = 'poetry': Input should be 'style', 'qa', "),
+        ("suites = 3", "suites = 3: "),
+        ("[limits\n", "at line 1"),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(configured(tmp_path, text))
+    assert str(raised.value).startswith(f"{tmp_path / 'tunegate.toml'}: ")
+    assert said in str(raised.value)
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(configured(tmp_path, "taks = 1\n[limits]\naccuracy = 2\n"))
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "tunegate.toml").write_bytes(b"task = '\xff'")
+    with pytest.raises(ConfigError, match="utf-8"):
+        load(tmp_path)
+
+
+def test_two_configurations(tmp_path: Path) -> None:
+    configured(configured(tmp_path, ""), "[tool.tunegate]\n", "pyproject.toml")
+    with pytest.raises(ConfigError, match="keep one"):
+        find_root(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["[tool.tunegated]", "[tool.ruff]", "# [tool.tunegate]"])
+def test_other_peoples_pyproject(tmp_path: Path, table: str) -> None:
+    (tmp_path / ".git").mkdir()
+    configured(tmp_path, f"{table}\n", "pyproject.toml")
+    assert find_root(tmp_path) is None
+
+
+def test_it_is_looked_for_no_higher_than_the_repository(tmp_path: Path) -> None:
+    configured(tmp_path, "")
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert find_root(inner) == tmp_path
+    (tmp_path / "a" / ".git").mkdir()
+    assert find_root(inner) is None
+
+
+def test_mistakes_end_a_session_in_one_line(tmp_path: Path, project) -> None:  # type: ignore[no-untyped-def]
+    project.add("tunegate.toml", "[limits]\nacuracy = 1\n")
+    result = project.pytest("suites/data")
+    assert result.code == 4
+    assert "did you mean 'accuracy'?" in result.line("ERROR:")
+    assert "Traceback" not in result.out
+
+
+def test_every_limit_is_held_by_a_suite() -> None:
+    files = (Path(__file__).parents[3] / "suites").rglob("*.py")
+    text = "".join(path.read_text("utf-8") for path in files)
+    held = {name for name in Limits.model_fields if re.search(rf"limits\.{name}\b", text)}
+    assert 'getattr(limits, f"{what}_ratio")' in text
+    unused = Limits.model_fields.keys() - held
+    assert unused == {"latency_ratio", "tokens_ratio", "cost_ratio", "own"}

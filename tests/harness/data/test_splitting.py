@@ -1,0 +1,210 @@
+import json
+import os
+import random
+from collections import Counter
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.data.comparison import comparison_texts
+from tunegate.data.dataset import SPLITS, Dataset
+from tunegate.data.splitting import SplitError, similar_groups, split_file, stratified_group_split
+from tunegate.similarity import search
+from tunegate_checks.data import leakage
+
+LABELS = ("delivery", "billing", "bug", "other")
+
+
+def row(prompt: str, reply: str, **more: object) -> dict[str, Any]:
+    turns = {"system": "Name the queue.", "user": prompt, "assistant": reply}
+    return {"messages": [{"role": r, "content": c} for r, c in turns.items()], **more}
+
+
+def rows(n: int = 400) -> list[dict[str, Any]]:
+    """Rows with four labels, every tenth nearly a copy of the one before."""
+    rng, made = random.Random(0), []
+    for k in range(n):
+        words = ["".join(rng.choices("abcdefghijklmnop", k=7)) for _ in range(6)]
+        if k % 10 == 9:
+            words = [*made[-1]["messages"][1]["content"].split()[:5], words[0][:4]]
+        made.append(row(" ".join(words), LABELS[k % 4], language=("en", "pt")[k % 2]))
+    return made
+
+
+def written(path: Path, values: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(v) + "\n" for v in values))
+    return path
+
+
+def lines(folder: Path) -> dict[str, list[bytes]]:
+    return {s: (folder / f"{s}.jsonl").read_bytes().splitlines() for s in SPLITS}
+
+
+def test_every_row_goes_to_one_split_in_proportion(tmp_path: Path) -> None:
+    source = written(tmp_path / "all.jsonl", rows())
+    report = split_file(source, tmp_path / "out")
+    made = lines(tmp_path / "out")
+    assert sorted(chain.from_iterable(made.values())) == sorted(source.read_bytes().splitlines())
+    assert report.rows == {s: len(made[s]) for s in SPLITS}
+    assert report.rows["test"] == pytest.approx(60, abs=1)
+    assert 0.15 <= report.rows["validation"] / (400 - report.rows["test"]) <= 0.20
+    for counts in (report.labels["validation"], report.labels["test"]):
+        assert all(abs(counts[label] - 15) <= 1 for label in LABELS)
+    assert report.groups == 40
+    assert any("billing" in line for line in report.lines())
+
+
+def test_the_splits_pass_the_leakage_check(tmp_path: Path) -> None:
+    split_file(written(tmp_path / "all.jsonl", rows()), tmp_path)
+    train, validation, test = (Dataset.read(tmp_path / f"{s}.jsonl", s) for s in SPLITS)
+    for seen, unseen in ((train, validation), (train, test), (validation, test)):
+        assert list(leakage.find(seen, unseen)) == []
+    # The same rows, dealt out with no eye to what is alike, would not:
+    cut = Dataset.of(rows()[:209]), Dataset.of(rows()[209:])
+    assert leakage.find(*cut)
+
+
+def test_a_shared_passage_keeps_rows_together(tmp_path: Path) -> None:
+    passage = "on monday the courier left it with a neighbour whom nobody in this street knows"
+    many = [*rows(60), *(row(f"{f'{x}o ' * 40} {passage} {f'{x}u ' * 9}", "other") for x in "xyz")]
+    split_file(written(tmp_path / "all.jsonl", many), tmp_path, validation=0.3, test=0.3)
+    assert [sum(b"courier" in line for line in made) for made in lines(tmp_path).values()].count(3)
+
+
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
+    source = written(tmp_path / "all.jsonl", rows(100))
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        split_file(source, tmp_path / name, seed=seed)
+    a, b, c = (lines(tmp_path / name) for name in "abc")
+    assert a == b
+    assert set(a["test"]) != set(c["test"])
+
+
+def test_rows_keep_their_bytes(tmp_path: Path) -> None:
+    odd = b'{"messages":[{"role":"user","content":"caf\\u00e9 %d \xe2\x98\x83"}],  "x": 1.50e1}'
+    source = tmp_path / "all.jsonl"
+    source.write_bytes(b"\xef\xbb\xbf" + b"\r\n\n".join(odd % (k * 7919) for k in range(9)))
+    split_file(source, tmp_path, by=None, similarity=1)
+    assert sorted(chain.from_iterable(lines(tmp_path).values())) == sorted(
+        odd % (k * 7919) for k in range(9)
+    )
+
+
+def test_an_array_becomes_lines(tmp_path: Path) -> None:
+    source = tmp_path / "all.json"
+    source.write_text(json.dumps(rows(40), indent=2))
+    split_file(source, tmp_path)
+    made = [json.loads(line) for line in list(chain.from_iterable(lines(tmp_path).values()))]
+    assert sorted(map(repr, made)) == sorted(map(repr, rows(40)))
+
+
+def test_by_another_field(tmp_path: Path) -> None:
+    source = written(tmp_path / "all.jsonl", rows())
+    assert set(split_file(source, tmp_path / "a", by="language").labels["test"]) == {"en", "pt"}
+    assert split_file(source, tmp_path / "b", by=None).labels["test"] == Counter()
+    with pytest.raises(SplitError, match=r"no row has a field 'lang'.*valid: label, language"):
+        split_file(source, tmp_path / "c", by="lang")
+
+
+def test_prose_is_split_without_labels(tmp_path: Path) -> None:
+    prose = [
+        row(f"{k * 7919} {'ab'[k % 2] * k}", f"A long answer, number {k}, in prose.")
+        for k in range(40)
+    ]
+    assert split_file(written(tmp_path / "all.jsonl", prose), tmp_path).labels["train"] == Counter()
+
+
+def test_unreadable_rows_refuse_the_whole_file(tmp_path: Path) -> None:
+    source = written(tmp_path / "all.jsonl", rows(10))
+    with source.open("a") as file:
+        file.write('{"messages": 3}\n{"broken\n')
+    with pytest.raises(
+        SplitError, match=r"2 rows cannot be read(.|\n)*line 11: (.|\n)*line 12: (.|\n)*fix"
+    ):
+        split_file(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_existing_files_are_refused_unless_forced(tmp_path: Path) -> None:
+    source = written(tmp_path / "all.jsonl", rows(40))
+    (tmp_path / "test.jsonl").write_text("precious")
+    with pytest.raises(SplitError, match=r"test.jsonl: already there; --force replaces"):
+        split_file(source, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["all.jsonl", "test.jsonl"]
+    split_file(source, tmp_path, force=True)
+    assert (tmp_path / "test.jsonl").read_text() != "precious"
+
+
+def test_the_source_is_never_replaced(tmp_path: Path) -> None:
+    source = written(tmp_path / "train.jsonl", rows(40))
+    with pytest.raises(SplitError, match="is the source"):
+        split_file(source, tmp_path, force=True)
+    assert len(source.read_bytes().splitlines()) == 40
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"validation": 0}, "validation is 0; a share between 0 and 1"),
+        ({"test": 15}, "test is 15; a share between 0 and 1"),
+        ({"validation": 0.5, "test": 0.5}, "leave nothing to train on"),
+        ({"validation": float("nan")}, "a share between 0 and 1"),
+    ],
+)
+def test_impossible_shares(tmp_path: Path, shares: dict[str, float], message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        split_file(written(tmp_path / "all.jsonl", rows(10)), tmp_path / "out", **shares)  # type: ignore[arg-type]
+
+
+def test_a_split_left_empty_is_refused(tmp_path: Path) -> None:
+    source = written(tmp_path / "all.jsonl", [row("the very same", "x")] * 30)
+    with pytest.raises(SplitError, match="all 30 rows are alike"):
+        split_file(source, tmp_path / "out")
+
+
+sizes = st.lists(st.sampled_from([1, 1, 1, 1, 2, 3, 7]), min_size=1, max_size=120)
+
+
+@given(sizes=sizes, classes=st.integers(1, 40), seed=st.integers(0, 9))
+def test_shares_hold_in_all_and_by_label(sizes: list[int], classes: int, seed: int) -> None:
+    """Off by no more than the largest group, in all; and by label where rows stand alone."""
+    groups, n = [], 0
+    for size in sizes:
+        groups.append(list(range(n, n + size)))
+        n += size
+    labels = [str(k * k % classes) for k in range(n)]
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    places = stratified_group_split(labels, groups, shares, seed)
+    assert sorted(chain.from_iterable(places.values())) == list(range(n))
+    of = {i: split for split, chosen in places.items() for i in chosen}
+    assert all(len({of[i] for i in group}) == 1 for group in groups)
+    for split_, share in shares.items():
+        assert abs(len(places[split_]) - n * share) <= max(sizes) + 1
+
+
+def test_many_small_labels_do_not_tilt_the_shares() -> None:
+    labels = [str(k // 3) for k in range(300)]
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    places = stratified_group_split(labels, [[k] for k in range(300)], shares, 0)
+    assert {s: len(p) for s, p in places.items()} == {"train": 210, "validation": 45, "test": 45}
+
+
+def test_groups_use_the_words_that_leakage_compares(tmp_path: Path) -> None:
+    told = "Read the following message of a customer, and say which team should answer it: "
+    many = [row(told + r["messages"][1]["content"], r["messages"][2]["content"]) for r in rows()]
+    report = split_file(written(tmp_path / "all.jsonl", many), tmp_path)
+    assert report.largest == 2
+    texts = comparison_texts(Dataset.of(many))[0]
+    assert len(search.connected_groups(texts, 0.85)) == report.groups
+
+
+def test_white_space_tears_no_two_rows_apart() -> None:
+    shown = {"type": "image_url", "image_url": {"url": "x.png"}}
+    pictures = [{"role": "user", "content": [shown]}, {"role": "assistant", "content": "a cat"}]
+    other = [pictures[0], {"role": "assistant", "content": "something else"}]
+    told = [row("a b", "x"), row("A\n\n\n\nb", "y"), {"messages": pictures}, {"messages": other}]
+    assert similar_groups(Dataset.of(told), 0.85) == [[0, 1], [2, 3]]

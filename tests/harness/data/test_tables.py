@@ -1,0 +1,149 @@
+"""CSV and Parquet, mapped to messages; every row that is not one is named."""
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunegate.data.dataset import Dataset, rejected_messages, rejected_reply
+
+COLUMNS = {"prompt": "text", "reply": "category"}
+
+
+def parsed(text: str | bytes, **more: str) -> Dataset:
+    data = text.encode() if isinstance(text, str) else text
+    return Dataset.parse(data, columns={**COLUMNS, **more})
+
+
+def problems(dataset: Dataset) -> list[tuple[int | None, str]]:
+    return [(p.line, p.evidence) for p in dataset.problems if not p.hint]
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=12)
+
+
+@given(
+    st.lists(st.tuples(CELL, CELL), max_size=6), st.sampled_from([",", ";", "\t"]), st.booleans()
+)
+@settings(deadline=None)
+def test_csv_is_read_back(cells: list[tuple[str, str]], delimiter: str, bom: bool) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter).writerows([("text", "category"), *cells])
+    dataset = parsed(b"\xef\xbb\xbf" * bom + out.getvalue().encode())
+    assert problems(dataset) == []
+    assert [(e.messages[0]["content"], e.messages[1]["content"]) for e in dataset] == cells
+
+
+@given(st.binary(max_size=60))
+@settings(deadline=None)
+def test_no_bytes_raise(data: bytes) -> None:
+    dataset = parsed(b"text,category\n" + data)
+    assert dataset.problems[-1].hint or not len(dataset)
+
+
+def test_rows_have_lines_messages_and_their_other_columns() -> None:
+    dataset = parsed('id,text,category\n7,"Hello,\nwhere?",delivery\n\n8,Hi,other\n', key="id")
+    assert [e.line for e in dataset] == [2, 5]
+    assert (dataset[0].prompt, dataset[0].reply) == ("Hello,\nwhere?", "delivery")
+    assert dataset[0].fields["key"] == "7"
+    assert dataset.problems[0].evidence == (
+        "read as a table: text as prompt, category as reply, id as key"
+    )
+
+
+def test_a_system_column_becomes_the_system_message() -> None:
+    dataset = parsed("text,category,rules\nHi,other,Be brief.\n", system="rules")
+    assert [m["role"] for m in dataset[0].messages] == ["system", "user", "assistant"]
+    assert dataset[0].system == "Be brief."
+
+
+def test_a_rejected_column_becomes_the_rejected_reply() -> None:
+    dataset = parsed("text,category,worse,rejected\nHi,Hello!,What?,kept\n", rejected="worse")
+    (other,) = dataset[0].fields["rejected"]
+    assert (rejected_reply(dataset[0]), other["content"]) == (other, "What?")
+    assert [m["content"] for m in rejected_messages(dataset[0])] == ["Hi", "What?"]
+    bare = parsed("text,category,rejected\nHi,Hello!,by Ana\n")
+    assert (bare[0].fields["rejected"], rejected_reply(bare[0])) == ("by Ana", None)
+
+
+@pytest.mark.parametrize(
+    ("row", "line", "says"),
+    [
+        (b"a", 2, "the row has 1 fields, and the header 2"),
+        (b"a,b,c", 2, "the row has 3 fields"),
+        (b'"a"b,c', 2, "not CSV"),
+        (b"\xe7,b", 2, "text is not UTF-8"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_next_is_read(row: bytes, line: int, says: str) -> None:
+    dataset = parsed(b"text,category\n" + row + b"\nHi,other\n")
+    assert [e.prompt for e in dataset] == ["Hi"]
+    ((where, evidence),) = problems(dataset)
+    assert where == line
+    assert says in evidence
+
+
+def test_a_quote_left_open_is_named_where_it_opens() -> None:
+    dataset = parsed('text,category\nHi,other\n"Hello,other\nBye,other\n')
+    assert len(dataset) == 1
+    ((where, evidence),) = problems(dataset)
+    assert where == 3
+    assert "is a quote left open?" in evidence
+
+
+def test_long_fields_are_read_and_the_limit_of_the_csv_module_is_left_alone() -> None:
+    before = csv.field_size_limit()
+    assert len(parsed("text,category\n" + "x" * 300_000 + ",other\n")[0].prompt) == 300_000
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"prompt": "text"}, "columns has no 'reply'"),
+        (
+            {"prompt": "text", "reply": "label"},
+            r"columns\['reply'\] is 'label'; the file has 'text',",
+        ),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused(columns: dict[str, str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Dataset.parse(b"text,category\na,b\n", columns=columns)
+
+
+def test_the_digest_is_that_of_the_raw_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"text,category\nHi,other\n")
+    dataset = Dataset.read(path, "train", columns=COLUMNS)
+    assert dataset.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert repr(dataset).startswith("<train: 1 examples, ")
+
+
+def test_parquet_rows_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"text": ["Hi", None, "Bye"], "category": ["other", "other", 3]})
+    monkeypatch.setattr(pd, "read_parquet", lambda _: frame)
+    dataset = parsed(b"PAR1")
+    assert [(e.line, e.prompt) for e in dataset] == [(1, "Hi")]
+    assert problems(dataset) == [
+        (2, "text is null; a text is needed"),
+        (3, "category is a number; a text is needed"),
+    ]
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    def absent(_: Any) -> Any:
+        raise ImportError("no engine")
+
+    monkeypatch.setattr(pd, "read_parquet", absent)
+    with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'tunegate\[parquet\]'$"):
+        parsed(b"PAR1")

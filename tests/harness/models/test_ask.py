@@ -1,0 +1,119 @@
+"""What a suite's own rows meet: the fixtures `ask`, `curves` and `general`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+SUITES = Path(__file__).parents[3] / "suites" / "model"
+
+ASKING = """\
+from tunegate import Dataset
+
+def test_asked(ask, test, predictions):
+    got = [p.got for p in ask(test)]
+    assert got == [p.got for p in predictions] == list("ababab")
+    assert {p.got for p in ask(test, "baseline")} == {"?"}
+    assert not len(ask(Dataset([]), "baseline"))
+"""
+
+
+def test_rows_of_ones_own_are_put_to_candidate_and_baseline(trained: Project) -> None:
+    trained.write("suites/model/test_m.py", ASKING)
+    result = trained.judge()
+    assert result.code == 0, result.out
+
+
+def test_a_file_of_answers_cannot_be_asked_anything_new(trained: Project) -> None:
+    trained.write("answers.jsonl", '{"text": "a"}\n' * 6)
+    trained.write(
+        "suites/model/test_m.py",
+        "def test_it(ask, test, predictions): assert len(predictions) == 6 + len(ask(test))\n",
+    )
+    assert trained.judge(model="file:answers.jsonl").code == 0
+
+
+def test_without_a_candidate_it_says_what_to_give(trained: Project) -> None:
+    trained.write("suites/model/test_m.py", "def test_it(ask, test): ask(test)\n")
+    result = trained.pytest("suites/model")
+    assert "no candidate: give --model latest" in result.out
+    assert "Traceback" not in result.out
+
+
+def test_the_curves_are_those_of_the_run(trained: Project) -> None:
+    lines = '{"step": 1, "train_loss": 2.0}\n{"step": 2, "validation_loss": 1.5}\n{"step": 3, "tra'
+    (trained.run / "curves.jsonl").write_text(lines)
+    trained.write(
+        "suites/model/test_m.py",
+        'def test_it(curves, test, predictions): assert [c["step"] for c in curves] == [1, 2]\n',
+    )
+    result = trained.judge()
+    assert result.code == 0, result.out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "data.general: [Errno 2] No such file or directory"),
+        ('{"messages": 3}\n', "general.jsonl, line 1: messages is a number"),
+    ],
+)
+def test_a_general_set_that_cannot_be_read(trained: Project, text: str | None, said: str) -> None:
+    trained.add("tunegate.toml", 'general = "general.jsonl"\n')
+    if text:
+        trained.write("general.jsonl", text)
+    trained.write("suites/model/test_m.py", "def test_it(general): pass\n")
+    result = trained.judge()
+    assert result.code == 1
+    assert said in " ".join(result.out.split())
+
+
+@pytest.fixture
+def shipped(trained: Project) -> Project:
+    """The trained project with the suites as `tunegate init` copies them."""
+    for name in ("speed", "robustness", "overfitting", "memory", "template"):
+        shutil.copy(SUITES / f"test_{name}.py", trained.root / "suites/model")
+    return trained
+
+
+def test_the_suites_pass_where_there_is_nothing_to_judge(shipped: Project) -> None:
+    quiet = shipped.judge()
+    assert quiet.code == 0, quiet.out
+    assert "nothing to judge: 10 tests of memory, overfitting, " in quiet.out, quiet.out
+    result = shipped.judge("-rs", "-v")
+    assert result.code == 0, result.out
+    for hint in (
+        "overfitting: the candidate belongs to no run, or its trainer wrote no",
+        "memory.cut_off: nobody said how the answers ended",
+        "latency p95 (s): no latency was recorded",
+    ):
+        assert hint in result.out.replace("\n  ", " ")
+
+
+def test_limits_that_are_set_close_the_gate(
+    shipped: Project, example_row: Callable[[str, str], str]
+) -> None:
+    known = "".join(example_row(f"{i} + 1?", "?") for i in range(60))
+    shipped.write("general.jsonl", known)
+    config = shipped.root / "tunegate.toml"
+    text = config.read_text().replace("[data]\n", '[data]\ngeneral = "general.jsonl"\n')
+    config.write_text(f"{text}[limits]\nflips = 0.05\nlatency_p95 = 1.0\n")
+    readings = [{"step": step, "validation_loss": loss} for step, loss in ((1, 0.5), (2, 0.9))]
+    (shipped.run / "curves.jsonl").write_text("\n".join(map(json.dumps, readings)))
+    result = shipped.judge()
+    assert result.code == 1
+    for said in (
+        "early stop  validation loss 0.5 after epoch 1, 0.9 at the end, 80 %",
+        "assert general accuracy kept lower bound -1.0000 >= -0.05",
+        "latency p95 (s) could not be measured",
+        "flip rate",
+    ):
+        assert said in result.out, result.out

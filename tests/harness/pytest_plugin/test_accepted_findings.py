@@ -1,0 +1,231 @@
+"""Accepting from end to end: what a session shows, what the gate lets pass, what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tunegate.cli.main import main
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+Out = pytest.CaptureFixture[str]
+WHY = "looked at it, it is right"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the state of a session is kept, for the next test to begin with."""
+    return tmp_path_factory.mktemp("kept") / ".tunegate"
+
+
+@pytest.fixture
+def dirty(project: Project, kept: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with two bad rows, which a session has found; we stand in it."""
+    project.add("train.jsonl", row("a bad thing") + row("bad too"))
+    monkeypatch.chdir(project.root)
+    state = project.root / ".tunegate"
+    if not kept.exists():
+        assert project.pytest("suites/data").code == 1
+        shutil.copytree(state, kept)
+    else:
+        shutil.copytree(kept, state)
+    return project
+
+
+def row(prompt: str) -> str:
+    told = [{"role": "user", "content": prompt}, {"role": "assistant", "content": "a"}]
+    return json.dumps({"messages": told}) + "\n"
+
+
+def accept(capsys: Out, *args: str) -> str:
+    """Run the command; return what it printed, an error after its name."""
+    code = main(["accept", *args])
+    out, err = capsys.readouterr()
+    assert (code, out == "") in [(0, False), (2, True)]
+    return out + err
+
+
+def ids(project: Project) -> list[str]:
+    kept = json.loads((project.root / ".tunegate" / "findings.json").read_text())
+    return [found["id"] for found in kept["found"]]
+
+
+def receipt(project: Project) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((project.run / "receipt.json").read_text())
+    return read
+
+
+def test_an_accepted_finding_opens_the_gate_and_a_new_one_closes_it(
+    dirty: Project, capsys: Out
+) -> None:
+    first, second = ids(dirty)
+    told = accept(capsys, first, "--why", WHY)
+    assert told.startswith(f"accepted {first}  test_it bad, train, line 21: a bad thing\n")
+    printed = dirty.pytest("suites/data").out
+    assert "<test_it: 1 bad in 1 of 22 examples of train; 1 accepted>" in printed
+    accept(capsys, second, "--why", WHY)
+    result = dirty.gate()
+    assert result.code == 0, result.out
+    assert "2 findings were accepted in accepted.toml; -v lists them" in result.out
+    left = receipt(dirty)
+    assert [(a["id"], a["why"], a["evidence"]) for a in left["accepted"]] == [
+        (first, WHY, "a bad thing"),
+        (second, WHY, "bad too"),
+    ]
+    assert "accepted.toml" in left["suite"]["files"]
+    (judged,) = left["tests"]["suites/data/test_it.py::test_rows[train]"]
+    assert judged["accepted"] == [first, second]
+    dirty.add("train.jsonl", row("bad again"))
+    result = dirty.pytest("suites/data", "-v")
+    assert result.code == 1
+    assert "1 bad in 1 of 23 examples of train; 2 accepted" in result.out
+    assert f"{first}  test_it bad, train, line 21\n{'':14}{WHY} (" in result.out
+
+
+def test_what_is_accepted_of_a_named_check_survives_another_file_name(
+    dirty: Project, capsys: Out
+) -> None:
+    path = dirty.root / "suites" / "data" / "test_it.py"
+    path.write_text(path.read_text().replace("@check\n", '@check(name="prompts")\n'))
+    assert dirty.pytest("suites/data").code == 1
+    before = ids(dirty)
+    assert "hint" not in accept(capsys, *before, "--why", WHY)
+    path.rename(path.with_name("test_prompts.py"))
+    assert dirty.pytest("suites/data").code == 0
+    assert ids(dirty) == before
+
+
+def test_a_hint_names_the_name_that_keeps_the_ids_of_a_check_without_one(
+    dirty: Project, capsys: Out
+) -> None:
+    told = accept(capsys, *ids(dirty), "--why", WHY).splitlines()
+    assert told[2:] == [
+        "hint     test_it has no name: its ids change with its file's name",
+        '         @check(name="test_it") keeps them when the file is renamed',
+        "next     commit accepted.toml, and run the suite again",
+    ]
+    path = dirty.root / "suites" / "data" / "test_it.py"
+    moved = path.rename(path.with_name("test_prompts.py"))
+    assert "<test_prompts: 2 bad in 2 of 22 examples of train>" in dirty.pytest("suites/data").out
+    moved.write_text(moved.read_text().replace("@check\n", '@check(name="test_it")\n'))
+    result = dirty.pytest("suites/data")
+    assert result.code == 0
+    assert "has no name" not in result.out
+
+
+@pytest.mark.slow
+def test_two_workers_accept_too(dirty: Project, capsys: Out) -> None:
+    before = ids(dirty)
+    accept(capsys, *before, "--why", WHY)
+    result = dirty.gate("-n", "2")
+    assert result.code == 0, result.out
+    assert {a["id"] for a in receipt(dirty)["accepted"]} == set(before)
+    assert set(ids(dirty)) == set(before)
+
+
+def test_a_file_that_is_edited_meanwhile_closes_the_gate(dirty: Project, capsys: Out) -> None:
+    accept(capsys, *ids(dirty), "--why", WHY)
+    meddle = "def test_z():\n    open('accepted.toml', 'a').write('# more')\n"
+    dirty.add("suites/data/test_it.py", meddle)
+    result = dirty.gate()
+    assert "configuration changed while it ran" in result.line("gate")
+
+
+def test_rows_may_move_but_an_edited_row_counts_again(dirty: Project, capsys: Out) -> None:
+    accept(capsys, *ids(dirty), "--why", WHY)
+    path = dirty.root / "train.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[::-1]))
+    assert dirty.pytest("suites/data").code == 0
+    assert "stale" not in accept(capsys)
+    path.write_text("".join(lines).replace("bad too", "bad, too"))
+    assert dirty.pytest("suites/data").code == 1
+    listed = accept(capsys)
+    assert listed.count("stale: not found any more") == 1
+    assert "1 stale: take them out of accepted.toml, they accept nothing" in listed
+
+
+def test_the_list(dirty: Project, capsys: Out) -> None:
+    assert "nothing is accepted; `pytest suites/data -v` shows" in accept(capsys)
+    first, _ = ids(dirty)
+    accept(capsys, first, "--why", WHY)
+    other = "from tunegate import check\n@check\ndef find(dataset): yield from ()\n"
+    dirty.write("suites/data/test_other.py", other + "def test_x(train): assert not find(train)\n")
+    dirty.pytest("suites/data/test_other.py")
+    listed = accept(capsys)
+    assert re.search(rf"^{first}  test_it bad, train, line 21: a bad thing\n +{WHY} \(", listed)
+    assert "not looked for in the last session" in listed
+    assert max(map(len, listed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["{id}"], 'a reason is needed: tunegate accept ID --why "..."'),
+        (["{id}", "--why", "  "], "a reason is needed"),
+        (["{near}", "--why", "x"], "nothing of this id, did you mean '{id}'?"),
+        (["{id}", "{near}", "--why", "x"], "`pytest suites/data -v` shows what there is"),
+        (["--why", "x"], "which finding? give its id"),
+    ],
+)
+def test_mistakes(dirty: Project, capsys: Out, args: list[str], told: str) -> None:
+    first, _ = ids(dirty)
+    words = {"id": first, "near": first[:-1] + ("0" if first[-1] != "0" else "1")}
+    printed = accept(capsys, *(a.format(**words) for a in args))
+    assert printed.startswith("tunegate accept: ")
+    assert len(printed.splitlines()) == 1
+    assert told.format(**words) in printed
+    assert not (dirty.root / "accepted.toml").exists()
+
+
+def test_without_a_session_there_is_nothing_to_accept(
+    project: Project, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    told = accept(capsys, "0123456789ab", "--why", "x")
+    assert "no findings of a session are kept here; `pytest suites/data -v`" in told
+
+
+def test_accepting_twice_changes_nothing(dirty: Project, capsys: Out) -> None:
+    first, _ = ids(dirty)
+    accept(capsys, first, "--why", WHY)
+    before = (dirty.root / "accepted.toml").read_bytes()
+    assert "was accepted before" in accept(capsys, first, "--why", "another reason")
+    assert (dirty.root / "accepted.toml").read_bytes() == before
+
+
+def test_a_broken_file_ends_the_session_at_its_start(dirty: Project) -> None:
+    dirty.write("accepted.toml", "[[accepted]]\nid = 'x'\n")
+    result = dirty.pytest("suites/data")
+    assert result.code == 4
+    assert "accepted.toml, line 1: no 'check'" in result.line("ERROR:")
+
+
+def test_what_cannot_be_read_cannot_be_accepted(project: Project) -> None:
+    project.write(
+        "suites/data/test_format.py",
+        "from tunegate_checks.data import format\n"
+        "def test_format(dataset):\n    assert not format.find(dataset, fewest=1)\n",
+    )
+    project.add("train.jsonl", "{broken\n")
+    result = project.pytest("suites/data", "-v")
+    assert "     21  json  -             " in result.out
+    assert "without an id: cannot be accepted; what is not read is not trained on" in result.out
+    assert "known, and right as it is?" not in result.out
+    assert ids(project) == []
+
+
+def test_a_model_suite_accepts_nothing(trained: Project) -> None:
+    trained.write(
+        "suites/model/test_m.py",
+        "from tunegate import Finding, check\nfrom tunegate.results.acceptance import is_accepting\n"
+        "def test_x(predictions): assert not is_accepting()\n",
+    )
+    assert trained.judge().code == 0

@@ -1,0 +1,249 @@
+"""`tunegate report`: what stands on the page of a run, in whatever state the run is."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tunegate.cli.main import main
+from tunegate.cli.purge import purge_snapshot
+from tunegate.reporting.html.render import make_report, render_html
+from tunegate.storage.state_dir import StateDir
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+pytestmark = pytest.mark.usefixtures("own_modules")
+FETCHES = re.compile(
+    r"<script|<link|<img|<iframe|@import|url\(|\b(?:src|href)=\"(?!#)|https?://", re.I
+)
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def promoted_once(trained_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose run was judged and promoted, for `promoted` to copy."""
+    made = trained_once.copied(tmp_path_factory.mktemp("promoted") / "project")
+    result = made.judge("--promote", "production", "--why", "first <model>")
+    assert result.code == 0, result.out
+    return made
+
+
+@pytest.fixture
+def promoted(promoted_once: Project, tmp_path: Path) -> Project:
+    """A copy, yours to spoil."""
+    return promoted_once.copied(tmp_path / "project")
+
+
+def report(project: Project, *args: str) -> str:
+    """Write the page of a run and return it, entities and all."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(project.root)
+        assert main(["report", *args, "-o", "page.html"]) == 0
+    return (project.root / "page.html").read_text("utf-8")
+
+
+def words(page: str) -> str:
+    """Return what a reader reads, on one line."""
+    body = page[page.index("<body>") :]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def strict(project: Project, accuracy: str = "accuracy = 1.0") -> None:
+    """Expect another label in one test row, and more than can be reached."""
+    lines = (project.root / "test.jsonl").read_text().splitlines(keepends=True)
+    project.write("test.jsonl", "".join(lines).replace('"a"', '"c"', 1))
+    project.add("tunegate.toml", f"[limits]\n{accuracy}\n")
+
+
+def test_a_promoted_run_says_so_and_its_chain_verifies(promoted: Project) -> None:
+    printed = promoted.python("-m", "tunegate", "report")
+    place = promoted.run / "report.html"
+    told = [f"run {promoted.run.name}: Promoted: production", str(place)]
+    assert printed.out.splitlines() == told
+    assert place.stat().st_mode & 0o777 == 0o600
+    page = place.read_text("utf-8")
+    text = words(page)
+    assert "✓ Promoted: production" in text
+    assert ": “first <model>”." in text
+    assert "6 of 6" in text
+    assert "None: all 6 answers were right." in text
+    assert not re.search("does not verify|cannot be looked at", text)
+    assert text.count("✓ verified") == 10
+    assert not FETCHES.search(page)
+    assert str(promoted.root) not in page  # no path of this machine
+
+
+def test_a_run_that_was_never_judged(trained: Project) -> None:
+    text = words(report(trained, trained.run.name[:6]))
+    asked = f"pytest suites/model --model run:{trained.run.name}"
+    assert f"Never judged No model suite has judged it: {asked}" in text
+    assert text.count("Never judged") >= 3  # verdict, scores, wrong answers: a sentence each
+    assert "No loss curves: the training left none." in text
+    assert "has no line about this run" in text
+
+
+def test_a_closed_gate_shows_the_score_that_missed_its_limit(promoted: Project) -> None:
+    """And the scorecard of the session before can be named instead."""
+    (first,) = promoted.left("scorecards/*.json")
+    strict(promoted)
+    assert promoted.judge("--promote", "production").code == 1
+    text = words(report(promoted))
+    why = "closed the gate: accuracy is 83.3%, the limit >= 100%."
+    assert f"A later session of the model suite {why}" in text
+    (promoted.root / "registry.jsonl").unlink()
+    text = words(report(promoted))
+    assert "✗ Not promoted: the gate is closed" in text
+    assert f"The model suite {why}" in text
+    assert "test_m.py::test_accuracy : failed ; did not hold: accuracy 0.8333 >= 1" in text
+    assert re.search(r"accuracy 83.3% .{,40}>= 100% .{,400}✗ missed", text)
+    assert "1 of 6 answers were wrong." in text
+    assert "1 c got 'a' for: question 30" in text
+    older = words(report(promoted, "--scorecard", first.stem[:8]))
+    assert "None: all 6 answers were right." in older
+
+
+def test_why_a_promotion_would_be_refused(promoted: Project) -> None:
+    (promoted.root / "registry.jsonl").unlink()
+    assert "The gate is open, and nobody has promoted it." in words(report(promoted))
+    for path in (promoted.root / ".tunegate" / "baselines").iterdir():
+        path.unlink()
+    refused = "a promotion would be refused: the baseline toy:base was never measured"
+    assert refused in words(report(promoted))
+
+
+def test_what_was_changed_does_not_verify(promoted: Project) -> None:
+    (card,) = promoted.left("scorecards/*.json")
+    card.write_text(card.read_text().replace('"n": 6', '"n": 600'))
+    (promoted.run / "toy.txt").write_text("other weights")
+    receipt = promoted.run / "receipt.json"
+    receipt.write_text(receipt.read_text().replace('"held": true', '"held": false', 1))
+    text = words(report(promoted))
+    assert "links of the chain do not verify: " in text
+    for name in ("receipt", "model", "scorecard", "promotion, line 1 of registry.jsonl"):
+        assert re.search(rf"{name} ✗ does not verify", text), name
+    assert "configuration ✓ verified" in text
+
+
+def test_a_broken_registry_promotes_nothing(promoted: Project) -> None:
+    path = promoted.root / "registry.jsonl"
+    path.write_text(path.read_text().replace('"previous": ""', '"previous": "0"'))
+    text = words(report(promoted))
+    assert "Whether it was promoted nobody can say: the registry is broken." in text
+    assert "registry ✗ does not verify registry.jsonl, line 1: the chain is broken here" in text
+
+
+def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
+    state, page = StateDir(promoted.root), promoted.run / "report.html"
+    page.write_text("a row")
+    for path in (state.folder / "snapshots").iterdir():
+        purge_snapshot(state, path.stem)
+    assert not page.exists()  # it may show what was purged
+    promoted.write("test.jsonl", "")
+    text = words(report(promoted))
+    assert text.count("the snapshot is not kept any more (purged?)") == 3
+    assert "The test data that it was judged on is not here any more (purged, or moved)." in text
+    assert "4 of 10" not in text
+
+
+HOSTILE = "</td><script>alert(1)</script>\u202e & \"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "nav"),
+    *("footer", "h1", "h2", "h3", "p", "a", "ul", "li", "dl", "div", "dt", "dd", "table"),
+    *("caption", "thead", "tbody", "tr", "th", "td", "code", "small", "span", "bdi", "pre"),
+    *("figure", "figcaption", "svg", "desc", "path", "rect", "line", "circle", "text", "polyline"),
+}
+
+
+class Seen(HTMLParser):
+    """Collects what a browser would make of a page: elements, attributes, text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def hostile(value: Any) -> Any:
+    """Put hostile text into every text of a value; `tone` and `kind` are words of our own."""
+    if isinstance(value, str):
+        return HOSTILE
+    if isinstance(value, tuple):
+        return tuple(map(hostile, value))
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    own = {f.name: getattr(value, f.name) for f in fields(value)}
+    return replace(value, **{k: v if k in ("tone", "kind") else hostile(v) for k, v in own.items()})
+
+
+def test_hostile_text_stays_text_wherever_it_stands(promoted: Project) -> None:
+    (promoted.run / "curves.jsonl").write_text(
+        "".join(json.dumps({"step": i, "train_loss": 1 / (i + 1)}) + "\n" for i in range(9))
+    )
+    _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
+    seen = Seen(render_html(hostile(page)).decode())
+    assert seen.tags <= TAGS
+    assert not [name for name in seen.attributes if name.startswith("on") or name == "src"]
+    assert seen.text.count(HOSTILE) > 50
+    assert "default-src 'none'; style-src 'unsafe-inline'" in render_html(page).decode()
+    assert b"\\ud800" in render_html(replace(page, run="\ud800"))  # no UTF-8 can hold it
+
+
+def test_a_hostile_label_and_reason(promoted: Project) -> None:
+    strict(promoted, "accuracy = 0.5")
+    said = json.dumps(HOSTILE)[1:-1]
+    (promoted.root / "registry.jsonl").unlink()
+    test = promoted.root / "test.jsonl"
+    test.write_text(test.read_text().replace('"c"', f'"{said}"'))
+    assert promoted.judge("--promote", "production", "--why", HOSTILE).code == 0
+    page = report(promoted)
+    assert HOSTILE in Seen(page).text
+    assert "&lt;script&gt;alert(1)" in page
+    assert Seen(page).tags <= TAGS
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["nonsense"], "no finished run 'nonsense'; finished runs: "),
+        (["--scorecard", "feed"], "'feed' fits 0 scorecards of run "),
+        (["-o", "suites"], "suites is a folder; name a file: -o suites/report.html"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    trained: Project, args: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(trained.root)
+    assert main(["report", *args]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["run.json", "receipt.json", "scorecards/*.json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_file_that_cannot_be_read_is_named(
+    promoted: Project, name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    (path,) = promoted.left(name)
+    path.write_text(text)
+    monkeypatch.chdir(promoted.root)
+    assert main(["report"]) == 2
+    assert f"{path} is not what tunegate wrote there" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""Labels are read by a stated rule, and what does not follow it has none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.config.schema import load
+from tunegate.errors import ConfigError
+from tunegate.results.labels import exact, json_field, label_rule, regex
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+
+@given(st.text())
+def test_exact_is_the_text_without_white_space_around_it(text: str) -> None:
+    assert exact.read(f" \n{text}\t") == text.strip()
+
+
+@given(st.text(), st.text())
+def test_a_json_field_is_what_was_written_into_it(label: str, other: str) -> None:
+    text = json.dumps({"category": label, "why": other})
+    assert json_field("category").read(text) == label.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ('{"result": {"label": " a "}}', "a"),
+        ('{"result": {"label": 3}}', "3"),
+        ('{"result": {"label": false}}', "false"),
+        ('{"result": {"label": null}}', None),
+        ('{"result": {"label": {}}}', None),
+        ('{"result": "a"}', None),
+        ('["result"]', None),
+        ('{"result": {"label": "a"}} trailing', None),
+        ('```json\n{"result": {"label": "a"}}\n```', None),
+        ("", None),
+    ],
+)
+def test_what_a_json_field_reads(text: str, label: str | None) -> None:
+    assert json_field("result.label").read(text) == label
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "label"),
+    [
+        (r"label:\s*(\w+)", "I think\nlabel: billing, since", "billing"),
+        (r"\b[A-D]\b", "The answer is B, not C", "B"),
+        (r"x(y)?", "x", None),
+        ("(a)", "no such letter here, Bob", None),
+    ],
+)
+def test_what_a_regular_expression_reads(pattern: str, text: str, label: str | None) -> None:
+    assert regex(pattern).read(text) == label
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["", "exakt", "exact:", "json", "json:", "json:a..b", "regex", "regex:", "regex:(", "foo:bar"],
+)
+def test_a_bad_rule_ends_at_start_up_naming_the_valid_forms(spec: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='valid: "exact", "json:FIELD"'):
+        label_rule(spec)
+    (tmp_path / "tunegate.toml").write_text(f"label = '{spec}'\n")
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path)
+    told = str(raised.value)
+    assert told.startswith(f"{tmp_path / 'tunegate.toml'}: label = {spec!r}: no ")
+    assert len(told.splitlines()) == 1
+
+
+def test_the_rule_of_the_configuration_reaches_a_test(project: Project) -> None:
+    config = project.root / "tunegate.toml"
+    config.write_text('label = "regex:[ab]"\n' + config.read_text())
+    project.write(
+        "suites/model/test_m.py", "def test_it(label):\n    assert label.name == 'said'\n"
+    )
+    assert "'label: regex [ab]' == 'said'" in project.pytest("suites/model").out

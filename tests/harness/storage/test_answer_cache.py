@@ -1,0 +1,155 @@
+"""The cache of answers: by model and prompt, errors never kept, private, forgettable."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tunegate.errors import ConfigError
+from tunegate.interfaces.model import Answer, Request
+from tunegate.storage.answer_cache import AnswerCache
+
+
+def ask(row: int, text: str, system: str = "") -> Request:
+    told = [{"role": "system", "content": system}] if system else []
+    return Request(row, [*told, {"role": "user", "content": text}])
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[AnswerCache]:
+    answers = AnswerCache(tmp_path / "answers.sqlite")
+    yield answers
+    answers.close()
+
+
+def test_an_answer_comes_back_whole(cache: AnswerCache) -> None:
+    answer = Answer(3, "línea 1\nlínea 2", 0.25, 7, 0.001, prompt_tokens=40, finish="length")
+    cache.put("model", ask(3, "hello"), answer)
+    assert cache.get("model", [ask(3, "hello"), ask(4, "other")]) == {3: answer}
+
+
+def test_rows_are_the_askers(cache: AnswerCache) -> None:
+    """The prompt is the key: a test set in another order asks nothing again."""
+    cache.put("model", ask(3, "hello"), Answer(3, "hi"))
+    assert cache.get("model", [ask(0, "hello"), ask(9, "hello")]) == {
+        0: Answer(0, "hi"),
+        9: Answer(9, "hi"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "request_"),
+    [("other", ask(0, "hello")), ("model", ask(0, "hello", "be kind")), ("model", ask(0, "Hello"))],
+)
+def test_anything_else_is_another_question(
+    cache: AnswerCache, model: str, request_: Request
+) -> None:
+    cache.put("model", ask(0, "hello"), Answer(0, "hi"))
+    assert cache.get(model, [request_]) == {}
+
+
+def test_each_repetition_has_its_own_answer(cache: AnswerCache) -> None:
+    again = [Request(0, ask(0, "hello").messages, repetition=i) for i in range(3)]
+    for i, request in enumerate(again[:2]):
+        cache.put("model", request, Answer(0, f"verdict {i}"))
+    texts = [cache.get("model", [r]).get(0, Answer(0)).text for r in again]
+    assert texts == ["verdict 0", "verdict 1", ""]
+
+
+def test_errors_are_never_kept(cache: AnswerCache) -> None:
+    cache.put("model", ask(0, "hello"), Answer(0, "half an ans", error="timeout"))
+    assert cache.get("model", [ask(0, "hello")]) == {}
+
+
+def test_an_error_does_not_take_an_answer_away(cache: AnswerCache) -> None:
+    cache.put("model", ask(0, "hello"), Answer(0, "hi"))
+    cache.put("model", ask(0, "hello"), Answer(0, error="429"))
+    assert cache.get("model", [ask(0, "hello")])[0].text == "hi"
+
+
+def test_what_a_person_said_can_be_forgotten(cache: AnswerCache) -> None:
+    for model in ("one", "other"):
+        cache.put(model, ask(0, "my name is Ana"), Answer(0, "hi"))
+        cache.put(model, ask(1, "hello"), Answer(1, "hi"))
+    assert cache.delete([ask(0, "my name is Ana").messages]) == 2
+    assert set(cache.get("one", [ask(0, "my name is Ana"), ask(1, "hello")])) == {1}
+
+
+def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: AnswerCache) -> None:
+    cache.put("model", ask(0, "hello"), Answer(0, "hi"))
+    other = AnswerCache(tmp_path / "answers.sqlite")
+    assert other.get("model", [ask(0, "hello")])
+    other.close()
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
+
+
+def test_what_was_kept_is_whole_when_the_cache_is_opened_again(tmp_path: Path) -> None:
+    path, again = tmp_path / "answers.sqlite", Request(3, ask(3, "hello").messages, repetition=2)
+    answer = Answer(3, "hi", 0.5, 7, 0.25, prompt_tokens=40, finish="length")
+    cache = AnswerCache(path)
+    cache.put("model", again, answer)
+    cache.close()
+    for _ in range(2):
+        cache = AnswerCache(path)
+        assert cache.get("model", [again]) == {3: answer}
+        assert cache.get("model", [ask(3, "hello")]) == {}
+        cache.close()
+
+
+def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path, cache: AnswerCache) -> None:
+    cache.db.execute("pragma secure_delete = off")  # some builds of sqlite turn it on
+    cache.put("model", ask(0, "who?"), Answer(0, "Ana of Rua Augusta"))
+    cache.put("model", ask(1, "hello"), Answer(1, "hi"))
+    cache.delete([ask(0, "who?").messages])
+    cache.close()
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Rua Augusta" not in data
+    assert b"hi" in data
+
+
+VERSION_1 = """
+create table answers (
+    model text not null, prompt text not null, text text not null, latency real not null,
+    tokens integer not null, cost real not null, primary key (model, prompt)
+) without rowid
+"""
+
+
+def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    cache = AnswerCache(path)
+    cache.put("model", ask(0, "hello"), Answer(0, "hi"))
+    (prompt,) = cache.db.execute("select prompt from answers").fetchone()
+    cache.close()
+    path.unlink()
+    with sqlite3.connect(path) as old:
+        old.execute(VERSION_1)
+        row = ("model", prompt, "hi", 0.5, 3, 0.25)
+        old.execute("insert into answers values (?, ?, ?, ?, ?, ?)", row)
+    old.close()
+    for _ in range(2):  # and once more, as it is now
+        cache = AnswerCache(path)
+        assert cache.get("model", [ask(7, "hello")]) == {7: Answer(7, "hi", 0.5, 3, 0.25)}
+        (tables,) = cache.db.execute("select group_concat(name) from sqlite_master").fetchone()
+        assert tables == "answers"  # what the old one held is there once: it can be forgotten
+        cache.close()
+
+
+@pytest.mark.parametrize("version", ["newer", "none"])
+def test_a_file_that_is_not_ours_is_told_and_left(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "answers.sqlite"
+    if version == "newer":
+        with sqlite3.connect(path) as other:
+            other.execute("pragma user_version = 99")
+        other.close()
+    else:
+        path.write_bytes(b"no database at all" * 100)
+    before = path.read_bytes()[60:64]
+    with pytest.raises(ConfigError, match=r"answers\.sqlite.*(newer tunegate|not a database)"):
+        AnswerCache(path)
+    assert path.read_bytes()[60:64] == before

@@ -1,0 +1,89 @@
+"""The state tree: private, ignored by git of itself, its snapshots named after their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tunegate.storage.seal import secret_key
+from tunegate.storage.state_dir import StateDir
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+DATA = b'{"messages": []}\n'
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(autouse=True)
+def open_umask() -> object:
+    """Let files be as open as their maker wants: the state tree must not."""
+    old = os.umask(0)
+    yield
+    os.umask(old)
+
+
+def test_folders_and_files_are_private(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    snapshot = state.store_snapshot(DATA)
+    secret_key(state)
+    state.path("runs", "one", "scorecards", "card.json").write_text("")
+    folders = [p for p in state.folder.rglob("*") if p.is_dir()]
+    assert {mode(p) for p in [state.folder, *folders]} == {0o700}
+    assert {mode(p) for p in (snapshot, state.folder / "key", state.folder / ".gitignore")} == {
+        0o600
+    }
+
+
+def test_everything_a_session_writes_is_private(trained: Project) -> None:
+    trained.judge()
+    files = [p for p in (trained.root / ".tunegate").rglob("*") if p.is_file()]
+    own = [p for p in files if p.name != "toy.txt" and p.suffix != ".lock"]
+    assert {p.name for p in own if mode(p) & 0o077} == set()
+
+
+def test_git_does_not_see_it(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    StateDir(tmp_path).store_snapshot(DATA)
+    status = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
+    assert subprocess.run(status, check=True, capture_output=True).stdout == b""
+
+
+def test_a_snapshot_is_kept_once_and_read_back(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    path = state.store_snapshot(DATA)
+    before = path.stat().st_mtime_ns
+    assert state.store_snapshot(DATA) == path
+    assert path.stat().st_mtime_ns == before
+    digest = hashlib.sha256(DATA).hexdigest()
+    assert (path.stem, path.read_bytes()) == (digest, DATA)
+    assert state.read_snapshot(digest, "train").split == "train"
+
+
+def test_a_changed_snapshot_is_noticed(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    path = state.store_snapshot(DATA)
+    path.write_bytes(DATA + b"\n")
+    with pytest.raises(ValueError, match=r"was changed: its digest is [0-9a-f]{64}$"):
+        state.read_snapshot(path.stem)
+
+
+def test_the_key_is_made_once(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    assert secret_key(state) == secret_key(state)
+    assert len(secret_key(state)) == 32
+
+
+def test_asking_for_nothing_makes_nothing(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    assert (state.runs.name, state.snapshot_path("x").name) == ("runs", "x.jsonl")
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,138 @@
+"""Where the settings come from, what is wrong with them, whose key goes where, and the digest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tunegate.errors import ConfigError
+from tunegate.interfaces.model import Model, ModelUnknown, PricedModel
+from tunegate_endpoints.model import Endpoint, open_anthropic, open_openai
+
+TOML = """
+[models.openai]
+timeout = 7
+key_env = "OPENAI_API_KEY"
+[models.local]
+base_url = "http://localhost:8000/v1"
+model = "Qwen/Qwen3"
+max_tokens = 16
+[models.azure]
+base_url = "https://x.openai.azure.com/openai/deployments/d?api-version=2024-10-21"
+key_env = "AZURE_KEY"
+key_header = "api-key"
+[models."gpt-5"]
+price_in = 1.25
+temperature = "default"
+extra = {reasoning_effort = "low"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-openai")
+    monkeypatch.setenv("AZURE_KEY", "key-of-azure\n")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-anthropic")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
+
+
+def opened(root: Path, rest: str, toml: str = TOML) -> Endpoint:
+    (root / "tunegate.toml").write_text(toml)
+    model = open_openai(rest, root)
+    assert isinstance(model, Endpoint)
+    return model
+
+
+def test_a_bare_name(tmp_path: Path) -> None:
+    model = opened(tmp_path, "gpt-4.1-mini", "")
+    s = model.settings
+    assert (model.name, s.model, s.base_url) == (
+        "openai:gpt-4.1-mini", "gpt-4.1-mini", "https://api.openai.com/v1",
+    )  # fmt: skip
+    assert (s.temperature, s.max_tokens_field) == (0, "max_completion_tokens")
+    assert model.key == "key-of-openai"
+    assert isinstance(model, Model)
+    assert isinstance(model, PricedModel)
+
+
+def test_layers(tmp_path: Path) -> None:
+    s = opened(tmp_path, "local?max_tokens=4&seed=1").settings
+    assert (s.model, s.timeout, s.max_tokens, s.seed) == ("Qwen/Qwen3", 7, 4, 1)
+    assert s.max_tokens_field == "max_tokens"
+    s = opened(tmp_path, "gpt-5").settings
+    assert (s.model, s.price_in, s.extra) == ("gpt-5", 1.25, {"reasoning_effort": "low"})
+
+
+def test_a_key_goes_to_the_server_it_was_named_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert opened(tmp_path, "local").key == ""
+    assert opened(tmp_path, "azure").key == "key-of-azure"
+    assert opened(tmp_path, "azure?base_url=http://elsewhere/v1").key == ""
+    assert opened(tmp_path, "x?base_url=http://h/v1&key_env=AZURE_KEY").key == "key-of-azure"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway/v1")
+    model = opened(tmp_path, "x", "")
+    assert (model.settings.base_url, model.key) == ("http://gateway/v1", "key-of-openai")
+
+
+def test_anthropic(tmp_path: Path) -> None:
+    (tmp_path / "tunegate.toml").write_text("")
+    model = open_anthropic("claude", tmp_path)
+    assert isinstance(model, Endpoint)
+    assert (model.key, model.settings.base_url) == ("key-of-anthropic", "https://api.anthropic.com")
+
+
+def test_the_digest_is_of_what_makes_the_answers(tmp_path: Path) -> None:
+    same = {opened(tmp_path, f"local{q}").digest for q in ("", "?connections=3", "?timeout=1")}
+    assert len(same) == 1
+    changes = ("?max_tokens=5", "?temperature=1", "?seed=1", "?model=x", "?base_url=http://h/v1")
+    others = {opened(tmp_path, f"local{q}").digest for q in changes}
+    assert len(others - same) == len(changes)
+
+
+WRONG = {
+    "x?max_token=3": "unknown key 'max_token', did you mean 'max_tokens'?",
+    "x?connections=0": "connections = '0': Input should be greater than or equal to 1",
+    "x?base_url=localhost:8000": "need an address such as http://localhost:8000/v1",
+    "x?base_url=http://u:secret@h/v1": "no user or password in the address",
+    "x?key_env=sk-secret-1234": "key_env: need the NAME of an environment variable",
+    "x?key_env=NOWHERE": "the environment variable NOWHERE is not set",
+    "": "name a model, such as openai:NAME",
+}
+
+
+@pytest.mark.parametrize("rest", WRONG)
+def test_mistakes_are_told(tmp_path: Path, rest: str) -> None:
+    with pytest.raises(ModelUnknown) as raised:
+        opened(tmp_path, rest)
+    assert WRONG[rest] in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_mistake_in_a_table_says_which(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnknown, match=r"\[models.x\] unknown key 'price', did you mean"):
+        opened(tmp_path, "x", "[models.x]\nprice = 1")
+    with pytest.raises(ModelUnknown, match=r"\[models.openai\] holds for every model"):
+        opened(tmp_path, "x", '[models.openai]\nmodel = "y"')
+    with pytest.raises(ConfigError, match=r"models\.x = 3"):
+        opened(tmp_path, "x", "[models]\nx = 3")
+
+
+def test_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(ModelUnknown, match="OPENAI_API_KEY is not set"):
+        opened(tmp_path, "gpt", "")
+    monkeypatch.setenv("OPENAI_API_KEY", "two\nlines")
+    with pytest.raises(ModelUnknown, match="holds something that is no key") as raised:
+        opened(tmp_path, "gpt", "")
+    assert "two" not in str(raised.value)
+
+
+def test_the_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(ModelUnknown, match=r"pip install 'tunegate\[endpoints\]'"):
+        opened(tmp_path, "gpt", "")

@@ -1,0 +1,135 @@
+"""From a run to a merged model: proven, whole or not there, and part of the run's chain."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elsewhere import open_gate
+from tiny_llama import make_project, ticket
+
+from tunegate.errors import ConfigError
+from tunegate.gates import promotion, training_process
+from tunegate.interfaces.model import Request
+from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.models import spec
+from tunegate.storage.run import Run
+from tunegate_qlora.commands import card, merge
+from tunegate_qlora.commands import merge as merging
+from tunegate_qlora.model import merge as merger
+from tunegate_qlora.model.local_model import open_folder
+from tunegate_qlora.training import verify
+
+HASTY = {"epochs": 20, "batch": 4, "learning_rate": 5e-3, "max_length": 128}
+
+
+def finished(root: Path, **said: Any) -> Run:
+    """Train behind an open gate, as `python -m tunegate.gates.training_process` does."""
+    (root / "tunegate.toml").touch()
+    run = open_gate(root, **HASTY | said)
+    assert training_process.main(run.folder) == 0
+    return Run(run.state, run.id)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Run:
+    """A finished run, which the tests of this file share."""
+    return finished(make_project(tmp_path_factory.mktemp("project"), base))
+
+
+@pytest.fixture
+def run(trained: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """That run, standing in its project."""
+    monkeypatch.chdir(trained.state.root)
+    return Run(trained.state, trained.id)
+
+
+def command(module: Any, *argv: str) -> Any:
+    parser = argparse.ArgumentParser()
+    module.arguments(parser)
+    return module.run(parser.parse_args(argv))
+
+
+def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run.age[0]
+    assert command(merge, run.id) == 0
+    out = capsys.readouterr().out
+    assert "good: within" in out
+    assert out.endswith(f"next      pytest suites/model --model run:{run.id}@merged\n")
+    assert Run(run.state, run.id).age[0] == before  # `latest` is what it was
+    found = spec.resolve_candidate(f"run:{run.id}@merged", run.state)
+    merged = spec.open_model(found.spec, run.state.root, {"folder": open_folder})
+    assert merged.digest == found.digest
+    assert f"| this model | {found.digest} |" in (run.folder / "merged/README.md").read_text()
+    own = (run.folder / "adapter/README.md").read_text()
+    assert f"| this model | {run.record['digest']} |" in own
+    asked = [Request(i, ticket(i)["messages"][:-1]) for i in range(6)]
+    texts = {answer.row: answer.text for answer in merged.answers(asked)}
+    assert texts == {i: ticket(i)["messages"][-1]["content"] for i in range(6)}
+    Run(run.state, run.id).verify()  # the adapter's own chain is whole
+    assert spec.resolve_candidate(f"run:{run.id}", run.state).digest == run.record["digest"]
+
+
+def test_what_is_merged_is_not_merged_over(run: Run) -> None:
+    (run.state.root / "there").mkdir(exist_ok=True)
+    with pytest.raises(ConfigError, match="there is there already"):
+        command(merge, run.id, "-o", "there")
+
+
+def test_a_merged_model_may_be_promoted_by_its_own_digest(run: Run) -> None:
+    if not (run.folder / "merged").exists():
+        command(merge, run.id)
+    found = spec.resolve_candidate(f"run:{run.id}@merged", run.state)
+    test = run.data("test")
+    assert promotion.check_promotable(found, found.digest, test, run.state).id == run.id
+    with pytest.raises(promotion.PromotionRefused, match="it was changed"):
+        promotion.check_promotable(found, run.record["digest"], test, run.state)
+
+
+@pytest.mark.parametrize("harm", ["no adapter", "rounded to 4 bits"])
+def test_a_merge_that_loses_what_was_learned_is_not_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    dense = merger.dense_layer_weights
+
+    def spoilt(model: Any, dtype: Any) -> dict[str, Any]:
+        if harm == "no adapter":
+            with model.disable_adapter():
+                return {n: w for n, w in dense(model, dtype).items() if "down_proj" not in n}
+        return {n: 0.5 * w for n, w in dense(model, dtype).items()}
+
+    monkeypatch.setattr(merger, "dense_layer_weights", spoilt)
+    assert command(merge, run.id, "-o", "spoilt") == 70
+    assert "not good, nothing was written: the merged model's loss is" in capsys.readouterr().err
+    assert not list(run.state.root.glob("spoilt*"))
+
+
+def test_an_adapter_that_was_changed_is_not_merged(run: Run) -> None:
+    path = run.folder / "adapter/adapter_model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    try:
+        with pytest.raises(ConfigError, match="it was changed since"):
+            command(merge, run.id, "-o", "changed")
+    finally:
+        path.write_bytes(whole)
+
+
+def test_the_tolerance_is_stated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "differs", lambda *_: True)
+    with pytest.raises(TrainingFailed, match=r"further apart than 0\.0"):
+        merging.merge_run(run, run.folder / "elsewhere")
+
+
+def test_what_has_no_adapter_is_not_merged(project: Path, capsys: Any) -> None:
+    run = finished(project, method="full", epochs=1)
+    with pytest.raises(ConfigError, match=r"was trained in full: .*model is whole"):
+        command(merge, run.id)
+    with pytest.raises(ConfigError, match="no finished run 'zz'"):
+        command(merge, "zz")
+    command(card, run.id)
+    assert capsys.readouterr().out.endswith("model/README.md\n")

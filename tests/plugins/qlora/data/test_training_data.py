@@ -1,0 +1,46 @@
+"""What is trained on comes out of a snapshot, whatever kind of file it was."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from tunegate.config.settings import parse_settings
+from tunegate.data.dataset import Dataset
+from tunegate.interfaces.trainer import Plan
+from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.data import training_data
+from tunegate_qlora.trainer import QLoRATrainer
+
+COLUMNS = {"system": "rules", "prompt": "text", "reply": "category"}
+
+
+def as_csv(path: Path) -> None:
+    """Write a snapshot's rows as a table, in its place: a snapshot has one name for every form."""
+    frame = Dataset.read(path).frame[["system", "prompt", "reply"]]
+    frame.rename(columns=COLUMNS).to_csv(path, index=False)
+
+
+def test_a_table_is_trained_on_as_its_messages_would_be(
+    plan: Callable[..., Plan], base: Path
+) -> None:
+    chat = plan()
+    settings = parse_settings(Settings, chat.config)
+    rows = training_data.load_training_data(chat, settings, base)
+    for path in (chat.train, chat.validation):
+        assert path is not None
+        as_csv(path)
+    table = replace(chat, columns=COLUMNS)
+    assert QLoRATrainer().preflight(table) == []
+    found = training_data.load_training_data(table, settings, base)
+    assert [r.ids for r in found.train] == [r.ids for r in rows.train]
+    assert [r.labels for r in found.validation] == [r.labels for r in rows.validation]
+    assert len(found.train) == 24
+
+
+def test_rows_that_are_too_long_are_neither_trained_on_nor_held_out(
+    plan: Callable[..., Plan], base: Path
+) -> None:
+    chosen = plan(max_length=70, on_overflow="drop")
+    found = training_data.load_training_data(chosen, parse_settings(Settings, chosen.config), base)
+    assert max(len(row.ids) for row in [*found.train, *found.validation]) <= 70
+    assert (len(found.train), len(found.validation), found.dropped_rows) == (9, 4, 17)

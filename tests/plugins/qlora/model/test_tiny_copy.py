@@ -1,0 +1,35 @@
+"""A base made small keeps its architecture, whatever that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from tunegate_qlora.config.settings import Decoding
+from tunegate_qlora.model import architecture, load
+
+hf: Any = transformers
+
+
+@pytest.mark.parametrize("kind", ["Qwen3", "GPT2", "Falcon", "Qwen3Moe", "Qwen3Next"])
+def test_architectures_are_made_small_and_still_compute(tmp_path: Path, kind: str) -> None:
+    said = {"vocab_size": 300, "num_hidden_layers": 8}
+    root = tmp_path / "base"
+    getattr(hf, f"{kind}Config")(**said).save_pretrained(root)
+    (root / "model.safetensors").write_bytes(b"of any size")
+    small = architecture.tiny_copy(root, tmp_path / "small")
+    model = load.load_base(small, Decoding())
+    assert type(model).__name__ in (f"{kind}ForCausalLM", f"{kind}LMHeadModel")
+    assert sum(p.numel() for p in model.parameters()) < 10_000_000
+    assert torch.isfinite(model(input_ids=torch.tensor([[1, 2, 3]])).logits).all()
+
+
+def test_an_architecture_that_cannot_be_made_small_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/config.json").write_text('{"model_type": "none such"}')
+    with pytest.raises(ValueError, match=r"^base cannot be made small to rehearse: "):
+        architecture.tiny_copy(tmp_path / "base", tmp_path / "small")

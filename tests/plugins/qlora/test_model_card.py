@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tunegate.interfaces.trainer import Plan
+from tunegate.utils.hashing import sha256_json
+from tunegate_qlora import model_card
+from tunegate_qlora.model import base
+
+Planner = Callable[..., Plan]
+SCORECARD = {
+    "scores": [
+        {
+            **{"name": "accuracy", "value": 0.95, "low": 0.9, "high": 0.98, "hits": 95, "n": 100},
+            **{"limit": 0.9, "sign": ">="},
+        }
+    ],
+    "model_digest": "feed",
+    "test": {"digest": "beef", "n": 100},
+    "gate": "open",
+}
+
+
+@pytest.fixture
+def written(plan: Planner, folder: Path, project: Path) -> Callable[..., str]:
+    """Write the card of a run, trained on a base that is named by an absolute path."""
+
+    def write(**settings: object) -> str:
+        made = plan(**settings)
+        made = replace(made, config={**made.config, "base": str(project / "base")})
+        model = folder / "adapter"
+        model.mkdir(exist_ok=True)
+        (model / "adapter_config.json").write_text("{}")
+        model_card.write_card(model, made, folder, project / "base")
+        return (model / "README.md").read_text()
+
+    return write
+
+
+def test_a_card_says_what_the_model_was_made_of(
+    written: Callable[..., str], folder: Path, project: Path
+) -> None:
+    (folder / "receipt.json").write_text(json.dumps({"run": "abc", "seal": "x"}))
+    (folder / "figures.json").write_text(json.dumps({"validation_loss": 0.123456789}))
+    text = written(preset="few")
+    assert text.splitlines()[0] == "---"
+    assert "# LoRA adapter on base, run abc" in text
+    assert "| train data | train |" in text  # a snapshot is named after its digest
+    assert f"| receipt | {sha256_json({'run': 'abc'})} |" in text  # the seal aside
+    assert "| validation_loss | 0.123457 |" in text
+    assert "| preset | few |" in text
+    assert "| epochs | 2 |" in text
+    assert "Never judged: `pytest suites/model --model run:abc`." in text
+    assert "The base's folder does not state one" in text
+    assert "## Limits of use" in text
+    assert str(project) not in text  # no path of this machine
+    assert "please" not in text  # no row of the data
+
+
+def test_a_card_shows_the_newest_scores_of_this_very_model(
+    written: Callable[..., str], folder: Path
+) -> None:
+    (folder / "scorecards").mkdir()
+    other = folder / "scorecards/other.json"
+    other.write_text(json.dumps(SCORECARD))
+    text = written()
+    assert "Never judged" in text
+    (own,) = re.findall(r"this model \| (\w{64}) ", text)
+    for name, gate in (("b", "open"), ("a", "accuracy is too low")):
+        path = folder / f"scorecards/{name}.json"
+        missed = [{**SCORECARD["scores"][0], "name": "macro-F1"}, {"check": "pii", "held": False}]
+        told = SCORECARD | {"model_digest": own, "gate": gate, "missed": missed}
+        path.write_text(json.dumps(told))
+        os.utime(path, (ord(name), ord(name)))
+    text = written()
+    assert "| accuracy | 95.0% | 90.0% - 98.0% | >= 90% | 100 |" in text
+    assert "| macro-F1 | 95.0% |" in text  # of a test that failed
+    assert "On test data beef (100 rows)." in text
+    assert "The gate of the suite was open." in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("---\nlicense: apache-2.0\n---\n# x", "apache-2.0"),
+        ("---\nlanguage: en\nlicense: 'mit'\n---", "mit"),
+        ("---\nlicense: other\nlicense_name: llama3.2\n---\n", "llama3.2"),
+        ("---\nlicense: other\n---\n", ""),
+        ("# license: mit", ""),
+        ("---\nlicense: mit", ""),
+        (None, ""),
+    ],
+)
+def test_the_licence_of_a_base(tmp_path: Path, text: str | None, expected: str) -> None:
+    if text is not None:
+        (tmp_path / "README.md").write_text(text)
+    assert base.licence_of(tmp_path) == expected

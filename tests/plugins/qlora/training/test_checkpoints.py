@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tunegate_qlora.training import checkpoints
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Two sealed checkpoints; the newer one is at step 10."""
+    for step in (9, 10):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "optimizer.pt").write_bytes(b"moments")
+        (folder / "adapter_model.safetensors").write_bytes(b"weights")
+        checkpoints.seal_checkpoint(folder)
+    return tmp_path
+
+
+def test_the_newest_whole_checkpoint_is_used(saved: Path) -> None:
+    found = checkpoints.newest_whole(saved)
+    assert found == saved / "checkpoint-10"
+    assert checkpoints.step_of(found) == 10
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "lost", "unsealed", "half a seal"])
+def test_a_checkpoint_that_is_not_whole_is_passed_over(saved: Path, harm: str) -> None:
+    broken = saved / "checkpoint-10"
+    match harm:
+        case "cut":
+            (broken / "optimizer.pt").write_bytes(b"mome")
+        case "changed":
+            (broken / "optimizer.pt").write_bytes(b"momenta")
+        case "lost":
+            (broken / "adapter_model.safetensors").unlink()
+        case "unsealed":
+            (broken / "sealed.json").unlink()
+        case _:
+            (broken / "sealed.json").write_text('{"optimizer.pt"')
+    assert checkpoints.newest_whole(saved) == saved / "checkpoint-9"
+    assert not broken.exists()
+
+
+def test_where_nothing_was_saved_nothing_is_found(tmp_path: Path) -> None:
+    assert checkpoints.newest_whole(tmp_path / "none") is None
+    assert checkpoints.step_of(None) == 0

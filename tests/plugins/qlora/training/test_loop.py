@@ -1,0 +1,42 @@
+"""The loop asks transformers for what the settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.training.loop import _training_arguments
+
+STEPS = 10
+
+
+def rates(scheduler: str, folder: Path) -> list[float]:
+    """Return the learning rate of each step, as a share of the highest."""
+    given: Any = {"base": "b", "scheduler": scheduler, "warmup": 0.4, "learning_rate": 1.0}
+    arguments = _training_arguments(Settings(**given), folder, STEPS)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=arguments.learning_rate)
+    made = transformers.get_scheduler(
+        arguments.lr_scheduler_type, optimizer, arguments.warmup_steps, STEPS
+    )
+    found = []
+    for _ in range(STEPS):
+        found.append(made.get_last_lr()[0])
+        optimizer.step()
+        made.step()
+    return found
+
+
+@pytest.mark.parametrize("scheduler", ["cosine", "linear", "constant"])
+def test_every_schedule_warms_up(tmp_path: Path, scheduler: str) -> None:
+    first, rest = rates(scheduler, tmp_path)[:5], rates(scheduler, tmp_path)[5:]
+    assert first == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    if scheduler == "constant":
+        assert set(rest) == {1.0}
+    else:
+        assert rest == sorted(rest, reverse=True)
+        assert rest[0] < 1

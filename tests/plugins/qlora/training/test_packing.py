@@ -1,0 +1,200 @@
+"""Rows in one sequence are learnt as they would be apart, or nothing is learnt at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+from trainings import adapter, losses
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from tunegate.interfaces.trainer import Plan, TrainingFailed
+from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
+from tunegate_qlora.config.settings import Decoding, Settings
+from tunegate_qlora.data import batches
+from tunegate_qlora.model import load, methods
+from tunegate_qlora.model.load import load_base
+from tunegate_qlora.trainer import QLoRATrainer
+from tunegate_qlora.training import loss, packing
+
+Planner = Callable[..., Plan]
+EXACT = Decoding(quantisation="none", compute="float32")
+
+
+@pytest.fixture(scope="module")
+def model(base: Path) -> Any:
+    """The base in float32, every weight with a gradient."""
+    return load_base(base, EXACT).requires_grad_(True)
+
+
+@st.composite
+def row(draw: st.DrawFn) -> EncodedRow:
+    """Draw a row; its very first token may be a target, which no row before it may teach."""
+    ids = draw(st.lists(st.integers(3, 200), min_size=2, max_size=12))
+    learnt = draw(st.lists(st.booleans(), min_size=len(ids), max_size=len(ids)))
+    return EncodedRow(
+        1, ids, [i if own else IGNORE_INDEX for i, own in zip(ids, learnt, strict=True)]
+    )
+
+
+def learnt(model: Any, batch: dict[str, Any]) -> tuple[float, torch.Tensor]:
+    """Return a batch's summed loss and its gradient on the embeddings."""
+    model.zero_grad()
+    labels = batch.pop("labels")
+    found = loss.summed_loss(model(**batch).logits, labels)
+    found.backward()  # type: ignore[no-untyped-call]
+    return float(found.detach()), model.get_input_embeddings().weight.grad.clone()
+
+
+@limits(max_examples=30, deadline=None)
+@given(rows=st.lists(row(), min_size=1, max_size=5), narrow=st.booleans())
+def test_loss_and_gradient_are_those_of_padded_rows(
+    model: Any, rows: list[EncodedRow], narrow: bool
+) -> None:
+    padded = learnt(model, batches.make_collator(0, narrow=narrow)(rows))
+    packed = learnt(model, packing.make_packing_collator(narrow=narrow)(rows))
+    torch.testing.assert_close(packed, padded, rtol=1e-4, atol=1e-4)
+
+
+def test_rows_lie_end_to_end() -> None:
+    rows = [EncodedRow(1, [3, 4, 5], [IGNORE_INDEX, 4, 5]), EncodedRow(2, [6, 7], [6, 7])]
+    batch = packing.make_packing_collator(narrow=True)(rows)
+    assert batch["input_ids"].tolist() == [[3, 4, 5, 6, 7]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
+    assert batch["logits_to_keep"].tolist() == [0, 1, 3]
+    assert batch["labels"].tolist() == [[IGNORE_INDEX, 4, 5, 7]]  # 6 would be learnt from row 1
+    assert "attention_mask" not in batch  # with one, transformers does not look for packed rows
+    assert not batch["use_cache"]  # nor with a cache
+
+
+@limits(max_examples=15, deadline=None)
+@given(rows=st.lists(row(), min_size=1, max_size=30), size=st.integers(1, 3))
+def test_padding_is_counted_in_the_batches_that_are_trained_on(
+    rows: list[EncodedRow], size: int
+) -> None:
+    rows = rows * 10  # several pools: what stands in a batch then depends on the seed
+    settings = Settings(base="b", batch=size, seed=7)
+    real = [
+        batches.make_collator(0, narrow=True)([rows[i] for i in batch])["attention_mask"]
+        for batch in batches.LengthGroupedSampler(rows, size, seed=7)
+    ]
+    tokens = sum(mask.numel() for mask in real)
+    padding = sum(int((mask == 0).sum()) for mask in real) / tokens
+    assert packing.computed_tokens(rows, settings) == (tokens, pytest.approx(padding))
+    own = sum(len(row.ids) for row in rows)
+    assert packing.computed_tokens(rows, settings.model_copy(update={"packing": True})) == (
+        own,
+        0.0,
+    )
+
+
+FRUGAL = {"gradient_checkpointing": True, "accumulation": 2}
+
+
+def test_padding_is_that_of_the_seed_s_own_order() -> None:
+    rows = [EncodedRow(1, [5] * (2 + i * i % 97), [5] * (2 + i * i % 97)) for i in range(300)]
+    zero, seven = (
+        packing.computed_tokens(rows, Settings(base="b", batch=2, seed=s)) for s in (0, 7)
+    )
+    assert zero != seven  # three pools: which rows share one is drawn
+
+
+@pytest.mark.parametrize("said", [{}, pytest.param(FRUGAL, marks=pytest.mark.slow)])
+def test_a_packed_training_takes_the_steps_of_a_padded_one(
+    plan: Planner, folder: Path, capfd: pytest.CaptureFixture[str], said: dict[str, Any]
+) -> None:
+    exact = {"method": "lora", "compute": "float32", "dropout": 0.0, **said}
+    other = folder.with_name("packed")
+    other.mkdir()
+    padded = QLoRATrainer().train(plan(**exact), folder).figures
+    packed = QLoRATrainer().train(plan(**exact, packing=True), other).figures
+    for one, two in zip(losses(folder), losses(other), strict=True):
+        assert two == pytest.approx(one, rel=1e-3)
+    assert 0 < float(padded["padding"]) < 0.2
+    assert packed["padding"] == 0
+    assert packed["computed_tokens_an_epoch"] == float(packed["tokens"]) / 2
+    assert json.loads((other / "figures.json").read_text())["padding"] == 0
+    out = capfd.readouterr().out
+    assert f"          padding {100 * float(padded['padding']):.1f} % of 1," in out
+    assert "          padding 0.0 % of 1,798 tokens an epoch: rows are packed\n" in out
+
+
+def test_a_packed_training_gives_the_same_bits_for_a_seed(plan: Planner, folder: Path) -> None:
+    first = QLoRATrainer().train(plan(packing=True, epochs=1), folder)
+    bits = adapter(folder)
+    other = folder.with_name("again")
+    other.mkdir()
+    torch.manual_seed(99)
+    assert QLoRATrainer().train(plan(packing=True, epochs=1), other).digest == first.digest
+    assert adapter(other) == bits
+
+
+def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
+    """Load a base with an attention of somebody's own, which transformers makes no mask for."""
+    AttentionInterface.register("mixing", sdpa_attention_forward)
+    model = load_base(root, decoding, **more)
+    model.set_attn_implementation("mixing")
+    return model
+
+
+@pytest.mark.parametrize("method", ["qlora", "lora", "full"])
+def test_an_attention_that_mixes_rows_is_not_trained_with(
+    plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(load, "load_base", mixing)
+    with pytest.raises(TrainingFailed) as caught:
+        QLoRATrainer().train(plan(method=method, packing=True), folder)
+    told = str(caught.value)
+    assert told.startswith("packing: LlamaForCausalLM with attention 'mixing' does not keep the ro")
+    assert told.endswith("%). Set `packing = false`")
+    assert "\n" not in told
+    assert not (folder / "curves.jsonl").exists()  # before the first step
+
+
+def test_a_model_that_takes_no_packed_rows_is_named(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(**asked: Any) -> Any:
+        raise ValueError("install `causal_conv1d`" if "seq_idx" in asked else "asked otherwise")
+
+    monkeypatch.setattr(model, "forward", forward)
+    with pytest.raises(TrainingFailed, match=r"apart \(install `causal_conv1d`\)\. Set `packing"):
+        packing.verified_collator(model, ROWS, Settings(base="b"))
+
+
+ROWS = [EncodedRow(n, list(range(3, 9 + n)), [IGNORE_INDEX, *range(4, 9 + n)]) for n in range(5)]
+
+
+def test_the_proof_leaves_everything_as_it_was(base: Path) -> None:
+    settings = Settings(base="b", method="lora", **EXACT.model_dump(), dropout=0.5)
+    model = methods.load_trainable(base, settings).train()
+    before = torch.get_rng_state()
+    packing.verified_collator(model, ROWS, settings)
+    assert model.training
+    assert torch.equal(torch.get_rng_state(), before)  # no dropout was drawn
+
+
+def test_it_is_proven_where_a_row_begins_and_where_it_is_learnt() -> None:
+    rows = [
+        EncodedRow(1, [3, 4, 5, 6], [IGNORE_INDEX, IGNORE_INDEX, 5, IGNORE_INDEX]),
+        EncodedRow(2, [7, 8, 9], [7, 8, 9]),
+    ]
+    assert packing._compared_positions(rows).tolist() == [0, 1, 4, 5]
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_it_is_proven_on_as_many_rows_as_a_batch_has(base: Path, batch: int) -> None:
+    settings = Settings(base="b", compute="float32", batch=batch)
+    if batch == 1:  # nothing to mix
+        packing.verified_collator(mixing(base, EXACT), ROWS, settings)
+    else:
+        with pytest.raises(TrainingFailed):
+            packing.verified_collator(mixing(base, EXACT), ROWS, settings)

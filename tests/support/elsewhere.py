@@ -1,0 +1,89 @@
+"""Another trainer, as far from ours as may be: peft and ten lines of PyTorch, on an export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tiny_llama import ticket, write
+
+from tunegate.interfaces.trainer import Plan
+from tunegate.storage import seal
+from tunegate.storage.run import Run, run_id
+from tunegate.storage.seal import secret_key
+from tunegate.storage.state_dir import StateDir
+from tunegate_qlora.trainer import QLoRATrainer
+
+
+def open_gate(root: Path, tested: bool = True, **said: Any) -> Run:
+    """Leave in a project what an open gate leaves: snapshots, an intent, a sealed receipt."""
+    state, trainer = StateDir(root), QLoRATrainer()
+    numbers = {"train": range(24), "validation": range(24, 30), "test": range(30, 36)}
+    if not tested:
+        del numbers["test"]
+    kept = {
+        split: state.store_snapshot(
+            write(root / f"{split}.jsonl", [ticket(i, split) for i in n]).read_bytes()
+        )
+        for split, n in numbers.items()
+    }
+    config = trainer.resolve({"base": "base", "max_new_tokens": 12} | said, root)
+    plan = Plan(
+        trainer="qlora",
+        train=kept["train"],
+        validation=kept["validation"],
+        test=kept.get("test"),
+        config=config,
+        base=trainer.baseline(config),
+        base_digest=trainer.base_digest(config, root),
+        seed=0,
+    )
+    run = Run(state, run_id(plan))
+    run.write_intent(plan, [])
+    data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
+    seal.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    return run
+
+
+def adapter(
+    base: Path, folder: Path, data: Path | None = None, steps: int = 0, **said: Any
+) -> Path:
+    """Write an adapter on the base; with `data`, trained on its rows for so many steps."""
+    import peft as typed
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    peft: Any = typed
+    torch.manual_seed(0)
+    model: Any = AutoModelForCausalLM.from_pretrained(base)
+    config = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear"} | said
+    tuned = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **config))
+    if data is not None:
+        learn(tuned, data, steps)
+    tuned.save_pretrained(folder)
+    return folder
+
+
+def learn(model: Any, data: Path, steps: int) -> None:
+    """Teach a model the labels of exported rows, all of them in each step."""
+    import torch
+
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    ids, labels = [row["input_ids"] for row in rows], [row["labels"] for row in rows]
+    width = max(map(len, ids))
+    told = torch.tensor([i + [0] * (width - len(i)) for i in ids])
+    wanted = torch.tensor([i + [-100] * (width - len(i)) for i in labels])
+    mask = torch.tensor([[1] * len(i) + [0] * (width - len(i)) for i in ids])
+    optimiser = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-2)
+    for _ in range(steps):
+        loss = model(input_ids=told, attention_mask=mask, labels=wanted).loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def sha(path: Path) -> str:
+    """Return a file's sha256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
