@@ -24,7 +24,8 @@ CONFTEST = """\
 import hashlib, os
 from pathlib import Path
 import pytest
-from tunegate.interfaces.model import Answer, Trained
+from tunegate.interfaces.model import Answer
+from tunegate.interfaces.trainer import Trained
 
 class Toy:
     name = "toy"

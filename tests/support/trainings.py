@@ -26,20 +26,20 @@ def losses(folder: Path) -> list[dict[str, Any]]:
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from tunegate.interfaces.model import Plan
+from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora import checkpoints
+from tunegate_qlora.training import checkpoints
 
 plan = json.loads(Path("plan.json").read_text())
 paths = {key: plan[key] and Path(plan[key]) for key in ("train", "validation", "test")}
-seal, step = checkpoints.seal, int(sys.argv[1])
+seal, step = checkpoints.seal_checkpoint, int(sys.argv[1])
 
 def seal_or_die(folder):
-    if checkpoints.step(folder) == step:
+    if checkpoints.step_of(folder) == step:
         os.kill(os.getpid(), signal.SIGKILL)  # written, not yet sealed
     seal(folder)
 
-checkpoints.seal = seal_or_die
+checkpoints.seal_checkpoint = seal_or_die
 QLoRATrainer().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
 """
 

@@ -10,8 +10,6 @@ from tunegate import Unmeasurable
 from tunegate.results.labels import LabelRule, json_field, regex
 from tunegate_checks.model import classification
 
-LABELS = ["billing", "delivery", "returns"]
-ANSWERS = [*LABELS, "no idea", ""]
 
 
 @given(pairs)

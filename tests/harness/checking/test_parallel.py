@@ -47,9 +47,10 @@ def slow(dataset):
 """
 
 SCRIPT = """\
-from tunegate import Dataset, shards
+from tunegate import Dataset
+from tunegate.checking import parallel
 import toy
-shards.ROWS, shards.PAYS, shards.workers = 1, -1, lambda: 2
+parallel.CHUNK_ROWS, parallel.MIN_SECONDS, parallel.worker_count = 1, -1, lambda: 2
 messages = [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "a"}]
 print("found", len(toy.CHECK(Dataset.of([{"messages": messages}] * 6))), flush=True)
 """

@@ -32,19 +32,19 @@ def clean(predictions):
 """
 JUDGES = """\
 import json
-from tunegate_checks.judge import fence
+from tunegate_checks.judge import prompt
 
 def fair(messages):
     with open("asked.log", "a") as log:
         log.write("x\\n")
-    data = fence.read(messages[-1]["content"])[0]
+    data = prompt.read_quoted(messages[-1]["content"])[0]
     if "a" in data:
         better = "a" if data["a"] > data["b"] else "b"
         return json.dumps({"reason": "alphabet", "better": better})
     return json.dumps({"reason": "letter", "verdicts": {"letter": data["answer"] in "ab"}})
 
 def garbled(messages):
-    data = fence.read(messages[-1]["content"])[0]
+    data = prompt.read_quoted(messages[-1]["content"])[0]
     return "hm" if data.get("question") == "question 30" else fair(messages)
 """
 RUBRIC = """\

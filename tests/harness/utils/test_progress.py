@@ -32,8 +32,8 @@ def test_a_log_gets_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 SHOWN = """
-from tunegate import console
-with console.bar("asking the candidate", lambda: 0.5) as progress:
+from tunegate.utils.progress import progress_bar
+with progress_bar("asking the candidate", lambda: 0.5) as progress:
     for done in range(1, 4):
         progress(done, 3, 2)
 """
