@@ -12,6 +12,7 @@ import graphlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,62 @@ FILES = [*CORE, *CHECKS, *TRAINERS]
 # Every package of the core may import these beside what the table lists.
 EVERYWHERE = {"utils", "errors", "exit_codes", "__init__"}
 
-@TABLE@
+# package -> the packages of the same distribution that it may import.
+ALLOWED: dict[str, dict[str, str]] = {
+    "tunegate": {
+        "__main__": "cli",
+        "cli": "checking config data gates interfaces models reporting results storage",
+        "pytest_plugin": "checking config data gates interfaces models reporting results session "
+        "storage tokenization",
+        "reporting": "checking config data gates interfaces models results storage tokenization",
+        "gates": "checking config data interfaces models results storage",
+        "session": "checking config interfaces models results storage",
+        "models": "config data interfaces results storage",
+        "checking": "data results storage",
+        "config": "data results",
+        "storage": "data interfaces",
+        "tokenization": "data",
+        "data": "results similarity",
+        "interfaces": "",
+        "results": "",
+        "similarity": "",
+    },
+    "tunegate_checks": {
+        "fix": "data detect text",
+        "data": "detect review text",
+        "model": "detect stats text",
+        "judge": "stats",
+        "detect": "",
+        "review": "",
+        "stats": "",
+        "text": "",
+    },
+    "tunegate_qlora": {
+        "__init__": "model trainer",
+        "commands": "config data distributed model model_card runtime trainer training",
+        "trainer": "config model pipeline preflight runtime",
+        "pipeline": "config data distributed model model_card runtime training",
+        "distributed": "config data model preflight runtime training",
+        "training": "config data model runtime",
+        "preflight": "config data model runtime",
+        "model_card": "model",
+        "data": "config model",
+        "model": "config runtime",
+        "runtime": "config",
+        "config": "",
+    },
+    "tunegate_axolotl": {
+        "commands": "export import_model",
+        "import_model": "export",
+        "export": "config",
+        "config": "",
+    },
+}
+
+# What the distribution for Axolotl may use of the QLoRA plugin: its promised interface.
+AXOLOTL_USES = {"config", "data", "model", "model_card", "runtime", "training"}
+
+KNOW_PYTEST = {"tunegate.pytest_plugin", "tunegate.interfaces"}
 
 # Each of these costs more than all the rest of pytest's start-up, or brings its own threads.
 HEAVY = {
@@ -34,7 +90,6 @@ HEAVY = {
     *("openai", "anthropic", "mlflow", "rich", "jinja2", "aiohttp", "yarl", "tiktoken"),
     *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels"),
 }
-DISTRIBUTIONS = {path.name for top in ("harness", "checks", "plugins") for path in (ROOT / top).iterdir() if path.is_dir()}
 PLUGINS = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
 
 
@@ -53,14 +108,28 @@ def package_of(name: str) -> str:
     return f"{distribution}.{rest.partition('.')[0] or '__init__'}"
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def statements(
     node: ast.AST, *, deep: bool, typing: bool = False
 ) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the imports of a file: inside functions too when `deep`, under TYPE_CHECKING when `typing`."""
+    """Yield the imports of a file.
+
+    Args:
+        node: The tree to look through.
+        deep: Whether imports inside functions count.
+        typing: Whether imports under `if TYPE_CHECKING` count.
+    """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
-        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING" and not typing:
+        elif (
+            isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING" and not typing
+        ):
             continue
         elif deep or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from statements(child, deep=deep, typing=typing)
@@ -69,7 +138,7 @@ def statements(
 def foreign_packages(path: Path, *, deep: bool) -> set[str]:
     """Return the top names of what a file imports absolutely."""
     names: list[str] = []
-    for statement in statements(ast.parse(path.read_text("utf-8")), deep=deep):
+    for statement in statements(parsed(path), deep=deep):
         if isinstance(statement, ast.Import):
             names += [alias.name for alias in statement.names]
         elif not statement.level:
@@ -77,10 +146,11 @@ def foreign_packages(path: Path, *, deep: bool) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def imported_modules(path: Path, *, deep: bool, typing: bool = False) -> set[str]:
+@cache
+def imported_modules(path: Path, *, deep: bool, typing: bool = False) -> frozenset[str]:
     """Return the modules of the project that a file imports."""
     found: set[str] = set()
-    for statement in statements(ast.parse(path.read_text("utf-8")), deep=deep, typing=typing):
+    for statement in statements(parsed(path), deep=deep, typing=typing):
         if isinstance(statement, ast.Import):
             names = [alias.name for alias in statement.names]
         else:
@@ -94,7 +164,7 @@ def imported_modules(path: Path, *, deep: bool, typing: bool = False) -> set[str
                 for alias in statement.names
             ]
         found |= {name for name in names if name in MODULES}
-    return found - {module_name(path)}
+    return frozenset(found - {module_name(path)})
 
 
 def package_graph(*, typing: bool = False) -> dict[str, dict[str, str]]:
@@ -122,7 +192,11 @@ def test_packages_import_only_what_the_table_lists(distribution: str) -> None:
         for target, example in targets.items():
             owner, _, target_name = target.partition(".")
             inside = owner == distribution
-            free = target_name in EVERYWHERE if distribution == "tunegate" else target_name == "__init__"
+            free = (
+                target_name in EVERYWHERE
+                if distribution == "tunegate"
+                else target_name == "__init__"
+            )
             if inside and not free and target_name not in table.get(name, "").split():
                 forbidden.append(f"{name} -> {target_name}: {example}")
     assert forbidden == []
@@ -138,6 +212,17 @@ def test_the_table_lists_no_arrow_that_is_gone() -> None:
         if f"{distribution}.{target}" not in graph.get(f"{distribution}.{package}", {})
     ]
     assert gone == []
+
+
+def test_the_axolotl_plugin_uses_the_qlora_plugin_s_promised_packages_alone() -> None:
+    graph = package_graph()
+    used = {
+        target.partition(".")[2]
+        for package, targets in graph.items()
+        for target in targets
+        if package.startswith("tunegate_axolotl.") and target.startswith("tunegate_qlora.")
+    }
+    assert used <= AXOLOTL_USES
 
 
 @pytest.mark.parametrize("typing", [False, True], ids=["imports", "annotations"])
@@ -188,7 +273,9 @@ def test_the_core_knows_no_check_and_no_trainer() -> None:
 
 
 def test_few_packages_know_pytest() -> None:
-    knowing = {package_of(module_name(p)) for p in CORE if "pytest" in foreign_packages(p, deep=True)}
+    knowing = {
+        package_of(module_name(p)) for p in CORE if "pytest" in foreign_packages(p, deep=True)
+    }
     assert knowing == KNOW_PYTEST
 
 
