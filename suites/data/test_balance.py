@@ -1,7 +1,6 @@
 """Every class has its share: one that is hardly there is hardly learnt, and accuracy hides it."""
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import balance
 
 

@@ -1,7 +1,6 @@
 """Examples that repeat one another teach little; without a way out, they teach overconfidence."""
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import diversity
 
 

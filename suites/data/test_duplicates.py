@@ -1,7 +1,6 @@
 """No example twice: a copy teaches nothing new, and makes what it says weigh double."""
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import duplicates
 
 

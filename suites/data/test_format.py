@@ -2,8 +2,7 @@
 dropped, or worse, trained on half.
 """
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import format
 
 

@@ -2,8 +2,7 @@
 nothing about the rows to come.
 """
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import leakage
 
 

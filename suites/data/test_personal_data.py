@@ -2,8 +2,7 @@
 drawn out again, and cannot be taken back: LGPD and GDPR ask for it before the training.
 """
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import pii, secrets
 
 

@@ -2,8 +2,7 @@
 row has a rejected reply there is nothing to hold.
 """
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import preferences
 
 

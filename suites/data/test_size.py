@@ -1,7 +1,6 @@
 """Enough examples to learn from, and a test set that can tell a good model from a bad one."""
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import size
 
 

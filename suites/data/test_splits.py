@@ -2,8 +2,7 @@
 a score on rows unlike those trained on, or in use, speaks of something else.
 """
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits
 from tunegate_checks.data import splits
 
 

@@ -4,8 +4,7 @@ what is cut is never learnt, and the model learns to stop in the middle.
 
 import pytest
 
-from tunegate import Dataset
-from tunegate.tokenization.spec import TokenizationSpec
+from tunegate import Dataset, TokenizationSpec
 from tunegate_checks.data import tokens
 
 

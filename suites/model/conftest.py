@@ -2,8 +2,7 @@
 
 import pytest
 
-from tunegate import Dataset, Predictions
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits, Predictions
 from tunegate_checks.data import leakage
 
 

@@ -1,8 +1,6 @@
 """The candidate must beat the model it was trained from: else the training was for nothing."""
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
-from tunegate.results.labels import LabelRule
+from tunegate import LabelRule, Limits, Predictions
 from tunegate_checks.model import improvement
 
 

@@ -3,8 +3,7 @@
 Another language, or a stricter question: `codecheck.passes(clean, ["node", "--check", "{file}"])`.
 """
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
+from tunegate import Limits, Predictions
 from tunegate_checks.model import codecheck
 
 

@@ -4,8 +4,7 @@ For a report that lists every example, or a test set where every answer must be 
 answer is a failed test, and closes the gate. Nothing is asked of the model again.
 """
 
-from tunegate.results.labels import LabelRule
-from tunegate.results.prediction import Prediction
+from tunegate import LabelRule, Prediction
 
 
 def test_example(prediction: Prediction, label: LabelRule) -> None:

@@ -3,9 +3,7 @@
 With `mode = "lower"` in [limits] that must be shown, with 95 % certainty: non-inferiority.
 """
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
-from tunegate.results.labels import LabelRule
+from tunegate import LabelRule, Limits, Predictions
 from tunegate_checks.model import improvement
 
 

@@ -1,7 +1,6 @@
 """Where the references are JSON, so are the answers: one that is not breaks whoever reads it."""
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
+from tunegate import Limits, Predictions
 from tunegate_checks.model import jsonmatch
 
 

@@ -4,9 +4,7 @@ Without it nothing is asked, and these pass. A judge that has not earned the rig
 agreeing with people, is advisory: the session shows what it says, and no gate heeds it.
 """
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
-from tunegate.models.judge_panel import JudgePanel
+from tunegate import JudgePanel, Limits, Predictions
 from tunegate_checks.judge import grading, pairwise
 
 

@@ -2,9 +2,7 @@
 taught to, and it still knows what it knew.
 """
 
-from tunegate import Ask, Dataset, Predictions
-from tunegate.config.schema import Limits
-from tunegate.results.labels import LabelRule
+from tunegate import Ask, Dataset, LabelRule, Limits, Predictions
 from tunegate_checks.model import answer_quality, improvement, memorization
 
 

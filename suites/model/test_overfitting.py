@@ -2,7 +2,7 @@
 learnt by heart.
 """
 
-from tunegate.config.schema import Limits
+from tunegate import Limits
 from tunegate_checks.model import overfitting
 
 

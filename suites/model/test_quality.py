@@ -3,9 +3,7 @@
 With `mode = "lower"` in [limits] not the estimate but its one-sided 95 % lower bound must hold.
 """
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
-from tunegate.results.labels import LabelRule
+from tunegate import LabelRule, Limits, Predictions
 from tunegate_checks.model import classification
 from tunegate_checks.model import classification as averages
 

@@ -2,9 +2,7 @@
 and its label must not change. Without a limit the rate is shown, and holds nothing.
 """
 
-from tunegate import Ask, Dataset, Predictions
-from tunegate.config.schema import Limits
-from tunegate.results.labels import LabelRule
+from tunegate import Ask, Dataset, LabelRule, Limits, Predictions
 from tunegate_checks.model import robustness
 
 

@@ -3,9 +3,7 @@
 Shown without a limit, since only you know which slices matter; set `worst_slice` in [limits].
 """
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
-from tunegate.results.labels import LabelRule
+from tunegate import LabelRule, Limits, Predictions
 from tunegate_checks.model import slices
 
 

@@ -4,8 +4,7 @@ figure is shown. What is cached counts as when it was first asked.
 
 import pytest
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
+from tunegate import Limits, Predictions
 from tunegate_checks.model import speed
 
 

@@ -4,8 +4,7 @@ What chrF and ROUGE-L should be nobody can say beforehand: without a limit they 
 `pip install 'tunegate[text]'` for these two tasks.
 """
 
-from tunegate import Predictions
-from tunegate.config.schema import Limits
+from tunegate import Limits, Predictions
 from tunegate_checks.model import compare, overlap
 from tunegate_checks.model.overlap import rouge
 

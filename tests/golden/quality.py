@@ -1,6 +1,6 @@
 """The model suite of the project whose state is kept here; copied to where pytest finds it."""
 
-from tunegate.results.score import proportion
+from tunegate import proportion
 
 
 def test_accuracy(predictions, limits):
