@@ -1,4 +1,4 @@
-"""From an event loop to a plain iterator: what a coroutine emits, as it comes."""
+"""Turns what a coroutine emits into a plain iterator."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def iterate_async(work: Work[T]) -> Iterator[T]:
     """Run `work(emit)` in a thread of its own and yield what it emits; raise what it raises.
 
     A thread, because the caller's may hold an event loop already (a notebook does) and may take
-    its time with each value. Closing the iterator cancels the work and waits until it is gone.
+    its time with each value. Closing the iterator cancels the work and waits until it has ended.
     """
     values: SimpleQueue[Any] = SimpleQueue()
     loop = asyncio.new_event_loop()
     task = loop.create_task(work(values.put))
-    task.add_done_callback(values.put)  # the task itself says that nothing more comes
+    task.add_done_callback(values.put)  # the task itself marks the end of the values
     thread = threading.Thread(target=_run_loop, args=(loop, task), name="endpoint", daemon=True)
     thread.start()
     try:
@@ -30,15 +30,16 @@ def iterate_async(work: Work[T]) -> Iterator[T]:
             yield value
         task.result()
     finally:
-        with suppress(RuntimeError):  # it is over, and its loop closed
+        with suppress(RuntimeError):  # the loop is closed when the work has ended
             loop.call_soon_threadsafe(task.cancel)
         thread.join()
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    """Run the task to its end in this thread, then close the loop."""
     asyncio.set_event_loop(loop)
     try:
-        with suppress(BaseException):  # the reader raises it
+        with suppress(BaseException):  # `iterate_async` raises it by `task.result()`
             loop.run_until_complete(task)
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:

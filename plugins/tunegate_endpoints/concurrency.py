@@ -1,4 +1,4 @@
-"""How many requests may be in flight: more while answers come, half when the server pushes back."""
+"""Adapts the number of requests in flight to what the server bears (AIMD)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ INITIAL_IN_FLIGHT = 20  # requests in flight at the start, where so many may be
 
 
 class AdaptiveLimit:
-    """A window that bounds the requests in flight.
+    """A congestion window: a bound on the requests in flight.
 
-    It doubles each round trip until the server first pushes back; from then on it grows by one a
-    round trip and halves at each push, at most once for the requests that were in flight together.
+    It doubles each round trip until the server first reports overload; from then on it grows by
+    one a round trip and halves at each overload, once for requests that were in flight together.
     Source: TCP's congestion control, RFC 5681, section 3.1, after D.-M. Chiu and R. Jain (1989),
     Computer Networks and ISDN Systems 17:1-14.
     """
@@ -24,11 +24,11 @@ class AdaptiveLimit:
         self.window = float(min(INITIAL_IN_FLIGHT, max_in_flight))
         self.in_flight = self.round = 0
         self.is_doubling = True
-        self.paused_until = 0.0  # nothing leaves before: the server said so
+        self.paused_until = 0.0  # `Clock.now` before which no request starts
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> int:
-        """Wait for room and for the end of a pause; returns the round, to be given back."""
+        """Wait for room and for the end of a pause; return the round, which `leave` wants."""
         while True:
             if (pause := self.paused_until - self.clock.now()) > 0:
                 await self.clock.sleep(pause)
@@ -41,7 +41,7 @@ class AdaptiveLimit:
                 await slot
 
     def leave(self, round_entered: int, *, overloaded: bool = False, good: bool = False) -> None:
-        """Give the place back, and say how it went."""
+        """Free the place of a request; `overloaded` shrinks the window, `good` lets it grow."""
         self.in_flight -= 1
         if overloaded and round_entered == self.round:
             self.round += 1
@@ -49,14 +49,11 @@ class AdaptiveLimit:
         elif good:
             grown = self.window + (1.0 if self.is_doubling else 1.0 / self.window)
             self.window = min(float(self.max_in_flight), grown)
-        self._wake()
-
-    def pause(self, seconds: float) -> None:
-        """Let nothing leave for so long."""
-        self.paused_until = max(self.paused_until, self.clock.now() + seconds)
-
-    def _wake(self) -> None:
         for _ in range(min(len(self._queue), int(self.window) - self.in_flight)):
             slot = self._queue.popleft()
-            if not slot.done():  # cancelled
+            if not slot.done():  # a cancelled waiter is done
                 slot.set_result(None)
+
+    def pause(self, seconds: float) -> None:
+        """Let no request start for so many seconds."""
+        self.paused_until = max(self.paused_until, self.clock.now() + seconds)

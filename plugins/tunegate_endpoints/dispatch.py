@@ -1,4 +1,8 @@
-"""Many requests, each tried until there is an answer or no hope: within the pace and the budget."""
+"""Sends many requests concurrently, with retries, an adaptive limit and a budget in USD.
+
+No library that was looked at joins an adaptive limit, `Retry-After` and a budget that is reserved
+before each request; retry libraries (stamina, tenacity) have none of the three.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,16 @@ from .result import Failure, Reply, one_line
 from .retry import Clock
 from .settings import Settings
 
-MAX_FAILED_IN_A_ROW = (
-    20  # answers that failed one after another, none between them: the server is gone
-)
+# Answers that failed one after another, without a success between them: the server is gone.
+MAX_FAILED_IN_A_ROW = 20
 
 
 @dataclass
 class Dispatcher:
-    """One call of `answers`: what its requests share."""
+    """Answers the requests of one call of `Endpoint.answers`, over one connection pool.
+
+    `emit` is called with each answer as it comes, in any order.
+    """
 
     connection: Connection
     provider: Provider
@@ -46,21 +52,26 @@ class Dispatcher:
         self.settled = asyncio.Event()
 
     async def run(self, requests: Sequence[Request]) -> None:
-        """Emit an answer to each request; raise ModelUnknown where none would fare better."""
+        """Emit an answer for each request.
+
+        Raises ModelUnknown where no request can succeed: a wrong key, name or address.
+        """
         queue = iter(requests)
         workers = min(len(requests), self.settings.connections)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
-                    group.create_task(self._answer_queue(queue))
+                    group.create_task(self._work(queue))
         except BaseExceptionGroup as stopped:  # the first stopped the others
             raise stopped.exceptions[0] from None
 
-    async def _answer_queue(self, queue: Iterator[Request]) -> None:
+    async def _work(self, queue: Iterator[Request]) -> None:
+        """Answer requests of the shared queue until it is empty."""
         for request in queue:
             self.emit(await self._answer(request))
 
     async def _answer(self, request: Request) -> Answer:
+        """Return the answer to one request, with an error where all tries failed."""
         try:
             body = self.provider.body(self.settings, request.messages)
         except ValueError as error:
@@ -71,10 +82,14 @@ class Dispatcher:
                 return result
             if not result.retryable or tries >= min(self.settings.tries, result.max_tries):
                 return self._give_up(request, result, tries)
-            await self._wait(result, tries)
+            if result.retry_after:  # a server that asks one request to wait asks them all
+                self.limit.pause(result.retry_after)
+            else:
+                await self.clock.sleep(retry.backoff(tries, self.clock.random()))
         raise AssertionError("count() never ends")
 
     async def _send(self, request: Request, body: dict[str, Any]) -> Answer | Failure:
+        """Try a request once, within the limit and the budget."""
         round_entered, estimate = await self.limit.enter(), self.prices.max_cost(body)
         if not await self._reserve(estimate):
             self.limit.leave(round_entered)
@@ -82,9 +97,11 @@ class Dispatcher:
         start, result = self.clock.now(), None
         try:
             result = await self.connection.ask(body)
-        finally:  # cancelled in the middle: it may have been billed
+        finally:  # also when cancelled: the server may have billed the request
             cost = self.prices.cost(result, estimate)
-            self._charge(estimate, cost)
+            self.budget.charge(estimate, cost)
+            self.in_flight -= 1
+            self.settled.set()
             is_overloaded = isinstance(result, Failure) and result.overloaded
             self.limit.leave(
                 round_entered, overloaded=is_overloaded, good=isinstance(result, Reply)
@@ -97,7 +114,10 @@ class Dispatcher:
         return result
 
     async def _reserve(self, estimate: float) -> bool:
-        """Set the request aside, waiting for those under way where it may fit after them."""
+        """Reserve the estimate in the budget; return whether that was possible.
+
+        Where it does not fit now, wait for requests in flight: they may cost less than reserved.
+        """
         while not self.stop_reason:
             if self.budget.reserve(estimate):
                 self.in_flight += 1
@@ -109,24 +129,13 @@ class Dispatcher:
             await self.settled.wait()
         return False
 
-    def _charge(self, estimate: float, cost: float) -> None:
-        self.budget.charge(estimate, cost)
-        self.in_flight -= 1
-        self.settled.set()
-
-    async def _wait(self, failure: Failure, tries: int) -> None:
-        if not failure.retry_after:
-            await self.clock.sleep(retry.backoff(tries, self.clock.random()))
-        else:  # what it refuses to one it refuses to all
-            self.limit.pause(failure.retry_after)
-
     def _give_up(self, request: Request, failure: Failure, tries: int) -> Answer:
+        """Return the answer that says why; raise ModelUnknown where no request can succeed."""
         reason = self._reason_text(failure, tries)
         if failure.fatal or not self.server_answered:
             raise ModelUnknown(f"{self.connection.url.with_query(None)}: {reason}")
-        self.failed_in_a_row += (
-            failure.retryable or not self.got_answer
-        )  # a row that is too long says nothing
+        # A request that is refused for itself (too long, say) tells nothing about the server.
+        self.failed_in_a_row += failure.retryable or not self.got_answer
         if self.failed_in_a_row >= MAX_FAILED_IN_A_ROW:
             self.stop_reason = (
                 f"not asked: {self.failed_in_a_row} answers failed one after another: {reason}"
@@ -134,6 +143,7 @@ class Dispatcher:
         return Answer(request.row, error=reason)
 
     def _reason_text(self, failure: Failure, tries: int) -> str:
+        """Return the reason in one line without the key, with the number of tries."""
         status, colon, server_text = failure.reason.partition(": ")
         if tries > 1 and status.isdigit():
             return one_line(f"{status} after {tries} tries{colon}{server_text}", self.key)

@@ -1,4 +1,4 @@
-"""One request over HTTP: what is sent, and what may come back instead of an answer."""
+"""Sends one request over HTTP and maps whatever goes wrong to a Failure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .result import Failure, Reply
 from .retry import Clock, failure_of_status
 from .settings import Settings
 
-MAX_REPLY_BYTES = 4 << 20  # bytes of a reply: an answer of a million tokens is smaller
-CONNECT_SECONDS = 15.0  # seconds
+MAX_REPLY_BYTES = 4 << 20  # an answer of a million tokens is smaller
+CONNECT_SECONDS = 15.0
 
 
 class Connection:
-    """A server, its address and key, over connections that stay open."""
+    """The pool of open connections to one server."""
 
     def __init__(
         self, http: aiohttp.ClientSession, provider: Provider, settings: Settings, clock: Clock
@@ -32,7 +32,7 @@ class Connection:
         self.timeout, self.proxy = settings.timeout, _proxy_for(self.url)
 
     async def ask(self, body: Mapping[str, Any]) -> Reply | Failure:
-        """Send one request; whatever happens on the way is trouble, told in a line."""
+        """Send one request and return its reply, or a Failure for any network or protocol error."""
         try:
             return await self._post(json.dumps(body).encode())
         except aiohttp.ClientSSLError as error:
@@ -55,11 +55,12 @@ class Connection:
             return Failure(reason, retryable=True, billed=True)
 
     async def _post(self, data: bytes) -> Reply | Failure:
+        """Post the body and read the reply; network errors are raised as aiohttp raises them."""
         asking = self.http.post(self.url, data=data, allow_redirects=False, proxy=self.proxy)
         async with asking as response:
             body = await _read_body(response)
             if body is None:
-                response.close()  # nobody waits for the rest
+                response.close()  # do not download the rest
                 return Failure(f"the reply is longer than {MAX_REPLY_BYTES >> 20} MB", billed=True)
             if 200 <= response.status < 300:
                 return self.provider.read_reply(body)
@@ -67,7 +68,7 @@ class Connection:
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, None where it is longer than anything that could be an answer."""
+    """Return the body; None where it is longer than MAX_REPLY_BYTES."""
     received = bytearray()
     async for chunk in response.content.iter_any():
         received += chunk
@@ -80,11 +81,11 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
 async def open_connection(
     provider: Provider, settings: Settings, key: str, clock: Clock
 ) -> AsyncIterator[Connection]:
-    """Open the connections to a server, and close them."""
+    """Open a connection pool to a server, and close it at the end of the block."""
     timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=CONNECT_SECONDS)
     headers = {"Content-Type": "application/json", "User-Agent": "tunegate"}
     headers |= provider.headers(key, settings.key_header)
-    # The window bounds what is in flight; a second bound here would hide the time spent waiting.
+    # AdaptiveLimit bounds what is in flight; a second bound here would hide the time spent waiting.
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(
@@ -94,12 +95,12 @@ async def open_connection(
 
 
 def request_url(base_url: str, path: str) -> URL:
-    """Return the address of a request: the path goes before the query that a base may have."""
+    """Return the URL of a request: the path goes before the query that `base_url` may have."""
     base, _, query = base_url.partition("?")
     return URL(base.rstrip("/") + path + (f"?{query}" if query else ""))
 
 
 def _proxy_for(url: URL) -> str | None:
-    """Return the proxy that the environment names for this host; looked up once, not each time."""
+    """Return the proxy that the environment names for this host, None for none."""
     host = urlsplit(str(url)).hostname or ""
     return None if proxy_bypass(host) else getproxies().get(url.scheme)

@@ -1,4 +1,4 @@
-"""`openai:NAME` and `anthropic:NAME`: a model behind an endpoint, asked many things at once."""
+"""Opens `openai:NAME` and `anthropic:NAME`: models behind an HTTP endpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .settings import Settings, merge_settings
 
 @dataclass
 class Endpoint:
-    """A model behind an endpoint. The key is in no digest, no cache and no message."""
+    """A model behind an endpoint. The key stands in no digest, cache or message."""
 
     name: str
     provider: Provider
@@ -51,7 +51,7 @@ class Endpoint:
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as it comes, in any order; latency is that of the try that succeeded.
 
-        Raises ModelUnknown where no request would fare better: a wrong key, name or address.
+        Raises ModelUnknown where no request can succeed: a wrong key, name or address.
         """
         if requests:
             yield from iterate_async(partial(self._ask, requests))
@@ -94,7 +94,10 @@ def _open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
 
 
 def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) -> str:
-    """Return the key; a server that only base_url names gets one only where key_env says so."""
+    """Return the API key, "" for none; raise ValueError where its variable is not set.
+
+    A server other than the provider's own gets a key only where `key_env` names the variable.
+    """
     is_elsewhere = "base_url" in set_fields and not settings.base_url.startswith(
         provider.official_url
     )

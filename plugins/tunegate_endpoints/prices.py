@@ -1,4 +1,4 @@
-"""What a request costs: at most, before it is sent; and in the end."""
+"""Computes what a request costs: at most, before it is sent, and in fact, afterwards."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Prices:
         return (prompt * self.prompt_price + self.max_answer_tokens * self.answer_price) / MILLION
 
     def cost(self, result: Reply | Failure | None, estimate: float) -> float:
-        """Return what it came to: the estimate where nobody told, and where it may be billed."""
+        """Return the cost of a result in USD.
+
+        The estimate where the server sent no token counts, and for a failure that may be billed.
+        """
         if isinstance(result, Reply) and result.has_token_counts:
             return (
                 result.prompt_tokens * self.prompt_price + result.tokens * self.answer_price

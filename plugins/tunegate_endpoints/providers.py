@@ -1,4 +1,7 @@
-"""The two protocols: what a request looks like, and how its reply is read."""
+"""The wire formats of OpenAI and Anthropic: request bodies, and replies validated with pydantic.
+
+A reply that is not what the protocol says becomes a Failure, never an exception.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ Messages = Sequence[Mapping[str, Any]]
 
 
 class Provider(Protocol):
-    """A protocol: how to ask, and how to read what comes back."""
+    """The wire format of a provider: how a request is written and how its reply is read."""
 
     name: str
     path: str
@@ -36,7 +39,8 @@ class Provider(Protocol):
         """Read the body of a reply with status 200; whatever it holds, nothing is raised."""
 
 
-_SENT_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")  # not `weight`, and the like
+# Keys of a message that are sent; `weight` and others are for training alone.
+_SENT_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 
 
 class OpenAIProvider:
@@ -69,7 +73,7 @@ class OpenAIProvider:
         return {"model": settings.model, "messages": sent_messages, **limit, **_sampling(settings)}
 
     def read_reply(self, data: bytes) -> Reply | Failure:
-        """Take the first choice's text; a refusal is an answer too, a filter's silence is none."""
+        """Return the first choice's text; a refusal is an answer, filtered text a Failure."""
         return read_completion(data)
 
 
@@ -92,11 +96,8 @@ class AnthropicProvider:
 
     def body(self, settings: Settings, messages: Messages) -> dict[str, Any]:
         """Return the body: system prompts stand beside the messages."""
-        if unsupported_roles := {str(m["role"]) for m in messages} - {
-            "system",
-            "user",
-            "assistant",
-        }:
+        roles = {str(m["role"]) for m in messages}
+        if unsupported_roles := roles - {"system", "user", "assistant"}:
             raise ValueError(
                 f"anthropic takes no messages of role {', '.join(sorted(unsupported_roles))}"
             )
@@ -127,14 +128,12 @@ def _sampling(settings: Settings) -> dict[str, Any]:
     return fields | settings.extra
 
 
-# [merged] The replies that servers send, validated: garbage is one line of trouble, never an exception.
-
 Count = Annotated[int, Field(ge=0, le=10**12)]
 FINISH_REASONS = {
     **{"stop": "stop", "end_turn": "stop", "stop_sequence": "stop"},
     **{"length": "length", "max_tokens": "length", "model_context_window_exceeded": "length"},
 }
-FILTERED_REASONS = {"content_filter", "refusal"}  # the server's filter: the model never finished
+FILTERED_REASONS = {"content_filter", "refusal"}  # the server's filter cut the answer off
 
 
 class ContentPart(BaseModel):
@@ -232,7 +231,8 @@ def _parse(model: type[T], data: bytes, name: str) -> T | Failure:
         first_error = error.errors()[0]
     if first_error["type"] == "json_invalid":
         description = "an HTML page" if b"<html" in data[:1000].lower() else "no JSON"
-        return Failure(f"the reply is {description}: {_body_start(data)}", billed=True)
+        start = repr(data[:60].decode("utf-8", "replace")) if data else "it is empty"
+        return Failure(f"the reply is {description}: {start}", billed=True)
     if error_message := error_message_of(data):
         return Failure(f"the reply is an error: {error_message}", billed=True)
     field_path = ".".join(map(str, first_error["loc"]))
@@ -259,7 +259,3 @@ def error_code_of(data: bytes) -> str:
         return str(error.get("code") or error.get("type") or "")
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return ""
-
-
-def _body_start(data: bytes) -> str:
-    return repr(data[:60].decode("utf-8", "replace")) if data else "it is empty"

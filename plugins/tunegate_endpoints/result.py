@@ -1,17 +1,20 @@
-"""What comes of a request: a reply, or why there is none, and whether trying again may help."""
+"""The outcome of one request: a Reply, or a Failure that says whether trying again may help."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-MAX_ERROR_LETTERS = 300  # characters of a server's own words in an error
+MAX_ERROR_LETTERS = 300  # of a server's message in an error
 _KEY_PATTERN = re.compile(r"\b(sk|pk|rk|key|api)-[\w-]{6,}|(?<=Bearer )\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer as its protocol tells it; `counted` where the tokens were told."""
+    """A model's answer as the server sent it.
+
+    `has_token_counts` is false where the server sent no usage; the token counts are then 0.
+    """
 
     text: str
     finish: str = ""
@@ -25,11 +28,11 @@ class Failure:
     """Why there is no reply, in one line."""
 
     reason: str
-    retryable: bool = False  # it may get better: try again
-    max_tries: int = 1000  # tries that are worth while
-    overloaded: bool = False  # the server has too much to do
+    retryable: bool = False  # another try may succeed
+    max_tries: int = 1000  # more are not worth while
+    overloaded: bool = False  # the server asks for fewer requests
     retry_after: float | None = None  # seconds that the server asks for
-    fatal: bool = False  # no request of this session would fare better
+    fatal: bool = False  # no request of this session can succeed
     billed: bool = False  # the server may have done the work
     reached: bool = True  # something answered at that address
 

@@ -1,4 +1,4 @@
-"""When to try again: what a status means, how long the server asks to wait, and else how long."""
+"""Decides from a status and its headers whether and when a request is tried again."""
 
 from __future__ import annotations
 
@@ -14,31 +14,39 @@ from .result import Failure
 
 RETRYABLE_STATUSES = {408, 409, 425, 429, *range(500, 600)}
 OVERLOADED_STATUSES = {429, 503, 529}  # 529: Anthropic's "overloaded"
-FATAL_STATUSES = {
-    401,
-    402,
-    403,
-    404,
-    405,
-    *range(300, 400),
-}  # the key, the name or the address is wrong
-NO_CREDIT_CODES = {
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-}  # a 429 that waiting does not mend
-MAX_BACKOFF_SECONDS = 60.0  # seconds between two tries, unless the server asks for more
-MAX_RETRY_AFTER_SECONDS = 600.0  # seconds: a server that asks for more is left alone for today
+# The key, the name or the address is wrong.
+FATAL_STATUSES = {401, 402, 403, 404, 405, *range(300, 400)}
+# Codes of a 429 that waiting does not mend.
+NO_CREDIT_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
+MAX_BACKOFF_SECONDS = 60.0  # between two tries, unless the server asks for more
+MAX_RETRY_AFTER_SECONDS = 600.0  # a server that asks for a longer wait is a fatal failure
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and chance, given to what waits, so that tests do not wait.
+
+    `now` are monotonic seconds, `wall_time` seconds since 1970, `random` numbers from 0 to 1.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    wall_time: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
 
 
 def failure_of_status(
     status: int, headers: Mapping[str, str], data: bytes, clock: Clock
 ) -> Failure:
-    """Return what a reply with a status other than 2xx means."""
-    server_text = error_message_of(data) or _redirect_text(headers) or _body_text(data)
-    reason, wait = (
-        f"{status}: {server_text}" if server_text else str(status),
-        retry_after_seconds(headers, clock.wall_time()),
-    )
+    """Return the failure that a reply with a status other than 2xx means."""
+    server_text = error_message_of(data)
+    if not server_text and (address := headers.get("location")):
+        server_text = f"it has moved to {address}: set base_url"
+    elif not server_text:
+        is_page = b"<html" in data[:1000].lower()
+        server_text = "an HTML page" if is_page else data[:200].decode("utf-8", "replace")
+    reason = f"{status}: {server_text}" if server_text else str(status)
+    wait = retry_after_seconds(headers, clock.wall_time())
     if status in FATAL_STATUSES or error_code_of(data) in NO_CREDIT_CODES:
         return Failure(reason, fatal=True)
     if status not in RETRYABLE_STATUSES:
@@ -67,33 +75,10 @@ def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None
 
 
 def backoff(tries: int, chance: float) -> float:
-    """Return the seconds to wait after so many tries: 1, 2, 4, ... at most 60, and half of it luck.
+    """Return the seconds to wait after `tries` tries: 1, 2, 4, ... up to 60, half of it random.
 
+    `chance` is a random number from 0 to 1.
     Source: M. Brooker, "Exponential Backoff And Jitter" (AWS, 2015), "equal jitter".
     """
     longest = min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1))
     return longest * (1 + chance) / 2
-
-
-def _redirect_text(headers: Mapping[str, str]) -> str:
-    address = headers.get("location", "")
-    return f"it has moved to {address}: set base_url" if address else ""
-
-
-def _body_text(data: bytes) -> str:
-    if b"<html" in data[:1000].lower():
-        return "an HTML page"
-    return data[:200].decode("utf-8", "replace")
-
-
-# [merged] Time and chance, handed in: tests of waiting do not wait.
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Seconds that only rise, seconds since 1970, a way to wait, and numbers from 0 to 1."""
-
-    now: Callable[[], float] = time.monotonic
-    wall_time: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    random: Callable[[], float] = random.random

@@ -86,7 +86,7 @@ class Settings(BaseModel):
 def merge_settings(
     rest: str, protocol: str, defaults: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Settings, frozenset[str]]:
-    """Return the settings of `PROTOCOL:NAME?key=value&...`, and which of them somebody said.
+    """Return the settings of `PROTOCOL:NAME?key=value&...`, and the names of those that were set.
 
     Raises ValueError naming each bad key or value, and where it stands.
     """
