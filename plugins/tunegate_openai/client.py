@@ -1,4 +1,4 @@
-"""The connection to the provider: address and key, and its errors in plain words."""
+"""Connects to the provider, and turns its errors into one readable message."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CLOSED_TO_ORGANISATION = (
 
 
 def connect(settings: Settings) -> OpenAI:
-    """Return a client that repeats nothing of its own accord; raises TrainingFailed for no key.
+    """Return a client without automatic retries; raise TrainingFailed where no key is set.
 
-    A request that is sent twice can make two jobs: each caller says when it may try again.
+    A request that is sent twice can create two jobs, so each caller decides when to try again.
     """
     from openai import OpenAI
 
@@ -91,9 +91,6 @@ def retry_after_seconds(error: APIError) -> float:
     response = getattr(error, "response", None)
     retry_after = response.headers.get("retry-after", "") if response is not None else ""
     return float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.0
-
-
-# [merged] What the plugin needs installed; one clear line where it is not.
 
 
 def missing_requirements() -> str:

@@ -1,4 +1,4 @@
-"""What a job will cost: tokens, counted or estimated, times epochs, times the provider's price."""
+"""Estimates the cost of a job: tokens of an epoch x epochs x the provider's price."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CostEstimate:
     tokens: int
     epochs: int
     usd: float | None
-    estimate_reason: str  # it is only an estimate; "" where every token was counted
+    estimate_reason: str  # why it is an estimate; "" where every token was counted
 
     def __str__(self) -> str:
         prefix = "about " if self.estimate_reason else ""
@@ -30,11 +30,10 @@ class CostEstimate:
 
 
 def estimate_cost(train: Dataset, settings: Settings) -> CostEstimate:
-    """Estimate the job on this dataset, as `tunegate.tokenization.counters` counts; nobody is asked."""
+    """Estimate the cost of a job on this dataset, without a request to the provider."""
     count = OpenAITokenCounter(settings.base)
-    reads_both_replies = (
-        settings.method == "dpo"
-    )  # its loss reads the prompt with each of the two replies
+    # The loss of DPO reads the prompt with each of the two replies.
+    reads_both_replies = settings.method == "dpo"
     conversations = (
         side
         for example in train

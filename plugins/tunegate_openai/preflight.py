@@ -1,4 +1,4 @@
-"""What would make a job fail, or cost too much, looked at before anything is paid for."""
+"""Finds what would make a job fail or cost too much, before anything is paid for."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .uploads import missing_rejected_message
 if TYPE_CHECKING:
     from openai import OpenAI
 
-SHUTDOWN_WARNING_DAYS = 60  # days before a model's end from which on it is spoken of
+SHUTDOWN_WARNING_DAYS = 60  # before a model's shutdown, from which on it is warned of
 
 
 def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> list[Problem]:
-    """Return what stands in the way; prints the estimate of tokens and price."""
+    """Return the problems; prints the estimate of tokens and price."""
     try:
         client = connect(settings)
         model_problems = [*_model_problems(client, settings, today or datetime.now(UTC).date())]
@@ -51,14 +51,14 @@ def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iter
                 )
     elif preference_rows := sum(rejected_reply(example) is not None for example in train):
         print(
-            f"openai    warning: {preference_rows:,} rows have a rejected reply, which is not learnt from: "
-            'method is "supervised"',
+            f"openai    warning: {preference_rows:,} rows have a rejected reply, which is not "
+            'learnt from: method is "supervised"',
             flush=True,
         )
 
 
 def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator[Problem]:
-    """Ask for the model: that shows whether the key works, too."""
+    """Look up the model, which also shows whether the key works."""
     from openai import NotFoundError
 
     try:

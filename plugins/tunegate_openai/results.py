@@ -1,4 +1,4 @@
-"""What a finished job leaves: its result files, the loss curves, the checkpoints."""
+"""Fetches what a finished job leaves: result files, loss curves, checkpoints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.fine_tuning import FineTuningJob
 
-# What the result files call it, and what a run's curves call it; the last one there is wins.
+# A column of the result files, and its name in a run's curves; the last one present wins.
 CURVE_NAMES = {
     "train_loss": "train_loss",
     "valid_loss": "validation_loss",
@@ -26,10 +27,13 @@ CURVE_NAMES = {
 
 
 def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
-    """Keep the job's result files in `results/`, and its losses in `curves.jsonl`."""
+    """Write the job's result files to `results/`, and its losses to `curves.jsonl`."""
     points: list[dict[str, Any]] = []
     for file in job.result_files or []:
-        data = _decode_result(client.files.content(file).content)
+        data = client.files.content(file).content
+        # OpenAI wraps a result file in base64; other providers send it as it is.
+        with suppress(binascii.Error):
+            data = base64.b64decode(data, validate=True)
         atomic_write(folder / "results" / f"{file}.csv", data, mode=0o600)
         points += _loss_points(data)
     if points:
@@ -37,15 +41,8 @@ def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
         atomic_write(folder / "curves.jsonl", text.encode(), mode=0o600)
 
 
-def _decode_result(data: bytes) -> bytes:
-    """Undo the base64 that OpenAI wraps a result file in; others send it as it is."""
-    try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error:
-        return data
-
-
 def _loss_points(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield step and losses of each line of a result file that has some."""
     for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))):
         losses = {new: float(row[old]) for old, new in CURVE_NAMES.items() if row.get(old)}
         if losses and str(row.get("step", "")).isdigit():

@@ -1,8 +1,8 @@
-"""One job for one run, whatever dies in between.
+"""Creates one fine-tuning job for one run, also when a process or a connection breaks in between.
 
-The order is what keeps it at one: the files first; then a look at the provider's list; then the
-intent on disk; then the request, sent once. After a request whose end nobody saw, the list decides;
-where it cannot be had, a person does.
+The order ensures it: upload the files; look for the job in the provider's list; write the intent to
+`submission.json`; send the request once. After a request whose answer was lost, the provider's list
+decides whether there is a job; where it cannot be listed, the user is asked.
 """
 
 from __future__ import annotations
@@ -26,14 +26,42 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
 
-LOOKUP_DELAYS = (0.0, 2.0, 5.0, 15.0)  # seconds before each look for a job whose request broke off
-REFUSED_STATUSES = {*range(400, 500)} - {408, 409, 425}  # statuses that say: no job was made
+LOOKUP_DELAYS = (0.0, 2.0, 5.0, 15.0)  # seconds, before each look for a job whose request broke off
+REFUSED_STATUSES = {*range(400, 500)} - {408, 409, 425}  # no job was made
 MAX_CLOCK_SKEW = 600.0  # seconds that our clock and the provider's may differ
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """`submission.json` of a run: uploaded files, when a job was requested, and its id.
+
+    It is written before the job is requested. `asked` without `job` means that the request was
+    sent and its answer never seen: a job may exist.
+    """
+
+    training_file: str = ""
+    validation_file: str = ""
+    asked: float = 0.0  # when the job was requested: seconds since 1970, by our clock
+    job: str = ""
+    forgotten: tuple[str, ...] = ()  # jobs that `tunegate job --forget` disowned
+
+    @staticmethod
+    def read(folder: Path) -> Submission:
+        """Return the submission of a run's folder, an empty one where none was written."""
+        path = folder / "submission.json"
+        return Submission(**json.loads(path.read_bytes())) if path.exists() else Submission()
+
+    def with_saved(self, folder: Path, **changes: Any) -> Submission:
+        """Return a copy with changes, after writing it to the run's folder."""
+        new = replace(self, **changes)
+        text = json.dumps(asdict(new), indent=2, sort_keys=True) + "\n"
+        atomic_write(folder / "submission.json", text.encode(), mode=0o600)
+        return new
 
 
 @dataclass(frozen=True)
 class Submitter:
-    """Brings the job of a run about; clock and sleep can be put in place of the real ones."""
+    """Finds or creates the job of a run; tests give their own `clock` and `sleep`."""
 
     client: OpenAI
     settings: Settings
@@ -56,7 +84,7 @@ class Submitter:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the job is stamped with, and found again by."""
+        """The metadata that the job carries and is found again by."""
         return {"run": self.folder.name, "dataset_sha256": self.plan.train.stem}
 
     def _save_job(self, submission: Submission, job: FineTuningJob) -> FineTuningJob:
@@ -66,44 +94,47 @@ class Submitter:
     def _upload_files(self, submission: Submission) -> Submission:
         if submission.training_file:
             return submission
-        ids = {"training_file": self.plan.train, "validation_file": self.plan.validation}
+        paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
         with readable_errors(self.settings, "uploading the data"):
             file_ids = {
-                name: uploads.upload_once(self.client, self._upload_content(path), self.sleep)
-                for name, path in ids.items()
+                name: uploads.upload_once(
+                    self.client,
+                    uploads.upload_content(path, self.plan.columns, self.settings.method),
+                    self.sleep,
+                )
+                for name, path in paths.items()
                 if path is not None
             }
         return submission.with_saved(self.folder, **file_ids)
 
-    def _upload_content(self, path: Path) -> bytes:
-        return uploads.upload_content(path, self.plan.columns, self.settings.method)
-
     def _find_job(self, submission: Submission) -> FineTuningJob | None:
-        """Look for the job at the provider; raises TrainingFailed where only a person can say."""
+        """Return the run's job at the provider, None for none.
+
+        Raises TrainingFailed where only the user can tell whether there is one.
+        """
         from openai import OpenAIError
 
         try:
             listed = list(self._list_jobs(submission))
         except OpenAIError as error:
             if not submission.asked:
-                return None  # nothing was ever asked for from here
+                return None  # no job was ever requested from here
             raise TrainingFailed(
                 self._unclear_message(f"its jobs cannot be listed ({error})")
             ) from None
         listed = [job for job in listed if job.id not in submission.forgotten]
-        own_jobs = [job for job in listed if self._is_of_run(job)]
-        if own_jobs:
+        wanted = self.metadata.items()
+        if own_jobs := [job for job in listed if wanted <= (job.metadata or {}).items()]:
             return max(own_jobs, key=lambda job: job.created_at)
-        if submission.asked and (
-            same_file_jobs := [j for j in listed if self._has_same_file(j, submission)]
-        ):
-            raise TrainingFailed(
-                self._unclear_message(f"{same_file_jobs[0].id} has the same training file")
-            )
+        # A provider that keeps no metadata: the uploaded file, named after its bytes, is a trace.
+        for job in listed:
+            same_file = not job.metadata and job.training_file == submission.training_file
+            if submission.asked and same_file:
+                raise TrainingFailed(self._unclear_message(f"{job.id} has the same training file"))
         return None
 
     def _list_jobs(self, submission: Submission) -> Iterator[FineTuningJob]:
-        """Yield jobs until those that are too old to be the one that was asked for."""
+        """Yield jobs that may be the run's: newer than the request, or with its metadata."""
         from openai import BadRequestError, UnprocessableEntityError
 
         jobs = self.client.fine_tuning.jobs
@@ -118,14 +149,6 @@ class Submitter:
                 return
             yield job
 
-    def _is_of_run(self, job: FineTuningJob) -> bool:
-        metadata = job.metadata or {}
-        return all(metadata.get(key) == value for key, value in self.metadata.items())
-
-    def _has_same_file(self, job: FineTuningJob, submission: Submission) -> bool:
-        # A provider that keeps no metadata: the file, which is named after its bytes, is a trace.
-        return not job.metadata and job.training_file == submission.training_file
-
     def _unclear_message(self, reason: str) -> str:
         run = self.folder.name
         return (
@@ -136,7 +159,7 @@ class Submitter:
         )
 
     def _create_job(self, submission: Submission) -> FineTuningJob:
-        """Ask for the job, once; where the answer is lost, look for it."""
+        """Request the job once, and look for it where the answer is lost."""
         from openai import APIStatusError, OpenAIError
 
         try:
@@ -174,33 +197,3 @@ class Submitter:
             "metadata": self.metadata,
         }
         return {key: value for key, value in body.items() if value is not None}
-
-
-# [merged] What was asked of the provider, on disk before it is asked: a job is paid for once.
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """`submission.json` of a run: the files, when a job was asked for, and the job.
-
-    `asked` without `job` means that nobody knows yet whether there is one.
-    """
-
-    training_file: str = ""
-    validation_file: str = ""
-    asked: float = 0.0  # seconds since 1970, by our clock
-    job: str = ""
-    forgotten: tuple[str, ...] = ()  # jobs that a person said are not, or no longer, this run's
-
-    @staticmethod
-    def read(folder: Path) -> Submission:
-        """Return what the run's folder says, or an empty one."""
-        path = folder / "submission.json"
-        return Submission(**json.loads(path.read_bytes())) if path.exists() else Submission()
-
-    def with_saved(self, folder: Path, **changes: Any) -> Submission:
-        """Return this with changes, which are on the disk then."""
-        new = replace(self, **changes)
-        text = json.dumps(asdict(new), indent=2, sort_keys=True) + "\n"
-        atomic_write(folder / "submission.json", text.encode(), mode=0o600)
-        return new

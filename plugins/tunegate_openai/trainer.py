@@ -1,4 +1,4 @@
-"""The trainer `openai`: a fine-tuning job at a provider, asked for once and waited for."""
+"""The trainer `openai`: creates one fine-tuning job at a provider and waits for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
 from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json
 
-from . import client as extra
+from . import client
 from .settings import INCIDENTAL, LONGEST, USUAL_EPOCHS, Settings, with_preset
 
 
@@ -46,7 +46,7 @@ class OpenAITrainer:
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this job fail or cost too much; costs nothing."""
-        if missing := extra.missing_requirements():
+        if missing := client.missing_requirements():
             return [Problem(missing)]
         from .preflight import find_problems
 
@@ -57,7 +57,7 @@ class OpenAITrainer:
 
         Started again after it was killed it takes up the same job. Raises TrainingFailed.
         """
-        if missing := extra.missing_requirements():
+        if missing := client.missing_requirements():
             raise TrainingFailed(missing)
         from . import results, uploads
         from .client import connect, readable_errors
@@ -65,17 +65,17 @@ class OpenAITrainer:
         from .watch import JobWatcher, job_progress
 
         settings = parse_settings(Settings, plan.config)
-        client = connect(settings)
-        job = Submitter(client, settings, plan, folder).find_or_create_job()
+        api = connect(settings)
+        job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
         with job_progress() as progress:
             locate_row = partial(uploads.row_of_line, dataset=train)
-            job = JobWatcher(client, settings, job, folder, progress, locate_row).until_done()
+            job = JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
         with readable_errors(settings, "fetching the results"):
-            results.fetch_results(client, job, folder)
-            checkpoint_models = results.checkpoint_models(client, job)
+            results.fetch_results(api, job, folder)
+            checkpoint_models = results.checkpoint_models(api, job)
         return Trained(
             model_spec(job.fine_tuned_model, settings),
             "",

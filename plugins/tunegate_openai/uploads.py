@@ -1,4 +1,4 @@
-"""The training file at the provider: uploaded once, found again by what it holds."""
+"""Uploads training files once, and maps the provider's line numbers back to the user's rows."""
 
 from __future__ import annotations
 
@@ -25,23 +25,32 @@ if TYPE_CHECKING:
 CHAT_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 MAX_TRIES = 4
 
+# A line number in a provider's message.
+_LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
+
 
 def upload_content(path: Path, columns: Mapping[str, str], method: str = "supervised") -> bytes:
-    """Return a snapshot as the protocol wants it: a line of JSON for each example, in order.
+    """Return the bytes to upload for a snapshot: one JSON object a line for each example, in order.
 
-    A file that is this already goes out byte for byte. `supervised` learns the preferred reply of
-    a preference; `dpo` needs both: raises TrainingFailed for a row without a rejected one.
+    A file that is in this form already is returned as it is. `supervised` learns the preferred
+    reply of a preference; `dpo` needs both: raises TrainingFailed for a row without a rejected one.
     """
     dataset = Dataset.read(path, columns=columns or None)
     if method == "dpo" and (missing_rejected := missing_rejected_message(dataset)):
         raise TrainingFailed(
             f'{path.name}: {missing_rejected}; method = "dpo" needs one in each row'
         )
-    rows = [(_preference_row if method == "dpo" else _chat_row)(example) for example in dataset]
+    if method == "dpo":
+        rows = [_preference_row(example) for example in dataset]
+    else:
+        rows = [{k: e.fields[k] for k in CHAT_KEYS if k in e.fields} for e in dataset]
     data = path.read_bytes()
     lines = data.decode("utf-8", "replace").splitlines()
-    if len(lines) == len(rows) and all(map(_is_row, lines, rows)):
-        return data
+    try:
+        if [json.loads(line) for line in lines] == rows:
+            return data
+    except ValueError:
+        pass  # some line is not JSON: the rows are written anew
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
@@ -54,37 +63,30 @@ def missing_rejected_message(dataset: Dataset) -> str:
     return f"line {lines[0]} has no rejected reply ({count})"
 
 
-def _chat_row(example: Example) -> dict[str, Any]:
-    return {key: example.fields[key] for key in CHAT_KEYS if key in example.fields}
-
-
 def _preference_row(example: Example) -> dict[str, Any]:
-    """Source: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input"""
+    """Return a row with its preferred and its rejected reply.
+
+    Source: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input
+    """
     *prompt_messages, preferred = example.messages
     tool_fields = {key: example.fields[key] for key in OPENAI_TOOL_KEYS if key in example.fields}
     outputs = {"preferred_output": [preferred], "non_preferred_output": example.fields[REJECTED]}
     return {"input": {"messages": prompt_messages, **tool_fields}, **outputs}
 
 
-def _is_row(line: str, row: Mapping[str, Any]) -> bool:
-    try:
-        return bool(json.loads(line) == row)
-    except ValueError:
-        return False
-
-
 def upload_once(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.sleep) -> str:
-    """Return the id of the provider's file with these bytes; it is uploaded where there is none.
+    """Return the id of the provider's file with these bytes, uploading it where there is none.
 
-    The file is named after the sha256 of its bytes: that is how it is found again. An upload that
-    broke off is looked for before it is tried again. Raises what the client raises at last.
+    The file is named after the sha256 of its bytes and found again by that name, also after an
+    upload that broke off. Raises what the client raises at the last of MAX_TRIES tries.
     """
     from openai import APIConnectionError, InternalServerError, RateLimitError
 
     name = f"{hashlib.sha256(data).hexdigest()}.jsonl"
     for attempt in range(MAX_TRIES):
-        if file_id := _find_file(client, name, len(data)):
-            return file_id
+        for listed in client.files.list(purpose="fine-tune"):
+            if (listed.filename, listed.bytes) == (name, len(data)) and listed.status != "error":
+                return listed.id
         try:
             file = client.files.create(file=(name, data), purpose="fine-tune")
         except (APIConnectionError, InternalServerError, RateLimitError) as error:
@@ -92,27 +94,13 @@ def upload_once(client: OpenAI, data: bytes, sleep: Callable[[float], None] = ti
                 raise
             sleep(max(2.0**attempt, retry_after_seconds(error)))
         else:
-            return _checked_file_id(file, len(data))
+            if file.bytes != len(data):
+                raise TrainingFailed(
+                    f"{file.id} holds {file.bytes:,} of {len(data):,} bytes: the upload broke off; "
+                    f"delete it at the provider, then run the same command"
+                )
+            return str(file.id)
     raise AssertionError("unreachable")
-
-
-def _find_file(client: OpenAI, name: str, size: int) -> str:
-    same_name = (f for f in client.files.list(purpose="fine-tune") if f.filename == name)
-    return next((f.id for f in same_name if f.bytes == size and f.status != "error"), "")
-
-
-def _checked_file_id(file: Any, size: int) -> str:
-    if file.bytes != size:
-        raise TrainingFailed(
-            f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off; delete it "
-            f"at the provider, then run the same command"
-        )
-    return str(file.id)
-
-
-# [merged] From a line of the uploaded file, which a provider complains of, to a line of the user's own.
-
-_LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
 
 
 def row_of_line(message: str, dataset: Dataset) -> str:

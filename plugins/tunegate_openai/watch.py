@@ -1,4 +1,4 @@
-"""Waiting for a job: its state and losses as they come, honest pauses, no end but its own."""
+"""Waits for a fine-tuning job and shows its status, events and losses as they come."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from .settings import Settings
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.fine_tuning import FineTuningJob
-
-# [merged] What the provider says of a job, as a bar with the loss, or as lines in a log.
 
 
 class JobProgress(Protocol):
@@ -65,20 +63,22 @@ def job_progress() -> Iterator[JobProgress]:
         yield _RichJobProgress(b, b.add_task("waiting", total=None, visible=False))
 
 
-MIN_POLL_SECONDS = 2.0  # seconds between two looks while something happens
-MAX_FAILED_POLLS = 30  # looks in a row that may fail before we give up looking; the job goes on
+MIN_POLL_SECONDS = 2.0  # between two polls while new events come
+MAX_FAILED_POLLS = 30  # in a row, before waiting ends with an error; the job goes on
 
 
 @dataclass
 class JobWatcher:
-    """Follows one job; sleep can be put in place of the real one."""
+    """Polls one job until it ends; tests give their own `sleep`."""
 
     client: OpenAI
     settings: Settings
     job: FineTuningJob
     folder: Path
     progress: JobProgress
-    row_of_line: Callable[[str], str] = lambda _: ""  # from a line of the upload to one of ours
+    row_of_line: Callable[[str], str] = lambda _: (
+        ""
+    )  # from a line that a message names to a row of the data
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -109,23 +109,23 @@ class JobWatcher:
         return self.job
 
     def _is_done(self) -> bool:
-        status = str(self.job.status)  # any word: providers have states of their own
+        """Return whether the job has succeeded, printing a new status; raise where it failed."""
+        status = str(self.job.status)  # any word: some providers have statuses of their own
         if status != self.last_status:
             self.last_status, self.pause = status, self._min_pause
             self.progress.print_line(f"job {self.job.id}: {status}")
         if status in ("failed", "cancelled"):
-            raise TrainingFailed(self._failure_text(status))
+            error, reason = self.job.error, ""
+            if error and error.code:  # a healthy job may carry an empty error without a code
+                reason = f": {error.message} ({error.code}){self.row_of_line(error.message)}"
+            raise TrainingFailed(
+                f"job {self.job.id} {status}{reason}; to ask for another one: "
+                f"tunegate job {self.folder.name} --forget, then the same command"
+            )
         return status == "succeeded"
 
-    def _failure_text(self, status: str) -> str:
-        error = self.job.error
-        # A healthy job may carry an empty error: only a code makes it one.
-        reason = f": {error.message} ({error.code})" if error and error.code else ""
-        reason += self.row_of_line(error.message) if error and error.code else ""
-        advice = f"to ask for another one: tunegate job {self.folder.name} --forget"
-        return f"job {self.job.id} {status}{reason}; {advice}, then the same command"
-
     def _poll(self) -> None:
+        """Fetch the job and its events; pause longer while nothing new comes or requests fail."""
         from openai import APIConnectionError, InternalServerError, RateLimitError
 
         try:
@@ -148,7 +148,7 @@ class JobWatcher:
         )
 
     def _show_events(self) -> int:
-        """Show what is new, the oldest first; returns how many there were."""
+        """Show the new events, the oldest first; return their number."""
         new_events = []
         for event in self.client.fine_tuning.jobs.list_events(self.job.id, limit=100):
             if event.id in self.seen_events:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -95,7 +94,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_predict import Counting, dataset
+from counting import Counting, dataset
 from tunegate.models.predict import predict
 from tunegate.storage.state_dir import StateDir
 
@@ -113,8 +112,8 @@ predict(Logging(), dataset(6), StateDir(Path(sys.argv[1])))
 
 
 def child(root: Path, die_after: int = -1) -> subprocess.Popen[bytes]:
-    here = os.path.dirname(__file__)
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(root), here, str(die_after)])
+    support = str(Path(__file__).parents[2] / "support")
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(root), support, str(die_after)])
 
 
 def asked(root: Path) -> list[int]:

@@ -15,7 +15,7 @@ from tunegate.interfaces.trainer import Plan
 from tunegate_openai.settings import Settings
 from tunegate_openai.trainer import OpenAITrainer
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provid
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     folder = tmp_path / "provider"
     folder.mkdir()
-    command = [sys.executable, str(HERE / "provider.py"), str(folder)]
+    command = [sys.executable, str(SUPPORT / "provider.py"), str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()

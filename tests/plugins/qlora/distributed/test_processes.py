@@ -18,7 +18,7 @@ from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
 pytestmark = pytest.mark.slow
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[3] / "support"
 EXACT = {"compute": "float32", "dropout": 0.0}
 # Five batches: in the last round one of two processes has none. After two epochs it gets no better.
 LORA = {"method": "lora", "batch": 5, "epochs": 8, "patience": 1}
@@ -40,7 +40,7 @@ def other(folder: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the workers that are started from now on have a fault."""
-    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(SUPPORT), os.environ.get("PYTHONPATH", "")])
 
     def have(what: str) -> None:
         monkeypatch.setenv("PYTHONPATH", path)
