@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from pydantic import StrictBool, StrictInt, ValidationError
 
-from tunegate.config.schema import Section, explain
+from tunegate.config.schema import Section
+from tunegate.config.settings import explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
@@ -117,9 +118,7 @@ def _error_text(error: Any) -> str:
         field = f"{error['loc'][0]} is missing" if error["loc"] else "not an object"
         return f"{field}; needed: {LINE_FORM}"
     # Not the value: a row can hold personal data.
-    if error["type"] != "extra_forbidden":
-        return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
-    return explain(error, LabelLine)
+    return explain_error(error, LabelLine, show_value=False)
 
 
 def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:
