@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -14,6 +13,7 @@ from tunegate import Dataset, Example
 from tunegate.data.dataset import rejected_reply
 from tunegate.data.formats import OPENAI_TOOL_KEYS, REJECTED
 from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.utils.hashing import sha256_bytes
 
 from .client import retry_after_seconds
 
@@ -81,7 +81,7 @@ def upload_once(client: OpenAI, data: bytes, sleep: Callable[[float], None] = ti
     """
     from openai import APIConnectionError, InternalServerError, RateLimitError
 
-    name = f"{hashlib.sha256(data).hexdigest()}.jsonl"
+    name = f"{sha256_bytes(data)}.jsonl"
     for attempt in range(MAX_TRIES):
         if file_id := _find_file(client, name, len(data)):
             return file_id

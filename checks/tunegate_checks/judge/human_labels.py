@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import StrictBool, StrictInt, ValidationError
 from tunegate.config.schema import Section
 from tunegate.config.settings import explain_error
 from tunegate.errors import ConfigError
+from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from .prompt import Item
@@ -79,7 +79,7 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
         raise ConfigError(f"{path}, {invalid}") from None
     graded = [label for label in human_labels if isinstance(label, GradedLabel)]
     compared = [label for label in human_labels if isinstance(label, ComparedLabel)]
-    return HumanLabels(graded, compared, hashlib.sha256(data).hexdigest())
+    return HumanLabels(graded, compared, sha256_bytes(data))
 
 
 class _InvalidLine(Exception):

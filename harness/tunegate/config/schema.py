@@ -20,7 +20,6 @@ from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
 from ..results.labels import label_rule
 from ..results.score import Mode
-from ..utils.text import did_you_mean
 from .project import read_table
 from .settings import explain_error
 from .suites import DEFAULT_SUITES
