@@ -42,7 +42,7 @@ _executor: Executor | None = None
 
 
 class Chunk(Dataset):
-    """Some rows of a dataset; `earlier_messages`: its system messages that earlier rows have too."""
+    """Some rows of a dataset; `earlier_messages`: system messages that earlier rows have too."""
 
     def __init__(
         self, examples: Sequence[Example], dataset: Dataset, earlier_messages: Messages

@@ -14,7 +14,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
@@ -57,10 +56,7 @@ class Suites(Section):
 
 
 def _checked_label_rule(spec: str) -> str:
-    try:
-        label_rule(spec)
-    except ValueError as error:
-        raise PydanticCustomError("label", "{why}", {"why": str(error)}) from None
+    label_rule(spec)
     return spec
 
 
@@ -119,7 +115,7 @@ class Limits(Section):
     rouge_l: float | None = Field(default=None, ge=0, le=1)
     valid_json: float = _share_field(0.99)
     parses: float = _share_field(0.95)
-    # Models: speed and cost. None: shown, without a limit. The last three: relative to the baseline.
+    # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
     latency_p50: float | None = _positive_field()  # seconds
     latency_p95: float | None = _positive_field()  # seconds
     tokens: float | None = _positive_field()  # of question and answer, on average
@@ -160,11 +156,9 @@ class Judge(Section):
     @model_validator(mode="after")
     def _checked(self) -> Judge:
         if self.models and not self.rubric:
-            why = "rubric is missing: the path of a TOML file; docs/judge.md shows one"
-            raise PydanticCustomError("judge", "{why}", {"why": why})
+            raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
         if len(set(self.models)) < len(self.models):
-            why = "a model stands twice in models; `repetitions` asks one again"
-            raise PydanticCustomError("judge", "{why}", {"why": why})
+            raise ValueError("a model stands twice in models; `repetitions` asks one again")
         return self
 
 

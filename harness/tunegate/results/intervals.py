@@ -25,8 +25,8 @@ def wilson(hits: float, n: int, z: float = Z95) -> tuple[float, float]:
 def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> float:
     """Return the exact one-sided lower bound of a proportion; NaN where n is 0.
 
-    Source: C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413. The share under which `hits`
-    or more of n would be observed with probability 1 - confidence.
+    Source: C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413. The share under which
+    `hits` or more of n would be observed with probability 1 - confidence.
     """
     if not 0 < hits <= n:
         return 0.0 if n else math.nan

@@ -91,7 +91,7 @@ def label_rule(spec: str) -> LabelRule:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPrediction:
-    """A prediction and its two labels; `got` is None where there is no answer, or no label in it."""
+    """A prediction and its two labels; `got` is None without an answer, or a label in it."""
 
     prediction: Prediction
     expected: str

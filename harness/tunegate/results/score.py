@@ -27,7 +27,7 @@ class Score(float):
 
     A comparison with a plain number, a limit, is recorded as an outcome of the running test. It
     raises `Unmeasurable` for NaN, and where the answers that are missing decide it. A comparison
-    with None, a limit that is not set, is recorded and true. One with another Score is not recorded.
+    with None, a limit that is not set, is recorded and true. One with a Score is not recorded.
 
     Attributes:
         n: The number of examples.

@@ -31,7 +31,7 @@ class SessionResults:
     unmeasurable: set[str] = field(default_factory=set)
 
     def add(self, report: pytest.TestReport) -> None:
-        """Count one report. Only a passed call passes a test: under --setup-plan, setups pass too."""
+        """Count one report. Only a passed call passes a test, since --setup-plan passes setups."""
         notes: list[Any] = [v for key, v in report.user_properties if key == REPORT_PROPERTY]
         outcomes = [outcome for note in notes for outcome in note.get("judgements", [])]
         if failure := _failure_kind(report):
