@@ -67,7 +67,8 @@ def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Pat
             os.replace(temporary, path)
     finally:
         for temporary in temporary_files.values():
-            temporary.unlink(missing_ok=True)
+            if temporary.exists():  # unlink fails where a folder above is a file
+                temporary.unlink()
     for path in files.keys() - to_write.keys():
         path.unlink(missing_ok=True)
 
