@@ -39,7 +39,7 @@ from tunegate.storage.run import Run, find_finished, run_id
 from tunegate.storage.seal import SealBroken
 from tunegate.storage.state_dir import StateDir
 from tunegate.tokenization.spec import TokenizationSpec
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.hashing import sha256_json, sha256_spaced_json
 from tunegate_checks.data import (
     balance,
     consistency,
@@ -59,7 +59,6 @@ from tunegate_checks.data import (
 from tunegate_checks.judge import prompt, rubric
 from tunegate_checks.model import answer_quality, memorization, overfitting
 from tunegate_checks.review.sample import draw_order, row_id
-from tunegate_qlora.model import digests
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]
@@ -327,7 +326,7 @@ def test_accepted_findings_stay_accepted(tmp_path: Path, run_pytest: RunPytest) 
 def test_two_spellings_of_json_stay_apart() -> None:
     for case in written("digests.json")["values"]:
         assert sha256_json(case["value"]) == case["compact"]
-        assert digests.values_digest(case["value"]) == case["spaced"]
+        assert sha256_spaced_json(case["value"]) == case["spaced"]
         assert case["compact"] != case["spaced"]
 
 

@@ -1,7 +1,10 @@
-"""Where a project's configuration stands. Standard library only: every pytest start-up is here."""
+"""The errors that end a session or a command with a message instead of a traceback.
+
+Standard library only: pytest imports this at every start.
+"""
 
 from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """A mistake in the configuration or on the command line, told in one message."""
+    """A mistake in the configuration or on the command line, in one message."""

@@ -1,4 +1,4 @@
-"""The exit codes that tunegate adds to pytest's own: 0 passed, 1 failed or closed, 2-5."""
+"""Exit codes beside those of pytest (0 passed, 1 failed or gate closed, 2 to 5)."""
 
 TRAINING_FAILED = 70
 UNMEASURABLE = 75

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 from tunegate.config.settings import parse_settings
 from tunegate.storage.run import Run
 from tunegate.utils.atomic import atomic_folder
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import overflow
 from tunegate_qlora.data import rows as pairs
@@ -80,7 +79,8 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     run.verify()
     manifest, files = manifest_of(run), _export_files(run, folder)
     full_manifest = ExportManifest(
-        **asdict(manifest) | {"files": {n: _text_digest(text) for n, text in files.items()}}
+        **asdict(manifest)
+        | {"files": {n: sha256_bytes(text.encode()) for n, text in files.items()}}
     )
     files |= {
         MANIFEST_FILE: json.dumps(asdict(full_manifest), indent=1) + "\n",
@@ -110,7 +110,9 @@ def changed_rows(run: Run, folder: Path) -> list[str]:
     settings, root = _settings_and_root(run)
     rows = _row_files(material.load_training_data(run.plan, settings, root))
     return [
-        name for name, text in rows.items() if _file_digest(folder / name) != _text_digest(text)
+        name
+        for name, text in rows.items()
+        if _file_digest(folder / name) != sha256_bytes(text.encode())
     ]
 
 
@@ -165,9 +167,5 @@ def _to_jsonl(rows: Iterator[dict[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return sha256_file(path) if path.is_file() else ""

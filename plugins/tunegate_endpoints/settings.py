@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from tunegate.config.schema import explain
+from tunegate.config.settings import explain_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -114,10 +114,6 @@ def _check_values(values: Mapping[str, Any], defaults: Mapping[str, Any], source
 
 
 def _error_text(error: dict[str, Any]) -> str:
-    key = str(error["loc"][0])
-    if error["type"] == "extra_forbidden":
-        return explain(error, Settings)
-    # The value is not echoed where somebody may have put a key or a password into it.
-    is_hidden = key.startswith("key_") or "@" in str(error["input"])
-    value = "" if is_hidden else f" = {error['input']!r}"
-    return f"{key}{value}: {error['msg'].removeprefix('Value error, ')}"
+    # The value is not shown where somebody may have put a key or a password into it.
+    is_hidden = str(error["loc"][0]).startswith("key_") or "@" in str(error["input"])
+    return explain_error(error, Settings, show_value=not is_hidden)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -14,6 +13,7 @@ from tunegate import Dataset, Example
 from tunegate.data.dataset import rejected_reply
 from tunegate.data.formats import OPENAI_TOOL_KEYS, REJECTED
 from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.utils.hashing import sha256_bytes
 
 from .client import retry_after_seconds
 
@@ -82,7 +82,7 @@ def upload_once(client: OpenAI, data: bytes, sleep: Callable[[float], None] = ti
     """
     from openai import APIConnectionError, InternalServerError, RateLimitError
 
-    name = f"{hashlib.sha256(data).hexdigest()}.jsonl"
+    name = f"{sha256_bytes(data)}.jsonl"
     for attempt in range(MAX_TRIES):
         for listed in client.files.list(purpose="fine-tune"):
             if (listed.filename, listed.bytes) == (name, len(data)) and listed.status != "error":

@@ -11,6 +11,7 @@ from tunegate.models.judge_panel import JudgePanel
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value, proportion
+from tunegate.utils.text import one_line
 
 from ..stats.kappa import kappa
 from . import ballots, parse, prompt
@@ -172,21 +173,16 @@ def _not_passed(predictions: Predictions, grades: dict[int, Grade], rubric: Rubr
 def _not_passed_finding(p: Prediction, grade: Grade, rubric: Rubric) -> Finding | None:
     if grade.marks is None:
         return Finding(
-            p.row, p.line, "no answer" if p.error else "no verdict", to_printable_line(grade.error)
+            p.row, p.line, "no answer" if p.error else "no verdict", one_line(grade.error)
         )
     if rubric.passes(grade.marks):
         return None
     kind = f"score {grade.marks['score']}" if rubric.scale else _unmet_criteria(grade.marks)
-    return Finding(p.row, p.line, kind, to_printable_line(grade.reason))
+    return Finding(p.row, p.line, kind, one_line(grade.reason))
 
 
 def _unmet_criteria(marks: Marks) -> str:
     return ", ".join(f"not {criterion}" for criterion, met in marks.items() if not met)
-
-
-def to_printable_line(text: str) -> str:
-    """Return a judge's words as one line that a terminal cannot be moved by."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _detail_text(grades: Sequence[Grade], rubric: Rubric) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any, Literal
 
 from pydantic import StrictBool, StrictInt, ValidationError
 
-from tunegate.config.schema import Section, explain
+from tunegate.config.schema import Section
+from tunegate.config.settings import explain_error
 from tunegate.errors import ConfigError
+from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from .prompt import Item
@@ -78,7 +79,7 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
         raise ConfigError(f"{path}, {invalid}") from None
     graded = [label for label in human_labels if isinstance(label, GradedLabel)]
     compared = [label for label in human_labels if isinstance(label, ComparedLabel)]
-    return HumanLabels(graded, compared, hashlib.sha256(data).hexdigest())
+    return HumanLabels(graded, compared, sha256_bytes(data))
 
 
 class _InvalidLine(Exception):
@@ -117,9 +118,7 @@ def _error_text(error: Any) -> str:
         field = f"{error['loc'][0]} is missing" if error["loc"] else "not an object"
         return f"{field}; needed: {LINE_FORM}"
     # Not the value: a row can hold personal data.
-    if error["type"] != "extra_forbidden":
-        return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
-    return explain(error, LabelLine)
+    return explain_error(error, LabelLine, show_value=False)
 
 
 def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:

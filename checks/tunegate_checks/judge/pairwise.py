@@ -10,6 +10,7 @@ from tunegate.models.judge_panel import JudgePanel
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value, proportion
+from tunegate.utils.text import one_line
 
 from ..stats.kappa import kappa
 from . import ballots, parse, prompt
@@ -17,7 +18,7 @@ from . import calibration as standings
 from . import rubric as rubrics
 from .ballots import Vote, collect_votes
 from .calibration import Calibration, JudgedScore
-from .grading import judge_signature, to_printable_line
+from .grading import judge_signature
 from .prompt import Item
 from .rubric import Rubric
 
@@ -183,7 +184,7 @@ def _lost_findings(
             p.row,
             p.line,
             "no verdict" if c.error else "lost",
-            to_printable_line(c.error or c.reason),
+            one_line(c.error or c.reason),
         )
         for (p, _), c in zip(pairs, comparisons, strict=True)
         if c.better in (None, "b")

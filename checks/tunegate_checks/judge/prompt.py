@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import unicodedata
@@ -12,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tunegate.results.prediction import Predictions
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.hashing import sha256_bytes, sha256_json
 
 from .rubric import Criterion, Rubric
 
@@ -188,7 +187,7 @@ def escape_text(text: str) -> str:
 
 
 def _fence_digest(line: str) -> str:
-    return hashlib.sha256(line.encode()).hexdigest()[:32]
+    return sha256_bytes(line.encode())[:32]
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from tunegate.config.schema import Section, explain
+from tunegate.config.schema import Section
+from tunegate.config.settings import explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.hashing import sha256_json
 
@@ -131,12 +132,7 @@ def load_rubric(path: Path) -> Rubric:
 
 
 def _error_text(error: Any) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    if not error["loc"]:
-        return str(message)
-    if error["type"] == "missing":
-        return f"{'.'.join(map(str, error['loc']))} is missing"
     if error["type"] == "extra_forbidden" and error["loc"][0] == "criteria":
         error = {**error, "loc": error["loc"][2:]}
-        return f"a criterion: {explain(error, Criterion)}"
-    return explain({**error, "msg": message}, Rubric)
+        return f"a criterion: {explain_error(error, Criterion)}"
+    return explain_error(error, Rubric)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunegate.results import labels as labelled
 from tunegate.results.finding import Findings
-from tunegate.results.labels import LabelRule, exact, label_predictions, shorten, wrong_labels
+from tunegate.results.labels import LabelRule, exact, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
+from tunegate.utils.text import shorten
 
 from .metric import Metric, average
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tunegate.results.finding import Finding, Findings
-from tunegate.results.labels import shorten
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, proportion
 from tunegate.utils.strict_json import Unreadable, parse_strict
+from tunegate.utils.text import shorten
 
 from .metric import Metric, mean
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from tunegate.results.finding import Finding, Findings
-from tunegate.results.labels import shorten
 from tunegate.results.prediction import Prediction, Predictions
+from tunegate.utils.text import shorten
 
 from ..stats import bootstrap, proportions
 from .metric import Metric

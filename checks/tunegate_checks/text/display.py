@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from tunegate.utils.text import one_line
+
 MAX_WIDTH = 70  # letters of evidence
 
 _ACCENTS = re.compile("[\u0300-\u036f]")  # those of European letters; marks elsewhere are vowels
@@ -32,7 +34,7 @@ def normalise(text: str) -> str:
 
 def quote_line(text: str, width: int = MAX_WIDTH) -> str:
     """Return a text on one line, quoted, cut to a width."""
-    text_line = " ".join(_printable_words(text))
+    text_line = one_line(text)
     return f"“{text_line}”" if len(text_line) <= width else f"“{text_line[: width - 1].rstrip()}…”"
 
 
@@ -41,7 +43,7 @@ def diff(text: str, other: str, width: int = MAX_WIDTH) -> str:
 
     In brackets stands what this text has, then what the other has instead.
     """
-    text_words, other_words = _printable_words(text), _printable_words(other)
+    text_words, other_words = one_line(text).split(), one_line(other).split()
     head = _common_prefix_length(text_words, other_words)
     tail = _common_prefix_length(text_words[head:][::-1], other_words[head:][::-1])
     if head == len(text_words) == len(other_words):
@@ -68,10 +70,6 @@ def _excerpt(text: str, position: int) -> str:
     start, end = max(position - 12, 0), position + 28
     left, right = ("..." if start else ""), ("..." if end < len(text) else "")
     return repr(f"{left}{text[start:end]}{right}") if text else "no text"
-
-
-def _printable_words(text: str) -> list[str]:
-    return "".join(c if c.isprintable() else " " for c in text).split()
 
 
 def _common_prefix_length(first: Sequence[str], second: Sequence[str]) -> int:

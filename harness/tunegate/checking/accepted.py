@@ -1,4 +1,4 @@
-"""Reads and writes `accepted.toml`: the findings that are known and accepted, committed."""
+"""Reads and writes `accepted.toml`, the accepted findings, which the user commits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE_HEADER = """\
 def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
     """Return the entries of the project at `root`, by id.
 
-    Raises ConfigError naming file, line and key where one was broken by hand.
+    Raises ConfigError naming file, line and key of an entry that is not valid.
     """
     import tomllib
 
@@ -43,11 +43,8 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
     entry_lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[", line)]
     entries: dict[str, AcceptedEntry] = {}
     for i, values in enumerate(listed):
-        location = (
-            f"{path}, line {entry_lines[i]}"
-            if len(entry_lines) == len(listed)
-            else f"{path}, entry {i + 1}"
-        )
+        has_lines = len(entry_lines) == len(listed)
+        location = f"{path}, line {entry_lines[i]}" if has_lines else f"{path}, entry {i + 1}"
         entry = _parse_entry(location, values)
         if entry.id in entries:
             raise ConfigError(f"{location}: id {entry.id!r} stands here twice; keep one entry")
@@ -56,6 +53,7 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
 
 
 def _parse_entry(location: str, values: Any) -> AcceptedEntry:
+    """Return the entry of one [[accepted]] table; raises ConfigError naming the bad key."""
     if not isinstance(values, dict):
         raise ConfigError(f"{location}: an entry is a table that begins with [[accepted]]")
     for key in values:
@@ -75,21 +73,17 @@ def _parse_entry(location: str, values: Any) -> AcceptedEntry:
 
 
 def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
-    """Put entries behind what the file holds; nothing that stands there is touched."""
-    path = root / ACCEPTED_FILE
-    before = path.read_text("utf-8") if path.is_file() else FILE_HEADER
-    text = before.rstrip("\n") + "\n" + "".join(map(_to_toml_table, entries))
+    """Append entries to the file, whose text stays as it is, comments included."""
     from ..utils.atomic import atomic_write
 
-    atomic_write(path, text.encode())
-
-
-def _to_toml_table(entry: AcceptedEntry) -> str:
-    pairs = (f"{key} = {_to_toml_string(value)}" for key, value in asdict(entry).items())
-    return "\n[[accepted]]\n" + "\n".join(pairs) + "\n"
-
-
-def _to_toml_string(text: str) -> str:
-    # A JSON string is one of TOML's too, but for DEL; lone surrogates are in neither.
-    plain = text.encode("utf-8", "backslashreplace").decode()
-    return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
+    path = root / ACCEPTED_FILE
+    before = path.read_text("utf-8") if path.is_file() else FILE_HEADER
+    lines = [before.rstrip("\n")]
+    for entry in entries:
+        lines += ["", "[[accepted]]"]
+        for key, value in asdict(entry).items():
+            # A JSON string is a TOML string too, but for DEL; lone surrogates are in neither.
+            plain = value.encode("utf-8", "backslashreplace").decode()
+            quoted = json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
+            lines.append(f"{key} = {quoted}")
+    atomic_write(path, ("\n".join(lines) + "\n").encode())

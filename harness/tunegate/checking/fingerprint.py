@@ -1,69 +1,60 @@
-"""The ids of findings: made of what they are about, so that one is known again when rows move."""
+"""Makes the ids of findings from what they concern: the ids stay when rows move."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..results.finding import Finding, sort_by_line
+from ..utils.hashing import sha256_ascii_json
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset, Example
 
-ID_LENGTH = (
-    12  # hex digits: of 10,000 new findings and 1,000 known ones, two meet once in 28 million
-)
+# Hex digits. 10,000 new findings and 1,000 accepted ones share an id once in 28 million sessions.
+ID_LENGTH = 12
 
 
 def row_fingerprint(example: Example) -> str:
-    """Return the sha256 of a row's fields: neither its place nor the order of its keys counts."""
-    text = json.dumps(example.fields, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the SHA-256 of a row's fields, whatever its line and the order of its keys."""
+    return sha256_ascii_json(example.fields)
 
 
 def rows_fingerprint(examples: Iterable[Example]) -> str:
-    """Return the digest of several rows' contents, in whatever order they come."""
-    return _sha256(sorted(map(row_fingerprint, examples)))
+    """Return the SHA-256 of the fields of several rows, whatever their order."""
+    return sha256_ascii_json(sorted(map(row_fingerprint, examples)))
 
 
 def add_fingerprints(
     check: str, findings: Iterable[Finding], dataset: Dataset
 ) -> Iterator[Finding]:
-    """Yield the findings of a check, in the order of the file, each with its id.
+    """Yield the findings of a check in the order of the file, each with its id.
 
-    An id is a digest of check, kind and what the finding is about: what it says itself, else its
-    row's content, else (it concerns the whole dataset) split and evidence, so that a changed figure
-    is a new finding. The second finding of a kind about the same content has an id of its own.
+    An id is a digest of the check, the kind and what the finding concerns: its `about`; else the
+    content of its row; else, for the whole dataset, split and evidence, so that a changed figure is
+    a new finding. The second finding of a kind with the same content has another id.
 
-    Hints have no id, and nothing that could not be read has one: an unreadable line is not trained
-    on, so whoever accepted it would train, unsaid, on less than stands in the file.
+    Hints have no id. Nor have lines that could not be read: they are not trained on, so to accept
+    one would be to train on less than the file holds, without a word.
     """
     unreadable = set(dataset.problems)
     occurrences: Counter[str] = Counter()
     for finding in sort_by_line(findings):
-        parts = (
-            None if finding.hint or finding in unreadable else _fingerprint_parts(finding, dataset)
-        )
-        if parts is None:
-            yield finding
+        if finding.hint or finding in unreadable:
+            concerns = []
+        elif finding.about:
+            concerns = ["about", finding.about]
+        elif finding.row is None and finding.line is None:
+            concerns = ["all", dataset.split, finding.evidence]
+        elif finding.row is not None and 0 <= finding.row < len(dataset):
+            concerns = ["row", row_fingerprint(dataset[finding.row])]
         else:
-            key = _sha256([check, finding.kind, *parts])
-            yield replace(finding, id=_sha256([key, occurrences[key]])[:ID_LENGTH])
-            occurrences[key] += 1
-
-
-def _fingerprint_parts(finding: Finding, dataset: Dataset) -> list[str] | None:
-    if finding.about:
-        return ["about", finding.about]
-    if finding.row is None:
-        return None if finding.line is not None else ["all", dataset.split, finding.evidence]
-    inside = 0 <= finding.row < len(dataset)
-    return ["row", row_fingerprint(dataset[finding.row])] if inside else None
-
-
-def _sha256(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+            concerns = []
+        if not concerns:
+            yield finding
+            continue
+        key = sha256_ascii_json([check, finding.kind, *concerns])
+        yield replace(finding, id=sha256_ascii_json([key, occurrences[key]])[:ID_LENGTH])
+        occurrences[key] += 1

@@ -1,4 +1,4 @@
-"""What the last session of the data suite found, kept for `tunegate accept`."""
+"""Stores the findings of the last session of the data suite, for `tunegate accept`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST_FINDINGS_FILE = "findings.json"
 
 
 def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
-    """Return findings as builtins, which survive xdist: one table for each check that ran."""
+    """Return findings as builtins, which xdist can carry: one table for each check that ran."""
     return [
         {
             "check": f.name,
@@ -48,14 +48,14 @@ def _finding_dict(findings: Findings, finding: Finding, accepted: bool) -> dict[
 
 @dataclass
 class LastFindings:
-    """The findings of a session that can be accepted, by id, and what was looked at at all."""
+    """The findings of a session that can be accepted, by id, and the splits it checked."""
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)
     when: str = ""
 
     def add(self, tables: Sequence[dict[str, Any]]) -> None:
-        """Count what a test reported."""
+        """Add the tables that a test reported (see `to_dicts`)."""
         for table in tables:
             self.judged_splits.add((table["check"], table["split"]))
             self.findings.update(
@@ -63,11 +63,11 @@ class LastFindings:
             )
 
     def accepted(self) -> list[str]:
-        """Return the ids of the findings that did not count."""
+        """Return the ids of the accepted findings."""
         return [id_ for id_, finding in self.findings.items() if finding["accepted"]]
 
     def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
-        """Return for the receipt what was accepted, where it was found now, and why."""
+        """Return the accepted findings for the receipt: where each stands now, and why."""
         return [
             {**{k: self.findings[i][k] for k in ("id", "check", "kind", "where", "evidence")},
              "why": entries[i].why, "who": entries[i].who, "when": entries[i].when}
@@ -75,7 +75,7 @@ class LastFindings:
         ]  # fmt: skip
 
     def status(self, entry: AcceptedEntry) -> str:
-        """Say how an entry stands: found, stale, or not looked for; "" where it was found."""
+        """Return "" for an entry whose finding was found, else that it is stale or unchecked."""
         if entry.id in self.findings:
             return ""
         split = entry.where.partition(",")[0]
@@ -84,7 +84,7 @@ class LastFindings:
         return "not looked for in the last session"
 
     def save(self, state: StateDir) -> None:
-        """Write it into the state tree; a session that judged nothing leaves what was there."""
+        """Write the findings to `.tunegate/`; a session without checks leaves the file as it is."""
         if self.judged_splits:
             content = {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,7 +98,7 @@ class LastFindings:
 
 
 def read_last_findings(state: StateDir) -> LastFindings:
-    """Return what the last session found; empty where there was none."""
+    """Return the findings of the last session; none where there was no session."""
     path = state.folder / LAST_FINDINGS_FILE
     if not path.is_file():
         return LastFindings()

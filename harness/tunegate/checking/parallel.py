@@ -1,14 +1,11 @@
-"""Row checks, shard by shard: in this process, in several, or on a cluster, with one result.
+"""Runs a check by rows on chunks of a dataset: in this process, in several, or on an executor.
 
-A shard is a Dataset of consecutive rows, which keep their numbers and lines. What is found comes
-back in the order of the shards, so that it does not matter where they ran.
+A chunk is a Dataset of consecutive rows, which keep their numbers and lines. Findings come back in
+the order of the chunks, wherever these ran.
 
-New processes are started afresh (`spawn`) on every platform. A fork would be cheaper, but what
-is forked here has run numba, BLAS or torch: their threads are not there in the child, the locks
-they held are, and a child that meets one waits forever. On a cluster, put its executor in place:
-
-    with shards.run_on(Client("tcp://scheduler:8786").get_executor()):  # Dask
-        ...
+New processes are started afresh (`spawn`) on every platform. A fork is cheaper, but copies the
+locks of threads that do not exist in the child: after numba, BLAS or torch have started threads
+here, a forked child can wait for such a lock forever.
 """
 
 from __future__ import annotations
@@ -29,26 +26,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from multiprocessing.connection import wait
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from ..data.dataset import Dataset, Example
 from ..results.finding import Finding
 from ..utils.cpu_count import worker_count
 
-P = ParamSpec("P")
 Messages = Sequence[Mapping[str, Any]]
 
-CHUNK_ROWS = 1_000  # of a shard: half a second at most, which is what Ctrl-C waits for
-MAX_PROCESSES = 61  # processes: Windows waits for no more at once
-MIN_SECONDS = (
-    3.0  # seconds of work left: starting two processes and sending the rows takes about one
-)
+CHUNK_ROWS = 1_000  # half a second of work at most: Ctrl-C waits for the chunks under way
+MAX_PROCESSES = 61  # Windows cannot wait for more at once
+MIN_SECONDS = 3.0  # of work left; to start two processes and send them the rows takes about one
 
 _executor: Executor | None = None
 
 
 class Chunk(Dataset):
-    """Some rows of a dataset; `earlier_system_messages` are the system messages that rows before it have as well."""
+    """Some rows of a dataset; `earlier_messages`: system messages that earlier rows have too."""
 
     def __init__(
         self, examples: Sequence[Example], dataset: Dataset, earlier_messages: Messages
@@ -57,15 +51,10 @@ class Chunk(Dataset):
         self.earlier_messages = earlier_messages
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What an example has worked out from its fields is not sent along."""
+        """Pickle the fields of the examples alone, without what was computed from them."""
         rows = [(e.row, e.line, e.fields) for e in self]
-        return _rebuild_chunk, (
-            rows,
-            self.split,
-            str(self.path),
-            self.digest,
-            self.earlier_messages,
-        )
+        state = rows, self.split, str(self.path), self.digest, self.earlier_messages
+        return _rebuild_chunk, state
 
 
 def _rebuild_chunk(
@@ -80,32 +69,33 @@ def _rebuild_chunk(
 
 
 def earlier_system_messages(dataset: Dataset) -> Messages:
-    """Return the system messages of a shard that stand in rows before it; of a dataset, none.
+    """Return the system messages of a chunk that rows before it have too; none for a dataset.
 
-    A check that looks at a system prompt only where it stands first asks for them.
+    A check that looks at each system prompt only once skips them.
     """
     return dataset.earlier_messages if isinstance(dataset, Chunk) else ()
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:
-    """Cut a dataset into shards of so many rows (1,000); an empty one is one shard."""
+    """Return a dataset in chunks of `rows` rows (0: 1,000); an empty dataset is one chunk."""
     rows = rows or CHUNK_ROWS
     chunks, earlier = [], set[str]()
     for start in range(0, max(len(dataset), 1), rows):
         examples = dataset[start : start + rows]
-        messages = {repr(m): m for e in examples for m in e.messages if _is_system(m)}
+        messages = {
+            repr(message): message
+            for example in examples
+            for message in example.messages
+            if message["role"] in ("system", "developer")
+        }
         chunks.append(Chunk(examples, dataset, [messages[k] for k in messages if k in earlier]))
         earlier |= messages.keys()
     return chunks
 
 
-def _is_system(message: Mapping[str, Any]) -> bool:
-    return message["role"] in ("system", "developer")
-
-
 @contextmanager
 def run_on(executor: Executor) -> Iterator[None]:
-    """Run row checks on this executor: any of `concurrent.futures`, so Dask's too."""
+    """Run the checks by rows of the block on this executor, such as that of a cluster."""
     global _executor
     previous, _executor = _executor, executor
     try:
@@ -115,17 +105,14 @@ def run_on(executor: Executor) -> Iterator[None]:
 
 
 def run_in_chunks(
-    generator: Callable[Concatenate[Dataset, P], Iterator[Finding]],
-    dataset: Dataset,
-    *args: P.args,
-    **kwargs: P.kwargs,
+    generator: Callable[..., Iterator[Finding]], dataset: Dataset, *args: Any, **kwargs: Any
 ) -> Iterator[Finding]:
-    """Yield what a generator finds in the rows, in their order, wherever it runs.
+    """Yield the findings of a generator in the order of the rows, wherever it runs.
 
-    Small datasets run here: the first shards tell how long the rest would take. An exception comes
-    out as if all had run here. Raises ValueError for a finding of no row.
+    The first chunks run in this process: their time tells whether more processes would pay. An
+    exception of the generator is raised here as it is. Raises ValueError for a finding of no row.
     """
-    for finding in _run_work(_Work(generator, args, kwargs), split_into_chunks(dataset)):
+    for finding in _run_chunks(_Work(generator, args, kwargs), split_into_chunks(dataset)):
         if finding.row is None:
             raise ValueError(
                 f"{generator.__module__}.{generator.__qualname__} is run on some rows at a time, "
@@ -137,7 +124,7 @@ def run_in_chunks(
 
 @dataclass(frozen=True)
 class _Work:
-    """A generator and what it is called with beside the rows."""
+    """A generator and its arguments beside the rows."""
 
     generator: Callable[..., Iterator[Finding]]
     args: Sequence[Any] = ()
@@ -148,9 +135,9 @@ class _Work:
 
     @cached_property
     def importable(self) -> tuple[str, str, bytes] | None:
-        """The names to import it by and its arguments; None where another process cannot have it.
+        """Module, name and pickled arguments; None where no other process can import or load them.
 
-        It cannot where a notebook or a script defines it, or something among the arguments.
+        That is so for what a notebook or a script defines.
         """
         module, name = self.generator.__module__, self.generator.__qualname__
         function = getattr(sys.modules.get(module), name, None)
@@ -158,24 +145,29 @@ class _Work:
             return None
         try:
             return module, name, pickle.dumps((self.args, self.kwargs))
-        except Exception:  # pickle raises what it likes: TypeError, AttributeError, PicklingError
+        except Exception:  # TypeError, AttributeError, PicklingError, or that of a __reduce__
             return None
 
 
-def _run_work(work: _Work, chunks: Sequence[Chunk]) -> Iterator[Finding]:
+def _run_chunks(work: _Work, chunks: Sequence[Chunk]) -> Iterator[Finding]:
     if _executor is not None and work.importable:
         yield from _run_on_executor(work, chunks, _executor)
         return
     max_workers, start = worker_count(), time.perf_counter()
-    in_this_process = (
-        max_workers == 1 or multiprocessing.current_process().daemon or not work.importable
-    )
+    # A daemon, such as a worker of a multiprocessing.Pool, may not start processes.
+    is_daemon = multiprocessing.current_process().daemon
+    in_this_process = max_workers == 1 or is_daemon or not work.importable
     for done, chunk in enumerate(chunks, 1):
         yield from work(chunk)
         remaining = (time.perf_counter() - start) / done * (len(chunks) - done)
         if remaining > MIN_SECONDS and not in_this_process:
-            with _process_pool(min(max_workers, MAX_PROCESSES, len(chunks) - done)) as pool:
+            spawn = multiprocessing.get_context("spawn")
+            count = min(max_workers, MAX_PROCESSES, len(chunks) - done)
+            pool = _Processes(count, spawn, initializer=_exit_with_parent)
+            try:
                 yield from _run_on_executor(work, chunks[done:], pool)
+            finally:  # after Ctrl-C too: each process ends after the chunk that it has begun
+                pool.shutdown(cancel_futures=True)
             return
 
 
@@ -194,8 +186,10 @@ def _run_on_executor(work: _Work, chunks: Sequence[Chunk], executor: Executor) -
 def _find_in_process(
     module: str, name: str, arguments: bytes, chunk: Chunk
 ) -> list[Finding] | None:
-    """Return what a check finds, or None for an exception: run where it is caught, it comes out
-    as itself. Not every exception can be pickled, and of one that can the traceback is lost.
+    """Return the findings of a check in one chunk, or None where it raises an exception.
+
+    The parent then runs the chunk itself, and the exception is raised there: not every exception
+    can be pickled, and a pickled one has no traceback.
     """
     try:
         generator = inspect.unwrap(getattr(import_module(module), name))
@@ -205,43 +199,28 @@ def _find_in_process(
 
 
 class _Processes(ProcessPoolExecutor):
-    """Processes that are deaf to Ctrl-C, and do not import `__main__`.
+    """Processes that ignore Ctrl-C, and do not import `__main__`.
 
-    A script without a guard would run in each of them; none needs it, since what is defined there
-    does not go abroad. A process inherits which signals are held back, from its first moment on.
+    A script without a `__main__` guard would run in each of them. None needs `__main__`: what is
+    defined there is not importable (see `_Work`). SIGINT is blocked while a process starts, since
+    a process inherits the mask of its parent.
     """
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         main_module = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")
-        release = _hold_signal(signal.SIGINT)
+        if sys.platform != "win32":
+            previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return super().submit(*args, **kwargs)
         finally:
             sys.modules["__main__"] = main_module
-            release()
-
-
-def _hold_signal(number: signal.Signals) -> Callable[[], object]:
-    """Hold a signal back from this thread and its children, until what is returned is called."""
-    if sys.platform == "win32":
-        return lambda: None
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    return lambda: signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
-@contextmanager
-def _process_pool(count: int) -> Iterator[Executor]:
-    spawn = multiprocessing.get_context("spawn")
-    pool = _Processes(count, spawn, initializer=_exit_with_parent)
-    try:
-        yield pool
-    finally:  # after Ctrl-C too: each process ends with the shards that it has in hand
-        pool.shutdown(cancel_futures=True)
+            if sys.platform != "win32":
+                signal.pthread_sigmask(signal.SIG_SETMASK, previous_mask)
 
 
 def _exit_with_parent() -> None:
-    """Ctrl-C is the parent's to answer; if it is killed, there is nobody left to work for."""
+    """Ignore Ctrl-C, which the parent handles, and end this process when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows
     parent = multiprocessing.parent_process()
 

@@ -1,8 +1,7 @@
-"""The three splits of a session: which files they are, each read once."""
+"""The files of the three splits of a session, each read once."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +9,16 @@ from typing import TYPE_CHECKING
 from ..data.dataset import SPLITS, Dataset
 from ..data.tables import check_columns, is_table
 from ..errors import ConfigError
+from ..utils.hashing import sha256_file
 
 if TYPE_CHECKING:
     from .schema import Config
 
 
 class DataFiles:
-    """Paths by split; a dataset is read when it is first asked for.
+    """The paths of the splits; `get` reads a dataset at its first call and keeps it.
 
-    `columns` maps those of CSV or Parquet files; it is empty where the files are JSON.
+    `columns` names the columns of CSV or Parquet files by field; it is empty for JSON files.
     """
 
     def __init__(self, paths: dict[str, Path], columns: Mapping[str, str] | None = None) -> None:
@@ -34,21 +34,28 @@ class DataFiles:
         return self._read[split]
 
     def read_digests(self) -> dict[str, str]:
-        """Return the sha256 of what was read, by split; nothing is read for it."""
+        """Return the sha256 of each dataset that was read, by split; reads no file."""
         return {split: dataset.digest for split, dataset in self._read.items()}
 
     def current_digests(self) -> dict[str, str]:
-        """Return the sha256 of what the files hold now, by split; "" for one that is gone."""
-        return {s: _file_sha256(p) if p.is_file() else "" for s, p in self.paths.items()}
+        """Return the sha256 of each file as it is now, by split; "" for a file that is gone."""
+        return {s: sha256_file(p) if p.is_file() else "" for s, p in self.paths.items()}
 
 
 def find_data_files(
     config: Config, root: Path, given_files: dict[str, str | None], folder: Path
 ) -> DataFiles:
-    """Find the files: what the command line gave (from `folder`), else the configuration (`root`).
+    """Return the files that the command line names, else those of the configuration.
 
-    Where all files are JSON, `data.columns` says nothing of them. Raises ConfigError naming a file
-    that is not there, and who named it, or one that `data.columns` does not fit.
+    Where all of them are JSON, `data.columns` is ignored.
+
+    Args:
+        root: The folder of the project, from which the configuration's paths start.
+        given_files: The path that an option named, by split.
+        folder: The working directory, from which those start.
+
+    Raises:
+        ConfigError: A file does not exist, or `data.columns` does not fit it.
     """
     paths: dict[str, Path] = {}
     for split in SPLITS:
@@ -69,7 +76,7 @@ def find_data_files(
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:
-    """Return what the file `data.system` holds, to the last character; None where none is named.
+    """Return the text of the file `data.system`, white space included; None where it is not set.
 
     Raises ConfigError where it cannot be read.
     """
@@ -80,7 +87,3 @@ def read_system_prompt(config: Config, root: Path) -> str | None:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"data.system: {path} cannot be read: {error}") from None
-
-
-def _file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

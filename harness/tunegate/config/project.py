@@ -1,4 +1,7 @@
-"""Where a project's configuration stands. Standard library only: every pytest start-up is here."""
+"""Finds a project and its configuration file.
+
+Standard library only: pytest imports this at every start.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,21 @@ TABLE_HEADERS = ("[tool.tunegate]", "[tool.tunegate.")
 def find_root(start: Path) -> Path | None:
     """Return the nearest folder at or above `start` that configures tunegate, or None.
 
-    Looks no higher than the repository (`.git`). Raises ConfigError where one folder holds both a
-    `tunegate.toml` and a `[tool.tunegate]` table: nobody could say which one is in force.
+    It looks no higher than the repository (`.git`). Raises ConfigError where one folder has both a
+    `tunegate.toml` and a `[tool.tunegate]` table: it would not be clear which one counts.
     """
     for folder in (start, *start.parents):
-        has_toml, has_pyproject_table = (
-            (folder / "tunegate.toml").is_file(),
-            _has_table(folder / "pyproject.toml"),
-        )
-        if has_toml and has_pyproject_table:
+        has_toml = (folder / "tunegate.toml").is_file()
+        try:  # parsing TOML would cost time at every start of pytest
+            lines = (folder / "pyproject.toml").read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            lines = []
+        has_table = any(line.startswith(TABLE_HEADERS) for line in lines)
+        if has_toml and has_table:
             raise ConfigError(
                 f"{folder}: both tunegate.toml and [tool.tunegate] in pyproject.toml; keep one"
             )
-        if has_toml or has_pyproject_table:
+        if has_toml or has_table:
             return folder
         if (folder / ".git").exists():
             return None
@@ -33,7 +38,7 @@ def find_root(start: Path) -> Path | None:
 
 
 def current_project() -> Path:
-    """Return the root of the project we stand in; raises ConfigError where there is none."""
+    """Return the root of the project around the working directory; raises ConfigError."""
     root = find_root(Path.cwd())
     if root is None:
         raise ConfigError(
@@ -43,9 +48,9 @@ def current_project() -> Path:
 
 
 def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the file that configures the project at `root`, and its table, not yet validated.
+    """Return the configuration file of the project at `root`, and its table, not yet validated.
 
-    Raises ConfigError where it is not TOML.
+    Raises ConfigError where the file is not TOML.
     """
     import tomllib
 
@@ -56,12 +61,3 @@ def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
         return path, table if path == toml_file else table["tool"]["tunegate"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
-
-
-def _has_table(pyproject: Path) -> bool:
-    try:
-        return any(
-            line.startswith(TABLE_HEADERS) for line in pyproject.read_text("utf-8").splitlines()
-        )
-    except (OSError, UnicodeDecodeError):
-        return False

@@ -1,4 +1,4 @@
-"""The configuration: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
+"""The configuration of a project: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
 from ..results.labels import label_rule
 from ..results.score import Mode
-from ..utils.text import did_you_mean
 from .project import read_table
+from .settings import explain_error
 from .suites import DEFAULT_SUITES
 
 
 class Section(BaseModel):
-    """A table of the configuration; a key it does not know is an error."""
+    """A table of the configuration; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,34 +37,31 @@ def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
 
 
 class Data(Section):
-    """The files of the three splits, relative to the configuration."""
+    """The files of the three splits, relative to the project's folder."""
 
     train: str | None = None
     validation: str | None = None
     test: str | None = None
-    general: str | None = None  # questions beside the task, which tuning should not unlearn
+    general: str | None = None  # questions beside the task, which the model should still answer
     columns: Annotated[dict[str, str], AfterValidator(_checked_columns)] = {}  # of CSV or Parquet
     generated: bool = False  # a model wrote the rows: a person must review a sample of them
     system: str | None = None  # the file of the system prompt that is used at inference
 
 
 class Suites(Section):
-    """The folders whose tests are the gates, relative to the configuration."""
+    """The folders of the two suites, relative to the project's folder."""
 
     data: str = DEFAULT_SUITES["data"]
     model: str = DEFAULT_SUITES["model"]
 
 
 def _checked_label_rule(spec: str) -> str:
-    try:
-        label_rule(spec)
-    except ValueError as error:
-        raise PydanticCustomError("label", "{why}", {"why": str(error)}) from None
+    label_rule(spec)
     return spec
 
 
 class Tokens(Section):
-    """What tokens are counted with; what is not said here is the trainer's."""
+    """How tokens are counted; what is not set here is read from the trainer's section."""
 
     tokenizer: str | None = None  # a folder or hub name with a chat template, or openai:MODEL
     max_length: int | None = Field(default=None, ge=1)
@@ -82,7 +78,7 @@ def _positive_field() -> Any:
 
 
 class Limits(Section):
-    """What the suites hold data and models to. `own` is for limits of your own checks."""
+    """The limits of the suites; `own` takes those of your own checks."""
 
     # Data: format, size and splits.
     fewest_examples: int = 10
@@ -93,14 +89,14 @@ class Limits(Section):
     validation_high: float = _share_field(0.20)
     psi: float = 0.25
     drift_auc: float = _share_field(0.8)
-    # Data: what a person reviewed, where a model wrote it.
+    # Data: the share that a person reviewed, where a model wrote the rows.
     reviewed: float = _share_field(0.10)
     review_errors: float = _share_field(0.05)
     # Data: duplicates, leakage, balance.
     similarity: float = _share_field(0.85)
     near_duplicates: float = _share_field(0.02)
     rarest_class: float = _share_field(0.1)
-    # Data: diversity. None: shown as a hint, not held to anything.
+    # Data: diversity. None: shown as a hint, without a limit.
     distinct: float | None = Field(default=None, ge=0, le=1)
     opening: float | None = Field(default=None, ge=0, le=1)
     # Data: personal data. Kinds that are not asked for; values, or "@domain", that are public.
@@ -113,13 +109,13 @@ class Limits(Section):
     improvement: float = Field(default=0.0, ge=-1, le=1)
     judge: float = _share_field(0.90)  # share of replies that pass by the rubric
     judge_wins: float = _share_field(0.5)  # of comparisons, ties half
-    worst_slice: float | None = Field(default=None, ge=0, le=1)  # None: shown, held to nothing
+    worst_slice: float | None = Field(default=None, ge=0, le=1)  # None: shown, without a limit
     margin: float = _share_field(0.03)  # how much worse than the incumbent is still as good
     chrf: float | None = Field(default=None, ge=0, le=100)
     rouge_l: float | None = Field(default=None, ge=0, le=1)
     valid_json: float = _share_field(0.99)
     parses: float = _share_field(0.95)
-    # Models: speed and cost. None: shown, not held to anything. The last three: of the baseline's.
+    # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
     latency_p50: float | None = _positive_field()  # seconds
     latency_p95: float | None = _positive_field()  # seconds
     tokens: float | None = _positive_field()  # of question and answer, on average
@@ -136,40 +132,38 @@ class Limits(Section):
     own: dict[str, float] = {}
 
     def __repr__(self) -> str:
-        """Return a short form: pytest shows it beside every failed comparison."""
+        """Return a short form, since pytest shows it beside every failed comparison."""
         return "<limits>"
 
 
-def _as_tuple_input(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
 class Judge(Section):
-    """Who judges replies, by which rubric, and what it takes to gate; without models, nobody."""
+    """The models that judge replies, their rubric, and what their agreement with people must be."""
 
-    models: Annotated[tuple[str, ...], BeforeValidator(_as_tuple_input)] = ()  # any model specs
+    models: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # any model specs
     rubric: str | None = None  # a TOML file
-    labels: str | None = None  # what people said of replies: JSONL
+    labels: str | None = None  # grades that people gave to replies: JSONL
     repetitions: int = Field(default=1, ge=1, le=25)
     # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
     kappa: float = Field(default=0.6, gt=0, le=1)
     swap_consistency: float = _share_field(0.8)
-    # With fewer, kappa's interval is wider than 0.5: nobody could tell good from useless.
+    # With fewer, the interval of kappa is wider than 0.5: it tells no good judge from a bad one.
     fewest_labels: int = Field(default=30, ge=10)
 
     @model_validator(mode="after")
     def _checked(self) -> Judge:
         if self.models and not self.rubric:
-            why = "rubric is missing: the path of a TOML file; docs/judge.md shows one"
-            raise PydanticCustomError("judge", "{why}", {"why": why})
+            raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
         if len(set(self.models)) < len(self.models):
-            why = "a model stands twice in models; `repetitions` asks one again"
-            raise PydanticCustomError("judge", "{why}", {"why": why})
+            raise ValueError("a model stands twice in models; `repetitions` asks one again")
         return self
 
 
 class Config(Section):
-    """Everything a project says about its gates."""
+    """The whole configuration, with defaults filled in."""
 
     task: Literal["style", "qa", "classification", "code"] = "classification"
     baseline: str | None = None  # for candidates that belong to no run: any model spec
@@ -186,7 +180,7 @@ class Config(Section):
 
 
 def load(root: Path) -> Config:
-    """Read the configuration of the project at `root`.
+    """Return the configuration of the project at `root`.
 
     Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
     """
@@ -194,24 +188,5 @@ def load(root: Path) -> Config:
     try:
         return Config.model_validate(table)
     except ValidationError as error:
-        lines = [f"{path}: {explain(e, Config)}" for e in error.errors()]
+        lines = [f"{path}: {explain_error(e, Config)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
-
-
-def explain(error: Any, model: type[BaseModel]) -> str:
-    """Turn one of pydantic's errors into a line that names the key and what is valid."""
-    *table, key = [str(part) for part in error["loc"]]
-    dotted = ".".join([*table, key])
-    if error["type"] != "extra_forbidden":
-        return f"{dotted} = {error['input']!r}: {error['msg']}"
-    valid = _valid_keys(model, table)
-    return f"unknown key {dotted!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"
-
-
-def _valid_keys(model: type[BaseModel], table: list[str]) -> list[str]:
-    for name in table:
-        inner = model.model_fields[name].annotation if name in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)

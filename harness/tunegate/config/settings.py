@@ -1,4 +1,4 @@
-"""From a table of the configuration to a record of settings, for plugins."""
+"""Validates tables of settings with pydantic, and explains its errors."""
 
 from __future__ import annotations
 
@@ -14,25 +14,56 @@ T = TypeVar("T", bound="BaseModel")
 
 
 def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
-    """Make a record of the values; raises ValueError naming each bad key or value, in one line."""
+    """Return the settings of a plugin as a record, with defaults filled in.
+
+    Raises ValueError naming each bad key or value, in one line.
+    """
     from pydantic import ValidationError
 
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        valid = sorted(model.model_fields)
-        errors_by_key: dict[str, list[dict[str, Any]]] = {}
+        # A value of a union has an error for each of its types: one message for each key.
+        errors_by_key: dict[str, list[Any]] = {}
         for e in error.errors():
-            errors_by_key.setdefault(str(e["loc"][0]), []).append(dict(e))
-        raise ValueError(
-            "; ".join(_error_text(k, es, valid) for k, es in errors_by_key.items())
-        ) from None
+            errors_by_key.setdefault(str(e["loc"][0]), []).append(e)
+    messages, valid = [], sorted(model.model_fields)
+    for key, errors in errors_by_key.items():
+        if errors[0]["type"] == "missing":
+            messages.append(f"`{key}` is missing")
+        elif errors[0]["type"] == "extra_forbidden":
+            hint = did_you_mean(key, valid)
+            messages.append(f"unknown setting `{key}`{hint}; valid: {', '.join(valid)}")
+        else:
+            needs = dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in errors)
+            messages.append(f"{key} = {errors[0]['input']!r}: the value {' or '.join(needs)}")
+    raise ValueError("; ".join(messages))
 
 
-def _error_text(key: str, errors: list[dict[str, Any]], valid: list[str]) -> str:
-    if errors[0]["type"] == "missing":
-        return f"`{key}` is missing"
-    if errors[0]["type"] == "extra_forbidden":
-        return f"unknown setting `{key}`{did_you_mean(key, valid)}; valid: {', '.join(valid)}"
-    needs = " or ".join(dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in errors))
-    return f"{key} = {errors[0]['input']!r}: the value {needs}"
+def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
+    """Return one line for one of pydantic's errors: the key, the value and what is valid.
+
+    Args:
+        error: An item of `ValidationError.errors()`.
+        model: What was validated; the error's `loc` leads into it.
+        show_value: False where the value may be secret.
+    """
+    from pydantic import BaseModel
+
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(message)
+    *tables, key = [str(part) for part in error["loc"]]
+    path = ".".join([*tables, key])
+    if error["type"] == "missing":
+        return f"{path} is missing"
+    if error["type"] != "extra_forbidden":
+        return f"{path} = {error['input']!r}: {message}" if show_value else f"{path}: {message}"
+    valid = list(model.model_fields)
+    for table in tables:
+        inner = model.model_fields[table].annotation if table in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            valid = []  # the table of a list or a dict: its keys are not known here
+            break
+        model, valid = inner, list(inner.model_fields)
+    return f"unknown key {path!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"

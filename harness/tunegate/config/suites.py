@@ -1,4 +1,7 @@
-"""Which suite a session is about. Suites run when named, one at a time: model calls cost money."""
+"""Finds the suite that a session runs.
+
+A suite runs only when it is named, and alone: model calls cost money.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,17 @@ DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model"}
 
 
 def suite_folders(configured: Any, root: Path) -> list[Path]:
-    """Return the folders of all suites: those of the table `suites`, and their neighbours.
+    """Return the folders of all suites: those of the table `suites`, and the folders beside them.
 
-    The table is not validated yet: that costs time at start-up, and most sessions run no suite.
+    `configured` is that table as it was read: validating it would cost time at every start of
+    pytest, and most sessions run no suite.
     """
     table = configured if isinstance(configured, dict) else {}
     configured_suites = [
         (root / str(table.get(key, usual))).resolve() for key, usual in DEFAULT_SUITES.items()
     ]
-    homes = {path.parent for path in configured_suites} - {root.resolve()}
-    siblings = [p for home in homes if home.is_dir() for p in home.iterdir() if p.is_dir()]
+    parents = {path.parent for path in configured_suites} - {root.resolve()}
+    siblings = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if p.is_dir()]
     return sorted({*configured_suites, *(p for p in siblings if p.name[0] not in "._")})
 
 
@@ -33,8 +37,10 @@ def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> 
     paths = [(folder / arg.partition("::")[0]).resolve() for arg in args]
     matches = {s for s in suites for p in paths if p == s or s in p.parents}
     # A folder above the suites names them all, but only when it was named, not as the default.
-    homes = {suite.parent for suite in suites}
-    matches |= {s for s in suites if s.parent in homes and s.parent in paths and s.parent != folder}
+    parents = {suite.parent for suite in suites}
+    matches |= {
+        s for s in suites if s.parent in parents and s.parent in paths and s.parent != folder
+    }
     if len(matches) > 1:
         names = ", ".join(sorted(p.name for p in matches))
         raise ConfigError(
@@ -44,13 +50,13 @@ def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> 
 
 
 def require_suite(suite: Path | None, root: Path, required: str, option: str) -> Path:
-    """Return the suite if it is the one that this option waits for; else raise ConfigError."""
+    """Return the suite if it is the one that an option needs; else raise ConfigError."""
     expected = (root / required).resolve()
     if root.resolve() not in expected.parents:
         raise ConfigError(f"the suite {required} must be a folder inside {root}")
     if suite != expected:
-        named_text = f"you named {suite.name}" if suite else "you named none"
+        named = f"you named {suite.name}" if suite else "you named none"
         raise ConfigError(
-            f"{option} waits for the suite {required}, {named_text}: pytest {required} {option}"
+            f"{option} waits for the suite {required}, {named}: pytest {required} {option}"
         )
     return expected

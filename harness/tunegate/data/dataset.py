@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from ..results.finding import Finding
+from ..utils.hashing import sha256_bytes
 from .formats import rejected_in
 from .json_lines import read_json_rows
 from .tables import read_table_rows
@@ -120,7 +120,7 @@ class Dataset(Sequence[Example]):
         """Make a dataset of a file's bytes."""
         rows, problems = read_table_rows(data, columns) if columns else read_json_rows(data)
         examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256_bytes(data)
         return cls(
             examples, split=split, path=path, digest=digest, problems=problems, columns=columns
         )
@@ -130,9 +130,7 @@ class Dataset(Sequence[Example]):
         """The digest of the bytes, and of the mapping where columns were mapped: of these rows."""
         if not self.columns:
             return self.digest
-        return hashlib.sha256(
-            repr([self.digest, *sorted(self.columns.items())]).encode()
-        ).hexdigest()
+        return sha256_bytes(repr([self.digest, *sorted(self.columns.items())]).encode())
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], split: str = "") -> Dataset:

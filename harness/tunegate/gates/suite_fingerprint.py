@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from importlib import metadata
 from pathlib import Path
 
 from ..checking import accepted
+from ..utils.hashing import sha256_file
 
 # Any of these can say what pytest takes for a test.
 PYTEST_FILES = (
@@ -30,9 +30,7 @@ def suite_fingerprint(suite: Path, root: Path) -> dict[str, str]:
     ]
     other_files += (root / "reviews").glob("*.csv")
     files = sorted({*suite_files, *(p for p in other_files if p.is_file())})
-    return {
-        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
-    }
+    return {p.relative_to(root).as_posix(): sha256_file(p) for p in files}
 
 
 def installed_versions(*names: str) -> dict[str, str]:

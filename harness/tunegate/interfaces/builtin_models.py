@@ -1,8 +1,7 @@
-"""Models that need no heavy library: answers from a file, and a Python function."""
+"""The models that come with tunegate: answers from a file, and a Python function."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import json
@@ -11,34 +10,35 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ..utils.hashing import sha256_bytes
 from .model import Answer, ModelUnknown, Request
 
 
 class FileModel:
-    """Answers made elsewhere: line n of the file answers example n of the test set."""
+    """Answers from a JSON Lines file: line n answers example n of the test set."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()
         self.name = f"file:{path.name}"
-        self.digest = hashlib.sha256(data).hexdigest()
+        self.digest = sha256_bytes(data)
         try:
             lines = [line for line in data.decode("utf-8").splitlines() if line.strip()]
         except UnicodeDecodeError as error:
             raise ModelUnknown(f"{path}: not UTF-8 at byte {error.start}") from None
-        self.texts = [self._text(path, i, line) for i, line in enumerate(lines, start=1)]
-
-    @staticmethod
-    def _text(path: Path, line: int, raw: str) -> str:
-        try:
-            text = json.loads(raw)["text"]
-        except (ValueError, KeyError, TypeError):
-            text = None
-        if not isinstance(text, str):
-            raise ModelUnknown(f'{path}, line {line}: need {{"text": "the answer"}}, one per line')
-        return text
+        self.texts: list[str] = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                text = json.loads(line)["text"]
+            except (ValueError, KeyError, TypeError):
+                text = None
+            if not isinstance(text, str):
+                raise ModelUnknown(
+                    f'{path}, line {number}: need {{"text": "the answer"}}, one per line'
+                )
+            self.texts.append(text)
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield each answer; an example behind the file's end has an error instead."""
+        """Yield each answer; an example without a line in the file has an error instead."""
         for request in requests:
             if request.row < len(self.texts):
                 yield Answer(request.row, self.texts[request.row])
@@ -47,7 +47,7 @@ class FileModel:
 
 
 class FunctionModel:
-    """A Python function from messages (role, content) to a reply; what it raises is an error."""
+    """A Python function from messages (role, content) to a reply; an exception is an error."""
 
     def __init__(self, name: str, function: Callable[..., str], digest: str) -> None:
         self.name, self.function, self.digest = name, function, digest
@@ -58,13 +58,13 @@ class FunctionModel:
             start = time.perf_counter()
             try:
                 text, error = str(self.function(request.messages)), ""
-            except Exception as raised:  # whatever a user's function raises is that answer's error
+            except Exception as raised:  # a user's function may raise anything
                 text, error = "", " ".join(f"{type(raised).__name__}: {raised}".split())
             yield Answer(request.row, text, time.perf_counter() - start, error=error)
 
 
 def open_file(rest: str, root: Path) -> FileModel:
-    """Open `file:PATH`; raises ModelUnknown."""
+    """Return the model `file:PATH`; raises ModelUnknown where it is not a file of answers."""
     path = root / rest
     if not path.is_file():
         raise ModelUnknown(f"file:{rest}: {path} is not a file")
@@ -72,7 +72,10 @@ def open_file(rest: str, root: Path) -> FileModel:
 
 
 def open_function(rest: str, root: Path) -> FunctionModel:
-    """Open `python:MODULE:FUNCTION`; its digest is that of the module's source."""
+    """Return the model `python:MODULE:FUNCTION`, whose digest is that of the module's source.
+
+    Raises ModelUnknown where it cannot be imported, or has no source.
+    """
     module_name, _, name = rest.partition(":")
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
@@ -87,4 +90,4 @@ def open_function(rest: str, root: Path) -> FunctionModel:
         raise ModelUnknown(
             f"python:{rest}: {module_name} has no source to take a digest of"
         ) from None
-    return FunctionModel(f"python:{rest}", function, hashlib.sha256(source).hexdigest())
+    return FunctionModel(f"python:{rest}", function, sha256_bytes(source))

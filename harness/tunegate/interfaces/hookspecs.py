@@ -1,4 +1,8 @@
-"""The hooks of tunegate, on pytest's own plugin manager; mark yours `optionalhook=True`."""
+"""The two hooks of tunegate, on pytest's plugin manager.
+
+Mark an implementation `@pytest.hookimpl(optionalhook=True)`: pytest then also starts without
+tunegate.
+"""
 
 from __future__ import annotations
 

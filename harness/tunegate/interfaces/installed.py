@@ -1,4 +1,4 @@
-"""Trainers and models that plugins and conftests have added, in this process or in its child."""
+"""Collects the trainers and models that plugins and conftests add."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ ModelOpener = Callable[[str, Path], Model]
 
 @dataclass
 class Installed:
-    """What the hooks have registered."""
+    """The trainers by name, and what opens a model by the scheme of its spec."""
 
     trainers: dict[str, type[Trainer]] = field(default_factory=dict)
     openers: dict[str, ModelOpener] = field(default_factory=dict)
 
 
 def load_installed(manager: pytest.PytestPluginManager) -> Installed:
-    """Load the `tunegate` entry points and ask every plugin for what it adds."""
+    """Load the `tunegate` entry points, and call the two hooks of every plugin."""
     if not hasattr(manager.hook, "pytest_tunegate_trainers"):
         manager.add_hookspecs(hookspecs)
     manager.load_setuptools_entrypoints("tunegate")
-    extensions = Installed(
+    installed = Installed(
         openers={"file": builtin_models.open_file, "python": builtin_models.open_function}
     )
     manager.hook.pytest_tunegate_trainers(
-        register=lambda trainer: extensions.trainers.__setitem__(trainer.name, trainer)
+        register=lambda trainer: installed.trainers.__setitem__(trainer.name, trainer)
     )
-    manager.hook.pytest_tunegate_models(register=extensions.openers.__setitem__)
-    return extensions
+    manager.hook.pytest_tunegate_models(register=installed.openers.__setitem__)
+    return installed
 
 
 def project_plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
-    """Return the files of the plugins that add something and stand in no distribution.
+    """Return the files of the plugins that implement a hook and belong to no distribution.
 
-    A training runs in a child process, which has no conftests: it loads these by path.
+    A training runs in a child process, which reads no conftests: it loads these by path.
     """
     callers = (manager.hook.pytest_tunegate_trainers, manager.hook.pytest_tunegate_models)
     files = {inspect.getfile(i.function) for caller in callers for i in caller.get_hookimpls()}
@@ -53,7 +53,7 @@ def project_plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
 
 
 def load_files(files: Iterable[Path]) -> Installed:
-    """Do in a child process what pytest did in its parent."""
+    """Import these plugin files and collect what is installed, as pytest did in the parent."""
     manager = pytest.PytestPluginManager()
     manager.add_hookspecs(hookspecs)
     for file in files:

@@ -1,4 +1,4 @@
-"""The budget: how many requests a session may send and what they may cost, held to before each."""
+"""The interface of a model: requests, answers, and the budget that bounds what they cost."""
 
 from __future__ import annotations
 
@@ -10,99 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 from ..errors import ConfigError
 
 
-@dataclass
-class Budget:
-    """What a session may still ask for; None stands for no bound.
-
-    It is hard: a request leaves only after what it may cost at most was set aside, beside what was
-    set aside for those on their way. Candidate, baseline and judge share one. Answers out of the
-    cache cost nothing. `cost` in USD; raises ConfigError for a bound below 0.
-    """
-
-    requests: int | None = None
-    cost: float | None = None
-    sent: int = 0
-    spent: float = 0.0
-    exceeded: str = ""  # what could not be had any more
-    _reserved: float = 0.0
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    def __post_init__(self) -> None:
-        for option, bound in (("--max-requests", self.requests), ("--max-cost", self.cost)):
-            if bound is not None and not 0 <= bound < float("inf"):
-                raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether there is a bound at all."""
-        return self.requests is not None or self.cost is not None
-
-    def reserve(self, estimate: float) -> bool:
-        """Count one request that costs at most `estimate`; False where it does not fit."""
-        with self._lock:
-            if self.requests is not None and self.sent >= self.requests:
-                return False
-            if self.cost is not None and self.spent + self._reserved + estimate > self.cost:
-                return False
-            self.sent += 1
-            self._reserved += estimate
-            return True
-
-    def charge(self, estimate: float, cost: float) -> None:
-        """Replace what was set aside for a request by what it came to."""
-        with self._lock:
-            self._reserved = max(0.0, self._reserved - estimate)
-            self.spent += cost
-
-    def mark_exhausted(self) -> str:
-        """Say that a request did not fit and none will: the error of every answer from here on."""
-        self.exceeded = self.exceeded or self._exceeded_bound()
-        return f"not asked: the budget of {self.exceeded} is spent"
-
-    def _exceeded_bound(self) -> str:
-        if self.requests is not None and self.sent >= self.requests:
-            return f"{self.requests:,} requests (--max-requests)"
-        return f"${self.cost:g} (--max-cost)"
-
-    def __str__(self) -> str:
-        """Return how far it got, for the line at a session's end; "" where nothing was sent."""
-        requests = f"{self.sent:,}" + (
-            f" of {self.requests:,}" if self.requests is not None else ""
-        )
-        cost = f"${self.spent:.4f}" + (f" of ${self.cost:g}" if self.cost is not None else "")
-        text = f"{requests} requests, {cost}" if self.sent or self.exceeded else ""
-        return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
-
-
-def budget_from_options(
-    requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
-) -> Budget:
-    """Return the budget of a session; raise ConfigError where nothing could hold to it."""
-    budget = Budget(requests, cost)
-    option = "--max-requests" if requests is not None else "--max-cost"
-    if budget.is_bounded and not model:
-        raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
-    if budget.is_bounded and uses_xdist:
-        raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")
-    return budget
-
-
-def hold_to_budget(budget: Budget, model: Model) -> Model:
-    """Return the model held to the budget, where its requests cost something.
-
-    Raises ModelUnknown where the budget bounds the cost and the model's prices are not known.
-    """
-    return model.with_budget(budget) if isinstance(model, PricedModel) else model
-
-
-# [merged] What a trainer and a model must look like to be plugged in, and the values they exchange.
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question to a model: the messages before the reply, as role and content.
 
-    The same question asked again on purpose (a judge heard three times) has another `repetition`.
+    `row` is the number of the example. The same question asked again on purpose, as of a judge with
+    `repetitions = 3`, has another `repetition`.
     """
 
     row: int
@@ -114,8 +27,8 @@ class Request:
 class Answer:
     """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD.
 
-    `tokens` counts the answer's own, `prompt_tokens` the question's; `finish` is "stop" where the
-    model ended its turn, "length" where it was cut off, "" where nobody knows.
+    `tokens` counts those of the answer, `prompt_tokens` those of the question; `finish` is "stop"
+    where the model ended its turn, "length" where it was cut off, "" where that is not known.
     """
 
     row: int
@@ -130,26 +43,115 @@ class Answer:
 
 @runtime_checkable
 class Model(Protocol):
-    """Something that answers, at temperature 0."""
+    """Something that answers requests, at temperature 0."""
 
     name: str
-    digest: str  # of the weights, the template and the decoding: the same digest answers the same
+    digest: str  # of weights, template and decoding: with the same digest, the same answers
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield each answer as it comes, in any order, batched or concurrent inside."""
+        """Yield each answer when it is there, in any order; may batch or ask concurrently."""
 
 
 @runtime_checkable
 class PricedModel(Protocol):
-    """What a model has beside `Model` whose requests cost something: it can be held to a budget."""
+    """The method that a model has beside those of `Model` where its requests cost something."""
 
     def with_budget(self, budget: Budget) -> Model:
         """Return the model, spending from this budget only; raise ModelUnknown without prices.
 
-        Each request is set aside before it is sent, retries too. What does not fit any more is an
-        error of its answer: `budget.exhaust()`.
+        The model calls `budget.reserve` before it sends a request, retries included. A request
+        that does not fit becomes an answer with the error `budget.mark_exhausted()`.
         """
 
 
 class ModelUnknown(Exception):
-    """A model spec that names nothing, or a server that will not answer: what to do, in a line."""
+    """A model spec names nothing, or a server does not answer; the message says what to do."""
+
+
+@dataclass
+class Budget:
+    """How many requests a session may send, and how much they may cost; None for no bound.
+
+    The bound is hard: a request is sent only after the most that it can cost has been reserved,
+    beside the reservations of the requests under way. Candidate, baseline and judge share one
+    budget. Answers from the cache cost nothing. Costs are in USD.
+
+    Raises:
+        ConfigError: A bound is below 0.
+    """
+
+    requests: int | None = None
+    cost: float | None = None
+    sent: int = 0
+    spent: float = 0.0
+    exceeded: str = ""  # the bound that stopped a request, as the message names it
+    _reserved: float = 0.0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        for option, bound in (("--max-requests", self.requests), ("--max-cost", self.cost)):
+            if bound is not None and not 0 <= bound < float("inf"):
+                raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is a bound."""
+        return self.requests is not None or self.cost is not None
+
+    def reserve(self, estimate: float) -> bool:
+        """Count one request that costs at most `estimate`; False where it does not fit."""
+        with self._lock:
+            if self.requests is not None and self.sent >= self.requests:
+                return False
+            if self.cost is not None and self.spent + self._reserved + estimate > self.cost:
+                return False
+            self.sent += 1
+            self._reserved += estimate
+            return True
+
+    def charge(self, estimate: float, cost: float) -> None:
+        """Replace the reservation of a request by its cost."""
+        with self._lock:
+            self._reserved = max(0.0, self._reserved - estimate)
+            self.spent += cost
+
+    def mark_exhausted(self) -> str:
+        """Note that a request did not fit; return the error of its answer and of all later ones."""
+        if not self.exceeded and self.requests is not None and self.sent >= self.requests:
+            self.exceeded = f"{self.requests:,} requests (--max-requests)"
+        elif not self.exceeded:
+            self.exceeded = f"${self.cost:g} (--max-cost)"
+        return f"not asked: the budget of {self.exceeded} is spent"
+
+    def __str__(self) -> str:
+        """Return what was spent, as the last lines of a session show; "" where nothing was sent."""
+        if not self.sent and not self.exceeded:
+            return ""
+        of_requests = f" of {self.requests:,}" if self.requests is not None else ""
+        of_cost = f" of ${self.cost:g}" if self.cost is not None else ""
+        text = f"{self.sent:,}{of_requests} requests, ${self.spent:.4f}{of_cost}"
+        return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
+
+
+def budget_from_options(
+    requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
+) -> Budget:
+    """Return the budget of a session.
+
+    Raises ConfigError for a bound without `--model`, or with the worker processes of xdist.
+    """
+    budget = Budget(requests, cost)
+    option = "--max-requests" if requests is not None else "--max-cost"
+    if budget.is_bounded and not model:
+        raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
+    if budget.is_bounded and uses_xdist:
+        raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")
+    return budget
+
+
+def hold_to_budget(budget: Budget, model: Model) -> Model:
+    """Return the model with the budget where its requests cost something, else as it is.
+
+    Raises ModelUnknown where the budget bounds the cost and the model's prices are not known.
+    """
+    return model.with_budget(budget) if isinstance(model, PricedModel) else model

@@ -1,4 +1,4 @@
-"""What a trainer and a model must look like to be plugged in, and the values they exchange."""
+"""The interface of a trainer, and the values that it takes and returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a run cannot start: what was wrong, where, and what to do; one line."""
+    """Why a run cannot start, in one line: what is wrong, where, and what to do."""
 
     what: str
 
@@ -19,11 +19,16 @@ class Problem:
 class Plan:
     """Everything a training is made of; the run id is a digest of it.
 
-    `train` and `validation` are paths of content-addressed snapshots: the bytes that passed.
-    Read them with `columns`: `Dataset.read(plan.train, columns=plan.columns)`. `config` is the
-    trainer's section of the configuration, resolved, every default filled in. `root` is the folder
-    of the project, which relative paths in `config` start from: where it lies is no part of what
-    is trained, nor of the run id, and it is not kept in the run.
+    Attributes:
+        trainer: The trainer's name.
+        train, validation, test: Paths of snapshots, named after their digest: the bytes that
+            passed. Read them as `Dataset.read(plan.train, columns=plan.columns)`.
+        config: The trainer's section of the configuration, with all defaults filled in.
+        base: The model spec of the baseline.
+        columns: The columns of CSV or Parquet files by field; else empty.
+        incidental: Keys of `config` that change nothing in what is trained.
+        root: The folder of the project, from which relative paths in `config` start. It is not
+            part of the run id, and not stored in the run.
     """
 
     trainer: str
@@ -31,19 +36,19 @@ class Plan:
     validation: Path | None
     test: Path | None
     config: Mapping[str, Any]
-    base: str  # the model spec of the baseline
+    base: str
     base_digest: str
     seed: int
-    columns: Mapping[str, str] = field(default_factory=dict)  # of CSV or Parquet; else empty
-    incidental: Sequence[str] = ()  # keys of `config` that change nothing in what is trained
-    root: Path = field(default_factory=Path)  # the working directory where nobody says
+    columns: Mapping[str, str] = field(default_factory=dict)
+    incidental: Sequence[str] = ()
+    root: Path = field(default_factory=Path)  # the working directory
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a trainer hands back: a model spec that `--model` takes, its digest, and figures.
+    """A trained model: a spec that `--model` takes, its digest, and figures of the training.
 
-    `checkpoints` are specs of models on the way there, by name: `--model run:ID@NAME` takes them.
+    `checkpoints` are the specs of earlier states by name, for `--model run:ID@NAME`.
     """
 
     model: str
@@ -53,18 +58,22 @@ class Trained:
 
 
 class TrainingFailed(Exception):
-    """A training that could not be finished, told in one message; the process exits with 70."""
+    """A training failed, for the reason in the message; the process exits with 70."""
 
 
 @runtime_checkable
 class Trainer(Protocol):
     """A trainer: registered by class through `pytest_tunegate_trainers`, made without arguments.
 
-    It may have `incidental`, the names of settings that change nothing in what is trained (prices,
-    pauses): the same training with other values of these is the same run. And `neutral`, values at
-    which settings change nothing: one that came later leaves the ids of older runs as they were.
-    And `tokenization(config) -> Recipe`, which says of resolved settings how their tokens are
-    counted; without it `recipe.usual` reads them. Its `tokenizer` may be a folder in the project.
+    A trainer may also have:
+
+    - `incidental`: names of settings that change nothing in what is trained (prices, pauses); a
+      training with other values of these has the same run id.
+    - `neutral`: by setting, the value at which it changes nothing. It is left out of the run id,
+      so that a new setting leaves the ids of older runs as they are.
+    - `tokenization(config) -> TokenizationSpec`: how tokens are counted under resolved settings.
+      Its `tokenizer` may be a folder in the project. Without it, the settings are read by their
+      usual names (see `tunegate.tokenization.spec`).
     """
 
     name: str
@@ -72,18 +81,18 @@ class Trainer(Protocol):
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return the configuration with defaults filled in; raise ValueError naming a bad value.
 
-        It holds `base` (a model spec, such as a folder) and `seed`. Runs at pytest's start-up,
-        before any test: no heavy import here.
+        It holds `base` (a model spec, such as a folder) and `seed`. It is called at pytest's
+        start-up, before any test, so it must not import heavy libraries.
         """
 
     def baseline(self, config: Mapping[str, Any]) -> str:
-        """Return the model spec of the base alone, asked as the trained model will be."""
+        """Return the model spec of the base model, with the decoding of the trained model."""
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base model that `config` names."""
 
     def preflight(self, plan: Plan) -> list[Problem]:
-        """Say what would make this training fail, before anything is spent."""
+        """Return what would make this training fail, before anything is spent."""
 
     def train(self, plan: Plan, folder: Path) -> Trained:
-        """Train into the run's folder; called in a child process; raise TrainingFailed."""
+        """Train into the run's folder, in a child process; raise TrainingFailed."""

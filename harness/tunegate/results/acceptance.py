@@ -1,4 +1,4 @@
-"""Which findings are accepted while a test of the data suite runs, and which it has made."""
+"""The accepted findings that a running test of the data suite leaves out, and those it made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEntry:
-    """One accepted finding; `where` and `evidence` are for whoever reads the diff."""
+    """One entry of accepted.toml; `where` and `evidence` are for people who read the diff."""
 
     id: str
     check: str
@@ -31,7 +31,7 @@ ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
 
 @dataclass(slots=True)
 class Acceptance:
-    """What is in force while a test of the data suite runs, and the findings it has made."""
+    """The entries in force while a test of the data suite runs, and the findings it has made."""
 
     entries: Mapping[str, AcceptedEntry]
     made: list[Findings] = field(default_factory=list)
@@ -42,10 +42,10 @@ _acceptance: ContextVar[Acceptance | None] = ContextVar("tunegate_accepted", def
 
 @contextmanager
 def accepting(entries: Mapping[str, AcceptedEntry]) -> Iterator[list[Findings]]:
-    """Accept these entries inside the block; collects the findings that are made there.
+    """Accept the findings of these entries inside the block; yield a list of all that it makes.
 
-    Outside of such a block (a notebook, a model suite) nothing is accepted: a finding may then
-    serve to leave rows out, and no reason was ever given for leaving them in.
+    Outside of such a block (a notebook, a model suite) nothing is accepted: findings may be used
+    there to leave rows out, and an entry gives no reason to keep them.
     """
     acceptance = Acceptance(entries)
     token = _acceptance.set(acceptance)
@@ -56,19 +56,19 @@ def accepting(entries: Mapping[str, AcceptedEntry]) -> Iterator[list[Findings]]:
 
 
 def is_accepting() -> bool:
-    """Say whether findings can be accepted here: while a test of the data suite runs."""
+    """Return whether findings can be accepted: only while a test of the data suite runs."""
     return _acceptance.get() is not None
 
 
 def is_accepted(check: str, finding: Finding) -> bool:
-    """Say whether an entry in force accepts this finding of this check."""
+    """Return whether an entry in force accepts this finding of this check."""
     acceptance = _acceptance.get()
     entry = acceptance.entries.get(finding.id) if acceptance else None
-    # An entry that names another check or kind than its id stands for misleads whoever reads it.
+    # An entry edited to name another check or kind than that of its id would mislead its reader.
     return entry is not None and (entry.check, entry.kind) == (check, finding.kind)
 
 
 def collect(findings: Findings) -> None:
-    """Remember that these findings were made, where that is asked for."""
+    """Add these findings to those of the running test; outside of `accepting`, do nothing."""
     if acceptance := _acceptance.get():
         acceptance.made.append(findings)

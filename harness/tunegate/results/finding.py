@@ -1,4 +1,4 @@
-"""What a check found; falsy when clean, so that a test says `assert not pii.find(dataset)`."""
+"""Finding and Findings: what a check returns, falsy where it found nothing."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from typing import overload
 from .outcome import Outcome, record
 from .score import Score, proportion
 
-NOT_APPLICABLE = "nothing to judge"  # the kind of a hint that says so: -v shows it
+NOT_APPLICABLE = "nothing to judge"  # kind of a hint that -v shows: the check has no subject
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong, and where.
+    """One fault of a dataset, or of a model's answers, and its place.
 
-    `row` counts examples from 0, as the frame does; `line` counts lines of the file from 1; both
-    are None when the finding concerns the whole dataset. `evidence` is one line, already masked
-    where it is personal data. A `hint` is advice: it is printed, and closes no gate.
-
-    `about` says, free of row and line numbers, what it concerns where that is not its row alone:
-    both rows of a pair, a figure. The `id`, by which it can be accepted, is made of that; `@check`
-    gives it (see `tunegate.checking.fingerprint`).
+    Attributes:
+        row: The number of the example, from 0; None where the whole dataset is concerned.
+        line: The line of the file, from 1; None where the whole dataset is concerned.
+        kind: The kind of fault, in one or two words; the table counts findings by kind.
+        evidence: One line, already masked where it is personal data.
+        hint: The finding is advice: it is printed, and closes no gate.
+        about: What the finding concerns where that is more than its row (both rows of a pair, a
+            figure), without row and line numbers: the id is made of it.
+        id: The name by which it can be accepted; `@check` fills it in (see
+            `tunegate.checking.fingerprint`).
     """
 
     row: int | None
@@ -36,16 +39,16 @@ class Finding:
 
 
 def sort_by_line(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings in the order of the file, those about the whole dataset first."""
+    """Return findings in the order of their lines, those about the whole dataset first."""
     return sorted(findings, key=lambda f: (f.line is not None, f.line or 0))
 
 
 class Findings(Sequence[Finding]):
-    """The findings of one check over one dataset.
+    """The findings of one check in one dataset, as a sequence that is falsy where it is empty.
 
-    Hints stand apart in `.hints`; so does, in `.accepted`, what the project's accepted.toml lists:
-    `@check` sets it apart while the data suite runs. Neither counts. `named` is false where the
-    name was made of the check's file and function.
+    `.hints` and `.accepted` (those that the project's accepted.toml lists, while the data suite
+    runs) are not among its items, and close no gate. `n` counts the examples that were checked.
+    `named` is false where the name was made of the check's file and function.
     """
 
     def __init__(
@@ -76,14 +79,17 @@ class Findings(Sequence[Finding]):
         return len(self.items)
 
     def __bool__(self) -> bool:
-        """True when something was found; asking is a judgement, and the running test records it."""
-        accepted_ids = [f.id for f in self.accepted]
-        hints = [_hint_text(f) for f in self.hints if f.kind != NOT_APPLICABLE]
+        """Return whether anything was found, and record that as an outcome of the running test."""
+        hints = [
+            f.evidence if f.line is None else f"line {f.line:,}: {f.evidence}"
+            for f in self.hints
+            if f.kind != NOT_APPLICABLE
+        ]
         not_applicable = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
         data = {
             "found": len(self),
             "n": self.n,
-            "accepted": accepted_ids,
+            "accepted": [f.id for f in self.accepted],
             "hints": hints,
             "idle": not_applicable,
         }
@@ -99,7 +105,7 @@ class Findings(Sequence[Finding]):
 
     @property
     def rows(self) -> list[int]:
-        """The numbers of the examples with a finding, each once, in order."""
+        """The row numbers of the examples with a finding, each once, in order."""
         return sorted({f.row for f in self.items if f.row is not None})
 
     @property
@@ -115,20 +121,12 @@ class Findings(Sequence[Finding]):
         )
 
     def __repr__(self) -> str:
-        """One line, counts first: all that pytest shows of a failed `assert not findings`."""
+        """Return one line, counts first: pytest shows no more of a failed `assert not findings`."""
         split_text = f" of {self.split}" if self.split else ""
         accepted_text = f"; {len(self.accepted):,} accepted" if self.accepted else ""
         if not self.items:
             return f"<{self.name}: nothing found in {self.n:,} examples{split_text}{accepted_text}>"
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
         more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
-        rows = (
-            f" in {len(self.rows):,} of {self.n:,} examples{split_text}"
-            if self.rows
-            else split_text
-        )
-        return f"<{self.name}: {kinds}{more}{rows}{accepted_text}>"
-
-
-def _hint_text(hint: Finding) -> str:
-    return hint.evidence if hint.line is None else f"line {hint.line:,}: {hint.evidence}"
+        rows = f" in {len(self.rows):,} of {self.n:,} examples" if self.rows else ""
+        return f"<{self.name}: {kinds}{more}{rows}{split_text}{accepted_text}>"

@@ -1,4 +1,4 @@
-"""A score: a float that knows its name, n, interval, misses and signature."""
+"""Confidence intervals of proportions: Wilson, and the Clopper-Pearson lower bound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def wilson(hits: float, n: int, z: float = Z95) -> tuple[float, float]:
     """Return Wilson's score interval for a proportion; z = 1.96 gives 95 %, two-sided.
 
     Source: E. B. Wilson (1927), JASA 22:209-212. Unlike p ± z·se it stays inside [0, 1] and
-    keeps its coverage near 0 and 1, which is where gates live.
+    keeps its coverage near 0 and 1, where the shares lie that gates limit.
     """
     if n == 0:
         return math.nan, math.nan
@@ -25,8 +25,8 @@ def wilson(hits: float, n: int, z: float = Z95) -> tuple[float, float]:
 def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> float:
     """Return the exact one-sided lower bound of a proportion; NaN where n is 0.
 
-    Source: C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413. The least share under which
-    `hits` or more of n would come up with probability 1 - confidence.
+    Source: C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413. The share under which
+    `hits` or more of n would be observed with probability 1 - confidence.
     """
     if not 0 < hits <= n:
         return 0.0 if n else math.nan

@@ -1,6 +1,4 @@
-"""Extraction: the stated rule by which a label is read out of an answer, and out of what was
-expected alike.
-"""
+"""The rule that reads a label from a reply, and predictions with their labels read by it."""
 
 from __future__ import annotations
 
@@ -8,43 +6,36 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from ..utils.text import shorten
 from .finding import Finding, Findings
 from .prediction import Prediction, Predictions
-
-if TYPE_CHECKING:
-    from .prediction import Prediction
-
 
 VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """How a label is read; `read` returns None where a text cannot be parsed by it."""
+    """The one way a project reads labels; `read` returns None for a text that has none."""
 
-    name: str  # stands in the signature of every score
+    name: str  # part of the signature of every score
     read: Callable[[str], str | None] = field(repr=False, compare=False)
 
     def right(self, p: Prediction) -> bool:
-        """Whether the label of an answer can be read, and is the expected one."""
+        """Return whether an answer has a label, and the expected one."""
         label = None if p.error else self.read(p.got)
         return label is not None and label == self.read(p.expected)
 
 
-def _stripped(text: str) -> str:
-    return text.strip()
-
-
-exact = LabelRule("label: the whole answer, white space around it aside", _stripped)
+exact = LabelRule("label: the whole answer, white space around it aside", str.strip)
 
 
 def json_field(path: str) -> LabelRule:
-    """Read one field of an answer that is, as a whole, a JSON object; dots lead further inside.
+    """Return the rule that reads one field of an answer that is a JSON object and nothing else.
 
-    A text is the label without white space around it; a number, true or false is written as JSON
-    does. Anything else (no JSON, no such field, null, an object, an array) cannot be parsed.
+    Dots in `path` lead into nested objects. A string is stripped; a number, true or false becomes
+    its JSON text. Anything else (no JSON, no such field, null, an object, an array) is no label.
+    Raises ValueError for an empty path.
     """
     if not path or not all(path.split(".")):
         raise ValueError(f"no field in json:{path}; {VALID_RULES}")
@@ -66,10 +57,10 @@ def json_field(path: str) -> LabelRule:
 
 
 def regex(pattern: str) -> LabelRule:
-    r"""Read the first match of a regular expression: its first group, else all of it.
+    r"""Return the rule that reads the first match of a pattern: its first group, or all of it.
 
-    `regex(r"label:\s*(\w+)")`. An answer without a match cannot be parsed. Raises ValueError for a
-    pattern that is none.
+    `regex(r"label:\s*(\w+)")`. An answer without a match has no label. Raises ValueError for a
+    pattern that is not a regular expression.
     """
     try:
         compiled = re.compile(pattern)
@@ -98,12 +89,9 @@ def label_rule(spec: str) -> LabelRule:
     raise ValueError(f"no such rule; {VALID_RULES}")
 
 
-# [merged] Predictions as labels: what was expected and what was answered, read by one stated rule.
-
-
 @dataclass(frozen=True, slots=True)
 class LabelledPrediction:
-    """A prediction and its two labels; `got` is None without an answer, or one in the answer."""
+    """A prediction and its two labels; `got` is None without an answer, or a label in it."""
 
     prediction: Prediction
     expected: str
@@ -116,10 +104,10 @@ class LabelledPrediction:
 
 
 def label_predictions(predictions: Predictions, rule: LabelRule) -> list[LabelledPrediction]:
-    """Read the labels of all predictions; an answer that cannot be parsed has none.
+    """Return all predictions with their labels.
 
-    Raises ValueError for an expected reply that the rule cannot read: that is a fault of the test
-    set, or of the rule, and not of the model.
+    Raises ValueError for an expected reply without a label: a fault of the test set or the rule,
+    not of the model.
     """
     __tracebackhide__ = True
     rows = []
@@ -136,23 +124,19 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
 
 
 def wrong_labels(predictions: Predictions, rule: LabelRule) -> Findings:
-    """Return every answer that is not the expected label; those without one say why."""
-    findings = (_wrong_label(row) for row in label_predictions(predictions, rule) if not row.right)
+    """Return a finding for each answer without the expected label.
+
+    Its kind is the expected label, or "no answer", or "unparseable" where the answer has no label.
+    """
+    findings = []
+    for row in label_predictions(predictions, rule):
+        p, prompt = row.prediction, shorten(row.prediction.prompt, 60)
+        if p.error:
+            findings.append(Finding(p.row, p.line, "no answer", p.error))
+        elif row.got is None:
+            evidence = f"got {shorten(p.got, 30)!r}, not {row.expected!r}, for: {prompt}"
+            findings.append(Finding(p.row, p.line, "unparseable", evidence))
+        elif not row.right:
+            evidence = f"got {shorten(row.got, 30)!r} for: {prompt}"
+            findings.append(Finding(p.row, p.line, row.expected, evidence))
     return Findings("misses", findings, split="test", n=len(predictions))
-
-
-def _wrong_label(row: LabelledPrediction) -> Finding:
-    p = row.prediction
-    if p.error:
-        return Finding(p.row, p.line, "no answer", p.error)
-    if row.got is None:
-        message = f"got {shorten(p.got, 30)!r}, not {row.expected!r}"
-        return Finding(p.row, p.line, "unparseable", f"{message}, for: {shorten(p.prompt, 60)}")
-    message = f"got {shorten(row.got, 30)!r}"
-    return Finding(p.row, p.line, row.expected, f"{message} for: {shorten(p.prompt, 60)}")
-
-
-def shorten(text: str, width: int) -> str:
-    """Return a text on one line, cut to a width."""
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 3] + "..."

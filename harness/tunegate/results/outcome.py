@@ -1,4 +1,4 @@
-"""The ledger: every judgement a running test makes, wherever in it (or its fixtures) it is made."""
+"""Records the outcome of each check and each comparison that a running test makes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question put to a value: is it clean, does it hold its limit?"""
+    """Whether one check found nothing, or one score held its limit.
+
+    `summary` is one line; `data` holds the figures as builtins; `subject` is the Findings or Score.
+    """
 
     name: str
     split: str
@@ -21,7 +24,7 @@ class Outcome:
     subject: object = field(repr=False, compare=False, default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """As builtins, which survive xdist, JUnit and JSON."""
+        """Return the outcome as builtins, which xdist, JUnit and JSON can carry."""
         fields = {"name": self.name, "split": self.split, "held": self.passed, "line": self.summary}
         return {**fields, **self.data}
 
@@ -30,7 +33,7 @@ _outcomes: ContextVar[list[Outcome] | None] = ContextVar("tunegate_ledger", defa
 
 
 def record(outcome: Outcome) -> None:
-    """Write a judgement down, where a test is running; elsewhere (a notebook) do nothing."""
+    """Add an outcome to those of the running test; do nothing elsewhere (in a notebook)."""
     outcomes = _outcomes.get()
     if outcomes is not None:
         outcomes.append(outcome)
@@ -38,7 +41,7 @@ def record(outcome: Outcome) -> None:
 
 @contextmanager
 def collect_outcomes() -> Iterator[list[Outcome]]:
-    """Collect the judgements made inside the block."""
+    """Yield a list that takes the outcomes recorded inside the block, fixtures' included."""
     outcomes: list[Outcome] = []
     token = _outcomes.set(outcomes)
     try:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One test example and the model's answer; `error` says why there is none, `got` is "" then.
+    """One test example and a model's answer; without an answer `error` says why, and `got` is "".
 
-    Latency in seconds, cost in USD; `row`, `line` and `fields` (its own, beside the messages) are
-    the example's; `tokens`, `prompt_tokens` and `finish` are the Answer's.
+    `row`, `line` and `fields` (beside the messages) are the example's; `latency` (seconds), `cost`
+    (USD), `tokens`, `prompt_tokens` and `finish` are the Answer's.
     """
 
     row: int
@@ -56,18 +56,18 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def errors(self) -> list[Prediction]:
-        """The rows without an answer."""
+        """The predictions without an answer."""
         return [p for p in self._rows if p.error]
 
     def without(self, rows: Collection[int]) -> Predictions:
-        """Return the predictions that are not among these rows (`leakage.find(...).rows`, say)."""
+        """Return the predictions of all rows but these (such as `leakage.find(...).rows`)."""
         excluded = frozenset(rows)
         remaining = [p for p in self._rows if p.row not in excluded]
         return Predictions(remaining, model=self.model, test=self.test)
 
     @property
     def frame(self) -> pd.DataFrame:
-        """New each time: one column per field of a Prediction."""
+        """A new pandas frame, with one column for each field of a Prediction."""
         import pandas as pd
 
         return pd.DataFrame({c: [getattr(p, c) for p in self] for c in Prediction.__slots__})

@@ -1,4 +1,4 @@
-"""A score: a float that knows its name, n, interval, misses and signature."""
+"""Score: a float with its name, n, interval, misses and signature."""
 
 from __future__ import annotations
 
@@ -13,29 +13,36 @@ from .outcome import Outcome, record
 if TYPE_CHECKING:
     from .finding import Findings
 
-
 Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its lower bound
 
 
 class Unmeasurable(Exception):
-    """A score could not be measured well enough to say whether it holds its limit."""
+    """A score could not be measured well enough to decide whether it holds its limit."""
 
-    __module__ = "tunegate"  # its public home: what a failed test prints
+    __module__ = "tunegate"  # its public name, which a failed test prints
 
 
 class Score(float):
-    """A float that compares like one, and never travels without what makes it mean something.
+    """A measured value that compares like a float and carries how it was measured.
 
-    `n` examples; `low`, `high`: the two-sided 95 % interval; `hits`: how many were right, where the
-    score is a proportion; `misses`: the rows that count against it; `errors`: answers that could
-    not be had. The value itself counts every error wrong, `if_right` counts every one right.
-    `detail` is text to read beside it, such as a confusion matrix; `hints` are advice, one line
-    each. `lower`, `lower_if_right`: the one-sided 95 % lower bound, where `hits` do not give it.
-    `estimate`: what a bound (see `by`) is the bound of; of any other score, its value.
-    Comparing with a plain number is a judgement: it is recorded in the running test's ledger, and
-    raises `Unmeasurable` for a NaN, or when the errors alone decide. Score against Score is not.
-    Against None, a limit that was not set, everything holds: the score is shown, and one that could
-    not be measured counts among what there was nothing to judge of.
+    A comparison with a plain number, a limit, is recorded as an outcome of the running test. It
+    raises `Unmeasurable` for NaN, and where the answers that are missing decide it. A comparison
+    with None, a limit that is not set, is recorded and true. One with a Score is not recorded.
+
+    Attributes:
+        n: The number of examples.
+        low, high: The two-sided 95 % interval.
+        signature: The metric and its settings, such as `bleu|sacrebleu 2.6|tok:13a`.
+        hits: How many are right, where the score is a proportion; else None.
+        misses: The rows that count against the score.
+        errors: Answers that could not be had; the value counts all of them wrong.
+        best_case: The value with all of them right.
+        lower, best_case_lower: The one-sided 95 % lower bounds, where `hits` do not give them.
+        estimate: The value; of a lower bound (see `by`), the value that it is the bound of.
+        mode: "lower" for a lower bound.
+        detail: Text to read with it, such as a confusion matrix.
+        hints: Advice, one line each.
+        not_applicable: The project has nothing to measure: any limit holds.
     """
 
     name: str
@@ -84,11 +91,11 @@ class Score(float):
         return score
 
     def by(self, mode: Mode) -> Score:
-        """Return what is to be held to a limit: the score itself, or its 95 % lower bound.
+        """Return the score itself ("point"), or its one-sided 95 % lower bound ("lower").
 
-        The bound is one-sided: Clopper & Pearson's for a proportion, else what the metric gave (of
-        a bootstrap the 5 % quantile). For scores that ought to be high. Raises ValueError for a
-        score without a bound.
+        The bound is that of Clopper & Pearson for a proportion, else the one that the metric gave
+        (of a bootstrap, the 5 % quantile). It is for scores where higher is better. Raises
+        ValueError for a score without a bound.
         """
         if mode == "point" or self.mode == "lower":
             return self
@@ -107,7 +114,7 @@ class Score(float):
 
     def _compare(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
         __tracebackhide__ = True
-        if other is None or self.not_applicable:  # no limit, or nothing to hold to it
+        if other is None or self.not_applicable:
             summary = f"{self!r}, {'nothing to judge' if self.not_applicable else 'no limit'}"
             record(Outcome(self.name, "", True, summary, _outcome_data(self, sign, None), self))
             return True
@@ -115,15 +122,14 @@ class Score(float):
             return NotImplemented
         if isinstance(other, Score):
             return compare(float(self), float(other))
-        outcomes = {compare(float(self), float(other)), compare(self.best_case, float(other))}
-        is_unmeasurable = math.isnan(self) or len(outcomes) > 1
-        passed = None if is_unmeasurable else outcomes.pop()
-        summary = f"{self!r} {sign} {float(other):g}"
-        record(
-            Outcome(self.name, "", passed, summary, _outcome_data(self, sign, float(other)), self)
-        )
+        limit = float(other)
+        # All missing answers wrong, and all right: where the two differ, nobody can decide.
+        results = {compare(float(self), limit), compare(self.best_case, limit)}
+        passed = None if math.isnan(self) or len(results) > 1 else results.pop()
+        summary = f"{self!r} {sign} {limit:g}"
+        record(Outcome(self.name, "", passed, summary, _outcome_data(self, sign, limit), self))
         if passed is None:
-            raise Unmeasurable(_unmeasurable_reason(self, sign, float(other)))
+            raise Unmeasurable(_unmeasurable_message(self, sign, limit))
         return passed
 
     def __ge__(self, other: object) -> Any:
@@ -147,44 +153,48 @@ class Score(float):
 
 
 def _rebuild(value: float, state: dict[str, Any]) -> Score:
+    """Return a score with these attributes: `float.__new__` takes the value alone."""
     score = Score(value)
     score.__dict__.update(state)
     return score
 
 
 def not_applicable_score(name: str, reason: str) -> Score:
-    """Return a score that holds any limit: the project has nothing to measure; -v shows `reason`."""
+    """Return a score that holds any limit, for a project with nothing to measure; -v shows why."""
     score = Score(math.nan, name=name, hints=(reason,))
     score.not_applicable = True
     return score
 
 
 def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
-    """Return the score and how it was judged as builtins; None stands for what is not known."""
-    numbers = {
-        "value": float(score),
-        "low": score.low,
-        "high": score.high,
-        "right": score.best_case,
-    }
-    numbers_or_none = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
-    # A score that ought to be high: what its n can show stands beside what it is.
+    """Return the score and its comparison as builtins; None for numbers that are not known."""
+    value, low, high, best_case = (
+        number if math.isfinite(number) else None
+        for number in (float(score), score.low, score.high, score.best_case)
+    )
+    # Where higher is better, the report shows what n examples can prove beside the estimate.
     lower = lower_bounds(score)[0] if sign in (">=", ">") else math.nan
-    numbers_or_none["lower"] = None if math.isnan(lower) else lower
-    counts = {
+    is_not_applicable = score.not_applicable or (limit is None and math.isnan(score))
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "right": best_case,
+        "lower": None if math.isnan(lower) else lower,
         "n": score.n,
         "hits": score.hits,
         "errors": score.errors,
         "signature": score.signature,
+        "mode": score.mode,
+        "detail": score.detail,
+        "sign": sign,
+        "limit": limit,
+        "hints": [] if is_not_applicable else list(score.hints),
+        "idle": list(score.hints) if is_not_applicable else [],
     }
-    comparison = {"mode": score.mode, "detail": score.detail, "sign": sign, "limit": limit}
-    is_not_applicable = score.not_applicable or (limit is None and math.isnan(score))
-    no_hints: dict[str, list[str]] = {"hints": [], "idle": []}
-    hints = no_hints | {"idle" if is_not_applicable else "hints": list(score.hints)}
-    return {**numbers_or_none, **counts, **comparison, **hints}
 
 
-def _unmeasurable_reason(score: Score, sign: str, limit: float) -> str:
+def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
     if math.isnan(score):
         message = f"{score.name} could not be measured (n = {score.n}): no limit can be held to it"
         return "\n".join([message, *score.hints])
@@ -199,18 +209,18 @@ def _unmeasurable_reason(score: Score, sign: str, limit: float) -> str:
 
 
 def format_value(value: float, is_share: bool) -> str:
-    """Return a value as a person reads it: a share as per cent, anything else to four places.
+    """Return a value as text: a share as per cent, anything else to four places.
 
     A share is never rounded up to 100 % or down to 0 %.
     """
-    value = float(value)  # to compare a Score would be a judgement
+    value = float(value)  # the comparisons of a Score are recorded
     if not is_share:
         return f"{value:.4f}"
     return f"{min(max(value, 0.001), 0.999) if 0 < value < 1 else value:.1%}"
 
 
 def format_limit(limit: float, is_share: bool) -> str:
-    """Return a limit, every digit of it."""
+    """Return a limit as text, with all of its digits; a share as per cent."""
     return f"{limit * 100:.10g}%" if is_share else f"{limit:g}"
 
 
@@ -238,8 +248,9 @@ def proportion(
 ) -> Score:
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
 
-    `errors` of the n answers could not be had. For a share that ought to be high (`higher_is_better`) they are
-    not among the hits; for one that ought to be low they are.
+    Args:
+        errors: How many of the n answers could not be had. Where higher is better they are not
+            among the hits; where lower is better they are.
     """
     low, high = wilson(hits, n)
     best_hits = hits + errors if higher_is_better else hits - errors

@@ -1,4 +1,4 @@
-"""The scorecard: everything one session of the model suite found out, in one digested file."""
+"""The parts of a scorecard: the scores of one session of the model suite, and its digest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .session_results import SessionResults
 
 
 def passed_scores(results: SessionResults) -> list[dict[str, Any]]:
-    """Return every score that passing tests judged, with the test that did, in test order."""
+    """Return each score that a passed test held to a limit, with the test, in test order."""
     return [
         {"test": nodeid, **outcome}
         for nodeid, outcomes in results.passed.items()
@@ -22,7 +22,7 @@ def passed_scores(results: SessionResults) -> list[dict[str, Any]]:
 
 
 def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
-    """Return every score of the tests that failed, and what else did not hold in them."""
+    """Return each score of the failed tests, and each of their other outcomes that failed."""
     return [
         {"test": nodeid, **outcome}
         for nodeid, outcomes in results.failed.items()
@@ -32,7 +32,7 @@ def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
 
 
 def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> dict[str, Any]:
-    """Return how many answers of a model were right, by the rule that labels are read by."""
+    """Return how many answers of a model were right by a label rule, as builtins."""
     return {
         "model": predictions.model,
         "test": predictions.test,
@@ -43,5 +43,5 @@ def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> di
 
 
 def scorecard_digest(card: Mapping[str, Any]) -> str:
-    """Return the digest of a scorecard, the time it was made aside."""
+    """Return the digest of a scorecard without the time when it was made."""
     return sha256_json({k: v for k, v in card.items() if k != "made"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from ..utils.atomic import atomic_write
+from ..utils.hashing import sha256_bytes
 from .state_dir import StateDir
 
 RegistryEntry = dict[str, Any]
@@ -53,7 +53,7 @@ class Registry:
 
     def _lines_with_previous(self) -> list[tuple[bytes, str]]:
         lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        return list(zip(lines, ["", *map(_sha256, lines)], strict=False))
+        return list(zip(lines, ["", *map(sha256_bytes, lines)], strict=False))
 
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
@@ -70,7 +70,7 @@ class Registry:
                 "why": reason,
                 "who": current_user(),
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "previous": _sha256(lines[-1]) if lines else "",
+                "previous": sha256_bytes(lines[-1]) if lines else "",
             }
             line = json.dumps(entry, ensure_ascii=False, sort_keys=True).encode()
             atomic_write(self.path, existing + line + b"\n", mode=0o644)
@@ -119,7 +119,3 @@ def _login_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
-
-
-def _sha256(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..data.dataset import Dataset
 from ..utils.atomic import atomic_write
+from ..utils.hashing import sha256_bytes
 
 
 class StateDir:
@@ -49,7 +49,7 @@ class StateDir:
 
     def store_snapshot(self, data: bytes) -> Path:
         """Keep a content-addressed snapshot of these bytes; keeping them again does nothing."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256_bytes(data)
         path = self.path("snapshots", f"{digest}.jsonl")
         if not path.exists():
             atomic_write(path, data, mode=0o600)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and when what stands in them was made."""
+"""Writes files and folders so that a reader sees all of them or nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+PRIVATE_MODE = 0o600  # rows that a cleaning step removed can hold personal data
+
 
 def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees either what stood there before, or all of `data`.
+    """Write a file so that a reader sees either its former content, or all of `data`.
 
-    The bytes are on the disk when this returns. Folders on the way are made; `mode` (less the
+    The bytes are on the disk when this returns. Folders above the file are made; `mode` (less the
     umask) is the file's, also where it replaces one with another mode. Raises OSError, and leaves
     no half-written file behind, where the disk is full or the place cannot be written to.
     """
@@ -22,76 +24,60 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
     # Beside the target: os.replace is atomic only inside one file system.
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     try:
-        _write_synced(temporary, data, mode)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _write_synced(path: Path, data: bytes, mode: int) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new name itself on the disk: a power cut must not bring the old file back."""
-    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder, and needs no such call
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-# [merged] All files of one call, or none: written beside their places first, then put there.
-
-PRIVATE_MODE = 0o600  # what was set aside is raw data, and may hold what the result no longer does
+    # The new name must be on the disk too: a power cut must not bring the old file back.
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder, and needs no such call
+        handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Path] = ()) -> None:
-    """Write the files in their order; None removes one that an earlier call left there.
+    """Write all files, or none: each under a temporary name first, then all are renamed.
 
-    Raises OSError where one cannot be written; then none is.
+    Args:
+        files: The content of each file; None removes one that an earlier call wrote. Files are
+            renamed in this order, and removed last.
+        private: Those that only the owner may read (mode 0600).
+
+    Raises:
+        OSError: One cannot be written; then none is.
     """
     token = secrets.token_hex(4)
     to_write = {path: data for path, data in files.items() if data is not None}
     temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in to_write}
     try:
         for path, data in to_write.items():
-            _write_temporary(
-                path, temporary_files[path], data, PRIVATE_MODE if path in private else 0o644
-            )
+            mode = PRIVATE_MODE if path in private else 0o644
+            try:
+                atomic_write(temporary_files[path], data, mode=mode)
+            except OSError as error:
+                reason = error.strerror or error
+                raise OSError(f"{path} cannot be written: {reason}; nothing was written") from None
         for path, temporary in temporary_files.items():
             os.replace(temporary, path)
     finally:
         for temporary in temporary_files.values():
-            if temporary.exists():
+            if temporary.exists():  # unlink fails where a folder above is a file
                 temporary.unlink()
     for path in files.keys() - to_write.keys():
         path.unlink(missing_ok=True)
 
 
-def _write_temporary(path: Path, temporary: Path, data: bytes, mode: int) -> None:
-    try:
-        atomic_write(temporary, data, mode=mode)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"{path} cannot be written: {reason}; nothing was written") from None
-
-
-# [merged] A folder that appears whole or not at all.
-
-
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Give a draft to fill, which takes the folder's name when the block ends well.
+    """Yield an empty draft folder, which is renamed to `folder` when the block ends without error.
 
-    What an earlier attempt left is removed first; what an error leaves is removed at once.
+    A draft that an earlier attempt left is removed first; after an error the draft is removed.
     """
     draft = folder.with_name(folder.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)

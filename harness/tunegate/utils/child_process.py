@@ -1,4 +1,4 @@
-"""A child that ends with its parent: its standard input is a pipe that the parent alone holds."""
+"""Ends a child process when its parent ends, also when the parent is killed with SIGKILL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from collections.abc import Callable
 
 
 def exit_with_parent(on_parent_exit: Callable[[], object]) -> None:
-    """Call `on_parent_exit`, in a thread, when the pipe closes: also where the parent was killed."""
+    """Call a function once, from a daemon thread, when the parent process is gone.
+
+    The parent starts this process with `stdin=PIPE` and writes nothing. The operating system
+    closes the pipe when the parent ends, however it ends, and that ends the read below.
+
+    Args:
+        on_parent_exit: What to do then, such as `os._exit` or sending SIGTERM to this process.
+    """
 
     def wait_for_parent() -> None:
         while os.read(0, 1):

@@ -1,15 +1,4 @@
-"""Row checks, shard by shard: in this process, in several, or on a cluster, with one result.
-
-A shard is a Dataset of consecutive rows, which keep their numbers and lines. What is found comes
-back in the order of the shards, so that it does not matter where they ran.
-
-New processes are started afresh (`spawn`) on every platform. A fork would be cheaper, but what
-is forked here has run numba, BLAS or torch: their threads are not there in the child, the locks
-they held are, and a child that meets one waits forever. On a cluster, put its executor in place:
-
-    with shards.run_on(Client("tcp://scheduler:8786").get_executor()):  # Dask
-        ...
-"""
+"""How many worker processes this machine has CPUs for."""
 
 from __future__ import annotations
 
@@ -21,8 +10,8 @@ WORKERS_VARIABLE = "TUNEGATE_WORKERS"
 def worker_count() -> int:
     """Return how many processes row checks may use: the CPUs of this process.
 
-    pytest-xdist's workers share them. The environment variable TUNEGATE_WORKERS overrides it (for
-    a container that has a quota); raises ValueError where that is no number of 1 or more.
+    The workers of pytest-xdist share the CPUs. The environment variable TUNEGATE_WORKERS overrides
+    the count (in a container with a CPU quota); raises ValueError unless it is 1 or more.
     """
     value = os.environ.get(WORKERS_VARIABLE)
     if value is not None:

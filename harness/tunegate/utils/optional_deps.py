@@ -1,4 +1,4 @@
-"""Libraries that not everybody needs: one clear line where one is missing."""
+"""Imports libraries that come with an extra, or says in one line which extra is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def install_command(extra: str) -> str:
 
 
 def require(module: str, extra: str) -> Any:
-    """Return a module that comes with an extra; raises Missing, which says how to install it."""
+    """Return a module that comes with an extra; raises MissingDependency."""
     __tracebackhide__ = True
     try:
         return import_module(module)

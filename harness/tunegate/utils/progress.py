@@ -1,4 +1,4 @@
-"""What the long steps show while they go on: a progress bar, gone when they are done."""
+"""A progress bar on standard error, for steps that take minutes; removed when they are done."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from contextlib import AbstractContextManager, contextmanager
 
 Progress = Callable[[int, int, int], None]  # done, total, errors
 
-ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # of what is being done
+ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # given a description
 
 
 @contextmanager
 def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
     """Yield a function (done, total, errors) that moves a bar: rate, errors, cost and time left.
 
-    `spent` returns the USD spent so far; nothing is shown of it while it is 0.
+    Args:
+        description: Stands before the bar.
+        spent: Returns the USD spent so far; 0 is not shown.
     """
     from rich import progress as rich
     from rich.console import Console
     from rich.text import Text
 
-    class DetailsColumn(rich.ProgressColumn):  # worked out when it is drawn, not at each answer
+    class DetailsColumn(rich.ProgressColumn):  # computed when drawn, not at each update
         def render(self, task: rich.Task) -> Text:
             return Text(bar_details(task.speed or 0.0, task.fields["errors"], spent()))
 
@@ -40,7 +42,7 @@ def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> 
 
 
 def bar_details(rate: float, errors: int, cost: float) -> str:
-    """Return what stands beside the bar, `37/s, 2 errors, $0.0123`; what is 0 is left out."""
+    """Return the text beside the bar, `37/s, 2 errors, $0.0123`; what is 0 is left out."""
     parts = [f"{rate:,.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s"] if rate else []
     parts += [f"{errors:,} error{'s' * (errors > 1)}"] if errors else []
     return ", ".join([*parts, f"${cost:.4f}"] if cost else parts)

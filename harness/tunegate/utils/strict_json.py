@@ -1,7 +1,7 @@
-"""JSON without surprises: no twin keys, NaN, infinities, lone surrogates or bottomless nesting.
+"""Parses JSON without twin keys, NaN, infinities, lone surrogates and nesting without end.
 
-Python's decoder takes all of these. A later stage then drops, mangles or chokes on them, which is
-why they end here, each with the path of the field it stands in.
+Python's decoder accepts all of these, and a later stage then drops or changes them, or fails. Each
+is an error here that names the path of its field.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from .text import quote
 
 MAX_DEPTH = 64  # levels; a chat row needs about 8, and Python's own limit depends on the call stack
 
@@ -27,7 +29,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class _Flaw:
-    """Stands in a decoded value where something was not allowed."""
+    """Takes the place, in a decoded value, of something that is not allowed."""
 
     reason: str
 
@@ -45,7 +47,9 @@ def parse_strict(text: str, line: int = 1) -> Any:
             _raise_first_flaw(value)
     except json.JSONDecodeError as error:
         location = f"line {line + error.lineno - 1}, character {error.pos + 1} of the row"
-        raise Unreadable("json", f"not JSON: {_error_reason(text, error)} ({location})") from None
+        raise Unreadable(
+            "json", f"not JSON: {_syntax_error_reason(text, error)} ({location})"
+        ) from None
     except RecursionError:
         raise Unreadable("json", f"nested more than {MAX_DEPTH} levels deep") from None
     except _Refused:
@@ -54,7 +58,8 @@ def parse_strict(text: str, line: int = 1) -> Any:
     return value
 
 
-def _error_reason(text: str, error: json.JSONDecodeError) -> str:
+def _syntax_error_reason(text: str, error: json.JSONDecodeError) -> str:
+    """Return what is wrong with a text that is not JSON, by the faults that files really have."""
     if "\0" in text:
         return "it holds NUL bytes; the file is damaged, or not text"
     if text.strip() == "{":
@@ -69,31 +74,30 @@ def _error_reason(text: str, error: json.JSONDecodeError) -> str:
 
 
 def _raise_first_flaw(value: Any) -> None:
-    for path, why in _find_flaws(value):
-        raise Unreadable("json", f"{path}: {why}" if path else why)
-
-
-def _find_flaws(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the path and the reason of everything in a value that is not allowed."""
+    """Raise Unreadable, with the path, for the first thing in a value that is not allowed."""
     pending: list[tuple[str, int, Any]] = [("", 1, value)]
-    while pending:  # a loop, since a recursion would end where the nesting is deepest
+    while pending:  # a loop: recursion would fail where the nesting is deepest
         path, depth, value = pending.pop()
+        reason = ""
         if isinstance(value, _Flaw):
-            yield path, value.reason
+            reason = value.reason
         elif isinstance(value, str) and _SURROGATE.search(value):
-            yield path, "half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+            reason = "half of a surrogate pair (\\ud800 to \\udfff), which is no character"
         elif isinstance(value, dict | list) and depth > MAX_DEPTH:
-            yield "", f"nested more than {MAX_DEPTH} levels deep"
+            path, reason = "", f"nested more than {MAX_DEPTH} levels deep"
         elif isinstance(value, dict | list):
             pending += [(p, depth + 1, v) for p, v in reversed(list(_children(path, value)))]
+        if reason:
+            raise Unreadable("json", f"{path}: {reason}" if path else reason)
 
 
 def _children(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the path and the value of each item; a key with a lone surrogate yields a flaw too."""
     if isinstance(value, list):
         yield from ((f"{path}[{i}]", item) for i, item in enumerate(value))
         return
     for key, item in value.items():
-        name = key if key.isidentifier() and len(key) <= 40 else _shorten_ascii(key)
+        name = key if key.isidentifier() and len(key) <= 40 else quote(key)
         child_path = f"{path}.{name}" if path else name
         if _SURROGATE.search(key):
             yield path, _Flaw("a key with half of a surrogate pair, which is no character")
@@ -101,14 +105,16 @@ def _children(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[st
 
 
 class _Refused(ValueError):
-    """Raised in mid-decoding: the text must be decoded again, leniently, to say where."""
+    """Ends the strict decoder, which knows no paths: the lenient one then finds the place."""
 
 
-def _raise_refused(why: str) -> Any:
-    raise _Refused(why)
+def _refuse(reason: str) -> Any:
+    raise _Refused(reason)
 
 
-def _decoder(refuse: Any) -> json.JSONDecoder:
+def _decoder(refuse: Callable[[str], Any]) -> json.JSONDecoder:
+    """Return a decoder that calls `refuse` with the reason for each thing that is not allowed."""
+
     def parse_constant(name: str) -> Any:
         return refuse(f"{name} is not JSON; leave the field out or write null")
 
@@ -125,7 +131,7 @@ def _decoder(refuse: Any) -> json.JSONDecoder:
         if len(fields) == len(items):
             return fields
         duplicate = Counter(key for key, _ in items).most_common(1)[0][0]
-        return refuse(f"the key {_shorten_ascii(duplicate)} stands twice in one object")
+        return refuse(f"the key {quote(duplicate)} stands twice in one object")
 
     return json.JSONDecoder(
         parse_constant=parse_constant,
@@ -135,8 +141,4 @@ def _decoder(refuse: Any) -> json.JSONDecoder:
     )
 
 
-def _shorten_ascii(text: str) -> str:
-    return ascii(text if len(text) <= 40 else text[:40] + "...")
-
-
-_strict, _lenient = _decoder(_raise_refused), _decoder(_Flaw)
+_strict, _lenient = _decoder(_refuse), _decoder(_Flaw)

@@ -1,6 +1,25 @@
-"""Where a project's configuration stands. Standard library only: every pytest start-up is here."""
+"""Texts in messages: on one line, cut to a width, quoted, and the valid word nearest to a typo."""
 
 from __future__ import annotations
+
+
+def one_line(text: str) -> str:
+    """Return the printable words of a text on one line.
+
+    Control characters become spaces: printed, they could move a terminal's cursor.
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def shorten(text: str, width: int) -> str:
+    """Return a text with each run of white space as one space, cut to `width` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def quote(text: str) -> str:
+    """Return the first 40 characters of a text in quotes, all but ASCII escaped."""
+    return ascii(text if len(text) <= 40 else text[:40] + "...")
 
 
 def did_you_mean(wrong: str, valid: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and when what stands in them was made."""
+"""The times in records, and the order of records by them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def time_key(path: Path, *told: object) -> tuple[datetime, int]:
-    """Return a key that sorts the newest last: the first of the times told, else the file's own.
+def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
+    """Return a key that sorts the newest record last.
 
-    A copy, a checkout or a `touch` changes a file's time. So it counts only where a record tells
-    none, and between records that tell whole seconds, as those did that were written earlier.
+    A copy, a checkout or a `touch` changes the time of a file. So that time counts only where a
+    record holds none, and between records with the same time: older ones hold whole seconds.
+
+    Args:
+        path: The file of the record.
+        recorded: Times that the record may hold, the first valid one counts; a time without a
+            zone is UTC.
     """
     changed = path.stat().st_mtime_ns
-    for one in told:
+    for value in recorded:
         try:
-            when = datetime.fromisoformat(str(one))
+            when = datetime.fromisoformat(str(value))
         except ValueError:
             continue
         return when if when.tzinfo else when.replace(tzinfo=UTC), changed

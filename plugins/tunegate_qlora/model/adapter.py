@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tunegate.utils.hashing import sha256_spaced_json
+
 from ..config.settings import Settings
-from . import base, digests
+from . import base
 from . import metadata as notes
 from .load import disable_repacking
 from .metadata import ModelMetadata
@@ -68,7 +70,7 @@ def read_adapter_metadata(folder: Path) -> ModelMetadata:
 
 def adapter_digest(folder: Path, base_digest: str) -> str:
     """Return the digest of a trained model: of its adapter's files and of its base."""
-    return digests.values_digest({"adapter": base.base_digest(folder), "base": base_digest})
+    return sha256_spaced_json({"adapter": base.base_digest(folder), "base": base_digest})
 
 
 def _normalise_config(path: Path, base_name: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+from tunegate.utils.hashing import sha256_file, sha256_spaced_json
 
 # What a model's answers depend on. Read-me files, licences and training leftovers do not count.
 _MODEL_SUFFIXES = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken")
@@ -23,18 +22,12 @@ def folder_digest(folder: Path) -> str:
     files = sorted(
         p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED
     )
-    return values_digest([(p.name, file_digest(p)) for p in files])
+    return sha256_spaced_json([(p.name, file_digest(p)) for p in files])
 
 
 def file_digests(paths: Iterable[Path], root: Path) -> dict[str, str]:
     """Return each file's sha256 under its path relative to `root`."""
     return {p.relative_to(root).as_posix(): file_digest(p) for p in sorted(paths)}
-
-
-def values_digest(values: Any) -> str:
-    """Return the sha256 of plain values (what JSON can hold), whatever order their keys are in."""
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
@@ -45,5 +38,4 @@ def file_digest(path: Path) -> str:
 
 @lru_cache(maxsize=1024)
 def _cached_file_digest(path: str, *_changes: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_file(path)

@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl
 
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
+from tunegate.utils.hashing import sha256_spaced_json
 
 from ..config.settings import Decoding
 from ..runtime import requirements
 from ..runtime.quiet import quiet_libraries
-from . import adapter, base, chat_template, digests
+from . import adapter, base, chat_template
 from . import metadata as notes
 
 PROMPTS_PER_BATCH = 32  # prompts answered together
@@ -56,7 +57,7 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
         "batch": PROMPTS_PER_BATCH,
         "temperature": 0,
     }
-    return digests.values_digest({"weights": weights, "decoding": decoding_settings})
+    return sha256_spaced_json({"weights": weights, "decoding": decoding_settings})
 
 
 def open_folder(path: str, root: Path) -> Model:

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tunegate.utils.atomic import atomic_write
+
 from ..model import digests
 
 _SEAL_FILE = "sealed.json"
@@ -19,10 +21,7 @@ def seal_checkpoint(checkpoint: Path) -> None:
     for path in files:
         _sync(path)
     text = json.dumps(digests.file_digests(files, checkpoint), indent=1)
-    draft = checkpoint / (_SEAL_FILE + ".part")
-    draft.write_text(text)
-    _sync(draft)
-    draft.rename(checkpoint / _SEAL_FILE)
+    atomic_write(checkpoint / _SEAL_FILE, text.encode())
 
 
 def is_whole(checkpoint: Path) -> bool:

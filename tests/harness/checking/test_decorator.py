@@ -48,14 +48,14 @@ def whole(train: Dataset) -> Iterator[Finding]:
 
 
 def test_findings_carry_the_name_and_the_last_dataset() -> None:
-    assert (find(data("bad")).name, find(data("bad")).split) == ("test_checking", "train")
+    assert (find(data("bad")).name, find(data("bad")).split) == ("test_decorator", "train")
     found = two(data("a"), data("a", "b", split="test"))
-    assert (found.name, found.split, found.n) == ("test_checking.two", "test", 2)
+    assert (found.name, found.split, found.n) == ("test_decorator.two", "test", 2)
 
 
 def test_findings_carry_the_name_that_the_check_was_given() -> None:
     made = [called(data("a")), find(data("bad"))]
-    assert [(f.name, f.named) for f in made] == [("ours", True), ("test_checking", False)]
+    assert [(f.name, f.named) for f in made] == [("ours", True), ("test_decorator", False)]
 
 
 def test_a_row_check_has_a_name_too() -> None:
@@ -84,7 +84,7 @@ def test_a_row_check_takes_arguments_of_every_kind() -> None:
 
 
 def test_a_row_check_may_not_speak_of_the_whole_file() -> None:
-    with pytest.raises(ValueError, match=r"test_checking\.whole .* finding of no row \('size'\)"):
+    with pytest.raises(ValueError, match=r"test_decorator\.whole .* finding of no row \('size'\)"):
         whole(data("a"))
 
 

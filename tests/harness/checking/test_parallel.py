@@ -201,7 +201,7 @@ def test_a_shard_is_sent_without_what_its_examples_have_worked_out() -> None:
     again = pickle.loads(pickle.dumps(second))
     assert [vars(e).keys() for e in again] == [{"row", "line", "fields"}] * 2
     assert ([e.row for e in again], again.split) == ([2, 3], "train")
-    assert [m["content"] for m in again.told] == ["s"]
+    assert [m["content"] for m in again.earlier_messages] == ["s"]
     assert (
         parallel.earlier_system_messages(first),
         parallel.earlier_system_messages(dataset),

@@ -99,5 +99,5 @@ def test_a_check_knows_its_dataset() -> None:
     told = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
     one, other = Dataset.of([{"messages": told}], "train"), Dataset.of([], "test")
     for found in (find(one, other), find(other=other, dataset=one)):
-        assert (found.name, found.split, found.n) == ("test_findings", "test", 0)
+        assert (found.name, found.split, found.n) == ("test_finding", "test", 0)
     assert find.__doc__ == "Yield the first example."

@@ -37,7 +37,7 @@ def test_every_extra_that_is_named_exists() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     sources = [p for part in ("harness", "checks", "plugins") for p in (ROOT / part).rglob("*.py")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
-    named = {*re.findall(r"""(?:install|needed)\((?:[^)]*, )?['"](\w+)['"]\)""", text)}
+    named = {*re.findall(r"""(?:install_command|require)\((?:[^)]*, )?['"](\w+)['"]\)""", text)}
     assert {"text", "qlora", "parquet"} <= named <= {*project["optional-dependencies"]}
 
 

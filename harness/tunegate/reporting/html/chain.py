@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from ...models.spec import open_model
 from ...results import scorecard
 from ...storage.registry import RegistryEntry
 from ...storage.seal import SealBroken
-from ...utils.hashing import sha256_json
+from ...utils.hashing import sha256_bytes, sha256_json
 from .gather import RunFiles
 from .page import Link
 from .verdict import counting_promotions
@@ -115,7 +114,7 @@ def _promotion_links(files: RunFiles) -> Iterator[Link]:
         explanation = (
             "the registry's chain is whole up to here; the line names receipt, model, scorecard"
         )
-        digest = hashlib.sha256(lines[number]).hexdigest()
+        digest = sha256_bytes(lines[number])
         name = f"promotion, line {number + 1} of registry.jsonl"
         yield Link(name, digest, not faults, "; ".join(faults) or explanation)
 
