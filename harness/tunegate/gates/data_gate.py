@@ -61,7 +61,7 @@ class DataGate:
         table = session.config.train.get(self.trainer.name, {})
         bound = {} if max_cost is None else {"max_cost": max_cost}
         try:
-            self.config = self.trainer.resolve({**table, **bound}, session.root)
+            self.settings = self.trainer.resolve({**table, **bound}, session.root)
         except ValueError as error:
             raise ConfigError(f"train.{self.trainer.name}: {error}") from None
         self.suite_files = suite_fingerprint(self.suite, session.root)
@@ -87,6 +87,7 @@ class DataGate:
             left_out = f"{len(removed)} left out by a conftest: {abbreviate(removed)}"
             session.say("", f"{left_out}; in the receipt too")
 
+        # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {
             split: state.store_snapshot(path.read_bytes()) for split, path in paths.items()
         }
@@ -103,19 +104,19 @@ class DataGate:
 
     def _plan(self, snapshots: Mapping[str, Path]) -> Plan:
         """Return what the trainer is given: the snapshots, by split, and the resolved settings."""
-        trainer, config, root = self.trainer, self.config, self.session.root
+        trainer, settings, root = self.trainer, self.settings, self.session.root
         # A setting at its neutral value leaves the run's id as it was before the setting existed.
         neutral = getattr(trainer, "neutral", {}).items()
-        absent = [key for key, value in neutral if config.get(key) == value]
+        absent = [key for key, value in neutral if settings.get(key) == value]
         return Plan(
             trainer=trainer.name,
             train=snapshots["train"],
             validation=snapshots.get("validation"),
             test=snapshots.get("test"),
-            config=config,
-            base=trainer.baseline(config),
-            base_digest=trainer.base_digest(config, root),
-            seed=int(config["seed"]),
+            config=settings,
+            base=trainer.baseline(settings),
+            base_digest=trainer.base_digest(settings, root),
+            seed=int(settings["seed"]),
             columns=self.session.splits.columns,
             incidental=[*getattr(trainer, "incidental", ()), *absent],
             root=root,
@@ -136,7 +137,7 @@ class DataGate:
             "removed": decision.collected.removed,
             "accepted": session.seen.to_receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
-            "config": dict(self.config),
+            "config": dict(self.settings),
             "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
         }
 
