@@ -24,7 +24,7 @@ class CollectedSuite:
     """The node ids of a suite's tests.
 
     `removed` holds tests and files that a conftest or plugin took out of the collection, `skipped`
-    the files that skipped themselves while they were imported: nobody can count their tests.
+    the files that skipped themselves while they were imported, whose tests are not known.
     """
 
     tests: list[str]

@@ -87,7 +87,7 @@ def failed_tests(results: SessionResults) -> str:
 
 def tests_not_run(results: SessionResults, collected: CollectedSuite) -> str:
     """Name the tests of the suite that have no passed call in this session; "" for none."""
-    if collected.skipped:  # nobody knows which tests such a file holds
+    if collected.skipped:  # the tests of such a file are not known
         return f"{abbreviate(collected.skipped)} skipped itself while it was imported"
     if not collected.tests:
         return "the suite holds no test"

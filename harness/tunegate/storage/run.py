@@ -59,7 +59,7 @@ class Run:
 
         `plugins` are the files of the project that register trainers and models.
         """
-        self.state.path("runs", self.id, "intent.json")
+        self.state.path("runs", self.id, "intent.json")  # makes the run's folder
         values = asdict(plan)
         del values["root"]  # a copy of the project has another one, and the same runs
         intent = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
@@ -107,7 +107,7 @@ class Run:
 
     @property
     def attestation(self) -> str:
-        """The sentence of who says that a model from another machine was trained on these bytes.
+        """Who vouches that a model from another machine was trained on these bytes, in words.
 
         "" where tunegate itself trained it.
         """
