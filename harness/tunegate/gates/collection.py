@@ -1,4 +1,4 @@
-"""The inventory: every test a suite holds, whatever the command line of the session left out."""
+"""Lists every test of a suite, whatever the command line of the session left out."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Environment variables that would change what the child process collects.
+UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
+
 
 class CollectionFailed(Exception):
-    """The suite could not be listed; the message holds the end of what the child printed."""
+    """The suite could not be listed; the message is the last error that pytest printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedSuite:
-    """The node ids of a suite.
+    """The node ids of a suite's tests.
 
-    `removed` was taken out by a conftest or plugin: tests, or whole files. `skipped` is files that
-    skipped themselves while they were imported, with tests that nobody can count.
+    `removed` holds tests and files that a conftest or plugin took out of the collection, `skipped`
+    the files that skipped themselves while they were imported, whose tests are not known.
     """
 
     tests: list[str]
@@ -29,15 +32,12 @@ class CollectedSuite:
     skipped: list[str] = field(default_factory=list)
 
 
-# What a caller could bend the listing with.
-_UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
-
-
 def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:
-    """List the suite in a child `pytest --collect-only` with clean flags.
+    """List the tests of a suite by `pytest --collect-only` in a child process.
 
-    `addopts` of the ini file is blanked too: a `-k` in there hides tests from both sides. Raises
-    InventoryFailed where the suite does not collect.
+    The child gets none of the session's options. `addopts` of the ini file is emptied too: a `-k`
+    in it would hide tests from the session and from this listing alike. Raises CollectionFailed
+    where the suite cannot be collected.
     """
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder) / "inventory.json"
@@ -46,18 +46,14 @@ def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> Colle
             *("-o", "addopts=", "-p", "no:cacheprovider", "-p", "tunegate"),
             *(f"--inventory={listing}", *options),
         ]
-        env = {k: v for k, v in os.environ.items() if k not in _UNTRUSTED_ENV}
+        env = {k: v for k, v in os.environ.items() if k not in UNTRUSTED_ENV}
         child = subprocess.run(
             command, cwd=root, env=env, capture_output=True, text=True, check=False
         )
-        # 5: no test collected, which is the gate's to judge.
-        if child.returncode not in (0, 5) or not listing.exists():
-            raise CollectionFailed(_error_line(child.stdout + child.stderr))
-        return CollectedSuite(**json.loads(listing.read_text("utf-8")))
-
-
-def _error_line(output: str) -> str:
-    """Return the line of pytest's output that says what went wrong."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+        # 5 means that no test was collected: evaluate_gate reports that in its own words.
+        if child.returncode in (0, 5) and listing.exists():
+            return CollectedSuite(**json.loads(listing.read_text("utf-8")))
+    lines = [line.strip() for line in (child.stdout + child.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["it printed nothing"])[-1].removeprefix("ERROR: ")
+    message = (errors or lines or ["it printed nothing"])[-1]
+    raise CollectionFailed(message.removeprefix("ERROR: "))

@@ -1,4 +1,8 @@
-"""From an open data gate to a trained model: snapshot, receipt, and a child process that trains."""
+"""The data gate, `pytest suites/data --train-with TRAINER`: from a passed suite to a trained model.
+
+Before the first test: `DataGate(...)` resolves suite, trainer and settings. After the last test:
+`DataGate.finish` decides, keeps the data, writes the receipt and trains in a child process.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from .. import exit_codes
 from ..config.suites import require_suite
 from ..errors import ConfigError
-from ..interfaces import installed
-from ..interfaces.trainer import Plan, Trainer
-from ..storage import seal
+from ..interfaces.installed import project_plugin_files
+from ..interfaces.trainer import Plan
 from ..storage.run import Run, run_id
-from ..storage.seal import SealBroken, secret_key
+from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.text import did_you_mean
-from . import suite_fingerprint
-from .decision import GateEvaluation, abbreviate, evaluate_gate
+from .decision import GateDecision, abbreviate, evaluate_gate
+from .suite_fingerprint import installed_versions, suite_fingerprint
 from .training_process import train_in_child
 
 if TYPE_CHECKING:
@@ -25,7 +28,18 @@ if TYPE_CHECKING:
 
 
 class DataGate:
-    """`--train-with NAME`: resolved before the first test, begun only when the gate is open."""
+    """The gate of one session with `--train-with`.
+
+    Args:
+        session: What the session knows.
+        name: The trainer, as `--train-with` names it.
+        elsewhere: Stop after the receipt: the model is trained on another machine.
+        max_cost: The bound of `--max-cost` in USD, which stands above that of the configuration.
+
+    Raises:
+        ConfigError: The suite, the trainer, a setting or the training data is not there or not
+            valid. So a mistake ends the session before its first test.
+    """
 
     def __init__(
         self,
@@ -38,98 +52,97 @@ class DataGate:
         option = f"--train-with {name}"
         self.session, self.elsewhere = session, elsewhere
         self.suite = require_suite(session.suite, session.root, session.config.suites.data, option)
-        self.trainer = _make_trainer(session, name)
-        self.config = _resolve_settings(session, self.trainer, max_cost)
-        self.suite_files = suite_fingerprint.suite_fingerprint(self.suite, session.root)
+        trainers = session.plugins.trainers
+        if name not in trainers:
+            valid = sorted(trainers)
+            hint = did_you_mean(name, valid)
+            raise ConfigError(f"{option}: no such trainer{hint}; valid: {', '.join(valid)}")
+        self.trainer = trainers[name]()
+        table = session.config.train.get(self.trainer.name, {})
+        bound = {} if max_cost is None else {"max_cost": max_cost}
+        try:
+            self.settings = self.trainer.resolve({**table, **bound}, session.root)
+        except ValueError as error:
+            raise ConfigError(f"train.{self.trainer.name}: {error}") from None
+        self.suite_files = suite_fingerprint(self.suite, session.root)
         if "train" not in session.splits.paths:
-            session.splits.get("train")  # says how to name the file
+            session.splits.get("train")  # raises ConfigError, which says how to name the file
 
     def finish(self, exit_status: int) -> int:
-        """Open or close the gate, and train where it is open; returns the exit status."""
-        splits = list(self.session.splits.paths)
-        evaluation = evaluate_gate(self.session, self.suite, self.suite_files, exit_status, splits)
-        print_line = self.session.say
-        if not evaluation.decision.is_open:
-            print_line(
-                "gate", f"closed, nothing was trained: {evaluation.decision.reason}", good=False
-            )
+        """Open or close the gate, train where it is open, and return the session's exit status.
+
+        `exit_status` is the one that pytest ended with.
+        """
+        session = self.session
+        state, paths = session.state, session.splits.paths
+        decision = evaluate_gate(session, self.suite, self.suite_files, exit_status, list(paths))
+        if not decision.is_open:
+            session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
-        n = len(evaluation.collected.tests)
-        print_line(
+        n, removed = len(decision.collected.tests), decision.collected.removed
+        session.say(
             "gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True
         )
-        if removed := evaluation.collected.removed:
-            print_line(
-                "",
-                f"{len(removed)} left out by a conftest: {abbreviate(removed)}; in the receipt too",
-            )
-        run = self._prepare(evaluation)
-        if run is None:
-            print_line("gate", "closed: the data changed while it was being checked", good=False)
-            return 1
-        return self._train(run)
+        if removed:
+            left_out = f"{len(removed)} left out by a conftest: {abbreviate(removed)}"
+            session.say("", f"{left_out}; in the receipt too")
 
-    def _prepare(self, evaluation: GateEvaluation) -> Run | None:
-        """Keep the bytes that were judged, then write intent and receipt; None if they changed."""
-        state, paths = self.session.state, self.session.splits.paths
+        # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {
             split: state.store_snapshot(path.read_bytes()) for split, path in paths.items()
         }
-        if {split: path.stem for split, path in snapshots.items()} != evaluation.digests:
-            return None
+        if {split: path.stem for split, path in snapshots.items()} != decision.digests:
+            session.say("gate", "closed: the data changed while it was being checked", good=False)
+            return 1
         plan = self._plan(snapshots)
         run = Run(state, run_id(plan))
-        if run.finished:  # its receipt is part of the chain that leads to its model
-            return run
-        run.write_intent(plan, installed.project_plugin_files(self.session.plugin_manager))
-        body = self._receipt(run, evaluation)
-        seal.write_sealed(run.folder / "receipt.json", body, secret_key(state))
-        return run
+        if not run.finished:  # the receipt of a finished run leads to its model: it stays
+            run.write_intent(plan, project_plugin_files(session.plugin_manager))
+            receipt = self._receipt(run, decision)
+            write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
+        return self._train(run)
 
     def _plan(self, snapshots: Mapping[str, Path]) -> Plan:
-        root = self.session.root
+        """Return what the trainer is given: the snapshots, by split, and the resolved settings."""
+        trainer, settings, root = self.trainer, self.settings, self.session.root
+        # A setting at its neutral value leaves the run's id as it was before the setting existed.
+        neutral = getattr(trainer, "neutral", {}).items()
+        absent = [key for key, value in neutral if settings.get(key) == value]
         return Plan(
-            trainer=self.trainer.name,
+            trainer=trainer.name,
             train=snapshots["train"],
             validation=snapshots.get("validation"),
             test=snapshots.get("test"),
-            config=self.config,
-            base=self.trainer.baseline(self.config),
-            base_digest=self.trainer.base_digest(self.config, root),
-            seed=int(self.config["seed"]),
+            config=settings,
+            base=trainer.baseline(settings),
+            base_digest=trainer.base_digest(settings, root),
+            seed=int(settings["seed"]),
             columns=self.session.splits.columns,
-            incidental=self._incidental_settings(),
+            incidental=[*getattr(trainer, "incidental", ()), *absent],
             root=root,
         )
 
-    def _incidental_settings(self) -> list[str]:
-        neutral = getattr(self.trainer, "neutral", {}).items()
-        absent = (key for key, value in neutral if self.config.get(key) == value)
-        return [*getattr(self.trainer, "incidental", ()), *absent]
-
-    def _receipt(self, run: Run, evaluation: GateEvaluation) -> dict[str, Any]:
+    def _receipt(self, run: Run, decision: GateDecision) -> dict[str, Any]:
+        """Return the receipt: which bytes passed which tests, under which limits and versions."""
         session = self.session
-        data = {
-            split: {"path": str(session.splits.paths[split]), "digest": digest}
-            for split, digest in evaluation.digests.items()
-        }
-        tests = {n: session.results.passed[n] for n in evaluation.collected.tests}
         return {
             "run": run.id,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data": data,
+            "data": {
+                split: {"path": str(session.splits.paths[split]), "digest": digest}
+                for split, digest in decision.digests.items()
+            },
             "suite": {"path": str(self.suite), "files": self.suite_files},
-            "tests": tests,
-            "removed": evaluation.collected.removed,
+            "tests": {n: session.results.passed[n] for n in decision.collected.tests},
+            "removed": decision.collected.removed,
             "accepted": session.seen.to_receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
-            "config": dict(self.config),
-            "versions": suite_fingerprint.installed_versions(
-                "torch", "transformers", "peft", "bitsandbytes"
-            ),
+            "config": dict(self.settings),
+            "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
         }
 
     def _train(self, run: Run) -> int:
+        """Train the run unless that was done before, and print the next command."""
         print_line = self.session.say
         if run.finished:
             try:
@@ -145,7 +158,9 @@ class DataGate:
             print_line("next", f"tunegate export axolotl {run.id}")
             return 0
         else:
-            print_line("run", f"{run.id}, {self.trainer.name}, in {_short_path(run.folder)}")
+            folder, current = run.folder, Path.cwd()
+            shown = folder.relative_to(current) if current in folder.parents else folder
+            print_line("run", f"{run.id}, {self.trainer.name}, in {shown}")
             code = train_in_child(run)
             if code:
                 print_line("run", f"{run.id} did not finish (exit {code})", good=False)
@@ -153,29 +168,3 @@ class DataGate:
             print_line("model", f"run:{run.id}", good=True)
         print_line("next", f"pytest {self.session.config.suites.model} --model latest")
         return 0
-
-
-def _short_path(path: Path) -> str:
-    folder = Path.cwd()
-    return str(path.relative_to(folder)) if folder in path.parents else str(path)
-
-
-def _make_trainer(session: SessionContext, name: str) -> Trainer:
-    trainers = session.plugins.trainers
-    if name not in trainers:
-        valid = sorted(trainers)
-        hint = did_you_mean(name, valid)
-        raise ConfigError(f"--train-with {name}: no such trainer{hint}; valid: {', '.join(valid)}")
-    return trainers[name]()
-
-
-def _resolve_settings(
-    session: SessionContext, trainer: Trainer, max_cost: float | None
-) -> Mapping[str, Any]:
-    """Return the trainer's table, resolved; `--max-cost` stands above what it says."""
-    said = session.config.train.get(trainer.name, {})
-    bound = {} if max_cost is None else {"max_cost": max_cost}
-    try:
-        return trainer.resolve({**said, **bound}, session.root)
-    except ValueError as error:
-        raise ConfigError(f"train.{trainer.name}: {error}") from None

@@ -1,4 +1,4 @@
-"""Promotion: an alias points at a model only when the chain from data to scores is whole."""
+"""Checks that the chain from data to scores is whole before an alias points at a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data.comparison import rows_in_training
 from ..data.dataset import Dataset
-from ..models import baseline
+from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
 from ..storage.run import Run
 from ..storage.seal import SealBroken
@@ -15,13 +15,27 @@ from ..storage.state_dir import StateDir
 
 
 class PromotionRefused(Exception):
-    """A promotion that would break the chain, and why."""
+    """The chain from data to scores has a gap; the message says which."""
 
 
 def check_promotable(
     candidate: Candidate, model_digest: str, test: Dataset, state: StateDir
 ) -> Run:
-    """Return the candidate's run if it may be promoted; raises Refused with the reason."""
+    """Return the run of a candidate that may be promoted.
+
+    It may be promoted when a run with a sealed receipt made it, the model that was scored is the
+    one that was trained, the baseline was measured on the same test set, and no test example
+    stands in the training or validation data.
+
+    Args:
+        candidate: The model of this session.
+        model_digest: The digest of the model that answered the test set.
+        test: The test set that the scores are about.
+        state: The project's state tree.
+
+    Raises:
+        PromotionRefused: One of these does not hold.
+    """
     if candidate.run is None:
         raise PromotionRefused(
             f"{candidate.spec} belongs to no run with a receipt: it may be scored, never promoted"
@@ -35,44 +49,39 @@ def check_promotable(
         raise PromotionRefused(
             f"the model of run {run.id} is not the one that was trained: it was changed"
         )
-    if baseline.recall_baseline(state, run.plan.base, test.identity) is None:
+    if recall_baseline(state, run.plan.base, test.identity) is None:
         raise PromotionRefused(
             f"the baseline {run.plan.base} was never measured on this test set: "
             f"nobody could say what the training was good for"
         )
-    _refuse_seen_examples(test, run)
-    return run
-
-
-def _refuse_seen_examples(test: Dataset, run: Run) -> None:
     for split in ("train", "validation"):
         if getattr(run.plan, split) is None:
             continue
-        train_lines = run.data(split)
+        rows = run.data(split)
         matches = [
-            (test[i].line, train_lines[places[0]].line)
-            for i, places in rows_in_training(test, train_lines).items()
+            f"{test[i].line} ({split} line {rows[indices[0]].line})"
+            for i, indices in rows_in_training(test, rows).items()
         ]
         if matches:
-            lines = ", ".join(f"{line} ({split} line {other})" for line, other in matches[:3])
             more = " ..." if len(matches) > 3 else ""
             raise PromotionRefused(
                 f"{len(matches)} test examples stand in what the model was trained on: "
-                f"test line {lines}{more}"
+                f"test line {', '.join(matches[:3])}{more}"
             )
+    return run
 
 
 def promotion_facts(
     run: Run, candidate: Candidate, card: Mapping[str, Any], card_digest: str
 ) -> dict[str, Any]:
-    """Return what the registry's line holds of the chain: data, receipt, run, model, scorecard."""
+    """Return the chain as the registry's line records it: run, model, receipt, scorecard, test."""
     attestation = {"trained": run.attestation} if run.attestation else {}
     return {
         **attestation,
         "run": run.id,
         "model": candidate.spec,
         "model_digest": candidate.digest,
-        "receipt": run.record["receipt"],  # `check_promotable` has held it against the receipt
+        "receipt": run.record["receipt"],  # check_promotable compared it with the receipt itself
         "scorecard": card_digest,
         "test": card["test"]["digest"],
     }

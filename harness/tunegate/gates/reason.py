@@ -1,4 +1,4 @@
-"""The reason somebody gives with `--why`: it is committed, so nobody's data may stand in it."""
+"""Refuses personal data and keys in the reason of `--why`, which is committed with the project."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from importlib import metadata
 
 from ..errors import ConfigError
 
-# Entry points: functions from a text to (kind, place of its first character) of what is private.
-# The core knows no check; whoever finds personal data adds its own here.
+PrivateFinder = Callable[[str], Iterable[tuple[str, int]]]
+
+# Entry points of this group are functions of type PrivateFinder. The core knows no check:
+# whichever package finds personal data adds its own function here.
 ENTRY_POINT_GROUP = "tunegate.private"
 
 
 def checked_reason(reason: str) -> str:
     """Return a reason on one line.
 
-    Raises ConfigError with kind and place of the first personal data or key in it, never the value.
+    Raises ConfigError with the kind and the place of the first personal data or key in it. The
+    value itself is not repeated.
     """
     text = " ".join(reason.split())
     for kind, start in find_private(text):
@@ -26,11 +29,12 @@ def checked_reason(reason: str) -> str:
 
 
 def find_private(text: str) -> Iterator[tuple[str, int]]:
-    """Yield kind and place of what is private in a text, by every finder that is installed."""
-    for finder in _private_finders() if text else ():
+    """Yield kind and first character (from 0) of all private data that installed finders see."""
+    for finder in installed_finders() if text else ():
         yield from finder(text)
 
 
 @cache
-def _private_finders() -> list[Callable[[str], Iterable[tuple[str, int]]]]:
+def installed_finders() -> list[PrivateFinder]:
+    """Load the finders of the entry points, once: each text of a report is searched."""
     return [entry.load() for entry in metadata.entry_points(group=ENTRY_POINT_GROUP)]

@@ -1,6 +1,7 @@
-"""`python -m tunegate.gates.training_process RUN`: one training, in a process of its own, behind an open gate.
+"""Trains one run in a child process: `python -m tunegate.gates.training_process RUN_FOLDER`.
 
-RUN is the run's folder. `--root` is the project's: without it, that of the state tree above RUN.
+`train_in_child` starts the process; `main` is what runs in it. `--root` names the project's folder;
+without it, that of the state tree above the run.
 """
 
 from __future__ import annotations
@@ -20,27 +21,57 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import exit_codes
-from ..interfaces import installed as extensions
-from ..interfaces.installed import Installed
+from ..config.schema import load
+from ..interfaces.installed import Installed, load_files
 from ..interfaces.model import ModelUnknown
 from ..interfaces.trainer import Trained, TrainingFailed
-from ..models import baseline
+from ..models.baseline import measure_baseline, recall_baseline
 from ..models.spec import open_model
+from ..results.labels import label_rule
 from ..storage.run import Run
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
-from ..utils import child_process
-from ..utils import progress as console
 from ..utils.atomic import atomic_write
+from ..utils.child_process import exit_with_parent
+from ..utils.progress import progress_bar
+
+ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds open
+
+
+def train_in_child(run: Run) -> int:
+    """Train a run in a child process and return its exit code.
+
+    Ctrl-C is delivered to both processes. This one ignores it and waits, so that the child can
+    write its checkpoint. The child also ends when this process dies: see `exit_with_parent`.
+
+    Returns:
+        0; 70 (TRAINING_FAILED) for any failure; 130 where the training was interrupted.
+    """
+    sys.stdout.flush()
+    options = [str(run.folder), "--root", str(run.state.root), ATTENDED_OPTION]
+    command = [sys.executable, "-m", "tunegate.gates.training_process", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        while True:
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                continue
+            # `main` returns no other code: a kill or a crash of the interpreter is a failure too.
+            expected = (0, exit_codes.TRAINING_FAILED, 130)
+            return code if code in expected else exit_codes.TRAINING_FAILED
 
 
 def main(folder: Path, root: Path | None = None) -> int:
-    """Train the run of this folder unless it is finished; returns the process's exit code."""
+    """Train the run of this folder unless it is finished, and return the process's exit code.
+
+    Every failure is one message on stderr. The traceback of an unexpected one is kept in the file
+    `error.log` of the run's folder.
+    """
     run = Run(StateDir(root) if root else StateDir.above(folder), folder.name)
     try:
         with FileLock(folder / "run.lock", timeout=0):
             if not run.finished:
-                _train_run(run)
+                train_run(run)
         return 0
     except Timeout:
         print(f"run {run.id}: another process is training it", file=sys.stderr)
@@ -49,16 +80,20 @@ def main(folder: Path, root: Path | None = None) -> int:
         return 130
     except (TrainingFailed, SealBroken, ModelUnknown) as error:
         print(f"run {run.id}: {error}", file=sys.stderr)
-    except Exception as error:  # a user gets one message; the traceback is kept for a developer
+    except Exception as error:
         atomic_write(folder / "error.log", traceback.format_exc().encode(), mode=0o600)
         description = f"{type(error).__name__}: {error}"
         print(f"run {run.id}: {description}\n  traceback: {folder / 'error.log'}", file=sys.stderr)
     return exit_codes.TRAINING_FAILED
 
 
-def _train_run(run: Run) -> None:
+def train_run(run: Run) -> None:
+    """Verify the receipt and the data, look for problems, measure the baseline, train, record.
+
+    Raises TrainingFailed, SealBroken, ModelUnknown.
+    """
     run.verify()
-    installed = extensions.load_files(Path(p) for p in run.intent["plugins"])
+    installed = load_files(Path(p) for p in run.intent["plugins"])
     trainer = installed.trainers[run.plan.trainer]()
     if problems := trainer.preflight(run.plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
@@ -66,29 +101,21 @@ def _train_run(run: Run) -> None:
     finish_run(run, installed, trainer.train(run.plan, run.folder), baseline_record)
 
 
-def finish_run(
-    run: Run, installed: Installed, result: Trained, baseline_record: Mapping[str, Any] | None
-) -> None:
-    """Open what was trained, as it will be asked, and write `run.json`; raises ModelUnknown."""
-    trained = _with_model_spec(result, run)
-    digests = {
-        name: open_model(spec, run.state.root, installed.openers).digest
-        for name, spec in {"": trained.model, **trained.checkpoints}.items()
-    }
-    run.write_record(replace(trained, digest=digests[""]), baseline_record, digests)
-
-
 def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
-    """Measure the base where it was never measured; without test data there is nothing to."""
+    """Return the record of the base model's score on the test set, measured where there is none.
+
+    Without test data there is nothing to measure, and None is returned.
+    """
     if run.plan.test is None:
         print("baseline  not measured: no test data; a promotion will want it")
         return None
-    test = run.data("test")
-    record = baseline.recall_baseline(run.state, run.plan.base, test.identity)
+    base, test, state = run.plan.base, run.data("test"), run.state
+    record = recall_baseline(state, base, test.identity)
     if record is None:
-        with console.progress_bar("baseline") as progress:
-            baseline.measure_baseline(run.plan.base, test, run.state, installed.openers, progress)
-        record = baseline.recall_baseline(run.state, run.plan.base, test.identity)
+        rule = label_rule(load(state.root).label)
+        with progress_bar("baseline") as progress:
+            measure_baseline(base, test, rule, state, installed.openers, progress)
+        record = recall_baseline(state, base, test.identity)
     if record:
         share = record["right"] / record["n"] if record["n"] else 0.0
         print(
@@ -97,48 +124,38 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
     return record
 
 
-def _with_model_spec(trained: Trained, run: Run) -> Trained:
-    """Make `folder:adapter`, relative to the run, a spec that can be opened from the root."""
-    scheme, _, rest = trained.model.partition(":")
-    if scheme != "folder" or not (run.folder / rest).is_dir():
-        return trained
-    place, root = run.folder / rest, run.state.root
-    if not place.is_relative_to(root):  # else it stays as it is: a state tree can be a link
-        place, root = place.resolve(), root.resolve()
-    return replace(trained, model=f"folder:{place.relative_to(root).as_posix()}")
+def finish_run(
+    run: Run, installed: Installed, trained: Trained, baseline_record: Mapping[str, Any] | None
+) -> None:
+    """Open the trained model and its checkpoints as `--model` will, and write `run.json`.
 
-
-ATTENDED_OPTION = "--attended"  # what tells `tunegate.train` that it has a pipe to its parent
-
-
-def train_in_child(run: Run) -> int:
-    """Train in a process of its own; Ctrl-C reaches it, and we wait for it to put its pen down.
-
-    It ends when the pipe from us does: also where we are killed.
+    `trained.model` may be `folder:NAME` with NAME relative to the run's folder; the record holds it
+    relative to the project's root. Raises ModelUnknown.
     """
-    sys.stdout.flush()
-    told = [str(run.folder), "--root", str(run.state.root), ATTENDED_OPTION]
-    command = [sys.executable, "-m", "tunegate.gates.training_process", *told]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        while True:
-            try:
-                code = process.wait()
-            except KeyboardInterrupt:
-                continue
-            # Anything that no code of ours explains (a kill, an interpreter's crash) failed too.
-            return (
-                code if code in (0, exit_codes.TRAINING_FAILED, 130) else exit_codes.TRAINING_FAILED
-            )
+    root = run.state.root
+    scheme, _, name = trained.model.partition(":")
+    place = run.folder / name
+    if scheme == "folder" and place.is_dir():
+        if place.is_relative_to(root):
+            relative = place.relative_to(root)
+        else:  # the state tree can be a link to a folder outside the project
+            relative = place.resolve().relative_to(root.resolve())
+        trained = replace(trained, model=f"folder:{relative.as_posix()}")
+    digests = {
+        checkpoint: open_model(spec, root, installed.openers).digest
+        for checkpoint, spec in {"": trained.model, **trained.checkpoints}.items()
+    }
+    run.write_record(replace(trained, digest=digests[""]), baseline_record, digests)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
     parser.add_argument("--root", type=Path)
-    parser.add_argument("--attended", action="store_true")
+    parser.add_argument(ATTENDED_OPTION, action="store_true")
     options = parser.parse_args()
     if options.attended:
-        # Not SIGINT: a shell lets what it runs in the background ignore that.
+        # SIGTERM and not SIGINT: a shell lets what it runs in the background ignore SIGINT.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        child_process.exit_with_parent(partial(os.kill, os.getpid(), signal.SIGTERM))
+        exit_with_parent(partial(os.kill, os.getpid(), signal.SIGTERM))
     sys.exit(main(options.run.absolute(), options.root))

@@ -1,4 +1,4 @@
-"""The judges of a session as checks see them: whom to ask, by which rubric, and the limits."""
+"""The judges of a session as checks see them: models to ask, their rubric, and their limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..interfaces.model import Answer, Request
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """One judge: `ask` returns its answers by row; what it answered once is not asked again."""
+    """A model that grades answers: `ask` returns its replies by row, out of the cache or anew."""
 
     name: str
     digest: str
@@ -20,11 +20,12 @@ class Judge:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class JudgePanel:
-    """Who judges by which rubric, and what it takes until that may close a gate.
+    """Judges, their rubric, and the agreement with people that they need to close a gate.
 
-    Each judge is asked `repetitions` times. `labels` is the file of human labels; `kappa`,
-    `swap_consistency` and `fewest_labels` are the limits of the standing, whose last measurement is
-    kept in the folder `calibration_dir`.
+    Each judge is asked `repetitions` times. `labels` is the file of human labels. `kappa`,
+    `swap_consistency` (the share of verdicts that stay when two answers change places) and
+    `fewest_labels` (a count) are the least values that a calibration needs; the last calibration
+    is kept in the folder `calibration_dir`.
     """
 
     judges: Sequence[Judge]

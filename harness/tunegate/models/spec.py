@@ -1,4 +1,4 @@
-"""From what `--model` says to a model, and to the run it came of, where there is one."""
+"""Resolves what `--model` names to a model spec and the run that made it, and opens specs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Model, ModelUnknown
-from ..storage import run as runs
-from ..storage.run import Run, RunNotFound
+from ..storage.run import Run, RunNotFound, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What is being judged: `spec` opens it, `run` made it (None: scored, never promoted).
+    """The model that a session scores.
 
-    `digest` is what the model had when it was made, by the run's record.
+    `spec` opens it. `run` made it; without one the model may be scored but not promoted. `digest`
+    is the digest that the run's record holds of it, "" without a run.
     """
 
     spec: str
@@ -26,42 +26,38 @@ class Candidate:
 
 
 def resolve_candidate(option: str, state: StateDir) -> Candidate:
-    """Resolve `latest`, `run:ID`, `run:ID@CHECKPOINT` and everything else; raises ModelUnknown."""
-    name, _, checkpoint = option.removeprefix("run:").partition("@")
-    if name != "latest" and not option.startswith("run:"):
-        return _run_of_model(option, state)
-    try:
-        run = runs.find_finished(state, name)
-        spec, digest = run.model_of(checkpoint)
-    except (RunNotFound, SealBroken) as error:
-        raise ModelUnknown(f"--model {option}: {error}") from None
-    return Candidate(spec, run, digest)
+    """Resolve the value of `--model`: `latest`, `run:ID`, `run:ID@CHECKPOINT`, or a model spec.
 
-
-def _run_of_model(spec: str, state: StateDir) -> Candidate:
-    """Find the run that made the model of this spec (`openai:ft:...`, an adapter's folder)."""
+    A spec (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose
+    seals hold. Raises ModelUnknown where a run or checkpoint is named that is not there.
+    """
+    if option.startswith("run:") or option.partition("@")[0] == "latest":
+        name, _, checkpoint = option.removeprefix("run:").partition("@")
+        try:
+            run = find_finished(state, name)
+            spec, digest = run.model_of(checkpoint)
+        except (RunNotFound, SealBroken) as error:
+            raise ModelUnknown(f"--model {option}: {error}") from None
+        return Candidate(spec, run, digest)
     for path in state.runs.glob("*/run.json"):
         run = Run(state, path.parent.name)
-        for model, digest in _models_of(run):
-            if model in (spec, f"folder:{spec}"):
-                return Candidate(model, run, digest)
-    return Candidate(spec, None)
-
-
-def _models_of(run: Run) -> list[tuple[str, str]]:
-    try:
-        return [run.model_of(name) for name in ("", *run.record.get("checkpoints", {}))]
-    except SealBroken:  # a run that nobody can vouch for made nothing
-        return []
+        try:
+            models = [run.model_of(name) for name in ("", *run.record.get("checkpoints", {}))]
+        except SealBroken:
+            continue
+        for spec, digest in models:
+            if spec in (option, f"folder:{option}"):
+                return Candidate(spec, run, digest)
+    return Candidate(option, None)
 
 
 def model_spec(base: str, openers: dict[str, ModelOpener]) -> str:
-    """Return a base model as a spec: `folder:` stands before a path or a hub's name."""
+    """Return a base model as a spec: `folder:` is put before a path or the name on a model hub."""
     return base if base.partition(":")[0] in openers else f"folder:{base}"
 
 
 def open_model(spec: str, root: Path, openers: dict[str, ModelOpener]) -> Model:
-    """Open a model by its spec `SCHEME:REST`, or a folder; raises ModelUnknown."""
+    """Open a model by its spec `SCHEME:REST`, or by a folder; raises ModelUnknown."""
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in openers:
         return openers[scheme](rest, root)

@@ -1,4 +1,4 @@
-"""What one pytest session of a project knows and has opened, without a hook."""
+"""What one pytest session knows: options, data, results, plugins and models, without any hook."""
 
 from __future__ import annotations
 
@@ -24,22 +24,28 @@ if TYPE_CHECKING:
     from ..utils.progress import Progress
     from .open_models import SessionModels
 
-DEFAULT_ALIAS = "production"  # whose model is the incumbent, where --promote names no other
+DEFAULT_ALIAS = "production"  # its model is the incumbent unless --promote names another alias
 
 
 class PrintLine(Protocol):
-    """Prints one line of what tunegate decided, with a label before it."""
+    """Prints a label and one line of text; green where `good`, red where it is False."""
 
     def __call__(self, label: str, text: str, good: bool | None = None) -> None: ...
 
 
 class SessionContext:
-    """What a session knows: given by pytest's hooks, read by fixtures and gates.
+    """What a session knows: pytest's hooks fill it, fixtures and gates read it.
 
-    `rootdir` is pytest's, which node ids are relative to. `splits`, `suite`, `candidate`, `alias`
-    and `budget` say what the command line chose. `results` is what became of the tests, `accepted`
-    the accepted findings by id, `seen` what the data suite found. What costs time (the validated
-    configuration, plugins, models) is made when it is first asked for.
+    The configuration, the plugins and the models cost time: each is loaded when first asked for.
+
+    Attributes:
+        root: The project's folder, which holds its configuration.
+        rootdir: pytest's root, to which node ids are relative.
+        say: Prints one line to the terminal.
+        splits, suite, candidate, alias, budget: What the command line and the configuration chose.
+        results: What became of each test.
+        accepted: The project's accepted findings, by id.
+        seen: What the data suite found in this session.
     """
 
     def __init__(
@@ -57,7 +63,7 @@ class SessionContext:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration, validated; raises ConfigError."""
+        """The configuration, validated when first asked for; raises ConfigError."""
         from ..config.schema import load
 
         return load(self.root)
@@ -81,10 +87,10 @@ class SessionContext:
 
     @contextmanager
     def progress(self, description: str) -> Iterator[Progress]:
-        """Show a bar with what was spent, where pytest captures what is printed too."""
-        from ..utils import progress as console
+        """Show a progress bar with the money spent, around pytest's capture of the output."""
+        from ..utils.progress import progress_bar
 
         capture = self.plugin_manager.get_plugin("capturemanager")
         uncaptured = capture.global_and_fixture_disabled() if capture else nullcontext()
-        with uncaptured, console.progress_bar(description, lambda: self.budget.spent) as progress:
+        with uncaptured, progress_bar(description, lambda: self.budget.spent) as progress:
             yield progress

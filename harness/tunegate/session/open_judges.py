@@ -1,4 +1,4 @@
-"""Opens the judges of `[judge]`: models that are paid, asked and cached like every other model."""
+"""Opens the judges of `[judge]`: paid models, asked and cached like every other model."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..interfaces import model as budgets
-from ..interfaces.model import Answer, ModelUnknown, Request
-from ..models import predict
-from ..models import spec as models
+from ..interfaces.model import Answer, ModelUnknown, Request, hold_to_budget
 from ..models.judge_panel import Judge, JudgePanel
+from ..models.predict import cached_answers
+from ..models.spec import open_model
 from ..storage.answer_cache import record_judge
 
 if TYPE_CHECKING:
@@ -31,30 +30,32 @@ def open_judges(
 ) -> JudgePanel | None:
     """Open the judges that the settings name; None where they name none.
 
-    Raises ModelUnknown.
+    A judge that fails while it is asked (a server that is down, weights that do not load) answers
+    each request with its error. Raises ModelUnknown for a spec that opens no model.
     """
     if not settings.models or settings.rubric is None:
         return None
 
-    def opened(spec: str) -> Judge:
-        model = budgets.hold_to_budget(budget, models.open_model(spec, root, openers))
+    def open_judge(spec: str) -> Judge:
+        model = hold_to_budget(budget, open_model(spec, root, openers))
 
         def ask(requests: Sequence[Request]) -> dict[int, Answer]:
             record_judge(state, model.digest)
             with show_progress(f"asking the judge {model.name}") as progress:
                 try:
-                    return predict.cached_answers(model, requests, state, progress)
-                except (
-                    ModelUnknown
-                ) as error:  # a server that is not there, weights that do not load
+                    return cached_answers(model, requests, state, progress)
+                except ModelUnknown as error:
                     return {r.row: Answer(r.row, error=str(error)) for r in requests}
 
         return Judge(model.name, model.digest, ask)
 
     return JudgePanel(
-        [opened(spec) for spec in settings.models],
-        root / settings.rubric,
-        root / settings.labels if settings.labels else None,
-        settings.repetitions, settings.kappa, settings.swap_consistency, settings.fewest_labels,
-        state.path("judge", "standing").parent,
-    )  # fmt: skip
+        judges=[open_judge(spec) for spec in settings.models],
+        rubric=root / settings.rubric,
+        labels=root / settings.labels if settings.labels else None,
+        repetitions=settings.repetitions,
+        kappa=settings.kappa,
+        swap_consistency=settings.swap_consistency,
+        fewest_labels=settings.fewest_labels,
+        calibration_dir=state.path("judge", "standing").parent,
+    )

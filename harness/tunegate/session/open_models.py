@@ -1,17 +1,18 @@
-"""Candidate, baseline, incumbent: which model plays which role, opened once, asked once."""
+"""Opens the models of a session by role (candidate, baseline, incumbent) and asks each once."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..interfaces import model as budgets
 from ..interfaces.builtin_models import FileModel
-from ..interfaces.model import ModelUnknown
-from ..models import baseline, predict
-from ..models import spec as models
+from ..interfaces.model import ModelUnknown, hold_to_budget
+from ..models.baseline import measure_baseline
+from ..models.predict import cached_predictions, predict
+from ..models.spec import model_spec, open_model
+from ..results.labels import label_rule
 from ..results.prediction import Predictions
 from ..storage.registry import Registry, RegistryBroken, RegistryEntry
 
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 
 class SessionModels:
-    """The models of one session, by role."""
+    """The models of one session, by role.
+
+    `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
+    arguments. `judged` holds the digest of the candidate under "predictions" as soon as its
+    predictions were given to a test.
+    """
 
     def __init__(
         self,
@@ -44,8 +50,16 @@ class SessionModels:
         self.show_progress = show_progress
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
-        self._promoted = cache(self._read_promoted)
-        self.judged: dict[str, str] = {}  # the digest of the model whose predictions were given
+        self.judged: dict[str, str] = {}
+
+    @cached_property
+    def promoted(self) -> RegistryEntry | None:
+        """The promotion in force of the alias, whose model is the incumbent; None before it."""
+        return Registry(self.root).current(self.alias)
+
+    def has_incumbent(self) -> bool:
+        """Whether the alias points at a model yet."""
+        return self.promoted is not None
 
     def spec(self, role: str) -> str:
         """Return the spec of the model that plays this role; raises ConfigError for none."""
@@ -54,60 +68,57 @@ class SessionModels:
                 raise ConfigError("no candidate: give --model latest, run:ID, a folder, ...")
             return self.candidate.spec
         if role == "incumbent":
-            return str(self._incumbent()["model"])
+            if self.promoted is None:
+                raise ConfigError(f"no incumbent: {self.alias!r} was never promoted")
+            return str(self.promoted["model"])
         if self.candidate and self.candidate.run:
             return self.candidate.run.plan.base
         if self.config.baseline is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
-        return models.model_spec(self.config.baseline, self.openers)
-
-    def has_incumbent(self) -> bool:
-        """Whether the alias points at a model yet."""
-        return self._promoted() is not None
-
-    def _read_promoted(self) -> RegistryEntry | None:
-        return Registry(self.root).current(self.alias)
-
-    def _incumbent(self) -> RegistryEntry:
-        if (entry := self._promoted()) is None:
-            raise ConfigError(f"no incumbent: {self.alias!r} was never promoted")
-        return entry
+        return model_spec(self.config.baseline, self.openers)
 
     def _open(self, role: str) -> Model:
-        model = models.open_model(self.spec(role), self.root, self.openers)
-        if role == "incumbent" and model.digest != self._incumbent()["model_digest"]:
+        model = open_model(self.spec(role), self.root, self.openers)
+        # The registry is read for this role alone: a broken one must not keep a candidate closed.
+        promoted = self.promoted if role == "incumbent" else None
+        if promoted and model.digest != promoted["model_digest"]:
             raise ConfigError(
                 f"the incumbent {model.name} is not the model that was promoted: it was changed "
                 f"since; `tunegate rollback {self.alias}` goes back to the one before"
             )
-        return budgets.hold_to_budget(self.budget, model)
+        return hold_to_budget(self.budget, model)
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
         with self.show_progress(f"asking the {role}") as progress:
             if role == "baseline":
-                return baseline.measure_baseline(
-                    self.spec(role), test, self.state, self.openers, progress, self.budget
+                rule = label_rule(self.config.label)
+                return measure_baseline(
+                    self.spec(role), test, rule, self.state, self.openers, progress, self.budget
                 )
-            predictions = predict.predict(self.model(role), test, self.state, progress)
+            predictions = predict(self.model(role), test, self.state, progress)
         if role == "candidate":
             self.judged["predictions"] = self.model(role).digest
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Put rows of a check's own making to a model, in one batch, through the cache.
+        """Put rows that a check made to a model, in one batch, through the cache.
 
-        Empty where there are no rows, and where the answers stand in a file: it cannot be asked
-        anything new. Raises ConfigError, ModelUnknown.
+        The predictions are empty where there are no rows, and where the model is a file of answers,
+        which has none to new rows. Raises ConfigError, ModelUnknown.
         """
         if not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:
-            return predict.predict(self.model(role), dataset, self.state, progress)
+            return predict(self.model(role), dataset, self.state, progress)
 
     def cached(self, role: str, test: Dataset) -> Predictions | None:
-        """Return what is in the cache, asking nothing: xdist's controller has asked nothing."""
+        """Return the predictions that the cache holds of a role's model, asking nothing.
+
+        None where it holds none or where the role has no model. The gate reads them here, because
+        under pytest-xdist its process has asked no model.
+        """
         try:
             model = self.model(role)
         except (ConfigError, ModelUnknown, RegistryBroken):
             return None
-        return predict.cached_predictions(model.name, model.digest, test, self.state)
+        return cached_predictions(model.name, model.digest, test, self.state)

@@ -1,10 +1,10 @@
-"""The cache of answers: each is on disk at once, so a second run asks only what is missing."""
+"""Keeps every answer of every model in one SQLite file, so that no question is paid for twice."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +25,20 @@ create table if not exists answers (
     primary key (model, prompt, repetition)
 ) without rowid
 """
-# Version 1 knew neither repetitions nor how an answer finished.
+# Version 1 had neither `repetition` nor `prompt_tokens` nor `finish`.
 _COPY_FROM_VERSION_1 = """
 insert or ignore into answers
 select model, prompt, 0, text, latency, tokens, cost, 0, '' from answers_1
 """
-_ASKED_PREFIX = "asked-"  # an empty file for each judge that was ever asked, named after its digest
+_ASKED_PREFIX = "asked-"  # of the empty file, named after its digest, of each judge ever asked
 _VALUE_COLUMNS = "text, latency, tokens, cost, prompt_tokens, finish"
 
 
 class AnswerCache:
-    """Answers by model digest, prompt digest and repetition; errors are never kept.
+    """Answers by model digest, prompt digest and repetition; errors are not kept.
 
-    Raises ConfigError where the file is no database, or a newer tunegate's.
+    Raises ConfigError where the database cannot be used: the file is none, its disk is
+    full, or a newer tunegate wrote it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,39 +56,48 @@ class AnswerCache:
             raise
 
     def _migrate(self) -> None:
-        """Bring an older database to this version, whole or not at all."""
+        """Bring an older database to this version in one transaction."""
         if self._version() == VERSION:
             return
-        self.db.execute("begin immediate")  # whoever comes second finds it done
+        self.db.execute("begin immediate")  # a second process waits here and finds it done
         with self.db:
             if self._version() > VERSION:
                 raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
-            if self._version() < VERSION:
-                self._recreate_table()
-                self.db.execute(f"pragma user_version = {VERSION}")
-
-    def _recreate_table(self) -> None:
-        old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
-        if old:
-            self.db.execute("alter table answers rename to answers_1")
-        self.db.execute(_SCHEMA)
-        if old:
-            self.db.execute(_COPY_FROM_VERSION_1)
-            self.db.execute("drop table answers_1")
+            if self._version() == VERSION:
+                return
+            old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
+            if old:
+                self.db.execute("alter table answers rename to answers_1")
+            self.db.execute(_SCHEMA)
+            if old:
+                self.db.execute(_COPY_FROM_VERSION_1)
+                self.db.execute("drop table answers_1")
+            self.db.execute(f"pragma user_version = {VERSION}")
 
     def _version(self) -> int:
         return int(self.db.execute("pragma user_version").fetchone()[0])
 
     def get(self, model: str, requests: Sequence[Request]) -> dict[int, Answer]:
-        """Return the answers that are there, by row: ask for one repetition at a time."""
+        """Return the answers of the model with this digest that are kept, by row.
+
+        The requests of one call have one repetition: a row has one place in the result.
+        """
         query = f"select prompt, repetition, {_VALUE_COLUMNS} from answers where model = ?"
         with self._as_config_error():
-            rows = {row[:2]: row[2:] for row in self.db.execute(query, (model,))}
-        keys = ((r.row, (_prompt_key(r.messages), r.repetition)) for r in requests)
-        return {row: _answer_of_row(row, *rows[key]) for row, key in keys if key in rows}
+            values = {row[:2]: row[2:] for row in self.db.execute(query, (model,))}
+        answers = {}
+        for request in requests:
+            key = (_prompt_key(request.messages), request.repetition)
+            if key in values:
+                text, latency, tokens, cost, prompt_tokens, finish = values[key]
+                answers[request.row] = Answer(
+                    request.row, text, latency, tokens, cost,
+                    prompt_tokens=prompt_tokens, finish=finish,
+                )  # fmt: skip
+        return answers
 
     def put(self, model: str, request: Request, answer: Answer) -> None:
-        """Keep an answer; one that is an error is not kept."""
+        """Keep an answer of the model with this digest; an error is not kept."""
         if answer.error:
             return
         key = (model, _prompt_key(request.messages), request.repetition)
@@ -100,13 +110,19 @@ class AnswerCache:
             )
 
     def delete(self, messages: Sequence[Sequence[Mapping[str, Any]]]) -> int:
-        """Remove every model's answers to these prompts; returns how many."""
-        keys = [(_prompt_key(m),) for m in messages]
+        """Remove every model's answers to these prompts; return how many there were."""
+        return self._delete_where("prompt", [_prompt_key(m) for m in messages])
+
+    def delete_models(self, digests: Sequence[str]) -> int:
+        """Remove all answers of the models with these digests; return how many there were."""
+        return self._delete_where("model", digests)
+
+    def _delete_where(self, column: str, values: Sequence[str]) -> int:
         before = self.db.total_changes
         with self._as_config_error():
-            self.db.executemany("delete from answers where prompt = ?", keys)
+            self.db.executemany(f"delete from answers where {column} = ?", [(v,) for v in values])
             removed = self.db.total_changes - before
-            self.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
+            self.db.execute("vacuum")  # SQLite leaves deleted text in the file otherwise
         return removed
 
     def close(self) -> None:
@@ -115,7 +131,7 @@ class AnswerCache:
 
     @contextmanager
     def _as_config_error(self) -> Iterator[None]:
-        """Tell what the database complains of (a full disk, say) in one line."""
+        """Turn an error of SQLite, such as that of a full disk, into a ConfigError of one line."""
         try:
             yield
         except sqlite3.Error as error:
@@ -124,38 +140,23 @@ class AnswerCache:
             ) from None
 
 
-def _answer_of_row(
-    row: int, text: str, latency: float, tokens: int, cost: float, prompt_tokens: int, finish: str
-) -> Answer:
-    return Answer(row, text, latency, tokens, cost, prompt_tokens=prompt_tokens, finish=finish)
-
-
 def _prompt_key(messages: Sequence[Mapping[str, Any]]) -> str:
     return sha256_json([[m["role"], m.get("content")] for m in messages])
 
 
 def record_judge(state: StateDir, digest: str) -> None:
-    """Remember that a judge was asked: `delete_judge_answers` removes what it answered."""
+    """Record that the judge with this digest was asked, for `delete_judge_answers`."""
     state.path("judge", f"{_ASKED_PREFIX}{digest}").touch(mode=0o600)
 
 
 def delete_judge_answers(state: StateDir) -> int:
-    """Remove everything that judges answered, whose reasons quote what they read.
+    """Remove the answers of all judges, which quote what they read; return how many there were.
 
-    Returns how many answers are gone. Nobody could tell which of them are about one dataset.
+    All of them, since no record tells which answers are about one dataset.
     """
-    asked = [
-        (path.name.removeprefix(_ASKED_PREFIX),)
-        for path in state.folder.glob(f"judge/{_ASKED_PREFIX}*")
-    ]
-    if not asked:
+    files = state.folder.glob(f"judge/{_ASKED_PREFIX}*")
+    digests = [path.name.removeprefix(_ASKED_PREFIX) for path in files]
+    if not digests:
         return 0
-    answers = AnswerCache(state.path("answers.sqlite"))
-    try:
-        before = answers.db.total_changes
-        answers.db.executemany("delete from answers where model = ?", asked)
-        removed = answers.db.total_changes - before
-        answers.db.execute("vacuum")  # sqlite leaves deleted text in the file otherwise
-        return removed
-    finally:
-        answers.close()
+    with closing(AnswerCache(state.path("answers.sqlite"))) as answers:
+        return answers.delete_models(digests)

@@ -1,4 +1,4 @@
-"""The registry of promotions: append-only, hash-chained lines that the user commits."""
+"""Reads and extends `registry.jsonl`, the hash-chained record of promotions that users commit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RegistryEntry = dict[str, Any]
 
 
 class RegistryBroken(Exception):
-    """A line of the registry was changed, removed or put in: the chain does not hold."""
+    """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
 
 
 class NothingToRollBack(Exception):
@@ -37,7 +37,9 @@ class Registry:
     def entries(self) -> list[RegistryEntry]:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
         entries: list[RegistryEntry] = []
-        for number, (line, previous) in enumerate(self._lines_with_previous(), start=1):
+        previous = ""
+        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        for number, line in enumerate(lines, start=1):
             try:
                 entry: RegistryEntry = json.loads(line)
                 is_chained = entry["previous"] == previous
@@ -49,16 +51,16 @@ class Registry:
                     f"removed or put in. Restore the file from version control"
                 )
             entries.append(entry)
+            previous = sha256_bytes(line)
         return entries
-
-    def _lines_with_previous(self) -> list[tuple[bytes, str]]:
-        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        return list(zip(lines, ["", *map(sha256_bytes, lines)], strict=False))
 
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
     ) -> RegistryEntry:
-        """Add one line; the file is locked, and replaced whole."""
+        """Add one line, and return it: `facts`, action, alias, reason, who, when, and the link.
+
+        The file is locked, checked, and replaced in one step. Raises RegistryBroken.
+        """
         with FileLock(self.state.path("registry.lock")):
             self.entries()
             existing = self.path.read_bytes() if self.path.exists() else b""
@@ -77,44 +79,40 @@ class Registry:
         return entry
 
     def current(self, alias: str) -> RegistryEntry | None:
-        """Return the promotion that the alias stands on now."""
-        stack = self._promotions(alias)
-        return stack[-1] if stack else None
+        """Return the promotion in force of an alias; None where it has none."""
+        promotions = promotions_in_force(self.entries(), alias)
+        return promotions[-1] if promotions else None
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
-        """Point the alias back to the promotion before; raises NothingToRollBack."""
-        stack = self._promotions(alias)
-        if len(stack) < 2:
+        """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
+        promotions = promotions_in_force(self.entries(), alias)
+        if len(promotions) < 2:
             raise NothingToRollBack(
-                f"{alias!r} has {len(stack)} promotion in force; there is none before it"
+                f"{alias!r} has {len(promotions)} promotion in force; there is none before it"
             )
+        current, earlier = promotions[-1], promotions[-2]
         names = ("run", "model", "model_digest", "trained")
-        restored: RegistryEntry = {k: stack[-2][k] for k in names if k in stack[-2]}
-        return self.append("rollback", alias, {**restored, "from": stack[-1].get("run")}, reason)
-
-    def _promotions(self, alias: str) -> list[RegistryEntry]:
-        return promotions_in_force(self.entries(), alias)
+        restored: RegistryEntry = {k: earlier[k] for k in names if k in earlier}
+        return self.append("rollback", alias, {**restored, "from": current.get("run")}, reason)
 
 
 def promotions_in_force(entries: Iterable[RegistryEntry], alias: str) -> list[RegistryEntry]:
-    """Return the promotions of an alias that were not rolled back; it stands on the last one."""
-    stack: list[RegistryEntry] = []
+    """Return the promotions of an alias that were not rolled back; the last one is in force."""
+    promotions: list[RegistryEntry] = []
     for entry in entries:
         if entry["alias"] != alias:
             continue
         if entry["action"] == "rollback":
-            stack.pop()
+            promotions.pop()
         else:
-            stack.append(entry)
-    return stack
+            promotions.append(entry)
+    return promotions
 
 
 def current_user() -> str:
-    """Return who acts: the CI's actor, else the user's login name."""
-    return os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or _login_name()
-
-
-def _login_name() -> str:
+    """Return who acts: the user of the CI job, else the login name, else "unknown"."""
+    if user := os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN"):
+        return user
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -1,9 +1,9 @@
-"""A run: one training, from the receipt that allowed it to the model that came of it."""
+"""A run is one training: the files of its folder, their verification, and finding it by name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
@@ -16,19 +16,19 @@ from ..interfaces.trainer import Plan, Trained
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.timestamps import time_key, timestamp
-from . import seal
-from .seal import SealBroken, secret_key
+from .seal import SealBroken, read_sealed, secret_key, write_sealed
 from .state_dir import StateDir
 
 
-class RunNotFound(Exception):
-    """No finished run by that name; the message lists those there are."""
+class RunNotFound(ConfigError):
+    """No run, or no checkpoint of a run, has this name; the message lists those there are."""
 
 
 def run_id(plan: Plan) -> str:
-    """Return the digest of what makes a run that run: data, configuration, base and seed.
+    """Return the id of a run: the digest of data, configuration, base and seed.
 
-    Twelve hexadecimal digits (48 bits): the same command finds the same run.
+    It has twelve hexadecimal digits (48 bits). The same command has the same id, so it finds its
+    run again.
     """
     parts = {
         "train": plan.train.stem,  # a snapshot is named after its digest
@@ -38,63 +38,68 @@ def run_id(plan: Plan) -> str:
         "base": plan.base_digest,
         "seed": plan.seed,
     }
-    if plan.columns:  # only then: a run on JSON keeps the id it had before there were columns
+    if plan.columns:  # runs on JSON keep the ids they had before there were columns
         parts["columns"] = dict(plan.columns)
     return sha256_json(parts)[:12]
 
 
 class Run:
-    """The folder of one run; without `run.json` it is unfinished, and never a candidate."""
+    """The folder of one run; without `run.json` it is unfinished, and never a candidate.
+
+    Files, in the order they are written: `intent.json` and `config.json` (the plan), `receipt.json`
+    (what passed, sealed), the trainer's own files, `run.json` (the model, sealed).
+    """
 
     def __init__(self, state: StateDir, name: str) -> None:
         self.state, self.id = state, name
         self.folder = state.runs / name
 
     def write_intent(self, plan: Plan, plugins: list[Path]) -> None:
-        """Write down what is going to be done, before it is: `intent.json` and `config.json`."""
-        self.state.path("runs", self.id, "intent.json")
-        told = asdict(plan)
-        del told["root"]  # whoever reads the plan back stands in a project, perhaps another copy
-        intent = {k: str(v) if isinstance(v, Path) else v for k, v in told.items()}
+        """Write the plan to `intent.json` and `config.json`, before the training.
+
+        `plugins` are the files of the project that register trainers and models.
+        """
+        self.state.path("runs", self.id, "intent.json")  # makes the run's folder
+        values = asdict(plan)
+        del values["root"]  # a copy of the project has another one, and the same runs
+        intent = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
         self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
         self._write("config.json", dict(plan.config))
 
     def write_record(
         self, trained: Trained, baseline: Mapping[str, Any] | None, digests: Mapping[str, str]
     ) -> None:
-        """Write `run.json`, last of all: from now on the run is a candidate.
+        """Write `run.json`, which makes the run a finished one and its model a candidate.
 
-        `digests` are those of the checkpoints, by name.
+        `digests` holds those of the checkpoints, by name.
         """
         record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
         checkpoints = {
-            n: {"model": m, "digest": digests[n]} for n, m in trained.checkpoints.items()
+            name: {"model": spec, "digest": digests[name]}
+            for name, spec in trained.checkpoints.items()
         }
         record["checkpoints"] = checkpoints
         record["receipt"] = sha256_json(self.receipt)
-        seal.write_sealed(self.folder / "run.json", record, secret_key(self.state))
+        write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
     def _write(self, name: str, value: Any) -> None:
         text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(self.folder / name, text.encode() + b"\n", mode=0o600)
 
-    def _read(self, name: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads((self.folder / name).read_bytes())
-        return value
-
     @property
     def finished(self) -> bool:
-        """Whether the training came to its end."""
+        """Whether the training was completed and recorded."""
         return (self.folder / "run.json").is_file()
 
     @cached_property
     def intent(self) -> dict[str, Any]:
-        """What the run set out to do."""
-        return self._read("intent.json")
+        """The plan as `intent.json` holds it, with `plugins`."""
+        value: dict[str, Any] = json.loads((self.folder / "intent.json").read_bytes())
+        return value
 
     @property
     def plan(self) -> Plan:
-        """The plan, as it was when the gate opened, in the project that the run stands in now."""
+        """The plan of when the gate opened, with the root of the project that holds the run now."""
         values = {k: v for k, v in self.intent.items() if k != "plugins"}
         for split in ("train", "validation", "test"):
             values[split] = Path(values[split]) if values[split] else None
@@ -102,37 +107,40 @@ class Run:
 
     @property
     def attestation(self) -> str:
-        """On whose word it was trained on these bytes, elsewhere; "" where we trained it here."""
+        """Who vouches that a model from another machine was trained on these bytes, in words.
+
+        "" where tunegate itself trained it.
+        """
         return str(self.record["figures"].get("word", ""))
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What came of it, `run.json`, its seal verified; raises SealBroken."""
-        return seal.read_sealed(self.folder / "run.json", secret_key(self.state))
+        """The content of `run.json`, its seal verified; raises SealBroken."""
+        return read_sealed(self.folder / "run.json", secret_key(self.state))
 
     @property
     def age(self) -> tuple[datetime, int]:
-        """A key that sorts finished runs, the newest last; no seal is verified for it.
+        """The time of a finished run, as a key that sorts the newest last; no seal is verified.
 
-        A run is as old as `made` of its `run.json` says. One from before there was `made`: as when
-        it was brought in from elsewhere, else as its receipt says, else as the file is.
+        It is `made` of `run.json`. Runs that older versions wrote have none: for them it is the
+        time of their import, else `made` of the receipt, else the time of the file.
         """
         path = self.folder / "run.json"
-        record = _as_it_stands(path)
+        record = _read_unverified(path)
         if "made" in record:
             return time_key(path, record["made"])
         figures = record.get("figures")
-        brought = figures.get("imported") if isinstance(figures, dict) else None
-        return time_key(path, brought, _as_it_stands(self.folder / "receipt.json").get("made"))
+        imported = figures.get("imported") if isinstance(figures, dict) else None
+        return time_key(path, imported, _read_unverified(self.folder / "receipt.json").get("made"))
 
     @property
     def curves(self) -> list[dict[str, float]]:
-        """The readings of `curves.jsonl`, which a trainer may write; a line cut short ends them."""
+        """The readings of `curves.jsonl`, which a trainer may write, up to a line cut short."""
         return self._readings("curves.jsonl")
 
     @property
     def curves_after_kept(self) -> list[dict[str, float]]:
-        """The readings after the weights that were kept, where a trainer went on from them."""
+        """The readings of steps after the one whose weights were kept."""
         return self._readings("curves-beyond.jsonl")
 
     def _readings(self, name: str) -> list[dict[str, float]]:
@@ -146,31 +154,33 @@ class Run:
         return readings
 
     def model_of(self, checkpoint: str = "") -> tuple[str, str]:
-        """Return spec and digest of the model, or of a checkpoint; raises RunUnknown, SealBroken"""
-        if not checkpoint:
-            return str(self.record["model"]), str(self.record["digest"])
+        """Return spec and digest of the model, or of a checkpoint.
+
+        Raises RunNotFound for a checkpoint that the run does not have, SealBroken.
+        """
         checkpoints = self.record.get("checkpoints", {})
-        if checkpoint not in checkpoints:
+        if checkpoint and checkpoint not in checkpoints:
             available = ", ".join(checkpoints) or "none"
             raise RunNotFound(
                 f"run {self.id} has no checkpoint {checkpoint!r}; it has: {available}"
             )
-        return str(checkpoints[checkpoint]["model"]), str(checkpoints[checkpoint]["digest"])
+        made = checkpoints[checkpoint] if checkpoint else self.record
+        return str(made["model"]), str(made["digest"])
 
     @property
     def receipt(self) -> dict[str, Any]:
-        """The receipt, its seal verified; raises SealBroken."""
-        return seal.read_sealed(self.folder / "receipt.json", secret_key(self.state))
+        """The content of `receipt.json`, its seal verified; raises SealBroken."""
+        return read_sealed(self.folder / "receipt.json", secret_key(self.state))
 
     def verify(self) -> None:
-        """Raise SealBroken unless a gate opened on exactly the bytes that this run holds."""
+        """Raise SealBroken unless a gate opened on the plan and the data that this run has now."""
         self.verify_receipt()
         self.verify_plan()
         for split in ("train", "validation"):
             self.verify_data(split)
 
     def verify_receipt(self) -> None:
-        """Raise SealBroken unless the receipt is this run's."""
+        """Raise SealBroken unless the receipt is about this run, and the one it was trained on."""
         receipt = self.receipt
         if self.finished and self.record["receipt"] != sha256_json(receipt):
             raise SealBroken(f"{self.folder}: the receipt is not the one this run was trained on")
@@ -178,66 +188,70 @@ class Run:
             raise SealBroken(f"{self.folder}: the receipt is that of run {receipt['run']}")
 
     def verify_plan(self) -> None:
-        """Raise SealBroken unless data, configuration, base and seed are those of the run's id."""
+        """Raise SealBroken unless data, configuration, base and seed give the run's id."""
         if run_id(self.plan) != self.id:
             raise SealBroken(f"{self.folder / 'intent.json'} was changed since the gate opened")
 
     def verify_data(self, split: str) -> None:
-        """Raise SealBroken unless the receipt is about this split, and its snapshot is whole."""
+        """Raise SealBroken unless the receipt is about this split and its snapshot is unchanged."""
         path: Path | None = getattr(self.plan, split)
         digest = self.receipt["data"].get(split, {}).get("digest")
         if digest != (path and path.stem):
             raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
         if digest:
-            self._verify_snapshot(split)
+            try:
+                self.data(split)
+            except (OSError, ValueError) as error:
+                raise SealBroken(str(error)) from None
 
     def data(self, split: str) -> Dataset:
         """Read the snapshot of a split that the plan names; raises ValueError if it was changed."""
         path: Path = getattr(self.plan, split)
         return self.state.read_snapshot(path.stem, split, self.plan.columns)
 
-    def _verify_snapshot(self, split: str) -> None:
-        try:
-            self.data(split)
-        except (OSError, ValueError) as error:
-            raise SealBroken(str(error)) from None
-
     def scorecard_path(self, name: str) -> Path:
-        """Where a scorecard of this run stands."""
+        """Return the path of a scorecard of this run; its folder is made."""
         return self.state.path("runs", self.id, "scorecards", f"{name}.json")
 
 
 def find_finished(state: StateDir, name: str) -> Run:
-    """Return the finished run called `name`: an id, the beginning of one, or `latest`.
+    """Return the finished run of this name: an id, the beginning of one, or `latest`.
 
-    Raises RunUnknown naming the runs there are.
+    `run:` may stand before it. Raises RunNotFound unless the name fits one finished run.
     """
-    names = sorted(path.parent.name for path in state.runs.glob("*/run.json"))
-    names.sort(key=lambda n: Run(state, n).age)
-    if name == "latest" and names:
-        return Run(state, names[-1])
-    matches = [n for n in names if name and n.startswith(name)]
-    if len(matches) == 1:
-        return Run(state, matches[0])
-    problem = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
-    available = ", ".join(names) if names else "none yet; train one with --train-with"
-    raise RunNotFound(f"{problem}; finished runs: {available}")
-
-
-def _as_it_stands(path: Path) -> dict[str, Any]:
-    """Return what a file holds, unverified; nothing where it cannot be read."""
-    try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
+    name = name.removeprefix("run:")
+    ids = sorted(path.parent.name for path in state.runs.glob("*/run.json"))
+    ids.sort(key=lambda id_: Run(state, id_).age)
+    matches = ids[-1:] if name == "latest" else _ids_that_begin(ids, name)
+    if len(matches) != 1:
+        fits = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
+        available = ", ".join(ids) or "none yet; train one with --train-with"
+        raise RunNotFound(f"{fits}; finished runs: {available}")
+    return Run(state, matches[0])
 
 
 def find_started(state: StateDir, name: str) -> Run:
-    """Find a run, finished or not, by its id or the beginning of one; raises ConfigError."""
-    names = sorted(path.parent.name for path in state.runs.glob("*/intent.json"))
-    matches = [n for n in names if name and n.startswith(name.removeprefix("run:"))]
+    """Return the run of this name, finished or not: an id, or the beginning of one.
+
+    `run:` may stand before it. Raises RunNotFound unless the name fits one run.
+    """
+    ids = sorted(path.parent.name for path in state.runs.glob("*/intent.json"))
+    matches = _ids_that_begin(ids, name.removeprefix("run:"))
     if len(matches) != 1:
-        available = ", ".join(names) or "none yet"
-        raise ConfigError(f"{name!r} fits {len(matches)} runs; there are: {available}")
+        available = ", ".join(ids) or "none yet"
+        raise RunNotFound(f"{name!r} fits {len(matches)} runs; there are: {available}")
     return Run(state, matches[0])
+
+
+def _ids_that_begin(ids: Sequence[str], name: str) -> list[str]:
+    """Return the ids that begin with the name; an empty name is none, though all begin with it."""
+    return [id_ for id_ in ids if name and id_.startswith(name)]
+
+
+def _read_unverified(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file, its seal not verified; {} where it holds no object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""Sealed JSON: files that tell whether this state tree wrote them, and whether they are whole."""
+"""Writes and verifies JSON files with an HMAC, which shows that this state tree wrote them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 
 class SealBroken(Exception):
-    """A file that this state tree did not write, or that was changed since."""
+    """A file is missing, was not written by this state tree, or was changed since."""
 
 
 def _seal_of(body: Mapping[str, Any], key: bytes) -> str:
+    """Return the HMAC-SHA256 of the canonical JSON."""
     return hmac.new(key, canonical_json(body), hashlib.sha256).hexdigest()
 
 
 def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
-    """Seal and write: whole or not at all."""
+    """Write a JSON file with its HMAC under the key `seal`, atomically, mode 0600."""
     sealed = {**body, "seal": _seal_of(body, key)}
     text = json.dumps(sealed, indent=2, ensure_ascii=False, sort_keys=True)
     atomic_write(path, text.encode() + b"\n", mode=0o600)
 
 
 def read_sealed(path: Path, key: bytes) -> dict[str, Any]:
-    """Read back; raises SealBroken where the file is missing or is not what was sealed."""
+    """Return what `write_sealed` wrote; raises SealBroken where the seal does not fit it."""
     try:
         body: dict[str, Any] = json.loads(path.read_bytes())
         seal = body.pop("seal")
@@ -50,10 +51,10 @@ def read_sealed(path: Path, key: bytes) -> dict[str, Any]:
 
 
 def secret_key(state: StateDir) -> bytes:
-    """Return this state tree's own key, made at first use, mode 0600.
+    """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600.
 
-    With it receipts are sealed, so that one written by hand is told from one that a gate left. It
-    guards against mistakes and edits, not against whoever can read the key.
+    A receipt written by hand has no valid seal. This guards against mistakes and edits, and not
+    against a person who can read the key.
     """
     path = state.path("key")
     if not path.exists():

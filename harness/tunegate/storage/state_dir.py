@@ -1,4 +1,4 @@
-"""The state tree `.tunegate/`: snapshots, runs and answers; it can hold personal data."""
+"""Finds and makes the paths of the state tree `.tunegate/`, and keeps snapshots of data in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from ..utils.hashing import sha256_bytes
 
 
 class StateDir:
-    """The folder `.tunegate` of a project: private to its user, ignored by git of itself."""
+    """The folder `.tunegate` of a project, which can hold personal data.
+
+    Only its user can read it (folders 0700, files 0600); a .gitignore in it keeps it out of git.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -19,7 +22,7 @@ class StateDir:
 
     @classmethod
     def above(cls, run: Path) -> StateDir:
-        """Return the state tree that a run's folder lies in: the other way of `runs`."""
+        """Return the state tree that holds this run's folder, ROOT/.tunegate/runs/ID."""
         return cls(run.parents[2])
 
     def ensure(self) -> StateDir:
@@ -31,7 +34,7 @@ class StateDir:
         return self
 
     def path(self, *parts: str) -> Path:
-        """Return a path inside, its parent folders made, mode 0700."""
+        """Return a path below the folder; missing parent folders are made, mode 0700."""
         path = self.ensure().folder.joinpath(*parts)
         missing = [p for p in path.parents if not p.exists()]
         for parent in reversed(missing):
@@ -40,15 +43,15 @@ class StateDir:
 
     @property
     def runs(self) -> Path:
-        """The folder of the runs; it need not exist."""
+        """The folder that holds the folders of all runs; it need not exist."""
         return self.folder / "runs"
 
     def snapshot_path(self, digest: str) -> Path:
-        """Where the snapshot of these bytes stands, if it was kept."""
+        """Return the path of the snapshot with this sha256; it need not exist."""
         return self.folder / "snapshots" / f"{digest}.jsonl"
 
     def store_snapshot(self, data: bytes) -> Path:
-        """Keep a content-addressed snapshot of these bytes; keeping them again does nothing."""
+        """Write bytes to a file named after their sha256, unless it is there; return its path."""
         digest = sha256_bytes(data)
         path = self.path("snapshots", f"{digest}.jsonl")
         if not path.exists():
@@ -58,9 +61,9 @@ class StateDir:
     def read_snapshot(
         self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
-        """Read a snapshot back; raises ValueError when its bytes are not those of its name.
+        """Read a snapshot; raises ValueError where its bytes do not have the digest of its name.
 
-        `columns` says how the bytes become rows, where they are those of a table.
+        `columns` maps the columns of a table to the parts of an example; JSON needs none.
         """
         dataset = Dataset.read(self.snapshot_path(digest), split, columns)
         if dataset.digest != digest:

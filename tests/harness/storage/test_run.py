@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,11 @@ def several(state: StateDir) -> StateDir:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("latest", "aa2"), ("aa1", "aa1"), ("b", "b1"), ("aa2", "aa2")]
+    ("name", "found"),
+    [
+        *[("latest", "aa2"), ("aa1", "aa1"), ("b", "b1"), ("aa2", "aa2")],
+        *[("run:latest", "aa2"), ("run:b", "b1")],
+    ],
 )
 def test_a_finished_run_is_found(several: StateDir, name: str, found: str) -> None:
     assert find_finished(several, name).id == found
@@ -207,6 +212,7 @@ def test_a_finished_run_is_found(several: StateDir, name: str, found: str) -> No
         ("aa", "'aa' fits 2 runs; finished runs: b1, aa1, aa2"),
         ("c1", "no finished run 'c1'; finished runs: b1, aa1, aa2"),
         ("", "no finished run ''"),
+        ("run:", "no finished run ''"),
         ("a1", "no finished run 'a1'"),
     ],
 )
@@ -230,9 +236,25 @@ def test_a_run_that_was_begun_is_found(several: StateDir, name: str) -> None:
     assert find_started(several, name).id == "c1"
 
 
-@pytest.mark.parametrize("name", ["c", "", "b1"])
+def test_a_name_that_is_empty_behind_run_fits_no_run(state: StateDir) -> None:
+    """Also where there is but one, which every beginning would fit."""
+    state.path("runs", "c1", "intent.json").write_text("{}")
+    with pytest.raises(RunNotFound, match="'run:' fits 0 runs; there are: c1"):
+        find_started(state, "run:")
+
+
+@pytest.mark.parametrize("find", [find_finished, find_started])
+def test_a_run_that_is_not_found_is_one_error_which_every_command_prints(
+    several: StateDir, find: Callable[[StateDir, str], Run]
+) -> None:
+    with pytest.raises(RunNotFound) as caught:
+        find(several, "zz")
+    assert isinstance(caught.value, ConfigError)
+
+
+@pytest.mark.parametrize("name", ["c", "", "b1", "run:", "run:c"])
 def test_a_beginning_that_fits_none_or_more_names_those_there_are(
     several: StateDir, name: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"fits [012] runs; there are: aa1, c1, c2$"):
+    with pytest.raises(RunNotFound, match=r"fits [012] runs; there are: aa1, c1, c2$"):
         find_started(several, name)
