@@ -85,10 +85,10 @@ def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
                 is_hint = recipe.on_overflow in OVERFLOW_ACTIONS or bool(count_tokens.estimate)
                 yield Finding(example.row, example.line, "too long", evidence, is_hint)
     if token_counts:
-        hints = [_length_text(token_counts, limit, recipe.rejected)]
-        hints += [_amount_text(token_counts, recipe)] if dataset.split in ("", "train") else []
-        hints += [f"an estimate: {count_tokens.estimate}"] if count_tokens.estimate else []
-        for evidence in hints:
+        for evidence in _summary_texts(token_counts, limit, dataset.split, recipe):
+            yield Finding(None, None, "tokens", evidence, hint=True)
+        if count_tokens.estimate:
+            evidence = f"an estimate: {count_tokens.estimate}"
             yield Finding(None, None, "tokens", evidence, hint=True)
 
 
@@ -109,20 +109,24 @@ def _overflow_text(token_count: TokenCount, limit: int, recipe: TokenizationSpec
     return f"{excess}: {consequence}; {remedy}"
 
 
-def _length_text(token_counts: Sequence[TokenCount], limit: int, reads_both_replies: bool) -> str:
-    ordered = sorted(c.length for c in token_counts)
-    middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    rows_name = "rows, read with each reply," if reads_both_replies else "rows"
-    rows = f"half the {rows_name} have at most {middle:,} tokens, 99 % at most {high:,}"
-    longest_text = f"all {ordered[-1]:,}" + (f"; {limit:,} fit" if limit < 10**9 else "")
+def _summary_texts(
+    token_counts: Sequence[TokenCount], limit: int, split: str, recipe: TokenizationSpec
+) -> Iterator[str]:
+    """Yield the lengths of the rows and, for the training set, the tokens and their price."""
+    lengths = sorted(c.length for c in token_counts)
+    middle, high = lengths[len(lengths) // 2], lengths[int(len(lengths) * 0.99)]
+    rows = "rows, read with each reply," if recipe.rejected else "rows"
+    fit = f"; {limit:,} fit" if limit < 10**9 else ""
     min_trained = min(c.trained for c in token_counts)
-    return f"{rows}, {longest_text}; at least {min_trained:,} a row are learnt"
-
-
-def _amount_text(token_counts: Sequence[TokenCount], recipe: TokenizationSpec) -> str:
-    total, epochs = sum(c.length for c in token_counts), recipe.epochs
-    trained, price = sum(c.trained for c in token_counts), recipe.price_per_million
-    amount = f"{total:,} tokens an epoch, {trained:,} of them learnt; {epochs:,} epochs"
-    if price is None:
-        return f"{amount}: {epochs * total:,} tokens"
-    return f"{amount}, about ${epochs * total * price / 1e6:,.2f} at ${price:,.2f} per million"
+    yield (
+        f"half the {rows} have at most {middle:,} tokens, 99 % at most {high:,}, "
+        f"all {lengths[-1]:,}{fit}; at least {min_trained:,} a row are learnt"
+    )
+    if split in ("", "train"):
+        total, epochs, price = sum(lengths), recipe.epochs, recipe.price_per_million
+        trained = sum(c.trained for c in token_counts)
+        amount = f"{total:,} tokens an epoch, {trained:,} of them learnt; {epochs:,} epochs"
+        cost = f": {epochs * total:,} tokens"
+        if price is not None:
+            cost = f", about ${epochs * total * price / 1e6:,.2f} at ${price:,.2f} per million"
+        yield amount + cost
