@@ -1,4 +1,6 @@
-"""Every class has its share: one that is hardly there is hardly learnt, and accuracy hides it."""
+"""Every class has enough examples. A model hardly learns a rare class, and the accuracy over all
+classes does not show it.
+"""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import balance

@@ -1,5 +1,5 @@
-"""One system prompt, one form of reply, one spelling of each label, in all splits: what varies
-without meaning is learnt as if it meant something.
+"""One system prompt, one format of reply and one spelling of each label in all splits. A model
+learns accidental differences as if they meant something.
 """
 
 from tunegate import Dataset
@@ -15,7 +15,7 @@ def test_system_prompt_of_training(train: Dataset, dataset: Dataset) -> None:
 
 
 def test_system_prompt_of_inference(dataset: Dataset, inference_prompt: str | None) -> None:
-    # None where the configuration names no file: data.system = "prompts/system.txt"
+    # None unless the configuration names a file: data.system = "prompts/system.txt"
     assert inference_prompt is None or not consistency.inference(dataset, inference_prompt)
 
 

@@ -1,4 +1,6 @@
-"""Examples that repeat one another teach little; without a way out, they teach overconfidence."""
+"""Examples must differ enough: repeated ones teach little. Without examples of "none of these" or
+"I do not know" a model answers every input.
+"""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import diversity

@@ -1,4 +1,4 @@
-"""No example twice: a copy teaches nothing new, and makes what it says weigh double."""
+"""No example occurs twice: a copy adds no information and doubles the weight of its content."""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import duplicates

@@ -1,5 +1,5 @@
-"""Every row is valid chat data. A malformed row is refused by the service after the upload, or
-dropped, or worse, trained on half.
+"""Every row is valid chat data. A service may refuse a malformed row after the upload, drop it, or
+train on a part of it.
 """
 
 from tunegate import Dataset, Limits

@@ -1,4 +1,4 @@
-"""One question, one answer: whoever learns from two that contradict each other learns neither."""
+"""Equal prompts have one label: a model cannot learn two contradicting answers."""
 
 from tunegate import Dataset
 from tunegate_checks.data import labels
@@ -9,4 +9,4 @@ def test_no_contradictions(dataset: Dataset) -> None:
 
 
 def test_labels_fit_their_questions(train: Dataset) -> None:
-    assert not labels.errors(train)  # hints only: rows that a person should look at
+    assert not labels.errors(train)  # hints only: rows that a person should check

@@ -1,5 +1,5 @@
-"""What the model is measured on, it must not have seen: a score on rows learnt by heart says
-nothing about the rows to come.
+"""No split may repeat examples of another one. A score on rows that the model was trained on says
+nothing about new rows.
 """
 
 from tunegate import Dataset, Limits
@@ -17,5 +17,5 @@ def test_no_validation_example_in_training(
 
 
 def test_no_test_example_in_validation(validation: Dataset, test: Dataset, limits: Limits) -> None:
-    # Checkpoints are chosen on the validation set: it is seen too.
+    # The best checkpoint is chosen by the validation set, so the model is fitted to it too.
     assert not leakage.find(validation, test, similarity=limits.similarity)

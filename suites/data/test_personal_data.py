@@ -1,5 +1,6 @@
-"""Nobody's data, and nobody's keys, in what a model will remember. What was trained on can be
-drawn out again, and cannot be taken back: LGPD and GDPR ask for it before the training.
+"""No personal data and no API keys in the training data. A model can reproduce its training text,
+and text cannot be removed from a trained model, so LGPD and GDPR require removing it before
+training.
 """
 
 from tunegate import Dataset, Limits

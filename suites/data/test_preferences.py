@@ -1,5 +1,5 @@
-"""Each pair of replies says which of the two is better, and no two pairs say the opposite. Where no
-row has a rejected reply there is nothing to hold.
+"""The two replies of each row differ, and no two rows prefer the opposite. Where no row has a
+rejected reply, nothing is checked.
 """
 
 from tunegate import Dataset, Limits

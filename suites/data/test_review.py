@@ -1,5 +1,5 @@
-"""What a model wrote, a person has read: a random sample of it, with few errors. A hint says what
-was reviewed, and by whom, of data that nobody marked as generated.
+"""People have reviewed a random sample of the rows that a model wrote, and found few errors. For
+data that is not marked as generated, a hint says what was reviewed and by whom.
 """
 
 from pathlib import Path
@@ -11,11 +11,11 @@ from tunegate_checks.data import review
 
 def test_reviewed(dataset: Dataset, project_root: Path, limits: Limits) -> None:
     generated = load(project_root).data.generated  # or row by row: "generated": true
-    found = review.find(
+    findings = review.find(
         dataset,
         folder=project_root / "reviews",
         generated=generated,
         share=limits.reviewed,
         errors=limits.review_errors,
     )
-    assert not found
+    assert not findings

@@ -1,5 +1,5 @@
-"""The validation set is of the right size, and no split is of another kind than the training set:
-a score on rows unlike those trained on, or in use, speaks of something else.
+"""The validation set has the right size, and all splits resemble the training set. A score on rows
+of another kind does not predict the quality in production.
 """
 
 from tunegate import Dataset, Limits

@@ -1,5 +1,5 @@
-"""Each answer fits into the longest row that is trained on, and each row has something to learn:
-what is cut is never learnt, and the model learns to stop in the middle.
+"""Every row fits into the longest row that the trainer accepts, and has tokens to train on. From an
+answer that is cut, the model learns to stop in the middle.
 """
 
 import pytest
@@ -8,7 +8,7 @@ from tunegate import Dataset, TokenizationSpec
 from tunegate_checks.data import tokens
 
 
-@pytest.mark.split("train", "validation")  # nothing is trained on the test set
+@pytest.mark.split("train", "validation")  # the test set is not trained on
 def test_answers_fit(dataset: Dataset, recipe: TokenizationSpec) -> None:
-    # Hints say how many tokens the training makes, and what it costs at [tokens] price_per_million.
+    # Hints: the tokens of the whole training, and its cost at [tokens] price_per_million.
     assert not tokens.find(dataset, recipe)

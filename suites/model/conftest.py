@@ -1,4 +1,4 @@
-"""What the gates of this suite share."""
+"""Fixtures of this suite."""
 
 import pytest
 
@@ -10,6 +10,6 @@ from tunegate_checks.data import leakage
 def clean(
     predictions: Predictions, trained_on: Dataset, test: Dataset, limits: Limits
 ) -> Predictions:
-    """The predictions on test examples that no training example nearly repeats: these gate."""
+    """The predictions on test examples without a near-duplicate in the training data."""
     near = leakage.find(trained_on, test, similarity=limits.similarity)
     return predictions.without(near.rows)

@@ -1,6 +1,6 @@
-"""For code: it parses. Nothing is run.
+"""For code: each answer parses. No code is run.
 
-Another language, or a stricter question: `codecheck.passes(clean, ["node", "--check", "{file}"])`.
+For another language or a stricter check: `codecheck.passes(clean, ["node", "--check", "{file}"])`.
 """
 
 from tunegate import Limits, Predictions

@@ -1,7 +1,7 @@
 """Each test example as a test of its own: `pytest suites/model --model latest --each-example`.
 
 For a report that lists every example, or a test set where every answer must be right: one wrong
-answer is a failed test, and closes the gate. Nothing is asked of the model again.
+answer fails its test and closes the gate. The answers come from the cache.
 """
 
 from tunegate import LabelRule, Prediction

@@ -1,6 +1,7 @@
-"""The candidate must not be worse than the model that it would replace, by more than `margin`.
+"""The candidate is not worse than the model in production by more than `margin`.
 
-With `mode = "lower"` in [limits] that must be shown, with 95 % certainty: non-inferiority.
+With `mode = "lower"` in [limits] the lower bound of the difference must hold (95 % certainty): a
+non-inferiority test.
 """
 
 from tunegate import LabelRule, Limits, Predictions
@@ -10,7 +11,7 @@ from tunegate_checks.model import improvement
 def test_not_worse(
     clean: Predictions, incumbent: Predictions | None, label: LabelRule, task: str, limits: Limits
 ) -> None:
-    """Accuracy gained over the incumbent, example by example; before the first promotion, none."""
+    """Paired accuracy gain over the incumbent; passes before the first promotion."""
     if incumbent is not None and task == "classification":
         gain = improvement.of(clean, over=incumbent, label=label, name="against incumbent")
         assert gain.by(limits.mode) >= -limits.margin

@@ -1,4 +1,4 @@
-"""Where the references are JSON, so are the answers: one that is not breaks whoever reads it."""
+"""Where the references are JSON, so are the answers: programs cannot read other ones."""
 
 from tunegate import Limits, Predictions
 from tunegate_checks.model import jsonmatch

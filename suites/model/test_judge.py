@@ -1,7 +1,7 @@
-"""A judge reads the replies: `[judge]` in the configuration says who, and by which rubric.
+"""A judge model grades the replies; `[judge]` in the configuration names it and its rubric.
 
-Without it nothing is asked, and these pass. A judge that has not earned the right to gate, by
-agreeing with people, is advisory: the session shows what it says, and no gate heeds it.
+Without [judge] these tests pass and ask nothing. A judge whose agreement with people is not proven
+is advisory: the session shows its scores, and they close no gate.
 """
 
 from tunegate import JudgePanel, Limits, Predictions
@@ -9,7 +9,7 @@ from tunegate_checks.judge import grading, pairwise
 
 
 def test_judge(clean: Predictions, judge: JudgePanel | None, limits: Limits) -> None:
-    """Share of replies that pass by the rubric."""
+    """Share of replies that pass the rubric."""
     if judge:
         judged = grading.score(clean, judge)
         if not judged.advisory:
@@ -19,7 +19,7 @@ def test_judge(clean: Predictions, judge: JudgePanel | None, limits: Limits) -> 
 def test_judge_prefers_it(
     clean: Predictions, baseline: Predictions, judge: JudgePanel | None, limits: Limits
 ) -> None:
-    """Replies that are better than the baseline's, whichever the judge reads first."""
+    """Share of replies that the judge prefers to the baseline's, in either order of reading."""
     if judge:
         judged = pairwise.win_rate(clean, baseline, judge)
         if not judged.advisory:

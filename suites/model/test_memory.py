@@ -1,5 +1,5 @@
-"""What the model learnt by heart stays with it, its answers end, it refuses no more than it was
-taught to, and it still knows what it knew.
+"""The model does not repeat training text, its answers end, it does not refuse more often than the
+baseline, and it answers general questions as well as before.
 """
 
 from tunegate import Ask, Dataset, LabelRule, Limits, Predictions
@@ -32,7 +32,7 @@ def test_refusals(predictions: Predictions, baseline: Predictions, limits: Limit
 
 
 def test_nothing_forgotten(general: Dataset, ask: Ask, label: LabelRule, limits: Limits) -> None:
-    """On questions beside the task, no worse than the baseline by the margin, at 95 %."""
+    """On the general set, with 95 % certainty, not worse than the baseline by the limit."""
     if len(general):
         kept = improvement.change(ask(general), ask(general, "baseline"), label=label)
         assert kept.by("lower") >= -limits.forgetting

@@ -1,5 +1,5 @@
-"""The training stopped in time: a validation loss that rises while the training loss falls is rows
-learnt by heart.
+"""The training stopped in time: if the validation loss rises while the training loss falls, the
+model memorises rows.
 """
 
 from tunegate import Limits

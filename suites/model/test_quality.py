@@ -1,6 +1,6 @@
-"""The candidate must be good enough, in every class, on rows that it has never seen.
+"""The candidate is good enough, in every class, on rows that it was not trained on.
 
-With `mode = "lower"` in [limits] not the estimate but its one-sided 95 % lower bound must hold.
+With `mode = "lower"` in [limits] the one-sided 95 % lower bound must hold, not the estimate.
 """
 
 from tunegate import LabelRule, Limits, Predictions
@@ -11,13 +11,13 @@ from tunegate_checks.model import classification as averages
 def test_accuracy(
     clean: Predictions, predictions: Predictions, label: LabelRule, task: str, limits: Limits
 ) -> None:
-    """Share of right answers; on rows with a near-duplicate in training too, beside it."""
+    """Share of right answers; the share on all test rows is shown beside it."""
     if task == "classification":
         accuracy = classification.accuracy(clean, label=label, every=predictions)
         assert accuracy.by(limits.mode) >= limits.accuracy
 
 
 def test_macro_f1(clean: Predictions, label: LabelRule, task: str, limits: Limits) -> None:
-    """Every class counts the same: a rare class that always fails shows here."""
+    """Mean F1 of the classes, each with equal weight, so that a rare class that fails shows."""
     if task == "classification":
         assert averages.macro_f1(clean, label=label).by(limits.mode) >= limits.macro_f1

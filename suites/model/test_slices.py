@@ -1,6 +1,7 @@
-"""Right on the whole is not enough: the worst slice, by language, length and every other field.
+"""Accuracy of the worst slice, by language, length and every other field of the rows.
 
-Shown without a limit, since only you know which slices matter; set `worst_slice` in [limits].
+Without a limit it is only shown, since only you know which slices matter: set `worst_slice` in
+[limits].
 """
 
 from tunegate import LabelRule, Limits, Predictions

@@ -1,5 +1,5 @@
-"""Fast and cheap enough to serve: a limit is set where it is known what that means, and every
-figure is shown. What is cached counts as when it was first asked.
+"""Latency, tokens and cost of the answers. A figure without a limit is only shown. A cached answer
+counts with the latency and the cost of its first request.
 """
 
 import pytest
@@ -9,13 +9,13 @@ from tunegate_checks.model import speed
 
 
 def test_latency(predictions: Predictions, limits: Limits) -> None:
-    """Seconds until half, and until 95 of 100 answers are there."""
+    """Median and 95th percentile of the seconds until an answer is complete."""
     assert speed.latency(predictions, 0.50) <= limits.latency_p50
     assert speed.latency(predictions, 0.95) <= limits.latency_p95
 
 
 def test_tokens(predictions: Predictions, limits: Limits) -> None:
-    """Of question and answer together: a long prompt is paid for each time."""
+    """Tokens of question and answer together: a long prompt is paid for at each request."""
     assert speed.tokens(predictions) <= limits.tokens
 
 
@@ -28,6 +28,6 @@ def test_cost(predictions: Predictions, limits: Limits) -> None:
 def test_against_the_baseline(
     predictions: Predictions, baseline: Predictions, what: speed.Quantity, limits: Limits
 ) -> None:
-    """As a multiple of the baseline's, its longer prompt included, where it has one."""
+    """The candidate's figure divided by the baseline's, whose prompt may be longer."""
     limit: float | None = getattr(limits, f"{what}_ratio")
     assert speed.ratio(predictions, baseline, what) <= limit

@@ -1,5 +1,5 @@
-"""The question is put as in training: under another system prompt it is another task. (A chat
-template that has changed since is an error where the model is opened.)
+"""The test set has the system prompt of training: with another one it tests another task. (A chat
+template that has changed since training is an error when the model is opened.)
 """
 
 from tunegate import Dataset

@@ -1,7 +1,7 @@
-"""For style and qa: answers closer to the references than the baseline's, by letters and words.
+"""For style and qa: answers are closer to the references than the baseline's, by chrF and ROUGE-L.
 
-What chrF and ROUGE-L should be nobody can say beforehand: without a limit they are shown. Needs
-`pip install 'tunegate[text]'` for these two tasks.
+Good values depend on the task: without a limit they are only shown. These two tasks need
+`pip install 'tunegate[text]'`.
 """
 
 from tunegate import Limits, Predictions

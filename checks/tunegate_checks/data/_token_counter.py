@@ -1,4 +1,4 @@
-"""How many tokens a row has, and how many of them are learnt: by a chat template, or OpenAI's."""
+"""Count a row's tokens, and those that are trained on, by a chat template or as OpenAI does."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ from tunegate.tokenization.encode import IGNORE_INDEX, encode_example
 
 
 class TokenCounter(Protocol):
-    """Counts a row; `longest` is what the model reads, `estimate` says why it is only one."""
+    """Counts the tokens of a row.
+
+    `max_tokens` is the longest input of the model; `estimate` says why a count is only an estimate,
+    and is "" for an exact one.
+    """
 
     max_tokens: int
     estimate: str
 
     def __call__(self, example: Example) -> TokenCount:
-        """Count a row; raise Unfit or Unrendered where it cannot be trained on."""
+        """Count a row; raise NotTrainable or TemplateError where it cannot be encoded."""
 
 
 def make_token_counter(tokenizer: str) -> TokenCounter:
-    """Return what counts with `openai:MODEL`, or the tokenizer of a folder or a hub name.
+    """Return the counter for `openai:MODEL`, or for the tokenizer of a folder or a hub name.
 
-    Raises ValueError where it cannot be read, ImportError where transformers is not installed.
+    Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
     """
     scheme, _, name = tokenizer.partition(":")
     return OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer)
 
 
 class ChatTemplateCounter:
-    """Counts as the QLoRA trainer does: by the base's own tokenizer and chat template."""
+    """Counts like the QLoRA trainer, by the base model's own tokenizer and chat template."""
 
     estimate = ""
 
@@ -40,23 +44,21 @@ class ChatTemplateCounter:
 
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # a missing file, a broken one, an unknown class: all end here
+        except Exception as error:  # a missing file, a broken one or an unknown class
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"{folder} holds no tokenizer that can be read: {reason}") from None
         self.chat_template = ChatTemplate.from_tokenizer(tokenizer, Path(folder))
         self.max_tokens = int(tokenizer.model_max_length)
 
     def __call__(self, example: Example) -> TokenCount:
-        """Count a row; raise Unfit or Unrendered where it cannot be trained on."""
+        """Count a row; raise NotTrainable or TemplateError where it cannot be encoded."""
         if not any(is_trained_on(m) for m in example.messages):
-            return TokenCount(
-                len(self.chat_template.token_ids(self.chat_template.render(example.messages))), 0, 0
-            )
+            text = self.chat_template.render(example.messages)
+            return TokenCount(len(self.chat_template.token_ids(text)), trained=0, answer_start=0)
         labels = encode_example(example, self.chat_template).labels
-        backwards = labels[::-1]
-        end = next(i for i, label in enumerate(backwards) if label != IGNORE_INDEX)
-        span = next(
-            (i for i, n in enumerate(backwards[end:]) if n == IGNORE_INDEX), len(labels) - end
-        )
-        trained = sum(label != IGNORE_INDEX for label in labels)
-        return TokenCount(len(labels), trained, len(labels) - end - span)
+        trained = [i for i, label in enumerate(labels) if label != IGNORE_INDEX]
+        # The last answer is the last unbroken run of trained tokens.
+        answer_start = trained[-1]
+        while answer_start > 0 and labels[answer_start - 1] != IGNORE_INDEX:
+            answer_start -= 1
+        return TokenCount(len(labels), len(trained), answer_start)

@@ -1,4 +1,4 @@
-"""Tool calls: is each one well formed, and answered by exactly one result, in its place?
+"""Find malformed tool calls, and calls that are not answered by exactly one result in its place.
 
 Rules: the Chat Completions reference, https://platform.openai.com/docs/guides/function-calling.
 """
@@ -14,7 +14,7 @@ Message = Mapping[str, Any]
 
 
 def format_json(value: object) -> str:
-    """Return a value as it is shown in evidence: on one line, short, its type plain to see."""
+    """Return a value as evidence shows it: JSON of at most 40 characters, or its type's name."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
     text = json.dumps(value)
@@ -22,51 +22,56 @@ def format_json(value: object) -> str:
 
 
 def tool_call_faults(messages: Sequence[Message], tools: Any = None) -> Iterator[Fault]:
-    """Yield what is wrong with the tool calls of one row, and with its list of `tools`."""
-    names = None
+    """Yield kind and evidence of each fault in the tool calls of a row, and in its `tools`."""
+    names: set[str] | None = None  # None: the row does not say which tools there are
     if tools is not None:
         yield from _tool_list_faults(tools)
-        names = _tool_names(tools) if isinstance(tools, list) else None
-    open_calls: list[str] = []
+    if isinstance(tools, list):
+        functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
+        names = {str(f.get("name")) for f in functions if isinstance(f, dict)}
+    open_calls: list[str] = []  # ids of the calls whose result is due
     for i, message in enumerate(messages):
         path = f"messages[{i}]"
+        open_ids = ", ".join(format_json(c) for c in open_calls)
         if message["role"] == "tool":
-            yield from _result_faults(path, message, open_calls)
+            call_id = message.get("tool_call_id")
+            if call_id in open_calls:
+                open_calls.remove(call_id)
+            elif isinstance(call_id, str):
+                problem = f"it answers no call that is open (open: {open_ids or 'none'})"
+                yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}: {problem}"
+            else:
+                advice = "the id of the call it answers is needed"
+                yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}; {advice}"
             continue
         if open_calls:
-            open_ids = ", ".join(format_json(c) for c in open_calls)
             yield "tool result", f"{path} stands where the result of {open_ids} is due"
             open_calls = []
         if "tool_call_id" in message:
             yield "tool result", f"{path}.tool_call_id belongs to a message from tool alone"
-        if message.get("tool_calls") is not None:
-            yield from _calls_faults(path, message, names)
-            open_calls = _call_ids(message["tool_calls"])
+        calls = message.get("tool_calls")
+        if calls is not None:
+            if message["role"] != "assistant":
+                role = format_json(message["role"])
+                yield "tool call", f"{path}.tool_calls stands on {role}, not assistant"
+            yield from _call_list_faults(f"{path}.tool_calls", calls, names)
+            open_calls = _call_ids(calls)
         if message.get("function_call") is not None:
             yield from _function_faults(f"{path}.function_call", message["function_call"], names)
 
 
 def _tool_list_faults(tools: Any) -> Iterator[Fault]:
     if not isinstance(tools, list) or not tools:
-        yield (
-            "tools",
-            f"tools is {'empty' if tools == [] else format_json(tools)}; a list is needed",
-        )
+        description = "empty" if tools == [] else format_json(tools)
+        yield "tools", f"tools is {description}; a list is needed"
         return
     for i, tool in enumerate(tools):
         function = tool.get("function") if isinstance(tool, dict) else None
         if not isinstance(function, dict) or tool.get("type") != "function":
             yield "tools", f'tools[{i}] is not {{"type": "function", "function": {{...}}}}'
         elif not isinstance(function.get("name"), str) or not function["name"].strip():
-            yield (
-                "tools",
-                f"tools[{i}].function.name is {format_json(function.get('name'))}; give a name",
-            )
-
-
-def _tool_names(tools: list[Any]) -> set[str]:
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
-    return {str(f.get("name")) for f in functions if isinstance(f, dict)}
+            name = format_json(function.get("name"))
+            yield "tools", f"tools[{i}].function.name is {name}; give a name"
 
 
 def _call_ids(calls: Any) -> list[str]:
@@ -75,45 +80,32 @@ def _call_ids(calls: Any) -> list[str]:
     return [i for i in ids if isinstance(i, str)]
 
 
-def _calls_faults(path: str, message: Message, names: set[str] | None) -> Iterator[Fault]:
-    calls = message["tool_calls"]
-    if message["role"] != "assistant":
-        yield (
-            "tool call",
-            f"{path}.tool_calls stands on {format_json(message['role'])}, not assistant",
-        )
+def _call_list_faults(path: str, calls: Any, names: set[str] | None) -> Iterator[Fault]:
     if not isinstance(calls, list) or not calls:
         description = "empty" if calls == [] else format_json(calls)
-        yield (
-            "tool call",
-            f"{path}.tool_calls is {description}; a list of calls is needed, or no such key",
-        )
+        advice = "a list of calls is needed, or no such key"
+        yield "tool call", f"{path} is {description}; {advice}"
         return
-    ids = _call_ids(calls)
     for i, call in enumerate(calls):
-        yield from _call_faults(f"{path}.tool_calls[{i}]", call, names)
-    for twin in sorted({i for i in ids if ids.count(i) > 1}):
-        yield (
-            "tool call",
-            f"{path}.tool_calls has the id {format_json(twin)} twice; each needs its own",
-        )
-
-
-def _call_faults(path: str, call: Any, names: set[str] | None) -> Iterator[Fault]:
-    if not isinstance(call, dict):
-        yield "tool call", f"{path} is {format_json(call)}; an object is needed"
-        return
-    if not isinstance(call.get("id"), str) or not call["id"].strip():
-        yield (
-            "tool call",
-            f"{path}.id is {format_json(call.get('id'))}; a text is needed, for its result",
-        )
-    if call.get("type") != "function":
-        yield "tool call", f"{path}.type is {format_json(call.get('type'))}; 'function' is valid"
-    yield from _function_faults(f"{path}.function", call.get("function"), names)
+        place = f"{path}[{i}]"
+        if not isinstance(call, dict):
+            yield "tool call", f"{place} is {format_json(call)}; an object is needed"
+            continue
+        call_id, call_type = call.get("id"), call.get("type")
+        if not isinstance(call_id, str) or not call_id.strip():
+            advice = "a text is needed, for its result"
+            yield "tool call", f"{place}.id is {format_json(call_id)}; {advice}"
+        if call_type != "function":
+            yield "tool call", f"{place}.type is {format_json(call_type)}; 'function' is valid"
+        yield from _function_faults(f"{place}.function", call.get("function"), names)
+    ids = _call_ids(calls)
+    for repeated_id in sorted({i for i in ids if ids.count(i) > 1}):
+        problem = f"has the id {format_json(repeated_id)} twice; each needs its own"
+        yield "tool call", f"{path} {problem}"
 
 
 def _function_faults(path: str, function: Any, names: set[str] | None) -> Iterator[Fault]:
+    """Yield the faults of a called function's name, which must be in `names`, and arguments."""
     if not isinstance(function, dict):
         yield "tool call", f"{path} is {format_json(function)}; an object is needed"
         return
@@ -123,10 +115,7 @@ def _function_faults(path: str, function: Any, names: set[str] | None) -> Iterat
     elif names is not None and name not in names:
         valid = ", ".join(sorted(names)) or "none"
         yield "tool call", f"{path}.name is {format_json(name)}; the row's tools are: {valid}"
-    yield from _arguments_faults(f"{path}.arguments", function.get("arguments"))
-
-
-def _arguments_faults(path: str, arguments: Any) -> Iterator[Fault]:
+    path, arguments = f"{path}.arguments", function.get("arguments")
     if not isinstance(arguments, str):
         advice = "the arguments as a JSON text are needed (json.dumps)"
         yield "arguments", f"{path} is {format_json(arguments)}; {advice}"
@@ -138,16 +127,3 @@ def _arguments_faults(path: str, arguments: Any) -> Iterator[Fault]:
         return
     if not isinstance(value, dict):
         yield "arguments", f"{path} holds {format_json(value)} as JSON; an object is needed"
-
-
-def _result_faults(path: str, message: Message, open_calls: list[str]) -> Iterator[Fault]:
-    call_id = message.get("tool_call_id")
-    if not isinstance(call_id, str):
-        advice = "the id of the call it answers is needed"
-        yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}; {advice}"
-    elif call_id not in open_calls:
-        open_ids = ", ".join(format_json(c) for c in open_calls) or "none"
-        evidence = f"answers no call that is open (open: {open_ids})"
-        yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}: it {evidence}"
-    else:
-        open_calls.remove(call_id)

@@ -1,13 +1,14 @@
-"""Consistency: one system prompt, one form of reply, one spelling of each label.
+"""Consistency: one system prompt, one format of reply, one spelling of each label.
 
-What varies without meaning is learnt as if it meant something. OpenAI's fine-tuning guide
-("Crafting prompts") asks for the instructions that worked best in every example, the same in use.
+A model learns accidental differences as if they meant something. OpenAI's fine-tuning guide
+("Crafting prompts") asks for the instructions that worked best, the same in every example and in
+use.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
@@ -20,7 +21,7 @@ from ..text.label_typos import find_typos, nearest_label
 
 @check(name="consistency.system_prompt")
 def system_prompt(dataset: Dataset) -> Iterator[Finding]:
-    """Every row has the same system prompt, character for character (or none has one)."""
+    """Yield each system prompt that differs, in any character, from that of most rows."""
     groups = _group_by_prompt(dataset)
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
@@ -28,23 +29,22 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
         lines_text = ", ".join(str(e.line) for e in rows[:5]) + (", ..." if len(rows) > 5 else "")
         row_text = f"{len(rows):,} of {len(dataset):,} rows (line {lines_text})"
         if not prompt:
-            kind, evidence = (
-                "no system prompt",
-                f"{row_text} have none; most have {quote_repr(usual)}",
-            )
+            kind, difference = "no system prompt", f"none; most have {quote_repr(usual)}"
         else:
-            kind, evidence = (
-                "system prompt",
-                f"{row_text} have another: {first_difference(prompt, usual)}",
-            )
+            kind, difference = "system prompt", f"another: {first_difference(prompt, usual)}"
+        evidence = f"{row_text} have {difference}"
         yield Finding(rows[0].row, rows[0].line, kind, evidence, about=rows_fingerprint(rows))
 
 
 @check(name="consistency.inference")
 def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
-    """Every row has `prompt`, what the model is told in use, for its system prompt.
+    """Yield each system prompt that differs, in any character, from that of the use in production.
 
-    Character for character: a space or a line break more is another beginning of every answer.
+    A space or a line break more already changes the tokens before every answer.
+
+    Args:
+        dataset: One split.
+        prompt: The system prompt that the model gets in production.
     """
     for actual, rows in _group_by_prompt(dataset).items():
         if actual != prompt:
@@ -58,19 +58,18 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
 
 @check(name="consistency.across")
 def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
-    """The other split has the training set's system prompt, character for character."""
-    train_prompt, other_prompt = (
-        _most_common(example.system for example in d) for d in (train, other)
-    )
-    if not len(train) or not len(other) or train_prompt == other_prompt:
+    """Yield a finding where the commonest system prompt of a split is not that of training."""
+    if not len(train) or not len(other):
         return
-    name = other.split or "the other split"
-    yield Finding(
-        None,
-        None,
-        "system prompt",
-        f"{name} has another than train: {first_difference(other_prompt, train_prompt)}",
+    train_prompt, other_prompt = (
+        Counter(example.system for example in split).most_common(1)[0][0]
+        for split in (train, other)
     )
+    if train_prompt != other_prompt:
+        name = other.split or "the other split"
+        difference = first_difference(other_prompt, train_prompt)
+        evidence = f"{name} has another than train: {difference}"
+        yield Finding(None, None, "system prompt", evidence)
 
 
 def _group_by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
@@ -80,27 +79,22 @@ def _group_by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
     return groups
 
 
-def _most_common(values: Iterable[str]) -> str:
-    return next(iter(dict(Counter(values).most_common(1))), "")
-
-
 @check(name="consistency.output_format")
 def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
-    """All replies have one form: JSON with the same keys and types, or labels of one set.
+    """Yield each reply whose format is not that of the others.
 
-    Where at least half of the replies are JSON objects, all must be, with the keys that most have
-    and values of the type that most have (null fits any). For classification each reply is a label:
-    spelled like the others of its class, with no space around it and nothing else beside it.
+    Where at least half of the replies are JSON objects, each reply must be one, with the keys that
+    most have and values of the type that most have (null fits any type). For classification each
+    reply must be a label: spelled like the others of its class, without white space around it.
     """
     from ..text.json_replies import form_faults, is_mostly_json
 
     if is_mostly_json(dataset):
-        yield from (_finding_at(e, kind, evidence) for e, kind, evidence in form_faults(dataset))
-    elif task == "classification":
-        yield from _label_findings(dataset)
-
-
-def _label_findings(dataset: Dataset) -> Iterator[Finding]:
+        for example, kind, evidence in form_faults(dataset):
+            yield Finding(example.row, example.line, kind, evidence)
+        return
+    if task != "classification":
+        return
     counts = Counter(example.reply for example in dataset)
     if len(dataset) >= 20 and len(counts) > len(dataset) / 2:
         evidence = (
@@ -112,13 +106,17 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
     for example in dataset:
         if example.reply in typos:
             intended = typos[example.reply]
-            evidence = f"{quote_repr(example.reply)} for {quote_repr(intended)} ({counts[intended]:,} rows)"
-            yield _finding_at(example, "near miss", f"{evidence}: spell each label one way")
+            spelling = f"{quote_repr(example.reply)} for {quote_repr(intended)}"
+            evidence = f"{spelling} ({counts[intended]:,} rows): spell each label one way"
+            yield Finding(example.row, example.line, "near miss", evidence)
 
 
 @check(name="consistency.labels")
 def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
-    """The other split has no label that is never seen in training. For classification."""
+    """Yield each label of a split that training does not have. For classification.
+
+    A label that only training has is a hint.
+    """
     train_counts, other_counts = (Counter(e.label for e in d if e.label) for d in (train, other))
     first_examples = {example.label: example for example in reversed(other)}
     for label, count in other_counts.items():
@@ -127,12 +125,8 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
             similar_label = nearest_label(label, train_counts)
             advice = f"; is it {quote_repr(similar_label)}?" if similar_label else ""
             evidence = f"{quote_repr(label)} ({count:,} rows) is never seen in training{advice}"
-            about = f"{other.split} {evidence}"  # the same may be missing in two splits
+            about = f"{other.split} {evidence}"  # two splits may have the same label and count
             yield Finding(first.row, first.line, "unseen label", evidence, about=about)
     for label in sorted(train_counts.keys() - other_counts.keys()):
         evidence = f"no row has {quote_repr(label)}: nothing will be known about this class"
         yield Finding(None, None, "missing label", evidence, hint=True)
-
-
-def _finding_at(example: Example, kind: str, evidence: str) -> Finding:
-    return Finding(example.row, example.line, kind, evidence)

@@ -1,15 +1,15 @@
-"""Duplicates inside one dataset: rows that teach the model nothing new.
+"""Duplicates: no two rows of a dataset may repeat each other.
 
-An example is a duplicate when both its prompt and its reply stand in another row. System messages
-do not count; neither do equal replies to different prompts: that is what labels are. Images and
-tool calls count as part of the example, and so does a rejected reply: one answer preferred to two
-others is two preferences.
+Two rows repeat each other if both prompt and reply are alike. Equal replies to different prompts
+are allowed: labels are such replies. System messages are not compared. Pictures, tool calls and the
+rejected reply must be equal too: one reply preferred to two others is two preferences.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
@@ -26,25 +26,24 @@ from tunegate.similarity import search
 
 from ..text.display import diff, normalise, quote_line
 
-MIN_REPLY_WORDS = 13  # words: a reply as long as this is not a label or a set phrase
+MIN_REPLY_WORDS = 13  # a reply of so many words is neither a label nor a set phrase
 
 
 @check(name="duplicates")
 def find(dataset: Dataset) -> Iterator[Finding]:
-    """No example stands twice, letter by letter or but for case, accents and punctuation.
+    """Yield each row that repeats an earlier one: "exact", or "normalised" by `display.normalise`.
 
-    The first row is kept; there is one finding for each after it. As hints, which close no gate:
-    the same prompt with another reply, and one long reply to many prompts.
+    Hints, which close no gate: "prompt", the same prompt with another reply in prose; "reply", one
+    long reply to several prompts.
     """
-    same_text, same_normalised = (
-        _first_rows_by(dataset, _exact_key),
-        _first_rows_by(dataset, _normalised_key),
-    )
-    same_prompt, same_reply = (
-        _first_rows_by(dataset, _prompt_key),
-        _first_rows_by(dataset, _reply_key),
-    )
-    groups = _fingerprints_of_groups(dataset, same_normalised)
+    same_text = _first_rows_by(dataset, partial(_example_key, transform=str))
+    same_normalised = _first_rows_by(dataset, _example_key)
+    same_prompt = _first_rows_by(dataset, _prompt_key)
+    same_reply = _first_rows_by(dataset, _reply_key)
+    members: defaultdict[int, list[Example]] = defaultdict(list)
+    for example in dataset:
+        members[same_normalised[example.row]].append(example)
+    groups = {row: rows_fingerprint(rows) for row, rows in members.items() if len(rows) > 1}
     for example in dataset:
         if (first := same_text[example.row]) != example.row:
             yield _repeat_finding(example, dataset[first], "exact", groups[same_normalised[first]])
@@ -57,44 +56,25 @@ def find(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _first_rows_by(dataset: Dataset, key: Callable[[Example], Hashable]) -> list[int]:
-    """Return for each row the first row with the same key; a key of None is like no other."""
+    """Return for each row the first row with the same key; a key of None equals no other."""
     seen: dict[Hashable, int] = {}
     keys = ((e.row, key(e)) for e in dataset)
     return [row if k is None else seen.setdefault(k, row) for row, k in keys]
 
 
-def _fingerprints_of_groups(dataset: Dataset, first_rows: Sequence[int]) -> dict[int, str]:
-    """Return what rows with the same first row hold together, where there are several."""
-    rows: defaultdict[int, list[Example]] = defaultdict(list)
-    for example in dataset:
-        rows[first_rows[example.row]].append(example)
-    return {row: rows_fingerprint(members) for row, members in rows.items() if len(members) > 1}
-
-
-def _exact_key(example: Example) -> Hashable:
-    return _example_key(example, str)
-
-
-def _normalised_key(example: Example) -> Hashable:
-    return _example_key(example, normalise)
-
-
-def _example_key(example: Example, normalise: Callable[[str], str]) -> Hashable:
-    texts = normalise(example.prompt), normalise(example.reply), _rejected_key(example, normalise)
+def _example_key(example: Example, transform: Callable[[str], str] = normalise) -> Hashable:
+    texts = transform(example.prompt), transform(example.reply), _rejected_key(example, transform)
     return texts, non_text_parts(example), tool_calls_json(example)
 
 
-def _rejected_key(example: Example, normalise: Callable[[str], str]) -> Hashable:
-    """Return what the reply is preferred to: its text, by `normalise`, and what it holds beside."""
+def _rejected_key(example: Example, transform: Callable[[str], str]) -> Hashable:
+    """Return the rejected reply as a key: its transformed text, other parts and tool calls."""
     reply = rejected_reply(example)
     if reply is None:
         return None
     reply_example = Example(example.row, example.line, {"messages": [reply]})
-    return (
-        normalise(content_text(reply)),
-        non_text_parts(reply_example),
-        tool_calls_json(reply_example),
-    )
+    text = transform(content_text(reply))
+    return text, non_text_parts(reply_example), tool_calls_json(reply_example)
 
 
 def _label_key(text: str) -> str:
@@ -119,7 +99,7 @@ def _repeat_finding(
 
 
 def _reply_texts(example: Example) -> tuple[str, str]:
-    """Return reply and rejected reply in lower case; "" for a label, or none."""
+    """Return reply and rejected reply in lower case; "" for a label, or for no rejected reply."""
     rejected_message = rejected_reply(example)
     texts = example.reply, content_text(rejected_message) if rejected_message else ""
     reply, rejected_text = ("" if is_label(text) else text.lower() for text in texts)
@@ -128,53 +108,51 @@ def _reply_texts(example: Example) -> tuple[str, str]:
 
 @check(name="duplicates.near")
 def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
-    """No example nearly repeats another: prompt and replies all reach the similarity.
+    """Yield each row that nearly repeats another: prompt and replies all reach the similarity.
 
-    Similarity is `tunegate.similarity.search`'s, 0..1, of the lower-cased texts; labels (short replies) must
-    be the same. Of rows that are alike the longest is kept; each finding names a kept row that it
-    is near to, so that without the rows found no two near-duplicates are left. Rows that
-    `duplicates.find` tells of are not told of again. 0.85 is a working value: one word changed in
-    seven. Lee et al. (2022, arXiv:2107.06499) say why near-duplicates go: a model recites them.
+    Labels (short replies) must be equal. Of near-duplicates the longest row is kept, and each
+    finding names a kept row; without the rows found no two near-duplicates remain. Rows that
+    `duplicates.find` yields are left out. Lee et al. (2022, arXiv:2107.06499) show that models
+    memorise near-duplicates.
+
+    Args:
+        dataset: One split.
+        similarity: `tunegate.similarity.search.ratio` of lower-cased texts, 0..1. The default, a
+            working value, allows one word in seven to differ.
     """
-    same_normalised = _first_rows_by(dataset, _normalised_key)
+    same_normalised = _first_rows_by(dataset, _example_key)
     unique = [e for e in dataset if same_normalised[e.row] == e.row]
-    # Of equally long ones the same is kept, however rows stand.
+    # Sorted, so that which of equally long rows is kept does not depend on their order.
     unique.sort(key=lambda e: (e.text, _reply_texts(e)))
     prompts = comparison_texts(unique)[0]
-    for members in _comparable_groups(unique):
-        yield from _near_findings(
-            [unique[k] for k in members], [prompts[k] for k in members], similarity
-        )
+    for indices in group_indices(unique, _comparison_key).values():
+        if len(indices) > 1:
+            examples = [unique[k] for k in indices]
+            yield from _near_findings(examples, [prompts[k] for k in indices], similarity)
 
 
-def _comparable_groups(examples: Sequence[Example]) -> list[list[int]]:
-    """Return places of examples that may be near: of one label, or all that reply in prose."""
-
-    def comparison_key(example: Example) -> Hashable:
-        shown = non_text_parts(example), tool_calls_json(example)
-        return _label_key(example.reply), *shown, _rejected_key(example, _label_key)
-
-    return [
-        indices for indices in group_indices(examples, comparison_key).values() if len(indices) > 1
-    ]
+def _comparison_key(example: Example) -> Hashable:
+    """Return what rows must have in common to be compared: their label, or that they have none."""
+    parts, calls = non_text_parts(example), tool_calls_json(example)
+    return _label_key(example.reply), parts, calls, _rejected_key(example, _label_key)
 
 
 def _near_findings(
     examples: Sequence[Example], prompts: Sequence[str], similarity: float
 ) -> Iterator[Finding]:
     sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, examples, strict=True)]
-    texts = ["\n".join(filter(None, side)) for side in sides]
 
     def all_sides_similar(i: int, j: int) -> bool:
         pairs = zip(sides[i], sides[j], strict=True)
         return all(search.ratio(a, b) >= similarity for a, b in pairs)
 
-    # Where prompt and replies all reach the similarity, so does the text of them together.
-    for kept_index, redundant_index, ratio in search.deduplicate(
-        texts, similarity, condition=all_sides_similar
-    ):
-        first, this = examples[kept_index], examples[redundant_index]
-        part = "reply" if normalise(this.prompt) == normalise(first.prompt) else "prompt"
-        difference_text = diff(getattr(this, part), getattr(first, part))
-        evidence = f"line {first.line}, {ratio:.2f}: {difference_text}"
-        yield Finding(this.row, this.line, "near", evidence, about=rows_fingerprint([this, first]))
+    # If prompt and replies all reach the similarity, their joined text reaches it too.
+    texts = ["\n".join(filter(None, side)) for side in sides]
+    pairs = search.deduplicate(texts, similarity, condition=all_sides_similar)
+    for kept_index, redundant_index, ratio in pairs:
+        kept, redundant = examples[kept_index], examples[redundant_index]
+        part = "reply" if normalise(redundant.prompt) == normalise(kept.prompt) else "prompt"
+        difference = diff(getattr(redundant, part), getattr(kept, part))
+        evidence = f"line {kept.line}, {ratio:.2f}: {difference}"
+        about = rows_fingerprint([redundant, kept])
+        yield Finding(redundant.row, redundant.line, "near", evidence, about=about)

@@ -1,4 +1,4 @@
-"""Leakage: what the model is tested on must not stand in what it was trained on."""
+"""Leakage: no test example may repeat a training example."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tunegate.data.comparison import (
     non_text_parts,
     rows_in_training,
 )
-from tunegate.data.dataset import Dataset, Example
+from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
 from tunegate.similarity import ngrams, search
 from tunegate.similarity.search import Closest
@@ -22,61 +22,52 @@ from ..text.display import diff, quote_line
 
 @check(name="leakage")
 def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
-    """No test example stands in the training data, exactly, nearly, or in a passage.
+    """Yield each test example that repeats a training example: exactly, nearly, or in a passage.
 
-    One finding for each test example that does, naming the closest training line: "exact" (the same
-    prompt but for case), "near" (prompts that reach the `similarity`, 0..1: `tunegate.similarity.search`,
-    lower-cased), or "overlap" (texts of 50 words or more that share a run of 13; see
-    `tunegate.similarity.ngrams`). Runs shared by the replies alone are hints: a desk says many things twice.
-    Whatever stands in training by `prompts.standing`, for which a promotion is refused, is found:
-    where white space keeps it from the `similarity`, as "exact".
+    There is one finding for each such test example, which names the closest training line. "exact":
+    the prompts are equal when lower-cased, or the row stands in training by
+    `tunegate.data.comparison.rows_in_training`, the rule by which a promotion is refused. "near":
+    the prompts reach the similarity. "overlap": texts of 50 words or more share 13 consecutive
+    words (`tunegate.similarity.ngrams`); between replies this is a hint, since many correct replies
+    contain the same passage.
+
+    Args:
+        train: The training set.
+        test: The split that must not repeat it.
+        similarity: `tunegate.similarity.search.ratio` of lower-cased prompts, 0..1.
     """
-    reported: set[int] = set()  # places in `test`
-    for i, j, ratio, others in _nearest_matches(train, test, similarity):
+    reported: set[int] = set()  # indices in `test`
+    for i, j, ratio, others in _closest_rows(train, test, similarity):
         reported.add(i)
-        yield _leak_finding(train[j], test[i], ratio, others)
-    for part, hint in ((_prompt_of, False), (_reply_of, True)):
-        for i, j, ngram in ngrams.shared_ngrams([part(e) for e in test], [part(e) for e in train]):
+        kind = "exact" if ratio == 1 else "near"
+        others_text = f", {others:,} more" if others else ""
+        location = f"train line {train[j].line}, {ratio:.2f}{others_text}"
+        evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
+        about = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
+        yield Finding(test[i].row, test[i].line, kind, evidence, about=about)
+    prompts = [e.prompt for e in test], [e.prompt for e in train], False
+    replies = [e.reply for e in test], [e.reply for e in train], True
+    for test_texts, train_texts, hint in (prompts, replies):
+        for i, j, ngram in ngrams.shared_ngrams(test_texts, train_texts):
             if i not in reported:
                 reported.add(i)
-                test_example, evidence = (
-                    test[i],
-                    f"train line {train[j].line} has: {quote_line(ngram)}",
-                )
-                about = f"{row_fingerprint(test_example)} {ngram}"
-                yield Finding(test_example.row, test_example.line, "overlap", evidence, hint, about)
+                evidence = f"train line {train[j].line} has: {quote_line(ngram)}"
+                about = f"{row_fingerprint(test[i])} {ngram}"
+                yield Finding(test[i].row, test[i].line, "overlap", evidence, hint, about)
 
 
-def _nearest_matches(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
-    same = rows_in_training(test, train)
-    for closest in _near(train, test, similarity):
-        same.pop(closest.i, None)
-        yield closest
-    yield from (Closest(i, places[0], 1.0, len(places) - 1) for i, places in same.items())
-
-
-def _near(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
-    trained, tested = comparison_texts(train, test)
-    before = group_indices(train, non_text_parts)
-    for shown, rows in group_indices(test, non_text_parts).items():
-        there = before.get(shown, [])
-        left, right = [tested[i] for i in rows], [trained[j] for j in there]
-        for i, j, found, others in search.nearest(left, right, similarity):
-            yield Closest(rows[i], there[j], found, others)
-
-
-def _prompt_of(example: Example) -> str:
-    return example.prompt
-
-
-def _reply_of(example: Example) -> str:
-    return example.reply
-
-
-def _leak_finding(train: Example, test: Example, similarity: float, others: int) -> Finding:
-    kind = "exact" if similarity == 1 else "near"
-    others_text = f", {others:,} more" if others else ""
-    location = f"train line {train.line}, {similarity:.2f}{others_text}"
-    evidence = f"{location}: {diff(test.prompt, train.prompt)}"
-    about = f"{row_fingerprint(test)} {train.prompt.lower()}"
-    return Finding(test.row, test.line, kind, evidence, about=about)
+def _closest_rows(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
+    """Yield the closest training row of each test row that has a near or an equal one."""
+    train_texts, test_texts = comparison_texts(train, test)
+    train_by_parts = group_indices(train, non_text_parts)
+    equal_rows = rows_in_training(test, train)
+    # Only rows with the same pictures, sound and files are compared.
+    for parts, test_rows in group_indices(test, non_text_parts).items():
+        train_rows = train_by_parts.get(parts, [])
+        left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
+        for i, j, ratio, others in search.nearest(left, right, similarity):
+            equal_rows.pop(test_rows[i], None)
+            yield Closest(test_rows[i], train_rows[j], ratio, others)
+    # Equal rows that the search did not find, since their white space differs.
+    for i, train_rows in equal_rows.items():
+        yield Closest(i, train_rows[0], 1.0, len(train_rows) - 1)

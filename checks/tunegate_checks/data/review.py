@@ -1,13 +1,12 @@
-"""Review: has somebody who knows the field read what a model wrote, before another learns it?
+"""Review: people must have read a random sample of the rows that a model wrote.
 
-A random sample of n rows finds an error rate to within about 1 / sqrt(n): 10 % of 3,000 rows are
-300, which tell 5 % wrong from 9 %. `tunegate review sample` draws it.
+A random sample of n rows estimates an error rate to within about 1 / sqrt(n): the 300 rows that are
+10 % of 3,000 tell 5 % wrong from 9 %. `tunegate review sample` draws the sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from tunegate.checking.decorator import check
@@ -27,45 +26,48 @@ def find(
     share: float = 0.10,
     errors: float = 0.05,
 ) -> Iterator[Finding]:
-    """A person has reviewed a random sample of what was generated, and found little wrong.
+    """Yield a finding where too few generated rows were reviewed, or too many of them are wrong.
 
-    Generated is the whole dataset where `generated` says so, else the rows with a field
-    `"generated": true`. Of these at least `share` must be reviewed, with at most `errors` of the
-    reviewed ones wrong (both 0..1). Only the sheets in `folder` count that were drawn from these
-    very bytes, and hold the rows that were drawn. A hint says what was reviewed, and by whom: the
-    receipt keeps it beside the dataset's digest.
+    A sheet counts if it was drawn from exactly these bytes and holds the rows that were drawn. A
+    hint says what was reviewed and by whom; the receipt keeps it beside the dataset's digest.
+
+    Args:
+        dataset: One split.
+        folder: Where the sheets are.
+        generated: Whether a model wrote the whole dataset; else only the rows with a field
+            `"generated": true` must be reviewed.
+        share: The least share of the generated rows that must be reviewed, 0..1.
+        errors: The largest share of the reviewed rows that may be wrong, 0..1.
     """
     status = review_status(dataset, Path(folder), generated=generated)
     is_required = generated or any(map(is_generated, dataset))
     for fault in status.faults:
         yield Finding(None, None, "sheet", fault)
-    for other in [*status.pending, *status.other_sheets]:
-        yield Finding(None, None, "sheet", other, hint=True)
+    for uncounted in [*status.pending, *status.other_sheets]:
+        yield Finding(None, None, "sheet", uncounted, hint=True)
     if is_required and len(dataset):
-        for shortfall in _shortfalls(
-            _file_in_project(dataset, Path(folder)), status, share, errors
-        ):
-            # Accepted for these bytes, it holds for no others: nor does a review.
-            yield replace(shortfall, about=f"{dataset.digest} {shortfall.evidence}")
+        for kind, evidence in _shortfalls(dataset, Path(folder), status, share, errors):
+            # With the digest an accepted finding is accepted for these bytes alone.
+            about = f"{dataset.digest} {evidence}"
+            yield Finding(None, None, kind, evidence, about=about)
     if status.verdicts or not is_required:
         yield Finding(None, None, "reviewed", status.summary(), hint=True)
 
 
-def _file_in_project(dataset: Dataset, folder: Path) -> Path:
-    """Return the file as it is named in the project, which is where the folder stands."""
-    file, root = dataset.path, folder.resolve().parent
-    return file.relative_to(root) if root in file.parents else file if file.name else Path("FILE")
-
-
-def _shortfalls(file: Path, status: ReviewStatus, share: float, errors: float) -> Iterator[Finding]:
+def _shortfalls(
+    dataset: Dataset, folder: Path, status: ReviewStatus, share: float, errors: float
+) -> Iterator[tuple[str, str]]:
+    """Yield kind and evidence of what the reviews lack, with the command that draws more rows."""
     if status.share < share:
-        reviewed_text = f"{len(status.verdicts):,} of {status.n:,} generated rows reviewed"
-        more = "" if share <= 0.1 else f" --share {share:g}"  # which is what it draws by itself
-        draw = f"tunegate review sample {file}{more}"
+        # The command names the file relative to the project, which is the folder's parent.
+        file, root = dataset.path, folder.resolve().parent
+        if root in file.parents:
+            file = file.relative_to(root)
+        option = "" if share <= 0.1 else f" --share {share:g}"  # 0.1 is the command's default
+        draw = f"tunegate review sample {file if file.name else 'FILE'}{option}"
         unfinished = [f"finish {sheet.partition(': ')[0]}" for sheet in status.pending]
         unfinished += ["put the sheet right"] if status.faults else []
-        too_few_text = f"{reviewed_text}, {100 * share:g} % needed: {[*unfinished, draw][0]}"
-        yield Finding(None, None, "too few", too_few_text)
+        reviewed = f"{len(status.verdicts):,} of {status.n:,} generated rows reviewed"
+        yield "too few", f"{reviewed}, {100 * share:g} % needed: {[*unfinished, draw][0]}"
     if status.errors > errors:
-        evidence = f"{status.summary()}; at most {100 * errors:g} % may be"
-        yield Finding(None, None, "errors", evidence)
+        yield "errors", f"{status.summary()}; at most {100 * errors:g} % may be"

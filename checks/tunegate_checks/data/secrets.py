@@ -1,36 +1,29 @@
-"""Keys and tokens that open somebody's account: a model repeats what it was trained on."""
+"""Find API keys and tokens: a model can reproduce the keys that it was trained on."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from tunegate import Dataset, Finding, check
 
 from ..detect.api_keys import key_spans, possible_key_spans
+from ..detect.masking import mask_key
 from ..text.text_fields import text_fields
 
 
 @check(name="secrets", rows=True)
 def find(dataset: Dataset) -> Iterator[Finding]:
-    """Yield every key that a vendor's prefix gives away; values that only look random are hints.
+    """Yield every key that has a known vendor's format; random-looking values are hints.
 
-    Source of each rule: `personal.vendors`. A hint closes no gate: `token = <20 random characters>`
-    is often a test's invention, and as often somebody's key.
+    The patterns and their sources are in `tunegate_checks.detect.api_keys`. A value such as
+    `token = <20 random characters>` is only a hint, since it may be an invented example.
     """
-    for example, text_field in text_fields(dataset):
-        keys = key_spans(text_field.text)
-        for s in keys:
-            evidence = f"{text_field.path} {_mask_key(text_field.text[s.start : s.end])}"
-            yield Finding(example.row, example.line, s.kind, evidence, about=text_field.shared_text)
-        for s in possible_key_spans(text_field.text):
-            if all(s.end <= k.start or k.end <= s.start for k in keys):
-                yield Finding(
-                    example.row, example.line, s.kind, f"{text_field.path} ***", hint=True
-                )
-
-
-def _mask_key(value: str) -> str:
-    """The vendor's prefix says which key to revoke; nothing of the key itself is shown."""
-    prefix = re.match(r"-----BEGIN|[A-Za-z]{2,6}[-_](?:[a-z]{3,7}[-_])?|AKIA|ASIA|AIza|eyJ", value)
-    return f"{prefix[0] if prefix and len(value) > 16 else ''}***"
+    for example, field in text_fields(dataset):
+        keys = key_spans(field.text)
+        for key in keys:
+            evidence = f"{field.path} {mask_key(field.text[key.start : key.end])}"
+            yield Finding(example.row, example.line, key.kind, evidence, about=field.shared_text)
+        for span in possible_key_spans(field.text):
+            if all(span.end <= key.start or key.end <= span.start for key in keys):
+                evidence = f"{field.path} ***"
+                yield Finding(example.row, example.line, span.kind, evidence, hint=True)

@@ -1,7 +1,7 @@
-"""The shapes of vendors' keys, each from what the vendor itself publishes.
+"""Patterns of API keys, each from its vendor's documentation, and a search for unknown ones.
 
-Patterns are anchored on a prefix that was chosen to be found; lengths are lower bounds where a
-vendor reserves the right to change them. No pattern needs entropy to be sure.
+Each pattern begins with the vendor's fixed prefix; where a vendor says that the length may change,
+the length is a lower bound. A match is a key without any test of its entropy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .rule import Span
 
 @dataclass(frozen=True, slots=True)
 class KeyPattern:
-    """A kind of key: substrings of which a text must hold one, and the whole pattern."""
+    """A kind of key: its pattern, and substrings of which a searched text must contain one."""
 
     kind: str
     markers: tuple[str, ...]
@@ -47,7 +47,9 @@ KEY_PATTERNS = (
     # Anthropic, console keys (api) and administrators' (admin).
     _key_pattern("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
     # Slack, "Token types"; incoming webhooks.
-    _key_pattern("slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}"),
+    _key_pattern(
+        "slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}",
+    ),
     _key_pattern(
         "slack_webhook", "hooks.slack.com",
         r"https://hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}",
@@ -80,7 +82,7 @@ KEY_PATTERNS = (
     _key_pattern("mercadopago_token", "APP_USR-", r"APP_USR-\d{10,20}-\d{6}-[0-9a-f]{32}-\d{5,12}"),
     # RFC 7519: header and payload are JSON objects, so both begin with eyJ.
     _key_pattern("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
-    # RFC 7468 and OpenSSH: a private key in PEM, up to its end or as far as it goes.
+    # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or the first line alone.
     KeyPattern(
         "private_key",
         ("PRIVATE KEY",),
@@ -92,23 +94,25 @@ KEY_PATTERNS = (
     ),
 )  # fmt: skip
 
-# Above what prose and identifiers reach, below random base64: 20 random characters have about 4.
+# Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
+MIN_DISTINCT = 10  # characters: fewer are a placeholder, such as `ghp_xxxxxxxx`
 _ASSIGNED = re.compile(
     r"(?i)(?:api[_-]?key|secret|token|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
     r"[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z0-9+/_\-.=]{20,200})(?![\w+/])"
 )
-_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
+_KEY_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
 
 
 def key_spans(text: str) -> list[Span]:
-    """Return the keys of known vendors in a text, in order, none overlapping."""
+    """Return the keys of known vendors in a text, in order; of overlapping ones the first."""
     matches: list[Span] = []
     for key in KEY_PATTERNS:
-        if any(mark in text for mark in key.markers):
-            matches += (
-                Span(key.kind, *_value_span(m)) for m in key.pattern.finditer(text) if _is_key(m)
-            )
+        if any(marker in text for marker in key.markers):
+            group = "v" if "v" in key.pattern.groupindex else 0
+            for match in key.pattern.finditer(text):
+                if len(set(match[0].lower())) >= MIN_DISTINCT:
+                    matches.append(Span(key.kind, *match.span(group)))
     chosen: list[Span] = []
     for span in sorted(matches, key=lambda s: (s.start, -s.end)):
         if not chosen or chosen[-1].end <= span.start:
@@ -117,28 +121,22 @@ def key_spans(text: str) -> list[Span]:
 
 
 def possible_key_spans(text: str) -> list[Span]:
-    """Return values assigned to something called a key, a token, a secret, that look random."""
-    if not _WORDS.search(text):
+    """Return the random-looking values that are assigned to a name such as key, token or secret.
+
+    A value looks random if it has letters, digits and an entropy of at least MIN_ENTROPY.
+    """
+    if not _KEY_WORDS.search(text):
         return []
-    matches = (m for m in _ASSIGNED.finditer(text) if _looks_random(m["v"]))
-    return [Span("possible_secret", *m.span("v")) for m in matches]
+    spans = []
+    for match in _ASSIGNED.finditer(text):
+        value = match["v"]
+        is_mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+        if is_mixed and entropy(value) >= MIN_ENTROPY:
+            spans.append(Span("possible_secret", *match.span("v")))
+    return spans
 
 
 def entropy(value: str) -> float:
-    """Return Shannon's entropy of a string's characters, in bits a character."""
+    """Return the Shannon entropy of a string's characters, in bits a character."""
     n = len(value)
     return -sum(c / n * math.log2(c / n) for c in Counter(value).values())
-
-
-def _looks_random(value: str) -> bool:
-    is_mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-    return is_mixed and entropy(value) >= MIN_ENTROPY
-
-
-def _is_key(match: re.Match[str]) -> bool:
-    """Whether it is more than a placeholder such as `ghp_xxxxxxxx`: ten different characters."""
-    return len(set(match[0].lower())) >= 10
-
-
-def _value_span(match: re.Match[str]) -> tuple[int, int]:
-    return match.span("v" if "v" in match.re.groupindex else 0)

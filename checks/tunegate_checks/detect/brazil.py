@@ -1,8 +1,8 @@
-"""Brazilian documents: CPF, CNPJ, RG, CNH, PIS, voter's title, SUS card, CEP, Pix keys, plates.
+"""Rules for Brazilian documents: CPF, CNPJ, RG, CNH, PIS, voter ID, SUS card, CEP, Pix, plates.
 
 Sources of the check digits: python-stdnum for CPF and CNPJ (also the alphanumeric one of IN RFB
-2.229/2024); for the others, which it lacks: Caixa (PIS/NIS), Resolução TSE 23.659/2021 (voter's
-title), Denatran's rule for the CNH, and DATASUS (cartão nacional de saúde).
+2.229/2024); python-stdnum lacks the others: Caixa (PIS/NIS), Resolução TSE 23.659/2021 (voter
+ID), Denatran's rule for the CNH, and DATASUS (cartão nacional de saúde).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
 
 
 def is_cpf(value: str) -> bool:
-    """Check both digits; refuse 111.111.111-11 and its like, which they let through."""
+    """Check both digits of a CPF; refuse one repeated digit, whose check digits are valid too."""
     from stdnum.br import cpf
 
     number = only_digits(value)
@@ -34,14 +34,14 @@ def is_cnpj(value: str) -> bool:
 
 
 def is_pis(value: str) -> bool:
-    """PIS, PASEP, NIS and NIT share one check digit, modulo 11."""
+    """Check the digit of a PIS, PASEP, NIS or NIT, modulo 11."""
     number = only_digits(value)
     rest = 11 - _weighted_sum(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
     return len(set(number)) > 1 and int(number[10]) == (0 if rest > 9 else rest)
 
 
 def is_cnh(value: str) -> bool:
-    """Two digits modulo 11; the second is lowered by 2 where the first overflowed."""
+    """Check both digits of a CNH, modulo 11; the second is 2 lower where the first overflowed."""
     number = only_digits(value)
     first = _weighted_sum(number, range(9, 0, -1)) % 11
     second = _weighted_sum(number, range(1, 10)) % 11
@@ -52,7 +52,10 @@ def is_cnh(value: str) -> bool:
 
 
 def is_voter_id(value: str) -> bool:
-    """Eight digits, a state (01 to 28), two digits modulo 11; SP and MG write 1 where 0 is left."""
+    """Check a voter ID: eight digits, a state (01 to 28), two check digits modulo 11.
+
+    São Paulo (01) and Minas Gerais (02) write 1 for a remainder of 0.
+    """
     number = only_digits(value)
     state = number[8:10]
     first = _voter_digit(_weighted_sum(number, range(2, 10)), state)
@@ -68,16 +71,22 @@ def _voter_digit(total: int, state: str) -> int:
 
 
 def is_cns(value: str) -> bool:
-    """A weighted sum of all fifteen digits that 11 divides."""
+    """Check a SUS card: 11 divides the weighted sum of its fifteen digits."""
     number = only_digits(value)
     return number[0] in "12789" and _weighted_sum(number, range(15, 0, -1)) % 11 == 0
 
 
-_C = r"[\dA-Z]"  # what a CNPJ is made of since July 2026
+_C = r"[\dA-Z]"  # a character of a CNPJ: since July 2026 letters too
 
 RULES = (
-    Rule("cpf", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)"), is_cpf, min_digits=11),
-    Rule("cpf", number_pattern(r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d"), is_cpf, ("cpf",), min_digits=11),
+    Rule(
+        "cpf", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)"), is_cpf,
+        min_digits=11,
+    ),
+    Rule(
+        "cpf", number_pattern(r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d"), is_cpf, ("cpf",),
+        min_digits=11,
+    ),
     Rule(
         "cnpj",
         compile_pattern(rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)"),
@@ -94,15 +103,23 @@ RULES = (
         label_families=("rg",), needs_own_label=True, min_digits=7,
     ),
     Rule("cnh", number_pattern(r"\d{11}"), is_cnh, ("cnh",), min_digits=11),
-    Rule("pis", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)"), is_pis, min_digits=11),
-    Rule("pis", number_pattern(r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d"), is_pis, ("pis",), min_digits=11),
+    Rule(
+        "pis", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)"), is_pis, min_digits=11,
+    ),
+    Rule(
+        "pis", number_pattern(r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d"), is_pis, ("pis",),
+        min_digits=11,
+    ),
     Rule(
         "voter_id",
         number_pattern(r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d"),
         is_voter_id, ("voter_id",), min_digits=12,
     ),
     Rule("cns", number_pattern(r"\d{3} ?\d{4} ?\d{4} ?\d{4}"), is_cns, ("cns",), min_digits=15),
-    Rule("cep", number_pattern(r"\d\d\.?\d{3}-?\d{3}"), label_families=("cep", "address"), needs_own_label=True, min_digits=8),
+    Rule(
+        "cep", number_pattern(r"\d\d\.?\d{3}-?\d{3}"), label_families=("cep", "address"),
+        needs_own_label=True, min_digits=8,
+    ),
     Rule(
         "pix_key",
         compile_pattern(r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])"),

@@ -1,4 +1,4 @@
-"""Dates of birth: a date beside a word of birth."""
+"""The rule for dates of birth: a date beside a word such as "born"."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from .rule import Rule, compile_pattern
 _MONTH = (
     r"(?:jan|feb|fev|mar|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|out|nov|dec|dez)[a-zç]{0,7}\.?"
 )
-_SHAPES = (
+_DATE_FORMATS = (
     r"\d{1,2}(?P<a>[/.\-])\d{1,2}(?P=a)(?:\d{4}|\d{2})",
     r"(?:19|20)\d\d(?P<b>[/.\-])\d{1,2}(?P=b)\d{1,2}",
     rf"\d{{1,2}}(?:º|st|nd|rd|th)? (?:de |of )?{_MONTH},? (?:de )?(?:19|20)\d\d",
     rf"{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d",
 )
-_DATE = rf"(?<![\w/.\-])(?:{'|'.join(_SHAPES)})(?!\w|[/.\-]\w)"
+_DATE = rf"(?<![\w/.\-])(?:{'|'.join(_DATE_FORMATS)})(?!\w|[/.\-]\w)"
 
 RULES = (
     Rule(

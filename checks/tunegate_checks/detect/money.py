@@ -1,4 +1,4 @@
-"""Payment cards, IBANs and wallets.
+"""Rules for payment cards, IBANs and cryptocurrency wallets.
 
 Sources: ISO/IEC 7812 (Luhn) and the networks' published ranges; ISO 13616 (IBAN) and Bitcoin's
 Base58Check through python-stdnum; BIP 173 for the shape of bc1 addresses; EIP-55 for Ethereum's.
@@ -22,7 +22,7 @@ _ISSUER_PREFIX = re.compile(
 
 
 def is_card(value: str) -> bool:
-    """A known network's prefix and length, and Luhn's digit."""
+    """Check a card number: prefix and length of a known network, and the Luhn digit."""
     from stdnum import luhn
 
     number = only_digits(value)
@@ -34,7 +34,7 @@ def is_card(value: str) -> bool:
 
 
 def is_luhn(value: str) -> bool:
-    """Luhn's digit alone: enough beside the word "card", where a network may be new."""
+    """Check the Luhn digit alone: enough beside the word "card", since a network may be new."""
     from stdnum import luhn
 
     number = only_digits(value)
@@ -42,14 +42,14 @@ def is_luhn(value: str) -> bool:
 
 
 def is_iban(value: str) -> bool:
-    """Modulo 97, and the length and structure of its country."""
+    """Check an IBAN: modulo 97, and the length and structure of its country."""
     from stdnum import iban
 
     return bool(iban.is_valid(value.replace(" ", "").replace("-", ""), check_country=False))
 
 
 def is_bitcoin(value: str) -> bool:
-    """Base58Check."""
+    """Check a Bitcoin address by Base58Check."""
     from stdnum import bitcoin
 
     return bool(bitcoin.is_valid(value))
@@ -65,7 +65,10 @@ _IBAN = (
 )
 
 RULES = (
-    Rule("card", compile_pattern(r"(?<!\d )", _CARD, r"(?! ?\d)"), is_card, silent_under_other_label=True, min_digits=12),
+    Rule(
+        "card", compile_pattern(r"(?<!\d )", _CARD, r"(?! ?\d)"), is_card,
+        silent_under_other_label=True, min_digits=12,
+    ),
     Rule("card", compile_pattern(_CARD), is_luhn, ("card",), min_digits=12),
     Rule("iban", compile_pattern(_IBAN), is_iban, min_digits=6),
     Rule(

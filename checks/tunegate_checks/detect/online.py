@@ -1,4 +1,4 @@
-"""What names a person or opens a door online: e-mail, IP and MAC addresses, passwords."""
+"""Rules for e-mail, IP and MAC addresses, and for passwords."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 # [SENHA], <password>, {{pwd}}, ${PASSWORD}, a link, a date.
 _PLACEHOLDER = re.compile(r"[\[<{]|\$[{(]|\w+://|\d\d/\d\d/\d{4}$")
 _PASSWORD = r"senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|pin"
-# The usual gateways of home networks, and public resolvers: the first thing a help desk names.
+# Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
     ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
      "10.0.0.138", "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9")
@@ -21,12 +21,12 @@ _PUBLIC_ADDRESSES = frozenset(
 
 
 def is_email_address(value: str) -> bool:
-    """Not a file's name, and not the user that all of a code host share."""
+    """Tell an e-mail address from a file name (`icon@2x.png`) and the shared user `git@`."""
     return not value.lower().startswith("git@") and not value.lower().endswith(_FILE_SUFFIXES)
 
 
 def is_personal_ip(value: str) -> bool:
-    """An IP address, except loopback, masks, multicast, usual gateways and public resolvers."""
+    """Check an IP address; refuse loopback, masks, multicast, usual gateways, public resolvers."""
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
@@ -38,18 +38,18 @@ def is_personal_ip(value: str) -> bool:
 
 
 def is_personal_ipv6(value: str) -> bool:
-    """Three groups at least: `::1` and `fe80::1` are nobody's, and `add::face` is a program."""
+    """Check an IPv6 address of three groups or more: `fe80::1` is nobody's, `add::face` is code."""
     groups = [g for g in value.split(":") if g]
     return len(groups) > 2 and any(c.isdigit() for c in value) and is_personal_ip(value)
 
 
 def is_unambiguous_ipv4(value: str) -> bool:
-    """Four single digits read as a numbered section or a version: those need a word beside them."""
+    """Check an IPv4 address of 10 characters or more: a shorter one may be a version number."""
     return len(value) > 9 and is_personal_ip(value)
 
 
 def is_password(value: str) -> bool:
-    """Four characters or more that are no plain word: a digit, a symbol or capitals inside."""
+    """Check for four characters or more with a digit, a symbol or an inner capital letter."""
     inner = value.strip(".,;:!?()\"'")
     has_symbol = re.search(r"\d|[!@#$%&*+=_~^]|[a-z][A-Z]", inner)
     is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _PLACEHOLDER.match(inner)
@@ -79,10 +79,16 @@ RULES = (
         is_email_address, contains="@",
     ),
     *(
-        Rule("email", compile_pattern(rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}} ?{re.escape(at)}", _SPOKEN_HOST), contains=at)
+        Rule(
+            "email",
+            compile_pattern(rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}} ?{re.escape(at)}", _SPOKEN_HOST),
+            contains=at,
+        )
         for at in ("[at]", "(at)", " arroba ")
     ),
-    Rule("ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains="."),
+    Rule(
+        "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains=".",
+    ),
     Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains="."),
     Rule(
         "ip",
@@ -90,7 +96,10 @@ RULES = (
         is_personal_ipv6, min_digits=1, contains=":",
     ),
     *(
-        Rule("mac", compile_pattern(rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])"), contains=gap)
+        Rule(
+            "mac", compile_pattern(rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])"),
+            contains=gap,
+        )
         for gap in ":-"
     ),
     Rule(
@@ -99,7 +108,10 @@ RULES = (
         label_families=("mac",), contains=".",
     ),
     *(
-        Rule("password", compile_pattern(rf"\b(?:{_PASSWORD})\b", _PASSWORD_LEAD, _PASSWORD_VALUE), is_password, contains=word)
+        Rule(
+            "password", compile_pattern(rf"\b(?:{_PASSWORD})\b", _PASSWORD_LEAD, _PASSWORD_VALUE),
+            is_password, contains=word,
+        )
         for word in ("senha", "pass", "pwd", "contrase", "pin")
     ),
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Telephone numbers: unmistakable writing alone, anything phone-shaped beside a phone's word.
+"""Rules for telephone numbers: by their format alone, or any phone-like number beside a label.
 
-Area codes: Anatel's plan (67 of them). Labels on real data hold invented numbers, which strict
-validation refuses; so only numbers in international form are held to the numbering plans.
+Area codes: Anatel's plan (67 of them). Test data annotated by people contains invented numbers,
+which strict validation refuses, so only international numbers are checked by numbering plan.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _DATED = re.compile(
 _THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+")
 _PAIRS = re.compile(r"\d\d([ .\-])\d\d\1\d\d")
 _YEARS = re.compile(r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d")
-# "call 12345678 times" counts.
+# What follows a number that counts something: "call 12345678 times".
 _COUNTED = (
     r" ?(?:times|users|people|calls|customers|clients|records|units|vezes|clientes|pessoas|reais"
     r"|usu[aá]rios|unidades|liga[cç][oõ]es|chamadas|pontos|d[oó]lares|dollars|euros)\b"
 )
-# A company's service lines, open to all: they lead to nobody in particular.
+# A company's service lines are public: they are nobody's personal data.
 _SERVICE = re.compile(r"0[3589]00\d*|(?:4004|4003|4020|3003|4062)\d{4}")
 
 
 def is_phone_number(value: str) -> bool:
-    """Seven to fifteen digits (ITU-T E.164), no date, no range of years, no service line."""
+    """Check for 7 to 15 digits (ITU-T E.164); refuse dates, ranges of years and service lines."""
     number = only_digits(re.split(r"[xer]", value.lower())[0])
     return (
         (7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None)
@@ -50,7 +50,7 @@ def is_phone_number(value: str) -> bool:
 
 
 def is_international_number(value: str) -> bool:
-    """A country code that exists, with a length its plan knows (phonenumbers)."""
+    """Check the country code, and the length by its numbering plan (phonenumbers)."""
     import phonenumbers
 
     number = "+" + only_digits(re.split(r"[xer]", value.lower())[0])
@@ -68,7 +68,9 @@ RULES = (
     # +55 11 98765-4321, +351 912 345 678, +1 (415) 555-2671
     Rule(
         "phone",
-        compile_pattern(rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}", _EXTENSION, _R),
+        compile_pattern(
+            rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}", _EXTENSION, _R,
+        ),
         is_international_number, min_digits=8, contains="+",
     ),
     # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
@@ -86,7 +88,9 @@ RULES = (
     # (415) 555-2671, 1 (415)555-2671
     Rule(
         "phone",
-        compile_pattern(r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}", _EXTENSION, _R),
+        compile_pattern(
+            r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}", _EXTENSION, _R,
+        ),
         is_phone_number, min_digits=10, contains="(",
     ),
     # 415-555-2671, 415.555.2671, 001-415-555-2671x123
@@ -95,7 +99,7 @@ RULES = (
         compile_pattern(_L, r"(?:(?:00)?1[ .\-])?[2-9]\d{2}([.\-])\d{3}\1\d{4}", _EXTENSION, _R),
         is_phone_number, silent_under_other_label=True, min_digits=10,
     ),
-    # 021-555-2671x99: no area code begins with 0, but only telephones have extensions
+    # 021-555-2671x99: no US area code begins with 0, but only telephones have extensions
     Rule(
         "phone",
         compile_pattern(_L, r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}", _R),
@@ -113,7 +117,7 @@ RULES = (
         compile_pattern(r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)"),
         is_phone_number, min_digits=8,
     ),
-    # Anything phone-shaped, beside a phone's word: in groups, or in one run
+    # Any phone-like number beside a label of the family `phone`: in groups, or in one run
     Rule(
         "phone",
         compile_pattern(_L, rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}", _EXTENSION, _R),

@@ -1,4 +1,4 @@
-"""What a rule is, and what it finds."""
+"""A detection rule, and the span of text that it finds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of text, `text[start:end]`, that holds personal data of one kind."""
+    """A span of a text, `text[start:end]`, that holds personal data of one kind."""
 
     kind: str
     start: int
@@ -17,20 +17,20 @@ class Span:
 
 
 def accept_all(_: str) -> bool:
-    """Accept every match: the shape alone says what it is."""
+    """Accept every match: for patterns that need no check."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A shape, a test of the value, and how much the words around it must say.
+    """A pattern, a check of the matched value, and the labels that the value needs beside it.
 
-    `words` names the families of vocabulary (see `vocabulary`) of which one must stand by the
-    value; with none the shape speaks for itself. A rule that is `weak` has no check digit to lean
-    on: the nearest label must be its own. A rule that is `shy` stays silent under a label such as
-    "order" or "protocol"; rules with words always do. The value is the pattern's group `v`, or
-    the whole match. `digits` and `has` are the prefilter: a text with fewer digits, or without
-    that substring, is never searched.
+    The value is the pattern's group `v`, or the whole match. It must pass `valid`. One label of
+    `label_families` (see `vocabulary`) must stand near it; an empty tuple needs none. With
+    `needs_own_label` (for values without check digits) the nearest label must be of these families.
+    With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
+    finding; for rules with label families it never is. A text with fewer digits than `min_digits`,
+    or without the substring `contains` (lower case), is not searched.
     """
 
     kind: str
@@ -44,12 +44,12 @@ class Rule:
 
 
 def compile_pattern(*pattern: str) -> re.Pattern[str]:
-    """Compile a pattern (its parts joined) without regard to case: people type in lower case."""
+    """Compile the joined parts of a pattern, ignoring case: people type in lower case."""
     return re.compile("".join(pattern), re.IGNORECASE)
 
 
 def number_pattern(*pattern: str) -> re.Pattern[str]:
-    """Compile a pattern for a number that is no part of a longer one, a price or an address."""
+    """Compile a pattern for a number that is not part of a longer number, a price or a path."""
     return compile_pattern(r"(?<![\w$€£#/=.\-])(?<![$€£] )(?:", *pattern, r")(?!\w|[.,/\-]\d)")
 
 

@@ -1,4 +1,4 @@
-"""What must not stand in a text that is committed: personal data, keys, what looks like one."""
+"""Find personal data and keys in a text that is about to be written into a committed file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .engine import personal_spans
 
 
 def find_private(text: str) -> Iterator[tuple[str, int]]:
-    """Yield kind and place (of its first character, from 0) of all that is private in a text.
+    """Yield kind and position (from 0) of personal data, keys and possible keys in a text.
 
-    The entry point `tunegate.private`: `tunegate` asks it before it writes what somebody said.
+    The entry point `tunegate.private`: `tunegate` checks reasons with it before it writes them.
     """
     for span in [
         *personal_spans(text),

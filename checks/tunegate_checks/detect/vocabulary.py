@@ -1,12 +1,13 @@
-"""The words that say what a number is, in Portuguese, English and some neighbours' languages.
+"""The labels that say what a number is, in Portuguese, English and other European languages.
 
-All are written without accents, in lower case: so is the text before it is looked up. A phrase of
-up to three words wins over its first word: "placa de video" is a graphics card, no number plate.
+Labels are in lower case without accents; words of a text are folded the same way before they are
+looked up. A phrase of up to three words takes precedence over its first word: "placa de video" is
+a graphics card, not a number plate.
 """
 
 from __future__ import annotations
 
-# Labels of numbers that are nobody's: what follows them is theirs, whatever it looks like.
+# Labels of numbers that are no personal data: a number behind one belongs to it.
 OTHER_FAMILY = "other"
 
 _FAMILIES: dict[str, str] = {
@@ -50,7 +51,8 @@ _FAMILIES: dict[str, str] = {
     "nl_bsn": "bsn,burgerservicenummer,sofinummer,sofi",
     "be_nn": "rijksregister,rijksregisternummer,registre national,numero national,niss,insz",
     "pl_pesel": "pesel",
-    OTHER_FAMILY: """pedido,pedidos,order,orders,ordem,protocolo,protocolos,protocol,chamado,chamados,
+    OTHER_FAMILY: """
+        pedido,pedidos,order,orders,ordem,protocolo,protocolos,protocol,chamado,chamados,
         ticket,tickets,nota,notas,nota fiscal,nf,nfe,fatura,faturas,invoice,invoices,boleto,boletos,
         codigo,codigos,cod,code,codes,codigo de barras,barras,barcode,digitavel,sku,ref,referencia,
         reference,rastreio,rastreamento,rastrear,tracking,objeto,versao,version,versions,build,
@@ -68,7 +70,7 @@ _FAMILIES: dict[str, str] = {
 
 
 class _LabelVocabulary(dict[str, frozenset[str]]):
-    """From word or phrase to the families it speaks for."""
+    """Maps a word or phrase to its families; `first_words` are the first words of all phrases."""
 
     first_words: frozenset[str]
 

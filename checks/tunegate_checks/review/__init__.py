@@ -1,1 +1,1 @@
-"""Review by people: a random sample as a sheet, filled in by somebody who knows the field."""
+"""Reviews by people: draw a random sample of rows, read the filled-in sheets, sum them up."""

@@ -1,4 +1,4 @@
-"""Which rows are to be reviewed, and which of them: drawn at random, and drawn again to verify."""
+"""Draw a reproducible random sample of the rows that people must review."""
 
 from __future__ import annotations
 
@@ -11,40 +11,36 @@ from tunegate.data.dataset import Dataset, Example
 
 
 def is_generated(example: Example) -> bool:
-    """Say whether a row tells of itself that a model wrote it: `"generated": true`."""
+    """Tell whether a row is marked as written by a model: `"generated": true`."""
     value = example.fields.get("generated")
-    return value is True or (
-        isinstance(value, str) and value.strip().lower() == "true"
-    )  # from a CSV
+    is_true_text = isinstance(value, str) and value.strip().lower() == "true"  # from a CSV
+    return value is True or is_true_text
 
 
 def population(dataset: Dataset, generated: bool = False) -> list[int]:
-    """Return the rows that a sample is drawn from: the generated ones.
+    """Return the rows that a sample is drawn from: those marked as generated.
 
-    All of them where the whole dataset is generated, or where no row says that it is.
+    Where `generated` says that the whole dataset is, or where no row is marked, all rows.
     """
     generated_rows = [e.row for e in dataset if is_generated(e)]
     return list(range(len(dataset))) if generated or not generated_rows else generated_rows
 
 
 def draw_order(dataset: Dataset, rows: Sequence[int], seed: int) -> list[int]:
-    """Return the rows in an order that the dataset's digest and the seed decide, and nobody else.
+    """Return the rows in a random order that depends on the dataset's digest and the seed alone.
 
-    The first k are a simple random sample of size k. It is an order of sha256 sums, which is the
-    same in every version of Python, and on every machine.
+    The first k rows are a simple random sample of size k. Rows are sorted by a sha256 sum, which is
+    the same in every version of Python and on every machine.
     """
-    return sorted(rows, key=lambda row: _draw_key(f"{dataset.digest} {seed} {row}"))
-
-
-def _draw_key(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+    keys = {row: f"{dataset.digest} {seed} {row}".encode() for row in rows}
+    return sorted(rows, key=lambda row: hashlib.sha256(keys[row]).digest())
 
 
 def sample_size(n: int, share: float) -> int:
-    """Return how many of n rows are at least this share, 0..1."""
+    """Return the smallest number of rows that is at least a share, 0..1, of n rows."""
     return math.ceil(n * share - 1e-9)
 
 
 def row_id(example: Example) -> str:
-    """Return the id of a row, by its content; no spreadsheet takes it for a number."""
+    """Return the id of a row, made of its content; "r" keeps spreadsheets from reading a number."""
     return f"r{row_fingerprint(example)[:12]}"

@@ -1,8 +1,9 @@
-"""The sheet that a reviewer fills in: CSV that a spreadsheet opens, and that is safe to open.
+"""Write and read the sheet that a reviewer fills in: CSV that is safe to open in a spreadsheet.
 
-It begins with a byte order mark, without which Excel takes UTF-8 for something else. A text that
-does not begin with a letter has an apostrophe put before it: one that begins with = + - or @ would
-be run as a formula (OWASP, CSV Injection), and 1/2 would become a date. Reading takes it off again.
+It begins with a byte order mark, since Excel reads UTF-8 without one as another encoding. A text
+that does not begin with a letter gets an apostrophe before it: a spreadsheet would run a text that
+begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a date. Reading
+removes the apostrophe.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", 
 TEXT_COLUMNS = ("system", "prompt", "reply")
 REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in (*TEXT_COLUMNS, "file", "note"))
 VERDICTS = ("ok", "wrong")
-MAX_CELL_LETTERS = 32_000  # characters: Excel keeps 32,767 of a cell
+MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
 
 
 @dataclass(frozen=True, slots=True)
 class SheetEntry:
-    """One row of a sheet, `place` being its number in the spreadsheet: the heading is row 1."""
+    """One row of a sheet; `sheet_row` is its number in the spreadsheet: the header is row 1."""
 
     sheet_row: int
     line: str
@@ -40,7 +41,7 @@ class SheetEntry:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet as it was read: of which bytes (sha256) and file, drawn with which seed."""
+    """A sheet: the sha256 and the name of the file that it was drawn from, the seed, its rows."""
 
     path: Path
     digest: str
@@ -50,32 +51,28 @@ class Sheet:
 
     @property
     def filled_count(self) -> int:
-        """How many rows somebody has written into."""
+        """How many rows have a verdict, a reviewer or a note."""
         return sum(bool(e.verdict or e.reviewer or e.note) for e in self.entries)
 
 
 def to_cell(text: str) -> str:
-    """Return a text as a cell that a spreadsheet shows as it is, and runs nothing of."""
-    shortened = (
-        text
-        if len(text) <= MAX_CELL_LETTERS
-        else f"{text[:MAX_CELL_LETTERS]} ... (cut: see the line of the file)"
-    )
-    return shortened if not shortened or shortened[0].isalpha() else f"'{shortened}"
+    """Return a text as a cell that a spreadsheet neither runs nor converts."""
+    if len(text) > MAX_CELL_LETTERS:
+        text = f"{text[:MAX_CELL_LETTERS]} ... (cut: see the line of the file)"
+    return text if not text or text[0].isalpha() else f"'{text}"
 
 
 def from_cell(cell: str) -> str:
-    """Return the text of a cell."""
+    """Return the text of a cell that `to_cell` has written."""
     return cell.removeprefix("'")
 
 
 def write_sheet(
     path: Path, dataset: Dataset, examples: Iterable[Example], seed: int, separator: str = ","
 ) -> None:
-    """Write a sheet to be filled in, whole or not at all.
+    """Write a sheet to be filled in, atomically, with permissions 0600.
 
-    Raises ValueError where a file stands there that is no such sheet, or that somebody has begun to
-    fill in.
+    Raises ValueError where the path is another kind of file, or a sheet that is partly filled in.
     """
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
@@ -87,11 +84,11 @@ def write_sheet(
         keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
         table.writerow([*keys, *cells, "", "", ""])
     data = text.getvalue().encode("utf-8-sig", "replace")
-    atomic_write(path, data, mode=0o600)  # it holds rows of the data
+    atomic_write(path, data, mode=0o600)  # the rows may contain personal data
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a sheet; raises ValueError naming the file, and what is wrong where."""
+    """Read a sheet; raise ValueError with the file, the row and what is wrong there."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -103,10 +100,11 @@ def read_sheet(path: Path) -> Sheet:
     if not rows:
         raise ValueError(f"{path} has no rows; `tunegate review sample` draws them")
     _, first = rows[0]
-    for place, row in rows:
+    for sheet_row, row in rows:
         for name in ("digest", "seed"):
             if row[name] != first[name]:
-                raise ValueError(f"{path}, row {place}: {name} {row[name]!r} is not that of row 2")
+                problem = f"{name} {row[name]!r} is not that of row 2"
+                raise ValueError(f"{path}, row {sheet_row}: {problem}")
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
     entries = tuple(
@@ -118,14 +116,15 @@ def read_sheet(path: Path) -> Sheet:
 
 
 def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    # A spreadsheet saves with the separator of its country.
+    """Yield the number of each row that is not blank, with its cells by column name."""
+    # A spreadsheet saves with the separator of its locale.
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
     table = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     names = [name.strip().lower() for name in next(table, [])]
     if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
         raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
-    for place, cells in enumerate(table, start=2):
+    for sheet_row, cells in enumerate(table, start=2):
         row = dict(zip(names, (c.strip() for c in cells), strict=False))
         if any(row.values()):
-            yield place, {name: row.get(name, "") for name in COLUMNS}
+            yield sheet_row, {name: row.get(name, "") for name in COLUMNS}

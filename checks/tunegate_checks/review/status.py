@@ -1,27 +1,27 @@
-"""What of a dataset was reviewed, by whom, and how much of it was wrong."""
+"""Sum up the reviews of a dataset: how many rows, by whom, and how many were wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunegate.data.dataset import Dataset
 from tunegate.results.intervals import wilson
 
-from . import sheet
 from .sample import draw_order, population, row_id
-from .sheet import VERDICTS, Sheet, SheetEntry
+from .sheet import VERDICTS, Sheet, read_sheet
 
 REVIEWS_FOLDER = "reviews"
 
 
 @dataclass
 class ReviewStatus:
-    """The reviews of one dataset: `verdicts` by row (True: wrong), of `n` rows to draw from.
+    """The reviews of one dataset, whose samples are drawn from `n` rows.
 
-    `faults` are what is wrong with sheets of this dataset, `pending` those not filled in yet, and
-    `others` those that were drawn from other bytes of a file of this name: none of them counts.
+    `verdicts` maps each reviewed row to True (wrong) or False. None of the sheets that the other
+    lists tell of counts: `faults` tells of malformed ones, `pending` of those not yet filled in,
+    `other_sheets` of those drawn from other bytes of a file of this name.
     """
 
     n: int
@@ -34,12 +34,12 @@ class ReviewStatus:
 
     @property
     def wrong(self) -> int:
-        """How many reviewed rows are wrong."""
+        """The number of reviewed rows that are wrong."""
         return sum(self.verdicts.values())
 
     @property
     def share(self) -> float:
-        """The share that was reviewed, 0..1."""
+        """The share of the rows that was reviewed, 0..1."""
         return len(self.verdicts) / self.n if self.n else 0.0
 
     @property
@@ -56,70 +56,67 @@ class ReviewStatus:
         wrong = f"{100 * self.errors:.2g} % wrong (95 % interval {low:.2g} to {high:.2g} %)"
         return f"{rows} reviewed by {', '.join(self.reviewers)}: {wrong}"
 
+    def add_sheet(self, sheet: Sheet, dataset: Dataset, rows: Sequence[int]) -> None:
+        """Count the verdicts of a sheet if it is complete, else say why it does not count.
+
+        Args:
+            sheet: A sheet that was drawn from these bytes of the dataset.
+            dataset: The reviewed dataset.
+            rows: The rows that its samples are drawn from.
+        """
+        name = _short_name(sheet.path)
+        drawn_rows = draw_order(dataset, rows, sheet.seed)[: len(sheet.entries)]
+        row_of_entry = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
+        if sorted(row_of_entry) != sorted((e.line, e.id) for e in sheet.entries):
+            fault = f"{name} does not hold the rows that seed {sheet.seed} draws; draw again"
+            self.faults.append(fault)
+            return
+        faults = []
+        for entry in sheet.entries:
+            location = f"{name}, row {entry.sheet_row}"
+            if entry.verdict and entry.verdict not in VERDICTS:
+                valid = " or ".join(VERDICTS)
+                faults.append(f"{location}: verdict {entry.verdict[:40]!r}; {valid} is valid")
+            elif entry.verdict and not entry.reviewer:
+                faults.append(f"{location}: no reviewer; write who gave the verdict")
+        self.faults += faults
+        missing = sum(not e.verdict for e in sheet.entries)
+        if missing:
+            verb = "has" if missing == 1 else "have"
+            rest = f"{missing:,} of {len(sheet.entries):,} rows {verb} no verdict yet"
+            self.pending.append(f"{name}: {rest}; it counts when all have")
+        if faults or missing:
+            return
+        for entry in sheet.entries:
+            row = row_of_entry[entry.line, entry.id]
+            self.verdicts[row] = self.verdicts.get(row, False) or entry.verdict == "wrong"
+            self.reviewers.append(entry.reviewer)
+            if entry.verdict == "wrong":
+                self.notes.append((dataset[row].line, entry.note))
+
 
 def review_status(dataset: Dataset, folder: Path, *, generated: bool = False) -> ReviewStatus:
-    """Gather the verdicts of every sheet in a folder that was drawn from just these bytes.
+    """Sum up every sheet in a folder that was drawn from exactly these bytes.
 
-    A sheet counts when it holds the rows that digest and seed draw, no others, and each has a
-    verdict and a reviewer. A row that one of several reviewers found wrong is wrong.
+    A sheet counts if it holds exactly the rows that the digest and its seed draw, each with a
+    verdict and a reviewer. A row is wrong if one of several reviewers found it wrong.
     """
     rows = population(dataset, generated)
     status = ReviewStatus(len(rows))
     for path in sorted(folder.glob("*.csv")):
+        name = _short_name(path)
         try:
-            review_sheet = sheet.read_sheet(path)
+            sheet = read_sheet(path)
         except (ValueError, OSError) as error:
-            # Told from the project: the same words, and so the same finding, on every machine.
-            status.faults.append(str(error).replace(str(path), _short_name(path)))
+            # With the short name the evidence, and so the finding's id, is the same everywhere.
+            status.faults.append(str(error).replace(str(path), name))
             continue
-        if review_sheet.digest != dataset.digest:
-            if review_sheet.file == dataset.path.name:
-                status.other_sheets.append(
-                    f"{_short_name(path)} is of other bytes: it does not count"
-                )
-        else:
-            _count_sheet(status, review_sheet, dataset, rows)
+        if sheet.digest == dataset.digest:
+            status.add_sheet(sheet, dataset, rows)
+        elif sheet.file == dataset.path.name:
+            status.other_sheets.append(f"{name} is of other bytes: it does not count")
     status.reviewers = sorted(set(status.reviewers))
     return status
-
-
-def _count_sheet(
-    status: ReviewStatus, review_sheet: Sheet, dataset: Dataset, rows: Sequence[int]
-) -> None:
-    drawn_rows = draw_order(dataset, rows, review_sheet.seed)[: len(review_sheet.entries)]
-    row_of_entry = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
-    if sorted(row_of_entry) != sorted((e.line, e.id) for e in review_sheet.entries):
-        status.faults.append(
-            f"{_short_name(review_sheet.path)} does not hold the rows that seed {review_sheet.seed} draws; draw again"
-        )
-        return
-    faults = list(_entry_faults(review_sheet))
-    missing = sum(not e.verdict for e in review_sheet.entries)
-    if missing:
-        verb = "has" if missing == 1 else "have"
-        rest = f"{missing:,} of {len(review_sheet.entries):,} rows {verb} no verdict yet"
-        status.pending.append(f"{_short_name(review_sheet.path)}: {rest}; it counts when all have")
-    status.faults += faults
-    if faults or missing:
-        return
-    for e in review_sheet.entries:
-        row = row_of_entry[e.line, e.id]
-        status.verdicts[row] = status.verdicts.get(row, False) or e.verdict == "wrong"
-        status.reviewers.append(e.reviewer)
-        if e.verdict == "wrong":
-            status.notes.append((dataset[row].line, e.note))
-
-
-def _entry_faults(review_sheet: Sheet) -> Iterator[str]:
-    for e in review_sheet.entries:
-        if e.verdict and e.verdict not in VERDICTS:
-            yield f"{_entry_location(review_sheet, e)}: verdict {e.verdict[:40]!r}; {' or '.join(VERDICTS)} is valid"
-        elif e.verdict and not e.reviewer:
-            yield f"{_entry_location(review_sheet, e)}: no reviewer; write who gave the verdict"
-
-
-def _entry_location(review_sheet: Sheet, entry: SheetEntry) -> str:
-    return f"{_short_name(review_sheet.path)}, row {entry.sheet_row}"
 
 
 def _short_name(path: Path) -> str:

@@ -1,1 +1,1 @@
-"""Helpers on the texts of rows: fields, labels, refusals, JSON replies, display."""
+"""Helpers for the texts of rows: fields, labels, refusals, JSON replies, display."""

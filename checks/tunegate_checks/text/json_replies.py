@@ -1,4 +1,4 @@
-"""Replies that are JSON: do they all have the same keys, and values of the same types?"""
+"""Compare replies that are JSON: their keys, and the types of their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.data.formats import json_type
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
-Form = dict[str, str]  # path of a key -> type of its value
+Form = dict[str, str]  # path of a key, such as "a.b" -> JSON type of its value
 
 
 def is_mostly_json(dataset: Dataset) -> bool:
@@ -19,17 +19,14 @@ def is_mostly_json(dataset: Dataset) -> bool:
 
 
 def form_faults(dataset: Dataset) -> Iterator[tuple[Example, str, str]]:
-    """Yield example, kind and evidence of each reply that is not like most of them."""
+    """Yield example, kind and evidence for each difference from the form of most replies."""
     forms = [(example, _form_of(example)) for example in dataset]
     common_form = _common_form([form for _, form in forms if form is not None])
     for example, form in forms:
         if form is None:
             description = "stands in a ``` fence" if "```" in example.reply else "is no JSON object"
-            yield (
-                example,
-                "not JSON",
-                f"the reply {description}; most replies are bare JSON objects",
-            )
+            evidence = f"the reply {description}; most replies are bare JSON objects"
+            yield example, "not JSON", evidence
             continue
         for path in sorted(common_form.keys() - form.keys()):
             if _parent_is_object(path, form):
@@ -43,21 +40,19 @@ def form_faults(dataset: Dataset) -> Iterator[tuple[Example, str, str]]:
 
 
 def _parent_is_object(path: str, form: Form) -> bool:
-    """Tell whether what holds `path` is an object here: where it is not, that alone is told."""
+    """Tell whether the parent of `path` is an object in a form; else only the parent is a fault."""
     parent = path.rpartition(".")[0]
     return not parent or form.get(parent) == "an object"
 
 
 def _common_form(forms: list[Form]) -> Form:
-    """Return the keys that more than half of the replies have, with their commonest types."""
+    """Return the paths that more than half of the replies have, each with its commonest type."""
     types_by_path: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for form in forms:
         for path, value_type in form.items():
             types_by_path[path][value_type] += 1
     return {
-        path: max(
-            type_counts, key=lambda value_type: (value_type != "null", type_counts[value_type])
-        )
+        path: max(type_counts, key=lambda name: (name != "null", type_counts[name]))
         for path, type_counts in sorted(types_by_path.items())
         if type_counts.total() * 2 > len(forms)
     }

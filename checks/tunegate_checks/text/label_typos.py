@@ -1,4 +1,4 @@
-"""Labels that look like slips of another: `Shipping`, `SHIPPING `, `shiping` for `shipping`."""
+"""Find labels that are misspellings of another: `Shipping`, `SHIPPING `, `shiping`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from functools import lru_cache
 
 from .display import quote_repr
 
-MAX_CLASSES = (
-    1_000  # more different replies than this are no classes; the time grows with the square
-)
-MAX_TYPO_SHARE = 0.1  # a slip of the pen is far rarer than what it slipped from
+MAX_CLASSES = 1_000  # more different replies are no classes; the time grows with the square
+MAX_TYPO_SHARE = 0.1  # of the count of the right spelling: a misspelling is far rarer
 
 
 @lru_cache(maxsize=4096)
@@ -24,10 +22,14 @@ def fold(label: str) -> str:
 
 
 def find_typos(counts: Mapping[str, int]) -> dict[str, str]:
-    """Return each label that is likely a slip, and the commoner label it was meant to be.
+    """Return each label that is likely a misspelling, with the commoner label that was meant.
 
-    Alike but for case, accents, punctuation or space: always. One letter off (two, from 8 letters
-    on), or a label inside a sentence: only where it is at most a tenth as common.
+    A label that differs only in case, accents, punctuation or white space always is one. A label
+    one letter off (two, from 8 letters on), or inside a sentence, is one if it is at most a tenth
+    as common.
+
+    Args:
+        counts: Rows by label.
     """
     typos: dict[str, str] = {}
     commonest: dict[str, str] = {}
@@ -48,43 +50,37 @@ def find_typos(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def typo_notes(counts: Mapping[str, int]) -> dict[str, str]:
-    """Return for each label what to say beside it: ` (a slip of 'shipping'?)`, or nothing.
+    """Return for each label a note for evidence: ` (a slip of 'shipping'?)`, or "".
 
-    A slip is told of by every check that counts classes: so each of them says what mends it.
+    Every check that counts classes also finds a misspelled class, and names the remedy with this.
     """
     typos = find_typos(counts) if len(counts) <= MAX_CLASSES else {}
     return {c: f" (a slip of {quote_repr(typos[c])}?)" if c in typos else "" for c in counts}
 
 
 def nearest_label(label: str, known_labels: Mapping[str, int]) -> str:
-    """Return the known label that this one is nearly spelled like, or ""."""
+    """Return the known label whose spelling is nearest to this one within the tolerance, or ""."""
     from rapidfuzz.distance import OSA
 
     folded_label = fold(label)
-    # `atypical` is no slip of `typical`, nor `level 2` of `level 1`: those are labels by intent.
-    candidates = [
-        k for k in known_labels if fold(k)[:1] == folded_label[:1] and _digits(k) == _digits(label)
-    ]
-    distances = {k: OSA.distance(folded_label, fold(k)) for k in candidates}
-    within_tolerance = [
-        k for k, d in distances.items() if d <= _max_distance(folded_label, fold(k))
-    ]
-    return min(within_tolerance, key=lambda k: (distances[k], -known_labels[k]), default="")
-
-
-def _digits(label: str) -> list[str]:
-    return re.findall(r"\d+", label)
-
-
-def _max_distance(first: str, second: str) -> int:
-    shorter = min(len(first), len(second))
-    return 0 if shorter < 4 else 1 if shorter < 8 else 2
+    distances = {}
+    for known_label in known_labels:
+        folded_known = fold(known_label)
+        # `atypical` is no misspelling of `typical`, nor `level 2` of `level 1`: both are labels.
+        same_numbers = re.findall(r"\d+", known_label) == re.findall(r"\d+", label)
+        if folded_known[:1] == folded_label[:1] and same_numbers:
+            distance = OSA.distance(folded_label, folded_known)
+            shorter = min(len(folded_label), len(folded_known))
+            if distance <= (0 if shorter < 4 else 1 if shorter < 8 else 2):
+                distances[known_label] = distance
+    return min(distances, key=lambda k: (distances[k], -known_labels[k]), default="")
 
 
 def _label_in_sentence(label: str, known_labels: Mapping[str, int]) -> str:
-    """Return the one known label that stands in a sentence: `the team is billing`.
+    """Return the only known label that a sentence contains, such as `the team is billing`, or "".
 
-    A word or two more make another label (`returns abroad`), three or a colon make a sentence.
+    A label with one or two more words is another label (`returns abroad`); three more words, a
+    colon or a line break make a sentence.
     """
     padded_label = f" {fold(label)} "
     contained = [k for k in known_labels if fold(k) and f" {fold(k)} " in padded_label]

@@ -1,13 +1,10 @@
-"""Balance: does every class have its share of the examples? For classification.
-
-A class that is hardly there is hardly learnt, and the accuracy over all classes hides it.
-"""
+"""The pattern of replies that refuse or apologise."""
 
 from __future__ import annotations
 
 import re
 
-# Ways to refuse, at the start of a reply; English and Portuguese.
+# At the start of a reply; English and Portuguese.
 REFUSAL_START = re.compile(
     r"^\W*(?:(?:i'?m|i am|we are|we're)\s+(?:very\s+|really\s+)?(?:sorry|afraid|unable)"
     r"|i\s+(?:can'?t|cannot|won'?t|do\s*n[o']t\s+(?:know|have))|sorry\b|unfortunately,?\s+i"

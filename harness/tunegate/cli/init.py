@@ -1,4 +1,4 @@
-"""`tunegate init`: the suites and a commented configuration, copied to be edited."""
+"""Copy the suites and a commented configuration into a project."""
 
 from __future__ import annotations
 
@@ -11,66 +11,65 @@ from ..utils.atomic import atomic_write
 CONFIG_TEMPLATE = """\
 # tunegate: pytest suites/data --train-with qlora, then pytest suites/model --model latest
 task = "classification"          # or "style", "qa", "code": decides the minimum sizes
-# label = "json:category"        # how a label is read: "exact", "json:FIELD", "regex:PATTERN"
+# label = "json:category"        # label of a reply: "exact", "json:FIELD" or "regex:PATTERN"
 
-[data]                           # JSONL or JSON; one file only? tunegate split FILE -o data
+[data]                           # JSONL or JSON; split one file: tunegate split FILE -o data
 train = "data/train.jsonl"
 validation = "data/validation.jsonl"
 test = "data/test.jsonl"
-# generated = true               # a model wrote the rows: people must review 10 %
-# general = "data/general.jsonl" # questions beside the task, which tuning should not unlearn
-# columns = { prompt = "text", reply = "category" }   # of CSV or Parquet files
-# system = "prompts/system.txt"  # what the model is told in use: rows must say the very same
+# generated = true               # a model wrote all rows: people must review 10 % of them
+# general = "data/general.jsonl" # other questions, whose answers training must not worsen
+# columns = { prompt = "text", reply = "category" }   # for CSV or Parquet files
+# system = "prompts/system.txt"  # the system prompt in production: rows must have the same
 
-[limits]                         # what the suites hold data and models to; defaults are shown
-# similarity = 0.85              # from here on two prompts are near-duplicates
-# pii_ignore = ["cnpj"]          # kinds of personal data that may stand in the data
-# pii_allow = ["@example.com"]   # values, or domains, that are public
-# mode = "lower"                 # hold the 95 % lower bound to a limit, not the estimate
+[limits]                         # limits of the suites; the defaults are shown
+# similarity = 0.85              # prompts this similar (0..1) are near-duplicates
+# pii_ignore = ["cnpj"]          # kinds of personal data that are allowed in the data
+# pii_allow = ["@example.com"]   # public values or e-mail domains
+# mode = "lower"                 # compare the 95 % lower bound with a limit, not the estimate
 # accuracy = 0.95
 # macro_f1 = 0.90
-# improvement = 0.0              # over the base model
-# margin = 0.03                  # how much worse than the model in production is still as good
-# worst_slice = 0.9              # unset: the accuracy of the worst slice is shown only
-# judge = 0.90                   # share of replies that pass by the rubric; see [judge]
-# flips = 0.05                   # unset: the share of labels that typos, case ... change is shown
+# improvement = 0.0              # accuracy gained over the base model
+# margin = 0.03                  # accuracy that may be lost to the model in production
+# worst_slice = 0.9              # accuracy of the worst slice; unset: it is only shown
+# judge = 0.90                   # share of replies that pass the rubric; see [judge]
+# flips = 0.05                   # share of labels that typos, case ... change; unset: shown
 # latency_p95 = 2.0              # seconds; also latency_p50, tokens, cost_per_1000 (USD): unset
-# cost_ratio = 1.0               # of the baseline's; also latency_ratio, tokens_ratio: unset
-# overfitting = 0.05             # how far the validation loss may end above its lowest
-# cut_off = 0.01                 # share of answers that never ended; refusals = 0.01
-# forgetting = 0.05              # how much worse on the general set is still as good
+# cost_ratio = 1.0               # cost / baseline's; also latency_ratio, tokens_ratio: unset
+# overfitting = 0.05             # how far the validation loss may end above its minimum
+# cut_off = 0.01                 # share of answers without an end; refusals = 0.01
+# forgetting = 0.05              # score that may be lost on the general set
 # [limits.own]                   # limits of your own checks: limits.own["politeness"]
 # politeness = 0.9
 
-# [judge]                        # a model reads the replies; advisory until it agrees with people
+# [judge]                        # a model grades replies; advisory until it agrees with people
 # models = "openai:NAME"         # any model spec, or several
 # rubric = "suites/model/rubric.toml"
-# labels = "suites/model/labels.jsonl"   # what people said of replies; docs/judge.md
+# labels = "suites/model/labels.jsonl"   # verdicts of people on replies; docs/judge.md
 
 [train.qlora]                    # pip install 'tunegate[qlora]'
 base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat template
 # epochs = 3
 # preset = "classification"      # or "style", "few"; method = "lora" or "full": docs/training.md
-# [tokens]                       # what the tokens of an epoch cost
+# [tokens]                       # shows the cost of the training's tokens
 # price_per_million = 3.00       # USD, from your provider's list
 """
 
 
 def shipped_suites() -> Path:
-    """Return where the suites stand: in the wheel, or in a checkout of the repository."""
+    """Return the folder of the shipped suites: in the wheel, or in a checkout of the repository."""
     package_folder = Path(__file__).parents[1]
-    return (
-        package_folder / "suites"
-        if (package_folder / "suites").is_dir()
-        else package_folder.parents[1] / "suites"
-    )
+    in_wheel = package_folder / "suites"
+    return in_wheel if in_wheel.is_dir() else package_folder.parents[1] / "suites"
 
 
 def create_project(folder: Path) -> list[str]:
-    """Copy suites and configuration into a project; returns a line for each file.
+    """Copy suites and configuration into a project; return a line for each file.
 
-    What is there already is left as it is: it is the user's.
+    Existing files are kept, and so is a configuration in pyproject.toml.
     """
+    from ..config.project import find_root
+
     lines = []
     shipped = (p for p in shipped_suites().rglob("*") if p.suffix in (".py", ".toml"))
     for source in sorted(shipped):
@@ -80,36 +79,25 @@ def create_project(folder: Path) -> list[str]:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     config = folder / "tunegate.toml"
-    existing = _existing_config(folder)
-    lines.append(_file_line(folder, existing or config, existing is not None))
-    if existing is None:
+    is_configured = find_root(folder) == folder
+    if not is_configured:
         atomic_write(config, CONFIG_TEMPLATE.encode())
+    shown_config = config if config.is_file() else folder / "pyproject.toml"
+    lines.append(_file_line(folder, shown_config, is_configured))
     return lines
-
-
-def _existing_config(folder: Path) -> Path | None:
-    from ..config.project import find_root
-
-    if find_root(folder) != folder:
-        return None
-    toml_file = folder / "tunegate.toml"
-    return toml_file if toml_file.is_file() else folder / "pyproject.toml"
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:
     return f"{'kept' if existed else 'wrote':<6} {path.relative_to(folder)}"
 
 
-# [merged] Copy the suites and a commented configuration into a project.
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Declare the command's arguments."""
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Copy what is missing; say what was written and what was kept."""
+    """Copy the files that are missing, and print which were written and which were kept."""
     args.folder.mkdir(parents=True, exist_ok=True)
     print("\n".join(create_project(args.folder.resolve())))
     print("\nnext   write the paths of your data into tunegate.toml, then: pytest suites/data")

@@ -77,7 +77,7 @@ def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
     odds = np.array([[1.0, 0.0]] * 9 + [[own, 1 - own]] + [[0.2, 0.8]] * 5)
     usual = (9 + own) / 10
     assert (own < 0.1 * usual) == bool(doubted)
-    assert list(labels._confident_errors(odds, given)) == doubted
+    assert list(labels.confident_errors(odds, given)) == doubted
 
 
 def test_prose_does_not_contradict_prose() -> None:

@@ -94,10 +94,10 @@ def test_labels_are_a_finding_from_a_quarter_of_psi_on(share: float, found: int)
 
 def test_the_psi_of_chance_is_a_quantile_of_chi_squared() -> None:
     ours, theirs = Counter(a=50, b=30, c=20), Counter(a=20, b=5)
-    assert splits._chance_level(ours, theirs) == pytest.approx(
+    assert splits.psi_by_chance(ours, theirs) == pytest.approx(
         (1 / 100 + 1 / 25) * 9.2103, rel=1e-4
     )
-    assert splits._chance_level(Counter(a=9), Counter(a=1)) == pytest.approx(
+    assert splits.psi_by_chance(Counter(a=9), Counter(a=1)) == pytest.approx(
         (1 / 9 + 1) * 6.6349, 1e-4
     )
 
