@@ -11,7 +11,6 @@ from tunegate.results.labels import LabelRule, json_field, regex
 from tunegate_checks.model import classification
 
 
-
 @given(pairs)
 def test_accuracy_is_that_of_scikit_learn(rows: list[tuple[str, str]]) -> None:
     from sklearn.metrics import accuracy_score
