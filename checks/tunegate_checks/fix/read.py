@@ -133,7 +133,8 @@ def read_json_source(path: Path, data: bytes) -> Source:
 def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
     """Yield what JSON Lines do not keep of the file's layout: nothing that is part of a row."""
     body = data.removeprefix(BOM)
-    first_pieces = [(piece.line, piece.raw) for piece in (*source.rows[:1], *source.rejected[:1])]
+    first_pieces = [(row.line, row.raw) for row in source.rows[:1]]
+    first_pieces += [(rejected.line, rejected.raw) for rejected in source.rejected[:1]]
     first_raw = min(first_pieces, default=(0, b""))[1]
     is_array = body.lstrip()[:1] == b"[" and not first_raw.startswith(b"[")
     returns, lines = body.count(b"\r\n"), body.count(b"\n") + (body[-1:] not in (b"", b"\n"))

@@ -140,11 +140,12 @@ def averaged(
         if average == "micro":
             true, predicted, expected = (part.sum(axis=-1) for part in (true, predicted, expected))
         values = _measure_values(true, predicted, expected, measure)
-        if average == "macro":
-            values = values.mean(axis=-1)
-        else:
-            values = (values * expected).sum(axis=-1) / expected.sum(axis=-1)
-        return values
+        if average == "micro":
+            return values
+        averages: Array = values.mean(axis=-1)
+        if average == "weighted":
+            averages = (values * expected).sum(axis=-1) / expected.sum(axis=-1)
+        return averages
 
     def detail(predictions: Predictions) -> str:
         return f"{table(predictions, label=label)}\n\n{confused(predictions, label=label)}"
