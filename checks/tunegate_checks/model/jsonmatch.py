@@ -71,13 +71,16 @@ def misses(predictions: Predictions) -> Findings:
         expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
         for path in expected_fields | got:
             if expected_fields.get(path) != got.get(path):
-                kind = "value" if path in got and path in expected_fields else "unknown"
-                kind = kind if path in got else "lacking"
-                values = (
+                kind = "value"
+                if path not in got:
+                    kind = "lacking"
+                elif path not in expected_fields:
+                    kind = "unknown"
+                wanted, given = (
                     shorten(side[path], 40) if path in side else "nothing"
                     for side in (expected_fields, got)
-                )  # fmt: skip
-                evidence = "{}: expected {}, got {}".format(_field_name(path), *values)
+                )
+                evidence = f"{_field_name(path)}: expected {wanted}, got {given}"
                 findings.append(Finding(p.row, p.line, kind, evidence))
     return Findings("JSON fields", findings, split="test", n=len(predictions))
 
