@@ -1,4 +1,4 @@
-"""One file on its way through the steps: its rows, and every change with its reason."""
+"""The rows of one file during a fix, and every change made to them with its reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunegate.data.dataset import Dataset
+from tunegate.data.dataset import Dataset, Example
 
 from .read import Rejected, Row, Source
 
@@ -15,7 +15,7 @@ STEPS = ("format", "redact", "labels", "duplicates", "leaks")
 
 @dataclass(frozen=True)
 class Change:
-    """What was done to a row (to the whole file, where there is none), in which step, and why."""
+    """What was done to a row (`row` is None: to the whole file), in which step, and why."""
 
     row: Row | None
     line: int | None
@@ -32,15 +32,14 @@ class Unresolved:
     description: str
     evidence: Sequence[tuple[int | None, str]] = ()
 
-    @property
-    def lines(self) -> list[int]:
-        """The lines of the result that it concerns, each once, in order."""
-        return sorted({line for line, _ in self.evidence if line is not None})
-
 
 @dataclass
 class FileChanges:
-    """A file, what was done to it so far, and what it must not hold rows of."""
+    """A file that is being fixed: its rows, the changes so far, what is left for a person.
+
+    `against` are the datasets whose rows the result must not repeat, training first.
+    `finding_counts` has for each check how many findings the result still has.
+    """
 
     source: Source
     split: str = ""
@@ -55,43 +54,43 @@ class FileChanges:
         for note in self.source.notes:
             self.add_file_change("format", note, "one row a line, UTF-8")
         for row, reason in self.source.converted:
-            self.changes.append(Change(row, row.line, "format", "became messages", reason, "shape"))
+            self.add_row_change(row, "format", "became messages", reason, "shape")
         for rejected in self.source.rejected:
             self._add_rejected(None, rejected)
 
     @property
     def rows(self) -> list[Row]:
-        """The rows that are still in."""
+        """The rows that no step has left out."""
         return [row for row in self.source.rows if row.is_kept]
 
     def dataset(self) -> Dataset:
-        """Return the rows as they are now; the checks then name lines of the source."""
-        examples = [row.example(i) for i, row in enumerate(self.rows)]
+        """Return the kept rows as they are now; findings in them name lines of the source."""
+        examples = [Example(i, row.line, row.fields) for i, row in enumerate(self.rows)]
         return Dataset(examples, split=self.split, path=self.source.path)
 
     def data(self) -> bytes:
-        """Return what the cleaned file holds."""
+        """Return the bytes of the cleaned file."""
         return b"".join(row.raw + b"\n" for row in self.rows)
 
     def result(self, path: Path) -> Dataset:
-        """Return the cleaned file as whoever reads it will."""
+        """Return the cleaned file, parsed as any reader of `path` will parse it."""
         return Dataset.parse(self.data(), split=self.split, path=path)
 
     def add_file_change(self, step: str, description: str, reason: str) -> None:
-        """Take note of what concerns the whole file."""
+        """Record a change that concerns the whole file."""
         self.changes.append(Change(None, None, step, description, reason, "file"))
 
     def add_row_change(self, row: Row, step: str, description: str, reason: str, kind: str) -> None:
-        """Take note of a change to a row."""
+        """Record a change to one row."""
         self.changes.append(Change(row, row.line, step, description, reason, kind))
 
     def drop(self, row: Row, step: str, reason: str, kind: str) -> None:
-        """Leave a row out, and say so."""
+        """Leave a row out of the result, and record why."""
         row.is_kept = False
         self.add_row_change(row, step, "dropped", reason, kind)
 
     def reject(self, row: Row, reason: str) -> None:
-        """Leave a row out that a person must put right; it is kept beside the result."""
+        """Leave a row out that a person must put right; it is written to the file set aside."""
         row.is_kept = False
         self._add_rejected(row, Rejected(row.line, row.origin, reason))
 
@@ -101,14 +100,8 @@ class FileChanges:
         self.changes.append(change)
 
     def rejected_bytes(self) -> bytes:
-        """Return what was set aside, each row as it stands in the source; JSON on one line."""
-        raws = [
-            rejected.raw for rejected in sorted(self.rejected, key=lambda rejected: rejected.line)
-        ]
-        if self.source.suffix == ".jsonl":  # a record of a CSV file may well have several
+        """Return the bytes of the file set aside: each row as it stands in the source."""
+        raws = [rejected.raw for rejected in sorted(self.rejected, key=lambda r: r.line)]
+        if self.source.suffix == ".jsonl":  # a record of a CSV file may have several lines
             raws = [raw.replace(b"\n", b" ") for raw in raws]
         return self.source.head + b"".join(raw + b"\n" for raw in raws)
-
-    def out_lines(self) -> dict[int, int]:
-        """Return for each row that is left (by identity) its line in the result, from 1."""
-        return {id(row): line for line, row in enumerate(self.rows, start=1)}

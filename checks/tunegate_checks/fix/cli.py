@@ -7,7 +7,6 @@ right, 1 something is left for a person, 2 a mistake.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
 from pathlib import Path
 
 from tunegate.errors import ConfigError
@@ -17,7 +16,7 @@ from .changes import STEPS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments and options of `tunegate fix` to its parser."""
     add = parser.add_argument
     add("file", nargs="?", type=Path, metavar="FILE", help="default: the configured splits")
     add("-o", "--out", type=Path, required=True, help="a file; a folder where there is no FILE")
@@ -29,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fix the files, write results and changes, and say what was done; return the exit status."""
+    """Fix the files, write results and changes, print the summary; return the exit status."""
     from tunegate.config.project import find_root
     from tunegate.config.schema import load
 
@@ -37,30 +36,17 @@ def run(args: argparse.Namespace) -> int:
 
     root = find_root(Path.cwd())
     config = load(root) if root else None
-    steps, columns = chosen_steps(args.only), column_mapping(args.columns)
-    result = fix_files(args.file, args.out, args.against, steps, columns, config, root, args.force)
-    print("\n".join(result.lines()))
-    return int(result.has_unresolved)
-
-
-# [merged] What the command line says: steps and columns, each as a list.
-
-
-def chosen_steps(only: str | None) -> Collection[str]:
-    """Return the steps named in `--only`, or all; raises ConfigError naming the valid ones."""
-    if only is None:
-        return STEPS
-    names = [name.strip() for name in only.split(",")]
-    for name in names:
+    steps = list(STEPS) if args.only is None else [name.strip() for name in args.only.split(",")]
+    for name in steps:
         if name not in STEPS:
             suggestion = did_you_mean(name, list(STEPS))
             raise ConfigError(f"--only: no step {name!r}{suggestion}; steps: {', '.join(STEPS)}")
-    return names
-
-
-def column_mapping(option: str | None) -> dict[str, str]:
-    """Return `--columns prompt=text,reply=category` as a mapping; raises ConfigError."""
-    pairs = [pair.partition("=") for pair in option.split(",")] if option else []
-    if not all(field.strip() and column.strip() for field, _, column in pairs):
-        raise ConfigError(f"--columns {option!r}: write prompt=COLUMN,reply=COLUMN")
-    return {field.strip(): column.strip() for field, _, column in pairs}
+    columns: dict[str, str] = {}
+    for pair in args.columns.split(",") if args.columns else ():
+        field, _, column = (part.strip() for part in pair.partition("="))
+        if not (field and column):
+            raise ConfigError(f"--columns {args.columns!r}: write prompt=COLUMN,reply=COLUMN")
+        columns[field] = column
+    result = fix_files(args.file, args.out, args.against, steps, columns, config, root, args.force)
+    print("\n".join(result.lines()))
+    return int(result.has_unresolved)

@@ -1,7 +1,7 @@
-"""One spelling of each label, one of the system prompt: the commonest, or the training set's.
+"""Spell each label and the system prompt one way: as training does, or as most rows do.
 
-Only what differs in writing is changed. A label that could be meant for two others, one that is a
-label of its own in training, and one inside a sentence ("not billing") are for a person.
+Three kinds of label are left for a person: one that could be a slip of two others, one that is a
+label of its own in training, and one inside a sentence ("not billing").
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ Fields = dict[str, Any]
 
 
 def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
-    """Return the replies to be spelled otherwise, and how; `train_labels` are the labels of training."""
-    counts = Counter(example.reply for example in dataset)
-    if not _are_labels(dataset):
+    """Return new spellings by the reply to change; `train_labels` are the labels of training."""
+    # The check looks for typos neither in JSON nor in free text.
+    findings = consistency.output_format(dataset, task="classification")
+    if is_mostly_json(dataset) or any(f.kind != "near miss" for f in findings):
         return {}
+    counts = Counter(example.reply for example in dataset)
     typos = find_typos(counts)
     certain = {
         label: other
@@ -33,25 +35,25 @@ def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> d
     known_by_fold: dict[str, set[str]] = {}
     for label in train_labels:
         known_by_fold.setdefault(fold(label), set()).add(label)
-    corrected = {label: _final_spelling(label, certain) for label in counts}
-    return {
-        label: new
-        for label, s in corrected.items()
-        if (new := _known_spelling(s, known_by_fold)) != label
-    }
-
-
-def _are_labels(dataset: Dataset) -> bool:
-    """Whether the check would look for slips: it does so neither in JSON nor in free text."""
-    findings = consistency.output_format(dataset, task="classification")
-    return not is_mostly_json(dataset) and all(f.kind == "near miss" for f in findings)
+    corrections: dict[str, str] = {}
+    for label in counts:
+        new = label
+        while new in certain:  # a typo of a typo; each is more frequent than the one before it
+            new = certain[new]
+        known = known_by_fold.get(fold(new), set())
+        new = next(iter(known)) if len(known) == 1 else new
+        if new != label:
+            corrections[label] = new
+    return corrections
 
 
 def _is_certain(
     label: str, counts: Mapping[str, int], typos: Mapping[str, str], train_labels: Collection[str]
 ) -> bool:
-    other = typos[label]
-    if fold(label) == fold(other):
+    """Tell whether a typo has one label alone that it can be meant for."""
+    from rapidfuzz.distance import OSA
+
+    if fold(label) == fold(typos[label]):
         return True
     common = {
         c: n for c, n in counts.items() if c not in typos and counts[label] <= MAX_TYPO_SHARE * n
@@ -59,30 +61,15 @@ def _is_certain(
     spelled = nearest_label(label, common)
     if not spelled or label in train_labels:
         return False
-    rest = {c: n for c, n in common.items() if c != spelled}
-    second = nearest_label(label, rest)
-    return not second or _fold_distance(label, second) > _fold_distance(label, spelled)
-
-
-def _fold_distance(first: str, second: str) -> int:
-    from rapidfuzz.distance import OSA
-
-    return OSA.distance(fold(first), fold(second))
-
-
-def _final_spelling(label: str, certain: Mapping[str, str]) -> str:
-    while label in certain:  # a slip of a slip; each is commoner than the one before it
-        label = certain[label]
-    return label
-
-
-def _known_spelling(label: str, known_by_fold: Mapping[str, set[str]]) -> str:
-    same_fold = known_by_fold.get(fold(label), set())
-    return next(iter(same_fold)) if len(same_fold) == 1 else label
+    second = nearest_label(label, {c: n for c, n in common.items() if c != spelled})
+    if not second:
+        return True
+    nearest, next_nearest = (OSA.distance(fold(label), fold(other)) for other in (spelled, second))
+    return next_nearest > nearest
 
 
 def with_reply(fields: Fields, reply: str) -> Fields | None:
-    """Return the row with another reply, or None where the reply is not one text."""
+    """Return the row with another reply; None where the reply is not exactly one text."""
     *before, last = fields["messages"]
     content = last.get("content")
     if isinstance(content, str):
@@ -99,25 +86,20 @@ def with_reply(fields: Fields, reply: str) -> Fields | None:
 def prompt_corrections(
     examples: Sequence[Example], train: Sequence[Example] = (), inference_prompt: str | None = None
 ) -> dict[str, str]:
-    """Return the system prompts to be written otherwise, and how: they differ in white space.
+    """Return new system prompts by the one to change: both differ in white space alone.
 
-    `inference_prompt` is the prompt at inference. White space around it may be its file's alone: then it is
-    no example to follow.
+    `inference_prompt` is preferred, then the prompts of `train`, then those of most rows. One with
+    white space around it is ignored: that can be an artefact of the file that it was read from.
     """
-    prompt_by_key = (
-        {_collapse_spaces(inference_prompt): inference_prompt}
-        if inference_prompt and inference_prompt == inference_prompt.strip()
-        else {}
-    )
-    for side in (train, examples):  # what training has goes before what is commonest here
-        for prompt, _ in Counter(e.system for e in side).most_common():
+    prompt_by_key: dict[str, str] = {}
+    if inference_prompt and inference_prompt == inference_prompt.strip():
+        prompt_by_key[_collapse_spaces(inference_prompt)] = inference_prompt
+    for rows in (train, examples):
+        for prompt, _ in Counter(e.system for e in rows).most_common():
             prompt_by_key.setdefault(_collapse_spaces(prompt), prompt)
     own_prompts = dict.fromkeys(e.system for e in examples)
-    return {
-        prompt: new
-        for prompt in own_prompts
-        if (new := prompt_by_key[_collapse_spaces(prompt)]) != prompt
-    }
+    corrections = {prompt: prompt_by_key[_collapse_spaces(prompt)] for prompt in own_prompts}
+    return {prompt: new for prompt, new in corrections.items() if new != prompt}
 
 
 def _collapse_spaces(prompt: str) -> str:
@@ -125,11 +107,11 @@ def _collapse_spaces(prompt: str) -> str:
 
 
 def with_system(fields: Fields, prompt: str) -> Fields | None:
-    """Return the row with another system prompt, or None where it has not exactly one text."""
+    """Return the row with another system prompt; None where it has not exactly one, as a string."""
     messages = fields["messages"]
-    speaks = [i for i, m in enumerate(messages) if m["role"] in ("system", "developer")]
-    if len(speaks) != 1 or not isinstance(messages[speaks[0]].get("content"), str):
+    numbers = [i for i, m in enumerate(messages) if m["role"] in ("system", "developer")]
+    if len(numbers) != 1 or not isinstance(messages[numbers[0]].get("content"), str):
         return None
-    i = speaks[0]
+    i = numbers[0]
     changed = {**messages[i], "content": prompt}
     return {**fields, "messages": [*messages[:i], changed, *messages[i + 1 :]]}

@@ -1,26 +1,46 @@
-"""Personal data and keys give way to placeholders, in every text of a row that the checks read."""
+"""Replace personal data and keys with placeholders, in every text of a row that the checks read.
+
+JSON inside a text (a reply, the arguments of a tool call) stays JSON. In `[EMAIL_1]` one value has
+one number, and no two values share one.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from ..detect import api_keys
 from ..detect.engine import personal_spans
 from ..detect.masking import mask_value
 from ..detect.rule import Span
 from ..text import text_fields
-from . import redact_json
 
-MAX_ROUNDS = 6  # what one replacement exposes the next one finds; two are hardly ever needed
+MAX_ROUNDS = 6  # one replacement can expose another value; more than two rounds are rare
+MAX_CLEAN_TEXTS = 1000
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')  # string or number
+_JSON_ESCAPE = re.compile(r"\\(?:u[\da-fA-F]{4}|.)", re.DOTALL)
+_CONTEXT_LETTERS = 160  # characters before a value in JSON that may name its kind
+_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,12})\]")
+_AT = re.compile(r" ?(?:\[at\]|\(at\)| arroba ) ?")
+_DOT = re.compile(r" ?(?:\[dot\]|\(dot\)| ponto ) ?")
+# Kinds whose case, dots and spaces vary between writings of one value. In a password, a key or a
+# wallet address they belong to the value.
+_IGNORE_PUNCTUATION = frozenset(
+    ("cpf", "cnpj", "rg", "cnh", "pis", "voter_id", "cns", "cep", "pix_key", "plate", "card",
+     "iban", "us_ssn", "eu_vat", "es_dni", "es_nie", "pt_nif", "pt_cc", "fr_nir",
+     "it_codicefiscale", "de_idnr", "nl_bsn", "be_nn", "pl_pesel", "birth_date", "mac")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Redaction:
-    """One value that gave way: where it stood, its mask, and what stands there now."""
+    """One value that was replaced: its path in the row, its kind, its mask, the placeholder."""
 
     path: str
     kind: str
@@ -32,7 +52,7 @@ class Redaction:
 
 
 class Redactor:
-    """Replaces what `pii.find` and `secrets.find` tell of; hints of the latter stay.
+    """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
     `ignore` and `allow` are those of `pii.find`.
     """
@@ -52,87 +72,138 @@ class Redactor:
     def redact_row(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Redaction]]:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
-        A placeholder is shorter or longer than its value, and so brings other numbers nearer to a
-        label: the row is read until nothing more is found.
+        A placeholder is shorter or longer than its value, which can bring another number close
+        enough to a label to be found: the row is read until nothing more is found.
         """
+
+        def redact_field(path: str, context: str, text: str) -> str:
+            if (context, text) in self._clean_texts:
+                return text
+            self._path = path
+            new = self.redact_text(text, context)
+            if new == text and not context and len(self._clean_texts) < MAX_CLEAN_TEXTS:
+                self._clean_texts.add((context, text))
+            return new
+
         self._redactions = []
         for _ in range(MAX_ROUNDS):
             count = len(self._redactions)
-            fields = text_fields.map_texts(fields, self._redact_at)
+            fields = text_fields.map_texts(fields, redact_field)
             if len(self._redactions) == count:
                 break
         return fields, self._redactions
 
-    def _redact_at(self, path: str, context: str, text: str) -> str:
-        if (context, text) in self._clean_texts:
-            return text
-        self._path = path
-        new = self.redact_text(text, context)
-        if new == text and not context and len(self._clean_texts) < 1000:
-            self._clean_texts.add((context, text))
-        return new
-
     def redact_text(self, text: str, context: str = "") -> str:
         """Return a text without personal data; JSON stays JSON."""
-        if not self.find_spans(text, context):
+        spans = self.find_spans(text, context)
+        if not spans:
             return text
-        if not redact_json.is_json(text):
-            return self._redact_plain(text, context)
+        if not is_json(text):
+            return replace_spans(text, spans, self.placeholder)
         count = len(self._redactions)
-        new = redact_json.redact_json(text, context, self)
-        if new == text:  # it could not be done without breaking the JSON: the check will tell
+        new = redact_json(text, context, self)
+        if new == text:  # any replacement would break the JSON; the check reports the value
             del self._redactions[count:]
         return new
 
-    def _redact_plain(self, text: str, context: str) -> str:
-        parts, position = [], 0
-        for span in self.find_spans(text, context):
-            parts += [
-                text[position : span.start],
-                self.placeholder(span.kind, text[span.start : span.end]),
-            ]
-            position = span.end
-        return "".join([*parts, text[position:]])
-
     def placeholder(self, kind: str, value: str) -> str:
-        """Return what a value gives way to, and take note of it."""
+        """Return the placeholder of a value, and record the replacement."""
         new = self._placeholders.of(kind, value)
         self._redactions.append(Redaction(self._path, kind, mask_value(kind, value), new))
         return new
 
     def find_spans(self, text: str, context: str = "") -> list[Span]:
-        """Return what must give way, in order, none overlapping; of two that do, the longer."""
-        personal = (s for s in personal_spans(text, context) if not self._is_allowed(s, text))
-        candidates = sorted(
-            [*api_keys.key_spans(text), *personal], key=lambda s: (s.start - s.end, s.start)
-        )
+        """Return the spans to replace, in order; of two that overlap, the longer."""
+        candidates = list(api_keys.key_spans(text))
+        for span in personal_spans(text, context):
+            value = text[span.start : span.end].lower()
+            is_public = any(
+                value.endswith(p) if p.startswith("@") else value == p for p in self._public
+            )
+            if span.kind not in self._ignore and not is_public:
+                candidates.append(span)
         chosen: list[Span] = []
-        for span in candidates:
+        for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
             if all(span.end <= k.start or k.end <= span.start for k in chosen):
                 chosen.append(span)
         return sorted(chosen, key=lambda s: s.start)
 
-    def _is_allowed(self, span: Span, text: str) -> bool:
-        value = text[span.start : span.end].lower()
-        public = (value.endswith(p) if p.startswith("@") else value == p for p in self._public)
-        return span.kind in self._ignore or any(public)
+
+def replace_spans(text: str, spans: Iterable[Span], replacement: Callable[[str, str], str]) -> str:
+    """Return a text with each span replaced by `replacement(kind, value)`.
+
+    `spans` are sorted by their start. One that is empty or overlaps the one before is skipped.
+    """
+    parts, position = [], 0
+    for span in spans:
+        if position <= span.start < span.end:
+            value = text[span.start : span.end]
+            parts += [text[position : span.start], replacement(span.kind, value)]
+            position = span.end
+    return "".join([*parts, text[position:]])
 
 
-# [merged] Placeholders, `[EMAIL_1]`: one value has one number, two values never share one.
+def is_json(text: str) -> bool:
+    """Tell whether a text is a JSON object or array."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        return isinstance(parse_strict(text), dict | list)
+    except Unreadable:
+        return False
 
-_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,12})\]")
-_AT = re.compile(r" ?(?:\[at\]|\(at\)| arroba ) ?")
-_DOT = re.compile(r" ?(?:\[dot\]|\(dot\)| ponto ) ?")
-# Case, dots and spaces are writing here; in a password, a key or a wallet they are the value.
-_IGNORE_PUNCTUATION = frozenset(
-    ("cpf", "cnpj", "rg", "cnh", "pis", "voter_id", "cns", "cep", "pix_key", "plate", "card",
-     "iban", "us_ssn", "eu_vat", "es_dni", "es_nie", "pt_nif", "pt_cc", "fr_nir",
-     "it_codicefiscale", "de_idnr", "nl_bsn", "be_nn", "pl_pesel", "birth_date", "mac")
-)  # fmt: skip
+
+def redact_json(text: str, context: str, redactor: Redactor) -> str:
+    """Return a JSON text whose strings and numbers hold no personal data.
+
+    A number becomes a string, since no placeholder is a number. The decoded strings are searched
+    first, then the text as it is written, since the checks read both. Where the result would not be
+    JSON, the text is returned as it is.
+    """
+
+    def redact_token(token: re.Match[str]) -> str:
+        before = f"{context}{text[: token.start()]}"[-_CONTEXT_LETTERS:]
+        if not token[0].startswith('"'):
+            spans = redactor.find_spans(token[0], before)
+            return f'"{redactor.placeholder(spans[0].kind, token[0])}"' if spans else token[0]
+        value = json.loads(token[0])
+        new = redactor.redact_text(value, f'{before}"')
+        return token[0] if new == value else json.dumps(new, ensure_ascii=token[0].isascii())
+
+    redacted = _JSON_TOKEN.sub(redact_token, text)
+    # Only the written form shows a value whose label stands behind it, in another string.
+    spans = redactor.find_spans(redacted, context)
+    if spans:
+        redacted = _JSON_TOKEN.sub(lambda m: _replace_in_token(m, spans, redactor), redacted)
+    return redacted if is_json(redacted) else text
+
+
+def _replace_in_token(token: re.Match[str], spans: Sequence[Span], redactor: Redactor) -> str:
+    """Return a JSON string or number without the spans that overlap it.
+
+    `spans` count from the start of the whole text. They are cut to the inside of the quotes, and
+    moved so that none divides an escape sequence.
+    """
+    overlapping = [s for s in spans if s.start < token.end() and token.start() < s.end]
+    if not token[0].startswith('"'):
+        if not overlapping:
+            return token[0]
+        return f'"{redactor.placeholder(overlapping[0].kind, token[0])}"'
+    inside: list[Span] = []
+    for span in overlapping:
+        start = max(span.start - token.start(), 1)
+        end = min(span.end - token.start(), len(token[0]) - 1)
+        for escape in _JSON_ESCAPE.finditer(token[0]):
+            if escape.start() < start < escape.end():
+                start = escape.end()
+            if escape.start() < end < escape.end():
+                end = escape.end()
+        inside.append(Span(span.kind, start, max(start, end)))
+    return replace_spans(token[0], inside, redactor.placeholder)
 
 
 class Placeholders:
-    """The numbers given out so far; `texts` hold the placeholders that were there before."""
+    """Numbers the values of each kind, and continues the numbers of placeholders in `texts`."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._placeholder_of: dict[tuple[str, str], str] = {}
@@ -142,7 +213,7 @@ class Placeholders:
                 self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
 
     def of(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value: of any writing of it the same."""
+        """Return the placeholder of a value: the same for every writing of it."""
         key = kind, value_key(kind, value)
         if key not in self._placeholder_of:
             name = kind.upper()
@@ -152,7 +223,7 @@ class Placeholders:
 
 
 def value_key(kind: str, value: str) -> str:
-    """Return what all writings of one value have in common: a CPF's digits, an e-mail's address."""
+    """Return what all writings of one value share: the digits of a CPF, an e-mail address."""
     if kind == "email":
         return _DOT.sub(".", _AT.sub("@", value.lower())).replace(" ", "")
     if kind == "phone":

@@ -1,4 +1,4 @@
-"""What was done, row by row, as a CSV table: it opens in a pull request and in a spreadsheet."""
+"""Report a fix: every change in a CSV table, and a summary of each file for the terminal."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from pathlib import Path
 from ..detect import api_keys
 from ..detect.engine import personal_spans
 from ..detect.masking import mask_value
-from .changes import FileChanges, Unresolved
+from .changes import FileChanges
+from .redact import replace_spans
 
 CSV_COLUMNS = ("line_in", "line_out", "step", "what", "why")
+MAX_WIDTH = 80  # of the summary, in columns
+MAX_LINES = 8  # line numbers listed
+CHANGE_NAMES = {"format": "reformatted", "redact": "redacted", "labels": "respelled"}
+DROP_STEPS = ("duplicates", "leaks")
+SEPARATE_KINDS = ("file", "set aside")  # kinds of change that have summary lines of their own
 
 
 def changes_csv(file_changes: FileChanges) -> bytes:
     """Return the changes in the order of the source; a row with several has several lines.
 
     `line_in` is the row's first line in the source, `line_out` its line in the result (empty where
-    it was left out), both from 1. What stands for the whole file has neither. Personal data is
-    masked.
+    it was left out), both from 1. Changes to the whole file have neither. Personal data is masked.
     """
-    line_of_row, kept_rows = file_changes.out_lines(), file_changes.rows
+    kept_rows = file_changes.rows
+    line_of_row = {id(row): line for line, row in enumerate(kept_rows, start=1)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -43,57 +49,49 @@ def changes_csv(file_changes: FileChanges) -> bytes:
 
 def mask_personal(text: str) -> str:
     """Return a text with masks for personal data and keys, on one line."""
-    spans_found = sorted([*personal_spans(text), *api_keys.key_spans(text)], key=lambda s: s.start)
-    parts, position = [], 0
-    for span in spans_found:
-        if span.start >= position:
-            parts += [
-                text[position : span.start],
-                mask_value(span.kind, text[span.start : span.end]),
-            ]
-            position = span.end
-    return " ".join("".join([*parts, text[position:]]).split())
-
-
-# [merged] What the terminal shows of one file: rows in and out, why, and what a person must look at.
-
-MAX_WIDTH = 80
-MAX_LINES = 8  # lines listed
-CHANGE_NAMES = {"format": "reformatted", "redact": "redacted", "labels": "respelled"}
-DROP_STEPS = ("duplicates", "leaks")
-SEPARATE_KINDS = ("file", "set aside")  # changes that are told of on their own
+    spans = sorted([*personal_spans(text), *api_keys.key_spans(text)], key=lambda s: s.start)
+    return " ".join(replace_spans(text, spans, mask_value).split())
 
 
 def summary_lines(file_changes: FileChanges, out: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the summary of a file, at most 80 columns wide; `out` are the files it went to."""
+    """Yield the summary of a file, at most 80 columns wide; `out` are the files of `Job.files`."""
     yield f"{file_changes.source.path.name} -> {out['data']}"
-    yield from _count_line("rows in", f"{file_changes.total:,}")
+    yield from _count_line("rows in", file_changes.total)
+    counted = [c for c in file_changes.changes if c.kind not in SEPARATE_KINDS]
     for step, name in CHANGE_NAMES.items():
-        rows = {
-            id(c.row)
-            for c in file_changes.changes
-            if c.step == step and c.kind not in SEPARATE_KINDS
-        }
-        yield from (
-            _count_line(name, f"{len(rows):,}", _kind_counts(file_changes, step)) if rows else ()
-        )
+        changes = [c for c in counted if c.step == step]
+        rows = {id(c.row) for c in changes}
+        if rows:
+            yield from _count_line(name, len(rows), Counter(c.kind for c in changes))
     for step in DROP_STEPS:
-        kinds = _kind_counts(file_changes, step)
-        yield from _count_line(step, f"-{kinds.total():,}", kinds) if kinds else ()
-    if file_changes.rejected:
-        yield from _count_line("set aside", f"-{len(file_changes.rejected):,}")
-    yield from _count_line("rows out", f"{len(file_changes.rows):,}")
-    for change in file_changes.changes:
-        yield from _wrap_indented(change.description) if change.kind == "file" else ()
-    yield from _wrap_indented(f"checked: {_checked_text(file_changes)}")
-    yield from (
-        line for item in _unresolved_lines(file_changes, out) for line in _wrap_indented(item)
-    )
+        kinds = Counter(c.kind for c in counted if c.step == step)
+        if kinds:
+            yield from _count_line(step, -kinds.total(), kinds)
+    rejected = file_changes.rejected
+    if rejected:
+        yield from _count_line("set aside", -len(rejected))
+    yield from _count_line("rows out", len(file_changes.rows))
+    notes = [change.description for change in file_changes.changes if change.kind == "file"]
+    counts = ", ".join(f"{name} {n:,}" for name, n in file_changes.finding_counts.items())
+    notes.append(f"checked: {counts or 'nothing'}")
+    for item in file_changes.unresolved:
+        lines = sorted({line for line, _ in item.evidence if line is not None})
+        lines_text = ", ".join(f"{n:,}" for n in lines[:MAX_LINES])
+        more = f" and {len(lines) - MAX_LINES:,} more" if len(lines) > MAX_LINES else ""
+        location = f" line {lines_text}{more} of {out['data'].name}" if lines else ""
+        notes.append(f"left for you: {item.description}{location}")
+    if rejected:
+        first = min(rejected, key=lambda r: r.line)
+        rows_text = f"{len(rejected):,} row{'s' * (len(rejected) > 1)}"
+        reason = f"line {first.line:,}: {mask_personal(first.reason)}"
+        notes.append(f"left for you: {rows_text} set aside in {out['aside']}; {reason}")
+    for note in notes:
+        yield from _wrap_lines("  ", note, "    ")
     yield f"  each change: {out['diff']}"
 
 
 def next_command(splits: Sequence[tuple[str, Path]], suite: str) -> Iterator[str]:
-    """Yield the command that judges the results."""
+    """Yield the command that runs the data suite on the results."""
     arguments = ["next: pytest", suite, *(f"--{split}-data {path}" for split, path in splits)]
     line = arguments[0]
     for argument in arguments[1:]:
@@ -104,52 +102,17 @@ def next_command(splits: Sequence[tuple[str, Path]], suite: str) -> Iterator[str
     yield line
 
 
-def _kind_counts(file_changes: FileChanges, step: str) -> Counter[str]:
-    return Counter(
-        c.kind for c in file_changes.changes if c.step == step and c.kind not in SEPARATE_KINDS
-    )
-
-
-def _count_line(name: str, count: str, kinds: Mapping[str, int] | None = None) -> list[str]:
+def _count_line(name: str, count: int, kinds: Mapping[str, int] | None = None) -> list[str]:
+    """Return a count, and the counts by kind unless the only kind is `name`."""
     kinds_text = ", ".join(f"{kind} {n:,}" for kind, n in (kinds or {}).items() if kind != name)
-    return (
-        _wrap_lines(f"  {name:<11} {count:>8}   ", kinds_text)
-        if kinds_text
-        else [f"  {name:<11} {count:>8}"]
-    )
-
-
-def _checked_text(file_changes: FileChanges) -> str:
-    return (
-        ", ".join(f"{name} {n:,}" for name, n in file_changes.finding_counts.items()) or "nothing"
-    )
-
-
-def _unresolved_lines(file_changes: FileChanges, out: Mapping[str, Path]) -> Iterator[str]:
-    for item in file_changes.unresolved:
-        yield f"left for you: {item.description}{_location_text(item, out['data'].name)}"
-    if file_changes.rejected:
-        first = min(file_changes.rejected, key=lambda aside: aside.line)
-        rows = f"{len(file_changes.rejected):,} row{'s' * (len(file_changes.rejected) > 1)}"
-        reason = f"line {first.line:,}: {mask_personal(first.reason)}"
-        yield f"left for you: {rows} set aside in {out['aside']}; {reason}"
-
-
-def _location_text(item: Unresolved, file: str) -> str:
-    lines_text = ", ".join(f"{n:,}" for n in item.lines[:MAX_LINES])
-    more = f" and {len(item.lines) - MAX_LINES:,} more" if len(item.lines) > MAX_LINES else ""
-    return f" line {lines_text}{more} of {file}" if item.lines else ""
-
-
-def _wrap_indented(text: str) -> list[str]:
-    return _wrap_lines("  ", text, "    ")
+    head = f"  {name:<11} {count:>8,}"
+    return _wrap_lines(f"{head}   ", kinds_text) if kinds_text else [head]
 
 
 def _wrap_lines(head: str, text: str, indent: str = "") -> list[str]:
     """Return lines of at most 80 columns; a path is never broken, however long."""
-    subsequent_indent = indent or " " * len(head)
     wrapper = textwrap.TextWrapper(
-        MAX_WIDTH, initial_indent=head, subsequent_indent=subsequent_indent,
+        MAX_WIDTH, initial_indent=head, subsequent_indent=indent or " " * len(head),
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     return wrapper.wrap(text)

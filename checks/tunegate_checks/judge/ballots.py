@@ -1,30 +1,34 @@
-"""Ballots: each question goes to every judge, as often as it is to be repeated, with one repair."""
+"""Collect the votes of a panel of judges, and combine the votes on each item into one verdict.
+
+Every question goes to every judge, `repetitions` times, and once more where the answer is unusable.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Generic, TypeVar
 
 from tunegate.interfaces.model import Answer, Request
 from tunegate.models.judge_panel import Judge, JudgePanel
 from tunegate.results.intervals import Z95, wilson
 
-from . import prompt
+from ..stats.proportions import Z90
 from .parse import UnusableAnswer
-from .prompt import Messages
+from .prompt import Messages, repair_prompt
 from .rubric import Marks, Rubric
 
 T = TypeVar("T")
-ReadAnswer = Callable[[str], tuple[T, str]]  # raises Unusable
+# From the text of an answer to its value and the reason; raises UnusableAnswer.
+ReadAnswer = Callable[[str], tuple[T, str]]
 UNPARSEABLE = "judge: unparseable answer after one repair"
 
 
 @dataclass(frozen=True, slots=True)
 class Vote(Generic[T]):
-    """What one judge said once, and why; `error` says why nothing could be had."""
+    """The verdict of one judge in one repetition, and its reason; `error` where there is none."""
 
     value: T | None
     reason: str = ""
@@ -34,31 +38,29 @@ class Vote(Generic[T]):
 def collect_votes(
     questions: Sequence[Messages], read: ReadAnswer[T], panel: JudgePanel
 ) -> list[list[Vote[T]]]:
-    """Return the ballots on each question: one for each judge and repetition."""
-    votes_by_judge = [
-        _votes_of_judge(judge, questions, repetition, read)
-        for judge in panel.judges
-        for repetition in range(panel.repetitions)
-    ]
-    return [list(question_votes) for question_votes in zip(*votes_by_judge, strict=True)]
-
-
-def _votes_of_judge(
-    judge: Judge, questions: Sequence[Messages], repetition: int, read: ReadAnswer[T]
-) -> list[Vote[T]]:
-    answers = _ask_judge(judge, dict(enumerate(questions)), repetition)
-    votes = {row: _read_vote(answer, read) for row, answer in answers.items()}
-    repairs = {
-        row: prompt.repair_prompt(questions[row], answers[row].text, vote)
-        for row, vote in votes.items()
-        if isinstance(vote, str)
-    }
-    for row, answer in _ask_judge(judge, repairs, repetition).items():
-        votes[row] = _read_vote(answer, read)
-    return [_final_vote(votes[row]) for row in range(len(questions))]
+    """Return the votes on each question: one for each judge and repetition."""
+    votes_by_ballot: list[list[Vote[T]]] = []
+    for judge, repetition in product(panel.judges, range(panel.repetitions)):
+        answers = _ask_judge(judge, dict(enumerate(questions)), repetition)
+        votes = {i: _read_vote(answer, read) for i, answer in answers.items()}
+        repairs = {
+            i: repair_prompt(questions[i], answers[i].text, vote)
+            for i, vote in votes.items()
+            if isinstance(vote, str)
+        }
+        for i, answer in _ask_judge(judge, repairs, repetition).items():
+            votes[i] = _read_vote(answer, read)
+        votes_by_ballot.append(
+            [
+                Vote(None, error=f"{UNPARSEABLE}: {vote}") if isinstance(vote, str) else vote
+                for vote in (votes[i] for i in range(len(questions)))
+            ]
+        )
+    return [list(question_votes) for question_votes in zip(*votes_by_ballot, strict=True)]
 
 
 def _ask_judge(judge: Judge, questions: dict[int, Messages], repetition: int) -> dict[int, Answer]:
+    """Return an answer to every question; where the judge gave none, one with an error."""
     requests = [Request(row, messages, repetition) for row, messages in questions.items()]
     answers = judge.ask(requests) if requests else {}
     no_answer = "the judge gave no answer"
@@ -66,7 +68,7 @@ def _ask_judge(judge: Judge, questions: dict[int, Messages], repetition: int) ->
 
 
 def _read_vote(answer: Answer, read: ReadAnswer[T]) -> Vote[T] | str:
-    """Return the ballot, or what is wrong with the answer."""
+    """Return the vote, or as a string what is wrong with the answer."""
     if answer.error:
         return Vote(None, error=f"judge: {answer.error}")
     try:
@@ -75,37 +77,30 @@ def _read_vote(answer: Answer, read: ReadAnswer[T]) -> Vote[T] | str:
         return str(error)
 
 
-def _final_vote(vote: Vote[T] | str) -> Vote[T]:
-    return Vote(None, error=f"{UNPARSEABLE}: {vote}") if isinstance(vote, str) else vote
-
-
-# [merged] Votes: one verdict of several ballots, and how far the ballots agree.
-
-
 def majority_marks(votes: Sequence[Vote[Marks]], rubric: Rubric) -> Marks | None:
-    """Return the marks that the ballots make; None where ballots that are missing could decide.
+    """Return the marks by majority; None where votes that are missing could change them.
 
-    A criterion is met where more than half of all ballots say so: a tie is not. On a scale it is
-    the median, the lower of two.
+    A criterion is met where more than half of all votes say so: a tie is not enough. On a scale the
+    mark is the median, of two the lower.
     """
-    worst, best = rubric.extremes()
-    low, high = (
-        _combine([b.value if b.value is not None else assumed for b in votes], rubric)
-        for assumed in (worst, best)
-    )
-    return low if low == high else None
-
-
-def _combine(votes: Sequence[Marks], rubric: Rubric) -> Marks:
-    if rubric.scale:
-        return {"score": sorted(vote["score"] for vote in votes)[(len(votes) - 1) // 2]}
-    return {c.id: sum(vote[c.id] for vote in votes) * 2 > len(votes) for c in rubric.criteria}
+    outcomes: list[Marks] = []
+    for assumed in rubric.extremes():
+        cast = [vote.value if vote.value is not None else assumed for vote in votes]
+        if rubric.scale:
+            outcomes.append(
+                {"score": sorted(marks["score"] for marks in cast)[(len(cast) - 1) // 2]}
+            )
+        else:
+            counts = {c.id: sum(marks[c.id] for marks in cast) for c in rubric.criteria}
+            outcomes.append({criterion: 2 * n > len(cast) for criterion, n in counts.items()})
+    worst, best = outcomes
+    return worst if worst == best else None
 
 
 def plurality_side(votes: Sequence[str | None]) -> str | None:
-    """Return "a" or "b" where more than half say so, else "tie"; None where a missing one decides.
+    """Return "a" or "b" where more than half of the votes say so, else "tie".
 
-    None among the votes is one that is missing.
+    None among the votes stands for a missing one; the result is None where these could change it.
     """
     for_a, for_b, missing = votes.count("a"), votes.count("b"), votes.count(None)
     possible = {
@@ -120,7 +115,7 @@ def _winner(for_a: int, for_b: int, n: int) -> str:
 
 
 def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
-    """Return the share of pairs of ballots on the same reply that are alike; NaN without a pair.
+    """Return the share of pairs of votes on the same item that are equal; NaN without a pair.
 
     Source: the observed agreement of J. L. Fleiss (1971), Psychological Bulletin 76:378-382,
     each pair counting the same.
@@ -132,9 +127,9 @@ def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
 def mean_bounds(total: float, n: int) -> tuple[float, float, float]:
     """Return low and high (95 %), and the one-sided lower bound, of a mean of values in [0, 1].
 
-    `total` is the sum of the n values. Wilson's interval, as if the mean were a proportion: such
-    values vary by p (1 - p) at most, so that it is never too short. A bootstrap of 20 wins in 20
-    would have no width at all.
+    `total` is the sum of the n values. This is Wilson's interval, as if the mean were a proportion:
+    the variance of such values is p (1 - p) at most, so the interval is never too short. A
+    bootstrap of 20 wins in 20 would have no width at all.
     """
-    (low, high), (lower, _) = (wilson(total, n, z) for z in (Z95, 1.644854))
+    (low, high), (lower, _) = (wilson(total, n, z) for z in (Z95, Z90))
     return max(low, 0.0), min(high, 1.0), max(lower, 0.0)  # rounding

@@ -1,4 +1,9 @@
-"""What a judge's score is worth: its standing, and a Score that gates nothing without one."""
+"""Calibrate judges against human labels, and mark the scores of others as advisory.
+
+A judge may gate where its kappa with human labels is high enough and, for comparisons, where enough
+verdicts stay when the order of the answers is swapped. Both are measured in every session, on
+answers from the cache. A note of the last measurement shows what has changed since.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +20,17 @@ from tunegate.results.score import Mode, Score, Unmeasurable, format_value
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 
-from . import human_labels as labels
-from . import prompt
-from .human_labels import HumanLabels
+from .human_labels import HumanLabels, load_human_labels
+from .prompt import prompt_version
 from .rubric import Rubric
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Whether a judge has earned the right to gate: `why` says why not, "" where it has.
+    """Whether a judge may gate: `reason` says why not, and is "" where it may.
 
-    `measured` is what was found, "kappa 0.82 (0.64 to 1.00) with 40 human labels"; `stale` says
-    what has changed since it was measured before.
+    `measured` is the measurement, such as "kappa 0.82 (0.64 to 1.00) with 40 human labels";
+    `stale_note` says what has changed since the measurement before it.
     """
 
     reason: str
@@ -40,7 +44,7 @@ class Calibration:
 
 
 class JudgedScore(Score):
-    """A Score by a judge. `advisory`: the judge has not earned the right to gate.
+    """A Score by a judge. `advisory`: the judge may not gate.
 
     Comparing an advisory score with a limit raises Unmeasurable: it can neither open nor close a
     gate. Ask `if not judged.advisory` first.
@@ -50,7 +54,7 @@ class JudgedScore(Score):
 
     @classmethod
     def of(cls, score: Score, calibration: Calibration) -> JudgedScore:
-        """Return a score with its standing, which its name and its signature tell too."""
+        """Return a score with its calibration, which its name and signature name too."""
         judged_score = _rebuild(float(score), {**score.__dict__, "calibration": calibration})
         measured_text = calibration.measured
         if calibration.reason:
@@ -69,16 +73,16 @@ class JudgedScore(Score):
         return _rebuild, (float(self), self.__dict__)
 
     def by(self, mode: Mode) -> JudgedScore:
-        """Return the score itself or its lower bound, with the same standing."""
+        """Return the score itself or its lower bound, with the same calibration."""
         bound = super().by(mode)
         return self if bound is self else _rebuild(float(bound), bound.__dict__)
 
     @property
     def advisory(self) -> bool:
-        """Whether this gates nothing; asking is a judgement: the session shows score and reason."""
+        """Whether this gates nothing; then asking records an outcome, which the session shows."""
         if self.calibration.may_gate:
             return False
-        super()._compare(None, operator.ge, ">=")  # held to no limit
+        super()._compare(None, operator.ge, ">=")  # None: compared with no limit
         return True
 
     def _compare(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
@@ -101,12 +105,6 @@ def _rebuild(value: float, state: dict[str, Any]) -> JudgedScore:
     return judged_score
 
 
-# [merged] The standing: a judge may gate once it agrees with people, and while nothing has changed.
-#
-# It is measured in every session, on answers from the cache: by kappa with the human labels, and for
-# comparisons by the share of verdicts that stay when the order is swapped. What it was measured with
-# is remembered, so that a standing gone stale is said to be so, and why.
-
 NO_LABELS = "no human labels; name a file of them: [judge] labels"
 
 
@@ -118,37 +116,43 @@ def calibrate(
     rubric: Rubric,
     panel: JudgePanel,
 ) -> Calibration:
-    """Return the standing that this agreement earns, and remember what it was measured with.
+    """Return the calibration that this agreement with people gives, and save a note of it.
 
-    `errors` are those of the labels that the judge failed to judge.
+    `kind` is "grading" or "pairwise". `errors` has one entry for each label that the judges could
+    not judge.
     """
     digests = calibration_digests(rubric, panel, human_labels)
-    path = (
-        panel.calibration_dir
-        and panel.calibration_dir / f"{kind}-{sha256_json(rubric.name)[:12]}.json"
-    )
-    changed = ", ".join(_changed_parts(path, digests))
-    measured = f"kappa {_kappa_text(agreement)} with {agreement.n:,} human labels"
+    folder = panel.calibration_dir
+    path = folder / f"{kind}-{sha256_json(rubric.name)[:12]}.json" if folder else None
+    changed = ", ".join(_changed_parts(path, digests)) if path else ""
+    numbers = {"kappa": float(agreement), "low": agreement.low, "high": agreement.high}
+    interval_text = f"{numbers['kappa']:.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
+    measured = f"kappa {interval_text} with {agreement.n:,} human labels"
     if errors:
         measured += f", {len(errors):,} of them unjudged"
     stale_note = f"its standing was stale, {changed} changed: measured again" if changed else ""
-    calibration = Calibration(
-        _not_calibrated_reason(agreement, measured, errors, panel), measured, stale_note
-    )
+    reason = _not_calibrated_reason(agreement, measured, errors, panel)
     if path:
-        _save_calibration(path, digests, agreement, calibration)
-    return calibration
+        note = {
+            "measured with": digests,
+            **{name: None if math.isnan(value) else value for name, value in numbers.items()},
+            "n": agreement.n,
+            "advisory": reason,
+        }
+        text = json.dumps(note, indent=2, ensure_ascii=False)
+        atomic_write(path, text.encode() + b"\n", mode=0o600)
+    return Calibration(reason, measured, stale_note)
 
 
 def calibration_digests(
     rubric: Rubric, panel: JudgePanel, human_labels: HumanLabels
 ) -> dict[str, str]:
-    """Return the digests of everything that the standing depends on."""
+    """Return the digests of everything that a calibration depends on."""
     judges = [judge.digest for judge in panel.judges]
     return {
         "rubric": rubric.digest,
         "judge": sha256_json([judges, panel.repetitions]),
-        "prompt": prompt.prompt_version(),
+        "prompt": prompt_version(),
         "labels": human_labels.digest,
     }
 
@@ -156,6 +160,7 @@ def calibration_digests(
 def _not_calibrated_reason(
     agreement: Score, measured: str, errors: Sequence[str], panel: JudgePanel
 ) -> str:
+    """Say why a judge with this agreement may not gate; "" where it may."""
     if agreement.n < panel.fewest_labels:
         return f"{agreement.n:,} human labels for it, {panel.fewest_labels:,} are needed"
     if len(errors) == agreement.n:
@@ -168,16 +173,12 @@ def _not_calibrated_reason(
     return ""
 
 
-def _kappa_text(agreement: Score) -> str:
-    return f"{float(agreement):.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
-
-
 def with_swap_consistency(
     calibration: Calibration, consistency: Score, panel: JudgePanel
 ) -> Calibration:
-    """Return the standing of comparisons, with their swap consistency taken into account.
+    """Return the calibration of comparisons, which also takes a swap consistency high enough.
 
-    Where there was nothing to compare, nothing swayed.
+    Where nothing was compared in both orders, it is unchanged.
     """
     consistency_text = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
     if calibration.reason or consistency.n == 0:
@@ -189,28 +190,16 @@ def with_swap_consistency(
     return replace(calibration, measured=f"{calibration.measured}; {consistency_text}")
 
 
-def _changed_parts(path: Path | None, digests: Mapping[str, str]) -> Sequence[str]:
+def _changed_parts(path: Path, digests: Mapping[str, str]) -> list[str]:
+    """Return which digests differ from those of the last note; none where no note can be read."""
     try:
-        before = json.loads(path.read_bytes())["measured with"] if path else digests
+        before = json.loads(path.read_bytes())["measured with"]
         return [part for part, digest in digests.items() if before.get(part) != digest]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []  # never measured here, or a note that nobody can read
-
-
-def _save_calibration(
-    path: Path, digests: Mapping[str, str], agreement: Score, calibration: Calibration
-) -> None:
-    numbers = {k: None if math.isnan(v) else v for k, v in _kappa_numbers(agreement).items()}
-    note: dict[str, Any] = {"measured with": digests, **numbers, "n": agreement.n}
-    text = json.dumps({**note, "advisory": calibration.reason}, indent=2, ensure_ascii=False)
-    atomic_write(path, text.encode() + b"\n", mode=0o600)
-
-
-def _kappa_numbers(agreement: Score) -> dict[str, float]:
-    return {"kappa": float(agreement), "low": agreement.low, "high": agreement.high}
+        return []
 
 
 def read_human_labels(panel: JudgePanel, rubric: Rubric) -> HumanLabels | None:
     """Read the human labels, if there are any; raises ConfigError."""
     __tracebackhide__ = True
-    return labels.load_human_labels(panel.labels, rubric) if panel.labels else None
+    return load_human_labels(panel.labels, rubric) if panel.labels else None

@@ -1,4 +1,4 @@
-"""Grading: every reply is judged by the rubric; the share that passes, or the mean mark."""
+"""Grade every reply by a rubric: the share of replies that pass, or the mean mark."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from dataclasses import dataclass
 
 from tunegate.models.judge_panel import JudgePanel
 from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
 from ..stats.kappa import kappa
-from . import ballots, parse, prompt
-from . import calibration as standings
-from . import rubric as rubrics
-from .ballots import collect_votes
-from .calibration import Calibration, JudgedScore
-from .prompt import Item
-from .rubric import Marks, Rubric
+from .ballots import agreement, collect_votes, majority_marks, mean_bounds
+from .calibration import NO_LABELS, Calibration, JudgedScore, calibrate, read_human_labels
+from .parse import parse_marks
+from .prompt import Item, grading_prompt, judged_items, prompt_version
+from .rubric import Marks, Rubric, load_rubric
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What the judges made of one reply; `error` says why nothing, `voted` are the ballots."""
+    """The marks of one reply by majority, or None and the `error`.
+
+    `passed_votes` has for each valid vote whether the reply passes by it.
+    """
 
     marks: Marks | None
     reason: str = ""
@@ -37,20 +38,20 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
     """Return the share of replies that pass by the rubric, with Wilson's 95 % interval.
 
     `rubric` is that of the configuration unless another is given. A reply without a verdict (no
-    answer, or an unparseable judge) is an error: wrong in the value, right in `if_right`. Raises
+    answer, or an unparseable judge) is an error: wrong in the value, right in `best_case`. Raises
     ConfigError for a rubric or labels that cannot be read.
     """
     __tracebackhide__ = True
-    used_rubric = rubric or rubrics.load_rubric(judge.rubric)
-    calibration = calibrate_grading(used_rubric, judge)
-    grades = _grades_by_row(predictions, used_rubric, judge)
-    hits = sum(g.marks is not None and used_rubric.passes(g.marks) for g in grades.values())
+    rubric = rubric or load_rubric(judge.rubric)
+    calibration = calibrate_grading(rubric, judge)
+    grades = _grades_by_row(predictions, rubric, judge)
+    hits = sum(g.marks is not None and rubric.passes(g.marks) for g in grades.values())
     base_score = proportion(
-        f"judge ({used_rubric.name})", hits, len(predictions),
-        misses=_not_passed(predictions, grades, used_rubric),
+        f"judge ({rubric.name})", hits, len(predictions),
+        misses=_not_passed(predictions, grades, rubric),
         errors=sum(g.marks is None for g in grades.values()),
-        signature=judge_signature(used_rubric, judge, [g.passed_votes for g in grades.values()]),
-        detail=_detail_text(list(grades.values()), used_rubric),
+        signature=judge_signature(rubric, judge, [g.passed_votes for g in grades.values()]),
+        detail=_detail_text(list(grades.values()), rubric),
     )  # fmt: skip
     return JudgedScore.of(base_score, calibration)
 
@@ -58,72 +59,74 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
 def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> JudgedScore:
     """Return the mean mark: of a scale the score, of criteria the share of weight that is met.
 
-    An error counts as the worst mark in the value, as the best in `if_right`. Interval: see
-    `votes.mean_bounds`.
+    An error counts as the worst mark in the value, as the best in `best_case`. Interval: see
+    `ballots.mean_bounds`.
     """
     __tracebackhide__ = True
-    used_rubric = rubric or rubrics.load_rubric(judge.rubric)
-    calibration = calibrate_grading(used_rubric, judge)
-    grades = list(_grades_by_row(predictions, used_rubric, judge).values())
-    scale_min, scale_max = used_rubric.scale or (0, 1)
-    marks_values = [used_rubric.mark(g.marks) for g in grades if g.marks is not None]
+    rubric = rubric or load_rubric(judge.rubric)
+    calibration = calibrate_grading(rubric, judge)
+    grades = list(_grades_by_row(predictions, rubric, judge).values())
+    scale_min, scale_max = rubric.scale or (0, 1)
+    marks_values = [rubric.mark(g.marks) for g in grades if g.marks is not None]
     n, errors = len(grades), sum(g.marks is None for g in grades)
     worst, best = (
         sum(marks_values) + errors * end - n * scale_min for end in (scale_min, scale_max)
     )
 
     def bounds_of(total: float) -> list[float]:
-        on_unit = ballots.mean_bounds(total / (scale_max - scale_min), n)
+        on_unit = mean_bounds(total / (scale_max - scale_min), n)
         return [scale_min + bound * (scale_max - scale_min) for bound in on_unit]
 
     low, high, lower = bounds_of(worst)
     base_score = Score(
-        scale_min + worst / n if n else math.nan, name=f"judge mean ({used_rubric.name})", n=n, low=low,
+        scale_min + worst / n if n else math.nan, name=f"judge mean ({rubric.name})", n=n, low=low,
         high=high, errors=errors, best_case=scale_min + best / n if n else math.nan,
-        lower=lower, best_case_lower=bounds_of(best)[2], detail=_detail_text(grades, used_rubric),
-        signature=judge_signature(used_rubric, judge, [g.passed_votes for g in grades]),
+        lower=lower, best_case_lower=bounds_of(best)[2], detail=_detail_text(grades, rubric),
+        signature=judge_signature(rubric, judge, [g.passed_votes for g in grades]),
     )  # fmt: skip
     return JudgedScore.of(base_score, calibration)
 
 
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
-    """Put every item to the judges and return what the majority makes of it."""
-    questions = [prompt.grading_prompt(item, rubric) for item in items]
-    votes_by_item = collect_votes(questions, lambda text: parse.parse_marks(text, rubric), judge)
-    graded = []
-    for item_votes in votes_by_item:
-        marks, valid_votes = (
-            ballots.majority_marks(item_votes, rubric),
-            [b for b in item_votes if b.value is not None],
-        )
-        error = "" if marks is not None else next((b.error for b in item_votes if b.error), "")
-        reason = next(
-            (b.reason for b in valid_votes if b.value == marks),
-            valid_votes[0].reason if valid_votes else "",
-        )
-        passed_votes = tuple(rubric.passes(b.value) for b in valid_votes if b.value is not None)
-        graded.append(Grade(marks, reason, error, passed_votes))
-    return graded
+    """Put every item to the judges and return the grades by majority."""
+    questions = [grading_prompt(item, rubric) for item in items]
+    votes_by_item = collect_votes(questions, lambda text: parse_marks(text, rubric), judge)
+    grades: list[Grade] = []
+    for votes in votes_by_item:
+        marks = majority_marks(votes, rubric)
+        valid = [(vote.value, vote.reason) for vote in votes if vote.value is not None]
+        reasons = [reason for value, reason in valid if value == marks]
+        reasons += [reason for _, reason in valid]  # where no vote is as the majority
+        errors = [vote.error for vote in votes if vote.error and marks is None]
+        passed_votes = tuple(rubric.passes(value) for value, _ in valid)
+        grades.append(Grade(marks, next(iter(reasons), ""), next(iter(errors), ""), passed_votes))
+    return grades
 
 
 def calibrate_grading(rubric: Rubric, judge: JudgePanel) -> Calibration:
     """Return whether these judges agree with people by this rubric well enough to gate."""
     __tracebackhide__ = True
-    human_labels = standings.read_human_labels(judge, rubric)
+    human_labels = read_human_labels(judge, rubric)
     if human_labels is None:
-        return Calibration(standings.NO_LABELS)
+        return Calibration(NO_LABELS)
     grades = grade([label.item for label in human_labels.graded], rubric, judge)
     people = [label.marks for label in human_labels.graded]
-    judge_marks = [
+    judges = [
         g.marks or _opposite_marks(marks, rubric) for g, marks in zip(grades, people, strict=True)
     ]
-    agreement = _agreement(people, judge_marks, rubric)
+    if rubric.scale:
+        low, high = rubric.scale
+        scores, judge_scores = ([marks["score"] for marks in side] for side in (people, judges))
+        with_people = kappa(scores, judge_scores, range(low, high + 1), quadratic=True)
+    else:
+        passed, judge_passed = ([rubric.passes(m) for m in side] for side in (people, judges))
+        with_people = kappa(passed, judge_passed, (False, True))
     errors = [g.error for g in grades if g.marks is None]
-    return standings.calibrate("grading", agreement, errors, human_labels, rubric, judge)
+    return calibrate("grading", with_people, errors, human_labels, rubric, judge)
 
 
 def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:
-    """Return the marks that disagree most with these: what an unjudged label counts as."""
+    """Return the marks that disagree most with these, which an unjudged label counts as."""
 
     def disagreement(end: Marks) -> tuple[bool, float]:
         distance = abs(rubric.mark(end) - rubric.mark(marks))
@@ -132,57 +135,41 @@ def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:
     return max(rubric.extremes(), key=disagreement)
 
 
-def _agreement(people: Sequence[Marks], judges: Sequence[Marks], rubric: Rubric) -> Score:
-    if rubric.scale:
-        low, high = rubric.scale
-        scores, judge_scores = ([marks["score"] for marks in side] for side in (people, judges))
-        return kappa(scores, judge_scores, range(low, high + 1), quadratic=True)
-    people_passed, judges_passed = (
-        [rubric.passes(marks) for marks in side] for side in (people, judges)
-    )
-    return kappa(people_passed, judges_passed, (False, True))
-
-
 def judge_signature(
     rubric: Rubric, judge: JudgePanel, votes_by_item: Sequence[Sequence[object]]
 ) -> str:
-    """Return what the score means: judges with digests, rubric, prompt, ballots and agreement."""
-    names = ", ".join(f"{one.name} {one.digest[:8]}" for one in judge.judges)
-    votes_asked, vote_agreement = (
-        len(judge.judges) * judge.repetitions,
-        ballots.agreement(votes_by_item),
-    )
-    votes_text = "1 ballot" if votes_asked == 1 else f"{votes_asked} ballots"
-    if not math.isnan(vote_agreement):
-        votes_text += f", {format_value(vote_agreement, True)} alike"
-    return f"{names}|rubric {rubric.digest[:8]}|prompt {prompt.prompt_version()[:8]}|{votes_text}"
+    """Return a score's signature: judges with digests, rubric, prompt, votes and agreement."""
+    names = ", ".join(f"{member.name} {member.digest[:8]}" for member in judge.judges)
+    ballots, alike = len(judge.judges) * judge.repetitions, agreement(votes_by_item)
+    votes_text = "1 ballot" if ballots == 1 else f"{ballots} ballots"
+    if not math.isnan(alike):
+        votes_text += f", {format_value(alike, True)} alike"
+    return f"{names}|rubric {rubric.digest[:8]}|prompt {prompt_version()[:8]}|{votes_text}"
 
 
 def _grades_by_row(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> dict[int, Grade]:
-    items = prompt.judged_items(predictions)
+    """Grade the predictions that have an answer; the others get their error."""
+    items = judged_items(predictions)
     grades = dict(zip((i.row for i in items), grade(items, rubric, judge), strict=True))
     return {p.row: grades.get(p.row, Grade(None, error=p.error)) for p in predictions}
 
 
 def _not_passed(predictions: Predictions, grades: dict[int, Grade], rubric: Rubric) -> Findings:
-    findings = (_not_passed_finding(p, grades[p.row], rubric) for p in predictions)
-    present = (finding for finding in findings if finding)
-    return Findings("misses", present, split="test", n=len(predictions))
-
-
-def _not_passed_finding(p: Prediction, grade: Grade, rubric: Rubric) -> Finding | None:
-    if grade.marks is None:
-        return Finding(
-            p.row, p.line, "no answer" if p.error else "no verdict", one_line(grade.error)
-        )
-    if rubric.passes(grade.marks):
-        return None
-    kind = f"score {grade.marks['score']}" if rubric.scale else _unmet_criteria(grade.marks)
-    return Finding(p.row, p.line, kind, one_line(grade.reason))
-
-
-def _unmet_criteria(marks: Marks) -> str:
-    return ", ".join(f"not {criterion}" for criterion, met in marks.items() if not met)
+    """Return a finding for every reply that does not pass or has no grade."""
+    findings: list[Finding] = []
+    for p in predictions:
+        grade = grades[p.row]
+        if grade.marks is None:
+            kind, text = "no answer" if p.error else "no verdict", grade.error
+        elif rubric.passes(grade.marks):
+            continue
+        elif rubric.scale:
+            kind, text = f"score {grade.marks['score']}", grade.reason
+        else:
+            unmet = [f"not {criterion}" for criterion, met in grade.marks.items() if not met]
+            kind, text = ", ".join(unmet), grade.reason
+        findings.append(Finding(p.row, p.line, kind, one_line(text)))
+    return Findings("misses", findings, split="test", n=len(predictions))
 
 
 def _detail_text(grades: Sequence[Grade], rubric: Rubric) -> str:

@@ -1,8 +1,7 @@
-"""Human labels: what people said of replies, in a committed JSONL file a judge is measured by."""
+"""Read human labels of replies, which a judge is calibrated by, from a committed JSONL file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from tunegate.config.schema import Section
 from tunegate.config.settings import explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.hashing import sha256_bytes
-from tunegate.utils.strict_json import Unreadable, parse_strict
+from tunegate.utils.strict_json import parse_strict
 
 from .prompt import Item
 from .rubric import Marks, Rubric
@@ -37,7 +36,7 @@ class LabelLine(Section):
 
 @dataclass(frozen=True, slots=True)
 class GradedLabel:
-    """What a person said of one answer."""
+    """The marks that a person gave to one answer."""
 
     item: Item
     marks: Marks
@@ -45,7 +44,7 @@ class GradedLabel:
 
 @dataclass(frozen=True, slots=True)
 class ComparedLabel:
-    """What a person said of two: "a" where the item's answer is better, "b" where the other is."""
+    """Which of two answers a person prefers: "a" the item's, "b" `other`, or "tie"."""
 
     item: Item
     other: str
@@ -54,7 +53,7 @@ class ComparedLabel:
 
 @dataclass(frozen=True, slots=True)
 class HumanLabels:
-    """The labels of a file, of both kinds, and the sha256 of its bytes."""
+    """The labels of a file, of both kinds, and the SHA-256 of its bytes."""
 
     graded: list[GradedLabel]
     compared: list[ComparedLabel]
@@ -64,53 +63,37 @@ class HumanLabels:
 def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
     """Read the labels given by this rubric; raises ConfigError naming file, line and what is valid.
 
-    A reply that stands there twice is an error: to kappa it would be two independent replies.
+    An answer with two labels is an error: kappa would count it as two independent answers.
     """
     __tracebackhide__ = True
     try:
         data = path.read_bytes()
-        human_labels = list(_read_lines(data.decode("utf-8"), rubric))
+        text = data.decode("utf-8")
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(f"the human labels {path} cannot be read: {reason}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the human labels {path} are not UTF-8") from None
-    except _InvalidLine as invalid:
-        raise ConfigError(f"{path}, {invalid}") from None
-    graded = [label for label in human_labels if isinstance(label, GradedLabel)]
-    compared = [label for label in human_labels if isinstance(label, ComparedLabel)]
-    return HumanLabels(graded, compared, sha256_bytes(data))
-
-
-class _InvalidLine(Exception):
-    """A line that is no label."""
-
-
-def _read_lines(text: str, rubric: Rubric) -> Iterator[GradedLabel | ComparedLabel]:
-    first: dict[tuple[str, ...], int] = {}
+    first_line: dict[tuple[str, ...], int] = {}
+    labels: list[GradedLabel | ComparedLabel] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         if not raw.strip():
             continue
-        line = _parse_line(raw, number)
-        answer_key = (line.prompt, line.answer, *([line.other] if line.other is not None else []))
-        if answer_key in first:
-            raise _InvalidLine(
-                f"line {number}: the same answer as in line {first[answer_key]}; keep one"
-            )
-        first[answer_key] = number
         try:
-            yield _to_label(line, number, rubric)
+            line = LabelLine.model_validate(parse_strict(raw, number))
+            key = (line.prompt, line.answer, *([line.other] if line.other is not None else []))
+            if key in first_line:
+                raise ValueError(f"the same answer as in line {first_line[key]}; keep one")
+            first_line[key] = number
+            labels.append(_to_label(line, number, rubric))
+        except ValidationError as invalid:
+            reason = _error_text(invalid.errors()[0])
+            raise ConfigError(f"{path}, line {number}: {reason}") from None
         except ValueError as error:
-            raise _InvalidLine(f"line {number}: {error}") from None
-
-
-def _parse_line(raw: str, number: int) -> LabelLine:
-    try:
-        return LabelLine.model_validate(parse_strict(raw, number))
-    except Unreadable as error:
-        raise _InvalidLine(f"line {number}: {error}") from None
-    except ValidationError as invalid:
-        raise _InvalidLine(f"line {number}: {_error_text(invalid.errors()[0])}") from None
+            raise ConfigError(f"{path}, line {number}: {error}") from None
+    graded = [label for label in labels if isinstance(label, GradedLabel)]
+    compared = [label for label in labels if isinstance(label, ComparedLabel)]
+    return HumanLabels(graded, compared, sha256_bytes(data))
 
 
 def _error_text(error: Any) -> str:
@@ -122,22 +105,19 @@ def _error_text(error: Any) -> str:
 
 
 def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:
+    """Return the label of a line; raises ValueError where the line does not fit the rubric."""
     item = Item(number, line.prompt, line.answer, line.reference)
-    given_verdicts = [line.verdicts is not None, line.score is not None, line.better is not None]
-    if sum(given_verdicts) != 1 or (line.other is None) != (line.better is None):
+    kinds = [line.verdicts is not None, line.score is not None, line.better is not None]
+    if sum(kinds) != 1 or (line.other is None) != (line.better is None):
         raise ValueError(f"one of verdicts, score, or other with better; needed: {LINE_FORM}")
     if line.other is not None and line.better is not None:
         return ComparedLabel(item, line.other, SIDE_NAMES[line.better])
-    return GradedLabel(item, _marks_of_line(line, rubric))
-
-
-def _marks_of_line(line: LabelLine, rubric: Rubric) -> Marks:
-    ids = sorted(c.id for c in rubric.criteria)
     if rubric.scale:
         low, high = rubric.scale
         if line.score is None or not low <= line.score <= high:
             raise ValueError(f"the rubric {rubric.name!r} wants a score, {low} to {high}")
-        return {"score": line.score}
+        return GradedLabel(item, {"score": line.score})
+    ids = sorted(c.id for c in rubric.criteria)
     if sorted(line.verdicts or ()) != ids:
         raise ValueError(f"the rubric {rubric.name!r} wants verdicts on: {', '.join(ids)}")
-    return dict(line.verdicts or {})
+    return GradedLabel(item, dict(line.verdicts or {}))

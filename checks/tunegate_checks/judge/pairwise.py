@@ -1,8 +1,9 @@
-"""Pairwise: is the candidate's reply better than another model's? Asked in both orders."""
+"""Compare the replies of two models, each pair in both orders: the candidate's win rate."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,14 +14,19 @@ from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
 from ..stats.kappa import kappa
-from . import ballots, parse, prompt
-from . import calibration as standings
-from . import rubric as rubrics
-from .ballots import Vote, collect_votes
-from .calibration import Calibration, JudgedScore
+from .ballots import Vote, collect_votes, mean_bounds, plurality_side
+from .calibration import (
+    NO_LABELS,
+    Calibration,
+    JudgedScore,
+    calibrate,
+    read_human_labels,
+    with_swap_consistency,
+)
 from .grading import judge_signature
-from .prompt import Item
-from .rubric import Rubric
+from .parse import BETTER_VALUES, parse_better
+from .prompt import Item, comparison_prompt
+from .rubric import Rubric, load_rubric
 
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 
@@ -29,8 +35,8 @@ _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 class Comparison:
     """Which of two answers is better: "a", "b", "tie", or None with the reason in `error`.
 
-    `kept` and `asked` count the ballots heard in both orders, and those whose verdict did not turn
-    with the order.
+    `compared` counts the judges and repetitions that gave a vote in both orders, `consistent` those
+    whose two votes agree.
     """
 
     better: str | None
@@ -47,146 +53,115 @@ def win_rate(
     """Return the candidate's wins and half its ties, as a share of the rows both were asked.
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
-    alike are a tie, and not asked about. An error is a loss in the value, a win in `if_right`.
-    Interval: see `votes.mean_bounds`. Source of the two orders: Zheng et al. (2023), Judging
+    alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`.
+    Interval: see `ballots.mean_bounds`. Source of the two orders: Zheng et al. (2023), Judging
     LLM-as-a-Judge, section 3.4.
     """
     __tracebackhide__ = True
-    used_rubric = rubric or rubrics.load_rubric(judge.rubric)
-    calibration = calibrate_pairwise(used_rubric, judge)
+    rubric = rubric or load_rubric(judge.rubric)
+    calibration = calibrate_pairwise(rubric, judge)
     other_by_row = {p.row: p for p in other}
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
-    comparisons = _compare_predictions(pairs, used_rubric, judge)
-    n, counts = len(pairs), {side: [c.better for c in comparisons].count(side) for side in _SWAPPED}
-    errors = sum(c.better is None for c in comparisons)
+    comparisons = _compare_predictions(pairs, rubric, judge)
+    n, counts = len(pairs), Counter(c.better for c in comparisons)
+    errors = counts[None]
     total = counts["a"] + counts["tie"] / 2
-    low, high, lower = ballots.mean_bounds(total, n)
+    low, high, lower = mean_bounds(total, n)
     swap_consistency = swap_consistency_score(comparisons)
-    wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {_consistency_text(swap_consistency)}"
-    base_score = Score(
-        total / n if n else math.nan, name=f"win rate ({used_rubric.name})", n=n, low=low, high=high,
+    consistency_text = "none asked"
+    if swap_consistency.n:
+        share = format_value(swap_consistency, True)
+        consistency_text = f"swap consistency {share} of {swap_consistency.n:,}"
+    wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {consistency_text}"
+    lost = [
+        Finding(p.row, p.line, "no verdict" if c.error else "lost",
+                one_line(c.error or c.reason))
+        for (p, _), c in zip(pairs, comparisons, strict=True)
+        if c.better in (None, "b")
+    ]  # fmt: skip
+    signature = judge_signature(rubric, judge, [c.valid_votes for c in comparisons])
+    score = Score(
+        total / n if n else math.nan, name=f"win rate ({rubric.name})", n=n, low=low, high=high,
         errors=errors, best_case=(total + errors) / n if n else math.nan,
-        lower=lower, best_case_lower=ballots.mean_bounds(total + errors, n)[2],
-        misses=_lost_findings(pairs, comparisons), detail=wins_text,
-        signature=f"{judge_signature(used_rubric, judge, [c.valid_votes for c in comparisons])}|{wins_text}",
+        lower=lower, best_case_lower=mean_bounds(total + errors, n)[2],
+        misses=Findings("losses", lost, split="test", n=n), detail=wins_text,
+        signature=f"{signature}|{wins_text}",
     )  # fmt: skip
-    return JudgedScore.of(
-        base_score, standings.with_swap_consistency(calibration, swap_consistency, judge)
-    )
+    return JudgedScore.of(score, with_swap_consistency(calibration, swap_consistency, judge))
 
 
 def swap_consistency_score(comparisons: Sequence[Comparison]) -> Score:
-    """Return the share of ballots whose verdict stayed when the answers were swapped."""
-    consistent, compared = (
-        sum(c.consistent for c in comparisons),
-        sum(c.compared for c in comparisons),
-    )
-    return proportion("swap consistency", consistent, compared)
-
-
-def _consistency_text(swap_consistency: Score) -> str:
-    return (
-        f"swap consistency {format_value(swap_consistency, True)} of {swap_consistency.n:,}"
-        if swap_consistency.n
-        else "none asked"
-    )
+    """Return the share of votes that stayed when the answers were swapped."""
+    consistent = sum(c.consistent for c in comparisons)
+    return proportion("swap consistency", consistent, sum(c.compared for c in comparisons))
 
 
 def compare(
     pairs: Sequence[tuple[Item, str]], rubric: Rubric, judge: JudgePanel
 ) -> list[Comparison]:
-    """Ask about each pair in both orders; alike answers are a tie at once."""
+    """Ask about each pair in both orders; equal answers are a tie without a question."""
     different = [i for i, (item, other) in enumerate(pairs) if item.answer != other]
     questions = [
-        prompt.comparison_prompt(*pairs[i], rubric, swapped=swapped)
+        comparison_prompt(*pairs[i], rubric, swapped=swapped)
         for swapped in (False, True)
         for i in different
     ]
-    votes_by_question = collect_votes(questions, parse.parse_better, judge)
+    votes = collect_votes(questions, parse_better, judge)
     comparisons = [Comparison("tie", "the answers are alike")] * len(pairs)
-    for i, first_order, second_order in zip(
-        different,
-        votes_by_question[: len(different)],
-        votes_by_question[len(different) :],
-        strict=True,
-    ):
-        comparisons[i] = _combine_orders(first_order, second_order)
+    for place, i in enumerate(different):
+        comparisons[i] = _combine_orders(votes[place], votes[len(different) + place])
     return comparisons
 
 
 def _combine_orders(
     first_order: Sequence[Vote[str]], second_order: Sequence[Vote[str]]
 ) -> Comparison:
-    """Return what ballots in one order and in the other make together."""
+    """Combine the votes on one pair; a vote that changes with the order counts as a tie."""
     orders = [
         (f.value, s.value and _SWAPPED[s.value])
         for f, s in zip(first_order, second_order, strict=True)
     ]
-    verdicts_cast = [
-        None if None in pair else pair[0] if pair[0] == pair[1] else "tie" for pair in orders
-    ]
+    votes = [None if None in pair else pair[0] if pair[0] == pair[1] else "tie" for pair in orders]
     complete = [pair for pair in orders if None not in pair]
-    better = ballots.plurality_side(verdicts_cast)
-    error = "" if better else next((b.error for b in (*first_order, *second_order) if b.error), "")
-    reason = next((b.reason for b in first_order if b.value == better), first_order[0].reason)
-    valid_votes = tuple(vote for vote in verdicts_cast if vote is not None)
-    return Comparison(
-        better, reason, error, sum(a == b for a, b in complete), len(complete), valid_votes
-    )
+    better = plurality_side(votes)
+    error = "" if better else next((v.error for v in (*first_order, *second_order) if v.error), "")
+    reason = next((v.reason for v in first_order if v.value == better), first_order[0].reason)
+    valid_votes = tuple(vote for vote in votes if vote is not None)
+    consistent = sum(a == b for a, b in complete)
+    return Comparison(better, reason, error, consistent, len(complete), valid_votes)
 
 
 def calibrate_pairwise(rubric: Rubric, judge: JudgePanel) -> Calibration:
     """Return whether these judges prefer what people prefer, by the labels with `better`."""
     __tracebackhide__ = True
-    human_labels = standings.read_human_labels(judge, rubric)
+    human_labels = read_human_labels(judge, rubric)
     if human_labels is None:
-        return Calibration(standings.NO_LABELS)
-    comparisons = compare(
-        [(label.item, label.other) for label in human_labels.compared], rubric, judge
-    )
+        return Calibration(NO_LABELS)
+    pairs = [(label.item, label.other) for label in human_labels.compared]
+    comparisons = compare(pairs, rubric, judge)
     people = [label.better for label in human_labels.compared]
-    judge_verdicts = [
-        c.better or _opposite(human) for c, human in zip(comparisons, people, strict=True)
+    # An unjudged label counts as a disagreement.
+    judges = [
+        c.better or ("b" if human == "a" else "a")
+        for c, human in zip(comparisons, people, strict=True)
     ]
-    agreement = kappa(people, judge_verdicts, parse.BETTER_VALUES)
+    agreement = kappa(people, judges, BETTER_VALUES)
     errors = [c.error for c in comparisons if c.better is None]
-    return standings.calibrate("pairwise", agreement, errors, human_labels, rubric, judge)
-
-
-def _opposite(human: str) -> str:
-    return "b" if human == "a" else "a"
+    return calibrate("pairwise", agreement, errors, human_labels, rubric, judge)
 
 
 def _compare_predictions(
     pairs: Sequence[tuple[Prediction, Prediction]], rubric: Rubric, judge: JudgePanel
 ) -> list[Comparison]:
-    """Compare what both answered; where one did not, that is the error."""
-    answered = [
-        i for i, (candidate, other) in enumerate(pairs) if not (candidate.error or other.error)
+    """Compare the pairs that both models answered; the others become errors."""
+    comparisons = [
+        Comparison(None, error=candidate.error or other.error) for candidate, other in pairs
     ]
+    answered = [i for i, comparison in enumerate(comparisons) if not comparison.error]
     items = [
         (Item(p.row, p.prompt, p.got, p.expected), other.got)
         for p, other in (pairs[i] for i in answered)
     ]
-    comparisons = [
-        Comparison(None, error=candidate.error or other.error) for candidate, other in pairs
-    ]
     for i, comparison in zip(answered, compare(items, rubric, judge), strict=True):
         comparisons[i] = comparison
     return comparisons
-
-
-def _lost_findings(
-    pairs: Sequence[tuple[Prediction, Prediction]], comparisons: Sequence[Comparison]
-) -> Findings:
-    lost = (
-        Finding(
-            p.row,
-            p.line,
-            "no verdict" if c.error else "lost",
-            one_line(c.error or c.reason),
-        )
-        for (p, _), c in zip(pairs, comparisons, strict=True)
-        if c.better in (None, "b")
-    )
-    return Findings("losses", lost, split="test", n=len(pairs))

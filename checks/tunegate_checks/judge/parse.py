@@ -1,4 +1,4 @@
-"""A judge's answer, read strictly: one JSON object by the schema, or the reason why it is none."""
+"""Parse the answer of a judge strictly: one JSON object that follows the schema, or an error."""
 
 from __future__ import annotations
 
@@ -15,20 +15,32 @@ _CODE_BLOCK = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL | re.IGNORE
 
 
 class UnusableAnswer(ValueError):
-    """A judge's answer that is not what was asked for; the message says what is wrong."""
+    """A judge's answer does not follow the schema; the message says where."""
 
 
 def parse_marks(text: str, rubric: Rubric) -> tuple[Marks, str]:
-    """Return the marks and the reason; raises Unusable."""
+    """Return the marks and the reason; raises UnusableAnswer."""
     if rubric.scale:
         body = _answer_fields(text, "score")
-        return {"score": _parse_score(body["score"], *rubric.scale)}, str(body["reason"])
+        score, (low, high) = body["score"], rubric.scale
+        if not isinstance(score, int) or isinstance(score, bool) or not low <= score <= high:
+            raise UnusableAnswer(
+                f"score is {_shorten_ascii(score)}; valid: a whole number, {low} to {high}"
+            )
+        return {"score": score}, str(body["reason"])
     body = _answer_fields(text, "verdicts")
-    return _parse_verdicts(body["verdicts"], [c.id for c in rubric.criteria]), str(body["reason"])
+    ids = [c.id for c in rubric.criteria]
+    verdicts = _require_keys(body["verdicts"], ids, "verdicts")
+    for criterion in ids:
+        if not isinstance(verdicts[criterion], bool):
+            raise UnusableAnswer(
+                f"verdicts.{criterion} is {_shorten_ascii(verdicts[criterion])}; valid: true, false"
+            )
+    return verdicts, str(body["reason"])
 
 
 def parse_better(text: str) -> tuple[str, str]:
-    """Return which answer is better, "a", "b" or "tie", and the reason; raises Unusable."""
+    """Return which answer is better, "a", "b" or "tie", and the reason; raises UnusableAnswer."""
     body = _answer_fields(text, "better")
     if body["better"] not in BETTER_VALUES:
         raise UnusableAnswer(
@@ -38,9 +50,9 @@ def parse_better(text: str) -> tuple[str, str]:
 
 
 def _answer_fields(text: str, verdict: str) -> Mapping[str, Any]:
-    block = _CODE_BLOCK.fullmatch(
-        text.strip()
-    )  # many models cannot help it: one block, nothing around
+    """Return the answer's object, which has a reason and the key `verdict` and no other."""
+    # Many models write the object in a code block, whatever the prompt says.
+    block = _CODE_BLOCK.fullmatch(text.strip())
     try:
         value = parse_strict(block.group(1) if block else text.strip())
     except Unreadable as error:
@@ -51,25 +63,8 @@ def _answer_fields(text: str, verdict: str) -> Mapping[str, Any]:
     return body
 
 
-def _parse_verdicts(value: Any, ids: Sequence[str]) -> Marks:
-    verdicts = _require_keys(value, ids, "verdicts")
-    for criterion in ids:
-        if not isinstance(verdicts[criterion], bool):
-            raise UnusableAnswer(
-                f"verdicts.{criterion} is {_shorten_ascii(verdicts[criterion])}; valid: true, false"
-            )
-    return verdicts
-
-
-def _parse_score(value: Any, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UnusableAnswer(
-            f"score is {_shorten_ascii(value)}; valid: a whole number, {low} to {high}"
-        )
-    return value
-
-
 def _require_keys(value: Any, keys: Sequence[str], name: str) -> Mapping[str, Any]:
+    """Return an object that has exactly these keys; raises UnusableAnswer for anything else."""
     if not isinstance(value, dict):
         raise UnusableAnswer(
             f"{name} is {_shorten_ascii(value)}; an object with {', '.join(keys)} is needed"

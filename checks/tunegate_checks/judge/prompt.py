@@ -1,4 +1,15 @@
-"""What a judge is asked: instructions and rubric as the system, the judged text behind a fence."""
+"""Write the prompts of judges: instructions and rubric as the system message, quoted texts as data.
+
+Texts that are judged are untrusted. `quote_untrusted` writes them on three lines, so that nothing
+in a text can end the quotation:
+
+    BEGIN DATA 5f0c...      the first 32 digits of the SHA-256 of the line below
+    {"question": "...", "answer": "..."}
+    END DATA 5f0c...
+
+The middle line is JSON in which every character that ends a string, a line or a tag is escaped. So
+no special token of a local model's chat template (`<|im_end|>`, `</s>`, `[INST]`) stays whole.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +51,14 @@ REPAIR_REQUEST = (
     "stands in the first BEGIN DATA, and answer by the schema."
 )
 MAX_SHOWN_LETTERS = 2_000  # characters of an unusable answer that are shown again
+# Characters that quote, nest, or open a special token; U+2581 is the space of SentencePiece.
+_UNSAFE_CHARACTERS = frozenset('"\\<>[]{}|`\u2581')
+_QUOTED = re.compile(r"^BEGIN DATA ([0-9a-f]{32})\n(.*)\nEND DATA \1$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One answer to judge: to which question, and where it stands."""
+    """One answer to judge, its question, and the number of its row."""
 
     row: int
     question: str
@@ -53,25 +67,31 @@ class Item:
 
 
 def judged_items(predictions: Predictions) -> list[Item]:
-    """Return what there is to judge: every prediction that has an answer."""
+    """Return the items to judge: every prediction that has an answer."""
     return [Item(p.row, p.prompt, p.got, p.expected) for p in predictions if not p.error]
 
 
 def grading_prompt(item: Item, rubric: Rubric) -> Messages:
-    """Ask for marks by the rubric."""
+    """Return the messages that ask for marks by the rubric."""
     return _prompt_messages(
         GRADING_TASK, item, {"answer": item.answer}, rubric, grading_schema(rubric)
     )
 
 
 def comparison_prompt(item: Item, other: str, rubric: Rubric, *, swapped: bool = False) -> Messages:
-    """Ask which is better, the item's answer (a) or the other (b); `swapped`: as b and a."""
+    """Return the messages that ask which answer is better.
+
+    The item's answer is "a" and the other "b"; with `swapped` it is the other way round.
+    """
     a, b = (other, item.answer) if swapped else (item.answer, other)
     return _prompt_messages(COMPARISON_TASK, item, {"a": a, "b": b}, rubric, comparison_schema())
 
 
 def repair_prompt(messages: Messages, answer: str, problem: str) -> Messages:
-    """Ask once more, showing what was wrong: fenced too, since the judged text may speak in it."""
+    """Return the messages that ask again and show the unusable answer and its problem.
+
+    Both are quoted as untrusted, since they can repeat the judged text.
+    """
     *before, user = messages
     shown = quote_untrusted({"problem": problem, "earlier answer": answer[:MAX_SHOWN_LETTERS]})
     return [*before, {**user, "content": f"{user['content']}\n\n{REPAIR_REQUEST}\n{shown}"}]
@@ -124,7 +144,7 @@ def comparison_schema() -> dict[str, Any]:
 
 
 def _answer_schema(**verdict: Any) -> dict[str, Any]:
-    # The reason stands first: written after the verdict it would only defend it.
+    # The reason comes first, so that the verdict follows from it and not the reverse.
     return _strict_schema({"reason": {"type": "string"}, **verdict})
 
 
@@ -134,7 +154,7 @@ def _strict_schema(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def prompt_version() -> str:
-    """Return the digest of how judges are asked, the rubric aside."""
+    """Return the digest of all prompt texts, which changes with any of them; rubrics aside."""
     item, examples = Item(0, "<question>", "answer", "reference"), []
     for rubric in (_SAMPLE_CRITERIA, _SAMPLE_SCALE):
         examples += [grading_prompt(item, rubric), comparison_prompt(item, "other", rubric)]
@@ -148,36 +168,21 @@ _SAMPLE_SCALE = Rubric(
     name="n", instructions="i", reference=True,
     scale=(1, 2), anchors={"1": "low", "2": "high"}, pass_from=2,
 )  # fmt: skip
-# [merged] The fence: judged text goes to a judge as data, and nothing inside can close it.
-#
-# Three lines, whatever the text holds:
-#
-#     BEGIN DATA 5f0c...      the first 32 digits of the sha256 of the line below
-#     {"question": "...", "answer": "..."}
-#     END DATA 5f0c...
-#
-# The middle line is JSON in which every character that ends a string, a line or a tag is escaped,
-# so that the text can neither leave its quotes nor its line. The chat templates of local models have
-# ends of their own (`<|im_end|>`, `</s>`, `[INST]`): no such token is left whole.
-
-# What quotes, nests, or opens a special token of a tokenizer; U+2581 is SentencePiece's space.
-_UNSAFE_CHARACTERS = frozenset('"\\<>[]{}|`\u2581')
-_QUOTED = re.compile(r"^BEGIN DATA ([0-9a-f]{32})\n(.*)\nEND DATA \1$", re.MULTILINE)
 
 
 def quote_untrusted(fields: Mapping[str, str]) -> str:
-    """Return the three lines of the fence around these texts; the keys are the caller's own."""
+    """Return the three lines that quote these texts; the keys must be trusted."""
     line = "{" + ", ".join(f'"{key}": "{escape_text(text)}"' for key, text in fields.items()) + "}"
-    fence_digest = _fence_digest(line)
-    return f"BEGIN DATA {fence_digest}\n{line}\nEND DATA {fence_digest}"
+    digest = _line_digest(line)
+    return f"BEGIN DATA {digest}\n{line}\nEND DATA {digest}"
 
 
 def read_quoted(message: str) -> list[dict[str, str]]:
-    """Return what stands behind each fence of a message: for judges that are Python functions."""
+    """Return the fields of each quotation in a message: for judges that are Python functions."""
     return [
         json.loads(line)
-        for fence_digest, line in _QUOTED.findall(message)
-        if fence_digest == _fence_digest(line)
+        for digest, line in _QUOTED.findall(message)
+        if digest == _line_digest(line)
     ]
 
 
@@ -186,15 +191,15 @@ def escape_text(text: str) -> str:
     return "".join(map(_escape_character, text))
 
 
-def _fence_digest(line: str) -> str:
+def _line_digest(line: str) -> str:
     return sha256_bytes(line.encode())[:32]
 
 
 @lru_cache(maxsize=4096)
 def _escape_character(character: str) -> str:
-    # Tokenizers that normalise (NFKC) turn a full-width sign into the plain one.
+    # Tokenizers that normalise (NFKC) turn a full-width character into the plain one.
     plain = unicodedata.normalize("NFKC", character)
-    # Not printable: controls, every line separator, invisible and bidirectional signs, surrogates.
+    # Not printable: controls, line separators, invisible and bidirectional marks, surrogates.
     if character.isprintable() and not _UNSAFE_CHARACTERS.intersection(character + plain):
         return character
     units = character.encode("utf-16-be", "surrogatepass")

@@ -1,4 +1,4 @@
-"""The rubric: what a judge is to look at, from a TOML file that people can read."""
+"""Read rubrics from TOML files: the criteria or the scale that a judge marks replies by."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tunegate.config.settings import explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.hashing import sha256_json
 
-Marks = Mapping[str, int]  # criterion: met or not; on a scale "score": the number
-MAX_SCALE_STEPS = 100  # steps of a scale; judges hold five apart, hardly ten
+Marks = Mapping[str, int]  # by criterion: met or not; on a scale "score": the number
+MAX_SCALE_STEPS = 100
 
 
 def _checked_id(text: str) -> str:
@@ -43,7 +43,7 @@ class Criterion(Section):
 
 
 class Rubric(Section):
-    """What a judge is told: yes/no `criteria`, or a `scale` with `anchors` that describe it.
+    """What a judge marks by: yes/no `criteria`, or a `scale` with `anchors` that describe it.
 
     A reply passes from `pass_from` on: for criteria the share of their weights that must be met
     (default 1, all), for a scale the score. With `reference` the judge sees the expected reply too.
@@ -92,7 +92,7 @@ class Rubric(Section):
 
     @property
     def digest(self) -> str:
-        """The sha256 of what the rubric says; comments and order of keys aside."""
+        """The SHA-256 of the rubric's values; comments and the order of keys have no effect."""
         return sha256_json(self.model_dump(mode="json"))
 
     def mark(self, marks: Marks) -> float:
@@ -103,12 +103,12 @@ class Rubric(Section):
         return met / sum(c.weight for c in self.criteria)
 
     def passes(self, marks: Marks) -> bool:
-        """Say whether a reply with these marks is good enough."""
+        """Tell whether a reply with these marks passes."""
         threshold = 1.0 if self.pass_from is None else self.pass_from
         return self.mark(marks) >= threshold - 1e-9  # weights are summed in floats
 
     def extremes(self) -> tuple[Marks, Marks]:
-        """Return the worst and the best marks there are."""
+        """Return the worst and the best possible marks."""
         if self.scale:
             return {"score": self.scale[0]}, {"score": self.scale[1]}
         return {c.id: False for c in self.criteria}, {c.id: True for c in self.criteria}

@@ -1,32 +1,28 @@
-"""Memory: what a model says that it should have kept to itself, and answers that go wrong.
-
-Training replies that come back word for word, personal data that nobody put into the question,
-answers that never end, refusals that nobody asked for.
-"""
+"""Check how answers end, and whether the model refuses where it should not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from tunegate.checking.decorator import check
-from tunegate.results.finding import Finding
+from tunegate.results.finding import NOT_APPLICABLE, Finding
 from tunegate.results.prediction import Prediction, Predictions
 
 from ..text.display import quote_line
 from ..text.refusals import REFUSAL_START
-from .memorization import _hint, _not_applicable
+from .memorization import dataset_hint
 
 
 @check(name="memory.cut_off")
 def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding]:
     """Answers end by themselves: no more than the share `most` ran into the longest one allowed.
 
-    A model whose training rows lacked the end of turn never learnt to stop. The reverse, an answer
-    that is empty, counts too. Where no one said how an answer ended, there is nothing to judge.
+    A model whose training rows lack the end of turn does not learn to stop. An empty answer counts
+    too. Not applicable where the model does not report how its answers ended.
     """
     finished = [p for p in predictions if p.finish and not p.error]
     if not finished:
-        yield _not_applicable("nobody said how the answers ended")
+        yield dataset_hint("nobody said how the answers ended", NOT_APPLICABLE)
     wrong = [(p, _ending_problem(p)) for p in finished if _ending_problem(p)]
     for p, problem in wrong:
         evidence = f"after {p.tokens:,} tokens, at its end {quote_line(p.got[-50:])}"
@@ -34,7 +30,7 @@ def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding
 
 
 def _ending_problem(p: Prediction) -> str:
-    """Return what is wrong with how an answer ended, "" for nothing."""
+    """Return the fault in how an answer ended, "" for none."""
     if p.finish == "length":
         return "cut off"
     return "empty" if p.expected.strip() and not p.got.strip() else ""
@@ -63,7 +59,7 @@ def refusals(
     refused = {name: sum(map(_is_refusal, texts)) for name, texts in shares.items()}
     if refused["the answers"] or refused["the expected replies"]:
         shares_text = (f"{refused[n]:,} of {len(t):,} of {n}" for n, t in shares.items() if t)
-        yield _hint(", ".join(shares_text))
+        yield dataset_hint(", ".join(shares_text))
 
 
 def _is_refusal(text: str) -> bool:

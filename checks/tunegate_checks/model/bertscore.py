@@ -1,6 +1,6 @@
-"""BERTScore: how well the words of answer and reference match in meaning, as a model has it.
+"""BERTScore: the similarity of answer and reference by the token embeddings of a model.
 
-A score means nothing without that model: its name and digest stand in the signature.
+Scores of different models cannot be compared: the signature names the model and its digest.
 """
 
 from __future__ import annotations
@@ -42,43 +42,35 @@ def bertscore(
     or missing answer scores 0. Source: T. Zhang et al. (2020), ICLR, arXiv:1904.09675.
     Raises ValueError naming what is wrong with model, layers or rescaling.
     """
-    folder = os.path.isdir(model)
-    layers = layers if layers is not None else _default_layers(model)
+    is_folder = os.path.isdir(model)
+    if layers is None:
+        layers_of_model: dict[str, int] = require("bert_score.utils", EXTRA).model2layers
+        if model not in layers_of_model:
+            subject = "a folder" if is_folder else f"{model!r}, which bert-score does not know,"
+            raise ValueError(
+                f"{subject} needs layers=: how many of its layers to use, such as 9 of 12"
+            )
+    used_layers = layers_of_model[model] if layers is None else layers
     if rescale:
-        _check_rescaling(model, rescale)
+        library = require("bert_score", EXTRA)
+        baselines = Path(str(library.__file__)).parent / "rescale_baseline" / rescale
+        if not (baselines / f"{model}.tsv").is_file():
+            raise ValueError(
+                f"bert-score has no {rescale!r} baseline for {model!r}: leave rescale out"
+            )
     rescale_text = f"rescaled:{rescale}" if rescale else "not rescaled"
-    model_text = f"{model}@{_folder_digest(Path(model))[:12]}" if folder else model
+    model_text = f"{model}@{_folder_digest(Path(model))[:12]}" if is_folder else model
     versions = f"bert-score {version('bert-score')}, transformers {version('transformers')}"
 
     def statistics(predictions: Predictions) -> Array:
-        scorer = _scorer(model, layers, rescale, device)
-        return _score_predictions(scorer, predictions, batch)
+        return _score_predictions(_scorer(model, used_layers, rescale, device), predictions, batch)
 
-    signature = f"{model_text}|layer {layers}|{rescale_text}|no idf|{versions}"
+    signature = f"{model_text}|layer {used_layers}|{rescale_text}|no idf|{versions}"
     return Metric("BERTScore", statistics, average, signature)
 
 
-def _default_layers(model: str) -> int:
-    layers_of_model: dict[str, int] = require("bert_score.utils", EXTRA).model2layers
-    if model not in layers_of_model:
-        subject = (
-            "a folder" if os.path.isdir(model) else f"{model!r}, which bert-score does not know,"
-        )
-        raise ValueError(f"{subject} needs layers=: how many of its layers to use, such as 9 of 12")
-    return layers_of_model[model]
-
-
-def _check_rescaling(model: str, language: str) -> None:
-    library = require("bert_score", EXTRA)
-    home = Path(str(library.__file__)).parent / "rescale_baseline" / language
-    if not (home / f"{model}.tsv").is_file():
-        raise ValueError(
-            f"bert-score has no {language!r} baseline for {model!r}: leave rescale out"
-        )
-
-
 def _folder_digest(folder: Path) -> str:
-    """Return the digest of what the model is made of: every file, by name and bytes."""
+    """Return the SHA-256 of the names and bytes of all files in a folder."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
         digest.update(path.name.encode() + b"\0")
@@ -89,7 +81,7 @@ def _folder_digest(folder: Path) -> str:
 
 @cache
 def _scorer(model: str, layers: int, rescale: str, device: str | None) -> Any:
-    """Open a model once; a session scores candidate, baseline and slices with it."""
+    """Open a model; cached, since a session scores candidate, baseline and slices with it."""
     library = require("bert_score", EXTRA)
     try:
         scorer = library.BERTScorer(
@@ -101,14 +93,10 @@ def _scorer(model: str, layers: int, rescale: str, device: str | None) -> Any:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"BERTScore model {model!r} cannot be opened: {reason}") from None
-    _limit_length(scorer)
-    return scorer
-
-
-def _limit_length(scorer: Any) -> None:
-    """Cut texts where the model ends: a tokenizer that does not know its limit says 10^30."""
+    # A tokenizer that does not know its limit gives 10^30: texts are cut where the model ends.
     max_positions = getattr(scorer._model.config, "max_position_embeddings", 512)
     scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, max_positions)
+    return scorer
 
 
 def _score_predictions(scorer: Any, predictions: Predictions, batch: int) -> Array:
@@ -116,7 +104,7 @@ def _score_predictions(scorer: Any, predictions: Predictions, batch: int) -> Arr
     import numpy as np
 
     texts = [(p.got.strip(), p.expected.strip()) for p in predictions]
-    # bert-score 0.3.13 fails on blanks with transformers 5; of no words none can match.
+    # bert-score 0.3.13 fails on blank texts with transformers 5; they score 0, or 1 if equal.
     nonblank = [i for i, pair in enumerate(texts) if all(pair)]
     nonblank.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
     is_equal = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]

@@ -1,11 +1,16 @@
-"""Classification: is the answer the label? Accuracy, and which classes are taken for which."""
+"""Classification: accuracy, the confusion matrix, precision, recall and F1.
+
+The classes are those that the test set expects; an answer outside them is wrong, and no class.
+Precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), each 0 where its
+denominator is 0: as scikit-learn has them with `labels=` the classes and `zero_division=0`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from tunegate.results import labels as labelled
 from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
@@ -20,8 +25,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-
 NO_LABEL = "(no label)"  # an answer that is not one of the labels, or that cannot be parsed
+Average = Literal["macro", "micro", "weighted"]
+Measure = Literal["precision", "recall", "F1"]
 
 
 def accuracy(
@@ -32,45 +38,35 @@ def accuracy(
     With `every`, of which `predictions` are those without a near-duplicate in training, a hint says
     what the accuracy is on them all.
     """
-    rows = labelled.label_predictions(predictions, label)
+    rows = label_predictions(predictions, label)
+    hints: list[str] = []
+    excluded = len(every) - len(predictions) if every else 0
+    if every and excluded:
+        share = sum(row.right for row in label_predictions(every, label)) / len(every)
+        noun = "near-duplicates of training rows"
+        if excluded == 1:
+            noun = "near-duplicate of a training row"
+        share_text = f"{format_value(share, True)} on all {len(every):,} rows"
+        hints.append(f"{excluded:,} {noun} set apart; {share_text}")
     return proportion(
         "accuracy", sum(row.right for row in rows), len(rows),
         misses=misses(predictions, label=label), errors=len(predictions.errors),
-        signature=label.name, hints=_excluded_hint(predictions, every, label) if every else (),
+        signature=label.name, hints=hints,
     )  # fmt: skip
 
 
-def _excluded_hint(
-    predictions: Predictions, all_predictions: Predictions, label: LabelRule
-) -> list[str]:
-    excluded = len(all_predictions) - len(predictions)
-    if not excluded:
-        return []
-    share = sum(row.right for row in labelled.label_predictions(all_predictions, label)) / len(
-        all_predictions
-    )
-    noun = (
-        "near-duplicate of a training row" if excluded == 1 else "near-duplicates of training rows"
-    )
-    return [
-        f"{excluded:,} {noun} set apart; {format_value(share, True)} on all {len(all_predictions):,} rows"
-    ]
-
-
 def misses(predictions: Predictions, *, label: LabelRule = exact) -> Findings:
-    """Return every answer that is not the expected label; those without one say why."""
-    return labelled.wrong_labels(predictions, label)
+    """Return every answer that is not the expected label, and those that have an error."""
+    return wrong_labels(predictions, label)
 
 
 def right(label: LabelRule = exact) -> Metric:
-    """Return accuracy as a metric: to compare two models by, or to slice."""
+    """Return accuracy as a metric, by which two models can be compared."""
 
-    def statistics(predictions: Predictions) -> npt.NDArray[Any]:
+    def statistics(predictions: Predictions) -> Array:
         import numpy as np
 
-        return np.array(
-            [[float(row.right)] for row in labelled.label_predictions(predictions, label)]
-        )
+        return np.array([[float(row.right)] for row in label_predictions(predictions, label)])
 
     return Metric("accuracy", statistics, average, label.name, binary=True)
 
@@ -82,9 +78,7 @@ def confusion(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataF
     """
     import pandas as pd
 
-    rows = [
-        row for row in labelled.label_predictions(predictions, label) if not row.prediction.error
-    ]
+    rows = [row for row in label_predictions(predictions, label) if not row.prediction.error]
     labels = sorted({label.read(p.expected) or "" for p in predictions})
     pairs = Counter((row.expected, row.got if row.got in labels else NO_LABEL) for row in rows)
     columns = [*labels, NO_LABEL] if any(got == NO_LABEL for _, got in pairs) else labels
@@ -95,7 +89,7 @@ def confusion(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataF
 
 def confused(predictions: Predictions, *, label: LabelRule = exact, most: int = 12) -> str:
     """Return the confusion matrix as text; where it is wider than 80, the commonest mistakes."""
-    rows = labelled.label_predictions(predictions, label)
+    rows = label_predictions(predictions, label)
     matrix = confusion(predictions, label=label).to_string()
     if max(map(len, matrix.splitlines()), default=0) <= 80:
         return matrix
@@ -108,16 +102,6 @@ def confused(predictions: Predictions, *, label: LabelRule = exact, most: int = 
     lines = [f"{n:>7,}  {shorten(a, 30)} taken for {shorten(b, 30)}" for (a, b), n in top_mistakes]
     rest = mistakes.total() - sum(n for _, n in top_mistakes)
     return "\n".join([*lines, f"{rest:>7,}  other mistakes"] if rest else lines)
-
-
-# [merged] Precision, recall and F1: per class, and as macro, micro and weighted averages.
-#
-# The classes are those that the test set expects; an answer outside them is wrong, and no class.
-# Precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), each 0 where its
-# denominator is 0: as scikit-learn has them with `labels=` the classes and `zero_division=0`.
-
-Average = Literal["macro", "micro", "weighted"]
-Measure = Literal["precision", "recall", "F1"]
 
 
 def f1(predictions: Predictions, average: Average = "macro", *, label: LabelRule = exact) -> Score:
@@ -147,27 +131,30 @@ def recall(
 def averaged(
     measure: Measure = "F1", average: Average = "macro", label: LabelRule = exact
 ) -> Metric:
-    """Return an average over the classes as a metric: to compare two models by.
+    """Return an average over the classes as a metric, by which two models can be compared.
 
     Its detail is the table per class and the confusion matrix.
     """
 
-    def statistics(predictions: Predictions) -> Array:
-        return _one_hot(predictions, label)
-
     def combine(sums: Array, n: int) -> Array:
-        return _average_values(sums, measure, average)
+        true, predicted, expected = _split_sums(sums)
+        if average == "micro":
+            true, predicted, expected = (part.sum(axis=-1) for part in (true, predicted, expected))
+        values = _measure_values(true, predicted, expected, measure)
+        if average == "micro":
+            return values
+        averages: Array = values.mean(axis=-1)
+        if average == "weighted":
+            averages = (values * expected).sum(axis=-1) / expected.sum(axis=-1)
+        return averages
 
     def detail(predictions: Predictions) -> str:
-        # which shows these beside the matrix
-
         return f"{table(predictions, label=label)}\n\n{confused(predictions, label=label)}"
 
-    def list_misses(predictions: Predictions) -> Any:
-        return wrong_labels(predictions, label)
-
-    name = f"{average}-{measure}"
-    return Metric(name, statistics, combine, label.name, misses=list_misses, detail=detail)
+    return Metric(
+        f"{average}-{measure}", partial(_one_hot, label=label), combine, label.name,
+        misses=partial(misses, label=label), detail=detail,
+    )  # fmt: skip
 
 
 def classes(predictions: Predictions, label: LabelRule = exact) -> list[str]:
@@ -179,20 +166,20 @@ def per_class(
     predictions: Predictions, measure: Measure = "F1", *, label: LabelRule = exact
 ) -> dict[str, Score]:
     """Return the measure of each class, named `F1 [billing]`; n is all examples."""
-    names = classes(predictions, label)
     return {
-        name: _class_metric(i, name, measure, label)(predictions) for i, name in enumerate(names)
+        name: _class_metric(i, name, measure, label)(predictions)
+        for i, name in enumerate(classes(predictions, label))
     }
 
 
 def _class_metric(place: int, name: str, measure: Measure, label: LabelRule) -> Metric:
+    """Return the measure of the class at this place of `classes` as a metric."""
+
     def combine(sums: Array, n: int) -> Array:
         values: Array = _measure_values(*_split_sums(sums), measure)[..., place]
         return values
 
-    return Metric(
-        f"{measure} [{name}]", lambda predictions: _one_hot(predictions, label), combine, label.name
-    )
+    return Metric(f"{measure} [{name}]", partial(_one_hot, label=label), combine, label.name)
 
 
 def frame(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame:
@@ -242,16 +229,3 @@ def _measure_values(true: Array, predicted: Array, expected: Array, measure: Mea
     }[measure]
     share: Array = numerator / denominator.clip(min=1)  # 0 / 0 counts 0, as with zero_division=0
     return share
-
-
-def _average_values(sums: Array, measure: Measure, average: Average) -> Array:
-    true, predicted, expected = _split_sums(sums)
-    if average == "micro":
-        pooled = [part.sum(axis=-1) for part in (true, predicted, expected)]
-        return _measure_values(pooled[0], pooled[1], pooled[2], measure)
-    values = _measure_values(true, predicted, expected, measure)
-    if average == "macro":
-        mean: Array = values.mean(axis=-1)
-        return mean
-    weighted: Array = (values * expected).sum(axis=-1) / expected.sum(axis=-1)
-    return weighted

@@ -1,4 +1,4 @@
-"""Answers that are code: do they parse, and do they pass a command of yours?"""
+"""Check answers that are code: by a parser, or by a command such as a compiler."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FindProblem = Callable[[str], str]  # code -> why it does not pass, "" where it 
 
 
 def code(answer: str) -> str:
-    """Return the code of an answer: what stands in its ``` block, if there is exactly one."""
+    """Return the content of an answer's ``` block if it has exactly one, else the whole answer."""
     blocks = _FENCE.findall(answer)
     return str(blocks[0]) if len(blocks) == 1 else answer
 
@@ -31,7 +31,7 @@ def parses(predictions: Predictions, language: str = "python") -> Score:
     """Return the share of answers that parse, as Python (by `ast`, of this version) or JSON.
 
     Nothing is run. Another language: `passes(predictions, ["node", "--check", "{file}"])`. Raises
-    ValueError for a language it does not know.
+    ValueError for another language.
     """
     if language not in LANGUAGES:
         valid = ", ".join(LANGUAGES)
@@ -47,12 +47,12 @@ def passes(
 ) -> Score:
     """Return the share of answers on which a command ends with status 0.
 
-    The command is a list of words; no shell reads it. Where a word is `{file}`, the code stands in
-    that file (its name ends in `suffix`), in an empty folder the command runs in; else it comes on
-    standard input. After `timeout` seconds it and its children are killed: not passed. Its
-    environment holds PATH, a HOME in that folder and the locale: none of your keys. It is no
-    sandbox beyond that: a command that runs what a model wrote belongs into a container. Raises
-    ValueError for a command that is not there.
+    The command is a list of words, run without a shell in an empty folder. Where a word is
+    `{file}`, the code is written to that file (its name ends in `suffix`); else it comes on
+    standard input. After `timeout` seconds the command and its children are killed, and the answer
+    does not pass. The environment has PATH, a HOME in that folder and the locale, but no API keys.
+    This is no sandbox: a command that runs the code of a model belongs into a container. Raises
+    ValueError for a command that cannot be run.
     """
     if isinstance(command, str) or not command:
         raise ValueError(
@@ -69,21 +69,21 @@ def passes(
 def _pass_score(
     name: str, predictions: Predictions, find_problem: FindProblem, signature: str
 ) -> Score:
+    """Return the share of answers in which `find_problem` finds none; it runs in threads."""
+
+    def check_answer(p: Prediction) -> Finding | None:
+        if p.error:
+            return Finding(p.row, p.line, "no answer", p.error)
+        problem = find_problem(code(p.got)) if p.got.strip() else "the answer is empty"
+        return Finding(p.row, p.line, "code", problem) if problem else None
+
     with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        findings = list(pool.map(lambda p: _code_finding(p, find_problem), predictions))
-    failing = [finding for finding in findings if finding is not None]
+        failing = [finding for finding in pool.map(check_answer, predictions) if finding]
     n = len(predictions)
     return proportion(
         name, n - len(failing), n, misses=Findings(name, failing, split="test", n=n),
         errors=len(predictions.errors), signature=signature,
     )  # fmt: skip
-
-
-def _code_finding(p: Prediction, find_problem: FindProblem) -> Finding | None:
-    if p.error:
-        return Finding(p.row, p.line, "no answer", p.error)
-    problem = find_problem(code(p.got)) if p.got.strip() else "the answer is empty"
-    return Finding(p.row, p.line, "code", problem) if problem else None
 
 
 def _python_problem(text: str) -> str:

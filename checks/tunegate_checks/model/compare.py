@@ -1,7 +1,8 @@
-"""Comparing two models on the same examples: is the new one better, or at least not worse?
+"""Compare two models on the same examples: whether one is better, or at least not worse.
 
-Paired throughout. Accuracy: McNemar's exact test, Bonett & Price's interval. Everything else: the
-paired bootstrap, 10,000 resamples. All p-values are one-sided, held to alpha = 0.05.
+All tests are paired. Accuracy: McNemar's exact test, Bonett & Price's interval. Everything else:
+the paired bootstrap, 10,000 resamples. All p-values are one-sided and compared with alpha = 0.05.
+Of several comparisons the chance that one holds by luck grows: `HolmFamily` keeps it at alpha.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What was claimed of two models, and the evidence; true where p <= alpha.
+    """A claim about two models, and the evidence; true where p <= alpha.
 
     `difference`: the candidate's score less the other's, a Score with its 95 % interval; `p`:
-    one-sided, with every missing answer counted against the candidate; `p_if_right`: in its favour;
-    `flips`: the examples on which they differ. `margin`, of a claim that it is not inferior, is in
-    units of the metric. Asking whether it holds is a judgement: the running test records it; where
-    missing answers decide, it raises Unmeasurable.
+    one-sided, with every missing answer counted against the candidate; `best_case_p`: in its
+    favour; `flips`: the examples on which they differ. `margin`, of a claim that the candidate is
+    not inferior, is in units of the metric. `bool(comparison)` records an outcome in the running
+    test; it raises Unmeasurable where the claim depends on missing answers.
     """
 
     metric: str
@@ -49,13 +50,14 @@ class Comparison:
 
     @property
     def claim(self) -> str:
-        """`accuracy better`, `chrF not worse by 1`."""
+        """The claim in words: `accuracy better`, `chrF not worse by 1`."""
         if self.margin is None:
             return f"{self.metric} better"
-        return f"{self.metric} not worse by {format_value(self.margin, True) if self.binary else self.margin}"
+        margin = format_value(self.margin, True) if self.binary else self.margin
+        return f"{self.metric} not worse by {margin}"
 
     def holds(self) -> bool | None:
-        """Say whether the claim is shown, and record nothing; None where it cannot be said."""
+        """Tell whether the claim is shown, unrecorded; None where missing answers decide."""
         return is_shown(self.p, self.best_case_p, self.alpha)
 
     def __bool__(self) -> bool:
@@ -65,34 +67,28 @@ class Comparison:
         )
 
     def to_data(self) -> dict[str, Any]:
-        """Return the comparison as builtins: the score table shows it, the scorecard keeps it."""
+        """Return the comparison as JSON values, for the score table and the scorecard."""
         numbers = {"low": self.difference.low, "high": self.difference.high, "p": self.p}
-        numbers_or_none = {k: None if math.isnan(v) else v for k, v in numbers.items()}
         value = float(self.difference)
-        counts = {"n": self.difference.n, "errors": self.difference.errors, "hits": None}
-        limit = 0.0 if self.margin is None else -self.margin
-        comparison = {"sign": ">", "limit": limit, "signature": self.method, "alpha": self.alpha}
         return {
-            **numbers_or_none,
-            **counts,
-            **comparison,
+            **{name: None if math.isnan(number) else number for name, number in numbers.items()},
+            "n": self.difference.n, "errors": self.difference.errors, "hits": None,
+            "sign": ">", "limit": 0.0 if self.margin is None else -self.margin,
+            "signature": self.method, "alpha": self.alpha,
             "value": None if math.isnan(value) else value,
-        }
+        }  # fmt: skip
 
     def __repr__(self) -> str:
-        """One line: all that pytest shows of `assert superior(...)`."""
-        other_text, candidate_text = (
-            format_value(value, self.binary) for value in (self.other, self.candidate)
-        )
-        kinds = self.flips.kinds
-        flips = f", {kinds.get('gained', 0):,} gained, {kinds.get('lost', 0):,} lost"
-        shown_flips = flips if kinds else ""
-        p = f"p = {self.p:.2g}, {self.method}"
-        return f"<{self.claim}: {other_text} became {candidate_text} on {self.difference.n:,}{shown_flips}; {p}>"
+        """Return one line, which is all that pytest shows of `assert superior(...)`."""
+        before, after = (format_value(value, self.binary) for value in (self.other, self.candidate))
+        change = f"{before} became {after} on {self.difference.n:,}"
+        if kinds := self.flips.kinds:
+            change += f", {kinds.get('gained', 0):,} gained, {kinds.get('lost', 0):,} lost"
+        return f"<{self.claim}: {change}; p = {self.p:.2g}, {self.method}>"
 
 
 def is_shown(p: float, best_case_p: float, alpha: float) -> bool | None:
-    """Say whether p <= alpha; None where that depends on what the missing answers would be."""
+    """Tell whether p <= alpha; None where that depends on the missing answers."""
     outcomes = {p <= alpha, best_case_p <= alpha}
     return None if math.isnan(p) or len(outcomes) > 1 else outcomes.pop()
 
@@ -100,7 +96,7 @@ def is_shown(p: float, best_case_p: float, alpha: float) -> bool | None:
 def record_comparison(
     passed: bool | None, name: str, summary: str, data: dict[str, Any], subject: object
 ) -> bool:
-    """Record a judgement and return it; raise Unmeasurable for None."""
+    """Record the outcome of a comparison and return `passed`; raise Unmeasurable for None."""
     __tracebackhide__ = True
     record(Outcome(name, "", passed, summary, data, subject))
     if passed is None:
@@ -131,7 +127,7 @@ def not_inferior(
 ) -> Comparison:
     """Claim that the candidate is not worse by `margin`, in units of the metric (0.03: 3 points).
 
-    Raises ValueError for a margin that is not above 0: without one, nothing is ever shown.
+    Raises ValueError for a margin that is not above 0, with which nothing could be shown.
     """
     if not margin > 0:
         raise ValueError(f"margin is {margin}; a number above 0 is needed, such as 0.03")
@@ -146,9 +142,11 @@ def _compare_models(
     flip_findings = paired.find_flips(new, old, metric)
     if not n:
         no_difference = Score(math.nan, name=name)
-        return Comparison(metric.name, no_difference, math.nan, math.nan, math.nan, math.nan,
-                          "no example in common", flip_findings, margin, alpha, metric.binary)  # fmt: skip
-    # Of errors the worst is assumed: the candidate's wrong, the other's right; and the best.
+        return Comparison(
+            metric.name, no_difference, math.nan, math.nan, math.nan, math.nan,
+            "no example in common", flip_findings, margin, alpha, metric.binary,
+        )  # fmt: skip
+    # Errors count as wrong for the candidate and right for the other; in the best case reversed.
     worst, best = (
         ModelPair(metric, new, with_errors_right(old)),
         ModelPair(metric, with_errors_right(new), old),
@@ -162,11 +160,6 @@ def _compare_models(
         metric.name, difference, worst.other, worst.candidate, worst.p(margin), best.p(margin),
         worst.method(margin), flip_findings, margin, alpha, metric.binary,
     )  # fmt: skip
-
-
-# [merged] Several comparisons at once: the more are made, the more would hold by luck.
-#
-# Holm's step-down procedure keeps the chance of any false claim among them at alpha.
 
 
 def adjusted_p_values(ps: Sequence[float]) -> list[float]:
@@ -187,7 +180,7 @@ def adjusted_p_values(ps: Sequence[float]) -> list[float]:
 class HolmFamily:
     """Comparisons that are claimed together; true where every one holds after Holm's adjustment.
 
-    `assert holm.Family(superior(new, old), not_inferior(new, old, chrf, margin=1))`
+    `assert compare.HolmFamily(superior(new, old), not_inferior(new, old, chrf, margin=1))`
     """
 
     def __init__(self, *comparisons: Comparison, alpha: float = ALPHA) -> None:
@@ -198,7 +191,7 @@ class HolmFamily:
         self.best_case_p = adjusted_p_values([c.best_case_p for c in comparisons])
 
     def holds(self) -> list[bool | None]:
-        """Say of each claim whether it is shown; None where missing answers decide."""
+        """Tell of each claim whether it is shown; None where missing answers decide."""
         both = zip(self.p, self.best_case_p, strict=True)
         return [is_shown(p, best, self.alpha) for p, best in both]
 
@@ -213,7 +206,7 @@ class HolmFamily:
         return record_comparison(all_hold, "Holm", repr(self), data, subject)
 
     def __repr__(self) -> str:
-        """One line: which of the claims fail, with p before and after the adjustment."""
+        """Return one line: the claims that fail, with p before and after the adjustment."""
         rows = zip(self.comparisons, self.p, self.holds(), strict=True)
         failed = [f"{c.claim} (p = {c.p:.2g}, adjusted {p:.2g})" for c, p, h in rows if not h]
         n = len(self.comparisons)

@@ -1,10 +1,9 @@
-"""Answers that are JSON: are they valid, and which of their fields are right?"""
+"""Scores of answers that are JSON: the share that is valid, the share of fields that are right."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from tunegate.results.finding import Finding, Findings
@@ -16,7 +15,7 @@ from tunegate.utils.text import shorten
 from .metric import Metric, mean
 
 SIGNATURE = "the whole answer is one JSON value; no NaN, no key twice, no fence around it"
-WHOLE_ANSWER = "(the answer)"  # where it is no object
+WHOLE_ANSWER = "(the answer)"  # the name of the field where the value is no object
 
 Path = tuple[str, ...]  # the keys that lead to a field
 
@@ -29,7 +28,17 @@ def expected(predictions: Predictions) -> bool:
 
 def valid(predictions: Predictions) -> Score:
     """Return the share of answers that are JSON, with Wilson's interval; misses say why not."""
-    wrong = list(_invalid(predictions))
+    wrong: list[Finding] = []
+    for p in predictions:
+        if p.error:
+            wrong.append(Finding(p.row, p.line, "no answer", p.error))
+            continue
+        try:
+            parse_strict(p.got)
+        except Unreadable as error:
+            reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
+            evidence = f"{reason}: {shorten(p.got, 40)!r}"
+            wrong.append(Finding(p.row, p.line, "not JSON", evidence))
     n = len(predictions)
     misses = Findings("invalid JSON", wrong, split="test", n=n)
     return proportion(
@@ -38,25 +47,13 @@ def valid(predictions: Predictions) -> Score:
     )  # fmt: skip
 
 
-def _invalid(predictions: Predictions) -> Iterator[Finding]:
-    for p in predictions:
-        if p.error:
-            yield Finding(p.row, p.line, "no answer", p.error)
-            continue
-        try:
-            parse_strict(p.got)
-        except Unreadable as error:
-            reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
-            yield Finding(p.row, p.line, "not JSON", f"{reason}: {shorten(p.got, 40)!r}")
-
-
 def fields() -> Metric:
     """Return the mean share of fields that are right, 0 to 1, as a metric.
 
-    Per example: the fields that stand in both with the same value, of those that stand in either (a
-    field too many is as wrong as one that lacks). An object inside is compared field by field, an
-    array as a whole; 1 is 1.0, but not true. Invalid JSON has no field right. Its detail is the
-    table of `by_field`, its misses say what differs.
+    Per example: the fields that both objects have with the same value, as a share of those that
+    either has (an extra field is as wrong as a missing one). An inner object is compared field by
+    field, an array as a whole; 1 equals 1.0, but not true. Invalid JSON has no field right. The
+    detail is the table of `by_field`, the misses are the fields that differ.
     """
     return mean(
         "JSON fields", _right_share, signature=f"fields right of fields in either; {SIGNATURE}",
@@ -66,7 +63,26 @@ def fields() -> Metric:
 
 def misses(predictions: Predictions) -> Findings:
     """Return every field that is not as expected: lacking, unknown, or of another value."""
-    return Findings("JSON fields", _differences(predictions), split="test", n=len(predictions))
+    findings: list[Finding] = []
+    for p in predictions:
+        if p.error:
+            findings.append(Finding(p.row, p.line, "no answer", p.error))
+            continue
+        expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
+        for path in expected_fields | got:
+            if expected_fields.get(path) != got.get(path):
+                kind = "value"
+                if path not in got:
+                    kind = "lacking"
+                elif path not in expected_fields:
+                    kind = "unknown"
+                wanted, given = (
+                    shorten(side[path], 40) if path in side else "nothing"
+                    for side in (expected_fields, got)
+                )
+                evidence = f"{_field_name(path)}: expected {wanted}, got {given}"
+                findings.append(Finding(p.row, p.line, kind, evidence))
+    return Findings("JSON fields", findings, split="test", n=len(predictions))
 
 
 def by_field(predictions: Predictions) -> dict[str, Score]:
@@ -107,33 +123,8 @@ def _right_share(p: Prediction) -> float:
     return same / len(all_paths) if all_paths else 0.0
 
 
-def _differences(predictions: Predictions) -> Iterator[Finding]:
-    for p in predictions:
-        expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
-        if p.error:
-            yield Finding(p.row, p.line, "no answer", p.error)
-            continue
-        for path in expected_fields | got:
-            if expected_fields.get(path) != got.get(path):
-                kind = (
-                    "lacking"
-                    if path not in got
-                    else "unknown"
-                    if path not in expected_fields
-                    else "value"
-                )
-                values_text = (
-                    f"expected {_value_text(expected_fields, path)}, got {_value_text(got, path)}"
-                )
-                yield Finding(p.row, p.line, kind, f"{_field_name(path)}: {values_text}")
-
-
 def _field_name(path: Path) -> str:
     return ".".join(path) or WHOLE_ANSWER
-
-
-def _value_text(paths: dict[Path, str], path: Path) -> str:
-    return shorten(paths[path], 40) if path in paths else "nothing"
 
 
 _NOTHING = object()
@@ -151,7 +142,7 @@ def _answer_fields(p: Prediction) -> dict[Path, str]:
 
 
 def _flatten(value: Any, above: Path = ()) -> dict[Path, str]:
-    """Return the path of each field and its value, written so that what is equal looks equal."""
+    """Return the value of each field by its path, as JSON that is equal for equal values."""
     if value is _NOTHING:
         return {}
     if not isinstance(value, dict) or not value:
@@ -163,7 +154,7 @@ def _flatten(value: Any, above: Path = ()) -> dict[Path, str]:
 
 
 def _normalise_numbers(value: Any) -> Any:
-    """Return a value in which 1.0 is 1; true stays true."""
+    """Replace whole floats such as 1.0 by integers, at any depth; true stays true."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

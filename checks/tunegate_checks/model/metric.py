@@ -1,6 +1,6 @@
-"""A metric: what is summed over the examples, and what is made of the sums.
+"""Metrics: numbers that are summed over the examples, and a function that turns sums into a score.
 
-That is all it takes to give any score an interval and to compare two models example by example.
+That is enough to give any score an interval, and to compare two models example by example.
 """
 
 from __future__ import annotations
@@ -48,12 +48,9 @@ class Metric:
         if not n:
             return Score(math.nan, name=self.name)
         value, low, lower, high = self._estimate(predictions)
-        all_answered = not predictions.errors
-        best_case = (
-            (value, low, lower, high)
-            if all_answered
-            else self._estimate(with_errors_right(predictions))
-        )
+        best_case = (value, low, lower, high)
+        if predictions.errors:
+            best_case = self._estimate(with_errors_right(predictions))
         return Score(
             value, name=self.name, n=n, low=low, high=high, lower=lower,
             errors=len(predictions.errors), best_case=best_case[0], best_case_lower=best_case[2],
@@ -62,14 +59,14 @@ class Metric:
         )  # fmt: skip
 
     def _estimate(self, predictions: Predictions) -> tuple[float, float, float, float]:
-        """Return the value, and the 2.5, 5 and 97.5 % quantiles of what resamples gave."""
+        """Return the value, and the 2.5, 5 and 97.5 % quantiles of its resamples."""
         import numpy as np
 
         statistics = self.statistics(predictions)
         resampled = self.combine(bootstrap.resampled_sums(statistics), len(statistics))
         low, lower, high = np.quantile(resampled, [0.025, 0.05, 0.975])
         value, n = self.value(statistics), len(statistics)
-        if value == lower == high == 1:  # all right: resamples cannot tell otherwise, n of n can
+        if value == lower == high == 1:  # resamples of n in n have no width
             low, lower = min(low, clopper_pearson(n, n, 0.975)), clopper_pearson(n, n)
         return value, float(low), float(lower), float(high)
 
@@ -86,9 +83,10 @@ def mean(
     misses: Callable[[Predictions], Findings] | None = None,
     detail: Callable[[Predictions], str] | None = None,
 ) -> Metric:
-    """Return the metric that is the mean of a value per prediction; of an error, make it the worst.
+    """Return the metric that is the mean of `value` over the predictions.
 
-    `mean("politeness", lambda p: float("please" in p.got))` is a metric of your own.
+    `mean("politeness", lambda p: float("please" in p.got))` is a metric of your own. `value` must
+    give a prediction with an error the worst value.
     """
 
     def statistics(predictions: Predictions) -> Array:
@@ -105,10 +103,7 @@ def average(sums: Array, n: int) -> Array:
     return mean
 
 
-# [merged] What predictions would be if every missing answer were right: the best that errors could hide.
-
-
 def with_errors_right(predictions: Predictions) -> Predictions:
-    """Return the predictions as they would be if every missing answer were the expected one."""
+    """Return the best case: every missing answer is replaced by the expected one."""
     rows = [replace(p, got=p.expected, error="") if p.error else p for p in predictions]
     return Predictions(rows, model=predictions.model, test=predictions.test)

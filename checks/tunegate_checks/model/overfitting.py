@@ -1,4 +1,4 @@
-"""Overfitting: what the loss curves of the candidate's run say about when it should have stopped.
+"""Check by the loss curves of the candidate's run whether its training went on for too long.
 
 The measures are Prechelt's (1998, *Early Stopping - But When?*, in: Neural Networks: Tricks of the
 Trade): the generalisation loss, which is the validation loss over the lowest one so far, less 1,
@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from tunegate.checking.decorator import check
 from tunegate.results.finding import NOT_APPLICABLE, Finding
 
-RISING_EPOCHS = 2  # risings in a row: Prechelt's UP_2
-# Nats a token, or a pair (DPO). Near 0 a loss doubles by chance: 0.01 is a token, or a preference,
-# that was given 99 % of the probability rather than 100 %.
+RISING_EPOCHS = 2  # in a row: Prechelt's UP_2
+# Nats per token, or per pair (DPO). Near 0 a loss can double by chance: a token, or a preference,
+# that gets 99 % of the probability instead of 100 % raises it by 0.01.
 MIN_RISE = 0.01
 
 Reading = Mapping[str, float]
@@ -47,13 +48,27 @@ def find(
     """
     epochs = _losses_by_epoch(curves)
     if not epochs:
-        yield _no_curve_hint(curves)
+        reason = "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
+        if curves:
+            reason = "no validation loss was measured: train with a validation split"
+        yield _hint("no curve" if curves else NOT_APPLICABLE, reason)
         return
     last, best = epochs[-1], min(epochs, key=lambda e: e.validation)
     if len(epochs) > strip and _is_rising(epochs[-strip - 1 :]):
-        yield _rising_finding(epochs[-strip - 1], last)
+        start = epochs[-strip - 1]
+        validation = (
+            f"the validation loss rose from {start.validation:.3g} to {last.validation:.3g}"
+        )
+        training = f"the training loss fell from {start.train:.3g} to {last.train:.3g}"
+        evidence = f"from epoch {start.epoch:g} to {last.epoch:g} {validation}, while {training}"
+        yield Finding(None, None, "rising", evidence)
     if last.validation > best.validation * (1 + most) and _is_relevant_rise(best, last):
-        yield _early_stop_finding(best, last)
+        excess = 100 * (last.validation / best.validation - 1) if best.validation else inf
+        losses = (
+            f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
+        )
+        evidence = f"validation loss {losses}, {excess:.0f} % more: stop after epoch {best.epoch:g}"
+        yield Finding(None, None, "early stop", evidence)
     losses_text = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
     yield _hint("gap", f"{losses_text}: a gap of {last.validation - last.train:.3g} nats")
     if len(epochs) == 1:
@@ -76,6 +91,7 @@ def _losses_by_epoch(curves: Sequence[Reading]) -> list[Epoch]:
 
 
 def _is_rising(epochs: Sequence[Epoch]) -> bool:
+    """Tell whether each validation loss rose while the training loss fell."""
     pairs = list(pairwise(epochs))
     falls = all(later.train < earlier.train for earlier, later in pairs)
     rises = all(later.validation > earlier.validation for earlier, later in pairs)
@@ -84,28 +100,6 @@ def _is_rising(epochs: Sequence[Epoch]) -> bool:
 
 def _is_relevant_rise(earlier: Epoch, later: Epoch) -> bool:
     return later.validation - earlier.validation > MIN_RISE
-
-
-def _rising_finding(earlier: Epoch, last: Epoch) -> Finding:
-    validation = f"the validation loss rose from {earlier.validation:.3g} to {last.validation:.3g}"
-    training = f"the training loss fell from {earlier.train:.3g} to {last.train:.3g}"
-    epochs = f"from epoch {earlier.epoch:g} to {last.epoch:g}"
-    return Finding(None, None, "rising", f"{epochs} {validation}, while {training}")
-
-
-def _early_stop_finding(best: Epoch, last: Epoch) -> Finding:
-    excess = 100 * (last.validation / best.validation - 1) if best.validation else float("inf")
-    losses = f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
-    evidence = f"validation loss {losses}, {excess:.0f} % more: stop after epoch {best.epoch:g}"
-    return Finding(None, None, "early stop", evidence)
-
-
-def _no_curve_hint(curves: Sequence[Reading]) -> Finding:
-    if curves:
-        return _hint("no curve", "no validation loss was measured: train with a validation split")
-    return _hint(
-        NOT_APPLICABLE, "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
-    )
 
 
 def _hint(kind: str, evidence: str) -> Finding:

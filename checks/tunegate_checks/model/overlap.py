@@ -1,6 +1,8 @@
-"""Overlap of answer and reference: exact match, BLEU, chrF. ROUGE is in `rouge`.
+"""Scores of the overlap of answer and reference: exact match, BLEU, chrF and ROUGE.
 
 BLEU and chrF are sacrebleu's, over the whole corpus, on its scale of 0 to 100, with its signature.
+ROUGE is rouge-score's, with a tokenizer that keeps letters of every script: rouge-score's own drops
+all letters outside a-z ("não" becomes "n" and "o"). For plain English both give the same score.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
+_WORDS = re.compile(r"[^\W_]+")
+
 
 def exact_match(predictions: Predictions) -> Score:
     """Return the share of answers that are the reference, white space around both aside."""
@@ -42,15 +47,15 @@ def bleu(**options: Any) -> Metric:
 def chrf(**options: Any) -> Metric:
     """Return corpus chrF2, 0 to 100; options: those of `sacrebleu.CHRF` (`word_order=2`: chrF++).
 
-    Source: M. Popović (2015), WMT 392-395. Letters, not words: it bears inflection, and accents
-    count as what they are.
+    Source: M. Popović (2015), WMT 392-395. It compares n-grams of letters, so that an inflected
+    word counts in part; a letter with an accent is a letter of its own.
     """
     name = "chrF++" if options.get("word_order") == 2 else "chrF"
     return _sacrebleu_metric(name, lambda: require("sacrebleu", "text").CHRF(**options))
 
 
 def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
-    """Wrap a metric of sacrebleu: a corpus score is made of the sums of sentence statistics."""
+    """Wrap a metric of sacrebleu, whose corpus scores are computed from sums over sentences."""
     scorer = make()
     scorer._force = True  # no warnings about references that end in " ."
 
@@ -65,7 +70,7 @@ def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
         import numpy as np
 
         flat = sums.reshape(-1, sums.shape[-1])
-        # Lists of whole numbers, as sacrebleu itself sums them: in floats its 0/0 would not raise.
+        # sacrebleu needs lists of integers: with NumPy floats its 0/0 would not raise.
         scores = [scorer._compute_score_from_stats(row).score for row in flat.astype(int).tolist()]
         return np.array(scores).reshape(sums.shape[:-1])
 
@@ -73,20 +78,11 @@ def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
     return Metric(name, statistics, combine, f"{name}|{scorer.get_signature().format(short=False)}")
 
 
-# [merged] ROUGE: how much of the reference's words, pairs of words and longest sequences an answer has.
-#
-# rouge-score's own, except for its tokenizer: that one drops every letter outside a-z ("não" becomes
-# "n" and "o"). Ours keeps letters of every script. For plain English both give the same score.
-
-ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
-_WORDS = re.compile(r"[^\W_]+")
-
-
 def rouge(kind: str = "L", *, stem: bool = False) -> Metric:
     """Return ROUGE as the mean F-measure over the examples, 0 to 1; kind is 1, 2, L or Lsum.
 
-    Lsum splits at line ends, and takes each line for a sentence. `stem`: Porter's stemmer, which
-    knows English only. Source: C.-Y. Lin (2004), ROUGE, ACL workshop 74-81. An answer that is
+    Lsum splits at line ends: each line counts as a sentence. `stem`: Porter's stemmer, for English
+    only. Source: C.-Y. Lin (2004), ROUGE, ACL workshop 74-81. An answer that is
     missing counts 0. Raises ValueError for another kind.
     """
     if kind not in ROUGE_TYPES:
@@ -105,7 +101,7 @@ def rouge(kind: str = "L", *, stem: bool = False) -> Metric:
 
 
 class Tokenizer:
-    """Words as runs of letters and digits of any script, lower-cased, accents kept (NFC)."""
+    """Splits a text into runs of letters and digits of any script, lower-cased, in NFC."""
 
     def __init__(self, stem: bool = False) -> None:
         self.stemmer: Any = None

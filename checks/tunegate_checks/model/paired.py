@@ -1,9 +1,8 @@
-"""Two models on the same examples: their difference, its interval, and how sure it is."""
+"""Pair two models on the same examples: the difference, its interval, its p-value, the flips."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
@@ -12,7 +11,8 @@ from tunegate.utils.text import shorten
 from ..stats import bootstrap, proportions
 from .metric import Metric
 
-MIN_EXAMPLES = 20  # examples for a bootstrap: fewer, and it takes the few for the world
+MIN_EXAMPLES = 20  # for a bootstrap: with fewer its intervals are too short
+MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip
 
 
 def pair_predictions(candidate: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
@@ -49,6 +49,7 @@ class ModelPair:
             )
 
     def interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of the difference; NaN with too few examples."""
         if self.metric.binary:
             return proportions.difference_interval(self.gained, self.lost, self.n)
         if self.n < MIN_EXAMPLES:
@@ -59,7 +60,10 @@ class ModelPair:
         return float(low), float(high)
 
     def p(self, margin: float | None) -> float:
-        """Return the one-sided p-value: the bootstrap's achieved significance level, else exact."""
+        """Return the one-sided p-value of a difference above 0, or above -`margin`.
+
+        For a metric that is not binary it is the achieved significance level of the bootstrap.
+        """
         if not self.metric.binary:
             if self.n < MIN_EXAMPLES:
                 return 1.0
@@ -70,50 +74,33 @@ class ModelPair:
         return proportions.not_inferior_p(self.gained, self.lost, self.n, margin)
 
     def method(self, margin: float | None) -> str:
+        """Return the name of the test behind `p`."""
         if self.metric.binary:
             return "exact McNemar" if margin is None else "Bonett-Price"
         return "bootstrap" if self.n >= MIN_EXAMPLES else f"too few: {MIN_EXAMPLES} are needed"
 
 
-# [merged] Flips: the examples on which two models do not do equally well, item by item.
-
-MIN_GAIN = 1e-9  # rounding is no flip
-
-
 def find_flips(candidate: Predictions, other: Predictions, metric: Metric) -> Findings:
     """Return what the candidate gained and lost against the other model, by line of the test set.
 
-    For a metric that is a mean (then by how much, and what was expected), or a share of right
-    answers (then one of the two is the expected one). Of a corpus-wide one (BLEU, macro-F1) no
-    example has a score of its own, and none is listed. A missing answer counts wrong.
+    The evidence has both answers; for a metric that is a mean also the difference and the expected
+    reply. A corpus-wide metric (BLEU, macro-F1) has no score per example, and no flips. A missing
+    answer counts as wrong.
     """
-    candidate_rows, other_rows = pair_predictions(candidate, other)
-    if not len(candidate_rows):
+    new, old = pair_predictions(candidate, other)
+    if not len(new):
         return Findings("flips", (), split="test")
-    return Findings(
-        "flips",
-        _flip_findings(candidate_rows, other_rows, metric),
-        split="test",
-        n=len(candidate_rows),
-    )
-
-
-def _flip_findings(candidate: Predictions, other: Predictions, metric: Metric) -> Iterator[Finding]:
-    candidate_stats, other_stats = metric.statistics(candidate), metric.statistics(other)
-    if candidate_stats.shape[1] != 1:
-        return
-    gains = (candidate_stats - other_stats)[:, 0]
-    for p, other_prediction, gain in zip(candidate, other, gains, strict=True):
+    candidate_stats, other_stats = metric.statistics(new), metric.statistics(old)
+    gains = (candidate_stats - other_stats)[:, 0] if candidate_stats.shape[1] == 1 else ()
+    flips: list[Finding] = []
+    for p, old_p, gain in zip(new, old, gains, strict=False):
         if abs(gain) > MIN_GAIN:
-            evidence = _flip_evidence(p, other_prediction)
+            old_text, new_text = shorten(_answer_text(old_p), 24), shorten(_answer_text(p), 24)
+            evidence = f"{old_text!r} became {new_text!r} for: {shorten(p.prompt, 60)}"
             if not metric.binary:
                 evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"
-            yield Finding(p.row, p.line, "gained" if gain > 0 else "lost", evidence)
-
-
-def _flip_evidence(new: Prediction, old: Prediction) -> str:
-    old_text, new_text = shorten(_answer_text(old), 24), shorten(_answer_text(new), 24)
-    return f"{old_text!r} became {new_text!r} for: {shorten(new.prompt, 60)}"
+            flips.append(Finding(p.row, p.line, "gained" if gain > 0 else "lost", evidence))
+    return Findings("flips", flips, split="test", n=len(new))
 
 
 def _answer_text(p: Prediction) -> str:

@@ -1,8 +1,8 @@
-"""Perturbations: how people write the same thing differently. A label should not change with them.
+"""Perturbations: other ways to write a text, with which its label should not change.
 
-Each is a function from a text and a number, which chooses among the many ways of making it, to a
-text; where a text gives no occasion, it comes back as it was. The idea of testing a model by what
-must *not* change: Ribeiro et al. 2020, *Beyond Accuracy: Behavioral Testing of NLP Models with
+Each is a function from a text and a number, which selects one of the possible changes, to a text;
+where no change is possible, it returns the text as it is. The idea of testing a model by what must
+*not* change: Ribeiro et al. 2020, *Beyond Accuracy: Behavioral Testing of NLP Models with
 CheckList* (its invariance tests).
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 Perturbation = Callable[[str, int], str]
 
-# Each letter's neighbours on its own row of a QWERTY keyboard: what a finger hits instead.
+# The neighbours of each letter on its row of a QWERTY keyboard, which are hit by mistake.
 _KEYBOARD_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOUR_KEYS = {
     letter: row[max(i - 1, 0) : i] + row[i + 1 : i + 2]

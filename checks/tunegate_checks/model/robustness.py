@@ -1,7 +1,7 @@
-"""Robustness: does a label change where only the way of writing did?
+"""Check whether labels change when only the way of writing does.
 
-Rows and places are drawn by a fixed seed, uniformly: that is what the interval of a rate rests on
-(hypothesis, which looks for trouble rather than for a fair sample, tests the perturbations).
+Rows and places are drawn uniformly with a fixed seed, which the interval of a rate needs
+(hypothesis searches for failures rather than for a fair sample; it tests the perturbations).
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from ..text.display import quote_line
 from .perturbations import PERTURBATIONS, Perturbation
 
 FLIP_RATE_NAME = "flip rate"
-MEASURED_SHARE = 0.7  # of the calls; the rest makes flips smaller
+MEASURED_SHARE = 0.7  # of the calls; the rest minimises flips
+_WORD = re.compile(r"\S+\s*")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A text, the same written differently, and the labels that the model gave to both."""
+    """A text, its perturbed form, and the labels that the model gave to both."""
 
     example: Example
     kind: str
@@ -42,7 +43,7 @@ class Trial:
 
     @property
     def is_flipped(self) -> bool:
-        """Whether the label is another one; one that could not be had counts as another."""
+        """Whether the label changed; an error counts as a change."""
         return bool(self.error) or self.original_label != self.perturbed_label
 
 
@@ -58,16 +59,22 @@ def flips(
     """Return the share of labels that change when the question is written differently.
 
     For classification. Every perturbation is tried on the same number of test rows, which are put
-    to the model in one batch; what it said of the row as it stands is in `predictions`. Further
-    batches make the flips smaller, one of each kind first. No more than `calls` questions are asked
-    in all. Wilson's interval is that of these draws; the mix of perturbations is even, and real
-    traffic's is not: look at each kind by itself, in `detail`.
+    to the model in one batch; the labels of the unchanged rows come from `predictions`. Further
+    batches minimise the flips, one of each kind first. No more than `calls` questions are asked in
+    all. Wilson's interval is that of these draws; all perturbations have the same weight, unlike in
+    real traffic, so look at each kind by itself, in `detail`.
     """
     if not all(is_label(label.read(p.expected) or "") for p in predictions):
         return not_applicable_score(
             FLIP_RATE_NAME, "answers are not labels: how they are written may change"
         )
-    trials = _run_trials(_draw_trials(predictions, test, label, perturbations, calls), ask, label)
+    untried = list(_draw_trials(predictions, test, label, perturbations, calls))
+    answers = ask(with_user_texts([(t.example, t.perturbed) for t in untried]))
+    # A model that cannot be asked gives no answers at all.
+    trials = [
+        replace(trial, perturbed_label=label.read(answer.got), error=answer.error)
+        for trial, answer in zip(untried, answers, strict=False)
+    ]
     if not trials:
         return Score(
             math.nan, name=FLIP_RATE_NAME, hints=("no calls allowed, or a model of fixed answers",)
@@ -77,11 +84,20 @@ def flips(
     minimised = minimiser.minimise([t for t in flipped if not t.error])
     all_flips = [*minimised, *(t for t in flipped if t.error)]
     flip_findings = Findings("flips", map(_flip_finding, all_flips), split="test", n=len(trials))
+    hints: list[str] = []
+    if len(flip_findings):
+        changed = [t for t in trials if t.kind in flip_findings.kinds]
+        kinds = ", ".join(" ".join(line.split()) for line in _count_lines(changed))
+        smallest = min(flip_findings, key=lambda f: len(f.evidence))
+        hints = [
+            f"labels changed under {kinds}; other ways of writing: none",
+            f"the smallest: {smallest.kind}, line {smallest.line}: {smallest.evidence}",
+        ]
     counts = _count_lines(trials)
     return proportion(
-        FLIP_RATE_NAME, len(flipped), len(trials), errors=len(flipped) - len(minimised), higher_is_better=False,
-        misses=flip_findings, signature=f"{len(counts)} perturbations, seed 0; {label.name}",
-        detail="\n".join(counts), hints=_flip_hints(trials, flip_findings),
+        FLIP_RATE_NAME, len(flipped), len(trials), errors=len(flipped) - len(minimised),
+        higher_is_better=False, misses=flip_findings, detail="\n".join(counts), hints=hints,
+        signature=f"{len(counts)} perturbations, seed 0; {label.name}",
     )  # fmt: skip
 
 
@@ -92,7 +108,7 @@ def _draw_trials(
     perturbations: Mapping[str, Perturbation],
     calls: int,
 ) -> Iterator[Trial]:
-    """Yield trials that were not asked yet: of each kind the same number, on rows it changes."""
+    """Yield trials without answers: the same number of each kind, on rows that it changes."""
     random, per_kind = Random(0), int(calls * MEASURED_SHARE) // max(len(perturbations), 1)
     rows = [p for p in predictions if not p.error]
     for kind, perturb in perturbations.items():
@@ -106,28 +122,21 @@ def _draw_trials(
                 yield Trial(example, kind, plain, written, label.read(p.got))
 
 
-def _run_trials(untried: Iterator[Trial], ask: Ask, label: LabelRule) -> list[Trial]:
-    trials = list(untried)
-    answers = ask(with_user_texts([(t.example, t.perturbed) for t in trials]))
-    pairs = zip(trials, answers, strict=False)  # there are no answers where none can be asked for
-    return [replace(t, perturbed_label=label.read(a.got), error=a.error) for t, a in pairs]
-
-
 def last_user_text(example: Example) -> str:
-    """Return the last thing that the user says, "" where it is not plain text."""
+    """Return the content of the last user message, "" where it is not a string."""
     user_contents = [m.get("content") for m in example.messages if m["role"] == "user"]
     return user_contents[-1] if user_contents and isinstance(user_contents[-1], str) else ""
 
 
 def with_user_texts(texts: Sequence[tuple[Example, str]]) -> Dataset:
-    """Return rows like these examples, each with another text for what the user says last."""
-    return Dataset([_with_user_text(example, i, text) for i, (example, text) in enumerate(texts)])
-
-
-def _with_user_text(example: Example, row: int, text: str) -> Example:
-    last = max(i for i, m in enumerate(example.messages) if m["role"] == "user")
-    messages = [{**m, "content": text} if i == last else m for i, m in enumerate(example.messages)]
-    return Example(row, example.line, {**example.fields, "messages": messages})
+    """Return these examples, each with another text as the content of its last user message."""
+    examples: list[Example] = []
+    for row, (example, text) in enumerate(texts):
+        messages = list(example.messages)
+        last = max(i for i, message in enumerate(messages) if message["role"] == "user")
+        messages[last] = {**messages[last], "content": text}
+        examples.append(Example(row, example.line, {**example.fields, "messages": messages}))
+    return Dataset(examples)
 
 
 def _flip_finding(trial: Trial) -> Finding:
@@ -146,29 +155,12 @@ def _count_lines(trials: Sequence[Trial]) -> list[str]:
     return [f"{kind:<14}{hits[kind]:>4,} of {n[kind]:,}" for kind in worst]
 
 
-def _flip_hints(trials: Sequence[Trial], flip_findings: Findings) -> list[str]:
-    if not len(flip_findings):
-        return []
-    changed = [t for t in trials if t.kind in flip_findings.kinds]
-    kinds = ", ".join(" ".join(count.split()) for count in _count_lines(changed))
-    smallest = min(flip_findings, key=lambda f: len(f.evidence))
-    return [
-        f"labels changed under {kinds}; other ways of writing: none",
-        f"the smallest: {smallest.kind}, line {smallest.line}: {smallest.evidence}",
-    ]
-
-
-# [merged] Shrinking: a flip as small as it can be made, so that a person sees what did it.
-
-_WORD = re.compile(r"\S+\s*")
-
-
 class FlipMinimiser:
-    """Cuts flips in halves for as long as one half still flips, from the same label.
+    """Halves the texts of flips for as long as one half still flips from the same label.
 
-    Both ways of writing a half are asked, those of several flips in one batch; `calls` bounds the
-    questions. It is the first and cheapest step of delta debugging: Zeller & Hildebrandt 2002,
-    *Simplifying and isolating failure-inducing input*, IEEE TSE 28(2).
+    Both forms of a half are asked, those of several flips in one batch; `calls` bounds the number
+    of questions. This is the first step of delta debugging: Zeller & Hildebrandt 2002, *Simplifying
+    and isolating failure-inducing input*, IEEE TSE 28(2).
     """
 
     def __init__(
@@ -178,9 +170,17 @@ class FlipMinimiser:
         self.calls_left = calls
 
     def minimise(self, flipped: Sequence[Trial]) -> list[Trial]:
-        """Return the flips, smaller where the calls sufficed: one of each kind goes first."""
+        """Return the flips, smaller where the calls suffice.
+
+        The first flip of each kind is minimised before the second of any.
+        """
+        waves: defaultdict[int, list[Trial]] = defaultdict(list)
+        count_of_kind: Counter[str] = Counter()
+        for trial in flipped:
+            waves[count_of_kind[trial.kind]].append(trial)
+            count_of_kind[trial.kind] += 1
         minimised: list[Trial] = []
-        for wave in _waves(flipped):
+        for _, wave in sorted(waves.items()):
             while wave:
                 smaller = self._try_halves(wave)
                 minimised += [t for i, t in enumerate(wave) if i not in smaller]
@@ -188,8 +188,7 @@ class FlipMinimiser:
         return minimised
 
     def _try_halves(self, trials: Sequence[Trial]) -> dict[int, Trial]:
-        """Return, by place, the first half of each flip that flips as well."""
-
+        """Return the first half of each flip that flips as well, by the place of the flip."""
         halves = [(i, half) for i, trial in enumerate(trials) for half in self._halves(trial)]
         halves = halves[: self.calls_left // 2]
         self.calls_left -= 2 * len(halves)
@@ -205,24 +204,14 @@ class FlipMinimiser:
         return smaller
 
     def _halves(self, trial: Trial) -> Iterator[Trial]:
-        plain, written = _WORD.findall(trial.original), _WORD.findall(trial.perturbed)
+        """Yield both halves of a trial, in words, that are still written differently."""
+        plain, perturbed = _WORD.findall(trial.original), _WORD.findall(trial.perturbed)
         middle = len(plain) // 2
         for part in (slice(0, middle), slice(middle, None)) if middle else ():
             half = "".join(plain[part])
-            aligned = len(plain) == len(written)  # else words came in front: write it anew
-            other = "".join(written[part]) if aligned else self._perturb(trial.kind, half)
+            # With another number of words (a greeting) the halves do not correspond.
+            aligned = len(plain) == len(perturbed)
+            perturb = self.perturbations[trial.kind]
+            other = "".join(perturbed[part]) if aligned else perturb(half, 0)
             if half != other:
                 yield replace(trial, original=half, perturbed=other)
-
-    def _perturb(self, kind: str, text: str) -> str:
-        return self.perturbations[kind](text, 0)
-
-
-def _waves(flipped: Sequence[Trial]) -> list[list[Trial]]:
-    """Return the first flip of each kind, then the second of each, and so on."""
-    waves: defaultdict[int, list[Trial]] = defaultdict(list)
-    seen: defaultdict[str, int] = defaultdict(int)
-    for trial in flipped:
-        waves[seen[trial.kind]].append(trial)
-        seen[trial.kind] += 1
-    return [waves[i] for i in sorted(waves)]

@@ -1,9 +1,8 @@
-"""Speed and cost: latency, tokens, dollars; by themselves, and against the baseline's.
+"""Latency, tokens and cost of a model, by themselves and as multiples of the baseline's.
 
-Measured when each question was first asked: what comes out of the cache carries the latency and the
-cost of then. A baseline that is asked with examples in its prompt pays for them: its prompt's
-tokens and its cost are counted as they were. An answer that could not be had counts as the dearest
-that came in the value, and as the cheapest in `if_right`: where that decides, it is unmeasurable.
+They are measured when a question is first asked: answers from the cache keep the latency and cost
+of that time. The tokens and the cost of a baseline include the examples in its prompt. An error
+counts as the highest measured value in the score, and as the lowest in `best_case`.
 """
 
 from __future__ import annotations
@@ -18,17 +17,16 @@ from tunegate.results.score import Score
 from ..stats import bootstrap
 
 Quantity = Literal["latency", "tokens", "cost"]
-FillMissing = Callable[[Iterable[float]], float]  # max or min: what an answer that is missing took
-MIN_ANSWERS = 20  # answers, for an interval of a mean: fewer are taken for the world
+FillMissing = Callable[[Iterable[float]], float]  # max or min: the value of a missing answer
+MIN_ANSWERS = 20  # for the interval of a mean: with fewer a bootstrap is too short
 
 
 def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
-    """Return the seconds within which that share of the answers came (0.5: the median).
+    """Return a quantile of the latencies in seconds (0.5: the median), by the nearest rank.
 
-    The nearest rank: the smallest latency that so many answers did not exceed. The interval is
-    between two ranks, whatever the distribution (Hahn & Meeker 1991, *Statistical Intervals*, 5.2);
-    NaN where too few answers were asked, or where answers came in batches and are not independent.
-    An answer that could not be had counts as one that never came.
+    The interval is between two ranks, for any distribution (Hahn & Meeker 1991, *Statistical
+    Intervals*, 5.2); NaN where there are too few answers, or where answers came in batches and are
+    not independent. The latency of an error is infinite.
     """
     name = f"latency p{quantile * 100:g} (s)"
     latencies = sorted(p.latency for p in predictions if not p.error)
@@ -47,6 +45,7 @@ def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
 
 
 def _is_batched(latencies: Sequence[float]) -> bool:
+    """Tell whether answers came in batches: the answers of a batch have the same latency."""
     return len(set(latencies)) <= len(latencies) / 2
 
 
@@ -91,7 +90,8 @@ def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Sc
     if what == "latency" and any(map(_is_batched, zip(*values, strict=True))):
         low, high = math.nan, math.nan
     return Score(
-        _ratio_of_sums(values), name=name, n=len(values), low=low, high=high, best_case=_ratio_of_sums(best),
+        _ratio_of_sums(values), name=name, n=len(values), low=low, high=high,
+        best_case=_ratio_of_sums(best),
         errors=len({p.row for side in (predictions, baseline) for p in side.errors}),
         signature=f"as first asked; bootstrap; {_left_out_text(predictions, len(values))}",
     )  # fmt: skip
@@ -104,15 +104,12 @@ def _value_pairs(
     candidate_missing: FillMissing,
     baseline_missing: FillMissing,
 ) -> list[list[float]]:
-    candidate_values, baseline_values = (
-        _values_by_row(predictions, _MEASURES[quantity], candidate_missing),
-        _values_by_row(baseline, _MEASURES[quantity], baseline_missing),
-    )
-    return [
-        [candidate_values[row], baseline_values[row]]
-        for row in candidate_values
-        if row in baseline_values
-    ]
+    """Return the values of both models on the rows where both are known."""
+    measure = _MEASURES[quantity]
+    candidate_values = _values_by_row(predictions, measure, candidate_missing)
+    baseline_values = _values_by_row(baseline, measure, baseline_missing)
+    common = [row for row in candidate_values if row in baseline_values]
+    return [[candidate_values[row], baseline_values[row]] for row in common]
 
 
 def _ratio_of_sums(values: Sequence[Sequence[float]]) -> float:
@@ -144,7 +141,7 @@ def _mean_score(
 def _values_by_row(
     predictions: Predictions, measure: Callable[[Prediction], float], missing: FillMissing
 ) -> dict[int, float]:
-    """Return the values by row, a missing answer's too; of 0, which nobody measured, none."""
+    """Return the values by row, those of missing answers too; 0 means not measured."""
     values = {p.row: measure(p) for p in predictions if not p.error}
     measured = {row: value for row, value in values.items() if value > 0}
     if not measured:

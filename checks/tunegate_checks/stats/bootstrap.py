@@ -1,4 +1,4 @@
-"""The bootstrap: what a score would have been on other examples of the same kind."""
+"""The bootstrap: the distribution of a score over resamples of its examples."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-INTERVAL_RESAMPLES = 1_000  # resamples: enough for the 2.5 % quantile
-P_VALUE_RESAMPLES = 10_000  # resamples: enough to see a p of 0.001
-_MAX_COUNTS = 2_000_000  # counts held in memory
+INTERVAL_RESAMPLES = 1_000  # enough for the 2.5 % quantile
+P_VALUE_RESAMPLES = 10_000  # enough to see a p of 0.001
+_MAX_COUNTS = 2_000_000  # resamples times examples held in memory at once
 
 
 def resampled_sums(statistics: Array, resamples: int = INTERVAL_RESAMPLES, seed: int = 0) -> Array:
@@ -26,18 +26,10 @@ def resampled_sums(statistics: Array, resamples: int = INTERVAL_RESAMPLES, seed:
     n = len(statistics)
     random = np.random.default_rng(seed)
     step = max(_MAX_COUNTS // n, 1)
-    return np.vstack(
-        [
-            _draw_counts(random, min(step, resamples - done), n) @ statistics
-            for done in range(0, resamples, step)
-        ]
-    )
-
-
-def _draw_counts(random: Any, resamples: int, n: int) -> Array:
-    """Return how often each resample drew each example."""
-    import numpy as np
-
-    drawn = random.integers(0, n, (resamples, n)) + n * np.arange(resamples)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=resamples * n)
-    return counts.reshape(resamples, n).astype(np.float64)
+    sums: list[Array] = []
+    for done in range(0, resamples, step):
+        size = min(step, resamples - done)
+        drawn = random.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * n)  # how often each example was drawn
+        sums.append(counts.reshape(size, n).astype(np.float64) @ statistics)
+    return np.vstack(sums)

@@ -1,4 +1,4 @@
-"""Cohen's kappa: agreement of a judge with people, beyond what chance alone would give."""
+"""Cohen's kappa: the agreement of a judge with people beyond that of chance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def kappa(
     """Return kappa of two raters over the same things, with its 95 % interval.
 
     `quadratic`: the categories are steps of a scale, and two steps apart is four times as bad as
-    one. NaN where both always say the same one thing: there is nothing to agree on. Source: J.
+    one. NaN where both raters use one category only, since chance then agrees always. Source: J.
     Cohen (1960, 1968); large-sample interval of J. L. Fleiss, J. Cohen & B. S. Everitt (1969),
     Psychological Bulletin 72:323-327, cut off at -1 and 1.
     """
@@ -29,7 +29,8 @@ def kappa(
         return Score(math.nan, name="kappa")
     joint = Counter(zip(map(categories.index, people), map(categories.index, judge), strict=True))
     p = [[joint[i, j] / n for j in steps] for i in steps]
-    w = [[_weight(i, j, len(categories), quadratic) for j in steps] for i in steps]
+    span = max(len(categories) - 1, 1)
+    w = [[1 - ((i - j) / span) ** 2 if quadratic else float(i == j) for j in steps] for i in steps]
     value, error = _estimate(p, w, n)
     low, high = max(value - Z95 * error, -1.0), min(value + Z95 * error, 1.0)
     agreement_count = sum(first == second for first, second in zip(people, judge, strict=True))
@@ -40,12 +41,8 @@ def kappa(
     )  # fmt: skip
 
 
-def _weight(i: int, j: int, k: int, quadratic: bool) -> float:
-    return 1 - ((i - j) / max(k - 1, 1)) ** 2 if quadratic else float(i == j)
-
-
 def _estimate(p: list[list[float]], w: list[list[float]], n: int) -> tuple[float, float]:
-    """Return kappa and its standard error; `p` joint shares, `w` weights of agreement."""
+    """Return kappa and its standard error from joint shares `p` and weights of agreement `w`."""
     k = range(len(p))
     rows, columns = [sum(p[i]) for i in k], [sum(p[i][j] for i in k) for j in k]
     cells = [(i, j) for i in k for j in k]
@@ -55,7 +52,7 @@ def _estimate(p: list[list[float]], w: list[list[float]], n: int) -> tuple[float
         return math.nan, math.nan
     by_row = [sum(w[i][j] * columns[j] for j in k) for i in k]
     by_column = [sum(w[i][j] * rows[i] for i in k) for j in k]
-    # A variance: taken about its mean, since their formula for it loses every digit near 0.
+    # The variance is computed about the mean: the published formula cancels to 0 near 0.
     x = {
         (i, j): w[i][j] * (1 - chance) - (by_row[i] + by_column[j]) * (1 - observed)
         for i, j in cells

@@ -10,7 +10,7 @@ Z90 = 1.644854  # one-sided 95 %
 
 
 def mcnemar_p(gained: int, lost: int) -> float:
-    """Return the two-sided exact p-value: are gains and losses the throws of a fair coin?
+    """Return the two-sided exact p-value of McNemar's test: gains and losses equally likely.
 
     Source: Q. McNemar (1947), Psychometrika 12:153-157; exact, by the binomial distribution.
     """
@@ -23,14 +23,15 @@ def mcnemar_greater_p(gained: int, lost: int) -> float:
 
 
 def _binomial_tail(fewer: int, flips: int) -> float:
+    """Return the chance that a fair coin shows at most `fewer` heads in `flips` throws."""
     return sum(math.comb(flips, k) for k in range(fewer + 1)) / 2**flips if flips else 1.0
 
 
 def difference_interval(gained: int, lost: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Return the interval of (gained - lost) / n; z = 1.96 gives 95 %, two-sided.
 
-    Source: D. G. Bonett & R. M. Price (2012), J. Educ. Behav. Stat. 37:479-488: Wald's, with one
-    gain and one loss added.
+    Wald's interval with one gain and one loss added. Source: D. G. Bonett & R. M. Price (2012), J.
+    Educ. Behav. Stat. 37:479-488.
     """
     if n == 0:
         return math.nan, math.nan

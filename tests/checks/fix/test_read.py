@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate.errors import ConfigError
-from tunegate_checks.fix.read import Source, _read_json, read_source
+from tunegate_checks.fix.read import Source, read_json_source, read_source
 
 LINES = [
     json.dumps(row("one")).encode(),
@@ -28,7 +28,7 @@ LINES = [
 
 
 def made(data: bytes) -> Source:
-    return _read_json(Path("x.jsonl"), data)
+    return read_json_source(Path("x.jsonl"), data)
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=8), st.booleans(), st.booleans())

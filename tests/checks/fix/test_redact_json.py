@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from tunegate_checks.detect import api_keys
 from tunegate_checks.detect.engine import personal_spans
-from tunegate_checks.fix.redact import Placeholders, Redactor
-from tunegate_checks.fix.redact_json import is_json
+from tunegate_checks.fix.redact import Placeholders, Redactor, is_json
 
 TEXTS = (
     *(CPF, EMAIL, KEY, "telefone", "11987654321", f"e-mail:\n{EMAIL}", f'"{EMAIL}"', f"\\{EMAIL}"),

@@ -9,7 +9,6 @@ from judges import YES_NO, by_rule, judge_panel
 
 from tunegate.interfaces.model import Request
 from tunegate_checks.judge import parse, prompt
-from tunegate_checks.judge import prompt as fence
 from tunegate_checks.judge.ballots import UNPARSEABLE, Vote, collect_votes
 from tunegate_checks.judge.prompt import Item
 
@@ -45,7 +44,7 @@ def test_an_unreadable_answer_is_repaired_once() -> None:
     again = asked[2].messages
     assert [m["role"] for m in again] == ["system", "user"]
     assert again[0] == asked[0].messages[0]
-    data, shown = fence.read_quoted(again[1]["content"])
+    data, shown = prompt.read_quoted(again[1]["content"])
     assert data["answer"] == "yes please"
     assert "not JSON" in shown["problem"]
     assert shown["earlier answer"].endswith(HIJACK)

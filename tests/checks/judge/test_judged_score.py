@@ -62,4 +62,4 @@ def test_scores_are_compared_as_numbers() -> None:
 
 def test_it_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(ADVISORY))
-    assert (type(again), again.standing, again.hits) == (JudgedScore, ADVISORY.calibration, 8)
+    assert (type(again), again.calibration, again.hits) == (JudgedScore, ADVISORY.calibration, 8)

@@ -9,7 +9,6 @@ from predicted import models
 
 from tunegate.results.outcome import collect_outcomes
 from tunegate_checks.model import compare
-from tunegate_checks.model import compare as holm
 
 
 @settings(max_examples=6, deadline=None)  # it collects garbage each time
@@ -17,11 +16,11 @@ from tunegate_checks.model import compare as holm
 def test_it_is_that_of_statsmodels(ps: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests
 
-    assert holm.adjusted_p_values(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
+    assert compare.adjusted_p_values(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
 
 
 def test_all_claims_hold() -> None:
-    family = holm.HolmFamily(
+    family = compare.HolmFamily(
         compare.superior(*models(20, 1, 79)), compare.not_inferior(*models(2, 2, 300), margin=0.03)
     )
     assert family
@@ -31,7 +30,7 @@ def test_all_claims_hold() -> None:
 def test_what_held_alone_fails_among_others_and_says_so() -> None:
     close = compare.superior(*models(7, 1, 92))
     assert close.holds()
-    family = holm.HolmFamily(close, close, compare.superior(*models(20, 1, 79)))
+    family = compare.HolmFamily(close, close, compare.superior(*models(20, 1, 79)))
     with collect_outcomes() as ledger:
         assert not family
     assert repr(family) == (
@@ -44,7 +43,7 @@ def test_what_held_alone_fails_among_others_and_says_so() -> None:
 def test_the_flips_of_a_judgement_are_those_of_the_claim_that_failed() -> None:
     close, sure = compare.superior(*models(7, 1, 92)), compare.superior(*models(20, 1, 79))
     with collect_outcomes() as ledger:
-        assert not holm.HolmFamily(sure, close, close)
+        assert not compare.HolmFamily(sure, close, close)
     assert [j.subject for j in ledger] == [close.flips]
     assert close.flips != sure.flips
 
@@ -53,11 +52,11 @@ def test_the_flips_of_a_judgement_are_those_of_the_claim_that_failed() -> None:
 def test_what_has_no_p_stays_without_and_counts_among_the_claims(place: int) -> None:
     ps = [0.01, 0.04]
     ps.insert(place, math.nan)
-    found = holm.adjusted_p_values(ps)
+    found = compare.adjusted_p_values(ps)
     assert math.isnan(found.pop(place))
     assert found == pytest.approx([0.03, 0.08])
 
 
 def test_no_claims() -> None:
     with pytest.raises(ValueError, match="no comparisons"):
-        holm.HolmFamily()
+        compare.HolmFamily()
