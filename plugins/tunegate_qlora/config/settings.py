@@ -1,4 +1,4 @@
-"""The settings of a training: one frozen record, every default in sight."""
+"""The settings of a training, with their defaults: the table `[train.qlora]` of the project."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Method = Literal["qlora", "lora", "full"]
 Objective = Literal["supervised", "dpo"]
 
-# How each method holds the base while it trains. What is trained itself is float32 throughout.
+# How each method holds the base while it trains. The trained weights are float32 throughout.
 QUANTISATION_OF_METHOD: Mapping[Method, Quantisation] = {
     "qlora": "nf4",
     "lora": "none",
     "full": "none",
 }
 
-# The learning rate where nothing is said. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; every weight
-# at once wants about a tenth of what an adapter does (Schulman et al. 2025, "LoRA Without Regret").
+# Default learning rates. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; training every weight needs
+# about a tenth of an adapter's (Schulman et al. 2025, "LoRA Without Regret").
 LEARNING_RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
-# DPO's are those of TRL's own script (1.16, trl/scripts/dpo.py), Zephyr's (arXiv:2310.16944) too.
+# For DPO: those of TRL 1.16 (trl/scripts/dpo.py), which Zephyr (arXiv:2310.16944) used too.
 DPO_LEARNING_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
 BETA = 0.1  # arXiv:2305.18290, appendix B
 
-ADAPTER_SETTINGS = frozenset(
-    {"r", "alpha", "dropout", "targets"}
-)  # settings without a meaning in `full`
+# Settings without a meaning for the method `full`.
+ADAPTER_SETTINGS = frozenset({"r", "alpha", "dropout", "targets"})
 
 
 class Decoding(BaseModel):
-    """How a local model is loaded and answers; always greedy (temperature 0)."""
+    """How a local model is loaded, and how long it answers; decoding is always greedy."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
@@ -51,9 +50,11 @@ class Decoding(BaseModel):
 
 
 class Settings(Decoding):
-    """Everything a training is made of. Defaults follow QLoRA (arXiv:2305.14314), table 9,
-    where it names one; the learning rate there (2e-4) is for bases of 7 to 13 thousand million
-    parameters: a far smaller base wants ten times as much.
+    """All settings of a training.
+
+    Defaults are those of QLoRA (arXiv:2305.14314), table 9, where it names one. Its learning rate
+    (2e-4) is for bases of 7 to 13 thousand million parameters; a far smaller base needs about ten
+    times as much.
     """
 
     base: Annotated[str, Field(min_length=1)]
@@ -161,7 +162,7 @@ class Settings(Decoding):
 
     @property
     def conversations_per_row(self) -> int:
-        """Conversations that a row is read as: `dpo` reads its prompt with each of two replies."""
+        """Sequences that the model reads for a row: `dpo` reads the prompt with both replies."""
         return 2 if self.objective == "dpo" else 1
 
     @property
@@ -171,5 +172,5 @@ class Settings(Decoding):
 
     @property
     def decoding(self) -> Decoding:
-        """The part of the settings that the trained model answers with."""
+        """The settings that the trained model is loaded and answers with."""
         return Decoding(**{key: getattr(self, key) for key in Decoding.model_fields})
