@@ -40,13 +40,13 @@ class Decoding(BaseModel):
     )
 
     quantisation: Quantisation = "nf4"
-    """How the base's linear layers are held: `nf4` (4 bits, double quantisation) or `none`."""
+    """How the base's linear layers are quantised: `nf4` (4 bits, double quantisation) or `none`."""
 
     compute: Compute = "bfloat16"
     """The number format that the linear layers compute in."""
 
     max_new_tokens: PositiveInt = 256
-    """The longest answer, in tokens; one that has not ended by then is handed back as it stands."""
+    """The largest number of tokens in an answer; a longer one is cut there."""
 
 
 class Settings(Decoding):
@@ -65,25 +65,25 @@ class Settings(Decoding):
     weight of the base (`full`). `lora` where `quantisation` is set to `none`."""
 
     objective: Objective = "supervised"
-    """What is learnt: the replies (`supervised`), or to prefer one reply to another (`dpo`), from
-    rows that carry a rejected reply."""
+    """The training objective: the replies (`supervised`), or the preference of one reply over
+    another (`dpo`), for which each row needs a rejected reply."""
 
     beta: Annotated[float, Field(gt=0)] | None = None
-    """Of `dpo` alone, 0.1 there unless set: the greater, the nearer the model stays to its base."""
+    """Only for `dpo`, 0.1 unless set: the greater it is, the closer the model stays to its base."""
 
     preset: Literal["classification", "style", "few"] | None = None
     """Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
-    format, fewer than 200 rows. What is set beside it wins."""
+    format, fewer than 200 rows. Settings that are set beside it win."""
 
     epochs: PositiveInt = 3
-    """How often every row is seen."""
+    """How many times each row is trained on."""
 
     batch: PositiveInt = 8
     """Rows in one pass through the model; memory grows with it."""
 
     packing: bool = False
-    """Lay the rows of a batch end to end in one sequence rather than pad them: the same batches,
-    steps and loss. Before the first step it is proven that the model keeps them apart."""
+    """Join the rows of a batch to one sequence instead of padding them: the batches, steps and loss
+    stay the same. A test before the first step shows that the model keeps the rows apart."""
 
     accumulation: PositiveInt = 1
     """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
@@ -100,26 +100,26 @@ class Settings(Decoding):
     validation loss. `best` where `patience` is set."""
 
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate goes on after the warm-up: down to 0, or `constant`."""
+    """The learning rate after the warm-up: it falls to 0 by this curve, or stays `constant`."""
 
     warmup: Share = 0.03
     """The share of all steps in which the learning rate rises from 0."""
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW's decoupled weight decay, on all that is trained."""
+    """AdamW's decoupled weight decay, on all trained parameters."""
 
     clip: Annotated[float, Field(gt=0)] = 1.0
-    """The longest gradient; a longer one is scaled down to this norm."""
+    """The largest norm of the gradient; a larger gradient is scaled down to it."""
 
     max_length: PositiveInt = 1024
     """The longest row, in tokens; never more than the base's own context."""
 
     on_overflow: Literal["raise", "drop", "truncate"] = "raise"
-    """What becomes of a longer row: refuse to train, set the row aside, or cut the *start* of its
+    """What to do with a longer row: refuse to train, leave the row out, or cut the *start* of its
     prompt (an answer is never cut)."""
 
     r: PositiveInt = 16
-    """The adapter's rank; it has no place in `full`, like the three settings that follow."""
+    """The adapter's rank; like the three settings that follow it must not be set for `full`."""
 
     alpha: PositiveInt = 32
     """The adapter's scale: its output is multiplied by `alpha / r`."""
@@ -131,29 +131,29 @@ class Settings(Decoding):
     """Which layers get an adapter: every linear one but the output head, or a list of names."""
 
     gradient_checkpointing: bool = False
-    """Compute activations twice rather than keep them: about a third slower, far less memory."""
+    """Compute activations twice instead of keeping them: about a third slower, much less memory."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Starts the adapter's weights, the order of the rows, and the dropout."""
+    """Seed of the adapter's first weights, the order of the rows, and the dropout."""
 
     processes: PositiveInt = 1
     """Processes that train together on this machine, a GPU for each; `processes x batch x
     accumulation` rows make a step."""
 
     machines: PositiveInt = 1
-    """Machines that train together, each with as many processes."""
+    """Machines that train together, each with `processes` processes."""
 
     address: str = ""
-    """Where the others find the first of several machines: `host:port`."""
+    """The `host:port` at which other machines reach the first one."""
 
     sharding: Literal["none", "fsdp"] = "none"
-    """Whether each process holds all of the model, or a part of it (`fsdp`)."""
+    """Whether each process holds the whole model (`none`) or a part of it (`fsdp`)."""
 
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 leaves it to torch. A different number can change the last bits."""
+    """CPU threads; 0 lets torch decide. Another number can change the last bits of the weights."""
 
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """Seconds between checkpoints: what a training that was killed loses at most."""
+    """Seconds between checkpoints: the most that a killed training loses."""
 
     @property
     def schedule(self) -> str:

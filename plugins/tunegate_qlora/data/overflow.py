@@ -62,7 +62,8 @@ def _cut_start(row: T, start: int) -> T:
         sides = {"preferred": row.preferred, "rejected": row.rejected}
         # The longer side first: if both cannot be cut, the error is about that one.
         by_length = sorted(sides, key=lambda name: -len(sides[name].ids))
-        return replace(row, **{name: _cut_start(sides[name], start) for name in by_length})
+        cut = {name: _cut_start(sides[name], start) for name in by_length}
+        return replace(row, preferred=cut["preferred"], rejected=cut["rejected"])
     if start <= 0:
         return row
     labels = row.labels[start:]

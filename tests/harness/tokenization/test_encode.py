@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from tiny_llama import CHATML, make_base, ticket
 
 from tunegate.data.dataset import Dataset, Example
-from tunegate.tokenization.chat_template import TemplateError
+from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data.rows import encode_all
-from tunegate_qlora.model.chat_template import load_template
 
 
 def example(*turns: tuple[str, Any], **fields: Any) -> Example:
