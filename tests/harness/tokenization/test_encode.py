@@ -15,6 +15,12 @@ from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data.rows import encode_all
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The chat template of a tiny base."""
+    return load_template(make_base(tmp_path_factory.mktemp("models") / "base"))
+
+
 def example(*turns: tuple[str, Any], **fields: Any) -> Example:
     messages = [{"role": role, "content": content} for role, content in turns]
     return Dataset.of([{"messages": messages} | fields])[0]
