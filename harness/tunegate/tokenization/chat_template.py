@@ -32,22 +32,6 @@ class ChatTemplate:
     stop_ids: frozenset[int]
     control_tokens: re.Pattern[str]
 
-    @classmethod
-    def from_tokenizer(cls, tokenizer: Any, folder: Path) -> ChatTemplate:
-        """Make a template of a tokenizer and the folder it was read from.
-
-        Raises Unrendered where it has no chat template, or where nothing says which token ends a
-        turn.
-        """
-        if not tokenizer.chat_template:
-            raise TemplateError(
-                f"the tokenizer in {folder} has no chat template (chat_template.jinja)"
-            )
-        stops = _stop_ids(tokenizer, folder)
-        if not stops:
-            raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
-        return cls(tokenizer, stops, _any_token_pattern(tokenizer.all_special_tokens))
-
     def render(self, messages: Messages, *, prompt: bool = False) -> str:
         """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
         try:
@@ -83,6 +67,32 @@ class ChatTemplate:
         """The id that fills short rows up; it is masked, so that the stop token will do."""
         pad_token = self.tokenizer.pad_token_id
         return int(min(self.stop_ids) if pad_token is None else pad_token)
+
+
+def load_template(folder: Path | str) -> ChatTemplate:
+    """Read the tokenizer and the chat template of a model, without any download.
+
+    Args:
+        folder: The model's folder, or a hub name that the cache on this machine holds.
+
+    Raises:
+        TemplateError: The tokenizer cannot be read or has no chat template, or no file of the
+            model names the token that ends a turn.
+        ImportError: transformers is not installed.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # a missing file, a broken one, an unknown class
+        reason = str(error).strip().partition("\n")[0]
+        raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
+    if not tokenizer.chat_template:
+        raise TemplateError(f"the tokenizer in {folder} has no chat template (chat_template.jinja)")
+    stops = _stop_ids(tokenizer, Path(folder))
+    if not stops:
+        raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
+    return ChatTemplate(tokenizer, stops, _any_token_pattern(tokenizer.all_special_tokens))
 
 
 def _stop_ids(tokenizer: Any, folder: Path) -> frozenset[int]:

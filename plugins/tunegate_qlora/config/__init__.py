@@ -1,1 +1,1 @@
-"""The settings of `[train.qlora]`, and their presets."""
+"""The settings of `[train.qlora]` and their presets."""

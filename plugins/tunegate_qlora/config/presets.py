@@ -1,4 +1,4 @@
-"""Recipes for the common cases, and every setting that follows from another one."""
+"""Presets for common cases, and every setting that is derived from another one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .settings import (
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What a recipe sets, and why; `rate` scales the method's own learning rate."""
+    """What a preset sets, and why; `rate_factor` multiplies the method's own learning rate."""
 
     epochs: int
     batch: int
@@ -36,81 +36,79 @@ PRESETS: Mapping[str, Preset] = {
     "few": Preset(5, 2, 0.5, "fewer than 200 rows want more passes, in more and smaller steps"),
 }
 
-
-FEW_ROWS = 200  # rows below which `few` is meant
+FEW_ROWS = 200  # the preset `few` is meant for fewer training rows than this
 
 
 def resolve_settings(values: Mapping[str, Any]) -> Settings:
-    """Return the settings, with what the method and the preset say where the values do not.
+    """Validate the values of `[train.qlora]`, and fill in what method and preset derive.
 
-    Raises ValueError in one line: a bad key or value, or two that exclude each other.
+    A value that the user has set is never replaced. Raises ValueError in one line: a bad key or
+    value, or settings that exclude each other.
     """
     settings = parse_settings(Settings, values)
     set_fields = settings.model_fields_set
-    derived = {
-        k: v for k, v in _derived_settings(settings, set_fields).items() if k not in set_fields
+    if "method" not in set_fields and settings.quantisation == "none":
+        # The field calls an adapter on a base that is not quantised LoRA.
+        settings = settings.model_copy(update={"method": "lora"})
+    derived: dict[str, Any] = {
+        "quantisation": QUANTISATION_OF_METHOD[settings.method],
+        "learning_rate": default_learning_rate(settings),
+        "keep": "best" if settings.patience else "last",
+        **({"beta": BETA} if settings.objective == "dpo" else {}),
+        **preset_values(settings),
     }
-    settings = settings.model_copy(update=derived)
-    if clashes := list(_conflicts(settings, set_fields)):
-        raise ValueError("; ".join(clashes))
+    settings = settings.model_copy(
+        update={key: value for key, value in derived.items() if key not in set_fields}
+    )
+    if conflicts := list(find_conflicts(settings, set_fields)):
+        raise ValueError("; ".join(conflicts))
     return settings
 
 
 def preset_lines(settings: Settings) -> list[str]:
-    """Return what the preset of a resolved training did, in lines of at most 70 characters."""
+    """Describe the preset of resolved settings in lines of at most 70 characters; [] for none."""
     if settings.preset is None:
         return []
-    preset = PRESETS[settings.preset]
-    first = (
-        f"{settings.preset}: {preset.epochs} epochs, batch {preset.batch}, "
-        f"learning rate {_preset_rate(settings, preset):g}"
-    )
-    pairs = ((k, v, getattr(settings, k)) for k, v in _preset_values(settings, preset).items())
+    values = preset_values(settings)
+    lines = [
+        f"{settings.preset}: {values['epochs']} epochs, batch {values['batch']}, "
+        f"learning rate {values['learning_rate']:g}",
+        PRESETS[settings.preset].reason,
+    ]
     overrides = [
-        f"{key} = {current:g}" for key, preset_value, current in pairs if current != preset_value
+        f"{key} = {getattr(settings, key):g}"
+        for key, value in values.items()
+        if getattr(settings, key) != value
     ]
-    return [
-        first,
-        preset.reason,
-        *([f"set otherwise: {', '.join(overrides)}"] if overrides else []),
-    ]
+    return [*lines, f"set otherwise: {', '.join(overrides)}"] if overrides else lines
 
 
-def default_learning_rate(settings: Settings) -> float:
-    """Return the learning rate of a method and an objective where nothing is said."""
-    return (DPO_LEARNING_RATES if settings.objective == "dpo" else LEARNING_RATES)[settings.method]
-
-
-def _derived_settings(settings: Settings, set_fields: set[str]) -> dict[str, Any]:
-    method = settings.method
-    if "method" not in set_fields and settings.quantisation == "none":
-        method = "lora"  # an adapter on a base that is not quantised is what that is called
-    settings = settings.model_copy(update={"method": method})
-    derived: dict[str, Any] = {"method": method, "quantisation": QUANTISATION_OF_METHOD[method]}
-    derived |= {
-        "learning_rate": default_learning_rate(settings),
-        "keep": "best" if settings.patience else "last",
-    }
-    derived |= {"beta": BETA} if settings.objective == "dpo" else {}
-    preset = PRESETS.get(settings.preset or "")
-    return derived | (_preset_values(settings, preset) if preset else {})
-
-
-def _preset_values(settings: Settings, preset: Preset) -> dict[str, float]:
-    rate = _preset_rate(settings, preset)
+def preset_values(settings: Settings) -> dict[str, float]:
+    """Return the settings that the preset sets, with their values; {} without a preset."""
+    if settings.preset is None:
+        return {}
+    preset = PRESETS[settings.preset]
+    rate = default_learning_rate(settings) * preset.rate_factor
     return {"epochs": preset.epochs, "batch": preset.batch, "learning_rate": rate}
 
 
-def _preset_rate(settings: Settings, preset: Preset) -> float:
-    return default_learning_rate(settings) * preset.rate_factor
+def default_learning_rate(settings: Settings) -> float:
+    """Return the learning rate of the settings' method and objective, presets aside."""
+    return (DPO_LEARNING_RATES if settings.objective == "dpo" else LEARNING_RATES)[settings.method]
 
 
-def _conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
+def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
+    """Yield one message for each pair of settings that exclude each other.
+
+    Args:
+        settings: With all derived values filled in.
+        set_fields: The names of those that the user has set.
+    """
     needed_quantisation = QUANTISATION_OF_METHOD[settings.method]
     if settings.quantisation != needed_quantisation:
         yield (
-            f"method = {settings.method!r} holds the base with quantisation = {needed_quantisation!r}, not "
-            f"{settings.quantisation!r}: leave one of the two out"
+            f"method = {settings.method!r} holds the base with quantisation = "
+            f"{needed_quantisation!r}, not {settings.quantisation!r}: leave one of the two out"
         )
     if settings.method == "full":
         for key in sorted(set_fields & ADAPTER_SETTINGS):
@@ -133,8 +131,8 @@ def _conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     if settings.sharding == "fsdp" and settings.method != "qlora" and needs_whole_model:
         subject = "packing" if settings.packing else "objective = 'dpo'"
         yield (
-            f"{subject} asks the whole model before it is shared out, which takes method = 'qlora', "
-            "or sharding = 'none'"
+            f"{subject} asks the whole model before it is shared out, which takes "
+            "method = 'qlora', or sharding = 'none'"
         )
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

@@ -1,4 +1,4 @@
-"""The settings of a training: one frozen record, every default in sight."""
+"""The settings of a training, with their defaults: the table `[train.qlora]` of the project."""
 
 from __future__ import annotations
 
@@ -14,46 +14,47 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Method = Literal["qlora", "lora", "full"]
 Objective = Literal["supervised", "dpo"]
 
-# How each method holds the base while it trains. What is trained itself is float32 throughout.
+# How each method holds the base while it trains. The trained weights are float32 throughout.
 QUANTISATION_OF_METHOD: Mapping[Method, Quantisation] = {
     "qlora": "nf4",
     "lora": "none",
     "full": "none",
 }
 
-# The learning rate where nothing is said. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; every weight
-# at once wants about a tenth of what an adapter does (Schulman et al. 2025, "LoRA Without Regret").
+# Default learning rates. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; training every weight needs
+# about a tenth of an adapter's (Schulman et al. 2025, "LoRA Without Regret").
 LEARNING_RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
-# DPO's are those of TRL's own script (1.16, trl/scripts/dpo.py), Zephyr's (arXiv:2310.16944) too.
+# For DPO: those of TRL 1.16 (trl/scripts/dpo.py), which Zephyr (arXiv:2310.16944) used too.
 DPO_LEARNING_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
 BETA = 0.1  # arXiv:2305.18290, appendix B
 
-ADAPTER_SETTINGS = frozenset(
-    {"r", "alpha", "dropout", "targets"}
-)  # settings without a meaning in `full`
+# Settings without a meaning for the method `full`.
+ADAPTER_SETTINGS = frozenset({"r", "alpha", "dropout", "targets"})
 
 
 class Decoding(BaseModel):
-    """How a local model is loaded and answers; always greedy (temperature 0)."""
+    """How a local model is loaded, and how long it answers; decoding is always greedy."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
 
     quantisation: Quantisation = "nf4"
-    """How the base's linear layers are held: `nf4` (4 bits, double quantisation) or `none`."""
+    """How the base's linear layers are quantised: `nf4` (4 bits, double quantisation) or `none`."""
 
     compute: Compute = "bfloat16"
     """The number format that the linear layers compute in."""
 
     max_new_tokens: PositiveInt = 256
-    """The longest answer, in tokens; one that has not ended by then is handed back as it stands."""
+    """The largest number of tokens in an answer; a longer one is cut there."""
 
 
 class Settings(Decoding):
-    """Everything a training is made of. Defaults follow QLoRA (arXiv:2305.14314), table 9,
-    where it names one; the learning rate there (2e-4) is for bases of 7 to 13 thousand million
-    parameters: a far smaller base wants ten times as much.
+    """All settings of a training.
+
+    Defaults are those of QLoRA (arXiv:2305.14314), table 9, where it names one. Its learning rate
+    (2e-4) is for bases of 7 to 13 thousand million parameters; a far smaller base needs about ten
+    times as much.
     """
 
     base: Annotated[str, Field(min_length=1)]
@@ -64,25 +65,25 @@ class Settings(Decoding):
     weight of the base (`full`). `lora` where `quantisation` is set to `none`."""
 
     objective: Objective = "supervised"
-    """What is learnt: the replies (`supervised`), or to prefer one reply to another (`dpo`), from
-    rows that carry a rejected reply."""
+    """The training objective: the replies (`supervised`), or the preference of one reply over
+    another (`dpo`), for which each row needs a rejected reply."""
 
     beta: Annotated[float, Field(gt=0)] | None = None
-    """Of `dpo` alone, 0.1 there unless set: the greater, the nearer the model stays to its base."""
+    """Only for `dpo`, 0.1 unless set: the greater it is, the closer the model stays to its base."""
 
     preset: Literal["classification", "style", "few"] | None = None
     """Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
-    format, fewer than 200 rows. What is set beside it wins."""
+    format, fewer than 200 rows. Settings that are set beside it win."""
 
     epochs: PositiveInt = 3
-    """How often every row is seen."""
+    """How many times each row is trained on."""
 
     batch: PositiveInt = 8
     """Rows in one pass through the model; memory grows with it."""
 
     packing: bool = False
-    """Lay the rows of a batch end to end in one sequence rather than pad them: the same batches,
-    steps and loss. Before the first step it is proven that the model keeps them apart."""
+    """Join the rows of a batch to one sequence instead of padding them: the batches, steps and loss
+    stay the same. A test before the first step shows that the model keeps the rows apart."""
 
     accumulation: PositiveInt = 1
     """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
@@ -99,26 +100,26 @@ class Settings(Decoding):
     validation loss. `best` where `patience` is set."""
 
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate goes on after the warm-up: down to 0, or `constant`."""
+    """The learning rate after the warm-up: it falls to 0 by this curve, or stays `constant`."""
 
     warmup: Share = 0.03
     """The share of all steps in which the learning rate rises from 0."""
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW's decoupled weight decay, on all that is trained."""
+    """AdamW's decoupled weight decay, on all trained parameters."""
 
     clip: Annotated[float, Field(gt=0)] = 1.0
-    """The longest gradient; a longer one is scaled down to this norm."""
+    """The largest norm of the gradient; a larger gradient is scaled down to it."""
 
     max_length: PositiveInt = 1024
     """The longest row, in tokens; never more than the base's own context."""
 
     on_overflow: Literal["raise", "drop", "truncate"] = "raise"
-    """What becomes of a longer row: refuse to train, set the row aside, or cut the *start* of its
+    """What to do with a longer row: refuse to train, leave the row out, or cut the *start* of its
     prompt (an answer is never cut)."""
 
     r: PositiveInt = 16
-    """The adapter's rank; it has no place in `full`, like the three settings that follow."""
+    """The adapter's rank; like the three settings that follow it must not be set for `full`."""
 
     alpha: PositiveInt = 32
     """The adapter's scale: its output is multiplied by `alpha / r`."""
@@ -130,29 +131,29 @@ class Settings(Decoding):
     """Which layers get an adapter: every linear one but the output head, or a list of names."""
 
     gradient_checkpointing: bool = False
-    """Compute activations twice rather than keep them: about a third slower, far less memory."""
+    """Compute activations twice instead of keeping them: about a third slower, much less memory."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Starts the adapter's weights, the order of the rows, and the dropout."""
+    """Seed of the adapter's first weights, the order of the rows, and the dropout."""
 
     processes: PositiveInt = 1
     """Processes that train together on this machine, a GPU for each; `processes x batch x
     accumulation` rows make a step."""
 
     machines: PositiveInt = 1
-    """Machines that train together, each with as many processes."""
+    """Machines that train together, each with `processes` processes."""
 
     address: str = ""
-    """Where the others find the first of several machines: `host:port`."""
+    """The `host:port` at which other machines reach the first one."""
 
     sharding: Literal["none", "fsdp"] = "none"
-    """Whether each process holds all of the model, or a part of it (`fsdp`)."""
+    """Whether each process holds the whole model (`none`) or a part of it (`fsdp`)."""
 
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 leaves it to torch. A different number can change the last bits."""
+    """CPU threads; 0 lets torch decide. Another number can change the last bits of the weights."""
 
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """Seconds between checkpoints: what a training that was killed loses at most."""
+    """Seconds between checkpoints: the most that a killed training loses."""
 
     @property
     def schedule(self) -> str:
@@ -161,7 +162,7 @@ class Settings(Decoding):
 
     @property
     def conversations_per_row(self) -> int:
-        """Conversations that a row is read as: `dpo` reads its prompt with each of two replies."""
+        """Sequences that the model reads for a row: `dpo` reads the prompt with both replies."""
         return 2 if self.objective == "dpo" else 1
 
     @property
@@ -171,5 +172,5 @@ class Settings(Decoding):
 
     @property
     def decoding(self) -> Decoding:
-        """The part of the settings that the trained model answers with."""
+        """The settings that the trained model is loaded and answers with."""
         return Decoding(**{key: getattr(self, key) for key in Decoding.model_fields})

@@ -1,4 +1,8 @@
-"""Rows to batches: of like length, in an order that seed and epoch alone decide."""
+"""Makes batches of rows of similar length, and splits them among processes.
+
+The order depends on seed and epoch alone, also where several processes share the batches: together
+they learn what one process would.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,16 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 from .rows import EncodedItem
 
 Batch = dict[str, torch.Tensor]
-POOL_BATCHES = (
-    50  # batches that are sorted together: enough to even lengths out, few enough to mix well
-)
+# Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
+POOL_BATCHES = 50
 
 
 class LengthGroupedSampler:
-    """A batch sampler: shuffles, then sorts pools of 50 batches by length, then shuffles batches.
+    """A batch sampler that shuffles rows, sorts pools of 50 batches by length, shuffles batches.
 
-    Short rows thus stand with short rows and little is padding. The order depends on the seed and
-    `epoch` alone: a resumed training sees the rows it would have seen.
+    Rows of a batch are thus of similar length, and little is padding. Set `epoch` before each
+    epoch: the order depends on it and the seed alone, so that a resumed training sees the same
+    rows as one that was never interrupted.
     """
 
     def __init__(self, rows: Sequence[EncodedItem], size: int, seed: int) -> None:
@@ -34,25 +38,27 @@ class LengthGroupedSampler:
     def __iter__(self) -> Iterator[list[int]]:
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.lengths), generator=draw).tolist()
-        batches = list(self._length_sorted(order))
-        for i in torch.randperm(len(batches), generator=draw).tolist():
-            yield batches[i]
-
-    def _length_sorted(self, order: list[int]) -> Iterator[list[int]]:
+        batches: list[list[int]] = []
         pool = POOL_BATCHES * self.size
         for start in range(0, len(order), pool):
             by_length = sorted(order[start : start + pool], key=lambda i: self.lengths[i])
-            yield from (by_length[i : i + self.size] for i in range(0, len(by_length), self.size))
+            batches += [by_length[i : i + self.size] for i in range(0, len(by_length), self.size)]
+        for i in torch.randperm(len(batches), generator=draw).tolist():
+            yield batches[i]
 
 
 def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]], Batch]:
-    """Return a function that makes a batch of rows, padded on the right.
+    """Return a function that pads rows on the right and stacks them to a batch.
 
-    `labels` [rows, 1 + k] holds an IGNORED column, and then the targets of the k places that the
-    model is to predict from. With `narrow` those are the places where any row has a target, handed
-    to the model as `logits_to_keep` [k]: the output head, the widest layer, then runs on the
-    answers rather than on the prompts. Without, they are all places but the last.
-    (The first column is there since transformers' Trainer counts `labels[:, 1:]` for some models.)
+    A batch has `input_ids` and `attention_mask` [rows, width], and `labels` [rows, 1 + k]: a column
+    of IGNORE_INDEX, then the targets of the k positions that the model predicts from. (The first
+    column is there because transformers' Trainer counts `labels[:, 1:]` for some models.)
+
+    Args:
+        pad: The token id of padding.
+        narrow: Keep only the positions where a row has a target, and add them as
+            `logits_to_keep` [k]: the output head, the widest layer, then runs on the answers and
+            not on the prompts. Otherwise they are all positions but the last.
     """
 
     def collate(rows: Sequence[EncodedRow]) -> Batch:
@@ -70,7 +76,7 @@ def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]],
 
 
 def narrow_labels(labels: torch.Tensor) -> Batch:
-    """Return `labels` and `logits_to_keep` of the places where any row has a target."""
+    """Return `labels` and `logits_to_keep` for the positions where any row has a target."""
     positions = (labels[:, 1:] != IGNORE_INDEX).any(dim=0).nonzero()[:, 0]
     first = torch.full((len(labels), 1), IGNORE_INDEX)
     return {
@@ -83,14 +89,12 @@ def _pad(values: list[int], width: int, fill: int) -> list[int]:
     return values + [fill] * (width - len(values))
 
 
-# [merged] The batches of an epoch, shared out among processes: together they learn what one would.
-
-
 class DistributedBatchSampler:
-    """A batch sampler: of every `world` batches that follow each other, the one at `rank`.
+    """A batch sampler for one process: of each `world_size` consecutive batches the one at `rank`.
 
-    Every process has as many, for none may wait for another. Where the last round has too few
-    batches, what is left over is empty: `pad_with_dummy_batch` makes a batch of that. No row is seen twice.
+    All processes get the same number of batches, since each step waits for every process. In a
+    last round with too few batches some get an empty one, which `pad_with_dummy_batch` fills. No
+    row is seen twice.
     """
 
     def __init__(self, batches: LengthGroupedSampler, rank: int, world_size: int) -> None:
@@ -107,9 +111,10 @@ class DistributedBatchSampler:
 def split_among_ranks(
     items: Sequence[Any], rank: int, world_size: int
 ) -> Iterator[tuple[Any, bool]]:
-    """Yield this process's items, and whether they are its own; every process has as many.
+    """Yield the items of one process, each with True; all processes get the same number.
 
-    Where none is left for it, a process gets the first one, which is another's.
+    In a last round with too few items, a process without one gets the first item of all, with
+    False: the item belongs to another process, and its result must not count.
     """
     for round_items in _rounds(items, world_size):
         is_own = rank < len(round_items)
@@ -119,9 +124,11 @@ def split_among_ranks(
 def pad_with_dummy_batch(
     collate: Callable[[Sequence[Any]], Batch], row: Any
 ) -> Callable[..., Batch]:
-    """Return the collator, which makes of no rows a batch of `row` with nothing to learn in it.
+    """Wrap a collator so that an empty list of rows becomes a dummy batch with zero gradients.
 
-    Such a batch has gradients, for the other processes wait for them: they are all 0.
+    When the number of batches is no multiple of the world size, some processes have no batch in
+    the last step, but all must take part in the sum of the gradients. The dummy batch is `row`
+    with all labels set to IGNORE_INDEX: it adds 0 to the loss and to each gradient.
     """
 
     def collate_or_dummy(rows: Sequence[Any]) -> Batch:

@@ -1,4 +1,4 @@
-"""Rows longer than the model may read: refused, set aside, or cut where no answer stands."""
+"""Applies `on_overflow` to rows that are too long: refuse, drop, or cut the start of the prompt."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ T = TypeVar("T", EncodedRow, EncodedPair, EncodedItem)
 
 
 def max_row_tokens(settings: Settings, folder: Path) -> int:
-    """Return the longest row, in tokens: `max_length`, or the base's context if that is shorter."""
+    """Return how many tokens a row may have: `max_length`, or the base's context if less."""
     return min(settings.max_length, context_length(folder))
 
 
 def overflow_message(rows: Sequence[EncodedItem], longest: int) -> str:
-    """Return one line about the rows that are too long, "" where none is."""
+    """Describe in one line the rows with more than `longest` tokens; "" where there is none."""
     too_long = [row for row in rows if len(row.ids) > longest]
     if not too_long:
         return ""
@@ -35,11 +35,19 @@ def overflow_message(rows: Sequence[EncodedItem], longest: int) -> str:
 
 
 def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]:
-    """Return the rows that are trained on, in their order; raise Unfit as `on_overflow` says.
+    """Return the rows to train on, in their order, each with at most `longest` tokens.
 
-    Cutting takes tokens from a row's start. It never leaves part of an answer: one that the cut
-    would go through is no longer trained on, and a row left without any answer raises Unfit. Both
-    sides of a pair lose what the longer one has too much, so that their prompt stays the same.
+    Cutting removes tokens from the start of a row, and never a part of an answer: an answer that
+    the cut goes through is kept as text and no longer trained on. Both sides of a pair lose as
+    many tokens as the longer one has too many, so that they keep the same prompt.
+
+    Args:
+        rows: The encoded rows of a split.
+        longest: The largest number of tokens.
+        on_overflow: "raise", "drop" or "truncate".
+
+    Raises:
+        NotTrainable: With "raise" a row is too long; with "truncate" no answer of a row is left.
     """
     message = overflow_message(rows, longest)
     if message and on_overflow == "raise":
@@ -52,11 +60,10 @@ def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]
 def _cut_start(row: T, start: int) -> T:
     if isinstance(row, EncodedPair):
         sides = {"preferred": row.preferred, "rejected": row.rejected}
-        by_length = sorted(
-            sides, key=lambda name: -len(sides[name].ids)
-        )  # first: it is what is told
-        cut_sides = {name: _cut_start(sides[name], start) for name in by_length}
-        return replace(row, preferred=cut_sides["preferred"], rejected=cut_sides["rejected"])
+        # The longer side first: if both cannot be cut, the error is about that one.
+        by_length = sorted(sides, key=lambda name: -len(sides[name].ids))
+        cut = {name: _cut_start(sides[name], start) for name in by_length}
+        return replace(row, preferred=cut["preferred"], rejected=cut["rejected"])
     if start <= 0:
         return row
     labels = row.labels[start:]

@@ -1,8 +1,8 @@
-"""A row as the trainer sees it: its tokens as readable text, and which of them are learnt."""
+"""Shows a row as the trainer sees it: its tokens as text, and which of them it trains on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +13,14 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 from ..config.settings import Settings
 from . import overflow, rows
 
-MAX_CHARACTER_TOKENS = (
-    4  # bytes of a character in UTF-8, and so the most tokens that one can be spread over
-)
+# A character has at most 4 bytes in UTF-8, and so at most as many tokens.
+MAX_CHARACTER_TOKENS = 4
 REPLACEMENT_CHARACTER, CONTINUATION = "\ufffd", "…"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: its text, whether the loss falls on it, whether it is a control token."""
+    """One token: its text, whether it is trained on, whether it is a control token."""
 
     text: str
     trained: bool
@@ -30,22 +29,27 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """A row's tokens, how many it had before `on_overflow`, and why it is refused, if it is."""
+    """The tokens of a row after `on_overflow`, and what the trainer does with it.
+
+    `length` is its number of tokens before `on_overflow`, `limit` the number that is allowed, and
+    `excess` the difference (of a pair: that of the longer side). `refused` says why the trainer
+    refuses the row, "" where it takes it.
+    """
 
     tokens: list[Token]
     length: int
     limit: int
     refused: str = ""
-    excess: int = 0  # how many too many: of a pair, those of its longer side
+    excess: int = 0
 
     @property
     def trained(self) -> int:
-        """How many tokens the loss falls on."""
+        """The number of tokens that are trained on."""
         return sum(token.trained for token in self.tokens)
 
     @property
     def turn_ends(self) -> tuple[int, int]:
-        """How many learnt stretches there are, and how many of them end with a control token."""
+        """The number of trained spans, and how many of them end with a control token."""
         after = [*self.tokens[1:], Token("", False, False)]
         last = [a for a, b in zip(self.tokens, after, strict=True) if a.trained and not b.trained]
         return len(last), sum(token.special for token in last)
@@ -54,10 +58,11 @@ class TokenView:
 def view_row(
     example: Example, template: ChatTemplate, settings: Settings, folder: Path
 ) -> list[TokenView]:
-    """Encode a row, and fit it, with the functions that the trainer does it with.
+    """Encode a row, and apply `on_overflow`, with the trainer's own functions.
 
-    `dpo` sees two sides, the preferred reply's first. A row that the trainer refuses is shown
-    whole, with the reason. Raises Unrendered where the template makes no text of it.
+    Returns one view, and for `dpo` two: the preferred side, then the rejected one. A row that the
+    trainer refuses is shown whole, with the reason. Raises TemplateError where the template
+    refuses the conversation.
     """
     limit = overflow.max_row_tokens(settings, folder)
     try:
@@ -65,11 +70,8 @@ def view_row(
     except NotTrainable as error:
         ids = template.token_ids(template.render(example.messages))
         untrained = EncodedRow(example.line, ids, [IGNORE_INDEX] * len(ids))
-        return [
-            TokenView(
-                token_views(untrained, template), len(ids), limit, str(error), len(ids) - limit
-            )
-        ]
+        tokens, excess = tokens_of(untrained, template), len(ids) - limit
+        return [TokenView(tokens, len(ids), limit, str(error), excess)]
     refused, fitted, conversations = "", [item], rows.conversations_of([item])
     try:
         fitted = overflow.apply_overflow([item], limit, settings.on_overflow) or fitted
@@ -79,43 +81,34 @@ def view_row(
         refused = f"line {example.line}: the two replies are equal: nothing can be learnt from them"
     excess = len(item.ids) - limit
     return [
-        TokenView(token_views(row, template), len(unfitted.ids), limit, refused, excess)
+        TokenView(tokens_of(row, template), len(unfitted.ids), limit, refused, excess)
         for row, unfitted in zip(rows.conversations_of(fitted), conversations, strict=True)
     ]
 
 
-def token_views(row: EncodedRow, template: ChatTemplate) -> list[Token]:
-    """Return a row's tokens; joined, their texts are the rendered text."""
+def tokens_of(row: EncodedRow, template: ChatTemplate) -> list[Token]:
+    """Return the tokens of a row; their texts, joined without "…", are the rendered text.
+
+    The tokens that a character of several tokens is spread over have the character in the first
+    one's text and "…" in the others'. Bytes that make no character are shown one by one.
+    """
     special = set(template.tokenizer.all_special_ids) | template.stop_ids
-    trained_flags = [label != IGNORE_INDEX for label in row.labels]
-    texts = _token_texts(row.ids, template)
+    texts: list[str] = []
+    while (start := len(texts)) < len(row.ids):
+        rest = row.ids[start : start + MAX_CHARACTER_TOKENS]
+        lengths = range(1, len(rest) + 1)
+        whole = (n for n in lengths if REPLACEMENT_CHARACTER not in _decode(rest[:n], template))
+        length = next(whole, 1)
+        texts += [_decode(rest[:length], template), *[CONTINUATION] * (length - 1)]
     return [
-        Token(text, is_trained, token in special)
-        for text, is_trained, token in zip(texts, trained_flags, row.ids, strict=True)
+        Token(text, label != IGNORE_INDEX, token in special)
+        for text, label, token in zip(texts, row.labels, row.ids, strict=True)
     ]
-
-
-def _token_texts(ids: Sequence[int], template: ChatTemplate) -> Iterator[str]:
-    """Yield each token's text; of a character in several tokens the first has it, "…" the rest."""
-    start = 0
-    while start < len(ids):
-        width = _character_width(ids[start : start + MAX_CHARACTER_TOKENS], template)
-        yield _decode(ids[start : start + width], template)
-        yield from [CONTINUATION] * (width - 1)
-        start += width
-
-
-def _character_width(ids: Sequence[int], template: ChatTemplate) -> int:
-    """Return how many tokens it takes until no character is cut; 1 where it is cut for good."""
-    whole = (
-        n for n in range(1, len(ids) + 1) if REPLACEMENT_CHARACTER not in _decode(ids[:n], template)
-    )
-    return next(whole, 1)
 
 
 def _decode(ids: Sequence[int], template: ChatTemplate) -> str:
     tokenizer = template.tokenizer
     text: str = tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
-    # SentencePiece writes a space as "▁", and decoding takes the first one off.
+    # SentencePiece writes a space as "▁", and its decoder removes the first one.
     has_leading_space = str(tokenizer.convert_ids_to_tokens(ids[0])).startswith("▁")
     return f" {text}" if has_leading_space and not text.startswith(" ") else text

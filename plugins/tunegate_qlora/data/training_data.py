@@ -1,4 +1,4 @@
-"""What a training reads: the snapshots that passed, as rows of token ids."""
+"""Reads the snapshots of a plan as rows of token ids."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan
-from tunegate.tokenization.chat_template import ChatTemplate
+from tunegate.tokenization.chat_template import ChatTemplate, load_template
 from tunegate.tokenization.encode import NotTrainable
 
 from ..config.settings import Settings
-from ..model import chat_template as template
 from . import rows
 from .overflow import apply_overflow, max_row_tokens
 from .rows import EncodedItem
@@ -20,9 +19,9 @@ from .rows import EncodedItem
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The rows that are trained on and those that are held out, and how many were set aside.
+    """The encoded rows of the training and the validation split; for `dpo` they are pairs.
 
-    They are pairs for `dpo`.
+    `dropped_rows` counts the rows of both splits that `on_overflow = "drop"` left out.
     """
 
     chat_template: ChatTemplate
@@ -32,13 +31,23 @@ class TrainingData:
 
     @property
     def tokens(self) -> int:
-        """Tokens in the training rows, prompts included; with both sides of a pair."""
+        """The number of tokens in the training rows, with prompts and both sides of a pair."""
         return sum(len(row.ids) for row in rows.conversations_of(self.train))
 
 
 def load_training_data(plan: Plan, settings: Settings, root: Path) -> TrainingData:
-    """Encode the plan's snapshots; raise Unfit or Unrendered where they cannot be trained on."""
-    chat_template = template.load_template(root)
+    """Encode the snapshots of a plan with the base's template, and apply `on_overflow`.
+
+    Args:
+        plan: Names the snapshots.
+        settings: The settings of the plan.
+        root: The base's folder.
+
+    Raises:
+        NotTrainable: A row cannot be trained on, or no row of the training split is left.
+        TemplateError: The template cannot be read, or refuses a conversation.
+    """
+    chat_template = load_template(root)
     max_tokens = max_row_tokens(settings, root)
     train = _encode_split(plan.train, plan, settings, chat_template)
     validation = (

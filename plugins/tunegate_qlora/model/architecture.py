@@ -1,4 +1,4 @@
-"""A base's outline, read from its configuration alone: no weight is loaded."""
+"""The architecture of a base, read from `config.json` without weights, and a tiny copy of it."""
 
 from __future__ import annotations
 
@@ -17,29 +17,36 @@ from .load import QUANTISATION_BLOCK, local_device
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The linear layers that an adapter can stand beside, and the parameters elsewhere."""
+    """The sizes of a base's layers.
 
-    linear_layers: dict[str, tuple[int, int]]  # the layer's full name: inputs, outputs
+    `linear_layers` maps the full name of each linear layer that can get an adapter to its numbers
+    of inputs and outputs; the output head is not among them. `other_parameters` counts the
+    parameters of all else: embeddings, norms, biases, the output head.
+    """
+
+    linear_layers: dict[str, tuple[int, int]]
     other_parameters: int
 
     def unsupported_4bit_layers(self) -> Iterator[str]:
-        """Yield layers whose 4-bit weights bitsandbytes gets wrong on a CPU."""
+        """Yield a message where bitsandbytes computes wrongly with this base in 4 bits on a CPU."""
         bad_sizes = sorted({i for i, _ in self.linear_layers.values() if i % QUANTISATION_BLOCK})
         if bad_sizes and local_device() == "cpu":
             yield (
-                f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, bitsandbytes "
-                f'needs multiples of {QUANTISATION_BLOCK} for 4 bits; set quantisation = "none"'
+                f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, "
+                f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits; "
+                'set quantisation = "none"'
             )
 
     def unknown_targets(self, targets: str | list[str]) -> Iterator[str]:
-        """Yield the names in `targets` that no layer has."""
+        """Yield a message for each name in `targets` that no linear layer has."""
         layer_names = {name.rpartition(".")[2] for name in self.linear_layers}
         for target in targets if isinstance(targets, list) else []:
             if not any(_is_targeted(name, [target]) for name in self.linear_layers):
-                yield f"targets: no layer is called {target!r}; there are {', '.join(sorted(layer_names))}"
+                names = ", ".join(sorted(layer_names))
+                yield f"targets: no layer is called {target!r}; there are {names}"
 
     def trainable_parameters(self, settings: Settings) -> int:
-        """Return how many parameters are trained: all, or r x (in + out) beside each layer."""
+        """Count the trained parameters: all of them, or r x (in + out) for each adapted layer."""
         if settings.method == "full":
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
         adapted = (
@@ -48,27 +55,29 @@ class Architecture:
         return sum(settings.r * (i + o) for i, o in adapted)
 
     def disk_bytes(self, settings: Settings) -> int:
-        """Return the bytes that a run writes at most: three checkpoints of weights and AdamW's two
-        moments in float32, the model itself, and where the best is kept three of its states.
+        """Return the largest number of bytes that a run has on disk.
+
+        These are three checkpoints of weights and AdamW's two moments in float32, the model
+        itself, and with keep = "best" three more states of it.
         """
         states = 3 * 3 + 1 + (3 if settings.keep == "best" else 0)
         return self.trainable_parameters(settings) * 4 * states
 
 
 def _is_targeted(name: str, targets: str | list[str]) -> bool:
-    """Whether a layer gets an adapter: by its name, or the end of it, as peft has it."""
+    """Return whether a layer gets an adapter: peft compares a name, or its last dotted parts."""
     return isinstance(targets, str) or f".{name}".endswith(tuple(f".{t}" for t in targets))
 
 
 def read_architecture(folder: Path) -> Architecture:
-    """Return the outline of the model that a folder's `config.json` describes; raise ValueError."""
+    """Return the architecture of a model; raise ValueError where it or its weights are missing."""
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
         raise ValueError(f"{folder} holds no weights (*.safetensors)")
     return describe_architecture(folder)
 
 
 def describe_architecture(folder: Path) -> Architecture:
-    """Return the outline as `read_architecture` does, also where there are no weights yet."""
+    """Return the architecture that `config.json` describes, also where no weights are there yet."""
     model = _model_without_weights(folder)
     head = model.get_output_embeddings()
     linear = {
@@ -81,13 +90,13 @@ def describe_architecture(folder: Path) -> Architecture:
 
 
 def decoder_layer_class(folder: Path) -> str:
-    """Return the class of the base's decoder layers, "" where it names none; raise ValueError."""
+    """Return the class name of the decoder layers, "" where none is known; raise ValueError."""
     names = getattr(_model_without_weights(folder), "_no_split_modules", None) or ()
     return next((name for name in sorted(names) if name.endswith(("Layer", "Block"))), "")
 
 
 def _model_without_weights(folder: Path) -> Any:
-    """Return the model that a folder describes, without its weights; raise ValueError."""
+    """Return the model that a folder describes, on the meta device; raise ValueError."""
     import transformers
 
     hf: Any = transformers  # partly untyped
@@ -99,10 +108,9 @@ def _model_without_weights(folder: Path) -> Any:
         raise ValueError(f"{folder} holds no causal language model: {error}") from None
 
 
-# [merged] A base's architecture, as small as it goes: few and narrow layers, random weights.
-
-MIN_LAYERS = 2  # or as many as it takes to have one of each kind
-# As small as bitsandbytes' blocks of 64 allow.
+MIN_LAYERS = 2  # of a tiny copy; more where it takes more to have one layer of each kind
+# The sizes of a tiny copy, where its configuration knows the key: as small as bitsandbytes' blocks
+# of 64 inputs allow.
 TINY_VALUES = {
     **{"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "max_window_layers": 2},
     **{"num_attention_heads": 4, "num_key_value_heads": 2},
@@ -113,7 +121,17 @@ TINY_VALUES = {
 
 
 def tiny_copy(root: Path, folder: Path) -> Path:
-    """Write a small model of a base's architecture, with its tokenizer and template."""
+    """Write a tiny model of a base's architecture into a new folder, and return that folder.
+
+    It has few and narrow layers with random weights, and the base's tokenizer and chat template.
+
+    Args:
+        root: The base's folder.
+        folder: The folder to make.
+
+    Raises:
+        ValueError: The architecture does not allow these sizes.
+    """
     import transformers
 
     hf: Any = transformers  # partly untyped
@@ -125,22 +143,18 @@ def tiny_copy(root: Path, folder: Path) -> Path:
     try:
         config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
         text = config.get_text_config()
-        _shrink_config(text)
+        kinds = getattr(text, "layer_types", None) or [""] * MIN_LAYERS
+        layer_counts = (n for n in range(MIN_LAYERS, len(kinds)) if {*kinds[:n]} == {*kinds})
+        layers = next(layer_counts, len(kinds))
+        for key, value in TINY_VALUES.items() | {("num_hidden_layers", layers)}:
+            if isinstance(getattr(text, key, None), int):
+                with contextlib.suppress(AttributeError):  # a property, computed from other keys
+                    setattr(text, key, min(value, getattr(text, key)))
+        if getattr(text, "layer_types", None):
+            text.layer_types = kinds[:layers]
         torch.manual_seed(0)
         hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    except Exception as error:  # an architecture with a rule of its own
+    except Exception as error:  # the checks of each architecture raise errors of any type
         kind = type(error).__name__
         raise ValueError(f"{root.name} cannot be made small to rehearse: {kind}: {error}") from None
     return folder
-
-
-def _shrink_config(text: Any) -> None:
-    kinds = getattr(text, "layer_types", None) or [""] * MIN_LAYERS
-    layer_counts = (n for n in range(MIN_LAYERS, len(kinds)) if {*kinds[:n]} == {*kinds})
-    layers = next(layer_counts, len(kinds))
-    for key, value in TINY_VALUES.items() | {("num_hidden_layers", layers)}:
-        if isinstance(getattr(text, key, None), int):
-            with contextlib.suppress(AttributeError):  # follows from the others
-                setattr(text, key, min(value, getattr(text, key)))
-    if getattr(text, "layer_types", None):
-        text.layer_types = kinds[:layers]

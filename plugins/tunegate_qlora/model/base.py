@@ -1,4 +1,4 @@
-"""Where a base model lies: a folder in the project, an absolute one, or the hub's local cache."""
+"""A base model on this machine: its folder, configuration, context length and licence."""
 
 from __future__ import annotations
 
@@ -10,22 +10,38 @@ from typing import Any
 
 from . import digests
 
+_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
+_UNSPECIFIED_LICENCES = {"", "other", "unknown"}
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
+
 
 def locate_base(base: str, *roots: Path) -> Path:
-    """Return the folder of a base model: the first that lies under one of the roots.
+    """Return the folder of a base model, without any download.
 
-    `base` is a path relative to a root, an absolute one, or a hub name. A hub name is looked up in
-    the cache on this machine: a gate downloads nothing. Raises ValueError saying where it looked.
+    Args:
+        base: A path relative to one of the roots, an absolute path, or a hub name. A hub name is
+            looked up in the cache of this machine, where no folder has that name.
+        roots: Folders that a relative path may start from; the first that holds it counts.
+
+    Raises:
+        ValueError: There is no such folder, and no such name in the cache.
     """
-    candidates = [
-        root / Path(base).expanduser() for root in roots
-    ]  # an absolute path leaves roots aside
-    folder = next((place for place in candidates if place.is_dir()), None)
-    if folder is None and not _is_path(base):
-        folder = _folder_in_cache(base)
-    if folder is None:
-        raise ValueError(_missing_text(base, candidates[0]))
-    return folder
+    candidates = [root / Path(base).expanduser() for root in roots]  # absolute: the same in each
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    missing = f"base = {base!r}: there is no folder {candidates[0]}"
+    if base.startswith((".", "~", "/")) or base.count("/") > 1 or os.sep == "\\" in base:
+        raise ValueError(missing)  # no hub name looks like this
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(base, local_files_only=True))
+    except Exception:  # not installed, not a valid name, not in the cache
+        raise ValueError(
+            f"{missing}, and the hub's cache on this machine holds no model of that name "
+            f"(`hf download {base}` fetches one)"
+        ) from None
 
 
 def base_digest(folder: Path) -> str:
@@ -34,7 +50,7 @@ def base_digest(folder: Path) -> str:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the model's `config.json`; raise ValueError where there is none to read."""
+    """Return the model's `config.json`; raise ValueError where it is missing or unreadable."""
     try:
         model_config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError) as error:
@@ -42,32 +58,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     return model_config
 
 
-def _is_path(base: str) -> bool:
-    return base.startswith((".", "~", "/")) or base.count("/") > 1 or os.sep == "\\" in base
+def config_values(folder: Path, *keys: str) -> list[Any]:
+    """Return what `config.json` has under these keys, then what its `text_config` has.
+
+    A model that also reads pictures describes its language model in `text_config`. A missing key
+    gives None. Raises ValueError as `read_config` does.
+    """
+    config = read_config(folder)
+    return [part.get(key) for part in (config, config.get("text_config") or {}) for key in keys]
 
 
-def _folder_in_cache(name: str) -> Path | None:
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(name, local_files_only=True))
-    except Exception:  # not installed, not a name, not in the cache: each means "not here"
-        return None
-
-
-def _missing_text(base: str, folder: Path) -> str:
-    if _is_path(base):
-        return f"base = {base!r}: there is no folder {folder}"
-    return (
-        f"base = {base!r}: there is no folder {folder}, and the hub's cache on this machine holds "
-        f"no model of that name (`hf download {base}` fetches one)"
-    )
-
-
-# [merged] The licence of a base, as far as its folder says.
-
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
-_UNSPECIFIED = {"", "other", "unknown"}
+def context_length(folder: Path) -> int:
+    """Return how many tokens the base can read; 2^31 where its configuration names no number."""
+    lengths = config_values(folder, *_CONTEXT_KEYS)
+    return min((n for n in lengths if isinstance(n, int) and n > 0), default=2**31)
 
 
 def licence_of(root: Path) -> str:
@@ -84,15 +88,4 @@ def licence_of(root: Path) -> str:
         k.strip(): v.strip(" '\"") for k, _, v in (line.partition(":") for line in lines)
     }
     names = (front_matter.get(key, "") for key in ("license", "license_name"))
-    return next((name for name in names if name.casefold() not in _UNSPECIFIED), "")
-
-
-_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
-
-
-def context_length(folder: Path) -> int:
-    """Return how many tokens the base can read; a great number where it does not say."""
-    config = read_config(folder)
-    text = config.get("text_config") or {}
-    lengths = [c.get(key) for key in _CONTEXT_KEYS for c in (config, text)]
-    return min((n for n in lengths if isinstance(n, int) and n > 0), default=2**31)
+    return next((name for name in names if name.casefold() not in _UNSPECIFIED_LICENCES), "")

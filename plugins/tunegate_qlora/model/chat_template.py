@@ -1,4 +1,9 @@
-"""The chat template of a base, read from its folder."""
+"""Compares the chat template of a base with what it was in training.
+
+A model keeps the template's text, and what the template made of the conversation `PROBE`. The text
+shows that somebody edited the template. The rendered probe also shows what the text does not: a
+template that writes the current date, or another version of the renderer.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
-
-
-def load_template(folder: Path) -> ChatTemplate:
-    """Read a base's tokenizer and chat template.
-
-    Raises Unrendered where the tokenizer cannot be read, has no chat template, or where nothing
-    says which token ends a turn.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # a missing file, a broken one, an unknown class: all end here
-        reason = str(error).strip().partition("\n")[0]
-        raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
-    return ChatTemplate.from_tokenizer(tokenizer, folder)
-
-
-# [merged] The chat template as it was in training: at inference it must render just the same.
-#
-# An adapter keeps the template's text, and what it made of a conversation of our own. A template that
-# was edited since differs in its text; one that writes the date, or that another version of its
-# renderer reads otherwise, differs in what it makes.
+from tunegate.tokenization.chat_template import load_template as load_template
 
 PROBE: list[dict[str, Any]] = [
     {"role": "system", "content": "Which team is this for?"},
     {"role": "user", "content": "Olá! I was charged twice.\n  Please help."},
     {"role": "assistant", "content": "billing"},
 ]
-CONTEXT_LETTERS = 24  # characters shown on either side of a difference
+CONTEXT_LETTERS = 24  # characters shown before and after the place where two texts differ
 
 
 def template_text_of(folder: Path) -> str:
@@ -49,9 +32,10 @@ def template_text_of(folder: Path) -> str:
 
 
 def render_probe(template: ChatTemplate) -> str:
-    """Return what a template makes of the probe: the prompt of an answer, then the whole.
+    """Render the probe: the prompt of its last message, then the whole conversation.
 
-    Some templates refuse a system message: those are probed without one.
+    A template that refuses system messages renders the probe without one. Returns "" where it
+    refuses that too.
     """
     for messages in (PROBE, PROBE[1:]):
         try:
@@ -62,7 +46,7 @@ def render_probe(template: ChatTemplate) -> str:
 
 
 def check_same(template: ChatTemplate, recorded: str) -> None:
-    """Raise ValueError naming the first difference where the probe is rendered otherwise."""
+    """Raise ValueError where a template renders the probe otherwise than `recorded`; "" passes."""
     current = render_probe(template)
     if recorded and current != recorded:
         raise ValueError(
@@ -72,7 +56,7 @@ def check_same(template: ChatTemplate, recorded: str) -> None:
 
 
 def rendering_difference(current: str, recorded: str) -> str:
-    """Say where two texts first differ, with what stands there in both."""
+    """Describe the first place where two texts differ, with what each has there."""
     pairs = enumerate(zip(current, recorded, strict=False))
     position = next((i for i, (a, b) in pairs if a != b), min(len(current), len(recorded)))
     shown = (
@@ -83,7 +67,7 @@ def rendering_difference(current: str, recorded: str) -> str:
 
 
 def date_note(template: ChatTemplate) -> str:
-    """Say that a template writes today's date, and what is written in its place; else ""."""
+    """Return a note that a fixed date replaces the current one that a template writes, else ""."""
     if "strftime_now" not in str(template.tokenizer.chat_template):
         return ""
     return (

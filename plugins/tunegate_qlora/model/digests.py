@@ -1,4 +1,4 @@
-"""Digests of files and folders: what a model is, whatever it is called and wherever it lies."""
+"""Digests of files and folders, which identify a model whatever its name and place are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunegate.utils.hashing import sha256_file, sha256_spaced_json
 
-# What a model's answers depend on. Read-me files, licences and training leftovers do not count.
+# The files that a model's answers depend on, and those of the same suffixes that do not matter.
 _MODEL_SUFFIXES = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken")
 _EXCLUDED = ("trainer_state.json", "sealed.json", "LICENSE.txt", "requirements.txt")
 
@@ -16,8 +16,8 @@ _EXCLUDED = ("trainer_state.json", "sealed.json", "LICENSE.txt", "requirements.t
 def folder_digest(folder: Path) -> str:
     """Return the sha256 of a model folder's weights, configuration, tokenizer and template.
 
-    Files are streamed, so that weights need not fit in memory, and read again only when their
-    size or time has changed. Raises OSError where a file cannot be read.
+    Files are streamed, so that weights need not fit in memory. A process reads a file again only
+    when its size, inode or time of change differs. Raises OSError where a file cannot be read.
     """
     files = sorted(
         p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED
@@ -31,7 +31,7 @@ def file_digests(paths: Iterable[Path], root: Path) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
+    """Return the sha256 of a file's bytes; `folder_digest` says when the file is read again."""
     stat = path.stat()
     return _cached_file_digest(str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
 

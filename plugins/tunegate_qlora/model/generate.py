@@ -1,4 +1,4 @@
-"""Greedy answers from a loaded model: batched, shortest prompts first, padded on the left."""
+"""Generates greedy answers with a loaded model: in batches, the shortest prompts first."""
 
 from __future__ import annotations
 
@@ -10,55 +10,64 @@ from typing import Any
 import torch
 
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
-from tunegate.tokenization.chat_template import ChatTemplate, TemplateError
+from tunegate.tokenization.chat_template import TemplateError, load_template
 
 from ..config.settings import Decoding
 from ..runtime.quiet import quiet_libraries
-from . import adapter, base
-from . import chat_template as rendering
-from . import chat_template as template
-from . import metadata as notes
+from . import adapter, base, chat_template
 from .load import load_base
+from .metadata import read_metadata
 
-Prompt = tuple[int, list[int]]  # the request's row, and token ids
+Prompt = tuple[int, list[int]]  # the row of the request, and the token ids of its prompt
 
 
 class Generator:
-    """A model in memory, ready to answer."""
+    """A model in memory, ready to answer.
+
+    Raises ModelUnknown where the chat template renders something else than in training.
+    """
 
     def __init__(self, folder: Path, tuned: Path | None, decoding: Decoding, size: int) -> None:
+        import transformers
+
+        hf: Any = transformers  # partly untyped
         self.size, self.max_new_tokens = size, decoding.max_new_tokens
-        self.chat_template = _checked_template(folder, tuned)
+        self.chat_template = load_template(folder)
+        try:
+            rendered = read_metadata(tuned or folder).rendered
+            chat_template.check_same(self.chat_template, rendered)
+        except ValueError as error:
+            raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
         self.context = base.context_length(folder)
         self.model = adapter.load_adapter(load_base(folder, decoding), tuned)
-        self.model.generation_config = self._greedy_config()
+        # It replaces the base's own generation settings, such as a repetition penalty.
+        self.model.generation_config = hf.GenerationConfig(
+            do_sample=False,
+            eos_token_id=sorted(self.chat_template.stop_ids),
+            pad_token_id=self.chat_template.pad_id,
+        )
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield an answer to each request, as each batch is done."""
+        """Yield the answers whose prompts cannot be read, then those of each batch in turn."""
         prompts: list[Prompt] = []
         for request in requests:
-            ids = self._prompt_ids(request)
-            if isinstance(ids, Answer):
-                yield ids
-            else:
+            try:
+                ids = self.chat_template.prompt_ids(request.messages)
+            except TemplateError as error:
+                yield Answer(request.row, error=str(error))
+                continue
+            if len(ids) < self.context:
                 prompts.append((request.row, ids))
+            else:
+                message = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
+                yield Answer(request.row, error=message)
         prompts.sort(key=lambda prompt: len(prompt[1]))
         for start in range(0, len(prompts), self.size):
-            yield from self._answer_batch(prompts[start : start + self.size])
-
-    def _prompt_ids(self, request: Request) -> list[int] | Answer:
-        try:
-            ids = self.chat_template.prompt_ids(request.messages)
-        except TemplateError as error:
-            return Answer(request.row, error=str(error))
-        free_tokens = self.context - len(ids)
-        if free_tokens < 1:
-            message = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
-            return Answer(request.row, error=message)
-        return ids
+            yield from self.answer_batch(prompts[start : start + self.size])
 
     @torch.inference_mode()
-    def _answer_batch(self, prompts: Sequence[Prompt]) -> list[Answer]:
+    def answer_batch(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        """Answer prompts together, padded on the left to the width of the longest."""
         started = time.perf_counter()
         width = max(len(ids) for _, ids in prompts)
         ids = [[self.chat_template.pad_id] * (width - len(ids)) + ids for _, ids in prompts]
@@ -69,43 +78,19 @@ class Generator:
                 attention_mask=torch.tensor(mask, device=self.model.device),
                 max_new_tokens=min(self.max_new_tokens, self.context - width),
             )
-        rows = [self._cut_at_stop(new) for new in generated[:, width:].tolist()]
+        stop_ids, rows = self.chat_template.stop_ids, []
+        for new in generated[:, width:].tolist():  # after the end of a turn stands padding
+            end = next((i for i, token in enumerate(new) if token in stop_ids), len(new))
+            rows.append(new[: end + 1])
         seconds = time.perf_counter() - started
-        texts = [self.chat_template.answer_text(row) for row in rows]
         return [
             Answer(
                 row,
-                text,
+                self.chat_template.answer_text(new),
                 latency=seconds,
                 tokens=len(new),
                 prompt_tokens=len(prompt_ids),
-                finish="stop" if new[-1] in self.chat_template.stop_ids else "length",
+                finish="stop" if new[-1] in stop_ids else "length",
             )
-            for (row, prompt_ids), text, new in zip(prompts, texts, rows, strict=True)
+            for (row, prompt_ids), new in zip(prompts, rows, strict=True)
         ]
-
-    def _cut_at_stop(self, new: list[int]) -> list[int]:
-        """Return the tokens of one answer, its end of turn included, without the padding after."""
-        stop = (i for i, token in enumerate(new) if token in self.chat_template.stop_ids)
-        return new[: next(stop, len(new)) + 1]
-
-    def _greedy_config(self) -> Any:
-        """Return decoding settings that take nothing over from the base's own: no penalties."""
-        import transformers
-
-        hf: Any = transformers
-        return hf.GenerationConfig(
-            do_sample=False,
-            eos_token_id=sorted(self.chat_template.stop_ids),
-            pad_token_id=self.chat_template.pad_id,
-        )
-
-
-def _checked_template(folder: Path, tuned: Path | None) -> ChatTemplate:
-    """Return the base's chat template; raise ModelUnknown where training's rendered otherwise."""
-    chat_template = template.load_template(folder)
-    try:
-        rendering.check_same(chat_template, notes.read_metadata(tuned or folder).rendered)
-    except ValueError as error:
-        raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
-    return chat_template

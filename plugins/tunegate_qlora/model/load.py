@@ -1,4 +1,4 @@
-"""Loads a base model, its linear layers held in 4 bits, on a CPU as on a GPU."""
+"""Loads a base model, its linear layers in 4 bits, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -16,34 +16,45 @@ QUANTISATION_BLOCK = 64
 
 
 def local_device() -> str:
-    """Return where models run: the CPU, or the first GPU; each of several processes has its own."""
+    """Return the device of models: the CPU, or the GPU with this process's local rank."""
     return f"cuda:{process_group.local_rank()}" if torch.cuda.is_available() else "cpu"
 
 
 def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any:
-    """Return the base in evaluation mode, frozen, quantised as `decoding` says.
+    """Load a base in evaluation mode, all weights frozen, quantised as `decoding` says.
 
-    NF4 with double quantisation (arXiv:2305.14314, section 3). What is not quantised (embeddings,
-    norms, the output head) is held in float32 on a CPU, in the compute format on a GPU. With
-    `none` everything is held in the compute format.
+    With `nf4` the linear layers are in 4 bits with double quantisation (arXiv:2305.14314, section
+    3); what is not quantised (embeddings, norms, the output head) is float32 on a CPU and in the
+    compute format on a GPU. With `none` everything is in the compute format.
 
-    `sharded`: for FSDP, which shares out numbers, not bytes: 4-bit weights are stored as such
-    (`bnb_4bit_quant_storage`), and of other weights no GPU holds all, not even for a moment.
+    Args:
+        folder: The base's folder.
+        decoding: The quantisation, and the number format of the computation.
+        sharded: Prepare for FSDP, which shards tensors of numbers: 4-bit weights are stored in the
+            compute format (`bnb_4bit_quant_storage`). Other weights are loaded into main memory,
+            so that no GPU ever holds all of them.
     """
     import transformers
 
     hf: Any = transformers  # partly untyped
-    compute = getattr(torch, decoding.compute)
-    target_device = local_device()
+    compute, device = getattr(torch, decoding.compute), local_device()
+    dtype, quantisation = compute, None
+    if decoding.quantisation == "nf4":
+        quantisation = hf.BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute,
+            bnb_4bit_quant_storage=compute if sharded else torch.uint8,
+        )
+        dtype = torch.float32 if device == "cpu" else compute
+    elif sharded:
+        device = "cpu"
     model = hf.AutoModelForCausalLM.from_pretrained(
         folder,
-        quantization_config=_nf4_config(compute, sharded)
-        if decoding.quantisation == "nf4"
-        else None,
-        dtype=torch.float32
-        if target_device == "cpu" and decoding.quantisation == "nf4"
-        else compute,
-        device_map={"": "cpu" if sharded and decoding.quantisation == "none" else target_device},
+        quantization_config=quantisation,
+        dtype=dtype,
+        device_map={"": device},
         local_files_only=True,
     )
     disable_repacking(model)
@@ -52,11 +63,12 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
 
 
 def disable_repacking(model: Any) -> int:
-    """Forbid bitsandbytes to repack 4-bit weights for evaluation; return how many layers there are.
+    """Stop bitsandbytes from repacking 4-bit weights for evaluation; return the number of layers.
 
     On CPUs with AVX512-BF16, bitsandbytes 0.50.2 repacks a layer's weights *in place* at the first
-    forward pass without gradients. From then on training runs without that layer's gradients, and
-    merging an adapter writes garbage: silently, both. One evaluation between epochs is enough.
+    forward pass without gradients. After that, without any message, training computes no gradients
+    of that layer, and merging an adapter writes wrong weights. One evaluation between epochs is
+    enough.
     """
     import bitsandbytes
 
@@ -65,16 +77,3 @@ def disable_repacking(model: Any) -> int:
     for layer in layers:
         layer.support_avx512bf16_for_cpu = False
     return len(layers)
-
-
-def _nf4_config(compute: torch.dtype, sharded: bool) -> Any:
-    import transformers
-
-    hf: Any = transformers
-    return hf.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-        bnb_4bit_quant_storage=compute if sharded else torch.uint8,
-    )

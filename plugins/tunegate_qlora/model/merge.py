@@ -1,12 +1,13 @@
-"""An adapter merged into its base: one dense model, good only where its loss says so.
+"""Merges an adapter into its base: one dense model, not quantised.
 
-The adapter was trained beside the weights as they were then: in 4 bits, that is what they are when
-made dense again, and these are what it is merged into. Into the original weights the same matrices
-would make a model that nobody has trained. Merging into 4 bits would round the adapter away.
+The adapter was trained beside quantised weights, so it is merged into these, dequantised. Merged
+into the original weights it would make a model that was never trained, and merged into 4-bit
+weights it would be lost in rounding. The caller compares the losses of both models.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +16,43 @@ import torch
 from ..config.settings import Settings
 from . import adapter, full
 from .load import load_base
-from .metadata import ModelMetadata
 
 
 def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> None:
-    """Write the adapter in `tuned`, merged into the base in `root`, as a whole model to `folder`.
+    """Write a base with its adapter merged in, as a whole model in the base's number format.
 
-    Weights are in the base's own number format, and the model answers as it is: not quantised.
-    Raises OSError, ValueError.
+    Args:
+        tuned: The adapter's folder.
+        root: The base's folder.
+        settings: The settings of the training, which say how the base was quantised.
+        folder: The folder to write to.
+
+    Raises:
+        OSError: The folder cannot be written.
+        ValueError: The adapter cannot be read.
     """
-    metadata = adapter.read_adapter_metadata(tuned)
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    metadata, dtype = adapter.read_adapter_metadata(tuned), full.stored_dtype(root)
     weights = dense_layer_weights(
-        adapter.load_adapter(load_base(root, settings.decoding), tuned), full.stored_dtype(root)
+        adapter.load_adapter(load_base(root, settings.decoding), tuned), dtype
     )
-    model = _load_plain_base(root)
+    model = hf.AutoModelForCausalLM.from_pretrained(
+        root, dtype=dtype, device_map={"": "cpu"}, local_files_only=True
+    )
     with torch.no_grad():
         for name, weight in weights.items():
             model.get_submodule(name).weight.copy_(weight)
     decoding = metadata.decoding.model_copy(update={"quantisation": "none"})
-    merged_metadata = ModelMetadata(
-        metadata.base, metadata.base_digest, decoding, metadata.template, metadata.rendered
-    )
-    full.save_full(model, folder, root, merged_metadata)
+    full.save_full(model, folder, root, replace(metadata, decoding=decoding))
 
 
 def dense_layer_weights(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Return the weights [outputs, inputs] that an adapter or 4 bits have changed, by layer name.
+    """Return the weights of the layers that an adapter or quantisation changes, by layer name.
 
-    They are summed in float32, and rounded once.
+    Each is a tensor [outputs, inputs] on the CPU: the dequantised weight plus the product of the
+    adapter's matrices, added in float32 and rounded once, to `dtype`.
     """
     import bitsandbytes
     import peft.tuners.lora
@@ -71,13 +81,3 @@ def _dequantised(layer: Any) -> torch.Tensor:
     if getattr(weight, "quant_state", None) is None:
         return torch.as_tensor(weight.detach().float())
     return torch.as_tensor(dequantize_4bit(weight.data, weight.quant_state).float())
-
-
-def _load_plain_base(root: Path) -> Any:
-    """Return the base as it lies on disk, on the CPU."""
-    import transformers
-
-    hf: Any = transformers
-    return hf.AutoModelForCausalLM.from_pretrained(
-        root, dtype=full.stored_dtype(root), device_map={"": "cpu"}, local_files_only=True
-    )

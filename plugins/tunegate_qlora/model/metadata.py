@@ -1,4 +1,4 @@
-"""`tunegate.json` beside a model's weights: what the libraries' own files do not say."""
+"""The metadata that tunegate keeps beside a model's weights, in `tunegate.json`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ METADATA_FILE = "tunegate.json"
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """The base and its digest, and how the model is to answer.
+    """The base of a model, and how the model answers.
 
-    `template` is the chat template's text, `rendered` what it made of a probe: see `rendering`.
-    They and the digest are "" where the model was made elsewhere: nothing to compare with.
+    `template` is the text of the chat template in training, `rendered` the probe that it rendered
+    (see `chat_template.render_probe`). Both, and the digest, are "" for a model that tunegate did
+    not train: there is nothing to compare with.
     """
 
     base: str = ""
@@ -29,13 +30,13 @@ class ModelMetadata:
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
-    """Write the note into a model's folder; raise OSError."""
+    """Write `tunegate.json` into a model's folder; raise OSError."""
     content = asdict(metadata) | {"decoding": metadata.decoding.model_dump(mode="json")}
     (folder / METADATA_FILE).write_text(json.dumps(content, indent=1))
 
 
 def read_metadata(folder: Path) -> ModelMetadata:
-    """Return what the note says, or an empty one; raise ValueError where it cannot be read."""
+    """Read `tunegate.json`; return defaults where there is none, raise ValueError for a bad one."""
     path = folder / METADATA_FILE
     try:
         content = json.loads(path.read_bytes()) if path.is_file() else {}

@@ -1,4 +1,4 @@
-"""The three methods: what is loaded, what of it is trained, and what is saved."""
+"""What each method (`qlora`, `lora`, `full`) loads, trains, saves and loads again."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import torch
 from ..config.settings import Decoding, Settings
 from ..runtime import process_group
 from . import adapter, full
-from . import adapter as lora
 from .load import load_base
 from .metadata import ModelMetadata
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterCount:
-    """How many parameters a model has, counted as if nothing were quantised."""
+    """The numbers of parameters of a model; a weight in 4 bits counts as one, like any other."""
 
     trainable: int
     total: int
@@ -29,30 +28,31 @@ class ParameterCount:
 
 
 def output_name(settings: Settings) -> str:
-    """Return the name of what a training leaves in its run's folder."""
+    """Return the name of the folder, in that of the run, that a training writes its model to."""
     return "model" if settings.method == "full" else "adapter"
 
 
 def load_trainable(root: Path, settings: Settings) -> Any:
-    """Return the base of this folder, loaded and made ready to train.
+    """Load the base of a folder, with what is trained set to require gradients.
 
-    Where every weight is trained they are float32: in 16 bits most steps would round to nothing.
+    For `full` every weight is float32: in 16 bits most steps would be rounded to nothing.
     """
     is_sharded = settings.sharding == "fsdp"
     if settings.method != "full":
-        return lora.attach_adapter(load_base(root, settings.decoding, sharded=is_sharded), settings)
+        model = load_base(root, settings.decoding, sharded=is_sharded)
+        return adapter.attach_adapter(model, settings)
     plain_decoding = Decoding(quantisation="none", compute="float32")
-    return full.make_trainable(load_base(root, plain_decoding, sharded=is_sharded))
+    return load_base(root, plain_decoding, sharded=is_sharded).requires_grad_(True)
 
 
 def unwrap(model: Any) -> Any:
-    """Return the network itself, whatever is wrapped around it."""
+    """Return the model of transformers, without the wrapper that peft puts around it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def count_parameters(model: Any) -> ParameterCount:
     """Count the parameters of a model that is ready to train."""
-    if hasattr(model, "get_nb_trainable_parameters"):  # knows how many a 4-bit weight holds
+    if hasattr(model, "get_nb_trainable_parameters"):  # peft: counts what 4-bit weights stand for
         return ParameterCount(*model.get_nb_trainable_parameters())
     total = sum(p.numel() for p in model.parameters())
     return ParameterCount(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
@@ -61,7 +61,10 @@ def count_parameters(model: Any) -> ParameterCount:
 def save_trained(
     model: Any, folder: Path, root: Path, settings: Settings, metadata: ModelMetadata
 ) -> None:
-    """Write what was trained into a folder; raise OSError. Of several processes the first does."""
+    """Write the adapter or the whole model; raise OSError.
+
+    All processes of a group must call this; the first one writes.
+    """
     if settings.method != "full":
         adapter.save_adapter(model, folder, metadata)
         return
@@ -71,10 +74,11 @@ def save_trained(
 
 
 def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
-    """Round every weight as its file does, and as it will answer: to be called after `save_trained`.
+    """Round the weights in memory to the format of the saved file, then to that of inference.
 
-    What is read back is then the same to the last bits, or was written wrongly. An adapter stays
-    float32 throughout; of a model that is shared out (FSDP) no weight is changed here.
+    Call this after `save_trained`: the loss in memory then equals the loss of the saved model, up
+    to the last bits. An adapter is float32 everywhere, and a model sharded by FSDP is left as it
+    is.
     """
     if settings.method == "full" and settings.sharding == "none":
         compute = getattr(torch, settings.compute)
@@ -83,7 +87,7 @@ def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
 
 
 def load_trained(folder: Path, root: Path, settings: Settings) -> Any:
-    """Load from disk what `save_trained` wrote, as it will answer."""
+    """Load what `save_trained` wrote, quantised as for inference."""
     if settings.method == "full":
         return load_base(folder, settings.decoding)
     return adapter.load_adapter(load_base(root, settings.decoding), folder)

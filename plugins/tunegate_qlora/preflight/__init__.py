@@ -1,1 +1,1 @@
-"""What would make a training fail, found before it starts."""
+"""Finds what would make a training fail before it starts."""

@@ -1,7 +1,7 @@
-"""How much memory a training wants, worked out from the base's outline, and how much there is.
+"""Estimates the memory of a training, and measures how much is free.
 
-An estimate: the weights are counted, the activations follow a formula, and what a library sets
-aside for itself is not in it. Only what is certain, weights that do not fit, is a problem.
+The weights are counted, and the activations follow a formula. What libraries reserve for
+themselves is left out.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..config.settings import Settings
 from ..model.architecture import Architecture
 from ..model.load import local_device
 
-# Bits a weight of NF4, 4 and the two scales of double quantisation: QLoRA (arXiv:2305.14314), § 3.
+# Bits of a weight in NF4: 4, and the two scales of double quantisation (arXiv:2305.14314, § 3).
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
-# Bytes that a layer keeps for each token and unit of width, in 16 bits and without the attention's
-# matrix, which today's kernels do not keep; with checkpointing only its input: Korthikanti et al.
-# (arXiv:2205.05198), equation 1 and table 2.
+# Bytes that a layer keeps for each token and unit of width in 16 bits (Korthikanti et al.,
+# arXiv:2205.05198, equation 1 and table 2): without the attention matrix, which current kernels do
+# not keep, and with checkpointing only its input.
 LAYER_BYTES, CHECKPOINTED_LAYER_BYTES = 34, 2
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes: of the base as it is held, of what is trained, of a pass through the model."""
+    """Bytes of the base, of the trained parameters and their optimiser, and of one pass."""
 
     weights: float
     trained: float
@@ -38,12 +38,13 @@ class MemoryEstimate:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum of the three."""
         return self.weights + self.trained + self.activations
 
     def __str__(self) -> str:
         parts = f"weights {format_bytes(self.weights)}, training {format_bytes(self.trained)}"
-        return f"about {format_bytes(self.total)}: {parts}, activations {format_bytes(self.activations)}"
+        activations = format_bytes(self.activations)
+        return f"about {format_bytes(self.total)}: {parts}, activations {activations}"
 
 
 def estimate_memory(
@@ -54,67 +55,63 @@ def estimate_memory(
     *,
     gpu: bool | None = None,
 ) -> MemoryEstimate:
-    """Estimate a training on these rows; `config` is the base's `config.json`.
+    """Estimate the memory of a training on these rows.
 
-    It is for what this machine trains on, unless `gpu` says.
+    - weights: with `qlora` 0.516 bytes a quantised weight and 4 any other (peft makes those
+      float32); with `lora` the compute format; with `full` float32.
+    - trained: the gradient and AdamW's two moments, 4 bytes each, and an adapter's own weights.
+    - activations: 34 x tokens x width bytes a layer in 16 bits (2 with checkpointing, and 34 once),
+      and the logits of the answers with their gradient in float32.
 
-    - weights: 0.516 bytes a quantised one, 4 one beside (peft holds those in float32); as `compute`
-      says for `lora`; float32 for `full`.
-    - training: gradient and AdamW's two moments, 4 bytes each, and an adapter's own 4.
-    - activations: 34 x tokens x width bytes a layer in 16 bits (2, and one layer's 34, with
-      checkpointing), and the logits of the answers, with their gradient, in float32; with `dpo` a
-      batch has both sides of its rows.
+    Args:
+        architecture: The sizes of the base's layers.
+        settings: The settings of the training.
+        rows: All rows that are trained on, for `dpo` both sides of each pair.
+        config: The base's `config.json`.
+        gpu: Whether to estimate for a GPU; what this machine trains on where it is None.
     """
     linear = sum(i * o for i, o in architecture.linear_layers.values())
     size = 2 if settings.compute != "float32" else 4
-    weight_bytes = {
+    weights = {
         "qlora": linear * NF4_BITS / 8 + 4 * architecture.other_parameters,
         "lora": size * (linear + architecture.other_parameters),
         "full": 4 * (linear + architecture.other_parameters),
     }[settings.method]
     bytes_per_parameter = 12 if settings.method == "full" else 16
     trained = bytes_per_parameter * architecture.trainable_parameters(settings)
-    is_gpu = local_device() != "cpu" if gpu is None else gpu
+
     text = config.get("text_config") or config
-    return MemoryEstimate(weight_bytes, trained, _activation_bytes(settings, rows, text, is_gpu))
+    width, layers = text.get("hidden_size") or 0, text.get("num_hidden_layers") or 0
+    batch = settings.batch * settings.conversations_per_row
+    longest_row = max((len(row.ids) for row in rows), default=0)
+    is_gpu = local_device() != "cpu" if gpu is None else gpu
+    is_float32 = not is_gpu or settings.compute == "float32" or settings.method == "full"
+    layer_bytes = LAYER_BYTES * layers
+    if settings.gradient_checkpointing:
+        layer_bytes = CHECKPOINTED_LAYER_BYTES * layers + LAYER_BYTES
+    activations = batch * longest_row * width * (2 if is_float32 else 1) * layer_bytes
+    answer = min(longest_row, batch * max((row.trained_tokens for row in rows), default=0))
+    logits = 2 * 4 * batch * answer * (text.get("vocab_size") or 0)
+    return MemoryEstimate(weights, trained, float(activations + logits))
 
 
 def free_memory() -> int:
-    """Return the bytes that are free where the model is going to be: on the GPU, or in RAM."""
+    """Return the free bytes of the memory that the model is loaded into: the GPU's, or RAM."""
     if local_device() != "cpu":
         return int(torch.cuda.mem_get_info(local_device())[0])
     psutil: Any = import_module("psutil")  # accelerate needs it; it has no types
-    available = int(psutil.virtual_memory().available)
-    return min([available, *_container_free()])
+    return min([int(psutil.virtual_memory().available), *container_free_memory()])
 
 
-def format_bytes(size: float) -> str:
-    """Return bytes as text, in GB (10^9), or MB where that reads better."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
-
-
-def _activation_bytes(
-    settings: Settings, rows: Sequence[EncodedRow], config: dict[str, Any], gpu: bool
-) -> float:
-    longest_row = max((len(row.ids) for row in rows), default=0)
-    batch = settings.batch * settings.conversations_per_row
-    answer = min(longest_row, batch * max((row.trained_tokens for row in rows), default=0))
-    width, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
-    is_wide = not gpu or settings.compute == "float32" or settings.method == "full"
-    unit = batch * longest_row * width * (2 if is_wide else 1)
-    bytes_kept = (
-        CHECKPOINTED_LAYER_BYTES * layers + LAYER_BYTES
-        if settings.gradient_checkpointing
-        else LAYER_BYTES * layers
-    )
-    logits = 2 * 4 * batch * answer * (config.get("vocab_size") or 0)
-    return float(unit * bytes_kept + logits)
-
-
-def _container_free(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """Return what a container's own limit leaves free, [] where it has none (Linux, cgroup v2)."""
+def container_free_memory(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """Return the free bytes below a container's own limit, [] where it has none (cgroup v2)."""
     try:
         most, used = ((folder / name).read_text() for name in ("memory.max", "memory.current"))
         return [max(int(most) - int(used), 0)]
     except (OSError, ValueError):  # "max": no limit
         return []
+
+
+def format_bytes(size: float) -> str:
+    """Format a number of bytes in GB (10^9), or in MB below one GB."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

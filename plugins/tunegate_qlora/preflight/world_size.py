@@ -1,4 +1,4 @@
-"""Whether several processes can train this together, and what each of them has to hold."""
+"""Checks that several processes can train together, and describes what each of them does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .memory import MemoryEstimate
 def world_size_problems(
     rows: Sequence[EncodedItem], settings: Settings, folder: Path
 ) -> Iterator[str]:
-    """Yield what would make a training by several processes fail on this machine."""
+    """Yield why several processes cannot train together on this machine."""
     gpus = torch.cuda.device_count()
     if settings.world_size > 1 and 0 < gpus < settings.processes:
         yield (
@@ -28,7 +28,7 @@ def world_size_problems(
 
 
 def invalid_world(rows: Sequence[EncodedItem], settings: Settings, folder: Path) -> Iterator[str]:
-    """Yield what would make it fail, or waste processes, on any machine."""
+    """Yield why several processes could not train together, or would be idle, on any machine."""
     if settings.world_size == 1:
         return
     batches = -(-len(rows) // settings.batch)
@@ -45,7 +45,7 @@ def invalid_world(rows: Sequence[EncodedItem], settings: Settings, folder: Path)
 
 
 def print_world(settings: Settings) -> None:
-    """Print who trains, and how many rows make a step."""
+    """Print the number of processes, and of rows in a step; nothing for a single process."""
     if settings.world_size == 1:
         return
     machines_text = f" on {settings.machines} machines" if settings.machines > 1 else ""
@@ -59,6 +59,6 @@ def print_world(settings: Settings) -> None:
 
 
 def per_process(total: MemoryEstimate, settings: Settings) -> MemoryEstimate:
-    """Return what one process holds: of a model that is shared out, its part."""
+    """Return the estimate for one process; FSDP splits weights and optimiser among them."""
     divisor = settings.world_size if settings.sharding == "fsdp" else 1
     return MemoryEstimate(total.weights / divisor, total.trained / divisor, total.activations)

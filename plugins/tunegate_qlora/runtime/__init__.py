@@ -1,1 +1,1 @@
-"""Processes, quiet libraries, error messages and console lines of a training."""
+"""The surroundings of a training: process group, libraries, error messages, console lines."""

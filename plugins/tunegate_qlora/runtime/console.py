@@ -1,4 +1,4 @@
-"""What is seen of a training: a bar on a terminal, a line an epoch elsewhere."""
+"""Prints the lines of a training, in the columns of the other reports."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from . import process_group
 
 
 def print_line(text: str, label: str = "") -> None:
-    """Print one line, its label as wide as the harness's own; of several processes, one does."""
+    """Print a line after a label of ten columns; of several processes only the first prints."""
     if process_group.is_main():
         print(f"{label:<10}{text}", flush=True)
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time span as text: `8 s`, `2 min 05 s`, `1 h 10 min`."""
+    """Format a time span: `8 s`, `2 min 05 s`, `1 h 10 min`."""
     total = round(seconds)
     if total < 60:
         return f"{total} s"

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a training, as one message that says what to do."""
+"""Turns every error of a training into one message that says what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 from ..config.settings import Settings
 from . import process_group
 
-# What PyTorch's allocators say where they raise no OutOfMemoryError: CPU, cuBLAS.
+# Parts of the messages of PyTorch's allocators that raise no OutOfMemoryError: CPU, cuBLAS.
 _OUT_OF_MEMORY_TEXTS = (
     "can't allocate memory",
     "not enough memory",
@@ -21,7 +21,7 @@ _OUT_OF_MEMORY_TEXTS = (
     "ALLOC_FAILED",
 )
 
-# What gloo and NCCL say where a process that they wait for is gone.
+# Parts of the messages of gloo and NCCL when another process of the group has ended.
 _LOST_PROCESS_TEXTS = (
     "Connection closed by peer",
     "Connection reset by peer",
@@ -34,35 +34,30 @@ LOST_PROCESS_MESSAGE = (
 
 @contextmanager
 def one_line_errors(settings: Settings) -> Iterator[None]:
-    """Turn an error inside the block into TrainingFailed; an interruption passes through."""
+    """Raise TrainingFailed for any exception inside the block; KeyboardInterrupt passes through."""
     try:
         yield
     except TrainingFailed:
         raise
     except Exception as error:
-        raise TrainingFailed(_failure_message(error, settings)) from error
+        raise TrainingFailed(failure_message(error, settings)) from error
 
 
-def _failure_message(error: Exception, settings: Settings) -> str:
-    if _is_out_of_memory(error):
+def failure_message(error: Exception, settings: Settings) -> str:
+    """Describe an error of a training, with the remedy where one is known."""
+    text = str(error)
+    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(part in text for part in _OUT_OF_MEMORY_TEXTS)
+    )
+    if out_of_memory:
         return (
             f"out of memory at batch = {settings.batch}, max_length = {settings.max_length}. Lower "
             "`batch` and raise `accumulation` by as much, or set `gradient_checkpointing = true`"
         )
-    if process_group.is_distributed() and any(
-        phrase in str(error) for phrase in _LOST_PROCESS_TEXTS
-    ):
+    if process_group.is_distributed() and any(part in text for part in _LOST_PROCESS_TEXTS):
         return LOST_PROCESS_MESSAGE
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; make room and run the same command: it goes on where it stopped"
     if isinstance(error, ValueError | OSError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        phrase in str(error) for phrase in _OUT_OF_MEMORY_TEXTS
-    )
+        return text
+    return f"{type(error).__name__}: {text}"

@@ -1,4 +1,8 @@
-"""Which of several processes this one is, and what they agree on; alone it is the first of one."""
+"""The group of processes that train together (torch.distributed).
+
+A process that trains alone is in no group: its rank is 0, and each collective operation here
+returns what it was given.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,17 @@ import torch.distributed as dist
 
 
 def init() -> None:
-    """Join the others that the launcher started: NCCL between GPUs, gloo between CPUs."""
+    """Join the process group of the launcher: NCCL between GPUs, gloo between CPUs."""
     from accelerate import PartialState
 
     PartialState(cpu=not torch.cuda.is_available())
 
 
 def enable_cpu_fsdp() -> None:
-    """Let accelerate use FSDP between CPUs, where gloo can: it offers it to accelerators alone.
+    """Make accelerate use FSDP between CPUs, which gloo supports and accelerate does not offer.
 
-    Its processes then are what it calls them on GPUs. To be called before an `Accelerator` is made.
+    The processes are declared to be of the type that accelerate has for GPUs. Call this before an
+    `Accelerator` is made. `_shared_state` is private; tried with accelerate 1.15.
     """
     from accelerate import PartialState
     from accelerate.utils import DistributedType
@@ -28,44 +33,44 @@ def enable_cpu_fsdp() -> None:
 
 
 def shutdown() -> None:
-    """Wait for the others once more, and let them go."""
+    """Wait for all processes, then leave the group."""
     barrier()
     dist.destroy_process_group()
 
 
 def is_distributed() -> bool:
-    """Whether this process is one of several that train together."""
+    """Return whether this process is one of several that train together."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def rank() -> int:
-    """Return this process's number, from 0."""
+    """Return the number of this process in the group, from 0."""
     return dist.get_rank() if is_distributed() else 0
 
 
 def world_size() -> int:
-    """Return how many processes train together, on all machines."""
+    """Return the number of processes in the group, on all machines."""
     return dist.get_world_size() if is_distributed() else 1
 
 
 def local_rank() -> int:
-    """Return this process's number on its machine, which is that of its GPU."""
+    """Return the number of this process on its machine, which is the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0")) if is_distributed() else 0
 
 
 def is_main() -> bool:
-    """Whether this process prints, and writes what there is one of."""
+    """Return whether this process is the first: the one that prints and writes files."""
     return rank() == 0
 
 
 def barrier() -> None:
-    """Wait until every process is here."""
+    """Wait until every process has called this."""
     if is_distributed():
         dist.barrier()
 
 
 def broadcast(value: Any) -> Any:
-    """Return what the first process has, in every one; they all have to call this."""
+    """Return the first process's `value` in every process; all of them must call this."""
     if not is_distributed():
         return value
     values = [value]
@@ -74,7 +79,7 @@ def broadcast(value: Any) -> Any:
 
 
 def all_reduce_sum(*values: float) -> list[float]:
-    """Return sums over all processes, the same in every one; they all have to call this."""
+    """Return the sum of each value over all processes; all of them must call this."""
     if not is_distributed():
         return list(values)
     totals = torch.tensor(values, dtype=torch.float64, device=_communication_device())
@@ -83,13 +88,13 @@ def all_reduce_sum(*values: float) -> list[float]:
 
 
 def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a weight of which each process may hold a part (FSDP); all have to call this."""
+    """Return a whole weight, which FSDP may have sharded; all processes must call this."""
     detached = tensor.detach()
     return detached.full_tensor() if hasattr(detached, "full_tensor") else detached
 
 
 def shard_like(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Return a whole tensor as the weight `like` is held: whole, or a part in each process."""
+    """Return a whole tensor, sharded as the weight `like` is; as it is where `like` is whole."""
     if not hasattr(like, "device_mesh"):
         return tensor
     from torch.distributed.tensor import distribute_tensor
@@ -99,7 +104,7 @@ def shard_like(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def _communication_device() -> torch.device:
-    """NCCL moves what is on a GPU, gloo what is in memory."""
+    """Return where tensors must lie: NCCL sends from GPU memory, gloo from main memory."""
     if "nccl" in str(dist.get_backend()):
         return torch.device("cuda", local_rank())
     return torch.device("cpu")

@@ -1,4 +1,4 @@
-"""Keeps the libraries below us quiet and, with a local base, away from the network."""
+"""Silences the machine-learning libraries, and keeps them off the network."""
 
 from __future__ import annotations
 
@@ -22,45 +22,32 @@ _NOISY_LIBRARIES = (
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Hold back the libraries' logs, warnings and bars inside the block, and every call to a hub.
+    """Hide the libraries' logs, warnings and progress bars inside the block, and stay offline.
 
-    Import the libraries inside it: bitsandbytes looks for a package `kernels` when it is imported,
-    and would fetch a kernel with it. What is an error comes through. Staying offline outlasts the
-    block, since huggingface_hub reads its variable once.
+    Import the libraries inside the block: when bitsandbytes is imported it looks for the package
+    `kernels`, and would download a kernel with it. Errors are still logged. The process stays
+    offline after the block, because huggingface_hub reads HF_HUB_OFFLINE only once.
     """
-    _go_offline()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    hub_constants = sys.modules.get("huggingface_hub.constants")
+    if hub_constants is not None:  # imported before, so that the variable is read already
+        hub_constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
     levels = {name: logging.getLogger(name).level for name in _NOISY_LIBRARIES}
     try:
-        with (
-            warnings.catch_warnings(),
-            _hide_progress_bars(),
-        ):  # transformers sets its level when imported
+        with warnings.catch_warnings():
+            from transformers.utils import logging as untyped  # sets the level of its logger
+
+            bars: Any = untyped
+            had_bars = bars.is_progress_bar_enabled()
+            bars.disable_progress_bar()
             for name in _NOISY_LIBRARIES:
                 logging.getLogger(name).setLevel(logging.ERROR)
                 warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
-            yield
+            try:
+                yield
+            finally:
+                if had_bars:
+                    bars.enable_progress_bar()
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-
-
-def _go_offline() -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:
-        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _hide_progress_bars() -> Iterator[None]:
-    from transformers.utils import logging as untyped
-
-    bars: Any = untyped
-
-    was_enabled = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            bars.enable_progress_bar()

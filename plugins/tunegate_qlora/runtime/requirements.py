@@ -1,4 +1,4 @@
-"""What the plugin needs installed; one clear line where it is not."""
+"""The packages that the plugin needs at run time."""
 
 from __future__ import annotations
 

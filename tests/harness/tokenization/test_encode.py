@@ -9,11 +9,16 @@ from hypothesis import strategies as st
 from tiny_llama import CHATML, make_base, ticket
 
 from tunegate.data.dataset import Dataset, Example
-from tunegate.tokenization.chat_template import TemplateError
+from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data.rows import encode_all
-from tunegate_qlora.model.chat_template import load_template
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The chat template of a tiny base."""
+    return load_template(make_base(tmp_path_factory.mktemp("models") / "base"))
 
 
 def example(*turns: tuple[str, Any], **fields: Any) -> Example:
@@ -67,9 +72,9 @@ def test_what_is_asked_is_how_the_trained_text_begins(
     turns = [turn for q, a in pairs for turn in (("user", q), ("assistant", a))]
     conversation = example(*turns)
     row = encode_example(conversation, template)
-    prompt = template.prompt(conversation.messages[:-1])
+    prompt = template.prompt_ids(conversation.messages[:-1])
     assert row.ids[: len(prompt)] == prompt
-    assert template.text(row.ids[len(prompt) :]) == pairs[-1][1]
+    assert template.answer_text(row.ids[len(prompt) :]) == pairs[-1][1]
     assert trained(row, template) == "".join(f"{a}<|im_end|>" for _, a in pairs)
 
 

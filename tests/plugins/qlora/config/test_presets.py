@@ -44,7 +44,7 @@ def test_what_is_told_fits_on_a_screen() -> None:
 
 @pytest.mark.parametrize("rows", [199, 200])
 def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFixture[str]) -> None:
-    material: Any = SimpleNamespace(train=[None] * rows, validation=[], dropped=2)
+    material: Any = SimpleNamespace(train=[None] * rows, validation=[], dropped_rows=2)
     settings = resolve_settings({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
     summary.print_start(settings, material, ParameterCount(25, 100))
     expected = [

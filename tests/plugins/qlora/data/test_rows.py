@@ -43,7 +43,7 @@ def test_only_the_two_replies_are_learnt(template: Any) -> None:
     assert learnt(made.rejected, template) == "BILLING<|im_end|>"
     first = made.preferred.labels.index(made.preferred.ids[-9])
     assert made.preferred.ids[:first] == made.rejected.ids[:first]  # one prompt
-    assert made.trained == 16
+    assert made.trained_tokens == 16
 
 
 def test_a_side_that_cannot_be_trained_on_is_named(template: Any) -> None:
@@ -74,7 +74,7 @@ def test_both_sides_are_cut_alike(template: Any, replies: Sequence[str]) -> None
     (cut,) = overflow.apply_overflow([whole], longest - 5, "truncate")
     assert cut.preferred.ids == whole.preferred.ids[5:]
     assert cut.rejected.ids == whole.rejected.ids[5:]
-    assert cut.trained == whole.trained
+    assert cut.trained_tokens == whole.trained_tokens
     with pytest.raises(NotTrainable, match=rf"line 1: {longest} tokens cannot be cut to"):
         overflow.apply_overflow([whole], longest - asked, "truncate")
 

@@ -50,7 +50,7 @@ def test_tokens_are_the_trained_text_and_the_trained_labels(
 
 def test_a_character_of_several_tokens_stands_at_its_first(look: Any) -> None:
     seen = look(conversation("x", "né 😀"))
-    assert [t.text for t in seen.tokens if t.learnt] == [
+    assert [t.text for t in seen.tokens if t.trained] == [
         *(
             "n",
             "é",
@@ -66,14 +66,14 @@ def test_a_character_of_several_tokens_stands_at_its_first(look: Any) -> None:
 
 
 def test_the_end_of_each_turn_is_counted(look: Any) -> None:
-    assert look(conversation("a", "b", "c", "d")).ends == (2, 2)
-    assert look(conversation("a", "b", "c", "d", weight=0)).ends == (1, 1)
+    assert look(conversation("a", "b", "c", "d")).turn_ends == (2, 2)
+    assert look(conversation("a", "b", "c", "d", weight=0)).turn_ends == (1, 1)
 
 
 def test_a_row_that_is_refused_is_shown_whole(look: Any) -> None:
     seen = look(conversation("a", "b", weight=0))
     assert "no assistant message to train on" in seen.refused
-    assert seen.length == len(seen.tokens) > 0 == seen.learnt
+    assert seen.length == len(seen.tokens) > 0 == seen.trained
 
 
 @pytest.mark.parametrize("on_overflow", ["raise", "drop", "truncate"])

@@ -60,11 +60,11 @@ def test_an_answer_does_not_depend_on_its_batch(project: Path) -> None:
 def test_answers_are_greedy(project: Path) -> None:
     model: Any = open_folder("base?max_new_tokens=5&quantisation=none&compute=float32", project)
     (answer,) = model.answers(requests(1))
-    network, chat = model._loaded.model, model._loaded.template
-    ids = chat.prompt(requests(1)[0].messages)
+    network, chat = model._generator.model, model._generator.chat_template
+    ids = chat.prompt_ids(requests(1)[0].messages)
     for _ in range(answer.tokens):
         ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
-    assert chat.text(ids[-answer.tokens :]) == answer.text
+    assert chat.answer_text(ids[-answer.tokens :]) == answer.text
 
 
 def test_a_tuned_model_answers_what_it_learned(project: Path, tuned: str) -> None:

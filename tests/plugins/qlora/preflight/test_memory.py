@@ -98,11 +98,11 @@ def test_weights_that_do_not_fit_are_a_problem(
 
 
 def test_a_container_s_limit_counts(tmp_path: Path) -> None:
-    assert memory._container_free(tmp_path) == []
+    assert memory.container_free_memory(tmp_path) == []
     (tmp_path / "memory.current").write_text("300\n")
     for most, left in (("1000\n", [700]), ("max\n", []), ("200\n", [0])):
         (tmp_path / "memory.max").write_text(most)
-        assert memory._container_free(tmp_path) == left
+        assert memory.container_free_memory(tmp_path) == left
 
 
 def test_free_memory_is_that_of_this_machine() -> None:
