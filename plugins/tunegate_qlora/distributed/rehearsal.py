@@ -59,7 +59,7 @@ def rehearsal_plan(plan: Plan, folder: Path, root: Path) -> Plan:
             trainable.append((tokens, example.row, dict(example.fields)))
     if not trainable:
         raise ValueError(f"{plan.train}: no row that can be trained on")
-    shortest = [fields for _, _, fields in sorted(trainable, key=lambda row: row[:2])]
+    shortest = [fields for _, _, fields in sorted(trainable, key=lambda row: row[:2])][:count]
     lines = [json.dumps(fields, default=str) + "\n" for fields in (shortest * count)[:count]]
     train = folder / "train.jsonl"
     train.write_text("".join(lines), "utf-8")
