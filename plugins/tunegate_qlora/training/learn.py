@@ -55,13 +55,12 @@ def learn(
 
     # The callbacks, in the order in which the Trainer calls them. The curves come first: they
     # measure the validation loss, which the other two read.
-    validate = objective.validate if rows.validation else None
     curves = LossCurveCallback(
         folder / "curves.jsonl",
-        objective.num_choices,
-        validate,
-        steps_done,
-        objective.divergence_factor,
+        num_choices=objective.num_choices,
+        validate=objective.validate if rows.validation else None,
+        steps_done=steps_done,
+        divergence_factor=objective.divergence_factor,
     )
     progress = ProgressCallback(curves, rows.tokens * settings.epochs)
     best = None
@@ -75,9 +74,9 @@ def learn(
         objective.train,
         settings,
         folder / "checkpoints",
-        objective.collate,
-        [curves, progress, *([best] if best else [])],
-        objective.loss,
+        collate=objective.collate,
+        callbacks=[curves, progress, *([best] if best else [])],
+        loss_function=objective.loss,
     )
     with closing(progress):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
