@@ -84,7 +84,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     try:
         losses = compare_losses(run, settings, root, model_folder, report)
         word = f"on the word of {current_user()}: {'; '.join(report.unproved)}"
-        figures = {
+        figures: dict[str, float | int | str] = {
             "trained": "elsewhere",
             "word": f"trained elsewhere; {word}",  # scorecards and promotions repeat it
             "proved": "; ".join(report.proved),
