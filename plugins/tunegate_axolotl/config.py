@@ -85,7 +85,10 @@ def epochs_to_request(settings: Settings, rows: int, steps: int) -> float:
     batch = settings.batch * settings.accumulation
     if math.ceil(rows * settings.epochs / batch) == settings.epochs * steps:
         return settings.epochs
-    return math.floor(settings.epochs * steps * batch / rows * 1e6) / 1e6
+    epochs = math.floor(settings.epochs * steps * batch / rows * 1e6) / 1e6
+    # Floats may round rows x epochs / batch up, beyond the whole number of steps.
+    has_extra_step = math.ceil(rows * epochs / batch) > settings.epochs * steps
+    return round(epochs - 1e-6, 6) if has_extra_step else epochs
 
 
 def axolotl_rows(encoded: Iterable[EncodedRow]) -> Iterator[dict[str, list[int]]]:
