@@ -1,1 +1,1 @@
-"""Exports a run to Axolotl, and imports a model that was trained elsewhere."""
+"""Export a run to Axolotl, and import a model that was trained elsewhere."""

@@ -1,4 +1,4 @@
-"""Local fine-tuning and local models: what the plugin tells tunegate it has."""
+"""Local fine-tuning and local models: registers a trainer and a kind of model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Register = Callable[..., Any]
 
 
 def pytest_tunegate_trainers(register: Register) -> None:
-    """Offer the trainer `qlora`."""
+    """Register the trainer `qlora`."""
     from .trainer import QLoRATrainer
 
     register(QLoRATrainer)
 
 
 def pytest_tunegate_models(register: Register) -> None:
-    """Offer `folder:PATH`: a local model, or an adapter with the base it was trained on."""
+    """Register `folder:PATH`: a local model, or an adapter with the base it was trained on."""
     from .model.local_model import open_folder
 
     register("folder", open_folder)

@@ -1,4 +1,4 @@
-"""One training, from the plan to a model on disk that was read back."""
+"""Train one run: from its plan to a model on disk, with a model card, that was read back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Trained
@@ -18,66 +17,67 @@ from .data import training_data
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.errors import one_line_errors
-from .training import best_weights as best
-from .training import checkpoints, loss_curves, summary, verify
-from .training.job import make_job
+from .training import best_weights, checkpoints, loss_curves, summary, verify
+from .training.job import TrainingJob, make_job
 from .training.learn import learn, seed_and_threads
-
-if TYPE_CHECKING:
-    from .training.job import TrainingJob
 
 
 def train_plan(plan: Plan, folder: Path) -> Trained:
     """Train the plan into the run's folder, or go on where an earlier attempt was killed.
 
-    Raises TrainingFailed with one message, whatever went wrong below.
+    The folder then holds `adapter/` or `model/`, `curves.jsonl` and `figures.json`. A run that has
+    its model is not trained again. Raises TrainingFailed with one message for every error below.
     """
-    settings = parse_settings(Settings, plan.config)
-    with one_line_errors(settings):
+    with one_line_errors(parse_settings(Settings, plan.config)):
         job = make_job(plan, folder)
         if not job.model_folder.is_dir():
-            _train_job(job)
-        return _trained_result(job)
+            train_job(job)
+        figures = json.loads((folder / "figures.json").read_bytes())
+        # Whoever reads the curves judges the weights that were kept: the curves end with these.
+        loss_curves.end_curves(folder, figures.get("kept_step", figures["steps"]))
+        is_full = job.settings.method == "full"
+        base, adapter = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
+        digest = model_digest(base, adapter, job.settings.decoding)
+        return Trained(f"folder:{job.model_folder.name}", digest, figures)
 
 
-def _train_job(job: TrainingJob) -> None:
-    launch.wait_for_old_workers(job)  # before anything of theirs is looked at, or cleared away
-    seed_and_threads(job.settings)
-    rows = training_data.load_training_data(job.plan, job.settings, job.base_folder)
+def train_job(job: TrainingJob) -> None:
+    """Learn, save, read back and describe the model of one run; it appears whole or not at all."""
+    settings, base_folder = job.settings, job.base_folder
+
+    # Workers of an attempt that was killed may still write into this folder: wait until they have
+    # ended, before anything in it is read or removed.
+    launch.wait_for_old_workers(job)
+
+    # The same seed, rows and number of threads give the same weights, bit for bit.
+    seed_and_threads(settings)
+    rows = training_data.load_training_data(job.plan, settings, base_folder)
+
     with atomic_folder(job.model_folder) as draft:
-        checkpoint = _resume_checkpoint(job)
-        is_single_process = job.settings.world_size == 1
-        figures = (
-            learn(job, rows, draft, checkpoint)
-            if is_single_process
-            else launch.learn_with_workers(job, draft, checkpoint)
-        )
-        gc.collect()  # the trained model makes room for the one that is read back
-        memory_losses = verify.losses_in_memory(figures)
-        figures |= verify.verify_saved(draft, job.base_folder, job.settings, rows, memory_losses)
+        # Go on from the newest checkpoint that is whole. With `keep = "best"` the training may have
+        # to end with weights that were saved before it: a checkpoint without these is of no use.
+        checkpoint = checkpoints.newest_whole(job.folder / "checkpoints")
+        while checkpoint and not best_weights.is_restorable(job.folder, checkpoint):
+            shutil.rmtree(checkpoint)
+            checkpoint = checkpoints.newest_whole(job.folder / "checkpoints")
+
+        # Learn: in this process, or in several that this one starts and waits for. Either writes
+        # the model into the draft, and returns figures with the losses of the model in memory.
+        if settings.world_size == 1:
+            figures = learn(job, rows, draft, checkpoint)
+        else:
+            figures = launch.learn_with_workers(job, draft, checkpoint)
+
+        # Verify: read the model back from disk and compare its losses with those in memory. The
+        # trained model and the one that is read back need not be in memory at once.
+        gc.collect()
+        figures |= verify.verify_saved(draft, base_folder, settings, rows, figures)
         summary.print_proof(figures, len(verify.sample_rows(rows)))
+
+        # The card holds the figures, so they are written first.
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))
-        model_card.write_card(draft, job.plan, job.folder, job.base_folder)
-    for name in ("checkpoints", "best"):  # nothing is left to go on with
+        model_card.write_card(draft, job.plan, job.folder, base_folder)
+
+    # The model is in its place: nothing resumes this training any more.
+    for name in ("checkpoints", "best"):
         shutil.rmtree(job.folder / name, ignore_errors=True)
-
-
-def _resume_checkpoint(job: TrainingJob) -> Path | None:
-    """Return the checkpoint to go on from, with the best weights that it may have to end with."""
-    folder = job.folder / "checkpoints"
-    while (checkpoint := checkpoints.newest_whole(folder)) and not best.is_restorable(
-        job.folder, checkpoint
-    ):
-        shutil.rmtree(checkpoint)
-    return checkpoint
-
-
-def _trained_result(job: TrainingJob) -> Trained:
-    figures = json.loads((job.folder / "figures.json").read_bytes())
-    loss_curves.end_curves(
-        job.folder, figures.get("kept_step", figures["steps"])
-    )  # nothing is resumed now
-    is_full = job.settings.method == "full"
-    folder, tuned = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
-    model_sha = model_digest(folder, tuned, job.settings.decoding)
-    return Trained(f"folder:{job.model_folder.name}", model_sha, figures)

@@ -1,4 +1,4 @@
-"""The trainer `qlora`: an adapter on a base in 4 bits or as it is, or every weight; CPU or GPU."""
+"""The trainer `qlora`: trains an adapter on a base, in 4 bits or not, or all weights."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class QLoRATrainer:
     """
 
     name = "qlora"
-    # What a preset sets is there in full; where machines meet changes nothing that is learnt.
+    # Settings that change no weight, and so no run's id. (What a preset sets is in the settings.)
     incidental = ("preset", "checkpoint_seconds", "address")
 
-    # What came later: where it is as it always was, a run keeps its id.
+    # Settings that came later: a run whose values are the defaults keeps the id that it had before.
     neutral: Mapping[str, Any] = {
         key: Settings.model_fields[key].default
         for key in ("objective", "beta", "packing", "processes", "machines", "sharding")
     }
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
-        """Return the settings, every default filled in, also what method and preset say.
+        """Return all settings, with the defaults of method, objective and preset filled in.
 
         Raises ValueError naming a wrong key with the nearest valid one, a bad value, or a base
-        that is not there.
+        that is not found.
         """
         settings = presets.resolve_settings(config)
         base.locate_base(settings.base, root)
@@ -62,7 +62,7 @@ class QLoRATrainer:
         )  # fmt: skip
 
     def preflight(self, plan: Plan) -> list[Problem]:
-        """Say what would make this training fail: nothing is loaded but the tokenizer."""
+        """Return what would make this training fail; nothing is loaded but the tokenizer."""
         missing = requirements.missing_requirements()
         if missing:
             return [Problem(missing)]
@@ -74,10 +74,9 @@ class QLoRATrainer:
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Train into `folder`: `adapter/` or `model/`, `curves.jsonl`, `figures.json`.
 
-        The model is named from the run's folder: `folder:adapter`.
-
-        Started again after it was killed it goes on from its last whole checkpoint, and ends with
-        the same weights. Raises TrainingFailed.
+        Started again after it was killed, it goes on from its last whole checkpoint, and ends with
+        the same weights. The model spec is relative to the run's folder: `folder:adapter`. Raises
+        TrainingFailed.
         """
         missing = requirements.missing_requirements()
         if missing:

@@ -18,28 +18,32 @@ from tunegate import exit_codes
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
 
+from ._common import qlora_run, require_packages
+
 if TYPE_CHECKING:
     from tunegate.interfaces.trainer import Plan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the command's arguments to its parser."""
     help_text = "the id of a planned run, or the beginning of it; default: the configuration"
     parser.add_argument("run", nargs="?", metavar="RUN", help=help_text)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what would run, then rehearse it; 70 where the rehearsal fails."""
+    """Print what would run, rehearse it, and return 70 where the rehearsal fails."""
     from tunegate.interfaces.trainer import TrainingFailed
 
-    from ..runtime import requirements
     from ..runtime.quiet import quiet_libraries
 
-    if missing := requirements.missing_requirements():
-        raise ConfigError(missing)
+    require_packages()
     root = current_project()
-    plan = _plan_of_run(root, args.run) if args.run else _plan_of_config(root)
-    with _hide_gpus(), quiet_libraries(), TemporaryDirectory(prefix="tunegate-") as scratch:
+    if args.run:
+        with qlora_run(args.run) as started:
+            plan = started.plan
+    else:
+        plan = plan_of_config(root)
+    with hidden_gpus(), quiet_libraries(), TemporaryDirectory(prefix="tunegate-") as scratch:
         from ..distributed import dry_run
 
         try:
@@ -51,20 +55,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plan_of_run(root: Path, name: str) -> Plan:
-    from tunegate.storage.run import find_started
-    from tunegate.storage.state_dir import StateDir
-
-    started = find_started(StateDir(root), name)
-    if started.plan.trainer != "qlora":
-        raise ConfigError(
-            f"run {started.id} is {started.plan.trainer}'s; only qlora's is rehearsed"
-        )
-    return started.plan
-
-
-def _plan_of_config(root: Path) -> Plan:
-    """Return the plan that the configuration makes, no gate asked: nothing is trained on it."""
+def plan_of_config(root: Path) -> Plan:
+    """Return the plan of the project's configuration; no gate is needed to rehearse it."""
     from tunegate.config.schema import load
     from tunegate.interfaces.trainer import Plan
 
@@ -89,8 +81,8 @@ def _plan_of_config(root: Path) -> Plan:
 
 
 @contextmanager
-def _hide_gpus() -> Iterator[None]:
-    """Hide the GPUs from torch, which is imported inside, and from the workers."""
+def hidden_gpus() -> Iterator[None]:
+    """Hide the GPUs inside the block from torch, which is imported there, and from the workers."""
     previous = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:

@@ -10,43 +10,44 @@ import argparse
 import sys
 
 from tunegate import exit_codes
-from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
+
+from ._common import qlora_run, require_packages
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the command's arguments to its parser."""
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     help_text = "which machine this is, from 1; 0 is the first"
     parser.add_argument("--machine", type=int, required=True, metavar="N", help=help_text)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train to the end with the others; 70 where that fails."""
-    from filelock import FileLock, Timeout
+    """Train to the end with the other machines; return 70 where that fails."""
+    from filelock import FileLock
 
     from tunegate.interfaces.trainer import TrainingFailed
-    from tunegate.storage.run import find_started
-    from tunegate.storage.seal import SealBroken
-    from tunegate.storage.state_dir import StateDir
 
-    from ..runtime import requirements
     from ..runtime.quiet import quiet_libraries
 
-    if missing := requirements.missing_requirements():
-        raise ConfigError(missing)
-    started = find_started(StateDir(current_project()), args.run)
-    _check_machine(started.plan.config, args.machine)
+    require_packages()
+    busy = f"machine {args.machine} has joined run {args.run} already"
     try:
-        started.verify()
-        with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0), quiet_libraries():
-            from ..distributed import launch
+        with qlora_run(args.run, busy=busy) as started, quiet_libraries():
+            machines = int(started.plan.config.get("machines", 1))
+            if machines == 1:
+                raise ConfigError(
+                    "this run is trained on one machine: `machines` in [train.qlora] is 1"
+                )
+            if not 0 < args.machine < machines:
+                raise ConfigError(
+                    f"--machine {args.machine}: of {machines} machines, 1 to {machines - 1} join"
+                )
+            started.verify()
+            with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0):
+                from ..distributed import launch
 
-            launch.join_training(started.plan, started.folder, args.machine)
-    except SealBroken as error:
-        raise ConfigError(str(error)) from None
-    except Timeout:
-        raise ConfigError(f"machine {args.machine} has joined run {started.id} already") from None
+                launch.join_training(started.plan, started.folder, args.machine)
     except TrainingFailed as error:
         print(f"tunegate join: {error}", file=sys.stderr)
         return exit_codes.TRAINING_FAILED
@@ -55,11 +56,3 @@ def run(args: argparse.Namespace) -> int:
         return 130
     print("joined    trained to the end; the first machine reads the model back and proves it")
     return 0
-
-
-def _check_machine(config: object, machine: int) -> None:
-    machines = config.get("machines", 1) if isinstance(config, dict) else 1
-    if machines == 1:
-        raise ConfigError("this run is trained on one machine: `machines` in [train.qlora] is 1")
-    if not 0 < machine < machines:
-        raise ConfigError(f"--machine {machine}: of {machines} machines, 1 to {machines - 1} join")

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tunegate.config.project import find_root
 from tunegate.errors import ConfigError
 
+from ._common import require_packages
+
 if TYPE_CHECKING:
-    from tunegate.data.dataset import Dataset, Example
+    from tunegate.data.dataset import Example
 
     from ..config.settings import Settings
     from ..data.token_view import Token, TokenView
@@ -22,7 +24,7 @@ MARGIN_WIDTH = 8  # the number of a line's first token, and its mark
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the command's arguments to its parser."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a data file")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--row", type=int, default=0, metavar="N", help="the first is 0 (default)")
@@ -31,28 +33,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the row; 1 where the trainer would refuse it."""
+    """Print the row, and return 1 where the trainer would refuse it."""
     from ..data.token_view import view_row
     from ..model import base, chat_template
-    from ..runtime import requirements
     from ..runtime.quiet import quiet_libraries
 
-    if missing := requirements.missing_requirements():
-        raise ConfigError(missing)
+    require_packages()
     root = find_root(Path.cwd()) or Path.cwd()
-    settings, columns = _settings_and_columns(root, args.base)
-    example = _example_of_args(args, columns)
+    settings, columns = settings_and_columns(root, args.base)
+    example = read_example(args.file, columns, args.row if args.line is None else None, args.line)
     with quiet_libraries():
         folder = base.locate_base(settings.base, Path.cwd(), root)
         views = view_row(example, chat_template.load_template(folder), settings, folder)
     names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")
-    for name, side in zip(names, views, strict=False):
-        _print_view(name, example, side, settings)
-    return int(any(side.refused for side in views))
+    for name, view in zip(names, views, strict=False):
+        print_view(name, example, view, settings)
+    return int(any(view.refused for view in views))
 
 
-def _settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings, dict[str, str]]:
-    """Return the trainer's settings, and the columns of tables, as the project configures them."""
+def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings, dict[str, str]]:
+    """Return the trainer's settings, and the columns of tables, as the project configures them.
+
+    `base_option` stands above the configuration; it is a name, or a folder below the project's root
+    or the working directory.
+    """
     from tunegate.config.schema import Config, load
     from tunegate.config.settings import parse_settings
 
@@ -60,87 +64,84 @@ def _settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings
     from ..trainer import QLoRATrainer
 
     config = load(root) if find_root(root) else Config()
-    table: dict[str, Any] = config.train.get("qlora", {}) | (
-        {"base": base_option} if base_option else {}
-    )
+    table: dict[str, Any] = dict(config.train.get("qlora", {}))
+    if base_option:
+        table["base"] = base_option
     if "base" not in table:
         raise ConfigError("which tokenizer? name a base: --base, or base in [train.qlora]")
     settings_root = root if not base_option or (root / base_option).is_dir() else Path.cwd()
-    return parse_settings(
-        Settings, QLoRATrainer().resolve(table, settings_root)
-    ), config.data.columns
+    resolved = QLoRATrainer().resolve(table, settings_root)
+    return parse_settings(Settings, resolved), config.data.columns
 
 
-def _example_of_args(args: argparse.Namespace, columns: dict[str, str]) -> Example:
+def read_example(path: Path, columns: dict[str, str], row: int | None, line: int | None) -> Example:
+    """Return the example of a data file with this row (from 0) or line (from 1).
+
+    Raises ConfigError that says which rows there are.
+    """
     from tunegate.data.dataset import Dataset
     from tunegate.data.tables import check_columns, is_table
 
-    table_columns = columns if is_table(args.file, bool(columns)) else {}
-    check_columns(args.file, table_columns)
-    dataset = Dataset.read(args.file, columns=table_columns)
-    position_text = f"--row {args.row}" if args.line is None else f"--line {args.line}"
+    table_columns = columns if is_table(path, bool(columns)) else {}
+    check_columns(path, table_columns)
+    dataset = Dataset.read(path, columns=table_columns)
     for example in dataset:
-        if args.line == example.line or (args.line is None and args.row == example.row):
+        if line == example.line or (line is None and row == example.row):
             return example
-    raise ConfigError(f"{args.file}: no {position_text}; {_available_rows(dataset)}")
+    position = f"--row {row}" if line is None else f"--line {line}"
+    available = "it has no rows"
+    if len(dataset):
+        lines = f"lines {dataset[0].line} to {dataset[-1].line:,}"
+        available = f"it has rows 0 to {len(dataset) - 1:,}, {lines}"
+    raise ConfigError(f"{path}: no {position}; {available}")
 
 
-def _available_rows(dataset: Dataset) -> str:
-    if not len(dataset):
-        return "it has no rows"
-    return f"it has rows 0 to {len(dataset) - 1:,}, lines {dataset[0].line} to {dataset[-1].line:,}"
-
-
-def _print_view(name: str, example: Example, view: TokenView, settings: Settings) -> None:
+def print_view(name: str, example: Example, view: TokenView, settings: Settings) -> None:
+    """Print the facts of one conversation of a row, and its tokens, trained ones in green."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    facts_text = name + "\n".join(_fact_lines(example, view, settings))
-    console.print(facts_text, markup=False)
+    console.print(name + "\n".join(fact_lines(example, view, settings)), markup=False)
     console.print(Text(f"{LEGEND}\n", style="dim"))
-    for index, line in _token_lines(view.tokens, console.width - MARGIN_WIDTH):
-        is_trained = line[0].trained
-        prefix = Text(
-            f"{index:>5} {'+' if is_trained else ' '} ", style="green" if is_trained else "dim"
-        )
-        console.print(prefix + Text("│").join(map(_styled_token, line)), soft_wrap=True)
+    for index, tokens in token_lines(view.tokens, console.width - MARGIN_WIDTH):
+        is_trained = tokens[0].trained
+        mark, style = ("+", "green") if is_trained else (" ", "dim")
+        line = Text(f"{index:>5} {mark} ", style=style)
+        styled = []
+        for token in tokens:
+            style = "bold green" if token.trained else "magenta" if token.special else "dim"
+            styled.append(Text(_visible_text(token), style=style))
+        console.print(line + Text("│").join(styled), soft_wrap=True)
 
 
-def _fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterator[str]:
-    trained_turns, ended_turns = view.turn_ends
+def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterator[str]:
+    """Yield how long a conversation is, what of it is trained, and why it is refused, if it is."""
+    overflow, excess = "", view.excess
+    if excess > 0:
+        # Of a pair, both replies lose what the longer one has too many.
+        subject = "" if view.length - view.limit == excess else "the other reply has "
+        action = {
+            "raise": "refused",
+            "drop": "set aside",
+            "truncate": f"the first {excess:,} are cut",
+        }[settings.on_overflow]
+        overflow = f"; {subject}{excess:,} too many: {action} (on_overflow)"
+    turns, ended = view.turn_ends
+    turn_end = "learnt" if ended == turns else f"learnt in {ended} of {turns}"
     yield f"line {example.line}, row {example.row}, {len(example.messages)} messages"
-    yield f"  tokens       {view.length:,} of at most {view.limit:,}{_overflow_text(view, settings)}"
-    yield f"  learnt       {view.trained:,}, in {trained_turns} assistant turn{'s' * (trained_turns != 1)}"
-    yield f"  end of turn  {_turn_end_text(trained_turns, ended_turns)}"
+    yield f"  tokens       {view.length:,} of at most {view.limit:,}{overflow}"
+    yield f"  learnt       {view.trained:,}, in {turns} assistant turn{'s' * (turns != 1)}"
+    yield f"  end of turn  {turn_end if turns else 'not learnt: nothing is'}"
     if view.refused:
         yield textwrap.fill(f"  refused      {view.refused}", 80, subsequent_indent=" " * 15)
 
 
-def _overflow_text(view: TokenView, settings: Settings) -> str:
-    excess = view.excess
-    if excess <= 0:
-        return ""
-    side_text = "" if view.length - view.limit == excess else "the other reply has "
-    action = {
-        "raise": "refused",
-        "drop": "set aside",
-        "truncate": f"the first {excess:,} are cut",
-    }[settings.on_overflow]
-    return f"; {side_text}{excess:,} too many: {action} (on_overflow)"
+def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
+    """Yield the tokens of each line of the terminal, and the index of the first.
 
-
-def _turn_end_text(trained_turns: int, ended_turns: int) -> str:
-    if not trained_turns:
-        return "not learnt: nothing is"
-    return (
-        "learnt" if ended_turns == trained_turns else f"learnt in {ended_turns} of {trained_turns}"
-    )
-
-
-def _token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
-    """Yield lines of tokens, and where each begins: one ends with a line's end in the text, where
-    learnt and not learnt meet, and at the terminal's edge.
+    A line ends where the text has a line's end, where trained and untrained tokens meet, and after
+    `width` characters.
     """
     start, used = 0, 0
     for i, token in enumerate(tokens):
@@ -158,13 +159,6 @@ def _token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[To
 
 
 def _visible_text(token: Token) -> str:
-    """Make white space and control characters visible."""
+    """Return a token's text with white space and control characters made visible."""
     visible = token.text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in visible) or "∅"
-
-
-def _styled_token(token: Token) -> Any:
-    from rich.text import Text
-
-    style = "bold green" if token.trained else "magenta" if token.special else "dim"
-    return Text(_visible_text(token), style=style)

@@ -1,1 +1,1 @@
-"""Trains one run with several processes, here or on several machines."""
+"""Train one run with several processes, on this machine or on several."""

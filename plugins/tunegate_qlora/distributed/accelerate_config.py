@@ -1,4 +1,4 @@
-"""`accelerate.yaml`: what accelerate is told of the processes, and the command that reads it."""
+"""Write `accelerate.yaml`, the configuration of the processes, and the command that reads it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MIXED_PRECISION = {"bfloat16": "bf16", "float16": "fp16", "float32": "no"}  # ac
 
 
 def accelerate_config(settings: Settings, layer_class: str, *, gpu: bool) -> dict[str, Any]:
-    """Return the configuration; `layer_class` is the class of the base's decoder layers.
+    """Return the configuration, with the keys of accelerate's ClusterConfig.
 
-    Keys are those of accelerate's ClusterConfig. `MULTI_GPU` is also what it calls processes on
-    CPUs that it starts itself.
+    `layer_class` is the name of the class of the base's decoder layers, which FSDP wraps one by
+    one. `MULTI_GPU` is also accelerate's name of processes on CPUs that it starts itself.
     """
     host, _, port = settings.address.rpartition(":")
     config: dict[str, Any] = {
@@ -31,22 +31,29 @@ def accelerate_config(settings: Settings, layer_class: str, *, gpu: bool) -> dic
         "num_machines": settings.machines,
         "num_processes": settings.world_size,
         "machine_rank": 0,
-        "main_process_port": int(port or 0),  # 0: any that is free
+        "main_process_port": int(port or 0),  # 0: any free one
         "rdzv_backend": "static",
         "same_network": True,
-        "mixed_precision": MIXED_PRECISION[settings.compute] if gpu else "no",  # a CPU mixes none
+        "mixed_precision": MIXED_PRECISION[settings.compute] if gpu else "no",
     }
     if host:
         config["main_process_ip"] = host.strip("[]")
     if settings.sharding == "fsdp":
-        config["fsdp_config"] = _fsdp_config(layer_class)
+        config["fsdp_config"] = {
+            "fsdp_version": 2,
+            "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "fsdp_transformer_layer_cls_to_wrap": layer_class,
+            "fsdp_reshard_after_forward": True,
+            "fsdp_state_dict_type": "SHARDED_STATE_DICT",  # each process saves its own part
+            "fsdp_offload_params": False,
+            "fsdp_cpu_ram_efficient_loading": False,
+        }
     return config
 
 
 def write_config(settings: Settings, layer: str, folder: Path, *, gpu: bool | None = None) -> Path:
-    """Write the configuration into a folder, whole or not at all; for this machine's devices."""
-    yaml: Any = import_module("yaml")  # accelerate needs it; it has no types
-
+    """Write the configuration into a folder; `gpu` defaults to whether this machine has one."""
+    yaml: Any = import_module("yaml")  # accelerate requires it; it has no types
     path = folder / CONFIG_FILE
     config = accelerate_config(
         settings, layer, gpu=torch.cuda.is_available() if gpu is None else gpu
@@ -56,7 +63,10 @@ def write_config(settings: Settings, layer: str, folder: Path, *, gpu: bool | No
 
 
 def check_config(path: Path, settings: Settings) -> None:
-    """Raise ValueError where accelerate itself reads the configuration otherwise than meant."""
+    """Raise ValueError where accelerate reads other numbers of processes than the settings have.
+
+    Uses accelerate's private `_validate_launch_command` and `prepare_multi_gpu_env`.
+    """
     from accelerate.commands import launch
     from accelerate.utils.launch import prepare_multi_gpu_env
 
@@ -65,7 +75,7 @@ def check_config(path: Path, settings: Settings) -> None:
     )
     parsed, *_ = launch._validate_launch_command(arguments)
     if settings.machines == 1:
-        parsed.main_process_port = 0  # its check of a port in use is for the machine that trains
+        parsed.main_process_port = 0  # whether a port is in use matters only where it is trained
     environment = prepare_multi_gpu_env(parsed)
     actual = (parsed.num_processes, parsed.num_machines, parsed.nproc_per_node)
     expected = (settings.world_size, settings.machines, str(settings.processes))
@@ -77,18 +87,6 @@ def check_config(path: Path, settings: Settings) -> None:
 
 
 def launch_command(folder: Path, machine: int, order_file: Path) -> list[str]:
-    """Return what is run on a machine."""
+    """Return the command that starts the workers of a machine."""
     options = ["--config_file", str(folder / CONFIG_FILE), "--machine_rank", str(machine)]
     return ["accelerate", "launch", *options, "-m", WORKER_MODULE, str(order_file)]
-
-
-def _fsdp_config(layer: str) -> dict[str, Any]:
-    return {
-        "fsdp_version": 2,
-        "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-        "fsdp_transformer_layer_cls_to_wrap": layer,
-        "fsdp_reshard_after_forward": True,
-        "fsdp_state_dict_type": "SHARDED_STATE_DICT",  # each process keeps its own part
-        "fsdp_offload_params": False,
-        "fsdp_cpu_ram_efficient_loading": False,
-    }

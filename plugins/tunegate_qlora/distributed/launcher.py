@@ -1,6 +1,7 @@
-"""`python -m tunegate_qlora.distributed.launcher REPORT ...`: `accelerate launch ...`, without its tracebacks.
+"""`python -m tunegate_qlora.distributed.launcher REPORT ...`: accelerate without tracebacks.
 
-Where it fails, REPORT says which processes ended how, as JSON; the workers' own messages say why.
+On a failure it writes the exit codes of the workers by rank into REPORT, as JSON; the workers' own
+messages are in their own files.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 
 def main(report: Path, arguments: list[str]) -> int:
-    """Launch, and wait for the workers; 70 where one of them failed."""
+    """Start the workers, wait for them, and return 0, 70 where one failed, or 130."""
     from accelerate.commands import launch
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

@@ -1,7 +1,7 @@
-"""A training in small: the base's architecture with two layers and random weights, two steps.
+"""Rehearse a training on CPUs: two steps of the base's architecture with two random layers.
 
-What it proves: that so many processes find each other, train, keep a checkpoint, go on from it to
-the same weights, and save a model that reads back. On CPUs, and of the real size nothing.
+A rehearsal shows that the processes find each other, train, save a checkpoint, resume from it to
+the same weights, and save a model that can be read back. It shows nothing of the real size.
 """
 
 from __future__ import annotations
@@ -33,43 +33,63 @@ if TYPE_CHECKING:
     from ..data.training_data import TrainingData
     from ..training.job import TrainingJob
 
-MAX_PROCESSES = 8  # processes on the machine that rehearses: each takes about 1 GB
+MAX_PROCESSES = 8  # on the machine that rehearses: each takes about 1 GB of memory
 REHEARSED_STEPS = 2
 
 
 def rehearsed_processes(settings: Settings) -> int:
-    """Return with how many processes a training is rehearsed."""
+    """Return the number of processes that rehearse a training."""
     return min(settings.world_size, MAX_PROCESSES)
 
 
 def rehearsal_plan(plan: Plan, folder: Path, root: Path) -> Plan:
-    """Return the plan of a rehearsal, all that it needs written into a folder.
+    """Return the plan of a rehearsal; a small base and its rows are written into `folder`.
 
-    Raises ValueError where the base cannot be made small, or no row can be trained on.
+    The rows are the shortest that can be trained on, repeated where there are too few. Raises
+    ValueError where the base cannot be made small, or no row can be trained on.
     """
     settings = parse_settings(Settings, plan.config)
     base = tiny_copy(root, folder / "base")
-    batch = 2 if settings.packing else 1  # of one row there is nothing to keep apart
+    batch = 2 if settings.packing else 1  # one row alone cannot be mixed with another
     count = REHEARSED_STEPS * rehearsed_processes(settings) * batch
-    train = _write_short_rows(plan, settings, root, folder / "train.jsonl", count)
+    chat_template, encode, trainable = template.load_template(root), pairs.encoder_of(settings), []
+    for example in Dataset.read(plan.train, columns=plan.columns):
+        with contextlib.suppress(NotTrainable):
+            tokens = len(encode(example, chat_template).ids)
+            trainable.append((tokens, example.row, dict(example.fields)))
+    if not trainable:
+        raise ValueError(f"{plan.train}: no row that can be trained on")
+    shortest = [fields for _, _, fields in sorted(trainable, key=lambda row: row[:2])][:count]
+    lines = [json.dumps(fields, default=str) + "\n" for fields in (shortest * count)[:count]]
+    train = folder / "train.jsonl"
+    train.write_text("".join(lines), "utf-8")
     small_settings = {
-        **{
-            "base": str(base),
-            "processes": rehearsed_processes(settings),
-            "machines": 1,
-            "address": "",
-        },
-        **{"epochs": 1, "batch": batch, "accumulation": 1, "checkpoint_seconds": 0.0, "threads": 1},
-        **{"learning_rate": 1e-3, "keep": "last", "patience": 0, "preset": None},
+        "base": str(base),
+        "processes": rehearsed_processes(settings),
+        "machines": 1,
+        "address": "",
+        "epochs": 1,
+        "batch": batch,
+        "accumulation": 1,
+        "checkpoint_seconds": 0.0,
+        "threads": 1,
+        "learning_rate": 1e-3,
+        "keep": "last",
+        "patience": 0,
+        "preset": None,
     }
     config = {**plan.config, **small_settings}
     return replace(plan, train=train, validation=None, columns={}, config=config, base_digest="")
 
 
 def train_and_resume(job: TrainingJob, rows: TrainingData, draft: Path) -> dict[str, float | int]:
-    """Train twice, the second time from the checkpoint amid the first; return the figures.
+    """Train a rehearsal twice, the second time from a checkpoint of the first.
 
-    Raises TrainingFailed where that does not end with the same weights.
+    Returns:
+        The figures of the second training.
+
+    Raises:
+        TrainingFailed: The two end with different weights, or no whole checkpoint was saved.
     """
     from ..training import learn
 
@@ -87,7 +107,7 @@ def train_and_resume(job: TrainingJob, rows: TrainingData, draft: Path) -> dict[
         if resume_from is None:
             raise TrainingFailed("no whole checkpoint was kept")
         figures = learn.learn(job, rows, draft, resume_from)
-    if process_group.is_main() and not _same_weights(first_folder, draft):
+    if process_group.is_main() and not same_weights(first_folder, draft):
         raise TrainingFailed("a training that goes on from its checkpoint ends with other weights")
     return figures
 
@@ -104,29 +124,11 @@ def rehearse(job: TrainingJob) -> dict[str, float | int]:
             figures = launch.learn_with_workers(job, draft, None, rehearse=True)
         else:
             figures = train_and_resume(job, rows, draft)
-        memory_losses = verify.losses_in_memory(figures)
-        return figures | verify.verify_saved(
-            draft, job.base_folder, job.settings, rows, memory_losses
-        )
+        return figures | verify.verify_saved(draft, job.base_folder, job.settings, rows, figures)
 
 
-def _write_short_rows(plan: Plan, settings: Settings, root: Path, path: Path, count: int) -> Path:
-    """Write the shortest rows that can be trained on, as often as it takes."""
-    chat_template, encode, trainable = template.load_template(root), pairs.encoder_of(settings), []
-    for example in Dataset.read(plan.train, columns=plan.columns):
-        with contextlib.suppress(NotTrainable):
-            trainable.append(
-                (len(encode(example, chat_template).ids), example.row, dict(example.fields))
-            )
-    if not trainable:
-        raise ValueError(f"{plan.train}: no row that can be trained on")
-    shortest = [fields for _, _, fields in sorted(trainable, key=lambda row: row[:2])][:count]
-    repeated = (shortest * count)[:count]
-    path.write_text("".join(json.dumps(fields, default=str) + "\n" for fields in repeated), "utf-8")
-    return path
-
-
-def _same_weights(first_folder: Path, second_folder: Path) -> bool:
+def same_weights(first_folder: Path, second_folder: Path) -> bool:
+    """Whether two folders hold the same weights, but for the order in which processes sum."""
     from safetensors.torch import load_file
 
     for path in first_folder.glob("*.safetensors"):

@@ -1,7 +1,7 @@
-"""`python -m tunegate_qlora.distributed.worker ORDER`: one of several processes that train a run together.
+"""`python -m tunegate_qlora.distributed.worker ORDER`: one of several processes that train a run.
 
-It learns and saves; the process that had it started (`launch`) proves the model. What goes wrong
-is left in a file, as one message.
+It trains and saves; the process that started it (`launch`) verifies the model. An error becomes one
+message in the file RANK.failed beside the order.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from typing import Any
 
 from tunegate.utils import child_process
 
-INSTRUCTION_KEYS = (
-    "draft",
-    "done",
-    "rehearse",
-)  # what the first process says, and the others then do
+INSTRUCTION_KEYS = ("draft", "done", "rehearse")  # the main process's values hold for all
+PATH_FIELDS = ("train", "validation", "test", "root")  # of a Plan
 
 
 def main(order_file: Path) -> int:
-    """Do this process's part; returns the exit code."""
+    """Train this process's part of the run, and return the exit code.
+
+    `order_file` is the JSON that `launch.run_workers` writes. The process holds a lock on RANK.lock
+    beside it for as long as it lives.
+    """
     child_process.exit_with_parent(partial(os._exit, 1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
+    # Imported only now: from here on the process ends with its parent.
     from filelock import FileLock
 
     from tunegate.interfaces.trainer import TrainingFailed
@@ -37,18 +39,19 @@ def main(order_file: Path) -> int:
     rank = os.environ["RANK"]
     try:
         with FileLock(order_file.with_name(f"{rank}.lock"), timeout=60), quiet_libraries():
-            _run_order(json.loads(order_file.read_bytes()), order_file.parent)
+            run_order(json.loads(order_file.read_bytes()), order_file.parent)
     except Exception as error:
         message = (
             str(error) if isinstance(error, TrainingFailed) else f"{type(error).__name__}: {error}"
         )
         atomic_write(order_file.with_name(f"{rank}.failed"), message.encode(), mode=0o600)
         sys.stdout.flush()
-        os._exit(70)  # not by way of the libraries' farewells: those wait for the others
+        os._exit(70)  # without the exit handlers of the libraries, which wait for other processes
     return 0
 
 
-def _run_order(order: dict[str, Any], workers_folder: Path) -> None:
+def run_order(order: dict[str, Any], workers_folder: Path) -> None:
+    """Train what the order says together with the other processes; the main one writes figures."""
     from tunegate.config.settings import parse_settings
     from tunegate.interfaces.trainer import Plan
     from tunegate.utils.atomic import atomic_write
@@ -57,16 +60,16 @@ def _run_order(order: dict[str, Any], workers_folder: Path) -> None:
     from ..data import training_data
     from ..runtime import process_group
     from ..runtime.errors import one_line_errors
-    from ..training import job as job_
     from ..training import learn
+    from ..training.job import TrainingJob
     from . import rehearsal
 
-    plan_paths = {k: v and Path(v) for k, v in order["plan"].items() if k in learn.PATHS}
-    plan = Plan(**order["plan"] | plan_paths)
+    paths = {k: v and Path(v) for k, v in order["plan"].items() if k in PATH_FIELDS}
+    plan = Plan(**order["plan"] | paths)
     settings = parse_settings(Settings, plan.config)
     with one_line_errors(settings):
         process_group.init()
-        job = job_.TrainingJob(plan, settings, Path(order["base"]), Path(order["folder"]))
+        job = TrainingJob(plan, settings, Path(order["base"]), Path(order["folder"]))
         learn.seed_and_threads(settings)
         rows = training_data.load_training_data(plan, settings, job.base_folder)
         draft, checkpoint, rehearse = process_group.broadcast(

@@ -1,4 +1,4 @@
-"""Early stopping, and the weights of the best epoch, also after a kill."""
+"""Stop a training early, and keep the weights of its best epoch, also after it was killed."""
 
 from __future__ import annotations
 
@@ -18,33 +18,29 @@ _WEIGHTS = "weights.safetensors"
 
 
 class BestWeightsCallback(TrainerCallback):
-    """Keeps what was trained as it was after the epoch with the lowest validation loss.
+    """Saves the trained weights after each epoch whose validation loss is the lowest so far.
 
-    The loss and its step stand in the Trainer's own state, which a checkpoint holds; the weights
-    stand beside the checkpoints, in `best/STEP`, as long as a checkpoint could go back to them.
-    Stops the training after `patience` epochs (0: never) that were no better.
+    The loss and its step are kept in the Trainer's own state, which every checkpoint holds. The
+    weights are kept beside the checkpoints, in `best/STEP`, as long as a checkpoint refers to them.
+    Stops the training after `patience` epochs (0: never) without a lower loss.
     """
 
     def __init__(self, model: Any, run: Path, curves: LossCurveCallback, patience: int) -> None:
         self.model, self.run, self.curves, self.patience = model, run, curves, patience
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the validation loss that was just measured."""
+        """Compare the validation loss of this epoch with the best; save the weights or stop."""
         loss, step = self.curves.last["validation_loss"], state.global_step
-        if state.best_metric is None or loss < state.best_metric:
-            state.best_metric, state.best_global_step = loss, step
-            self._save_weights(step)
+        if state.best_metric is not None and not loss < state.best_metric:
+            steps_per_epoch = state.max_steps / args.num_train_epochs
+            epochs_since_best = round((step - state.best_global_step) / steps_per_epoch)
+            control.should_training_stop = 0 < self.patience <= epochs_since_best
             return
-        epoch = state.max_steps / args.num_train_epochs
-        epochs_since_best = round((step - state.best_global_step) / epoch)
-        control.should_training_stop = 0 < self.patience <= epochs_since_best
-
-    def _save_weights(self, step: int) -> None:
         from safetensors.torch import save_file
 
-        weights = {
-            n: process_group.full_tensor(p).contiguous() for n, p in _trained_parameters(self.model)
-        }
+        state.best_metric, state.best_global_step = loss, step
+        trained = _trained_parameters(self.model)
+        weights = {name: process_group.full_tensor(p).contiguous() for name, p in trained}
         if not process_group.is_main():
             return
         folder = _weights_folder(self.run, step)
@@ -58,10 +54,10 @@ class BestWeightsCallback(TrainerCallback):
                 shutil.rmtree(older)
 
     def restore(self, step: int) -> None:
-        """Put the weights of a step back into the model."""
+        """Copy the weights that were saved at a step back into the model, in every process."""
         from safetensors.torch import load_file
 
-        process_group.barrier()  # the first process wrote them
+        process_group.barrier()  # the main process wrote the file
         saved_weights = load_file(_weights_folder(self.run, step) / _WEIGHTS)
         with torch.no_grad():
             for name, weight in _trained_parameters(self.model):
@@ -69,7 +65,7 @@ class BestWeightsCallback(TrainerCallback):
 
 
 def is_restorable(run: Path, checkpoint: Path) -> bool:
-    """Whether the weights that a checkpoint could end with are still there, and whole."""
+    """Whether the best weights that a checkpoint refers to are whole, or it refers to none."""
     step = _best_step_of(checkpoint)
     return not step or checkpoints.is_whole(_weights_folder(run, step))
 
@@ -83,7 +79,7 @@ def _weights_folder(run: Path, step: int) -> Path:
 
 
 def _best_step_of(checkpoint: Path) -> int:
-    """Return the best step when a checkpoint was made; 0 where there was none, or it is broken."""
+    """Return the best step as of a checkpoint; 0 where it states none, or cannot be read."""
     try:
         state = json.loads((checkpoint / "trainer_state.json").read_bytes())
         return int(state["best_global_step"] or 0)

@@ -1,11 +1,10 @@
-"""Checkpoints that are whole, or are not used: each is sealed with the digests of its files."""
+"""Seal checkpoints with the digests of their files, and resume from none that is not whole."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from tunegate.utils.atomic import atomic_write
@@ -16,7 +15,7 @@ _SEAL_FILE = "sealed.json"
 
 
 def seal_checkpoint(checkpoint: Path) -> None:
-    """Mark a checkpoint as whole. Every file reaches the disk before the seal does."""
+    """Write the digests of a checkpoint's files into it; every file reaches the disk before."""
     files = [p for p in checkpoint.rglob("*") if p.is_file() and p.name != _SEAL_FILE]
     for path in files:
         _sync(path)
@@ -36,8 +35,9 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint; newer ones that are not whole are removed."""
-    for checkpoint in _newest_first(folder):
+    """Return the newest whole checkpoint in a folder, and remove newer ones that are not whole."""
+    found = (p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit())
+    for checkpoint in sorted(found, key=step_of, reverse=True):
         if is_whole(checkpoint):
             return checkpoint
         shutil.rmtree(checkpoint)
@@ -45,13 +45,8 @@ def newest_whole(folder: Path) -> Path | None:
 
 
 def step_of(checkpoint: Path | None) -> int:
-    """Return the number of steps done at a checkpoint; 0 for none."""
+    """Return the number of optimiser steps done at a checkpoint; 0 for None."""
     return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-
-
-def _newest_first(folder: Path) -> Iterator[Path]:
-    candidates = (p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit())
-    yield from sorted(candidates, key=step_of, reverse=True)
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,6 @@
-"""DPO: of two replies the preferred one becomes likelier than the rejected, as seen from the base.
+"""DPO: make the preferred of two replies likelier than the rejected one, compared with the base.
 
-Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` holds the loss against TRL's.
+Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` compares the loss with TRL's.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from ..data.rows import EncodedPair
 from ..runtime import process_group
 
 RowCollator = Callable[[Sequence[EncodedRow]], Batch]
+LOSS_KEYS = ("labels", "targets", "reference")  # entries of a batch that the model does not read
 
 
 class DPOObjective:
-    """What `dpo` trains on, and how well the model has learnt it.
+    """The pairs of a `dpo` training with their reference, the loss, and figures of rewards.
 
-    Made while `model` is still the base, before any checkpoint is loaded: the reference is taken
-    right here, once, also where a training goes on. No second copy of the model is needed.
+    It has to be made while `model` still answers as the base, before a checkpoint is loaded: the
+    reference of each pair is computed here, once. No second copy of the model is needed.
     """
 
     num_choices = 2
@@ -44,30 +45,27 @@ class DPOObjective:
         self.collate = make_pair_collator(rows)
         compute = getattr(torch, settings.compute)
         is_mixed = model.device.type == "cuda" and compute != torch.float32
-        with torch.autocast(
-            model.device.type, compute, enabled=is_mixed
-        ):  # as the Trainer computes
+        # Computed in the formats that the Trainer computes in.
+        with torch.autocast(model.device.type, compute, enabled=is_mixed):
             self.train, self.held_out = self._with_reference(train), self._with_reference(held_out)
 
     def loss(self, outputs: Any, batch: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Return the mean over the pairs of a step, whichever of its passes they are in."""
+        """Return the loss of a pass, divided by the pairs of its step: see `loss_per_token`."""
         margin_gains = log_margins(outputs.logits, batch["targets"]) - batch["reference"]
         count = len(margin_gains) if num_items_in_batch is None else num_items_in_batch
-        counted = (
-            batch["labels"][:, 1] != IGNORE_INDEX
-        )  # none in the place of a batch that is not there
+        counted = batch["labels"][:, 1] != IGNORE_INDEX  # no pair of a dummy batch counts
         mean_loss: torch.Tensor = (dpo_losses(margin_gains, self.beta) * counted).sum() / count
         return mean_loss
 
     def validate(self) -> float:
-        """Return the mean loss over the held-out pairs, without dropout."""
+        """Return the mean loss over the validation pairs, without dropout."""
         return float(dpo_losses(self._margin_gains(), self.beta).mean())
 
     def figures(self) -> dict[str, float]:
-        """Return what has become of the held-out pairs, as TRL reports it under `rewards/`.
+        """Return the rewards of the validation pairs, as TRL reports them under `rewards/`.
 
-        `reward_accuracy` is the share whose preferred reply gained more than the rejected one,
-        `reward_margin` the mean of beta times how much more, in nats.
+        `reward_accuracy` is the share of pairs whose preferred reply gained more log-probability
+        than the rejected one, `reward_margin` the mean of beta times the difference, in nats.
         """
         if not self.held_out:
             return {}
@@ -88,9 +86,10 @@ class DPOObjective:
 
     @torch.no_grad()
     def _pair_margins(self, pairs: Sequence[EncodedPair]) -> torch.Tensor:
-        """Return the margin of each pair under the model as it is, without dropout.
+        """Return the log margin of each pair under the model as it is, without dropout [pairs].
 
-        Several processes share the pairs out, and all have the result: every one has to call this.
+        In a distributed training each process computes a part of the pairs, and every one has to
+        call this; all get the same result.
         """
         training = self.model.training
         self.model.eval()
@@ -109,15 +108,12 @@ class DPOObjective:
         return torch.tensor(process_group.all_reduce_sum(*pair_margins.tolist()))
 
 
-LOSS_KEYS = ("labels", "targets", "reference")  # what of a batch the model itself does not read
-
-
 def dpo_divergence_factor(beta: float) -> float:
-    """Return how many times the loss of guessing a step may cost before it has come apart.
+    """Return how many times the loss of guessing counts as divergence.
 
-    10 ln 2 is the loss of a model that is sure, 1000 to 1, of the wrong reply. A batch of few
-    pairs, or noisy preferences, can cost twice what guessing costs, and nothing is amiss. The same
-    margin costs beta times as much.
+    10 ln 2 is the loss of a model that prefers the wrong reply by 1000 to 1. Few pairs in a batch,
+    or noisy preferences, can have twice the loss of guessing in a sound training. The loss of a
+    margin grows with beta.
     """
     return 10.0 * max(1.0, beta / BETA)
 
@@ -125,8 +121,8 @@ def dpo_divergence_factor(beta: float) -> float:
 def make_pair_collator(rows: RowCollator) -> Callable[[Sequence[EncodedPair]], Batch]:
     """Return a function that makes a batch of pairs: the preferred rows, then the rejected ones.
 
-    `targets` are what `batches.collator` calls labels; `labels` [pairs, 2] are there for the
-    Trainer alone, which counts those that are not IGNORED: one a pair.
+    `targets` [2 pairs, 1 + k] are what `batches.make_collator` calls labels. `labels` [pairs, 2]
+    are for the Trainer, which counts those that are not IGNORE_INDEX: one a pair.
     """
 
     def collate(pairs: Sequence[EncodedPair]) -> Batch:

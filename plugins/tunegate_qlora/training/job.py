@@ -1,4 +1,4 @@
-"""One training, from the plan to a model on disk that was read back."""
+"""The input of one training: its plan, checked settings and folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..model import base, methods
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """A training that is about to run: what on, with what, where to."""
+    """A plan with its settings as an object, the folder of its base, and the run's folder."""
 
     plan: Plan
     settings: Settings
@@ -23,21 +23,20 @@ class TrainingJob:
 
     @property
     def model_folder(self) -> Path:
-        """Where the model will stand."""
+        """The folder in the run that the trained model is written to."""
         return self.folder / methods.output_name(self.settings)
 
 
 def make_job(plan: Plan, folder: Path) -> TrainingJob:
-    """Return the job that a plan is; raise TrainingFailed or ValueError where its base is not."""
+    """Return the job of a plan, to be trained into the run's folder.
+
+    Raises ValueError where the base is not found, TrainingFailed where its files are not those that
+    the gate was opened for.
+    """
     settings = parse_settings(Settings, plan.config)
-    return TrainingJob(plan, settings, _checked_base(plan, settings), folder)
-
-
-def _checked_base(plan: Plan, settings: Settings) -> Path:
-    """Return the base's folder, which must hold the very files that the gate was opened for."""
-    root = base.locate_base(settings.base, plan.root)
-    if plan.base_digest and base.base_digest(root) != plan.base_digest:
+    base_folder = base.locate_base(settings.base, plan.root)
+    if plan.base_digest and base.base_digest(base_folder) != plan.base_digest:
         raise TrainingFailed(
-            f"the base in {root} has changed since this run was planned: plan it again"
+            f"the base in {base_folder} has changed since this run was planned: plan it again"
         )
-    return root
+    return TrainingJob(plan, settings, base_folder, folder)

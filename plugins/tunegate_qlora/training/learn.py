@@ -1,10 +1,9 @@
-"""One training, from the plan to a model on disk that was read back."""
+"""Train the weights of one job: model, objective, loop, best weights, figures, files."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import set_seed
@@ -17,98 +16,101 @@ from ..model import base, chat_template, methods
 from ..model.metadata import ModelMetadata
 from ..runtime import process_group
 from ..runtime.console import print_line
-from . import checkpoints, objective, summary, verify
+from . import checkpoints, summary, verify
 from .best_weights import BestWeightsCallback
+from .job import TrainingJob
 from .loop import LengthGroupedTrainer
 from .loss_curves import LossCurveCallback
-from .objective import Objective
+from .objective import make_objective
 from .progress_bar import ProgressCallback
-
-if TYPE_CHECKING:
-    from .job import TrainingJob
-
-
-PATHS = ("train", "validation", "test", "root")  # of a plan
 
 
 def learn(
     job: TrainingJob, rows: TrainingData, draft: Path, checkpoint: Path | None
 ) -> summary.Figures:
-    """Train, from a checkpoint on if there is one; write the model into the draft, return figures.
+    """Train the job's model, from a checkpoint on if there is one, and save it into the draft.
 
-    Several processes do so at once; the first writes.
+    In a distributed training every process calls this with its own copy of the arguments; the main
+    process alone prints and writes.
+
+    Returns:
+        The figures of the training, with the losses of the model in memory (`loss_in_memory`).
+
+    Raises:
+        TrainingFailed: A loss or weight is no finite number, or packed rows are not kept apart.
     """
-    settings = job.settings
+    settings, folder = job.settings, job.folder
+    steps_done = checkpoints.step_of(checkpoint)
+
+    # The model: the base, with the weights that `method` trains. They are drawn from the seed.
     model = methods.load_trainable(job.base_folder, settings)
     parameters = methods.count_parameters(model)
-    summary.print_start(settings, rows, parameters)
-    padding = summary.print_padding(settings, rows)
-    training_objective = objective.make_objective(
-        model, rows, settings
-    )  # the model is the base yet: no checkpoint is loaded
+    padding = summary.print_start(settings, rows, parameters)
+
+    # The objective, made before a checkpoint is loaded, while the model still answers as its base
+    # does: DPO takes its reference from it, and packing is tested on it.
+    objective = make_objective(model, rows, settings)
     if checkpoint:
-        print_line(f"going on from step {checkpoints.step_of(checkpoint):,}")
-    readings, progress, trainer, best_weights = _make_trainer(
-        job, rows, model, training_objective, checkpoints.step_of(checkpoint)
+        print_line(f"going on from step {steps_done:,}")
+
+    # The callbacks, in the order in which the Trainer calls them. The curves come first: they
+    # measure the validation loss, which the other two read.
+    curves = LossCurveCallback(
+        folder / "curves.jsonl",
+        num_choices=objective.num_choices,
+        validate=objective.validate if rows.validation else None,
+        steps_done=steps_done,
+        divergence_factor=objective.divergence_factor,
+    )
+    progress = ProgressCallback(curves, rows.tokens * settings.epochs)
+    best = None
+    if settings.keep == "best" and rows.validation:
+        best = BestWeightsCallback(model, folder, curves, settings.patience)
+
+    # The loop itself is transformers' Trainer; it restores optimiser, schedule and random numbers
+    # from the checkpoint, and so ends with the weights of a training that was never interrupted.
+    trainer = LengthGroupedTrainer(
+        model,
+        objective.train,
+        settings,
+        folder / "checkpoints",
+        collate=objective.collate,
+        callbacks=[curves, progress, *([best] if best else [])],
+        loss_function=objective.loss,
     )
     with closing(progress):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if best_weights and trainer.state.best_global_step not in (None, trainer.state.global_step):
-        best_weights.restore(trainer.state.best_global_step)
-    _check_finite(model)
-    figures = summary.print_figures(readings, trainer.state, rows, parameters, settings) | padding
-    figures |= summary.print_rewards(training_objective.figures(), rows)
-    methods.save_trained(model, draft, job.base_folder, settings, _model_metadata(job, rows))
+
+    # The weights that are kept: those of the last step, or of the epoch with the best validation
+    # loss. The loop looks at losses only at every so many steps, so the weights are checked here.
+    if best and trainer.state.best_global_step not in (None, trainer.state.global_step):
+        best.restore(trainer.state.best_global_step)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for w in trained):
+        raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
+    figures = summary.print_figures(curves, trainer.state, rows, parameters, settings) | padding
+    figures |= summary.print_rewards(objective.figures(), rows)
+
+    # The files, and then the loss of the model as they hold it: it is what the model has to have
+    # when it is read back from disk.
+    metadata = ModelMetadata(
+        settings.base,
+        base.base_digest(job.base_folder),
+        settings.decoding,
+        chat_template.template_text_of(job.base_folder),
+        chat_template.render_probe(rows.chat_template),
+    )
+    methods.save_trained(model, draft, job.base_folder, settings, metadata)
     methods.round_to_saved_dtype(model, job.base_folder, settings)
-    figures |= verify.prefix_keys(verify.measure_loss(model, rows, settings), "in_memory")
-    return figures
-
-
-def _model_metadata(job: TrainingJob, rows: TrainingData) -> ModelMetadata:
-    return ModelMetadata(
-        job.settings.base, base.base_digest(job.base_folder), job.settings.decoding,
-        chat_template.template_text_of(job.base_folder), chat_template.render_probe(rows.chat_template),
-    )  # fmt: skip
-
-
-def _make_trainer(
-    job: TrainingJob, rows: TrainingData, model: Any, training_objective: Objective, step_done: int
-) -> tuple[LossCurveCallback, ProgressCallback, LengthGroupedTrainer, BestWeightsCallback | None]:
-    settings, folder = job.settings, job.folder
-    validate = training_objective.validate if rows.validation else None
-    readings = LossCurveCallback(
-        folder / "curves.jsonl",
-        training_objective.num_choices,
-        validate,
-        step_done,
-        training_objective.divergence_factor,
-    )
-    progress = ProgressCallback(readings, rows.tokens * settings.epochs)
-    keeps_best = settings.keep == "best" and bool(rows.validation)
-    best_weights = (
-        BestWeightsCallback(model, folder, readings, settings.patience) if keeps_best else None
-    )
-    callbacks = [readings, progress, *([best_weights] if best_weights else [])]
-    checkpoint_folder = folder / "checkpoints"
-    trainer = LengthGroupedTrainer(
-        model,
-        training_objective.train,
-        settings,
-        checkpoint_folder,
-        training_objective.collate,
-        callbacks,
-        training_objective.loss,
-    )
-    return readings, progress, trainer, best_weights
+    losses = verify.measure_loss(model, rows, settings)
+    return figures | verify.prefix_keys(losses, verify.IN_MEMORY)
 
 
 def seed_and_threads(settings: Settings) -> None:
+    """Seed Python, NumPy and PyTorch, and set the number of CPU threads where `threads` is set.
+
+    Call it before anything is drawn from a random generator: before the model is loaded.
+    """
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)
-
-
-def _check_finite(model: Any) -> None:
-    weights = [p for p in model.parameters() if p.requires_grad]
-    if not all(bool(torch.isfinite(process_group.full_tensor(p)).all()) for p in weights):
-        raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")

@@ -1,4 +1,4 @@
-"""The training loop: transformers' Trainer, fed in an order that a resumed training can repeat."""
+"""The training loop: transformers' Trainer, with batches in an order that can be repeated."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ from ..runtime import process_group
 from . import checkpoints, loss
 from .dpo import LOSS_KEYS
 
-MAX_READINGS = 200  # points on a loss curve: more cannot be seen, and each costs a synchronisation
+MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with the GPU
 
 
 class LengthGroupedTrainer(Trainer):
-    """A Trainer with our sampler, and without what costs time in each step and serves nothing."""
+    """A Trainer with batches of rows of like length, shared out among processes.
+
+    It calls `callbacks` in their order, and then its own two, which set the epoch of the sampler
+    and keep checkpoints in `folder`.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,7 @@ class LengthGroupedTrainer(Trainer):
         steps = _steps_per_epoch(len(self.batches), settings.accumulation) * settings.epochs
         super().__init__(
             model=model,
-            args=_training_arguments(settings, folder, steps),
+            args=training_arguments(settings, folder, steps),
             train_dataset=rows,
             data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
             compute_loss_func=loss_function or loss.loss_per_token,
@@ -57,7 +61,7 @@ class LengthGroupedTrainer(Trainer):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> Any:
-        """Return the batches; the sampler's epoch is set at the beginning of each."""
+        """Return the batches of this process."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
             batch_sampler=DistributedBatchSampler(
@@ -65,50 +69,54 @@ class LengthGroupedTrainer(Trainer):
             ),
             collate_fn=self.data_collator,
         )
-        # Shared out already: accelerate would show some rows twice.
+        # The sampler has shared the batches out; accelerate would repeat some rows to do so.
         return prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
 
     def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
-        """Return the loss of a pass; what only the loss reads goes to it as its labels."""
-        if "targets" in inputs:  # pairs: what was counted for the Trainer has done its duty
+        """Return the loss of a pass.
+
+        The Trainer hands `inputs["labels"]` to the loss function and the rest to the model: what
+        the loss function of DPO reads is put there. (The Trainer has counted the labels by now.)
+        """
+        if "targets" in inputs:
             inputs["labels"] = {key: inputs.pop(key) for key in LOSS_KEYS}  # type: ignore[assignment]
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Count nothing: the Trainer would walk over every parameter in each step."""
+        """Return 0: to count them, the Trainer would visit every parameter in each step."""
         return 0
 
 
 class EpochSeedCallback(TrainerCallback):
-    """Tells the sampler which epoch it is, also where a resumed training begins amid one."""
+    """Sets the epoch of the sampler, which decides its order, also in a resumed training."""
 
     def __init__(self, batches: LengthGroupedSampler) -> None:
         self.batches = batches
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set the epoch: a function of the step, so that nothing needs remembering."""
+        """Set the epoch, computed from the step that the checkpoint holds."""
         steps = _steps_per_epoch(len(self.batches), args.gradient_accumulation_steps)
         self.batches.epoch = state.global_step // steps
 
 
 class TimedCheckpointCallback(TrainerCallback):
-    """Keeps a checkpoint every so many seconds, and seals it: short trainings keep none."""
+    """Saves and seals a checkpoint every so many seconds; a shorter training saves none."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.last_saved = seconds, time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint when it is time; the end of an epoch has one of its own."""
-        is_ending = state.epoch == int(state.epoch)  # then the validation comes first
+        """Ask for a checkpoint when it is due; at the end of an epoch only after validation."""
+        is_ending = state.epoch == int(state.epoch)
         control.should_save = not is_ending and self._is_due()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint, but after the last epoch: the model is saved right then."""
+        """Ask for a checkpoint when it is due, but not after the last epoch."""
         is_ending = control.should_training_stop or state.global_step >= state.max_steps
         control.should_save = not is_ending and self._is_due()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Seal the checkpoint that was just written, when every process has written its part."""
+        """Seal the checkpoint when every process has written its part."""
         process_group.barrier()
         if process_group.is_main():
             checkpoints.seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
@@ -119,12 +127,13 @@ class TimedCheckpointCallback(TrainerCallback):
 
 
 def _steps_per_epoch(passes: int, accumulation: int) -> int:
-    """Return the optimiser's steps in an epoch; processes share the batches among them."""
+    """Return the optimiser steps in an epoch of so many batches, shared out among processes."""
     own_passes = -(-passes // process_group.world_size())
     return -(-own_passes // accumulation)
 
 
-def _training_arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
+def training_arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
+    """Return transformers' names and values of the settings, for a training of so many steps."""
     gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -143,15 +152,15 @@ def _training_arguments(settings: Settings, folder: Path, steps: int) -> Trainin
         gradient_checkpointing=settings.gradient_checkpointing,
         seed=settings.seed,
         logging_steps=max(1, steps // MAX_READINGS),
-        logging_nan_inf_filter=False,  # it would write a plausible number where the loss is none
-        save_strategy="no",  # Keeper asks for checkpoints, by the clock
-        save_total_limit=2,  # the older one stands until the newer one is sealed
+        logging_nan_inf_filter=False,  # it would log a plausible number in place of NaN
+        save_strategy="no",  # TimedCheckpointCallback asks for checkpoints, by the clock
+        save_total_limit=2,  # the older one is kept until the newer one is sealed
         remove_unused_columns=False,
         dataloader_pin_memory=gpu,
         disable_tqdm=True,
         report_to="none",
     )
-    # Processes have batches with unlike numbers of learnt tokens: a step's loss is their mean.
+    # The batches of processes have different numbers of trained tokens: weigh each token alike.
     arguments.average_tokens_across_devices = arguments.world_size > 1
     if settings.sharding == "fsdp" and not gpu:
         process_group.enable_cpu_fsdp()

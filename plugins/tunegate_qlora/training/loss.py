@@ -1,4 +1,4 @@
-"""The loss: mean cross entropy, in nats, over the tokens that the assistant says."""
+"""The supervised loss: the mean cross entropy, in nats, over the tokens of the assistant."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from ..runtime import process_group
 
 
 def supports_logits_to_keep(model: Any) -> bool:
-    """Whether the model can be asked for the logits of some places alone."""
+    """Whether the model can compute the logits of chosen positions alone."""
     return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the cross entropy summed over a batch; `labels` as `batches.collator` makes them."""
+    """Return the cross entropy summed over a batch, in nats.
+
+    Args:
+        logits: [rows, k or more, vocabulary]; those after position k are not read.
+        labels: [rows, 1 + k], as `batches.make_collator` makes them.
+    """
     targets = labels[:, 1:]
     kept_logits = logits[:, : targets.shape[1]].float()
     return torch.nn.functional.cross_entropy(
@@ -32,7 +37,11 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def loss_per_token(
     outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None
 ) -> torch.Tensor:
-    """Return the mean over every token of a step, whichever of its passes it is in."""
+    """Return the loss of a pass, divided by the trained tokens of its whole step.
+
+    `num_items_in_batch`: the trained tokens of all passes of the step; None where this is the only
+    one. The losses of the passes then add up to the mean over the step.
+    """
     count = (
         (labels[:, 1:] != IGNORE_INDEX).sum() if num_items_in_batch is None else num_items_in_batch
     )
@@ -46,9 +55,10 @@ def mean_loss(
     size: int,
     collate: Callable[[Sequence[EncodedRow]], Batch],
 ) -> float:
-    """Return the loss per token over rows, without dropout; the model is left as it was found.
+    """Return the loss per trained token over rows, without dropout; NaN where none is trained.
 
-    Several processes share the rows out, and all have the result: every one has to call this.
+    In a distributed training each process computes a part of the rows, and every one has to call
+    this; all get the same result. The model is left in the mode (training or not) that it was in.
     """
     training = model.training
     model.eval()

@@ -1,4 +1,4 @@
-"""The loss curves: one line of JSON for each reading, and a stop where they go astray."""
+"""Write the loss curves, one line of JSON a reading, and stop a training that diverges."""
 
 from __future__ import annotations
 
@@ -21,10 +21,19 @@ class LossCurveCallback(TrainerCallback):
     """Writes `curves.jsonl`: step, epoch, seconds, train_loss and learning_rate or validation_loss.
 
     Losses are nats per trained token, or per pair (`dpo`); train_loss is the mean since the reading
-    before. Validation is measured once an epoch. Raises TrainingFailed where a loss is not a
-    number, or is more than `worst` times that of guessing among `choices` (which costs their
-    logarithm: of the vocabulary's size, or of two replies): such a model has come apart.
-    Of several processes the first writes; all know the readings.
+    before. Validation is measured once an epoch. The main process writes; `last` holds the newest
+    value of each key in every process.
+
+    Args:
+        path: The file; readings of an earlier attempt after `steps_done` are removed from it.
+        num_choices: Among how many a model without knowledge guesses: the vocabulary's size, or two
+            replies. Guessing has the loss ln(num_choices).
+        validate: Measures the validation loss; None where there is no validation data.
+        steps_done: The optimiser steps at the checkpoint that the training goes on from.
+        divergence_factor: How many times the loss of guessing counts as divergence.
+
+    Raises:
+        TrainingFailed: A loss is not a finite number, or the training has diverged.
     """
 
     def __init__(
@@ -39,15 +48,14 @@ class LossCurveCallback(TrainerCallback):
         self.limit = divergence_factor * self.guessing_loss
         self.last: dict[str, float] = {}
         earlier_lines = [line for line in _read_lines(path) if line["step"] <= steps_done]
-        # Whole or not at all: a kill right here must not cost the readings there were.
-        if process_group.is_main():
+        if process_group.is_main():  # atomically: a kill right here must not lose the readings
             _rewrite_lines(path, earlier_lines)
         for line in earlier_lines:
             self.last.update(line)
         self.started = time.monotonic() - self.last.get("seconds", 0.0)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write the mean loss since the last reading."""
+        """Write the mean training loss since the last reading."""
         logs = kwargs["logs"]
         if "loss" in logs:
             reading = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"]}
@@ -55,7 +63,7 @@ class LossCurveCallback(TrainerCallback):
             self._check_divergence("training", logs["loss"], state.global_step)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Measure the validation loss."""
+        """Measure and write the validation loss."""
         if self.validate is not None:
             loss = self.validate()
             self._write(state, {"validation_loss": loss})
@@ -81,9 +89,9 @@ class LossCurveCallback(TrainerCallback):
 
 
 def end_curves(run: Path, step: int) -> None:
-    """Let a run's curves end at the step whose weights were kept: they are what is judged.
+    """Move a run's readings after `step`, whose weights were kept, to `curves-beyond.jsonl`.
 
-    What came after goes to `curves-beyond.jsonl`. Doing it again does nothing.
+    A second call does nothing.
     """
     path = run / "curves.jsonl"
     lines = _read_lines(path)

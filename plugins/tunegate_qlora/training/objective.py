@@ -1,4 +1,4 @@
-"""What is learnt: all of a training that `supervised` and `dpo` do not share."""
+"""The two objectives, `supervised` and `dpo`: what the training loop needs to know of either."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ from ..model import methods
 from . import loss, packing
 from .dpo import DPOObjective
 
-MAX_VALIDATION_ROWS = (
-    64  # rows validated: more no longer fit a CPU's caches, and take up to twice as long
-)
+# Rows of a validation batch: more no longer fit a CPU's caches, and take up to twice as long.
+MAX_VALIDATION_BATCH = 64
 
 
 class Objective(Protocol):
-    """What the training loop asks of an objective. It is made on the fresh model."""
+    """What the training loop needs of an objective, which is made on the untrained model."""
 
-    num_choices: int  # among which one guesses who has learnt nothing: that costs their logarithm
-    divergence_factor: float  # so many times that, and the training has come apart
+    num_choices: int  # a model without knowledge guesses among so many: its loss is ln(num_choices)
+    divergence_factor: float  # a loss of so many times that means that the training has diverged
     collate: Callable[[Sequence[Any]], Batch]
 
     @property
     def train(self) -> Sequence[EncodedItem]:
-        """What is trained on."""
+        """The rows or pairs to train on."""
 
     def loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Return the loss of a pass as its share of the mean over a step, in nats."""
+        """Return the loss of one pass, as its share of the mean over the step's batches, in nats.
+
+        `num_items_in_batch` counts the items of the whole step that the mean is taken over.
+        """
 
     def validate(self) -> float:
-        """Return the loss on what is held out."""
+        """Return the mean loss on the validation data, in nats."""
 
     def figures(self) -> dict[str, float]:
-        """Return what else is to be said of the model as it is now."""
+        """Return figures of the model as it is now, beside its losses."""
 
 
 class SupervisedObjective:
-    """The replies themselves: mean cross entropy, over the tokens that the assistant says."""
+    """Learns the replies: the mean cross entropy over the tokens of the assistant."""
 
     divergence_factor = 2.0
 
@@ -56,25 +58,25 @@ class SupervisedObjective:
             model, pairs.conversations_of(rows.train), settings
         )
         self.collate = packed or collate
-        self.size = min(4 * settings.batch, MAX_VALIDATION_ROWS)
+        self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
 
     def loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Return the share of a pass in the mean over every token of a step."""
+        """Return the sum over the tokens of a pass, divided by the trained tokens of its step."""
         return loss.loss_per_token(outputs, labels, num_items_in_batch=num_items_in_batch)
 
     def validate(self) -> float:
-        """Return the loss per token, without dropout."""
+        """Return the loss per trained token of the validation rows, without dropout."""
         return loss.mean_loss(
             self.model, cast(Sequence[EncodedRow], self.held_out), self.size, self.padded_collator
         )
 
     def figures(self) -> dict[str, float]:
-        """Return nothing: the validation loss says it."""
+        """Return none: the validation loss is in the curves."""
         return {}
 
 
 def make_objective(model: Any, rows: TrainingData, settings: Settings) -> Objective:
-    """Return the objective of a training; `model` must still be the base."""
+    """Return the objective that the settings name; the model must not be trained yet."""
     collate = make_collator(
         rows.chat_template.pad_id, narrow=loss.supports_logits_to_keep(methods.unwrap(model))
     )

@@ -1,7 +1,7 @@
-"""The rows of a batch end to end in one sequence, without padding: the same steps, the same loss.
+"""Pack the rows of a batch into one sequence without padding, with the same loss and steps.
 
-An attention that does not know where a row begins mixes rows without a word, and learns from what
-the model never reads when it answers. So it is proven on the model itself, before the first step.
+An attention that ignores where a row begins lets a row read the one before it, and raises no error.
+So `verified_collator` tests on the model itself, before the first step, that rows are kept apart.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ..model import methods
 from . import loss
 
 Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
-PROOF_ROWS = 3  # that the proof is made on: the second has a row before it and one behind it
-# Three times what rounding came to in Llamas of 24 and 36 random layers (bfloat16: 0.035); rows
-# that are mixed differ by 0.9 and more.
+PROOF_ROWS = 3  # rows of the test: the second has one before it and one after it
+# Three times the rounding measured in Llamas of 24 and 36 random layers (bfloat16: 0.035); where
+# rows are mixed the difference is 0.9 and more.
 TOLERANCE: dict[Compute, float] = {"bfloat16": 0.1, "float16": 0.02, "float32": 0.001}
 
 
 def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[int, float]:
-    """Return the tokens that the model computes in the first epoch, and the share of padding."""
+    """Return the tokens that the model computes in the first epoch, and the padding among them."""
     batches = LengthGroupedSampler(items, settings.batch, settings.seed)
     row_tokens = sum(len(row.ids) for row in pairs.conversations_of(items))
     if settings.packing:
@@ -43,11 +43,11 @@ def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[i
 def make_packing_collator(*, narrow: bool) -> Collate:
     """Return a function that lays a batch's rows end to end, in one sequence.
 
-    `labels` [1, 1 + k] and `logits_to_keep` [k] are as `batches.collator` makes them; a row's first
-    token is no target, for it would be learnt from the row before. Rows are kept apart by
-    `position_ids` [1, tokens], which start at 0 with each: sdpa, eager and flex make their mask of
-    them where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers
-    go by `cu_seq_lens_*`, `max_length_*` and `seq_idx`.
+    `labels` [1, 1 + k] and `logits_to_keep` [k] are as `batches.make_collator` makes them; a row's
+    first token is no target, since it would be predicted from the row before. `position_ids`
+    [1, tokens] start at 0 with each row: sdpa, eager and flex attention derive their mask from them
+    where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers read
+    `cu_seq_lens_*`, `max_length_*` and `seq_idx` instead.
     """
     import transformers
 
@@ -63,48 +63,40 @@ def make_packing_collator(*, narrow: bool) -> Collate:
 
 
 def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings) -> Collate:
-    """Return the collator of packed rows, for a model that keeps them apart.
+    """Return the collator of packed rows, after a test that the model keeps them apart.
 
-    Each of up to three rows must have, packed, the logits that it has by itself: at its first
-    place, where another row shows most, and wherever it predicts a target. Their distance, as a
-    share of their norm, may be what the format rounds: 0.1 in bfloat16, 0.02 in float16, 0.001 in
-    float32. Raises TrainingFailed.
+    Up to three rows are computed packed and one by one. Raises TrainingFailed where the logits
+    differ by more than the number format rounds (TOLERANCE), or the model takes no packed rows.
     """
     narrow = loss.supports_logits_to_keep(methods.unwrap(model))
     collate = make_packing_collator(narrow=narrow)
     sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))
-    largest_difference = _max_logit_difference(model, sample_rows, collate, narrow=narrow)
-    if (
-        not largest_difference
-        <= TOLERANCE["float32" if settings.method == "full" else settings.compute]
-    ):
-        raise TrainingFailed(
-            _mixed_rows_message(
-                model, f"its logits differ by up to {100 * largest_difference:.1f} %"
-            )
-        )
+    difference = max_logit_difference(model, sample_rows, collate, narrow=narrow)
+    tolerance = TOLERANCE["float32" if settings.method == "full" else settings.compute]
+    if not difference <= tolerance:  # also where it is NaN
+        text = f"its logits differ by up to {100 * difference:.1f} %"
+        raise TrainingFailed(_mixed_rows_message(model, text))
     return collate
 
 
 @torch.no_grad()
-def _max_logit_difference(
+def max_logit_difference(
     model: Any, rows: Sequence[EncodedRow], collate: Collate, *, narrow: bool
 ) -> float:
-    """Return the greatest distance of packed logits from those apart, as a share of their norm."""
+    """Return the greatest distance of packed logits from those of single rows, over the norm.
+
+    Compared are the logits at each row's first position, where a row before it shows most, and at
+    the positions that predict a target. The model is left in the mode that it was in.
+    """
     training = model.training
     model.eval()
     try:
         packed_logits = _logits_at(model, collate(rows), _compared_positions(rows), narrow=narrow)
-        row_logits = [
-            _logits_at(
-                model,
-                {"input_ids": torch.tensor([row.ids])},
-                _compared_positions([row]),
-                narrow=narrow,
-            )
-            for row in rows
-        ]
-    except (TypeError, ValueError, NotImplementedError) as error:  # it takes no packed rows
+        row_logits = []
+        for row in rows:
+            batch = {"input_ids": torch.tensor([row.ids])}
+            row_logits.append(_logits_at(model, batch, _compared_positions([row]), narrow=narrow))
+    except (TypeError, ValueError, NotImplementedError) as error:  # the model takes no packed rows
         raise TrainingFailed(_mixed_rows_message(model, str(error))) from error
     finally:
         model.train(training)
@@ -117,7 +109,7 @@ def _max_logit_difference(
 def _logits_at(
     model: Any, batch: dict[str, Any], positions: torch.Tensor, *, narrow: bool
 ) -> torch.Tensor:
-    """Return the logits [places, vocabulary] of the one sequence in a batch, in float32."""
+    """Return the logits [positions, vocabulary] of the one sequence in a batch, in float32."""
     inputs = {k: v for k, v in batch.items() if k != "labels"}
     inputs |= {"logits_to_keep": positions} if narrow else {}
     device_inputs = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in inputs.items()}
@@ -126,7 +118,7 @@ def _logits_at(
 
 
 def _compared_positions(rows: Sequence[EncodedRow]) -> torch.Tensor:
-    """Return, of rows end to end, each row's first place and those that predict a target."""
+    """Return, of rows end to end, the first position of each and those that predict a target."""
     positions, start = [], 0
     for row in rows:
         targets = (i for i, label in enumerate(row.labels[1:]) if i and label != IGNORE_INDEX)

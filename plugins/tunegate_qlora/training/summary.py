@@ -1,4 +1,4 @@
-"""What a training says of itself before and after, and the figures that it leaves."""
+"""Print what a training does before and after it, and return its figures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from .progress_bar import losses_text
 Figures = dict[str, float | int]
 
 
-def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> None:
-    """Print what is going to be trained, on how many rows, and what the preset set."""
+def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> Figures:
+    """Print method, rows, trainable parameters and padding, and the values of a preset.
+
+    Returns:
+        The tokens that the model computes in an epoch, and the share of padding among them.
+    """
     for label, line in zip(("preset", "", ""), presets.preset_lines(settings), strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
@@ -28,10 +32,6 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
     print_line(str(parameters))
     if settings.preset == "few" and len(rows.train) >= presets.FEW_ROWS:
         print_line(f"preset few is meant for fewer than {presets.FEW_ROWS} rows")
-
-
-def print_padding(settings: Settings, rows: TrainingData) -> Figures:
-    """Print and return the share of padding among all tokens that an epoch computes."""
     tokens, share = packing.computed_tokens(rows.train, settings)
     packed = ": rows are packed" if settings.packing else ""
     print_line(f"padding {100 * share:.1f} % of {tokens:,} tokens an epoch{packed}")
@@ -45,9 +45,10 @@ def print_figures(
     parameters: ParameterCount,
     settings: Settings,
 ) -> Figures:
-    """Print how the training ended, and return its figures; they are no part of the model.
+    """Print the losses and epochs of a finished training, and return its figures.
 
-    `validation_loss` is that of the weights that are kept, `kept_epoch` the epoch they are of.
+    `validation_loss` is that of the weights that are kept, `kept_epoch` and `kept_step` say when
+    they were reached. `state` is the TrainerState.
     """
     last, epochs = dict(curves.last), round(state.epoch)
     step = state.best_global_step or state.global_step
@@ -82,7 +83,10 @@ def print_figures(
 
 
 def print_rewards(reward_figures: dict[str, float], rows: TrainingData) -> Figures:
-    """Print how many held-out pairs the model has come to see as they are; return the figures."""
+    """Print how often the model prefers the preferred reply, and return the figures.
+
+    `reward_figures` are those of `DPOObjective.figures`; empty ones print nothing.
+    """
     if "reward_accuracy" in reward_figures:
         share, margin = 100 * reward_figures["reward_accuracy"], reward_figures["reward_margin"]
         n = len(rows.validation)
@@ -91,7 +95,7 @@ def print_rewards(reward_figures: dict[str, float], rows: TrainingData) -> Figur
 
 
 def print_proof(figures: Figures, rows: int) -> None:
-    """Print that the model on disk is the one that was trained; of pairs, by both replies."""
+    """Print the losses that `verify_saved` has compared; of pairs, those of both replies."""
     disk, base = figures["loss_from_disk"], figures["loss_of_base"]
     if "rejected_loss_of_base" not in figures:
         print_line(

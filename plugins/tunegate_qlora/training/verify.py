@@ -1,4 +1,4 @@
-"""What was written is what was trained: read back from disk, its loss is what it was in memory."""
+"""Verify a saved model: read back from disk, it must have the loss that it had in memory."""
 
 from __future__ import annotations
 
@@ -18,82 +18,86 @@ from ..model import methods
 from ..model.load import load_base
 from . import loss
 
-SAMPLE_ROWS = 64  # held out where there are any: enough to tell a model from its base
+SAMPLE_ROWS = 64  # held-out rows, if there are any: enough to tell a model from its base
 TOLERANCE = 0.01  # of the loss: bfloat16 keeps 8 bits, and a GPU sums in no fixed order
 MIN_DIFFERENCE = 0.002  # nats: where a loss is small, 1 % of it is less than what bfloat16 rounds
-
+IN_MEMORY = "in_memory"  # suffix of the figures that `learn` measures before the model is read back
 
 Losses = Mapping[str, float]
 
 
 def differs(first: float, second: float) -> bool:
-    """Whether two losses are further apart than rounding explains; so is one that is no number."""
+    """Whether two losses are further apart than rounding explains; NaN and inf always differ."""
     return not abs(first - second) <= max(TOLERANCE * abs(first), MIN_DIFFERENCE)
 
 
 def sample_rows(rows: TrainingData, max_rows: int = SAMPLE_ROWS) -> Sequence[EncodedItem]:
-    """Return the rows that a proof is made on."""
+    """Return the first rows of the validation data, or of the training data if there is none."""
     return (rows.validation or rows.train)[:max_rows]
 
 
 def measure_loss(
     model: Any, rows: TrainingData, settings: Settings, max_rows: int = SAMPLE_ROWS
 ) -> Losses:
-    """Return a model's `loss` per token on the proof's rows, in nats.
+    """Return a model's mean `loss` per token on the sample rows, in nats.
 
-    Of pairs that is the preferred side's, and `rejected_loss` the other's. One loss for both could
-    stay what it was, for DPO moves them apart.
+    Of pairs, `loss` is that of the preferred replies, and `rejected_loss` that of the others: DPO
+    moves the two apart, so that one loss for both could stay what it was.
     """
-    collate = make_collator(
-        rows.chat_template.pad_id, narrow=loss.supports_logits_to_keep(methods.unwrap(model))
-    )
+    items = sample_rows(rows, max_rows)
+    pairs = [item for item in items if isinstance(item, EncodedPair)]
+    if pairs:
+        sides = {"loss": [p.preferred for p in pairs], "rejected_loss": [p.rejected for p in pairs]}
+    else:
+        sides = {"loss": [item for item in items if isinstance(item, EncodedRow)]}
+    narrow = loss.supports_logits_to_keep(methods.unwrap(model))
+    collate = make_collator(rows.chat_template.pad_id, narrow=narrow)
     return {
-        name: loss.mean_loss(model, side, settings.batch, collate)
-        for name, side in _conversations_by_loss(sample_rows(rows, max_rows)).items()
+        name: loss.mean_loss(model, side, settings.batch, collate) for name, side in sides.items()
     }
 
 
-def _conversations_by_loss(items: Sequence[EncodedItem]) -> dict[str, list[EncodedRow]]:
-    pairs = [item for item in items if isinstance(item, EncodedPair)]
-    if not pairs:
-        return {"loss": [item for item in items if isinstance(item, EncodedRow)]}
-    return {"loss": [p.preferred for p in pairs], "rejected_loss": [p.rejected for p in pairs]}
-
-
 def prefix_keys(losses: Losses, suffix: str) -> dict[str, float]:
-    """Return losses as figures: `loss_in_memory`, and of pairs `rejected_loss_in_memory`."""
+    """Return losses as figures: `loss` and `rejected_loss` become `loss_SUFFIX`, ..."""
     return {f"{name}_{suffix}": value for name, value in losses.items()}
 
 
-def losses_in_memory(figures: Mapping[str, float]) -> Losses:
-    """Return the losses that `prefix_keys` made figures of, when the trained model was in memory."""
-    suffix = "_in_memory"
-    return {k.removesuffix(suffix): value for k, value in figures.items() if k.endswith(suffix)}
-
-
 def verify_saved(
-    folder: Path, root: Path, settings: Settings, rows: TrainingData, memory_losses: Losses
+    folder: Path,
+    base_folder: Path,
+    settings: Settings,
+    rows: TrainingData,
+    figures: Mapping[str, float],
 ) -> dict[str, float]:
-    """Return the losses of what this folder holds and of its base; `memory_losses` are those in memory.
+    """Load the model of a folder and compare its losses with those in memory and of its base.
 
-    Raises TrainingFailed where the first are others than in memory, or are just the base's.
+    Args:
+        figures: Those of `learn`: the entries that end in `_in_memory` are compared with.
+
+    Returns:
+        The losses of the model from disk (`loss_from_disk`) and of its base (`loss_of_base`).
+
+    Raises:
+        TrainingFailed: The losses from disk differ from those in memory, or equal the base's.
     """
-    model = methods.load_trained(folder, root, settings)
+    model = methods.load_trained(folder, base_folder, settings)
     disk_losses = measure_loss(model, rows, settings)
     has_adapter = hasattr(model, "disable_adapter")
     with model.disable_adapter() if has_adapter else nullcontext():
-        untuned = model if has_adapter else load_base(root, settings.decoding)
+        untuned = model if has_adapter else load_base(base_folder, settings.decoding)
         base_losses = measure_loss(untuned, rows, settings)
-    for name, memory_loss in memory_losses.items():
-        if differs(memory_loss, disk_losses[name]):
+    count = len(sample_rows(rows))
+    for name, disk_loss in disk_losses.items():
+        memory_loss = figures[f"{name}_{IN_MEMORY}"]
+        if differs(memory_loss, disk_loss):
             raise TrainingFailed(
-                f"read back from disk, the model's {name.replace('_', ' ')} is {disk_losses[name]:.4f} "
-                f"on {len(sample_rows(rows))} rows; in memory it was {memory_loss:.4f}: what was written is "
-                "not what was trained"
+                f"read back from disk, the model's {name.replace('_', ' ')} is {disk_loss:.4f} on "
+                f"{count} rows; in memory it was {memory_loss:.4f}: what was written is not what "
+                "was trained"
             )
     if disk_losses == base_losses:
         raise TrainingFailed(
             f"the trained model is no other than its base (loss {base_losses['loss']:.4f} on "
-            f"{len(sample_rows(rows))} rows): raise `learning_rate` or `epochs`"
+            f"{count} rows): raise `learning_rate` or `epochs`"
         )
     return prefix_keys(disk_losses, "from_disk") | prefix_keys(base_losses, "of_base")

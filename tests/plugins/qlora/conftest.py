@@ -1,56 +1,5 @@
 """Fixtures: a project with a tiny random Llama as its base."""
 
-from __future__ import annotations
+from qlora_fixtures import base, folder, plan, project, template
 
-import functools
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pytest
-from tiny_llama import make_base, make_plan, make_project
-
-from tunegate.interfaces.trainer import Plan
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-# So small a model gains nothing from a second thread, and waits for it where cores are busy.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-pytest.importorskip("torch")
-pytest.importorskip("bitsandbytes")
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny base model; nobody writes to it."""
-    return make_base(tmp_path_factory.mktemp("models") / "base")
-
-
-@pytest.fixture(scope="session")
-def template(base: Path) -> Any:
-    """The base's chat template."""
-    from tunegate.tokenization.chat_template import load_template
-
-    return load_template(base)
-
-
-@pytest.fixture
-def project(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root, which is the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return make_project(tmp_path, base)
-
-
-@pytest.fixture
-def plan(project: Path) -> Callable[..., Plan]:
-    """Make a plan in the project."""
-    return functools.partial(make_plan, project)
-
-
-@pytest.fixture
-def folder(project: Path) -> Path:
-    """A run's folder."""
-    made = project / ".tunegate/runs/abc"
-    made.mkdir(parents=True)
-    return made
+__all__ = ["base", "folder", "plan", "project", "template"]

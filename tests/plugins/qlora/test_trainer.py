@@ -80,7 +80,7 @@ def test_a_run_that_has_its_adapter_is_not_trained_again(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = QLoRATrainer().train(plan(), folder)
-    monkeypatch.setattr("tunegate_qlora.pipeline._train_job", None)
+    monkeypatch.setattr("tunegate_qlora.pipeline.train_job", None)
     assert QLoRATrainer().train(plan(), folder) == first
 
 

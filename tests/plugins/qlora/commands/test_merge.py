@@ -17,7 +17,6 @@ from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
 from tunegate.storage.run import Run
 from tunegate_qlora.commands import card, merge
-from tunegate_qlora.commands import merge as merging
 from tunegate_qlora.model import merge as merger
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.training import verify
@@ -122,7 +121,7 @@ def test_an_adapter_that_was_changed_is_not_merged(run: Run) -> None:
 def test_the_tolerance_is_stated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "differs", lambda *_: True)
     with pytest.raises(TrainingFailed, match=r"further apart than 0\.0"):
-        merging.merge_run(run, run.folder / "elsewhere")
+        merge.merge_run(run, run.folder / "elsewhere")
 
 
 def test_what_has_no_adapter_is_not_merged(project: Path, capsys: Any) -> None:

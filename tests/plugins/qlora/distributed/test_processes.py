@@ -87,7 +87,7 @@ def test_they_train_as_one_does_and_die_together(
     parent.start()
     parent.join()
     assert parent.exitcode == -signal.SIGKILL
-    launch._wait_for_workers(folder / "workers", range(2))  # no worker outlives the parent
+    launch.wait_for_workers(folder / "workers", range(2))  # no worker outlives the parent
     for file in (folder / "checkpoints/checkpoint-4").glob("optimizer*"):
         file.write_bytes(b"cut short")
 

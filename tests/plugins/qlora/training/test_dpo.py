@@ -98,7 +98,7 @@ def test_uneven_passes_of_a_step_weigh_each_pair_alike(template: Any) -> None:
     found = [
         EncodedPair(p.preferred, p.rejected, 0.5 * i) for i, p in enumerate(pairs_of(template, 5))
     ]
-    collate = dpo.make_pair_collator(batches.make_collator(template.pad, narrow=True))
+    collate = dpo.make_pair_collator(batches.make_collator(template.pad_id, narrow=True))
     passes = [collate(found[:4]), collate(found[4:])]
     counts = [
         int(b["labels"][:, 1:].ne(IGNORE_INDEX).sum()) for b in passes
@@ -109,7 +109,7 @@ def test_uneven_passes_of_a_step_weigh_each_pair_alike(template: Any) -> None:
 
 def test_the_passes_of_a_step_add_up_to_its_loss(base: Path, template: Any) -> None:
     settings = Settings(base="base", objective="dpo", beta=0.3, batch=4)
-    rows = batches.make_collator(template.pad, narrow=True)
+    rows = batches.make_collator(template.pad_id, narrow=True)
     model = load_base(base, settings)
     preferences = dpo.DPOObjective(model, pairs_of(template, 5), [], settings, rows)
     found = [replace(p, reference=2.0 * i) for i, p in enumerate(preferences.train)]
@@ -143,7 +143,7 @@ def test_it_is_trl_s_loss(base: Path, template: Any, tmp_path: Path) -> None:
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=template.tokenizer,
     )
-    batch = dpo.make_pair_collator(batches.make_collator(template.pad, narrow=False))(
+    batch = dpo.make_pair_collator(batches.make_collator(template.pad_id, narrow=False))(
         pairs_of(template)
     )
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}

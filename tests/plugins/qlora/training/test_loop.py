@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.training.loop import _training_arguments
+from tunegate_qlora.training.loop import training_arguments
 
 STEPS = 10
 
@@ -18,7 +18,7 @@ STEPS = 10
 def rates(scheduler: str, folder: Path) -> list[float]:
     """Return the learning rate of each step, as a share of the highest."""
     given: Any = {"base": "b", "scheduler": scheduler, "warmup": 0.4, "learning_rate": 1.0}
-    arguments = _training_arguments(Settings(**given), folder, STEPS)
+    arguments = training_arguments(Settings(**given), folder, STEPS)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=arguments.learning_rate)
     made = transformers.get_scheduler(
         arguments.lr_scheduler_type, optimizer, arguments.warmup_steps, STEPS
