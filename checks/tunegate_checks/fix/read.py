@@ -17,7 +17,7 @@ from typing import Any
 
 from tunegate.data.dataset import Example
 from tunegate.data.formats import ROW_FORMATS, to_messages
-from tunegate.data.json_lines import BOM, split_rows
+from tunegate.data.json_lines import BOM, decode_row, split_rows
 from tunegate.data.tables import read_table_rows
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
@@ -124,7 +124,7 @@ def _read_json(path: Path, data: bytes) -> Source:
         try:
             if problem:
                 raise problem
-            row_format, fields = to_messages(parse_strict(_decode_row(raw), line))
+            row_format, fields = to_messages(parse_strict(decode_row(raw), line))
             is_chat = row_format is ROW_FORMATS[0]
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
             row = Row(line, fields, row_bytes, raw)
@@ -152,14 +152,6 @@ def _raw_pieces(data: bytes) -> Iterator[tuple[int, bytes, Unreadable | None]]:
             raw = bytes(piece)
             position = data.index(raw, position) + len(raw)
             yield line, raw, None
-
-
-def _decode_row(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        where = f"byte {error.start + 1} of the row"
-        raise Unreadable("encoding", f"{where} is not UTF-8; save the file as UTF-8") from None
 
 
 def _file_notes(data: bytes, source: Source) -> Iterator[str]:
