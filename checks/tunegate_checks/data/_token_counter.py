@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tunegate.data.dataset import Example
 from tunegate.tokenization.chat_template import ChatTemplate
@@ -36,15 +36,8 @@ class ChatTemplateCounter:
     estimate = ""
 
     def __init__(self, folder: str) -> None:
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # a missing file, a broken one, an unknown class: all end here
-            reason = str(error).strip().partition("\n")[0]
-            raise ValueError(f"{folder} holds no tokenizer that can be read: {reason}") from None
-        self.chat_template = ChatTemplate.from_tokenizer(tokenizer, Path(folder))
-        self.max_tokens = int(tokenizer.model_max_length)
+        self.chat_template = ChatTemplate.from_folder(Path(folder))
+        self.max_tokens = int(self.chat_template.tokenizer.model_max_length)
 
     def __call__(self, example: Example) -> TokenCount:
         """Count a row; raise Unfit or Unrendered where it cannot be trained on."""

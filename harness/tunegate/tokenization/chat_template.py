@@ -1,10 +1,10 @@
-"""A chat template: messages in, token ids out; the same for counting, training and answering."""
+"""Renders messages with a chat template to token ids, for counting, training and generation."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 
 from ..data.dataset import content_text
 
-# What a template that writes today's date (Llama 3.2's does) writes, in training and after: what is
-# rendered must not change overnight. It is the date that Llama's templates fall back on.
+# Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
+# and after it, so that a prompt does not change from day to day. Llama's templates use it when they
+# are given no date.
 FIXED_DATE = date(2024, 7, 26)
 _STRFTIME_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
@@ -34,44 +35,73 @@ class ChatTemplate:
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Any, folder: Path) -> ChatTemplate:
-        """Make a template of a tokenizer and the folder it was read from.
+        """Make a template of a tokenizer and the folder that it was read from.
 
-        Raises Unrendered where it has no chat template, or where nothing says which token ends a
-        turn.
+        Raises TemplateError if it has no chat template, or if no token that ends a turn is known.
         """
         if not tokenizer.chat_template:
-            raise TemplateError(
-                f"the tokenizer in {folder} has no chat template (chat_template.jinja)"
-            )
-        stops = _stop_ids(tokenizer, folder)
-        if not stops:
+            reason = "has no chat template (chat_template.jinja)"
+            raise TemplateError(f"the tokenizer in {folder} {reason}")
+        # Chat models name the tokens that end a turn in either of these two places.
+        eos_ids = [tokenizer.eos_token_id]
+        generation = folder / "generation_config.json"
+        if generation.is_file():
+            eos_ids.append(json.loads(generation.read_bytes()).get("eos_token_id"))
+        flat = (i for ids in eos_ids for i in (ids if isinstance(ids, list) else [ids]))
+        stop_ids = frozenset(i for i in flat if i is not None)
+        if not stop_ids:
             raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
-        return cls(tokenizer, stops, _any_token_pattern(tokenizer.all_special_tokens))
+        longest_first = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
+        pattern = "|".join(re.escape(token) for token in longest_first) or r"(?!)"
+        return cls(tokenizer, stop_ids, re.compile(pattern))
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> ChatTemplate:
+        """Read a tokenizer and its chat template from a folder; a hub name must be in the cache.
+
+        Raises TemplateError if the tokenizer cannot be read, and as `from_tokenizer` does;
+        ImportError if transformers is not installed.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        except Exception as error:  # a missing file, a broken one, an unknown class: all end here
+            reason = str(error).strip().partition("\n")[0]
+            raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
+        return cls.from_tokenizer(tokenizer, folder)
 
     def render(self, messages: Messages, *, prompt: bool = False) -> str:
         """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
+        template = self.tokenizer.chat_template
         try:
+            if isinstance(template, str):
+                template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
+            else:  # several templates by name: the tokenizer chooses
+                template = None
+            fields = ({k: v for k, v in m.items() if k != "weight"} for m in messages)
             rendered: str = self.tokenizer.apply_chat_template(
-                [_to_plain_text(m) for m in messages],
+                # Templates expect the content as text, not as parts.
+                [{**f, "content": content_text(f)} for f in fields],
                 tokenize=False,
                 add_generation_prompt=prompt,
-                chat_template=_with_fixed_date(self.tokenizer.chat_template),
+                chat_template=template,
             )
         except Exception as error:  # templates raise whatever their author had them raise
             raise TemplateError(f"the chat template refuses it: {error}") from None
         return rendered
 
     def token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a rendered text, nothing added: the template writes its own."""
+        """Return the token ids of a rendered text; the template has written all special tokens."""
         token_ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return token_ids
 
     def prompt_ids(self, messages: Messages) -> list[int]:
-        """Return the token ids that a model answers these messages from."""
+        """Return the token ids that a model is given to answer these messages."""
         return self.token_ids(self.render(messages, prompt=True))
 
     def answer_text(self, ids: Sequence[int]) -> str:
-        """Return an answer's text: what stands before the token that ends the turn."""
+        """Return the text of generated token ids, up to the token that ends the turn."""
         end = next((i for i, token in enumerate(ids) if token in self.stop_ids), len(ids))
         decoded: str = self.tokenizer.decode(
             list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -80,34 +110,6 @@ class ChatTemplate:
 
     @property
     def pad_id(self) -> int:
-        """The id that fills short rows up; it is masked, so that the stop token will do."""
+        """The id that pads short rows; padding is masked, so a stop token can be used for it."""
         pad_token = self.tokenizer.pad_token_id
         return int(min(self.stop_ids) if pad_token is None else pad_token)
-
-
-def _stop_ids(tokenizer: Any, folder: Path) -> frozenset[int]:
-    """Return every id that ends a turn: chat models name theirs here or there."""
-    named_ids = [tokenizer.eos_token_id]
-    generation = folder / "generation_config.json"
-    if generation.is_file():
-        named_ids.append(json.loads(generation.read_bytes()).get("eos_token_id"))
-    flat = (i for n in named_ids for i in (n if isinstance(n, list) else [n]))
-    return frozenset(i for i in flat if i is not None)
-
-
-def _any_token_pattern(tokens: Iterable[str]) -> re.Pattern[str]:
-    longest_first = sorted(tokens, key=len, reverse=True)
-    return re.compile("|".join(re.escape(t) for t in longest_first) or r"(?!)")
-
-
-def _with_fixed_date(template: Any) -> Any:
-    """Return a chat template that writes our date where it would write today's."""
-    if not isinstance(template, str):  # several templates by name: the tokenizer chooses
-        return None
-    return _STRFTIME_NOW.sub(lambda call: repr(FIXED_DATE.strftime(call[2])), template)
-
-
-def _to_plain_text(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message as templates expect it: text, whatever form the content came in."""
-    fields = {key: value for key, value in message.items() if key != "weight"}
-    return fields | {"content": content_text(message)}
