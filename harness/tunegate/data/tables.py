@@ -67,8 +67,11 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
                 for field, role in ROLE_OF_FIELD.items()
                 if field in columns
             ]
-            named = ((field_of_column.get(column, column), v) for column, v in record.items())
-            fields = {field: v for field, v in named if field not in message_fields}
+            fields = {
+                field_of_column.get(column, column): value
+                for column, value in record.items()
+                if field_of_column.get(column) not in message_fields
+            }
             if REJECTED in columns:
                 rejected = _text_of_column(columns[REJECTED], record)
                 fields[REJECTED] = [assistant_message(rejected)]
