@@ -16,7 +16,7 @@ from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
-from tunegate.tokenization.chat_template import TemplateError
+from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
 from tunegate_qlora.config.settings import Settings
@@ -196,10 +196,10 @@ class ExternalModel:
         if not chat_template.template_text_of(self.folder):
             return
         try:
-            rendered = chat_template.render_probe(chat_template.load_template(self.folder))
+            rendered = chat_template.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = chat_template.render_probe(chat_template.load_template(self.root))
+        rendered_base = chat_template.render_probe(load_template(self.root))
         if rendered != rendered_base:
             difference = chat_template.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
@@ -218,7 +218,7 @@ class ExternalModel:
             base.base_digest(root),
             settings.decoding,
             chat_template.template_text_of(root),
-            chat_template.render_probe(chat_template.load_template(root)),
+            chat_template.render_probe(load_template(root)),
         )
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:

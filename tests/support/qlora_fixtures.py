@@ -30,7 +30,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template(base: Path) -> Any:
     """The base's chat template."""
-    from tunegate_qlora.model.chat_template import load_template
+    from tunegate.tokenization.chat_template import load_template
 
     return load_template(base)
 

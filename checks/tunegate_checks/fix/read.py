@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.data.formats import ROW_FORMATS, to_messages
-from tunegate.data.json_lines import BOM, read_json_rows, split_rows
+from tunegate.data.json_lines import BOM, decode_row, read_json_rows, split_rows
 from tunegate.data.tables import check_columns, is_table, read_table_rows
 from tunegate.data.text_encoding import check_encoding
 from tunegate.utils.strict_json import Unreadable, parse_strict
@@ -113,12 +113,9 @@ def read_json_source(path: Path, data: bytes) -> Source:
         raw = bytes(piece)
         position = data.index(raw, position) + len(raw)
         try:
-            row_format, fields = to_messages(parse_strict(raw.decode(), line))
+            row_format, fields = to_messages(parse_strict(decode_row(raw), line))
             is_chat = row_format is ROW_FORMATS[0]
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
-        except UnicodeDecodeError as error:
-            reason = f"byte {error.start + 1} of the row is not UTF-8; save the file as UTF-8"
-            source.rejected.append(Rejected(line, raw, reason))
         except Unreadable as error:
             source.rejected.append(Rejected(line, raw, str(error)))
         else:

@@ -1,4 +1,4 @@
-"""What of an example is compared with another: its prompt, less what most rows share."""
+"""Defines what two examples are compared by: prompts without boilerplate, pictures, tool calls."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
 
-BOILERPLATE_SHARE = (
-    0.5  # of the rows: an instruction that this many begin or end with is boilerplate
-)
-MIN_ROWS = 20  # rows: among fewer, half of them may well be true duplicates
-MAX_LABEL_LETTERS = 50  # letters
+BOILERPLATE_SHARE = 0.5  # of the rows: a beginning or end that so many share is boilerplate
+MIN_ROWS = 20  # rows: half of fewer rows may well be true duplicates
+MIN_BOILERPLATE_LETTERS = 20
+MAX_LABEL_LETTERS = 50
 MAX_LABEL_WORDS = 5
 
 
 def comparison_texts(*datasets: Iterable[Example]) -> list[list[str]]:
-    """Return, for each dataset, the lower-cased prompts; an example without one gives its reply.
+    """Return, for each dataset, the texts that near-duplicates are searched in, one per example.
 
-    The system message is not part of a prompt. An instruction that half of all rows repeat before
-    (or behind) their own words is left out, since it would make any two of them look alike.
+    A text is the prompt in lower case, without the system message; the reply if there is no prompt.
+    An instruction that half of all rows begin or end with is removed, because it would make any
+    two of them look alike.
     """
     texts = [[_prompt_or_reply(e).lower() for e in dataset] for dataset in datasets]
     head = _shared_beginning([t for side in texts for t in side])
@@ -36,38 +36,35 @@ def _prompt_or_reply(example: Example) -> str:
 
 
 def _shared_beginning(texts: Sequence[str]) -> str:
-    """Return the longest beginning, of 20 letters or more, that half of the texts have in common.
+    """Return the longest beginning that half of the texts share; "" if it is under 20 letters.
 
-    It ends at white space. Sorted, texts with a common beginning stand side by side.
+    The beginning ends at white space.
     """
     if len(texts) < MIN_ROWS:
         return ""
+    # In sorted order, the texts between two texts begin with all that these two begin with.
     ordered, step = sorted(texts), int(len(texts) * BOILERPLATE_SHARE)
-    common = (_common_prefix(a, b) for a, b in zip(ordered, ordered[step:], strict=False))
-    longest = max(common, key=len, default="")
+    longest = ""
+    for first, last in zip(ordered, ordered[step:], strict=False):
+        letters = enumerate(zip(first, last, strict=False))
+        size = next((i for i, (a, b) in letters if a != b), min(len(first), len(last)))
+        longest = first[:size] if size > len(longest) else longest
     beginning = longest[: 1 + max(longest.rfind(" "), longest.rfind("\n"))]
-    return beginning if len(beginning) >= 20 else ""
-
-
-def _common_prefix(first: str, second: str) -> str:
-    n = 0
-    for n, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return first[:n]
-    return first if len(first) <= len(second) else second
+    return beginning if len(beginning) >= MIN_BOILERPLATE_LETTERS else ""
 
 
 def is_label(reply: str) -> bool:
-    """Tell a short answer from prose: one line, at most 5 words and 50 letters."""
+    """Tell whether a reply is a label: one line of at most 5 words and 50 letters."""
     text = reply.strip()
     short = len(text) <= MAX_LABEL_LETTERS and len(text.split()) <= MAX_LABEL_WORDS
     return bool(text) and short and "\n" not in text
 
 
 def label_counts(examples: Sequence[Example]) -> Counter[str]:
-    """Return the labels with their counts where the task is classification, else nothing.
+    """Return how often each label occurs if the task is classification, else an empty Counter.
 
-    It is when every reply is a label, and a label has three examples or more on average.
+    The task is classification if every reply is a label, and a label has three examples or more on
+    average.
     """
     labels = Counter(e.label for e in examples)
     few = len(labels) * 3 <= len(examples)
@@ -75,9 +72,9 @@ def label_counts(examples: Sequence[Example]) -> Counter[str]:
 
 
 def non_text_parts(example: Example) -> str:
-    """Return the parts of an example that are not text, as JSON; "" for none.
+    """Return the parts of an example that are not text, such as pictures, as JSON; "" for none.
 
-    Two rows that ask the same about different pictures are not alike.
+    Two rows that ask the same about different pictures are not duplicates.
     """
     contents = [message.get("content") for message in example.messages]
     parts = [part for content in contents if isinstance(content, list) for part in content]
@@ -93,26 +90,26 @@ def tool_calls_json(example: Example) -> str:
 
 
 def question_key(example: Example) -> tuple[str, str]:
-    """Return what two rows have in common that ask the same: of all places the one that says so.
+    """Return a key that is equal for two rows if they ask the same question.
 
-    The prompt, without case and white space, and the parts that are not text. A row without a
-    prompt asks by its pictures; one without these either by its reply. The system message does not
-    count.
+    This is the only definition of "the same question": leakage, split and promotion use it. The key
+    is the prompt, without case and white space, and the parts that are not text. A row with neither
+    has its reply as the key. The system message is no part of the key.
     """
-    shown = non_text_parts(example)
-    asked = example.prompt if shown else _prompt_or_reply(example)
-    return " ".join(asked.casefold().split()), shown
+    parts = non_text_parts(example)
+    question = example.prompt if parts else _prompt_or_reply(example)
+    return " ".join(question.casefold().split()), parts
 
 
 def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:
-    """Return the places of the test rows that stand in training, each with those in `train`."""
-    there = group_indices(train, question_key)
-    asked = ((i, there.get(question_key(example))) for i, example in enumerate(test))
-    return {i: places for i, places in asked if places}
+    """Return the index of each test row whose question is in `train`, with its indices there."""
+    train_rows = group_indices(train, question_key)
+    matches = ((i, train_rows.get(question_key(example))) for i, example in enumerate(test))
+    return {i: indices for i, indices in matches if indices}
 
 
 def group_indices(examples: Iterable[Example], key: Callable[[Example], K]) -> dict[K, list[int]]:
-    """Return the places of the examples, by a key."""
+    """Return the indices of the examples that have each key."""
     indices: dict[K, list[int]] = {}
     for index, example in enumerate(examples):
         indices.setdefault(key(example), []).append(index)

@@ -1,4 +1,4 @@
-"""The dataset: examples in the chat form, read once, digested, never changed."""
+"""Defines the dataset: immutable examples as chat messages, with the digest of their file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Example:
-    """One row: `row` counts from 0, `line` is its first line in the file, from 1."""
+    """One row of a dataset.
+
+    Attributes:
+        row: The index in the dataset, from 0.
+        line: The first line of the row in its file, from 1.
+        fields: The row's fields; `messages` is always there.
+    """
 
     row: int
     line: int
@@ -42,7 +48,7 @@ class Example:
 
     @cached_property
     def reply(self) -> str:
-        """The text of the last message, when the assistant speaks it; else ""."""
+        """The text of the last message if its role is `assistant`; else ""."""
         last = self.messages[-1] if self.messages else None
         return content_text(last) if last and last["role"] == "assistant" else ""
 
@@ -54,17 +60,17 @@ class Example:
 
     @property
     def label(self) -> str:
-        """The reply without white space around it: the class, where the task is classification."""
+        """The reply without white space around it: the label of a classification task."""
         return self.reply.strip()
 
     @property
     def text(self) -> str:
-        """Prompt and reply. The system prompt, which rows share, is not part of it."""
+        """Prompt and reply, without the system message, which most rows share."""
         return f"{self.prompt}\n{self.reply}".strip("\n")
 
 
 def content_text(message: Mapping[str, Any]) -> str:
-    """Return a message's content as text; parts that are not text count for nothing."""
+    """Return the text of a message; of a list of parts, the parts with a text, one on each line."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -77,10 +83,15 @@ def _joined(messages: Iterator[Mapping[str, Any]]) -> str:
 
 
 class Dataset(Sequence[Example]):
-    """The examples of one split, with the sha256 of the bytes they were read from.
+    """The examples of one split.
 
-    `problems` holds a finding for every line that would not parse, and a hint where rows were of
-    another shape (Alpaca, ShareGPT, a table) and became messages: nothing happens unsaid.
+    Attributes:
+        split: "train", "validation" or "test"; "" for any other file.
+        path: The file that the examples were read from.
+        digest: The sha256 of the file's bytes, in hex.
+        problems: A finding for each row that cannot be read, and a hint for each other format
+            (Alpaca, ShareGPT, a table) that was converted to messages.
+        columns: The mapping of the columns of a table; empty for JSON.
     """
 
     def __init__(
@@ -101,11 +112,14 @@ class Dataset(Sequence[Example]):
     def read(
         cls, path: Path | str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
-        """Read a JSONL file or a JSON array of `{"messages": [...]}`; Alpaca and ShareGPT too.
+        """Read a file: JSONL or a JSON array, in any of the formats of `data.formats`.
 
-        With `columns`, such as `{"prompt": "text", "reply": "category"}`: a CSV or Parquet file.
-        Raises OSError where the file cannot be read, ValueError where `columns` does not fit it; a
-        bad line is a problem, never an exception.
+        With `columns`, such as `{"prompt": "text", "reply": "category"}`, read CSV or Parquet. A
+        row that cannot be read is in `problems`.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: `columns` does not fit the file.
         """
         return cls.parse(Path(path).read_bytes(), split=split, path=path, columns=columns)
 
@@ -117,7 +131,7 @@ class Dataset(Sequence[Example]):
         path: Path | str = "",
         columns: Mapping[str, str] | None = None,
     ) -> Dataset:
-        """Make a dataset of a file's bytes."""
+        """Read a dataset from the bytes of a file, as `read` does."""
         rows, problems = read_table_rows(data, columns) if columns else read_json_rows(data)
         examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
         digest = sha256_bytes(data)
@@ -127,14 +141,14 @@ class Dataset(Sequence[Example]):
 
     @property
     def identity(self) -> str:
-        """The digest of the bytes, and of the mapping where columns were mapped: of these rows."""
+        """The digest of the rows: that of the bytes, with the mapping if columns were mapped."""
         if not self.columns:
             return self.digest
         return sha256_bytes(repr([self.digest, *sorted(self.columns.items())]).encode())
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], split: str = "") -> Dataset:
-        """Make a dataset of rows in memory: for notebooks and tests."""
+        """Make a dataset from rows in memory, for notebooks and tests."""
         import json
 
         return cls.parse("\n".join(map(json.dumps, rows)).encode(), split=split)
@@ -151,7 +165,7 @@ class Dataset(Sequence[Example]):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """New each time: line, system, prompt, reply, label, and the rows' own fields."""
+        """A new table: line, system, prompt, reply, label, and the rows' own fields."""
         import pandas as pd
 
         columns = ("line", "system", "prompt", "reply", "label")
@@ -163,26 +177,25 @@ class Dataset(Sequence[Example]):
 
     def __repr__(self) -> str:
         problem_count = sum(not problem.hint for problem in self.problems)
-        problems_text = f", {problem_count:,} problems" if problem_count else ""
-        return f"<{self.split or 'dataset'}: {len(self):,} examples{problems_text}, {self.digest[:12]}>"
+        size = f"{len(self):,} examples" + (
+            f", {problem_count:,} problems" if problem_count else ""
+        )
+        return f"<{self.split or 'dataset'}: {size}, {self.digest[:12]}>"
 
 
 def rejected_reply(example: Example) -> Mapping[str, Any] | None:
-    """Return the rejected reply of a row, a message; None where the row has no preference."""
+    """Return the message of a row's rejected reply; None if the row has no preference."""
     return rejected_in(example.fields)
 
 
 def rejected_messages(example: Example) -> Sequence[Mapping[str, Any]]:
-    """Return the conversation that ends on the rejected reply; empty without a preference."""
+    """Return the messages with the rejected reply as the last; empty without a preference."""
     reply = rejected_reply(example)
     return [*example.messages[:-1], reply] if reply is not None else []
 
 
 def preference_sides(example: Example) -> list[Example]:
-    """Return the row, and behind it the row that ends on the rejected reply, if it has one."""
-    messages = rejected_messages(example)
-    return [example, *([_with_messages(example, messages)] if messages else [])]
-
-
-def _with_messages(example: Example, messages: Sequence[Mapping[str, Any]]) -> Example:
-    return replace(example, fields={**example.fields, "messages": messages})
+    """Return the row; if it has a rejected reply, also the row that ends with that reply."""
+    if messages := rejected_messages(example):
+        return [example, replace(example, fields={**example.fields, "messages": messages})]
+    return [example]

@@ -1,8 +1,8 @@
-"""From a file's bytes to rows: JSONL or a JSON array; what cannot be read becomes a finding.
+"""Reads the rows of a JSONL file or of a JSON array; a row that cannot be read becomes a finding.
 
-Every line that is not blank (every element, of an array) ends as a row or as a problem, unless the
-file as a whole is one: it is in another encoding. Nothing raises, whatever the bytes; beyond the
-rows themselves, memory holds one row at a time.
+Every line that is not blank (every element, of an array) becomes a row or a finding, unless the
+file as a whole is in another encoding or format. No function here raises for bad bytes. Apart from
+the rows that it returns, reading needs memory for one row at a time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
-from .formats import ROW_FORMATS, RowFormat, to_messages
+from .formats import ROW_FORMATS, to_messages
 from .text_encoding import encoding_finding
 
 Row = tuple[int, dict[str, Any]]  # the first line, from 1, and the fields
 Piece = tuple[int, memoryview | Unreadable]  # the first line, and the bytes of one row
 
-MAX_PROBLEMS = 10_000  # problems listed one by one: a finding is larger than a broken line
+MAX_PROBLEMS = 10_000  # findings; a finding needs more memory than the broken line it reports
 
 NOT_JSON_MAGIC = {
     b"\xff\xfe": "the file is UTF-16 or UTF-32; save it as UTF-8",
@@ -33,29 +33,35 @@ NOT_JSON_MAGIC = {
 }
 BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"[ \t\r\n\f\v]*")
-# Possessive (*+), so that a string of 100 MB costs no stack. A string ends on its line, as JSON's
-# do: one that lost its closing quote does not swallow the rows behind it.
+# Possessive (*+), so that a string of 100 MB needs no stack. JSON allows no line end in a string:
+# a string without its closing quote ends with its line, and the rows behind it are still found.
 _TOKEN = re.compile(rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|[\[\]{},]', re.DOTALL)
 
 
 def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
-    """Return the rows, and a finding with its line for everything that is not one.
+    """Return the rows of a file, and a finding with its line for everything that is not a row.
 
-    A hint says so where rows were not chat messages, but of a shape that could be turned into
-    them. Past the first 10,000 problems the rest is counted in one finding.
+    Rows in another format than chat messages are converted, and a hint counts them. After
+    MAX_PROBLEMS findings one more finding counts the rest.
     """
-    other_format = _other_format(data)
-    if other_format:
-        return [], [Finding(None, 1, "encoding", other_format)]
-    if charset := encoding_finding(data):
-        return [], [charset]
+    file_format = next(
+        (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic)), ""
+    )
+    if not file_format and data[:100].count(0) > len(data[:100]) / 3:
+        file_format = "every other byte is NUL, as in UTF-16; save the file as UTF-8"
+    if file_format:
+        return [], [Finding(None, 1, "encoding", file_format)]
+    if encoding_problem := encoding_finding(data):
+        return [], [encoding_problem]
     rows: list[Row] = []
     problems: list[Finding] = []
     unlisted_count = 0
     format_counts: Counter[str] = Counter()
     for line, piece in split_rows(data):
         try:
-            row_format, fields = to_messages(parse_strict(_decode_piece(piece), line))
+            if isinstance(piece, Unreadable):
+                raise piece
+            row_format, fields = to_messages(parse_strict(decode_row(piece), line))
         except Unreadable as error:
             if len(problems) < MAX_PROBLEMS:
                 problems.append(Finding(None, line, error.kind, error.evidence))
@@ -65,70 +71,37 @@ def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
             rows.append((line, fields))
             format_counts[row_format.name] += 1
     if unlisted_count:
-        problems.append(
-            Finding(None, None, "unlisted", f"{unlisted_count:,} more rows are unreadable")
-        )
-    return rows, [
-        *problems,
-        *(_format_hint(s, format_counts) for s in ROW_FORMATS[1:] if format_counts[s.name]),
-    ]
+        evidence = f"{unlisted_count:,} more rows are unreadable"
+        problems.append(Finding(None, None, "unlisted", evidence))
+    for row_format in ROW_FORMATS[1:]:
+        if count := format_counts[row_format.name]:
+            evidence = f"read as {row_format.name}: {row_format.hint}"
+            if count < len(rows):
+                evidence += f" ({count:,} of {len(rows):,} rows: the file mixes shapes)"
+            problems.append(Finding(None, None, "shape", evidence, hint=True))
+    return rows, problems
 
 
-def _format_hint(row_format: RowFormat, format_counts: Counter[str]) -> Finding:
-    count, n = format_counts[row_format.name], format_counts.total()
-    share = f" ({count:,} of {n:,} rows: the file mixes shapes)" if count < n else ""
-    return Finding(
-        None, None, "shape", f"read as {row_format.name}: {row_format.hint}{share}", hint=True
-    )
-
-
-def _other_format(data: bytes) -> str:
-    """Say what the file is, where it is certainly not UTF-8 JSON."""
-    for magic, description in NOT_JSON_MAGIC.items():
-        if data.startswith(magic):
-            return description
-    head = data[:100]
-    half = head.count(0) > len(head) / 3
-    return "every other byte is NUL, as in UTF-16; save the file as UTF-8" if half else ""
-
-
-def split_rows(data: bytes) -> Iterator[Piece]:
-    start = len(BOM) if data.startswith(BOM) else 0
-    first = _skip_blanks(data, start)
-    if data[first : first + 1] == b"[" and not _is_one_line(data, first):
-        return _split_array(data, start)
-    return _split_lines(data, start)
-
-
-def _is_one_line(data: bytes, start: int) -> bool:
-    """Tell JSONL whose first line is an array by mistake from a file that is one array."""
-    end = data.find(b"\n", start)
-    if end < 0 or _skip_blanks(data, end) == len(data):
-        return False
+def decode_row(row: bytes | memoryview) -> str:
+    """Return the text of a row; raise Unreadable, naming the first byte that is not UTF-8."""
     try:
-        parse_strict(_decode_piece(memoryview(data)[start:end]))
-    except Unreadable:
-        return False
-    return True
-
-
-def _decode_piece(piece: memoryview | Unreadable) -> str:
-    if isinstance(piece, Unreadable):
-        raise piece
-    try:
-        return str(piece, "utf-8")
+        return str(row, "utf-8")
     except UnicodeDecodeError as error:
         location = f"byte {error.start + 1} of the row"
         raise Unreadable("encoding", f"{location} is not UTF-8; save the file as UTF-8") from None
 
 
-def _skip_blanks(data: bytes, start: int) -> int:
-    match = _BLANK.match(data, start)
-    return match.end() if match else start
+def split_rows(data: bytes) -> Iterator[Piece]:
+    """Yield the first line and the bytes of each row: elements of one array, else lines.
 
-
-def _split_lines(data: bytes, start: int) -> Iterator[Piece]:
-    # Lines end at \n alone: U+2028, U+0085 and their like are legal inside a JSON string.
+    Instead of bytes, an Unreadable says that the array is not closed, or that bytes follow it.
+    """
+    start = len(BOM) if data.startswith(BOM) else 0
+    first = _skip_blanks(data, start)
+    if data[first : first + 1] == b"[" and not _is_array_in_lines(data, first):
+        yield from _split_array(data, start)
+        return
+    # Only \n ends a line: U+2028, U+0085 and other line separators are legal in a JSON string.
     line, view = 0, memoryview(data)
     while start < len(data):
         line += 1
@@ -139,8 +112,25 @@ def _split_lines(data: bytes, start: int) -> Iterator[Piece]:
         start = end + 1
 
 
+def _is_array_in_lines(data: bytes, start: int) -> bool:
+    """Tell JSONL whose first line is an array by mistake from a file that is one array."""
+    end = data.find(b"\n", start)
+    if end < 0 or _skip_blanks(data, end) == len(data):
+        return False
+    try:
+        parse_strict(decode_row(memoryview(data)[start:end]))
+    except Unreadable:
+        return False
+    return True
+
+
+def _skip_blanks(data: bytes, start: int) -> int:
+    match = _BLANK.match(data, start)
+    return match.end() if match else start
+
+
 def _split_array(data: bytes, start: int) -> Iterator[Piece]:
-    """Yield the elements of a JSON array; a broken one does not take those behind it along."""
+    """Yield the elements of a JSON array; elements behind a broken one are still found."""
     line, view, end = 1, memoryview(data), start
     for begin, end, is_only in _element_spans(data, start):
         first = min(_skip_blanks(data, begin), end)
@@ -156,7 +146,7 @@ def _split_array(data: bytes, start: int) -> Iterator[Piece]:
 
 
 def _element_spans(data: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield where the elements of an array begin and end, and whether one is all there is."""
+    """Yield (begin, end, is_only) of each element of an array; `is_only`: no comma stands in it."""
     begin, is_only, open_brackets = 0, True, bytearray()
     for token in _TOKEN.finditer(data, start):
         position = token.start()
@@ -168,7 +158,7 @@ def _element_spans(data: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
             yield begin, position, False
             begin, is_only = position + 1, False
         elif bracket in b"]}":
-            # Where brackets do not match, close up to the nearest that does: we are in step again.
+            # If brackets do not match, close all up to the nearest opening one that does.
             opener = open_brackets.rfind(b"[" if bracket == b"]" else b"{")
             del open_brackets[opener if opener >= 0 else len(open_brackets) :]
             if not open_brackets:

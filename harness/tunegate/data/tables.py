@@ -1,8 +1,8 @@
-"""CSV and Parquet to rows with `messages`, by a mapping of their columns.
+"""Reads CSV and Parquet into rows with `messages`, by a mapping of their columns.
 
     Dataset.read("tickets.csv", columns={"prompt": "text", "reply": "category"})
 
-A table must be mapped by hand: no column name says for certain which text is the question.
+The user writes the mapping: no column name says for certain which text is the question.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,31 @@ from .formats import REJECTED, assistant_message, json_type
 from .json_lines import NOT_JSON_MAGIC, Row
 from .text_encoding import check_encoding, encoding_finding
 
-Columns = Mapping[str, str]
+Columns = Mapping[str, str]  # by field
+Record = tuple[int, dict[str, Any] | Unreadable]  # the first line, from 1, and the values by column
+
 DELIMITERS = ",;\t|"
-REQUIRED_FIELDS, ROLE_OF_FIELD = (
-    ("prompt", "reply"),
-    {"system": "system", "prompt": "user", "reply": "assistant"},
-)
-Record = tuple[int, dict[str, Any] | Unreadable]
+REQUIRED_FIELDS = ("prompt", "reply")
+ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
+COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]:
-    """Return the rows of a CSV or Parquet file, and a finding for each that is not one.
+    """Return the rows of a CSV or Parquet file, and a finding for each record that is not a row.
 
-    `columns` maps `prompt` and `reply` (and `system`, `rejected`, or any other field) to columns;
-    `rejected` holds the reply that the other is preferred to. Columns that it does not name are
-    kept as fields. A Parquet row's line is its number, from 1. Raises
-    ValueError where the mapping lacks a field or names a column that is not there.
+    Args:
+        data: The bytes of the file.
+        columns: The column of `prompt` and `reply`, and of `system`, `rejected` (the rejected
+            reply of a preference) and any other field. Columns that it does not name are kept as
+            fields.
+
+    Returns:
+        Each row with its first line; a Parquet row's line is its number, from 1. A hint names the
+        mapping.
+
+    Raises:
+        ValueError: The mapping lacks a field, or names a column that the file does not have.
     """
     for field in REQUIRED_FIELDS:
         if field not in columns:
@@ -47,34 +55,32 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
         return [], [encoding_problem]
     rows: list[Row] = []
     problems: list[Finding] = []
-    records = (
-        _parquet_records(data, columns) if data.startswith(b"PAR1") else _csv_records(data, columns)
-    )
-    for line, record in records:
+    field_of_column = {column: field for field, column in columns.items()}
+    message_fields = (*ROLE_OF_FIELD, REJECTED)
+    records = _parquet_records if data.startswith(b"PAR1") else _csv_records
+    for line, record in records(data, columns):
         try:
-            rows.append((line, _row_of_record(record, columns)))
+            if isinstance(record, Unreadable):
+                raise record
+            messages = [
+                {"role": role, "content": _text_of_column(columns[field], record)}
+                for field, role in ROLE_OF_FIELD.items()
+                if field in columns
+            ]
+            fields = {
+                field_of_column.get(column, column): value
+                for column, value in record.items()
+                if field_of_column.get(column) not in message_fields
+            }
+            if REJECTED in columns:
+                rejected = _text_of_column(columns[REJECTED], record)
+                fields[REJECTED] = [assistant_message(rejected)]
+            rows.append((line, {**fields, "messages": messages}))
         except Unreadable as error:
             problems.append(Finding(None, line, error.kind, error.evidence))
-    named = ", ".join(f"{column} as {field}" for field, column in columns.items())
-    problems.append(Finding(None, None, "shape", f"read as a table: {named}", hint=True))
+    mapping = ", ".join(f"{column} as {field}" for field, column in columns.items())
+    problems.append(Finding(None, None, "shape", f"read as a table: {mapping}", hint=True))
     return rows, problems
-
-
-def _row_of_record(record: dict[str, Any] | Unreadable, columns: Columns) -> dict[str, Any]:
-    if isinstance(record, Unreadable):
-        raise record
-    texts = {
-        field: _text_of_column(columns[field], record)
-        for field in ROLE_OF_FIELD
-        if field in columns
-    }
-    messages = [{"role": ROLE_OF_FIELD[field], "content": text} for field, text in texts.items()]
-    names = {column: field for field, column in columns.items()}
-    message_fields = (*ROLE_OF_FIELD, REJECTED)
-    rest = {names.get(c, c): v for c, v in record.items() if names.get(c) not in message_fields}
-    if REJECTED in columns:
-        rest[REJECTED] = [assistant_message(_text_of_column(columns[REJECTED], record))]
-    return {**rest, "messages": messages}
 
 
 def _text_of_column(column: str, record: Mapping[str, Any]) -> str:
@@ -88,56 +94,32 @@ def _text_of_column(column: str, record: Mapping[str, Any]) -> str:
     return value
 
 
-def _check_mapping(columns: Columns, header: list[str]) -> None:
-    for field, column in columns.items():
-        if column not in header:
-            columns_text = ", ".join(map(repr, header[:20]))
-            raise ValueError(
-                f"columns[{field!r}] is {column!r}; the file has {columns_text or 'no columns'}"
-            )
-
-
 def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
     # Undecodable bytes survive as lone surrogates, so that only their own rows are refused.
     text = data.decode("utf-8-sig", "surrogateescape")
-    first = text[: text.find("\n")] if "\n" in text else text
-    delimiters = (
-        d
-        for d in DELIMITERS
-        if {*columns.values()} <= {*next(csv.reader([first], delimiter=d), [])}
-    )
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=next(delimiters, ","), strict=True)
-    with _lift_field_limit():
+    delimiter = detect_delimiter(text.partition("\n")[0], columns)
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    previous_limit = csv.field_size_limit(2**31 - 1)  # the csv module's own is 131,072 characters
+    try:
         header = next(table, [])
         _check_mapping(columns, header)
-        yield from _parse_csv(table, header)
-
-
-def _parse_csv(table: Any, header: list[str]) -> Iterator[Record]:
-    while True:
-        line = table.line_num + 1
-        try:
-            values = next(table)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, Unreadable("csv", f"not CSV: {error}; is a quote left open?")
-            continue
-        if len(values) == len(header):
-            yield line, dict(zip(header, values, strict=True))
-        elif values:
-            count = f"{len(values)} fields, and the header {len(header)}"
-            yield line, Unreadable("csv", f"the row has {count}; is a comma or line end unquoted?")
-
-
-@contextmanager
-def _lift_field_limit() -> Iterator[None]:
-    """Lift the csv module's limit of 131,072 characters a field, and set it back."""
-    previous = csv.field_size_limit(2**31 - 1)
-    try:
-        yield
+        while True:
+            line = table.line_num + 1
+            try:
+                values = next(table)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield line, Unreadable("csv", f"not CSV: {error}; is a quote left open?")
+                continue
+            if len(values) == len(header):
+                yield line, dict(zip(header, values, strict=True))
+            elif values:
+                count = f"{len(values)} fields, and the header {len(header)}"
+                reason = f"the row has {count}; is a comma or line end unquoted?"
+                yield line, Unreadable("csv", reason)
     finally:
-        csv.field_size_limit(previous)
+        csv.field_size_limit(previous_limit)
 
 
 def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
@@ -156,16 +138,28 @@ def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
         yield number, {str(column): value for column, value in record.items()}
 
 
-# [merged] Which columns of a CSV or Parquet file become messages: looked at before the first test.
+def _check_mapping(columns: Columns, header: list[str]) -> None:
+    for field, column in columns.items():
+        if column not in header:
+            names = ", ".join(map(repr, header[:20])) or "no columns"
+            raise ValueError(f"columns[{field!r}] is {column!r}; the file has {names}")
 
-COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+def detect_delimiter(header: str, columns: Columns) -> str:
+    """Return the delimiter of a CSV file by its first line.
+
+    The first of DELIMITERS that yields all mapped columns; else the one that yields most names.
+    """
+    names = {d: next(csv.reader([header], delimiter=d), []) for d in DELIMITERS}
+    wanted = set(columns.values())
+    matching = (d for d in DELIMITERS if wanted and wanted <= {*names[d]})
+    return next(matching, max(DELIMITERS, key=lambda d: len(names[d])))
 
 
-def check_columns(path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError where a file and `data.columns` do not belong together.
+def check_columns(path: Path, columns: Columns) -> None:
+    """Raise ConfigError if the configured columns do not fit a file, before any test runs.
 
-    So too where the file, JSON or a table, is in another encoding than UTF-8.
+    A table needs columns that it has, a JSON file needs none; both must be UTF-8.
     """
     check_encoding(path)
     if not is_table(path, bool(columns)):
@@ -176,19 +170,20 @@ def check_columns(path: Path, columns: Mapping[str, str]) -> None:
     names = column_names(path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
     if not columns:
-        raise ConfigError(
-            f"{columns_line}\nsay which of them is the prompt, and which the reply; {COLUMNS_EXAMPLE}"
-        )
+        message = "say which of them is the prompt, and which the reply"
+        raise ConfigError(f"{columns_line}\n{message}; {COLUMNS_EXAMPLE}")
     for field, column in columns.items():
         if column not in names:
-            message = (
-                f"data.columns.{field} = {column!r}: no such column{did_you_mean(column, names)}"
-            )
+            hint = did_you_mean(column, names)
+            message = f"data.columns.{field} = {column!r}: no such column{hint}"
             raise ConfigError(f"{message}\n{columns_line}")
 
 
 def is_table(path: Path, mapped: bool = False) -> bool:
-    """Tell CSV and Parquet by name or first bytes; a `mapped` file is one unless it is JSON."""
+    """Tell whether a file is CSV or Parquet, by its name or first bytes.
+
+    A `mapped` file, one with configured columns, is a table unless it begins like JSON.
+    """
     with path.open("rb") as file:
         head = file.read(1024)
     if path.suffix.lower() in TABLE_SUFFIXES or head.startswith(b"PAR1"):
@@ -196,37 +191,28 @@ def is_table(path: Path, mapped: bool = False) -> bool:
     return mapped and not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
 
 
-def column_names(path: Path, columns: Mapping[str, str] | None = None) -> list[str]:
-    """Return the names of a table's columns; raises ConfigError where it is no table.
+def column_names(path: Path, columns: Columns | None = None) -> list[str]:
+    """Return the names of a table's columns; raise ConfigError if the file is not a table.
 
-    Among delimiters the one that brings all of `columns` to light wins, else the one that brings
-    the most.
+    `columns`, the mapping if there is one, helps to find the delimiter of a CSV file.
     """
     with path.open("rb") as file:
         first = file.readline()
     if first.startswith(b"PAR1"):
-        return _parquet_column_names(path)
+        try:
+            schema = require("pyarrow.parquet", "parquet").read_schema(path)
+        except ImportError as error:
+            raise ConfigError(f"{path} is Parquet: {error}") from None
+        except Exception as error:  # whatever pyarrow raises for a damaged file
+            reason = str(error).partition(". ")[0]
+            raise ConfigError(f"{path} is not Parquet: {reason}") from None
+        return [str(name) for name in schema.names]
     for magic, message in NOT_JSON_MAGIC.items():
         if first.startswith(magic):
             raise ConfigError(f"{path}: {message}")
     try:
-        text = first.decode("utf-8-sig")
+        header = first.decode("utf-8-sig")
     except UnicodeDecodeError:
         message = "its first line, the names of the columns, is not UTF-8"
         raise ConfigError(f'{path}: {message}; save it as "CSV UTF-8"') from None
-    candidates = [next(csv.reader([text], delimiter=d), []) for d in DELIMITERS]
-    wanted_names = set((columns or {}).values())
-    return next(
-        (names for names in candidates if wanted_names and wanted_names <= {*names}),
-        max(candidates, key=len),
-    )
-
-
-def _parquet_column_names(path: Path) -> list[str]:
-    try:
-        schema = require("pyarrow.parquet", "parquet").read_schema(path)
-    except ImportError as error:
-        raise ConfigError(f"{path} is Parquet: {error}") from None
-    except Exception as error:  # whatever pyarrow raises for a damaged file
-        raise ConfigError(f"{path} is not Parquet: {str(error).partition('. ')[0]}") from None
-    return [str(name) for name in schema.names]
+    return next(csv.reader([header], delimiter=detect_delimiter(header, columns or {})), [])

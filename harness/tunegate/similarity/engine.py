@@ -1,4 +1,4 @@
-"""What the near-duplicate search stands on: texts by length, windows, and the choice of engine."""
+"""Chooses the engine of the near-duplicate search, and holds the one on numpy and rapidfuzz."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ if TYPE_CHECKING:
 
 
 BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
-GROUP_SIZE = 4  # queries of one group
+GROUP_SIZE = 4  # queries of one group from which on the targets of the group are left out
 COLUMNS = 20_000  # targets at once
-SKETCHES_MIN_SECONDS = 0.05  # seconds of estimated work: making them takes some
-SKETCHES_MAX_LETTERS = 160  # letters, on average: beyond, nearly all pairs are left over
-KERNEL_MIN_SECONDS = 1.0  # seconds; importing numba and the kernel takes 0.6, compiling it once 3
+SKETCHES_MIN_SECONDS = 0.05  # estimated seconds of the search: sketches take some time to make
+SKETCHES_MAX_LETTERS = 160  # mean letters of the queries: in longer texts sketches exclude nothing
+KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
-THREADS_MIN_SECONDS = 60.0  # seconds without the kernel: with it, 5
+THREADS_MIN_SECONDS = 60.0  # estimated without the kernel, which takes 5 s for it
 
 
 def make_finder(
     queries: TextsByLength, targets: TextsByLength, cutoff: float, fast: bool | None
 ) -> FindNear:
-    """Return the function that finds the targets near to a query, by the engine that pays."""
+    """Return the function that finds the targets near to a query, of the fastest engine.
+
+    `fast` forces the compiled kernel (True) or numpy and rapidfuzz (False). Raises ValueError for a
+    cutoff outside 0 < cutoff <= 1.
+    """
     if not 0 < cutoff <= 1:
         raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")
     search = Search(queries, targets, cutoff)
     if fast is None:
-        pays = (
-            LOADED_KERNEL_MIN_SECONDS
-            if f"{__package__}.numba_kernel" in sys.modules
-            else KERNEL_MIN_SECONDS
-        )
-        fast = search.estimated_seconds > pays and search.fits_in_memory and _numba_installed()
+        is_loaded = f"{__package__}.numba_kernel" in sys.modules
+        min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
+        is_worth_it = search.estimated_seconds > min_seconds
+        fast = is_worth_it and search.fits_in_memory and _numba_installed()
     if fast:
         from ..utils.cpu_count import worker_count
         from .numba_kernel import CompiledSearch
@@ -53,7 +55,7 @@ def _numba_installed() -> bool:
 
 
 class NumpySearch:
-    """The search in numpy and rapidfuzz alone, a block of queries at a time."""
+    """The search in numpy and rapidfuzz, a block of queries at a time."""
 
     def __init__(self, search: Search) -> None:
         import numpy as np
@@ -61,12 +63,11 @@ class NumpySearch:
         self.search = search
         self.lo, self.hi = search.windows
         self.rows: dict[int, tuple[Array, Array]] = {}
-        # numpy 1 cannot count bits.
-        self.uses_sketches = search.estimated_seconds > SKETCHES_MIN_SECONDS and hasattr(
-            np, "bitwise_count"
-        )
+        is_worth_it = search.estimated_seconds > SKETCHES_MIN_SECONDS
+        self.uses_sketches = is_worth_it and hasattr(np, "bitwise_count")  # numpy 2 has it
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        """Find the targets near to query `i`: see `windows.FindNear`."""
         if i not in self.rows:
             ahead = {k: row for k, row in self.rows.items() if k > i}
             self.rows = ahead | self._search_block(i, labels, skip)
@@ -75,14 +76,15 @@ class NumpySearch:
         return matches[remaining], similarities[remaining]
 
     def _search_block(self, i: int, labels: Array, skip: int) -> dict[int, tuple[Array, Array]]:
+        """Return the near targets of some queries from `i` on, by query."""
         import numpy as np
 
         block = np.arange(i, min(i + 4 * BLOCK, len(self.lo)))
         excluded_label = -1
         if self.search.is_within_one_list:
             same_group = block[labels[block] == skip]
-            # A text that another one has claimed will not be asked for; and if many of one group
-            # are coming, what is in the group already need not be compared again.
+            # A text with a negative label is not queried any more. If many queries of one group
+            # follow, the targets already in the group need not be compared again.
             excluded_label = skip if len(same_group) >= GROUP_SIZE else -1
             block = same_group if excluded_label >= 0 else block[labels[block] >= 0]
         block = block[:BLOCK]
@@ -97,43 +99,31 @@ class NumpySearch:
         return dict(zip(map(int, block), zip(*columns, strict=True), strict=True))
 
     def _compare(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
-        sketched = (
-            self.uses_sketches and self.search.queries.sizes[block].mean() < SKETCHES_MAX_LETTERS
-        )
-        compare = self._compare_candidates if sketched else self._compare_all
-        rows, matches, similarities = compare(block, targets)
-        # Told the cutoff itself, rapidfuzz 3.14 gives 0 for some pairs that stand at it.
-        near = (similarities >= self.search.cutoff) & (matches >= self.lo[block][rows])
-        return rows[near], matches[near], similarities[near]
-
-    def _compare_all(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
-        import numpy as np
-        from rapidfuzz.process import cdist
-
-        query_texts, target_texts = self._texts(block, targets)
-        table: Array = cdist(query_texts, target_texts, **self._cdist_options())
-        rows, columns = np.nonzero(table)
-        return rows, targets[columns], table[rows, columns]
-
-    def _compare_candidates(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
-        from rapidfuzz.process import cpdist
-
-        from .sketches import candidates
-
-        queries, choices = self.search.encoded_letters
-        rows, matches = candidates(queries, block, choices, targets, self.search.cutoff)
-        query_texts, target_texts = self._texts(block[rows], matches)
-        similarities: Array = cpdist(query_texts, target_texts, **self._cdist_options())
-        return rows, matches, similarities
-
-    def _texts(self, queries: Array, targets: Array) -> tuple[list[str], list[str]]:
-        query_texts, target_texts = self.search.queries.texts, self.search.targets.texts
-        return [query_texts[i] for i in queries], [target_texts[j] for j in targets]
-
-    def _cdist_options(self) -> dict[str, Any]:
+        """Return (index in the block, target, similarity) of each pair that reaches the cutoff."""
         import numpy as np
         from rapidfuzz.distance import Indel
+        from rapidfuzz.process import cdist, cpdist
 
-        cutoff = self.search.cutoff - 1e-6
-        scorer = Indel.normalized_similarity
-        return {"scorer": scorer, "score_cutoff": cutoff, "dtype": np.float64}
+        queries, cutoff = self.search.queries, self.search.cutoff
+        target_texts = self.search.targets.texts
+        # With the cutoff itself, rapidfuzz 3.14 returns 0 for some pairs that reach it exactly.
+        scorer, score_cutoff = Indel.normalized_similarity, cutoff - 1e-6
+        options: dict[str, Any] = {"scorer": scorer, "score_cutoff": score_cutoff}
+        options["dtype"] = np.float64
+        if self.uses_sketches and queries.sizes[block].mean() < SKETCHES_MAX_LETTERS:
+            from .sketches import candidates
+
+            letters, target_letters = self.search.encoded_letters
+            rows, matches = candidates(letters, block, target_letters, targets, cutoff)
+            left, right = (
+                [queries.texts[i] for i in block[rows]],
+                [target_texts[j] for j in matches],
+            )
+            similarities: Array = cpdist(left, right, **options)
+        else:
+            left, right = [queries.texts[i] for i in block], [target_texts[j] for j in targets]
+            table: Array = cdist(left, right, **options)
+            rows, columns = np.nonzero(table)
+            matches, similarities = targets[columns], table[rows, columns]
+        near = (similarities >= cutoff) & (matches >= self.lo[block][rows])
+        return rows[near], matches[near], similarities[near]

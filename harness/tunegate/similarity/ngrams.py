@@ -1,8 +1,8 @@
-"""Passages that two texts share word for word: runs of 13 words.
+"""Finds passages that two texts share word for word: 13-grams of words.
 
-The measure by which GPT-3's test sets were cleaned (Brown et al. 2020, *Language Models are
-Few-Shot Learners*, appendix C): runs of 13 words, in lower case and without punctuation, those
-that turn up in more than ten documents being boilerplate. Only long texts are looked at.
+GPT-3's test sets were cleaned by this rule (Brown et al. 2020, *Language Models are Few-Shot
+Learners*, appendix C): 13-grams in lower case and without punctuation, where those that occur in
+more than ten documents are boilerplate. Short texts have none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 NGRAM_WORDS = 13
-# Words. In a shorter text 13 of them are much of a set phrase ("please note that I do not need help
-# with ..."), and a copy of such a text is a near-duplicate anyway.
+# Words. In a shorter text 13 words are often a set phrase ("please note that I do not need help
+# with ..."), and the near-duplicate search finds copies of short texts.
 MIN_WORDS = 50
 BOILERPLATE_ROWS = 10  # rows
 
@@ -20,43 +20,42 @@ _WORD = re.compile(r"\w+")
 
 
 def long_ngrams(text: str, min_words: int = MIN_WORDS) -> list[str]:
-    """Return each run of 13 words once, in order; a text of fewer than `min_words` words has none."""
-    all_words = _WORD.findall(text.lower())
-    if len(all_words) < min_words:
+    """Return the distinct 13-grams of a text in order; none if it has under `min_words` words."""
+    words = _WORD.findall(text.lower())
+    if len(words) < min_words:
         return []
-    ngrams = (
-        " ".join(all_words[k : k + NGRAM_WORDS]) for k in range(len(all_words) - NGRAM_WORDS + 1)
-    )
-    return list(dict.fromkeys(ngrams))
+    starts = range(len(words) - NGRAM_WORDS + 1)
+    return list(dict.fromkeys(" ".join(words[k : k + NGRAM_WORDS]) for k in starts))
 
 
 def rows_by_ngram(
     texts: Sequence[str], only: Mapping[str, object] | None = None
 ) -> dict[str, list[int]]:
-    """Return the places of the texts that hold each run; `only` these, to bound the memory."""
-    positions: dict[str, list[int]] = {}
+    """Return the indices of the texts that hold each 13-gram.
+
+    With `only`, other 13-grams are left out, which bounds the memory.
+    """
+    indices: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
         for ngram in long_ngrams(text):
             if only is None or ngram in only:
-                positions.setdefault(ngram, []).append(i)
-    return positions
+                indices.setdefault(ngram, []).append(i)
+    return indices
 
 
 def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield (i, j, run): text i on the left shares a run with text j, the first on the right.
+    """Yield (i, j, 13-gram) for each text i on the left that shares a 13-gram with the right.
 
-    One for each text on the left that has any. Runs in more than ten texts are boilerplate.
+    Text j is the first on the right that does. 13-grams in more than ten texts are boilerplate and
+    are left out.
     """
     left_rows = rows_by_ngram(left)
     right_rows = rows_by_ngram(right, only=left_rows)
     first_match: dict[int, tuple[int, str]] = {}
     for ngram, rows in left_rows.items():
-        right_matches = right_rows.get(ngram, [])
-        if right_matches and len(right_matches) + len(rows) <= BOILERPLATE_ROWS:
+        matches = right_rows.get(ngram, [])
+        if matches and len(matches) + len(rows) <= BOILERPLATE_ROWS:
             for i in rows:
-                first_match[i] = min(
-                    first_match.get(i, (right_matches[0], ngram)),
-                    (right_matches[0], ngram),
-                    key=lambda f: f[0],
-                )
+                if i not in first_match or matches[0] < first_match[i][0]:
+                    first_match[i] = (matches[0], ngram)
     yield from ((i, j, ngram) for i, (j, ngram) in sorted(first_match.items()))

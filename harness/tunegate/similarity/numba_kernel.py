@@ -1,8 +1,8 @@
-"""The near-duplicate search, compiled: import it only where numba is installed and pays.
+"""The near-duplicate search, compiled by numba; importing this module imports numba.
 
-What the sketches leave over goes through the bit-parallel longest common subsequence of H. Hyyrö
-(2004), *Bit-parallel LCS-length computation revisited*, in the band that the distance allows, and
-is given up once the distance is out of reach. Both are exact.
+Pairs that the sketches do not exclude are compared by the bit-parallel longest common subsequence
+of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, in the band that the distance
+allows, until the distance is out of reach. The result is exact.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Rows = dict[int, tuple[Array, Array]]  # by query: the near targets and their similarities
-BLOCK = 128  # queries at once: a call from Python costs as much as hundreds of comparisons
-WINDOW = 256  # targets at once: their bits stay in the processor's nearest cache
+BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons
+WINDOW = 256  # targets at once, so that their bits stay in the processor's first-level cache
 MATCHES = 1 << 18  # pairs at once, or as many as there are targets
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _compiled(function: F) -> F:
+    """Compile a function with numba, and keep the machine code on disk if possible."""
     try:
         return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:  # nowhere to keep the compiled code: a read-only installation and home
+    except RuntimeError:  # no writable folder for the code: installation and home are read-only
         return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
 
 
@@ -48,7 +49,7 @@ def _max_distance(total: int, cutoff: float) -> int:
 
 @_compiled
 def _popcount(bits: Any) -> int:
-    # LLVM knows this pattern, and makes one instruction of it.
+    # LLVM compiles this pattern to one instruction.
     bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
     low = bits & np.uint64(0x3333333333333333)
     bits = low + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -58,7 +59,7 @@ def _popcount(bits: Any) -> int:
 
 @_compiled
 def flip(sketches: Array, sizes: Array, letters: Array) -> None:
-    """Do what `_sketches.flip` does."""
+    """Flip the bits of each text's letters in its sketch, as `sketches.flip_bits` does."""
     times = np.zeros(letters.max() + 1 if letters.size else 1, np.int64)
     start = 0
     for i in range(sizes.size):
@@ -73,17 +74,11 @@ def flip(sketches: Array, sizes: Array, letters: Array) -> None:
 
 
 @_compiled
-def _sketch_difference(left: Array, right: Array) -> int:
-    """Return in how many bits two sketches differ: never more than the Indel distance."""
-    total = np.uint64(0)
-    for w in range(BITS // 64):
-        total += _popcount(left[w] ^ right[w])
-    return np.int64(total)  # type: ignore[return-value]
-
-
-@_compiled
 def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
-    """Write where each letter of the pattern stands into `masks`; return how many letters."""
+    """Set a bit in `masks` for each place of each letter of the pattern; return how many letters.
+
+    `slots` gets the row of `masks` for each letter of the pattern, from 1; row 0 stays empty.
+    """
     used = 0
     for k in range(text.size):
         if slots[text[k]] == 0:
@@ -94,16 +89,8 @@ def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
 
 
 @_compiled
-def _clear_pattern(text: Array, slots: Array, masks: Array) -> None:
-    word_count = (text.size + 63) >> 6
-    for k in range(text.size):
-        masks[slots[text[k]], :word_count] = 0
-    for k in range(text.size):
-        slots[text[k]] = 0
-
-
-@_compiled
 def _common_letters(state: Array, word_count: int) -> int:
+    """Return the length of the longest common subsequence: the zero bits of the state."""
     total = 0
     for w in range(word_count):
         total += _popcount(~state[w])
@@ -112,7 +99,7 @@ def _common_letters(state: Array, word_count: int) -> int:
 
 @_compiled
 def _to_int64(count: Any) -> int:
-    # Numba makes a float of an int64 and a uint64.
+    # The sum of an int64 and a uint64 is a float in numba.
     return np.int64(count)  # type: ignore[return-value]
 
 
@@ -149,7 +136,7 @@ def _distance_two_words(
 
 @_compiled
 def _distance(m: int, other: Array, slots: Array, masks: Array, state: Array, limit: int) -> int:
-    """Return the Indel distance of the learnt pattern (m letters) to `other`, or over the limit."""
+    """Return the Indel distance of the loaded pattern (m letters) to `other`, or limit + 1."""
     n, word_count = other.size, (m + 63) >> 6
     need = (m + n - limit + 1) // 2  # letters that must be common
     if word_count == 1:
@@ -185,7 +172,8 @@ def _scan_block(
 ) -> int:  # fmt: skip
     """Write the targets near to each query into `matches`, their number so far into `ends`.
 
-    Returns how many queries were done: it ends where `matches` may not hold what the next one finds.
+    Returns how many queries were done: it stops before one that may have more near targets than
+    `matches` has room for.
     """
     count = 0
     for q in range(queries.size):
@@ -196,8 +184,8 @@ def _scan_block(
         fold_low, fold_high, pattern_loaded = query_folds[0, i], query_folds[1, i], False
         for first in range(lo[i], hi[i], bits.size):
             n = min(hi[i] - first, bits.size)
-            # Without a branch, so that several are done at once. The first target is the longest:
-            # what is too far for it is too far for all.
+            # No branch in this loop, so that it is vectorised. The first target is the longest and
+            # allows the largest distance: more bits than it allows exclude any other target.
             for k in range(n):
                 difference = _popcount(fold_low ^ folds[0, first + k]) + _popcount(
                     fold_high ^ folds[1, first + k]
@@ -212,7 +200,10 @@ def _scan_block(
                     continue
                 size = starts[j + 1] - starts[j]
                 max_distance = _max_distance(text.size + size, cutoff)
-                if _sketch_difference(query_sketches[i], sketches[j]) > max_distance:
+                bit_count = np.uint64(0)
+                for w in range(BITS // 64):
+                    bit_count += _popcount(query_sketches[i, w] ^ sketches[j, w])
+                if _to_int64(bit_count) > max_distance:
                     continue
                 if not pattern_loaded:
                     _load_pattern(text, slots, masks)
@@ -223,13 +214,17 @@ def _scan_block(
                     matches[count], distances[count] = j, distance
                     count += 1
         if pattern_loaded:
-            _clear_pattern(text, slots, masks)
+            word_count = (text.size + 63) >> 6
+            for k in range(text.size):
+                masks[slots[text[k]], :word_count] = 0
+            for k in range(text.size):
+                slots[text[k]] = 0
         ends[q] = count
     return queries.size
 
 
 class _Workspace:
-    """What one thread works in."""
+    """The arrays that one thread writes to."""
 
     def __init__(self, queries: Letters, targets: Letters) -> None:
         letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
@@ -244,9 +239,9 @@ class _Workspace:
 
 
 class CompiledSearch:
-    """Finds the targets near to a query, some blocks of queries at a time; see `Near` in `_near`.
+    """The compiled search, some blocks of queries at a time.
 
-    One block for each thread: the compiled code holds no lock.
+    Each thread searches one block: the compiled code releases the interpreter lock.
     """
 
     def __init__(self, search: Search, threads: int = 1) -> None:
@@ -259,28 +254,28 @@ class CompiledSearch:
         self.rows: Rows = {}
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        """Find the targets near to query `i`: see `windows.FindNear`."""
         if i not in self.rows:
-            self._search_blocks(i, labels)
+            queries = np.arange(i, min(i + len(self.workspaces) * BLOCK, len(self.lo)))
+            if self.search.is_within_one_list:
+                queries = queries[labels[queries] >= 0]  # others are not queried any more
+            blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
+            self.rows = {}
+            if len(blocks) == 1:
+                self.rows = self._search_block(blocks[0], labels, self.workspaces[0])
+            else:
+                search, spaces = self._search_block, self.workspaces
+                with ThreadPoolExecutor(len(blocks)) as threads:
+                    for rows in threads.map(search, blocks, repeat(labels), spaces):
+                        self.rows |= rows
         matches, similarities = self.rows.pop(i)
         if not len(matches):
             return matches, similarities
         remaining = (labels[matches] != skip) & (labels[matches] >= 0)
         return matches[remaining], similarities[remaining]
 
-    def _search_blocks(self, i: int, labels: Array) -> None:
-        queries = np.arange(i, min(i + len(self.workspaces) * BLOCK, len(self.lo)))
-        if self.search.is_within_one_list:
-            queries = queries[labels[queries] >= 0]  # what another has claimed is not asked for
-        blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
-        self.rows = {}
-        if len(blocks) == 1:
-            self.rows = self._search_block(blocks[0], labels, self.workspaces[0])
-            return
-        with ThreadPoolExecutor(len(blocks)) as threads:
-            for rows in threads.map(self._search_block, blocks, repeat(labels), self.workspaces):
-                self.rows |= rows
-
-    def _search_block(self, block: Array, labels: Array, room: _Workspace) -> Rows:
+    def _search_block(self, block: Array, labels: Array, space: _Workspace) -> Rows:
+        """Return the near targets of the first queries of a block: as many as fit into `space`."""
         skips = labels[block] if self.search.is_within_one_list else np.full(len(block), -1)
         queries, targets = self.queries, self.targets
         done = _scan_block(
@@ -288,17 +283,14 @@ class CompiledSearch:
             queries.letters, queries.starts, self.folds[0], queries.sketches,
             targets.letters, targets.starts, self.folds[1], targets.sketches,
             self.lo, self.hi, labels, self.search.cutoff,
-            room.slots, room.masks, room.state, room.bits,
-            room.ends, room.matches, room.distances,
+            space.slots, space.masks, space.state, space.bits,
+            space.ends, space.matches, space.distances,
         )  # fmt: skip
-        return self._rows_of_block(block[:done], room)
-
-    def _rows_of_block(self, block: Array, room: _Workspace) -> Rows:
-        ends = room.ends[: len(block)]
+        block, ends = block[:done], space.ends[:done]
         count = int(ends[-1])
-        matches, counts = room.matches[:count].copy(), np.diff(ends, prepend=0)
-        totals = np.repeat(self.queries.sizes[block], counts) + self.targets.sizes[matches]
-        similarities = 1.0 - room.distances[:count] / np.maximum(totals, 1)
+        matches, counts = space.matches[:count].copy(), np.diff(ends, prepend=0)
+        totals = np.repeat(queries.sizes[block], counts) + targets.sizes[matches]
+        similarities = 1.0 - space.distances[:count] / np.maximum(totals, 1)
         begins = [0, *ends[:-1].tolist()]
         return {
             i: (matches[a:b], similarities[a:b])

@@ -1,4 +1,4 @@
-"""What the near-duplicate search stands on: texts by length, windows, and the choice of engine."""
+"""Sorts texts by length, and bounds for each query the targets that can be near to it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ if TYPE_CHECKING:
     from .sketches import Letters
 
     Array = npt.NDArray[Any]
+    # find_near(i, labels, skip) returns the targets near to query i, and their similarities.
+    # `labels` has an integer for each target: negative ones and those equal to `skip` are left out.
+    # It must be called with rising i.
     FindNear = Callable[[int, Array, int], tuple[Array, Array]]
 
-KERNEL_MEMORY = (
-    1 << 28
-)  # bytes for one query's masks: a text of a million Chinese letters needs more
+KERNEL_MEMORY = 1 << 28  # bytes for the masks of one query; a million Chinese letters need more
 
 
 @dataclass(frozen=True, eq=False)
 class TextsByLength:
-    """Distinct texts, the longest first, and the places each had in the list they came from."""
+    """Distinct texts, the longest first, and the indices of each in the list they came from."""
 
     texts: list[str]
     positions: list[list[int]]
 
     @classmethod
     def from_texts(cls, texts: Sequence[str]) -> TextsByLength:
+        """Sort texts by length, equal ones as one."""
         positions: dict[str, list[int]] = {}
         for i, text in enumerate(texts):
             positions.setdefault(text, []).append(i)
@@ -40,12 +42,14 @@ class TextsByLength:
 
     @cached_property
     def sizes(self) -> Array:
+        """The number of letters of each text."""
         import numpy as np
 
         return np.fromiter(map(len, self.texts), np.int64, len(self))
 
     @cached_property
     def indices(self) -> Array:
+        """0 to n - 1: labels that leave no text out."""
         import numpy as np
 
         return np.arange(len(self))
@@ -53,7 +57,7 @@ class TextsByLength:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Queries, targets, and for each query the window of targets whose length allows a match."""
+    """Queries, targets, and the similarity (0..1) from which on two of them are near."""
 
     queries: TextsByLength
     targets: TextsByLength
@@ -61,11 +65,16 @@ class Search:
 
     @property
     def is_within_one_list(self) -> bool:
+        """Whether the targets are the queries, so that each pair is looked at once."""
         return self.queries is self.targets
 
     @cached_property
     def windows(self) -> tuple[Array, Array]:
-        """The distance is at least the difference in length: size >= c / (2 - c) x the other."""
+        """For each query the first target that is short enough, and the end of the long enough.
+
+        The Indel distance of two texts is at least their difference in length. So a similarity of
+        c needs sizes with size >= c / (2 - c) x other size.
+        """
         import numpy as np
 
         shrink = self.cutoff / (2 - self.cutoff)
@@ -77,13 +86,14 @@ class Search:
 
     @cached_property
     def encoded_letters(self) -> tuple[Letters, Letters]:
+        """The letters and sketches of queries and targets."""
         from .sketches import encode_both
 
         return encode_both(self.queries.texts, self.targets.texts)
 
     @cached_property
     def estimated_seconds(self) -> float:
-        """About what it takes without the kernel: 15 ns a pair of 60 letters, 13 µs of 1,000."""
+        """The time without the kernel, as measured: 15 ns a pair of 60 letters, 13 µs of 1,000."""
         lo, hi = self.windows
         word_counts = self.queries.sizes / 64
         seconds_per_pair = 1e-9 * (5 + (15 * word_counts**3).clip(0, 55 * word_counts**2))
@@ -91,6 +101,7 @@ class Search:
 
     @property
     def fits_in_memory(self) -> bool:
+        """Whether the kernel's masks for the longest query fit into KERNEL_MEMORY."""
         longest = int(self.queries.sizes.max(initial=0))
         letters = max(map(len, map(set, self.queries.texts[:100])), default=0) + 1
         return letters * (longest // 64 + 2) * 8 < KERNEL_MEMORY

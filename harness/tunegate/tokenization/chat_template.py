@@ -1,10 +1,10 @@
-"""A chat template: messages in, token ids out; the same for counting, training and answering."""
+"""Renders messages with a chat template to token ids, for counting, training and generation."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 
 from ..data.dataset import content_text
 
-# What a template that writes today's date (Llama 3.2's does) writes, in training and after: what is
-# rendered must not change overnight. It is the date that Llama's templates fall back on.
+# Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
+# and after it, so that a prompt does not change from day to day. Llama's templates use it when they
+# are given no date.
 FIXED_DATE = date(2024, 7, 26)
 _STRFTIME_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 
@@ -34,28 +35,35 @@ class ChatTemplate:
 
     def render(self, messages: Messages, *, prompt: bool = False) -> str:
         """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
+        template = self.tokenizer.chat_template
         try:
+            if isinstance(template, str):
+                template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
+            else:  # several templates by name: the tokenizer chooses
+                template = None
+            fields = ({k: v for k, v in m.items() if k != "weight"} for m in messages)
             rendered: str = self.tokenizer.apply_chat_template(
-                [_to_plain_text(m) for m in messages],
+                # Templates expect the content as text, not as parts.
+                [{**f, "content": content_text(f)} for f in fields],
                 tokenize=False,
                 add_generation_prompt=prompt,
-                chat_template=_with_fixed_date(self.tokenizer.chat_template),
+                chat_template=template,
             )
         except Exception as error:  # templates raise whatever their author had them raise
             raise TemplateError(f"the chat template refuses it: {error}") from None
         return rendered
 
     def token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a rendered text, nothing added: the template writes its own."""
+        """Return the token ids of a rendered text; the template has written all special tokens."""
         token_ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return token_ids
 
     def prompt_ids(self, messages: Messages) -> list[int]:
-        """Return the token ids that a model answers these messages from."""
+        """Return the token ids that a model is given to answer these messages."""
         return self.token_ids(self.render(messages, prompt=True))
 
     def answer_text(self, ids: Sequence[int]) -> str:
-        """Return an answer's text: what stands before the token that ends the turn."""
+        """Return the text of generated token ids, up to the token that ends the turn."""
         end = next((i for i, token in enumerate(ids) if token in self.stop_ids), len(ids))
         decoded: str = self.tokenizer.decode(
             list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -64,7 +72,7 @@ class ChatTemplate:
 
     @property
     def pad_id(self) -> int:
-        """The id that fills short rows up; it is masked, so that the stop token will do."""
+        """The id that pads short rows; padding is masked, so a stop token can be used for it."""
         pad_token = self.tokenizer.pad_token_id
         return int(min(self.stop_ids) if pad_token is None else pad_token)
 

@@ -1,7 +1,8 @@
-"""The recipe: what is going to be trained, as far as counting tokens goes.
+"""Finds out what tokens are counted with: the tokenizer and limits of the model to be trained.
 
-The trainer says it (`Trainer.tokenization`); of one that does not, its settings do: `base`,
-`max_length`, `epochs`, `on_overflow`, `price_per_million`. What `[tokens]` says goes before.
+A trainer answers with `Trainer.tokenization`. For other trainers their settings answer: `base`,
+`max_length`, `epochs`, `on_overflow`, `price_per_million`. The table `[tokens]` of the
+configuration overrides both.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TokenizationSpec:
-    """What tokens are counted with, and what for.
+    """What tokens are counted with, and the limits of a row.
 
-    `tokenizer` is a folder or a hub name, with a chat template, or the name of a counter
-    (`openai:MODEL`), a trainer's folder from the project's root; "" where nobody says, and
-    `missing` says why. A row may have `max_length` tokens; `on_overflow` is what the
-    trainer does with a longer one ("raise", "drop", "truncate"). `price_per_million` is in USD,
-    for training tokens. `rejected` says that rejected replies are trained on too.
+    Attributes:
+        tokenizer: A folder or a hub name with a chat template, or `openai:MODEL`; "" if unknown.
+            A trainer may give a folder relative to the project's root.
+        max_length: Tokens that a row may have; None if only the model limits them.
+        epochs: Epochs of the training.
+        on_overflow: What the trainer does with a longer row: "raise", "drop" or "truncate".
+        price_per_million: USD for a million training tokens; None if unknown.
+        missing: Why `tokenizer` is "".
+        rejected: Whether rejected replies are trained on too.
     """
 
     tokenizer: str
@@ -42,8 +47,11 @@ def tokenization_of(
     trainers: Mapping[str, type[Trainer]],
     trainer_name: str | None = None,
 ) -> TokenizationSpec:
-    """Return the recipe of the trainer that was chosen, else of the first that is configured."""
-    spec = TokenizationSpec("", missing=_nobody(trainers))
+    """Return the tokenization of the named trainer, or of the first configured that has one."""
+    counting = (name for name, trainer in trainers.items() if hasattr(trainer, "tokenization"))
+    tables = ", ".join(f"[train.{name}]" for name in sorted(counting, reverse=True))
+    missing = f"no {f'{tables} or ' if tables else ''}[tokens] in the configuration"
+    spec = TokenizationSpec("", missing=missing)
     for name in [trainer_name] if trainer_name else config.train:
         spec = _tokenization_of_trainer(name, config.train.get(name, {}), root, trainers)
         if spec.tokenizer:
@@ -54,13 +62,6 @@ def tokenization_of(
     return replace(spec, **overrides)
 
 
-def _nobody(trainers: Mapping[str, type[Trainer]]) -> str:
-    """Name what would have said it: the tables of trainers that say how they count."""
-    counting = (name for name, trainer in trainers.items() if hasattr(trainer, "tokenization"))
-    tables = ", ".join(f"[train.{name}]" for name in sorted(counting, reverse=True))
-    return f"no {f'{tables} or ' if tables else ''}[tokens] in the configuration"
-
-
 def _tokenization_of_trainer(
     name: str, table: Mapping[str, Any], root: Path, trainers: Mapping[str, type[Trainer]]
 ) -> TokenizationSpec:
@@ -69,33 +70,30 @@ def _tokenization_of_trainer(
         settings = {**table, **(trainer.resolve(table, root) if trainer else {})}
     except ValueError as error:
         return TokenizationSpec("", missing=f"train.{name}: {error}")
-    # A trainer need not have `tokenization`, and need not be installed for `tunegate` to count.
-    found: TokenizationSpec = getattr(trainer, "tokenization", usual)(settings)
-    if not found.tokenizer:
-        return replace(found, missing=f"train.{name} {found.missing}")
-    return replace(found, tokenizer=_resolve_base(found.tokenizer, root))
+    # A trainer need not have `tokenization`, and tokens are counted even if it is not installed.
+    spec: TokenizationSpec = getattr(trainer, "tokenization", tokenization_from_settings)(settings)
+    if not spec.tokenizer:
+        return replace(spec, missing=f"train.{name} {spec.missing}")
+    return replace(spec, tokenizer=_resolve_base(spec.tokenizer, root))
 
 
-def usual(settings: Mapping[str, Any]) -> TokenizationSpec:
-    """Return the recipe of a trainer that says none, by the settings that trainers often have."""
-    base, longest = str(settings.get("base", "")), settings.get("max_length")
-    if not base or not isinstance(longest, int):
+def tokenization_from_settings(settings: Mapping[str, Any]) -> TokenizationSpec:
+    """Return the tokenization that follows from the settings that most trainers have."""
+    base, max_length = str(settings.get("base", "")), settings.get("max_length")
+    if not base or not isinstance(max_length, int):
         return TokenizationSpec("", missing="names no base and max_length; [tokens] may")
     epochs = settings.get("epochs")
     epochs = epochs if isinstance(epochs, int) else 3
     overflow, price = settings.get("on_overflow", "raise"), settings.get("price_per_million")
-    return TokenizationSpec(base, longest, epochs, overflow, price, rejected=on_pairs(settings))
+    return TokenizationSpec(base, max_length, epochs, overflow, price, rejected=on_pairs(settings))
 
 
 def on_pairs(settings: Mapping[str, Any]) -> bool:
-    """Tell from a trainer's settings whether it learns from pairs: preferred and rejected replies.
-
-    DPO's loss reads the prompt with each of the two.
-    """
+    """Tell from a trainer's settings whether it trains on preferred and rejected replies (DPO)."""
     return "dpo" in (settings.get("method"), settings.get("objective"))
 
 
 def _resolve_base(base: str, root: Path) -> str:
-    """Return a folder of the project as a path; a hub name, or openai:MODEL, as it stands."""
+    """Return a folder of the project as a path; return a hub name or `openai:MODEL` unchanged."""
     folder = root / Path(base).expanduser()
     return str(folder) if folder.is_dir() else base

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegate.config.project import find_root
 from tunegate.errors import ConfigError
+from tunegate.tokenization.chat_template import load_template
 
 from ._common import require_packages
 
@@ -35,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the row, and return 1 where the trainer would refuse it."""
     from ..data.token_view import view_row
-    from ..model import base, chat_template
+    from ..model import base
     from ..runtime.quiet import quiet_libraries
 
     require_packages()
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     example = read_example(args.file, columns, args.row if args.line is None else None, args.line)
     with quiet_libraries():
         folder = base.locate_base(settings.base, Path.cwd(), root)
-        views = view_row(example, chat_template.load_template(folder), settings, folder)
+        views = view_row(example, load_template(folder), settings, folder)
     names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")
     for name, view in zip(names, views, strict=False):
         print_view(name, example, view, settings)

@@ -8,11 +8,12 @@ from pathlib import Path
 from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, TrainingFailed
+from tunegate.tokenization.chat_template import load_template
 from tunegate.tokenization.encode import EncodedRow
 
 from ..config.settings import Settings
 from ..data import overflow, rows
-from ..model import architecture, base, chat_template
+from ..model import architecture, base
 from ..preflight import checks, memory, world_size
 from ..runtime.errors import one_line_errors
 from ..training.job import make_job
@@ -31,7 +32,7 @@ def dry_run_lines(plan: Plan, root: Path, scratch: Path) -> Iterator[str]:
         # The rows, which preflight must not refuse.
         data = Dataset.read(plan.train, columns=plan.columns)
         raise_problems(checks.preference_problems({"train": data}, settings))
-        items, refused = rows.encode_all(data, chat_template.load_template(folder), settings)
+        items, refused = rows.encode_all(data, load_template(folder), settings)
         raise_problems(checks.row_problems(items, refused, settings, folder))
         max_tokens = overflow.max_row_tokens(settings, folder)
         items = overflow.apply_overflow(items, max_tokens, settings.on_overflow)

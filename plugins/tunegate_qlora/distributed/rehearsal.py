@@ -18,12 +18,12 @@ import torch
 from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, TrainingFailed
+from tunegate.tokenization.chat_template import load_template
 from tunegate.tokenization.encode import NotTrainable
 from tunegate.utils.atomic import atomic_folder
 
 from ..config.settings import Settings
 from ..data import rows as pairs
-from ..model import chat_template as template
 from ..model.architecture import tiny_copy
 from ..runtime import process_group
 from ..training import checkpoints
@@ -52,7 +52,7 @@ def rehearsal_plan(plan: Plan, folder: Path, root: Path) -> Plan:
     base = tiny_copy(root, folder / "base")
     batch = 2 if settings.packing else 1  # one row alone cannot be mixed with another
     count = REHEARSED_STEPS * rehearsed_processes(settings) * batch
-    chat_template, encode, trainable = template.load_template(root), pairs.encoder_of(settings), []
+    chat_template, encode, trainable = load_template(root), pairs.encoder_of(settings), []
     for example in Dataset.read(plan.train, columns=plan.columns):
         with contextlib.suppress(NotTrainable):
             tokens = len(encode(example, chat_template).ids)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
-from tunegate.tokenization.chat_template import load_template as load_template
 
 PROBE: list[dict[str, Any]] = [
     {"role": "system", "content": "Which team is this for?"},

@@ -199,7 +199,7 @@ def test_the_kernel_runs_where_it_pays_and_can(
     installed: bool,
     kernel: bool,
 ) -> None:
-    for name, value in (("seconds", seconds), ("fits", fits)):
+    for name, value in (("estimated_seconds", seconds), ("fits_in_memory", fits)):
         monkeypatch.setattr(windows.Search, name, value)
     monkeypatch.setattr(engine_, "_numba_installed", lambda: installed)
     assert engine(monkeypatch, loaded) == (1 if kernel else 0)
@@ -221,10 +221,10 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
         def __init__(self, search: windows.Search, threads: int) -> None:
             self.threads = threads
 
-        def near(self) -> None: ...
+        def find_near(self) -> None: ...
 
     kernel: Any = ModuleType("tunegate.similarity.numba_kernel")
-    kernel.Compiled = Compiled
+    kernel.CompiledSearch = Compiled
     monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
     seen = {kernel.__name__: kernel} if loaded else {}
     monkeypatch.setattr(engine_, "sys", SimpleNamespace(modules=seen))

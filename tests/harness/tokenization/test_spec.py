@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunegate.config.schema import Config
-from tunegate.tokenization.spec import TokenizationSpec, tokenization_of, usual
+from tunegate.tokenization.spec import TokenizationSpec, tokenization_from_settings, tokenization_of
 from tunegate_openai.settings import LONGEST
 from tunegate_openai.trainer import OpenAITrainer
 
@@ -19,7 +19,7 @@ class QLoRA:
         return {"max_length": 1024, "epochs": 3, "on_overflow": "raise", **config}
 
     def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
-        return usual(config)
+        return tokenization_from_settings(config)
 
 
 class Old:

@@ -13,11 +13,11 @@ from tiny_llama import CHATML, make_base
 from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.storage.seal import SealBroken
+from tunegate.tokenization.chat_template import load_template
 from tunegate_axolotl import export as exported
 from tunegate_axolotl.commands import export
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
-from tunegate_qlora.model.chat_template import load_template
 
 
 def run(*said: str) -> None:
