@@ -1,4 +1,4 @@
-"""`tunegate init`: the suites and a commented configuration, copied to be edited."""
+"""Copy the suites and a commented configuration into a project."""
 
 from __future__ import annotations
 
@@ -57,59 +57,45 @@ base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat tem
 
 
 def shipped_suites() -> Path:
-    """Return where the suites stand: in the wheel, or in a checkout of the repository."""
+    """Return the folder of the suites: in the wheel, or in a checkout of the repository."""
     package_folder = Path(__file__).parents[1]
-    return (
-        package_folder / "suites"
-        if (package_folder / "suites").is_dir()
-        else package_folder.parents[1] / "suites"
-    )
+    in_wheel = package_folder / "suites"
+    return in_wheel if in_wheel.is_dir() else package_folder.parents[1] / "suites"
 
 
 def create_project(folder: Path) -> list[str]:
-    """Copy suites and configuration into a project; returns a line for each file.
+    """Copy suites and configuration into a project; return a line for each file.
 
-    What is there already is left as it is: it is the user's.
+    A file that exists is left unchanged: it is the user's.
     """
-    lines = []
-    shipped = (p for p in shipped_suites().rglob("*") if p.suffix in (".py", ".toml"))
-    for source in sorted(shipped):
-        target = folder / "suites" / source.relative_to(shipped_suites())
+    from ..config.project import find_root
+
+    lines, suites = [], shipped_suites()
+    for source in sorted(p for p in suites.rglob("*") if p.suffix in (".py", ".toml")):
+        target = folder / "suites" / source.relative_to(suites)
         lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    config = folder / "tunegate.toml"
-    existing = _existing_config(folder)
-    lines.append(_file_line(folder, existing or config, existing is not None))
-    if existing is None:
+    config, existed = folder / "tunegate.toml", find_root(folder) == folder
+    if not existed:
         atomic_write(config, CONFIG_TEMPLATE.encode())
-    return lines
-
-
-def _existing_config(folder: Path) -> Path | None:
-    from ..config.project import find_root
-
-    if find_root(folder) != folder:
-        return None
-    toml_file = folder / "tunegate.toml"
-    return toml_file if toml_file.is_file() else folder / "pyproject.toml"
+    elif not config.is_file():
+        config = folder / "pyproject.toml"
+    return [*lines, _file_line(folder, config, existed)]
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:
     return f"{'kept' if existed else 'wrote':<6} {path.relative_to(folder)}"
 
 
-# [merged] Copy the suites and a commented configuration into a project.
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the folder of the project."""
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Copy what is missing; say what was written and what was kept."""
+    """Copy what is missing and print which files were written and which were kept."""
     args.folder.mkdir(parents=True, exist_ok=True)
     print("\n".join(create_project(args.folder.resolve())))
     print("\nnext   write the paths of your data into tunegate.toml, then: pytest suites/data")
