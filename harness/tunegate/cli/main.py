@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tunegate", description=__doc__)
     parser.add_argument("--version", action="version", version=f"tunegate {__version__}")
     subparsers = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    named = arguments[0] if arguments else ""
+    named = next((argument for argument in arguments if argument != "--"), "")
     for name, entry_point in commands.items():
-        if named != name and not named.startswith("-"):
+        if named not in (name, "-h", "--help"):
             subparsers.add_parser(name)  # a valid name, for the message about a wrong one
             continue
         try:

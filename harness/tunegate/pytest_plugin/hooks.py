@@ -201,8 +201,8 @@ class GateSession:
                 first = shown.setdefault(f"{title}\n{table}", report.nodeid)
                 add_section(title, table if first == report.nodeid else f"as under {first}", "-")
         if self.accepts and call.when == "call":
-            findings = last_findings.to_dicts(item.stash.get(FINDINGS, []))
-            setattr(report, REPORT_ATTRIBUTE, findings)
+            findings: list[Findings] = item.stash.get(FINDINGS, [])
+            setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
         return report
 
     def digests_of(self, item: pytest.Item) -> dict[str, str]:
@@ -229,7 +229,7 @@ class GateSession:
         self.any_failed |= report.failed
         reporter = self.terminal_reporter()
         sections = getattr(report.longrepr, "sections", None)
-        # By now the other reporters (JUnit's, say) have their copy without colour.
+        # By now other reporters, such as JUnit's, have their copy without colour.
         if sections and reporter is not None and reporter.hasmarkup:
             sections[:] = [
                 (name, terminal.colourise(str(text)), sep) for name, text, sep in sections
@@ -260,7 +260,7 @@ class GateSession:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Save the findings for `tunegate accept`, and note an exception that another hook raises.
 
-        A `pytest.exit` in somebody's hook would leave no other trace. xdist's workers save nothing:
+        A `pytest.exit` in another hook would leave no other trace. xdist's workers save nothing:
         the controller has their reports.
         """
         self.session_ran = True

@@ -190,7 +190,7 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
         lines.append(f"the limit lies inside the interval: n = {score.n:,} cannot tell them apart")
     if score.signature:
         lines += _wrap(f"signature {score.signature}", WIDTH - 4, max_lines=2)
-    if score.hints:  # where it fails they matter most: a base that needs no fine-tuning, say
+    if score.hints:  # such as that the base model needs no fine-tuning
         lines += _wrap(f"hint: {score.hints[0]}", WIDTH - 4, max_lines=2)
     return lines
 

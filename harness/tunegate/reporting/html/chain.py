@@ -96,7 +96,7 @@ def promotion_link(files: RunFiles, entry: RegistryEntry) -> Link:
         faults.append("the line names another receipt")
     if not files.name_of_model(str(entry.get("model_digest"))):
         faults.append("the line names a model that is not this run's")
-    if entry.get("scorecard") not in map(scorecard_digest, files.cards.values()):
+    if entry.get("scorecard") not in {scorecard_digest(card) for card in files.cards.values()}:
         faults.append("the scorecard that it names is not here")
     number = files.entries.index(entry)
     line = (files.root / "registry.jsonl").read_bytes().splitlines()[number]
