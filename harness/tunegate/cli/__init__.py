@@ -1,3 +1,1 @@
-"""The commands of `tunegate`, one module each: `arguments(parser)` says what it takes, `run(args)`
-does it. A distribution adds its own in the entry-point group `tunegate.commands`.
-"""
+"""The commands of `tunegate`, one module each; see `tunegate.cli.main.Command`."""

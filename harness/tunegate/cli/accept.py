@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..config.project import current_project
 from ..errors import ConfigError
@@ -21,23 +20,29 @@ HINT_SHOW_IDS = "`pytest suites/data -v` shows what there is, with ids"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the ids and the reason."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="as `pytest suites/data -v` shows it")
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason; needed with an ID")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the entries, or list those there are."""
+    """Append entries to accepted.toml; without an id, list the entries that it has."""
     root = current_project()
     if args.ids:
-        print("\n".join(_accept_ids(root, list(dict.fromkeys(args.ids)), checked_reason(args.why))))
+        ids, why = list(dict.fromkeys(args.ids)), checked_reason(args.why)
+        print("\n".join(accept_findings(root, ids, why)))
     elif args.why:
         raise ConfigError(f"which finding? give its id; {HINT_SHOW_IDS}")
     else:
-        print("\n".join(_list_entries(root)))
+        print("\n".join(list_accepted(root)))
 
 
-def _accept_ids(root: Path, ids: list[str], why: str) -> list[str]:
+def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
+    """Append an entry for each id to accepted.toml and return the lines to print.
+
+    Raises ConfigError where there is no reason, or where the last session of the data suite has no
+    finding of such an id.
+    """
     from filelock import FileLock
 
     from ..checking import accepted
@@ -49,75 +54,56 @@ def _accept_ids(root: Path, ids: list[str], why: str) -> list[str]:
     if not why:
         raise ConfigError('a reason is needed: tunegate accept ID --why "..."')
     state = StateDir(root)
-    last_findings, user, today = (
-        read_last_findings(state),
-        current_user(),
-        datetime.now(UTC).date().isoformat(),
-    )
+    findings, user = read_last_findings(state).findings, current_user()
+    today = datetime.now(UTC).date().isoformat()
+    entries, lines = [], []
     with FileLock(state.path("accepted.lock")):
-        already_accepted = accepted.read_accepted(root)
-        findings = [
-            _finding_of(id_, last_findings.findings) for id_ in ids if id_ not in already_accepted
-        ]
-        entries = [AcceptedEntry(**values, why=why, who=user, when=today) for values in findings]
+        earlier = accepted.read_accepted(root)
+        for id_ in ids:
+            if id_ in earlier:
+                lines.append(f"was accepted before: {_entry_line(earlier[id_])}")
+                continue
+            if not findings:
+                raise ConfigError(f"no findings of a session are kept here; {HINT_SHOW_IDS}")
+            if id_ not in findings:
+                close = did_you_mean(id_, list(findings)) or ";"
+                missing = f"{id_}: the last session found nothing of this id{close}"
+                raise ConfigError(f"{missing} {HINT_SHOW_IDS}")
+            values = {k: findings[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
+            entries.append(AcceptedEntry(**values, why=why, who=user, when=today))
         if entries:
             accepted.append_entries(root, entries)
-    lines = [
-        f"was accepted before: {_entry_line(already_accepted[i])}"
-        for i in ids
-        if i in already_accepted
-    ]
     lines += [f"accepted {_entry_line(entry)}" for entry in entries]
-    lines += _unnamed(last_findings.findings[entry.id] for entry in entries)
+    # The findings of an older version do not say whether their check has a name.
+    unnamed = (entry.check for entry in entries if not findings[entry.id].get("named", True))
+    for check in dict.fromkeys(unnamed):
+        lines.append(f"hint     {check} has no name: its ids change with its file's name")
+        lines.append(f'         @check(name="{check}") keeps them when the file is renamed')
     return [*lines, f"next     commit {accepted.ACCEPTED_FILE}, and run the suite again"]
 
 
-def _finding_of(id_: str, findings: dict[str, dict[str, str]]) -> dict[str, str]:
-    if not findings:
-        raise ConfigError(f"no findings of a session are kept here; {HINT_SHOW_IDS}")
-    if id_ not in findings:
-        close = did_you_mean(id_, list(findings))
-        raise ConfigError(
-            f"{id_}: the last session found nothing of this id{close or ';'} {HINT_SHOW_IDS}"
-        )
-    return {k: findings[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
+def list_accepted(root: Path) -> list[str]:
+    """Return lines for each entry of accepted.toml: finding, reason, and whether it is stale."""
+    from ..checking import accepted
+    from ..checking.last_findings import read_last_findings
+    from ..storage.state_dir import StateDir
 
-
-def _unnamed(found: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a hint for each check without a name: the name that keeps the ids it has now."""
-    # A session of an older version did not keep whether a check has a name.
-    checks = dict.fromkeys(one["check"] for one in found if not one.get("named", True))
-    lines = []
-    for check in checks:
-        lines.append(f"hint     {check} has no name: its ids change with its file's name")
-        lines.append(f'         @check(name="{check}") keeps them when the file is renamed')
+    entries = accepted.read_accepted(root).values()
+    last_findings = read_last_findings(StateDir(root))
+    if not entries:
+        return [f"nothing is accepted; {HINT_SHOW_IDS}"]
+    lines, stale = [], 0
+    for entry in entries:
+        status = last_findings.status(entry)
+        stale += status.startswith("stale")
+        texts = [f"{entry.why} ({entry.who}, {entry.when})", *([status] if status else [])]
+        lines.append(_entry_line(entry)[:80])
+        lines += [f"{'':14}{part}" for text in texts for part in textwrap.wrap(text, 66)]
+    if stale:
+        advice = f"take them out of {accepted.ACCEPTED_FILE}, they accept nothing"
+        lines.append(f"{stale:,} stale: {advice}")
     return lines
 
 
 def _entry_line(entry: AcceptedEntry) -> str:
     return f"{entry.id}  {entry.check} {entry.kind}, {entry.where}: {entry.evidence}"
-
-
-def _list_entries(root: Path) -> list[str]:
-    from ..checking import accepted
-    from ..checking.last_findings import read_last_findings
-    from ..storage.state_dir import StateDir
-
-    entries, last_findings = (
-        accepted.read_accepted(root).values(),
-        read_last_findings(StateDir(root)),
-    )
-    if not entries:
-        return [f"nothing is accepted; {HINT_SHOW_IDS}"]
-    lines = []
-    for entry in entries:
-        status = last_findings.status(entry)
-        texts = [f"{entry.why} ({entry.who}, {entry.when})", *([status] if status else [])]
-        lines.append(_entry_line(entry)[:80])
-        lines += [f"{'':14}{part}" for text in texts for part in textwrap.wrap(text, 66)]
-    stale = sum(last_findings.status(entry).startswith("stale") for entry in entries)
-    if stale:
-        lines.append(
-            f"{stale:,} stale: take them out of {accepted.ACCEPTED_FILE}, they accept nothing"
-        )
-    return lines

@@ -9,7 +9,7 @@ from ..errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the alias."""
     parser.add_argument("alias", nargs="?", metavar="ALIAS")
 
 

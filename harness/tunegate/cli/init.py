@@ -57,7 +57,7 @@ base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat tem
 
 
 def shipped_suites() -> Path:
-    """Return the folder of the shipped suites: in the wheel, or in a checkout of the repository."""
+    """Return the folder of the suites: in the wheel, or in a checkout of the repository."""
     package_folder = Path(__file__).parents[1]
     in_wheel = package_folder / "suites"
     return in_wheel if in_wheel.is_dir() else package_folder.parents[1] / "suites"
@@ -66,25 +66,23 @@ def shipped_suites() -> Path:
 def create_project(folder: Path) -> list[str]:
     """Copy suites and configuration into a project; return a line for each file.
 
-    Existing files are kept, and so is a configuration in pyproject.toml.
+    A file that exists is left unchanged: it is the user's.
     """
     from ..config.project import find_root
 
-    lines = []
-    shipped = (p for p in shipped_suites().rglob("*") if p.suffix in (".py", ".toml"))
-    for source in sorted(shipped):
-        target = folder / "suites" / source.relative_to(shipped_suites())
+    lines, suites = [], shipped_suites()
+    for source in sorted(p for p in suites.rglob("*") if p.suffix in (".py", ".toml")):
+        target = folder / "suites" / source.relative_to(suites)
         lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    config = folder / "tunegate.toml"
-    is_configured = find_root(folder) == folder
-    if not is_configured:
+    config, existed = folder / "tunegate.toml", find_root(folder) == folder
+    if not existed:
         atomic_write(config, CONFIG_TEMPLATE.encode())
-    shown_config = config if config.is_file() else folder / "pyproject.toml"
-    lines.append(_file_line(folder, shown_config, is_configured))
-    return lines
+    elif not config.is_file():
+        config = folder / "pyproject.toml"
+    return [*lines, _file_line(folder, config, existed)]
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:
@@ -92,12 +90,12 @@ def _file_line(folder: Path, path: Path, existed: bool) -> str:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Add the folder of the project."""
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Copy the files that are missing, and print which were written and which were kept."""
+    """Copy what is missing and print which files were written and which were kept."""
     args.folder.mkdir(parents=True, exist_ok=True)
     print("\n".join(create_project(args.folder.resolve())))
     print("\nnext   write the paths of your data into tunegate.toml, then: pytest suites/data")

@@ -8,9 +8,11 @@ from pathlib import Path
 from ..config.project import current_project
 from ..errors import ConfigError
 
+DOCTYPE = b"<!doctype html>"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the run, the file to write and the scorecard."""
     parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE",
                         help="default: report.html in the run's folder")  # fmt: skip
@@ -18,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the page, readable by its owner alone: it can show text of rows."""
+    """Write the page with mode 0600: it can show text of rows."""
     from datetime import UTC, datetime
 
     from ..reporting.html.render import make_report, render_html
@@ -28,14 +30,15 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out or files.run.folder / "report.html"
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
-    if out.exists() and not (out.is_file() and _is_html_page(out)):
-        raise ConfigError(f"{out} is there and is no HTML page: not replaced; name another file")
+    if out.exists():
+        begins = b""
+        if out.is_file():
+            with out.open("rb") as file:
+                begins = file.read(len(DOCTYPE)).lower()
+        if begins != DOCTYPE:
+            raise ConfigError(
+                f"{out} is there and is no HTML page: not replaced; name another file"
+            )
     atomic_write(out, render_html(page), mode=0o600)
     print(f"run {page.run}: {page.verdict.headline}")
     print(out)
-
-
-def _is_html_page(path: Path) -> bool:
-    begins = b"<!doctype html>"
-    with path.open("rb") as file:
-        return file.read(len(begins)).lower() == begins

@@ -8,12 +8,12 @@ from ..config.project import current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the run."""
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train on, from the receipt and the snapshots that the run's folder names."""
+    """Continue the training from the receipt and the snapshots that the run's folder names."""
     from ..gates.training_process import train_in_child
     from ..storage.run import find_started
     from ..storage.state_dir import StateDir

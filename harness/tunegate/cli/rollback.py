@@ -10,7 +10,7 @@ from ..gates.reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the alias and the reason."""
     parser.add_argument("alias", metavar="ALIAS")
     parser.add_argument("--why", required=True, metavar="TEXT", help="the reason, for the registry")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the file, the shares and how to stratify."""
     parser.add_argument("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
     parser.add_argument("-o", "--out", type=Path, default=Path("data"), help="default: data")
     parser.add_argument("--validation", type=float, default=0.15, help="share of all rows (0.15)")
@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Split the file; say how many rows went where."""
+    """Split the file and print how many rows each split has."""
     from ..data.splitting import split_file
 
     shares = {"validation": args.validation, "test": args.test}

@@ -1,1 +1,1 @@
-"""The pytest plugin: entry point, hooks, fixtures, report sections."""
+"""The pytest plugin: entry point, hooks, fixtures, parametrization."""

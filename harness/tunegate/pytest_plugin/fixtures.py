@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +13,6 @@ from ..config.data_files import read_system_prompt
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
 from ..tokenization.spec import TokenizationSpec, tokenization_of
-from .lookup import session_context
 
 if TYPE_CHECKING:
     from ..config.schema import Limits
@@ -21,42 +21,68 @@ if TYPE_CHECKING:
     from ..models.predict import Ask
     from ..results.labels import LabelRule
     from ..results.prediction import Prediction, Predictions
+    from ..session.context import SessionContext
+
+SESSION_PLUGIN = "tunegate-session"  # the name under which GateSession is registered
 
 
-class _ParamRequest(Protocol):
+class ParamRequest(Protocol):
+    """The part of pytest's FixtureRequest that is used here, with a `param`."""
+
     param: Any
     config: pytest.Config
 
 
-def _split_or_fail(config: pytest.Config, name: str) -> Dataset:
+def session_context(config: pytest.Config) -> SessionContext:
+    """Return the context of this session: what options and configuration say."""
+    hooks = config.pluginmanager.get_plugin(SESSION_PLUGIN)
+    context: SessionContext = hooks.context  # type: ignore[union-attr]
+    return context
+
+
+@contextmanager
+def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
+    """Fail the test with the message of such an error, without a traceback."""
     try:
-        return session_context(config).splits.get(name)
-    except ConfigError as error:
+        yield
+    except errors as error:
         pytest.fail(str(error), pytrace=False)
 
 
+def read_split(config: pytest.Config, name: str) -> Dataset:
+    """Return a split of the session; fail the test where its file is missing or unreadable."""
+    with fail_in_one_line(ConfigError):
+        return session_context(config).splits.get(name)
+
+
+def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
+    """Return the predictions of the candidate, baseline or incumbent; fail where there are none."""
+    with fail_in_one_line(ModelUnknown, ConfigError):
+        return session_context(config).models.predictions(role, test)
+
+
 @pytest.fixture
-def dataset(request: _ParamRequest) -> Dataset:
-    """Each split in turn: a test that asks for it runs once per split."""
-    return _split_or_fail(request.config, request.param)
+def dataset(request: ParamRequest) -> Dataset:
+    """Each split in turn: a test with this fixture runs once per split."""
+    return read_split(request.config, request.param)
 
 
 @pytest.fixture(scope="session")
 def train(pytestconfig: pytest.Config) -> Dataset:
     """The training split."""
-    return _split_or_fail(pytestconfig, "train")
+    return read_split(pytestconfig, "train")
 
 
 @pytest.fixture(scope="session")
 def validation(pytestconfig: pytest.Config) -> Dataset:
     """The validation split."""
-    return _split_or_fail(pytestconfig, "validation")
+    return read_split(pytestconfig, "validation")
 
 
 @pytest.fixture(scope="session")
 def test(pytestconfig: pytest.Config) -> Dataset:
     """The test split."""
-    return _split_or_fail(pytestconfig, "test")
+    return read_split(pytestconfig, "test")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +93,7 @@ def limits(pytestconfig: pytest.Config) -> Limits:
 
 @pytest.fixture(scope="session")
 def task(pytestconfig: pytest.Config) -> str:
-    """What the model is to learn: style, qa, classification or code."""
+    """The kind of task: style, qa, classification or code."""
     return session_context(pytestconfig).config.task
 
 
@@ -81,17 +107,15 @@ def label(pytestconfig: pytest.Config) -> LabelRule:
 
 @pytest.fixture(scope="session")
 def inference_prompt(pytestconfig: pytest.Config) -> str | None:
-    """The system prompt that is used at inference, from the file `data.system`; None without."""
+    """The system prompt used at inference, from the file `data.system`; None where it is unset."""
     session = session_context(pytestconfig)
-    try:
+    with fail_in_one_line(ConfigError):
         return read_system_prompt(session.config, session.root)
-    except ConfigError as error:
-        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def recipe(pytestconfig: pytest.Config) -> TokenizationSpec:
-    """What is going to be trained: tokenizer, longest row, epochs; that of --train-with."""
+    """How the trainer of --train-with tokenizes: tokenizer, longest row, epochs."""
     session = session_context(pytestconfig)
     chosen = pytestconfig.getoption("train_with")
     return tokenization_of(session.config, session.root, session.plugins.trainers, chosen)
@@ -99,57 +123,51 @@ def recipe(pytestconfig: pytest.Config) -> TokenizationSpec:
 
 @pytest.fixture(scope="session")
 def project_root(pytestconfig: pytest.Config) -> Path:
-    """The folder of the configuration."""
+    """The folder of the project's configuration."""
     return session_context(pytestconfig).root
 
 
 @pytest.fixture(scope="session")
-def predictions(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions]:
+def predictions(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
     """The candidate's predictions over the test set, each asked once and cached."""
-    yield from _predictions_or_fail(pytestconfig, "candidate", test)
+    return ask_role(pytestconfig, "candidate", test)
 
 
 @pytest.fixture(scope="session")
-def baseline(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions]:
+def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
     """The predictions of the base model the candidate was trained from."""
-    yield from _predictions_or_fail(pytestconfig, "baseline", test)
+    return ask_role(pytestconfig, "baseline", test)
 
 
 @pytest.fixture(scope="session")
-def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Iterator[Predictions | None]:
+def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the model that the alias points at; None before the first promotion."""
     from ..storage.registry import RegistryBroken
 
-    try:
-        promoted = session_context(pytestconfig).models.has_incumbent()
-    except RegistryBroken as error:
-        pytest.fail(str(error), pytrace=False)
-    if promoted:
-        yield from _predictions_or_fail(pytestconfig, "incumbent", test)
-    else:
-        yield None
+    with fail_in_one_line(RegistryBroken):
+        if not session_context(pytestconfig).models.has_incumbent():
+            return None
+    return ask_role(pytestconfig, "incumbent", test)
 
 
 @pytest.fixture
-def prediction(request: _ParamRequest, predictions: Predictions) -> Prediction:
-    """Each prediction in turn, under --each-example: nothing is asked again."""
+def prediction(request: ParamRequest, predictions: Predictions) -> Prediction:
+    """Each prediction in turn, under --each-example; no request is sent again."""
     row: int = request.param
     return predictions[row]
 
 
 @pytest.fixture(scope="session")
 def judge(pytestconfig: pytest.Config) -> JudgePanel | None:
-    """The judges of `[judge]`; None where the configuration names none."""
+    """The judge models of `[judge]`; None where the configuration names none."""
     from ..session.open_judges import open_judges
 
     session = session_context(pytestconfig)
-    try:
+    with fail_in_one_line(ModelUnknown, ConfigError):
         return open_judges(
             session.config.judge, session.root, session.plugins.openers,
             session.budget, session.state, session.progress,
         )  # fmt: skip
-    except (ModelUnknown, ConfigError) as error:
-        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -158,33 +176,31 @@ def trained_on(pytestconfig: pytest.Config) -> Dataset:
     session = session_context(pytestconfig)
     run = session.candidate.run if session.candidate else None
     if run is None:
-        return _split_or_fail(pytestconfig, "train")
+        return read_split(pytestconfig, "train")
     return run.data("train")
 
 
 @pytest.fixture(scope="session")
 def ask(pytestconfig: pytest.Config) -> Ask:
-    """Put rows of your own to the candidate (or "baseline"): `ask(dataset)`, in one batch."""
+    """Return `ask(dataset, role)`, which sends rows to the candidate or "baseline" as one batch."""
 
     def ask_model(dataset: Dataset, role: str = "candidate") -> Predictions:
-        try:
+        with fail_in_one_line(ModelUnknown, ConfigError):
             return session_context(pytestconfig).models.ask(dataset, role)
-        except (ModelUnknown, ConfigError) as error:
-            pytest.fail(str(error), pytrace=False)
 
     return ask_model
 
 
 @pytest.fixture(scope="session")
 def curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
-    """The loss curves of the candidate's run, a dict for each reading; [] where there are none."""
+    """The losses of the candidate's run, a dict for each logged step; [] where there are none."""
     candidate = session_context(pytestconfig).candidate
     return candidate.run.curves if candidate and candidate.run else []
 
 
 @pytest.fixture(scope="session")
 def general(pytestconfig: pytest.Config) -> Dataset:
-    """The general set, `data.general`: what a model should not unlearn. Empty where none is set."""
+    """The general set, `data.general`, by which forgetting is measured; empty where it is unset."""
     from ..data.dataset import Dataset
 
     session = session_context(pytestconfig)
@@ -198,10 +214,3 @@ def general(pytestconfig: pytest.Config) -> Dataset:
     if bad := [p for p in dataset.problems if not p.hint]:
         pytest.fail(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}", pytrace=False)
     return dataset
-
-
-def _predictions_or_fail(config: pytest.Config, role: str, test: Dataset) -> Iterator[Predictions]:
-    try:
-        yield session_context(config).models.predictions(role, test)
-    except (ModelUnknown, ConfigError) as error:
-        pytest.fail(str(error), pytrace=False)

@@ -1,5 +1,5 @@
-"""The door to pytest: loaded at every start-up, so standard library only, and it opens nothing
-unless the project has a tunegate configuration.
+"""The entry point of pytest's plugin system. It is imported at every start of pytest, so it uses
+the standard library only and does nothing unless the project has a tunegate configuration.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add options, hooks and fixtures, where this is a project that uses them."""
+    """Add options, hooks and fixtures where the project has a tunegate configuration."""
     config = pluginmanager.get_plugin("pytestconfig")
-    start = getattr(config, "_rootpath", None) or Path.cwd()
+    rootdir = getattr(config, "_rootpath", None) or Path.cwd()
     try:
         arguments = config.invocation_params.args if config else ()
-        root = _project_of(start, Path.cwd(), [str(arg) for arg in arguments])
+        root = choose_project(rootdir, Path.cwd(), [str(arg) for arg in arguments])
     except ConfigError as error:
         import pytest
 
@@ -29,46 +29,37 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     if root is None:
         return
     from ..interfaces import hookspecs
-    from . import fixtures, lookup
+    from . import fixtures
     from .hooks import GateSession
 
-    _add_options(parser.getgroup("tunegate", "fine-tuning gates"))
+    add = parser.getgroup("tunegate", "fine-tuning gates").addoption
+    for split in ("train", "validation", "test"):
+        add(f"--{split}-data", metavar="FILE", help=f"the {split} split, JSONL or JSON")
+    add("--train-with", metavar="TRAINER", help="train when the data suite passed")
+    add("--elsewhere", action="store_true", help="open the gate, but train elsewhere")
+    add("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
+    add("--promote", metavar="ALIAS", help="promote it when the model suite passed")
+    add("--each-example", action="store_true", help="one test per test example, too")
+    add("--max-requests", metavar="N", type=int, help="send no more requests than N")
+    add("--max-cost", metavar="USD", type=float, help="spend no more on answers")
+    add("--why", metavar="TEXT", default="", help="the reason, for the registry")
+    add("--inventory", metavar="FILE", help="write the collected tests as JSON")
     pluginmanager.add_hookspecs(hookspecs)
     pluginmanager.register(fixtures, "tunegate-fixtures")
-    pluginmanager.register(GateSession(root), lookup.PLUGIN_NAME)
+    pluginmanager.register(GateSession(root), fixtures.SESSION_PLUGIN)
 
 
-def _project_of(start: Path, cwd: Path, arguments: Sequence[str]) -> Path | None:
-    """Return the project of pytest's rootdir, or the one inside of it that we stand in.
+def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path | None:
+    """Return the project of pytest's rootdir, or a project inside it that holds the working folder.
 
-    Where a project without settings for pytest stands in another, rootdir is the outer one. It is
-    meant where a suite or a folder outside of the inner one is named.
+    Where a project without pytest settings lies inside another project, rootdir is the outer one.
+    The inner project is chosen unless an argument names a file or folder outside of it.
     """
-    root, cwd_root = find_root(start), find_root(cwd)
+    root, cwd_root = find_root(rootdir), find_root(cwd)
     if not cwd_root or not (root is None or cwd_root.is_relative_to(root)):
         return root
-    paths = [
-        (cwd / arg.partition("::")[0]).resolve() for arg in arguments if not arg.startswith("-")
-    ]
-    named_paths = [
-        path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())
-    ]
-    return (
-        cwd_root
-        if root is None or all(path.is_relative_to(cwd_root) for path in named_paths)
-        else root
-    )
-
-
-def _add_options(group: pytest.OptionGroup) -> None:
-    for split in ("train", "validation", "test"):
-        group.addoption(f"--{split}-data", metavar="FILE", help=f"the {split} split, JSONL or JSON")
-    group.addoption("--train-with", metavar="TRAINER", help="train when the data suite passed")
-    group.addoption("--elsewhere", action="store_true", help="open the gate, but train elsewhere")
-    group.addoption("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
-    group.addoption("--promote", metavar="ALIAS", help="promote it when the model suite passed")
-    group.addoption("--each-example", action="store_true", help="one test per test example, too")
-    group.addoption("--max-requests", metavar="N", type=int, help="send no more requests than N")
-    group.addoption("--max-cost", metavar="USD", type=float, help="spend no more on answers")
-    group.addoption("--why", metavar="TEXT", default="", help="the reason, for the registry")
-    group.addoption("--inventory", metavar="FILE", help="write the collected tests as JSON")
+    paths = [(cwd / arg.partition("::")[0]).resolve() for arg in arguments if arg[:1] != "-"]
+    named = [path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())]
+    if root is None or all(path.is_relative_to(cwd_root) for path in named):
+        return cwd_root
+    return root

@@ -1,6 +1,9 @@
 """The command line: what it prints, and that a mistake is one line and exit code 2."""
 
 import json
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -113,3 +116,53 @@ def test_a_mistake_is_one_line(
     err = capsys.readouterr().err
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.fixture
+def broken_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another distribution has a command that cannot be imported."""
+    (tmp_path / "broken_command.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed = [*metadata.entry_points(group="tunegate.commands")]
+    installed.append(metadata.EntryPoint("broken", "broken_command", "tunegate.commands"))
+    monkeypatch.setattr(metadata, "entry_points", lambda group: installed)
+
+
+@pytest.mark.usefixtures("broken_command")
+def test_a_broken_command_is_one_line(capsys: Out) -> None:
+    assert main(["broken", "--option"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    message = "ModuleNotFoundError: No module named 'no_such_library'"
+    assert err == f"tunegate broken: the command cannot be loaded ({message})\n"
+
+
+@pytest.mark.usefixtures("broken_command")
+def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
+    assert main(["history"]) == 0
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for line in ("init Copy the suites", "fix ", "review ", "broken the command cannot be loaded"):
+        assert line in out
+
+
+def test_a_wrong_name_is_told_the_valid_ones(capsys: Out) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["histroy"])
+    assert stopped.value.code == 2
+    err = capsys.readouterr().err
+    for name in ("histroy", "history", "init", "fix"):
+        assert name in err
+
+
+def test_only_the_command_that_is_named_is_imported(project: Path) -> None:
+    code = "import sys; from tunegate.cli.main import main; main(['history']); print(*sys.modules)"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    modules = printed.stdout.split()
+    assert "tunegate.cli.history" in modules
+    others = ("tunegate.cli.init", "tunegate_checks", "tunegate_qlora", "tunegate_openai")
+    assert not [name for name in others if name in modules]

@@ -1,1 +1,1 @@
-"""One run as one HTML page: `gather` reads, `page` says what is shown, `html` renders it."""
+"""Writes one run as one HTML page: `gather` reads the files, `render` makes the page."""

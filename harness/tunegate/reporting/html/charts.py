@@ -1,16 +1,16 @@
-"""The geometry of the two drawings: a score against its limit, and the curves of the loss."""
+"""Computes the geometry of the two charts: a score beside its limit, and the loss curves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...results.score import format_limit
 
-MAX_DRAWN = 1e300  # of what is drawn, so that the difference of two values is a number still
-MAX_POINTS = 400  # points of one curve: more cannot be told apart
+MAX_DRAWN = 1e300  # larger values are not drawn: the difference of two could overflow a float
+MAX_POINTS = 400  # of one curve: a screen shows no more
 
 Point = tuple[float, float]
 Reading = Mapping[str, float]
@@ -60,11 +60,9 @@ class LossChart:
 def score_bar(
     outcome: Mapping[str, Any], description: str, *, full_scale: bool = False
 ) -> ScoreBar | None:
-    """Draw a judged score; None where there is neither an interval nor a limit to draw it by.
+    """Return the bar of a judged score; None without a finite value and an interval or limit.
 
-    A limit that is not finite cannot be drawn, nor can a value.
-
-    The axis holds what is drawn and little more; `full_scale`: all shares from 0 to 100 %.
+    The axis ends a little beyond value, interval and limit; with `full_scale` it runs from 0 to 1.
     """
     value, limit, is_share = outcome["value"], outcome["limit"], outcome["hits"] is not None
     limit = limit if _is_drawable(limit) else None
@@ -72,30 +70,29 @@ def score_bar(
     shown = [v for v in (*ends, limit) if v is not None]
     if not (_is_drawable(value) and shown and all(map(_is_drawable, shown))):
         return None
-    axis = linear_axis(0, 1, 6, 194) if full_scale else _fitted_axis([value, *shown], is_share)
-    end_labels = format_limit(axis.low, is_share), format_limit(axis.high, is_share)
-    tick_positions = tuple(map(axis.position, axis.ticks))
-    limit_x = None if limit is None else axis.position(limit)
-    interval = (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None
-    refused = _failing_range(outcome["sign"], limit_x, axis)
+    if full_scale:
+        axis = linear_axis(0, 1, 6, 194)
+    else:
+        low, high = min(value, *shown), max(value, *shown)
+        margin = (high - low) / 10
+        low, high = low - margin, high + margin
+        if is_share:
+            low, high = max(low, 0.0), min(high, 1.0)
+        axis = linear_axis(low, high, 6, 194, step_count=6)
+    limit_x, failing = None, None
+    if limit is not None:
+        limit_x = axis.position(limit)
+        at_least = outcome["sign"] in (">=", ">")
+        failing = (axis.start, limit_x) if at_least else (limit_x, axis.end)
     return ScoreBar(
-        axis.position(value), interval, limit_x, refused, tick_positions, end_labels, description
+        axis.position(value),
+        (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None,
+        limit_x,
+        failing,
+        tuple(map(axis.position, axis.ticks)),
+        (format_limit(axis.low, is_share), format_limit(axis.high, is_share)),
+        description,
     )
-
-
-def _fitted_axis(values: Sequence[float], is_share: bool) -> Axis:
-    low, high = min(values), max(values)
-    margin = (high - low) / 10
-    low, high = low - margin, high + margin
-    if is_share:
-        low, high = max(low, 0.0), min(high, 1.0)
-    return linear_axis(low, high, 6, 194, step_count=6)
-
-
-def _failing_range(sign: str, limit_x: float | None, axis: Axis) -> Point | None:
-    if limit_x is None:
-        return None
-    return (axis.start, limit_x) if sign in (">=", ">") else (limit_x, axis.end)
 
 
 CURVE_NAMES = {"train_loss": "training loss", "validation_loss": "validation loss"}
@@ -107,83 +104,73 @@ def loss_chart(
     kept_step: float | None,
     width: int,
 ) -> LossChart | None:
-    """Draw the losses over the steps; None where there are not two readings of any of them."""
-    series = [s for key in CURVE_NAMES for s in _curve_parts(key, readings, readings_after)]
-    points = [p for _, _, curve_points in series for p in curve_points]
+    """Return the chart of the losses over the steps; None for fewer than two points.
+
+    `readings_after` are those after the step whose weights were kept: a curve of its own, which
+    begins where the curve of `readings` ends.
+    """
+    lines: list[tuple[str, list[Point], bool]] = []
+    for key in CURVE_NAMES:
+        parts = []
+        for part in (readings, readings_after):
+            values = ((r.get("step"), r.get(key)) for r in part if isinstance(r, dict))
+            drawable = [(s, v) for s, v in values if _is_drawable(s) and _is_drawable(v)]
+            parts.append(thin_out(drawable))  # type: ignore[arg-type]
+        before, after = parts
+        lines += [(key, before, False)] if before else []
+        lines += [(key, [*before[-1:], *after], True)] if after else []
+    points = [point for _, line_points, _ in lines for point in line_points]
     if len(points) < 2:
         return None
-    box = (52.0, 12.0, width - 14.0, 258.0)
-    x = linear_axis(min(0.0, *(s for s, _ in points)), max(s for s, _ in points), box[0], box[2])
-    y = fitting_axis(min(v for _, v in points), max(v for _, v in points), box[3], box[1])
-    lines = tuple(
-        Curve(
-            CURVE_NAMES[key],
-            key,
-            tuple((x.position(s), y.position(v)) for s, v in curve_points),
-            is_after_kept,
-        )
-        for key, is_after_kept, curve_points in series
-    )
-    kept_x = None if kept_step is None else x.position(kept_step)
+    steps, losses = zip(*points, strict=True)
+    left, top, right, bottom = box = (52.0, 12.0, width - 14.0, 258.0)
+    x = linear_axis(min(0.0, *steps), max(steps), left, right)
+    y = fitting_axis(min(losses), max(losses), bottom, top)
+    curves, descriptions = [], []
+    for key, line_points, is_after in lines:
+        drawn = tuple((x.position(step), y.position(loss)) for step, loss in line_points)
+        curves.append(Curve(CURVE_NAMES[key], key, drawn, is_after))
+        if not is_after:
+            (_, first), (step, last) = line_points[0], line_points[-1]
+            name = CURVE_NAMES[key]
+            descriptions.append(f"{name} from {first:.3g} to {last:.3g} at step {step:,.0f}")
     scale = "logarithmic" if y.log else "linear"
-    description = "; ".join(
-        _curve_description(key, curve_points)
-        for key, is_after_kept, curve_points in series
-        if not is_after_kept
-    )
-    marks = tuple((x.position(t), f"{t:,g}") for t in x.ticks)
     return LossChart(
-        width, 300, box, marks, tuple((y.position(t), f"{t:g}") for t in y.ticks), lines, kept_x, y.log,
-        f"{description}. The axis of the loss is {scale}.",
-    )  # fmt: skip
-
-
-def _curve_parts(
-    key: str, readings: Iterable[Reading], readings_after: Iterable[Reading]
-) -> Iterator[tuple[str, bool, list[Point]]]:
-    """Yield the curve up to what was kept, then what came after, from where the first one ends."""
-    before, after = (
-        thin_out(_finite_points(series_readings, key))
-        for series_readings in (readings, readings_after)
+        width,
+        300,
+        box,
+        tuple((x.position(tick), f"{tick:,g}") for tick in x.ticks),
+        tuple((y.position(tick), f"{tick:g}") for tick in y.ticks),
+        tuple(curves),
+        None if kept_step is None else x.position(kept_step),
+        y.log,
+        f"{'; '.join(descriptions)}. The axis of the loss is {scale}.",
     )
-    if before:
-        yield key, False, before
-    if after:
-        yield key, True, [*before[-1:], *after]
-
-
-def _finite_points(readings: Iterable[Reading], key: str) -> list[Point]:
-    values = ((r.get("step"), r.get(key)) for r in readings if isinstance(r, dict))
-    return [(s, v) for s, v in values if _is_drawable(s) and _is_drawable(v)]  # type: ignore[misc]
 
 
 def _is_drawable(value: object) -> bool:
-    """Whether a value can be drawn: beyond MAX it cannot, and an int may be no float at all."""
+    """Return whether a value is a number up to MAX_DRAWN; an int may be too large for a float."""
     return isinstance(value, int | float) and abs(value) <= MAX_DRAWN
 
 
 def thin_out(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Point]:
-    """Return at most `max_points` points: each the mean of as many that follow one another."""
+    """Return at most `max_points` points, each the mean of a chunk of consecutive ones."""
     size = math.ceil(len(points) / max_points) or 1
     chunks = [points[i : i + size] for i in range(0, len(points), size)]
     return [(sum(s for s, _ in p) / len(p), sum(v for _, v in p) / len(p)) for p in chunks]
 
 
-def _curve_description(key: str, points: Sequence[Point]) -> str:
-    (_, first), (step, last) = points[0], points[-1]
-    return f"{CURVE_NAMES[key]} from {first:.3g} to {last:.3g} at step {step:,.0f}"
+# Axes: from values to positions in a drawing, with ticks at round numbers.
 
-
-# [merged] Axes: from values to places on a drawing, with ticks at round numbers.
-
-LOG_DECADES = 2  # from here on a linear axis would show the largest values alone
+LOG_DECADES = 2  # beyond it a linear axis shows the largest values only
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Maps low..high to start..end (units of the drawing), linearly or by the logarithm.
+    """Maps low..high, the outermost ticks, to start..end, linearly or by the logarithm.
 
-    `start` may lie beyond `end`: y grows downwards in SVG. The ends are the outermost ticks.
+    `start` and `end` are in units of the drawing; `start` may exceed `end`: y grows downwards in
+    SVG.
     """
 
     ticks: tuple[float, ...]
@@ -202,15 +189,11 @@ class Axis:
         return self.ticks[-1]
 
     def position(self, value: float) -> float:
-        """Return where a value stands; one outside of the axis stands at its end."""
-        inside = min(max(value, self.low), self.high)
-        share = (self._scale(inside) - self._scale(self.low)) / (
-            self._scale(self.high) - self._scale(self.low)
-        )
-        return self.start + share * (self.end - self.start)
-
-    def _scale(self, value: float) -> float:
-        return math.log10(value) if self.log else value
+        """Return the position of a value; one outside of the axis has that of its end."""
+        value, low, high = min(max(value, self.low), self.high), self.low, self.high
+        if self.log:
+            value, low, high = map(math.log10, (value, low, high))
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
 
 
 def linear_axis(low: float, high: float, start: float, end: float, step_count: int = 4) -> Axis:
@@ -233,21 +216,17 @@ def round_ticks(low: float, high: float, step_count: int = 4) -> list[float]:
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"no axis from {low} to {high}")
     size = max(abs(low), abs(high))
-    size = size if size > 1e-100 else 1.0  # what is less is nothing
-    if high - low <= 1e-9 * size:  # one value: room on both sides
+    size = size if size > 1e-100 else 1.0  # smaller values count as 0
+    if high - low <= 1e-9 * size:  # a single value gets room on both sides
         low, high = low - size / 10, high + size / 10
-    digit, power = _round_step((high - low) / step_count)
+    # The smallest round number (1, 2 or 5 times a power of ten) that is not below the step needed.
+    needed = (high - low) / step_count
+    power = math.floor(math.log10(needed))
+    digit = next((d for d in (1, 2, 5) if float(f"{d}e{power}") >= needed), 10)
     step = float(f"{digit}e{power}")
     first, last = math.floor(low / step), math.ceil(high / step)
-    # Through the decimal text: 3 * 0.1 would be 0.30000000000000004.
+    # By way of decimal text: 3 * 0.1 is 0.30000000000000004.
     return [float(f"{k * digit}e{power}") for k in range(first, last + 1)]
-
-
-def _round_step(min_step: float) -> tuple[int, int]:
-    """Return the round number (digit, power of ten) that is not below the step wanted."""
-    power = math.floor(math.log10(min_step))
-    digit = next((d for d in (1, 2, 5) if float(f"{d}e{power}") >= min_step), None)
-    return (digit, power) if digit else (1, power + 1)
 
 
 def decade_ticks(low: float, high: float) -> list[float]:

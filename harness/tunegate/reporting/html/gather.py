@@ -1,4 +1,4 @@
-"""What a report is made of, read from the run, its scorecards, the registry and the cache."""
+"""Reads the files that a report is made of: run, scorecards, registry, test data, answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ...utils.timestamps import time_key
 
 Json = dict[str, Any]
 ENTRY_KEYS = ("action", "alias", "who", "when")  # of the registry
-# What a report cannot do without, by file. Whether it is what was sealed is said in the chain.
+# The keys that a report needs, by file. The chain of digests says whether the values are sealed.
 RECORD_KEYS = {"model", "digest", "figures"}
 RECEIPT_KEYS = {"tests", "data", "limits", "made", "removed", "versions"}
 SCORECARD_KEYS = {
@@ -32,7 +32,7 @@ SCORECARD_KEYS = {
 
 
 class CachedStateDir(StateDir):
-    """The state tree, each snapshot parsed once: half of the links of the chain ask for one."""
+    """A state tree that parses each snapshot once: several links of the chain read the same."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -41,7 +41,7 @@ class CachedStateDir(StateDir):
     def read_snapshot(
         self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
-        """Read a snapshot, or return what was read of it; raises ValueError as State does."""
+        """Read a snapshot, from the second time on out of memory; raises ValueError."""
         key = repr((digest, split, columns))
         if key not in self._datasets:
             self._datasets[key] = super().read_snapshot(digest, split, columns)
@@ -50,9 +50,9 @@ class CachedStateDir(StateDir):
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """All there is about a run, as it stands in the files: `chain` says what of it verifies.
+    """The contents of all files about a run, unverified: the module `chain` verifies them.
 
-    `card` is the scorecard that is reported on, `cards` are all of them, by path.
+    `card` is the scorecard that is reported on, `cards` are all of them, by path, the newest last.
     """
 
     root: Path
@@ -62,7 +62,7 @@ class RunFiles:
     card: Json | None
     cards: dict[Path, Json]
     entries: list[RegistryEntry]
-    registry_error: str  # why the registry cannot be believed; "" where it can
+    registry_error: str  # why `entries` is empty where the registry is broken, else ""
     config: Config
     test: Dataset | None
     predictions: Predictions | None
@@ -75,21 +75,32 @@ class RunFiles:
 
 
 def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
-    """Read everything about a run (`latest`, an id or its beginning).
+    """Read the files about a run (`latest`, an id or its beginning).
 
-    `scorecard` is the beginning of the digest of one; without it the newest is taken. Raises
-    ConfigError where there is no such run or scorecard, or where a file cannot be read.
+    `scorecard` is the beginning of a scorecard's digest; without it the newest is reported on.
+    Raises ConfigError where there is no such run or scorecard, or where a file cannot be read.
     """
     run, config = find_run(root, name), load(root)
-    state = run.state
     record, receipt = _read_json(run.folder / "run.json", RECORD_KEYS), run.folder / "receipt.json"
-    cards = _read_scorecards(run)
-    card = _choose_scorecard(cards, scorecard, run)
-    entries, registry_error = _read_registry(root)
-    test = _test_data(config, run, card)
+    paths = (run.folder / "scorecards").glob("*.json")
+    cards = {path: _read_json(path, SCORECARD_KEYS) for path in paths}
+    cards = dict(sorted(cards.items(), key=lambda item: time_key(item[0], item[1]["made"])))
+    card = next(reversed(cards.values()), None)
+    if scorecard:
+        matches = [path for path in cards if path.stem.startswith(scorecard[: len(path.stem)])]
+        if len(matches) != 1:
+            available = ", ".join(path.stem for path in cards) or "none"
+            fits = f"{scorecard!r} fits {len(matches)} scorecards of run {run.id}"
+            raise ConfigError(f"{fits}; there are: {available}")
+        card = cards[matches[0]]
+    entries, registry_error = read_registry(root)
+    test, predictions = read_test_data(config, run, card), None
+    if card is not None and test is not None and (run.state.folder / "answers.sqlite").is_file():
+        model = str(record["model"])
+        predictions = cached_predictions(model, card["model_digest"], test, run.state)
     return RunFiles(
-        root, run, record, _read_json(receipt, RECEIPT_KEYS) if receipt.is_file() else None, card, cards,
-        entries, registry_error, config, test, _cached_predictions(record, card, test, state),
+        root, run, record, _read_json(receipt, RECEIPT_KEYS) if receipt.is_file() else None,
+        card, cards, entries, registry_error, config, test, predictions,
     )  # fmt: skip
 
 
@@ -102,7 +113,7 @@ def find_run(root: Path, name: str) -> Run:
 
 
 def _read_json(path: Path, required_keys: set[str]) -> Json:
-    """Read a file as it stands, its seal set aside; raises ConfigError for what is no such file."""
+    """Read a JSON object without its seal; raises ConfigError where one of the keys is missing."""
     try:
         value = json.loads(path.read_bytes())
     except ValueError:
@@ -112,55 +123,32 @@ def _read_json(path: Path, required_keys: set[str]) -> Json:
     return {key: v for key, v in value.items() if key != "seal"}
 
 
-def _read_scorecards(run: Run) -> dict[Path, Json]:
-    """Return the scorecards by path, the newest last."""
-    cards = {
-        path: _read_json(path, SCORECARD_KEYS)
-        for path in (run.folder / "scorecards").glob("*.json")
-    }
-    return {
-        path: cards[path] for path in sorted(cards, key=lambda p: time_key(p, cards[p]["made"]))
-    }
+def read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
+    """Return the registry's lines and "", or no lines and what is wrong with the file.
 
-
-def _choose_scorecard(cards: dict[Path, Json], digest_prefix: str, run: Run) -> Json | None:
-    if not digest_prefix:
-        return next(reversed(cards.values()), None)
-    matches = [path for path in cards if path.stem.startswith(digest_prefix[: len(path.stem)])]
-    if len(matches) != 1:
-        available = ", ".join(path.stem for path in cards) or "none"
-        raise ConfigError(
-            f"{digest_prefix!r} fits {len(matches)} scorecards of run {run.id}; there are: {available}"
-        )
-    return cards[matches[0]]
-
-
-def _read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
-    """Return the registry's lines, or none and why they cannot be believed."""
+    Wrong is a broken chain, and a whole chain of lines that tunegate does not write.
+    """
     registry = Registry(root)
     try:
         entries = registry.entries()
     except RegistryBroken as error:
         return [], str(error)
-    doubt = _invalid_entry(entries)
-    return ([], f"{registry.path}{doubt}") if doubt else (entries, "")
-
-
-def _invalid_entry(entries: list[RegistryEntry]) -> str:
-    """Say what in whole lines is not what tunegate writes; "" where all of it is."""
     for number, entry in enumerate(entries, start=1):
         if missing_keys := [key for key in ENTRY_KEYS if not isinstance(entry.get(key), str)]:
-            return f", line {number}: it does not say {', '.join(missing_keys)}"
+            return [], f"{registry.path}, line {number}: it does not say {', '.join(missing_keys)}"
     try:
         for alias in {entry["alias"] for entry in entries}:
             promotions_in_force(entries, alias)
     except IndexError:
-        return ": more is rolled back in it than was promoted"
-    return ""
+        return [], f"{registry.path}: more is rolled back in it than was promoted"
+    return entries, ""
 
 
-def _test_data(config: Config, run: Run, card: Json | None) -> Dataset | None:
-    """Return the test data that was judged on: its snapshot, else the configured file."""
+def read_test_data(config: Config, run: Run, card: Json | None) -> Dataset | None:
+    """Return the test data that a scorecard is about: its snapshot, else the configured file.
+
+    None where neither has the digest that the scorecard names.
+    """
     digest = card["test"]["digest"] if card else None
     if not digest:
         return None
@@ -171,11 +159,3 @@ def _test_data(config: Config, run: Run, card: Json | None) -> Dataset | None:
     except (ConfigError, OSError, ValueError):
         return None
     return dataset if dataset.digest == digest else None
-
-
-def _cached_predictions(
-    record: Json, card: Json | None, test: Dataset | None, state: StateDir
-) -> Predictions | None:
-    if card is None or test is None or not (state.folder / "answers.sqlite").is_file():
-        return None
-    return cached_predictions(str(record["model"]), card["model_digest"], test, state)

@@ -1,6 +1,6 @@
-"""What a report shows: frozen values, all of them text as it is read, or places on a drawing.
+"""The values that the template of a report shows: formatted text and positions in drawings.
 
-Where a part has nothing to show, a sentence that says why stands in its place.
+A part with nothing to show is a sentence that says why.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a reader must know who reads nothing else."""
+    """The top of the report: whether the run is promoted, why or why not, warnings, key facts."""
 
     tone: Tone
     headline: str
@@ -58,14 +58,14 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one session of the model suite found out."""
+    """The results of one session of the model suite."""
 
     intro: str
     rows: tuple[ScoreRow, ...]
     not_applicable: tuple[str, ...]
     models: tuple[ModelRow, ...]
-    not_passed: tuple[tuple[str, str, str], ...]  # test, what became of it, what did not hold
-    more: str  # of these
+    not_passed: tuple[tuple[str, str, str], ...]  # test, status, what did not hold
+    more: str  # how many more of `not_passed` there are
     details: Pairs
     tests: Pairs  # by file
     removed: tuple[str, ...]
@@ -91,7 +91,7 @@ class Misses:
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One test of the data suite: what it said of each split."""
+    """One test of the data suite: its result on each split."""
 
     file: str
     test: str
@@ -114,11 +114,11 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How it was trained."""
+    """Loss curves, figures and settings of the training."""
 
     intro: str
     charts: tuple[LossChart, ...] | str
-    loss_unit: str  # what a loss is the mean over: tokens, or pairs of replies
+    loss_unit: str  # a loss is the mean over these: "token", or "pair" (of replies)
     kept_epoch: str
     figures: Pairs
     settings: Pairs
@@ -126,7 +126,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of the chain; `holds` is None where it cannot be looked at from here."""
+    """One link of the chain of digests; `holds` is None where it cannot be verified here."""
 
     name: str
     digest: str

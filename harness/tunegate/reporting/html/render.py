@@ -1,4 +1,4 @@
-"""From a run's name to its page."""
+"""Makes the HTML report of a run: one file that loads nothing and runs nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .gather import RunFiles, find_run, read_run
 from .page import Page
 from .sections import misses_section, scores_section, suite_section, training_section
 from .text import public_name, relative_paths, time_text, value_pairs
-from .verdict import registry_lines, verdict_section
+from .verdict import verdict_section
 
-# What reading another one's JSON, or a damaged one of ours, ends in.
+# What reading JSON raises that another program wrote, or that is damaged.
 UNREADABLE = (
     *(KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
     *(JSONDecodeError, UnicodeDecodeError),
@@ -24,7 +24,10 @@ NO_REGISTRY_LINE = "registry.jsonl has no line about this run."
 
 
 def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[RunFiles, Page]:
-    """Read a run, verify its chain, and say what is shown; raises ConfigError."""
+    """Read a run, verify its chain of digests and return its files and page.
+
+    `made` is the time that stands on the page. Raises ConfigError where a file cannot be read.
+    """
     run = find_run(root, name)
     try:
         files = read_run(root, run.id, scorecard)
@@ -35,39 +38,42 @@ def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[
 
 
 def build_page(files: RunFiles, made: datetime) -> Page:
-    """Return the page of what was found; `made` is when it was made."""
+    """Return the page of a run, with paths relative to the project and without private values."""
+    root, run_id = files.root, files.run.id
     chain = tuple(
-        replace(link, explanation=relative_paths(link.explanation, files.root))
+        replace(link, explanation=relative_paths(link.explanation, root))
         for link in chain_links(files)
     )
-    model = public_name(str(files.record["model"]), files.root)
-    return Page(
-        files.run.id, model, time_text(made.isoformat(timespec="seconds")), verdict_section(files, chain),
-        _registry_rows(files), scores_section(files), misses_section(files), suite_section(files), training_section(files), chain,
-        value_pairs(files.receipt["versions"]) if files.receipt else (),
-    )  # fmt: skip
-
-
-def _registry_rows(files: RunFiles) -> tuple[tuple[str, ...], ...] | str:
-    if files.registry_error:
-        return f"{relative_paths(files.registry_error, files.root)}."
     keys = ("action", "alias", "run", "who", "why")
-    rows = [
-        (time_text(e["when"]), *(str(e.get(k, "")) for k in keys)) for e in registry_lines(files)
-    ]
-    return tuple(rows) or NO_REGISTRY_LINE
-
-
-# [merged] The page as HTML: one file that fetches nothing and runs nothing.
+    registry: tuple[tuple[str, ...], ...] | str = tuple(
+        (time_text(entry["when"]), *(str(entry.get(key, "")) for key in keys))
+        for entry in files.entries
+        if run_id in (entry.get("run"), entry.get("from"))
+    )
+    if files.registry_error:
+        registry = f"{relative_paths(files.registry_error, root)}."
+    return Page(
+        run=run_id,
+        model=public_name(str(files.record["model"]), root),
+        made=time_text(made.isoformat(timespec="seconds")),
+        verdict=verdict_section(files, chain),
+        registry=registry or NO_REGISTRY_LINE,
+        scores=scores_section(files),
+        misses=misses_section(files),
+        suite=suite_section(files),
+        training=training_section(files),
+        chain=chain,
+        versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
+    )
 
 
 def render_html(page: Page) -> bytes:
-    """Render a page; every value is escaped, and text that no UTF-8 can hold is spelt out."""
+    """Render a page: each value is escaped, and a character that UTF-8 lacks becomes `\\uXXXX`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("tunegate.reporting", "html"),
-        autoescape=True,  # of every file, whatever it is called
+        autoescape=True,  # of every file, whatever its name ends in
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,20 +1,18 @@
-"""The scores of a scorecard, and the models beside one another on the same rows."""
+"""Makes the sections of a report: scores, wrong answers, data suite, training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import filterfalse, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ...data.dataset import SPLITS
-from ...results.finding import Finding
 from ...results.intervals import wilson
-from ...results.labels import label_rule
-from ...results.labels import wrong_labels as listed
+from ...results.labels import label_rule, wrong_labels
 from ...tokenization.spec import on_pairs
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
-from .charts import LossChart, loss_chart, score_bar
+from .charts import loss_chart, score_bar
 from .gather import Json, RunFiles
 from .page import CheckRow, Miss, Misses, ModelRow, ScoreRow, Scores, Suite, Tone, Training
 from .text import (
@@ -33,168 +31,157 @@ from .text import (
 )
 
 OutcomeDict = dict[str, Any]
-MAX_NOT_PASSED = 10  # tests that kept the gate from opening: one for each example can be thousands
+MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example there are thousands
 NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
 
 def scores_section(files: RunFiles) -> Scores | str:
-    """Return what the scorecard holds; a sentence where there is none."""
+    """Return the scores of the scorecard; a sentence where there is none."""
     card = files.card
     if card is None:
         return NO_SESSION
-    outcomes = [
-        outcome for outcome in [*card.get("missed", []), *card["scores"]] if "value" in outcome
-    ]
-    not_applicable = list(filter(_is_not_applicable, outcomes))
-    judged = list(filterfalse(_is_not_applicable, outcomes))
-    more = len(card.get("troubles", {})) - MAX_NOT_PASSED
-    return Scores(
-        _session_intro(files, card),
-        tuple(map(_score_row, judged)),
-        tuple(first_texts(count_repeats(map(_not_applicable_text, not_applicable)), MAX_TESTS)),
-        tuple(_model_rows(files, card)),
-        tuple(_not_passed_rows(card)),
-        f"{more:,} more" if more > 0 else "",
-        tuple((n["name"], n["detail"]) for n in judged if n.get("detail")),
-        tuple(tests_by_file(card["inventory"]).items()),
-        tuple(card["removed"]),
-    )
-
-
-def _is_not_applicable(outcome: OutcomeDict) -> bool:
-    """Whether there was nothing to judge; a limit that NaN or infinity was held to is a row."""
-    return outcome["value"] is None and outcome["limit"] is None
-
-
-def _session_intro(files: RunFiles, card: Json) -> str:
+    rows: list[ScoreRow] = []
+    not_applicable: list[str] = []
+    details: list[tuple[str, str]] = []
+    for outcome in (o for o in [*card.get("missed", []), *card["scores"]] if "value" in o):
+        # An outcome with a limit and no value is a row: its value was NaN or infinite.
+        if outcome["value"] is None and outcome["limit"] is None:
+            reason = "; ".join([*outcome.get("idle", []), *outcome.get("hints", [])])
+            name = str(outcome["name"])
+            not_applicable.append(f"{name}: {reason}" if reason else name)
+            continue
+        rows.append(score_row(outcome))
+        if outcome.get("detail"):
+            details.append((outcome["name"], outcome["detail"]))
     model_name = files.name_of_model(card["model_digest"])
     model = "the run's model" if model_name == "model" else f"checkpoint {model_name}"
     if not model_name:
         model = "a model that is not this run's"
-    # Troubles are listed apart; an older scorecard has none, nor one that all tests passed.
-    gate = "closed" if card.get("troubles") else f"closed: {card['gate']}"
-    gate = "open" if card["gate"] == "open" else gate
+    gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
+    not_passed = card.get("troubles", {})  # an older scorecard has none
+    if not_passed and gate != "open":
+        gate = "closed"  # the tests are listed below
     n, digest = card["test"]["n"], str(card["test"]["digest"])[:12]
-    return with_full_stop(
-        f"{time_text(card['made'])}, {model} on {n:,} test rows ({digest}). Gate {gate}"
+    session = f"{time_text(card['made'])}, {model} on {n:,} test rows ({digest})"
+    more = len(not_passed) - MAX_NOT_PASSED
+    return Scores(
+        intro=with_full_stop(f"{session}. Gate {gate}"),
+        rows=tuple(rows),
+        not_applicable=tuple(first_texts(count_repeats(not_applicable), MAX_TESTS)),
+        models=tuple(model_rows(files, card)),
+        not_passed=tuple(not_passed_rows(card)),
+        more=f"{more:,} more" if more > 0 else "",
+        details=tuple(details),
+        tests=tuple(tests_by_file(card["inventory"]).items()),
+        removed=tuple(card["removed"]),
     )
 
 
-def _score_row(outcome: OutcomeDict) -> ScoreRow:
+def score_row(outcome: OutcomeDict) -> ScoreRow:
+    """Return the row of a score, with its bar and whether it held its limit."""
     has_value = outcome["value"] is not None
     name, value, interval, limit, n = score_cells(
         outcome if has_value else {**outcome, "value": 0.0}
     )
     if not has_value:  # NaN or infinite: only its line says which
         name, value = outcome["line"], "not a number"
-    tone, outcome_text = _tone_and_verdict(outcome)
+    tone: Tone
+    if outcome["limit"] is None:
+        tone, verdict = "plain", "no limit"
+    elif outcome["held"] is None:
+        tone, verdict = "bad", "unmeasurable"
+    else:
+        tone, verdict = ("good", "holds") if outcome["held"] else ("bad", "missed")
     interval_text = f", 95 % interval {interval}" if interval else ""
-    description = f"{name}: {value}{interval_text}, limit {limit}: {outcome_text}"
+    description = f"{name}: {value}{interval_text}, limit {limit}: {verdict}"
     return ScoreRow(
-        name, value, interval, limit, n, f"{outcome['errors']:,}", tone, outcome_text,
-        outcome["signature"], outcome["test"], first_hints(outcome.get("hints", [])), score_bar(outcome, description),
+        name, value, interval, limit, n, f"{outcome['errors']:,}", tone, verdict,
+        outcome["signature"], outcome["test"], first_hints(outcome.get("hints", [])),
+        score_bar(outcome, description),
     )  # fmt: skip
 
 
-def _tone_and_verdict(outcome: OutcomeDict) -> tuple[Tone, str]:
-    if outcome["limit"] is None:
-        return "plain", "no limit"
-    if outcome["held"] is None:
-        return "bad", "unmeasurable"
-    return ("good", "holds") if outcome["held"] else ("bad", "missed")
-
-
-def _not_applicable_text(outcome: OutcomeDict) -> str:
-    reason = "; ".join([*outcome.get("idle", []), *outcome.get("hints", [])])
-    return f"{outcome['name']}: {reason}" if reason else str(outcome["name"])
-
-
-def _model_rows(files: RunFiles, card: Json) -> Iterator[ModelRow]:
+def model_rows(files: RunFiles, card: Json) -> Iterator[ModelRow]:
+    """Yield a row for each model that answered the test rows, all bars on an axis of 0 to 100 %."""
     roles = {"candidate": "predictions", "baseline": "baseline", "incumbent": "incumbent"}
     for role, key in roles.items():
-        if (counts := card[key]) and counts["n"]:
-            yield _model_row(role, counts, files.root)
+        counts = card[key]
+        if not (counts and counts["n"]):
+            continue
+        right, n = int(counts["right"]), int(counts["n"])
+        low, high = wilson(right, n)
+        values = {"name": role, "value": right / n, "low": low, "high": high, "hits": right, "n": n}
+        outcome: OutcomeDict = {**values, "limit": None, "sign": ">="}
+        _, share, interval, _, _ = score_cells(outcome)
+        description = f"{role}: {share} right, 95 % interval {interval}"
+        bar = score_bar(outcome, description, full_scale=True)
+        model, errors = public_name(counts["model"], files.root), f"{counts['errors']:,}"
+        yield ModelRow(role, model, f"{right:,} of {n:,}", share, interval, errors, bar)
 
 
-def _model_row(role: str, counts: Json, root: Path) -> ModelRow:
-    right, n = int(counts["right"]), int(counts["n"])
-    low, high = wilson(right, n)
-    values = {"name": role, "value": right / n, "low": low, "high": high, "hits": right, "n": n}
-    outcome: OutcomeDict = {**values, "limit": None, "sign": ">="}
-    _, share, interval, _, _ = score_cells(outcome)
-    # One axis for all of them: they are there to be compared.
-    description = f"{role}: {share} right, 95 % interval {interval}"
-    return ModelRow(
-        role, public_name(counts["model"], root), f"{right:,} of {n:,}", share, interval,
-        f"{counts['errors']:,}", score_bar(outcome, description, full_scale=True),
-    )  # fmt: skip
-
-
-def _not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
-    """Yield the first tests that kept the gate from opening: what became of each, and why."""
+def not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
+    """Yield name, status and missed limits of the first tests that closed the gate."""
     for test, status in islice(card.get("troubles", {}).items(), MAX_NOT_PASSED):
-        outcomes = [n for n in card.get("missed", []) if n["test"] == test and not n["held"]]
-        yield (
-            test,
-            status,
-            "; ".join(first_texts(count_repeats(outcome["line"] for outcome in outcomes))),
-        )
+        missed = (o["line"] for o in card.get("missed", []) if o["test"] == test and not o["held"])
+        yield test, status, "; ".join(first_texts(count_repeats(missed)))
 
 
-# [merged] The data suite as the receipt has it: each test with what it said of each split.
+# The data suite, as the receipt has it.
 
-OutcomesByTest = dict[str, list[dict[str, Any]]]
+OutcomesByTest = dict[str, list[OutcomeDict]]
 NO_RECEIPT = "There is no receipt: no gate of this project opened for this run."
-NO_SPLIT = ""  # of a test that is about no split in particular
+NO_SPLIT = ""  # stands for the split of a test that is about no single split
+ACCEPTED_KEYS = ("id", "check", "kind", "where", "evidence", "why", "who")
 
 
 def suite_section(files: RunFiles) -> Suite | str:
-    """Return the data suite; a sentence where there is no receipt."""
+    """Return the tests of the data suite; a sentence where there is no receipt."""
     receipt = files.receipt
     if receipt is None:
         return NO_RECEIPT
     tests: OutcomesByTest = receipt["tests"]
-    cells = _cell_texts(tests)
+    cells = suite_cells(tests)
     splits = tuple(s for s in (*SPLITS, NO_SPLIT) if any(s in row for row in cells.values()))
     limits = {k: v for k, v in receipt["limits"].items() if v not in (None, {}, [])}
     limits |= {f"own: {k}": v for k, v in limits.pop("own", {}).items()}
+    data_files = []
+    for path in (
+        Path(receipt["data"][split]["path"]) for split in SPLITS if split in receipt["data"]
+    ):
+        inside = path.is_relative_to(files.root)
+        data_files.append(path.relative_to(files.root).as_posix() if inside else path.name)
+    passed = f"{time_text(receipt['made'])}: all {len(tests):,} tests passed"
+    hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return Suite(
-        _suite_intro(files, receipt),
-        splits,
-        tuple(_check_row(test, row, splits) for test, row in cells.items()),
-        tuple(_hint_groups(tests)),
-        tuple(_accepted_rows(receipt)),
-        tuple(receipt["removed"]),
-        value_pairs(limits),
-        tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
+        intro=f"{passed} on {', '.join(data_files)}.",
+        splits=splits,
+        rows=tuple(
+            CheckRow(*test_title(test), tuple(row.get(split, "") for split in splits))
+            for test, row in cells.items()
+        ),
+        hints=tuple((check, first_hints(texts)) for check, texts in hints.items()),
+        accepted=tuple(
+            tuple(str(entry.get(key, "")) for key in ACCEPTED_KEYS)
+            for entry in receipt.get("accepted", [])
+        ),
+        removed=tuple(receipt["removed"]),
+        limits=value_pairs(limits),
+        unset=tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
     )
 
 
-def _suite_intro(run_files: RunFiles, receipt: Json) -> str:
-    n = len(receipt["tests"])
-    data = receipt["data"]
-    files = [
-        _relative_path(data[split]["path"], run_files.root) for split in SPLITS if split in data
-    ]
-    return f"{time_text(receipt['made'])}: all {n:,} tests passed on {', '.join(files)}."
-
-
-def _relative_path(path: str, root: Path) -> str:
-    inside = Path(path).is_relative_to(root)
-    return Path(path).relative_to(root).as_posix() if inside else Path(path).name
-
-
-def _cell_texts(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
-    """Return, by test function and split, what the test said."""
+def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
+    """Return the results as text, by test function and split."""
     texts: dict[str, dict[str, list[str]]] = {}
     for nodeid, outcomes in tests.items():
         test, _, parameter = nodeid.partition("[")
-        row, parameter_split = texts.setdefault(test, {}), parameter.rstrip("]")
+        parameter = parameter.rstrip("]")
+        split_of_test = parameter if parameter in SPLITS else NO_SPLIT
+        row = texts.setdefault(test, {})
         for outcome in outcomes:
-            split = outcome["split"] or (parameter_split if parameter_split in SPLITS else NO_SPLIT)
-            row.setdefault(split, []).append(_outcome_text(outcome))
+            row.setdefault(outcome["split"] or split_of_test, []).append(outcome_text(outcome))
         if not outcomes:
-            row.setdefault(parameter_split if parameter_split in SPLITS else NO_SPLIT, [])
+            row.setdefault(split_of_test, [])
     return {
         test: {
             split: "; ".join(first_texts(count_repeats(split_texts))) or "passed"
@@ -204,42 +191,21 @@ def _cell_texts(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
     }
 
 
-def _outcome_text(outcome: dict[str, Any]) -> str:
+def outcome_text(outcome: OutcomeDict) -> str:
+    """Return the value and limit of a score, or the counts of a check."""
     if outcome.get("idle"):
         return "nothing to judge"
     if outcome.get("value") is not None:
         _, value, _, limit, _ = score_cells(outcome)
         return value if outcome["limit"] is None else f"{value}, limit {limit}"
     if "found" in outcome:
-        accepted_text = (
-            f", {len(outcome['accepted']):,} accepted" if outcome.get("accepted") else ""
-        )
+        n = len(outcome.get("accepted") or ())
+        accepted_text = f", {n:,} accepted" if n else ""
         return f"{outcome['found']:,} in {outcome['n']:,}{accepted_text}"
     return "held"
 
 
-def _check_row(test: str, row: dict[str, str], splits: tuple[str, ...]) -> CheckRow:
-    return CheckRow(*test_title(test), tuple(row.get(split, "") for split in splits))
-
-
-def _hint_groups(tests: OutcomesByTest) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what the checks noted beside, the first few of each, as the terminal does."""
-    outcomes = [outcome for outcomes in tests.values() for outcome in outcomes]
-    hints: dict[str, list[str]] = {}
-    for (name, hint), splits in collect_hints(outcomes).items():
-        hints.setdefault(f"{name} of {', '.join(splits)}" if splits else name, []).append(hint)
-    yield from ((check, first_hints(check_hints)) for check, check_hints in hints.items())
-
-
-ACCEPTED_KEYS = ("id", "check", "kind", "where", "evidence", "why", "who")
-
-
-def _accepted_rows(receipt: Json) -> Iterator[tuple[str, ...]]:
-    for entry in receipt.get("accepted", []):
-        yield tuple(str(entry.get(key, "")) for key in ACCEPTED_KEYS)
-
-
-# [merged] The wrong answers, told as the terminal tells them.
+# The wrong answers, in the words of the terminal.
 
 NO_SCORECARD = "Never judged: there is no answer to look at."
 NO_TEST = "The test data that it was judged on is not here any more (purged, or moved)."
@@ -251,7 +217,7 @@ ANSWERS_CHANGED = (
 
 
 def misses_section(files: RunFiles) -> Misses | str:
-    """Return the first wrong answers; a sentence where they cannot be shown, or there are none."""
+    """Return the first wrong answers; a sentence where there are none, or they cannot be shown."""
     card, task = files.card, files.config.task
     if card is None:
         return NO_SCORECARD
@@ -262,68 +228,55 @@ def misses_section(files: RunFiles) -> Misses | str:
     if files.predictions is None or not card["predictions"]:
         return NO_ANSWERS
     try:
-        wrong_answers = listed(files.predictions, label_rule(files.config.label))
-    except ValueError as error:  # the rule of today cannot read what was expected
+        wrong = wrong_labels(files.predictions, label_rule(files.config.label))
+    except ValueError as error:  # the rule was changed, and cannot read the expected replies
         return f"{error}."
     counts = card["predictions"]
-    if len(wrong_answers) != counts["n"] - counts["right"]:
+    if len(wrong) != counts["n"] - counts["right"]:
         return ANSWERS_CHANGED
-    if not len(wrong_answers):
+    if not len(wrong):
         return f"None: all {counts['n']:,} answers were right."
-    hidden = len(wrong_answers) - MAX_HINTS_VERBOSE
-    more = (
-        f"{hidden:,} more; tunegate failures {files.run.id} writes them all." if hidden > 0 else ""
+    hidden, more = len(wrong) - MAX_HINTS_VERBOSE, ""
+    if hidden > 0:
+        more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
+    rows = tuple(
+        Miss("" if finding.line is None else f"{finding.line:,}", finding.kind, finding.evidence)
+        for finding in wrong[:MAX_HINTS_VERBOSE]
     )
-    total = f"{len(wrong_answers):,} of {counts['n']:,} answers were wrong."
-    return Misses(tuple(map(_miss_row, wrong_answers[:MAX_HINTS_VERBOSE])), total, more)
+    return Misses(rows, f"{len(wrong):,} of {counts['n']:,} answers were wrong.", more)
 
 
-def _miss_row(finding: Finding) -> Miss:
-    line = "" if finding.line is None else f"{finding.line:,}"
-    return Miss(line, finding.kind, finding.evidence)
+# The training: curves, figures, settings.
 
-
-# [merged] How the run was trained: curves, figures, settings.
-
-CHART_WIDTHS = (1040, 360)  # of the drawing: on a desk, on a phone
+CHART_WIDTHS = (1040, 360)  # of the drawing: for a wide screen and for a phone
 NO_CURVES = "No loss curves: the training left none."
 TRAINED_ELSEWHERE = "No loss curves: it was trained elsewhere."
-TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences: told apart
+TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences
 
 
 def training_section(files: RunFiles) -> Training:
     """Return how the run was trained."""
+    plan, run, root = files.run.plan, files.run, files.root
     figures: dict[str, Any] = files.record["figures"]
-    plan, run = files.run.plan, files.run
-    settings = {k: public_setting(v, files.root, k) for k, v in sorted(plan.config.items())}
-    numbers = {
-        k: public_setting(v, files.root, k) for k, v in figures.items() if k not in TEXT_FIGURES
-    }
-    loss_charts = [
-        loss_chart(run.curves, run.curves_after_kept, _kept_step(figures), w) for w in CHART_WIDTHS
-    ]
-    charts: tuple[LossChart, ...] | str = tuple(chart for chart in loss_charts if chart)
-    if not charts:
-        charts = TRAINED_ELSEWHERE if figures.get("word") else NO_CURVES
-    intro = f"Trained by {training_method(plan)} on {public_name(str(plan.base), files.root)}, seed {plan.seed}."
-    proved_text = f" Held against the export: {figures['proved']}." if figures.get("proved") else ""
-    loss_unit = "pair" if on_pairs(plan.config) else "token"
+    settings = {k: public_setting(v, root, k) for k, v in sorted(plan.config.items())}
+    numbers = {k: public_setting(v, root, k) for k, v in figures.items() if k not in TEXT_FIGURES}
+    step = figures.get("kept_step")
+    kept_step = float(step) if isinstance(step, int | float) else None
+    drawn = (loss_chart(run.curves, run.curves_after_kept, kept_step, w) for w in CHART_WIDTHS)
+    charts = tuple(chart for chart in drawn if chart)
+    no_charts = TRAINED_ELSEWHERE if figures.get("word") else NO_CURVES
+    base = public_name(str(plan.base), root)
+    intro = f"Trained by {training_method(plan)} on {base}, seed {plan.seed}."
+    if figures.get("proved"):
+        intro += f" Held against the export: {figures['proved']}."
+    kept_epoch = ""
+    if "kept_epoch" in figures:
+        kept_epoch = f"kept: epoch {figures['kept_epoch']} of {figures.get('epochs', '?')}"
     return Training(
-        intro + proved_text,
-        charts,
-        loss_unit,
-        _kept_epoch_text(figures),
+        intro,
+        charts or no_charts,
+        "pair" if on_pairs(plan.config) else "token",
+        kept_epoch,
         value_pairs(numbers),
         value_pairs(settings),
     )
-
-
-def _kept_step(figures: dict[str, Any]) -> float | None:
-    step = figures.get("kept_step")
-    return float(step) if isinstance(step, int | float) else None
-
-
-def _kept_epoch_text(figures: dict[str, Any]) -> str:
-    if "kept_epoch" not in figures:
-        return ""
-    return f"kept: epoch {figures['kept_epoch']} of {figures.get('epochs', '?')}"

@@ -1,4 +1,4 @@
-"""How values read in a report: no path of this machine, plain numbers, times to the minute."""
+"""Formats values for a report: plain numbers, times to the minute, no path outside the project."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from ...interfaces.trainer import Plan
 from ..terminal import MAX_HINTS
 from .page import Pairs
 
-MAX_TESTS = 50  # that are named, of one file or without a score: one an example is thousands
+MAX_TESTS = 50  # that are listed of one file: with one test per example there are thousands
 HIDDEN = "***"
-SECRET_WORDS = {"key", "token", "secret", "password"}  # of a setting so called nothing is told
-# An absolute path, or one from home: where a text begins, or behind what may stand before a value.
+SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
+# A path from / or ~, at the start of a text or after a character that can precede a value.
 _PATH = re.compile(r"(^|file://|[=:,;\s])((?:/(?=[^/\s])|~/)[^?&]*)")
 
 
 def relative_paths(text: str, root: Path) -> str:
-    """Return a text with the project's own paths told from its root."""
+    """Return a text with the paths inside the project relative to its root."""
     return text.replace(f"{root}/", "")
 
 
 def public_name(spec: str, root: Path) -> str:
-    """Return a model spec or a path; of each path outside the project only the last part is told.
+    """Return a model spec or a path without what is private in it.
 
-    What is private in it (a password in a URL, a key) is not told: see `tunegate.private`.
+    Of a path outside the project the last part is kept. The text ends before the first value that
+    `find_private` reports, such as a password in a URL or an API key.
     """
-    return _without_private(
-        _PATH.sub(lambda m: m[1] + PurePath(m[2]).name, relative_paths(spec, root))
-    )
+    text = _PATH.sub(lambda m: m[1] + PurePath(m[2]).name, relative_paths(spec, root))
+    starts = [start for _, start in find_private(text)]
+    return text[: min(starts)] + HIDDEN if starts else text
 
 
 def public_setting(value: Any, root: Path, name: str = "") -> Any:
-    """Return a setting or figure with neither secrets nor paths of this machine, however deep.
+    """Return a setting or figure, however deeply nested, with its texts as `public_name` has them.
 
-    Of a setting called a key, a token, a secret or a password nothing is told; a count of tokens
-    is none of these.
+    The value of a setting whose name says key, token, secret or password is hidden, except for a
+    count of tokens.
     """
     if isinstance(value, dict):
         return {
@@ -54,30 +55,24 @@ def public_setting(value: Any, root: Path, name: str = "") -> Any:
     return public_name(value, root) if isinstance(value, str) else value
 
 
-def training_method(plan: Plan) -> str:
-    """Return what was done, as far as the settings say: `lora, dpo (trainer qlora)`."""
-    methods = dict.fromkeys(str(plan.config.get(k, plan.trainer)) for k in ("method", "objective"))
-    methods_text = ", ".join(name for name in methods if name not in ("supervised", plan.trainer))
-    return f"{methods_text} (trainer {plan.trainer})" if methods_text else plan.trainer
-
-
 def _is_secret(name: str, value: Any) -> bool:
     if value is None or isinstance(value, bool):
         return False
-    if name.endswith(("_env", "_header")):  # where a key stands, not the key
+    if name.endswith(("_env", "_header")):  # they name the place of a key
         return False
     secret_words = SECRET_WORDS - {"token"} if isinstance(value, int | float) else SECRET_WORDS
     return any(secret_word in name.casefold() for secret_word in secret_words)
 
 
-def _without_private(text: str) -> str:
-    """Return a text up to the first thing in it that a finder of private things knows."""
-    starts = [start for _, start in find_private(text)]
-    return text[: min(starts)] + HIDDEN if starts else text
+def training_method(plan: Plan) -> str:
+    """Return method, objective and trainer of a run: `lora, dpo (trainer qlora)`."""
+    methods = dict.fromkeys(str(plan.config.get(k, plan.trainer)) for k in ("method", "objective"))
+    methods_text = ", ".join(name for name in methods if name not in ("supervised", plan.trainer))
+    return f"{methods_text} (trainer {plan.trainer})" if methods_text else plan.trainer
 
 
 def with_full_stop(text: str) -> str:
-    """Return a sentence with the full stop that it may have already."""
+    """Return a text that ends in a full stop, adding one where it is missing."""
     return text if text.endswith(".") else f"{text}."
 
 
@@ -108,18 +103,18 @@ def time_text(stamp: str) -> str:
 
 
 def count_repeats(texts: Iterable[str]) -> list[str]:
-    """Return each saying once, with how often it is said."""
+    """Return each text once, with its count where it is repeated."""
     return [s if n == 1 else f"{s} ({n:,} times)" for s, n in Counter(texts).items()]
 
 
 def first_texts(texts: Sequence[str], max_texts: int = 10) -> list[str]:
-    """Return the first sayings, and how many more there are."""
+    """Return the first texts, and a text that says how many more there are."""
     more = len(texts) - max_texts
     return [*texts[:max_texts], f"{more:,} more"] if more > 0 else [*texts]
 
 
 def first_hints(hints: Sequence[str]) -> tuple[str, ...]:
-    """Return the first few hints of a check, as the terminal does: they can show text of rows."""
+    """Return as many hints of a check as the terminal shows: they can show text of rows."""
     more = len(hints) - MAX_HINTS
     return (*hints[:MAX_HINTS], f"{more:,} more like this") if more > 0 else tuple(hints)
 
@@ -133,9 +128,9 @@ def test_title(nodeid: str) -> tuple[str, str]:
 
 
 def tests_by_file(nodeids: Iterable[str]) -> dict[str, str]:
-    """Return the tests of each file, in their order; of many the first."""
-    tests_by_file: dict[str, list[str]] = {}
+    """Return by file the titles of its tests, the first MAX_TESTS of them, as one text."""
+    titles: dict[str, list[str]] = {}
     for nodeid in nodeids:
         file, test = test_title(nodeid)
-        tests_by_file.setdefault(file, []).append(test)
-    return {file: ", ".join(first_texts(tests, MAX_TESTS)) for file, tests in tests_by_file.items()}
+        titles.setdefault(file, []).append(test)
+    return {file: ", ".join(first_texts(tests, MAX_TESTS)) for file, tests in titles.items()}

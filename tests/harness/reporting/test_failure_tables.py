@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunegate import Finding, Findings
-from tunegate.pytest_plugin.report_sections import failure_tables
+from tunegate.reporting.terminal import failure_tables
 from tunegate.results.outcome import collect_outcomes
 from tunegate.results.score import proportion
 
