@@ -212,4 +212,6 @@ def trained(trained_once: Project, tmp_path: Path) -> Project:
 def own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget afterwards what was imported here from a project: a report opens its model."""
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "conftest", sys.modules["conftest"])
+    monkeypatch.setitem(sys.modules, "conftest", sys.modules.get("conftest"))
+    if sys.modules["conftest"] is None:  # None would forbid the import of a project's conftest
+        del sys.modules["conftest"]

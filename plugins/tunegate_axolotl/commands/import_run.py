@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.errors import ConfigError
-from tunegate_qlora.commands._common import qlora_run, require_packages
+from tunegate_qlora.commands.common import qlora_run, require_packages
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

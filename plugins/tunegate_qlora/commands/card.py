@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ._common import qlora_run
+from .common import qlora_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

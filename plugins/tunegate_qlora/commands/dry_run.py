@@ -18,7 +18,7 @@ from tunegate import exit_codes
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
 
-from ._common import qlora_run, require_packages
+from .common import qlora_run, require_packages
 
 if TYPE_CHECKING:
     from tunegate.interfaces.trainer import Plan

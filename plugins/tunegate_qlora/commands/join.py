@@ -12,7 +12,7 @@ import sys
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 
-from ._common import qlora_run, require_packages
+from .common import qlora_run, require_packages
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

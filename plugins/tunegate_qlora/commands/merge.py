@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 
-from ._common import qlora_run, require_packages
+from .common import qlora_run, require_packages
 
 if TYPE_CHECKING:
     from tunegate.storage.run import Run

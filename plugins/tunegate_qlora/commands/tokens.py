@@ -12,7 +12,7 @@ from tunegate.config.project import find_root
 from tunegate.errors import ConfigError
 from tunegate.tokenization.chat_template import load_template
 
-from ._common import require_packages
+from .common import require_packages
 
 if TYPE_CHECKING:
     from tunegate.data.dataset import Example

@@ -10,9 +10,7 @@ from typing import Any
 from tunegate.utils.hashing import sha256_spaced_json
 
 from ..config.settings import Settings
-from ..runtime import process_group
 from . import digests
-from .load import disable_repacking
 from .metadata import ModelMetadata, read_metadata, write_metadata
 
 _CONFIG_FILE = "adapter_config.json"
@@ -25,6 +23,8 @@ def attach_adapter(model: Any, settings: Settings) -> Any:
     (arXiv:2305.14314). Raises ValueError where `targets` names layers that the base does not have.
     """
     import peft as untyped
+
+    from .load import disable_repacking
 
     peft: Any = untyped
 
@@ -49,6 +49,8 @@ def save_adapter(model: Any, folder: Path, metadata: ModelMetadata) -> None:
 
     All processes of a group must call this, since each may hold a shard; the first one writes.
     """
+    from ..runtime import process_group  # imports torch
+
     weights = None  # peft takes them from the model
     if process_group.is_distributed():
         weights = {
@@ -82,6 +84,8 @@ def load_adapter(model: Any, folder: Path | None) -> Any:
     if folder is None:
         return model
     from peft import PeftModel
+
+    from .load import disable_repacking
 
     tuned = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
     disable_repacking(tuned)

@@ -45,7 +45,8 @@ def learn(
     # The model: the base, with the weights that `method` trains. They are drawn from the seed.
     model = methods.load_trainable(job.base_folder, settings)
     parameters = methods.count_parameters(model)
-    padding = summary.print_start(settings, rows, parameters)
+    summary.print_start(settings, rows, parameters)
+    padding = summary.print_padding(settings, rows)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
     # does: DPO takes its reference from it, and packing is tested on it.

@@ -16,12 +16,8 @@ from .progress_bar import losses_text
 Figures = dict[str, float | int]
 
 
-def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> Figures:
-    """Print method, rows, trainable parameters and padding, and the values of a preset.
-
-    Returns:
-        The tokens that the model computes in an epoch, and the share of padding among them.
-    """
+def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> None:
+    """Print method, rows and trainable parameters, and the values of a preset."""
     for label, line in zip(("preset", "", ""), presets.preset_lines(settings), strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
@@ -32,6 +28,10 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
     print_line(str(parameters))
     if settings.preset == "few" and len(rows.train) >= presets.FEW_ROWS:
         print_line(f"preset few is meant for fewer than {presets.FEW_ROWS} rows")
+
+
+def print_padding(settings: Settings, rows: TrainingData) -> Figures:
+    """Print and return the tokens computed in an epoch, and the share of padding among them."""
     tokens, share = packing.computed_tokens(rows.train, settings)
     packed = ": rows are packed" if settings.packing else ""
     print_line(f"padding {100 * share:.1f} % of {tokens:,} tokens an epoch{packed}")

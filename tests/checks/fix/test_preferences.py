@@ -28,8 +28,8 @@ def test_rejected_replies_are_redacted_and_tidied(tmp_path: Path) -> None:
     assert second["rejected"] == [{"role": "assistant", "content": "It is [CPF_1]"}]
     assert second["message_fields"] == {"rejected": {"score": 3}}
     (aside,) = work.rejected
-    assert (aside.line, aside.reason) == (3, "rejected[0].content is blank; write the text, or leave "
-                                          "the row out")  # fmt: skip
+    reason = "rejected[0].content is blank; write the text, or leave the row out"
+    assert (aside.line, aside.reason) == (3, reason)
     found = Dataset.read(job.out)
     for check in (pii.find, preferences.find):
         assert not check(found)

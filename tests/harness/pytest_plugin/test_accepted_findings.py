@@ -225,7 +225,8 @@ def test_what_cannot_be_read_cannot_be_accepted(project: Project) -> None:
 def test_a_model_suite_accepts_nothing(trained: Project) -> None:
     trained.write(
         "suites/model/test_m.py",
-        "from tunegate import Finding, check\nfrom tunegate.results.acceptance import is_accepting\n"
+        "from tunegate import Finding, check\n"
+        "from tunegate.results.acceptance import is_accepting\n"
         "def test_x(predictions): assert not is_accepting()\n",
     )
     assert trained.judge().code == 0

@@ -37,7 +37,7 @@ FAILED suites/data/test_it.py::test_rows[train] - assert not <test_it: 2 bad ...
 
 SUITE = """\
 from tunegate import Finding, Findings
-from tunegate.results.score import proportion
+from tunegate import proportion
 
 def test_accuracy():
     misses = Findings("accuracy", [Finding(2, 3, "b for a", "a late parcel")], split="test")
@@ -179,7 +179,7 @@ def test_unmeasurable(trained: Project) -> None:
     score = "proportion('accuracy', 470, 500, errors=10)"
     trained.write(
         "suites/model/test_m.py",
-        f"from tunegate.results.score import proportion\ndef test_x():\n    assert {score} >= 0.95\n",
+        f"from tunegate import proportion\ndef test_x():\n    assert {score} >= 0.95\n",
     )
     result = trained.judge()
     assert result.code == 75

@@ -20,7 +20,7 @@ from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 from tunegate_qlora.config.settings import Decoding, Settings
 from tunegate_qlora.data import batches
-from tunegate_qlora.model import load, methods
+from tunegate_qlora.model import methods
 from tunegate_qlora.model.load import load_base
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import loss, packing
@@ -149,7 +149,7 @@ def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
 def test_an_attention_that_mixes_rows_is_not_trained_with(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(load, "load_base", mixing)
+    monkeypatch.setattr(methods, "load_base", mixing)
     with pytest.raises(TrainingFailed) as caught:
         QLoRATrainer().train(plan(method=method, packing=True), folder)
     told = str(caught.value)
