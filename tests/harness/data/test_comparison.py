@@ -2,12 +2,13 @@
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from tunegate.data.comparison import rows_in_training
 from tunegate.data.dataset import Dataset
-from tunegate.gates.promotion import PromotionRefused, _refuse_seen_examples
+from tunegate.gates import promotion
 from tunegate_checks.data import leakage
 
 
@@ -46,10 +47,16 @@ def test_the_check_and_the_promotion_say_the_same(
 
 def refused(test: Dataset, train: Dataset) -> bool:
     run: Any = SimpleNamespace(
-        plan=SimpleNamespace(train="x", validation=None), data=lambda split: train
+        plan=SimpleNamespace(train="x", validation=None, base="b"),
+        data=lambda split: train,
+        verify=lambda: None,
     )
+    candidate: Any = SimpleNamespace(run=run, digest="d")
+    state: Any = None  # asked for the baseline alone, which stands for measured here
     try:
-        _refuse_seen_examples(test, run)
-    except PromotionRefused:
+        with mock.patch.object(promotion, "recall_baseline", return_value={}):
+            promotion.check_promotable(candidate, "d", test, state)
+    except promotion.PromotionRefused as refused:
+        assert "stand in what the model was trained on" in str(refused)
         return True
     return False
