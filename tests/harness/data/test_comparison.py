@@ -56,7 +56,6 @@ def refused(test: Dataset, train: Dataset) -> bool:
     try:
         with mock.patch.object(promotion, "recall_baseline", return_value={}):
             promotion.check_promotable(candidate, "d", test, state)
-    except promotion.PromotionRefused as refused:
-        assert "stand in what the model was trained on" in str(refused)
-        return True
+    except promotion.PromotionRefused as reason:
+        return "stand in what the model was trained on" in str(reason)
     return False
