@@ -13,7 +13,6 @@ from tunegate.cli import main
 from tunegate.config.data_files import find_data_files
 from tunegate.config.schema import load
 from tunegate.errors import ConfigError
-from tunegate_checks.fix import cli as command
 
 ROOT = Path(__file__).parents[3]
 Out = pytest.CaptureFixture[str]
@@ -27,9 +26,7 @@ test = "raw/test.jsonl"
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to stand in, and the command among the others."""
-    modules = main._command_modules() | {"fix": command}
-    monkeypatch.setattr(main, "_command_modules", lambda: modules)
+    """An empty folder to stand in."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()  # no configuration above counts
     return tmp_path
