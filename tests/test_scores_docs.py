@@ -14,17 +14,18 @@ from tunegate.config.schema import Limits
 ROOT = Path(__file__).parents[1]
 DOCS = ("scores.md", "scores.pt-BR.md")
 SCORES = (
-    *("averages", "bertscore", "classification", "codecheck", "compare", "holm", "improvement"),
-    *("jsonmatch", "overlap", "rouge", "slices"),
-    *("forgetting", "memory", "overfitting", "robustness", "speed"),
+    *("answer_quality", "bertscore", "classification", "codecheck", "compare", "improvement"),
+    *("jsonmatch", "memorization", "overfitting", "overlap", "robustness", "slices", "speed"),
 )
 # What serves a score, and is none: metrics to compare by, tables, lists of what is wrong.
 HELP = {
-    *("averages.averaged", "averages.classes", "averages.table", "classification.right"),
-    *("classification.misses", "classification.confused", "codecheck.code", "compare.decided"),
-    *("compare.judged", "compare.Comparison", "holm.adjusted", "jsonmatch.expected"),
-    *("jsonmatch.misses", "jsonmatch.table", "rouge.Tokenizer", "slices.fields"),
-    *("overfitting.Epoch", "robustness.Trial", "robustness.asked", "robustness.rewritten"),
+    *("classification.averaged", "classification.classes", "classification.table"),
+    *("classification.right", "classification.misses", "classification.confused"),
+    *("codecheck.code", "compare.is_shown", "compare.record_comparison", "compare.Comparison"),
+    *("compare.adjusted_p_values", "jsonmatch.expected", "jsonmatch.misses", "jsonmatch.table"),
+    *("memorization.dataset_hint", "overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
+    *("robustness.FlipMinimiser", "robustness.Trial", "robustness.last_user_text"),
+    "robustness.with_user_texts",
 }
 
 

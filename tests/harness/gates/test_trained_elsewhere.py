@@ -78,7 +78,7 @@ def test_on_whose_word_stands_in_the_registry_and_stays_there(
 
 @pytest.mark.parametrize("word", [WORD, ""])
 def test_a_promotion_says_on_whose_word_a_model_was_trained(word: str) -> None:
-    run: Any = SimpleNamespace(id="a", word=word, record={"receipt": "r"})
+    run: Any = SimpleNamespace(id="a", attestation=word, record={"receipt": "r"})
     candidate: Any = SimpleNamespace(spec="folder:a", digest="d")
     told = promotion_facts(run, candidate, {"test": {"digest": "t"}}, "c")
     assert told.get("trained", "") == word
