@@ -40,6 +40,7 @@ def test_what_is_kept_is_recalled(tmp_path: Path) -> None:
         {
             "id": id_,
             "check": "pii",
+            "named": True,
             "kind": kind,
             "where": where,
             "evidence": evidence,
