@@ -74,7 +74,7 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little there is to do."""
     monkeypatch.setattr(parallel, "CHUNK_ROWS", 2)
     monkeypatch.setattr(parallel, "MIN_SECONDS", -1)
-    monkeypatch.setattr(cpu_count, "worker_count", lambda: 2)
+    monkeypatch.setattr(parallel, "worker_count", lambda: 2)
 
 
 @check(rows=True)
