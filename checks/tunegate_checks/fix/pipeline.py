@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunegate.config.data_files import find_data_files, read_system_prompt
+from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data.dataset import SPLITS, Dataset
-from tunegate.data.tables import is_table
 from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
@@ -195,7 +194,7 @@ def read_reference(path: Path, split: str, columns: Mapping[str, str]) -> Datase
 
     Raises ValueError where one of them cannot be read: a leak could hide in it.
     """
-    dataset = Dataset.read(path, split, columns if is_table(path, bool(columns)) else None)
+    dataset = read_file(path, columns, split)
     bad = [p for p in dataset.problems if not p.hint]
     if bad:
         location = f"line {bad[0].line}" if bad[0].line else "it"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tunegate.data.formats import ROW_FORMATS, to_messages
-from tunegate.data.json_lines import BOM, decode_row, read_json_rows, split_rows
-from tunegate.data.tables import check_columns, is_table, read_table_rows
-from tunegate.data.text_encoding import check_encoding
-from tunegate.utils.strict_json import Unreadable, parse_strict
+from tunegate.data.formats import ROW_FORMATS
+from tunegate.data.json_lines import BOM, read_json_rows, read_row, split_rows
+from tunegate.data.tables import is_table, read_data_file, read_table_rows
+from tunegate.utils.strict_json import Unreadable
 
 Fields = dict[str, Any]
 
@@ -83,19 +83,15 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None) -> Source:
     Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
     UTF-8, ValueError where not one row can be read.
     """
-    columns = columns or {}
-    if is_table(path, bool(columns)):
-        check_columns(path, columns)
-        source = read_table_source(path, columns)
-    else:
-        check_encoding(path)
-        source = read_json_source(path, path.read_bytes())
+    columns = columns if columns and is_table(path, mapped=True) else {}
+    data = read_data_file(path, columns)
+    source = read_table_source(path, data, columns) if columns else read_json_source(path, data)
     if source.rows:
         return source
     reason = "it holds no rows"
     if source.rejected:
         # The file may be no JSON at all: the reader of datasets then has the better reason.
-        problems = read_json_rows(path.read_bytes())[1]
+        problems = read_json_rows(data)[1]
         evidence = problems[0].evidence if problems else source.rejected[0].reason
         reason = f"line {source.rejected[0].line}: {evidence}"
     raise ValueError(f"{path}: nothing to fix, and nothing was written: {reason}")
@@ -105,15 +101,14 @@ def read_json_source(path: Path, data: bytes) -> Source:
     """Return the rows of JSON Lines or of a JSON array; `path` is not read."""
     source = Source(path)
     position = 0  # in `data`, just behind the row that was read last
-    for line, piece in split_rows(data):
-        if isinstance(piece, Unreadable):  # what stands behind the last element of an array
-            rest = data[position:].strip(b" \t\r\n]")
-            source.rejected.append(Rejected(line, rest, str(piece)))
+    for line, raw in split_rows(data):
+        if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
+            rest = re.sub(rb"\A\s*[\[\],]?\s*|\s+\Z", b"", data[position:])
+            source.rejected.append(Rejected(line, rest, str(raw)))
             continue
-        raw = bytes(piece)
         position = data.index(raw, position) + len(raw)
         try:
-            row_format, fields = to_messages(parse_strict(decode_row(raw), line))
+            row_format, fields = read_row(raw, line)
             is_chat = row_format is ROW_FORMATS[0]
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
         except Unreadable as error:
@@ -146,12 +141,11 @@ def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
     yield from (f"{loss} left out" for loss, is_lost in losses.items() if is_lost)
 
 
-def read_table_source(path: Path, columns: Mapping[str, str]) -> Source:
-    """Return the rows of CSV or Parquet as chat messages.
+def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> Source:
+    """Return the rows of CSV or Parquet as chat messages; `path` is not read.
 
     A record of CSV that cannot be read is set aside as it stands in the file.
     """
-    data = path.read_bytes()
     rows, problems = read_table_rows(data, columns)
     source = Source(path)
     errors = {p.line: p.evidence for p in problems if p.line is not None}

@@ -50,17 +50,14 @@ def draw_sample(args: argparse.Namespace, root: Path, config: Config) -> list[st
 
     Raises ValueError for a share outside of (0, 1], and for a file without rows to draw from.
     """
-    from tunegate.data.dataset import Dataset
-    from tunegate.data.tables import check_columns, is_table
+    from tunegate.config.data_files import read_file
 
     from .sample import draw_order, population, sample_size
     from .sheet import write_sheet
 
     if not 0 < args.share <= 1:
         raise ValueError(f"--share {args.share:g}: a share above 0, and 1 at most, is valid")
-    columns = config.data.columns if is_table(args.file, bool(config.data.columns)) else {}
-    check_columns(args.file, columns)
-    dataset = Dataset.read(args.file, columns=columns)
+    dataset = read_file(args.file, config.data.columns)
     rows = population(dataset, config.data.generated)
     if not rows:
         raise ValueError(f"{args.file} holds no rows to draw from")

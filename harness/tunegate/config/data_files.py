@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.dataset import SPLITS, Dataset
-from ..data.tables import check_columns, is_table
+from ..data.tables import is_table, read_data_file
 from ..errors import ConfigError
 from ..utils.hashing import sha256_file
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class DataFiles:
-    """The paths of the splits; `get` reads a dataset at its first call and keeps it.
+    """The files of the splits; `get` makes a dataset of one at its first call and keeps it.
 
     `columns` names the columns of CSV or Parquet files by field; it is empty for JSON files.
     """
 
     def __init__(self, paths: dict[str, Path], columns: Mapping[str, str] | None = None) -> None:
         self.paths, self.columns = paths, dict(columns or {})
+        self._contents = {s: read_data_file(path, self.columns) for s, path in paths.items()}
         self._read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
@@ -30,7 +31,8 @@ class DataFiles:
         if split not in self.paths:
             raise ConfigError(f"no {split} data: set data.{split}, or give --{split}-data FILE")
         if split not in self._read:
-            self._read[split] = Dataset.read(self.paths[split], split, self.columns)
+            data, path = self._contents.pop(split), self.paths[split]
+            self._read[split] = Dataset.parse(data, split, path, self.columns)
         return self._read[split]
 
     def read_digests(self) -> dict[str, str]:
@@ -70,9 +72,16 @@ def find_data_files(
     columns = config.data.columns
     if not any(is_table(path, bool(columns)) for path in paths.values()):
         columns = {}  # cleaned tables are JSON Lines: nothing is left to map
-    for path in paths.values():
-        check_columns(path, columns)
     return DataFiles(paths, columns)
+
+
+def read_file(path: Path, columns: Mapping[str, str], split: str = "") -> Dataset:
+    """Read a file with the configured columns where it is a table; JSON needs none.
+
+    Raises ConfigError where they do not fit, or the file is not UTF-8.
+    """
+    columns = columns if is_table(path, bool(columns)) else {}
+    return Dataset.parse(read_data_file(path, columns), split, path, columns)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:

@@ -65,7 +65,7 @@ def to_messages(value: Any) -> tuple[RowFormat, Fields]:
     validate_messages(converted["messages"])
     if row_format is ROW_FORMATS[0]:
         # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
-        if _are_messages(value.get(REJECTED)):
+        if REJECTED in value and _are_messages(value[REJECTED]):
             _single_reply(value[REJECTED], REJECTED)
         return row_format, value
     consumed = row_format.required | row_format.optional

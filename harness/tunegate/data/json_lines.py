@@ -1,24 +1,26 @@
 """Reads the rows of a JSONL file or of a JSON array; a row that cannot be read becomes a finding.
 
 Every line that is not blank (every element, of an array) becomes a row or a finding, unless the
-file as a whole is in another encoding or format. No function here raises for bad bytes. Apart from
-the rows that it returns, reading needs memory for one row at a time.
+file as a whole is in another encoding or format. An array is read up to its first broken element.
+No function here raises for bad bytes.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from shlex import quote
 
+from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
-from .formats import ROW_FORMATS, to_messages
-from .text_encoding import encoding_finding
+from .formats import ROW_FORMATS, Fields, RowFormat, to_messages
 
-Row = tuple[int, dict[str, Any]]  # the first line, from 1, and the fields
-Piece = tuple[int, memoryview | Unreadable]  # the first line, and the bytes of one row
+Row = tuple[int, Fields]  # the first line, from 1, and the fields
 
 MAX_PROBLEMS = 10_000  # findings; a finding needs more memory than the broken line it reports
 
@@ -32,10 +34,26 @@ NOT_JSON_MAGIC = {
     b"PAR1": "the file is Parquet; say which columns it has: columns={'prompt': ..., 'reply': ...}",
 }
 BOM = b"\xef\xbb\xbf"
-_BLANK = re.compile(rb"[ \t\r\n\f\v]*")
-# Possessive (*+), so that a string of 100 MB needs no stack. JSON allows no line end in a string:
-# a string without its closing quote ends with its line, and the rows behind it are still found.
-_TOKEN = re.compile(rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|[\[\]{},]', re.DOTALL)
+_NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
+_NOT_SPACE = re.compile(r"[^ \t\r\n]")
+# Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert
+# numbers of more than 4,300 digits: as texts they have an end too.
+_ELEMENT = json.JSONDecoder(parse_int=str, parse_float=str)
+
+# Files in Latin-1 or Windows-1252, as spreadsheets and older systems write them. A single line that
+# is not UTF-8 among lines that are is a broken row instead.
+CHUNK_BYTES = 2**20
+MIN_LINE_SHARE = 0.01  # of the lines: fewer lines are broken rows of a UTF-8 file
+# Bytes, on average: in Latin scripts letters outside ASCII rarely follow each other.
+MAX_RUN_LENGTH = 2.0
+# UTF-8 letters per undecodable byte: in Latin-1 two bytes are a UTF-8 letter by chance only.
+MAX_UTF8_SHARE = 0.1
+# Undecodable bytes are read as lone surrogates, U+DC80 to U+DCFF (PEP 383).
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_UNDECODABLE_RUN = re.compile("[\udc80-\udcff]+")
+_LETTER = re.compile("[^\x00-\x7f\udc80-\udcff]")
+_C1 = re.compile("[\udc80-\udc9f]")  # letters and quotes in Windows-1252, nothing in Latin-1
+_IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
 
 
 def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
@@ -51,17 +69,13 @@ def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
         file_format = "every other byte is NUL, as in UTF-16; save the file as UTF-8"
     if file_format:
         return [], [Finding(None, 1, "encoding", file_format)]
-    if encoding_problem := encoding_finding(data):
-        return [], [encoding_problem]
     rows: list[Row] = []
     problems: list[Finding] = []
     unlisted_count = 0
     format_counts: Counter[str] = Counter()
-    for line, piece in split_rows(data):
+    for line, row in split_rows(data):
         try:
-            if isinstance(piece, Unreadable):
-                raise piece
-            row_format, fields = to_messages(parse_strict(decode_row(piece), line))
+            row_format, fields = read_row(row, line)
         except Unreadable as error:
             if len(problems) < MAX_PROBLEMS:
                 problems.append(Finding(None, line, error.kind, error.evidence))
@@ -70,6 +84,8 @@ def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
         else:
             rows.append((line, fields))
             format_counts[row_format.name] += 1
+    if problems and (encoding_problem := encoding_finding(data)):
+        return [], [encoding_problem]
     if unlisted_count:
         evidence = f"{unlisted_count:,} more rows are unreadable"
         problems.append(Finding(None, None, "unlisted", evidence))
@@ -82,86 +98,137 @@ def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
     return rows, problems
 
 
-def decode_row(row: bytes | memoryview) -> str:
-    """Return the text of a row; raise Unreadable, naming the first byte that is not UTF-8."""
+def read_row(row: bytes | Unreadable, line: int) -> tuple[RowFormat, Fields]:
+    """Return the format of a row that starts on `line`, and its fields; raise Unreadable."""
+    if isinstance(row, Unreadable):
+        raise row
     try:
-        return str(row, "utf-8")
+        text = str(row, "utf-8")
     except UnicodeDecodeError as error:
         location = f"byte {error.start + 1} of the row"
         raise Unreadable("encoding", f"{location} is not UTF-8; save the file as UTF-8") from None
+    return to_messages(parse_strict(text, line))
 
 
-def split_rows(data: bytes) -> Iterator[Piece]:
+def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     """Yield the first line and the bytes of each row: elements of one array, else lines.
 
-    Instead of bytes, an Unreadable says that the array is not closed, or that bytes follow it.
+    Instead of bytes, an Unreadable says why the rest of an array cannot be read.
     """
     start = len(BOM) if data.startswith(BOM) else 0
-    first = _skip_blanks(data, start)
-    if data[first : first + 1] == b"[" and not _is_array_in_lines(data, first):
-        yield from _split_array(data, start)
+    first = _NOT_BLANK.search(data, start)
+    if first and first[0] == b"[" and not _is_array_in_lines(data, first.start()):
+        yield from _split_array(data)
         return
     # Only \n ends a line: U+2028, U+0085 and other line separators are legal in a JSON string.
-    line, view = 0, memoryview(data)
+    line = 0
     while start < len(data):
         line += 1
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-        if not _BLANK.fullmatch(data, start, end):
-            yield line, view[start:end]
+        if _NOT_BLANK.search(data, start, end):
+            yield line, data[start:end]
         start = end + 1
 
 
 def _is_array_in_lines(data: bytes, start: int) -> bool:
     """Tell JSONL whose first line is an array by mistake from a file that is one array."""
     end = data.find(b"\n", start)
-    if end < 0 or _skip_blanks(data, end) == len(data):
+    if end < 0 or not _NOT_BLANK.search(data, end):
         return False
     try:
-        parse_strict(decode_row(memoryview(data)[start:end]))
-    except Unreadable:
+        _ELEMENT.decode(data[start:end].decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
         return False
     return True
 
 
-def _skip_blanks(data: bytes, start: int) -> int:
-    match = _BLANK.match(data, start)
-    return match.end() if match else start
-
-
-def _split_array(data: bytes, start: int) -> Iterator[Piece]:
-    """Yield the elements of a JSON array; elements behind a broken one are still found."""
-    line, view, end = 1, memoryview(data), start
-    for begin, end, is_only in _element_spans(data, start):
-        first = min(_skip_blanks(data, begin), end)
-        line, start = line + data.count(b"\n", start, first), first
-        if first < end or not is_only:  # [] has no elements, but [a,] has two
-            yield line, view[first:end]
-    rest = _skip_blanks(data, end + 1)
-    line += data.count(b"\n", start, min(rest, len(data)))
-    if end >= len(data):
-        yield line, Unreadable("json", "the array is never closed: is the file cut off?")
-    elif rest < len(data):
-        yield line, Unreadable("json", "nothing behind the array's closing bracket can be read")
-
-
-def _element_spans(data: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield (begin, end, is_only) of each element of an array; `is_only`: no comma stands in it."""
-    begin, is_only, open_brackets = 0, True, bytearray()
-    for token in _TOKEN.finditer(data, start):
-        position = token.start()
-        bracket = data[position : position + 1]
-        if bracket in b"[{":
-            open_brackets += bracket
-            begin = begin or position + 1
-        elif bracket == b"," and len(open_brackets) == 1:
-            yield begin, position, False
-            begin, is_only = position + 1, False
-        elif bracket in b"]}":
-            # If brackets do not match, close all up to the nearest opening one that does.
-            opener = open_brackets.rfind(b"[" if bracket == b"]" else b"{")
-            del open_brackets[opener if opener >= 0 else len(open_brackets) :]
-            if not open_brackets:
-                yield begin, position, is_only
+def _split_array(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
+    """Yield the elements of a JSON array, up to the first that is no JSON."""
+    # Bytes that are not UTF-8 become lone surrogates (PEP 383), and bytes again in their element.
+    text = data.decode("utf-8-sig", "surrogateescape")
+    line, position, previous, error = 1, 0, "", ""
+    end = text.index("[")
+    while not error:
+        token = _NOT_SPACE.search(text, end)
+        begin = token.start() if token else len(text)
+        line, position = line + text.count("\n", position, begin), begin
+        letter = text[begin : begin + 1]
+        if previous == "]":
+            if not letter:
                 return
-    yield begin, len(data), is_only
+            error = "nothing behind the array's closing bracket can be read"
+        elif not letter:
+            error = "the array is never closed: is the file cut off?"
+        elif letter in ",]" or not previous:
+            if previous == "," or (previous, letter) == ("[", ","):
+                yield line, b""  # an element that is not there
+            previous, end = letter, begin + 1
+        elif previous == "element":
+            error = "a comma is missing before this element; the array is read no further"
+        else:
+            try:
+                end = _ELEMENT.raw_decode(text, begin)[1]
+            except (ValueError, RecursionError):
+                try:
+                    parse_strict(text[begin:], line)  # raises too, with the better reason
+                except Unreadable as reason:
+                    error = f"{reason}; the array is read no further"
+                continue
+            yield line, text[begin:end].encode("utf-8", "surrogateescape")
+            previous = "element"
+    yield line, Unreadable("json", error)
+
+
+def encoding_finding(data: bytes) -> Finding | None:
+    """Return a finding if the bytes of a file are in Latin-1 or Windows-1252, else None."""
+    if detected := detect_wrong_encoding(data):
+        line, description, command = detected
+        return Finding(None, line, "encoding", f"{description}: {command}")
+    return None
+
+
+def detect_wrong_encoding(data: bytes, name: str = "IN") -> tuple[int, str, str] | None:
+    """Return (line, description, command) if a file is in Latin-1 or Windows-1252, else None.
+
+    It is in one of them if bytes that are not UTF-8 stand on two lines or more, and on one line in
+    100, mostly alone, and hardly any letter outside ASCII is UTF-8. The line is the first with such
+    a byte, from 1; the command converts the file `name` to UTF-8.
+    """
+    if data.startswith(b"PAR1"):
+        return None
+    # Decoded in chunks, so that no second copy of a large file is made.
+    decoder, view = getincrementaldecoder("utf-8")(), memoryview(data)
+    try:
+        for start in range(0, len(data), CHUNK_BYTES):
+            decoder.decode(view[start : start + CHUNK_BYTES])
+        decoder.decode(b"", final=True)
+        return None
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "surrogateescape")
+    first = _UNDECODABLE.search(text)
+    if first is None or _IN_NEITHER.search(text):
+        return None
+    bad_bytes = sum(1 for _ in _UNDECODABLE.finditer(text))
+    bad_lines = sum(_UNDECODABLE.search(line) is not None for line in text.split("\n"))
+    if bad_lines < max(2, MIN_LINE_SHARE * text.count("\n")):
+        return None
+    if bad_bytes > MAX_RUN_LENGTH * len(_UNDECODABLE_RUN.findall(text)):
+        return None
+    if sum(1 for _ in _LETTER.finditer(text)) > MAX_UTF8_SHARE * bad_bytes:
+        return None
+    before = text[: first.start()].encode("utf-8", "surrogateescape")
+    line, byte = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+    likely, code = ("Windows-1252", "cp1252") if _C1.search(text) else ("Latin-1", "latin1")
+    location = f"byte {byte} of line {line:,} ({ord(first[0]) - 0xDC00:02X}) is not UTF-8"
+    others = "is 1 more line" if bad_lines == 2 else f"are {bad_lines - 1:,} more lines"
+    path = Path(name)
+    out = path.with_name(f"{path.stem}.utf8{path.suffix}") if path.suffix else Path("OUT")
+    command = f"iconv -f {code} -t utf-8 {quote(name)} > {quote(str(out))}"
+    return line, f"{location}, nor {others}; the file is likely {likely}", command
+
+
+def check_encoding(data: bytes, path: Path) -> None:
+    """Raise ConfigError if the bytes of a file are in Latin-1 or Windows-1252."""
+    if detected := detect_wrong_encoding(data, str(path)):
+        raise ConfigError(f"{path}: {detected[1]}:\n  {detected[2]}")

@@ -19,9 +19,8 @@ from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
 from .comparison import comparison_texts, group_indices, label_counts, non_text_parts, question_key
 from .dataset import SPLITS, Dataset, Example
-from .json_lines import split_rows
+from .json_lines import check_encoding, split_rows
 from .tables import column_names, is_table
-from .text_encoding import check_encoding
 
 
 class SplitError(ValueError):
@@ -110,7 +109,7 @@ def split_file(
             raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
 
     # A JSON string holds no bare line end, so a row over several lines can be joined to one.
-    pieces = (bytes(p) for _, p in split_rows(data) if not isinstance(p, Unreadable))
+    pieces = (piece for _, piece in split_rows(data) if not isinstance(piece, Unreadable))
     lines = [b" ".join(piece.strip().splitlines()) for piece in pieces]
     for name, rows in rows_of_split.items():
         atomic_write(out[name], b"".join(lines[i] + b"\n" for i in sorted(rows)))
@@ -125,7 +124,8 @@ def split_file(
 
 def _read_complete(path: Path) -> tuple[bytes, Dataset]:
     """Return a file's bytes and rows; raise SplitError if it is a table or a row cannot be read."""
-    check_encoding(path)
+    data = path.read_bytes()
+    check_encoding(data, path)
     if is_table(path):
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
@@ -134,7 +134,6 @@ def _read_complete(path: Path) -> tuple[bytes, Dataset]:
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
             " --only format --columns prompt=COLUMN,reply=COLUMN"
         )
-    data = path.read_bytes()
     dataset = Dataset.parse(data, path=path)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         rows = f"{len(bad):,} row{'s' * (len(bad) > 1)}"

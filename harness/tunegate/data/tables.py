@@ -19,8 +19,7 @@ from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
 from ..utils.text import did_you_mean
 from .formats import REJECTED, assistant_message, json_type
-from .json_lines import NOT_JSON_MAGIC, Row
-from .text_encoding import check_encoding, encoding_finding
+from .json_lines import NOT_JSON_MAGIC, Row, check_encoding, encoding_finding
 
 Columns = Mapping[str, str]  # by field
 Record = tuple[int, dict[str, Any] | Unreadable]  # the first line, from 1, and the values by column
@@ -156,17 +155,18 @@ def detect_delimiter(header: str, columns: Columns) -> str:
     return next(matching, max(DELIMITERS, key=lambda d: len(names[d])))
 
 
-def check_columns(path: Path, columns: Columns) -> None:
-    """Raise ConfigError if the configured columns do not fit a file, before any test runs.
+def read_data_file(path: Path, columns: Columns) -> bytes:
+    """Return the bytes of a file; raise ConfigError if the configured columns do not fit it.
 
     A table needs columns that it has, a JSON file needs none; both must be UTF-8.
     """
-    check_encoding(path)
+    data = path.read_bytes()
+    check_encoding(data, path)
     if not is_table(path, bool(columns)):
         if columns:
             message = f"{path} is JSON, and data.columns is for CSV and Parquet"
             raise ConfigError(f"{message}: take the columns out, or name tables for all splits")
-        return
+        return data
     names = column_names(path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
     if not columns:
@@ -177,6 +177,7 @@ def check_columns(path: Path, columns: Columns) -> None:
             hint = did_you_mean(column, names)
             message = f"data.columns.{field} = {column!r}: no such column{hint}"
             raise ConfigError(f"{message}\n{columns_line}")
+    return data
 
 
 def is_table(path: Path, mapped: bool = False) -> bool:

@@ -41,7 +41,11 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def parse_strict(text: str, line: int = 1) -> Any:
     """Return the value of a JSON text that starts on `line` of its file; raise Unreadable."""
     try:
-        value = _strict.decode(text)
+        try:
+            value = _strict.decode(text)
+        except _Refused:
+            _raise_first_flaw(_lenient.decode(text))
+            raise
         # Walking every value would double the cost of reading: only look where it could matter.
         if text.count("[") + text.count("{") > MAX_DEPTH or _ESCAPED_SURROGATE.search(text):
             _raise_first_flaw(value)
@@ -52,9 +56,6 @@ def parse_strict(text: str, line: int = 1) -> Any:
         ) from None
     except RecursionError:
         raise Unreadable("json", f"nested more than {MAX_DEPTH} levels deep") from None
-    except _Refused:
-        _raise_first_flaw(_lenient.decode(text))
-        raise
     return value
 
 

@@ -80,12 +80,9 @@ def read_example(path: Path, columns: dict[str, str], row: int | None, line: int
 
     Raises ConfigError that says which rows there are.
     """
-    from tunegate.data.dataset import Dataset
-    from tunegate.data.tables import check_columns, is_table
+    from tunegate.config.data_files import read_file
 
-    table_columns = columns if is_table(path, bool(columns)) else {}
-    check_columns(path, table_columns)
-    dataset = Dataset.read(path, columns=table_columns)
+    dataset = read_file(path, columns)
     for example in dataset:
         if line == example.line or (line is None and row == example.row):
             return example

@@ -53,6 +53,16 @@ def test_rows_keep_their_bytes() -> None:
     assert made(odd + b"\r\n").rows[0].raw == odd
 
 
+def test_the_rest_of_a_broken_array_is_set_aside_as_it_stands() -> None:
+    rest = b'{"no": [1, 2,]},\n  {"messages": []}\n]'
+    source = made(b"[" + json.dumps(row("one")).encode() + b" ,\n  " + rest + b"\n")
+    assert [json.loads(r.raw) for r in source.rows] == [row("one")]
+    assert [(r.line, r.raw) for r in source.rejected] == [(2, rest)]
+    assert "the array is read no further" in source.rejected[0].reason
+    (whole,) = made(b"[[1," + rest).rejected
+    assert whole.raw == b"[1," + rest
+
+
 def test_an_array_over_many_lines() -> None:
     data = json.dumps([row("one"), {"no": 1}, row("two")], indent=2).encode() + b" tail"
     source = made(data)

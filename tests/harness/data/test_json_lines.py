@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunegate.data import json_lines
 from tunegate.data.dataset import Dataset
 from tunegate.data.json_lines import MAX_PROBLEMS, read_json_rows
 from tunegate.results.finding import Finding
@@ -113,15 +114,68 @@ def test_no_bytes_raise(data: bytes) -> None:
 
 @given(ROWS.filter(lambda rows: len(rows) > 2), st.data())
 @settings(deadline=None)
-def test_a_broken_element_takes_no_other_element_along(
+def test_a_broken_element_ends_the_array_in_one_finding(
     rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     elements = [json.dumps(row) for row in rows]
     victim = data.draw(st.integers(0, len(rows) - 1))
-    elements[victim] = data.draw(st.sampled_from(['{"a": [}', "nul", "", '{"a" 1}', '{"a": "b}']))
+    elements[victim] = data.draw(
+        st.sampled_from(
+            ['{"a": [}', "nul", '{"a" 1}', '{"a": "b}', '{"a": NaN 1}', '"\\"', "{} {}"]
+        )
+    )
     found, wrong = read_json_rows(("[\n" + ",\n".join(elements) + "\n]").encode())
-    assert [row for _, row in found] == rows[:victim] + rows[victim + 1 :]
-    assert [f.kind for f in wrong] == ["json"]
+    assert [row for _, row in found] == rows[:victim]
+    assert [f.line for f in wrong if f.kind == "json"] == [victim + 2]
+    assert wrong[-1].evidence.endswith("the array is read no further")
+
+
+@pytest.mark.parametrize(
+    "element",
+    ['{"a": NaN}', '{"a": 1, "a": 2}', '{"a": ' + "9" * 5000 + "}", '{"a": "\\ud800"}', "", "3", "[]",
+     '{"a": ' + "[" * 70 + "]" * 70 + "}", '"\xff"'],
+)  # fmt: skip
+def test_an_element_that_ends_takes_no_other_element_along(element: str) -> None:
+    found, wrong = read_json_rows(f"[{ROW},\n{element}\n,\n{ROW}]".encode("latin-1"))
+    assert [line for line, _ in found] == [1, 4]
+    assert [f.line for f in wrong] == [2 + (not element)]
+
+
+@pytest.mark.parametrize("wrap", ["{}", "[{}]", "[{}", "{}]"])
+@pytest.mark.parametrize("begin", ['{"a": "', '{"a": ', '"'])
+def test_time_grows_with_the_size_and_not_with_its_square(wrap: str, begin: str) -> None:
+    """A reader that began anew at each quote would need hours for these 2 MB."""
+    data = wrap.replace("{}", begin + '\\"' * 1_000_000).encode()
+    rows, found = read_json_rows(data)
+    assert (rows, len(found)) == ([], 1)
+
+
+def test_an_array_is_decoded_once_for_each_element(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
+
+    class Decoder(json.JSONDecoder):
+        def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+            value, end = super().raw_decode(s, idx)
+            ends.append(end)
+            return value, end
+
+    monkeypatch.setattr(json_lines, "_ELEMENT", Decoder())
+    text = f"[{', '.join([ROW] * 50)}]"
+    assert len(read_json_rows(text.encode())[0]) == 50
+    assert ends == [(len(ROW) + 2) * k + len(ROW) + 1 for k in range(50)]
+
+
+@given(ROWS, st.sampled_from([None, 1]), st.booleans())
+@settings(deadline=None)
+def test_the_bytes_of_an_element_are_those_of_the_file(
+    rows: list[dict[str, Any]], indent: int | None, bom: bool
+) -> None:
+    data = b"\xef\xbb\xbf" * bom + json.dumps(rows, indent=indent, ensure_ascii=False).encode()
+    position = 0
+    for (_, raw), row in zip(json_lines.split_rows(data), rows, strict=True):
+        assert isinstance(raw, bytes)
+        assert json.loads(raw) == row
+        position = data.index(raw, position) + len(raw)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +209,7 @@ def test_a_broken_element_takes_no_other_element_along(
         ),
         ('{"x": -Infinity}', "json", "x: -Infinity is not JSON"),
         ('{"x": 1e999}', "json", "x: a number beyond"),
+        ('{"x": NaN, ', "json", "is the row cut off?"),
         ('{"x": ' + "9" * 5000 + "}", "json", "x: a number of 400 digits"),
         (
             '{"messages": [{"role": "user", "content": "\\ud83d"}]}',

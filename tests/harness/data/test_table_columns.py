@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.data.dataset import Dataset
-from tunegate.data.tables import check_columns, column_names, is_table
+from tunegate.data.tables import column_names, is_table, read_data_file
 from tunegate.errors import ConfigError
 from tunegate.storage.run import Run, run_id
 from tunegate.storage.state_dir import StateDir
@@ -136,7 +136,7 @@ def test_a_run_on_json_keeps_its_id(trained: Project) -> None:
 
 def told(path: Path, columns: dict[str, str]) -> str:
     with pytest.raises(ConfigError) as caught:
-        check_columns(path, columns)
+        read_data_file(path, columns)
     return str(caught.value)
 
 
@@ -219,14 +219,14 @@ def test_columns_for_json_are_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'\xef\xbb\xbf {"messages": []}\n')
     assert "is JSON, and data.columns is for CSV and Parquet" in told(path, MAPPING)
-    check_columns(path, {})
+    read_data_file(path, {})
 
 
 @pytest.mark.parametrize("text", [b"id;text;category\n", b"text\tcategory\r\n", b'"text",category'])
 def test_any_delimiter_will_do(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(text)
-    check_columns(path, MAPPING)
+    read_data_file(path, MAPPING)
 
 
 def test_a_mapping_without_a_reply_is_named_at_the_start(tables: Project) -> None:
