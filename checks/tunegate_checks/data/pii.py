@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator
 from tunegate import Dataset, Finding, check
 from tunegate.utils.text import did_you_mean
 
-from ..detect.engine import KINDS, personal_spans
-from ..detect.masking import mask_value
+from ..detect.engine import KINDS, mask_value, personal_spans
 from ..text.text_fields import text_fields
 
 
@@ -34,14 +33,7 @@ def find(
         if kind not in KINDS:
             hint, valid = did_you_mean(kind, list(KINDS)), ", ".join(KINDS)
             raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")
-    public = [value.lower() for value in allow]
     for example, field in text_fields(dataset):
-        for span in personal_spans(field.text, field.context):
-            value = field.text[span.start : span.end]
-            lowered = value.lower()
-            if span.kind in ignore or any(
-                lowered.endswith(p) if p.startswith("@") else lowered == p for p in public
-            ):
-                continue
-            evidence = f"{field.path} {mask_value(span.kind, value)}"
+        for span in personal_spans(field.text, field.context, ignore, allow):
+            evidence = f"{field.path} {mask_value(span.kind, field.text[span.start : span.end])}"
             yield Finding(example.row, example.line, span.kind, evidence, about=field.shared_text)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from tunegate import Dataset, Finding, check
 
-from ..detect.api_keys import key_spans, possible_key_spans
-from ..detect.masking import mask_key
+from ..detect.api_keys import key_spans, mask_key, possible_key_spans
 from ..text.text_fields import text_fields
 
 

@@ -23,65 +23,68 @@ class KeyPattern:
     pattern: re.Pattern[str]
 
 
-def _key_pattern(kind: str, markers: str, pattern: str) -> KeyPattern:
-    return KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?<![\w\-])(?:{pattern})(?!\w)"))
-
-
-KEY_PATTERNS = (
+# Kind; markers; the pattern of the key, which is no part of a longer word.
+_PREFIXED_KEYS = (
     # AWS, IAM identifiers: AKIA (long-lived) and ASIA (temporary) access key ids.
-    _key_pattern("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
-    _key_pattern(
+    ("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
+    (
         "aws_secret",
         "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
         r"(?i:aws_secret(?:_access)?_key|SecretAccessKey)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d/+]{40})",
     ),
     # GitHub, "Behind GitHub's new authentication token formats" (2021); fine-grained tokens (2022).
-    _key_pattern("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z\d]{36,251}"),
-    _key_pattern("github_token", "github_pat_", r"github_pat_[A-Za-z\d]{22}_[A-Za-z\d]{59}"),
+    ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z\d]{36,251}"),
+    ("github_token", "github_pat_", r"github_pat_[A-Za-z\d]{22}_[A-Za-z\d]{59}"),
     # GitLab, "Token prefixes" in its documentation.
-    _key_pattern("gitlab_token", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,}"),
+    ("gitlab_token", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,}"),
     # OpenAI: keys of projects, service accounts, admins and users; T3BlbkFJ is "OpenAI" in base64.
-    _key_pattern("openai_key", "sk-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
-    _key_pattern("openai_key", "sk-", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
-    _key_pattern("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
+    ("openai_key", "sk-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
+    ("openai_key", "sk-", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
+    ("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
     # Anthropic, console keys (api) and administrators' (admin).
-    _key_pattern("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
+    ("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
     # Slack, "Token types"; incoming webhooks.
-    _key_pattern(
+    (
         "slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}",
     ),
-    _key_pattern(
+    (
         "slack_webhook", "hooks.slack.com",
         r"https://hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}",
     ),
     # Google Cloud, API keys: 39 characters; OAuth client secrets.
-    _key_pattern("google_key", "AIza", r"AIza[\w\-]{35}"),
-    _key_pattern("google_secret", "GOCSPX-", r"GOCSPX-[\w\-]{28}"),
+    ("google_key", "AIza", r"AIza[\w\-]{35}"),
+    ("google_secret", "GOCSPX-", r"GOCSPX-[\w\-]{28}"),
     # Stripe, "API keys": secret and restricted; publishable (pk_) ones are public by design.
-    _key_pattern(
+    (
         "stripe_key", "sk_live_ rk_live_ sk_test_ rk_test_",
         r"[sr]k_(?:live|test)_[A-Za-z\d]{16,}",
     ),
-    _key_pattern("stripe_webhook", "whsec_", r"whsec_[A-Za-z\d+/=]{24,}"),
+    ("stripe_webhook", "whsec_", r"whsec_[A-Za-z\d+/=]{24,}"),
     # Hugging Face, user access tokens and organisations' (api_org_).
-    _key_pattern("huggingface_token", "hf_ api_org_", r"(?:hf|api_org)_[A-Za-z\d]{30,}"),
+    ("huggingface_token", "hf_ api_org_", r"(?:hf|api_org)_[A-Za-z\d]{30,}"),
     # npm, "About access tokens" (2021); PyPI, macaroons that begin with pypi-AgEIcHlwaS5vcmc.
-    _key_pattern("npm_token", "npm_", r"npm_[A-Za-z\d]{36}"),
-    _key_pattern("pypi_token", "pypi-AgE", r"pypi-AgE[\w\-]{50,}"),
+    ("npm_token", "npm_", r"npm_[A-Za-z\d]{36}"),
+    ("pypi_token", "pypi-AgE", r"pypi-AgE[\w\-]{50,}"),
     # Azure storage and Service Bus connection strings: the key is 32 or 64 bytes in base64.
-    _key_pattern(
+    (
         "azure_key", "AccountKey= SharedAccessKey=",
         r"(?:AccountKey|SharedAccessKey)=(?P<v>[A-Za-z\d+/]{42,86}={0,2})",
     ),
     # Twilio, SendGrid, Mailgun, DigitalOcean, Telegram bots: each vendor's API documentation.
-    _key_pattern("twilio_key", "SK", r"SK[0-9a-f]{32}"),
-    _key_pattern("sendgrid_key", "SG.", r"SG\.[\w\-]{22}\.[\w\-]{43}"),
-    _key_pattern("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
-    _key_pattern("telegram_token", ":AA", r"\d{8,10}:AA[\w\-]{33}"),
+    ("twilio_key", "SK", r"SK[0-9a-f]{32}"),
+    ("sendgrid_key", "SG.", r"SG\.[\w\-]{22}\.[\w\-]{43}"),
+    ("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
+    ("telegram_token", ":AA", r"\d{8,10}:AA[\w\-]{33}"),
     # Mercado Pago, access tokens of production.
-    _key_pattern("mercadopago_token", "APP_USR-", r"APP_USR-\d{10,20}-\d{6}-[0-9a-f]{32}-\d{5,12}"),
+    ("mercadopago_token", "APP_USR-", r"APP_USR-\d{10,20}-\d{6}-[0-9a-f]{32}-\d{5,12}"),
     # RFC 7519: header and payload are JSON objects, so both begin with eyJ.
-    _key_pattern("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
+    ("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
+)  # fmt: skip
+KEY_PATTERNS = (
+    *(
+        KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?<![\w\-])(?:{pattern})(?!\w)"))
+        for kind, markers, pattern in _PREFIXED_KEYS
+    ),
     # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or the first line alone.
     KeyPattern(
         "private_key",
@@ -92,7 +95,7 @@ KEY_PATTERNS = (
             re.DOTALL,
         ),
     ),
-)  # fmt: skip
+)
 
 # Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
@@ -140,3 +143,9 @@ def entropy(value: str) -> float:
     """Return the Shannon entropy of a string's characters, in bits a character."""
     n = len(value)
     return -sum(c / n * math.log2(c / n) for c in Counter(value).values())
+
+
+def mask_key(value: str) -> str:
+    """Return the vendor's prefix of an API key, which says which key to revoke, and `***`."""
+    prefix = re.match(r"-----BEGIN|[A-Za-z]{2,6}[-_](?:[a-z]{3,7}[-_])?|AKIA|ASIA|AIza|eyJ", value)
+    return f"{prefix[0] if prefix and len(value) > 16 else ''}***"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .rule import Rule, compile_pattern, number_pattern, only_digits
+from .rule import NUMBER, Rule, only_digits
 
 _UF = r"(?:A[CLMP]|BA|CE|DF|ES|GO|M[AGST]|P[ABEIR]|R[JNORS]|S[CEP]|TO)"
 
@@ -79,55 +79,41 @@ def is_cns(value: str) -> bool:
 _C = r"[\dA-Z]"  # a character of a CNPJ: since July 2026 letters too
 
 RULES = (
+    Rule("cpf", r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)", is_cpf, min_digits=11),
     Rule(
-        "cpf", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)"), is_cpf,
+        "cpf", NUMBER % r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d", is_cpf, ("cpf",),
         min_digits=11,
     ),
     Rule(
-        "cpf", number_pattern(r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d"), is_cpf, ("cpf",),
-        min_digits=11,
-    ),
-    Rule(
-        "cnpj",
-        compile_pattern(rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)"),
+        "cnpj", rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)",
         is_cnpj, min_digits=2, contains="/",
     ),
     Rule(
-        "cnpj",
-        number_pattern(rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d"),
+        "cnpj", NUMBER % rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d",
         is_cnpj, ("cnpj",), min_digits=2,
     ),
     Rule(
-        "rg",
-        number_pattern(rf"(?:{_UF}[ \-]?)?\d{{1,2}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?"),
+        "rg", NUMBER % rf"(?:{_UF}[ \-]?)?\d{{1,2}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?",
         label_families=("rg",), needs_own_label=True, min_digits=7,
     ),
-    Rule("cnh", number_pattern(r"\d{11}"), is_cnh, ("cnh",), min_digits=11),
+    Rule("cnh", NUMBER % r"\d{11}", is_cnh, ("cnh",), min_digits=11),
+    Rule("pis", r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)", is_pis, min_digits=11),
+    Rule("pis", NUMBER % r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d", is_pis, ("pis",), min_digits=11),
     Rule(
-        "pis", compile_pattern(r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)"), is_pis, min_digits=11,
-    ),
-    Rule(
-        "pis", number_pattern(r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d"), is_pis, ("pis",),
-        min_digits=11,
-    ),
-    Rule(
-        "voter_id",
-        number_pattern(r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d"),
+        "voter_id", NUMBER % r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d",
         is_voter_id, ("voter_id",), min_digits=12,
     ),
-    Rule("cns", number_pattern(r"\d{3} ?\d{4} ?\d{4} ?\d{4}"), is_cns, ("cns",), min_digits=15),
+    Rule("cns", NUMBER % r"\d{3} ?\d{4} ?\d{4} ?\d{4}", is_cns, ("cns",), min_digits=15),
     Rule(
-        "cep", number_pattern(r"\d\d\.?\d{3}-?\d{3}"), label_families=("cep", "address"),
+        "cep", NUMBER % r"\d\d\.?\d{3}-?\d{3}", label_families=("cep", "address"),
         needs_own_label=True, min_digits=8,
     ),
     Rule(
-        "pix_key",
-        compile_pattern(r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])"),
+        "pix_key", r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])",
         label_families=("pix",), contains="-",
     ),
     Rule(
-        "plate",
-        compile_pattern(r"(?<![\w\-])[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)(?![\w\-])"),
+        "plate", r"(?<![\w\-])[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)(?![\w\-])",
         label_families=("plate",), needs_own_label=True, min_digits=3,
     ),
 )  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter
 
-from .vocabulary import LABELS, OTHER_FAMILY
+from .vocabulary import FIRST_WORDS, LABELS, OTHER_FAMILY
 
 REACH_BEFORE, REACH_BEHIND = 60, 28  # characters
 REACH_ADDRESS = 120  # characters: street, number, flat and town stand between "rua" and its CEP
@@ -40,7 +40,7 @@ class Label:
 
     start: int
     end: int
-    families: frozenset[str]
+    families: Set[str]
 
 
 @lru_cache(maxsize=4096)
@@ -62,7 +62,7 @@ class Context:
         tokens = [(m.start(), m.end(), fold_word(m.group())) for m in _WORD.finditer(self.text)]
         labels, next_index = [], 0
         for i, (start, _, first_word) in enumerate(tokens):
-            if i < next_index or first_word not in LABELS.first_words:
+            if i < next_index or first_word not in FIRST_WORDS:
                 continue
             for n in (3, 2, 1):
                 phrase = tokens[i : i + n]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import Rule, compile_pattern
+from .rule import Rule
 
 _MONTH = (
     r"(?:jan|feb|fev|mar|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|out|nov|dec|dez)[a-zç]{0,7}\.?"
@@ -18,7 +18,7 @@ _DATE = rf"(?<![\w/.\-])(?:{'|'.join(_DATE_FORMATS)})(?!\w|[/.\-]\w)"
 RULES = (
     Rule(
         "birth_date",
-        compile_pattern(_DATE),
+        _DATE,
         label_families=("birth_date",),
         needs_own_label=True,
         min_digits=4,

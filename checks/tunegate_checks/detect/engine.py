@@ -1,8 +1,13 @@
-"""Find personal data in a text: prefilter, pattern, check digits, then the labels around."""
+"""Find personal data in a text: prefilter, pattern, check digits, labels around; and mask it.
+
+A masked value can be found in its file, but not be read.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from importlib import import_module
 
 from . import brazil, dates, europe, money, online, phones
 from .context import Context
@@ -19,10 +24,17 @@ RULES = (
 )
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
+_PATTERNS = tuple((rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in RULES)
 _DIGIT = re.compile(r"\d")
+# Kinds so long that, with two characters known, millions of values remain possible.
+_LAST_TWO = frozenset(
+    ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
+)
 
 
-def personal_spans(text: str, context_text: str = "") -> list[Span]:
+def personal_spans(
+    text: str, context_text: str = "", ignore: Collection[str] = (), allow: Collection[str] = ()
+) -> list[Span]:
     """Return the personal data in a text, in order, none overlapping.
 
     Of overlapping candidates the one that needs no label is chosen, else the one with the nearest
@@ -32,21 +44,30 @@ def personal_spans(text: str, context_text: str = "") -> list[Span]:
         text: What is searched.
         context_text: What stands just before the text (the end of the message before, the name of a
             field). Its labels count; it is not searched itself.
+        ignore: Kinds that are not asked for.
+        allow: Values that are public, and `@domain` for every address there; case is ignored.
     """
     digit_count, lowered = len(_DIGIT.findall(text)), text.lower()
-    rules = [r for r in RULES if digit_count >= r.min_digits and r.contains in lowered]
+    rules = [
+        (rule, pattern)
+        for rule, pattern in _PATTERNS
+        if digit_count >= rule.min_digits and rule.contains in lowered
+    ]
     if not rules:
         return []
     offset, context = len(context_text), Context(context_text + text)
     candidates: list[tuple[int, int, int, Span]] = []
-    for rule_index, rule in enumerate(rules):
+    for rule_index, (rule, pattern) in enumerate(rules):
         families = rule.label_families
         if families and context.families.isdisjoint(families):
             continue
-        group = "v" if "v" in rule.pattern.groupindex else 0
-        for match in rule.pattern.finditer(context.text, offset):
+        group = "v" if "v" in pattern.groupindex else 0
+        for match in pattern.finditer(context.text, offset):
             start, end = match.span(group)
-            if not rule.valid(match.group(group)):
+            value = match.group(group)
+            if not rule.valid(value):
+                continue
+            if rule.stdnum and not import_module(f"stdnum.{rule.stdnum}").is_valid(value):
                 continue
             distance: int | None = 0
             if families:
@@ -56,10 +77,31 @@ def personal_spans(text: str, context_text: str = "") -> list[Span]:
             if distance is not None:
                 span = Span(rule.kind, start, end)
                 candidates.append((distance, rule_index, start - end, span))
+    public = [value.lower() for value in allow]
     chosen: list[Span] = []
     taken = bytearray(len(context.text))
     for *_, span in sorted(candidates, key=lambda c: c[:3]):
         if not any(taken[span.start : span.end]):
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            chosen.append(Span(span.kind, span.start - offset, span.end - offset))
+            value = context.text[span.start : span.end].lower()
+            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
+            if span.kind not in ignore and not is_public:
+                chosen.append(Span(span.kind, span.start - offset, span.end - offset))
     return sorted(chosen, key=lambda s: s.start)
+
+
+def mask_value(kind: str, value: str) -> str:
+    """Return a value of a kind, masked, on one line.
+
+    An e-mail keeps its top-level domain and the first letter of parts of four or more; long
+    numbers keep their last two characters and their punctuation; the rest keeps nothing.
+    """
+    value = " ".join(value.split())
+    user, _, domain = value.rpartition("@")
+    host, _, top = domain.rpartition(".")
+    if kind == "email" and user and host:
+        first_letters = (part[0] if len(part) > 3 else "" for part in (user, host))
+        return "{}***@{}***.{}".format(*first_letters, top)
+    if kind not in _LAST_TWO or sum(c.isalnum() for c in value[:-2]) < 7:
+        return "***"
+    return re.sub(r"\w", "*", value[:-2]) + value[-2:]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .rule import Rule, compile_pattern, only_digits
+from .rule import Rule, only_digits
 
 # Visa, Mastercard (both ranges), American Express, Diners, Discover, JCB, UnionPay, Elo, Hipercard.
 _ISSUER_PREFIX = re.compile(
@@ -66,20 +66,15 @@ _IBAN = (
 
 RULES = (
     Rule(
-        "card", compile_pattern(r"(?<!\d )", _CARD, r"(?! ?\d)"), is_card,
+        "card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card,
         silent_under_other_label=True, min_digits=12,
     ),
-    Rule("card", compile_pattern(_CARD), is_luhn, ("card",), min_digits=12),
-    Rule("iban", compile_pattern(_IBAN), is_iban, min_digits=6),
+    Rule("card", _CARD, is_luhn, ("card",), min_digits=12),
+    Rule("iban", _IBAN, is_iban, min_digits=6),
     Rule(
-        "wallet",
-        re.compile(r"(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w)"),
+        "wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
         contains="bc1",
     ),
-    Rule(
-        "wallet",
-        re.compile(r"(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w)"),
-        is_bitcoin, min_digits=1,
-    ),
-    Rule("wallet", re.compile(r"(?<!\w)0x[\da-fA-F]{40}(?!\w)"), contains="0x"),
+    Rule("wallet", r"(?-i:(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", is_bitcoin, min_digits=1),
+    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", contains="0x"),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from .rule import Rule, compile_pattern
+from .rule import Rule
 
 # No top-level domains: `icon@2x.png` is a picture.
 _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js", ".json", ".html")
@@ -58,7 +58,7 @@ def is_password(value: str) -> bool:
 
 _USER, _HOST = r"\w[\w.+%\-']{0,63}", r"(?:[\w\-]{1,63}\.){1,5}[^\W\d_]{2,24}"
 _SPOKEN_HOST = r" ?[\w\-]{2,63}(?: ?(?:\.|\[dot\]|\(dot\)| ponto ) ?[a-z]{2,12}){1,3}(?!\w)"
-_IPV4 = compile_pattern(rf"(?<![\w.\-])(?<![^/]/)(?:{_V4}\.){{3}}{_V4}(?!\w|[.\-]\w)")
+_IPV4 = rf"(?<![\w.\-])(?<![^/]/)(?:{_V4}\.){{3}}{_V4}(?!\w|[.\-]\w)"
 _HEX = r"[\da-f]{2}"
 # "senha do wifi é X", "senha: X", "password X"
 _PASSWORD_LEAD = (
@@ -69,19 +69,17 @@ _PASSWORD_VALUE = r"(?P<v>[^\s\"'“”]{4,64}?)(?=[\"'”]|[.,;:!?)]*(?:\s|$))"
 
 RULES = (
     Rule(
-        "url_credentials",
-        compile_pattern(r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@]{1,64}:[^\s/@]{1,64})@"),
+        "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@]{1,64}:[^\s/@]{1,64})@",
         contains="://",
     ),
     Rule(
-        "email",
-        compile_pattern(rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])"),
+        "email", rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])",
         is_email_address, contains="@",
     ),
     *(
         Rule(
             "email",
-            compile_pattern(rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}} ?{re.escape(at)}", _SPOKEN_HOST),
+            rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}} ?{re.escape(at)}" + _SPOKEN_HOST,
             contains=at,
         )
         for at in ("[at]", "(at)", " arroba ")
@@ -91,25 +89,23 @@ RULES = (
     ),
     Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains="."),
     Rule(
-        "ip",
-        compile_pattern(r"(?<![\w:.])(?:[\da-f]{0,4}:){2,7}[\da-f]{0,4}(?![\w:])"),
+        "ip", r"(?<![\w:.])(?:[\da-f]{0,4}:){2,7}[\da-f]{0,4}(?![\w:])",
         is_personal_ipv6, min_digits=1, contains=":",
     ),
     *(
         Rule(
-            "mac", compile_pattern(rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])"),
+            "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
             contains=gap,
         )
         for gap in ":-"
     ),
     Rule(
-        "mac",
-        compile_pattern(r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])"),
+        "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])",
         label_families=("mac",), contains=".",
     ),
     *(
         Rule(
-            "password", compile_pattern(rf"\b(?:{_PASSWORD})\b", _PASSWORD_LEAD, _PASSWORD_VALUE),
+            "password", rf"\b(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
             is_password, contains=word,
         )
         for word in ("senha", "pass", "pwd", "contrase", "pin")

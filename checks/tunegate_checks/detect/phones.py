@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .rule import Rule, compile_pattern, only_digits
+from .rule import Rule, only_digits
 
 _AREA = r"(?:1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])"
 _LOCAL = r"(?:9[ .]?\d{4}|[2-5]\d{3})"
@@ -67,65 +67,50 @@ _PHONE = ("phone", "beside_phone")
 RULES = (
     # +55 11 98765-4321, +351 912 345 678, +1 (415) 555-2671
     Rule(
-        "phone",
-        compile_pattern(
-            rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}", _EXTENSION, _R,
-        ),
+        "phone", rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}" + _EXTENSION + _R,
         is_international_number, min_digits=8, contains="+",
     ),
     # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
     Rule(
-        "phone",
-        compile_pattern(rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}", _R),
+        "phone", rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}" + _R,
         is_phone_number, min_digits=10, contains="(",
     ),
     # 11 98765-4321
     Rule(
-        "phone",
-        compile_pattern(_L, rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}", _R),
+        "phone", _L + rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}" + _R,
         is_phone_number, silent_under_other_label=True, min_digits=10, contains="-",
     ),
     # (415) 555-2671, 1 (415)555-2671
     Rule(
-        "phone",
-        compile_pattern(
-            r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}", _EXTENSION, _R,
-        ),
+        "phone", r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}" + _EXTENSION + _R,
         is_phone_number, min_digits=10, contains="(",
     ),
     # 415-555-2671, 415.555.2671, 001-415-555-2671x123
     Rule(
-        "phone",
-        compile_pattern(_L, r"(?:(?:00)?1[ .\-])?[2-9]\d{2}([.\-])\d{3}\1\d{4}", _EXTENSION, _R),
+        "phone", _L + r"(?:(?:00)?1[ .\-])?[2-9]\d{2}([.\-])\d{3}\1\d{4}" + _EXTENSION + _R,
         is_phone_number, silent_under_other_label=True, min_digits=10,
     ),
     # 021-555-2671x99: no US area code begins with 0, but only telephones have extensions
     Rule(
-        "phone",
-        compile_pattern(_L, r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}", _R),
+        "phone", _L + r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}" + _R,
         is_phone_number, silent_under_other_label=True, min_digits=11,
     ),
     # 06 12 34 56 78
     Rule(
-        "phone",
-        compile_pattern(_L, r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}", _R),
+        "phone", _L + r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}" + _R,
         is_phone_number, silent_under_other_label=True, min_digits=10,
     ),
     # wa.me/5511987654321, tel:+5511987654321
     Rule(
-        "phone",
-        compile_pattern(r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)"),
-        is_phone_number, min_digits=8,
+        "phone", r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)", is_phone_number, min_digits=8,
     ),
     # Any phone-like number beside a label of the family `phone`: in groups, or in one run
     Rule(
-        "phone",
-        compile_pattern(_L, rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}", _EXTENSION, _R),
+        "phone", _L + rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}" + _EXTENSION + _R,
         is_phone_number, _PHONE, needs_own_label=True, min_digits=6,
     ),
     Rule(
-        "phone",
-        compile_pattern(_L, r"\d{7,15}", _EXTENSION, _R, rf"(?!{_COUNTED})"),
+        "phone", _L + r"\d{7,15}" + _EXTENSION + _R + rf"(?!{_COUNTED})",
         is_phone_number, _PHONE, needs_own_label=True, min_digits=7,
     ),
 )  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+# `NUMBER % pattern`: a number that is not part of a longer number, a price or a path.
+NUMBER = r"(?<![\w$€£#/=.\-])(?<![$€£] )(?:%s)(?!\w|[.,/\-]\d)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ def accept_all(_: str) -> bool:
 class Rule:
     """A pattern, a check of the matched value, and the labels that the value needs beside it.
 
-    The value is the pattern's group `v`, or the whole match. It must pass `valid`. One label of
+    The pattern ignores case: people type in lower case. The value is its group `v`, or the whole
+    match. It must pass `valid`, and be valid for the module `stdnum` of python-stdnum. One label of
     `label_families` (see `vocabulary`) must stand near it; an empty tuple needs none. With
     `needs_own_label` (for values without check digits) the nearest label must be of these families.
     With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
@@ -34,23 +37,14 @@ class Rule:
     """
 
     kind: str
-    pattern: re.Pattern[str]
+    pattern: str
     valid: Callable[[str], bool] = accept_all
     label_families: tuple[str, ...] = ()
     needs_own_label: bool = False
     silent_under_other_label: bool = False
     min_digits: int = 0
     contains: str = ""
-
-
-def compile_pattern(*pattern: str) -> re.Pattern[str]:
-    """Compile the joined parts of a pattern, ignoring case: people type in lower case."""
-    return re.compile("".join(pattern), re.IGNORECASE)
-
-
-def number_pattern(*pattern: str) -> re.Pattern[str]:
-    """Compile a pattern for a number that is not part of a longer number, a price or a path."""
-    return compile_pattern(r"(?<![\w$€£#/=.\-])(?<![$€£] )(?:", *pattern, r")(?!\w|[.,/\-]\d)")
+    stdnum: str = ""
 
 
 def only_digits(value: str) -> str:

@@ -69,18 +69,8 @@ _FAMILIES: dict[str, str] = {
 }
 
 
-class _LabelVocabulary(dict[str, frozenset[str]]):
-    """Maps a word or phrase to its families; `first_words` are the first words of all phrases."""
-
-    first_words: frozenset[str]
-
-    def __init__(self, families: dict[str, str]) -> None:
-        families_of_phrase: dict[str, set[str]] = {}
-        for family, phrases in families.items():
-            for phrase in phrases.split(","):
-                families_of_phrase.setdefault(" ".join(phrase.split()), set()).add(family)
-        super().__init__({phrase: frozenset(names) for phrase, names in families_of_phrase.items()})
-        self.first_words = frozenset(phrase.partition(" ")[0] for phrase in self)
-
-
-LABELS = _LabelVocabulary(_FAMILIES)
+LABELS: dict[str, set[str]] = {}  # the families of each word or phrase
+for _family, _phrases in _FAMILIES.items():
+    for _phrase in _phrases.split(","):
+        LABELS.setdefault(" ".join(_phrase.split()), set()).add(_family)
+FIRST_WORDS = frozenset(phrase.partition(" ")[0] for phrase in LABELS)

@@ -15,7 +15,7 @@ from tunegate.data.dataset import SPLITS, Dataset
 from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
-from ..text.text_fields import all_texts
+from ..text.text_fields import iter_texts
 from .changes import STEPS, FileChanges
 from .read import read_source
 from .redact import Placeholders, Redactor
@@ -95,9 +95,10 @@ def fix_files(
     # A placeholder that some file has already is not given to another value.
     rows = [row.fields for source in sources for row in source.rows]
     rows += [dict(example.fields) for other in others for example in other]
+    texts = (field.text for fields in rows for field in iter_texts(fields))
     limits = project.limits
     rules = FixRules(
-        Redactor(Placeholders(all_texts(rows)), limits.pii_ignore, limits.pii_allow),
+        Redactor(Placeholders(texts), limits.pii_ignore, limits.pii_allow),
         steps,
         task=project.task if config else "",
         prompt=read_system_prompt(config, root) if config and root else None,

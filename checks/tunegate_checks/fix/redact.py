@@ -16,8 +16,7 @@ from typing import Any
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from ..detect import api_keys
-from ..detect.engine import personal_spans
-from ..detect.masking import mask_value
+from ..detect.engine import mask_value, personal_spans
 from ..detect.rule import Span
 from ..text import text_fields
 
@@ -64,7 +63,7 @@ class Redactor:
         allow: Collection[str] = (),
     ) -> None:
         self._placeholders = placeholders
-        self._ignore, self._public = frozenset(ignore), tuple(a.lower() for a in allow)
+        self._ignore, self._allow = ignore, allow
         self._clean_texts: set[tuple[str, str]] = set()  # system prompts, which all rows share
         self._redactions: list[Redaction] = []
         self._path = ""
@@ -115,13 +114,7 @@ class Redactor:
     def find_spans(self, text: str, context: str = "") -> list[Span]:
         """Return the spans to replace, in order; of two that overlap, the longer."""
         candidates = list(api_keys.key_spans(text))
-        for span in personal_spans(text, context):
-            value = text[span.start : span.end].lower()
-            is_public = any(
-                value.endswith(p) if p.startswith("@") else value == p for p in self._public
-            )
-            if span.kind not in self._ignore and not is_public:
-                candidates.append(span)
+        candidates += personal_spans(text, context, self._ignore, self._allow)
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
             if all(span.end <= k.start or k.end <= span.start for k in chosen):

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..detect import api_keys
-from ..detect.engine import personal_spans
-from ..detect.masking import mask_value
+from ..detect.engine import mask_value, personal_spans
 from .changes import FileChanges
 from .redact import replace_spans
 

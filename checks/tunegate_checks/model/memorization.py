@@ -18,8 +18,7 @@ from tunegate.similarity.ngrams import (
     rows_by_ngram,
 )
 
-from ..detect.engine import personal_spans
-from ..detect.masking import mask_value
+from ..detect.engine import mask_value, personal_spans
 from ..text.display import quote_line
 
 MIN_REPLY_WORDS = 2 * MIN_WORDS  # the second half alone is then a long text

