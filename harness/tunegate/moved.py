@@ -11,7 +11,7 @@ from types import ModuleType
 
 # The module's old name, and the import that replaces it.
 REPLACEMENTS = {
-    "tunegate.checking": "from tunegate import check",
+    "tunegate.checking.check": "from tunegate import check",
     "tunegate.config.Limits": "from tunegate import Limits",
     "tunegate.dataset": "from tunegate import Dataset, Example",
     "tunegate.extraction": "from tunegate import LabelRule  # was Rule",
@@ -33,18 +33,14 @@ REPLACEMENTS = {
 }
 
 
-def moved_error(name: str) -> ModuleNotFoundError:
-    """Return the error that names the import which replaces an old one."""
-    return ModuleNotFoundError(f"{name} has moved; write: {REPLACEMENTS[name]}", name=name)
-
-
 class MovedModules:
-    """A finder on `sys.meta_path` that answers imports of old module names with `moved_error`."""
+    """A finder on `sys.meta_path` that answers imports of old names with their new import."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Raise ModuleNotFoundError for an old name; return None for any other."""
+        """Raise ImportError for an old name; return None for any other."""
         if name in REPLACEMENTS:
-            raise moved_error(name)
+            # `from tunegate.config import Limits` would catch a ModuleNotFoundError.
+            raise ImportError(f"{name} has moved; write: {REPLACEMENTS[name]}", name=name)
         return None

@@ -1,16 +1,19 @@
-"""Finds a project and its configuration file.
+"""Finds a project, its configuration file, and the suite that a session runs.
 
-Standard library only: pytest imports this at every start.
+A suite runs only when it is named, and alone: model calls cost money. Standard library only: pytest
+imports this at every start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
 
 TABLE_HEADERS = ("[tool.tunegate]", "[tool.tunegate.")
+DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model"}
 
 
 def find_root(start: Path) -> Path | None:
@@ -61,3 +64,51 @@ def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
         return path, table if path == toml_file else table["tool"]["tunegate"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def suite_folders(configured: Any, root: Path) -> list[Path]:
+    """Return the folders of all suites: those of the table `suites`, and the folders beside them.
+
+    `configured` is that table as it was read: validating it would cost time at every start of
+    pytest, and most sessions run no suite.
+    """
+    table = configured if isinstance(configured, dict) else {}
+    configured_suites = [
+        (root / str(table.get(key, usual))).resolve() for key, usual in DEFAULT_SUITES.items()
+    ]
+    parents = {path.parent for path in configured_suites} - {root.resolve()}
+    siblings = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if p.is_dir()]
+    return sorted({*configured_suites, *(p for p in siblings if p.name[0] not in "._")})
+
+
+def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> Path | None:
+    """Return the suite that pytest's arguments name, or None for an ordinary session.
+
+    Raises ConfigError for two suites in one session.
+    """
+    paths = [(folder / arg.partition("::")[0]).resolve() for arg in args]
+    matches = {s for s in suites for p in paths if p == s or s in p.parents}
+    # A folder above the suites names them all, but only when it was named, not as the default.
+    parents = {suite.parent for suite in suites}
+    matches |= {
+        s for s in suites if s.parent in parents and s.parent in paths and s.parent != folder
+    }
+    if len(matches) > 1:
+        names = ", ".join(sorted(p.name for p in matches))
+        raise ConfigError(
+            f"one suite a session, these are {len(matches)}: {names}; name one of them"
+        )
+    return next(iter(matches), None)
+
+
+def require_suite(suite: Path | None, root: Path, required: str, option: str) -> Path:
+    """Return the suite if it is the one that an option needs; else raise ConfigError."""
+    expected = (root / required).resolve()
+    if root.resolve() not in expected.parents:
+        raise ConfigError(f"the suite {required} must be a folder inside {root}")
+    if suite != expected:
+        named = f"you named {suite.name}" if suite else "you named none"
+        raise ConfigError(
+            f"{option} waits for the suite {required}, {named}: pytest {required} {option}"
+        )
+    return expected

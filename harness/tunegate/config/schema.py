@@ -19,9 +19,8 @@ from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
 from ..results.labels import label_rule
 from ..results.score import Mode
-from .project import read_table
+from .project import DEFAULT_SUITES, read_table
 from .settings import explain_error
-from .suites import DEFAULT_SUITES
 
 
 class Section(BaseModel):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
-from ..config.suites import require_suite
+from ..config.project import require_suite
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan

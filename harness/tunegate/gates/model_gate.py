@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
-from ..config.suites import require_suite
+from ..config.project import require_suite
 from ..errors import ConfigError
 from ..results import scorecard
 from ..results.labels import label_rule

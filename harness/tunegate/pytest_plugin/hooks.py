@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..checking import last_findings
-from ..config import suites
 from ..config.data_files import find_data_files
-from ..config.project import read_table
+from ..config.project import read_table, suite_folders, suite_of_args
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..gates.collection import CollectedSuite
@@ -93,8 +92,8 @@ class GateSession:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
         folder, option = config.invocation_params.dir, config.getoption
         _, table = read_table(self.root)
-        self.suites = suites.suite_folders(table.get("suites", {}), self.root)
-        suite = session.suite = suites.suite_of_args(config.args, folder, self.suites)
+        self.suites = suite_folders(table.get("suites", {}), self.root)
+        suite = session.suite = suite_of_args(config.args, folder, self.suites)
         given_files = {split: option(f"{split}_data") for split in SPLITS}
         if suite is not None or any(given_files.values()):
             session.splits = find_data_files(session.config, self.root, given_files, folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate.config.suites import require_suite, suite_folders, suite_of_args
+from tunegate.config.project import require_suite, suite_folders, suite_of_args
 from tunegate.errors import ConfigError
 
 if TYPE_CHECKING:
