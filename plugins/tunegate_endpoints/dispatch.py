@@ -19,7 +19,7 @@ from .concurrency import AdaptiveLimit
 from .http import Connection
 from .prices import Prices
 from .providers import Provider
-from .result import Failure, Reply, one_line
+from .result import Failure, Reply, masked_line
 from .retry import Clock
 from .settings import Settings
 
@@ -146,6 +146,6 @@ class Dispatcher:
         """Return the reason in one line without the key, with the number of tries."""
         status, colon, server_text = failure.reason.partition(": ")
         if tries > 1 and status.isdigit():
-            return one_line(f"{status} after {tries} tries{colon}{server_text}", self.key)
+            return masked_line(f"{status} after {tries} tries{colon}{server_text}", self.key)
         tries_text = f" ({tries} tries)" if tries > 1 else ""
-        return one_line(failure.reason, self.key) + tries_text
+        return masked_line(failure.reason, self.key) + tries_text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tunegate.utils.text import cut, one_line
+
 MAX_ERROR_LETTERS = 300  # of a server's message in an error
 _KEY_PATTERN = re.compile(r"\b(sk|pk|rk|key|api)-[\w-]{6,}|(?<=Bearer )\S+", re.IGNORECASE)
 
@@ -37,9 +39,7 @@ class Failure:
     reached: bool = True  # something answered at that address
 
 
-def one_line(text: str, key: str = "") -> str:
+def masked_line(text: str, key: str = "") -> str:
     """Return text as one line, cut, with everything that looks like a key masked."""
     masked = text.replace(key, "***") if key else text
-    line = " ".join(_KEY_PATTERN.sub("***", masked).split())
-    line = "".join(c if c.isprintable() else "?" for c in line)
-    return line if len(line) <= MAX_ERROR_LETTERS else line[:MAX_ERROR_LETTERS] + " ..."
+    return cut(one_line(_KEY_PATTERN.sub("***", masked)), MAX_ERROR_LETTERS, " ...")

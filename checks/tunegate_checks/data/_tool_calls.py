@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tunegate.utils.text import cut
+
 Fault = tuple[str, str]  # kind and evidence
 Message = Mapping[str, Any]
 
@@ -17,8 +19,7 @@ def format_json(value: object) -> str:
     """Return a value as evidence shows it: JSON of at most 40 characters, or its type's name."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return cut(json.dumps(value), 40)
 
 
 def tool_call_faults(messages: Sequence[Message], tools: Any = None) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunegate.utils.strict_json import Unreadable, parse_strict
+from tunegate.utils.text import cut
 
 from .rubric import Marks, Rubric
 
@@ -25,7 +26,7 @@ def parse_marks(text: str, rubric: Rubric) -> tuple[Marks, str]:
         score, (low, high) = body["score"], rubric.scale
         if not isinstance(score, int) or isinstance(score, bool) or not low <= score <= high:
             raise UnusableAnswer(
-                f"score is {_shorten_ascii(score)}; valid: a whole number, {low} to {high}"
+                f"score is {cut(ascii(score), 60)}; valid: a whole number, {low} to {high}"
             )
         return {"score": score}, str(body["reason"])
     body = _answer_fields(text, "verdicts")
@@ -34,7 +35,7 @@ def parse_marks(text: str, rubric: Rubric) -> tuple[Marks, str]:
     for criterion in ids:
         if not isinstance(verdicts[criterion], bool):
             raise UnusableAnswer(
-                f"verdicts.{criterion} is {_shorten_ascii(verdicts[criterion])}; valid: true, false"
+                f"verdicts.{criterion} is {cut(ascii(verdicts[criterion]), 60)}; valid: true, false"
             )
     return verdicts, str(body["reason"])
 
@@ -44,7 +45,7 @@ def parse_better(text: str) -> tuple[str, str]:
     body = _answer_fields(text, "better")
     if body["better"] not in BETTER_VALUES:
         raise UnusableAnswer(
-            f"better is {_shorten_ascii(body['better'])}; valid: {', '.join(BETTER_VALUES)}"
+            f"better is {cut(ascii(body['better']), 60)}; valid: {', '.join(BETTER_VALUES)}"
         )
     return str(body["better"]), str(body["reason"])
 
@@ -59,7 +60,7 @@ def _answer_fields(text: str, verdict: str) -> Mapping[str, Any]:
         raise UnusableAnswer(str(error).partition(" (line ")[0]) from None
     body = _require_keys(value, ["reason", verdict], "the answer")
     if not isinstance(body["reason"], str):
-        raise UnusableAnswer(f"reason is {_shorten_ascii(body['reason'])}; a text is needed")
+        raise UnusableAnswer(f"reason is {cut(ascii(body['reason']), 60)}; a text is needed")
     return body
 
 
@@ -67,17 +68,12 @@ def _require_keys(value: Any, keys: Sequence[str], name: str) -> Mapping[str, An
     """Return an object that has exactly these keys; raises UnusableAnswer for anything else."""
     if not isinstance(value, dict):
         raise UnusableAnswer(
-            f"{name} is {_shorten_ascii(value)}; an object with {', '.join(keys)} is needed"
+            f"{name} is {cut(ascii(value), 60)}; an object with {', '.join(keys)} is needed"
         )
     if missing := [key for key in keys if key not in value]:
         raise UnusableAnswer(f"{name} lacks {missing[0]!r}; needed: {', '.join(keys)}")
     if extra := [key for key in value if key not in keys]:
         raise UnusableAnswer(
-            f"{name} holds {_shorten_ascii(extra[0])} too; needed: {', '.join(keys)}, no more"
+            f"{name} holds {cut(ascii(extra[0]), 60)} too; needed: {', '.join(keys)}, no more"
         )
     return value
-
-
-def _shorten_ascii(value: Any) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."

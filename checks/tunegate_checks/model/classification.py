@@ -15,7 +15,7 @@ from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
-from tunegate.utils.text import shorten
+from tunegate.utils.text import cut, shorten
 
 from .metric import Metric, average
 
@@ -196,7 +196,7 @@ def frame(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame
 def table(predictions: Predictions, *, label: LabelRule = exact, most: int = 20) -> str:
     """Return the frame as text, the classes of the lowest F1 first."""
     rows = frame(predictions, label=label).sort_values("F1", kind="stable")
-    rows.index = rows.index.map(lambda name: name if len(name) <= 40 else name[:37] + "...")
+    rows.index = rows.index.map(lambda name: cut(name, 40))
     text: str = rows.head(most).to_string(float_format="%.3f", index_names=False)
     return text if len(rows) <= most else f"{text}\n({len(rows) - most} better classes more)"
 

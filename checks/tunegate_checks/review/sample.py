@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 
 from tunegate.checking.fingerprint import row_fingerprint
 from tunegate.data.dataset import Dataset, Example
+from tunegate.utils.hashing import sha256_bytes
 
 
 def is_generated(example: Example) -> bool:
@@ -33,7 +33,7 @@ def draw_order(dataset: Dataset, rows: Sequence[int], seed: int) -> list[int]:
     the same in every version of Python and on every machine.
     """
     keys = {row: f"{dataset.digest} {seed} {row}".encode() for row in rows}
-    return sorted(rows, key=lambda row: hashlib.sha256(keys[row]).digest())
+    return sorted(rows, key=lambda row: sha256_bytes(keys[row]))
 
 
 def sample_size(n: int, share: float) -> int:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from tunegate.utils.text import one_line
+from tunegate.utils.text import cut, one_line
 
 MAX_WIDTH = 70  # characters of evidence
 
@@ -35,8 +35,7 @@ def normalise(text: str) -> str:
 
 def quote_line(text: str, width: int = MAX_WIDTH) -> str:
     """Return a text on one line, quoted, cut to a width in characters."""
-    text_line = one_line(text)
-    return f"“{text_line}”" if len(text_line) <= width else f"“{text_line[: width - 1].rstrip()}…”"
+    return f"“{_truncate(one_line(text), width)}”"
 
 
 def diff(text: str, other: str, width: int = MAX_WIDTH) -> str:
@@ -67,7 +66,7 @@ def diff(text: str, other: str, width: int = MAX_WIDTH) -> str:
 
 def quote_repr(text: str, width: int = 40) -> str:
     """Return a text as a Python literal, which shows every character, cut to a width."""
-    return repr(text if len(text) <= width else f"{text[: width - 3]}...")
+    return repr(cut(text, width))
 
 
 def first_difference(actual: str, expected: str) -> str:

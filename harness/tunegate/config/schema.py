@@ -12,7 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    model_validator,
+    ValidationInfo,
 )
 
 from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
@@ -139,11 +139,21 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _checked_judges(models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    if models and not info.data.get("rubric"):
+        raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
+    if len(set(models)) < len(models):
+        raise ValueError("a model stands twice in models; `repetitions` asks one again")
+    return models
+
+
 class Judge(Section):
     """The models that judge replies, their rubric, and what their agreement with people must be."""
 
-    models: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # any model specs
     rubric: str | None = None  # a TOML file
+    models: Annotated[  # any model specs
+        tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_checked_judges)
+    ] = ()
     labels: str | None = None  # grades that people gave to replies: JSONL
     repetitions: int = Field(default=1, ge=1, le=25)
     # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
@@ -151,14 +161,6 @@ class Judge(Section):
     swap_consistency: float = _share_field(0.8)
     # With fewer, the interval of kappa is wider than 0.5: it tells no good judge from a bad one.
     fewest_labels: int = Field(default=30, ge=10)
-
-    @model_validator(mode="after")
-    def _checked(self) -> Judge:
-        if self.models and not self.rubric:
-            raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
-        if len(set(self.models)) < len(self.models):
-            raise ValueError("a model stands twice in models; `repetitions` asks one again")
-        return self
 
 
 class Config(Section):

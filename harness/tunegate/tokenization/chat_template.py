@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -100,7 +100,9 @@ def load_template(folder: Path | str) -> ChatTemplate:
     stops = _stop_ids(tokenizer, Path(folder))
     if not stops:
         raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
-    return ChatTemplate(tokenizer, stops, _any_token_pattern(tokenizer.all_special_tokens))
+    longest_first = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
+    control_tokens = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+    return ChatTemplate(tokenizer, stops, control_tokens)
 
 
 def _stop_ids(tokenizer: Any, folder: Path) -> frozenset[int]:
@@ -111,21 +113,3 @@ def _stop_ids(tokenizer: Any, folder: Path) -> frozenset[int]:
         named_ids.append(json.loads(generation.read_bytes()).get("eos_token_id"))
     flat = (i for n in named_ids for i in (n if isinstance(n, list) else [n]))
     return frozenset(i for i in flat if i is not None)
-
-
-def _any_token_pattern(tokens: Iterable[str]) -> re.Pattern[str]:
-    longest_first = sorted(tokens, key=len, reverse=True)
-    return re.compile("|".join(re.escape(t) for t in longest_first) or r"(?!)")
-
-
-def _with_fixed_date(template: Any) -> Any:
-    """Return a chat template that writes our date where it would write today's."""
-    if not isinstance(template, str):  # several templates by name: the tokenizer chooses
-        return None
-    return _STRFTIME_NOW.sub(lambda call: repr(FIXED_DATE.strftime(call[2])), template)
-
-
-def _to_plain_text(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message as templates expect it: text, whatever form the content came in."""
-    fields = {key: value for key, value in message.items() if key != "weight"}
-    return fields | {"content": content_text(message)}

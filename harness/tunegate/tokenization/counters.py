@@ -83,18 +83,10 @@ def _token_counter(model: str) -> tuple[Callable[[str], int], str]:
         return _estimate_tokens, f"tiktoken is not installed; {ESTIMATE_NOTE}"
     except KeyError:
         return _estimate_tokens, f"tiktoken knows no encoding of {model!r}; {ESTIMATE_NOTE}"
-    # Where tiktoken/load.py keeps an encoding.
-    default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
-    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
-    path = Path(folder) / hashlib.sha1(ENCODINGS.format(name).encode()).hexdigest()
-    if not path.is_file():
-        reason = f"tiktoken's {name} is not in its cache ({path.parent})"
-        return _estimate_tokens, f"{reason}; {ESTIMATE_NOTE}"
     try:
-        encoding = _load_cached_encoding(name)
-    except OSError:
-        reason = f"tiktoken's {name} in its cache ({path.parent}) is damaged"
-        return _estimate_tokens, f"{reason}; {ESTIMATE_NOTE}"
+        encoding = cached_encoding(name)
+    except OSError as error:
+        return _estimate_tokens, f"{error}; {ESTIMATE_NOTE}"
     return lambda text: len(encoding.encode_ordinary(text)), ""
 
 
@@ -102,13 +94,22 @@ def _estimate_tokens(text: str) -> int:
     return -(-len(text) // 4)
 
 
-def _load_cached_encoding(name: str) -> Any:
-    """Return an encoding from tiktoken's cache; raise OSError instead of downloading it."""
+def cached_encoding(name: str) -> Any:
+    """Return an encoding from tiktoken's cache; raise OSError instead of downloading it.
+
+    All that we assume of tiktoken's inside stands here: where `tiktoken.load` keeps a file, and
+    that it downloads one with `read_file`.
+    """
     import tiktoken
     from tiktoken import load
 
+    default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
+    if not Path(folder, hashlib.sha1(ENCODINGS.format(name).encode()).hexdigest()).is_file():
+        raise OSError(f"tiktoken's {name} is not in its cache ({folder})")
+
     def refuse_download(address: str) -> bytes:
-        raise OSError(address)
+        raise OSError(f"tiktoken's {name} in its cache ({folder}) is damaged")
 
     read_file = load.read_file
     load.read_file = refuse_download  # type: ignore[assignment]

@@ -11,10 +11,14 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def cut(text: str, width: int, mark: str = "...") -> str:
+    """Return a text cut to `width` characters, of which the last are `mark` if it was longer."""
+    return text if len(text) <= width else text[: width - len(mark)] + mark
+
+
 def shorten(text: str, width: int) -> str:
     """Return a text with each run of white space as one space, cut to `width` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 3] + "..."
+    return cut(" ".join(text.split()), width)
 
 
 def quote(text: str) -> str:

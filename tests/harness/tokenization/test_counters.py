@@ -90,6 +90,14 @@ def test_the_cached_encoding_is_used_and_nothing_is_fetched(
     assert count(Dataset.of([row])[0]).length == cookbook(row["messages"], len)
 
 
+def test_tiktoken_still_keeps_its_encodings_where_we_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    load, public = (pytest.importorskip(f"tiktoken{n}") for n in (".load", "_ext.openai_public"))
+    asked: list[str] = []
+    monkeypatch.setattr(load, "read_file_cached", lambda address, _: asked.append(address) or b"")
+    public.o200k_base()
+    assert asked == [counters.ENCODINGS.format("o200k_base")]
+
+
 def test_a_damaged_encoding_is_not_downloaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
