@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tunegate import Dataset
-from tunegate.data.dataset import rejected_reply
 from tunegate.interfaces.trainer import Plan, Problem, TrainingFailed
 
 from .client import connect, readable_errors
@@ -49,7 +48,7 @@ def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iter
                     f'method = "dpo" needs a rejected reply in each row, and in the {name} data '
                     f'{missing_rejected}; add them, or set method = "supervised"'
                 )
-    elif preference_rows := sum(rejected_reply(example) is not None for example in train):
+    elif preference_rows := len(train) - len(train.without_rejected()):
         print(
             f"openai    warning: {preference_rows:,} rows have a rejected reply, which is not "
             'learnt from: method is "supervised"',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,13 @@ class OpenAITrainer:
         from . import results, uploads
         from .client import connect, readable_errors
         from .submit import Submitter
-        from .watch import JobWatcher, job_progress
+        from .watch import JobProgress, JobWatcher
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
-        with job_progress() as progress:
+        with closing(JobProgress()) as progress:
             locate_row = partial(uploads.row_of_line, dataset=train)
             job = JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate import Dataset, Example
-from tunegate.data.dataset import rejected_reply
 from tunegate.data.formats import OPENAI_TOOL_KEYS, REJECTED
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.hashing import sha256_bytes
@@ -56,11 +55,11 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
 
 def missing_rejected_message(dataset: Dataset) -> str:
     """Return one line that says where rows have no rejected reply, "" where all have one."""
-    lines = [example.line for example in dataset if not rejected_reply(example)]
-    if not lines:
+    lacking = dataset.without_rejected()
+    if not lacking:
         return ""
-    count = f"{len(lines):,} of {len(dataset):,} rows have none"
-    return f"line {lines[0]} has no rejected reply ({count})"
+    count = f"{len(lacking):,} of {len(dataset):,} rows have none"
+    return f"line {lacking[0].line} has no rejected reply ({count})"
 
 
 def _preference_row(example: Example) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.utils.progress import ProgressBar
 
 from .client import readable_errors, retry_after_seconds
 from .settings import Settings
@@ -19,48 +19,27 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
 
-class JobProgress(Protocol):
-    """Shows how a job goes."""
+class JobProgress:
+    """Shows how a job goes: a line for each message, and a bar with its steps and losses."""
+
+    def __init__(self) -> None:
+        self.bar = ProgressBar("training")
 
     def print_line(self, text: str) -> None:
         """Print a line."""
+        self.bar.print_line(f"openai    {text}")
 
     def show_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Show step, steps in all and losses, as a metrics event has them."""
-
-
-class _RichJobProgress:
-    def __init__(self, bar: Any, task: Any) -> None:
-        self.bar, self.task = bar, task
-
-    def print_line(self, text: str) -> None:
-        self.bar.console.print(f"openai    {text}", highlight=False, markup=False)
-
-    def show_metrics(self, metrics: Mapping[str, Any]) -> None:
         loss, held_out = metrics.get("train_loss"), metrics.get("valid_loss")
         losses = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
         losses += [f"validation {held_out:.4f}"] if isinstance(held_out, int | float) else []
-        self.bar.update(
-            self.task,
-            completed=metrics.get("step"),
-            total=metrics.get("total_steps"),
-            description=", ".join(["training", *losses]),
-            visible=True,
-        )
+        total = metrics.get("total_steps")
+        self.bar.update(metrics.get("step") or 0, total, ", ".join(losses))
 
-
-@contextmanager
-def job_progress() -> Iterator[JobProgress]:
-    """Yield something that shows a job's progress; the bar is gone when the block ends."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    quiet = not console.is_terminal
-    with Bar(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet) as b:
-        yield _RichJobProgress(b, b.add_task("waiting", total=None, visible=False))
+    def close(self) -> None:
+        """Remove the bar."""
+        self.bar.close()
 
 
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come

@@ -163,6 +163,10 @@ class Dataset(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._examples)
 
+    def without_rejected(self) -> list[Example]:
+        """Return the examples that have no rejected reply."""
+        return [example for example in self if rejected_reply(example) is None]
+
     @property
     def frame(self) -> pd.DataFrame:
         """A new table: line, system, prompt, reply, label, and the rows' own fields."""

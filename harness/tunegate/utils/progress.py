@@ -3,11 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 
 Progress = Callable[[int, int, int], None]  # done, total, errors
 
 ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # given a description
+
+
+class ProgressBar:
+    """Shows a description, a bar, the steps done of all, details and the time left.
+
+    Nothing is shown before the first `update`, nor in a log, where a bar would be an empty line.
+    """
+
+    def __init__(self, description: str) -> None:
+        from rich import progress as rich
+        from rich.console import Console
+        from rich.table import Column
+
+        self.console = Console(stderr=True)
+        self.bar = rich.Progress(
+            rich.TextColumn(description, markup=False),
+            rich.BarColumn(),  # it alone gets narrower where the terminal is
+            rich.MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            rich.TextColumn("{task.fields[details]}"),
+            rich.TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            refresh_per_second=4,
+            disable=not self.console.is_terminal,
+        )
+
+    def update(self, done: int, total: int | None, details: str = "") -> None:
+        """Move the bar. The first call sets where the time left is counted from."""
+        if not self.bar.tasks:
+            self.bar.start()
+            self.bar.add_task("", total=total, completed=done, details=details)
+        task = self.bar.tasks[0]
+        self.bar.update(task.id, total=total, completed=done, details=details)
+
+    @property
+    def speed(self) -> float:
+        """Steps a second; 0 before the second `update`."""
+        return (self.bar.tasks[0].speed or 0.0) if self.bar.tasks else 0.0
+
+    def print_line(self, text: str) -> None:
+        """Print a line above the bar; in a log too."""
+        self.console.print(text, highlight=False, markup=False)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self.bar.stop()
 
 
 @contextmanager
@@ -18,25 +64,10 @@ def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> 
         description: Stands before the bar.
         spent: Returns the USD spent so far; 0 is not shown.
     """
-    from rich import progress as rich
-    from rich.console import Console
-    from rich.text import Text
-
-    class DetailsColumn(rich.ProgressColumn):  # computed when drawn, not at each update
-        def render(self, task: rich.Task) -> Text:
-            return Text(bar_details(task.speed or 0.0, task.fields["errors"], spent()))
-
-    columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn()
-    details, remaining_time = DetailsColumn(), rich.TimeRemainingColumn()
-    console = Console(stderr=True)
-    quiet = not console.is_terminal  # in a log, a bar is an empty line
-    with rich.Progress(
-        *columns, details, remaining_time, console=console, transient=True, disable=quiet
-    ) as progress:
-        task = progress.add_task(description, total=None, visible=False, errors=0)
+    with closing(ProgressBar(description)) as bar:
 
         def update(done: int, total: int, errors: int) -> None:
-            progress.update(task, completed=done, total=total, visible=True, errors=errors)
+            bar.update(done, total, bar_details(bar.speed, errors, spent()))
 
         yield update
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from tunegate.data.dataset import Example, rejected_reply
+from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.tokenization.chat_template import ChatTemplate
 from tunegate.tokenization.encode import EncodedRow, NotTrainable, encode_example
 
@@ -98,13 +98,12 @@ def conversations_of(items: Iterable[EncodedItem]) -> list[EncodedRow]:
     return [row for conversations in pairs for row in conversations]
 
 
-def missing_rejected_message(examples: Iterable[Example]) -> str:
+def missing_rejected_message(dataset: Dataset) -> str:
     """Say in one line how many rows have no rejected reply, "" where each has one."""
-    all_examples = list(examples)
-    lines = [example.line for example in all_examples if rejected_reply(example) is None]
+    lines = [example.line for example in dataset.without_rejected()]
     if not lines:
         return ""
-    count = f"{len(lines):,} of {len(all_examples):,}"
+    count = f"{len(lines):,} of {len(dataset):,}"
     return f"{count} rows have no rejected reply ({_lines_text(lines)})"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tunegate.config.settings import parse_settings
-from tunegate.data.dataset import Dataset, rejected_reply
+from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, Problem
 from tunegate.storage.state_dir import StateDir
 from tunegate.tokenization.chat_template import TemplateError, load_template
@@ -60,7 +60,7 @@ def preference_problems(datasets: Mapping[str, Dataset], settings: Settings) -> 
         for split, dataset in datasets.items():
             if missing_rejected := rows.missing_rejected_message(dataset):
                 yield f'{split}: {missing_rejected}, and objective = "dpo" needs one in each'
-    elif n := sum(rejected_reply(example) is not None for example in datasets["train"]):
+    elif n := len(datasets["train"]) - len(datasets["train"].without_rejected()):
         print_line(f"{n:,} rows have a rejected reply, which is not learnt from:", "note")
         print_line('objective is "supervised"; "dpo" would learn from both')
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback
+
+from tunegate.utils.progress import ProgressBar
 
 from ..runtime import process_group
 from ..runtime.console import print_line
@@ -23,9 +23,9 @@ class ProgressCallback(TrainerCallback):
     """
 
     def __init__(self, curves: LossCurveCallback, tokens: int) -> None:
-        self.console, self.curves, self.tokens = Console(stderr=True), curves, tokens
+        self.bar, self.curves, self.tokens = ProgressBar("training"), curves, tokens
         self.started, self.first_step = time.monotonic(), 0
-        self.progress: Progress | None = None
+        self.shows_bar = self.bar.console.is_terminal and process_group.is_main()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the clock; a resumed training begins with some steps done."""
@@ -33,37 +33,18 @@ class ProgressCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the bar; show it first where the training has taken two seconds."""
-        shows_bar = self.console.is_terminal and process_group.is_main()
-        if self.progress is None and shows_bar and self.seconds > MIN_SECONDS:
-            self.progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[details]}"),
-                TimeRemainingColumn(),
-                console=self.console,
-                transient=True,
-                refresh_per_second=4,
-            )
-            self.progress.add_task(
-                "training", total=state.max_steps, completed=self.first_step, details=""
-            )
-            self.progress.start()
-        if self.progress is not None:
-            task = self.progress.task_ids[0]
-            self.progress.update(task, completed=state.global_step, details=self._details(state))
+        if self.shows_bar and self.seconds > MIN_SECONDS:
+            self.bar.update(state.global_step, state.max_steps, self._details(state))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Print the losses of the epoch where there is no bar."""
-        if self.progress is None and self.seconds > MIN_SECONDS:
+        if not self.shows_bar and self.seconds > MIN_SECONDS:
             epochs = f"epoch {round(state.epoch)}/{args.num_train_epochs:g}"
             print_line(f"{epochs}  {self._details(state)}")
 
     def close(self) -> None:
         """Remove the bar from the screen, whether the training succeeded or failed."""
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
+        self.bar.close()
 
     @property
     def seconds(self) -> float:

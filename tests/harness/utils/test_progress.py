@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import termios
+from contextlib import closing
 
 import pytest
 
@@ -31,6 +33,26 @@ def test_a_log_gets_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_line_is_printed_in_a_log_too(capfd: pytest.CaptureFixture[str]) -> None:
+    with closing(console.ProgressBar("training")) as bar:
+        bar.update(1, 2, "loss 1.0")
+        bar.print_line("job [1]: running")
+        assert bar.speed == 0.0
+    assert capfd.readouterr() == ("", "job [1]: running\n")
+
+
+def seen_on_a_terminal(script: str, columns: int) -> str:
+    """Return what a script writes to a terminal; a bar is drawn once more when it ends."""
+    mine, its = os.openpty()
+    termios.tcsetwinsize(its, (24, columns))
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
+    subprocess.run([sys.executable, "-c", script], stderr=its, env=env, check=True)
+    os.close(its)
+    seen = os.read(mine, 1 << 16).decode()
+    os.close(mine)
+    return seen
+
+
 SHOWN = """
 from tunegate.utils.progress import progress_bar
 with progress_bar("asking the candidate", lambda: 0.5) as progress:
@@ -40,13 +62,29 @@ with progress_bar("asking the candidate", lambda: 0.5) as progress:
 
 
 def test_a_terminal_sees_errors_and_cost() -> None:
-    """The bar draws itself once more when it ends, whatever the time."""
-    mine, its = os.openpty()
-    termios.tcsetwinsize(its, (24, 100))
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    subprocess.run([sys.executable, "-c", SHOWN], stderr=its, env=env, check=True)
-    os.close(its)
-    seen = os.read(mine, 1 << 16).decode()
-    os.close(mine)
+    seen = seen_on_a_terminal(SHOWN, 100)
     assert "3/3" in seen
     assert "2 errors, $0.5000" in seen
+
+
+TRAINING = """
+from contextlib import closing
+from tunegate.utils.progress import ProgressBar
+with closing(ProgressBar("training")) as bar:
+    bar.update(900, 1000, "{details}")
+    bar.print_line("[job] a line")
+    bar.update(950, 1000, "{details}")
+"""
+
+
+@pytest.mark.parametrize(
+    "details",
+    ["loss 0.123, validation 1.234  12,345 tokens/s", "loss 0.1234, validation 1.2345"],
+)
+def test_eighty_columns_show_all_but_some_of_the_bar(details: str) -> None:
+    seen = seen_on_a_terminal(TRAINING.replace("{details}", details), 80)
+    assert "[job] a line\r\n" in seen
+    line = next(part for part in reversed(re.split(r"[\r\n]", seen)) if "950" in part)
+    shown = re.sub(r"\x1b\[[\d;?]*\w", "", line)
+    assert re.fullmatch(rf"training ━+.? ?━* +950/1000 {re.escape(details)} [-\d:]+", shown), shown
+    assert len(shown) <= 80

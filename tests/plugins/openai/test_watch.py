@@ -15,10 +15,10 @@ from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_openai.client import connect
 from tunegate_openai.settings import Settings
 from tunegate_openai.submit import Submitter
-from tunegate_openai.watch import JobWatcher
+from tunegate_openai.watch import JobProgress, JobWatcher
 
 
-class Told:
+class Told(JobProgress):
     """Remembers what was shown."""
 
     def __init__(self) -> None:
