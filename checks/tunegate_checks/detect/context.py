@@ -50,11 +50,11 @@ def fold_word(phrase: str) -> str:
     return "".join(c for c in bare if not unicodedata.combining(c))
 
 
+@dataclass(frozen=True, eq=False)
 class Context:
     """A text with its labels, which are searched for at the first use."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    text: str
 
     @cached_property
     def labels(self) -> list[Label]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegate.data.dataset import Dataset, Example
+from tunegate.data.tables import detect_delimiter
 from tunegate.utils.atomic import atomic_write
 
 from .sample import row_id
@@ -118,9 +119,8 @@ def read_sheet(path: Path) -> Sheet:
 def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each row that is not blank, with its cells by column name."""
     # A spreadsheet saves with the separator of its locale.
-    head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    delimiter = detect_delimiter(text.partition("\n")[0])
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [name.strip().lower() for name in next(table, [])]
     if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
         raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")

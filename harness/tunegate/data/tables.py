@@ -144,13 +144,13 @@ def _check_mapping(columns: Columns, header: list[str]) -> None:
             raise ValueError(f"columns[{field!r}] is {column!r}; the file has {names}")
 
 
-def detect_delimiter(header: str, columns: Columns) -> str:
+def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     """Return the delimiter of a CSV file by its first line.
 
     The first of DELIMITERS that yields all mapped columns; else the one that yields most names.
     """
     names = {d: next(csv.reader([header], delimiter=d), []) for d in DELIMITERS}
-    wanted = set(columns.values())
+    wanted = set((columns or {}).values())
     matching = (d for d in DELIMITERS if wanted and wanted <= {*names[d]})
     return next(matching, max(DELIMITERS, key=lambda d: len(names[d])))
 
@@ -216,4 +216,4 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
     except UnicodeDecodeError:
         message = "its first line, the names of the columns, is not UTF-8"
         raise ConfigError(f'{path}: {message}; save it as "CSV UTF-8"') from None
-    return next(csv.reader([header], delimiter=detect_delimiter(header, columns or {})), [])
+    return next(csv.reader([header], delimiter=detect_delimiter(header, columns)), [])
