@@ -54,17 +54,19 @@ class Redaction:
 class Redactor:
     """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
-    `ignore` and `allow` are those of `pii.find`.
+    `ignore` and `allow` are those of `pii.find`. The values of each kind are numbered behind the
+    placeholders that stand in `texts`.
     """
 
     def __init__(
-        self,
-        placeholders: Placeholders,
-        ignore: Collection[str] = (),
-        allow: Collection[str] = (),
+        self, texts: Iterable[str] = (), ignore: Collection[str] = (), allow: Collection[str] = ()
     ) -> None:
-        self._placeholders = placeholders
         self._ignore, self._public = frozenset(ignore), tuple(a.lower() for a in allow)
+        self._placeholders: dict[tuple[str, str], str] = {}  # by kind and value
+        self._last_numbers: Counter[str] = Counter()
+        for text in texts:
+            for kind, number in _PLACEHOLDER.findall(text):
+                self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
         self._clean_texts: set[tuple[str, str]] = set()  # system prompts, which all rows share
         self._redactions: list[Redaction] = []
         self._path = ""
@@ -107,8 +109,12 @@ class Redactor:
         return new
 
     def placeholder(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value, and record the replacement."""
-        new = self._placeholders.of(kind, value)
+        """Return the placeholder of a value, which all writings of it share; record the change."""
+        key, name = (kind, value_key(kind, value)), kind.upper()
+        if key not in self._placeholders:
+            self._last_numbers[name] += 1
+            self._placeholders[key] = f"[{name}_{self._last_numbers[name]}]"
+        new = self._placeholders[key]
         self._redactions.append(Redaction(self._path, kind, mask_value(kind, value), new))
         return new
 
@@ -200,26 +206,6 @@ def _replace_in_token(token: re.Match[str], spans: Sequence[Span], redactor: Red
                 end = escape.end()
         inside.append(Span(span.kind, start, max(start, end)))
     return replace_spans(token[0], inside, redactor.placeholder)
-
-
-class Placeholders:
-    """Numbers the values of each kind, and continues the numbers of placeholders in `texts`."""
-
-    def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._placeholder_of: dict[tuple[str, str], str] = {}
-        self._last_numbers: Counter[str] = Counter()
-        for text in texts:
-            for kind, number in _PLACEHOLDER.findall(text):
-                self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
-
-    def of(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value: the same for every writing of it."""
-        key = kind, value_key(kind, value)
-        if key not in self._placeholder_of:
-            name = kind.upper()
-            self._last_numbers[name] += 1
-            self._placeholder_of[key] = f"[{name}_{self._last_numbers[name]}]"
-        return self._placeholder_of[key]
 
 
 def value_key(kind: str, value: str) -> str:

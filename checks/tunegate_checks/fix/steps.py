@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
 
+from tunegate.config.schema import Limits
 from tunegate.data.comparison import label_counts
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
@@ -42,24 +42,22 @@ FindingsByCheck = dict[str, list[Finding]]
 class FixRules:
     """Which steps run, and the settings of their checks."""
 
+    limits: Limits
     redactor: Redactor
     steps: Collection[str] = STEPS
     task: str = ""  # "": classification where the replies are few and repeated
     prompt: str | None = None  # the system prompt at inference
-    similarity: float = 0.85  # of near-duplicates
-    ignore: Collection[str] = ()  # as for pii.find
-    allow: Collection[str] = ()  # as for pii.find
 
     def are_labels(self, dataset: Dataset) -> bool:
         """Whether the replies are the labels of a classification."""
         return self.task == "classification" or (not self.task and bool(label_counts(dataset)))
 
 
-def run_steps(file_changes: FileChanges, rules: FixRules, path: Path) -> None:
+def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     """Run the steps and then their checks, until these are silent or the steps change nothing.
 
-    `path` is where the result will be written. Records in `file_changes` the changes, the number of
-    findings that remain, and what is left for a person.
+    Records in `file_changes` the changes, the number of findings that remain, and what is left for
+    a person.
     """
     due_steps: Collection[str] = rules.steps
     findings: FindingsByCheck = {}
@@ -69,12 +67,12 @@ def run_steps(file_changes: FileChanges, rules: FixRules, path: Path) -> None:
             STEP_FUNCTIONS[step](file_changes, rules)
         if findings and len(file_changes.changes) == change_count:
             break
-        findings = run_checks(file_changes.result(path), file_changes.against, rules)
+        findings = run_checks(file_changes.result(), file_changes.against, rules)
         due_steps = {STEP_OF[name] for name, items in findings.items() if items}
         if not due_steps:
             break
     file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
-    result = file_changes.result(path)
+    result = file_changes.result()
     unresolved: dict[str, list[Finding]] = {}
     for name, items in findings.items():
         for finding in items:
@@ -166,7 +164,10 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
     """Drop duplicates and near-duplicates; the check decides which row is kept."""
     dataset = file_changes.dataset()
-    findings = [*duplicates.find(dataset), *duplicates.near(dataset, similarity=rules.similarity)]
+    findings = [
+        *duplicates.find(dataset),
+        *duplicates.near(dataset, similarity=rules.limits.similarity),
+    ]
     _drop_rows(file_changes, rules, "duplicates", [(f, f.evidence) for f in findings])
 
 
@@ -183,8 +184,8 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
     leaks_found: list[tuple[Finding, str]] = []
     for other in file_changes.against:
         name = other.split or other.path.name
-        leaks = [*leakage.find(other, dataset, similarity=rules.similarity)]
-        for finding in leakage.find(other, unredacted, similarity=rules.similarity):
+        leaks = [*leakage.find(other, dataset, similarity=rules.limits.similarity)]
+        for finding in leakage.find(other, unredacted, similarity=rules.limits.similarity):
             leaks.append(replace(finding, row=unredacted_rows[finding.row or 0][0]))
         leaks_found += [(f, f.evidence.replace("train", name, 1)) for f in leaks]
     _drop_rows(file_changes, rules, "leaks", leaks_found)
@@ -215,12 +216,12 @@ STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}
 
 def run_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> FindingsByCheck:
     """Return the findings, without hints, of each check that belongs to the chosen steps."""
-    similarity = rules.similarity
+    limits, similarity = rules.limits, rules.limits.similarity
     findings: FindingsByCheck = {}
     if "format" in rules.steps:
         findings["format"] = [*format.find(result, fewest=0, largest=inf)]
     if "redact" in rules.steps:
-        findings["pii"] = [*pii.find(result, ignore=rules.ignore, allow=rules.allow)]
+        findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
         findings["secrets"] = [*secrets.find(result)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")

@@ -234,9 +234,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
 
 
 def test_a_text_whose_masks_are_too_large_is_left_to_rapidfuzz() -> None:
-    few, many = (
-        windows.TextsByLength(["".join(map(chr, range(n))) * 40]) for n in (300, 9000)
-    )
+    few, many = (windows.TextsByLength(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
     assert windows.Search(few, few, 0.85).fits_in_memory
     assert not windows.Search(many, many, 0.85).fits_in_memory
 
