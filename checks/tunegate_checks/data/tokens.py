@@ -49,13 +49,8 @@ def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
         evidence = f"not checked: {recipe.missing}"
         yield Finding(None, None, "tokens", evidence, hint=True)
         return
-    scheme, _, name = recipe.tokenizer.partition(":")
-    count_tokens: OpenAITokenCounter | ChatTemplateCounter
     try:
-        if scheme == "openai":
-            count_tokens = OpenAITokenCounter(name)
-        else:
-            count_tokens = ChatTemplateCounter(recipe.tokenizer)
+        count_tokens = make_token_counter(recipe.tokenizer)
     except ImportError:
         evidence = f"not checked: {install_command('qlora')} brings transformers"
         yield Finding(None, None, "tokens", evidence, hint=True)
@@ -116,6 +111,15 @@ class ChatTemplateCounter:
         while answer_start > 0 and labels[answer_start - 1] != IGNORE_INDEX:
             answer_start -= 1
         return TokenCount(len(labels), len(trained), answer_start)
+
+
+def make_token_counter(tokenizer: str) -> OpenAITokenCounter | ChatTemplateCounter:
+    """Return the counter for `openai:MODEL`, or for the tokenizer of a folder or a hub name.
+
+    Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
+    """
+    scheme, _, name = tokenizer.partition(":")
+    return OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer)
 
 
 def _overflow_text(token_count: TokenCount, limit: int, recipe: TokenizationSpec) -> str:

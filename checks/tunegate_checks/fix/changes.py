@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunegate.data.dataset import Dataset, Example
 
-from .read import Rejected, Row, Source
+from .read import Fields, Rejected, Row, Source
 
 STEPS = ("format", "redact", "labels", "duplicates", "leaks")
 
@@ -72,7 +72,8 @@ class FileChanges:
         for note in self.source.notes:
             self.add_file_change("format", note, "one row a line, UTF-8")
         for row, reason in self.source.converted:
-            self.add_row_change(row, "format", "became messages", reason, "shape")
+            change = Change(row, row.line, "format", "became messages", reason, "shape")
+            self.changes.append(change)
         for rejected in self.source.rejected:
             self._add_rejected(None, rejected)
 
@@ -98,14 +99,17 @@ class FileChanges:
         """Record a change that concerns the whole file."""
         self.changes.append(Change(None, None, step, description, reason, "file"))
 
-    def add_row_change(self, row: Row, step: str, description: str, reason: str, kind: str) -> None:
-        """Record a change to one row."""
-        self.changes.append(Change(row, row.line, step, description, reason, kind))
+    def change_row(
+        self, row: Row, fields: Fields, step: str, *changes: tuple[str, str, str]
+    ) -> None:
+        """Give a row other fields; `changes`: description, reason and kind of each."""
+        row.set_fields(fields)
+        self.changes += (Change(row, row.line, step, *change) for change in changes)
 
     def drop(self, row: Row, step: str, reason: str, kind: str) -> None:
         """Leave a row out of the result, and record why."""
         row.is_kept = False
-        self.add_row_change(row, step, "dropped", reason, kind)
+        self.changes.append(Change(row, row.line, step, "dropped", reason, kind))
 
     def reject(self, row: Row, reason: str) -> None:
         """Leave a row out that a person must put right; it is written to the file set aside."""

@@ -10,8 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
@@ -38,17 +37,11 @@ _IGNORE_PUNCTUATION = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Redaction:
-    """One value that was replaced: its path in the row, its kind, its mask, the placeholder."""
+class Redaction(NamedTuple):
+    """One value that was replaced: its kind, and where, its mask and the placeholder in words."""
 
-    path: str
     kind: str
-    mask: str
-    placeholder: str
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.mask} became {self.placeholder}"
+    description: str
 
 
 class Redactor:
@@ -115,7 +108,8 @@ class Redactor:
             self._last_numbers[name] += 1
             self._placeholders[key] = f"[{name}_{self._last_numbers[name]}]"
         new = self._placeholders[key]
-        self._redactions.append(Redaction(self._path, kind, mask_value(kind, value), new))
+        description = f"{self._path} {mask_value(kind, value)} became {new}"
+        self._redactions.append(Redaction(kind, description))
         return new
 
     def find_spans(self, text: str, context: str = "") -> list[Span]:

@@ -99,11 +99,9 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
     for row in file_changes.rows:
         fields, actions = repair_messages(row.fields)
         if actions:
-            row.set_fields(fields)
-            for action in actions:
-                file_changes.add_row_change(
-                    row, "format", action, "the chat format asks for it", "reformatted"
-                )
+            reason = "the chat format asks for it"
+            changes = [(action, reason, "reformatted") for action in actions]
+            file_changes.change_row(row, fields, "format", *changes)
     dataset = file_changes.dataset()
     train = file_changes.against[0] if file_changes.against else ()
     corrections = prompt_corrections(dataset, train, rules.prompt)
@@ -111,11 +109,9 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
         new = corrections.get(example.system)
         changed = with_system(row.fields, new) if new is not None else None
         if changed:
-            row.set_fields(changed)
             reason = "white space alone told it from the usual one"
-            file_changes.add_row_change(
-                row, "format", "system prompt written as usual", reason, "system prompt"
-            )
+            change = "system prompt written as usual", reason, "system prompt"
+            file_changes.change_row(row, changed, "format", change)
     rows = file_changes.rows
     faults: dict[int, list[str]] = {}
     for finding in format.find(file_changes.dataset(), fewest=0, largest=inf):
@@ -131,15 +127,8 @@ def redact(file_changes: FileChanges, rules: FixRules) -> None:
         fields, redactions = rules.redactor.redact_row(row.fields)
         if redactions:
             row.unredacted = row.unredacted or row.fields
-            row.set_fields(fields)
-            for redaction in redactions:
-                file_changes.add_row_change(
-                    row,
-                    "redact",
-                    str(redaction),
-                    f"personal data: {redaction.kind}",
-                    redaction.kind,
-                )
+            changes = [(text, f"personal data: {kind}", kind) for kind, text in redactions]
+            file_changes.change_row(row, fields, "redact", *changes)
 
 
 def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
@@ -154,11 +143,9 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
         new = corrections.get(example.reply)
         fields = with_reply(row.fields, new) if new is not None else None
         if new is not None and fields:
-            row.set_fields(fields)
             reason = f"{counts[new]:,} rows spell it so" if counts[new] else "training spells it so"
-            file_changes.add_row_change(
-                row, "labels", f"{example.reply!r} became {new!r}", reason, "respelled"
-            )
+            change = f"{example.reply!r} became {new!r}", reason, "respelled"
+            file_changes.change_row(row, fields, "labels", change)
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
