@@ -151,11 +151,8 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
     """Drop duplicates and near-duplicates; the check decides which row is kept."""
     dataset = file_changes.dataset()
-    findings = [
-        *duplicates.find(dataset),
-        *duplicates.near(dataset, similarity=rules.limits.similarity),
-    ]
-    _drop_rows(file_changes, rules, "duplicates", [(f, f.evidence) for f in findings])
+    near_findings = duplicates.near(dataset, similarity=rules.limits.similarity)
+    _drop_rows(file_changes, rules, "duplicates", [*duplicates.find(dataset), *near_findings])
 
 
 def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
@@ -163,23 +160,24 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
 
     Redacted rows are compared as they were before, too, since the other file may not be redacted.
     """
-    dataset = file_changes.dataset()
-    unredacted_rows = [(i, row) for i, row in enumerate(file_changes.rows) if row.unredacted]
     unredacted = Dataset(
-        [Example(k, row.line, row.unredacted or {}) for k, (_, row) in enumerate(unredacted_rows)]
+        [
+            Example(i, row.line, row.unredacted)
+            for i, row in enumerate(file_changes.rows)
+            if row.unredacted
+        ]
     )
-    leaks_found: list[tuple[Finding, str]] = []
+    leaks: list[Finding] = []
     for other in file_changes.against:
         name = other.split or other.path.name
-        leaks = [*leakage.find(other, dataset, similarity=rules.limits.similarity)]
-        for finding in leakage.find(other, unredacted, similarity=rules.limits.similarity):
-            leaks.append(replace(finding, row=unredacted_rows[finding.row or 0][0]))
-        leaks_found += [(f, f.evidence.replace("train", name, 1)) for f in leaks]
-    _drop_rows(file_changes, rules, "leaks", leaks_found)
+        for rows in (file_changes.dataset(), unredacted):
+            found = leakage.find(other, rows, similarity=rules.limits.similarity)
+            leaks += (replace(f, evidence=f.evidence.replace("train", name, 1)) for f in found)
+    _drop_rows(file_changes, rules, "leaks", leaks)
 
 
 def _drop_rows(
-    file_changes: FileChanges, rules: FixRules, step: str, findings: list[tuple[Finding, str]]
+    file_changes: FileChanges, rules: FixRules, step: str, findings: Sequence[Finding]
 ) -> None:
     """Drop the rows of the findings, each with its evidence.
 
@@ -187,14 +185,13 @@ def _drop_rows(
     the redacted row, or left out where nothing is redacted.
     """
     rows, dataset = file_changes.rows, file_changes.dataset()
-    for finding, evidence in findings:
+    for finding in findings:
         number = finding.row or 0
         if rows[number].is_kept:
-            location = evidence.partition(": “")[0].removesuffix(" has")
-            quoted_row = f": {quote_line(dataset[number].text)}" if "redact" in rules.steps else ""
-            file_changes.drop(
-                rows[number], step, f"{finding.kind}, {location}{quoted_row}", finding.kind
-            )
+            reason = f"{finding.kind}, {finding.evidence.partition(': “')[0].removesuffix(' has')}"
+            if "redact" in rules.steps:
+                reason += f": {quote_line(dataset[number].text)}"
+            file_changes.drop(rows[number], step, reason, finding.kind)
 
 
 STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
