@@ -59,11 +59,20 @@ def find(
             "no class for what fits none of them (such as `other`): each input gets one of these"
         )
         yield Finding(None, None, "no way out", evidence, hint=True)
-    if task == "qa" and n and not any(REFUSAL_START.match(e.reply) for e in dataset):
+    if task != "qa":
+        return
+    if n and not any(REFUSAL_START.match(e.reply) for e in dataset):
         evidence = "no reply says that it does not know: the model will answer what it cannot"
         yield Finding(None, None, "no way out", evidence, hint=True)
-    if task == "qa":
-        yield from _fact_hints(dataset)
+    count = 0  # replies with a fact that their prompt lacks
+    for example in dataset:
+        prompt = f"{example.system} {example.prompt}".lower()
+        facts = FACT_PATTERN.findall(example.reply)
+        count += any(fact.lower() not in prompt for fact in facts)
+    if n >= 20 and count > 0.3 * n:
+        share = f"{count:,} of {n:,} replies state numbers or names that"
+        evidence = f"{share} their prompts do not hold: for facts, retrieval serves better"
+        yield Finding(None, None, "facts", evidence, hint=True)
 
 
 def distinct_n(texts: Iterable[str], n: int = 2) -> float:
@@ -87,15 +96,3 @@ def _repetition_findings(name: str, texts: list[str], limit: float | None) -> It
             f"distinct-2 of the {name} is {value:.2f}: the same words again and again{limit_text}"
         )
         yield Finding(None, None, "repetition", evidence, hint=limit is None)
-
-
-def _fact_hints(dataset: Dataset) -> Iterator[Finding]:
-    count = 0  # replies with a fact that their prompt lacks
-    for example in dataset:
-        prompt = f"{example.system} {example.prompt}".lower()
-        facts = FACT_PATTERN.findall(example.reply)
-        count += any(fact.lower() not in prompt for fact in facts)
-    if len(dataset) >= 20 and count > 0.3 * len(dataset):
-        share = f"{count:,} of {len(dataset):,} replies state numbers or names that"
-        evidence = f"{share} their prompts do not hold: for facts, retrieval serves better"
-        yield Finding(None, None, "facts", evidence, hint=True)

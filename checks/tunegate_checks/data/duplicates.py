@@ -7,9 +7,7 @@ rejected reply must be equal too: one reply preferred to two others is two prefe
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
@@ -22,7 +20,7 @@ from tunegate.data.comparison import (
 )
 from tunegate.data.dataset import Dataset, Example, content_text, rejected_reply
 from tunegate.results.finding import Finding
-from tunegate.similarity import search
+from tunegate.similarity import deduplicate, ratio
 
 from ..text.display import diff, normalise, quote_line
 
@@ -36,14 +34,20 @@ def find(dataset: Dataset) -> Iterator[Finding]:
     Hints, which close no gate: "prompt", the same prompt with another reply in prose; "reply", one
     long reply to several prompts.
     """
-    same_text = _first_rows_by(dataset, partial(_example_key, transform=str))
-    same_normalised = _first_rows_by(dataset, _example_key)
-    same_prompt = _first_rows_by(dataset, _prompt_key)
-    same_reply = _first_rows_by(dataset, _reply_key)
-    members: defaultdict[int, list[Example]] = defaultdict(list)
-    for example in dataset:
-        members[same_normalised[example.row]].append(example)
-    groups = {row: rows_fingerprint(rows) for row, rows in members.items() if len(rows) > 1}
+    same_text = _first_rows_by(dataset, lambda e: _row_key(e, e.prompt, str))
+    same_normalised = _first_rows_by(dataset, _normalised_key)
+    same_prompt = _first_rows_by(
+        dataset, lambda e: (normalise(e.prompt), non_text_parts(e)) if e.prompt.strip() else None
+    )
+    same_reply = _first_rows_by(
+        dataset, lambda e: normalise(e.reply) if len(e.reply.split()) >= MIN_REPLY_WORDS else None
+    )
+    members = group_indices(dataset, lambda e: same_normalised[e.row])
+    groups = {
+        first: rows_fingerprint([dataset[row] for row in rows])
+        for first, rows in members.items()
+        if len(rows) > 1
+    }
     for example in dataset:
         if (first := same_text[example.row]) != example.row:
             yield _repeat_finding(example, dataset[first], "exact", groups[same_normalised[first]])
@@ -62,31 +66,21 @@ def _first_rows_by(dataset: Dataset, key: Callable[[Example], Hashable]) -> list
     return [row if k is None else seen.setdefault(k, row) for row, k in keys]
 
 
-def _example_key(example: Example, transform: Callable[[str], str] = normalise) -> Hashable:
-    texts = transform(example.prompt), transform(example.reply), _rejected_key(example, transform)
-    return texts, non_text_parts(example), tool_calls_json(example)
+def _row_key(example: Example, prompt: str, transform: Callable[[str], str]) -> Hashable:
+    """Return what equal rows share: a prompt, and each reply's transformed text, parts and calls.
+
+    The parts that are not text (pictures) and the tool calls of the first are those of all
+    messages; the second reply is the rejected one.
+    """
+    key = [prompt, transform(example.reply), non_text_parts(example), tool_calls_json(example)]
+    if rejected := rejected_reply(example):
+        alone = Example(example.row, example.line, {"messages": [rejected]})
+        key += [transform(content_text(rejected)), non_text_parts(alone), tool_calls_json(alone)]
+    return tuple(key)
 
 
-def _rejected_key(example: Example, transform: Callable[[str], str]) -> Hashable:
-    """Return the rejected reply as a key: its transformed text, other parts and tool calls."""
-    reply = rejected_reply(example)
-    if reply is None:
-        return None
-    reply_example = Example(example.row, example.line, {"messages": [reply]})
-    text = transform(content_text(reply))
-    return text, non_text_parts(reply_example), tool_calls_json(reply_example)
-
-
-def _label_key(text: str) -> str:
-    return normalise(text) if is_label(text) else ""
-
-
-def _prompt_key(example: Example) -> Hashable:
-    return (normalise(example.prompt), non_text_parts(example)) if example.prompt.strip() else None
-
-
-def _reply_key(example: Example) -> Hashable:
-    return normalise(example.reply) if len(example.reply.split()) >= MIN_REPLY_WORDS else None
+def _normalised_key(example: Example) -> Hashable:
+    return _row_key(example, normalise(example.prompt), normalise)
 
 
 def _repeat_finding(
@@ -117,42 +111,34 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
 
     Args:
         dataset: One split.
-        similarity: `tunegate.similarity.search.ratio` of lower-cased texts, 0..1. The default, a
+        similarity: `tunegate.similarity.ratio` of lower-cased texts, 0..1. The default, a
             working value, allows one word in seven to differ.
     """
-    same_normalised = _first_rows_by(dataset, _example_key)
+    same_normalised = _first_rows_by(dataset, _normalised_key)
     unique = [e for e in dataset if same_normalised[e.row] == e.row]
     # Sorted, so that which of equally long rows is kept does not depend on their order.
     unique.sort(key=lambda e: (e.text, _reply_texts(e)))
     prompts = comparison_texts(unique)[0]
-    for indices in group_indices(unique, _comparison_key).values():
-        if len(indices) > 1:
-            examples = [unique[k] for k in indices]
-            yield from _near_findings(examples, [prompts[k] for k in indices], similarity)
+    sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, unique, strict=True)]
 
+    def label_key(text: str) -> str:
+        return normalise(text) if is_label(text) else ""
 
-def _comparison_key(example: Example) -> Hashable:
-    """Return what rows must have in common to be compared: their label, or that they have none."""
-    parts, calls = non_text_parts(example), tool_calls_json(example)
-    return _label_key(example.reply), parts, calls, _rejected_key(example, _label_key)
+    # Compared are rows with the same label, or without one, and the same parts and tool calls.
+    for indices in group_indices(unique, lambda e: _row_key(e, "", label_key)).values():
+        if len(indices) == 1:
+            continue
 
+        def are_near(i: int, j: int, indices: list[int] = indices) -> bool:
+            pairs = zip(sides[indices[i]], sides[indices[j]], strict=True)
+            return all(ratio(a, b) >= similarity for a, b in pairs)
 
-def _near_findings(
-    examples: Sequence[Example], prompts: Sequence[str], similarity: float
-) -> Iterator[Finding]:
-    sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, examples, strict=True)]
-
-    def all_sides_similar(i: int, j: int) -> bool:
-        pairs = zip(sides[i], sides[j], strict=True)
-        return all(search.ratio(a, b) >= similarity for a, b in pairs)
-
-    # If prompt and replies all reach the similarity, their joined text reaches it too.
-    texts = ["\n".join(filter(None, side)) for side in sides]
-    pairs = search.deduplicate(texts, similarity, condition=all_sides_similar)
-    for kept_index, redundant_index, ratio in pairs:
-        kept, redundant = examples[kept_index], examples[redundant_index]
-        part = "reply" if normalise(redundant.prompt) == normalise(kept.prompt) else "prompt"
-        difference = diff(getattr(redundant, part), getattr(kept, part))
-        evidence = f"line {kept.line}, {ratio:.2f}: {difference}"
-        about = rows_fingerprint([redundant, kept])
-        yield Finding(redundant.row, redundant.line, "near", evidence, about=about)
+        # If prompt and replies all reach the similarity, their joined text reaches it too.
+        texts = ["\n".join(filter(None, sides[k])) for k in indices]
+        for i, j, joined_ratio in deduplicate(texts, similarity, condition=are_near):
+            kept, redundant = unique[indices[i]], unique[indices[j]]
+            part = "reply" if normalise(redundant.prompt) == normalise(kept.prompt) else "prompt"
+            difference = diff(getattr(redundant, part), getattr(kept, part))
+            evidence = f"line {kept.line}, {joined_ratio:.2f}: {difference}"
+            about = rows_fingerprint([redundant, kept])
+            yield Finding(redundant.row, redundant.line, "near", evidence, about=about)

@@ -22,7 +22,7 @@ from tunegate.data.comparison import (
 )
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
-from tunegate.similarity import search
+from tunegate.similarity import connected_groups, pairs
 
 from ..text.display import diff, normalise, quote_line
 
@@ -47,20 +47,20 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
 
     Args:
         dataset: One split.
-        similarity: `tunegate.similarity.search.ratio` of lower-cased prompts, 0..1.
+        similarity: `tunegate.similarity.ratio` of lower-cased prompts, 0..1.
     """
     labelled = [e for e in dataset if is_label(e.reply)]
     reported: set[int] = set()
     for indices in group_indices(labelled, _question_key).values():
         examples = [labelled[k] for k in indices]
-        counts = Counter(map(_label_key, examples))
+        counts = Counter(normalise(e.reply) for e in examples)
         if len(counts) == 1:
             continue
         commonest = counts.most_common(1)[0][0]
-        first = next(e for e in examples if _label_key(e) == commonest)
+        first = next(e for e in examples if normalise(e.reply) == commonest)
         about = rows_fingerprint(examples)
         for example in examples:
-            if _label_key(example) != commonest:
+            if normalise(example.reply) != commonest:
                 reported.add(example.row)
                 evidence = f"{_two_labels_text(example, first)}: {quote_line(example.prompt)}"
                 yield Finding(example.row, example.line, "contradiction", evidence, about=about)
@@ -68,9 +68,9 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     rest = [e for e in labelled if e.row not in reported]
     unique = [rest[indices[0]] for indices in group_indices(rest, _question_key).values()]
     near_reported: set[int] = set()
-    for i, j, _ in search.pairs(comparison_texts(unique)[0], similarity):
+    for i, j, _ in pairs(comparison_texts(unique)[0], similarity):
         first, later = sorted((unique[i], unique[j]), key=lambda e: e.row)
-        same_label = _label_key(later) == _label_key(first)
+        same_label = normalise(later.reply) == normalise(first.reply)
         same_parts = non_text_parts(later) == non_text_parts(first)
         if not same_label and same_parts and later.row not in near_reported:
             near_reported.add(later.row)
@@ -80,10 +80,6 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
 
 def _question_key(example: Example) -> tuple[str, str]:
     return normalise(example.prompt), non_text_parts(example)
-
-
-def _label_key(example: Example) -> str:
-    return normalise(example.reply)
 
 
 def _two_labels_text(this: Example, other: Example) -> str:
@@ -116,7 +112,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         yield Finding(None, None, "label", evidence, hint=True)
     texts = comparison_texts(examples)[0]
     groups = list(range(len(texts)))  # of each text: the first of its near-duplicates
-    for indices in search.connected_groups(texts, 0.85):
+    for indices in connected_groups(texts, 0.85):
         for index in indices:
             groups[index] = indices[0]
     if (n := len({*groups})) < folds:

@@ -14,8 +14,7 @@ from tunegate.data.comparison import (
 )
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
-from tunegate.similarity import ngrams, search
-from tunegate.similarity.search import Closest
+from tunegate.similarity import nearest, ngrams
 
 from ..text.display import diff, quote_line
 
@@ -34,17 +33,29 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     Args:
         train: The training set.
         test: The split that must not repeat it.
-        similarity: `tunegate.similarity.search.ratio` of lower-cased prompts, 0..1.
+        similarity: `tunegate.similarity.ratio` of lower-cased prompts, 0..1.
     """
-    reported: set[int] = set()  # indices in `test`
-    for i, j, ratio, others in _closest_rows(train, test, similarity):
-        reported.add(i)
+    train_texts, test_texts = comparison_texts(train, test)
+    train_by_parts = group_indices(train, non_text_parts)
+    equal_rows = rows_in_training(test, train)
+    closest: list[tuple[int, int, float, int]] = []  # as `nearest` yields them
+    # Only rows with the same pictures, sound and files are compared.
+    for parts, test_rows in group_indices(test, non_text_parts).items():
+        train_rows = train_by_parts.get(parts, [])
+        left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
+        for i, j, ratio, others in nearest(left, right, similarity):
+            equal_rows.pop(test_rows[i], None)
+            closest.append((test_rows[i], train_rows[j], ratio, others))
+    # Equal rows that the search did not find, since their white space differs.
+    closest += ((i, rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows.items())
+    for i, j, ratio, others in closest:
         kind = "exact" if ratio == 1 else "near"
         others_text = f", {others:,} more" if others else ""
         location = f"train line {train[j].line}, {ratio:.2f}{others_text}"
         evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
         about = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
         yield Finding(test[i].row, test[i].line, kind, evidence, about=about)
+    reported = {row[0] for row in closest}
     prompts = [e.prompt for e in test], [e.prompt for e in train], False
     replies = [e.reply for e in test], [e.reply for e in train], True
     for test_texts, train_texts, hint in (prompts, replies):
@@ -54,20 +65,3 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
                 evidence = f"train line {train[j].line} has: {quote_line(ngram)}"
                 about = f"{row_fingerprint(test[i])} {ngram}"
                 yield Finding(test[i].row, test[i].line, "overlap", evidence, hint, about)
-
-
-def _closest_rows(train: Dataset, test: Dataset, similarity: float) -> Iterator[Closest]:
-    """Yield the closest training row of each test row that has a near or an equal one."""
-    train_texts, test_texts = comparison_texts(train, test)
-    train_by_parts = group_indices(train, non_text_parts)
-    equal_rows = rows_in_training(test, train)
-    # Only rows with the same pictures, sound and files are compared.
-    for parts, test_rows in group_indices(test, non_text_parts).items():
-        train_rows = train_by_parts.get(parts, [])
-        left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
-        for i, j, ratio, others in search.nearest(left, right, similarity):
-            equal_rows.pop(test_rows[i], None)
-            yield Closest(test_rows[i], train_rows[j], ratio, others)
-    # Equal rows that the search did not find, since their white space differs.
-    for i, train_rows in equal_rows.items():
-        yield Closest(i, train_rows[0], 1.0, len(train_rows) - 1)

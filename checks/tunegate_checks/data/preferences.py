@@ -8,16 +8,16 @@ effect, and the effects of two rows that prefer the opposite cancel out.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.comparison import group_indices, non_text_parts, tool_calls_json
-from tunegate.data.dataset import Dataset, Example, content_text, rejected_messages, rejected_reply
+from tunegate.data.comparison import non_text_parts, tool_calls_json
+from tunegate.data.dataset import Dataset, Example, content_text, rejected_reply
 from tunegate.results.finding import Finding
-from tunegate.similarity import search
+from tunegate.similarity import ratio
 
 from ..text.display import normalise, quote_line
 
@@ -45,9 +45,9 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
 
     Args:
         dataset: One split.
-        similarity: From this `tunegate.similarity.search.ratio` on, 0..1, a pair is nearly equal.
+        similarity: From this `tunegate.similarity.ratio` on, 0..1, a pair is nearly equal.
     """
-    pairs = [example for example in dataset if rejected_reply(example)]
+    pairs = [(example, reply) for example in dataset if (reply := rejected_reply(example))]
     n = len(pairs)
     if not pairs:
         return
@@ -55,19 +55,24 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         if not rejected_reply(example):
             evidence = f"the row has no rejected reply; {n:,} of {len(dataset):,} rows have one"
             yield Finding(example.row, example.line, "no preference", evidence)
-    different, near_lines, longer = [], [], 0
-    for example in pairs:
-        preferred, rejected = example.reply, content_text(_rejected_message(example))
+    choices: defaultdict[Hashable, list[tuple[Example, Hashable]]] = defaultdict(list)
+    near_lines, longer = [], 0
+    for example, rejected_message in pairs:
+        preferred, rejected = example.reply, content_text(rejected_message)
         longer += len(preferred) > len(rejected)
-        if _preferred_key(example) == _reply_key(_rejected_message(example)):
+        preferred_key, rejected_key = map(_reply_key, (example.messages[-1], rejected_message))
+        if preferred_key == rejected_key:
             evidence = f"both replies are {quote_line(preferred)}; nothing can be learnt from them"
             yield Finding(example.row, example.line, "equal", evidence)
             continue
-        different.append(example)
+        replies = frozenset((preferred_key, rejected_key))
+        choices[_question_key(example), replies].append((example, preferred_key))
         a, b = preferred.lower(), rejected.lower()
-        if a and b and search.ratio(a, b) >= similarity:
+        if a and b and ratio(a, b) >= similarity:
             near_lines.append(str(example.line))
-    yield from _contradictions(different)
+    for votes in choices.values():
+        if len(votes) > 1:
+            yield from _contradictions(votes)
     if near_lines:
         lines_text = ", ".join(near_lines[:5]) + (", ..." if len(near_lines) > 5 else "")
         evidence = (
@@ -81,14 +86,6 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     yield Finding(None, None, "length", evidence, hint=True)
 
 
-def _rejected_message(example: Example) -> Message:
-    return rejected_messages(example)[-1]
-
-
-def _preferred_key(example: Example) -> Hashable:
-    return _reply_key(example.messages[-1])
-
-
 def _reply_key(message: Message) -> Hashable:
     """Return what a reply says: its text without white space, its other parts and its fields."""
     content = message.get("content")
@@ -99,29 +96,19 @@ def _reply_key(message: Message) -> Hashable:
     return text, json.dumps([non_text, other_fields], sort_keys=True)
 
 
-def _choice_key(example: Example) -> Hashable:
-    """Return what a row chooses between: its question, and the set of its two replies."""
-    question_example = Example(example.row, example.line, {"messages": example.messages[:-1]})
-    question = (
-        example.system,
-        normalise(example.prompt),
-        non_text_parts(question_example),
-        tool_calls_json(question_example),
-    )
-    replies = _preferred_key(example), _reply_key(_rejected_message(example))
-    return question, frozenset(replies)
+def _question_key(example: Example) -> Hashable:
+    question = Example(example.row, example.line, {"messages": example.messages[:-1]})
+    parts, calls = non_text_parts(question), tool_calls_json(question)
+    return example.system, normalise(example.prompt), parts, calls
 
 
-def _contradictions(pairs: Sequence[Example]) -> Iterator[Finding]:
-    for indices in group_indices(pairs, _choice_key).values():
-        rows = [pairs[k] for k in indices]
-        votes = Counter(map(_preferred_key, rows))
-        if len(votes) == 1:
-            continue
-        winner, about = votes.most_common(1)[0][0], rows_fingerprint(rows)
-        first = next(e for e in rows if _preferred_key(e) == winner)
-        for example in rows:
-            if _preferred_key(example) != winner:
-                preference = f"line {first.line} prefers what is rejected here"
-                evidence = f"{preference}: {quote_line(example.prompt)}"
-                yield Finding(example.row, example.line, "contradiction", evidence, about=about)
+def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Finding]:
+    """Yield the rows of the minority; `votes`: rows that choose between the same two replies."""
+    winner = Counter(preferred for _, preferred in votes).most_common(1)[0][0]
+    first = next(example for example, preferred in votes if preferred == winner)
+    about = rows_fingerprint([example for example, _ in votes])
+    for example, preferred in votes:
+        if preferred != winner:
+            preference = f"line {first.line} prefers what is rejected here"
+            evidence = f"{preference}: {quote_line(example.prompt)}"
+            yield Finding(example.row, example.line, "contradiction", evidence, about=about)

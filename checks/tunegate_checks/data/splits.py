@@ -67,7 +67,19 @@ def drift(
         Counter(bins[bisect_left(edges, len(e.prompt))] for e in split) for split in (train, other)
     )
     yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit)
-    yield from _classifier_findings(train, other, auc_limit)
+    train_texts, other_texts = _sample_prompts(train), _sample_prompts(other)
+    if min(len(train_texts), len(other_texts)) < 20:
+        return
+    auc = classifier_auc(train_texts, other_texts)
+    half = 1.96 * auc_standard_error(auc, len(train_texts), len(other_texts))
+    low, high = max(auc - half, 0.0), min(auc + half, 1.0)
+    sizes = f"on {len(other_texts):,} of {len(other):,} rows, and {len(train_texts):,} of train's"
+    part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
+    evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
+    if auc_limit is not None and low > auc_limit:
+        yield Finding(None, None, "drift", f"{evidence}; at most {auc_limit:g} is allowed")
+    elif low > 0.6:
+        yield Finding(None, None, "drift", f"{evidence}; 0.5 is no difference", hint=True)
 
 
 def _shift_findings(
@@ -113,22 +125,6 @@ def psi_by_chance(expected: Counter[Any], observed: Counter[Any]) -> float:
 
     freedom = max(len(expected | observed) - 1, 1)
     return float((1 / expected.total() + 1 / observed.total()) * chi2.ppf(0.99, freedom))
-
-
-def _classifier_findings(train: Dataset, other: Dataset, limit: float | None) -> Iterator[Finding]:
-    train_texts, other_texts = _sample_prompts(train), _sample_prompts(other)
-    if min(len(train_texts), len(other_texts)) < 20:
-        return
-    auc = classifier_auc(train_texts, other_texts)
-    half = 1.96 * auc_standard_error(auc, len(train_texts), len(other_texts))
-    low, high = max(auc - half, 0.0), min(auc + half, 1.0)
-    sizes = f"on {len(other_texts):,} of {len(other):,} rows, and {len(train_texts):,} of train's"
-    part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
-    evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
-    if limit is not None and low > limit:
-        yield Finding(None, None, "drift", f"{evidence}; at most {limit:g} is allowed")
-    elif low > 0.6:
-        yield Finding(None, None, "drift", f"{evidence}; 0.5 is no difference", hint=True)
 
 
 def _sample_prompts(dataset: Dataset) -> list[str]:

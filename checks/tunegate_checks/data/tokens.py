@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset, preference_sides, rejected_reply
+from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
 from tunegate.results.finding import Finding
-from tunegate.tokenization.chat_template import TemplateError
-from tunegate.tokenization.counters import TokenCount
-from tunegate.tokenization.encode import NotTrainable
+from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount, is_trained_on
+from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
 from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.optional_deps import install_command
-
-from ._token_counter import make_token_counter
 
 # What the trainer does with a row that is too long, by `on_overflow`; "raise" ends the training.
 OVERFLOW_ACTIONS = {"drop": "set aside", "truncate": "cut at its start"}
@@ -90,6 +88,38 @@ def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
         if count_tokens.estimate:
             evidence = f"an estimate: {count_tokens.estimate}"
             yield Finding(None, None, "tokens", evidence, hint=True)
+
+
+class ChatTemplateCounter:
+    """Counts like the QLoRA trainer, by the base model's own tokenizer and chat template."""
+
+    estimate = ""
+
+    def __init__(self, folder: str) -> None:
+        self.chat_template = load_template(folder)
+        self.max_tokens = int(self.chat_template.tokenizer.model_max_length)
+
+    def __call__(self, example: Example) -> TokenCount:
+        """Count a row; raise NotTrainable or TemplateError where it cannot be encoded."""
+        if not any(is_trained_on(m) for m in example.messages):
+            text = self.chat_template.render(example.messages)
+            return TokenCount(len(self.chat_template.token_ids(text)), trained=0, answer_start=0)
+        labels = encode_example(example, self.chat_template).labels
+        trained = [i for i, label in enumerate(labels) if label != IGNORE_INDEX]
+        # The last answer is the last unbroken run of trained tokens.
+        answer_start = trained[-1]
+        while answer_start > 0 and labels[answer_start - 1] != IGNORE_INDEX:
+            answer_start -= 1
+        return TokenCount(len(labels), len(trained), answer_start)
+
+
+def make_token_counter(tokenizer: str) -> OpenAITokenCounter | ChatTemplateCounter:
+    """Return the counter for `openai:MODEL`, or for the tokenizer of a folder or a hub name.
+
+    Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
+    """
+    scheme, _, name = tokenizer.partition(":")
+    return OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer)
 
 
 def _overflow_text(token_count: TokenCount, limit: int, recipe: TokenizationSpec) -> str:

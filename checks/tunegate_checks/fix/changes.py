@@ -1,4 +1,4 @@
-"""The rows of one file during a fix, and every change made to them with its reason."""
+"""One file during a fix: where its results go, its rows, and every change with its reason."""
 
 from __future__ import annotations
 
@@ -8,9 +8,27 @@ from pathlib import Path
 
 from tunegate.data.dataset import Dataset, Example
 
-from .read import Rejected, Row, Source
+from .read import Fields, Rejected, Row, Source
 
 STEPS = ("format", "redact", "labels", "duplicates", "leaks")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to fix, and where its result goes."""
+
+    path: Path
+    out: Path
+    split: str = ""
+
+    def files(self, suffix: str = ".jsonl") -> dict[str, Path]:
+        """Return the three files of a result; `suffix` is that of the rows set aside."""
+        with_suffix = self.out.with_suffix
+        return {
+            "data": self.out,
+            "diff": with_suffix(".fix.csv"),
+            "aside": with_suffix(f".aside{suffix}"),
+        }
 
 
 @dataclass(frozen=True)
@@ -41,8 +59,8 @@ class FileChanges:
     `finding_counts` has for each check how many findings the result still has.
     """
 
+    job: Job
     source: Source
-    split: str = ""
     against: Sequence[Dataset] = ()
     changes: list[Change] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -50,11 +68,12 @@ class FileChanges:
     finding_counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.total = self.source.row_count
+        self.total = len(self.source.rows) + len(self.source.rejected)
         for note in self.source.notes:
             self.add_file_change("format", note, "one row a line, UTF-8")
         for row, reason in self.source.converted:
-            self.add_row_change(row, "format", "became messages", reason, "shape")
+            change = Change(row, row.line, "format", "became messages", reason, "shape")
+            self.changes.append(change)
         for rejected in self.source.rejected:
             self._add_rejected(None, rejected)
 
@@ -66,28 +85,31 @@ class FileChanges:
     def dataset(self) -> Dataset:
         """Return the kept rows as they are now; findings in them name lines of the source."""
         examples = [Example(i, row.line, row.fields) for i, row in enumerate(self.rows)]
-        return Dataset(examples, split=self.split, path=self.source.path)
+        return Dataset(examples, split=self.job.split, path=self.job.path)
 
     def data(self) -> bytes:
         """Return the bytes of the cleaned file."""
         return b"".join(row.raw + b"\n" for row in self.rows)
 
-    def result(self, path: Path) -> Dataset:
-        """Return the cleaned file, parsed as any reader of `path` will parse it."""
-        return Dataset.parse(self.data(), split=self.split, path=path)
+    def result(self) -> Dataset:
+        """Return the cleaned file, parsed as any reader of it will parse it."""
+        return Dataset.parse(self.data(), split=self.job.split, path=self.job.out)
 
     def add_file_change(self, step: str, description: str, reason: str) -> None:
         """Record a change that concerns the whole file."""
         self.changes.append(Change(None, None, step, description, reason, "file"))
 
-    def add_row_change(self, row: Row, step: str, description: str, reason: str, kind: str) -> None:
-        """Record a change to one row."""
-        self.changes.append(Change(row, row.line, step, description, reason, kind))
+    def change_row(
+        self, row: Row, fields: Fields, step: str, *changes: tuple[str, str, str]
+    ) -> None:
+        """Give a row other fields; `changes`: description, reason and kind of each."""
+        row.set_fields(fields)
+        self.changes += (Change(row, row.line, step, *change) for change in changes)
 
     def drop(self, row: Row, step: str, reason: str, kind: str) -> None:
         """Leave a row out of the result, and record why."""
         row.is_kept = False
-        self.add_row_change(row, step, "dropped", reason, kind)
+        self.changes.append(Change(row, row.line, step, "dropped", reason, kind))
 
     def reject(self, row: Row, reason: str) -> None:
         """Leave a row out that a person must put right; it is written to the file set aside."""

@@ -30,9 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fix the files, write results and changes, print the summary; return the exit status."""
     from tunegate.config.project import find_root
-    from tunegate.config.schema import load
+    from tunegate.config.schema import Config, load
 
     from .pipeline import fix_files
+    from .report import summary_lines
 
     root = find_root(Path.cwd())
     config = load(root) if root else None
@@ -47,6 +48,6 @@ def run(args: argparse.Namespace) -> int:
         if not (field and column):
             raise ConfigError(f"--columns {args.columns!r}: write prompt=COLUMN,reply=COLUMN")
         columns[field] = column
-    result = fix_files(args.file, args.out, args.against, steps, columns, config, root, args.force)
-    print("\n".join(result.lines()))
-    return int(result.has_unresolved)
+    fixed = fix_files(args.file, args.out, args.against, steps, columns, config, root, args.force)
+    print("\n".join(summary_lines(fixed, config or Config())))
+    return int(any(changes.unresolved or changes.rejected for changes in fixed))

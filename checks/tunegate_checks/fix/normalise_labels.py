@@ -91,19 +91,15 @@ def prompt_corrections(
     `inference_prompt` is preferred, then the prompts of `train`, then those of most rows. One with
     white space around it is ignored: that can be an artefact of the file that it was read from.
     """
-    prompt_by_key: dict[str, str] = {}
+    known_prompts: list[str] = []
     if inference_prompt and inference_prompt == inference_prompt.strip():
-        prompt_by_key[_collapse_spaces(inference_prompt)] = inference_prompt
+        known_prompts.append(inference_prompt)
     for rows in (train, examples):
-        for prompt, _ in Counter(e.system for e in rows).most_common():
-            prompt_by_key.setdefault(_collapse_spaces(prompt), prompt)
-    own_prompts = dict.fromkeys(e.system for e in examples)
-    corrections = {prompt: prompt_by_key[_collapse_spaces(prompt)] for prompt in own_prompts}
-    return {prompt: new for prompt, new in corrections.items() if new != prompt}
-
-
-def _collapse_spaces(prompt: str) -> str:
-    return " ".join(prompt.split())
+        known_prompts += (prompt for prompt, _ in Counter(e.system for e in rows).most_common())
+    words = {prompt: " ".join(prompt.split()) for prompt in known_prompts}
+    preferred = {words[prompt]: prompt for prompt in reversed(known_prompts)}
+    own_prompts = {e.system for e in examples}
+    return {p: preferred[words[p]] for p in own_prompts if preferred[words[p]] != p}
 
 
 def with_system(fields: Fields, prompt: str) -> Fields | None:

@@ -5,8 +5,7 @@ A split that was fixed is what the later ones are compared with, so it keeps its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
@@ -16,52 +15,11 @@ from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
 from ..text.text_fields import iter_texts
-from .changes import STEPS, FileChanges
+from .changes import STEPS, FileChanges, Job
 from .read import read_source
-from .redact import Placeholders, Redactor
-from .report import changes_csv, next_command, summary_lines
+from .redact import Redactor
+from .report import changes_csv
 from .steps import FixRules, run_steps
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to fix, and where its result goes."""
-
-    path: Path
-    out: Path
-    split: str = ""
-
-    def files(self, suffix: str = ".jsonl") -> dict[str, Path]:
-        """Return the three files of a result; `suffix` is that of the rows set aside."""
-        with_suffix = self.out.with_suffix
-        return {
-            "data": self.out,
-            "diff": with_suffix(".fix.csv"),
-            "aside": with_suffix(f".aside{suffix}"),
-        }
-
-
-@dataclass(frozen=True)
-class FixResult:
-    """The files of one call, and the changes made to each."""
-
-    jobs: Sequence[Job]
-    changes: Sequence[FileChanges]
-    config: Config
-
-    @property
-    def has_unresolved(self) -> bool:
-        """Whether something is left for a person."""
-        return any(changes.unresolved or changes.rejected for changes in self.changes)
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines that the command prints."""
-        for job, file_changes in zip(self.jobs, self.changes, strict=True):
-            yield from summary_lines(file_changes, job.files(file_changes.source.suffix))
-        splits = [(job.split or "train", job.out) for job in self.jobs]
-        if self.config.data.columns and len(self.jobs) == 1:
-            yield "next: fix the other splits too, since all are tables or none is; then"
-        yield from next_command(splits, self.config.suites.data)
 
 
 def fix_files(
@@ -73,7 +31,7 @@ def fix_files(
     config: Config | None = None,
     root: Path | None = None,
     force: bool = False,
-) -> FixResult:
+) -> list[FileChanges]:
     """Fix one file, or without one the configured splits; write results, diffs, rows set aside.
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the
@@ -96,37 +54,32 @@ def fix_files(
     rows = [row.fields for source in sources for row in source.rows]
     rows += [dict(example.fields) for other in others for example in other]
     texts = (field.text for fields in rows for field in iter_texts(fields))
-    limits = project.limits
     rules = FixRules(
-        Redactor(Placeholders(texts), limits.pii_ignore, limits.pii_allow),
+        project.limits,
+        Redactor(texts, project.limits.pii_ignore, project.limits.pii_allow),
         steps,
         task=project.task if config else "",
         prompt=read_system_prompt(config, root) if config and root else None,
-        similarity=limits.similarity,
-        ignore=limits.pii_ignore,
-        allow=limits.pii_allow,
     )
 
-    changes: list[FileChanges] = []
-    for job, source in zip(jobs, sources, strict=True):
-        file_changes = FileChanges(source, job.split, others)
-        if "leaks" in steps and not others and job.split in SPLITS[1:]:
-            file_changes.add_file_change("leaks", "leaks were not looked for", "no --against")
-        run_steps(file_changes, rules, job.out)
-        changes.append(file_changes)
-        others = [*others, file_changes.result(job.out)]
-
+    fixed: list[FileChanges] = []
     contents: dict[Path, bytes | None] = {}
     private: set[Path] = set()
-    for job, file_changes in zip(jobs, changes, strict=True):
-        files = job.files(file_changes.source.suffix)
+    for job, source in zip(jobs, sources, strict=True):
+        file_changes = FileChanges(job, source, others)
+        if "leaks" in steps and not others and job.split in SPLITS[1:]:
+            file_changes.add_file_change("leaks", "leaks were not looked for", "no --against")
+        run_steps(file_changes, rules)
+        fixed.append(file_changes)
+        others = [*others, file_changes.result()]
+        files = job.files(source.suffix)
         # None removes the file that an earlier call left there.
         contents[files["aside"]] = file_changes.rejected_bytes() if file_changes.rejected else None
         contents[files["diff"]] = changes_csv(file_changes)
         contents[files["data"]] = file_changes.data()
         private.add(files["aside"])
     atomic_write_all(contents, private)
-    return FixResult(jobs, changes, project)
+    return fixed
 
 
 def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | None) -> list[Job]:

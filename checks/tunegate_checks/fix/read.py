@@ -60,11 +60,6 @@ class Source:
     suffix: str = ".jsonl"  # of the file that gets the rows set aside
     head: bytes = b""  # its first line: the header of a CSV file
 
-    @property
-    def row_count(self) -> int:
-        """How many rows the file has, with those set aside."""
-        return len(self.rows) + len(self.rejected)
-
 
 def to_json_line(fields: Mapping[str, Any]) -> bytes:
     """Return a row as compact JSON, its keys in their order; raise Unreadable for other values."""
@@ -130,7 +125,7 @@ def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
     first_raw = min(first_pieces, default=(0, b""))[1]
     is_array = body.lstrip()[:1] == b"[" and not first_raw.startswith(b"[")
     returns, lines = body.count(b"\r\n"), body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
-    blank = 0 if is_array else lines - source.row_count
+    blank = 0 if is_array else lines - len(source.rows) - len(source.rejected)
     losses = {
         "the byte order mark": len(body) < len(data),
         f"{returns:,} carriage returns at line ends": returns > 0,

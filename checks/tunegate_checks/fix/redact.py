@@ -10,8 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
@@ -37,33 +36,29 @@ _IGNORE_PUNCTUATION = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Redaction:
-    """One value that was replaced: its path in the row, its kind, its mask, the placeholder."""
+class Redaction(NamedTuple):
+    """One value that was replaced: its kind, and where, its mask and the placeholder in words."""
 
-    path: str
     kind: str
-    mask: str
-    placeholder: str
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.mask} became {self.placeholder}"
+    description: str
 
 
 class Redactor:
     """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
-    `ignore` and `allow` are those of `pii.find`.
+    `ignore` and `allow` are those of `pii.find`. The values of each kind are numbered behind the
+    placeholders that stand in `texts`.
     """
 
     def __init__(
-        self,
-        placeholders: Placeholders,
-        ignore: Collection[str] = (),
-        allow: Collection[str] = (),
+        self, texts: Iterable[str] = (), ignore: Collection[str] = (), allow: Collection[str] = ()
     ) -> None:
-        self._placeholders = placeholders
         self._ignore, self._allow = ignore, allow
+        self._placeholders: dict[tuple[str, str], str] = {}  # by kind and value
+        self._last_numbers: Counter[str] = Counter()
+        for text in texts:
+            for kind, number in _PLACEHOLDER.findall(text):
+                self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
         self._clean_texts: set[tuple[str, str]] = set()  # system prompts, which all rows share
         self._redactions: list[Redaction] = []
         self._path = ""
@@ -106,9 +101,14 @@ class Redactor:
         return new
 
     def placeholder(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value, and record the replacement."""
-        new = self._placeholders.of(kind, value)
-        self._redactions.append(Redaction(self._path, kind, mask_value(kind, value), new))
+        """Return the placeholder of a value, which all writings of it share; record the change."""
+        key, name = (kind, value_key(kind, value)), kind.upper()
+        if key not in self._placeholders:
+            self._last_numbers[name] += 1
+            self._placeholders[key] = f"[{name}_{self._last_numbers[name]}]"
+        new = self._placeholders[key]
+        description = f"{self._path} {mask_value(kind, value)} became {new}"
+        self._redactions.append(Redaction(kind, description))
         return new
 
     def find_spans(self, text: str, context: str = "") -> list[Span]:
@@ -193,26 +193,6 @@ def _replace_in_token(token: re.Match[str], spans: Sequence[Span], redactor: Red
                 end = escape.end()
         inside.append(Span(span.kind, start, max(start, end)))
     return replace_spans(token[0], inside, redactor.placeholder)
-
-
-class Placeholders:
-    """Numbers the values of each kind, and continues the numbers of placeholders in `texts`."""
-
-    def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._placeholder_of: dict[tuple[str, str], str] = {}
-        self._last_numbers: Counter[str] = Counter()
-        for text in texts:
-            for kind, number in _PLACEHOLDER.findall(text):
-                self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
-
-    def of(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value: the same for every writing of it."""
-        key = kind, value_key(kind, value)
-        if key not in self._placeholder_of:
-            name = kind.upper()
-            self._last_numbers[name] += 1
-            self._placeholder_of[key] = f"[{name}_{self._last_numbers[name]}]"
-        return self._placeholder_of[key]
 
 
 def value_key(kind: str, value: str) -> str:

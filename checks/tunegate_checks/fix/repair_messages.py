@@ -32,8 +32,8 @@ def repair_messages(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     extra_keys: dict[str, Message] = {}
     actions: list[str] = []
     for number, (path, message) in messages_by_number.items():
-        for repair in (_repair_keys, _repair_content, _repair_calls):
-            actions += (f"{path}{action}" for action in repair(message))
+        repairs = [*_repair_keys(message), *_repair_content(message)]
+        actions += (f"{path}{action}" for action in repairs)
         for key in [k for k in message if k not in MESSAGE_KEYS and EXTRA_KEYS not in fields]:
             value = message.pop(key)
             # A key that is no name could itself be personal data.
@@ -74,7 +74,10 @@ def _repair_keys(message: Message) -> Iterator[str]:
 
 
 def _repair_content(message: Message) -> Iterator[str]:
-    """Remove NUL characters, and blank content where a tool call or a refusal replaces it."""
+    """Remove NUL characters, and blank content beside a tool call; complete the tool calls.
+
+    A call gets the type that it lacks, and arguments that are an object become JSON text.
+    """
     content = message.get("content")
     if isinstance(content, str) and "\0" in content:
         message["content"] = content.replace("\0", "")
@@ -89,22 +92,15 @@ def _repair_content(message: Message) -> Iterator[str]:
         if cleaned != content:
             message["content"] = cleaned
             yield ".content lost its NUL characters"
-    may_be_empty = message["role"] == "assistant" and any(
-        message.get(k) for k in CONTENT_ALTERNATIVES
-    )
     content = message.get("content")
+    may_be_empty = message["role"] == "assistant" and any(map(message.get, CONTENT_ALTERNATIVES))
     if may_be_empty and isinstance(content, str) and not content.strip():
         message["content"] = None
         yield ".content, which was blank beside a call, became null"
-
-
-def _repair_calls(message: Message) -> Iterator[str]:
-    """Add the type that a tool call lacks, and write arguments that are an object as JSON text."""
     if not isinstance(message.get("tool_calls"), list):
         return
-    calls = [dict(c) if isinstance(c, dict) else c for c in message["tool_calls"]]
-    message["tool_calls"] = calls
-    for i, call in enumerate(calls):
+    message["tool_calls"] = [dict(c) if isinstance(c, dict) else c for c in message["tool_calls"]]
+    for i, call in enumerate(message["tool_calls"]):
         if not isinstance(call, dict):
             continue
         if call.get("type") is None:
@@ -121,16 +117,14 @@ def _join_user_messages(messages: list[Message]) -> tuple[list[Message], list[st
     """Join user messages that follow each other; the checks read them as such lines already."""
     joined: list[Message] = []
     actions: list[str] = []
+    is_text = False  # the message before is from the user, and nothing but a text
     for i, message in enumerate(messages):
-        if joined and _is_plain_user_message(message) and _is_plain_user_message(joined[-1]):
-            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n{message['content']}"}
+        text, was_text = message.get("content"), is_text
+        is_text = message.keys() == {"role", "content"} and message["role"] == "user"
+        is_text = is_text and isinstance(text, str) and bool(text.strip())
+        if is_text and was_text:
+            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n{text}"}
             actions.append(f"messages[{i}] was joined to the one before it: both from the user")
         else:
             joined.append(message)
     return joined, actions
-
-
-def _is_plain_user_message(message: Message) -> bool:
-    text = message.get("content")
-    has_only_text = message.keys() == {"role", "content"} and message["role"] == "user"
-    return has_only_text and isinstance(text, str) and bool(text.strip())

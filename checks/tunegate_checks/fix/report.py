@@ -7,7 +7,9 @@ import io
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import partial
+
+from tunegate.config.schema import Config
 
 from ..detect import api_keys
 from ..detect.engine import mask_value, personal_spans
@@ -20,6 +22,7 @@ MAX_LINES = 8  # line numbers listed
 CHANGE_NAMES = {"format": "reformatted", "redact": "redacted", "labels": "respelled"}
 DROP_STEPS = ("duplicates", "leaks")
 SEPARATE_KINDS = ("file", "set aside")  # kinds of change that have summary lines of their own
+_wrap = partial(textwrap.wrap, width=MAX_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def changes_csv(file_changes: FileChanges) -> bytes:
@@ -52,9 +55,29 @@ def mask_personal(text: str) -> str:
     return " ".join(replace_spans(text, spans, mask_value).split())
 
 
-def summary_lines(file_changes: FileChanges, out: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the summary of a file, at most 80 columns wide; `out` are the files of `Job.files`."""
-    yield f"{file_changes.source.path.name} -> {out['data']}"
+def summary_lines(fixed: Sequence[FileChanges], project: Config) -> Iterator[str]:
+    """Yield what was done to each file, and the command that runs the data suite on the results.
+
+    The lines are at most 80 columns wide; a path is never broken, however long.
+    """
+    for file_changes in fixed:
+        yield from _file_lines(file_changes)
+    if project.data.columns and len(fixed) == 1:
+        yield "next: fix the other splits too, since all are tables or none is; then"
+    line = f"next: pytest {project.suites.data}"
+    for job in (file_changes.job for file_changes in fixed):
+        option = f"--{job.split or 'train'}-data {job.out}"
+        if len(f"{line} {option} \\") > MAX_WIDTH:
+            yield f"{line} \\"
+            line = "   "
+        line = f"{line} {option}"
+    yield line
+
+
+def _file_lines(file_changes: FileChanges) -> Iterator[str]:
+    """Yield the summary of one file."""
+    out = file_changes.job.files(file_changes.source.suffix)
+    yield f"{file_changes.job.path.name} -> {out['data']}"
     yield from _count_line("rows in", file_changes.total)
     counted = [c for c in file_changes.changes if c.kind not in SEPARATE_KINDS]
     for step, name in CHANGE_NAMES.items():
@@ -85,33 +108,12 @@ def summary_lines(file_changes: FileChanges, out: Mapping[str, Path]) -> Iterato
         reason = f"line {first.line:,}: {mask_personal(first.reason)}"
         notes.append(f"left for you: {rows_text} set aside in {out['aside']}; {reason}")
     for note in notes:
-        yield from _wrap_lines("  ", note, "    ")
+        yield from _wrap(note, initial_indent="  ", subsequent_indent="    ")
     yield f"  each change: {out['diff']}"
-
-
-def next_command(splits: Sequence[tuple[str, Path]], suite: str) -> Iterator[str]:
-    """Yield the command that runs the data suite on the results."""
-    arguments = ["next: pytest", suite, *(f"--{split}-data {path}" for split, path in splits)]
-    line = arguments[0]
-    for argument in arguments[1:]:
-        if len(f"{line} {argument} \\") > MAX_WIDTH:
-            yield f"{line} \\"
-            line = "   "
-        line = f"{line} {argument}"
-    yield line
 
 
 def _count_line(name: str, count: int, kinds: Mapping[str, int] | None = None) -> list[str]:
     """Return a count, and the counts by kind unless the only kind is `name`."""
     kinds_text = ", ".join(f"{kind} {n:,}" for kind, n in (kinds or {}).items() if kind != name)
-    head = f"  {name:<11} {count:>8,}"
-    return _wrap_lines(f"{head}   ", kinds_text) if kinds_text else [head]
-
-
-def _wrap_lines(head: str, text: str, indent: str = "") -> list[str]:
-    """Return lines of at most 80 columns; a path is never broken, however long."""
-    wrapper = textwrap.TextWrapper(
-        MAX_WIDTH, initial_indent=head, subsequent_indent=indent or " " * len(head),
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
-    return wrapper.wrap(text)
+    head = f"  {name:<11} {count:>8,}   "
+    return _wrap((head + kinds_text).rstrip(), subsequent_indent=" " * len(head))

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
 
+from tunegate.config.schema import Limits
 from tunegate.data.comparison import label_counts
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
@@ -42,24 +42,22 @@ FindingsByCheck = dict[str, list[Finding]]
 class FixRules:
     """Which steps run, and the settings of their checks."""
 
+    limits: Limits
     redactor: Redactor
     steps: Collection[str] = STEPS
     task: str = ""  # "": classification where the replies are few and repeated
     prompt: str | None = None  # the system prompt at inference
-    similarity: float = 0.85  # of near-duplicates
-    ignore: Collection[str] = ()  # as for pii.find
-    allow: Collection[str] = ()  # as for pii.find
 
     def are_labels(self, dataset: Dataset) -> bool:
         """Whether the replies are the labels of a classification."""
         return self.task == "classification" or (not self.task and bool(label_counts(dataset)))
 
 
-def run_steps(file_changes: FileChanges, rules: FixRules, path: Path) -> None:
+def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     """Run the steps and then their checks, until these are silent or the steps change nothing.
 
-    `path` is where the result will be written. Records in `file_changes` the changes, the number of
-    findings that remain, and what is left for a person.
+    Records in `file_changes` the changes, the number of findings that remain, and what is left for
+    a person.
     """
     due_steps: Collection[str] = rules.steps
     findings: FindingsByCheck = {}
@@ -69,12 +67,12 @@ def run_steps(file_changes: FileChanges, rules: FixRules, path: Path) -> None:
             STEP_FUNCTIONS[step](file_changes, rules)
         if findings and len(file_changes.changes) == change_count:
             break
-        findings = run_checks(file_changes.result(path), file_changes.against, rules)
+        findings = run_checks(file_changes.result(), file_changes.against, rules)
         due_steps = {STEP_OF[name] for name, items in findings.items() if items}
         if not due_steps:
             break
     file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
-    result = file_changes.result(path)
+    result = file_changes.result()
     unresolved: dict[str, list[Finding]] = {}
     for name, items in findings.items():
         for finding in items:
@@ -101,11 +99,9 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
     for row in file_changes.rows:
         fields, actions = repair_messages(row.fields)
         if actions:
-            row.set_fields(fields)
-            for action in actions:
-                file_changes.add_row_change(
-                    row, "format", action, "the chat format asks for it", "reformatted"
-                )
+            reason = "the chat format asks for it"
+            changes = [(action, reason, "reformatted") for action in actions]
+            file_changes.change_row(row, fields, "format", *changes)
     dataset = file_changes.dataset()
     train = file_changes.against[0] if file_changes.against else ()
     corrections = prompt_corrections(dataset, train, rules.prompt)
@@ -113,11 +109,9 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
         new = corrections.get(example.system)
         changed = with_system(row.fields, new) if new is not None else None
         if changed:
-            row.set_fields(changed)
             reason = "white space alone told it from the usual one"
-            file_changes.add_row_change(
-                row, "format", "system prompt written as usual", reason, "system prompt"
-            )
+            change = "system prompt written as usual", reason, "system prompt"
+            file_changes.change_row(row, changed, "format", change)
     rows = file_changes.rows
     faults: dict[int, list[str]] = {}
     for finding in format.find(file_changes.dataset(), fewest=0, largest=inf):
@@ -133,15 +127,8 @@ def redact(file_changes: FileChanges, rules: FixRules) -> None:
         fields, redactions = rules.redactor.redact_row(row.fields)
         if redactions:
             row.unredacted = row.unredacted or row.fields
-            row.set_fields(fields)
-            for redaction in redactions:
-                file_changes.add_row_change(
-                    row,
-                    "redact",
-                    str(redaction),
-                    f"personal data: {redaction.kind}",
-                    redaction.kind,
-                )
+            changes = [(text, f"personal data: {kind}", kind) for kind, text in redactions]
+            file_changes.change_row(row, fields, "redact", *changes)
 
 
 def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
@@ -156,18 +143,16 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
         new = corrections.get(example.reply)
         fields = with_reply(row.fields, new) if new is not None else None
         if new is not None and fields:
-            row.set_fields(fields)
             reason = f"{counts[new]:,} rows spell it so" if counts[new] else "training spells it so"
-            file_changes.add_row_change(
-                row, "labels", f"{example.reply!r} became {new!r}", reason, "respelled"
-            )
+            change = f"{example.reply!r} became {new!r}", reason, "respelled"
+            file_changes.change_row(row, fields, "labels", change)
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
     """Drop duplicates and near-duplicates; the check decides which row is kept."""
     dataset = file_changes.dataset()
-    findings = [*duplicates.find(dataset), *duplicates.near(dataset, similarity=rules.similarity)]
-    _drop_rows(file_changes, rules, "duplicates", [(f, f.evidence) for f in findings])
+    near_findings = duplicates.near(dataset, similarity=rules.limits.similarity)
+    _drop_rows(file_changes, rules, "duplicates", [*duplicates.find(dataset), *near_findings])
 
 
 def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
@@ -175,23 +160,24 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
 
     Redacted rows are compared as they were before, too, since the other file may not be redacted.
     """
-    dataset = file_changes.dataset()
-    unredacted_rows = [(i, row) for i, row in enumerate(file_changes.rows) if row.unredacted]
     unredacted = Dataset(
-        [Example(k, row.line, row.unredacted or {}) for k, (_, row) in enumerate(unredacted_rows)]
+        [
+            Example(i, row.line, row.unredacted)
+            for i, row in enumerate(file_changes.rows)
+            if row.unredacted
+        ]
     )
-    leaks_found: list[tuple[Finding, str]] = []
+    leaks: list[Finding] = []
     for other in file_changes.against:
         name = other.split or other.path.name
-        leaks = [*leakage.find(other, dataset, similarity=rules.similarity)]
-        for finding in leakage.find(other, unredacted, similarity=rules.similarity):
-            leaks.append(replace(finding, row=unredacted_rows[finding.row or 0][0]))
-        leaks_found += [(f, f.evidence.replace("train", name, 1)) for f in leaks]
-    _drop_rows(file_changes, rules, "leaks", leaks_found)
+        for rows in (file_changes.dataset(), unredacted):
+            found = leakage.find(other, rows, similarity=rules.limits.similarity)
+            leaks += (replace(f, evidence=f.evidence.replace("train", name, 1)) for f in found)
+    _drop_rows(file_changes, rules, "leaks", leaks)
 
 
 def _drop_rows(
-    file_changes: FileChanges, rules: FixRules, step: str, findings: list[tuple[Finding, str]]
+    file_changes: FileChanges, rules: FixRules, step: str, findings: Sequence[Finding]
 ) -> None:
     """Drop the rows of the findings, each with its evidence.
 
@@ -199,14 +185,13 @@ def _drop_rows(
     the redacted row, or left out where nothing is redacted.
     """
     rows, dataset = file_changes.rows, file_changes.dataset()
-    for finding, evidence in findings:
+    for finding in findings:
         number = finding.row or 0
         if rows[number].is_kept:
-            location = evidence.partition(": “")[0].removesuffix(" has")
-            quoted_row = f": {quote_line(dataset[number].text)}" if "redact" in rules.steps else ""
-            file_changes.drop(
-                rows[number], step, f"{finding.kind}, {location}{quoted_row}", finding.kind
-            )
+            reason = f"{finding.kind}, {finding.evidence.partition(': “')[0].removesuffix(' has')}"
+            if "redact" in rules.steps:
+                reason += f": {quote_line(dataset[number].text)}"
+            file_changes.drop(rows[number], step, reason, finding.kind)
 
 
 STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
@@ -215,12 +200,12 @@ STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}
 
 def run_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> FindingsByCheck:
     """Return the findings, without hints, of each check that belongs to the chosen steps."""
-    similarity = rules.similarity
+    limits, similarity = rules.limits, rules.limits.similarity
     findings: FindingsByCheck = {}
     if "format" in rules.steps:
         findings["format"] = [*format.find(result, fewest=0, largest=inf)]
     if "redact" in rules.steps:
-        findings["pii"] = [*pii.find(result, ignore=rules.ignore, allow=rules.allow)]
+        findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
         findings["secrets"] = [*secrets.find(result)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")

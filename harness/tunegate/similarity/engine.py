@@ -61,7 +61,6 @@ class NumpySearch:
         import numpy as np
 
         self.search = search
-        self.lo, self.hi = search.windows
         self.rows: dict[int, tuple[Array, Array]] = {}
         is_worth_it = search.estimated_seconds > SKETCHES_MIN_SECONDS
         self.uses_sketches = is_worth_it and hasattr(np, "bitwise_count")  # numpy 2 has it
@@ -79,7 +78,7 @@ class NumpySearch:
         """Return the near targets of some queries from `i` on, by query."""
         import numpy as np
 
-        block = np.arange(i, min(i + 4 * BLOCK, len(self.lo)))
+        block = np.arange(i, min(i + 4 * BLOCK, len(self.search.lo)))
         excluded_label = -1
         if self.search.is_within_one_list:
             same_group = block[labels[block] == skip]
@@ -88,7 +87,7 @@ class NumpySearch:
             excluded_label = skip if len(same_group) >= GROUP_SIZE else -1
             block = same_group if excluded_label >= 0 else block[labels[block] >= 0]
         block = block[:BLOCK]
-        targets = np.arange(self.lo[block].min(), self.hi[block].max())
+        targets = np.arange(self.search.lo[block].min(), self.search.hi[block].max())
         targets = targets[(labels[targets] >= 0) & (labels[targets] != excluded_label)]
         chunks = [targets[k : k + COLUMNS] for k in range(0, max(len(targets), 1), COLUMNS)]
         parts = zip(*(self._compare(block, chunk) for chunk in chunks), strict=True)
@@ -125,5 +124,5 @@ class NumpySearch:
             table: Array = cdist(left, right, **options)
             rows, columns = np.nonzero(table)
             matches, similarities = targets[columns], table[rows, columns]
-        near = (similarities >= cutoff) & (matches >= self.lo[block][rows])
+        near = (similarities >= cutoff) & (matches >= self.search.lo[block][rows])
         return rows[near], matches[near], similarities[near]

@@ -248,15 +248,14 @@ class CompiledSearch:
         self.search = search
         self.queries, self.targets = encode_both(search.queries.texts, search.targets.texts, flip)
         self.folds = [np.ascontiguousarray(s.folds.T) for s in (self.queries, self.targets)]
-        self.lo, hi = search.windows
-        self.hi = np.maximum(self.lo, hi)
+        self.hi = np.maximum(search.lo, search.hi)
         self.workspaces = [_Workspace(self.queries, self.targets) for _ in range(threads)]
         self.rows: Rows = {}
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
         if i not in self.rows:
-            queries = np.arange(i, min(i + len(self.workspaces) * BLOCK, len(self.lo)))
+            queries = np.arange(i, min(i + len(self.workspaces) * BLOCK, len(self.search.lo)))
             if self.search.is_within_one_list:
                 queries = queries[labels[queries] >= 0]  # others are not queried any more
             blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
@@ -282,7 +281,7 @@ class CompiledSearch:
             block, skips,
             queries.letters, queries.starts, self.folds[0], queries.sketches,
             targets.letters, targets.starts, self.folds[1], targets.sketches,
-            self.lo, self.hi, labels, self.search.cutoff,
+            self.search.lo, self.hi, labels, self.search.cutoff,
             space.slots, space.masks, space.state, space.bits,
             space.ends, space.matches, space.distances,
         )  # fmt: skip

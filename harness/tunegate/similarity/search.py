@@ -53,14 +53,13 @@ def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> I
 
     n equal texts make n(n-1)/2 pairs; `connected_groups` and `deduplicate` need n steps for them.
     """
-    side = TextsByLength.from_texts(texts)
+    side = TextsByLength(texts)
     for equal_texts in side.positions:
         yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
     find_near = make_finder(side, side, cutoff, fast)
-    labels = side.indices
-    for a in range(len(side)):
-        for b, similarity in zip(*find_near(a, labels, a), strict=True):
-            for i in side.positions[a]:
+    for a, positions in enumerate(side.positions):
+        for b, similarity in zip(*find_near(a, side.indices, a), strict=True):
+            for i in positions:
                 for j in side.positions[b]:
                     yield Pair(min(i, j), max(i, j), float(similarity))
 
@@ -89,12 +88,12 @@ def _matches_across(
     left: Sequence[str], right: Sequence[str], cutoff: float, fast: bool | None
 ) -> Iterator[tuple[list[int], list[list[int]], Array]]:
     """Yield (indices of a text on the left, those of each near text on the right, similarities)."""
-    queries, targets = TextsByLength.from_texts(left), TextsByLength.from_texts(right)
+    queries, targets = TextsByLength(left), TextsByLength(right)
     find_near = make_finder(queries, targets, cutoff, fast)
-    for a in range(len(queries)):
+    for a, positions in enumerate(queries.positions):
         matches, similarities = find_near(a, targets.indices, -1)
         if len(matches):
-            yield queries.positions[a], [targets.positions[b] for b in matches], similarities
+            yield positions, [targets.positions[b] for b in matches], similarities
 
 
 def deduplicate(
@@ -111,13 +110,12 @@ def deduplicate(
     given. So no two kept texts are near-duplicates, and every redundant text is near to the one
     kept for it. Connected components would reduce a chain of small changes to one text instead.
     """
-    side = TextsByLength.from_texts(texts)
+    side = TextsByLength(texts)
     find_near = make_finder(side, side, cutoff, fast)
     labels = side.indices.copy()  # -1 for a redundant text
-    for a in range(len(side)):
+    for a, (first, *duplicates) in enumerate(side.positions):
         if labels[a] < 0:
             continue
-        first, *duplicates = side.positions[a]
         yield from (Pair(first, i, 1.0) for i in duplicates)
         for b, similarity in zip(*find_near(a, labels, a), strict=True):
             if condition is None or condition(first, side.positions[b][0]):
@@ -133,11 +131,11 @@ def connected_groups(
     Texts of one component are not compared with each other again, so that ten thousand variants of
     one template take about ten thousand comparisons.
     """
-    side = TextsByLength.from_texts(texts)
+    side = TextsByLength(texts)
     find_near = make_finder(side, side, cutoff, fast)
     labels = side.indices.copy()  # the component of each distinct text
-    members = [[a] for a in range(len(side))]
-    for a in range(len(side)):
+    members = [[a] for a in side.indices.tolist()]
+    for a in range(len(members)):
         for b in find_near(a, labels, int(labels[a]))[0]:
             big, small = int(labels[a]), int(labels[b])
             if big == small:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,68 +20,48 @@ if TYPE_CHECKING:
 KERNEL_MEMORY = 1 << 28  # bytes for the masks of one query; a million Chinese letters need more
 
 
-@dataclass(frozen=True, eq=False)
 class TextsByLength:
-    """Distinct texts, the longest first, and the indices of each in the list they came from."""
+    """Distinct texts, the longest first.
 
-    texts: list[str]
-    positions: list[list[int]]
+    Attributes:
+        texts: The texts.
+        positions: The indices of each in the list they came from.
+        sizes: The number of letters of each.
+        indices: 0 to n - 1: labels that leave no text out.
+    """
 
-    @classmethod
-    def from_texts(cls, texts: Sequence[str]) -> TextsByLength:
-        """Sort texts by length, equal ones as one."""
+    def __init__(self, texts: Sequence[str]) -> None:
+        import numpy as np
+
         positions: dict[str, list[int]] = {}
         for i, text in enumerate(texts):
             positions.setdefault(text, []).append(i)
-        distinct = sorted(positions, key=len, reverse=True)
-        return cls(distinct, [positions[text] for text in distinct])
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @cached_property
-    def sizes(self) -> Array:
-        """The number of letters of each text."""
-        import numpy as np
-
-        return np.fromiter(map(len, self.texts), np.int64, len(self))
-
-    @cached_property
-    def indices(self) -> Array:
-        """0 to n - 1: labels that leave no text out."""
-        import numpy as np
-
-        return np.arange(len(self))
+        self.texts = sorted(positions, key=len, reverse=True)
+        self.positions = [positions[text] for text in self.texts]
+        self.sizes: Array = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
+        self.indices: Array = np.arange(len(self.texts))
 
 
-@dataclass(frozen=True, eq=False)
 class Search:
-    """Queries, targets, and the similarity (0..1) from which on two of them are near."""
+    """Queries, targets, and the similarity (0..1) from which on two of them are near.
 
-    queries: TextsByLength
-    targets: TextsByLength
-    cutoff: float
+    `lo` and `hi` have for each query the first target that is short enough, and the end of those
+    that are long enough. `is_within_one_list`: the targets are the queries, so that each pair is
+    looked at once.
+    """
 
-    @property
-    def is_within_one_list(self) -> bool:
-        """Whether the targets are the queries, so that each pair is looked at once."""
-        return self.queries is self.targets
-
-    @cached_property
-    def windows(self) -> tuple[Array, Array]:
-        """For each query the first target that is short enough, and the end of the long enough.
-
-        The Indel distance of two texts is at least their difference in length. So a similarity of
-        c needs sizes with size >= c / (2 - c) x other size.
-        """
+    def __init__(self, queries: TextsByLength, targets: TextsByLength, cutoff: float) -> None:
         import numpy as np
 
-        shrink = self.cutoff / (2 - self.cutoff)
-        sizes, slack = self.queries.sizes, 1e-6
-        longest_first = -self.targets.sizes
-        lo = np.searchsorted(longest_first, -(sizes / shrink + slack), "left")
-        hi = np.searchsorted(longest_first, -(sizes * shrink - slack), "right")
-        return (self.queries.indices + 1 if self.is_within_one_list else lo), hi
+        self.queries, self.targets, self.cutoff = queries, targets, cutoff
+        self.is_within_one_list = queries is targets
+        # The Indel distance of two texts is at least their difference in length. So a similarity of
+        # c needs sizes with size >= c / (2 - c) x other size.
+        shrink, slack = cutoff / (2 - cutoff), 1e-6
+        longest_first = -targets.sizes
+        lo = np.searchsorted(longest_first, -(queries.sizes / shrink + slack), "left")
+        self.lo: Array = queries.indices + 1 if self.is_within_one_list else lo
+        self.hi: Array = np.searchsorted(longest_first, -(queries.sizes * shrink - slack), "right")
 
     @cached_property
     def encoded_letters(self) -> tuple[Letters, Letters]:
@@ -94,10 +73,9 @@ class Search:
     @cached_property
     def estimated_seconds(self) -> float:
         """The time without the kernel, as measured: 15 ns a pair of 60 letters, 13 µs of 1,000."""
-        lo, hi = self.windows
         word_counts = self.queries.sizes / 64
         seconds_per_pair = 1e-9 * (5 + (15 * word_counts**3).clip(0, 55 * word_counts**2))
-        return float(((hi - lo).clip(0) * seconds_per_pair).sum())
+        return float(((self.hi - self.lo).clip(0) * seconds_per_pair).sum())
 
     @property
     def fits_in_memory(self) -> bool:

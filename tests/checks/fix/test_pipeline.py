@@ -12,8 +12,11 @@ from dirty import CPF, EMAIL, TEAMS, prompts, read, row, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
-from tunegate_checks.fix.pipeline import FixResult, fix_files
+from tunegate_checks.fix.changes import FileChanges
+from tunegate_checks.fix.pipeline import fix_files
+from tunegate_checks.fix.report import summary_lines
 
 CLEAN = prompts(6)
 DIRTY = [
@@ -31,9 +34,9 @@ files = st.lists(st.sampled_from(range(len(DIRTY))), min_size=1, max_size=12).ma
 )
 
 
-def table(done: FixResult) -> list[dict[str, str]]:
-    (job,) = done.jobs
-    with open(job.files()["diff"], encoding="utf-8", newline="") as file:
+def table(done: list[FileChanges]) -> list[dict[str, str]]:
+    (work,) = done
+    with open(work.job.files()["diff"], encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -50,9 +53,10 @@ def test_the_laws(rows: list[Any], train: list[Any]) -> None:
 def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
     source = write(folder / "test.jsonl", rows)
     before = source.read_bytes()
-    against = fix_files(write(folder / "train.jsonl", train), folder / "clean").jobs[0].out
+    against = fix_files(write(folder / "train.jsonl", train), folder / "clean")[0].job.out
     done = fix_files(source, folder / "clean", [against])
-    (work,), (job,) = done.changes, done.jobs
+    (work,) = done
+    job = work.job
     kept, aside = read(job.out), job.files()["aside"]
     changes = table(done)
 
@@ -75,7 +79,7 @@ def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
     assert set(work.finding_counts.values()) <= {0}
     if kept:
         again = fix_files(job.out, folder / "again", [against])
-        assert again.jobs[0].out.read_bytes() == job.out.read_bytes()
+        assert again[0].job.out.read_bytes() == job.out.read_bytes()
         assert [c for c in table(again) if c["step"] != "left"] == []
 
 
@@ -90,7 +94,7 @@ def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_changed_rows_keep_the_order_of_their_keys(tmp_path: Path) -> None:
     source = write(tmp_path / "train.jsonl", [{"id": 1, **row(f"é {EMAIL}"), "a": 2}])
     done = fix_files(source, tmp_path / "out.jsonl")
-    assert done.jobs[0].out.read_text("utf-8") == (
+    assert done[0].job.out.read_text("utf-8") == (
         '{"id":1,"messages":[{"role":"system","content":"Name the team."},'
         '{"role":"user","content":"é [EMAIL_1]"},'
         '{"role":"assistant","content":"billing"}],"a":2}\n'
@@ -104,10 +108,12 @@ def test_no_personal_data_in_the_diff_even_where_redaction_is_off(tmp_path: Path
         done = fix_files(
             write(tmp_path / "train.jsonl", rows), tmp_path / "out", steps=steps, force=True
         )
-        text = done.jobs[0].files()["diff"].read_text("utf-8") + "\n".join(done.lines())
+        text = done[0].job.files()["diff"].read_text("utf-8") + "\n".join(
+            summary_lines(done, Config())
+        )
         assert not any(secret in text for secret in (EMAIL, CPF, CPF[:7], "correio"))
         assert "dropped" in text
-    assert stat_mode(done.jobs[0].files()["aside"]) == 0o600
+    assert stat_mode(done[0].job.files()["aside"]) == 0o600
 
 
 def stat_mode(path: Path) -> int:
@@ -122,14 +128,14 @@ def test_a_leak_hides_behind_no_redaction(tmp_path: Path) -> None:
     )
     rows = [row(told.format("maria.aparecida.souza@correio.com.br")), row(CLEAN[0])]
     done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
-    assert read(done.jobs[0].out) == [row(CLEAN[0])]
+    assert read(done[0].job.out) == [row(CLEAN[0])]
 
 
 def test_contradictions_are_left_and_told(tmp_path: Path) -> None:
     rows = [row(CLEAN[0], "billing"), row(CLEAN[0], "returns"), row(CLEAN[0], "billing")]
     done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
-    assert len(read(done.jobs[0].out)) == 2
-    assert done.has_unresolved
+    assert len(read(done[0].job.out)) == 2
+    assert done[0].unresolved
     (told,) = (c for c in table(done) if c["step"] == "left")
     assert (told["line_in"], told["line_out"]) == ("2", "2")
     assert "contradiction: “returns”, but “billing” on line 1" in told["why"]
@@ -142,8 +148,8 @@ def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
     done = fix_files(
         write(tmp_path / "t.jsonl", rows), tmp_path / "o", steps=["labels", "duplicates"]
     )
-    assert {e.reply for e in Dataset.read(done.jobs[0].out)} == {"cart"}
-    assert done.changes[0].finding_counts == {"labels": 0, "duplicates": 0}
+    assert {e.reply for e in Dataset.read(done[0].job.out)} == {"cart"}
+    assert done[0].finding_counts == {"labels": 0, "duplicates": 0}
 
 
 @pytest.mark.parametrize("step", ["format", "redact", "labels", "duplicates", "leaks"])
@@ -154,15 +160,15 @@ def test_a_step_alone_does_what_it_says_and_no_more(tmp_path: Path, step: str) -
     rows += [row(CLEAN[2], [{"type": "text", "text": "billing\0"}])]
     done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train], [step])
     assert {c["step"] for c in table(done)} - {"left"} == {step}
-    assert set(done.changes[0].finding_counts.values()) == {0}
+    assert set(done[0].finding_counts.values()) == {0}
 
 
 def test_rows_set_aside_are_as_they_stood(tmp_path: Path) -> None:
     """Of one that could not be put right no half of the repairs is kept."""
     lines = ['{"instruction": "é",  "output": ""}', '{"messages":[{"role":"User","content":"a"}]}']
     done = fix_files(write(tmp_path / "t.jsonl", [*lines, row("x")]), tmp_path / "out")
-    assert done.jobs[0].files()["aside"].read_text("utf-8").splitlines() == lines
-    assert read(done.jobs[0].out) == [row("x")]
+    assert done[0].job.files()["aside"].read_text("utf-8").splitlines() == lines
+    assert read(done[0].job.out) == [row("x")]
 
 
 def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
@@ -170,7 +176,7 @@ def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
     path = tmp_path / "all.json"
     path.write_text(json.dumps([row(CLEAN[0]), *bad], indent=2))
     done = fix_files(path, tmp_path / "out")
-    lines = done.jobs[0].files()["aside"].read_text("utf-8").splitlines()
+    lines = done[0].job.files()["aside"].read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == bad
 
 
@@ -180,6 +186,6 @@ def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(
     rows = [row(p) for p in CLEAN]
     train = write(tmp_path / "train.jsonl", rows)
     done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
-    assert done.jobs[0].out.read_bytes() == b""
-    assert [left.description for left in done.changes[0].unresolved] == ["no row is left"]
+    assert done[0].job.out.read_bytes() == b""
+    assert [left.description for left in done[0].unresolved] == ["no row is left"]
     assert read(train) == rows

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunegate_checks.fix.redact import Placeholders
+from tunegate_checks.fix.redact import Redactor
 
 SAME = [
     ("cpf", "529.982.247-25", "52998224725"),
@@ -20,19 +20,22 @@ OTHERS = [
 
 @pytest.mark.parametrize(("kind", "one", "other"), SAME)
 def test_writings_of_one_value_share_a_placeholder(kind: str, one: str, other: str) -> None:
-    given = Placeholders()
-    assert given.of(kind, one) == given.of(kind, other) == f"[{kind.upper()}_1]"
+    given = Redactor()
+    assert given.placeholder(kind, one) == given.placeholder(kind, other) == f"[{kind.upper()}_1]"
 
 
 @pytest.mark.parametrize(("kind", "one", "other"), OTHERS)
 def test_other_values_do_not(kind: str, one: str, other: str) -> None:
-    given = Placeholders()
-    assert (given.of(kind, one), given.of(kind, other)) == (
+    given = Redactor()
+    assert (given.placeholder(kind, one), given.placeholder(kind, other)) == (
         f"[{kind.upper()}_1]",
         f"[{kind.upper()}_2]",
     )
 
 
 def test_kinds_are_counted_apart_and_behind_what_is_there() -> None:
-    given = Placeholders(["see [EMAIL_7] and [EMAIL_3]", "[CPF_x] [cpf_9]"])
-    assert [given.of("email", "a@b.co"), given.of("cpf", "1")] == ["[EMAIL_8]", "[CPF_1]"]
+    given = Redactor(["see [EMAIL_7] and [EMAIL_3]", "[CPF_x] [cpf_9]"])
+    assert [given.placeholder("email", "a@b.co"), given.placeholder("cpf", "1")] == [
+        "[EMAIL_8]",
+        "[CPF_1]",
+    ]

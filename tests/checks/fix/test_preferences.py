@@ -21,8 +21,8 @@ def test_rejected_replies_are_redacted_and_tidied(tmp_path: Path) -> None:
         {"prompt": asked[2], "chosen": "Yes.", "rejected": " "},
     ]
     done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "clean")
-    (job,), (work,) = done.jobs, done.changes
-    first, second = read(job.out)
+    (work,) = done
+    first, second = read(work.job.out)
     assert first["rejected"] == [{"role": "assistant", "content": "Write to [EMAIL_1]"}]
     assert second["messages"][0]["content"].endswith("[CPF_1]")
     assert second["rejected"] == [{"role": "assistant", "content": "It is [CPF_1]"}]
@@ -30,7 +30,7 @@ def test_rejected_replies_are_redacted_and_tidied(tmp_path: Path) -> None:
     (aside,) = work.rejected
     reason = "rejected[0].content is blank; write the text, or leave the row out"
     assert (aside.line, aside.reason) == (3, reason)
-    found = Dataset.read(job.out)
+    found = Dataset.read(work.job.out)
     for check in (pii.find, preferences.find):
         assert not check(found)
     assert not format.find(found, fewest=0)
@@ -38,15 +38,15 @@ def test_rejected_replies_are_redacted_and_tidied(tmp_path: Path) -> None:
 
 def test_what_was_fixed_is_left_byte_for_byte(tmp_path: Path) -> None:
     row = {"prompt": prompts(1)[0], "chosen": "Yes.", "rejected": f"Write to {EMAIL}"}
-    once = fix_files(write(tmp_path / "train.jsonl", [row]), tmp_path / "clean").jobs[0].out
+    once = fix_files(write(tmp_path / "train.jsonl", [row]), tmp_path / "clean")[0].job.out
     again = fix_files(once, tmp_path / "again")
-    assert again.jobs[0].out.read_bytes() == once.read_bytes()
-    assert again.changes[0].changes == []
+    assert again[0].job.out.read_bytes() == once.read_bytes()
+    assert again[0].changes == []
 
 
 def test_ranked_replies_are_all_kept_and_their_copies_go(tmp_path: Path) -> None:
     (asked,) = prompts(1)
     rows = [{"prompt": asked, "chosen": "Ask the desk.", "rejected": r} for r in ("No.", "Later.")]
     done = fix_files(write(tmp_path / "train.jsonl", [*rows, rows[0]]), tmp_path / "clean")
-    kept = [row["rejected"][0]["content"] for row in read(done.jobs[0].out)]
+    kept = [row["rejected"][0]["content"] for row in read(done[0].job.out)]
     assert kept == ["No.", "Later."]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate_checks.data import pii, secrets
-from tunegate_checks.fix.redact import Placeholders, Redactor
+from tunegate_checks.fix.redact import Redactor
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg12345\n-----END PRIVATE KEY-----"
 PIECES = (
@@ -39,7 +39,7 @@ texts = st.lists(st.sampled_from(PIECES), max_size=6).map(" ".join)
 
 
 def redacted(fields: dict[str, Any], **how: Any) -> dict[str, Any]:
-    return Redactor(Placeholders(["[EMAIL_1]"]), **how).redact_row(fields)[0]
+    return Redactor(["[EMAIL_1]"], **how).redact_row(fields)[0]
 
 
 def said(text: str, **how: Any) -> str:

@@ -171,7 +171,7 @@ def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
 
 def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tunegate.similarity.numba_kernel", raising=False)
-    sides = [windows.TextsByLength.from_texts(["a question"] * n + ["another"]) for n in (1, 1000)]
+    sides = [windows.TextsByLength(["a question"] * n + ["another"]) for n in (1, 1000)]
     assert all(
         windows.Search(s, s, 0.85).estimated_seconds < engine_.KERNEL_MIN_SECONDS for s in sides
     )
@@ -228,15 +228,13 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
     monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
     seen = {kernel.__name__: kernel} if loaded else {}
     monkeypatch.setattr(engine_, "sys", SimpleNamespace(modules=seen))
-    side = windows.TextsByLength.from_texts(["a", "b"])
+    side = windows.TextsByLength(["a", "b"])
     found: Any = engine_.make_finder(side, side, 0.85, None)
     return getattr(found.__self__, "threads", 0)
 
 
 def test_a_text_whose_masks_are_too_large_is_left_to_rapidfuzz() -> None:
-    few, many = (
-        windows.TextsByLength.from_texts(["".join(map(chr, range(n))) * 40]) for n in (300, 9000)
-    )
+    few, many = (windows.TextsByLength(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
     assert windows.Search(few, few, 0.85).fits_in_memory
     assert not windows.Search(many, many, 0.85).fits_in_memory
 
