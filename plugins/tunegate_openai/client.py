@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from tunegate.utils import optional_deps
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from openai import APIError, APIStatusError, OpenAI
+    import stamina
+    from openai import APIStatusError, OpenAI
 
 
 CLOSED_TO_ORGANISATION = (
@@ -86,13 +88,37 @@ def _mask_key(text: str, settings: Settings) -> str:
     return text.replace(key, "[key]") if key else text
 
 
-def retry_after_seconds(error: APIError) -> float:
-    """Return the seconds that a refusal asks to wait for (`Retry-After`), 0.0 where it does not."""
-    response = getattr(error, "response", None)
-    retry_after = response.headers.get("retry-after", "") if response is not None else ""
-    return float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.0
+def attempts(most: int, first_wait: float, longest_wait: float) -> Iterator[stamina.Attempt]:
+    """Yield a context for each try of a request, until one ends without an error.
+
+    429, 5xx and a lost connection are tried again, `most` tries in all, after the seconds of
+    `Retry-After`, else after `first_wait` seconds, twice as many each time, up to `longest_wait`.
+    """
+    import stamina
+
+    # stamina warns of each retry by `logging`, which prints it where no handler takes it.
+    logging.getLogger("stamina").addHandler(logging.NullHandler())
+    return iter(
+        stamina.retry_context(
+            retry_delay, most, None,
+            wait_initial=first_wait, wait_max=longest_wait, wait_jitter=0,
+        )
+    )  # fmt: skip
+
+
+def retry_delay(error: Exception) -> float | bool:
+    """Return whether to try again: the seconds of `Retry-After`, or True for stamina's own wait."""
+    from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
+
+    if not isinstance(error, APIConnectionError | InternalServerError | RateLimitError):
+        return False
+    headers = error.response.headers if isinstance(error, APIStatusError) else {}
+    try:
+        return max(float(headers["retry-after"]), 0.0) or True
+    except (KeyError, ValueError):  # without one, or with a date, which OpenAI does not send
+        return True
 
 
 def missing_requirements() -> str:
     """Return one line saying how to install what is missing, "" where nothing is."""
-    return optional_deps.missing_packages("train.openai", "openai", "openai")
+    return optional_deps.missing_packages("train.openai", "openai", "openai", "stamina")

@@ -100,7 +100,6 @@ class Submitter:
                 name: uploads.upload_once(
                     self.client,
                     uploads.upload_content(path, self.plan.columns, self.settings.method),
-                    self.sleep,
                 )
                 for name, path in paths.items()
                 if path is not None
