@@ -95,16 +95,13 @@ def by_field(predictions: Predictions) -> dict[str, Score]:
         field_counts.update(list(expected_fields))
         right.update(path for path, value in expected_fields.items() if got.get(path) == value)
         error_counts.update(list(expected_fields) if p.error else ())
-    return {
-        _field_name(path): proportion(
-            f"field {_field_name(path)}",
-            right[path],
-            n,
-            errors=error_counts[path],
-            signature=SIGNATURE,
+    scores: dict[str, Score] = {}
+    for path, n in field_counts.most_common():
+        name, errors = _field_name(path), error_counts[path]
+        scores[name] = proportion(
+            f"field {name}", right[path], n, errors=errors, signature=SIGNATURE
         )
-        for path, n in field_counts.most_common()
-    }
+    return scores
 
 
 def table(predictions: Predictions) -> str:
