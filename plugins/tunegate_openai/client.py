@@ -53,20 +53,24 @@ def readable_errors(settings: Settings, action: str) -> Iterator[None]:
 
     try:
         yield
+        return
     except APIStatusError as error:
-        raise TrainingFailed(
-            _mask_key(f"{action}: {_status_text(error, settings)}", settings)
-        ) from None
+        reason = _status_text(error, settings)
     except APIConnectionError as error:  # timeouts too
         cause = error.__cause__ or error
-        message = f"{action}: {settings.base_url} does not answer ({type(cause).__name__}: {cause})"
-        raise TrainingFailed(_mask_key(message, settings)) from None
+        reason = f"{settings.base_url} does not answer ({type(cause).__name__}: {cause})"
     except OpenAIError as error:
-        raise TrainingFailed(_mask_key(f"{action}: {error}", settings)) from None
+        reason = str(error)
+    if key := os.environ.get(settings.key_env, ""):
+        reason = reason.replace(key, "[key]")
+    raise TrainingFailed(f"{action}: {reason}") from None
 
 
 def _status_text(error: APIStatusError, settings: Settings) -> str:
-    code, message = error.status_code, provider_message(error)
+    """Return status and reason; what the provider says on one line of at most 300 characters."""
+    code, body = error.status_code, error.body
+    provider_text = body.get("message") if isinstance(body, dict) else None
+    message = " ".join(str(provider_text or error.message).split())[:300]
     if code == 401:
         return f"401: the key in {settings.key_env} is not accepted by {settings.base_url}"
     if code == 403 and error.code == "training_not_available":
@@ -74,18 +78,6 @@ def _status_text(error: APIStatusError, settings: Settings) -> str:
     if code == 429 and error.code == "insufficient_quota":
         return f"429: the account has no credit left; the provider says: {message}"
     return f"{code}: the provider says: {message}"
-
-
-def provider_message(error: APIStatusError) -> str:
-    """Return what the provider said, in one line of at most 300 characters."""
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(message or error.message).split())[:300]
-
-
-def _mask_key(text: str, settings: Settings) -> str:
-    key = os.environ.get(settings.key_env, "")
-    return text.replace(key, "[key]") if key else text
 
 
 def attempts(most: int, first_wait: float, longest_wait: float) -> Iterator[stamina.Attempt]:
