@@ -87,7 +87,7 @@ KNOW_PYTEST = {"tunegate.pytest_plugin", "tunegate.interfaces"}
 HEAVY = {
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "tokenizers"),
     *("sklearn", "scipy", "numpy", "numba", "pandas", "pandera", "rapidfuzz", "phonenumbers"),
-    *("openai", "anthropic", "mlflow", "rich", "jinja2", "aiohttp", "yarl", "tiktoken"),
+    *("openai", "anthropic", "mlflow", "rich", "jinja2", "aiohttp", "yarl", "tiktoken", "stamina"),
     *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels"),
 }
 PLUGINS = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}

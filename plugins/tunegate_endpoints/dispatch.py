@@ -1,30 +1,32 @@
 """Sends many requests concurrently, with retries, an adaptive limit and a budget in USD.
 
 No library that was looked at joins an adaptive limit, `Retry-After` and a budget that is reserved
-before each request; retry libraries (stamina, tenacity) have none of the three.
+before each request; retry libraries (stamina, tenacity) know each request by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
+from tunegate.utils.text import cut, one_line
 
 from . import retry
 from .concurrency import AdaptiveLimit
 from .http import Connection
-from .prices import Prices
-from .providers import Provider
-from .result import Failure, Reply, masked_line
-from .retry import Clock
-from .settings import Settings
+from .providers import Failure, Reply
 
 # Answers that failed one after another, without a success between them: the server is gone.
 MAX_FAILED_IN_A_ROW = 20
+TEMPLATE_TOKENS = 64  # tokens that a chat template puts around a prompt, at most
+MAX_ERROR_LETTERS = 300  # of a server's message in an error
+_KEY_PATTERN = re.compile(r"\b(sk|pk|rk|key|api)-[\w-]{6,}|(?<=Bearer )\S+", re.IGNORECASE)
 
 
 @dataclass
@@ -35,16 +37,12 @@ class Dispatcher:
     """
 
     connection: Connection
-    provider: Provider
-    settings: Settings
-    key: str
     budget: Budget
-    clock: Clock
     emit: Callable[[Answer], None]
 
     def __post_init__(self) -> None:
+        self.settings, self.clock = self.connection.settings, self.connection.clock
         self.limit = AdaptiveLimit(self.settings.connections, self.clock)
-        self.prices = Prices.from_settings(self.settings)
         self.stop_reason = ""  # why no further request is sent
         self.failed_in_a_row = 0  # answers given up since the last one that came
         self.server_answered = self.got_answer = False
@@ -73,7 +71,7 @@ class Dispatcher:
     async def _answer(self, request: Request) -> Answer:
         """Return the answer to one request, with an error where all tries failed."""
         try:
-            body = self.provider.body(self.settings, request.messages)
+            body = self.connection.provider.body(self.settings, request.messages)
         except ValueError as error:
             return Answer(request.row, error=str(error))
         for tries in count(1):
@@ -90,7 +88,7 @@ class Dispatcher:
 
     async def _send(self, request: Request, body: dict[str, Any]) -> Answer | Failure:
         """Try a request once, within the limit and the budget."""
-        round_entered, estimate = await self.limit.enter(), self.prices.max_cost(body)
+        round_entered, estimate = await self.limit.enter(), self._max_cost(body)
         if not await self._reserve(estimate):
             self.limit.leave(round_entered)
             return Answer(request.row, error=self.stop_reason)
@@ -98,7 +96,9 @@ class Dispatcher:
         try:
             result = await self.connection.ask(body)
         finally:  # also when cancelled: the server may have billed the request
-            cost = self.prices.cost(result, estimate)
+            cost = 0.0 if isinstance(result, Failure) and not result.billed else estimate
+            if isinstance(result, Reply) and result.has_token_counts:
+                cost = self.settings.price(result.prompt_tokens, result.tokens)
             self.budget.charge(estimate, cost)
             self.in_flight -= 1
             self.settled.set()
@@ -112,6 +112,16 @@ class Dispatcher:
             tokens = result.prompt_tokens, result.finish
             return Answer(request.row, result.text, seconds, result.tokens, cost, "", *tokens)
         return result
+
+    def _max_cost(self, body: dict[str, Any]) -> float:
+        """Return what a request can cost at most, in USD; 0 where no price is known.
+
+        A byte-level tokenizer makes no more tokens than there are bytes; the body has them all.
+        """
+        if not self.settings.price_in and not self.settings.price_out:
+            return 0.0
+        size = len(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+        return self.settings.price(size + TEMPLATE_TOKENS, self.settings.max_tokens)
 
     async def _reserve(self, estimate: float) -> bool:
         """Reserve the estimate in the budget; return whether that was possible.
@@ -143,9 +153,12 @@ class Dispatcher:
         return Answer(request.row, error=reason)
 
     def _reason_text(self, failure: Failure, tries: int) -> str:
-        """Return the reason in one line without the key, with the number of tries."""
-        status, colon, server_text = failure.reason.partition(": ")
+        """Return the reason in one line, cut, with the number of tries, and every key masked."""
+        reason, tries_text = failure.reason, f" ({tries} tries)" if tries > 1 else ""
+        status, colon, server_text = reason.partition(": ")
         if tries > 1 and status.isdigit():
-            return masked_line(f"{status} after {tries} tries{colon}{server_text}", self.key)
-        tries_text = f" ({tries} tries)" if tries > 1 else ""
-        return masked_line(failure.reason, self.key) + tries_text
+            reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
+        if key := self.connection.key:
+            reason = reason.replace(key, "***")
+        line = one_line(_KEY_PATTERN.sub("***", reason))
+        return cut(line, MAX_ERROR_LETTERS, " ...") + tries_text

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
-from .providers import Provider
-from .result import Failure, Reply
+from .providers import Failure, Provider, Reply
 from .retry import Clock, failure_of_status
 from .settings import Settings
 
@@ -21,15 +20,21 @@ MAX_REPLY_BYTES = 4 << 20  # an answer of a million tokens is smaller
 CONNECT_SECONDS = 15.0
 
 
+@dataclass
 class Connection:
-    """The pool of open connections to one server."""
+    """The pool of open connections to one server, and how it is asked."""
 
-    def __init__(
-        self, http: aiohttp.ClientSession, provider: Provider, settings: Settings, clock: Clock
-    ) -> None:
-        self.http, self.provider, self.clock = http, provider, clock
-        self.url = request_url(settings.base_url, provider.path)
-        self.timeout, self.proxy = settings.timeout, _proxy_for(self.url)
+    http: aiohttp.ClientSession
+    provider: Provider
+    settings: Settings
+    key: str
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        base, _, query = self.settings.base_url.partition("?")  # the path goes before the query
+        self.url = URL(base.rstrip("/") + self.provider.path + (f"?{query}" if query else ""))
+        bypass = proxy_bypass(self.url.host or "")
+        self.proxy = None if bypass else getproxies().get(self.url.scheme)
 
     async def ask(self, body: Mapping[str, Any]) -> Reply | Failure:
         """Send one request and return its reply, or a Failure for any network or protocol error."""
@@ -46,7 +51,7 @@ class Connection:
             reason = f"no connection to {self.url.host} within {CONNECT_SECONDS:g} s"
             return Failure(reason, retryable=True, reached=False)
         except TimeoutError:
-            reason = f"no answer within {self.timeout:g} s (timeout)"
+            reason = f"no answer within {self.settings.timeout:g} s (timeout)"
             return Failure(
                 reason, retryable=True, max_tries=2, overloaded=True, billed=True, reached=False
             )
@@ -91,16 +96,4 @@ async def open_connection(
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, headers=headers, cookie_jar=jar
     ) as http:
-        yield Connection(http, provider, settings, clock)
-
-
-def request_url(base_url: str, path: str) -> URL:
-    """Return the URL of a request: the path goes before the query that `base_url` may have."""
-    base, _, query = base_url.partition("?")
-    return URL(base.rstrip("/") + path + (f"?{query}" if query else ""))
-
-
-def _proxy_for(url: URL) -> str | None:
-    """Return the proxy that the environment names for this host, None for none."""
-    host = urlsplit(str(url)).hostname or ""
-    return None if proxy_bypass(host) else getproxies().get(url.scheme)
+        yield Connection(http, provider, settings, key, clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -56,41 +56,32 @@ class Endpoint:
         if requests:
             yield from iterate_async(partial(self._ask, requests))
 
-    async def _ask(self, requests: Sequence[Request], emit: object) -> None:
+    async def _ask(self, requests: Sequence[Request], emit: Callable[[Answer], None]) -> None:
         from .dispatch import Dispatcher
         from .http import open_connection
 
         async with open_connection(
             self.provider, self.settings, self.key, self.clock
         ) as connection:
-            shared = (self.key, self.budget, self.clock, emit)
-            await Dispatcher(connection, self.provider, self.settings, *shared).run(requests)  # type: ignore[arg-type]
+            await Dispatcher(connection, self.budget, emit).run(requests)
 
 
-def open_openai(rest: str, root: Path) -> Model:
-    """Open `openai:NAME`; raises ModelUnknown, ConfigError."""
-    return _open_endpoint(OpenAIProvider(), rest, root)
-
-
-def open_anthropic(rest: str, root: Path) -> Model:
-    """Open `anthropic:NAME`; raises ModelUnknown, ConfigError."""
-    return _open_endpoint(AnthropicProvider(), rest, root)
-
-
-def _open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
+def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
+    """Open `PROVIDER:NAME`; raises ModelUnknown, ConfigError."""
     name = f"{provider.name}:{rest}"
     if missing := optional_deps.missing_packages(name, "endpoints", "aiohttp"):
         raise ModelUnknown(missing)
     tables = schema.load(root).models
     base = os.environ.get(provider.base_env) or provider.official_url
     try:
-        settings, set_fields = merge_settings(rest, provider.name, {"base_url": base}, tables)
-        settings, set_fields = merge_settings(
-            rest, provider.name, {"base_url": base, **provider.defaults(settings.base_url)}, tables
-        )
+        settings, set_fields = merge_settings(rest, provider.name, base, provider.defaults, tables)
         return Endpoint(name, provider, settings, _key_of(provider, settings, set_fields))
     except ValueError as error:
         raise ModelUnknown(f"{provider.name}:{rest.partition('?')[0]}: {error}") from None
+
+
+open_openai = partial(open_endpoint, OpenAIProvider())
+open_anthropic = partial(open_endpoint, AnthropicProvider())
 
 
 def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) -> str:

@@ -7,14 +7,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from .result import Failure, Reply
 from .settings import Settings
 
 Messages = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer as the server sent it.
+
+    `has_token_counts` is false where the server sent no usage; the token counts are then 0.
+    """
+
+    text: str
+    finish: str = ""
+    prompt_tokens: int = 0
+    tokens: int = 0
+    has_token_counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no reply, in one line, and whether trying again may help."""
+
+    reason: str
+    retryable: bool = False  # another try may succeed
+    max_tries: int = 1000  # more are not worth while
+    overloaded: bool = False  # the server asks for fewer requests
+    retry_after: float | None = None  # seconds that the server asks for
+    fatal: bool = False  # no request of this session can succeed
+    billed: bool = False  # the server may have done the work
+    reached: bool = True  # something answered at that address
 
 
 class Provider(Protocol):
@@ -28,6 +56,7 @@ class Provider(Protocol):
 
     def defaults(self, base_url: str) -> dict[str, Any]:
         """Return the settings that differ from Settings' own at this address."""
+        return {}
 
     def headers(self, key: str, header: str | None) -> dict[str, str]:
         """Return the headers that carry the key, "" for none, and what the protocol wants."""
@@ -43,17 +72,17 @@ class Provider(Protocol):
 _SENT_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 
 
-class OpenAIProvider:
+class OpenAIProvider(Provider):
     """Chat completions, as OpenAI, Azure, vLLM, Ollama, llama.cpp and transformers speak them.
 
     Source: https://platform.openai.com/docs/api-reference/chat
     """
 
-    name: str = "openai"
-    path: str = "/chat/completions"
-    key_env: str = "OPENAI_API_KEY"
-    base_env: str = "OPENAI_BASE_URL"
-    official_url: str = "https://api.openai.com/v1"
+    name = "openai"
+    path = "/chat/completions"
+    key_env = "OPENAI_API_KEY"
+    base_env = "OPENAI_BASE_URL"
+    official_url = "https://api.openai.com/v1"
 
     def defaults(self, base_url: str) -> dict[str, Any]:
         """OpenAI's newer models refuse `max_tokens`; other servers may not know its new name."""
@@ -74,21 +103,25 @@ class OpenAIProvider:
 
     def read_reply(self, data: bytes) -> Reply | Failure:
         """Return the first choice's text; a refusal is an answer, filtered text a Failure."""
-        return read_completion(data)
+        parsed = _parse(ChatCompletion, data, "chat completion")
+        if isinstance(parsed, Failure):
+            return parsed
+        choice, usage = parsed.choices[0], parsed.usage or _Usage()
+        content = choice.message.content
+        text = "".join(p.text for p in content) if isinstance(content, list) else content
+        counts = usage.prompt_tokens, usage.completion_tokens
+        text = choice.message.refusal if text is None else text
+        return _make_reply(text, choice.finish_reason, *counts, parsed.usage is not None)
 
 
-class AnthropicProvider:
+class AnthropicProvider(Provider):
     """Messages. Source: https://docs.anthropic.com/en/api/messages"""
 
-    name: str = "anthropic"
-    path: str = "/v1/messages"
-    key_env: str = "ANTHROPIC_API_KEY"
-    base_env: str = "ANTHROPIC_BASE_URL"
-    official_url: str = "https://api.anthropic.com"
-
-    def defaults(self, base_url: str) -> dict[str, Any]:
-        """Return none."""
-        return {}
+    name = "anthropic"
+    path = "/v1/messages"
+    key_env = "ANTHROPIC_API_KEY"
+    base_env = "ANTHROPIC_BASE_URL"
+    official_url = "https://api.anthropic.com"
 
     def headers(self, key: str, header: str | None) -> dict[str, str]:
         """Return the key's header, and the version of the protocol."""
@@ -116,7 +149,15 @@ class AnthropicProvider:
 
     def read_reply(self, data: bytes) -> Reply | Failure:
         """Join the blocks of text."""
-        return read_message(data)
+        parsed = _parse(AnthropicMessage, data, "message")
+        if isinstance(parsed, Failure):
+            return parsed
+        usage = parsed.usage or _AnthropicUsage()
+        cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
+        counts = usage.input_tokens + cached, usage.output_tokens
+        texts = [part.text for part in parsed.content if part.type == "text"]
+        text = "".join(texts) if texts else None
+        return _make_reply(text, parsed.stop_reason, *counts, parsed.usage is not None)
 
 
 def _sampling(settings: Settings) -> dict[str, Any]:
@@ -171,11 +212,6 @@ class _AnthropicUsage(BaseModel):
     cache_creation_input_tokens: Count | None = 0
     cache_read_input_tokens: Count | None = 0
 
-    @property
-    def prompt(self) -> int:
-        cached = (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
-        return self.input_tokens + cached
-
 
 class AnthropicMessage(BaseModel):
     """Anthropic's message."""
@@ -186,31 +222,6 @@ class AnthropicMessage(BaseModel):
 
 
 T = TypeVar("T", bound=BaseModel)
-
-
-def read_completion(data: bytes) -> Reply | Failure:
-    """Read a chat completion."""
-    parsed = _parse(ChatCompletion, data, "chat completion")
-    if isinstance(parsed, Failure):
-        return parsed
-    choice, usage = parsed.choices[0], parsed.usage or _Usage()
-    content = choice.message.content
-    text = "".join(p.text for p in content) if isinstance(content, list) else content
-    counts = usage.prompt_tokens, usage.completion_tokens
-    text = choice.message.refusal if text is None else text
-    return _make_reply(text, choice.finish_reason, *counts, parsed.usage is not None)
-
-
-def read_message(data: bytes) -> Reply | Failure:
-    """Read Anthropic's message."""
-    parsed = _parse(AnthropicMessage, data, "message")
-    if isinstance(parsed, Failure):
-        return parsed
-    usage = parsed.usage or _AnthropicUsage()
-    texts = [part.text for part in parsed.content if part.type == "text"]
-    counts = usage.prompt, usage.output_tokens
-    text = "".join(texts) if texts else None
-    return _make_reply(text, parsed.stop_reason, *counts, parsed.usage is not None)
 
 
 def _make_reply(

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from .providers import error_code_of, error_message_of
-from .result import Failure
+from .providers import Failure, error_code_of, error_message_of
 
 RETRYABLE_STATUSES = {408, 409, 425, 429, *range(500, 600)}
 OVERLOADED_STATUSES = {429, 503, 529}  # 529: Anthropic's "overloaded"

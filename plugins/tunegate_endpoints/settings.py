@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -82,12 +82,22 @@ class Settings(BaseModel):
         """What makes the answers, beside protocol, address and model."""
         return self.model_dump(include={"temperature", "max_tokens", "seed", "extra"})
 
+    def price(self, prompt_tokens: int, tokens: int) -> float:
+        """Return what tokens of prompt and answer cost in USD; a price that is not set is 0."""
+        cost = prompt_tokens * (self.price_in or 0.0) + tokens * (self.price_out or 0.0)
+        return cost / 1_000_000
+
 
 def merge_settings(
-    rest: str, protocol: str, defaults: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]
+    rest: str,
+    protocol: str,
+    base_url: str,
+    defaults_at: Callable[[str], Mapping[str, Any]],
+    tables: Mapping[str, Mapping[str, Any]],
 ) -> tuple[Settings, frozenset[str]]:
     """Return the settings of `PROTOCOL:NAME?key=value&...`, and the names of those that were set.
 
+    `base_url` is the address where none is set; `defaults_at` gives the defaults at an address.
     Raises ValueError naming each bad key or value, and where it stands.
     """
     name, _, query = rest.partition("?")
@@ -99,18 +109,17 @@ def merge_settings(
     values_set: dict[str, Any] = {}
     query_values = dict(parse_qsl(query, keep_blank_values=True))
     for source, values in {"environment: ": {}, **tables_by_source, "": query_values}.items():
-        _check_values(values, defaults, source)
+        try:
+            Settings.model_validate({"model": "-", "base_url": base_url, **values})
+        except ValidationError as error:
+            lines = (source + _error_text(dict(e)) for e in error.errors())
+            raise ValueError("; ".join(lines)) from None
         if "base_url" in values:  # a key goes to the server that it was named for
             values_set = {k: v for k, v in values_set.items() if not k.startswith("key_")}
         values_set |= values
-    return Settings.model_validate({"model": name, **defaults, **values_set}), frozenset(values_set)
-
-
-def _check_values(values: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> None:
-    try:
-        Settings.model_validate({"model": "-", **defaults, **values})
-    except ValidationError as error:
-        raise ValueError("; ".join(source + _error_text(dict(e)) for e in error.errors())) from None
+    url = values_set.get("base_url", base_url)
+    merged = {"model": name, "base_url": url, **defaults_at(url), **values_set}
+    return Settings.model_validate(merged), frozenset(values_set)
 
 
 def _error_text(error: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from tunegate.utils import optional_deps
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from openai import APIError, APIStatusError, OpenAI
+    import stamina
+    from openai import APIStatusError, OpenAI
 
 
 CLOSED_TO_ORGANISATION = (
@@ -51,20 +53,24 @@ def readable_errors(settings: Settings, action: str) -> Iterator[None]:
 
     try:
         yield
+        return
     except APIStatusError as error:
-        raise TrainingFailed(
-            _mask_key(f"{action}: {_status_text(error, settings)}", settings)
-        ) from None
+        reason = _status_text(error, settings)
     except APIConnectionError as error:  # timeouts too
         cause = error.__cause__ or error
-        message = f"{action}: {settings.base_url} does not answer ({type(cause).__name__}: {cause})"
-        raise TrainingFailed(_mask_key(message, settings)) from None
+        reason = f"{settings.base_url} does not answer ({type(cause).__name__}: {cause})"
     except OpenAIError as error:
-        raise TrainingFailed(_mask_key(f"{action}: {error}", settings)) from None
+        reason = str(error)
+    if key := os.environ.get(settings.key_env, ""):
+        reason = reason.replace(key, "[key]")
+    raise TrainingFailed(f"{action}: {reason}") from None
 
 
 def _status_text(error: APIStatusError, settings: Settings) -> str:
-    code, message = error.status_code, provider_message(error)
+    """Return status and reason; what the provider says on one line of at most 300 characters."""
+    code, body = error.status_code, error.body
+    provider_text = body.get("message") if isinstance(body, dict) else None
+    message = " ".join(str(provider_text or error.message).split())[:300]
     if code == 401:
         return f"401: the key in {settings.key_env} is not accepted by {settings.base_url}"
     if code == 403 and error.code == "training_not_available":
@@ -74,25 +80,37 @@ def _status_text(error: APIStatusError, settings: Settings) -> str:
     return f"{code}: the provider says: {message}"
 
 
-def provider_message(error: APIStatusError) -> str:
-    """Return what the provider said, in one line of at most 300 characters."""
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(message or error.message).split())[:300]
+def attempts(most: int, first_wait: float, longest_wait: float) -> Iterator[stamina.Attempt]:
+    """Yield a context for each try of a request, until one ends without an error.
+
+    429, 5xx and a lost connection are tried again, `most` tries in all, after the seconds of
+    `Retry-After`, else after `first_wait` seconds, twice as many each time, up to `longest_wait`.
+    """
+    import stamina
+
+    # stamina warns of each retry by `logging`, which prints it where no handler takes it.
+    logging.getLogger("stamina").addHandler(logging.NullHandler())
+    return iter(
+        stamina.retry_context(
+            retry_delay, most, None,
+            wait_initial=first_wait, wait_max=longest_wait, wait_jitter=0,
+        )
+    )  # fmt: skip
 
 
-def _mask_key(text: str, settings: Settings) -> str:
-    key = os.environ.get(settings.key_env, "")
-    return text.replace(key, "[key]") if key else text
+def retry_delay(error: Exception) -> float | bool:
+    """Return whether to try again: the seconds of `Retry-After`, or True for stamina's own wait."""
+    from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
 
-
-def retry_after_seconds(error: APIError) -> float:
-    """Return the seconds that a refusal asks to wait for (`Retry-After`), 0.0 where it does not."""
-    response = getattr(error, "response", None)
-    retry_after = response.headers.get("retry-after", "") if response is not None else ""
-    return float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.0
+    if not isinstance(error, APIConnectionError | InternalServerError | RateLimitError):
+        return False
+    headers = error.response.headers if isinstance(error, APIStatusError) else {}
+    try:
+        return max(float(headers["retry-after"]), 0.0) or True
+    except (KeyError, ValueError):  # without one, or with a date, which OpenAI does not send
+        return True
 
 
 def missing_requirements() -> str:
     """Return one line saying how to install what is missing, "" where nothing is."""
-    return optional_deps.missing_packages("train.openai", "openai", "openai")
+    return optional_deps.missing_packages("train.openai", "openai", "openai", "stamina")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tunegate import Dataset
+from tunegate.data.dataset import preference_sides
 from tunegate.interfaces.trainer import Plan, Problem, TrainingFailed
+from tunegate.tokenization.counters import OpenAITokenCounter
 
 from .client import connect, readable_errors
-from .cost import CostEstimate, estimate_cost
 from .settings import Settings
 from .uploads import missing_rejected_message
 
@@ -30,11 +32,44 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     train = Dataset.read(plan.train, columns=plan.columns or None)
     cost = estimate_cost(train, settings)
     print(f"openai    {cost}", flush=True)
-    return [
-        *model_problems,
-        *_preference_problems(plan, train, settings),
-        *_price_problems(cost, settings),
-    ]
+    problems = [*model_problems, *_preference_problems(plan, train, settings)]
+    if settings.max_cost is not None and cost.usd is None:
+        problems.append(
+            Problem(
+                "max_cost is set and no price: set price_per_million (USD per million trained "
+                "tokens, from the provider's price list) in [train.openai]"
+            )
+        )
+    elif settings.max_cost is not None and cost.usd is not None and cost.usd > settings.max_cost:
+        problems.append(Problem(f"{cost}; max_cost is ${settings.max_cost:,.2f}"))
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """Tokens of one epoch, epochs, and USD (None where no price is configured)."""
+
+    tokens: int
+    epochs: int
+    usd: float | None
+    estimate_reason: str  # why it is an estimate; "" where every token was counted
+
+    def __str__(self) -> str:
+        prefix = "about " if self.estimate_reason else ""
+        price = "no price is configured" if self.usd is None else f"about ${self.usd:,.2f}"
+        return f"{prefix}{self.tokens:,} tokens an epoch, {self.epochs} epochs: {price}"
+
+
+def estimate_cost(train: Dataset, settings: Settings) -> CostEstimate:
+    """Estimate the cost of a job on this dataset, without a request to the provider."""
+    count, tokens = OpenAITokenCounter(settings.base), 0
+    for example in train:
+        # The loss of DPO reads the prompt with each of the two replies.
+        sides = preference_sides(example) if settings.method == "dpo" else [example]
+        tokens += sum(count(side).length for side in sides)
+    price = settings.price_per_million
+    usd = None if price is None else tokens * settings.epoch_count * price / 1e6
+    return CostEstimate(tokens, settings.epoch_count, usd, count.estimate)
 
 
 def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iterator[Problem]:
@@ -73,14 +108,11 @@ def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator
     except TrainingFailed as error:
         yield Problem(str(error))
         return
-    yield from _shutdown_problems(settings.base, getattr(model, "shutdown_date", None), today)
-
-
-def _shutdown_problems(name: str, shutdown_date: object, today: date) -> Iterator[Problem]:
     try:
-        end = date.fromisoformat(str(shutdown_date)[:10])
+        end = date.fromisoformat(str(getattr(model, "shutdown_date", None))[:10])
     except ValueError:
         return
+    name = settings.base
     if end <= today:
         yield Problem(f"{name} was shut down on {end}: choose another base")
     elif (end - today).days <= SHUTDOWN_WARNING_DAYS:
@@ -89,15 +121,3 @@ def _shutdown_problems(name: str, shutdown_date: object, today: date) -> Iterato
             f"what is fine-tuned from it too",
             flush=True,
         )
-
-
-def _price_problems(cost: CostEstimate, settings: Settings) -> Iterator[Problem]:
-    if settings.max_cost is None:
-        return
-    if cost.usd is None:
-        yield Problem(
-            "max_cost is set and no price: set price_per_million (USD per million trained tokens, "
-            "from the provider's price list) in [train.openai]"
-        )
-    elif cost.usd > settings.max_cost:
-        yield Problem(f"{cost}; max_cost is ${settings.max_cost:,.2f}")

@@ -28,7 +28,7 @@ INCIDENTAL = ("key_env", "key_header", "price_per_million", "max_cost", "longest
 # "Token limits" of its fine-tuning guide.
 LONGEST = 65_536
 
-# What the provider most often takes where the number of epochs is left to it.
+# What is counted on where the provider chooses the epochs: OpenAI's cookbook aims at 3.
 USUAL_EPOCHS = 3
 
 
@@ -86,6 +86,11 @@ class Settings(BaseModel):
 
     longest_poll: Annotated[float, Field(ge=0, le=600)] = 60.0
     """Seconds between two looks at a job that nothing happens to."""
+
+    @property
+    def epoch_count(self) -> int:
+        """The number of epochs, or the usual one."""
+        return USUAL_EPOCHS if self.epochs == "auto" else self.epochs
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

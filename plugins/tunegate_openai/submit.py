@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.utils.atomic import atomic_write
 
-from . import uploads
 from .client import readable_errors
 from .settings import Settings
+from .uploads import upload_content, upload_once
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -77,34 +77,28 @@ class Submitter:
             with readable_errors(self.settings, f"looking at job {submission.job}"):
                 return self.client.fine_tuning.jobs.retrieve(submission.job)
         submission = self._upload_files(submission)
-        if job := self._find_job(submission):
-            return self._save_job(submission, job)
-        submission = submission.with_saved(self.folder, asked=self.clock())
-        return self._save_job(submission, self._create_job(submission))
+        job = self._find_job(submission)
+        if job is None:
+            submission = submission.with_saved(self.folder, asked=self.clock())
+            job = self._create_job(submission)
+        submission.with_saved(self.folder, job=job.id)
+        return job
 
     @property
     def metadata(self) -> dict[str, str]:
         """The metadata that the job carries and is found again by."""
         return {"run": self.folder.name, "dataset_sha256": self.plan.train.stem}
 
-    def _save_job(self, submission: Submission, job: FineTuningJob) -> FineTuningJob:
-        submission.with_saved(self.folder, job=job.id)
-        return job
-
     def _upload_files(self, submission: Submission) -> Submission:
         if submission.training_file:
             return submission
         paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
+        file_ids = {}
         with readable_errors(self.settings, "uploading the data"):
-            file_ids = {
-                name: uploads.upload_once(
-                    self.client,
-                    uploads.upload_content(path, self.plan.columns, self.settings.method),
-                    self.sleep,
-                )
-                for name, path in paths.items()
-                if path is not None
-            }
+            for name, path in paths.items():
+                if path is not None:
+                    data = upload_content(path, self.plan.columns, self.settings.method)
+                    file_ids[name] = upload_once(self.client, data)
         return submission.with_saved(self.folder, **file_ids)
 
     def _find_job(self, submission: Submission) -> FineTuningJob | None:
@@ -153,7 +147,7 @@ class Submitter:
         run = self.folder.name
         return (
             f"a job was asked for and its request broke off; whether {self.settings.base_url} has "
-            f"it cannot be told: {reason}. Look there, then say which it is:\n"
+            f"it is not known: {reason}. Look there, then say which it is:\n"
             f"  tunegate job {run} --attach ftjob-...   that job is this run's\n"
             f"  tunegate job {run} --forget             there is none: ask for a new one"
         )

@@ -15,7 +15,7 @@ from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json
 
 from . import client
-from .settings import INCIDENTAL, LONGEST, USUAL_EPOCHS, Settings, with_preset
+from .settings import INCIDENTAL, LONGEST, Settings, with_preset
 
 
 class OpenAITrainer:
@@ -39,9 +39,8 @@ class OpenAITrainer:
     def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
         """Return how tokens are counted: by the name of the model, as the provider does."""
         settings = parse_settings(Settings, config)
-        epochs = USUAL_EPOCHS if settings.epochs == "auto" else settings.epochs
         return TokenizationSpec(
-            f"openai:{settings.base.removeprefix('openai:')}", LONGEST, epochs,
+            f"openai:{settings.base.removeprefix('openai:')}", LONGEST, settings.epoch_count,
             price_per_million=settings.price_per_million, rejected=settings.method == "dpo",
         )  # fmt: skip
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from tunegate.data.formats import OPENAI_TOOL_KEYS, REJECTED
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.hashing import sha256_bytes
 
-from .client import retry_after_seconds
+from .client import attempts
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -73,29 +72,22 @@ def _preference_row(example: Example) -> dict[str, Any]:
     return {"input": {"messages": prompt_messages, **tool_fields}, **outputs}
 
 
-def upload_once(client: OpenAI, data: bytes, sleep: Callable[[float], None] = time.sleep) -> str:
+def upload_once(client: OpenAI, data: bytes) -> str:
     """Return the id of the provider's file with these bytes, uploading it where there is none.
 
     The file is named after the sha256 of its bytes and found again by that name, also after an
     upload that broke off. Raises what the client raises at the last of MAX_TRIES tries.
     """
-    from openai import APIConnectionError, InternalServerError, RateLimitError
-
-    name = f"{sha256_bytes(data)}.jsonl"
-    for attempt in range(MAX_TRIES):
-        for listed in client.files.list(purpose="fine-tune"):
-            if (listed.filename, listed.bytes) == (name, len(data)) and listed.status != "error":
-                return listed.id
-        try:
+    name, size = f"{sha256_bytes(data)}.jsonl", len(data)
+    for attempt in attempts(MAX_TRIES, first_wait=1.0, longest_wait=60.0):
+        with attempt:
+            for listed in client.files.list(purpose="fine-tune"):
+                if (listed.filename, listed.bytes) == (name, size) and listed.status != "error":
+                    return listed.id
             file = client.files.create(file=(name, data), purpose="fine-tune")
-        except (APIConnectionError, InternalServerError, RateLimitError) as error:
-            if attempt == MAX_TRIES - 1:
-                raise
-            sleep(max(2.0**attempt, retry_after_seconds(error)))
-        else:
-            if file.bytes != len(data):
+            if file.bytes != size:
                 raise TrainingFailed(
-                    f"{file.id} holds {file.bytes:,} of {len(data):,} bytes: the upload broke off; "
+                    f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off; "
                     f"delete it at the provider, then run the same command"
                 )
             return str(file.id)

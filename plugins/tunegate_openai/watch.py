@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.progress import ProgressBar
 
-from .client import readable_errors, retry_after_seconds
+from .client import attempts, readable_errors
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -55,15 +55,12 @@ class JobWatcher:
     job: FineTuningJob
     folder: Path
     progress: JobProgress
-    row_of_line: Callable[[str], str] = lambda _: (
-        ""
-    )  # from a line that a message names to a row of the data
+    row_of_line: Callable[[str], str]  # from a line that a message names to a row of the data
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
-        self.pause, self.failures = self._min_pause, 0
+        self.pause, self.last_status = self._min_pause, ""
         self.seen_events: set[str] = set()
-        self.last_status = ""
 
     @property
     def _min_pause(self) -> float:
@@ -82,7 +79,7 @@ class JobWatcher:
             self.progress.print_line(
                 f"detached: job {self.job.id} goes on at the provider. The same command or "
                 f"`tunegate resume {self.folder.name}` takes it up again; "
-                f"`tunegate cancel {self.folder.name}` ends it"
+                f"`tunegate job {self.folder.name} --cancel` ends it"
             )
             raise
         return self.job
@@ -104,27 +101,18 @@ class JobWatcher:
         return status == "succeeded"
 
     def _poll(self) -> None:
-        """Fetch the job and its events; pause longer while nothing new comes or requests fail."""
-        from openai import APIConnectionError, InternalServerError, RateLimitError
-
+        """Fetch the job and its events; pause longer while nothing new comes."""
+        action, longest = f"looking at job {self.job.id}", self.settings.longest_poll
+        new_events = 0
         try:
-            with readable_errors(self.settings, f"looking at job {self.job.id}"):
-                try:
-                    self.job = self.client.fine_tuning.jobs.retrieve(self.job.id)
-                    new_events = self._show_events()
-                except (APIConnectionError, InternalServerError, RateLimitError) as error:
-                    self.failures += 1
-                    longer = min(max(self.pause, 0.1) * 2, self.settings.longest_poll)
-                    self.pause = max(longer, retry_after_seconds(error))
-                    if self.failures >= MAX_FAILED_POLLS:
-                        raise
-                    return
+            with readable_errors(self.settings, action):
+                for attempt in attempts(MAX_FAILED_POLLS, self._min_pause, longest):
+                    with attempt:
+                        self.job = self.client.fine_tuning.jobs.retrieve(self.job.id)
+                        new_events = self._show_events()
         except TrainingFailed as error:
             raise TrainingFailed(f"{error}. The job goes on; the same command waits on") from None
-        self.failures = 0
-        self.pause = (
-            self._min_pause if new_events else min(self.pause * 1.5, self.settings.longest_poll)
-        )
+        self.pause = self._min_pause if new_events else min(self.pause * 1.5, longest)
 
     def _show_events(self) -> int:
         """Show the new events, the oldest first; return their number."""

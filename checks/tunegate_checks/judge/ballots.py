@@ -103,15 +103,9 @@ def plurality_side(votes: Sequence[str | None]) -> str | None:
     None among the votes stands for a missing one; the result is None where these could change it.
     """
     for_a, for_b, missing = votes.count("a"), votes.count("b"), votes.count(None)
-    possible = {
-        _winner(for_a + missing, for_b, len(votes)),
-        _winner(for_a, for_b + missing, len(votes)),
-    }
-    return possible.pop() if len(possible) == 1 else None
-
-
-def _winner(for_a: int, for_b: int, n: int) -> str:
-    return "a" if 2 * for_a > n else "b" if 2 * for_b > n else "tie"
+    if 2 * max(for_a, for_b) > len(votes):
+        return "a" if for_a > for_b else "b"
+    return None if 2 * (max(for_a, for_b) + missing) > len(votes) else "tie"
 
 
 def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:

@@ -105,23 +105,30 @@ def _rebuild(value: float, state: dict[str, Any]) -> JudgedScore:
     return judged_score
 
 
-NO_LABELS = "no human labels; name a file of them: [judge] labels"
-
-
 def calibrate(
     kind: str,
-    agreement: Score,
-    errors: Sequence[str],
-    human_labels: HumanLabels,
     rubric: Rubric,
     panel: JudgePanel,
+    measure: Callable[[HumanLabels], tuple[Score, Sequence[str]]],
 ) -> Calibration:
-    """Return the calibration that this agreement with people gives, and save a note of it.
+    """Return whether these judges agree with people well enough to gate, and save a note of it.
 
-    `kind` is "grading" or "pairwise". `errors` has one entry for each label that the judges could
-    not judge.
+    `kind` is "grading" or "pairwise". `measure` puts the human labels to the judges; it returns
+    their agreement, and the error of each label that they could not judge. Raises ConfigError for
+    labels that cannot be read.
     """
-    digests = calibration_digests(rubric, panel, human_labels)
+    __tracebackhide__ = True
+    if panel.labels is None:
+        return Calibration("no human labels; name a file of them: [judge] labels")
+    human_labels = load_human_labels(panel.labels, rubric)
+    agreement, errors = measure(human_labels)
+    judges = [judge.digest for judge in panel.judges]
+    digests = {  # of everything that a calibration depends on
+        "rubric": rubric.digest,
+        "judge": sha256_json([judges, panel.repetitions]),
+        "prompt": prompt_version(),
+        "labels": human_labels.digest,
+    }
     folder = panel.calibration_dir
     path = folder / f"{kind}-{sha256_json(rubric.name)[:12]}.json" if folder else None
     changed = ", ".join(_changed_parts(path, digests)) if path else ""
@@ -130,7 +137,7 @@ def calibrate(
     measured = f"kappa {interval_text} with {agreement.n:,} human labels"
     if errors:
         measured += f", {len(errors):,} of them unjudged"
-    stale_note = f"its standing was stale, {changed} changed: measured again" if changed else ""
+    stale_note = f"the calibration was stale, {changed} changed: measured again" if changed else ""
     reason = _not_calibrated_reason(agreement, measured, errors, panel)
     if path:
         note = {
@@ -142,19 +149,6 @@ def calibrate(
         text = json.dumps(note, indent=2, ensure_ascii=False)
         atomic_write(path, text.encode() + b"\n", mode=0o600)
     return Calibration(reason, measured, stale_note)
-
-
-def calibration_digests(
-    rubric: Rubric, panel: JudgePanel, human_labels: HumanLabels
-) -> dict[str, str]:
-    """Return the digests of everything that a calibration depends on."""
-    judges = [judge.digest for judge in panel.judges]
-    return {
-        "rubric": rubric.digest,
-        "judge": sha256_json([judges, panel.repetitions]),
-        "prompt": prompt_version(),
-        "labels": human_labels.digest,
-    }
 
 
 def _not_calibrated_reason(
@@ -197,9 +191,3 @@ def _changed_parts(path: Path, digests: Mapping[str, str]) -> list[str]:
         return [part for part, digest in digests.items() if before.get(part) != digest]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
-
-
-def read_human_labels(panel: JudgePanel, rubric: Rubric) -> HumanLabels | None:
-    """Read the human labels, if there are any; raises ConfigError."""
-    __tracebackhide__ = True
-    return load_human_labels(panel.labels, rubric) if panel.labels else None

@@ -15,9 +15,10 @@ from tunegate.utils.text import one_line
 
 from ..stats.kappa import kappa
 from .ballots import agreement, collect_votes, majority_marks, mean_bounds
-from .calibration import NO_LABELS, Calibration, JudgedScore, calibrate, read_human_labels
+from .calibration import Calibration, JudgedScore, calibrate
+from .human_labels import HumanLabels
 from .parse import parse_marks
-from .prompt import Item, grading_prompt, judged_items, prompt_version
+from .prompt import Item, grading_prompt, prompt_version
 from .rubric import Marks, Rubric, load_rubric
 
 
@@ -106,23 +107,23 @@ def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grad
 def calibrate_grading(rubric: Rubric, judge: JudgePanel) -> Calibration:
     """Return whether these judges agree with people by this rubric well enough to gate."""
     __tracebackhide__ = True
-    human_labels = read_human_labels(judge, rubric)
-    if human_labels is None:
-        return Calibration(NO_LABELS)
-    grades = grade([label.item for label in human_labels.graded], rubric, judge)
-    people = [label.marks for label in human_labels.graded]
-    judges = [
-        g.marks or _opposite_marks(marks, rubric) for g, marks in zip(grades, people, strict=True)
-    ]
-    if rubric.scale:
-        low, high = rubric.scale
-        scores, judge_scores = ([marks["score"] for marks in side] for side in (people, judges))
-        with_people = kappa(scores, judge_scores, range(low, high + 1), quadratic=True)
-    else:
+
+    def measure(human_labels: HumanLabels) -> tuple[Score, list[str]]:
+        grades = grade([label.item for label in human_labels.graded], rubric, judge)
+        people = [label.marks for label in human_labels.graded]
+        judges = [
+            g.marks or _opposite_marks(marks, rubric)
+            for g, marks in zip(grades, people, strict=True)
+        ]
+        errors = [g.error for g in grades if g.marks is None]
+        if rubric.scale:
+            low, high = rubric.scale
+            scores, judge_scores = ([marks["score"] for marks in side] for side in (people, judges))
+            return kappa(scores, judge_scores, range(low, high + 1), quadratic=True), errors
         passed, judge_passed = ([rubric.passes(m) for m in side] for side in (people, judges))
-        with_people = kappa(passed, judge_passed, (False, True))
-    errors = [g.error for g in grades if g.marks is None]
-    return calibrate("grading", with_people, errors, human_labels, rubric, judge)
+        return kappa(passed, judge_passed, (False, True)), errors
+
+    return calibrate("grading", rubric, judge, measure)
 
 
 def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:
@@ -149,7 +150,7 @@ def judge_signature(
 
 def _grades_by_row(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> dict[int, Grade]:
     """Grade the predictions that have an answer; the others get their error."""
-    items = judged_items(predictions)
+    items = [Item(p.row, p.prompt, p.got, p.expected) for p in predictions if not p.error]
     grades = dict(zip((i.row for i in items), grade(items, rubric, judge), strict=True))
     return {p.row: grades.get(p.row, Grade(None, error=p.error)) for p in predictions}
 

@@ -9,21 +9,15 @@ from dataclasses import dataclass
 
 from tunegate.models.judge_panel import JudgePanel
 from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
 from ..stats.kappa import kappa
 from .ballots import Vote, collect_votes, mean_bounds, plurality_side
-from .calibration import (
-    NO_LABELS,
-    Calibration,
-    JudgedScore,
-    calibrate,
-    read_human_labels,
-    with_swap_consistency,
-)
+from .calibration import Calibration, JudgedScore, calibrate, with_swap_consistency
 from .grading import judge_signature
+from .human_labels import HumanLabels
 from .parse import BETTER_VALUES, parse_better
 from .prompt import Item, comparison_prompt
 from .rubric import Rubric, load_rubric
@@ -62,7 +56,16 @@ def win_rate(
     calibration = calibrate_pairwise(rubric, judge)
     other_by_row = {p.row: p for p in other}
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
-    comparisons = _compare_predictions(pairs, rubric, judge)
+    items = [
+        (Item(p.row, p.prompt, p.got, p.expected), q.got)
+        for p, q in pairs
+        if not (p.error or q.error)
+    ]
+    answered = iter(compare(items, rubric, judge))
+    comparisons = [
+        Comparison(None, error=p.error or q.error) if p.error or q.error else next(answered)
+        for p, q in pairs
+    ]
     n, counts = len(pairs), Counter(c.better for c in comparisons)
     errors = counts[None]
     total = counts["a"] + counts["tie"] / 2
@@ -134,34 +137,17 @@ def _combine_orders(
 def calibrate_pairwise(rubric: Rubric, judge: JudgePanel) -> Calibration:
     """Return whether these judges prefer what people prefer, by the labels with `better`."""
     __tracebackhide__ = True
-    human_labels = read_human_labels(judge, rubric)
-    if human_labels is None:
-        return Calibration(NO_LABELS)
-    pairs = [(label.item, label.other) for label in human_labels.compared]
-    comparisons = compare(pairs, rubric, judge)
-    people = [label.better for label in human_labels.compared]
-    # An unjudged label counts as a disagreement.
-    judges = [
-        c.better or ("b" if human == "a" else "a")
-        for c, human in zip(comparisons, people, strict=True)
-    ]
-    agreement = kappa(people, judges, BETTER_VALUES)
-    errors = [c.error for c in comparisons if c.better is None]
-    return calibrate("pairwise", agreement, errors, human_labels, rubric, judge)
 
+    def measure(human_labels: HumanLabels) -> tuple[Score, list[str]]:
+        pairs = [(label.item, label.other) for label in human_labels.compared]
+        comparisons = compare(pairs, rubric, judge)
+        people = [label.better for label in human_labels.compared]
+        # An unjudged label counts as a disagreement.
+        judges = [
+            c.better or ("b" if human == "a" else "a")
+            for c, human in zip(comparisons, people, strict=True)
+        ]
+        errors = [c.error for c in comparisons if c.better is None]
+        return kappa(people, judges, BETTER_VALUES), errors
 
-def _compare_predictions(
-    pairs: Sequence[tuple[Prediction, Prediction]], rubric: Rubric, judge: JudgePanel
-) -> list[Comparison]:
-    """Compare the pairs that both models answered; the others become errors."""
-    comparisons = [
-        Comparison(None, error=candidate.error or other.error) for candidate, other in pairs
-    ]
-    answered = [i for i, comparison in enumerate(comparisons) if not comparison.error]
-    items = [
-        (Item(p.row, p.prompt, p.got, p.expected), other.got)
-        for p, other in (pairs[i] for i in answered)
-    ]
-    for i, comparison in zip(answered, compare(items, rubric, judge), strict=True):
-        comparisons[i] = comparison
-    return comparisons
+    return calibrate("pairwise", rubric, judge, measure)

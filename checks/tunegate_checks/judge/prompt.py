@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tunegate.results.prediction import Predictions
 from tunegate.utils.hashing import sha256_bytes, sha256_json
 
 from .rubric import Criterion, Rubric
@@ -66,16 +65,10 @@ class Item:
     reference: str = ""
 
 
-def judged_items(predictions: Predictions) -> list[Item]:
-    """Return the items to judge: every prediction that has an answer."""
-    return [Item(p.row, p.prompt, p.got, p.expected) for p in predictions if not p.error]
-
-
 def grading_prompt(item: Item, rubric: Rubric) -> Messages:
     """Return the messages that ask for marks by the rubric."""
-    return _prompt_messages(
-        GRADING_TASK, item, {"answer": item.answer}, rubric, grading_schema(rubric)
-    )
+    answers, schema = {"answer": item.answer}, grading_schema(rubric)
+    return _prompt_messages(GRADING_TASK, item, answers, rubric, schema)
 
 
 def comparison_prompt(item: Item, other: str, rubric: Rubric, *, swapped: bool = False) -> Messages:
@@ -84,7 +77,8 @@ def comparison_prompt(item: Item, other: str, rubric: Rubric, *, swapped: bool =
     The item's answer is "a" and the other "b"; with `swapped` it is the other way round.
     """
     a, b = (other, item.answer) if swapped else (item.answer, other)
-    return _prompt_messages(COMPARISON_TASK, item, {"a": a, "b": b}, rubric, comparison_schema())
+    schema = _answer_schema(better={"enum": ["a", "b", "tie"]})
+    return _prompt_messages(COMPARISON_TASK, item, {"a": a, "b": b}, rubric, schema)
 
 
 def repair_prompt(messages: Messages, answer: str, problem: str) -> Messages:
@@ -138,11 +132,6 @@ def grading_schema(rubric: Rubric) -> dict[str, Any]:
     )
 
 
-def comparison_schema() -> dict[str, Any]:
-    """Return the JSON schema of a comparison."""
-    return _answer_schema(better={"enum": ["a", "b", "tie"]})
-
-
 def _answer_schema(**verdict: Any) -> dict[str, Any]:
     # The reason comes first, so that the verdict follows from it and not the reverse.
     return _strict_schema({"reason": {"type": "string"}, **verdict})
@@ -155,19 +144,17 @@ def _strict_schema(properties: dict[str, Any]) -> dict[str, Any]:
 
 def prompt_version() -> str:
     """Return the digest of all prompt texts, which changes with any of them; rubrics aside."""
+    criteria = Rubric(name="n", instructions="i", criteria=(Criterion(id="c", question="q"),))
+    anchors = {"1": "low", "2": "high"}
+    scale = Rubric(
+        name="n", instructions="i", reference=True, scale=(1, 2), anchors=anchors, pass_from=2
+    )
     item, examples = Item(0, "<question>", "answer", "reference"), []
-    for rubric in (_SAMPLE_CRITERIA, _SAMPLE_SCALE):
+    for rubric in (criteria, scale):
         examples += [grading_prompt(item, rubric), comparison_prompt(item, "other", rubric)]
     return sha256_json(
         [*map(list, examples), list(repair_prompt(examples[0], "answer", "problem"))]
     )
-
-
-_SAMPLE_CRITERIA = Rubric(name="n", instructions="i", criteria=(Criterion(id="c", question="q"),))
-_SAMPLE_SCALE = Rubric(
-    name="n", instructions="i", reference=True,
-    scale=(1, 2), anchors={"1": "low", "2": "high"}, pass_from=2,
-)  # fmt: skip
 
 
 def quote_untrusted(fields: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ Scores of different models cannot be compared: the signature names the model and
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate.results.prediction import Predictions
+from tunegate.utils.hashing import sha256_bytes, sha256_file
 from tunegate.utils.optional_deps import require
 
 from .metric import Metric, average
@@ -71,12 +71,9 @@ def bertscore(
 
 def _folder_digest(folder: Path) -> str:
     """Return the SHA-256 of the names and bytes of all files in a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        digest.update(path.name.encode() + b"\0")
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    parts = (path.name.encode() + b"\0" + bytes.fromhex(sha256_file(path)) for path in files)
+    return sha256_bytes(b"".join(parts))
 
 
 @cache

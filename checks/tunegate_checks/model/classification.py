@@ -50,7 +50,7 @@ def accuracy(
         hints.append(f"{excluded:,} {noun} set apart; {share_text}")
     return proportion(
         "accuracy", sum(row.right for row in rows), len(rows),
-        misses=misses(predictions, label=label), errors=len(predictions.errors),
+        misses=wrong_labels(predictions, label), errors=len(predictions.errors),
         signature=label.name, hints=hints,
     )  # fmt: skip
 
@@ -137,23 +137,20 @@ def averaged(
     """
 
     def combine(sums: Array, n: int) -> Array:
-        true, predicted, expected = _split_sums(sums)
-        if average == "micro":
-            true, predicted, expected = (part.sum(axis=-1) for part in (true, predicted, expected))
-        values = _measure_values(true, predicted, expected, measure)
-        if average == "micro":
-            return values
+        counts = sums.reshape(*sums.shape[:-1], 3, -1)
+        if average == "micro":  # as if all were one class
+            counts = counts.sum(axis=-1, keepdims=True)
+        values = _measure_values(counts, measure)
         averages: Array = values.mean(axis=-1)
         if average == "weighted":
-            averages = (values * expected).sum(axis=-1) / expected.sum(axis=-1)
+            support = counts[..., 2, :]
+            averages = (values * support).sum(axis=-1) / support.sum(axis=-1)
         return averages
-
-    def detail(predictions: Predictions) -> str:
-        return f"{table(predictions, label=label)}\n\n{confused(predictions, label=label)}"
 
     return Metric(
         f"{average}-{measure}", partial(_one_hot, label=label), combine, label.name,
-        misses=partial(misses, label=label), detail=detail,
+        misses=partial(wrong_labels, rule=label),
+        detail=lambda p: f"{table(p, label=label)}\n\n{confused(p, label=label)}",
     )  # fmt: skip
 
 
@@ -166,31 +163,29 @@ def per_class(
     predictions: Predictions, measure: Measure = "F1", *, label: LabelRule = exact
 ) -> dict[str, Score]:
     """Return the measure of each class, named `F1 [billing]`; n is all examples."""
-    return {
-        name: _class_metric(i, name, measure, label)(predictions)
-        for i, name in enumerate(classes(predictions, label))
-    }
 
-
-def _class_metric(place: int, name: str, measure: Measure, label: LabelRule) -> Metric:
-    """Return the measure of the class at this place of `classes` as a metric."""
-
-    def combine(sums: Array, n: int) -> Array:
-        values: Array = _measure_values(*_split_sums(sums), measure)[..., place]
+    def combine(sums: Array, n: int, place: int) -> Array:
+        counts = sums.reshape(*sums.shape[:-1], 3, -1)[..., place : place + 1]
+        values: Array = _measure_values(counts, measure)[..., 0]
         return values
 
-    return Metric(f"{measure} [{name}]", partial(_one_hot, label=label), combine, label.name)
+    statistics, scores = partial(_one_hot, label=label), {}
+    for i, name in enumerate(classes(predictions, label)):
+        combine_class = partial(combine, place=i)
+        metric = Metric(f"{measure} [{name}]", statistics, combine_class, label.name)
+        scores[name] = metric(predictions)
+    return scores
 
 
 def frame(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame:
     """Return precision, recall, F1 and support: a row per class."""
     import pandas as pd
 
-    true, predicted, expected = _split_sums(_one_hot(predictions, label).sum(axis=0))
+    counts = _one_hot(predictions, label).sum(axis=0).reshape(3, -1)
     measures: tuple[Measure, ...] = ("precision", "recall", "F1")
-    columns: dict[str, Array] = {m: _measure_values(true, predicted, expected, m) for m in measures}
+    columns: dict[str, Array] = {m: _measure_values(counts, m) for m in measures}
     index = pd.Index(classes(predictions, label), name="class")
-    return pd.DataFrame({**columns, "n": expected.astype(int)}, index=index)
+    return pd.DataFrame({**columns, "n": counts[2].astype(int)}, index=index)
 
 
 def table(predictions: Predictions, *, label: LabelRule = exact, most: int = 20) -> str:
@@ -216,12 +211,9 @@ def _one_hot(predictions: Predictions, label: LabelRule) -> Array:
     return marks.reshape(len(rows), -1)
 
 
-def _split_sums(sums: Array) -> tuple[Array, Array, Array]:
-    k = sums.shape[-1] // 3
-    return sums[..., :k], sums[..., k : 2 * k], sums[..., 2 * k :]
-
-
-def _measure_values(true: Array, predicted: Array, expected: Array, measure: Measure) -> Array:
+def _measure_values(counts: Array, measure: Measure) -> Array:
+    """Return the measure of each class from its counts of right, answered, expected: (..., 3, K)"""
+    true, predicted, expected = (counts[..., i, :] for i in range(3))
     numerator, denominator = {
         "precision": (true, predicted),
         "recall": (true, expected),

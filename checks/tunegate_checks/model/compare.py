@@ -17,10 +17,9 @@ from tunegate.results.outcome import Outcome, record
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, Unmeasurable, format_value
 
-from . import paired
 from .classification import right
-from .metric import Metric, with_errors_right
-from .paired import ModelPair, pair_predictions
+from .metric import Metric
+from .paired import find_flips, measure_difference, pair_predictions
 
 ALPHA = 0.05
 
@@ -138,27 +137,17 @@ def _compare_models(
     candidate: Predictions, other: Predictions, metric: Metric, margin: float | None, alpha: float
 ) -> Comparison:
     new, old = pair_predictions(candidate, other)
-    n, name = len(new), f"{metric.name} gained"
-    flip_findings = paired.find_flips(new, old, metric)
-    if not n:
+    name, flips = f"{metric.name} gained", find_flips(new, old, metric)
+    if not len(new):
         no_difference = Score(math.nan, name=name)
         return Comparison(
             metric.name, no_difference, math.nan, math.nan, math.nan, math.nan,
-            "no example in common", flip_findings, margin, alpha, metric.binary,
+            "no example in common", flips, margin, alpha, metric.binary,
         )  # fmt: skip
-    # Errors count as wrong for the candidate and right for the other; in the best case reversed.
-    worst, best = (
-        ModelPair(metric, new, with_errors_right(old)),
-        ModelPair(metric, with_errors_right(new), old),
-    )
-    low, high = worst.interval()
-    difference = Score(
-        worst.difference, name=name, n=n, low=low, high=high, best_case=best.difference,
-        errors=sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True)),
-    )  # fmt: skip
+    difference, worst, best = measure_difference(metric, new, old, name)
     return Comparison(
         metric.name, difference, worst.other, worst.candidate, worst.p(margin), best.p(margin),
-        worst.method(margin), flip_findings, margin, alpha, metric.binary,
+        worst.method(margin), flips, margin, alpha, metric.binary,
     )  # fmt: skip
 
 

@@ -11,8 +11,7 @@ from tunegate.results.score import Score, format_value
 
 from ..stats.proportions import Z90, difference_interval, mcnemar_p
 from .classification import accuracy, right
-from .metric import with_errors_right
-from .paired import ModelPair, find_flips, pair_predictions
+from .paired import find_flips, measure_difference, pair_predictions
 
 FORGETTING_NAME = "general accuracy kept"
 
@@ -35,30 +34,21 @@ def of(
     n, metric = len(new), right(label)
     if not n:
         return Score(math.nan, name=name)
-    worst, best = (
-        ModelPair(metric, new, with_errors_right(old)),
-        ModelPair(metric, with_errors_right(new), old),
-    )
+    score, worst, best = measure_difference(metric, new, old, name)
     other_accuracy = accuracy(old, label=label)
-    hints: list[str] = []
     if enough is not None and float(other_accuracy) >= enough:
         share, limit = format_value(float(other_accuracy), True), format_value(enough, True)
-        hints.append(
+        score.hints = (
             f"the base model alone is right {share} of the time, and the limit is {limit}: "
-            "no fine-tuning needed for that"
+            "no fine-tuning needed for that",
         )
+    score.lower = difference_interval(worst.gained, worst.lost, n, Z90)[0]
+    score.best_case_lower = difference_interval(best.gained, best.lost, n, Z90)[0]
+    score.misses = find_flips(new, old, metric)
     flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
-    low, high = worst.interval()
-    return Score(
-        worst.difference, name=name, n=n, low=low, high=high,
-        lower=difference_interval(worst.gained, worst.lost, n, Z90)[0],
-        best_case_lower=difference_interval(best.gained, best.lost, n, Z90)[0],
-        errors=sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True)),
-        best_case=best.difference, misses=find_flips(new, old, metric),
-        signature=f"before {other_accuracy.hits:,} of {n:,}; {flips_text}; "
-        f"McNemar p = {mcnemar_p(worst.gained, worst.lost):.2g}",
-        hints=hints,
-    )  # fmt: skip
+    p_text = f"McNemar p = {mcnemar_p(worst.gained, worst.lost):.2g}"
+    score.signature = f"before {other_accuracy.hits:,} of {n:,}; {flips_text}; {p_text}"
+    return score
 
 
 def change(candidate: Predictions, baseline: Predictions, *, label: LabelRule = exact) -> Score:
@@ -74,8 +64,8 @@ def change(candidate: Predictions, baseline: Predictions, *, label: LabelRule = 
             math.nan, name=FORGETTING_NAME, hints=("nothing was asked: a file cannot answer it",)
         )
     difference = of(candidate, over=baseline, label=label, name=FORGETTING_NAME)
-    all_flips = find_flips(candidate, baseline, right(label))
-    lost = (finding for finding in all_flips if finding.kind == "lost")
-    difference.misses = Findings("forgotten", lost, split="general", n=all_flips.n)
+    if difference.misses is not None:
+        lost = (finding for finding in difference.misses if finding.kind == "lost")
+        difference.misses = Findings("forgotten", lost, split="general", n=difference.misses.n)
     difference.signature = f"{difference.signature}; set {candidate.test[:12]}"
     return difference

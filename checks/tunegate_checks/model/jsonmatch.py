@@ -68,7 +68,7 @@ def misses(predictions: Predictions) -> Findings:
         if p.error:
             findings.append(Finding(p.row, p.line, "no answer", p.error))
             continue
-        expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
+        expected_fields, got = _fields_of(p)
         for path in expected_fields | got:
             if expected_fields.get(path) != got.get(path):
                 kind = "value"
@@ -91,20 +91,17 @@ def by_field(predictions: Predictions) -> dict[str, Score]:
     right: Counter[Path] = Counter()
     error_counts: Counter[Path] = Counter()
     for p in predictions:
-        expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
+        expected_fields, got = _fields_of(p)
         field_counts.update(list(expected_fields))
         right.update(path for path, value in expected_fields.items() if got.get(path) == value)
         error_counts.update(list(expected_fields) if p.error else ())
-    return {
-        _field_name(path): proportion(
-            f"field {_field_name(path)}",
-            right[path],
-            n,
-            errors=error_counts[path],
-            signature=SIGNATURE,
+    scores: dict[str, Score] = {}
+    for path, n in field_counts.most_common():
+        name, errors = _field_name(path), error_counts[path]
+        scores[name] = proportion(
+            f"field {name}", right[path], n, errors=errors, signature=SIGNATURE
         )
-        for path, n in field_counts.most_common()
-    }
+    return scores
 
 
 def table(predictions: Predictions) -> str:
@@ -117,7 +114,7 @@ def table(predictions: Predictions) -> str:
 
 
 def _right_share(p: Prediction) -> float:
-    expected_fields, got = _flatten(_parse_or_nothing(p.expected)), _answer_fields(p)
+    expected_fields, got = _fields_of(p)
     all_paths = expected_fields.keys() | got.keys()
     same = sum(path in got and got[path] == value for path, value in expected_fields.items())
     return same / len(all_paths) if all_paths else 0.0
@@ -137,8 +134,10 @@ def _parse_or_nothing(text: str) -> Any:
         return _NOTHING
 
 
-def _answer_fields(p: Prediction) -> dict[Path, str]:
-    return {} if p.error else _flatten(_parse_or_nothing(p.got))
+def _fields_of(p: Prediction) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Return the fields of the expected reply and of the answer."""
+    got = {} if p.error else _flatten(_parse_or_nothing(p.got))
+    return _flatten(_parse_or_nothing(p.expected)), got
 
 
 def _flatten(value: Any, above: Path = ()) -> dict[Path, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.prediction import Predictions
+from tunegate.results.score import Score
 from tunegate.utils.text import shorten
 
 from ..stats import bootstrap, proportions
-from .metric import Metric
+from .metric import Metric, with_errors_right
 
 MIN_EXAMPLES = 20  # for a bootstrap: with fewer its intervals are too short
 MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip
@@ -30,23 +31,18 @@ class ModelPair:
 
     def __init__(self, metric: Metric, new: Predictions, old: Predictions) -> None:
         self.metric, self.n = metric, len(new)
-        self.candidate_stats, self.other_stats = metric.statistics(new), metric.statistics(old)
-        self.candidate, self.other = (
-            metric.value(self.candidate_stats),
-            metric.value(self.other_stats),
-        )
+        statistics = metric.statistics(new), metric.statistics(old)
+        self.candidate, self.other = map(metric.value, statistics)
         self.difference = self.candidate - self.other
         if metric.binary:
-            gains = (self.candidate_stats - self.other_stats)[:, 0]
+            gains = (statistics[0] - statistics[1])[:, 0]
             self.gained, self.lost = int((gains > 0).sum()), int((gains < 0).sum())
         elif self.n >= MIN_EXAMPLES:
-            candidate_sums, other_sums = (
-                bootstrap.resampled_sums(s, bootstrap.P_VALUE_RESAMPLES)
-                for s in (self.candidate_stats, self.other_stats)
+            candidate, other = (
+                metric.combine(bootstrap.resampled_sums(s, bootstrap.P_VALUE_RESAMPLES), self.n)
+                for s in statistics
             )
-            self.resampled = metric.combine(candidate_sums, self.n) - metric.combine(
-                other_sums, self.n
-            )
+            self.resampled = candidate - other
 
     def interval(self) -> tuple[float, float]:
         """Return the 95 % interval of the difference; NaN with too few examples."""
@@ -80,6 +76,25 @@ class ModelPair:
         return "bootstrap" if self.n >= MIN_EXAMPLES else f"too few: {MIN_EXAMPLES} are needed"
 
 
+def measure_difference(
+    metric: Metric, new: Predictions, old: Predictions, name: str
+) -> tuple[Score, ModelPair, ModelPair]:
+    """Return the candidate's score less the other's, and both models in the worst and best case.
+
+    The predictions are paired, at least one. In the worst case errors count as wrong for the
+    candidate and right for the other, in the best case reversed.
+    """
+    worst = ModelPair(metric, new, with_errors_right(old))
+    best = ModelPair(metric, with_errors_right(new), old)
+    low, high = worst.interval()
+    errors = sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True))
+    difference = Score(
+        worst.difference, name=name, n=worst.n, low=low, high=high,
+        best_case=best.difference, errors=errors,
+    )  # fmt: skip
+    return difference, worst, best
+
+
 def find_flips(candidate: Predictions, other: Predictions, metric: Metric) -> Findings:
     """Return what the candidate gained and lost against the other model, by line of the test set.
 
@@ -95,13 +110,11 @@ def find_flips(candidate: Predictions, other: Predictions, metric: Metric) -> Fi
     flips: list[Finding] = []
     for p, old_p, gain in zip(new, old, gains, strict=False):
         if abs(gain) > MIN_GAIN:
-            old_text, new_text = shorten(_answer_text(old_p), 24), shorten(_answer_text(p), 24)
+            old_text, new_text = (
+                shorten("(no answer)" if q.error else q.got, 24) for q in (old_p, p)
+            )
             evidence = f"{old_text!r} became {new_text!r} for: {shorten(p.prompt, 60)}"
             if not metric.binary:
                 evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"
             flips.append(Finding(p.row, p.line, "gained" if gain > 0 else "lost", evidence))
     return Findings("flips", flips, split="test", n=len(new))
-
-
-def _answer_text(p: Prediction) -> str:
-    return "(no answer)" if p.error else p.got

@@ -26,16 +26,6 @@ _GAP = re.compile(r"(?<=\S) (?=\S)")
 GREETINGS = ("Hi! ", "Hello, ", "Good morning, ", "Oi! ", "Olá, ", "Bom dia, ", "Boa tarde, ")
 
 
-def upper_case(text: str, _: int = 0) -> str:
-    """Write everything in capitals."""
-    return text.upper()
-
-
-def lower_case(text: str, _: int = 0) -> str:
-    """Write everything in small letters."""
-    return text.lower()
-
-
 def title_case(text: str, _: int = 0) -> str:
     """Begin each word with a capital; what stands inside a word stays."""
     return re.sub(r"(?<!\S)\w", lambda match: match.group().upper(), text)
@@ -67,17 +57,12 @@ def add_space(text: str, which: int = 0) -> str:
     return f"{text[: gaps[gap]]} {text[gaps[gap] :]}"
 
 
-def add_greeting(text: str, which: int = 0) -> str:
-    """Say hello first, in English or Portuguese."""
-    return GREETINGS[which % len(GREETINGS)] + text
-
-
 PERTURBATIONS: dict[str, Perturbation] = {
-    "capitals": upper_case,
-    "small letters": lower_case,
+    "capitals": lambda text, _: text.upper(),
+    "small letters": lambda text, _: text.lower(),
     "title case": title_case,
     "accents": drop_accents,
     "typo": add_typo,
     "white space": add_space,
-    "greeting": add_greeting,
+    "greeting": lambda text, which: GREETINGS[which % len(GREETINGS)] + text,
 }

@@ -155,19 +155,19 @@ def _count_lines(trials: Sequence[Trial]) -> list[str]:
     return [f"{kind:<14}{hits[kind]:>4,} of {n[kind]:,}" for kind in worst]
 
 
+@dataclass
 class FlipMinimiser:
     """Halves the texts of flips for as long as one half still flips from the same label.
 
-    Both forms of a half are asked, those of several flips in one batch; `calls` bounds the number
-    of questions. This is the first step of delta debugging: Zeller & Hildebrandt 2002, *Simplifying
-    and isolating failure-inducing input*, IEEE TSE 28(2).
+    Both forms of a half are asked, those of several flips in one batch, `calls_left` questions in
+    all. This is the first step of delta debugging: Zeller & Hildebrandt 2002, *Simplifying and
+    isolating failure-inducing input*, IEEE TSE 28(2).
     """
 
-    def __init__(
-        self, ask: Ask, label: LabelRule, perturbations: Mapping[str, Perturbation], calls: int
-    ) -> None:
-        self.ask, self.label, self.perturbations = ask, label, perturbations
-        self.calls_left = calls
+    ask: Ask
+    label: LabelRule
+    perturbations: Mapping[str, Perturbation]
+    calls_left: int
 
     def minimise(self, flipped: Sequence[Trial]) -> list[Trial]:
         """Return the flips, smaller where the calls suffice.

@@ -8,7 +8,7 @@ counts as the highest measured value in the score, and as the lowest in `best_ca
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from tunegate.results.prediction import Prediction, Predictions
@@ -18,6 +18,11 @@ from ..stats import bootstrap
 
 Quantity = Literal["latency", "tokens", "cost"]
 FillMissing = Callable[[Iterable[float]], float]  # max or min: the value of a missing answer
+_MEASURES: Mapping[Quantity, Callable[[Prediction], float]] = {  # 0: not measured
+    "latency": lambda p: p.latency,
+    "tokens": lambda p: p.prompt_tokens + p.tokens if p.prompt_tokens else 0,
+    "cost": lambda p: p.cost,
+}
 MIN_ANSWERS = 20  # for the interval of a mean: with fewer a bootstrap is too short
 
 
@@ -33,14 +38,19 @@ def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
     if not any(latencies):
         return _not_measured(name, "no latency was recorded")
     n, missing = len(predictions), len(predictions) - len(latencies)
-    is_batched = _is_batched(latencies)
-    with_missing = [*latencies, *[math.inf] * missing]
-    low, high = (math.nan, math.nan) if is_batched else _rank_interval(with_missing, quantile)
-    batch_text = "in batches: of the whole batch" if is_batched else "one by one"
+    worst, best = [*latencies, *[math.inf] * missing], [*[0.0] * missing, *latencies]
+    rank = max(math.ceil(round(quantile * n, 9)), 1)  # rounded: 0.55 * 100 is 55.00000000000001
+    low, high, batch_text = math.nan, math.nan, "in batches: of the whole batch"
+    if not _is_batched(latencies):
+        from scipy.stats import binom
+
+        batch_text = "one by one"
+        first, last = int(binom.ppf(0.025, n, quantile)), int(binom.ppf(0.975, n, quantile)) + 1
+        if first >= 1 and last <= n and not math.isinf(worst[last - 1]):
+            low, high = worst[first - 1], worst[last - 1]
     return Score(
-        _nearest_rank(with_missing, quantile), name=name, n=n, low=low, high=high,
-        errors=missing, best_case=_nearest_rank([*[0.0] * missing, *latencies], quantile),
-        signature=f"nearest rank; as first asked, {batch_text}",
+        worst[rank - 1], name=name, n=n, low=low, high=high, errors=missing,
+        best_case=best[rank - 1], signature=f"nearest rank; as first asked, {batch_text}",
     )  # fmt: skip
 
 
@@ -49,30 +59,14 @@ def _is_batched(latencies: Sequence[float]) -> bool:
     return len(set(latencies)) <= len(latencies) / 2
 
 
-def _nearest_rank(ordered: Sequence[float], quantile: float) -> float:
-    # Rounded first: 0.55 * 100 is 55.00000000000001.
-    return ordered[max(math.ceil(round(quantile * len(ordered), 9)), 1) - 1]
-
-
-def _rank_interval(ordered: Sequence[float], quantile: float) -> tuple[float, float]:
-    """Return the latencies between which the quantile lies with 95 % confidence, or NaN."""
-    from scipy.stats import binom
-
-    n = len(ordered)
-    low, high = int(binom.ppf(0.025, n, quantile)), int(binom.ppf(0.975, n, quantile)) + 1
-    if low < 1 or high > n or math.isinf(ordered[high - 1]):
-        return math.nan, math.nan
-    return ordered[low - 1], ordered[high - 1]
-
-
 def tokens(predictions: Predictions) -> Score:
     """Return the tokens of a request, question and answer together, on average."""
-    return _mean_score("tokens a request", predictions, _tokens, "no tokens were counted")
+    return _mean_score("tokens a request", predictions, "tokens", "no tokens were counted")
 
 
 def cost_per_1000(predictions: Predictions) -> Score:
     """Return what 1,000 requests cost, in USD, at the average of those asked."""
-    return _mean_score("cost of 1,000 (USD)", predictions, _cost, "no cost was told", times=1000)
+    return _mean_score("cost of 1,000 (USD)", predictions, "cost", "no cost was reported", 1000)
 
 
 def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Score:
@@ -82,49 +76,31 @@ def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Sc
     resamples, seed 0); NaN for the latency of answers that came in batches.
     """
     name = f"{what} / baseline's"
-    values = _value_pairs(predictions, baseline, what, max, min)
-    best = _value_pairs(predictions, baseline, what, min, max)
-    if not values:
+    worst = _values_by_row(predictions, what, max), _values_by_row(baseline, what, min)
+    best = _values_by_row(predictions, what, min), _values_by_row(baseline, what, max)
+    common = [row for row in worst[0] if row in worst[1]]
+    if not common:
         return _not_measured(name, f"{what} of one of the two models is not known")
+    values = [[side[row] for side in worst] for row in common]
     low, high = _bootstrap_interval(values, lambda sums: sums[:, 0] / sums[:, 1])
     if what == "latency" and any(map(_is_batched, zip(*values, strict=True))):
         low, high = math.nan, math.nan
+    value, best_case = (
+        sum(mine[row] for row in common) / sum(other[row] for row in common)
+        for mine, other in (worst, best)
+    )
     return Score(
-        _ratio_of_sums(values), name=name, n=len(values), low=low, high=high,
-        best_case=_ratio_of_sums(best),
+        value, name=name, n=len(common), low=low, high=high, best_case=best_case,
         errors=len({p.row for side in (predictions, baseline) for p in side.errors}),
-        signature=f"as first asked; bootstrap; {_left_out_text(predictions, len(values))}",
+        signature=f"as first asked; bootstrap; {_left_out_text(predictions, len(common))}",
     )  # fmt: skip
 
 
-def _value_pairs(
-    predictions: Predictions,
-    baseline: Predictions,
-    quantity: Quantity,
-    candidate_missing: FillMissing,
-    baseline_missing: FillMissing,
-) -> list[list[float]]:
-    """Return the values of both models on the rows where both are known."""
-    measure = _MEASURES[quantity]
-    candidate_values = _values_by_row(predictions, measure, candidate_missing)
-    baseline_values = _values_by_row(baseline, measure, baseline_missing)
-    common = [row for row in candidate_values if row in baseline_values]
-    return [[candidate_values[row], baseline_values[row]] for row in common]
-
-
-def _ratio_of_sums(values: Sequence[Sequence[float]]) -> float:
-    return sum(v[0] for v in values) / sum(v[1] for v in values)
-
-
 def _mean_score(
-    name: str,
-    predictions: Predictions,
-    measure: Callable[[Prediction], float],
-    unknown: str,
-    times: float = 1,
+    name: str, predictions: Predictions, quantity: Quantity, unknown: str, times: float = 1
 ) -> Score:
     worst, best = (
-        [times * value for value in _values_by_row(predictions, measure, missing).values()]
+        [times * value for value in _values_by_row(predictions, quantity, missing).values()]
         for missing in (max, min)
     )
     if not worst:
@@ -139,10 +115,10 @@ def _mean_score(
 
 
 def _values_by_row(
-    predictions: Predictions, measure: Callable[[Prediction], float], missing: FillMissing
+    predictions: Predictions, quantity: Quantity, missing: FillMissing
 ) -> dict[int, float]:
-    """Return the values by row, those of missing answers too; 0 means not measured."""
-    values = {p.row: measure(p) for p in predictions if not p.error}
+    """Return the values by row, those of missing answers too."""
+    values = {p.row: _MEASURES[quantity](p) for p in predictions if not p.error}
     measured = {row: value for row, value in values.items() if value > 0}
     if not measured:
         return {}
@@ -167,18 +143,3 @@ def _left_out_text(predictions: Predictions, n: int) -> str:
 
 def _not_measured(name: str, why: str) -> Score:
     return Score(math.nan, name=name, hints=(f"{why}: not measured",))
-
-
-def _latency(p: Prediction) -> float:
-    return p.latency
-
-
-def _tokens(p: Prediction) -> float:
-    return p.prompt_tokens + p.tokens if p.prompt_tokens else 0
-
-
-def _cost(p: Prediction) -> float:
-    return p.cost
-
-
-_MEASURES = {"latency": _latency, "tokens": _tokens, "cost": _cost}

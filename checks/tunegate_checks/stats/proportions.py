@@ -14,17 +14,16 @@ def mcnemar_p(gained: int, lost: int) -> float:
 
     Source: Q. McNemar (1947), Psychometrika 12:153-157; exact, by the binomial distribution.
     """
-    return min(1.0, 2 * _binomial_tail(min(gained, lost), gained + lost))
+    return min(1.0, 2 * mcnemar_greater_p(max(gained, lost), min(gained, lost)))
 
 
 def mcnemar_greater_p(gained: int, lost: int) -> float:
-    """Return the one-sided exact p-value of more gains than losses."""
-    return _binomial_tail(lost, gained + lost)
+    """Return the one-sided exact p-value of more gains than losses.
 
-
-def _binomial_tail(fewer: int, flips: int) -> float:
-    """Return the chance that a fair coin shows at most `fewer` heads in `flips` throws."""
-    return sum(math.comb(flips, k) for k in range(fewer + 1)) / 2**flips if flips else 1.0
+    It is the chance that a fair coin, thrown once for each flip, shows at most `lost` heads.
+    """
+    flips = gained + lost
+    return sum(math.comb(flips, k) for k in range(lost + 1)) / (1 << flips)
 
 
 def difference_interval(gained: int, lost: int, n: int, z: float = Z95) -> tuple[float, float]:

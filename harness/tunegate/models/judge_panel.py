@@ -39,4 +39,4 @@ class JudgePanel:
 
     def __repr__(self) -> str:
         """Return a short form: pytest shows it beside every failed comparison."""
-        return f"<jury: {', '.join(judge.name for judge in self.judges)}>"
+        return f"<judges: {', '.join(judge.name for judge in self.judges)}>"

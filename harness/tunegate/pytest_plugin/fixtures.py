@@ -145,7 +145,7 @@ def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     from ..storage.registry import RegistryBroken
 
     with fail_in_one_line(RegistryBroken):
-        if not session_context(pytestconfig).models.has_incumbent():
+        if session_context(pytestconfig).models.promoted is None:
             return None
     return ask_role(pytestconfig, "incumbent", test)
 
@@ -160,14 +160,8 @@ def prediction(request: ParamRequest, predictions: Predictions) -> Prediction:
 @pytest.fixture(scope="session")
 def judge(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judge models of `[judge]`; None where the configuration names none."""
-    from ..session.open_judges import open_judges
-
-    session = session_context(pytestconfig)
     with fail_in_one_line(ModelUnknown, ConfigError):
-        return open_judges(
-            session.config.judge, session.root, session.plugins.openers,
-            session.budget, session.state, session.progress,
-        )  # fmt: skip
+        return session_context(pytestconfig).models.judges()
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,23 @@
-"""Opens the models of a session by role (candidate, baseline, incumbent) and asks each once."""
+"""Opens the models of a session (candidate, baseline, incumbent, judges) and asks each once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
-from ..interfaces.model import ModelUnknown, hold_to_budget
+from ..interfaces.model import Answer, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
-from ..models.predict import cached_predictions, predict
+from ..models.judge_panel import Judge, JudgePanel
+from ..models.predict import cached_answers, cached_predictions, predict
 from ..models.spec import model_spec, open_model
 from ..results.labels import label_rule
 from ..results.prediction import Predictions
+from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryBroken, RegistryEntry
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from ..utils.progress import ShowProgress
 
 
+@dataclass(eq=False)
 class SessionModels:
     """The models of one session, by role.
 
@@ -34,32 +39,24 @@ class SessionModels:
     predictions were given to a test.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        config: Config,
-        candidate: Candidate | None,
-        alias: str,
-        openers: dict[str, ModelOpener],
-        budget: Budget,
-        state: StateDir,
-        show_progress: ShowProgress,
-    ) -> None:
-        self.root, self.config, self.candidate, self.alias = root, config, candidate, alias
-        self.openers, self.budget, self.state = openers, budget, state
-        self.show_progress = show_progress
+    root: Path
+    config: Config
+    candidate: Candidate | None
+    alias: str
+    openers: dict[str, ModelOpener]
+    budget: Budget
+    state: StateDir
+    show_progress: ShowProgress
+    judged: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
-        self.judged: dict[str, str] = {}
 
     @cached_property
     def promoted(self) -> RegistryEntry | None:
         """The promotion in force of the alias, whose model is the incumbent; None before it."""
         return Registry(self.root).current(self.alias)
-
-    def has_incumbent(self) -> bool:
-        """Whether the alias points at a model yet."""
-        return self.promoted is not None
 
     def spec(self, role: str) -> str:
         """Return the spec of the model that plays this role; raises ConfigError for none."""
@@ -122,3 +119,37 @@ class SessionModels:
         except (ConfigError, ModelUnknown, RegistryBroken):
             return None
         return cached_predictions(model.name, model.digest, test, self.state)
+
+    def judges(self) -> JudgePanel | None:
+        """Open the judges of `[judge]`; None where it names none.
+
+        A judge that fails while it is asked (a server that is down, weights that do not load)
+        answers each request with its error. Raises ModelUnknown for a spec that opens no model.
+        """
+        settings, state = self.config.judge, self.state
+        if not settings.models or settings.rubric is None:
+            return None
+
+        def open_judge(spec: str) -> Judge:
+            model = hold_to_budget(self.budget, open_model(spec, self.root, self.openers))
+
+            def ask(requests: Sequence[Request]) -> dict[int, Answer]:
+                record_judge(state, model.digest)
+                with self.show_progress(f"asking the judge {model.name}") as progress:
+                    try:
+                        return cached_answers(model, requests, state, progress)
+                    except ModelUnknown as error:
+                        return {r.row: Answer(r.row, error=str(error)) for r in requests}
+
+            return Judge(model.name, model.digest, ask)
+
+        return JudgePanel(
+            judges=[open_judge(spec) for spec in settings.models],
+            rubric=self.root / settings.rubric,
+            labels=self.root / settings.labels if settings.labels else None,
+            repetitions=settings.repetitions,
+            kappa=settings.kappa,
+            swap_consistency=settings.swap_consistency,
+            fewest_labels=settings.fewest_labels,
+            calibration_dir=state.path("judge", "calibration").parent,
+        )

@@ -1,4 +1,4 @@
-"""The standing: earned by agreement with people, lost with any change, and never assumed."""
+"""Calibration: earned by agreement with people, stale with any change, and never assumed."""
 
 from __future__ import annotations
 
@@ -33,38 +33,38 @@ def people(path: Path, n: int = 40, wrong: int = 0) -> Path:
     return write(path, rows)
 
 
-def standing(judge: JudgePanel, rubric: Rubric = YES_NO) -> Calibration:
+def calibrated(judge: JudgePanel, rubric: Rubric = YES_NO) -> Calibration:
     return grading.calibrate_grading(rubric, judge)
 
 
 def test_without_labels() -> None:
     assert (
-        standing(judge_panel(by_rule)).reason
+        calibrated(judge_panel(by_rule)).reason
         == "no human labels; name a file of them: [judge] labels"
     )
 
 
 def test_earned(tmp_path: Path) -> None:
-    found = standing(judge_panel(by_rule, labels=people(tmp_path / "l.jsonl", wrong=4)))
+    found = calibrated(judge_panel(by_rule, labels=people(tmp_path / "l.jsonl", wrong=4)))
     assert found.may_gate
     assert found.measured == "kappa 0.80 (0.61 to 0.99) with 40 human labels"
 
 
 def test_too_far_from_people(tmp_path: Path) -> None:
     file = people(tmp_path / "l.jsonl", wrong=12)
-    found = standing(judge_panel(by_rule, labels=file))
+    found = calibrated(judge_panel(by_rule, labels=file))
     assert found.reason.startswith("kappa 0.40 (")
     assert found.reason.endswith("with 40 human labels, 0.6 is needed")
-    assert standing(judge_panel(by_rule, labels=file, kappa=0.4)).may_gate
+    assert calibrated(judge_panel(by_rule, labels=file, kappa=0.4)).may_gate
 
 
 def test_too_few(tmp_path: Path) -> None:
     file = people(tmp_path / "l.jsonl", n=29)
     assert (
-        standing(judge_panel(by_rule, labels=file)).reason
+        calibrated(judge_panel(by_rule, labels=file)).reason
         == "29 human labels for it, 30 are needed"
     )
-    assert standing(judge_panel(by_rule, labels=file, fewest_labels=29)).may_gate
+    assert calibrated(judge_panel(by_rule, labels=file, fewest_labels=29)).may_gate
 
 
 def test_all_alike(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_all_alike(tmp_path: Path) -> None:
     rows = [
         {"prompt": "", "answer": f"please come in {i}", "verdicts": verdicts} for i in range(40)
     ]
-    found = standing(judge_panel(by_rule, labels=write(tmp_path / "l.jsonl", rows)))
+    found = calibrated(judge_panel(by_rule, labels=write(tmp_path / "l.jsonl", rows)))
     assert found.reason == "the 40 human labels are all alike: they cannot show agreement"
 
 
@@ -80,7 +80,7 @@ def test_a_label_that_is_not_judged_is_a_disagreement(tmp_path: Path) -> None:
     def breaks(data: dict[str, str]) -> Any:
         return "garbage" if data["question"] in ("q0", "q1") else by_rule(data)
 
-    found = standing(judge_panel(breaks, labels=people(tmp_path / "l.jsonl")))
+    found = calibrated(judge_panel(breaks, labels=people(tmp_path / "l.jsonl")))
     assert found.measured == "kappa 0.90 (0.76 to 1.00) with 40 human labels, 2 of them unjudged"
 
 
@@ -88,15 +88,15 @@ def test_a_judge_that_is_down_is_not_said_to_disagree(tmp_path: Path) -> None:
     def down(_: dict[str, str]) -> Any:
         raise OSError("timeout")
 
-    found = standing(judge_panel(down, labels=people(tmp_path / "l.jsonl")))
+    found = calibrated(judge_panel(down, labels=people(tmp_path / "l.jsonl")))
     assert found.reason == "none of 40 human labels could be judged: judge: timeout"
 
 
-def test_the_first_error_is_told_where_errors_cost_the_standing(tmp_path: Path) -> None:
+def test_the_first_error_is_told_where_errors_cost_the_calibrated(tmp_path: Path) -> None:
     def breaks(data: dict[str, str]) -> Any:
         return "garbage" if data["question"] < "q2" else by_rule(data)
 
-    found = standing(judge_panel(breaks, labels=people(tmp_path / "l.jsonl")))
+    found = calibrated(judge_panel(breaks, labels=people(tmp_path / "l.jsonl")))
     assert "12 of them unjudged, 0.6 is needed; the first such: judge: unparseable" in found.reason
 
 
@@ -104,7 +104,7 @@ def test_a_scale_weighs_how_far_apart(tmp_path: Path) -> None:
     rows = [{"prompt": "", "answer": "♥" * (i % 5) + str(i), "score": i % 5 + 1} for i in range(40)]
     near = [{**row, "score": min(row["score"] + 1, 5)} for row in rows]
     exact, close = (
-        standing(judge_panel(warmth, labels=write(tmp_path / f"{i}.jsonl", r)), SCALE)
+        calibrated(judge_panel(warmth, labels=write(tmp_path / f"{i}.jsonl", r)), SCALE)
         for i, r in enumerate((rows, near))
     )
     assert exact.measured.startswith("kappa 1.00")
@@ -124,7 +124,8 @@ def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
         "kappa 0.00 ("
     )
     assert (
-        standing(judge_panel(by_rule, labels=file)).reason == "0 human labels for it, 30 are needed"
+        calibrated(judge_panel(by_rule, labels=file)).reason
+        == "0 human labels for it, 30 are needed"
     )
 
 
@@ -150,31 +151,31 @@ def test_stale_when_something_changed(change: Any, tmp_path: Path) -> None:
     judge = judge_panel(
         by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
     )
-    before = standing(judge)
-    assert standing(judge) == before
+    before = calibrated(judge)
+    assert calibrated(judge) == before
     assert before.stale_note == ""
     after, rubric = change(judge)
     what = change.__name__.removeprefix("change_")
-    told = f"its standing was stale, {what} changed: measured again"
-    assert standing(after, rubric).stale_note == told
-    assert standing(after, rubric).stale_note == ""
+    told = f"the calibration was stale, {what} changed: measured again"
+    assert calibrated(after, rubric).stale_note == told
+    assert calibrated(after, rubric).stale_note == ""
 
 
 def test_stale_when_the_prompt_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = judge_panel(
         by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
     )
-    standing(judge)
+    calibrated(judge)
     monkeypatch.setattr("tunegate_checks.judge.prompt.DATA_RULE", "It is data.")
-    assert "prompt changed" in standing(judge).stale_note
+    assert "prompt changed" in calibrated(judge).stale_note
 
 
 def test_a_note_that_nobody_can_read_is_written_anew(tmp_path: Path) -> None:
     judge = judge_panel(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path)
-    assert standing(judge).may_gate
+    assert calibrated(judge).may_gate
     (note,) = tmp_path.glob("grading-*.json")
     told = json.loads(note.read_text("utf-8"))
     assert (told["kappa"], told["n"], told["advisory"]) == (1.0, 40, "")
     note.write_text("[")
-    assert standing(judge).may_gate
+    assert calibrated(judge).may_gate
     assert json.loads(note.read_text("utf-8")) == told

@@ -19,7 +19,7 @@ THEIRS = ("short", "longer", "same", "odds")
 
 
 def told(found: JudgedScore) -> str:
-    """Return what the detail says beside the standing."""
+    """Return what the detail says beside the calibration."""
     return found.detail.partition("\n")[2]
 
 
@@ -85,7 +85,7 @@ def test_only_rows_that_both_have_are_compared() -> None:
     assert math.isnan(nothing)
 
 
-def test_a_swayed_judge_loses_its_standing() -> None:
+def test_a_swayed_judge_may_not_gate() -> None:
     found = pairwise.win_rate(
         predictions("p", "q"), predictions("r", "s"), judge_panel(first), YES_NO
     )

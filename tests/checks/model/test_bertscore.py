@@ -50,6 +50,15 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_private_names_of_bert_score_are_where_they_were(encoder: Path) -> None:
+    from bert_score import BERTScorer
+
+    scorer = BERTScorer(model_type=str(encoder), num_layers=2)
+    assert scorer._model.config.max_position_embeddings == 64
+    assert scorer._tokenizer.model_max_length == 64
+    assert "rescaled:en" in bertscore("roberta-large", rescale="en").signature  # its table is there
+
+
 TEXTS = st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1, max_size=30).map(" ".join)
 
 

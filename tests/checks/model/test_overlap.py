@@ -24,6 +24,17 @@ def metric(kind: str):  # type: ignore[no-untyped-def]
     return (overlap.bleu if kind == "BLEU" else overlap.chrf)(**OPTIONS[kind])
 
 
+@pytest.mark.parametrize("name", ["BLEU", "CHRF"])
+def test_the_private_names_of_sacrebleu_are_where_they_were(name: str) -> None:
+    import sacrebleu
+
+    scorer = getattr(sacrebleu, name)()
+    assert isinstance(scorer._force, bool)
+    text = "the cat sat on the mat"
+    (sums,) = scorer._extract_corpus_statistics([text], [[text]])
+    assert scorer._compute_score_from_stats(sums).score == pytest.approx(100)
+
+
 @settings(max_examples=25, deadline=None)
 @given(rows, st.sampled_from(KINDS))
 def test_the_score_and_signature_are_those_of_sacrebleu(

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate.config.schema import Judge, load
+from tunegate.config.schema import Config, Judge, load
 from tunegate.errors import ConfigError
+from tunegate.interfaces.installed import ModelOpener
 from tunegate.interfaces.model import Answer, Budget, Request
-from tunegate.session.open_judges import open_judges
+from tunegate.models.judge_panel import JudgePanel
+from tunegate.session.open_models import SessionModels
 from tunegate.storage.answer_cache import AnswerCache, delete_judge_answers
 from tunegate.storage.state_dir import StateDir
 
@@ -145,7 +147,7 @@ def test_workers_ask_once_and_a_stale_standing_is_told(judging: Project) -> None
     assert asked(judging) == 6 + 40 + 12 + 80
     judging.write("rubric.toml", RUBRIC.replace("one letter", "a single letter"))
     stale = judged(judging, "-k", "test_judge and not prefers")
-    assert "its standing was stale, rubric changed: measured again" in stale.out
+    assert "the calibration was stale, rubric changed: measured again" in stale.out
 
 
 def test_what_cannot_be_parsed_is_unmeasurable(judging: Project) -> None:
@@ -226,9 +228,17 @@ class Echo:
 
 def test_judges_are_opened_without_a_session(tmp_path: Path) -> None:
     state, settings = StateDir(tmp_path), Judge(models=("echo:yes",), rubric="rubric.toml")
-    opened = (tmp_path, {"echo": Echo}, Budget(), state, lambda what: nullcontext(lambda *_: None))
-    assert open_judges(Judge(), *opened) is None
-    panel = open_judges(settings, *opened)
+    openers: dict[str, ModelOpener] = {"echo": Echo}
+
+    def opened(judge: Judge) -> JudgePanel | None:
+        models = SessionModels(
+            tmp_path, Config(judge=judge), None, "production", openers, Budget(), state,
+            lambda what: nullcontext(lambda *_: None),
+        )  # fmt: skip
+        return models.judges()
+
+    assert opened(Judge()) is None
+    panel = opened(settings)
     assert panel is not None
     assert panel.rubric == tmp_path / "rubric.toml"
     (judge,) = panel.judges

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import stamina
 from openai_parts import KEY, Provider, example
 
 from tunegate.interfaces.trainer import Plan
@@ -16,6 +17,13 @@ from tunegate_openai.settings import Settings
 from tunegate_openai.trainer import OpenAITrainer
 
 SUPPORT = Path(__file__).parents[2] / "support"
+
+
+@pytest.fixture(autouse=True)
+def without_pauses() -> Iterator[None]:
+    """Retries come one after another."""
+    with stamina.set_testing(True, attempts=1000, cap=True):
+        yield
 
 
 @pytest.fixture

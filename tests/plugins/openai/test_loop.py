@@ -121,5 +121,5 @@ def test_the_commands(project: Path, provider: Provider) -> None:
     assert code == 0, out
     assert f"run {run} is finished" in out
     assert len(provider.jobs) == 1
-    assert "cancelled" in pytest_in(project, "tunegate", "cancel", run)[1]
+    assert "cancelled" in pytest_in(project, "tunegate", "job", run, "--cancel")[1]
     assert "fits 0 runs" in pytest_in(project, "tunegate", "job", "zzz")[1]

@@ -14,8 +14,7 @@ from openai_parts import KEY, Provider
 
 from tunegate import Dataset
 from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
-from tunegate_openai.cost import estimate_cost
-from tunegate_openai.preflight import find_problems
+from tunegate_openai.preflight import estimate_cost, find_problems
 from tunegate_openai.settings import Settings
 from tunegate_openai.trainer import OpenAITrainer
 

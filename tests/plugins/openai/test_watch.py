@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 from openai.types.fine_tuning import FineTuningJob
 from openai_parts import Provider
 
@@ -36,7 +37,7 @@ class Told(JobProgress):
 def watch(settings: Settings, plan: Plan, folder: Path) -> JobWatcher:
     client = connect(settings)
     job = Submitter(client, settings, plan, folder, sleep=lambda _: None).find_or_create_job()
-    return JobWatcher(client, settings, job, folder, Told(), sleep=lambda _: None)
+    return JobWatcher(client, settings, job, folder, Told(), lambda _: "", lambda _: None)
 
 
 def told(watch: JobWatcher) -> Told:
@@ -73,11 +74,25 @@ def test_a_look_that_failed_is_made_again(
     assert [m["step"] for m in told(watch).metrics] == [1, 2, 3, 4]
 
 
-def test_it_waits_as_long_as_it_is_asked_to(watch: JobWatcher, provider: Provider) -> None:
-    provider.fail("GET /fine_tuning/jobs/ftjob-1", "429 before", skip=2)  # Retry-After: 1
+def test_a_look_waits_as_long_as_it_is_asked_to_else_twice_as_long_each_time(
+    watch: JobWatcher, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = watch.settings.model_copy(update={"longest_poll": 5.0})
+    look = "GET /fine_tuning/jobs/ftjob-1"
+    provider.fail(look, "429 before")  # Retry-After: 1
+    provider.fail(look, "500 before", times=3)
     pauses: list[float] = []
-    replace(watch, sleep=pauses.append).until_done()
-    assert set(pauses) == {0.0, 1.0}
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with stamina.set_testing(False):
+        replace(watch, settings=patient).until_done()
+    assert pauses == [1.0, 4.0, 5.0, 5.0]
+
+
+def test_a_look_that_is_refused_is_not_made_again(watch: JobWatcher, provider: Provider) -> None:
+    provider.fail("GET /fine_tuning/jobs/ftjob-1", "401 before")
+    with pytest.raises(TrainingFailed, match="401: the key in OPENAI_API_KEY"):
+        watch.until_done()
+    watch.until_done()
 
 
 def test_a_provider_that_is_gone(watch: JobWatcher, provider: Provider) -> None:

@@ -72,19 +72,10 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
-    """One wrong answer, as the terminal shows it."""
-
-    line: str
-    kind: str
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True)
 class Misses:
     """The first wrong answers, and how many there are."""
 
-    rows: tuple[Miss, ...]
+    rows: tuple[tuple[str, str, str], ...]  # line, kind, evidence, as the terminal shows them
     total: str
     more: str
 

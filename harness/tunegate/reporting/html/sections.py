@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from ...data.dataset import SPLITS
@@ -14,10 +13,9 @@ from ...tokenization.spec import on_pairs
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from .charts import loss_chart, score_bar
 from .gather import Json, RunFiles
-from .page import CheckRow, Miss, Misses, ModelRow, ScoreRow, Scores, Suite, Tone, Training
+from .page import CheckRow, Misses, ModelRow, ScoreRow, Scores, Suite, Tone, Training
 from .text import (
     MAX_TESTS,
-    count_repeats,
     first_hints,
     first_texts,
     public_name,
@@ -67,7 +65,7 @@ def scores_section(files: RunFiles) -> Scores | str:
     return Scores(
         intro=with_full_stop(f"{session}. Gate {gate}"),
         rows=tuple(rows),
-        not_applicable=tuple(first_texts(count_repeats(not_applicable), MAX_TESTS)),
+        not_applicable=tuple(first_texts(not_applicable, MAX_TESTS)),
         models=tuple(model_rows(files, card)),
         not_passed=tuple(not_passed_rows(card)),
         more=f"{more:,} more" if more > 0 else "",
@@ -123,7 +121,7 @@ def not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
     """Yield name, status and missed limits of the first tests that closed the gate."""
     for test, status in islice(card.get("troubles", {}).items(), MAX_NOT_PASSED):
         missed = (o["line"] for o in card.get("missed", []) if o["test"] == test and not o["held"])
-        yield test, status, "; ".join(first_texts(count_repeats(missed)))
+        yield test, status, "; ".join(first_texts(missed))
 
 
 # The data suite, as the receipt has it.
@@ -144,12 +142,11 @@ def suite_section(files: RunFiles) -> Suite | str:
     splits = tuple(s for s in (*SPLITS, NO_SPLIT) if any(s in row for row in cells.values()))
     limits = {k: v for k, v in receipt["limits"].items() if v not in (None, {}, [])}
     limits |= {f"own: {k}": v for k, v in limits.pop("own", {}).items()}
-    data_files = []
-    for path in (
-        Path(receipt["data"][split]["path"]) for split in SPLITS if split in receipt["data"]
-    ):
-        inside = path.is_relative_to(files.root)
-        data_files.append(path.relative_to(files.root).as_posix() if inside else path.name)
+    data_files = [
+        public_name(receipt["data"][split]["path"], files.root)
+        for split in SPLITS
+        if split in receipt["data"]
+    ]
     passed = f"{time_text(receipt['made'])}: all {len(tests):,} tests passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return Suite(
@@ -184,7 +181,7 @@ def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
             row.setdefault(split_of_test, [])
     return {
         test: {
-            split: "; ".join(first_texts(count_repeats(split_texts))) or "passed"
+            split: "; ".join(first_texts(split_texts)) or "passed"
             for split, split_texts in row.items()
         }
         for test, row in texts.items()
@@ -240,7 +237,7 @@ def misses_section(files: RunFiles) -> Misses | str:
     if hidden > 0:
         more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
     rows = tuple(
-        Miss("" if finding.line is None else f"{finding.line:,}", finding.kind, finding.evidence)
+        ("" if finding.line is None else f"{finding.line:,}", finding.kind, finding.evidence)
         for finding in wrong[:MAX_HINTS_VERBOSE]
     )
     return Misses(rows, f"{len(wrong):,} of {counts['n']:,} answers were wrong.", more)

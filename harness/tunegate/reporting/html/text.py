@@ -102,15 +102,11 @@ def time_text(stamp: str) -> str:
         return stamp
 
 
-def count_repeats(texts: Iterable[str]) -> list[str]:
-    """Return each text once, with its count where it is repeated."""
-    return [s if n == 1 else f"{s} ({n:,} times)" for s, n in Counter(texts).items()]
-
-
-def first_texts(texts: Sequence[str], max_texts: int = 10) -> list[str]:
-    """Return the first texts, and a text that says how many more there are."""
-    more = len(texts) - max_texts
-    return [*texts[:max_texts], f"{more:,} more"] if more > 0 else [*texts]
+def first_texts(texts: Iterable[str], max_texts: int = 10) -> list[str]:
+    """Return the first texts, each once with its count, and one that says how many more follow."""
+    distinct = [s if n == 1 else f"{s} ({n:,} times)" for s, n in Counter(texts).items()]
+    more = len(distinct) - max_texts
+    return [*distinct[:max_texts], f"{more:,} more"] if more > 0 else distinct
 
 
 def first_hints(hints: Sequence[str]) -> tuple[str, ...]:
