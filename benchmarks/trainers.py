@@ -14,9 +14,10 @@ from time import perf_counter, process_time
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from tunegate_qlora.runtime.quiet import quiet_libraries
+
 from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.runtime.quiet import quiet_libraries
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 with quiet_libraries():  # bitsandbytes has much to say when it is imported

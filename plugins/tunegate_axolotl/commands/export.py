@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the folder; print its files, and the commands that train and import."""
-    from tunegate_qlora.runtime.quiet import quiet_libraries
+    from tunegate_qlora.runtime.libraries import quiet_libraries
 
     require_packages()
     with qlora_run(args.run) as started:

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Copy the model into its run; print what was proved and what was not."""
     from filelock import FileLock
 
-    from tunegate_qlora.runtime.quiet import quiet_libraries
+    from tunegate_qlora.runtime.libraries import quiet_libraries
 
     require_packages()
     if not args.folder.is_dir():

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def require_packages() -> None:
     """Raise ConfigError that names the packages of this plugin that are not installed."""
-    from ..runtime import requirements
+    from ..runtime.libraries import missing_requirements
 
-    if missing := requirements.missing_requirements():
+    if missing := missing_requirements():
         raise ConfigError(missing)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tunegate_qlora.distributed.launcher REPORT ...`: accelerate without tracebacks.
+"""`python -m tunegate_qlora.distributed.launcher REPORT ...`: torchrun without tracebacks.
 
 On a failure it writes the exit codes of the workers by rank into REPORT, as JSON; the workers' own
 messages are in their own files.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 def main(report: Path, arguments: list[str]) -> int:
     """Start the workers, wait for them, and return 0, 70 where one failed, or 130."""
-    from accelerate.commands import launch
+    from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -25,7 +25,7 @@ def main(report: Path, arguments: list[str]) -> int:
     warnings.simplefilter("ignore")
     report_content: dict[str, object] = {}
     try:
-        launch.launch_command(launch.launch_command_parser().parse_args(arguments))
+        torchrun.main(arguments)
         return 0
     except SignalException:
         return 130

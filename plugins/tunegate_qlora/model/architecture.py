@@ -1,9 +1,7 @@
-"""The architecture of a base, read from `config.json` without weights, and a tiny copy of it."""
+"""The architecture of a base, read from `config.json` without weights."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +19,13 @@ class Architecture:
 
     `linear_layers` maps the full name of each linear layer that can get an adapter to its numbers
     of inputs and outputs; the output head is not among them. `other_parameters` counts the
-    parameters of all else: embeddings, norms, biases, the output head.
+    parameters of all else: embeddings, norms, biases, the output head. `decoder_layer` is the name
+    of the class of the decoder layers, "" where transformers names none.
     """
 
     linear_layers: dict[str, tuple[int, int]]
     other_parameters: int
+    decoder_layer: str = ""
 
     def unsupported_4bit_layers(self) -> Iterator[str]:
         """Yield a message where bitsandbytes computes wrongly with this base in 4 bits on a CPU."""
@@ -77,8 +77,19 @@ def read_architecture(folder: Path) -> Architecture:
 
 
 def describe_architecture(folder: Path) -> Architecture:
-    """Return the architecture that `config.json` describes, also where no weights are there yet."""
-    model = _model_without_weights(folder)
+    """Return the architecture that `config.json` describes, also where no weights are there yet.
+
+    Raises ValueError where the folder holds no causal language model.
+    """
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    try:
+        config = hf.AutoConfig.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            model = hf.AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # an unknown architecture, a setting it does not take
+        raise ValueError(f"{folder} holds no causal language model: {error}") from None
     head = model.get_output_embeddings()
     linear = {
         name: (layer.in_features, layer.out_features)
@@ -86,75 +97,11 @@ def describe_architecture(folder: Path) -> Architecture:
         if isinstance(layer, torch.nn.Linear) and layer is not head
     }
     total = sum(p.numel() for p in model.parameters())
-    return Architecture(linear, total - sum(i * o for i, o in linear.values()))
+    other = total - sum(i * o for i, o in linear.values())
+    return Architecture(linear, other, decoder_layer_class(model))
 
 
-def decoder_layer_class(folder: Path) -> str:
-    """Return the class name of the decoder layers, "" where none is known; raise ValueError."""
-    names = getattr(_model_without_weights(folder), "_no_split_modules", None) or ()
+def decoder_layer_class(model: Any) -> str:
+    """Return the class name of a model's decoder layers, "" where transformers names none."""
+    names = getattr(model, "_no_split_modules", None) or ()
     return next((name for name in sorted(names) if name.endswith(("Layer", "Block"))), "")
-
-
-def _model_without_weights(folder: Path) -> Any:
-    """Return the model that a folder describes, on the meta device; raise ValueError."""
-    import transformers
-
-    hf: Any = transformers  # partly untyped
-    try:
-        config = hf.AutoConfig.from_pretrained(folder, local_files_only=True)
-        with torch.device("meta"):
-            return hf.AutoModelForCausalLM.from_config(config)
-    except Exception as error:  # an unknown architecture, a setting it does not take
-        raise ValueError(f"{folder} holds no causal language model: {error}") from None
-
-
-MIN_LAYERS = 2  # of a tiny copy; more where it takes more to have one layer of each kind
-# The sizes of a tiny copy, where its configuration knows the key: as small as bitsandbytes' blocks
-# of 64 inputs allow.
-TINY_VALUES = {
-    **{"hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "max_window_layers": 2},
-    **{"num_attention_heads": 4, "num_key_value_heads": 2},
-    **{"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2},
-    **{"moe_intermediate_size": 64, "shared_expert_intermediate_size": 64},
-    **{"hidden_size_per_layer_input": 16, "num_kv_shared_layers": 0},
-}
-
-
-def tiny_copy(root: Path, folder: Path) -> Path:
-    """Write a tiny model of a base's architecture into a new folder, and return that folder.
-
-    It has few and narrow layers with random weights, and the base's tokenizer and chat template.
-
-    Args:
-        root: The base's folder.
-        folder: The folder to make.
-
-    Raises:
-        ValueError: The architecture does not allow these sizes.
-    """
-    import transformers
-
-    hf: Any = transformers  # partly untyped
-    folder.mkdir()
-    for path in root.iterdir():  # the tokenizer, its template, and code of its own
-        if path.is_file() and path.suffix in (".json", ".jinja", ".txt", ".model", ".py"):
-            shutil.copy(path, folder / path.name)
-    (folder / "model.safetensors.index.json").unlink(missing_ok=True)
-    try:
-        config = hf.AutoConfig.from_pretrained(root, local_files_only=True)
-        text = config.get_text_config()
-        kinds = getattr(text, "layer_types", None) or [""] * MIN_LAYERS
-        layer_counts = (n for n in range(MIN_LAYERS, len(kinds)) if {*kinds[:n]} == {*kinds})
-        layers = next(layer_counts, len(kinds))
-        for key, value in TINY_VALUES.items() | {("num_hidden_layers", layers)}:
-            if isinstance(getattr(text, key, None), int):
-                with contextlib.suppress(AttributeError):  # a property, computed from other keys
-                    setattr(text, key, min(value, getattr(text, key)))
-        if getattr(text, "layer_types", None):
-            text.layer_types = kinds[:layers]
-        torch.manual_seed(0)
-        hf.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    except Exception as error:  # the checks of each architecture raise errors of any type
-        kind = type(error).__name__
-        raise ValueError(f"{root.name} cannot be made small to rehearse: {kind}: {error}") from None
-    return folder

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
-from . import digests
-
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
 _UNSPECIFIED_LICENCES = {"", "other", "unknown"}
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
 
@@ -44,11 +40,6 @@ def locate_base(base: str, *roots: Path) -> Path:
         ) from None
 
 
-def base_digest(folder: Path) -> str:
-    """Return the digest of a base: weights, configuration, tokenizer and chat template."""
-    return digests.folder_digest(folder)
-
-
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the model's `config.json`; raise ValueError where it is missing or unreadable."""
     try:
@@ -79,13 +70,11 @@ def licence_of(root: Path) -> str:
 
     `license: other` names it in `license_name`. https://huggingface.co/docs/hub/model-cards
     """
+    from huggingface_hub import metadata_load
+
     try:
-        front = _FRONT_MATTER.match((root / "README.md").read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
+        front_matter = metadata_load(root / "README.md") or {}
+    except Exception:  # no file, not in UTF-8, or no valid YAML
         return ""
-    lines = front[1].splitlines() if front else []
-    front_matter = {
-        k.strip(): v.strip(" '\"") for k, _, v in (line.partition(":") for line in lines)
-    }
-    names = (front_matter.get(key, "") for key in ("license", "license_name"))
+    names = (str(front_matter.get(key) or "") for key in ("license", "license_name"))
     return next((name for name in names if name.casefold() not in _UNSPECIFIED_LICENCES), "")

@@ -13,7 +13,7 @@ from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateError, load_template
 
 from ..config.settings import Decoding
-from ..runtime.quiet import quiet_libraries
+from ..runtime.libraries import quiet_libraries
 from . import adapter, base, chat_template
 from .load import load_base
 from .metadata import read_metadata

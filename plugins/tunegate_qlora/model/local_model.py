@@ -13,8 +13,7 @@ from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.utils.hashing import sha256_spaced_json
 
 from ..config.settings import Decoding
-from ..runtime import requirements
-from ..runtime.quiet import quiet_libraries
+from ..runtime.libraries import missing_requirements, quiet_libraries
 from . import adapter, base, chat_template, digests
 from .metadata import read_metadata
 
@@ -39,7 +38,7 @@ class LocalModel:
 
     @cached_property
     def _generator(self) -> Any:
-        absent = requirements.missing_requirements()
+        absent = missing_requirements()
         if absent:
             raise ModelUnknown(absent)
         with quiet_libraries():
@@ -59,7 +58,8 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
     """
     weights = digests.folder_digest(folder)
     if tuned is not None:
-        weights = adapter.adapter_digest(tuned, weights)
+        parts = {"adapter": digests.folder_digest(tuned), "base": weights}
+        weights = sha256_spaced_json(parts)
     decoding_settings = decoding.model_dump(mode="json") | {
         "batch": PROMPTS_PER_BATCH,
         "temperature": 0,

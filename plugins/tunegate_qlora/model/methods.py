@@ -27,11 +27,6 @@ class ParameterCount:
         return f"{self.trainable:,} of {self.total:,} parameters trainable ({share:.2f} %)"
 
 
-def output_name(settings: Settings) -> str:
-    """Return the name of the folder, in that of the run, that a training writes its model to."""
-    return "model" if settings.method == "full" else "adapter"
-
-
 def load_trainable(root: Path, settings: Settings) -> Any:
     """Load the base of a folder, with what is trained set to require gradients.
 

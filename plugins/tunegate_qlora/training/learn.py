@@ -11,14 +11,13 @@ from transformers import set_seed
 from tunegate.interfaces.trainer import TrainingFailed
 
 from ..config.settings import Settings
-from ..data.training_data import TrainingData
-from ..model import base, chat_template, methods
+from ..data.training_data import TrainingData, TrainingJob
+from ..model import chat_template, digests, methods
 from ..model.metadata import ModelMetadata
 from ..runtime import process_group
 from ..runtime.console import print_line
 from . import checkpoints, summary, verify
 from .best_weights import BestWeightsCallback
-from .job import TrainingJob
 from .loop import LengthGroupedTrainer
 from .loss_curves import LossCurveCallback
 from .objective import make_objective
@@ -96,7 +95,7 @@ def learn(
     # when it is read back from disk.
     metadata = ModelMetadata(
         settings.base,
-        base.base_digest(job.base_folder),
+        digests.folder_digest(job.base_folder),
         settings.decoding,
         chat_template.template_text_of(job.base_folder),
         chat_template.render_probe(rows.chat_template),

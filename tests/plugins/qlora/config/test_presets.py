@@ -134,3 +134,18 @@ def test_a_preset_and_its_values_written_out_are_the_same_run() -> None:
     written = {"base": "b", "epochs": 5, "batch": 2, "learning_rate": 1e-4}
     differs = {k for k, v in resolve_settings(written).model_dump().items() if by_name[k] != v}
     assert differs <= set(QLoRATrainer.incidental)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"sharding": "fsdp"}, "set processes above 1"),
+        ({"machines": 2}, "machines above 1 and address go together"),
+        ({"address": "here:1"}, "machines above 1 and address go together"),
+        ({"machines": 2, "address": "here"}, "address"),
+        ({"processes": 0}, "processes"),
+    ],
+)
+def test_what_goes_with_what_is_said_at_once(said: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        resolve_settings({"base": "base", **said})

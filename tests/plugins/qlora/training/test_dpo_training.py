@@ -78,7 +78,7 @@ def test_a_rejected_side_that_comes_back_otherwise_is_caught(
     chosen = pairs(epochs=1)
     figures = QLoRATrainer().train(chosen, folder).figures
     settings = parse_settings(Settings, chosen.config)
-    rows = training_data.load_training_data(chosen, settings, base)
+    rows = training_data.load_training_data(training_data.make_job(chosen, Path()))
     before = {name: float(value) for name, value in figures.items()}
     assert verify.verify_saved(folder / "adapter", base, settings, rows, before)
     name = "rejected_loss_in_memory"
