@@ -9,7 +9,7 @@ from pathlib import Path
 from tunegate.storage.run import Run
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
-from tunegate_qlora.data import overflow, rows
+from tunegate_qlora.data import rows
 from tunegate_qlora.data.training_data import TrainingData, load_training_data, make_job
 
 from . import config
@@ -80,7 +80,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     data = load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
     changes = {
-        "max_length": overflow.max_row_tokens(settings, root),
+        "max_length": rows.max_row_tokens(settings, root),
         "accumulation": settings.accumulation * settings.world_size,
     }
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)

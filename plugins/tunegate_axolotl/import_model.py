@@ -24,13 +24,11 @@ from tunegate_qlora.model import (
     adapter,
     architecture,
     base,
-    chat_template,
-    digests,
     full,
+    metadata,
     methods,
 )
 from tunegate_qlora.model.load import load_base
-from tunegate_qlora.model.metadata import ModelMetadata
 from tunegate_qlora.training import verify
 
 from .export import (
@@ -195,15 +193,15 @@ class ExternalModel:
             yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, layers)
 
         # Trainers save the tokenizer with the model: its chat template must be the base's.
-        if not chat_template.template_text_of(self.folder):
+        if not metadata.template_text_of(self.folder):
             return
         try:
-            rendered = chat_template.render_probe(load_template(self.folder))
+            rendered = metadata.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = chat_template.render_probe(load_template(self.root))
+        rendered_base = metadata.render_probe(load_template(self.root))
         if rendered != rendered_base:
-            difference = chat_template.rendering_difference(rendered, rendered_base)
+            difference = metadata.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
 
     def copy_to(self, model_folder: Path) -> None:
@@ -215,21 +213,15 @@ class ExternalModel:
             files += sorted(self.folder.glob("*.safetensors"))
         else:
             files = [self.folder / ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        metadata = ModelMetadata(
-            settings.base,
-            digests.folder_digest(root),
-            settings.decoding,
-            chat_template.template_text_of(root),
-            chat_template.render_probe(load_template(root)),
-        )
+        described = metadata.metadata_of(settings, root, load_template(root))
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:
                 shutil.copyfile(path, draft / path.name)
             if settings.method == "full":
-                full.finalise_full(draft, root, metadata)
+                full.finalise_full(draft, root, described)
             else:
-                adapter.finalise(draft, metadata)
+                adapter.finalise(draft, described)
 
     def _missing_files(self) -> str:
         """Return one line about the files that the folder lacks, "" where it has a model."""
@@ -257,7 +249,7 @@ class ExternalModel:
                 "if that is the same model, say --same-base"
             )
             return
-        if digests.folder_digest(base_folder) != self.manifest.base_digest:
+        if base.folder_digest(base_folder) != self.manifest.base_digest:
             yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
 
 

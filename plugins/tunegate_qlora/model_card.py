@@ -136,14 +136,12 @@ def _section_lines(title: str, head: tuple[str, ...], rows: Table) -> Iterator[s
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(map(_cell, row))} |"
-
-
-def _cell(value: Any) -> str:
-    """Return a value as the text of a table cell, on one line; None and bools as JSON has them."""
-    text = f"{value:,.6g}" if isinstance(value, float) else str(value)
-    text = text.lower() if value is None or isinstance(value, bool) else text
-    return " ".join(text.replace("|", "\\|").split())
+        texts = []
+        for value in row:  # None and bools as JSON has them
+            text = f"{value:,.6g}" if isinstance(value, float) else str(value)
+            text = text.lower() if value is None or isinstance(value, bool) else text
+            texts.append(" ".join(text.replace("|", "\\|").split()))
+        yield f"| {' | '.join(texts)} |"
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def train_job(job: TrainingJob) -> None:
 
     # Workers of an attempt that was killed may still write into this folder: wait until they have
     # ended, before anything in it is read or removed.
-    launch.wait_for_workers(job.folder / "workers", range(settings.processes))
+    if settings.world_size > 1:
+        launch.wait_for_workers(job.folder / "workers", range(settings.processes))
 
     # The same seed, rows and number of threads give the same weights, bit for bit.
     seed_and_threads(settings)

@@ -12,7 +12,7 @@ from tunegate.tokenization.spec import TokenizationSpec
 
 from .config import presets
 from .config.settings import Decoding, Settings
-from .model import base, digests
+from .model import base
 from .runtime.libraries import missing_requirements, quiet_libraries
 
 
@@ -43,7 +43,7 @@ class QLoRATrainer:
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base's weights, configuration, tokenizer and template."""
-        return digests.folder_digest(base.locate_base(str(config["base"]), root))
+        return base.folder_digest(base.locate_base(str(config["base"]), root))
 
     def baseline(self, config: Mapping[str, Any]) -> str:
         """Return the model spec of the base alone, loaded and decoded as the trained model is."""

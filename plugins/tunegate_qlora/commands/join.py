@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 
-from .common import qlora_run, require_packages
+from .common import qlora_run
 
 if TYPE_CHECKING:
     from tunegate.interfaces.trainer import Plan
@@ -33,12 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
     from tunegate.interfaces.trainer import TrainingFailed
 
-    from ..runtime.libraries import quiet_libraries
-
-    require_packages()
     busy = f"machine {args.machine} has joined run {args.run} already"
     try:
-        with qlora_run(args.run, busy=busy) as started, quiet_libraries():
+        with qlora_run(args.run, busy=busy) as started:
             machines = int(started.plan.config.get("machines", 1))
             if machines == 1:
                 raise ConfigError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 
-from .common import qlora_run, require_packages
+from .common import qlora_run
 
 if TYPE_CHECKING:
     from tunegate.storage.run import Run
@@ -34,9 +34,6 @@ def run(args: argparse.Namespace) -> int:
 
     from tunegate.interfaces.trainer import TrainingFailed
 
-    from ..runtime.libraries import quiet_libraries
-
-    require_packages()
     busy = f"another process is merging run {args.run}"
     try:
         with (
@@ -46,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
             folder: Path = args.out or trained.folder / "merged"
             if folder.exists():
                 raise ConfigError(f"{folder} is there already: remove it, or name another with -o")
-            with quiet_libraries():
-                figures = merge_run(trained, folder)
+            figures = merge_run(trained, folder)
     except TrainingFailed as error:
         print(f"tunegate merge: {error}", file=sys.stderr)
         return exit_codes.TRAINING_FAILED

@@ -13,7 +13,8 @@ import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from .rows import EncodedItem
+from ..config.settings import Settings
+from .rows import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
@@ -45,6 +46,17 @@ class LengthGroupedSampler:
             batches += [by_length[i : i + self.size] for i in range(0, len(by_length), self.size)]
         for i in torch.randperm(len(batches), generator=draw).tolist():
             yield batches[i]
+
+
+def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[int, float]:
+    """Return the tokens that the model computes in the first epoch, and the padding among them."""
+    batches = LengthGroupedSampler(items, settings.batch, settings.seed)
+    row_tokens = sum(len(row.ids) for row in conversations_of(items))
+    if settings.packing:
+        return row_tokens, 0.0
+    widths = (len(batch) * max(batches.lengths[i] for i in batch) for batch in batches)
+    total = settings.conversations_per_row * sum(widths)
+    return total, 1 - row_tokens / total
 
 
 def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]], Batch]:

@@ -13,10 +13,9 @@ from tunegate.tokenization.chat_template import ChatTemplate, load_template
 from tunegate.tokenization.encode import NotTrainable
 
 from ..config.settings import Settings
-from ..model import base, digests
+from ..model import base
 from . import rows
-from .overflow import apply_overflow, max_row_tokens
-from .rows import EncodedItem
+from .rows import EncodedItem, apply_overflow, max_row_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def make_job(plan: Plan, folder: Path) -> TrainingJob:
     """
     settings = parse_settings(Settings, plan.config)
     base_folder = base.locate_base(settings.base, plan.root)
-    if plan.base_digest and digests.folder_digest(base_folder) != plan.base_digest:
+    if plan.base_digest and base.folder_digest(base_folder) != plan.base_digest:
         raise ValueError(
             f"the base in {base_folder} has changed since this run was planned: plan it again"
         )

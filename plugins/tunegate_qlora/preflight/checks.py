@@ -17,12 +17,12 @@ from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, loa
 from tunegate.tokenization.encode import NotTrainable
 
 from ..config.settings import Settings
-from ..data import overflow, rows
+from ..data import rows
 from ..data.rows import EncodedItem
 from ..model import base
-from ..model.architecture import Architecture, read_architecture
-from ..model.chat_template import date_note
-from ..model.load import local_device
+from ..model.architecture import Architecture, is_targeted, read_architecture
+from ..model.load import QUANTISATION_BLOCK, local_device
+from ..model.metadata import date_note
 from ..runtime.console import print_line
 from . import memory
 
@@ -63,7 +63,7 @@ def row_problems(
     paths = {"train": plan.train, "validation": plan.validation}
     datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
     messages, left = list(preference_problems(datasets, settings)), dict[str, list[EncodedItem]]()
-    longest = overflow.max_row_tokens(settings, folder)
+    longest = rows.max_row_tokens(settings, folder)
     for split, dataset in datasets.items() if not messages else ():
         items, unfit = rows.encode_all(dataset, template, settings)
         problems = [str(error) for error in unfit[:MAX_SHOWN_ROWS]]
@@ -74,7 +74,7 @@ def row_problems(
         if equal_replies := rows.equal_replies_message(items):
             problems.append(f"{equal_replies}: nothing can be learnt from them")
         try:
-            left[split] = overflow.apply_overflow(items, longest, settings.on_overflow)
+            left[split] = rows.apply_overflow(items, longest, settings.on_overflow)
             if items and not left[split]:
                 problems.append(f"`on_overflow` drops all {len(items):,} rows: raise `max_length`")
         except NotTrainable as error:
@@ -161,13 +161,25 @@ def memory_problems(
 
 def base_problems(plan: Plan, settings: Settings, architecture: Architecture) -> Iterator[str]:
     """Yield which settings do not suit the base, and whether the disk is too small."""
-    if settings.quantisation == "nf4":
-        yield from architecture.unsupported_4bit_layers()
-    if settings.method != "full":
-        yield from architecture.unknown_targets(settings.targets)
+    layers = architecture.linear_layers
+    bad_sizes = sorted({i for i, _ in layers.values() if i % QUANTISATION_BLOCK})
+    if bad_sizes and settings.quantisation == "nf4" and local_device() == "cpu":
+        yield (
+            f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, "
+            f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits; "
+            'set quantisation = "none"'
+        )
+    for target in settings.targets if isinstance(settings.targets, list) else ():
+        if not any(is_targeted(name, [target]) for name in layers):
+            names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+            yield f"targets: no layer is called {target!r}; there are {names}"
     if settings.keep == "best" and plan.validation is None:
         yield 'no validation data: `patience` and keep = "best" go by its loss'
-    needed, free = architecture.disk_bytes(settings), shutil.disk_usage(plan.train.parent).free
+    # Three checkpoints of weights and AdamW's two moments in float32, the model itself, and with
+    # keep = "best" three more states of it.
+    states = 3 * 3 + 1 + (3 if settings.keep == "best" else 0)
+    needed = architecture.trainable_parameters(settings) * 4 * states
+    free = shutil.disk_usage(plan.train.parent).free
     if needed > free:
         yield (
             f"checkpoints need {memory.format_bytes(needed)}, the disk has "

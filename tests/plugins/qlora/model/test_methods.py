@@ -13,7 +13,7 @@ from trainings import adapter, kill, losses
 
 from tunegate.interfaces.model import Request
 from tunegate.interfaces.trainer import Plan
-from tunegate_qlora.model import digests
+from tunegate_qlora.model import base as bases
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -59,7 +59,7 @@ def test_a_whole_model_brings_all_it_needs_to_answer(
     assert "the base's own card" not in (folder / "model/README.md").read_text()
     told = json.loads((folder / "model/tunegate.json").read_text())
     assert told["decoding"]["quantisation"] == "none"
-    assert told["base_digest"] == digests.folder_digest(project / "base")
+    assert told["base_digest"] == bases.folder_digest(project / "base")
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
