@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -112,7 +114,7 @@ def run_workers(
     if job.settings.machines == 1:  # a machine without a network still has a loopback interface
         loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "")
         variables |= {"GLOO_SOCKET_IFNAME": loopback} if loopback else {}
-    launcher = [sys.executable, "-m", "tunegate_qlora.distributed.launcher", str(report)]
+    launcher = [sys.executable, "-m", "tunegate_qlora.distributed.launch", str(report)]
     process = subprocess.Popen(
         launcher + torchrun_arguments(job.settings, machine, workers_folder),
         stdin=subprocess.PIPE,  # the workers read it: it closes when this process ends
@@ -157,7 +159,7 @@ def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
     times = {p: p.stat().st_mtime_ns for p in workers_folder.glob("errors-*/**/error.json")}
     failed = sorted((p for p in times if times[p] >= order_time), key=lambda p: times[p])
     messages = [
-        json.loads(p.read_bytes())["message"]["message"].removeprefix("TrainingFailed: ")
+        str(json.loads(p.read_bytes())["message"]["message"]).removeprefix("TrainingFailed: ")
         for p in failed
     ]
     causes = [message for message in messages if message != LOST_PROCESS_MESSAGE]
@@ -180,3 +182,32 @@ def wait_for_workers(workers_folder: Path, ranks: range) -> None:
             raise TrainingFailed(
                 f"process {rank} of an earlier attempt is still there: {lock}"
             ) from None
+
+
+def run_torchrun(report: Path, arguments: list[str]) -> int:
+    """Run torchrun in this process, without its tracebacks; return 0, 70 on a failure, or 130.
+
+    On a failure it writes the exit codes of the workers by rank, or the error, into `report`.
+    """
+    from torch.distributed import run as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    content: dict[str, object] = {}
+    try:
+        torchrun.main(arguments)
+        return 0
+    except SignalException:
+        return 130
+    except ChildFailedError as error:
+        content["exits"] = {rank: failed.exitcode for rank, failed in error.failures.items()}
+    except Exception as error:  # a port in use, a machine that never came
+        content["error"] = f"{type(error).__name__}: {error}"
+    atomic_write(report, json.dumps(content).encode())
+    return 70
+
+
+if __name__ == "__main__":
+    sys.exit(run_torchrun(Path(sys.argv[1]), sys.argv[2:]))

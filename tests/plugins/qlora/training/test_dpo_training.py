@@ -19,7 +19,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_axolotl.commands import export, import_run
-from tunegate_qlora.commands import card, merge
+from tunegate_qlora.commands import merge
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.trainer import QLoRATrainer
@@ -149,7 +149,6 @@ def test_from_the_gate_to_a_merged_model(
     assert "good: within" in capsys.readouterr().out
     figures = json.loads((record.parent / "merge.json").read_bytes())
     assert {"loss_merged", "rejected_loss_merged"} <= set(figures)
-    ask(card, "latest")
     with pytest.raises((ConfigError, ValueError), match='objective = "dpo" is not exported'):
         ask(export, "axolotl", record.parent.name)
 
