@@ -75,9 +75,10 @@ def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]],
 
     def collate(rows: Sequence[EncodedRow]) -> Batch:
         width = max(len(row.ids) for row in rows)
-        ids = torch.tensor([_pad(row.ids, width, pad) for row in rows])
-        labels = torch.tensor([_pad(row.labels, width, IGNORE_INDEX) for row in rows])
-        mask = torch.tensor([_pad([1] * len(row.ids), width, 0) for row in rows])
+        padded = [(row, width - len(row.ids)) for row in rows]
+        ids = torch.tensor([row.ids + [pad] * n for row, n in padded])
+        labels = torch.tensor([row.labels + [IGNORE_INDEX] * n for row, n in padded])
+        mask = torch.tensor([[1] * len(row.ids) + [0] * n for row, n in padded])
         batch = {"input_ids": ids, "attention_mask": mask}
         if not narrow:
             labels[:, 0] = IGNORE_INDEX
@@ -95,10 +96,6 @@ def narrow_labels(labels: torch.Tensor) -> Batch:
         "labels": torch.cat([first, labels[:, positions + 1]], dim=1),
         "logits_to_keep": positions,
     }
-
-
-def _pad(values: list[int], width: int, fill: int) -> list[int]:
-    return values + [fill] * (width - len(values))
 
 
 class DistributedBatchSampler:

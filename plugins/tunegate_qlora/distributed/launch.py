@@ -114,6 +114,11 @@ def run_workers(
     if job.settings.machines == 1:  # a machine without a network still has a loopback interface
         loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "")
         variables |= {"GLOO_SOCKET_IFNAME": loopback} if loopback else {}
+    if torch.cuda.is_available():
+        from accelerate.utils import check_cuda_p2p_ib_support
+
+        if not check_cuda_p2p_ib_support():  # an RTX 40 with an old driver
+            variables |= {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
     launcher = [sys.executable, "-m", "tunegate_qlora.distributed.launch", str(report)]
     process = subprocess.Popen(
         launcher + torchrun_arguments(job.settings, machine, workers_folder),
