@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.runtime.quiet import quiet_libraries
+from tunegate_qlora.runtime.libraries import quiet_libraries
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 with quiet_libraries():  # bitsandbytes has much to say when it is imported
@@ -111,7 +111,7 @@ class Result(transformers.TrainerCallback):
         model = kwargs["model"]
         collate = make_collator(
             case.rows.chat_template.pad_id,
-            narrow=loss.supports_logits_to_keep(methods.unwrap(model)),
+            narrow=methods.supports_logits_to_keep(model),
         )
         rows = pairs.conversations_of(case.rows.validation or case.rows.train)
         self.loss = loss.mean_loss(model, rows, case.settings.batch, collate)

@@ -47,7 +47,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
-from tunegate_qlora.runtime.quiet import quiet_libraries
+from tunegate_qlora.runtime.libraries import quiet_libraries
 from tunegate_qlora.trainer import QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +66,7 @@ def made(config: dict[str, Any], train: Path, validation: Path | None) -> Case:
     plan = Plan(
         "qlora", train, validation, None, resolved, f"folder:{s.base}", "", s.seed, root=ROOT
     )
-    return Case(plan, s, training_data.load_training_data(plan, s, Path(s.base)))
+    return Case(plan, s, training_data.load_training_data(training_data.make_job(plan, Path())))
 
 
 def recipe(epochs: int) -> Case:

@@ -6,14 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from tunegate.config.settings import parse_settings
 from tunegate.storage.run import Run
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
-from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.data import overflow, rows
-from tunegate_qlora.data.training_data import TrainingData, load_training_data
-from tunegate_qlora.model import base
+from tunegate_qlora.data import rows
+from tunegate_qlora.data.training_data import TrainingData, load_training_data, make_job
 
 from . import config
 
@@ -72,17 +69,18 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     or a row cannot be trained on.
     """
     run.verify()
-    settings, root = _settings_and_base(run)
+    job = make_job(run.plan, run.folder)
+    settings, root = job.settings, job.base_folder
     if settings.objective == "dpo":
         raise ValueError(PAIRS_REFUSED)
     if settings.sharding == "fsdp":
         raise ValueError(SHARDED_REFUSED)
 
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
-    data = load_training_data(run.plan, settings, root)
+    data = load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
     changes = {
-        "max_length": overflow.max_row_tokens(settings, root),
+        "max_length": rows.max_row_tokens(settings, root),
         "accumulation": settings.accumulation * settings.world_size,
     }
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
@@ -118,7 +116,7 @@ def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
 
 def changed_rows(run: Run, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
-    files = _row_files(load_training_data(run.plan, *_settings_and_base(run)))
+    files = _row_files(load_training_data(make_job(run.plan, run.folder)))
     return [
         n for n, text in files.items() if _file_digest(folder / n) != sha256_bytes(text.encode())
     ]
@@ -132,11 +130,6 @@ def _row_files(data: TrainingData) -> dict[str, str]:
         if lines := [json.dumps(row) + "\n" for row in encoded]:
             files[f"{split}.jsonl"] = "".join(lines)
     return files
-
-
-def _settings_and_base(run: Run) -> tuple[Settings, Path]:
-    settings = parse_settings(Settings, run.plan.config)
-    return settings, base.locate_base(settings.base, run.state.root)
 
 
 def _portable_base(run: Run) -> str:

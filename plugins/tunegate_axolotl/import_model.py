@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tunegate.config.settings import parse_settings
 from tunegate.gates import training_process
 from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
@@ -21,9 +20,15 @@ from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
-from tunegate_qlora.model import adapter, architecture, base, chat_template, full, methods
+from tunegate_qlora.model import (
+    adapter,
+    architecture,
+    base,
+    full,
+    metadata,
+    methods,
+)
 from tunegate_qlora.model.load import load_base
-from tunegate_qlora.model.metadata import ModelMetadata
 from tunegate_qlora.training import verify
 
 from .export import (
@@ -55,16 +60,13 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """Copy the model of a folder into its run, and finish the run with it.
 
     `same_base`: the base that the adapter names is the run's, under another name. Raises
-    ImportRefused where the model cannot be the run's, SealBroken where no gate opened for the run,
-    ModelUnknown where the base cannot be asked, OSError.
+    ImportRefused where the model cannot be the run's, ValueError where its base has changed,
+    SealBroken where no gate opened for the run, ModelUnknown where the base cannot be asked,
+    OSError.
     """
     run.verify()
-    settings = parse_settings(Settings, run.plan.config)
-    root = base.locate_base(settings.base, run.state.root)
-    if base.base_digest(root) != run.plan.base_digest:
-        raise ImportRefused(f"the base in {root} has changed since the gate opened for this run")
-    manifest = manifest_of(run)
-    external = ExternalModel(folder, settings, root, manifest)
+    job, manifest = training_data.make_job(run.plan, run.folder), manifest_of(run)
+    external = ExternalModel(folder, job.settings, job.base_folder, manifest)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
     report = compare_export(folder, run, manifest)
@@ -79,10 +81,9 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
         shutil.rmtree(run.folder / name, ignore_errors=True)
     for name in ("curves.jsonl", "figures.json"):
         (run.folder / name).unlink(missing_ok=True)
-    model_folder = run.folder / methods.output_name(settings)
-    external.copy_to(model_folder)
+    external.copy_to(job.model_folder)
     try:
-        losses = compare_losses(run, settings, root, model_folder, report)
+        losses = compare_losses(job, report)
         word = f"on the word of {current_user()}: {'; '.join(report.unproved)}"
         figures: dict[str, float | int | str] = {
             "trained": "elsewhere",
@@ -91,12 +92,12 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             **losses,
         }
-        trained = Trained(f"folder:{model_folder.name}", "", figures)
+        trained = Trained(f"folder:{job.model_folder.name}", "", figures)
         training_process.finish_run(run, plugins, trained, baseline)
     except BaseException:  # without run.json, the model would look like one that was trained here
-        shutil.rmtree(model_folder, ignore_errors=True)
+        shutil.rmtree(job.model_folder, ignore_errors=True)
         raise
-    model_card.write_card(model_folder, run.plan, run.folder, root)
+    model_card.write_card(job.model_folder, job)
     return report
 
 
@@ -130,17 +131,16 @@ def compare_export(folder: Path, run: Run, manifest: ExportManifest) -> ImportRe
     return report
 
 
-def compare_losses(
-    run: Run, settings: Settings, root: Path, model_folder: Path, report: ImportReport
-) -> dict[str, float]:
+def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict[str, float]:
     """Compare the losses of the copied model and its base on training rows; add to the report.
 
     Returns the number of `rows`, `loss` and `loss_of_base` in nats per trained token. Of pairs, the
     loss is that on the preferred replies less that on the rejected ones: DPO makes it smaller.
     """
-    rows = replace(training_data.load_training_data(run.plan, settings, root), validation=[])
+    settings, root = job.settings, job.base_folder
+    rows = replace(training_data.load_training_data(job), validation=[])
     count = len(verify.sample_rows(rows))
-    model = methods.load_trained(model_folder, root, settings)
+    model = methods.load_trained(job.model_folder, root, settings)
     tuned_losses = verify.measure_loss(model, rows, settings)
     del model  # the base takes its place in memory
     base_losses = verify.measure_loss(load_base(root, settings.decoding), rows, settings)
@@ -193,15 +193,15 @@ class ExternalModel:
             yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, layers)
 
         # Trainers save the tokenizer with the model: its chat template must be the base's.
-        if not chat_template.template_text_of(self.folder):
+        if not metadata.template_text_of(self.folder):
             return
         try:
-            rendered = chat_template.render_probe(load_template(self.folder))
+            rendered = metadata.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = chat_template.render_probe(load_template(self.root))
+        rendered_base = metadata.render_probe(load_template(self.root))
         if rendered != rendered_base:
-            difference = chat_template.rendering_difference(rendered, rendered_base)
+            difference = metadata.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
 
     def copy_to(self, model_folder: Path) -> None:
@@ -213,21 +213,15 @@ class ExternalModel:
             files += sorted(self.folder.glob("*.safetensors"))
         else:
             files = [self.folder / ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        metadata = ModelMetadata(
-            settings.base,
-            base.base_digest(root),
-            settings.decoding,
-            chat_template.template_text_of(root),
-            chat_template.render_probe(load_template(root)),
-        )
+        described = metadata.metadata_of(settings, root, load_template(root))
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:
                 shutil.copyfile(path, draft / path.name)
             if settings.method == "full":
-                full.finalise_full(draft, root, metadata)
+                full.finalise_full(draft, root, described)
             else:
-                adapter.finalise(draft, metadata)
+                adapter.finalise(draft, described)
 
     def _missing_files(self) -> str:
         """Return one line about the files that the folder lacks, "" where it has a model."""
@@ -255,7 +249,7 @@ class ExternalModel:
                 "if that is the same model, say --same-base"
             )
             return
-        if base.base_digest(base_folder) != self.manifest.base_digest:
+        if base.folder_digest(base_folder) != self.manifest.base_digest:
             yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
 
 

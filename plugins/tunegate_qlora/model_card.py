@@ -9,10 +9,13 @@ from typing import Any
 
 from tunegate.interfaces.trainer import Plan
 from tunegate.reporting.terminal import score_cells
+from tunegate.storage.run import Run
+from tunegate.storage.state_dir import StateDir
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 from tunegate.utils.timestamps import time_key
 
+from .data.training_data import TrainingJob, make_job
 from .model import adapter, base, metadata
 from .model.local_model import model_digest
 
@@ -31,34 +34,52 @@ LIMITS = """\
 Table = list[tuple[Any, ...]]
 
 
-def write_card(folder: Path, plan: Plan, run: Path, root: Path) -> Path:
+def write_card(folder: Path, job: TrainingJob) -> Path:
     """Write `README.md` into a model's folder; it is no part of the model's digest.
 
-    `run` is the run's folder, `root` that of the base. The card holds no path of this machine and
-    no row of the data. Raises OSError.
+    The card holds no path of this machine and no row of the data. Raises OSError.
     """
     # The digest that the model has when it is judged.
     decoding = metadata.read_metadata(folder).decoding
     if adapter.is_adapter(folder):
-        kind, digest = "adapter", model_digest(root, folder, decoding)
+        kind, digest = "adapter", model_digest(job.base_folder, folder, decoding)
     else:
-        kind = "model" if plan.config.get("method") == "full" else "merged"
+        kind = "model" if job.settings.method == "full" else "merged"
         digest = model_digest(folder, None, decoding)
     path = folder / "README.md"
-    atomic_write(path, "\n".join(card_lines(kind, digest, plan, run, root)).encode() + b"\n")
+    atomic_write(path, "\n".join(card_lines(kind, digest, job)).encode() + b"\n")
     return path
 
 
-def card_lines(kind: str, model: str, plan: Plan, run: Path, root: Path) -> Iterator[str]:
+def rewrite_cards(plan: Plan, folder: Path) -> None:
+    """Write the cards of a run's models anew: its own, and its checkpoints'.
+
+    `folder` is that of the run. Raises OSError, ValueError where the base has changed or is not
+    found, SealBroken where the run has.
+    """
+    run, job = Run(StateDir(plan.root), folder.name), make_job(plan, folder)
+    run.verify()
+    for checkpoint in ("", *run.record.get("checkpoints", {})):
+        spec, _ = run.model_of(checkpoint)
+        model_folder = plan.root / spec.removeprefix("folder:")
+        if model_folder.is_dir():
+            write_card(model_folder, job)
+
+
+def card_lines(kind: str, model: str, job: TrainingJob) -> Iterator[str]:
     """Yield the card's lines; `kind` is a key of MODEL_KINDS, `model` the model's digest."""
-    base_name, licence = str(plan.config["base"]), base.licence_of(root)
+    from huggingface_hub import ModelCardData
+
+    plan, run = job.plan, job.folder
+    base_name, licence = str(plan.config["base"]), base.licence_of(job.base_folder)
     if Path(base_name).expanduser().is_absolute():
         base_name = Path(base_name).name
-    library = "peft" if kind == "adapter" else "transformers"
-    yield from ("---", f"library_name: {library}", "pipeline_tag: text-generation")
-    if licence:
-        yield f"license: {licence}"
-    yield "---"
+    front_matter = ModelCardData(
+        library_name="peft" if kind == "adapter" else "transformers",
+        pipeline_tag="text-generation",
+        license=licence or None,
+    )
+    yield from ("---", front_matter.to_yaml(), "---")
     yield f"# {MODEL_KINDS[kind]} on {base_name}, run {run.name}"
     yield "\nTrained with tunegate. Every digest is a sha256."
     figures_of_run = _read_object(run / "run.json").get("figures", {})
@@ -115,14 +136,12 @@ def _section_lines(title: str, head: tuple[str, ...], rows: Table) -> Iterator[s
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(map(_cell, row))} |"
-
-
-def _cell(value: Any) -> str:
-    """Return a value as the text of a table cell, on one line; None and bools as JSON has them."""
-    text = f"{value:,.6g}" if isinstance(value, float) else str(value)
-    text = text.lower() if value is None or isinstance(value, bool) else text
-    return " ".join(text.replace("|", "\\|").split())
+        texts = []
+        for value in row:  # None and bools as JSON has them
+            text = f"{value:,.6g}" if isinstance(value, float) else str(value)
+            text = text.lower() if value is None or isinstance(value, bool) else text
+            texts.append(" ".join(text.replace("|", "\\|").split()))
+        yield f"| {' | '.join(texts)} |"
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -7,18 +7,16 @@ import json
 import shutil
 from pathlib import Path
 
-from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Trained
 from tunegate.utils.atomic import atomic_folder
 
 from . import model_card
-from .config.settings import Settings
 from .data import training_data
+from .data.training_data import TrainingJob
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.errors import one_line_errors
 from .training import best_weights, checkpoints, loss_curves, summary, verify
-from .training.job import TrainingJob, make_job
 from .training.learn import learn, seed_and_threads
 
 
@@ -28,8 +26,8 @@ def train_plan(plan: Plan, folder: Path) -> Trained:
     The folder then holds `adapter/` or `model/`, `curves.jsonl` and `figures.json`. A run that has
     its model is not trained again. Raises TrainingFailed with one message for every error below.
     """
-    with one_line_errors(parse_settings(Settings, plan.config)):
-        job = make_job(plan, folder)
+    with one_line_errors(plan.config):
+        job = training_data.make_job(plan, folder)
         if not job.model_folder.is_dir():
             train_job(job)
         figures = json.loads((folder / "figures.json").read_bytes())
@@ -47,11 +45,12 @@ def train_job(job: TrainingJob) -> None:
 
     # Workers of an attempt that was killed may still write into this folder: wait until they have
     # ended, before anything in it is read or removed.
-    launch.wait_for_old_workers(job)
+    if settings.world_size > 1:
+        launch.wait_for_workers(job.folder / "workers", range(settings.processes))
 
     # The same seed, rows and number of threads give the same weights, bit for bit.
     seed_and_threads(settings)
-    rows = training_data.load_training_data(job.plan, settings, base_folder)
+    rows = training_data.load_training_data(job)
 
     with atomic_folder(job.model_folder) as draft:
         # Go on from the newest checkpoint that is whole. With `keep = "best"` the training may have
@@ -76,7 +75,7 @@ def train_job(job: TrainingJob) -> None:
 
         # The card holds the figures, so they are written first.
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))
-        model_card.write_card(draft, job.plan, job.folder, base_folder)
+        model_card.write_card(draft, job)
 
     # The model is in its place: nothing resumes this training any more.
     for name in ("checkpoints", "best"):

@@ -13,8 +13,7 @@ from tunegate.tokenization.spec import TokenizationSpec
 from .config import presets
 from .config.settings import Decoding, Settings
 from .model import base
-from .runtime import requirements
-from .runtime.quiet import quiet_libraries
+from .runtime.libraries import missing_requirements, quiet_libraries
 
 
 class QLoRATrainer:
@@ -44,7 +43,7 @@ class QLoRATrainer:
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base's weights, configuration, tokenizer and template."""
-        return base.base_digest(base.locate_base(str(config["base"]), root))
+        return base.folder_digest(base.locate_base(str(config["base"]), root))
 
     def baseline(self, config: Mapping[str, Any]) -> str:
         """Return the model spec of the base alone, loaded and decoded as the trained model is."""
@@ -63,8 +62,7 @@ class QLoRATrainer:
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Return what would make this training fail; nothing is loaded but the tokenizer."""
-        missing = requirements.missing_requirements()
-        if missing:
+        if missing := missing_requirements():
             return [Problem(missing)]
         with quiet_libraries():
             from .preflight.checks import find_problems
@@ -78,10 +76,17 @@ class QLoRATrainer:
         the same weights. The model spec is relative to the run's folder: `folder:adapter`. Raises
         TrainingFailed.
         """
-        missing = requirements.missing_requirements()
-        if missing:
+        if missing := missing_requirements():
             raise TrainingFailed(missing)
         with quiet_libraries():
             from .pipeline import train_plan
 
             return train_plan(plan, folder)
+
+    def scorecard_written(self, plan: Plan, folder: Path) -> None:
+        """Write the cards of the run's models anew, with the scores of its newest scorecard."""
+        if missing := missing_requirements():
+            raise ValueError(f"the model card is as it was: {missing}")
+        from . import model_card
+
+        model_card.rewrite_cards(plan, folder)

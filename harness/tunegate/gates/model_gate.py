@@ -23,6 +23,7 @@ from .suite_fingerprint import installed_versions, suite_fingerprint
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
+    from ..storage.run import Run
 
 
 class ModelGate:
@@ -62,6 +63,7 @@ class ModelGate:
             text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
             path = candidate.run.scorecard_path(card_digest[:12])
             atomic_write(path, text.encode(), mode=0o600)
+            self._notify_trainer(candidate.run)
         if not decision.is_open:
             session.say("gate", f"closed: {decision.reason}", good=False)
             unmeasurable = results.unmeasurable and results.unmeasurable == set(results.not_passed)
@@ -69,6 +71,15 @@ class ModelGate:
         n = len(decision.collected.tests)
         session.say("gate", f"open: all {n} tests of the suite passed", good=True)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
+
+    def _notify_trainer(self, run: Run) -> None:
+        """Call the `scorecard_written` of the trainer that made a run, where it has one."""
+        trainer = self.session.plugins.trainers.get(run.plan.trainer)
+        if written := getattr(trainer and trainer(), "scorecard_written", None):
+            try:
+                written(run.plan, run.folder)
+            except Exception as error:  # a plugin's: the verdict does not depend on it
+                self.session.say("trainer", f"{run.plan.trainer}, after the scorecard: {error}")
 
     def _scorecard(self, decision: GateDecision, model_digest: str) -> dict[str, Any]:
         """Return the scorecard: the scores, and what they were measured with and on."""

@@ -74,6 +74,8 @@ class Trainer(Protocol):
     - `tokenization(config) -> TokenizationSpec`: how tokens are counted under resolved settings.
       Its `tokenizer` may be a folder in the project. Without it, the settings are read by their
       usual names (see `tunegate.tokenization.spec`).
+    - `scorecard_written(plan, folder)`: called after a scorecard of one of its runs was written
+      into the run's folder. An exception becomes one line, and changes no verdict.
     """
 
     name: str

@@ -25,17 +25,13 @@ class StateDir:
         """Return the state tree that holds this run's folder, ROOT/.tunegate/runs/ID."""
         return cls(run.parents[2])
 
-    def ensure(self) -> StateDir:
-        """Make the folder where it is missing, mode 0700."""
+    def path(self, *parts: str) -> Path:
+        """Return a path below the folder; missing parent folders are made, mode 0700."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():
             atomic_write(ignore, b"# Made by tunegate; may hold personal data.\n*\n", mode=0o600)
-        return self
-
-    def path(self, *parts: str) -> Path:
-        """Return a path below the folder; missing parent folders are made, mode 0700."""
-        path = self.ensure().folder.joinpath(*parts)
+        path = self.folder.joinpath(*parts)
         missing = [p for p in path.parents if not p.exists()]
         for parent in reversed(missing):
             parent.mkdir(mode=0o700, exist_ok=True)

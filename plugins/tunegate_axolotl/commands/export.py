@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tunegate.errors import ConfigError
-from tunegate_qlora.commands.common import qlora_run, require_packages
+from tunegate_qlora.commands.common import qlora_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,17 +18,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the folder; print its files, and the commands that train and import."""
-    from tunegate_qlora.runtime.quiet import quiet_libraries
+    from .. import export
 
-    require_packages()
     with qlora_run(args.run) as started:
         folder: Path = args.out or Path(f"axolotl-{started.id}")
         if folder.exists():
             raise ConfigError(f"{folder} is there already; name another with --out")
-        with quiet_libraries():
-            from .. import export
-
-            manifest = export.write_export(started, folder)
+        manifest = export.write_export(started, folder)
     print(f"wrote    {', '.join(manifest.files)}")
     print(f"in       {folder}; it holds the data: keep it private")
     print(f"base     {manifest.base_model}; where it lies elsewhere there, change base_model")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.errors import ConfigError
-from tunegate_qlora.commands.common import qlora_run, require_packages
+from tunegate_qlora.commands.common import qlora_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +24,6 @@ def run(args: argparse.Namespace) -> int:
     """Copy the model into its run; print what was proved and what was not."""
     from filelock import FileLock
 
-    from tunegate_qlora.runtime.quiet import quiet_libraries
-
-    require_packages()
     if not args.folder.is_dir():
         raise ConfigError(f"{args.folder} is not a folder")
     path = Path(args.receipt)
@@ -37,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(
                 f"{path} is not the receipt of run {started.id}: one of them was changed"
             )
-        with FileLock(started.folder / "run.lock", timeout=0), quiet_libraries():
+        with FileLock(started.folder / "run.lock", timeout=0):
             from ..import_model import import_model
 
             if started.finished:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def require_packages() -> None:
     """Raise ConfigError that names the packages of this plugin that are not installed."""
-    from ..runtime import requirements
+    from ..runtime.libraries import missing_requirements
 
-    if missing := requirements.missing_requirements():
+    if missing := missing_requirements():
         raise ConfigError(missing)
 
 
@@ -25,14 +25,16 @@ def require_packages() -> None:
 def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[Run]:
     """Yield a run of the trainer `qlora`, and turn the errors of the block into ConfigError.
 
+    Inside the block the libraries are quiet.
+
     Args:
         name: Its id, or the beginning of it; also `latest` where `finished`.
         finished: Look among the finished runs alone.
         busy: The message where another process holds a lock that the block asks for.
 
     Raises:
-        ConfigError: No such run is found or another trainer made it; or, inside the block, a seal
-            is broken, a model cannot be opened, or a lock is held.
+        ConfigError: A package is missing, no such run is found, or another trainer made it; or,
+            inside the block, a seal is broken, a model cannot be opened, or a lock is held.
     """
     from filelock import Timeout
 
@@ -41,12 +43,16 @@ def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[
     from tunegate.storage.seal import SealBroken
     from tunegate.storage.state_dir import StateDir
 
+    from ..runtime.libraries import quiet_libraries
+
+    require_packages()
     state, find = StateDir(current_project()), find_finished if finished else find_started
     try:
         run = find(state, name.removeprefix("run:"))
         if run.plan.trainer != "qlora":
             raise ConfigError(f"run {run.id} was trained with {run.plan.trainer}, not with qlora")
-        yield run
+        with quiet_libraries():
+            yield run
     except (RunNotFound, SealBroken, ModelUnknown) as error:
         raise ConfigError(str(error)) from None
     except Timeout:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 
-from .common import qlora_run, require_packages
+from .common import qlora_run
+
+if TYPE_CHECKING:
+    from tunegate.interfaces.trainer import Plan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
     from tunegate.interfaces.trainer import TrainingFailed
 
-    from ..runtime.quiet import quiet_libraries
-
-    require_packages()
     busy = f"machine {args.machine} has joined run {args.run} already"
     try:
-        with qlora_run(args.run, busy=busy) as started, quiet_libraries():
+        with qlora_run(args.run, busy=busy) as started:
             machines = int(started.plan.config.get("machines", 1))
             if machines == 1:
                 raise ConfigError(
@@ -45,9 +47,7 @@ def run(args: argparse.Namespace) -> int:
                 )
             started.verify()
             with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0):
-                from ..distributed import launch
-
-                launch.join_training(started.plan, started.folder, args.machine)
+                join_training(started.plan, started.folder, args.machine)
     except TrainingFailed as error:
         print(f"tunegate join: {error}", file=sys.stderr)
         return exit_codes.TRAINING_FAILED
@@ -56,3 +56,21 @@ def run(args: argparse.Namespace) -> int:
         return 130
     print("joined    trained to the end; the first machine reads the model back and proves it")
     return 0
+
+
+def join_training(plan: Plan, folder: Path, machine: int) -> None:
+    """Run the workers of one more machine until the training ends; raise TrainingFailed."""
+    from tunegate.interfaces.trainer import TrainingFailed
+
+    from ..data.training_data import make_job
+    from ..distributed import launch
+    from ..preflight import checks
+    from ..runtime.errors import one_line_errors
+
+    if problems := checks.find_problems(plan):
+        raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
+    with one_line_errors(plan.config):
+        job = make_job(plan, folder)
+        machines, address = job.settings.machines, job.settings.address
+        print(f"joining   machine {machine} of {machines}; {address} leads", flush=True)
+        launch.run_workers(job, machine)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 
-from .common import qlora_run, require_packages
+from .common import qlora_run
 
 if TYPE_CHECKING:
     from tunegate.storage.run import Run
@@ -34,9 +34,6 @@ def run(args: argparse.Namespace) -> int:
 
     from tunegate.interfaces.trainer import TrainingFailed
 
-    from ..runtime.quiet import quiet_libraries
-
-    require_packages()
     busy = f"another process is merging run {args.run}"
     try:
         with (
@@ -46,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
             folder: Path = args.out or trained.folder / "merged"
             if folder.exists():
                 raise ConfigError(f"{folder} is there already: remove it, or name another with -o")
-            with quiet_libraries():
-                figures = merge_run(trained, folder)
+            figures = merge_run(trained, folder)
     except TrainingFailed as error:
         print(f"tunegate merge: {error}", file=sys.stderr)
         return exit_codes.TRAINING_FAILED
@@ -70,35 +66,32 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
         the `tolerance` that they may differ by.
 
     Raises:
-        ConfigError: The run has no adapter, or the base or the adapter was changed since.
+        ConfigError: The run has no adapter, or it was changed since.
+        ValueError: The base was changed since.
         TrainingFailed: The losses differ by more than the tolerance.
     """
-    from tunegate.config.settings import parse_settings
     from tunegate.interfaces.trainer import TrainingFailed
     from tunegate.utils.atomic import atomic_folder, atomic_write
 
     from .. import model_card
-    from ..config.settings import Settings
     from ..data import training_data
-    from ..model import adapter, base, merge
+    from ..model import adapter, merge
     from ..model.load import load_base
     from ..model.local_model import open_folder
     from ..training import verify
 
     # The run, its adapter and its base must be what they were when it was trained.
-    settings = parse_settings(Settings, run.plan.config)
+    job = training_data.make_job(run.plan, run.folder)
+    settings, root = job.settings, job.base_folder
     if settings.method == "full":
         raise ConfigError(f"run {run.id} was trained in full: {run.folder / 'model'} is whole")
     run.verify()
     tuned = run.folder / "adapter"
     if open_folder(str(tuned), run.state.root).digest != run.model_of()[1]:
         raise ConfigError(f"{tuned} is not what run {run.id} has trained: it was changed since")
-    root = base.locate_base(settings.base, run.state.root)
-    if run.plan.base_digest and base.base_digest(root) != run.plan.base_digest:
-        raise ConfigError(f"the base in {root} is not the one that run {run.id} was trained on")
 
     # The adapter's loss, measured before anything is written.
-    rows = training_data.load_training_data(run.plan, settings, root)
+    rows = training_data.load_training_data(job)
     model = adapter.load_adapter(load_base(root, settings.decoding), tuned)
     adapter_losses = verify.measure_loss(model, rows, settings, COMPARED_ROWS)
     del model  # the merged model takes its place in memory
@@ -126,7 +119,7 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
             "rows": len(verify.sample_rows(rows, COMPARED_ROWS)),
         }
         atomic_write(run.folder / "merge.json", json.dumps(figures, indent=1).encode(), mode=0o600)
-        model_card.write_card(draft, run.plan, run.folder, root)
+        model_card.write_card(draft, job)
     record_checkpoint(run, folder)
     return figures
 

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the row, and return 1 where the trainer would refuse it."""
     from ..data.token_view import view_row
     from ..model import base
-    from ..runtime.quiet import quiet_libraries
+    from ..runtime.libraries import quiet_libraries
 
     require_packages()
     root = find_root(Path.cwd()) or Path.cwd()

@@ -13,7 +13,8 @@ import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from .rows import EncodedItem
+from ..config.settings import Settings
+from .rows import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
@@ -47,6 +48,17 @@ class LengthGroupedSampler:
             yield batches[i]
 
 
+def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[int, float]:
+    """Return the tokens that the model computes in the first epoch, and the padding among them."""
+    batches = LengthGroupedSampler(items, settings.batch, settings.seed)
+    row_tokens = sum(len(row.ids) for row in conversations_of(items))
+    if settings.packing:
+        return row_tokens, 0.0
+    widths = (len(batch) * max(batches.lengths[i] for i in batch) for batch in batches)
+    total = settings.conversations_per_row * sum(widths)
+    return total, 1 - row_tokens / total
+
+
 def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]], Batch]:
     """Return a function that pads rows on the right and stacks them to a batch.
 
@@ -63,9 +75,10 @@ def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]],
 
     def collate(rows: Sequence[EncodedRow]) -> Batch:
         width = max(len(row.ids) for row in rows)
-        ids = torch.tensor([_pad(row.ids, width, pad) for row in rows])
-        labels = torch.tensor([_pad(row.labels, width, IGNORE_INDEX) for row in rows])
-        mask = torch.tensor([_pad([1] * len(row.ids), width, 0) for row in rows])
+        padded = [(row, width - len(row.ids)) for row in rows]
+        ids = torch.tensor([row.ids + [pad] * n for row, n in padded])
+        labels = torch.tensor([row.labels + [IGNORE_INDEX] * n for row, n in padded])
+        mask = torch.tensor([[1] * len(row.ids) + [0] * n for row, n in padded])
         batch = {"input_ids": ids, "attention_mask": mask}
         if not narrow:
             labels[:, 0] = IGNORE_INDEX
@@ -83,10 +96,6 @@ def narrow_labels(labels: torch.Tensor) -> Batch:
         "labels": torch.cat([first, labels[:, positions + 1]], dim=1),
         "logits_to_keep": positions,
     }
-
-
-def _pad(values: list[int], width: int, fill: int) -> list[int]:
-    return values + [fill] * (width - len(values))
 
 
 class DistributedBatchSampler:

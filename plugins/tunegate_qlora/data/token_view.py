@@ -11,7 +11,7 @@ from tunegate.tokenization.chat_template import ChatTemplate
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 
 from ..config.settings import Settings
-from . import overflow, rows
+from . import rows
 
 # A character has at most 4 bytes in UTF-8, and so at most as many tokens.
 MAX_CHARACTER_TOKENS = 4
@@ -64,7 +64,7 @@ def view_row(
     trainer refuses is shown whole, with the reason. Raises TemplateError where the template
     refuses the conversation.
     """
-    limit = overflow.max_row_tokens(settings, folder)
+    limit = rows.max_row_tokens(settings, folder)
     try:
         item = rows.encoder_of(settings)(example, template)
     except NotTrainable as error:
@@ -74,7 +74,7 @@ def view_row(
         return [TokenView(tokens, len(ids), limit, str(error), excess)]
     refused, fitted, conversations = "", [item], rows.conversations_of([item])
     try:
-        fitted = overflow.apply_overflow([item], limit, settings.on_overflow) or fitted
+        fitted = rows.apply_overflow([item], limit, settings.on_overflow) or fitted
     except NotTrainable as error:
         refused = str(error)
     if rows.equal_replies_message([item]):

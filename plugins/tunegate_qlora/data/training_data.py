@@ -1,4 +1,4 @@
-"""Reads the snapshots of a plan as rows of token ids."""
+"""What a training reads: its plan, settings and folders, and the rows as token ids."""
 
 from __future__ import annotations
 
@@ -6,15 +6,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import ChatTemplate, load_template
 from tunegate.tokenization.encode import NotTrainable
 
 from ..config.settings import Settings
+from ..model import base
 from . import rows
-from .overflow import apply_overflow, max_row_tokens
-from .rows import EncodedItem
+from .rows import EncodedItem, apply_overflow, max_row_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """A plan with its settings as an object, the folder of its base, and the run's folder."""
+
+    plan: Plan
+    settings: Settings
+    base_folder: Path
+    folder: Path
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder in the run that the trained model is written to."""
+        return self.folder / ("model" if self.settings.method == "full" else "adapter")
+
+
+def make_job(plan: Plan, folder: Path) -> TrainingJob:
+    """Return the job of a plan, to be trained into the run's folder.
+
+    Raises ValueError where a setting is not valid, the base is not found, or its files are not
+    those that the gate was opened for.
+    """
+    settings = parse_settings(Settings, plan.config)
+    base_folder = base.locate_base(settings.base, plan.root)
+    if plan.base_digest and base.folder_digest(base_folder) != plan.base_digest:
+        raise ValueError(
+            f"the base in {base_folder} has changed since this run was planned: plan it again"
+        )
+    return TrainingJob(plan, settings, base_folder, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +66,22 @@ class TrainingData:
         return sum(len(row.ids) for row in rows.conversations_of(self.train))
 
 
-def load_training_data(plan: Plan, settings: Settings, root: Path) -> TrainingData:
-    """Encode the snapshots of a plan with the base's template, and apply `on_overflow`.
-
-    Args:
-        plan: Names the snapshots.
-        settings: The settings of the plan.
-        root: The base's folder.
+def load_training_data(job: TrainingJob) -> TrainingData:
+    """Encode the snapshots of a job with the base's template, and apply `on_overflow`.
 
     Raises:
         NotTrainable: A row cannot be trained on, or no row of the training split is left.
         TemplateError: The template cannot be read, or refuses a conversation.
     """
-    chat_template = load_template(root)
-    max_tokens = max_row_tokens(settings, root)
-    train = _encode_split(plan.train, plan, settings, chat_template)
-    validation = (
-        _encode_split(plan.validation, plan, settings, chat_template) if plan.validation else []
-    )
-    fitting = apply_overflow(train, max_tokens, settings.on_overflow)
-    if not fitting:
-        raise NotTrainable(
-            f"no row of the training set is left: {len(train):,} of them are too long"
-        )
-    held_out = apply_overflow(validation, max_tokens, settings.on_overflow)
-    dropped = len(train) + len(validation) - len(fitting) - len(held_out)
-    return TrainingData(chat_template, fitting, held_out, dropped)
-
-
-def _encode_split(
-    path: Path, plan: Plan, settings: Settings, chat_template: ChatTemplate
-) -> list[EncodedItem]:
-    encode = rows.encoder_of(settings)
-    return [encode(example, chat_template) for example in Dataset.read(path, columns=plan.columns)]
+    settings, chat_template = job.settings, load_template(job.base_folder)
+    max_tokens = max_row_tokens(settings, job.base_folder)
+    encode, encoded, fitting = rows.encoder_of(settings), 0, []
+    for path in (job.plan.train, job.plan.validation):
+        dataset = Dataset.read(path, columns=job.plan.columns) if path else ()
+        items = [encode(example, chat_template) for example in dataset]
+        encoded += len(items)
+        fitting.append(apply_overflow(items, max_tokens, settings.on_overflow))
+    train, validation = fitting
+    if not train:
+        raise NotTrainable("no row of the training set is left: all of them are too long")
+    return TrainingData(chat_template, train, validation, encoded - len(train) - len(validation))

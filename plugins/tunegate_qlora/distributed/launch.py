@@ -1,47 +1,66 @@
-"""Start the worker processes that train one run, wait for them, and report why they failed."""
+"""Start the worker processes that train one run, wait for them, and report why they failed.
+
+The workers are started by torchrun's command line (https://docs.pytorch.org/docs/stable/elastic/
+run.html). Each writes its error into a file of torchrun's (`@record`), below `workers/` in the
+run's folder, which all machines share.
+"""
 
 from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
 
-from tunegate.interfaces.trainer import Plan, TrainingFailed
+from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.atomic import atomic_write
 
 from ..config.settings import Settings
-from ..model import architecture
-from ..preflight import checks
+from ..data.training_data import TrainingJob
 from ..runtime.console import print_line
-from ..runtime.errors import LOST_PROCESS_MESSAGE, one_line_errors
-from ..training.job import TrainingJob, make_job
-from . import accelerate_config
+from ..runtime.errors import LOST_PROCESS_MESSAGE
 
+WORKER_MODULE = "tunegate_qlora.distributed.worker"
 LAUNCHER_KILLED = "the launcher was killed; the same command goes on where it stopped"
 WORKER_TIMEOUT = 60.0  # seconds for workers to end; a worker ends when its pipe closes
 
 
+def torchrun_arguments(settings: Settings, machine: int, workers_folder: Path) -> list[str]:
+    """Return the arguments of `torchrun` that start the workers of a machine.
+
+    The first machine is node 0, which has the main process: the model is read back there.
+    """
+    if settings.machines == 1:
+        rendezvous = ["--standalone", "--local-addr", "127.0.0.1"]  # at a free port
+    else:
+        host, _, port = settings.address.rpartition(":")
+        rendezvous = ["--nnodes", str(settings.machines), "--node-rank", str(machine)]
+        rendezvous += ["--master-addr", host, "--master-port", port]
+    return [
+        *rendezvous,
+        *("--nproc-per-node", str(settings.processes)),
+        *("--log-dir", str(workers_folder / f"errors-{machine}")),
+        *("-m", WORKER_MODULE, str(workers_folder / f"order-{machine}.json")),
+    ]
+
+
 def learn_with_workers(
-    job: TrainingJob, draft: Path, checkpoint: Path | None, *, rehearse: bool = False
+    job: TrainingJob, draft: Path, checkpoint: Path | None
 ) -> dict[str, float | int]:
     """Train with the workers of this machine, and those of other machines that join it.
 
     The workers save the model into the draft.
-
-    Args:
-        rehearse: The workers call `rehearsal.train_and_resume` in place of `learn`.
 
     Returns:
         The figures, as `learn` returns them.
@@ -50,9 +69,6 @@ def learn_with_workers(
         TrainingFailed: With the message of the worker that failed first.
     """
     workers_folder = job.folder / "workers"
-    accelerate_config.write_config(
-        job.settings, architecture.decoder_layer_class(job.base_folder), job.folder
-    )
     if job.settings.machines > 1:
         print_line(
             f"for the other machines: tunegate join {job.folder.name} --machine 1", "waiting"
@@ -61,9 +77,7 @@ def learn_with_workers(
     if torch.cuda.is_available():  # the workers need the memory that the baseline used
         torch.cuda.empty_cache()
     (workers_folder / "figures.json").unlink(missing_ok=True)  # of an attempt that was killed
-    run_workers(
-        job, 0, {"draft": str(draft), "done": checkpoint and str(checkpoint), "rehearse": rehearse}
-    )
+    run_workers(job, 0, draft, checkpoint)
     if not (workers_folder / "figures.json").is_file():
         raise TrainingFailed(f"the workers ended, and left no figures in {workers_folder}")
     figures: dict[str, float | int] = json.loads((workers_folder / "figures.json").read_bytes())
@@ -71,35 +85,43 @@ def learn_with_workers(
     return figures
 
 
-def run_workers(job: TrainingJob, machine: int, instructions: Mapping[str, Any]) -> None:
+def run_workers(
+    job: TrainingJob, machine: int, draft: Path | None = None, checkpoint: Path | None = None
+) -> None:
     """Start this machine's workers and wait until they have ended.
 
-    The workers read the job and the `instructions` from a file, the order. They end with this
-    process, however it ends. Raises TrainingFailed.
+    They end with this process, however it ends. The first machine's draft and checkpoint hold for
+    all. Raises TrainingFailed.
     """
     workers_folder = job.folder / "workers"
     workers_folder.mkdir(parents=True, exist_ok=True)
     ranks_here = range(machine * job.settings.processes, (machine + 1) * job.settings.processes)
     wait_for_workers(workers_folder, ranks_here)  # those of an attempt that was killed
-    report = _report_path(workers_folder, machine)
-    for stale in (report, *(workers_folder / f"{rank}.failed" for rank in ranks_here)):
-        stale.unlink(missing_ok=True)
-    order = workers_folder / f"order-{machine}.json"
-    order_content = {
+    report = workers_folder / f"launcher-{machine}.json"
+    report.unlink(missing_ok=True)
+    shutil.rmtree(workers_folder / f"errors-{machine}", ignore_errors=True)
+    order = {
         "plan": asdict(job.plan),
-        "base": str(job.base_folder),
-        "folder": str(job.folder),
-        **instructions,
+        "base": job.base_folder,
+        "folder": job.folder,
+        "draft": draft,
+        "checkpoint": checkpoint,
     }
-    atomic_write(order, json.dumps(order_content, default=str).encode(), mode=0o600)
+    order_text = json.dumps(order, default=str)
+    atomic_write(workers_folder / f"order-{machine}.json", order_text.encode(), mode=0o600)
 
     variables = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
     if job.settings.machines == 1:  # a machine without a network still has a loopback interface
         loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "")
         variables |= {"GLOO_SOCKET_IFNAME": loopback} if loopback else {}
-    launcher = [sys.executable, "-m", "tunegate_qlora.distributed.launcher", str(report)]
+    if torch.cuda.is_available():
+        from accelerate.utils import check_cuda_p2p_ib_support
+
+        if not check_cuda_p2p_ib_support():  # an RTX 40 with an old driver
+            variables |= {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
+    launcher = [sys.executable, "-m", "tunegate_qlora.distributed.launch", str(report)]
     process = subprocess.Popen(
-        launcher + accelerate_config.launch_command(job.folder, machine, order)[2:],
+        launcher + torchrun_arguments(job.settings, machine, workers_folder),
         stdin=subprocess.PIPE,  # the workers read it: it closes when this process ends
         env={**variables, **os.environ},
         start_new_session=True,  # Ctrl-C reaches this process alone; the workers see the pipe close
@@ -116,45 +138,39 @@ def run_workers(job: TrainingJob, machine: int, instructions: Mapping[str, Any])
             process.wait()
     wait_for_workers(workers_folder, ranks_here)
     if code:
-        raise TrainingFailed(failure_reason(workers_folder, machine, job.settings))
+        raise TrainingFailed(failure_reason(workers_folder, machine, job.settings.world_size))
 
 
-def failure_reason(workers_folder: Path, machine: int, settings: Settings) -> str:
+def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
     """Return why a machine's workers failed, as one message.
 
     In this order: a SIGKILL, the first message of a worker, a crash by another signal, an exit
     code, the error of the launcher. A worker also fails where another one is gone: its message
     (LOST_PROCESS_MESSAGE) comes after the messages and crashes that are causes.
     """
-    path = _report_path(workers_folder, machine)
+    path = workers_folder / f"launcher-{machine}.json"
     report = json.loads(path.read_bytes()) if path.is_file() else {}
     exits = report.get("exits", {})
-    # The launcher itself ends the other workers, with SIGTERM.
+    # torchrun itself ends the other workers, with SIGTERM.
     crashes = {code: rank for rank, code in exits.items() if code < 0 and code != -signal.SIGTERM}
-    world_size = settings.world_size
     if -signal.SIGKILL in crashes:
         return (
             f"process {crashes[-signal.SIGKILL]} of {world_size} was killed (SIGKILL), often for "
             "memory; the same command goes on where it stopped"
         )
-    # Messages that are older than the order are of an earlier attempt.
+    # Messages of other machines that are older than the order are of an earlier attempt.
     order = workers_folder / f"order-{machine}.json"
     order_time = order.stat().st_mtime_ns if order.is_file() else 0
-    times = {path: path.stat().st_mtime_ns for path in workers_folder.glob("*.failed")}
-    failed = sorted(
-        (path for path in times if times[path] >= order_time), key=lambda path: times[path]
-    )
-    messages = [path.read_text("utf-8") for path in failed]
+    times = {p: p.stat().st_mtime_ns for p in workers_folder.glob("errors-*/**/error.json")}
+    failed = sorted((p for p in times if times[p] >= order_time), key=lambda p: times[p])
+    messages = [
+        str(json.loads(p.read_bytes())["message"]["message"]).removeprefix("TrainingFailed: ")
+        for p in failed
+    ]
     causes = [message for message in messages if message != LOST_PROCESS_MESSAGE]
     causes += [f"process {r} of {world_size} crashed (signal {-c})" for c, r in crashes.items()]
     ended = [f"process {r} ended with exit code {c}" for r, c in exits.items()]
     return [*causes, *messages, *ended, str(report.get("error", LAUNCHER_KILLED))][0]
-
-
-def wait_for_old_workers(job: TrainingJob) -> None:
-    """Wait until this machine's workers of an earlier attempt have ended; raise TrainingFailed."""
-    if (workers_folder := job.folder / "workers").is_dir():
-        wait_for_workers(workers_folder, range(job.settings.processes))
 
 
 def wait_for_workers(workers_folder: Path, ranks: range) -> None:
@@ -162,7 +178,7 @@ def wait_for_workers(workers_folder: Path, ranks: range) -> None:
 
     Raises TrainingFailed where one still does after WORKER_TIMEOUT.
     """
-    for rank in ranks:
+    for rank in ranks if workers_folder.is_dir() else ():
         lock = workers_folder / f"{rank}.lock"
         try:
             with FileLock(lock, timeout=WORKER_TIMEOUT):
@@ -173,20 +189,30 @@ def wait_for_workers(workers_folder: Path, ranks: range) -> None:
             ) from None
 
 
-def _report_path(workers_folder: Path, machine: int) -> Path:
-    return workers_folder / f"launcher-{machine}.json"
+def run_torchrun(report: Path, arguments: list[str]) -> int:
+    """Run torchrun in this process, without its tracebacks; return 0, 70 on a failure, or 130.
+
+    On a failure it writes the exit codes of the workers by rank, or the error, into `report`.
+    """
+    from torch.distributed import run as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    content: dict[str, object] = {}
+    try:
+        torchrun.main(arguments)
+        return 0
+    except SignalException:
+        return 130
+    except ChildFailedError as error:
+        content["exits"] = {rank: failed.exitcode for rank, failed in error.failures.items()}
+    except Exception as error:  # a port in use, a machine that never came
+        content["error"] = f"{type(error).__name__}: {error}"
+    atomic_write(report, json.dumps(content).encode())
+    return 70
 
 
-def join_training(plan: Plan, folder: Path, machine: int) -> None:
-    """Run the workers of one more machine until the training ends; raise TrainingFailed."""
-    if problems := checks.find_problems(plan):
-        raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
-    job = make_job(plan, folder)
-    with one_line_errors(job.settings):
-        accelerate_config.write_config(
-            job.settings, architecture.decoder_layer_class(job.base_folder), folder
-        )
-        print_line(
-            f"machine {machine} of {job.settings.machines}; {job.settings.address} leads", "joining"
-        )
-        run_workers(job, machine, {})
+if __name__ == "__main__":
+    sys.exit(run_torchrun(Path(sys.argv[1]), sys.argv[2:]))

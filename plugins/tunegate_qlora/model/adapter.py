@@ -7,10 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunegate.utils.hashing import sha256_spaced_json
-
 from ..config.settings import Settings
-from . import digests
 from .metadata import ModelMetadata, read_metadata, write_metadata
 
 _CONFIG_FILE = "adapter_config.json"
@@ -105,8 +102,3 @@ def read_adapter_metadata(folder: Path) -> ModelMetadata:
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{folder} holds no adapter that can be read: {error}") from None
     return replace(read_metadata(folder), base=base_name)
-
-
-def adapter_digest(folder: Path, base_digest: str) -> str:
-    """Return the digest of a tuned model: of its adapter's files and of its base."""
-    return sha256_spaced_json({"adapter": digests.folder_digest(folder), "base": base_digest})

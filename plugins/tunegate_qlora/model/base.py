@@ -1,16 +1,19 @@
-"""A base model on this machine: its folder, configuration, context length and licence."""
+"""A model's folder on this machine: its place, digest, configuration, context length, licence."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import digests
+from tunegate.utils.hashing import sha256_file, sha256_spaced_json
 
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
+# The files that a model's answers depend on, and those of the same suffixes that do not matter.
+_MODEL_SUFFIXES = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken")
+_EXCLUDED = ("trainer_state.json", "sealed.json", "LICENSE.txt", "requirements.txt")
 _UNSPECIFIED_LICENCES = {"", "other", "unknown"}
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
 
@@ -44,9 +47,32 @@ def locate_base(base: str, *roots: Path) -> Path:
         ) from None
 
 
-def base_digest(folder: Path) -> str:
-    """Return the digest of a base: weights, configuration, tokenizer and chat template."""
-    return digests.folder_digest(folder)
+def folder_digest(folder: Path) -> str:
+    """Return the sha256 of a model folder's weights, configuration, tokenizer and template.
+
+    Files are streamed, so that weights need not fit in memory. A process reads a file again only
+    when its size, inode or time of change differs. Raises OSError where a file cannot be read.
+    """
+    files = sorted(
+        p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED
+    )
+    return sha256_spaced_json([(p.name, file_digest(p)) for p in files])
+
+
+def file_digests(paths: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return each file's sha256 under its path relative to `root`."""
+    return {p.relative_to(root).as_posix(): file_digest(p) for p in sorted(paths)}
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes; `folder_digest` says when the file is read again."""
+    stat = path.stat()
+    return _cached_file_digest(str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=1024)
+def _cached_file_digest(path: str, *_changes: int) -> str:
+    return sha256_file(path)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -79,13 +105,11 @@ def licence_of(root: Path) -> str:
 
     `license: other` names it in `license_name`. https://huggingface.co/docs/hub/model-cards
     """
+    from huggingface_hub import metadata_load
+
     try:
-        front = _FRONT_MATTER.match((root / "README.md").read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
+        front_matter = metadata_load(root / "README.md") or {}
+    except Exception:  # no file, not in UTF-8, or no valid YAML
         return ""
-    lines = front[1].splitlines() if front else []
-    front_matter = {
-        k.strip(): v.strip(" '\"") for k, _, v in (line.partition(":") for line in lines)
-    }
-    names = (front_matter.get(key, "") for key in ("license", "license_name"))
+    names = (str(front_matter.get(key) or "") for key in ("license", "license_name"))
     return next((name for name in names if name.casefold() not in _UNSPECIFIED_LICENCES), "")

@@ -13,10 +13,10 @@ from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateError, load_template
 
 from ..config.settings import Decoding
-from ..runtime.quiet import quiet_libraries
-from . import adapter, base, chat_template
+from ..runtime.libraries import quiet_libraries
+from . import adapter, base
 from .load import load_base
-from .metadata import read_metadata
+from .metadata import check_same, read_metadata
 
 Prompt = tuple[int, list[int]]  # the row of the request, and the token ids of its prompt
 
@@ -35,7 +35,7 @@ class Generator:
         self.chat_template = load_template(folder)
         try:
             rendered = read_metadata(tuned or folder).rendered
-            chat_template.check_same(self.chat_template, rendered)
+            check_same(self.chat_template, rendered)
         except ValueError as error:
             raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
         self.context = base.context_length(folder)

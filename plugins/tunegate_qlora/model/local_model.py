@@ -13,10 +13,8 @@ from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.utils.hashing import sha256_spaced_json
 
 from ..config.settings import Decoding
-from ..runtime import requirements
-from ..runtime.quiet import quiet_libraries
-from . import adapter, base, chat_template, digests
-from .metadata import read_metadata
+from ..runtime.libraries import missing_requirements, quiet_libraries
+from . import adapter, base, metadata
 
 PROMPTS_PER_BATCH = 32  # prompts answered together
 
@@ -39,7 +37,7 @@ class LocalModel:
 
     @cached_property
     def _generator(self) -> Any:
-        absent = requirements.missing_requirements()
+        absent = missing_requirements()
         if absent:
             raise ModelUnknown(absent)
         with quiet_libraries():
@@ -57,9 +55,10 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
         decoding: How the model is loaded and answers. The size of a batch counts too, since sums
             over padded rows can differ in the last bits.
     """
-    weights = digests.folder_digest(folder)
+    weights = base.folder_digest(folder)
     if tuned is not None:
-        weights = adapter.adapter_digest(tuned, weights)
+        parts = {"adapter": base.folder_digest(tuned), "base": weights}
+        weights = sha256_spaced_json(parts)
     decoding_settings = decoding.model_dump(mode="json") | {
         "batch": PROMPTS_PER_BATCH,
         "temperature": 0,
@@ -87,22 +86,22 @@ def open_folder(path: str, root: Path) -> Model:
     try:
         tuned = folder if adapter.is_adapter(folder) else None
         if tuned:
-            metadata = adapter.read_adapter_metadata(folder)
-            base_folder = base.locate_base(metadata.base, root, *folder.parents)
-            if metadata.base_digest and digests.folder_digest(base_folder) != metadata.base_digest:
+            recorded = adapter.read_adapter_metadata(folder)
+            base_folder = base.locate_base(recorded.base, root, *folder.parents)
+            if recorded.base_digest and base.folder_digest(base_folder) != recorded.base_digest:
                 reason = "the files have changed"
-                template = chat_template.template_text_of(base_folder)
-                if metadata.template and template != metadata.template:
-                    difference = chat_template.rendering_difference(template, metadata.template)
+                template = metadata.template_text_of(base_folder)
+                if recorded.template and template != recorded.template:
+                    difference = metadata.rendering_difference(template, recorded.template)
                     reason = f"its chat template has changed, {difference}"
                 raise ValueError(
                     f"its base in {base_folder} is not the one it was trained on: {reason}"
                 )
         else:
             base.read_config(folder)
-            metadata, base_folder = read_metadata(folder), folder
+            recorded, base_folder = metadata.read_metadata(folder), folder
         values = {k: int(v) if v.isdigit() else v for k, v in parse_qsl(query)}
-        decoding = parse_settings(Decoding, metadata.decoding.model_dump() | values)
+        decoding = parse_settings(Decoding, recorded.decoding.model_dump() | values)
         return LocalModel(f"folder:{path}", base_folder, tuned, decoding)
     except ValueError as error:
         raise ModelUnknown(f"folder:{path}: {error}") from None

@@ -1,16 +1,30 @@
-"""The metadata that tunegate keeps beside a model's weights, in `tunegate.json`."""
+"""What tunegate keeps beside a model's weights (`tunegate.json`): its base, decoding and template.
+
+Of the chat template it keeps the text, and what the template made of the conversation `PROBE`. The
+text shows that somebody edited the template. The rendered probe also shows what the text does not:
+a template that writes the current date, or another version of the renderer.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tunegate.config.settings import parse_settings
+from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
 
-from ..config.settings import Decoding
+from ..config.settings import Decoding, Settings
+from .base import folder_digest
 
 METADATA_FILE = "tunegate.json"
+PROBE: list[dict[str, Any]] = [
+    {"role": "system", "content": "Which team is this for?"},
+    {"role": "user", "content": "Olá! I was charged twice.\n  Please help."},
+    {"role": "assistant", "content": "billing"},
+]
+CONTEXT_LETTERS = 24  # characters shown before and after the place where two texts differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +32,7 @@ class ModelMetadata:
     """The base of a model, and how the model answers.
 
     `template` is the text of the chat template in training, `rendered` the probe that it rendered
-    (see `chat_template.render_probe`). Both, and the digest, are "" for a model that tunegate did
+    (see `render_probe`). Both, and the digest, are "" for a model that tunegate did
     not train: there is nothing to compare with.
     """
 
@@ -27,6 +41,17 @@ class ModelMetadata:
     decoding: Decoding = field(default_factory=Decoding)
     template: str = ""
     rendered: str = ""
+
+
+def metadata_of(settings: Settings, base_folder: Path, template: ChatTemplate) -> ModelMetadata:
+    """Return the metadata of a model that is trained on a base, with the base's template."""
+    return ModelMetadata(
+        settings.base,
+        folder_digest(base_folder),
+        settings.decoding,
+        template_text_of(base_folder),
+        render_probe(template),
+    )
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
@@ -46,3 +71,57 @@ def read_metadata(folder: Path) -> ModelMetadata:
     texts = (str(content.get(k, "")) for k in ("template", "rendered"))
     base, digest = (str(content.get(k, "")) for k in ("base", "base_digest"))
     return ModelMetadata(base, digest, decoding, *texts)
+
+
+def template_text_of(folder: Path) -> str:
+    """Return the text of the chat template in a model's folder; "" where there is none."""
+    template_file, config = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if template_file.is_file():
+        return template_file.read_text("utf-8")
+    template_text = json.loads(config.read_bytes()).get("chat_template") if config.is_file() else ""
+    return template_text if isinstance(template_text, str) else json.dumps(template_text)
+
+
+def render_probe(template: ChatTemplate) -> str:
+    """Render the probe: the prompt of its last message, then the whole conversation.
+
+    A template that refuses system messages renders the probe without one. Returns "" where it
+    refuses that too.
+    """
+    for messages in (PROBE, PROBE[1:]):
+        try:
+            return template.render(messages[:-1], prompt=True) + template.render(messages)
+        except TemplateError:
+            continue
+    return ""
+
+
+def check_same(template: ChatTemplate, recorded: str) -> None:
+    """Raise ValueError where a template renders the probe otherwise than `recorded`; "" passes."""
+    current = render_probe(template)
+    if recorded and current != recorded:
+        raise ValueError(
+            "the chat template does not render what it rendered in training: "
+            f"{rendering_difference(current, recorded)}"
+        )
+
+
+def rendering_difference(current: str, recorded: str) -> str:
+    """Describe the first place where two texts differ, with what each has there."""
+    pairs = enumerate(zip(current, recorded, strict=False))
+    position = next((i for i, (a, b) in pairs if a != b), min(len(current), len(recorded)))
+    shown = (
+        repr(t[max(position - CONTEXT_LETTERS, 0) : position + CONTEXT_LETTERS])
+        for t in (current, recorded)
+    )
+    return "from character {:,} on it has {}, then it had {}".format(position + 1, *shown)
+
+
+def date_note(template: ChatTemplate) -> str:
+    """Return a note that a fixed date replaces the current one that a template writes, else ""."""
+    if "strftime_now" not in str(template.tokenizer.chat_template):
+        return ""
+    return (
+        f"note      the chat template writes today's date: it is rendered as of {FIXED_DATE}, in "
+        f"training and when judged; have your server render that too"
+    )

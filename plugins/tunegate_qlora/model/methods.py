@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,21 +15,11 @@ from .load import load_base
 from .metadata import ModelMetadata
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterCount:
+class ParameterCount(NamedTuple):
     """The numbers of parameters of a model; a weight in 4 bits counts as one, like any other."""
 
     trainable: int
     total: int
-
-    def __str__(self) -> str:
-        share = 100 * self.trainable / self.total
-        return f"{self.trainable:,} of {self.total:,} parameters trainable ({share:.2f} %)"
-
-
-def output_name(settings: Settings) -> str:
-    """Return the name of the folder, in that of the run, that a training writes its model to."""
-    return "model" if settings.method == "full" else "adapter"
 
 
 def load_trainable(root: Path, settings: Settings) -> Any:
@@ -48,6 +38,11 @@ def load_trainable(root: Path, settings: Settings) -> Any:
 def unwrap(model: Any) -> Any:
     """Return the model of transformers, without the wrapper that peft puts around it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def supports_logits_to_keep(model: Any) -> bool:
+    """Whether a model can compute the logits of chosen positions alone."""
+    return "logits_to_keep" in inspect.signature(unwrap(model).forward).parameters
 
 
 def count_parameters(model: Any) -> ParameterCount:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, Problem
 from tunegate.storage.state_dir import StateDir
-from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
 from tunegate.tokenization.encode import NotTrainable
 
 from ..config.settings import Settings
-from ..data import overflow, rows
+from ..data import rows
 from ..data.rows import EncodedItem
 from ..model import base
-from ..model.architecture import read_architecture
-from ..model.chat_template import date_note
-from ..model.load import local_device
+from ..model.architecture import Architecture, is_targeted, read_architecture
+from ..model.load import QUANTISATION_BLOCK, local_device
+from ..model.metadata import date_note
 from ..runtime.console import print_line
-from . import memory, world_size
+from . import memory
 
 MAX_SHOWN_ROWS = 3  # rows that are named of those that cannot be encoded
 
@@ -35,23 +38,49 @@ def find_problems(plan: Plan) -> list[Problem]:
         settings = parse_settings(Settings, plan.config)
         folder = base.locate_base(settings.base, plan.root)
         template = load_template(folder)
-        paths = {"train": plan.train, "validation": plan.validation}
-        datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
-        messages = list(preference_problems(datasets, settings))
-        if not messages:
-            encoded = {k: rows.encode_all(data, template, settings) for k, data in datasets.items()}
-            for split, (items, unfit) in encoded.items():
-                problems = row_problems(items, unfit, settings, folder)
-                messages += [f"{split}: {message}" for message in problems]
-            train_items = encoded["train"][0]
-            messages += world_size.world_size_problems(train_items, settings, folder)
-            messages += memory_problems(train_items, settings, folder)
-        messages += base_problems(plan, settings, folder)
+        messages, train = row_problems(plan, settings, folder, template)
+        architecture = read_architecture(folder)
+        gpus = torch.cuda.device_count()
+        messages += world_size_problems(len(train), settings, architecture, gpus)
+        if train:
+            messages += memory_problems(train, settings, architecture, base.read_config(folder))
+        messages += base_problems(plan, settings, architecture)
         if note := date_note(template):
             print(note, flush=True)
     except (TemplateError, ValueError, OSError) as error:
         messages = [str(error)]
     return [Problem(message) for message in messages]
+
+
+def row_problems(
+    plan: Plan, settings: Settings, folder: Path, template: ChatTemplate
+) -> tuple[list[str], Sequence[EncodedItem]]:
+    """Encode the rows of a plan, and apply `on_overflow`.
+
+    Returns why they cannot be trained on, and the rows of the training split that are left.
+    `folder` is that of the base, `template` its chat template.
+    """
+    paths = {"train": plan.train, "validation": plan.validation}
+    datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
+    messages, left = list(preference_problems(datasets, settings)), dict[str, list[EncodedItem]]()
+    longest = rows.max_row_tokens(settings, folder)
+    for split, dataset in datasets.items() if not messages else ():
+        items, unfit = rows.encode_all(dataset, template, settings)
+        problems = [str(error) for error in unfit[:MAX_SHOWN_ROWS]]
+        if len(unfit) > MAX_SHOWN_ROWS:
+            problems.append(f"{len(unfit) - MAX_SHOWN_ROWS:,} more rows cannot be trained on")
+        if not items and not unfit:
+            problems.append("no rows")
+        if equal_replies := rows.equal_replies_message(items):
+            problems.append(f"{equal_replies}: nothing can be learnt from them")
+        try:
+            left[split] = rows.apply_overflow(items, longest, settings.on_overflow)
+            if items and not left[split]:
+                problems.append(f"`on_overflow` drops all {len(items):,} rows: raise `max_length`")
+        except NotTrainable as error:
+            problems.append(str(error))
+        messages += [f"{split}: {problem}" for problem in problems]
+    return messages, left.get("train", [])
 
 
 def preference_problems(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
@@ -65,69 +94,47 @@ def preference_problems(datasets: Mapping[str, Dataset], settings: Settings) -> 
         print_line('objective is "supervised"; "dpo" would learn from both')
 
 
-def row_problems(
-    items: Sequence[EncodedItem], unfit: Sequence[NotTrainable], settings: Settings, folder: Path
+def world_size_problems(
+    rows: int, settings: Settings, architecture: Architecture, gpus: int
 ) -> Iterator[str]:
-    """Yield why a split cannot be trained on.
+    """Yield why several processes cannot train together, or would be idle.
 
-    Args:
-        items: The encoded rows of the split.
-        unfit: The errors of the rows that could not be encoded.
-        settings: The settings of the training.
-        folder: The base's folder.
+    `gpus` are those of the machine that trains, 0 where it has none or is not known.
     """
-    yield from map(str, unfit[:MAX_SHOWN_ROWS])
-    if len(unfit) > MAX_SHOWN_ROWS:
-        yield f"{len(unfit) - MAX_SHOWN_ROWS:,} more rows cannot be trained on"
-    if not items and not unfit:
-        yield "no rows"
-    if equal_replies := rows.equal_replies_message(items):
-        yield f"{equal_replies}: nothing can be learnt from them"
-    try:
-        longest = overflow.max_row_tokens(settings, folder)
-        if items and not overflow.apply_overflow(items, longest, settings.on_overflow):
-            yield f"`on_overflow` drops all {len(items):,} rows: raise `max_length`"
-    except NotTrainable as error:
-        yield str(error)
-
-
-def base_problems(plan: Plan, settings: Settings, folder: Path) -> Iterator[str]:
-    """Yield which settings do not suit the base, and whether the disk is too small."""
-    architecture = read_architecture(folder)
-    if settings.quantisation == "nf4":
-        yield from architecture.unsupported_4bit_layers()
-    if settings.method != "full":
-        yield from architecture.unknown_targets(settings.targets)
-    if settings.keep == "best" and plan.validation is None:
-        yield 'no validation data: `patience` and keep = "best" go by its loss'
-    needed, free = architecture.disk_bytes(settings), shutil.disk_usage(plan.train.parent).free
-    if needed > free:
+    if settings.world_size == 1:
+        return
+    if 0 < gpus < settings.processes:
         yield (
-            f"checkpoints need {memory.format_bytes(needed)}, the disk has "
-            f"{memory.format_bytes(free)} free: make room, or move {StateDir(plan.root).folder} "
-            "to a larger one and leave a link"
+            f"processes = {settings.processes}: this machine has {gpus} "
+            f"GPU{'s' * (gpus > 1)}, and every process wants its own"
+        )
+    batches = -(-rows // settings.batch)
+    if rows and batches < settings.world_size:
+        yield (
+            f"{rows:,} rows in batches of {settings.batch} make {batches:,} an epoch, fewer "
+            f"than the {settings.world_size} processes: lower `batch` or `processes`"
+        )
+    if settings.sharding == "fsdp" and not architecture.decoder_layer:
+        yield (
+            "sharding = 'fsdp' shares out a model by its decoder layers, and transformers names "
+            "none for this base: set sharding = 'none'"
         )
 
 
 def memory_problems(
-    items: Sequence[EncodedItem], settings: Settings, folder: Path
+    train: Sequence[EncodedItem],
+    settings: Settings,
+    architecture: Architecture,
+    config: Mapping[str, Any],
 ) -> Iterator[str]:
     """Print the memory that the training needs; yield a line where the weights alone do not fit.
 
     More than the weights is an estimate, which is printed as a warning and stops nothing.
+    `config` is the base's `config.json`.
     """
-    try:
-        longest = overflow.max_row_tokens(settings, folder)
-        fitting = overflow.apply_overflow(items, longest, settings.on_overflow)
-    except NotTrainable:  # `row_problems` yields this error
-        return
-    estimate = memory.estimate_memory(
-        read_architecture(folder),
-        settings,
-        rows.conversations_of(fitting),
-        base.read_config(folder),
-    )
-    needed = world_size.per_process(estimate, settings)
+    needed = memory.estimate_memory(
+        architecture, settings, rows.conversations_of(train), config
+    ).per_process(settings)
     sharers = settings.processes if local_device() == "cpu" else 1  # of the memory of one device
     available = memory.free_memory() // sharers
     free_text = memory.format_bytes(available)
@@ -138,9 +145,44 @@ def memory_problems(
             f"are free: take a smaller base{method_hint}"
         )
         return
-    world_size.print_world(settings)
+    if settings.world_size > 1:
+        machines = f" on {settings.machines} machines" if settings.machines > 1 else ""
+        step = settings.world_size * settings.batch * settings.accumulation
+        sharding = ", the model shared out (fsdp)" if settings.sharding == "fsdp" else ""
+        print_line(f"{settings.world_size}{machines}, {step:,} rows a step{sharding}", "processes")
+        if not torch.cuda.is_available():
+            print_line("no GPU here: they share the CPU, which is good for trying it out")
     print_line(str(needed), "memory")
     print_line(f"{free_text} free{', for each process' * (settings.world_size > 1)}")
     if needed.total > available:
         print_line("that may not fit: a lower batch and a higher accumulation want less,")
         print_line("gradient_checkpointing = true far less")
+
+
+def base_problems(plan: Plan, settings: Settings, architecture: Architecture) -> Iterator[str]:
+    """Yield which settings do not suit the base, and whether the disk is too small."""
+    layers = architecture.linear_layers
+    bad_sizes = sorted({i for i, _ in layers.values() if i % QUANTISATION_BLOCK})
+    if bad_sizes and settings.quantisation == "nf4" and local_device() == "cpu":
+        yield (
+            f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, "
+            f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits; "
+            'set quantisation = "none"'
+        )
+    for target in settings.targets if isinstance(settings.targets, list) else ():
+        if not any(is_targeted(name, [target]) for name in layers):
+            names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+            yield f"targets: no layer is called {target!r}; there are {names}"
+    if settings.keep == "best" and plan.validation is None:
+        yield 'no validation data: `patience` and keep = "best" go by its loss'
+    # Three checkpoints of weights and AdamW's two moments in float32, the model itself, and with
+    # keep = "best" three more states of it.
+    states = 3 * 3 + 1 + (3 if settings.keep == "best" else 0)
+    needed = architecture.trainable_parameters(settings) * 4 * states
+    free = shutil.disk_usage(plan.train.parent).free
+    if needed > free:
+        yield (
+            f"checkpoints need {memory.format_bytes(needed)}, the disk has "
+            f"{memory.format_bytes(free)} free: make room, or move {StateDir(plan.root).folder} "
+            "to a larger one and leave a link"
+        )

@@ -6,7 +6,7 @@ themselves is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +41,11 @@ class MemoryEstimate:
         """The sum of the three."""
         return self.weights + self.trained + self.activations
 
+    def per_process(self, settings: Settings) -> MemoryEstimate:
+        """Return the estimate for one process; FSDP splits weights and optimiser among them."""
+        divisor = settings.world_size if settings.sharding == "fsdp" else 1
+        return MemoryEstimate(self.weights / divisor, self.trained / divisor, self.activations)
+
     def __str__(self) -> str:
         parts = f"weights {format_bytes(self.weights)}, training {format_bytes(self.trained)}"
         activations = format_bytes(self.activations)
@@ -51,7 +56,7 @@ def estimate_memory(
     architecture: Architecture,
     settings: Settings,
     rows: Sequence[EncodedRow],
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     *,
     gpu: bool | None = None,
 ) -> MemoryEstimate:

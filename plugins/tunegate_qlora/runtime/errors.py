@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from tunegate.interfaces.trainer import TrainingFailed
 
-from ..config.settings import Settings
 from . import process_group
 
 # Parts of the messages of PyTorch's allocators that raise no OutOfMemoryError: CPU, cuBLAS.
@@ -33,17 +33,20 @@ LOST_PROCESS_MESSAGE = (
 
 
 @contextmanager
-def one_line_errors(settings: Settings) -> Iterator[None]:
-    """Raise TrainingFailed for any exception inside the block; KeyboardInterrupt passes through."""
+def one_line_errors(config: Mapping[str, Any]) -> Iterator[None]:
+    """Raise TrainingFailed for any exception inside the block; KeyboardInterrupt passes through.
+
+    `config` holds the settings of the training, which the message about memory names.
+    """
     try:
         yield
     except TrainingFailed:
         raise
     except Exception as error:
-        raise TrainingFailed(failure_message(error, settings)) from error
+        raise TrainingFailed(failure_message(error, config)) from error
 
 
-def failure_message(error: Exception, settings: Settings) -> str:
+def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
     """Describe an error of a training, with the remedy where one is known."""
     text = str(error)
     out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
@@ -51,8 +54,9 @@ def failure_message(error: Exception, settings: Settings) -> str:
     )
     if out_of_memory:
         return (
-            f"out of memory at batch = {settings.batch}, max_length = {settings.max_length}. Lower "
-            "`batch` and raise `accumulation` by as much, or set `gradient_checkpointing = true`"
+            f"out of memory at batch = {config['batch']}, max_length = {config['max_length']}. "
+            "Lower `batch` and raise `accumulation` by as much, or set "
+            "`gradient_checkpointing = true`"
         )
     if process_group.is_distributed() and any(part in text for part in _LOST_PROCESS_TEXTS):
         return LOST_PROCESS_MESSAGE

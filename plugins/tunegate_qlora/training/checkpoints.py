@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunegate.utils.atomic import atomic_write
 
-from ..model import digests
+from ..model import base
 
 _SEAL_FILE = "sealed.json"
 
@@ -18,8 +18,9 @@ def seal_checkpoint(checkpoint: Path) -> None:
     """Write the digests of a checkpoint's files into it; every file reaches the disk before."""
     files = [p for p in checkpoint.rglob("*") if p.is_file() and p.name != _SEAL_FILE]
     for path in files:
-        _sync(path)
-    text = json.dumps(digests.file_digests(files, checkpoint), indent=1)
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    text = json.dumps(base.file_digests(files, checkpoint), indent=1)
     atomic_write(checkpoint / _SEAL_FILE, text.encode())
 
 
@@ -27,7 +28,7 @@ def is_whole(checkpoint: Path) -> bool:
     """Whether a checkpoint was sealed, and every file is still what it was then."""
     try:
         sealed = json.loads((checkpoint / _SEAL_FILE).read_bytes())
-        return bool(sealed) and sealed == digests.file_digests(
+        return bool(sealed) and sealed == base.file_digests(
             (checkpoint / name for name in sealed), checkpoint
         )
     except (OSError, ValueError):
@@ -47,8 +48,3 @@ def newest_whole(folder: Path) -> Path | None:
 def step_of(checkpoint: Path | None) -> int:
     """Return the number of optimiser steps done at a checkpoint; 0 for None."""
     return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())

@@ -11,17 +11,16 @@ from transformers import set_seed
 from tunegate.interfaces.trainer import TrainingFailed
 
 from ..config.settings import Settings
-from ..data.training_data import TrainingData
-from ..model import base, chat_template, methods
-from ..model.metadata import ModelMetadata
+from ..data.training_data import TrainingData, TrainingJob
+from ..model import methods
+from ..model.metadata import metadata_of
 from ..runtime import process_group
 from ..runtime.console import print_line
 from . import checkpoints, summary, verify
 from .best_weights import BestWeightsCallback
-from .job import TrainingJob
 from .loop import LengthGroupedTrainer
+from .loss import make_objective
 from .loss_curves import LossCurveCallback
-from .objective import make_objective
 from .progress_bar import ProgressCallback
 
 
@@ -45,8 +44,7 @@ def learn(
     # The model: the base, with the weights that `method` trains. They are drawn from the seed.
     model = methods.load_trainable(job.base_folder, settings)
     parameters = methods.count_parameters(model)
-    summary.print_start(settings, rows, parameters)
-    padding = summary.print_padding(settings, rows)
+    padding = summary.print_start(settings, rows, parameters)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
     # does: DPO takes its reference from it, and packing is tested on it.
@@ -89,18 +87,13 @@ def learn(
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for w in trained):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
-    figures = summary.print_figures(curves, trainer.state, rows, parameters, settings) | padding
-    figures |= summary.print_rewards(objective.figures(), rows)
+    figures = summary.print_figures(
+        curves, trainer.state, rows, parameters, settings, {**padding, **objective.figures()}
+    )
 
     # The files, and then the loss of the model as they hold it: it is what the model has to have
     # when it is read back from disk.
-    metadata = ModelMetadata(
-        settings.base,
-        base.base_digest(job.base_folder),
-        settings.decoding,
-        chat_template.template_text_of(job.base_folder),
-        chat_template.render_probe(rows.chat_template),
-    )
+    metadata = metadata_of(settings, job.base_folder, rows.chat_template)
     methods.save_trained(model, draft, job.base_folder, settings, metadata)
     methods.round_to_saved_dtype(model, job.base_folder, settings)
     losses = verify.measure_loss(model, rows, settings)

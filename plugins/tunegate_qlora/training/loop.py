@@ -19,6 +19,7 @@ from ..data.batches import (
     pad_with_dummy_batch,
 )
 from ..data.rows import EncodedItem
+from ..model import architecture, methods
 from ..runtime import process_group
 from . import checkpoints, loss
 from .dpo import LOSS_KEYS
@@ -47,7 +48,9 @@ class LengthGroupedTrainer(Trainer):
         steps = _steps_per_epoch(len(self.batches), settings.accumulation) * settings.epochs
         super().__init__(
             model=model,
-            args=training_arguments(settings, folder, steps),
+            args=training_arguments(
+                settings, folder, steps, architecture.decoder_layer_class(methods.unwrap(model))
+            ),
             train_dataset=rows,
             data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
             compute_loss_func=loss_function or loss.loss_per_token,
@@ -132,9 +135,24 @@ def _steps_per_epoch(passes: int, accumulation: int) -> int:
     return -(-own_passes // accumulation)
 
 
-def training_arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:
-    """Return transformers' names and values of the settings, for a training of so many steps."""
+def training_arguments(
+    settings: Settings, folder: Path, steps: int, layer_class: str = ""
+) -> TrainingArguments:
+    """Return transformers' names and values of the settings, for a training of so many steps.
+
+    `layer_class` is the name of the class of the decoder layers, which FSDP wraps one by one.
+    """
     gpu = torch.cuda.is_available()
+    sharding: dict[str, Any] = {}
+    if settings.sharding == "fsdp":
+        fsdp_config = {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "transformer_layer_cls_to_wrap": [layer_class],
+            "reshard_after_forward": True,
+            "state_dict_type": "SHARDED_STATE_DICT",  # each process saves its own part
+        }
+        sharding = {"fsdp": True, "fsdp_config": fsdp_config}
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
@@ -159,6 +177,7 @@ def training_arguments(settings: Settings, folder: Path, steps: int) -> Training
         dataloader_pin_memory=gpu,
         disable_tqdm=True,
         report_to="none",
+        **sharding,
     )
     # The batches of processes have different numbers of trained tokens: weigh each token alike.
     arguments.average_tokens_across_devices = arguments.world_size > 1

@@ -59,17 +59,16 @@ class LossCurveCallback(TrainerCallback):
         logs = kwargs["logs"]
         if "loss" in logs:
             reading = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"]}
-            self._write(state, reading)
-            self._check_divergence("training", logs["loss"], state.global_step)
+            self._add_reading(state, reading, "training", logs["loss"])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Measure and write the validation loss."""
         if self.validate is not None:
             loss = self.validate()
-            self._write(state, {"validation_loss": loss})
-            self._check_divergence("validation", loss, state.global_step)
+            self._add_reading(state, {"validation_loss": loss}, "validation", loss)
 
-    def _write(self, state: Any, reading: dict[str, float]) -> None:
+    def _add_reading(self, state: Any, reading: dict[str, float], split: str, loss: float) -> None:
+        """Write a reading; raise TrainingFailed where its loss shows that the training diverges."""
         seconds = round(time.monotonic() - self.started, 3)
         position = {"step": state.global_step, "epoch": round(state.epoch, 4), "seconds": seconds}
         line = position | reading
@@ -77,15 +76,12 @@ class LossCurveCallback(TrainerCallback):
         if process_group.is_main():
             with open(self.path, "a") as file:
                 file.write(json.dumps(line) + "\n")
-
-    def _check_divergence(self, split: str, loss: float, step: int) -> None:
-        if math.isfinite(loss) and loss <= self.limit:
-            return
-        raise TrainingFailed(
-            f"the {split} loss is {loss:.3g} at step {step:,}, where guessing scores "
-            f"{self.guessing_loss:.3g}: the training came apart. Lower `learning_rate`, "
-            "or lengthen `warmup`"
-        )
+        if not (math.isfinite(loss) and loss <= self.limit):
+            raise TrainingFailed(
+                f"the {split} loss is {loss:.3g} at step {state.global_step:,}, where guessing "
+                f"scores {self.guessing_loss:.3g}: the training came apart. Lower "
+                "`learning_rate`, or lengthen `warmup`"
+            )
 
 
 def end_curves(run: Path, step: int) -> None:

@@ -16,28 +16,14 @@ from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config.settings import Compute, Settings
-from ..data import rows as pairs
-from ..data.batches import LengthGroupedSampler, narrow_labels
-from ..data.rows import EncodedItem
+from ..data.batches import narrow_labels
 from ..model import methods
-from . import loss
 
 Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
 PROOF_ROWS = 3  # rows of the test: the second has one before it and one after it
 # Three times the rounding measured in Llamas of 24 and 36 random layers (bfloat16: 0.035); where
 # rows are mixed the difference is 0.9 and more.
 TOLERANCE: dict[Compute, float] = {"bfloat16": 0.1, "float16": 0.02, "float32": 0.001}
-
-
-def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[int, float]:
-    """Return the tokens that the model computes in the first epoch, and the padding among them."""
-    batches = LengthGroupedSampler(items, settings.batch, settings.seed)
-    row_tokens = sum(len(row.ids) for row in pairs.conversations_of(items))
-    if settings.packing:
-        return row_tokens, 0.0
-    widths = (len(batch) * max(batches.lengths[i] for i in batch) for batch in batches)
-    total = settings.conversations_per_row * sum(widths)
-    return total, 1 - row_tokens / total
 
 
 def make_packing_collator(*, narrow: bool) -> Collate:
@@ -68,7 +54,7 @@ def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings
     Up to three rows are computed packed and one by one. Raises TrainingFailed where the logits
     differ by more than the number format rounds (TOLERANCE), or the model takes no packed rows.
     """
-    narrow = loss.supports_logits_to_keep(methods.unwrap(model))
+    narrow = methods.supports_logits_to_keep(model)
     collate = make_packing_collator(narrow=narrow)
     sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))
     difference = max_logit_difference(model, sample_rows, collate, narrow=narrow)

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..config import presets
 from ..config.settings import Settings
+from ..data.batches import computed_tokens
 from ..data.training_data import TrainingData
 from ..model.methods import ParameterCount
 from ..runtime.console import format_duration, print_line
-from . import packing
 from .loss_curves import LossCurveCallback
 from .progress_bar import losses_text
 
 Figures = dict[str, float | int]
 
 
-def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> None:
-    """Print method, rows and trainable parameters, and the values of a preset."""
-    for label, line in zip(("preset", "", ""), presets.preset_lines(settings), strict=False):
+def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> Figures:
+    """Print the values of a preset, method, rows, trainable parameters, and the share of padding.
+
+    Returns the figures of the last: the tokens computed in an epoch, and padding among them.
+    """
+    lines = presets.preset_lines(settings) if settings.preset else []
+    for label, line in zip(("preset", "", ""), lines, strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
     held_out = f", {len(rows.validation):,} held out" if rows.validation else ""
     rows_format = "dpo, {:,} pairs" if settings.objective == "dpo" else "{:,} rows"
     rows_text = rows_format.format(len(rows.train))
     print_line(f"{settings.method}, {rows_text}{held_out}{dropped_text}", "training")
-    print_line(str(parameters))
+    trainable, total = parameters
+    share = 100 * trainable / total
+    print_line(f"{trainable:,} of {total:,} parameters trainable ({share:.2f} %)")
     if settings.preset == "few" and len(rows.train) >= presets.FEW_ROWS:
         print_line(f"preset few is meant for fewer than {presets.FEW_ROWS} rows")
-
-
-def print_padding(settings: Settings, rows: TrainingData) -> Figures:
-    """Print and return the tokens computed in an epoch, and the share of padding among them."""
-    tokens, share = packing.computed_tokens(rows.train, settings)
+    tokens, padding = computed_tokens(rows.train, settings)
     packed = ": rows are packed" if settings.packing else ""
-    print_line(f"padding {100 * share:.1f} % of {tokens:,} tokens an epoch{packed}")
-    return {"computed_tokens_an_epoch": tokens, "padding": share}
+    print_line(f"padding {100 * padding:.1f} % of {tokens:,} tokens an epoch{packed}")
+    return {"computed_tokens_an_epoch": tokens, "padding": padding}
 
 
 def print_figures(
@@ -44,11 +47,13 @@ def print_figures(
     rows: TrainingData,
     parameters: ParameterCount,
     settings: Settings,
+    more: Mapping[str, float],
 ) -> Figures:
     """Print the losses and epochs of a finished training, and return its figures.
 
     `validation_loss` is that of the weights that are kept, `kept_epoch` and `kept_step` say when
-    they were reached. `state` is the TrainerState.
+    they were reached. `state` is the TrainerState. `more` are figures that come after these, those
+    of `Objective.figures` among them: of `dpo`, how often the preferred reply is preferred.
     """
     last, epochs = dict(curves.last), round(state.epoch)
     step = state.best_global_step or state.global_step
@@ -79,19 +84,11 @@ def print_figures(
         )
     if kept_epoch < epochs:
         print_line(f"kept epoch {kept_epoch}, the one with the best validation loss")
-    return values
-
-
-def print_rewards(reward_figures: dict[str, float], rows: TrainingData) -> Figures:
-    """Print how often the model prefers the preferred reply, and return the figures.
-
-    `reward_figures` are those of `DPOObjective.figures`; empty ones print nothing.
-    """
-    if "reward_accuracy" in reward_figures:
-        share, margin = 100 * reward_figures["reward_accuracy"], reward_figures["reward_margin"]
+    if "reward_accuracy" in more:
+        share, margin = 100 * more["reward_accuracy"], more["reward_margin"]
         n = len(rows.validation)
         print_line(f"preferred {share:.1f} % of {n:,} held-out pairs, reward margin {margin:.3g}")
-    return dict(reward_figures)
+    return {**values, **more}
 
 
 def print_proof(figures: Figures, rows: int) -> None:

@@ -50,7 +50,7 @@ def measure_loss(
         sides = {"loss": [p.preferred for p in pairs], "rejected_loss": [p.rejected for p in pairs]}
     else:
         sides = {"loss": [item for item in items if isinstance(item, EncodedRow)]}
-    narrow = loss.supports_logits_to_keep(methods.unwrap(model))
+    narrow = methods.supports_logits_to_keep(model)
     collate = make_collator(rows.chat_template.pad_id, narrow=narrow)
     return {
         name: loss.mean_loss(model, side, settings.batch, collate) for name, side in sides.items()

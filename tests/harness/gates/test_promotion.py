@@ -53,6 +53,24 @@ def test_a_reason_with_personal_data_ends_it_before_the_first_test(trained: Proj
     assert "maria" not in result.out
 
 
+def test_the_trainer_is_told_of_each_scorecard_and_its_errors_change_nothing(
+    trained: Project,
+) -> None:
+    trained.add(
+        "conftest.py",
+        """
+def told(self, plan, folder):
+    (folder / "told").write_text(f"{plan.trainer} {len([*folder.glob('scorecards/*.json')])}")
+    raise RuntimeError("no card")
+Toy.scorecard_written = told
+""",
+    )
+    result = promote(trained)
+    assert (result.code, len(trained.registry)) == (0, 1)
+    assert result.line("trainer") == "toy, after the scorecard: no card"
+    assert (trained.run / "told").read_text() == "toy 1"
+
+
 @pytest.mark.slow
 def test_promoted_under_xdist(trained: Project) -> None:
     result = promote(trained, "-n", "2")

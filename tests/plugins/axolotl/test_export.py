@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,11 @@ import yaml
 from elsewhere import open_gate, sha
 from tiny_llama import CHATML, make_base
 
-from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.storage.seal import SealBroken
 from tunegate.tokenization.chat_template import load_template
 from tunegate_axolotl import export as exported
 from tunegate_axolotl.commands import export
-from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
 
 
@@ -94,9 +93,8 @@ def test_rows_that_are_too_long_are_refused_dropped_or_cut_as_here(configured: P
         opened = open_gate(configured, max_length=70, on_overflow=said)
         exported.write_export(opened, configured / said)
         rows = [json.loads(s) for s in (configured / said / "train.jsonl").read_text().splitlines()]
-        read = training_data.load_training_data(
-            opened.plan, parse_settings(Settings, opened.plan.config), configured / "base"
-        )
+        job = training_data.make_job(replace(opened.plan, root=configured), opened.folder)
+        read = training_data.load_training_data(job)
         told = [(row["input_ids"], row["labels"]) for row in rows]
         assert told == [(row.ids, row.labels) for row in read.train]
         assert max(len(ids) for ids, _ in told) <= 70

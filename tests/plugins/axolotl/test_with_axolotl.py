@@ -15,7 +15,6 @@ from tiny_llama import CHATML, make_base
 from tunegate.storage.run import Run
 from tunegate_axolotl import export
 from tunegate_axolotl.commands import import_run
-from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
 
 os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"  # read when it is imported
@@ -87,9 +86,7 @@ def learnt(run: Run, base: Path) -> Any:
 
     table = load_cfg("axolotl.yaml", dataset_num_proc=1, **NO_GPU)
     found = load_datasets(cfg=table, cli_args=TrainerCliArgs())
-    ours = training_data.load_training_data(
-        run.plan, Settings.model_validate(dict(run.plan.config)), base
-    )
+    ours = training_data.load_training_data(training_data.make_job(run.plan, run.folder))
     for rows, theirs in ((ours.train, found.train_dataset), (ours.validation, found.eval_dataset)):
         taken = sorted((row["input_ids"], row["labels"]) for row in theirs)
         assert taken == sorted((row.ids, row.labels) for row in rows)

@@ -12,6 +12,7 @@ import pytest
 from tunegate.interfaces.trainer import Plan
 from tunegate.utils.hashing import sha256_json
 from tunegate_qlora import model_card
+from tunegate_qlora.data.training_data import make_job
 from tunegate_qlora.model import base
 
 Planner = Callable[..., Plan]
@@ -38,7 +39,7 @@ def written(plan: Planner, folder: Path, project: Path) -> Callable[..., str]:
         model = folder / "adapter"
         model.mkdir(exist_ok=True)
         (model / "adapter_config.json").write_text("{}")
-        model_card.write_card(model, made, folder, project / "base")
+        model_card.write_card(model, make_job(made, folder))
         return (model / "README.md").read_text()
 
     return write
@@ -50,7 +51,9 @@ def test_a_card_says_what_the_model_was_made_of(
     (folder / "receipt.json").write_text(json.dumps({"run": "abc", "seal": "x"}))
     (folder / "figures.json").write_text(json.dumps({"validation_loss": 0.123456789}))
     text = written(preset="few")
-    assert text.splitlines()[0] == "---"
+    assert text.startswith(
+        "---\nlibrary_name: peft\npipeline_tag: text-generation\n---\n# LoRA adapter on base, "
+    )
     assert "# LoRA adapter on base, run abc" in text
     assert "| train data | train |" in text  # a snapshot is named after its digest
     assert f"| receipt | {sha256_json({'run': 'abc'})} |" in text  # the seal aside
@@ -95,6 +98,8 @@ def test_a_card_shows_the_newest_scores_of_this_very_model(
         ("---\nlicense: other\n---\n", ""),
         ("# license: mit", ""),
         ("---\nlicense: mit", ""),
+        ("---\nlicense: [mit\n---\n", ""),  # no YAML
+        ("---\n- mit\n---\n", ""),
         (None, ""),
     ],
 )

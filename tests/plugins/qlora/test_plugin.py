@@ -35,7 +35,7 @@ def test_starting_up_imports_nothing_heavy() -> None:
 def test_the_libraries_are_kept_quiet_and_offline(capfd: pytest.CaptureFixture[str]) -> None:
     script = (
         "import os; os.environ.pop('HF_HUB_OFFLINE', None)\n"
-        "from tunegate_qlora.runtime.quiet import quiet_libraries\n"
+        "from tunegate_qlora.runtime.libraries import quiet_libraries\n"
         "with quiet_libraries():\n"
         "    import bitsandbytes, peft, transformers\n"
         "from huggingface_hub import constants; print(constants.HF_HUB_OFFLINE)\n"

@@ -140,9 +140,8 @@ def test_two_trainings_of_one_run_cannot_run_at_once(
 def test_a_loss_that_is_no_number_stops_the_training(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        loss, "loss_per_token", lambda o, labels, **_: o.logits.sum() * float("nan")
-    )
+    nothing = staticmethod(lambda o, labels, **_: o.logits.sum() * float("nan"))
+    monkeypatch.setattr(loss.SupervisedObjective, "loss", nothing)
     with pytest.raises(TrainingFailed, match=r"the training loss is nan at step 1, where guessing"):
         QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()

@@ -16,9 +16,10 @@ from tunegate.interfaces.model import Request
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
 from tunegate.storage.run import Run
-from tunegate_qlora.commands import card, merge
+from tunegate_qlora.commands import merge
 from tunegate_qlora.model import merge as merger
 from tunegate_qlora.model.local_model import open_folder
+from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import verify
 
 HASTY = {"epochs": 20, "batch": 4, "learning_rate": 5e-3, "max_length": 128}
@@ -70,6 +71,11 @@ def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
     texts = {answer.row: answer.text for answer in merged.answers(asked)}
     assert texts == {i: ticket(i)["messages"][-1]["content"] for i in range(6)}
     Run(run.state, run.id).verify()  # the adapter's own chain is whole
+    for name in ("adapter", "merged"):
+        (run.folder / name / "README.md").unlink()
+    QLoRATrainer().scorecard_written(run.plan, run.folder)  # both cards are written anew
+    assert (run.folder / "adapter/README.md").read_text() == own
+    assert f"| this model | {found.digest} |" in (run.folder / "merged/README.md").read_text()
     assert spec.resolve_candidate(f"run:{run.id}", run.state).digest == run.record["digest"]
 
 
@@ -124,11 +130,9 @@ def test_the_tolerance_is_stated(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         merge.merge_run(run, run.folder / "elsewhere")
 
 
-def test_what_has_no_adapter_is_not_merged(project: Path, capsys: Any) -> None:
+def test_what_has_no_adapter_is_not_merged(project: Path) -> None:
     run = finished(project, method="full", epochs=1)
     with pytest.raises(ConfigError, match=r"was trained in full: .*model is whole"):
         command(merge, run.id)
     with pytest.raises(ConfigError, match="no finished run 'zz'"):
         command(merge, "zz")
-    command(card, run.id)
-    assert capsys.readouterr().out.endswith("model/README.md\n")

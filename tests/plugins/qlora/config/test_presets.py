@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tunegate.config.settings import parse_settings
+from tunegate.tokenization.encode import EncodedRow
 from tunegate_qlora.config.presets import PRESETS, preset_lines, resolve_settings
 from tunegate_qlora.config.settings import ADAPTER_SETTINGS, Settings
 from tunegate_qlora.model.methods import ParameterCount
@@ -44,9 +45,11 @@ def test_what_is_told_fits_on_a_screen() -> None:
 
 @pytest.mark.parametrize("rows", [199, 200])
 def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFixture[str]) -> None:
-    material: Any = SimpleNamespace(train=[None] * rows, validation=[], dropped_rows=2)
+    row = EncodedRow(1, [1, 2], [1, 2])
+    material: Any = SimpleNamespace(train=[row] * rows, validation=[], dropped_rows=2)
     settings = resolve_settings({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
-    summary.print_start(settings, material, ParameterCount(25, 100))
+    figures = summary.print_start(settings, material, ParameterCount(25, 100))
+    assert figures == {"computed_tokens_an_epoch": 2 * rows, "padding": 0.0}
     expected = [
         "preset    few: 5 epochs, batch 2, learning rate 0.0001",
         f"          {PRESETS['few'].reason}",
@@ -56,6 +59,7 @@ def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFix
     ]
     if rows >= 200:
         expected.append("          preset few is meant for fewer than 200 rows")
+    expected.append(f"          padding 0.0 % of {2 * rows} tokens an epoch")
     assert capsys.readouterr().out.splitlines() == expected
 
 
@@ -134,3 +138,18 @@ def test_a_preset_and_its_values_written_out_are_the_same_run() -> None:
     written = {"base": "b", "epochs": 5, "batch": 2, "learning_rate": 1e-4}
     differs = {k for k, v in resolve_settings(written).model_dump().items() if by_name[k] != v}
     assert differs <= set(QLoRATrainer.incidental)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"sharding": "fsdp"}, "set processes above 1"),
+        ({"machines": 2}, "machines above 1 and address go together"),
+        ({"address": "here:1"}, "machines above 1 and address go together"),
+        ({"machines": 2, "address": "here"}, "address"),
+        ({"processes": 0}, "processes"),
+    ],
+)
+def test_what_goes_with_what_is_said_at_once(said: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        resolve_settings({"base": "base", **said})

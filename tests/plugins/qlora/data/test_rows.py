@@ -14,7 +14,7 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.encode import EncodedRow, NotTrainable
 from tunegate_qlora.commands import tokens
-from tunegate_qlora.data import overflow
+from tunegate_qlora.data import rows as data_rows
 from tunegate_qlora.data import rows as pairs
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -67,16 +67,16 @@ def one(template: Any, preferred: str, other: str) -> pairs.EncodedPair:
 def test_both_sides_are_cut_alike(template: Any, replies: Sequence[str]) -> None:
     whole = one(template, *replies)
     longest, asked = len(whole.ids), len(whole.ids) - len("no, never") - 2
-    assert overflow.apply_overflow([whole], longest, "raise") == [whole]
-    assert overflow.apply_overflow([whole], longest - 1, "drop") == []
+    assert data_rows.apply_overflow([whole], longest, "raise") == [whole]
+    assert data_rows.apply_overflow([whole], longest - 1, "drop") == []
     with pytest.raises(NotTrainable, match=rf"1 of 1 rows are longer than {longest - 1} tokens"):
-        overflow.apply_overflow([whole], longest - 1, "raise")
-    (cut,) = overflow.apply_overflow([whole], longest - 5, "truncate")
+        data_rows.apply_overflow([whole], longest - 1, "raise")
+    (cut,) = data_rows.apply_overflow([whole], longest - 5, "truncate")
     assert cut.preferred.ids == whole.preferred.ids[5:]
     assert cut.rejected.ids == whole.rejected.ids[5:]
     assert cut.trained_tokens == whole.trained_tokens
     with pytest.raises(NotTrainable, match=rf"line 1: {longest} tokens cannot be cut to"):
-        overflow.apply_overflow([whole], longest - asked, "truncate")
+        data_rows.apply_overflow([whole], longest - asked, "truncate")
 
 
 def test_rows_without_a_rejected_reply_are_counted(plan: Planner, project: Path) -> None:

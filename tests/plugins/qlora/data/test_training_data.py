@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tunegate.config.settings import parse_settings
+import pytest
+
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan
-from tunegate_qlora.config.settings import Settings
+from tunegate.tokenization.encode import NotTrainable
 from tunegate_qlora.data import training_data
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -20,27 +21,39 @@ def as_csv(path: Path) -> None:
     frame.rename(columns=COLUMNS).to_csv(path, index=False)
 
 
+def load(plan: Plan) -> training_data.TrainingData:
+    return training_data.load_training_data(training_data.make_job(plan, Path()))
+
+
 def test_a_table_is_trained_on_as_its_messages_would_be(
-    plan: Callable[..., Plan], base: Path
+    plan: Callable[..., Plan],
 ) -> None:
     chat = plan()
-    settings = parse_settings(Settings, chat.config)
-    rows = training_data.load_training_data(chat, settings, base)
+    rows = load(chat)
     for path in (chat.train, chat.validation):
         assert path is not None
         as_csv(path)
     table = replace(chat, columns=COLUMNS)
     assert QLoRATrainer().preflight(table) == []
-    found = training_data.load_training_data(table, settings, base)
+    found = load(table)
     assert [r.ids for r in found.train] == [r.ids for r in rows.train]
     assert [r.labels for r in found.validation] == [r.labels for r in rows.validation]
     assert len(found.train) == 24
 
 
 def test_rows_that_are_too_long_are_neither_trained_on_nor_held_out(
-    plan: Callable[..., Plan], base: Path
+    plan: Callable[..., Plan],
 ) -> None:
-    chosen = plan(max_length=70, on_overflow="drop")
-    found = training_data.load_training_data(chosen, parse_settings(Settings, chosen.config), base)
+    found = load(plan(max_length=70, on_overflow="drop"))
     assert max(len(row.ids) for row in [*found.train, *found.validation]) <= 70
     assert (len(found.train), len(found.validation), found.dropped_rows) == (9, 4, 17)
+
+
+def test_where_every_row_is_too_long_nothing_is_trained(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(NotTrainable, match="no row of the training set is left"):
+        load(plan(max_length=5, on_overflow="drop"))
+
+
+def test_a_base_that_was_changed_is_not_trained_on(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(ValueError, match="has changed since this run was planned: plan it again"):
+        load(replace(plan(), base_digest="another"))

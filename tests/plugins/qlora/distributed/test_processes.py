@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load
 from trainings import adapter, losses
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
-from tunegate_qlora.distributed import accelerate_config, launch
+from tunegate_qlora.distributed import launch
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
@@ -45,7 +47,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def have(what: str) -> None:
         monkeypatch.setenv("PYTHONPATH", path)
         monkeypatch.setenv("FAULT", what)
-        monkeypatch.setattr(accelerate_config, "WORKER_MODULE", "faulty_worker")
+        monkeypatch.setattr(launch, "WORKER_MODULE", "faulty_worker")
 
     return have
 
@@ -105,3 +107,29 @@ def test_a_loss_that_is_no_number_stops_all(
     with pytest.raises(TrainingFailed, match=r"^the training loss is nan at step 1, where"):
         QLoRATrainer().train(plan(**EXACT, method="lora", processes=2), folder)
     assert not (folder / "adapter").exists()
+
+
+def test_a_model_that_is_shared_out_trains_and_resumes_as_a_whole_one_does(
+    plan: Planner,
+    folder: Path,
+    other: Callable[[str], Path],
+    fault: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """4-bit weights in shards (FSDP), saved by two processes, each its part of the optimiser."""
+    one, two = other("one"), other("two")
+    QLoRATrainer().train(plan(**EXACT, epochs=1, accumulation=2), one)
+    chosen = plan(**EXACT, epochs=1, processes=2, sharding="fsdp", checkpoint_seconds=0)
+    QLoRATrainer().train(chosen, two)
+    assert values(losses(two)) == pytest.approx(values(losses(one)), rel=1e-3)
+
+    fault("1 2 dies")
+    with pytest.raises(TrainingFailed, match=r"process 1 of 2 was killed \(SIGKILL\)"):
+        QLoRATrainer().train(chosen, folder)
+    assert (folder / "checkpoints/checkpoint-1/sealed.json").is_file()
+    monkeypatch.undo()
+    QLoRATrainer().train(chosen, folder)
+    assert values(losses(folder)) == pytest.approx(values(losses(two)), rel=1e-4)
+    whole, resumed = load(adapter(two)), load(adapter(folder))
+    for name, weight in whole.items():
+        torch.testing.assert_close(resumed[name], weight, rtol=1e-4, atol=1e-6)

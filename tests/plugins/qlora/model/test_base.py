@@ -21,11 +21,11 @@ def test_a_base_that_is_not_there_says_where_was_looked(project: Path) -> None:
 def test_the_digest_is_of_what_answers_depend_on(base: Path, tmp_path: Path) -> None:
     copy = tmp_path / "renamed"
     shutil.copytree(base, copy)
-    assert bases.base_digest(copy) == bases.base_digest(base)
+    assert bases.folder_digest(copy) == bases.folder_digest(base)
     (copy / "README.md").write_text("a model card")
-    assert bases.base_digest(copy) == bases.base_digest(base)
+    assert bases.folder_digest(copy) == bases.folder_digest(base)
     (copy / "chat_template.jinja").write_text("another template")
-    assert bases.base_digest(copy) != bases.base_digest(base)
+    assert bases.folder_digest(copy) != bases.folder_digest(base)
 
 
 def test_a_folder_without_a_model_says_so(tmp_path: Path) -> None:

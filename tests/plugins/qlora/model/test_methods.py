@@ -59,7 +59,7 @@ def test_a_whole_model_brings_all_it_needs_to_answer(
     assert "the base's own card" not in (folder / "model/README.md").read_text()
     told = json.loads((folder / "model/tunegate.json").read_text())
     assert told["decoding"]["quantisation"] == "none"
-    assert told["base_digest"] == bases.base_digest(project / "base")
+    assert told["base_digest"] == bases.folder_digest(project / "base")
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_llama import CHATML, make_base, ticket, write
 
 from tunegate.interfaces.trainer import Plan
 from tunegate.utils import optional_deps
+from tunegate_qlora.model import architecture
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
@@ -127,3 +129,34 @@ def test_the_base_lies_where_the_project_does_and_not_above_the_data(
     assert told(replace(plan(), **snapshots)) == []
     (missing,) = told(replace(plan(), root=elsewhere))
     assert missing.startswith(f"base = 'base': there is no folder {elsewhere / 'base'}")
+
+
+def test_processes_on_a_cpu_are_for_trying_out(
+    plan: Planner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told(plan(processes=2, sharding="fsdp")) == []
+    out = capsys.readouterr().out
+    assert "processes 2, 8 rows a step, the model shared out (fsdp)\n" in out
+    assert "no GPU here: they share the CPU, which is good for trying it out\n" in out
+    assert " free, for each process\n" in out
+
+
+def test_more_processes_than_gpus_or_batches_are_problems(
+    plan: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    gpus, batches = told(plan(processes=7))
+    assert gpus == "processes = 7: this machine has 1 GPU, and every process wants its own"
+    assert batches == (
+        "24 rows in batches of 4 make 6 an epoch, fewer than the 7 processes: lower `batch` or "
+        "`processes`"
+    )
+    assert told(plan(processes=1)) == []
+
+
+def test_a_base_without_known_layers_cannot_be_shared_out(
+    plan: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(architecture, "decoder_layer_class", lambda _: "")
+    (problem,) = told(plan(processes=2, sharding="fsdp"))
+    assert problem.startswith("sharding = 'fsdp' shares out a model by its decoder layers")

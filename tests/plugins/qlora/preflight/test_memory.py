@@ -113,3 +113,10 @@ def test_only_the_chosen_layers_get_an_adapter(base: Path, plan: Planner) -> Non
     outline = architecture.read_architecture(base)
     settings = parse_settings(Settings, plan(targets=["q_proj", "v_proj"]).config)
     assert outline.trainable_parameters(settings) == 2 * 2 * 16 * (64 + 64)
+
+
+def test_of_a_model_that_is_shared_out_each_holds_a_part(plan: Planner) -> None:
+    whole = memory.MemoryEstimate(weights=40.0, trained=8.0, activations=2.0)
+    shared = parse_settings(Settings, plan(processes=4, sharding="fsdp").config)
+    assert whole.per_process(shared) == memory.MemoryEstimate(10.0, 2.0, 2.0)
+    assert whole.per_process(parse_settings(Settings, plan(processes=4).config)) == whole

@@ -19,7 +19,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_axolotl.commands import export, import_run
-from tunegate_qlora.commands import card, merge
+from tunegate_qlora.commands import merge
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.trainer import QLoRATrainer
@@ -78,7 +78,7 @@ def test_a_rejected_side_that_comes_back_otherwise_is_caught(
     chosen = pairs(epochs=1)
     figures = QLoRATrainer().train(chosen, folder).figures
     settings = parse_settings(Settings, chosen.config)
-    rows = training_data.load_training_data(chosen, settings, base)
+    rows = training_data.load_training_data(training_data.make_job(chosen, Path()))
     before = {name: float(value) for name, value in figures.items()}
     assert verify.verify_saved(folder / "adapter", base, settings, rows, before)
     name = "rejected_loss_in_memory"
@@ -149,7 +149,6 @@ def test_from_the_gate_to_a_merged_model(
     assert "good: within" in capsys.readouterr().out
     figures = json.loads((record.parent / "merge.json").read_bytes())
     assert {"loss_merged", "rejected_loss_merged"} <= set(figures)
-    ask(card, "latest")
     with pytest.raises((ConfigError, ValueError), match='objective = "dpo" is not exported'):
         ask(export, "axolotl", record.parent.name)
 

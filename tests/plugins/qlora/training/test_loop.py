@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.runtime import process_group
 from tunegate_qlora.training.loop import training_arguments
 
 STEPS = 10
@@ -40,3 +41,23 @@ def test_every_schedule_warms_up(tmp_path: Path, scheduler: str) -> None:
     else:
         assert rest == sorted(rest, reverse=True)
         assert rest[0] < 1
+
+
+def test_sharding_is_said_in_transformers_own_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_group, "enable_cpu_fsdp", lambda: None)  # it would hold for all
+    given: Any = {"base": "b", "processes": 2, "sharding": "fsdp"}
+    sharded = training_arguments(Settings(**given), tmp_path, STEPS, "LlamaDecoderLayer")
+    assert sharded.fsdp is True
+    assert isinstance(sharded.fsdp_config, dict)
+    assert sharded.fsdp_config["transformer_layer_cls_to_wrap"] == ["LlamaDecoderLayer"]
+    assert sharded.fsdp_config["state_dict_type"] == "SHARDED_STATE_DICT"
+    assert not training_arguments(Settings(base="b"), tmp_path, STEPS).fsdp
+
+
+def test_what_is_private_in_accelerate_is_where_it_was() -> None:
+    from accelerate import PartialState
+
+    PartialState(cpu=True)
+    assert "distributed_type" in PartialState._shared_state  # for `process_group.enable_cpu_fsdp`

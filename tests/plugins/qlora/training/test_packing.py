@@ -20,6 +20,7 @@ from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 from tunegate_qlora.config.settings import Decoding, Settings
 from tunegate_qlora.data import batches
+from tunegate_qlora.data.batches import computed_tokens
 from tunegate_qlora.model import methods
 from tunegate_qlora.model.load import load_base
 from tunegate_qlora.trainer import QLoRATrainer
@@ -88,9 +89,9 @@ def test_padding_is_counted_in_the_batches_that_are_trained_on(
     ]
     tokens = sum(mask.numel() for mask in real)
     padding = sum(int((mask == 0).sum()) for mask in real) / tokens
-    assert packing.computed_tokens(rows, settings) == (tokens, pytest.approx(padding))
+    assert computed_tokens(rows, settings) == (tokens, pytest.approx(padding))
     own = sum(len(row.ids) for row in rows)
-    assert packing.computed_tokens(rows, settings.model_copy(update={"packing": True})) == (
+    assert computed_tokens(rows, settings.model_copy(update={"packing": True})) == (
         own,
         0.0,
     )
@@ -101,9 +102,7 @@ FRUGAL = {"gradient_checkpointing": True, "accumulation": 2}
 
 def test_padding_is_that_of_the_seed_s_own_order() -> None:
     rows = [EncodedRow(1, [5] * (2 + i * i % 97), [5] * (2 + i * i % 97)) for i in range(300)]
-    zero, seven = (
-        packing.computed_tokens(rows, Settings(base="b", batch=2, seed=s)) for s in (0, 7)
-    )
+    zero, seven = (computed_tokens(rows, Settings(base="b", batch=2, seed=s)) for s in (0, 7))
     assert zero != seven  # three pools: which rows share one is drawn
 
 

@@ -1,4 +1,4 @@
-"""Silences the machine-learning libraries, and keeps them off the network."""
+"""The machine-learning libraries: are they installed; silenced, and kept off the network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tunegate.utils import optional_deps
+
+REQUIRED_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 _NOISY_LIBRARIES = (
     "transformers",
     "peft",
@@ -18,6 +21,11 @@ _NOISY_LIBRARIES = (
     "huggingface_hub",
     "torch",
 )
+
+
+def missing_requirements() -> str:
+    """Return one line naming the packages that are not installed, "" where all are."""
+    return optional_deps.missing_packages("qlora", "qlora", *REQUIRED_PACKAGES)
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""Print what a training would need: rows, memory for each GPU, and the command that starts it.
+
+Without RUN, for what [train.qlora] and the training data say now. Nothing is trained or changed;
+neither a GPU nor the weights of the base are needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunegate import exit_codes
+from tunegate.config.project import current_project
+from tunegate.errors import ConfigError
+
+from .common import qlora_run, require_packages
+
+if TYPE_CHECKING:
+    from tunegate.interfaces.trainer import Plan
+
+    from ..config.settings import Settings
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    help_text = "the id of a planned run, or the beginning of it; default: the configuration"
+    parser.add_argument("run", nargs="?", metavar="RUN", help=help_text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what would be trained, or what stands against it; return 70 then."""
+    from ..runtime.libraries import quiet_libraries
+
+    require_packages()
+    if args.run:
+        with qlora_run(args.run) as started:
+            plan = started.plan
+    else:
+        plan = plan_of_config(current_project())
+    with quiet_libraries():
+        lines, problems = describe_training(plan)
+    print(*lines, sep="\n", flush=True)
+    if problems:
+        reasons = "\n  - ".join(["this cannot be trained", *problems])
+        print(f"tunegate preflight: {reasons}", file=sys.stderr)
+    return exit_codes.TRAINING_FAILED if problems else 0
+
+
+def plan_of_config(root: Path) -> Plan:
+    """Return the plan of the project's configuration; no gate has opened for it."""
+    from tunegate.config.schema import load
+    from tunegate.interfaces.trainer import Plan
+
+    from ..trainer import QLoRATrainer
+
+    config, trainer = load(root), QLoRATrainer()
+    if not config.data.train:
+        raise ConfigError("preflight needs rows: name a file as `train` in [data], or a RUN")
+    settings = trainer.resolve(config.train.get("qlora", {}), root)
+    return Plan(
+        trainer=trainer.name,
+        train=root / config.data.train,
+        validation=None,
+        test=None,
+        config=settings,
+        base=str(settings["base"]),
+        base_digest="",
+        seed=int(settings["seed"]),
+        columns=config.data.columns,
+        root=root,
+    )
+
+
+def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
+    """Return the lines that describe the training of a plan, and why it cannot be trained.
+
+    The second are about the rows and the number of processes, not about this machine.
+    """
+    from tunegate.config.settings import parse_settings
+    from tunegate.tokenization.chat_template import load_template
+
+    from ..config.settings import Settings
+    from ..data.rows import conversations_of
+    from ..model import base
+    from ..model.architecture import describe_architecture
+    from ..preflight import checks, memory
+
+    settings = parse_settings(Settings, plan.config)
+    folder = base.locate_base(settings.base, plan.root)
+    architecture = describe_architecture(folder)
+    problems, train = checks.row_problems(plan, settings, folder, load_template(folder))
+    problems += checks.world_size_problems(len(train), settings, architecture, gpus=0)
+    if not train:
+        return [], problems
+    conversations, config = conversations_of(train), base.read_config(folder)
+    needed = memory.estimate_memory(architecture, settings, conversations, config, gpu=True)
+    tokens = sum(len(row.ids) for row in conversations)
+    step = settings.world_size * settings.batch * settings.accumulation
+    processes = f"{settings.processes} process{'es' * (settings.processes > 1)}"
+    machines = f"{settings.machines} machine{'s' * (settings.machines > 1)}"
+    lines = [
+        f"training  {settings.method}, {settings.objective}, on {settings.base}: "
+        f"{architecture.trainable_parameters(settings):,} trained parameters",
+        f"          {len(train):,} rows, {tokens:,} tokens an epoch, {settings.epochs} epochs",
+        f"processes {processes} on {machines}, a GPU for each",
+        f"          {step:,} rows a step ({settings.batch} x {settings.accumulation} x "
+        f"{settings.world_size}), {-(-len(train) // step):,} steps an epoch",
+        f"memory    each GPU: {needed.per_process(settings)}",
+    ]
+    if settings.sharding == "fsdp":
+        part = f"1/{settings.world_size} of every {architecture.decoder_layer}"
+        lines.append(f"sharding  fsdp: each process holds {part}")
+        loading = f"each GPU holds all of it: {memory.format_bytes(needed.weights)}"
+        if settings.quantisation == "none":
+            ram = memory.format_bytes(settings.processes * needed.weights)
+            loading = f"each machine needs {ram} of RAM"
+        lines.append(f"          while it loads, {loading}")
+    return [*lines, *command_lines(settings)], problems
+
+
+def command_lines(settings: Settings) -> Iterator[str]:
+    """Yield the commands that start the training, and what these run on each machine."""
+    from ..distributed.launch import torchrun_arguments
+
+    yield "command   pytest suites/data --train-with qlora"
+    for machine in range(min(settings.machines, 2) if settings.world_size > 1 else 0):
+        if machine:
+            yield "          elsewhere: tunegate join RUN --machine 1 (2, ...)"
+        arguments = torchrun_arguments(settings, machine, Path("RUN/workers"))
+        yield f"            runs torchrun {' '.join(arguments)}"
