@@ -33,18 +33,14 @@ REPLACEMENTS = {
 }
 
 
-def moved_error(name: str) -> ModuleNotFoundError:
-    """Return the error that names the import which replaces an old one."""
-    return ModuleNotFoundError(f"{name} has moved; write: {REPLACEMENTS[name]}", name=name)
-
-
 class MovedModules:
-    """A finder on `sys.meta_path` that answers imports of old module names with `moved_error`."""
+    """A finder on `sys.meta_path` that answers the import of an old name with the new import."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Raise ModuleNotFoundError for an old name; return None for any other."""
         if name in REPLACEMENTS:
-            raise moved_error(name)
+            # Without the argument `name`: with it, `from tunegate.config import Limits` hides it.
+            raise ModuleNotFoundError(f"{name} has moved; write: {REPLACEMENTS[name]}")
         return None

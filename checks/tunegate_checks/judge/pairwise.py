@@ -48,9 +48,9 @@ class Comparison:
 
 
 def win_rate(
-    predictions: Predictions, other: Predictions, judge: JudgePanel, rubric: Rubric | None = None
+    predictions: Predictions, over: Predictions, judge: JudgePanel, rubric: Rubric | None = None
 ) -> JudgedScore:
-    """Return the candidate's wins and half its ties, as a share of the rows both were asked.
+    """Return the wins over another model and half the ties, as a share of the rows both were asked.
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
     alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`.
@@ -60,7 +60,7 @@ def win_rate(
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_pairwise(rubric, judge)
-    other_by_row = {p.row: p for p in other}
+    other_by_row = {p.row: p for p in over}
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
     comparisons = _compare_predictions(pairs, rubric, judge)
     n, counts = len(pairs), Counter(c.better for c in comparisons)

@@ -38,12 +38,13 @@ def _ending_problem(p: Prediction) -> str:
 
 @check(name="memory.refusals")
 def refusals(
-    predictions: Predictions, baseline: Sequence[Prediction] = (), *, most: float = 0.01
+    predictions: Predictions, over: Sequence[Prediction] = (), *, most: float = 0.01
 ) -> Iterator[Finding]:
     """The model refuses where the expected reply does, and nowhere else.
 
     Findings where more than the share `most` of the answers do otherwise. A refusal is an apology
-    or a "cannot" at the start, in English or Portuguese. The hint has the baseline's share beside.
+    or a "cannot" at the start, in English or Portuguese. The hint has the share of `over`, the
+    answers of the baseline, beside.
     """
     with_answer = [p for p in predictions if not p.error]
     different = [p for p in with_answer if _is_refusal(p.got) != _is_refusal(p.expected)]
@@ -54,7 +55,7 @@ def refusals(
     shares = {
         "the answers": [p.got for p in with_answer],
         "the expected replies": [p.expected for p in with_answer],
-        "the baseline's answers": [p.got for p in baseline if not p.error],
+        "the baseline's answers": [p.got for p in over if not p.error],
     }
     refused = {name: sum(map(_is_refusal, texts)) for name, texts in shares.items()}
     if refused["the answers"] or refused["the expected replies"]:

@@ -75,15 +75,15 @@ def cost_per_1000(predictions: Predictions) -> Score:
     return _mean_score("cost of 1,000 (USD)", predictions, _cost, "no cost was told", times=1000)
 
 
-def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Score:
-    """Return the candidate's latency, tokens or cost as a multiple of the baseline's.
+def ratio(predictions: Predictions, over: Predictions, what: Quantity) -> Score:
+    """Return the candidate's latency, tokens or cost as a multiple of that of `over`, the baseline.
 
     Sums over the rows where both are known. The interval is a bootstrap over these pairs (1,000
     resamples, seed 0); NaN for the latency of answers that came in batches.
     """
     name = f"{what} / baseline's"
-    values = _value_pairs(predictions, baseline, what, max, min)
-    best = _value_pairs(predictions, baseline, what, min, max)
+    values = _value_pairs(predictions, over, what, max, min)
+    best = _value_pairs(predictions, over, what, min, max)
     if not values:
         return _not_measured(name, f"{what} of one of the two models is not known")
     low, high = _bootstrap_interval(values, lambda sums: sums[:, 0] / sums[:, 1])
@@ -92,7 +92,7 @@ def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Sc
     return Score(
         _ratio_of_sums(values), name=name, n=len(values), low=low, high=high,
         best_case=_ratio_of_sums(best),
-        errors=len({p.row for side in (predictions, baseline) for p in side.errors}),
+        errors=len({p.row for side in (predictions, over) for p in side.errors}),
         signature=f"as first asked; bootstrap; {_left_out_text(predictions, len(values))}",
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from ..reporting import terminal
 from ..results.acceptance import accepting
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes
-from ..results.score import Score, Unmeasurable
+from ..results.score import Score, Unmeasurable, judging_by
 from ..results.session_results import REPORT_PROPERTY
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from . import parametrize
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
 FINDINGS = pytest.StashKey[list[Findings]]()
+# What the workers of xdist send to the controller.
+NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
 
 
@@ -59,6 +61,7 @@ class GateSession:
         self.gate: DataGate | ModelGate | None = None
         self.collected = CollectedSuite([])
         self.collected_ids: list[str] = []
+        self.not_applicable: list[str] = []
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
         self.any_failed, self.save_error = False, ""
         self.session_ran = False
@@ -69,7 +72,8 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends pytest, exit 4."""
         self.pytest_config = config
-        config.addinivalue_line("markers", parametrize.SPLIT_MARKER)
+        for marker in (parametrize.SPLIT_MARKER, parametrize.TASK_MARKER):
+            config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = session
         try:
@@ -145,9 +149,39 @@ class GateSession:
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Note what was collected before any conftest takes something out."""
+        """Take out the tests for other tasks; note the others before a conftest takes some out."""
+        if self.context.suite is not None:
+            self.deselect_other_tasks(items)
         self.collected_ids = [item.nodeid for item in items]
         return (yield)
+
+    def deselect_other_tasks(self, items: list[pytest.Item]) -> None:
+        """Deselect the tests that are not for the project's task, and refuse old fixture names.
+
+        A worker of xdist tells its controller what it found: a usage error would crash it.
+        """
+        config = self.pytest_config
+        output: dict[str, Any] = getattr(config, "workeroutput", {})
+        try:
+            parametrize.refuse_old_fixtures(items)
+            others = parametrize.other_tasks(items, self.context.config.task)
+        except pytest.UsageError as error:
+            if not hasattr(config, "workeroutput"):
+                raise
+            output[USAGE_ERROR_KEY], others = str(error), [*items]
+        left_out = {*others}
+        items[:] = [item for item in items if item not in left_out]
+        self.not_applicable = output[NOT_APPLICABLE_KEY] = [item.nodeid for item in others]
+        if others:
+            config.hook.pytest_deselected(items=others)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker of xdist found while it collected; raise its usage error."""
+        output = getattr(node, "workeroutput", {})
+        if USAGE_ERROR_KEY in output:
+            raise pytest.UsageError(output[USAGE_ERROR_KEY])
+        self.not_applicable = output.get(NOT_APPLICABLE_KEY, self.not_applicable)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a file that skips itself: its tests are in no list."""
@@ -170,7 +204,8 @@ class GateSession:
         collect: AbstractContextManager[list[Findings]] = nullcontext([])
         if self.accepts:
             collect = accepting(self.context.accepted)
-        with collect_outcomes() as outcomes, collect as findings:
+        mode = self.context.config.limits.mode if self.context.suite else "point"
+        with collect_outcomes() as outcomes, collect as findings, judging_by(mode):
             item.stash[OUTCOMES], item.stash[FINDINGS] = outcomes, findings
             return (yield)
 
@@ -218,7 +253,7 @@ class GateSession:
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a score that missed its limit; None where the comparison held."""
         if isinstance(left, Score) and isinstance(right, int | float):
-            return terminal.explain_failure(left, op, float(right))
+            return terminal.explain_failure(left.held_to(right, op), op, float(right))
         return None
 
     @pytest.hookimpl(trylast=True)
@@ -249,7 +284,7 @@ class GateSession:
         passed = session.results.passed if session.suite else {}
         for title, lines in (
             ("accepted", terminal.accepted_lines(accepted, verbosity)),
-            *terminal.session_summary(passed, verbosity > 0),
+            *terminal.session_summary(passed, verbosity > 0, self.not_applicable),
         ):
             if lines:
                 terminalreporter.write_sep("=", title)
