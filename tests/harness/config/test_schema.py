@@ -131,4 +131,5 @@ def test_every_limit_is_held_by_a_suite() -> None:
     held = {name for name in Limits.model_fields if re.search(rf"limits\.{name}\b", text)}
     assert 'getattr(limits, f"{what}_ratio")' in text
     unused = Limits.model_fields.keys() - held
-    assert unused == {"latency_ratio", "tokens_ratio", "cost_ratio", "own"}
+    # Every limit carries `mode`.
+    assert unused == {"latency_ratio", "tokens_ratio", "cost_ratio", "own", "mode"}
