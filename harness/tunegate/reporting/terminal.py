@@ -33,11 +33,13 @@ def failure_tables(
     rows = {0: MAX_ROWS, 1: MAX_ROWS_VERBOSE}.get(max(verbosity, 0), 0)
     show_ids = verbosity > 0 and accepts
     failed = [o for o in outcomes if not o.passed or (o.data.get("found") and not o.fixture)]
+    shown = set[int]()
     for subject in {id(o.subject): o.subject for o in failed}.values():
         findings = subject.misses if isinstance(subject, Score) else subject
         if isinstance(subject, Score) and subject.detail:
             yield f"{subject.name}: detail", subject.detail
-        if isinstance(findings, Findings) and len(findings):
+        if isinstance(findings, Findings) and findings and id(findings) not in shown:
+            shown.add(id(findings))
             title = findings_title(findings, Path.cwd())
             yield title, findings_table(findings, rows, ids=show_ids)
 
