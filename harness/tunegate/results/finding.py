@@ -43,7 +43,7 @@ class Finding:
     about: InitVar[str] = ""
 
     def __post_init__(self, about: str) -> None:
-        if about:
+        if about and not self.fingerprint:
             object.__setattr__(self, "fingerprint", about)
 
     @classmethod
@@ -57,6 +57,10 @@ class Finding:
     def dataset_hint(cls, kind: str, evidence: str) -> Finding:
         """Return advice about the whole dataset: it is printed, and closes no gate."""
         return cls(None, None, kind, evidence, hint=True)
+
+
+# To read, too, and for `dataclasses.replace`, which would otherwise see the default.
+Finding.about = property(lambda finding: finding.fingerprint)  # type: ignore[assignment]
 
 
 class Located:

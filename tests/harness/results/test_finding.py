@@ -118,7 +118,8 @@ def test_the_old_spellings_of_a_finding_mean_what_they_meant() -> None:
     by_position = Finding(1, 2, "near", "x", False, "both rows")
     by_keyword = Finding(1, 2, "near", "x", about="both rows")
     for old in (by_position, by_keyword, replace(by_keyword, id="0123456789ab")):
-        assert old.fingerprint == "both rows"
+        assert old.fingerprint == old.about == "both rows"
+    assert replace(by_keyword, fingerprint="other rows").fingerprint == "other rows"
 
 
 words = st.text("abcdefghij-", min_size=1, max_size=30)
