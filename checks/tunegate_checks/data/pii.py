@@ -12,7 +12,7 @@ from ..detect.masking import mask_value
 from ..text.text_fields import text_fields
 
 
-@check(name="pii", rows=True)
+@check(name="pii", per_row=True)
 def find(
     dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = ()
 ) -> Iterator[Finding]:
@@ -44,4 +44,4 @@ def find(
             ):
                 continue
             evidence = f"{field.path} {mask_value(span.kind, value)}"
-            yield Finding(example.row, example.line, span.kind, evidence, about=field.shared_text)
+            yield example.finding(span.kind, evidence, fingerprint=field.shared_text)

@@ -54,14 +54,14 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     for example in dataset:
         if not rejected_reply(example):
             evidence = f"the row has no rejected reply; {n:,} of {len(dataset):,} rows have one"
-            yield Finding(example.row, example.line, "no preference", evidence)
+            yield example.finding("no preference", evidence)
     different, near_lines, longer = [], [], 0
     for example in pairs:
         preferred, rejected = example.reply, content_text(_rejected_message(example))
         longer += len(preferred) > len(rejected)
         if _preferred_key(example) == _reply_key(_rejected_message(example)):
             evidence = f"both replies are {quote_line(preferred)}; nothing can be learnt from them"
-            yield Finding(example.row, example.line, "equal", evidence)
+            yield example.finding("equal", evidence)
             continue
         different.append(example)
         a, b = preferred.lower(), rejected.lower()
@@ -74,11 +74,11 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
             f"{len(near_lines):,} of {n:,} pairs (line {lines_text}) are alike to {similarity:g} "
             "or more: DPO may make the preferred reply less likely too"
         )
-        yield Finding(None, None, "nearly equal", evidence, hint=True)
+        yield Finding.dataset_hint("nearly equal", evidence)
     evidence = f"the preferred reply is the longer one in {longer:,} of {n:,} pairs"
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"
-    yield Finding(None, None, "length", evidence, hint=True)
+    yield Finding.dataset_hint("length", evidence)
 
 
 def _rejected_message(example: Example) -> Message:
@@ -118,10 +118,10 @@ def _contradictions(pairs: Sequence[Example]) -> Iterator[Finding]:
         votes = Counter(map(_preferred_key, rows))
         if len(votes) == 1:
             continue
-        winner, about = votes.most_common(1)[0][0], rows_fingerprint(rows)
+        winner, fingerprint = votes.most_common(1)[0][0], rows_fingerprint(rows)
         first = next(e for e in rows if _preferred_key(e) == winner)
         for example in rows:
             if _preferred_key(example) != winner:
                 preference = f"line {first.line} prefers what is rejected here"
                 evidence = f"{preference}: {quote_line(example.prompt)}"
-                yield Finding(example.row, example.line, "contradiction", evidence, about=about)
+                yield example.finding("contradiction", evidence, fingerprint=fingerprint)

@@ -58,7 +58,7 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
         if n < minimum:
             count_text = f"{n:,} example{'s' * (n != 1)}"
             evidence = f"{subject} has {count_text}; {minimum - n:,} more needed for {task}"
-            yield Finding(None, None, "too few", evidence)
+            yield Finding.of_dataset("too few", evidence)
     below_good = {subject: n for subject, n in sizes.items() if minimum <= n < good}
     if below_good:
         subject, n = min(below_good.items(), key=lambda item: item[1])
@@ -67,7 +67,7 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
         evidence = (
             f"{subject} has {n:,} examples{more}: enough to start; {good:,} is good for {task}"
         )
-        yield Finding(None, None, "too few", evidence, hint=True)
+        yield Finding.dataset_hint("too few", evidence)
 
 
 @check(name="size.test_size")
@@ -79,7 +79,7 @@ def enough_test_rows(test: Dataset, *, smallest: int = 100) -> Iterator[Finding]
     if len(test) < smallest:
         lacking = smallest - len(test)
         evidence = f"the test set has {len(test):,} examples; {lacking:,} more needed"
-        yield Finding(None, None, "too few", evidence)
+        yield Finding.of_dataset("too few", evidence)
 
 
 @check(name="size.resolution")
@@ -120,7 +120,7 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
         wrong = f"{errors} or fewer" if errors else "none"
         proof = f"with {wrong} of {n:,} wrong, {claim} is proved (95 %, one-sided)"
     for evidence in (f"{weaker} {passes}", f"{apart}; {paired}", proof):
-        yield Finding(None, None, "resolution", evidence, hint=True)
+        yield Finding.dataset_hint("resolution", evidence)
 
 
 def wrong_pass_rate(n: int, limit: float, accuracy: float) -> float:

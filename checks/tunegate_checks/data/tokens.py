@@ -3,7 +3,7 @@
     assert not tokens.find(dataset, TokenizationSpec("path/to/base", max_length=1024))
 
 Tokens are counted by the tokenizer and chat template of the model that will be trained. The fixture
-`tokenization` of the suites has the values of the configuration.
+`tokenization` has the values of the configuration.
 """
 
 from __future__ import annotations
@@ -48,17 +48,16 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
         tokenization: The tokenizer, the longest row, the epochs and the price.
     """
     if not tokenization.tokenizer:
-        evidence = f"not checked: {tokenization.missing}"
-        yield Finding(None, None, "tokens", evidence, hint=True)
+        yield Finding.dataset_hint("tokens", f"not checked: {tokenization.missing}")
         return
     try:
         count_tokens = make_token_counter(tokenization.tokenizer)
     except ImportError:
-        evidence = f"not checked: {install_command('qlora')} brings transformers"
-        yield Finding(None, None, "tokens", evidence, hint=True)
+        missing = f"{install_command('qlora')} brings transformers"
+        yield Finding.dataset_hint("tokens", f"not checked: {missing}")
         return
     except ValueError as error:
-        yield Finding(None, None, "tokenizer", str(error))
+        yield Finding.of_dataset("tokenizer", str(error))
         return
     limit = min(tokenization.max_length or count_tokens.max_tokens, count_tokens.max_tokens)
     token_counts = []
@@ -67,30 +66,29 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
         if tokenization.rejected and dataset.split != "test" and rejected_reply(example) is None:
             is_there = "rejected" in example.fields
             problem = "is no list of one message" if is_there else "is not there"
-            yield Finding(example.row, example.line, "no rejected reply", f"`rejected` {problem}")
+            yield example.finding("no rejected reply", f"`rejected` {problem}")
         sides = preference_sides(example) if tokenization.rejected else [example]
         for side, prefix in zip(sides, ("", "rejected reply: "), strict=False):
             try:
                 token_count = count_tokens(side)
             except (NotTrainable, TemplateError) as error:
                 reason = str(error).removeprefix(f"line {example.line}: ")
-                yield Finding(example.row, example.line, "template", prefix + reason)
+                yield example.finding("template", prefix + reason)
                 continue
             token_counts.append(token_count)
             if not token_count.trained:
                 evidence = f"{prefix}no token of the row is learnt: no assistant message counts"
-                yield Finding(example.row, example.line, "nothing to learn", evidence)
+                yield example.finding("nothing to learn", evidence)
             elif token_count.length > limit:
                 evidence = prefix + _overflow_text(token_count, limit, tokenization)
                 is_cut = tokenization.on_overflow in OVERFLOW_ACTIONS
                 is_hint = is_cut or bool(count_tokens.estimate)
-                yield Finding(example.row, example.line, "too long", evidence, is_hint)
+                yield example.finding("too long", evidence, hint=is_hint)
     if token_counts:
         for evidence in _summary_texts(token_counts, limit, dataset.split, tokenization):
-            yield Finding(None, None, "tokens", evidence, hint=True)
+            yield Finding.dataset_hint("tokens", evidence)
         if count_tokens.estimate:
-            evidence = f"an estimate: {count_tokens.estimate}"
-            yield Finding(None, None, "tokens", evidence, hint=True)
+            yield Finding.dataset_hint("tokens", f"an estimate: {count_tokens.estimate}")
 
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:

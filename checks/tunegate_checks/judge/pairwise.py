@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunegate.models.judge_panel import JudgePanel
-from tunegate.results.finding import Finding, Findings
+from tunegate.results.finding import Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
@@ -74,7 +74,7 @@ def win_rate(
         consistency_text = f"swap consistency {share} of {swap_consistency.n:,}"
     wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {consistency_text}"
     lost = [
-        Finding(p.row, p.line, "no verdict" if c.error else "lost",
+        p.finding("no verdict" if c.error else "lost",
                 one_line(c.error or c.reason))
         for (p, _), c in zip(pairs, comparisons, strict=True)
         if c.better in (None, "b")

@@ -110,16 +110,10 @@ def run_in_chunks(
     """Yield the findings of a generator in the order of the rows, wherever it runs.
 
     The first chunks run in this process: their time tells whether more processes would pay. An
-    exception of the generator is raised here as it is. Raises ValueError for a finding of no row.
+    exception of the generator is raised here as it is.
     """
-    for finding in _run_chunks(_Work(generator, args, kwargs), split_into_chunks(dataset)):
-        if finding.row is None:
-            raise ValueError(
-                f"{generator.__module__}.{generator.__qualname__} is run on some rows at a time, "
-                f"but yields a finding of no row ({finding.kind!r}); make what looks at the whole "
-                "file a check of its own, without rows=True"
-            )
-        yield finding
+    __tracebackhide__ = True
+    yield from _run_chunks(_Work(generator, args, kwargs), split_into_chunks(dataset))
 
 
 @dataclass(frozen=True)
@@ -131,6 +125,7 @@ class _Work:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, chunk: Chunk) -> list[Finding]:
+        __tracebackhide__ = True
         return list(self.generator(chunk, *self.args, **self.kwargs))
 
     @cached_property
@@ -150,6 +145,7 @@ class _Work:
 
 
 def _run_chunks(work: _Work, chunks: Sequence[Chunk]) -> Iterator[Finding]:
+    __tracebackhide__ = True
     if _executor is not None and work.importable:
         yield from _run_on_executor(work, chunks, _executor)
         return
@@ -172,6 +168,7 @@ def _run_chunks(work: _Work, chunks: Sequence[Chunk]) -> Iterator[Finding]:
 
 
 def _run_on_executor(work: _Work, chunks: Sequence[Chunk], executor: Executor) -> Iterator[Finding]:
+    __tracebackhide__ = True
     assert work.importable
     futures = [executor.submit(_find_in_process, *work.importable, chunk) for chunk in chunks]
     try:

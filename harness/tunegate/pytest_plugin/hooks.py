@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +24,10 @@ from ..errors import ConfigError
 from ..gates.collection import CollectedSuite
 from ..interfaces.model import Budget, ModelUnknown, budget_from_options
 from ..reporting import terminal
-from ..results.acceptance import accepting
 from ..results.finding import Findings
-from ..results.outcome import Outcome, collect_outcomes
+from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable, judging_by
-from ..results.session_results import REPORT_PROPERTY
+from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from . import parametrize
 
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from ..gates.model_gate import ModelGate
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
-FINDINGS = pytest.StashKey[list[Findings]]()
+REPORTED = pytest.StashKey[int]()  # how many of the outcomes the report of the call holds
 # What the workers of xdist send to the controller.
 NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
@@ -63,6 +61,7 @@ class GateSession:
         self.collected_ids: list[str] = []
         self.not_applicable: list[str] = []
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
+        self.fixture_outcomes: dict[pytest.FixtureDef[Any], list[Outcome]] = {}
         self.any_failed, self.save_error = False, ""
         self.session_ran = False
 
@@ -200,45 +199,72 @@ class GateSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Collect the outcomes and findings of a test and its fixtures; accept what is accepted."""
-        collect: AbstractContextManager[list[Findings]] = nullcontext([])
-        if self.accepts:
-            collect = accepting(self.context.accepted)
+        """Collect the outcomes of a test and its fixtures; accept what is accepted."""
         mode = self.context.config.limits.mode if self.context.suite else "point"
-        with collect_outcomes() as outcomes, collect as findings, judging_by(mode):
-            item.stash[OUTCOMES], item.stash[FINDINGS] = outcomes, findings
+        accepted = self.context.accepted if self.accepts else None
+        with collect_outcomes(accepted) as outcomes, judging_by(mode):
+            item.stash[OUTCOMES], item.stash[REPORTED] = outcomes, 0
             return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Collect the outcomes of a fixture: what it found concerns every test that uses it."""
+        made: list[Outcome] = []
+        try:
+            with collect_outcomes() as made:
+                return (yield)
+        finally:
+            name = fixturedef.argname
+            made = [o if o.fixture else replace(o, fixture=name) for o in made]
+            self.fixture_outcomes[fixturedef] = made
+            for outcome in made:
+                record(outcome)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
-        outcomes = item.stash.get(OUTCOMES, [])
+        outcomes, error = item.stash.get(OUTCOMES, []), call.excinfo
         if call.when == "call":
+            self.add_shared_findings(item, outcomes)
+        if call.when != "setup":
             # Builtins only: properties survive xdist and JUnit.
-            error, digests = call.excinfo, self.digests_of(item)
             note = {
-                "digests": [[name, digest] for name, digest in digests.items()],
-                "judgements": [outcome.to_dict() for outcome in outcomes],
+                "digests": [list(pair) for pair in self.digests_of(item).items()],
+                "judgements": outcome_dicts(outcomes[item.stash.get(REPORTED, 0) :], error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
-            item.user_properties.append((REPORT_PROPERTY, note))
+            others = [pair for pair in item.user_properties if pair[0] != REPORT_PROPERTY]
+            item.user_properties[:] = [*others, (REPORT_PROPERTY, note)]
         report = yield
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.
         add_section = getattr(report.longrepr, "addsection", None)
-        if call.excinfo is not None and add_section is not None:
+        if error is not None and add_section is not None:
             shown = self.shown_tables if report.failed else {}
             verbosity = self.pytest_config.get_verbosity()
-            for title, table in terminal.failure_tables(outcomes, verbosity):
+            for title, table in terminal.failure_tables(outcomes, verbosity, accepts=self.accepts):
                 first = shown.setdefault(f"{title}\n{table}", report.nodeid)
                 add_section(title, table if first == report.nodeid else f"as under {first}", "-")
-        if self.accepts and call.when == "call":
-            findings: list[Findings] = item.stash.get(FINDINGS, [])
-            setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
+        if call.when == "call":
+            item.stash[REPORTED] = len(outcomes)
+            if self.accepts:
+                findings = [o.subject for o in outcomes if isinstance(o.subject, Findings)]
+                setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
         return report
+
+    def add_shared_findings(self, item: pytest.Item, outcomes: list[Outcome]) -> None:
+        """Add what a fixture found that an earlier test has set up, except for advice."""
+        funcargs, known = getattr(item, "funcargs", {}), set(map(id, outcomes))
+        for fixture, made in self.fixture_outcomes.items():
+            value = fixture.cached_result[0] if fixture.cached_result else None
+            if made and fixture.argname in funcargs and funcargs[fixture.argname] is value:
+                shared = (o for o in made if o.data.get("found") and not o.data.get("advisory"))
+                outcomes.extend(o for o in shared if id(o) not in known)
 
     def digests_of(self, item: pytest.Item) -> dict[str, str]:
         """Return by name the digests of the splits and models that a test has judged."""
@@ -323,8 +349,13 @@ class GateSession:
 
     def finish_gate(self, status: int) -> int:
         """Print what was spent, let the gate decide, and return the exit status of pytest."""
-        if self.gate is None or not self.session_ran:  # with --help no session runs
-            return status
+        if not self.session_ran or hasattr(self.pytest_config, "workerinput"):
+            return status  # with --help no session runs; xdist's workers decide nothing
+        if self.gate is None:
+            ignored = self.context.results.ignored_findings() if self.context.suite else ""
+            if ignored:
+                self.print_line("findings", ignored, good=False)
+            return status or int(bool(ignored))
         if spent := str(self.context.budget):
             self.print_line("asked", spent)
         try:

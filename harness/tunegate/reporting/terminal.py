@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ..checking.fingerprint import ID_LENGTH
-from ..results.acceptance import is_accepting
 from ..results.finding import Finding, Findings
 from ..results.intervals import clopper_pearson
 from ..results.outcome import Outcome
@@ -23,15 +22,24 @@ ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
 
 
-def failure_tables(outcomes: Sequence[Outcome], verbosity: int) -> Iterator[tuple[str, str]]:
-    """Yield a heading and a table, once, for each score or check that did not pass in a test."""
+def failure_tables(
+    outcomes: Sequence[Outcome], verbosity: int, *, accepts: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yield a heading and a table, once, for each score that failed and each check that found.
+
+    However a failed test asserted on findings, they are why. Advisory ones of a fixture are not: a
+    fixture leaves rows out by them. `accepts`: the findings can be accepted, so that -v shows ids.
+    """
     rows = {0: MAX_ROWS, 1: MAX_ROWS_VERBOSE}.get(max(verbosity, 0), 0)
-    show_ids = verbosity > 0 and is_accepting()
-    for subject in {id(o.subject): o.subject for o in outcomes if not o.passed}.values():
+    show_ids = verbosity > 0 and accepts
+    failed = [o for o in outcomes if not o.passed or (o.data.get("found") and not o.fixture)]
+    shown = set[int]()
+    for subject in {id(o.subject): o.subject for o in failed}.values():
         findings = subject.misses if isinstance(subject, Score) else subject
         if isinstance(subject, Score) and subject.detail:
             yield f"{subject.name}: detail", subject.detail
-        if isinstance(findings, Findings) and len(findings):
+        if isinstance(findings, Findings) and findings and id(findings) not in shown:
+            shown.add(id(findings))
             title = findings_title(findings, Path.cwd())
             yield title, findings_table(findings, rows, ids=show_ids)
 
