@@ -22,7 +22,7 @@ from ..config.project import read_table
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..gates.collection import CollectedSuite
-from ..interfaces.model import Budget, ModelUnknown, budget_from_options
+from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
@@ -57,8 +57,7 @@ class GateSession:
         self.suites: list[Path] = []
         self.accepts = False
         self.gate: DataGate | ModelGate | None = None
-        self.collected = CollectedSuite([])
-        self.collected_ids: list[str] = []
+        self.listing: SuiteListing | None = None
         self.not_applicable: list[str] = []
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
         self.fixture_outcomes: dict[pytest.FixtureDef[Any], list[Outcome]] = {}
@@ -77,18 +76,26 @@ class GateSession:
         self.context = session
         try:
             self.resolve_options(session, config)
+            option = config.getoption
+            if path := option("inventory"):
+                self.listing = SuiteListing(Path(path))
+                config.pluginmanager.register(self.listing, "tunegate-listing")
+            trainer, model, alias = map(option, ("train_with", "model", "promote"))
+            bounds = option("max_requests"), option("max_cost")
+            # A trainer compares its own estimate with --max-cost.
+            if bounds != (None, None) and not trainer:
+                uses_xdist = bool(option("tx", None))  # -n sets it too
+                session.budget = budget_from_options(*bounds, model, uses_xdist)
             if hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
-                session.budget = make_budget(config)
                 return
-            trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
             if trainer and model:
                 raise ConfigError("--train-with and --model in one session: one suite at a time")
             if config.getoption("elsewhere") and not trainer:
                 raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
             if alias and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
-            session.budget = make_budget(config)
-            self.gate = make_gate(session, config)
+            if trainer or model:
+                self.gate = make_gate(session, config)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -131,8 +138,9 @@ class GateSession:
         each_example = self.pytest_config.getoption("each_example")
         if collection_path == suite / parametrize.EACH_EXAMPLE_FILE and not each_example:
             return True
-        if ignored and suite in collection_path.parents and collection_path.suffix == ".py":
-            self.collected.removed.append(collection_path.relative_to(self.root).as_posix())
+        is_listed = self.listing and suite in collection_path.parents
+        if ignored and is_listed and collection_path.suffix == ".py":
+            self.listing.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -148,31 +156,27 @@ class GateSession:
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Take out the tests for other tasks; note the others before a conftest takes some out."""
-        if self.context.suite is not None:
-            self.deselect_other_tasks(items)
-        self.collected_ids = [item.nodeid for item in items]
-        return (yield)
-
-    def deselect_other_tasks(self, items: list[pytest.Item]) -> None:
-        """Deselect the tests that are not for the project's task, and refuse old fixture names.
+        """Take out the tests for other tasks; list the others before a conftest takes some out.
 
         A worker of xdist tells its controller what it found: a usage error would crash it.
         """
-        config = self.pytest_config
+        others, config = [], self.pytest_config
         output: dict[str, Any] = getattr(config, "workeroutput", {})
         try:
-            parametrize.refuse_old_fixtures(items)
-            others = parametrize.other_tasks(items, self.context.config.task)
+            if self.context.suite is not None:
+                others = parametrize.tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
                 raise
             output[USAGE_ERROR_KEY], others = str(error), [*items]
-        left_out = {*others}
-        items[:] = [item for item in items if item not in left_out]
-        self.not_applicable = output[NOT_APPLICABLE_KEY] = [item.nodeid for item in others]
         if others:
+            left_out = {*others}
+            items[:] = [item for item in items if item not in left_out]
             config.hook.pytest_deselected(items=others)
+        self.not_applicable = output[NOT_APPLICABLE_KEY] = [item.nodeid for item in others]
+        if self.listing:
+            self.listing.ids = [item.nodeid for item in items]
+        return (yield)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -181,19 +185,6 @@ class GateSession:
         if USAGE_ERROR_KEY in output:
             raise pytest.UsageError(output[USAGE_ERROR_KEY])
         self.not_applicable = output.get(NOT_APPLICABLE_KEY, self.not_applicable)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a file that skips itself: its tests are in no list."""
-        if report.skipped:
-            self.collected.skipped.append(report.nodeid)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Write the collected tests as JSON, for `--inventory`."""
-        if listing := self.pytest_config.getoption("inventory"):
-            collected = self.collected
-            collected.tests[:] = [item.nodeid for item in session.items]
-            collected.removed.extend(n for n in self.collected_ids if n not in set(collected.tests))
-            Path(listing).write_text(json.dumps(asdict(collected)), "utf-8")
 
     # Each test.
 
@@ -218,7 +209,9 @@ class GateSession:
         finally:
             name = fixturedef.argname
             made = [o if o.fixture else replace(o, fixture=name) for o in made]
-            self.fixture_outcomes[fixturedef] = made
+            self.fixture_outcomes.pop(fixturedef, None)
+            if made:
+                self.fixture_outcomes[fixturedef] = made
             for outcome in made:
                 record(outcome)
 
@@ -228,7 +221,7 @@ class GateSession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
         outcomes, error = item.stash.get(OUTCOMES, []), call.excinfo
-        if call.when == "call":
+        if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
         if call.when != "setup":
             # Builtins only: properties survive xdist and JUnit.
@@ -262,7 +255,7 @@ class GateSession:
         funcargs, known = getattr(item, "funcargs", {}), set(map(id, outcomes))
         for fixture, made in self.fixture_outcomes.items():
             value = fixture.cached_result[0] if fixture.cached_result else None
-            if made and fixture.argname in funcargs and funcargs[fixture.argname] is value:
+            if fixture.argname in funcargs and funcargs[fixture.argname] is value:
                 shared = (o for o in made if o.data.get("found") and not o.data.get("advisory"))
                 outcomes.extend(o for o in shared if id(o) not in known)
 
@@ -302,14 +295,14 @@ class GateSession:
         """Print what was accepted, the scores that were judged, and the hints."""
         session, write = self.context, terminalreporter.write_line
         verbosity = self.pytest_config.get_verbosity()
-        accepted = session.seen.to_receipt(session.accepted)
+        accepted = session.seen.to_receipt(session.accepted) if session.accepted else []
         if self.accepts and self.any_failed and len(session.seen.findings) != len(accepted):
             ids = "an id above" if verbosity > 0 else "-v shows ids"
             advice = f'known, and right as it is? {ids}: tunegate accept ID --why "..."'
             write(self.save_error or advice)
         passed = session.results.passed if session.suite else {}
         for title, lines in (
-            ("accepted", terminal.accepted_lines(accepted, verbosity)),
+            ("accepted", terminal.accepted_lines(accepted, verbosity) if accepted else []),
             *terminal.session_summary(passed, verbosity > 0, self.not_applicable),
         ):
             if lines:
@@ -382,31 +375,36 @@ class GateSession:
         return self.pytest_config.pluginmanager.get_plugin("terminalreporter")
 
 
-def make_budget(config: pytest.Config) -> Budget:
-    """Return what the session may spend on answers; raises ConfigError."""
-    option = config.getoption
-    if option("train_with"):
-        return Budget()  # the trainer compares its own estimate with --max-cost
-    uses_xdist = bool(option("tx", None))  # -n sets it too
-    return budget_from_options(
-        option("max_requests"), option("max_cost"), option("model"), uses_xdist
-    )
+class SuiteListing:
+    """The hooks that list a suite under `--inventory`, in the process that a gate starts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.collected, self.ids = path, CollectedSuite([]), list[str]()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that skips itself: its tests are in no list."""
+        if report.skipped:
+            self.collected.skipped.append(report.nodeid)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Write the collected tests as JSON."""
+        collected = self.collected
+        collected.tests[:] = [item.nodeid for item in session.items]
+        collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
+        self.path.write_text(json.dumps(asdict(collected)), "utf-8")
 
 
-def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate | None:
-    """Return the gate that the options ask for, None without one; raises ConfigError."""
+def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate:
+    """Return the gate of --train-with or --model; raises ConfigError."""
     option = config.getoption
-    trainer, model = option("train_with"), option("model")
-    if (trainer or model) and sys.flags.optimize:
+    if sys.flags.optimize:
         raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
-    if trainer:
+    if trainer := option("train_with"):
         from ..gates.data_gate import DataGate
 
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
         return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
-    if model:
-        from ..gates.model_gate import ModelGate
-        from ..gates.reason import checked_reason
+    from ..gates.model_gate import ModelGate
+    from ..gates.reason import checked_reason
 
-        return ModelGate(session, model, option("promote"), checked_reason(option("why")))
-    return None
+    return ModelGate(session, option("model"), option("promote"), checked_reason(option("why")))

@@ -61,14 +61,17 @@ def example_ids(test: Dataset) -> list[str]:
     return ids
 
 
-def other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
-    """Return the tests that are marked for other tasks than the project's.
+def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
+    """Return the tests of a suite that are marked for other tasks than the project's.
 
-    Raises pytest.UsageError for a marker without a task, or with an unknown one.
+    Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
+    ask for a fixture by its old name, unless somebody else defines one of that name.
     """
     from ..config.schema import Task
 
     valid, others = get_args(Task), []
+    old_names: set[str] = set()
+    node_ids: list[str] = []
     for item in items:
         for mark in item.iter_markers("task"):
             if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
@@ -76,17 +79,6 @@ def other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
                 raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
         if any(task not in mark.args for mark in item.iter_markers("task")):
             others.append(item)
-    return others
-
-
-def refuse_old_fixtures(items: Iterable[pytest.Item]) -> None:
-    """Raise pytest.UsageError where tests ask for a fixture by its old name.
-
-    A fixture of that name that somebody else defines is none of tunegate's.
-    """
-    old_names: set[str] = set()
-    node_ids: list[str] = []
-    for item in items:
         defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
         asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
         if old := asked_for & RENAMED_FIXTURES.keys():
@@ -95,3 +87,4 @@ def refuse_old_fixtures(items: Iterable[pytest.Item]) -> None:
     if old_names:
         renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
         raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
+    return others

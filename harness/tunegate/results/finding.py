@@ -60,7 +60,7 @@ class Finding:
 
 
 # To read, too, and for `dataclasses.replace`, which would otherwise see the default.
-Finding.about = property(lambda finding: finding.fingerprint)  # type: ignore[assignment]
+Finding.about = property(lambda finding: finding.fingerprint)  # type: ignore[attr-defined]
 
 
 class Located:
