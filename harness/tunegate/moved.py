@@ -34,13 +34,13 @@ REPLACEMENTS = {
 
 
 class MovedModules:
-    """A finder on `sys.meta_path` that answers imports of old names with their new import."""
+    """A finder on `sys.meta_path` that answers the import of an old name with the new import."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Raise ImportError for an old name; return None for any other."""
         if name in REPLACEMENTS:
-            # `from tunegate.config import Limits` would catch a ModuleNotFoundError.
-            raise ImportError(f"{name} has moved; write: {REPLACEMENTS[name]}", name=name)
+            # Without the argument `name`: with it, `from tunegate.config import Limits` hides it.
+            raise ModuleNotFoundError(f"{name} has moved; write: {REPLACEMENTS[name]}")
         return None

@@ -4,18 +4,17 @@ data that is not marked as generated, a hint says what was reviewed and by whom.
 
 from pathlib import Path
 
-from tunegate import Dataset
-from tunegate.config.schema import Limits, load
+from tunegate import Dataset, Limits
 from tunegate_checks.data import review
 
 
-def test_reviewed(dataset: Dataset, project_root: Path, limits: Limits) -> None:
-    generated = load(project_root).data.generated  # or row by row: "generated": true
-    findings = review.find(
+def test_reviewed(
+    dataset: Dataset, data_is_generated: bool, project_root: Path, limits: Limits
+) -> None:
+    assert not review.find(
         dataset,
         folder=project_root / "reviews",
-        generated=generated,
+        generated=data_is_generated,  # or row by row: "generated": true
         share=limits.reviewed,
         errors=limits.review_errors,
     )
-    assert not findings

@@ -9,7 +9,7 @@ def test_enough_to_learn_from(train: Dataset, task: str, limits: Limits) -> None
 
 
 def test_enough_to_judge_by(test: Dataset, limits: Limits) -> None:
-    assert not size.test_size(test, smallest=limits.smallest_test)
+    assert not size.enough_test_rows(test, smallest=limits.smallest_test)
 
 
 def test_resolution(test: Dataset, limits: Limits) -> None:

@@ -9,6 +9,6 @@ from tunegate_checks.data import tokens
 
 
 @pytest.mark.split("train", "validation")  # the test set is not trained on
-def test_answers_fit(dataset: Dataset, recipe: TokenizationSpec) -> None:
+def test_answers_fit(dataset: Dataset, tokenization: TokenizationSpec) -> None:
     # Hints: the tokens of the whole training, and its cost at [tokens] price_per_million.
-    assert not tokens.find(dataset, recipe)
+    assert not tokens.find(dataset, tokenization)

@@ -3,10 +3,12 @@
 For another language or a stricter check: `codecheck.passes(clean, ["node", "--check", "{file}"])`.
 """
 
+import pytest
+
 from tunegate import Limits, Predictions
 from tunegate_checks.model import codecheck
 
 
-def test_parses(clean: Predictions, task: str, limits: Limits) -> None:
-    if task == "code":
-        assert codecheck.parses(clean, "python").by(limits.mode) >= limits.parses
+@pytest.mark.task("code")
+def test_parses(clean: Predictions, limits: Limits) -> None:
+    assert codecheck.parses(clean, "python") >= limits.parses

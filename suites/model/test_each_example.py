@@ -7,6 +7,7 @@ answer fails its test and closes the gate. The answers come from the cache.
 from tunegate import LabelRule, Prediction
 
 
-def test_example(prediction: Prediction, label: LabelRule) -> None:
+def test_example(prediction: Prediction, label_rule: LabelRule) -> None:
     assert not prediction.error
-    assert label.read(prediction.got) == label.read(prediction.expected), prediction.prompt
+    expected = label_rule.read(prediction.expected)
+    assert label_rule.read(prediction.got) == expected, prediction.prompt

@@ -8,19 +8,17 @@ from tunegate import JudgePanel, Limits, Predictions
 from tunegate_checks.judge import grading, pairwise
 
 
-def test_judge(clean: Predictions, judge: JudgePanel | None, limits: Limits) -> None:
+def test_judge(clean: Predictions, judge_panel: JudgePanel | None, limits: Limits) -> None:
     """Share of replies that pass the rubric."""
-    if judge:
-        judged = grading.score(clean, judge)
-        if not judged.advisory:
-            assert judged.by(limits.mode) >= limits.judge
+    if judge_panel:
+        judged = grading.score(clean, judge_panel)
+        assert judged.advisory or judged >= limits.judge
 
 
 def test_judge_prefers_it(
-    clean: Predictions, baseline: Predictions, judge: JudgePanel | None, limits: Limits
+    clean: Predictions, baseline: Predictions, judge_panel: JudgePanel | None, limits: Limits
 ) -> None:
     """Share of replies that the judge prefers to the baseline's, in either order of reading."""
-    if judge:
-        judged = pairwise.win_rate(clean, baseline, judge)
-        if not judged.advisory:
-            assert judged.by(limits.mode) >= limits.judge_wins
+    if judge_panel:
+        judged = pairwise.win_rate(clean, over=baseline, judge=judge_panel)
+        assert judged.advisory or judged >= limits.judge_wins

@@ -12,8 +12,8 @@ def test_no_training_text_comes_back(
     assert not memorization.verbatim(trained_on, test, predictions)
 
 
-def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask: Ask) -> None:
-    assert not memorization.extraction(trained_on, ask, probes=20)
+def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask_model: Ask) -> None:
+    assert not memorization.extraction(trained_on, ask_model, probes=20)
 
 
 def test_no_personal_data_in_answers(
@@ -28,11 +28,14 @@ def test_answers_end(predictions: Predictions, limits: Limits) -> None:
 
 
 def test_refusals(predictions: Predictions, baseline: Predictions, limits: Limits) -> None:
-    assert not answer_quality.refusals(predictions, baseline, most=limits.refusals)
+    assert not answer_quality.refusals(predictions, over=baseline, most=limits.refusals)
 
 
-def test_nothing_forgotten(general: Dataset, ask: Ask, label: LabelRule, limits: Limits) -> None:
+def test_nothing_forgotten(
+    general_set: Dataset, ask_model: Ask, label_rule: LabelRule, limits: Limits
+) -> None:
     """On the general set, with 95 % certainty, not worse than the baseline by the limit."""
-    if len(general):
-        kept = improvement.change(ask(general), ask(general, "baseline"), label=label)
-        assert kept.by("lower") >= -limits.forgetting
+    if len(general_set):
+        before, now = ask_model(general_set, "baseline"), ask_model(general_set)
+        kept = improvement.change(now, over=before, label=label_rule)
+        assert kept.by("lower") >= -limits.forgetting  # whatever `mode` is

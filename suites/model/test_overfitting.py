@@ -6,5 +6,5 @@ from tunegate import Limits
 from tunegate_checks.model import overfitting
 
 
-def test_stopped_in_time(curves: list[dict[str, float]], limits: Limits) -> None:
-    assert not overfitting.find(curves, most=limits.overfitting)
+def test_stopped_in_time(loss_curves: list[dict[str, float]], limits: Limits) -> None:
+    assert not overfitting.find(loss_curves, most=limits.overfitting)

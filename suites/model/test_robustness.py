@@ -7,7 +7,8 @@ from tunegate_checks.model import robustness
 
 
 def test_labels_do_not_flip(
-    predictions: Predictions, test: Dataset, ask: Ask, label: LabelRule, limits: Limits
+    predictions: Predictions, test: Dataset, ask_model: Ask, label_rule: LabelRule, limits: Limits
 ) -> None:
     """Asks at most 200 questions, including those that shorten a flipped example."""
-    assert robustness.flips(predictions, test, ask, label=label, calls=200) <= limits.flips
+    flips = robustness.flips(predictions, test, ask_model, label=label_rule, calls=200)
+    assert flips <= limits.flips

@@ -4,10 +4,12 @@ Without a limit it is only shown, since only you know which slices matter: set `
 [limits].
 """
 
+import pytest
+
 from tunegate import LabelRule, Limits, Predictions
 from tunegate_checks.model import slices
 
 
-def test_worst_slice(clean: Predictions, label: LabelRule, task: str, limits: Limits) -> None:
-    if task == "classification":
-        assert slices.worst(clean, label=label) >= limits.worst_slice
+@pytest.mark.task("classification")
+def test_worst_slice(clean: Predictions, label_rule: LabelRule, limits: Limits) -> None:
+    assert slices.worst(clean, label=label_rule) >= limits.worst_slice

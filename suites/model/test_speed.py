@@ -30,4 +30,4 @@ def test_against_the_baseline(
 ) -> None:
     """The candidate's figure divided by the baseline's, whose prompt may be longer."""
     limit: float | None = getattr(limits, f"{what}_ratio")
-    assert speed.ratio(predictions, baseline, what) <= limit
+    assert speed.ratio(predictions, over=baseline, what=what) <= limit

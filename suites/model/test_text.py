@@ -4,20 +4,19 @@ Good values depend on the task: without a limit they are only shown. These two t
 `pip install 'tunegate[text]'`.
 """
 
+import pytest
+
 from tunegate import Limits, Predictions
 from tunegate_checks.model import compare, overlap
-from tunegate_checks.model.overlap import rouge
 
-TASKS = ("style", "qa")
-
-
-def test_closer_than_the_baseline(clean: Predictions, baseline: Predictions, task: str) -> None:
-    if task in TASKS:
-        chrf = compare.superior(clean, baseline, overlap.chrf())
-        assert chrf
+pytestmark = pytest.mark.task("style", "qa")
 
 
-def test_overlap(clean: Predictions, task: str, limits: Limits) -> None:
-    if task in TASKS:
-        assert overlap.chrf()(clean).by(limits.mode) >= limits.chrf
-        assert rouge("L")(clean).by(limits.mode) >= limits.rouge_l
+def test_closer_than_the_baseline(clean: Predictions, baseline: Predictions) -> None:
+    gain = compare.superior(clean, over=baseline, metric=overlap.chrf())
+    assert gain
+
+
+def test_overlap(clean: Predictions, limits: Limits) -> None:
+    assert overlap.chrf()(clean) >= limits.chrf
+    assert overlap.rouge("L")(clean) >= limits.rouge_l

@@ -37,7 +37,7 @@ NAMES = {
     "secrets": "find",
     "size": "find",
     "size.resolution": "resolution",
-    "size.test_size": "test_size",
+    "size.test_size": "enough_test_rows",
     "splits.drift": "drift",
     "splits.share": "share",
     "tokens": "find",

@@ -32,7 +32,7 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
     if len(counts) == 1:
         only = next(iter(counts))
         evidence = f"all {n:,} examples are of class {quote_repr(only)}; at least two are needed"
-        yield Finding(None, None, "one class", evidence)
+        yield Finding.of_dataset("one class", evidence)
     first_examples = {example.label: example for example in reversed(dataset)}
     label_notes = typo_notes(counts)
     for label, count in counts.most_common()[::-1]:
@@ -43,8 +43,8 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
                 f"class {quote_repr(label)}{label_notes[label]}: {count:,} of {n:,} examples, "
                 f"{100 * count / n:.2g} %; at least {needed_count:,} wanted"
             )
-            about = f"{dataset.split} {evidence}"  # two splits may have the same counts
-            yield Finding(first.row, first.line, "rare class", evidence, about=about)
+            fingerprint = f"{dataset.split} {evidence}"  # two splits may have the same counts
+            yield first.finding("rare class", evidence, fingerprint=fingerprint)
 
 
 @check(name="balance.makeup")
@@ -63,12 +63,12 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
                 f"half have at most {middle:,.0f} characters, but 5 % more than {high:,.0f} "
                 f"(the longest {max(lengths):,}): they weigh most in the loss"
             )
-            yield Finding(None, None, "reply length", evidence, hint=True)
+            yield Finding.dataset_hint("reply length", evidence)
     refused = sum(bool(REFUSAL_START.match(example.reply)) for example in dataset)
     if refused:
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         evidence = f"{share}, refuse or apologise: is that how often the model should?"
-        yield Finding(None, None, "refusals", evidence, hint=True)
+        yield Finding.dataset_hint("refusals", evidence)
 
 
 def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
         if count < min_share * n:
             share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
             evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
-            yield Finding(None, None, "language", evidence, hint=True)
+            yield Finding.dataset_hint("language", evidence)
     labels = Counter(label for _, label in pairs)
     if len(labels) > n / 10:
         return  # nearly every reply is different: these are no classes
@@ -93,4 +93,4 @@ def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
                 f"{quote_repr(language)}; of all examples it is {100 * share_overall:.0f} %: "
                 "the language gives the class away"
             )
-            yield Finding(None, None, "language", evidence, hint=True)
+            yield Finding.dataset_hint("language", evidence)

@@ -33,7 +33,7 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
         else:
             kind, difference = "system prompt", f"another: {first_difference(prompt, usual)}"
         evidence = f"{row_text} have {difference}"
-        yield Finding(rows[0].row, rows[0].line, kind, evidence, about=rows_fingerprint(rows))
+        yield rows[0].finding(kind, evidence, fingerprint=rows_fingerprint(rows))
 
 
 @check(name="consistency.inference")
@@ -52,8 +52,8 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
             evidence = f"{row_text}: {first_difference(actual, prompt)}"
             if actual == prompt.strip():
                 evidence += "; the white space around the latter is all that differs"
-            about = f"{rows_fingerprint(rows)} {prompt}"
-            yield Finding(rows[0].row, rows[0].line, "system prompt", evidence, about=about)
+            fingerprint = f"{rows_fingerprint(rows)} {prompt}"
+            yield rows[0].finding("system prompt", evidence, fingerprint=fingerprint)
 
 
 @check(name="consistency.across")
@@ -69,7 +69,7 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
         name = other.split or "the other split"
         difference = first_difference(other_prompt, train_prompt)
         evidence = f"{name} has another than train: {difference}"
-        yield Finding(None, None, "system prompt", evidence)
+        yield Finding.of_dataset("system prompt", evidence)
 
 
 def _group_by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
@@ -91,7 +91,7 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
 
     if is_mostly_json(dataset):
         for example, kind, evidence in form_faults(dataset):
-            yield Finding(example.row, example.line, kind, evidence)
+            yield example.finding(kind, evidence)
         return
     if task != "classification":
         return
@@ -100,7 +100,7 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
         evidence = (
             f"{len(counts):,} different replies in {len(dataset):,} rows are no set of labels"
         )
-        yield Finding(None, None, "labels", evidence)
+        yield Finding.of_dataset("labels", evidence)
         return
     typos = find_typos(counts)
     for example in dataset:
@@ -108,7 +108,7 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
             intended = typos[example.reply]
             spelling = f"{quote_repr(example.reply)} for {quote_repr(intended)}"
             evidence = f"{spelling} ({counts[intended]:,} rows): spell each label one way"
-            yield Finding(example.row, example.line, "near miss", evidence)
+            yield example.finding("near miss", evidence)
 
 
 @check(name="consistency.labels")
@@ -125,8 +125,9 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
             similar_label = nearest_label(label, train_counts)
             advice = f"; is it {quote_repr(similar_label)}?" if similar_label else ""
             evidence = f"{quote_repr(label)} ({count:,} rows) is never seen in training{advice}"
-            about = f"{other.split} {evidence}"  # two splits may have the same label and count
-            yield Finding(first.row, first.line, "unseen label", evidence, about=about)
+            # Two splits may have the same label and count.
+            fingerprint = f"{other.split} {evidence}"
+            yield first.finding("unseen label", evidence, fingerprint=fingerprint)
     for label in sorted(train_counts.keys() - other_counts.keys()):
         evidence = f"no row has {quote_repr(label)}: nothing will be known about this class"
-        yield Finding(None, None, "missing label", evidence, hint=True)
+        yield Finding.dataset_hint("missing label", evidence)

@@ -51,19 +51,19 @@ def find(
         if count > 5 and count / n > (0.1 if opening is None else opening):
             share = f"{count:,} of {n:,} prompts ({100 * count / n:.0f} %)"
             evidence = f"{share} begin {words!r}: vary them, or move it to the system prompt"
-            yield Finding(None, None, "opening", evidence, hint=opening is None)
+            yield Finding.of_dataset("opening", evidence, hint=opening is None)
     # A model that has seen no example of "none" or "I do not know" answers everything.
     labels = {example.label for example in dataset}
     if task == "classification" and labels and not any(map(OTHER_LABEL.match, labels)):
         evidence = (
             "no class for what fits none of them (such as `other`): each input gets one of these"
         )
-        yield Finding(None, None, "no way out", evidence, hint=True)
+        yield Finding.dataset_hint("no way out", evidence)
     if task != "qa":
         return
     if n and not any(REFUSAL_START.match(e.reply) for e in dataset):
         evidence = "no reply says that it does not know: the model will answer what it cannot"
-        yield Finding(None, None, "no way out", evidence, hint=True)
+        yield Finding.dataset_hint("no way out", evidence)
     count = 0  # replies with a fact that their prompt lacks
     for example in dataset:
         prompt = f"{example.system} {example.prompt}".lower()
@@ -72,7 +72,7 @@ def find(
     if n >= 20 and count > 0.3 * n:
         share = f"{count:,} of {n:,} replies state numbers or names that"
         evidence = f"{share} their prompts do not hold: for facts, retrieval serves better"
-        yield Finding(None, None, "facts", evidence, hint=True)
+        yield Finding.dataset_hint("facts", evidence)
 
 
 def distinct_n(texts: Iterable[str], n: int = 2) -> float:
@@ -95,4 +95,4 @@ def _repetition_findings(name: str, texts: list[str], limit: float | None) -> It
         evidence = (
             f"distinct-2 of the {name} is {value:.2f}: the same words again and again{limit_text}"
         )
-        yield Finding(None, None, "repetition", evidence, hint=limit is None)
+        yield Finding.of_dataset("repetition", evidence, hint=limit is None)

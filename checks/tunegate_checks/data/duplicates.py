@@ -84,12 +84,12 @@ def _normalised_key(example: Example) -> Hashable:
 
 
 def _repeat_finding(
-    example: Example, first: Example, kind: str, about: str = "", *, hint: bool = False
+    example: Example, first: Example, kind: str, fingerprint: str = "", *, hint: bool = False
 ) -> Finding:
     verb = {"prompt": "the prompt of", "reply": "the reply of"}.get(kind, "repeats")
     quoted_text = example.reply if kind == "reply" else example.text
     evidence = f"{verb} line {first.line}: {quote_line(quoted_text)}"
-    return Finding(example.row, example.line, kind, evidence, hint, about)
+    return example.finding(kind, evidence, hint=hint, fingerprint=fingerprint)
 
 
 def _reply_texts(example: Example) -> tuple[str, str]:
@@ -140,5 +140,5 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
             part = "reply" if normalise(redundant.prompt) == normalise(kept.prompt) else "prompt"
             difference = diff(getattr(redundant, part), getattr(kept, part))
             evidence = f"line {kept.line}, {joined_ratio:.2f}: {difference}"
-            about = rows_fingerprint([redundant, kept])
-            yield Finding(redundant.row, redundant.line, "near", evidence, about=about)
+            fingerprint = rows_fingerprint([redundant, kept])
+            yield redundant.finding("near", evidence, fingerprint=fingerprint)

@@ -52,11 +52,11 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
     n = len(dataset)
     if n < fewest:
         evidence = f"{n} examples; at least {fewest} are needed, so {fewest - n} more"
-        yield Finding(None, None, "too few", evidence)
+        yield Finding.of_dataset("too few", evidence)
     size = dataset.path.stat().st_size / 1e6 if dataset.path.is_file() else 0.0
     if size > largest:
         evidence = f"the file has {size:,.0f} MB; at most {largest:,.0f} MB are taken"
-        yield Finding(None, None, "too large", evidence)
+        yield Finding.of_dataset("too large", evidence)
     yield from parallel.run_in_chunks(_row_findings, dataset)
 
 
@@ -70,7 +70,7 @@ def _row_findings(dataset: Dataset) -> Iterator[Finding]:
                 if evidence.startswith(last):
                     faults.append((kind, f"rejected[0]{evidence.removeprefix(last)}"))
         for kind, evidence in faults:
-            yield Finding(example.row, example.line, kind, evidence, hint=kind == "developer")
+            yield example.finding(kind, evidence, hint=kind == "developer")
 
 
 def _faults(example: Example) -> Iterator[Fault]:

@@ -58,12 +58,12 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
             continue
         commonest = counts.most_common(1)[0][0]
         first = next(e for e in examples if normalise(e.reply) == commonest)
-        about = rows_fingerprint(examples)
+        fingerprint = rows_fingerprint(examples)
         for example in examples:
             if normalise(example.reply) != commonest:
                 reported.add(example.row)
                 evidence = f"{_two_labels_text(example, first)}: {quote_line(example.prompt)}"
-                yield Finding(example.row, example.line, "contradiction", evidence, about=about)
+                yield example.finding("contradiction", evidence, fingerprint=fingerprint)
     # One row for each prompt: those that still share one have the same label.
     rest = [e for e in labelled if e.row not in reported]
     unique = [rest[indices[0]] for indices in group_indices(rest, _question_key).values()]
@@ -75,7 +75,7 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
         if not same_label and same_parts and later.row not in near_reported:
             near_reported.add(later.row)
             evidence = f"{_two_labels_text(later, first)}: {diff(later.prompt, first.prompt)}"
-            yield Finding(later.row, later.line, "near contradiction", evidence, hint=True)
+            yield later.hint("near contradiction", evidence)
 
 
 def _question_key(example: Example) -> tuple[str, str]:
@@ -109,7 +109,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         return
     if len(rows) < len(dataset):
         evidence = f"looked at {len(rows):,} of the {len(dataset):,} rows, drawn at random"
-        yield Finding(None, None, "label", evidence, hint=True)
+        yield Finding.dataset_hint("label", evidence)
     texts = comparison_texts(examples)[0]
     groups = list(range(len(texts)))  # of each text: the first of its near-duplicates
     for indices in connected_groups(texts, 0.85):
@@ -117,7 +117,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
             groups[index] = indices[0]
     if (n := len({*groups})) < folds:
         evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
-        yield Finding(None, None, "label", evidence, hint=True)
+        yield Finding.dataset_hint("label", evidence)
         return
     labels = [names.index(e.label) for e in examples]
     probabilities = _out_of_fold_probabilities(texts, labels, groups, folds, seed)
@@ -126,7 +126,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         odds = f"{probabilities[index][other]:.2f} against {probabilities[index][own]:.2f}"
         wrong_label = f"{quote_line(example.label, 24)} reads like {quote_line(names[other], 24)}"
         evidence = f"{wrong_label} ({odds}): {quote_line(example.prompt)}"
-        yield Finding(example.row, example.line, "label", evidence, hint=True)
+        yield example.hint("label", evidence)
 
 
 def _out_of_fold_probabilities(

@@ -53,8 +53,8 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         others_text = f", {others:,} more" if others else ""
         location = f"train line {train[j].line}, {ratio:.2f}{others_text}"
         evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
-        about = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
-        yield Finding(test[i].row, test[i].line, kind, evidence, about=about)
+        fingerprint = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
+        yield test[i].finding(kind, evidence, fingerprint=fingerprint)
     reported = {row[0] for row in closest}
     prompts = [e.prompt for e in test], [e.prompt for e in train], False
     replies = [e.reply for e in test], [e.reply for e in train], True
@@ -63,5 +63,5 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
             if i not in reported:
                 reported.add(i)
                 evidence = f"train line {train[j].line} has: {quote_line(ngram)}"
-                about = f"{row_fingerprint(test[i])} {ngram}"
-                yield Finding(test[i].row, test[i].line, "overlap", evidence, hint, about)
+                fingerprint = f"{row_fingerprint(test[i])} {ngram}"
+                yield test[i].finding("overlap", evidence, hint=hint, fingerprint=fingerprint)

@@ -11,7 +11,7 @@ from ..detect.engine import KINDS, mask_value, personal_spans
 from ..text.text_fields import text_fields
 
 
-@check(name="pii", rows=True)
+@check(name="pii", per_row=True)
 def find(
     dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = ()
 ) -> Iterator[Finding]:
@@ -36,4 +36,4 @@ def find(
     for example, field in text_fields(dataset):
         for span in personal_spans(field.text, field.context, ignore, allow):
             evidence = f"{field.path} {mask_value(span.kind, field.text[span.start : span.end])}"
-            yield Finding(example.row, example.line, span.kind, evidence, about=field.shared_text)
+            yield example.finding(span.kind, evidence, fingerprint=field.shared_text)

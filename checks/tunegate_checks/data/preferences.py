@@ -54,7 +54,7 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     for example in dataset:
         if not rejected_reply(example):
             evidence = f"the row has no rejected reply; {n:,} of {len(dataset):,} rows have one"
-            yield Finding(example.row, example.line, "no preference", evidence)
+            yield example.finding("no preference", evidence)
     choices: defaultdict[Hashable, list[tuple[Example, Hashable]]] = defaultdict(list)
     near_lines, longer = [], 0
     for example, rejected_message in pairs:
@@ -63,7 +63,7 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         preferred_key, rejected_key = map(_reply_key, (example.messages[-1], rejected_message))
         if preferred_key == rejected_key:
             evidence = f"both replies are {quote_line(preferred)}; nothing can be learnt from them"
-            yield Finding(example.row, example.line, "equal", evidence)
+            yield example.finding("equal", evidence)
             continue
         replies = frozenset((preferred_key, rejected_key))
         choices[_question_key(example), replies].append((example, preferred_key))
@@ -79,11 +79,11 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
             f"{len(near_lines):,} of {n:,} pairs (line {lines_text}) are alike to {similarity:g} "
             "or more: DPO may make the preferred reply less likely too"
         )
-        yield Finding(None, None, "nearly equal", evidence, hint=True)
+        yield Finding.dataset_hint("nearly equal", evidence)
     evidence = f"the preferred reply is the longer one in {longer:,} of {n:,} pairs"
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"
-    yield Finding(None, None, "length", evidence, hint=True)
+    yield Finding.dataset_hint("length", evidence)
 
 
 def _reply_key(message: Message) -> Hashable:
@@ -106,9 +106,9 @@ def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Findi
     """Yield the rows of the minority; `votes`: rows that choose between the same two replies."""
     winner = Counter(preferred for _, preferred in votes).most_common(1)[0][0]
     first = next(example for example, preferred in votes if preferred == winner)
-    about = rows_fingerprint([example for example, _ in votes])
+    fingerprint = rows_fingerprint([example for example, _ in votes])
     for example, preferred in votes:
         if preferred != winner:
             preference = f"line {first.line} prefers what is rejected here"
             evidence = f"{preference}: {quote_line(example.prompt)}"
-            yield Finding(example.row, example.line, "contradiction", evidence, about=about)
+            yield example.finding("contradiction", evidence, fingerprint=fingerprint)

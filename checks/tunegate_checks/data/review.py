@@ -42,16 +42,16 @@ def find(
     status = review_status(dataset, Path(folder), generated=generated)
     is_required = generated or any(map(is_generated, dataset))
     for fault in status.faults:
-        yield Finding(None, None, "sheet", fault)
+        yield Finding.of_dataset("sheet", fault)
     for uncounted in [*status.pending, *status.other_sheets]:
-        yield Finding(None, None, "sheet", uncounted, hint=True)
+        yield Finding.dataset_hint("sheet", uncounted)
     if is_required and len(dataset):
         for kind, evidence in _shortfalls(dataset, Path(folder), status, share, errors):
             # With the digest an accepted finding is accepted for these bytes alone.
-            about = f"{dataset.digest} {evidence}"
-            yield Finding(None, None, kind, evidence, about=about)
+            fingerprint = f"{dataset.digest} {evidence}"
+            yield Finding.of_dataset(kind, evidence, fingerprint=fingerprint)
     if status.verdicts or not is_required:
-        yield Finding(None, None, "reviewed", status.summary(), hint=True)
+        yield Finding.dataset_hint("reviewed", status.summary())
 
 
 def _shortfalls(

@@ -10,7 +10,7 @@ from ..detect.api_keys import key_spans, mask_key, possible_key_spans
 from ..text.text_fields import text_fields
 
 
-@check(name="secrets", rows=True)
+@check(name="secrets", per_row=True)
 def find(dataset: Dataset) -> Iterator[Finding]:
     """Yield every key that has a known vendor's format; random-looking values are hints.
 
@@ -21,8 +21,8 @@ def find(dataset: Dataset) -> Iterator[Finding]:
         keys = key_spans(field.text)
         for key in keys:
             evidence = f"{field.path} {mask_key(field.text[key.start : key.end])}"
-            yield Finding(example.row, example.line, key.kind, evidence, about=field.shared_text)
+            yield example.finding(key.kind, evidence, fingerprint=field.shared_text)
         for span in possible_key_spans(field.text):
             if all(span.end <= key.start or key.end <= span.start for key in keys):
                 evidence = f"{field.path} ***"
-                yield Finding(example.row, example.line, span.kind, evidence, hint=True)
+                yield example.hint(span.kind, evidence)

@@ -35,7 +35,7 @@ def share(
     count_text = f"validation has {len(validation):,} of {n:,} examples"
     part = f", {100 * len(validation) / n:.3g} %" if n else ""
     evidence = f"{count_text}{part}; {100 * low:g} to {100 * high:g} % is valid: move {move_text}"
-    yield Finding(None, None, "share", evidence if n else "both splits are empty")
+    yield Finding.of_dataset("share", evidence if n else "both splits are empty")
 
 
 @check(name="splits.drift")
@@ -77,9 +77,9 @@ def drift(
     part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
     if auc_limit is not None and low > auc_limit:
-        yield Finding(None, None, "drift", f"{evidence}; at most {auc_limit:g} is allowed")
+        yield Finding.of_dataset("drift", f"{evidence}; at most {auc_limit:g} is allowed")
     elif low > 0.6:
-        yield Finding(None, None, "drift", f"{evidence}; 0.5 is no difference", hint=True)
+        yield Finding.dataset_hint("drift", f"{evidence}; 0.5 is no difference")
 
 
 def _shift_findings(
@@ -96,7 +96,7 @@ def _shift_findings(
         f"{100 * _share_of(expected, largest):.3g} % of train, "
         f"{100 * _share_of(observed, largest):.3g} % here"
     )
-    yield Finding(None, None, "drift", evidence, hint=index <= limit)
+    yield Finding.of_dataset("drift", evidence, hint=index <= limit)
 
 
 def _share_of(counts: Counter[Any], item: Any) -> float:

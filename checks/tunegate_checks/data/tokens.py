@@ -3,7 +3,7 @@
     assert not tokens.find(dataset, TokenizationSpec("path/to/base", max_length=1024))
 
 Tokens are counted by the tokenizer and chat template of the model that will be trained. The fixture
-`recipe` of the suites has the values of the configuration.
+`tokenization` has the values of the configuration.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ OVERFLOW_ACTIONS = {"drop": "set aside", "truncate": "cut at its start"}
 
 
 @check(name="tokens")
-def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
+def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
     """Yield each row that is too long for training, or has no token to train on.
 
     Trained tokens are those of the assistant's messages whose `weight` is not 0: from behind the
     generation prompt, which must be how the row begins, to the token that ends the turn. A row
-    longer than `recipe.max_length` is a finding; it is a hint if the trainer drops or truncates it
-    (`on_overflow`), or if the count is an estimate. Where rejected replies are trained on
-    (`recipe.rejected`) each row is counted with either reply, and a row without a rejected reply is
-    a finding. Further hints: the lengths of the rows, the tokens of all epochs and their price.
-    Without a tokenizer a hint says that nothing was checked.
+    longer than `tokenization.max_length` is a finding; it is a hint if the trainer drops or
+    truncates it (`on_overflow`), or if the count is an estimate. Where rejected replies are trained
+    on (`tokenization.rejected`) each row is counted with either reply, and a row without a rejected
+    reply is a finding. Further hints: the lengths of the rows, the tokens of all epochs and their
+    price. Without a tokenizer a hint says that nothing was checked.
 
     Local models: the encoding of the QLoRA trainer (`tunegate.tokenization.encode`), with the
     base's own template. OpenAI: 3 tokens a message, 1 a name, 3 for the reply, and tiktoken's count
@@ -43,51 +43,50 @@ def find(dataset: Dataset, recipe: TokenizationSpec) -> Iterator[Finding]:
 
     Args:
         dataset: One split.
-        recipe: The tokenizer, the longest row, the epochs and the price.
+        tokenization: The tokenizer, the longest row, the epochs and the price.
     """
-    if not recipe.tokenizer:
-        evidence = f"not checked: {recipe.missing}"
-        yield Finding(None, None, "tokens", evidence, hint=True)
+    if not tokenization.tokenizer:
+        yield Finding.dataset_hint("tokens", f"not checked: {tokenization.missing}")
         return
     try:
-        count_tokens = make_token_counter(recipe.tokenizer)
+        count_tokens = make_token_counter(tokenization.tokenizer)
     except ImportError:
-        evidence = f"not checked: {install_command('qlora')} brings transformers"
-        yield Finding(None, None, "tokens", evidence, hint=True)
+        missing = f"{install_command('qlora')} brings transformers"
+        yield Finding.dataset_hint("tokens", f"not checked: {missing}")
         return
     except ValueError as error:
-        yield Finding(None, None, "tokenizer", str(error))
+        yield Finding.of_dataset("tokenizer", str(error))
         return
-    limit = min(recipe.max_length or count_tokens.max_tokens, count_tokens.max_tokens)
+    limit = min(tokenization.max_length or count_tokens.max_tokens, count_tokens.max_tokens)
     token_counts = []
     for example in dataset:
         # The test set is only asked, never trained on: it needs no rejected replies.
-        if recipe.rejected and dataset.split != "test" and rejected_reply(example) is None:
+        if tokenization.rejected and dataset.split != "test" and rejected_reply(example) is None:
             is_there = "rejected" in example.fields
             problem = "is no list of one message" if is_there else "is not there"
-            yield Finding(example.row, example.line, "no rejected reply", f"`rejected` {problem}")
-        sides = preference_sides(example) if recipe.rejected else [example]
+            yield example.finding("no rejected reply", f"`rejected` {problem}")
+        sides = preference_sides(example) if tokenization.rejected else [example]
         for side, prefix in zip(sides, ("", "rejected reply: "), strict=False):
             try:
                 token_count = count_tokens(side)
             except (NotTrainable, TemplateError) as error:
                 reason = str(error).removeprefix(f"line {example.line}: ")
-                yield Finding(example.row, example.line, "template", prefix + reason)
+                yield example.finding("template", prefix + reason)
                 continue
             token_counts.append(token_count)
             if not token_count.trained:
                 evidence = f"{prefix}no token of the row is learnt: no assistant message counts"
-                yield Finding(example.row, example.line, "nothing to learn", evidence)
+                yield example.finding("nothing to learn", evidence)
             elif token_count.length > limit:
-                evidence = prefix + _overflow_text(token_count, limit, recipe)
-                is_hint = recipe.on_overflow in OVERFLOW_ACTIONS or bool(count_tokens.estimate)
-                yield Finding(example.row, example.line, "too long", evidence, is_hint)
+                evidence = prefix + _overflow_text(token_count, limit, tokenization)
+                is_cut = tokenization.on_overflow in OVERFLOW_ACTIONS
+                is_hint = is_cut or bool(count_tokens.estimate)
+                yield example.finding("too long", evidence, hint=is_hint)
     if token_counts:
-        for evidence in _summary_texts(token_counts, limit, dataset.split, recipe):
-            yield Finding(None, None, "tokens", evidence, hint=True)
+        for evidence in _summary_texts(token_counts, limit, dataset.split, tokenization):
+            yield Finding.dataset_hint("tokens", evidence)
         if count_tokens.estimate:
-            evidence = f"an estimate: {count_tokens.estimate}"
-            yield Finding(None, None, "tokens", evidence, hint=True)
+            yield Finding.dataset_hint("tokens", f"an estimate: {count_tokens.estimate}")
 
 
 class ChatTemplateCounter:
@@ -122,9 +121,9 @@ def make_token_counter(tokenizer: str) -> OpenAITokenCounter | ChatTemplateCount
     return OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer)
 
 
-def _overflow_text(token_count: TokenCount, limit: int, recipe: TokenizationSpec) -> str:
+def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:
     """Return by how much a row exceeds the limit, what happens to it, and what to do."""
-    action = OVERFLOW_ACTIONS.get(recipe.on_overflow)
+    action = OVERFLOW_ACTIONS.get(tokenization.on_overflow)
     if action:
         consequence = f"the row is {action}"
     elif token_count.answer_start >= limit:
@@ -133,19 +132,19 @@ def _overflow_text(token_count: TokenCount, limit: int, recipe: TokenizationSpec
     else:
         consequence = "the answer is cut, or the row refused"
     remedy = "the model reads no more"
-    if recipe.max_length is not None and limit == recipe.max_length:
+    if tokenization.max_length is not None and limit == tokenization.max_length:
         remedy = "raise max_length or shorten the row"
     excess = f"{token_count.length:,} tokens, {token_count.length - limit:,} over {limit:,}"
     return f"{excess}: {consequence}; {remedy}"
 
 
 def _summary_texts(
-    token_counts: Sequence[TokenCount], limit: int, split: str, recipe: TokenizationSpec
+    token_counts: Sequence[TokenCount], limit: int, split: str, tokenization: TokenizationSpec
 ) -> Iterator[str]:
     """Yield the lengths of the rows and, for the training set, the tokens and their price."""
     lengths = sorted(c.length for c in token_counts)
     middle, high = lengths[len(lengths) // 2], lengths[int(len(lengths) * 0.99)]
-    rows = "rows, read with each reply," if recipe.rejected else "rows"
+    rows = "rows, read with each reply," if tokenization.rejected else "rows"
     fit = f"; {limit:,} fit" if limit < 10**9 else ""
     min_trained = min(c.trained for c in token_counts)
     yield (
@@ -153,7 +152,7 @@ def _summary_texts(
         f"all {lengths[-1]:,}{fit}; at least {min_trained:,} a row are learnt"
     )
     if split in ("", "train"):
-        total, epochs, price = sum(lengths), recipe.epochs, recipe.price_per_million
+        total, epochs, price = sum(lengths), tokenization.epochs, tokenization.price_per_million
         trained = sum(c.trained for c in token_counts)
         amount = f"{total:,} tokens an epoch, {trained:,} of them learnt; {epochs:,} epochs"
         cost = f": {epochs * total:,} tokens"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.models.judge_panel import JudgePanel
-from tunegate.results.score import Mode, Score, Unmeasurable, format_value
+from tunegate.results.score import Score, Unmeasurable, format_value
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 
@@ -55,7 +55,8 @@ class JudgedScore(Score):
     @classmethod
     def of(cls, score: Score, calibration: Calibration) -> JudgedScore:
         """Return a score with its calibration, which its name and signature name too."""
-        judged_score = _rebuild(float(score), {**score.__dict__, "calibration": calibration})
+        judged_score = cls(score)
+        judged_score.__dict__.update(score.__dict__, calibration=calibration)
         measured_text = calibration.measured
         if calibration.reason:
             measured_text = f"advisory: {calibration.reason}"
@@ -68,14 +69,6 @@ class JudgedScore(Score):
             filter(None, (measured_text, calibration.stale_note, score.detail))
         )
         return judged_score
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (float(self), self.__dict__)
-
-    def by(self, mode: Mode) -> JudgedScore:
-        """Return the score itself or its lower bound, with the same calibration."""
-        bound = super().by(mode)
-        return self if bound is self else _rebuild(float(bound), bound.__dict__)
 
     @property
     def advisory(self) -> bool:
@@ -97,12 +90,6 @@ class JudgedScore(Score):
                 "hold it to a limit only `if not judged.advisory`"
             )
         return super()._compare(other, compare, sign)
-
-
-def _rebuild(value: float, state: dict[str, Any]) -> JudgedScore:
-    judged_score = JudgedScore(value)
-    judged_score.__dict__.update(state)
-    return judged_score
 
 
 def calibrate(

@@ -169,7 +169,7 @@ def _not_passed(predictions: Predictions, grades: dict[int, Grade], rubric: Rubr
         else:
             unmet = [f"not {criterion}" for criterion, met in grade.marks.items() if not met]
             kind, text = ", ".join(unmet), grade.reason
-        findings.append(Finding(p.row, p.line, kind, one_line(text)))
+        findings.append(p.finding(kind, one_line(text)))
     return Findings("misses", findings, split="test", n=len(predictions))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunegate.models.judge_panel import JudgePanel
-from tunegate.results.finding import Finding, Findings
+from tunegate.results.finding import Findings
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
@@ -42,9 +42,9 @@ class Comparison:
 
 
 def win_rate(
-    predictions: Predictions, other: Predictions, judge: JudgePanel, rubric: Rubric | None = None
+    predictions: Predictions, over: Predictions, judge: JudgePanel, rubric: Rubric | None = None
 ) -> JudgedScore:
-    """Return the candidate's wins and half its ties, as a share of the rows both were asked.
+    """Return the wins over another model and half the ties, as a share of the rows both were asked.
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
     alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`.
@@ -54,7 +54,7 @@ def win_rate(
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_pairwise(rubric, judge)
-    other_by_row = {p.row: p for p in other}
+    other_by_row = {p.row: p for p in over}
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
     items = [
         (Item(p.row, p.prompt, p.got, p.expected), q.got)
@@ -77,7 +77,7 @@ def win_rate(
         consistency_text = f"swap consistency {share} of {swap_consistency.n:,}"
     wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {consistency_text}"
     lost = [
-        Finding(p.row, p.line, "no verdict" if c.error else "lost",
+        p.finding("no verdict" if c.error else "lost",
                 one_line(c.error or c.reason))
         for (p, _), c in zip(pairs, comparisons, strict=True)
         if c.better in (None, "b")

@@ -10,7 +10,6 @@ from tunegate.results.prediction import Prediction, Predictions
 
 from ..text.display import quote_line
 from ..text.refusals import REFUSAL_START
-from .memorization import dataset_hint
 
 
 @check(name="memory.cut_off")
@@ -22,11 +21,11 @@ def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding
     """
     finished = [p for p in predictions if p.finish and not p.error]
     if not finished:
-        yield dataset_hint("nobody said how the answers ended", NOT_APPLICABLE)
+        yield Finding.dataset_hint(NOT_APPLICABLE, "nobody said how the answers ended")
     wrong = [(p, _ending_problem(p)) for p in finished if _ending_problem(p)]
     for p, problem in wrong:
         evidence = f"after {p.tokens:,} tokens, at its end {quote_line(p.got[-50:])}"
-        yield Finding(p.row, p.line, problem, evidence, hint=len(wrong) <= most * len(finished))
+        yield p.finding(problem, evidence, hint=len(wrong) <= most * len(finished))
 
 
 def _ending_problem(p: Prediction) -> str:
@@ -38,28 +37,29 @@ def _ending_problem(p: Prediction) -> str:
 
 @check(name="memory.refusals")
 def refusals(
-    predictions: Predictions, baseline: Sequence[Prediction] = (), *, most: float = 0.01
+    predictions: Predictions, over: Sequence[Prediction] = (), *, most: float = 0.01
 ) -> Iterator[Finding]:
     """The model refuses where the expected reply does, and nowhere else.
 
     Findings where more than the share `most` of the answers do otherwise. A refusal is an apology
-    or a "cannot" at the start, in English or Portuguese. The hint has the baseline's share beside.
+    or a "cannot" at the start, in English or Portuguese. The hint has the share of `over`, the
+    answers of the baseline, beside.
     """
     with_answer = [p for p in predictions if not p.error]
     different = [p for p in with_answer if _is_refusal(p.got) != _is_refusal(p.expected)]
     too_many = len(different) > most * len(with_answer)
     for p in different:
         kind = "refuses" if _is_refusal(p.got) else "no refusal"
-        yield Finding(p.row, p.line, kind, quote_line(p.got), hint=not too_many)
+        yield p.finding(kind, quote_line(p.got), hint=not too_many)
     shares = {
         "the answers": [p.got for p in with_answer],
         "the expected replies": [p.expected for p in with_answer],
-        "the baseline's answers": [p.got for p in baseline if not p.error],
+        "the baseline's answers": [p.got for p in over if not p.error],
     }
     refused = {name: sum(map(_is_refusal, texts)) for name, texts in shares.items()}
     if refused["the answers"] or refused["the expected replies"]:
         shares_text = (f"{refused[n]:,} of {len(t):,} of {n}" for n, t in shares.items() if t)
-        yield dataset_hint(", ".join(shares_text))
+        yield Finding.dataset_hint("hint", ", ".join(shares_text))
 
 
 def _is_refusal(text: str) -> bool:

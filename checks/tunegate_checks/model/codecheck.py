@@ -80,9 +80,9 @@ def _pass_score(
 
     def check_answer(p: Prediction) -> Finding | None:
         if p.error:
-            return Finding(p.row, p.line, "no answer", p.error)
+            return p.finding("no answer", p.error)
         problem = find_problem(code(p.got)) if p.got.strip() else "the answer is empty"
-        return Finding(p.row, p.line, "code", problem) if problem else None
+        return p.finding("code", problem) if problem else None
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         failing = [finding for finding in pool.map(check_answer, predictions) if finding]

@@ -106,31 +106,31 @@ def record_comparison(
 
 
 def superior(
-    candidate: Predictions,
-    other: Predictions,
+    predictions: Predictions,
+    over: Predictions,
     metric: Metric | None = None,
     *,
     alpha: float = ALPHA,
 ) -> Comparison:
-    """Claim that the candidate is better: `assert compare.superior(clean, baseline)`."""
-    return _compare_models(candidate, other, metric or right(), None, alpha)
+    """Claim that the model is better: `assert compare.superior(clean, over=baseline)`."""
+    return _compare_models(predictions, over, metric or right(), None, alpha)
 
 
 def not_inferior(
-    candidate: Predictions,
-    other: Predictions,
+    predictions: Predictions,
+    over: Predictions,
     metric: Metric | None = None,
     *,
     margin: float,
     alpha: float = ALPHA,
 ) -> Comparison:
-    """Claim that the candidate is not worse by `margin`, in units of the metric (0.03: 3 points).
+    """Claim that the model is not worse by `margin`, in units of the metric (0.03: 3 points).
 
     Raises ValueError for a margin that is not above 0, with which nothing could be shown.
     """
     if not margin > 0:
         raise ValueError(f"margin is {margin}; a number above 0 is needed, such as 0.03")
-    return _compare_models(candidate, other, metric or right(), margin, alpha)
+    return _compare_models(predictions, over, metric or right(), margin, alpha)
 
 
 def _compare_models(

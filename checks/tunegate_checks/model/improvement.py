@@ -51,21 +51,21 @@ def of(
     return score
 
 
-def change(candidate: Predictions, baseline: Predictions, *, label: LabelRule = exact) -> Score:
-    """Return accuracy on the general set less the baseline's, between -1 and 1.
+def change(predictions: Predictions, over: Predictions, *, label: LabelRule = exact) -> Score:
+    """Return accuracy on the general set less the baseline's (`over`), between -1 and 1.
 
     `assert change(...).by("lower") >= -0.05` is a test of non-inferiority: it passes where the
     one-sided 95 % lower bound of the difference (Bonett & Price, paired) is above the margin, which
     takes 45 questions for 5 points even where no answer changed. Errors count as in `of`.
     NaN where the candidate cannot be asked, such as a file of answers.
     """
-    if not len(candidate) or not len(baseline):
+    if not len(predictions) or not len(over):
         return Score(
             math.nan, name=FORGETTING_NAME, hints=("nothing was asked: a file cannot answer it",)
         )
-    difference = of(candidate, over=baseline, label=label, name=FORGETTING_NAME)
+    difference = of(predictions, over=over, label=label, name=FORGETTING_NAME)
     if difference.misses is not None:
         lost = (finding for finding in difference.misses if finding.kind == "lost")
         difference.misses = Findings("forgotten", lost, split="general", n=difference.misses.n)
-    difference.signature = f"{difference.signature}; set {candidate.test[:12]}"
+    difference.signature = f"{difference.signature}; set {predictions.test[:12]}"
     return difference

@@ -31,14 +31,14 @@ def valid(predictions: Predictions) -> Score:
     wrong: list[Finding] = []
     for p in predictions:
         if p.error:
-            wrong.append(Finding(p.row, p.line, "no answer", p.error))
+            wrong.append(p.finding("no answer", p.error))
             continue
         try:
             parse_strict(p.got)
         except Unreadable as error:
             reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
             evidence = f"{reason}: {shorten(p.got, 40)!r}"
-            wrong.append(Finding(p.row, p.line, "not JSON", evidence))
+            wrong.append(p.finding("not JSON", evidence))
     n = len(predictions)
     misses = Findings("invalid JSON", wrong, split="test", n=n)
     return proportion(
@@ -66,7 +66,7 @@ def misses(predictions: Predictions) -> Findings:
     findings: list[Finding] = []
     for p in predictions:
         if p.error:
-            findings.append(Finding(p.row, p.line, "no answer", p.error))
+            findings.append(p.finding("no answer", p.error))
             continue
         expected_fields, got = _fields_of(p)
         for path in expected_fields | got:
@@ -81,7 +81,7 @@ def misses(predictions: Predictions) -> Findings:
                     for side in (expected_fields, got)
                 )
                 evidence = f"{_field_name(path)}: expected {wanted}, got {given}"
-                findings.append(Finding(p.row, p.line, kind, evidence))
+                findings.append(p.finding(kind, evidence))
     return Findings("JSON fields", findings, split="test", n=len(predictions))
 
 

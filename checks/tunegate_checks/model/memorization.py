@@ -43,10 +43,11 @@ def verbatim(trained_on: Dataset, test: Dataset, predictions: Predictions) -> It
             rows = train_rows.get(ngram, [])
             if rows and len(rows) <= BOILERPLATE_ROWS and ngram not in prompt_ngrams:
                 location = f"training line {trained_on[rows[0]].line}"
-                yield Finding(p.row, p.line, "verbatim", f"{location} has: {quote_line(ngram)}")
+                yield p.finding("verbatim", f"{location} has: {quote_line(ngram)}")
                 break
     if not any(ngrams_by_row.values()):
-        yield dataset_hint(f"no answer has {MIN_WORDS} words: nothing to repeat", NOT_APPLICABLE)
+        reason = f"no answer has {MIN_WORDS} words: nothing to repeat"
+        yield Finding.dataset_hint(NOT_APPLICABLE, reason)
 
 
 def _messages_text(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -79,13 +80,14 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
         answer_ngrams = {*long_ngrams(answer.got, min_words=NGRAM_WORDS)}
         if new := [n for n in second_ngrams if n in answer_ngrams and n not in first_ngrams]:
             evidence = f"given its first half, it went on: {quote_line(new[0])}"
-            yield Finding(example.row, example.line, "extracted", evidence)
+            yield example.finding("extracted", evidence)
     if len(answers.errors):
         errors_text = f"{len(answers.errors):,} of {len(answers):,} probes had no answer"
-        yield dataset_hint(f"{errors_text}, the first: {answers.errors[0].error}")
+        first_error = answers.errors[0].error
+        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {first_error}")
     if not len(answers):
         reason = f"no training reply of {MIN_REPLY_WORDS} words, or nothing may be asked"
-        yield dataset_hint(f"{reason}: nothing probed", NOT_APPLICABLE)
+        yield Finding.dataset_hint(NOT_APPLICABLE, f"{reason}: nothing probed")
 
 
 def _split_halves(reply: str) -> tuple[str, str]:
@@ -118,14 +120,9 @@ def personal_data(
                 _alphanumeric(value) in prompt_text or value in public or value.endswith(domains)
             )
             if span.kind not in ignore and not is_known:
-                yield Finding(p.row, p.line, span.kind, f"answered {mask_value(span.kind, value)}")
+                yield p.finding(span.kind, f"answered {mask_value(span.kind, value)}")
 
 
 def _alphanumeric(text: str) -> str:
     """Return the letters and digits alone, since numbers can be grouped in several ways."""
     return "".join(filter(str.isalnum, text.lower()))
-
-
-def dataset_hint(evidence: str, kind: str = "hint") -> Finding:
-    """Return a hint about the answers as a whole."""
-    return Finding(None, None, kind, evidence, hint=True)

@@ -51,7 +51,7 @@ def find(
         reason = "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
         if curves:
             reason = "no validation loss was measured: train with a validation split"
-        yield _hint("no curve" if curves else NOT_APPLICABLE, reason)
+        yield Finding.dataset_hint("no curve" if curves else NOT_APPLICABLE, reason)
         return
     last, best = epochs[-1], min(epochs, key=lambda e: e.validation)
     if len(epochs) > strip and _is_rising(epochs[-strip - 1 :]):
@@ -61,18 +61,20 @@ def find(
         )
         training = f"the training loss fell from {start.train:.3g} to {last.train:.3g}"
         evidence = f"from epoch {start.epoch:g} to {last.epoch:g} {validation}, while {training}"
-        yield Finding(None, None, "rising", evidence)
+        yield Finding.of_dataset("rising", evidence)
     if last.validation > best.validation * (1 + most) and _is_relevant_rise(best, last):
         excess = 100 * (last.validation / best.validation - 1) if best.validation else inf
         losses = (
             f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
         )
         evidence = f"validation loss {losses}, {excess:.0f} % more: stop after epoch {best.epoch:g}"
-        yield Finding(None, None, "early stop", evidence)
+        yield Finding.of_dataset("early stop", evidence)
     losses_text = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
-    yield _hint("gap", f"{losses_text}: a gap of {last.validation - last.train:.3g} nats")
+    gap = f"a gap of {last.validation - last.train:.3g} nats"
+    yield Finding.dataset_hint("gap", f"{losses_text}: {gap}")
     if len(epochs) == 1:
-        yield _hint("one reading", "one validation loss is no curve: train for two epochs or more")
+        evidence = "one validation loss is no curve: train for two epochs or more"
+        yield Finding.dataset_hint("one reading", evidence)
 
 
 def _losses_by_epoch(curves: Sequence[Reading]) -> list[Epoch]:
@@ -100,7 +102,3 @@ def _is_rising(epochs: Sequence[Epoch]) -> bool:
 
 def _is_relevant_rise(earlier: Epoch, later: Epoch) -> bool:
     return later.validation - earlier.validation > MIN_RISE
-
-
-def _hint(kind: str, evidence: str) -> Finding:
-    return Finding(None, None, kind, evidence, hint=True)

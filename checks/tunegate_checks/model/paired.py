@@ -116,5 +116,5 @@ def find_flips(candidate: Predictions, other: Predictions, metric: Metric) -> Fi
             evidence = f"{old_text!r} became {new_text!r} for: {shorten(p.prompt, 60)}"
             if not metric.binary:
                 evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"
-            flips.append(Finding(p.row, p.line, "gained" if gain > 0 else "lost", evidence))
+            flips.append(p.finding("gained" if gain > 0 else "lost", evidence))
     return Findings("flips", flips, split="test", n=len(new))

@@ -69,15 +69,15 @@ def cost_per_1000(predictions: Predictions) -> Score:
     return _mean_score("cost of 1,000 (USD)", predictions, "cost", "no cost was reported", 1000)
 
 
-def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Score:
-    """Return the candidate's latency, tokens or cost as a multiple of the baseline's.
+def ratio(predictions: Predictions, over: Predictions, what: Quantity) -> Score:
+    """Return the candidate's latency, tokens or cost as a multiple of that of `over`, the baseline.
 
     Sums over the rows where both are known. The interval is a bootstrap over these pairs (1,000
     resamples, seed 0); NaN for the latency of answers that came in batches.
     """
     name = f"{what} / baseline's"
-    worst = _values_by_row(predictions, what, max), _values_by_row(baseline, what, min)
-    best = _values_by_row(predictions, what, min), _values_by_row(baseline, what, max)
+    worst = _values_by_row(predictions, what, max), _values_by_row(over, what, min)
+    best = _values_by_row(predictions, what, min), _values_by_row(over, what, max)
     common = [row for row in worst[0] if row in worst[1]]
     if not common:
         return _not_measured(name, f"{what} of one of the two models is not known")
@@ -91,7 +91,7 @@ def ratio(predictions: Predictions, baseline: Predictions, what: Quantity) -> Sc
     )
     return Score(
         value, name=name, n=len(common), low=low, high=high, best_case=best_case,
-        errors=len({p.row for side in (predictions, baseline) for p in side.errors}),
+        errors=len({p.row for side in (predictions, over) for p in side.errors}),
         signature=f"as first asked; bootstrap; {_left_out_text(predictions, len(common))}",
     )  # fmt: skip
 

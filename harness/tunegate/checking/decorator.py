@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ParamSpec, overload
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ParamSpec, Protocol, overload
 
 from ..data.dataset import Dataset
-from ..results import acceptance
 from ..results.finding import Finding, Findings
+from ..results.outcome import accepted_entries, inside_check, record
 from ..results.prediction import Predictions
 from .fingerprint import add_fingerprints
 
 P = ParamSpec("P")
 FindingGenerator = Callable[P, Iterator[Finding]]
-Check = Callable[P, Findings]
+
+
+class Check(Protocol[P]):
+    """A check: called with the arguments of its generator, it returns Findings.
+
+    `advisory=True` is taken by every check: its findings are then shown, and close no gate.
+    """
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Findings: ...
+    @overload
+    def __call__(self, *args: Any, advisory: bool, **kwargs: Any) -> Findings: ...
 
 
 @overload
 def check(generator: FindingGenerator[P]) -> Check[P]: ...
 @overload
 def check(
-    *, name: str | None = None, rows: bool = False
+    *, name: str | None = None, per_row: bool = False, rows: bool = False
 ) -> Callable[[FindingGenerator[P]], Check[P]]: ...
 def check(
-    generator: FindingGenerator[P] | None = None, *, name: str | None = None, rows: bool = False
+    generator: FindingGenerator[P] | None = None,
+    *,
+    name: str | None = None,
+    per_row: bool = False,
+    rows: bool = False,
 ) -> Any:
     """Make a check of a generator that yields a Finding for each fault.
+
+        @check(name="greeting", per_row=True)
+        def find(dataset: Dataset, *, word: str = "Hello") -> Iterator[Finding]:
+            for example in dataset:
+                if word not in example.reply:
+                    yield example.finding("no greeting", example.reply)
+
+    When the check returns, the running test records what it found. A passed test whose checks found
+    something closes the gate, unless it held their `.rate` to a limit, or called the check with
+    `advisory=True`, a keyword that every check takes. What a check asks of other checks is not
+    recorded; nor are calls outside of a test.
 
     The findings belong to the last Dataset among the arguments: `leakage.find(train, test)` finds
     rows of the test set.
@@ -37,67 +64,112 @@ def check(
             a name given, file and function can be renamed and accepted findings stay accepted. The
             default is the module's name (`test_pii`), with the function's where that is not `find`
             (`test_pii.phones`).
-        rows: The check looks at one example at a time, of the dataset that is its first argument.
-            It then gets the rows in chunks, in parallel where that pays (see
+        per_row: The check looks at one example at a time, of the dataset that is its first
+            argument. It then gets the rows in chunks, in parallel where that pays (see
             `tunegate.checking.parallel`), and must not yield a finding of no row.
+        rows: The old spelling of `per_row`.
 
     Raises:
-        ValueError: The name is blank; or, when called, a check by rows yields a finding of no row.
+        TypeError: The generator takes the keyword `advisory`; or, when called, the check yields
+            something that is no Finding, or its arguments do not fit.
+        ValueError: The name is blank; or, when called, a check per row yields a finding of no row.
     """
     if name is not None and not name.strip():
         raise ValueError(f"name is {name!r}; a name that is not blank is needed, such as 'pii'")
     if generator is None:
-        return functools.partial(check, name=name, rows=rows)
+        return functools.partial(check, name=name, per_row=per_row or rows)
+    if not callable(generator):
+        raise TypeError(f"@check({generator!r}): a name is a keyword, @check(name={generator!r})")
     module = generator.__module__.rpartition(".")[2]
     default = module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
-    check_name, is_named = name or default, name is not None
-    signature = inspect.signature(generator)
+    check_name, is_named, signature = (
+        name or default,
+        name is not None,
+        inspect.signature(generator),
+    )
+    if "advisory" in signature.parameters:
+        raise TypeError(f"check {describe(check_name, generator)} takes `advisory`: {RESERVED}")
 
     @functools.wraps(generator)
-    def run_check(*args: P.args, **kwargs: P.kwargs) -> Findings:
-        bound = signature.bind(*args, **kwargs)
-        if rows:
-            from .parallel import run_in_chunks
+    def run_check(*args: Any, advisory: bool = False, **kwargs: Any) -> Findings:
+        __tracebackhide__ = True
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"check {describe(check_name, generator)}: {error}") from None
+        token = inside_check.set(True)
+        try:
+            if per_row or rows:
+                from .parallel import run_in_chunks
 
-            findings: Iterator[Finding] = run_in_chunks(generator, *bound.args, **bound.kwargs)
-        else:
-            findings = generator(*args, **kwargs)
+                yielded: object = run_in_chunks(generator, *bound.args, **bound.kwargs)
+            else:
+                yielded = generator(*args, **kwargs)
+            items: list[Any] = list(yielded) if isinstance(yielded, Iterable) else [yielded]
+        finally:
+            inside_check.reset(token)
+        for item in items:
+            if not isinstance(item, Finding):
+                shown = "None" if item is None else f"a value of type {type(item).__name__}"
+                place = describe(check_name, generator)
+                raise TypeError(f"check {place} yields {shown}; {VALID}")
+            if item.row is None and (per_row or rows):
+                place = describe(check_name, generator)
+                raise ValueError(f"check {place} yields {item.kind!r}, of no row; {VALID_PER_ROW}")
         datasets = [value for value in bound.arguments.values() if isinstance(value, Dataset)]
         if not datasets:
             n = next((len(value) for value in args if isinstance(value, Predictions)), 0)
-            return make_findings(check_name, findings, n=n, named=is_named)
+            return make_findings(check_name, items, n=n, named=is_named, advisory=advisory)
         dataset = datasets[-1]
-        if acceptance.is_accepting():  # ids cost time, and only acceptance needs them
-            findings = add_fingerprints(check_name, findings, dataset)
+        if accepted_entries() is not None:  # ids cost time, and only acceptance needs them
+            items = list(add_fingerprints(check_name, items, dataset))
         return make_findings(
-            check_name,
-            findings,
-            split=dataset.split,
-            path=str(dataset.path),
-            n=len(dataset),
-            named=is_named,
-        )
+            check_name, items, split=dataset.split, path=str(dataset.path), n=len(dataset),
+            named=is_named, advisory=advisory,
+        )  # fmt: skip
 
     return run_check
 
 
+RESERVED = "every check has that keyword, with which its findings close no gate; rename yours"
+VALID = (
+    "it must yield findings: example.finding(kind, evidence), prediction.finding(kind, evidence) "
+    "or Finding.of_dataset(kind, evidence)"
+)
+VALID_PER_ROW = (
+    "it sees some rows at a time (per_row=True), and must yield example.finding(kind, evidence); "
+    "make what looks at the whole dataset a check of its own, without per_row"
+)
+
+
+def describe(name: str, generator: Callable[..., object]) -> str:
+    """Return the name of a check and where its function stands: `pii (checks/pii.py:15)`."""
+    code = getattr(inspect.unwrap(generator), "__code__", None)
+    return f"{name} ({os.path.relpath(code.co_filename)}:{code.co_firstlineno})" if code else name
+
+
 def make_findings(
     name: str,
-    findings: Iterable[Finding],
+    items: Sequence[Finding],
     *,
     split: str = "",
     path: str = "",
     n: int = 0,
     named: bool = True,
+    advisory: bool = False,
 ) -> Findings:
-    """Return the findings of a check, with the accepted ones in `.accepted`.
-
-    They are added to those of the running test, for `tunegate accept`.
-    """
-    items = list(findings)
-    accepted = [f for f in items if not f.hint and acceptance.is_accepted(name, f)]
+    """Return the findings of a check, with the accepted ones in `.accepted`, and record them."""
+    entries = accepted_entries() or {}
+    # An entry edited to name another check or kind than its id has would mislead its reader.
+    accepted = [
+        f
+        for f in items
+        if not f.hint
+        and (entry := entries.get(f.id))
+        and (entry.check, entry.kind) == (name, f.kind)
+    ]
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]
     made = Findings(name, counted, accepted=accepted, split=split, path=path, n=n, named=named)
-    acceptance.collect(made)
+    record(made.outcome(advisory))
     return made

@@ -32,9 +32,9 @@ def add_fingerprints(
 ) -> Iterator[Finding]:
     """Yield the findings of a check in the order of the file, each with its id.
 
-    An id is a digest of the check, the kind and what the finding concerns: its `about`; else the
-    content of its row; else, for the whole dataset, split and evidence, so that a changed figure is
-    a new finding. The second finding of a kind with the same content has another id.
+    An id is a digest of the check, the kind and what the finding concerns: its `fingerprint`; else
+    the content of its row; else, for the whole dataset, split and evidence, so that a changed
+    figure is a new finding. The second finding of a kind with the same content has another id.
 
     Hints have no id. Nor have lines that could not be read: they are not trained on, so to accept
     one would be to train on less than the file holds, without a word.
@@ -44,8 +44,8 @@ def add_fingerprints(
     for finding in sort_by_line(findings):
         if finding.hint or finding in unreadable:
             concerns = []
-        elif finding.about:
-            concerns = ["about", finding.about]
+        elif finding.fingerprint:
+            concerns = ["about", finding.fingerprint]
         elif finding.row is None and finding.line is None:
             concerns = ["all", dataset.split, finding.evidence]
         elif finding.row is not None and 0 <= finding.row < len(dataset):

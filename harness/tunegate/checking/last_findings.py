@@ -13,37 +13,31 @@ from ..utils.atomic import atomic_write
 
 if TYPE_CHECKING:
     from ..results.acceptance import AcceptedEntry
-    from ..results.finding import Finding, Findings
+    from ..results.finding import Findings
 
 LAST_FINDINGS_FILE = "findings.json"
 
 
 def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
     """Return findings as builtins, which xdist can carry: one table for each check that ran."""
-    return [
-        {
-            "check": f.name,
-            "split": f.split,
-            "found": [
-                *(_finding_dict(f, o, False) for o in f),
-                *(_finding_dict(f, o, True) for o in f.accepted),
-            ],
-        }
-        for f in findings
-    ]
-
-
-def _finding_dict(findings: Findings, finding: Finding, accepted: bool) -> dict[str, Any]:
-    place = [findings.split, f"line {finding.line}" if finding.line is not None else ""]
-    return {
-        "id": finding.id,
-        "check": findings.name,
-        "named": findings.named,
-        "kind": finding.kind,
-        "where": ", ".join(part for part in place if part),
-        "evidence": finding.evidence,
-        "accepted": accepted,
-    }
+    tables = []
+    for f in findings:
+        rows = []
+        for finding, accepted in [*((o, False) for o in f), *((o, True) for o in f.accepted)]:
+            place = [f.split, f"line {finding.line}" if finding.line is not None else ""]
+            rows.append(
+                {
+                    "id": finding.id,
+                    "check": f.name,
+                    "named": f.named,
+                    "kind": finding.kind,
+                    "where": ", ".join(part for part in place if part),
+                    "evidence": finding.evidence,
+                    "accepted": accepted,
+                }
+            )
+        tables.append({"check": f.name, "split": f.split, "found": rows})
+    return tables
 
 
 @dataclass

@@ -22,8 +22,6 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any
@@ -107,80 +105,70 @@ def run_on(executor: Executor) -> Iterator[None]:
 def run_in_chunks(
     generator: Callable[..., Iterator[Finding]], dataset: Dataset, *args: Any, **kwargs: Any
 ) -> Iterator[Finding]:
-    """Yield the findings of a generator in the order of the rows, wherever it runs.
+    """Return the findings of a generator in the order of the rows, wherever it runs.
 
-    The first chunks run in this process: their time tells whether more processes would pay. An
-    exception of the generator is raised here as it is. Raises ValueError for a finding of no row.
+    A dataset of one chunk is given to the generator as it is. Of others the first chunks run in
+    this process: their time tells whether more processes would pay. An exception of the generator
+    is raised here as it is.
     """
-    for finding in _run_chunks(_Work(generator, args, kwargs), split_into_chunks(dataset)):
-        if finding.row is None:
-            raise ValueError(
-                f"{generator.__module__}.{generator.__qualname__} is run on some rows at a time, "
-                f"but yields a finding of no row ({finding.kind!r}); make what looks at the whole "
-                "file a check of its own, without rows=True"
-            )
-        yield finding
+    __tracebackhide__ = True
+    if len(dataset) <= CHUNK_ROWS and _executor is None:
+        return generator(dataset, *args, **kwargs)
+    return _run_chunks(generator, split_into_chunks(dataset), args, kwargs)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A generator and its arguments beside the rows."""
-
-    generator: Callable[..., Iterator[Finding]]
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-
-    def __call__(self, chunk: Chunk) -> list[Finding]:
-        return list(self.generator(chunk, *self.args, **self.kwargs))
-
-    @cached_property
-    def importable(self) -> tuple[str, str, bytes] | None:
-        """Module, name and pickled arguments; None where no other process can import or load them.
-
-        That is so for what a notebook or a script defines.
-        """
-        module, name = self.generator.__module__, self.generator.__qualname__
-        function = getattr(sys.modules.get(module), name, None)
-        if module == "__main__" or inspect.unwrap(function or _Work) is not self.generator:
-            return None
-        try:
-            return module, name, pickle.dumps((self.args, self.kwargs))
-        except Exception:  # TypeError, AttributeError, PicklingError, or that of a __reduce__
-            return None
-
-
-def _run_chunks(work: _Work, chunks: Sequence[Chunk]) -> Iterator[Finding]:
-    if _executor is not None and work.importable:
-        yield from _run_on_executor(work, chunks, _executor)
+def _run_chunks(
+    generator: Callable[..., Iterator[Finding]],
+    chunks: Sequence[Chunk],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Iterator[Finding]:
+    __tracebackhide__ = True
+    task = _importable(generator, args, kwargs)
+    executor, done = _executor if task else None, 0
+    if executor is None:
+        max_workers, start = worker_count(), time.perf_counter()
+        # A daemon, such as a worker of a multiprocessing.Pool, may not start processes.
+        is_daemon = multiprocessing.current_process().daemon
+        for done, chunk in enumerate(chunks, 1):
+            yield from generator(chunk, *args, **kwargs)
+            remaining = (time.perf_counter() - start) / done * (len(chunks) - done)
+            if remaining > MIN_SECONDS and task and max_workers > 1 and not is_daemon:
+                break
+    chunks = chunks[done:]
+    if not chunks or task is None:
         return
-    max_workers, start = worker_count(), time.perf_counter()
-    # A daemon, such as a worker of a multiprocessing.Pool, may not start processes.
-    is_daemon = multiprocessing.current_process().daemon
-    in_this_process = max_workers == 1 or is_daemon or not work.importable
-    for done, chunk in enumerate(chunks, 1):
-        yield from work(chunk)
-        remaining = (time.perf_counter() - start) / done * (len(chunks) - done)
-        if remaining > MIN_SECONDS and not in_this_process:
-            spawn = multiprocessing.get_context("spawn")
-            count = min(max_workers, MAX_PROCESSES, len(chunks) - done)
-            pool = _Processes(count, spawn, initializer=_exit_with_parent)
-            try:
-                yield from _run_on_executor(work, chunks[done:], pool)
-            finally:  # after Ctrl-C too: each process ends after the chunk that it has begun
-                pool.shutdown(cancel_futures=True)
-            return
-
-
-def _run_on_executor(work: _Work, chunks: Sequence[Chunk], executor: Executor) -> Iterator[Finding]:
-    assert work.importable
-    futures = [executor.submit(_find_in_process, *work.importable, chunk) for chunk in chunks]
+    pool = None
+    if executor is None:
+        spawn, count = multiprocessing.get_context("spawn"), min(max_workers, MAX_PROCESSES)
+        executor = pool = _Processes(min(count, len(chunks)), spawn, initializer=_exit_with_parent)
+    futures = [executor.submit(_find_in_process, *task, chunk) for chunk in chunks]
     try:
         for future, chunk in zip(futures, chunks, strict=True):
             findings = future.result()
-            yield from work(chunk) if findings is None else findings
-    finally:
+            yield from generator(chunk, *args, **kwargs) if findings is None else findings
+    finally:  # after Ctrl-C too: each process ends after the chunk that it has begun
         for future in futures:
             future.cancel()
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
+def _importable(
+    generator: Callable[..., Iterator[Finding]], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[str, str, bytes] | None:
+    """Return module, name and pickled arguments of a generator, for another process.
+
+    None where no other process can import or load them, as what a notebook or a script defines.
+    """
+    module, name = generator.__module__, generator.__qualname__
+    function = getattr(sys.modules.get(module), name, None)
+    if module == "__main__" or function is None or inspect.unwrap(function) is not generator:
+        return None
+    try:
+        return module, name, pickle.dumps((args, kwargs))
+    except Exception:  # TypeError, AttributeError, PicklingError, or that of a __reduce__
+        return None
 
 
 def _find_in_process(
@@ -192,8 +180,8 @@ def _find_in_process(
     can be pickled, and a pickled one has no traceback.
     """
     try:
-        generator = inspect.unwrap(getattr(import_module(module), name))
-        return _Work(generator, *pickle.loads(arguments))(chunk)
+        args, kwargs = pickle.loads(arguments)
+        return list(inspect.unwrap(getattr(import_module(module), name))(chunk, *args, **kwargs))
     except Exception:
         return None
 
@@ -202,8 +190,8 @@ class _Processes(ProcessPoolExecutor):
     """Processes that ignore Ctrl-C, and do not import `__main__`.
 
     A script without a `__main__` guard would run in each of them. None needs `__main__`: what is
-    defined there is not importable (see `_Work`). SIGINT is blocked while a process starts, since
-    a process inherits the mask of its parent.
+    defined there is not importable (see `_importable`). SIGINT is blocked while a process starts,
+    since a process inherits the mask of its parent.
     """
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -11,16 +11,21 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
 from ..results.labels import label_rule
-from ..results.score import Mode
+from ..results.score import Limit, Mode
+from ..utils.text import did_you_mean
 from .project import DEFAULT_SUITES, read_table
 from .settings import explain_error
+
+Task = Literal["style", "qa", "classification", "code"]
 
 
 class Section(BaseModel):
@@ -76,8 +81,34 @@ def _positive_field() -> Any:
     return Field(default=None, gt=0)
 
 
+class UnsetLimit(ConfigError, AttributeError):
+    """A limit of one's own was asked for, and the configuration does not set it."""
+
+    __module__ = "tunegate"  # a failed test prints it
+
+
+class OwnLimits(dict[str, float]):
+    """The table `[limits.own]`: `own["politeness"]` or `own.politeness`; `get` gives None for none.
+
+    Raises UnsetLimit for a limit that is not set.
+    """
+
+    def __missing__(self, name: str) -> float:
+        __tracebackhide__ = True
+        raise UnsetLimit(f"set limits.own.{name} in tunegate.toml{did_you_mean(name, list(self))}")
+
+    def __getattr__(self, name: str) -> float:
+        __tracebackhide__ = True
+        if name.startswith("__"):  # what copy and pickle look for
+            raise AttributeError(name)
+        return self[name]
+
+
 class Limits(Section):
-    """The limits of the suites; `own` takes those of your own checks."""
+    """The limits of the suites; `own` takes those of your own checks.
+
+    A limit that is not a whole number is a `Limit`, which carries `mode`.
+    """
 
     # Data: format, size and splits.
     fewest_examples: int = 10
@@ -102,7 +133,8 @@ class Limits(Section):
     pii_ignore: list[str] = []
     pii_allow: list[str] = []
     # Models.
-    mode: Mode = "point"  # "lower": the one-sided 95 % lower bound must hold the limit
+    # "lower": the one-sided 95 % bound must hold a limit, the lower bound a `>=`, the upper a `<=`.
+    mode: Mode = "point"
     accuracy: float = _share_field(0.95)
     macro_f1: float = _share_field(0.90)
     improvement: float = Field(default=0.0, ge=-1, le=1)
@@ -128,7 +160,17 @@ class Limits(Section):
     cut_off: float = _share_field(0.01)
     refusals: float = _share_field(0.01)
     forgetting: float = _share_field(0.05)
-    own: dict[str, float] = {}
+    own: Annotated[OwnLimits, GetPydanticSchema(lambda _, of: of(dict[str, float]))] = OwnLimits()
+
+    @model_validator(mode="after")
+    def _carry_mode(self) -> Limits:
+        """Give each limit the mode; the fields are frozen, so it is done in place."""
+        for name, value in self:
+            if isinstance(value, float):
+                self.__dict__[name] = Limit(value, self.mode)
+        own = {name: Limit(value, self.mode) for name, value in self.own.items()}
+        self.__dict__["own"] = OwnLimits(own)
+        return self
 
     def __repr__(self) -> str:
         """Return a short form, since pytest shows it beside every failed comparison."""
@@ -166,7 +208,7 @@ class Judge(Section):
 class Config(Section):
     """The whole configuration, with defaults filled in."""
 
-    task: Literal["style", "qa", "classification", "code"] = "classification"
+    task: Task = "classification"
     baseline: str | None = None  # for candidates that belong to no run: any model spec
     label: Annotated[str, AfterValidator(_checked_label_rule)] = (
         "exact"  # how a label is read from an answer

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from ..results.finding import Finding
+from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
 from .formats import rejected_in
 from .json_lines import read_json_rows
@@ -22,7 +22,7 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Example:
+class Example(Located):
     """One row of a dataset.
 
     Attributes:

@@ -88,13 +88,13 @@ def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
         return [], [encoding_problem]
     if unlisted_count:
         evidence = f"{unlisted_count:,} more rows are unreadable"
-        problems.append(Finding(None, None, "unlisted", evidence))
+        problems.append(Finding.of_dataset("unlisted", evidence))
     for row_format in ROW_FORMATS[1:]:
         if count := format_counts[row_format.name]:
             evidence = f"read as {row_format.name}: {row_format.hint}"
             if count < len(rows):
                 evidence += f" ({count:,} of {len(rows):,} rows: the file mixes shapes)"
-            problems.append(Finding(None, None, "shape", evidence, hint=True))
+            problems.append(Finding.dataset_hint("shape", evidence))
     return rows, problems
 
 

@@ -78,7 +78,7 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
         except Unreadable as error:
             problems.append(Finding(None, line, error.kind, error.evidence))
     mapping = ", ".join(f"{column} as {field}" for field, column in columns.items())
-    problems.append(Finding(None, None, "shape", f"read as a table: {mapping}", hint=True))
+    problems.append(Finding.dataset_hint("shape", f"read as a table: {mapping}"))
     return rows, problems
 
 

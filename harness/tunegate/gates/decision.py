@@ -65,7 +65,9 @@ def evaluate_gate(
     except CollectionFailed as error:
         return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
     digests = session.splits.current_digests()
-    reason = failed_tests(results) or tests_not_run(results, collected)
+    reason = (
+        failed_tests(results) or results.ignored_findings() or tests_not_run(results, collected)
+    )
     if not reason and exit_status:
         reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
     if not reason and suite_fingerprint(suite, session.root) != suite_files:

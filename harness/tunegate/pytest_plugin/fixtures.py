@@ -87,7 +87,7 @@ def test(pytestconfig: pytest.Config) -> Dataset:
 
 @pytest.fixture(scope="session")
 def limits(pytestconfig: pytest.Config) -> Limits:
-    """The limits in force; limits of your own are in `limits.own["name"]`."""
+    """The limits in force, each with its mode; your own are `limits.own.name`."""
     return session_context(pytestconfig).config.limits
 
 
@@ -98,11 +98,11 @@ def task(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
-def label(pytestconfig: pytest.Config) -> LabelRule:
+def label_rule(pytestconfig: pytest.Config) -> LabelRule:
     """How a label is read from an answer: the rule that `label` names in the configuration."""
-    from ..results.labels import label_rule
+    from ..results import labels
 
-    return label_rule(session_context(pytestconfig).config.label)
+    return labels.label_rule(session_context(pytestconfig).config.label)
 
 
 @pytest.fixture(scope="session")
@@ -114,11 +114,17 @@ def inference_prompt(pytestconfig: pytest.Config) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def recipe(pytestconfig: pytest.Config) -> TokenizationSpec:
+def tokenization(pytestconfig: pytest.Config) -> TokenizationSpec:
     """How the trainer of --train-with tokenizes: tokenizer, longest row, epochs."""
     session = session_context(pytestconfig)
     chosen = pytestconfig.getoption("train_with")
     return tokenization_of(session.config, session.root, session.plugins.trainers, chosen)
+
+
+@pytest.fixture(scope="session")
+def data_is_generated(pytestconfig: pytest.Config) -> bool:
+    """Whether a model wrote the rows: `data.generated` in the configuration."""
+    return session_context(pytestconfig).config.data.generated
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +164,7 @@ def prediction(request: ParamRequest, predictions: Predictions) -> Prediction:
 
 
 @pytest.fixture(scope="session")
-def judge(pytestconfig: pytest.Config) -> JudgePanel | None:
+def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judge models of `[judge]`; None where the configuration names none."""
     with fail_in_one_line(ModelUnknown, ConfigError):
         return session_context(pytestconfig).models.judges()
@@ -175,25 +181,25 @@ def trained_on(pytestconfig: pytest.Config) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def ask(pytestconfig: pytest.Config) -> Ask:
-    """Return `ask(dataset, role)`, which sends rows to the candidate or "baseline" as one batch."""
+def ask_model(pytestconfig: pytest.Config) -> Ask:
+    """Return `ask_model(dataset, role)`: it asks the candidate or "baseline" in one batch."""
 
-    def ask_model(dataset: Dataset, role: str = "candidate") -> Predictions:
+    def ask(dataset: Dataset, role: str = "candidate") -> Predictions:
         with fail_in_one_line(ModelUnknown, ConfigError):
             return session_context(pytestconfig).models.ask(dataset, role)
 
-    return ask_model
+    return ask
 
 
 @pytest.fixture(scope="session")
-def curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
+def loss_curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
     """The losses of the candidate's run, a dict for each logged step; [] where there are none."""
     candidate = session_context(pytestconfig).candidate
     return candidate.run.curves if candidate and candidate.run else []
 
 
 @pytest.fixture(scope="session")
-def general(pytestconfig: pytest.Config) -> Dataset:
+def general_set(pytestconfig: pytest.Config) -> Dataset:
     """The general set, `data.general`, by which forgetting is measured; empty where it is unset."""
     from ..data.dataset import Dataset
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,12 @@ from ..config.project import read_table, suite_folders, suite_of_args
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..gates.collection import CollectedSuite
-from ..interfaces.model import Budget, ModelUnknown, budget_from_options
+from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
-from ..results.acceptance import accepting
 from ..results.finding import Findings
-from ..results.outcome import Outcome, collect_outcomes
-from ..results.score import Score, Unmeasurable
-from ..results.session_results import REPORT_PROPERTY
+from ..results.outcome import Outcome, collect_outcomes, record
+from ..results.score import Score, Unmeasurable, judging_by
+from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from . import parametrize
 
@@ -37,7 +35,9 @@ if TYPE_CHECKING:
     from ..gates.model_gate import ModelGate
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
-FINDINGS = pytest.StashKey[list[Findings]]()
+REPORTED = pytest.StashKey[int]()  # how many of the outcomes the report of the call holds
+# What the workers of xdist send to the controller.
+NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
 
 
@@ -56,9 +56,10 @@ class GateSession:
         self.suites: list[Path] = []
         self.accepts = False
         self.gate: DataGate | ModelGate | None = None
-        self.collected = CollectedSuite([])
-        self.collected_ids: list[str] = []
+        self.listing: SuiteListing | None = None
+        self.not_applicable: list[str] = []
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
+        self.fixture_outcomes: dict[pytest.FixtureDef[Any], list[Outcome]] = {}
         self.any_failed, self.save_error = False, ""
         self.session_ran = False
 
@@ -68,23 +69,32 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends pytest, exit 4."""
         self.pytest_config = config
-        config.addinivalue_line("markers", parametrize.SPLIT_MARKER)
+        for marker in (parametrize.SPLIT_MARKER, parametrize.TASK_MARKER):
+            config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = session
         try:
             self.resolve_options(session, config)
+            option = config.getoption
+            if path := option("inventory"):
+                self.listing = SuiteListing(Path(path))
+                config.pluginmanager.register(self.listing, "tunegate-listing")
+            trainer, model, alias = map(option, ("train_with", "model", "promote"))
+            bounds = option("max_requests"), option("max_cost")
+            # A trainer compares its own estimate with --max-cost.
+            if bounds != (None, None) and not trainer:
+                uses_xdist = bool(option("tx", None))  # -n sets it too
+                session.budget = budget_from_options(*bounds, model, uses_xdist)
             if hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
-                session.budget = make_budget(config)
                 return
-            trainer, model, alias = map(config.getoption, ("train_with", "model", "promote"))
             if trainer and model:
                 raise ConfigError("--train-with and --model in one session: one suite at a time")
             if config.getoption("elsewhere") and not trainer:
                 raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
             if alias and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
-            session.budget = make_budget(config)
-            self.gate = make_gate(session, config)
+            if trainer or model:
+                self.gate = make_gate(session, config)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -127,8 +137,9 @@ class GateSession:
         each_example = self.pytest_config.getoption("each_example")
         if collection_path == suite / parametrize.EACH_EXAMPLE_FILE and not each_example:
             return True
-        if ignored and suite in collection_path.parents and collection_path.suffix == ".py":
-            self.collected.removed.append(collection_path.relative_to(self.root).as_posix())
+        is_listed = self.listing and suite in collection_path.parents
+        if ignored and is_listed and collection_path.suffix == ".py":
+            self.listing.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -144,65 +155,108 @@ class GateSession:
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Note what was collected before any conftest takes something out."""
-        self.collected_ids = [item.nodeid for item in items]
+        """Take out the tests for other tasks; list the others before a conftest takes some out.
+
+        A worker of xdist tells its controller what it found: a usage error would crash it.
+        """
+        others, config = [], self.pytest_config
+        output: dict[str, Any] = getattr(config, "workeroutput", {})
+        try:
+            if self.context.suite is not None:
+                others = parametrize.tests_for_other_tasks(items, self.context.config.task)
+        except pytest.UsageError as error:
+            if not hasattr(config, "workeroutput"):
+                raise
+            output[USAGE_ERROR_KEY], others = str(error), [*items]
+        if others:
+            left_out = {*others}
+            items[:] = [item for item in items if item not in left_out]
+            config.hook.pytest_deselected(items=others)
+        self.not_applicable = output[NOT_APPLICABLE_KEY] = [item.nodeid for item in others]
+        if self.listing:
+            self.listing.ids = [item.nodeid for item in items]
         return (yield)
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a file that skips itself: its tests are in no list."""
-        if report.skipped:
-            self.collected.skipped.append(report.nodeid)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Write the collected tests as JSON, for `--inventory`."""
-        if listing := self.pytest_config.getoption("inventory"):
-            collected = self.collected
-            collected.tests[:] = [item.nodeid for item in session.items]
-            collected.removed.extend(n for n in self.collected_ids if n not in set(collected.tests))
-            Path(listing).write_text(json.dumps(asdict(collected)), "utf-8")
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker of xdist found while it collected; raise its usage error."""
+        output = getattr(node, "workeroutput", {})
+        if USAGE_ERROR_KEY in output:
+            raise pytest.UsageError(output[USAGE_ERROR_KEY])
+        self.not_applicable = output.get(NOT_APPLICABLE_KEY, self.not_applicable)
 
     # Each test.
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Collect the outcomes and findings of a test and its fixtures; accept what is accepted."""
-        collect: AbstractContextManager[list[Findings]] = nullcontext([])
-        if self.accepts:
-            collect = accepting(self.context.accepted)
-        with collect_outcomes() as outcomes, collect as findings:
-            item.stash[OUTCOMES], item.stash[FINDINGS] = outcomes, findings
+        """Collect the outcomes of a test and its fixtures; accept what is accepted."""
+        mode = self.context.config.limits.mode if self.context.suite else "point"
+        accepted = self.context.accepted if self.accepts else None
+        with collect_outcomes(accepted) as outcomes, judging_by(mode):
+            item.stash[OUTCOMES], item.stash[REPORTED] = outcomes, 0
             return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Collect the outcomes of a fixture: what it found concerns every test that uses it."""
+        made: list[Outcome] = []
+        try:
+            with collect_outcomes() as made:
+                return (yield)
+        finally:
+            name = fixturedef.argname
+            made = [o if o.fixture else replace(o, fixture=name) for o in made]
+            self.fixture_outcomes.pop(fixturedef, None)
+            if made:
+                self.fixture_outcomes[fixturedef] = made
+            for outcome in made:
+                record(outcome)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
-        outcomes = item.stash.get(OUTCOMES, [])
-        if call.when == "call":
+        outcomes, error = item.stash.get(OUTCOMES, []), call.excinfo
+        if call.when == "call" and self.fixture_outcomes:
+            self.add_shared_findings(item, outcomes)
+        if call.when != "setup":
             # Builtins only: properties survive xdist and JUnit.
-            error, digests = call.excinfo, self.digests_of(item)
             note = {
-                "digests": [[name, digest] for name, digest in digests.items()],
-                "judgements": [outcome.to_dict() for outcome in outcomes],
+                "digests": [list(pair) for pair in self.digests_of(item).items()],
+                "judgements": outcome_dicts(outcomes[item.stash.get(REPORTED, 0) :], error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
-            item.user_properties.append((REPORT_PROPERTY, note))
+            others = [pair for pair in item.user_properties if pair[0] != REPORT_PROPERTY]
+            item.user_properties[:] = [*others, (REPORT_PROPERTY, note)]
         report = yield
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.
         add_section = getattr(report.longrepr, "addsection", None)
-        if call.excinfo is not None and add_section is not None:
+        if error is not None and add_section is not None:
             shown = self.shown_tables if report.failed else {}
             verbosity = self.pytest_config.get_verbosity()
-            for title, table in terminal.failure_tables(outcomes, verbosity):
+            for title, table in terminal.failure_tables(outcomes, verbosity, accepts=self.accepts):
                 first = shown.setdefault(f"{title}\n{table}", report.nodeid)
                 add_section(title, table if first == report.nodeid else f"as under {first}", "-")
-        if self.accepts and call.when == "call":
-            findings: list[Findings] = item.stash.get(FINDINGS, [])
-            setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
+        if call.when == "call":
+            item.stash[REPORTED] = len(outcomes)
+            if self.accepts:
+                findings = [o.subject for o in outcomes if isinstance(o.subject, Findings)]
+                setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
         return report
+
+    def add_shared_findings(self, item: pytest.Item, outcomes: list[Outcome]) -> None:
+        """Add what a fixture found that an earlier test has set up, except for advice."""
+        funcargs, known = getattr(item, "funcargs", {}), set(map(id, outcomes))
+        for fixture, made in self.fixture_outcomes.items():
+            value = fixture.cached_result[0] if fixture.cached_result else None
+            if fixture.argname in funcargs and funcargs[fixture.argname] is value:
+                shared = (o for o in made if o.data.get("found") and not o.data.get("advisory"))
+                outcomes.extend(o for o in shared if id(o) not in known)
 
     def digests_of(self, item: pytest.Item) -> dict[str, str]:
         """Return by name the digests of the splits and models that a test has judged."""
@@ -217,7 +271,7 @@ class GateSession:
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a score that missed its limit; None where the comparison held."""
         if isinstance(left, Score) and isinstance(right, int | float):
-            return terminal.explain_failure(left, op, float(right))
+            return terminal.explain_failure(left.held_to(right, op), op, float(right))
         return None
 
     @pytest.hookimpl(trylast=True)
@@ -240,15 +294,15 @@ class GateSession:
         """Print what was accepted, the scores that were judged, and the hints."""
         session, write = self.context, terminalreporter.write_line
         verbosity = self.pytest_config.get_verbosity()
-        accepted = session.seen.to_receipt(session.accepted)
+        accepted = session.seen.to_receipt(session.accepted) if session.accepted else []
         if self.accepts and self.any_failed and len(session.seen.findings) != len(accepted):
             ids = "an id above" if verbosity > 0 else "-v shows ids"
             advice = f'known, and right as it is? {ids}: tunegate accept ID --why "..."'
             write(self.save_error or advice)
         passed = session.results.passed if session.suite else {}
         for title, lines in (
-            ("accepted", terminal.accepted_lines(accepted, verbosity)),
-            *terminal.session_summary(passed, verbosity > 0),
+            ("accepted", terminal.accepted_lines(accepted, verbosity) if accepted else []),
+            *terminal.session_summary(passed, verbosity > 0, self.not_applicable),
         ):
             if lines:
                 terminalreporter.write_sep("=", title)
@@ -287,8 +341,13 @@ class GateSession:
 
     def finish_gate(self, status: int) -> int:
         """Print what was spent, let the gate decide, and return the exit status of pytest."""
-        if self.gate is None or not self.session_ran:  # with --help no session runs
-            return status
+        if not self.session_ran or hasattr(self.pytest_config, "workerinput"):
+            return status  # with --help no session runs; xdist's workers decide nothing
+        if self.gate is None:
+            ignored = self.context.results.ignored_findings() if self.context.suite else ""
+            if ignored:
+                self.print_line("findings", ignored, good=False)
+            return status or int(bool(ignored))
         if spent := str(self.context.budget):
             self.print_line("asked", spent)
         try:
@@ -315,31 +374,36 @@ class GateSession:
         return self.pytest_config.pluginmanager.get_plugin("terminalreporter")
 
 
-def make_budget(config: pytest.Config) -> Budget:
-    """Return what the session may spend on answers; raises ConfigError."""
-    option = config.getoption
-    if option("train_with"):
-        return Budget()  # the trainer compares its own estimate with --max-cost
-    uses_xdist = bool(option("tx", None))  # -n sets it too
-    return budget_from_options(
-        option("max_requests"), option("max_cost"), option("model"), uses_xdist
-    )
+class SuiteListing:
+    """The hooks that list a suite under `--inventory`, in the process that a gate starts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.collected, self.ids = path, CollectedSuite([]), list[str]()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that skips itself: its tests are in no list."""
+        if report.skipped:
+            self.collected.skipped.append(report.nodeid)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Write the collected tests as JSON."""
+        collected = self.collected
+        collected.tests[:] = [item.nodeid for item in session.items]
+        collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
+        self.path.write_text(json.dumps(asdict(collected)), "utf-8")
 
 
-def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate | None:
-    """Return the gate that the options ask for, None without one; raises ConfigError."""
+def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate:
+    """Return the gate of --train-with or --model; raises ConfigError."""
     option = config.getoption
-    trainer, model = option("train_with"), option("model")
-    if (trainer or model) and sys.flags.optimize:
+    if sys.flags.optimize:
         raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
-    if trainer:
+    if trainer := option("train_with"):
         from ..gates.data_gate import DataGate
 
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
         return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
-    if model:
-        from ..gates.model_gate import ModelGate
-        from ..gates.reason import checked_reason
+    from ..gates.model_gate import ModelGate
+    from ..gates.reason import checked_reason
 
-        return ModelGate(session, model, option("promote"), checked_reason(option("why")))
-    return None
+    return ModelGate(session, option("model"), option("promote"), checked_reason(option("why")))

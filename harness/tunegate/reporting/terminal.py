@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ..checking.fingerprint import ID_LENGTH
-from ..results.acceptance import is_accepting
 from ..results.finding import Finding, Findings
 from ..results.intervals import clopper_pearson
 from ..results.outcome import Outcome
@@ -23,15 +22,24 @@ ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
 
 
-def failure_tables(outcomes: Sequence[Outcome], verbosity: int) -> Iterator[tuple[str, str]]:
-    """Yield a heading and a table, once, for each score or check that did not pass in a test."""
+def failure_tables(
+    outcomes: Sequence[Outcome], verbosity: int, *, accepts: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yield a heading and a table, once, for each score that failed and each check that found.
+
+    However a failed test asserted on findings, they are why. Advisory ones of a fixture are not: a
+    fixture leaves rows out by them. `accepts`: the findings can be accepted, so that -v shows ids.
+    """
     rows = {0: MAX_ROWS, 1: MAX_ROWS_VERBOSE}.get(max(verbosity, 0), 0)
-    show_ids = verbosity > 0 and is_accepting()
-    for subject in {id(o.subject): o.subject for o in outcomes if not o.passed}.values():
+    show_ids = verbosity > 0 and accepts
+    failed = [o for o in outcomes if not o.passed or (o.data.get("found") and not o.fixture)]
+    shown = set[int]()
+    for subject in {id(o.subject): o.subject for o in failed}.values():
         findings = subject.misses if isinstance(subject, Score) else subject
         if isinstance(subject, Score) and subject.detail:
             yield f"{subject.name}: detail", subject.detail
-        if isinstance(findings, Findings) and len(findings):
+        if isinstance(findings, Findings) and findings and id(findings) not in shown:
+            shown.add(id(findings))
             title = findings_title(findings, Path.cwd())
             yield title, findings_table(findings, rows, ids=show_ids)
 
@@ -99,13 +107,15 @@ def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
 
 
 def session_summary(
-    passed: Mapping[str, Sequence[Mapping[str, Any]]], verbose: bool = False
+    passed: Mapping[str, Sequence[Mapping[str, Any]]],
+    verbose: bool = False,
+    not_applicable: Sequence[str] = (),
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield a heading and lines for the scores of tests that passed, then for their hints.
 
     `passed` maps node ids to outcomes. Of one check the first hints are shown: advice is read only
     while it is short. Tests with nothing to judge are counted in one line; `verbose` shows the
-    reason of each as a hint instead.
+    reason of each as a hint instead. So are those that are `not_applicable` to the task.
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
@@ -119,12 +129,18 @@ def session_summary(
             lines.append(f"{heading}: {hidden:,} more like this{advice}")
     idle = [nodeid for nodeid, of_test in passed.items() if any(o.get("idle") for o in of_test)]
     if idle and not verbose:
-        # suites/model/test_speed.py::test_cost is named "speed".
-        files = (Path(nodeid.partition("::")[0]).stem.removeprefix("test_") for nodeid in idle)
-        count = f"{len(idle):,} test" + "s" * (len(idle) > 1)
-        lines += _bullet(f"nothing to judge: {count} of {', '.join(dict.fromkeys(files))} (see -v)")
+        lines += _bullet(f"nothing to judge: {_count_by_file(idle)} (see -v)")
+    if not_applicable:
+        lines += _bullet(f"not for the project's task: {_count_by_file(not_applicable)}")
     if lines:
         yield "hints", lines
+
+
+def _count_by_file(nodeids: Sequence[str]) -> str:
+    """Return the number of tests and their files: suites/model/test_speed.py is "speed"."""
+    files = (Path(nodeid.partition("::")[0]).stem.removeprefix("test_") for nodeid in nodeids)
+    noun = "tests" if len(nodeids) > 1 else "test"
+    return f"{len(nodeids):,} {noun} of {', '.join(dict.fromkeys(files))}"
 
 
 def collect_hints(
@@ -175,12 +191,13 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
         lines.append(f"{count}{_interval_text(score)}{_needed_text(score, sign, limit)}")
     elif score.n:
         lines.append(f"n = {score.n:,}{_interval_text(score)}")
-    if score.mode == "lower":
+    if score.mode != "point":
         estimate = format_value(score.estimate, is_share)
         lines.append(f"95 % sure, one-sided, of the {estimate} measured")
-        if is_share and 0 < limit < 1 and not _lower_bound_holds(score.n, score.n, limit):
+        share = limit if score.mode == "lower" else 1 - limit
+        if is_share and 0 < limit < 1 and not _lower_bound_holds(score.n, score.n, share):
             # Clopper-Pearson's bound of n right answers out of n is 0.05 ** (1 / n).
-            needed = math.ceil(math.log(0.05) / math.log(limit))
+            needed = math.ceil(math.log(0.05) / math.log(share))
             too_few = f"n = {score.n:,} is too few to show {format_limit(limit, is_share)}"
             lines.append(f"{too_few}: it takes {needed:,}, and none of them wrong")
     if score.errors:
@@ -213,8 +230,11 @@ def _needed_text(score: Score, sign: str, limit: float) -> str:
             if _lower_bound_holds(right, n, limit) if lower else right / n >= limit:
                 return f"; {more:,} more must be right" if more else ""
     if sign == "<=":
-        fewer = next((k for k in range(hits + 1) if (hits - k) / n <= limit), None)
-        return f"; {fewer:,} too many" if fewer else ""
+        upper = score.mode == "upper"
+        for fewer in range(hits + 1):
+            wrong = hits - fewer
+            if 1 - clopper_pearson(n - wrong, n) <= limit if upper else wrong / n <= limit:
+                return f"; {fewer:,} too many" if fewer else ""
     return ""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import overload
+from dataclasses import InitVar, dataclass, field
+from typing import Any, overload
 
-from .outcome import Outcome, record
+from .outcome import Outcome
 from .score import Score, proportion
 
 NOT_APPLICABLE = "nothing to judge"  # kind of a hint that -v shows: the check has no subject
@@ -17,14 +17,18 @@ NOT_APPLICABLE = "nothing to judge"  # kind of a hint that -v shows: the check h
 class Finding:
     """One fault of a dataset, or of a model's answers, and its place.
 
+    A check makes it with `example.finding(kind, evidence)`, `prediction.finding(kind, evidence)` or
+    `Finding.of_dataset(kind, evidence)`.
+
     Attributes:
         row: The number of the example, from 0; None where the whole dataset is concerned.
         line: The line of the file, from 1; None where the whole dataset is concerned.
         kind: The kind of fault, in one or two words; the table counts findings by kind.
         evidence: One line, already masked where it is personal data.
         hint: The finding is advice: it is printed, and closes no gate.
-        about: What the finding concerns where that is more than its row (both rows of a pair, a
-            figure), without row and line numbers: the id is made of it.
+        fingerprint: What the finding concerns where that is more than its row (both rows of a
+            pair, a figure), without row and line numbers. The id is made of it; leave it out
+            otherwise. Its old name, `about`, can still be given.
         id: The name by which it can be accepted; `@check` fills it in (see
             `tunegate.checking.fingerprint`).
     """
@@ -34,8 +38,47 @@ class Finding:
     kind: str
     evidence: str
     hint: bool = False
-    about: str = field(default="", compare=False, repr=False)
+    fingerprint: str = field(default="", compare=False, repr=False)
     id: str = field(default="", compare=False, repr=False)
+    about: InitVar[str] = ""
+
+    def __post_init__(self, about: str) -> None:
+        if about and not self.fingerprint:
+            object.__setattr__(self, "fingerprint", about)
+
+    @classmethod
+    def of_dataset(
+        cls, kind: str, evidence: str, *, hint: bool = False, fingerprint: str = ""
+    ) -> Finding:
+        """Return a finding about the whole dataset."""
+        return cls(None, None, kind, evidence, hint, fingerprint)
+
+    @classmethod
+    def dataset_hint(cls, kind: str, evidence: str) -> Finding:
+        """Return advice about the whole dataset: it is printed, and closes no gate."""
+        return cls(None, None, kind, evidence, hint=True)
+
+
+# To read, too, and for `dataclasses.replace`, which would otherwise see the default.
+Finding.about = property(lambda finding: finding.fingerprint)  # type: ignore[attr-defined]
+
+
+class Located:
+    """Makes findings about a row: the base of Example and Prediction."""
+
+    __slots__ = ()
+    row: int
+    line: int
+
+    def finding(
+        self, kind: str, evidence: str, *, hint: bool = False, fingerprint: str = ""
+    ) -> Finding:
+        """Return a finding about this row; see `Finding` for what the arguments mean."""
+        return Finding(self.row, self.line, kind, evidence, hint, fingerprint)
+
+    def hint(self, kind: str, evidence: str) -> Finding:
+        """Return advice about this row: it is printed, and closes no gate."""
+        return Finding(self.row, self.line, kind, evidence, hint=True)
 
 
 def sort_by_line(findings: Iterable[Finding]) -> list[Finding]:
@@ -78,23 +121,24 @@ class Findings(Sequence[Finding]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __bool__(self) -> bool:
-        """Return whether anything was found, and record that as an outcome of the running test."""
+    def outcome(self, advisory: bool) -> Outcome:
+        """Return the outcome that `@check` records; as `advisory`, findings become a hint."""
         hints = [
             f.evidence if f.line is None else f"line {f.line:,}: {f.evidence}"
             for f in self.hints
             if f.kind != NOT_APPLICABLE
         ]
-        not_applicable = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
-        data = {
+        data: dict[str, Any] = {
             "found": len(self),
             "n": self.n,
             "accepted": [f.id for f in self.accepted],
             "hints": hints,
-            "idle": not_applicable,
+            "idle": [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE],
         }
-        record(Outcome(self.name, self.split, not self.items, repr(self), data, self))
-        return bool(self.items)
+        if advisory:
+            data["advisory"] = True
+            hints[:0] = [f"advisory: {self.counts}"] if self else []
+        return Outcome(self.name, self.split, advisory or not self, repr(self), data, self)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Findings):
@@ -115,18 +159,24 @@ class Findings(Sequence[Finding]):
 
     @property
     def rate(self) -> Score:
-        """The share of examples with a finding, as a Score that can be held to a limit."""
-        return proportion(
-            f"{self.name} rate", len(self.rows), self.n, misses=self, higher_is_better=False
-        )
+        """The share of examples with a finding, as a Score that can be held to a limit.
+
+        All examples were checked, so the share itself is held to it, not a bound of it.
+        """
+        name, rows = f"{self.name} rate", len(self.rows)
+        rate = proportion(name, rows, self.n, misses=self, higher_is_better=False)
+        return rate.by("point")
+
+    @property
+    def counts(self) -> str:
+        """How many findings of the commonest kinds there are, and in how many examples."""
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
+        more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
+        rows = f" in {len(self.rows):,} of {self.n:,} examples" if self.rows else ""
+        return f"{kinds}{more}{rows}" if self else f"nothing found in {self.n:,} examples"
 
     def __repr__(self) -> str:
         """Return one line, counts first: pytest shows no more of a failed `assert not findings`."""
         split_text = f" of {self.split}" if self.split else ""
         accepted_text = f"; {len(self.accepted):,} accepted" if self.accepted else ""
-        if not self.items:
-            return f"<{self.name}: nothing found in {self.n:,} examples{split_text}{accepted_text}>"
-        kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
-        more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
-        rows = f" in {len(self.rows):,} of {self.n:,} examples" if self.rows else ""
-        return f"<{self.name}: {kinds}{more}{rows}{split_text}{accepted_text}>"
+        return f"<{self.name}: {self.counts}{split_text}{accepted_text}>"

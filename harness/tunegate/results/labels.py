@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..utils.text import shorten
-from .finding import Finding, Findings
+from .finding import Findings
 from .prediction import Prediction, Predictions
 
 VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
@@ -132,11 +132,11 @@ def wrong_labels(predictions: Predictions, rule: LabelRule) -> Findings:
     for row in label_predictions(predictions, rule):
         p, prompt = row.prediction, shorten(row.prediction.prompt, 60)
         if p.error:
-            findings.append(Finding(p.row, p.line, "no answer", p.error))
+            findings.append(p.finding("no answer", p.error))
         elif row.got is None:
             evidence = f"got {shorten(p.got, 30)!r}, not {row.expected!r}, for: {prompt}"
-            findings.append(Finding(p.row, p.line, "unparseable", evidence))
+            findings.append(p.finding("unparseable", evidence))
         elif not row.right:
             evidence = f"got {shorten(row.got, 30)!r} for: {prompt}"
-            findings.append(Finding(p.row, p.line, row.expected, evidence))
+            findings.append(p.finding(row.expected, evidence))
     return Findings("misses", findings, split="test", n=len(predictions))

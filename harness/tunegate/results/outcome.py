@@ -1,4 +1,4 @@
-"""Records the outcome of each check and each comparison that a running test makes."""
+"""Records in the test that runs what each check found and how each score compared."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .acceptance import AcceptedEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether one check found nothing, or one score held its limit.
+    """What one check found, or whether one score held its limit.
 
-    `summary` is one line; `data` holds the figures as builtins; `subject` is the Findings or Score.
+    Attributes:
+        passed: The check found nothing, or is advisory; the score held its limit. None: it could
+            not be measured.
+        summary: One line.
+        data: The figures as builtins; those of a check have the key `found`.
+        subject: The Findings or the Score.
+        fixture: The name of the fixture that made it; "" where the test itself did.
     """
 
     name: str
     split: str
-    passed: bool | None  # None: it could not be measured
+    passed: bool | None
     summary: str
     data: Mapping[str, Any] = field(default_factory=dict)
     subject: object = field(repr=False, compare=False, default=None)
+    fixture: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as builtins, which xdist, JUnit and JSON can carry."""
@@ -29,22 +39,49 @@ class Outcome:
         return {**fields, **self.data}
 
 
-_outcomes: ContextVar[list[Outcome] | None] = ContextVar("tunegate_ledger", default=None)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Recording:
+    outcomes: list[Outcome]
+    accepted: Mapping[str, AcceptedEntry] | None
+
+
+# The running test, and inside of it the fixture that is set up: the last one is recorded into. No
+# ContextVar, so that a check counts which the test runs in a thread.
+_recordings: list[_Recording] = []
+
+# True while a check looks for its findings.
+inside_check: ContextVar[bool] = ContextVar("tunegate_inside_check", default=False)
 
 
 def record(outcome: Outcome) -> None:
-    """Add an outcome to those of the running test; do nothing elsewhere (in a notebook)."""
-    outcomes = _outcomes.get()
-    if outcomes is not None:
-        outcomes.append(outcome)
+    """Add an outcome to those of the running test; do nothing elsewhere (in a notebook).
+
+    Inside a check nothing is recorded: what it asks of other checks is in its own findings.
+    """
+    if _recordings and not inside_check.get():
+        _recordings[-1].outcomes.append(outcome)
 
 
 @contextmanager
-def collect_outcomes() -> Iterator[list[Outcome]]:
-    """Yield a list that takes the outcomes recorded inside the block, fixtures' included."""
-    outcomes: list[Outcome] = []
-    token = _outcomes.set(outcomes)
+def collect_outcomes(
+    accepted: Mapping[str, AcceptedEntry] | None = None,
+) -> Iterator[list[Outcome]]:
+    """Yield a list that takes the outcomes recorded inside the block.
+
+    Args:
+        accepted: The entries whose findings are accepted inside the block; by default those of the
+            block around it. Outside of such a block (a notebook, a model suite) nothing is
+            accepted: findings may be used there to leave rows out, and an entry gives no reason to
+            keep them.
+    """
+    recording = _Recording([], accepted_entries() if accepted is None else accepted)
+    _recordings.append(recording)
     try:
-        yield outcomes
+        yield recording.outcomes
     finally:
-        _outcomes.reset(token)
+        _recordings.remove(recording)
+
+
+def accepted_entries() -> Mapping[str, AcceptedEntry] | None:
+    """Return the entries in force; None where findings cannot be accepted."""
+    return _recordings[-1].accepted if _recordings else None

@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
+from .finding import Located
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Located):
     """One test example and a model's answer; without an answer `error` says why, and `got` is "".
 
     `row`, `line` and `fields` (beside the messages) are the example's; `latency` (seconds), `cost`

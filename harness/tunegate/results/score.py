@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .intervals import clopper_pearson, wilson
 from .outcome import Outcome, record
@@ -13,7 +14,51 @@ from .outcome import Outcome, record
 if TYPE_CHECKING:
     from .finding import Findings
 
-Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its lower bound
+Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its 95 % bound
+
+NO_BOUND = 'mode is "lower", and it has no lower bound: its value was held to the limit'
+
+# By what scores are held to plain numbers. No ContextVar: a test may compare them in a thread.
+_mode_of_numbers: list[Mode] = ["point"]
+
+
+@contextmanager
+def judging_by(mode: Mode) -> Iterator[None]:
+    """Hold scores to plain numbers by this mode inside the block, as `limits` are by theirs."""
+    _mode_of_numbers.append(mode)
+    try:
+        yield
+    finally:
+        _mode_of_numbers.pop()
+
+
+class Limit(float):
+    """A limit from tunegate.toml: a float with the mode by which scores are held to it.
+
+    What is computed from one, such as `limits.accuracy - 0.02`, is a plain float. In the project's
+    suites scores are held to plain floats by the same mode.
+    """
+
+    mode: Mode
+
+    def __new__(cls, value: float, mode: Mode = "point") -> Self:
+        limit = super().__new__(cls, value)
+        limit.mode = mode
+        return limit
+
+    # `limits.accuracy <= score` is left to Score, which records it as an outcome.
+
+    def __ge__(self, other: float) -> bool:
+        return NotImplemented if isinstance(other, Score) else super().__ge__(other)
+
+    def __gt__(self, other: float) -> bool:
+        return NotImplemented if isinstance(other, Score) else super().__gt__(other)
+
+    def __le__(self, other: float) -> bool:
+        return NotImplemented if isinstance(other, Score) else super().__le__(other)
+
+    def __lt__(self, other: float) -> bool:
+        return NotImplemented if isinstance(other, Score) else super().__lt__(other)
 
 
 class Unmeasurable(Exception):
@@ -25,9 +70,11 @@ class Unmeasurable(Exception):
 class Score(float):
     """A measured value that compares like a float and carries how it was measured.
 
-    A comparison with a plain number, a limit, is recorded as an outcome of the running test. It
-    raises `Unmeasurable` for NaN, and where the answers that are missing decide it. A comparison
-    with None, a limit that is not set, is recorded and true. One with a Score is not recorded.
+    A comparison with a limit or a plain number is recorded as an outcome of the running test. It
+    raises `Unmeasurable` for NaN, and where the answers that are missing decide it. Where the
+    limit's mode is "lower", it compares a one-sided 95 % bound (see `held_to`). A comparison with
+    None, a limit that is not set, is recorded and true. One with a Score is not recorded, and
+    compares the values.
 
     Attributes:
         n: The number of examples.
@@ -38,8 +85,9 @@ class Score(float):
         errors: Answers that could not be had; the value counts all of them wrong.
         best_case: The value with all of them right.
         lower, best_case_lower: The one-sided 95 % lower bounds, where `hits` do not give them.
-        estimate: The value; of a lower bound (see `by`), the value that it is the bound of.
-        mode: "lower" for a lower bound.
+        estimate: The value; of a bound, the value that it is the bound of.
+        mode: "lower" for a lower bound, "upper" for an upper one.
+        mode_is_chosen: `by` said what is held to limits, so their own mode does not count.
         detail: Text to read with it, such as a confusion matrix.
         hints: Advice, one line each.
         not_applicable: The project has nothing to measure: any limit holds.
@@ -57,7 +105,8 @@ class Score(float):
     lower: float | None
     best_case_lower: float | None
     estimate: float
-    mode: Mode
+    mode: Literal["point", "lower", "upper"]
+    mode_is_chosen: bool
     detail: str
     hints: tuple[str, ...]
     not_applicable: bool
@@ -86,28 +135,52 @@ class Score(float):
         score.best_case = float(value) if best_case is None else best_case
         score.lower = lower
         score.best_case_lower = lower if best_case_lower is None else best_case_lower
-        score.estimate, score.mode = float(value), "point"
+        score.estimate, score.mode, score.mode_is_chosen = float(value), "point", False
         score.detail, score.hints, score.not_applicable = detail, tuple(hints), False
         return score
 
-    def by(self, mode: Mode) -> Score:
-        """Return the score itself ("point"), or its one-sided 95 % lower bound ("lower").
+    def by(self, mode: Mode) -> Self:
+        """Return the score itself ("point") or its one-sided 95 % lower bound ("lower").
 
-        The bound is that of Clopper & Pearson for a proportion, else the one that the metric gave
-        (of a bootstrap, the 5 % quantile). It is for scores where higher is better. Raises
-        ValueError for a score without a bound.
+        It is held to any limit as it is, whatever the limit's mode. The bound is that of Clopper &
+        Pearson for a proportion, else the one that the metric gave (of a bootstrap, the 5 %
+        quantile). Raises ValueError for a score without a bound, and for an unknown mode.
         """
-        if mode == "point" or self.mode == "lower":
-            return self
-        value, best = lower_bounds(self)
-        if math.isnan(value) and self.n:
+        if mode not in ("point", "lower"):
+            raise ValueError(f"unknown mode {mode!r}; valid: point, lower")
+        if mode == "point" or self.mode != "point":
+            return _rebuild(type(self), float(self), {**self.__dict__, "mode_is_chosen": True})
+        bound = self._bound(">=")
+        if math.isnan(bound) and self.n:
             raise ValueError(f"{self.name} has no lower bound: hold its value to the limit")
-        bound = _rebuild(value, {**self.__dict__, "name": f"{self.name} lower bound"})
-        bound.best_case, bound.mode = best, "lower"
         return bound
 
+    def held_to(self, limit: float, sign: str) -> Self:
+        """Return what a comparison with this limit compares: the score, or a bound of it.
+
+        It is a bound where the mode is "lower": the limit's, or for a plain number the project's
+        while one of its suites runs. `>=` and `>` compare the lower bound, `<=` and `<` the upper
+        one. A score without such a bound is compared itself; for a lower bound a hint says so.
+        """
+        mode = limit.mode if isinstance(limit, Limit) else _mode_of_numbers[-1]
+        if isinstance(limit, Score) or mode == "point" or self.mode_is_chosen or math.isnan(self):
+            return self
+        bound = self._bound(sign)
+        if not math.isnan(bound):
+            return bound
+        hints = (*self.hints, NO_BOUND) if bound.mode == "lower" else self.hints
+        return _rebuild(type(self), float(self), {**self.__dict__, "hints": hints})
+
+    def _bound(self, sign: str) -> Self:
+        """Return the one-sided 95 % bound that a comparison by this sign holds; NaN for none."""
+        side: Literal["lower", "upper"] = "lower" if sign in (">=", ">") else "upper"
+        value, best_case = one_sided_bounds(self, sign)
+        name = f"{self.name} {side} bound"
+        changes = {"name": name, "best_case": best_case, "mode": side, "mode_is_chosen": True}
+        return _rebuild(type(self), value, {**self.__dict__, **changes})
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (float(self), self.__dict__)
+        return _rebuild, (type(self), float(self), self.__dict__)
 
     def __repr__(self) -> str:
         return f"{self.name} {float(self):.4f}"
@@ -122,14 +195,14 @@ class Score(float):
             return NotImplemented
         if isinstance(other, Score):
             return compare(float(self), float(other))
-        limit = float(other)
+        limit, held = float(other), self.held_to(other, sign)
         # All missing answers wrong, and all right: where the two differ, nobody can decide.
-        results = {compare(float(self), limit), compare(self.best_case, limit)}
-        passed = None if math.isnan(self) or len(results) > 1 else results.pop()
-        summary = f"{self!r} {sign} {limit:g}"
-        record(Outcome(self.name, "", passed, summary, _outcome_data(self, sign, limit), self))
+        results = {compare(float(held), limit), compare(held.best_case, limit)}
+        passed = None if math.isnan(held) or len(results) > 1 else results.pop()
+        summary = f"{held!r} {sign} {limit:g}"
+        record(Outcome(held.name, "", passed, summary, _outcome_data(held, sign, limit), held))
         if passed is None:
-            raise Unmeasurable(_unmeasurable_message(self, sign, limit))
+            raise Unmeasurable(_unmeasurable_message(held, sign, limit))
         return passed
 
     def __ge__(self, other: object) -> Any:
@@ -152,9 +225,12 @@ class Score(float):
     __hash__ = float.__hash__
 
 
-def _rebuild(value: float, state: dict[str, Any]) -> Score:
+S = TypeVar("S", bound=Score)
+
+
+def _rebuild(cls: type[S], value: float, state: dict[str, Any]) -> S:
     """Return a score with these attributes: `float.__new__` takes the value alone."""
-    score = Score(value)
+    score = cls(value)
     score.__dict__.update(state)
     return score
 
@@ -173,7 +249,7 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
         for number in (float(score), score.low, score.high, score.best_case)
     )
     # Where higher is better, the report shows what n examples can prove beside the estimate.
-    lower = lower_bounds(score)[0] if sign in (">=", ">") else math.nan
+    lower = one_sided_bounds(score, sign)[0] if sign in (">=", ">") else math.nan
     is_not_applicable = score.not_applicable or (limit is None and math.isnan(score))
     return {
         "value": value,
@@ -224,14 +300,21 @@ def format_limit(limit: float, is_share: bool) -> str:
     return f"{limit * 100:.10g}%" if is_share else f"{limit:g}"
 
 
-def lower_bounds(score: Score) -> tuple[float, float]:
-    """Return the one-sided 95 % lower bound with every error wrong, and with every one right."""
+def one_sided_bounds(score: Score, sign: str) -> tuple[float, float]:
+    """Return the 95 % bound that `sign` holds, with every error wrong and with every one right.
+
+    It is the lower bound for `>=` and `>`, else the upper one; NaN where the score has none.
+    """
+    is_lower = sign in (">=", ">")
     if score.hits is None:
-        if score.lower is None or score.best_case_lower is None:
+        if not is_lower or score.lower is None or score.best_case_lower is None:
             return math.nan, math.nan
         return score.lower, score.best_case_lower
     best = score.hits + (score.errors if score.best_case >= score.estimate else -score.errors)
-    return clopper_pearson(score.hits, score.n), clopper_pearson(best, score.n)
+    if is_lower:
+        return clopper_pearson(score.hits, score.n), clopper_pearson(best, score.n)
+    misses, fewest = score.n - score.hits, score.n - best
+    return 1 - clopper_pearson(misses, score.n), 1 - clopper_pearson(fewest, score.n)
 
 
 def proportion(

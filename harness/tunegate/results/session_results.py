@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from .finding import Findings
+from .outcome import Outcome
+from .score import Score
 
 if TYPE_CHECKING:
     import pytest
 
 REPORT_PROPERTY = "tunegate"
+WAYS_TO_JUDGE = (
+    "write `assert not find(...)`, hold its .rate to a limit, or call it with advisory=True"
+)
 
 
 @dataclass
@@ -40,14 +47,68 @@ class SessionResults:
                 self.failed[report.nodeid] = outcomes
             if any(note.get("unmeasurable") for note in notes):
                 self.unmeasurable.add(report.nodeid)
+        elif report.when == "teardown":  # what a fixture's end found
+            self.passed.get(report.nodeid, []).extend(outcomes)
         # The report of a subtest has a context; that it passed says nothing of its test.
         elif report.when == "call" and not hasattr(report, "context"):
             self.passed[report.nodeid] = outcomes
             self.digests |= {tuple(d) for note in notes for d in note.get("digests", [])}
 
+    def ignored_findings(self) -> str:
+        """Name the first passed test whose checks found something that it let pass; "" for none.
+
+        The findings of a fixture belong to every test that uses it, in each process of xdist: one
+        test that holds their rate to a limit is enough for all.
+        """
+        held, ignored = set(), []
+        for nodeid, outcomes in self.passed.items():
+            for outcome in outcomes:
+                if outcome.get("found"):
+                    keys = ("fixture", "name", "split", "line") if outcome.get("fixture") else ()
+                    key = tuple(outcome[k] for k in keys)
+                    if not outcome["held"]:
+                        ignored.append((nodeid, outcome["line"], key))
+                    elif key:
+                        held.add(key)
+        ignored = [found for found in ignored if found[2] not in held]
+        if not ignored:
+            return ""
+        nodeid, line, _ = ignored[0]
+        more = f" (and {len(ignored) - 1:,} more like this)" if len(ignored) > 1 else ""
+        return f"{nodeid} passed in spite of {line}{more}; {WAYS_TO_JUDGE}"
+
     def missing(self, node_ids: Iterable[str]) -> list[str]:
         """Return those of these tests that have no passed call."""
         return [nodeid for nodeid in node_ids if nodeid not in self.passed]
+
+
+def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, Any]]:
+    """Return the outcomes of a test as builtins, for its report.
+
+    Those of a check also tell whether the test passed. They are held where nothing was found, where
+    the check is advisory, and where the test held the rate of the findings, or a score that counts
+    them as its misses, to a limit; a limit of None is none.
+    """
+    judged = set()
+    for outcome in outcomes:
+        score = outcome.subject
+        if isinstance(score, Score) and score.misses is not None:
+            sign, limit = outcome.data.get("sign", ""), outcome.data.get("limit")
+            # `assert not findings.rate > 0.01` holds the rate too; `assert findings.rate > 0.01`,
+            # and a comparison that fails where nothing is asserted, do not.
+            is_rate = score.name == f"{score.misses.name} rate"
+            holds = outcome.passed is (sign[:1] == "<") if is_rate else outcome.passed
+            if holds and limit is not None:
+                judged.add(id(score.misses))
+    dicts = []
+    for outcome in outcomes:
+        values = outcome.to_dict()
+        if isinstance(outcome.subject, Findings) and "found" in values:
+            held = outcome.passed or id(outcome.subject) in judged
+            values |= {"held": held, "test_passed": passed}
+            values |= {"fixture": outcome.fixture} if outcome.fixture else {}
+        dicts.append(values)
+    return dicts
 
 
 def _failure_kind(report: pytest.TestReport) -> str:

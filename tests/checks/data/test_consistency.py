@@ -49,8 +49,10 @@ def test_a_missing_system_prompt_is_a_finding() -> None:
 def test_what_was_accepted_of_one_row_does_not_hold_for_more_of_them() -> None:
     """An id is made of what a finding is about: all rows with that prompt, and the one in use."""
     one, more = (dataset(*prompts, system="Be brief.") for prompts in ("a", "ab"))
-    abouts = {f.about for rows in (one, more) for f in consistency.inference(rows, "Be brief!")}
-    abouts |= {f.about for f in consistency.inference(one, "Be kind.")}
+    abouts = {
+        f.fingerprint for rows in (one, more) for f in consistency.inference(rows, "Be brief!")
+    }
+    abouts |= {f.fingerprint for f in consistency.inference(one, "Be kind.")}
     assert "" not in abouts
     assert len(abouts) == 3
 

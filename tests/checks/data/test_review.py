@@ -116,7 +116,7 @@ def test_a_lack_that_was_accepted_is_another_lack_for_other_bytes(tmp_path: Path
     edited = Dataset.of([row(n) for n in range(199)] + [row(500)], "train")
     (before,), (after,) = find(tmp_path), find(tmp_path, edited)
     assert before.evidence == after.evidence
-    assert before.about != after.about
+    assert before.fingerprint != after.fingerprint
 
 
 def picked(table: list[dict[str, str]]) -> None:

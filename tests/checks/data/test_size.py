@@ -61,9 +61,9 @@ def test_an_unknown_task_is_refused_with_the_valid_ones() -> None:
 
 
 def test_the_test_set_has_a_hundred() -> None:
-    assert "1 more needed" in size.test_size(dataset(99))[0].evidence
-    assert not size.test_size(dataset(100))
-    assert not size.test_size(dataset(50), smallest=50)
+    assert "1 more needed" in size.enough_test_rows(dataset(99))[0].evidence
+    assert not size.enough_test_rows(dataset(100))
+    assert not size.enough_test_rows(dataset(50), smallest=50)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,9 @@ def test_its_lower_bound_has_the_same_calibration() -> None:
     assert ADVISORY.by("lower").advisory
     with pytest.raises(Unmeasurable):
         assert ADVISORY.by("lower") >= 0.1
-    assert EARNED.by("point") is EARNED
+    by_point = EARNED.by("point")
+    assert (type(by_point), by_point.calibration) == (JudgedScore, EARNED.calibration)
+    assert float(by_point) == 0.8
     assert float(EARNED.by("lower")) < 0.8
 
 

@@ -13,8 +13,8 @@ from tunegate import Finding, Findings
 from tunegate.checking.accepted import FILE_HEADER, append_entries, read_accepted
 from tunegate.checking.decorator import make_findings
 from tunegate.errors import ConfigError
-from tunegate.results.acceptance import AcceptedEntry, accepting, is_accepting
-from tunegate.results.outcome import collect_outcomes
+from tunegate.results.acceptance import AcceptedEntry, accepting
+from tunegate.results.outcome import accepted_entries, collect_outcomes
 
 ID = "0123456789ab"
 ENTRY = AcceptedEntry(
@@ -136,9 +136,9 @@ def test_what_was_in_force_before_is_in_force_again() -> None:
     with accepting({ID: ENTRY}) as outer:
         with accepting({}) as inner:
             assert len(found(KNOWN)) == 1
-        assert is_accepting()
+        assert accepted_entries() == {ID: ENTRY}
         assert not found(KNOWN)
-    assert not is_accepting()
+    assert accepted_entries() is None
     assert [len(made) for made in (outer, inner)] == [1, 1]
 
 
@@ -166,4 +166,4 @@ def test_an_entry_that_names_another_check_or_kind_accepts_nothing() -> None:
 def test_what_was_made_is_remembered() -> None:
     with accepting({ID: ENTRY}) as made:
         one = found(KNOWN)
-    assert made == [one]
+    assert [outcome.subject for outcome in made] == [one]

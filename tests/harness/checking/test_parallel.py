@@ -28,7 +28,7 @@ class Unlucky(Exception):
     def __init__(self, one, two):  # so it cannot be unpickled
         super().__init__(f"{one} {two}")
 
-@check(rows=True)
+@check(per_row=True)
 def find(dataset, *, bad="bad"):
     for e in dataset:
         if e.prompt == bad:
@@ -36,7 +36,7 @@ def find(dataset, *, bad="bad"):
         if e.prompt == "raise":
             raise Unlucky("bad", "luck")
 
-@check(rows=True)
+@check(per_row=True)
 def slow(dataset):
     if dataset[0].row:  # the first shard, which runs at once, is quick
         if dataset[0].row == 1:  # two that write at once would write into each other's line
@@ -77,7 +77,7 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "worker_count", lambda: 2)
 
 
-@check(rows=True)
+@check(per_row=True)
 def kinds(dataset: Dataset) -> Iterator[Finding]:
     """Says of each row what stands in it: hints, several findings, none."""
     for e in dataset:
@@ -152,7 +152,7 @@ def test_an_exception_comes_out_as_itself(toy: Path, two_processes: None) -> Non
 def test_what_cannot_be_sent_runs_here(toy: Path, two_processes: None) -> None:
     import toy as module
 
-    @check(rows=True)
+    @check(per_row=True)
     def local(dataset: Dataset, *, key: object = None) -> Iterator[Finding]:
         yield Finding(dataset[0].row, 1, "pid", str(os.getpid()))
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,10 +103,33 @@ def test_mistakes_end_a_session_in_one_line(tmp_path: Path, project) -> None:  #
     assert "Traceback" not in result.out
 
 
+def test_limits_carry_the_mode(tmp_path: Path) -> None:
+    text = '[limits]\nmode = "lower"\nlatency_p50 = 2\nown = { politeness = 0.9 }\n'
+    limits = load(configured(tmp_path, text)).limits
+    carried = (limits.accuracy, limits.latency_p50, limits.own.politeness)
+    assert [limit.mode for limit in carried] == ["lower"] * 3  # type: ignore[union-attr]
+    assert Limits().accuracy.mode == "point"  # type: ignore[attr-defined]
+    assert json.loads(json.dumps(limits.model_dump()))["own"] == {"politeness": 0.9}
+    assert pickle.loads(pickle.dumps(limits)).own.politeness.mode == "lower"
+
+
+@pytest.mark.parametrize("ask", [lambda own: own["politness"], lambda own: own.politness])
+def test_a_limit_of_ones_own_that_is_not_set_is_one_line(ask: Callable[[Any], object]) -> None:
+    own = Limits(own={"politeness": 0.9}).own  # type: ignore[arg-type]
+    with pytest.raises(ConfigError) as raised:
+        ask(own)
+    line = "set limits.own.politness in tunegate.toml, did you mean 'politeness'?"
+    assert str(raised.value) == line
+    assert own.get("politness") is None
+    assert not hasattr(own, "politness")
+    assert copy.deepcopy(own) == {"politeness": 0.9}
+
+
 def test_every_limit_is_held_by_a_suite() -> None:
     files = (Path(__file__).parents[3] / "suites").rglob("*.py")
     text = "".join(path.read_text("utf-8") for path in files)
     held = {name for name in Limits.model_fields if re.search(rf"limits\.{name}\b", text)}
     assert 'getattr(limits, f"{what}_ratio")' in text
     unused = Limits.model_fields.keys() - held
-    assert unused == {"latency_ratio", "tokens_ratio", "cost_ratio", "own"}
+    # Every limit carries `mode`.
+    assert unused == {"latency_ratio", "tokens_ratio", "cost_ratio", "own", "mode"}

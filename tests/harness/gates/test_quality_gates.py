@@ -72,10 +72,10 @@ def test_by_the_lower_bound_40_rows_are_too_few(judged: Project) -> None:
 
 
 LOWER = """
-E           assert accuracy lower bound 92.8% >= 95%
-E             40 of 40, 95 % interval 91.2% to 100.0%
-E             95 % sure, one-sided, of the 100.0% measured
-E             n = 40 is too few to show 95%: it takes 59, and none of them wrong
+E       assert accuracy lower bound 92.8% >= 95%
+E         40 of 40, 95 % interval 91.2% to 100.0%
+E         95 % sure, one-sided, of the 100.0% measured
+E         n = 40 is too few to show 95%: it takes 59, and none of them wrong
 """
 
 

@@ -1,4 +1,4 @@
-"""What a suite's own rows meet: the fixtures `ask`, `curves` and `general`."""
+"""What a suite's own rows meet: the fixtures `ask_model`, `loss_curves` and `general_set`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SUITES = Path(__file__).parents[3] / "suites" / "model"
 ASKING = """\
 from tunegate import Dataset
 
-def test_asked(ask, test, predictions):
-    got = [p.got for p in ask(test)]
+def test_asked(ask_model, test, predictions):
+    got = [p.got for p in ask_model(test)]
     assert got == [p.got for p in predictions] == list("ababab")
-    assert {p.got for p in ask(test, "baseline")} == {"?"}
-    assert not len(ask(Dataset([]), "baseline"))
+    assert {p.got for p in ask_model(test, "baseline")} == {"?"}
+    assert not len(ask_model(Dataset([]), "baseline"))
 """
 
 
@@ -36,13 +36,14 @@ def test_a_file_of_answers_cannot_be_asked_anything_new(trained: Project) -> Non
     trained.write("answers.jsonl", '{"text": "a"}\n' * 6)
     trained.write(
         "suites/model/test_m.py",
-        "def test_it(ask, test, predictions): assert len(predictions) == 6 + len(ask(test))\n",
+        "def test_it(ask_model, test, predictions):\n"
+        "    assert len(predictions) == 6 + len(ask_model(test))\n",
     )
     assert trained.judge(model="file:answers.jsonl").code == 0
 
 
 def test_without_a_candidate_it_says_what_to_give(trained: Project) -> None:
-    trained.write("suites/model/test_m.py", "def test_it(ask, test): ask(test)\n")
+    trained.write("suites/model/test_m.py", "def test_it(ask_model, test): ask_model(test)\n")
     result = trained.pytest("suites/model")
     assert "no candidate: give --model latest" in result.out
     assert "Traceback" not in result.out
@@ -53,7 +54,8 @@ def test_the_curves_are_those_of_the_run(trained: Project) -> None:
     (trained.run / "curves.jsonl").write_text(lines)
     trained.write(
         "suites/model/test_m.py",
-        'def test_it(curves, test, predictions): assert [c["step"] for c in curves] == [1, 2]\n',
+        "def test_it(loss_curves, test, predictions):\n"
+        '    assert [c["step"] for c in loss_curves] == [1, 2]\n',
     )
     result = trained.judge()
     assert result.code == 0, result.out
@@ -70,7 +72,7 @@ def test_a_general_set_that_cannot_be_read(trained: Project, text: str | None, s
     trained.add("tunegate.toml", 'general = "general.jsonl"\n')
     if text:
         trained.write("general.jsonl", text)
-    trained.write("suites/model/test_m.py", "def test_it(general): pass\n")
+    trained.write("suites/model/test_m.py", "def test_it(general_set): pass\n")
     result = trained.judge()
     assert result.code == 1
     assert said in " ".join(result.out.split())

@@ -226,7 +226,7 @@ def test_a_model_suite_accepts_nothing(trained: Project) -> None:
     trained.write(
         "suites/model/test_m.py",
         "from tunegate import Finding, check\n"
-        "from tunegate.results.acceptance import is_accepting\n"
-        "def test_x(predictions): assert not is_accepting()\n",
+        "from tunegate.results.outcome import accepted_entries\n"
+        "def test_x(predictions): assert accepted_entries() is None\n",
     )
     assert trained.judge().code == 0

@@ -233,9 +233,8 @@ def test_the_summary() -> None:
 
 def test_hints_name_their_line_and_verbose_shows_more_of_them() -> None:
     hints = [Finding(i, i + 1, "label", f"advice {i}", hint=True) for i in range(5)]
-    with collect_outcomes() as ledger:
-        assert not Findings("labels", hints, split="train", n=9)
-    notes = {"test": [judgement.to_dict() for judgement in ledger]}
+    outcome = Findings("labels", hints, split="train", n=9).outcome(False)
+    notes = {"test": [outcome.to_dict()]}
     assert dict(session_summary(notes))["hints"] == [
         "labels of train: line 1: advice 0",
         "labels of train: line 2: advice 1",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate import Dataset, Finding, Findings, check
+from tunegate import Dataset, Example, Finding, Findings, Prediction, check
 from tunegate.results.outcome import collect_outcomes
 
 CPF = Finding(4, 5, "cpf", "529.***.***-25")
@@ -52,11 +54,17 @@ def test_rate() -> None:
     assert not rate <= 0.1
 
 
-def test_asking_is_a_judgement() -> None:
+def test_asking_records_nothing() -> None:
     with collect_outcomes() as ledger:
         assert findings(HINT) == []
         assert not findings(HINT)
-    (judgement,) = ledger
+        assert findings(CPF)
+        assert len(findings(CPF)) == 1
+    assert ledger == []
+
+
+def test_an_outcome_has_figures_and_hints() -> None:
+    judgement = findings(HINT).outcome(False)
     assert judgement.passed
     assert judgement.data == {
         "found": 0,
@@ -77,6 +85,41 @@ def test_asking_is_a_judgement() -> None:
 )
 def test_it_prints_counts_first(items: list[Finding], said: str) -> None:
     assert repr(findings(*items)) == said
+
+
+@pytest.mark.parametrize(
+    ("advisory", "passed", "hints"),
+    [(False, False, []), (True, True, ["advisory: 2 cpf, 1 email in 2 of 10 examples"])],
+)
+def test_findings_of_an_advisory_check_are_a_hint(
+    advisory: bool, passed: bool, hints: list[str]
+) -> None:
+    outcome = findings(CPF, CPF, EMAIL).outcome(advisory)
+    assert (outcome.passed, outcome.data["found"], outcome.data["hints"]) == (passed, 3, hints)
+
+
+def test_a_row_makes_its_findings() -> None:
+    example = Example(4, 5, {"messages": []})
+    prediction = Prediction(4, 5, "question", "a", "b")
+    for row in (example, prediction):
+        assert row.finding("cpf", "529.***.***-25") == CPF
+        assert row.finding("cpf", "x", hint=True) == row.hint("cpf", "x")
+        assert row.finding("cpf", "x", fingerprint="pair").fingerprint == "pair"
+        assert row.hint("cpf", "x").hint
+
+
+def test_findings_of_the_whole_dataset() -> None:
+    assert Finding.of_dataset("size", "6 examples, fewer than 100") == WHOLE
+    assert Finding.dataset_hint(HINT.kind, HINT.evidence) == HINT
+    assert Finding.of_dataset("size", "6", hint=True, fingerprint="six").fingerprint == "six"
+
+
+def test_the_old_spellings_of_a_finding_mean_what_they_meant() -> None:
+    by_position = Finding(1, 2, "near", "x", False, "both rows")
+    by_keyword = Finding(1, 2, "near", "x", about="both rows")
+    for old in (by_position, by_keyword, replace(by_keyword, id="0123456789ab")):
+        assert old.fingerprint == old.about == "both rows"
+    assert replace(by_keyword, fingerprint="other rows").fingerprint == "other rows"
 
 
 words = st.text("abcdefghij-", min_size=1, max_size=30)

@@ -80,6 +80,7 @@ def test_the_rule_of_the_configuration_reaches_a_test(project: Project) -> None:
     config = project.root / "tunegate.toml"
     config.write_text('label = "regex:[ab]"\n' + config.read_text())
     project.write(
-        "suites/model/test_m.py", "def test_it(label):\n    assert label.name == 'said'\n"
+        "suites/model/test_m.py",
+        "def test_it(label_rule):\n    assert label_rule.name == 'said'\n",
     )
     assert "'label: regex [ab]' == 'said'" in project.pytest("suites/model").out

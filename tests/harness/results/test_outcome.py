@@ -38,17 +38,17 @@ def test_it_is_closed_when_the_test_breaks() -> None:
     assert ledger == []
 
 
-def test_another_thread_has_its_own() -> None:
+def test_what_a_thread_of_the_test_records_counts_for_the_test() -> None:
     with collect_outcomes() as ledger:
         thread = threading.Thread(target=record, args=(ONE,))
         thread.start()
         thread.join()
-    assert ledger == []
+    assert ledger == [ONE]
 
 
 def test_plain_survives_json() -> None:
     with collect_outcomes() as ledger:
-        bool(Findings("pii", []))
+        record(Findings("pii", []).outcome(False))
         assert proportion("accuracy", 1, 1) >= 0.5
     plain = [judgement.to_dict() for judgement in ledger]
     assert json.loads(json.dumps(plain)) == plain

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tunegate import Finding, Findings, Score, Unmeasurable
 from tunegate.results.intervals import clopper_pearson, wilson
 from tunegate.results.outcome import collect_outcomes
-from tunegate.results.score import format_limit, format_value, proportion
+from tunegate.results.score import Limit, format_limit, format_value, judging_by, proportion
 
 SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 signs = st.sampled_from(sorted(SIGNS))
@@ -172,7 +172,9 @@ def test_a_bound_knows_what_it_is_the_bound_of() -> None:
     assert (bound.name, bound.mode, bound.estimate) == ("accuracy lower bound", "lower", 0.95)
     assert (bound.low, bound.high, bound.signature) == (score.low, score.high, "exact")
     assert float(bound.by("lower")) == float(bound) < 0.95
-    assert score.by("point") is score
+    by_point = score.by("point")
+    assert (float(by_point), by_point.mode) == (0.95, "point")
+    assert by_point.__dict__ == {**score.__dict__, "mode_is_chosen": True}
 
 
 def test_the_bound_of_a_bootstrap_is_its_quantile() -> None:
@@ -222,3 +224,98 @@ def test_shown(value: float, share: bool, said: str) -> None:
 )
 def test_shown_limit(limit: float, share: bool, said: str) -> None:
     assert format_limit(limit, share) == said
+
+
+LOWER = Limit(0.95, "lower")
+
+
+def recorded(compare: Callable[[Score], object], score: Score) -> list[tuple[str, bool | None]]:
+    """Return the outcomes that a comparison records: its summary, and whether it passed."""
+    with collect_outcomes() as ledger:
+        compare(score)
+    return [(entry.summary, entry.passed) for entry in ledger]
+
+
+@pytest.mark.parametrize(
+    "compare",
+    [
+        lambda score: score >= LOWER,
+        lambda score: LOWER <= score,  # noqa: SIM300 (a limit on the left is left to the score)
+        lambda score: score.by(LOWER.mode) >= 0.95,  # as suites before 0.2 say it
+        lambda score: score.by(LOWER.mode) >= LOWER,
+    ],
+)
+def test_a_limit_carries_its_mode(compare: Callable[[Score], object]) -> None:
+    told = [("accuracy lower bound 0.7839 >= 0.95", False)]
+    assert recorded(compare, proportion("accuracy", 19, 20)) == told
+    assert recorded(lambda s: s >= Limit(0.95), proportion("accuracy", 19, 20))[0][1]
+    assert recorded(compare, proportion("accuracy", 59, 59))[0][1]
+
+
+@given(counts(), signs, st.floats(0, 1))
+def test_errors_decide_nothing_about_either_bound(
+    drawn: tuple[int, int, int], sign: str, limit: float
+) -> None:
+    hits, errors, n = drawn
+    if sign in (">=", ">"):
+        score = proportion("accuracy", hits, n, errors=errors)
+        worst, best = clopper_pearson(hits, n), clopper_pearson(hits + errors, n)
+    else:  # the share of what should not be, whose errors count among it
+        score = proportion("flips", hits + errors, n, errors=errors, higher_is_better=False)
+        worst = 1 - clopper_pearson(n - hits - errors, n)
+        best = 1 - clopper_pearson(n - hits, n)
+    held = {SIGNS[sign](bound, limit) for bound in (worst, best)}
+    got = outcome(SIGNS[sign], score, Limit(limit, "lower"))
+    assert got == (held.pop() if len(held) == 1 else None)
+
+
+def test_a_rate_is_held_by_its_upper_bound() -> None:
+    rude, limit = proportion("rude", 0, 20, higher_is_better=False), Limit(0.05, "lower")
+    assert recorded(lambda s: s <= limit, rude) == [("rude upper bound 0.1391 <= 0.05", False)]
+    assert recorded(lambda s: s <= limit, proportion("rude", 0, 59))[0][1]
+    assert recorded(lambda s: 0.01 <= s <= Limit(0.4, "lower"), proportion("x", 30, 100)) == [
+        ("x 0.3000 >= 0.01", True),
+        ("x upper bound 0.3842 <= 0.4", True),
+    ]
+
+
+def test_what_is_held_as_it_is_whatever_the_mode() -> None:
+    score = proportion("accuracy", 19, 20)
+    assert recorded(lambda s: s.by("point") >= LOWER, score) == [("accuracy 0.9500 >= 0.95", True)]
+    found = Findings("near", [Finding(0, 1, "near", "x")], n=50)
+    with judging_by("lower"):  # every row was checked: nothing is estimated
+        assert recorded(lambda s: s <= Limit(0.02, "lower"), found.rate)[0][1]
+    latency = Score(1.0, name="latency", n=50)
+    assert recorded(lambda s: s <= Limit(2, "lower"), latency) == [("latency 1.0000 <= 2", True)]
+    with pytest.raises(ValueError, match="unknown mode 'lowr'; valid: point, lower"):
+        score.by("lowr")  # type: ignore[arg-type]
+
+
+def test_a_score_without_a_lower_bound_says_so() -> None:
+    with collect_outcomes() as ledger:
+        assert Score(0.96, name="ratio", n=50, hints=["a hint"]) >= LOWER
+    assert ledger[0].data["hints"] == [
+        "a hint",
+        'mode is "lower", and it has no lower bound: its value was held to the limit',
+    ]
+
+
+def test_plain_numbers_have_the_mode_of_the_project_while_it_judges() -> None:
+    score = proportion("accuracy", 19, 20)
+    with judging_by("lower"):
+        assert not score >= 0.95
+        assert not score >= LOWER - 0.1  # a number: what is computed from a limit has no mode
+        assert score >= Limit(0.95)
+        assert score > proportion("accuracy", 18, 20)  # values: no gate
+        assert max(score, proportion("accuracy", 18, 20)) is score
+    assert score >= LOWER - 0.1
+    assert type(LOWER - 0.1) is float
+
+
+def test_limits_are_numbers_that_can_be_pickled() -> None:
+    again = pickle.loads(pickle.dumps(LOWER))
+    assert (again, again.mode, f"{again:g}", repr(again)) == (0.95, "lower", "0.95", "0.95")
+    assert sorted([LOWER, Limit(0.5), 0.7]) == [0.5, 0.7, 0.95]
+    assert LOWER > Limit(0.5) >= 0.5
+    assert not LOWER < 0.5
+    assert Limit(0.5) <= 0.5

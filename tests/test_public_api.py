@@ -1,0 +1,161 @@
+"""The public names, all of them: what users import keeps its name and the order of its parameters.
+
+In a check the dataset that is judged comes last among the datasets; in a score the model that
+another one is compared with is `over`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import tunegate
+
+ROOT = Path(__file__).parents[1]
+
+TUNEGATE = """
+Ask ConfigError Dataset Example Finding Findings JudgePanel LabelRule Limits Prediction Predictions
+Score TokenizationSpec Unmeasurable check proportion __version__
+"""
+INTERFACES = """
+Answer Budget Model ModelUnknown Plan PricedModel Problem Request Trained Trainer TrainingFailed
+"""
+SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
+
+FIXTURES = """
+ask_model baseline data_is_generated dataset general_set incumbent inference_prompt judge_panel
+label_rule limits loss_curves prediction predictions project_root task test tokenization train
+trained_on validation
+"""
+
+# The parameters of each function; those behind a star are given by keyword.
+DATA = {
+    "balance.find": "dataset * rarest",
+    "balance.makeup": "dataset * least",
+    "consistency.across": "train other",
+    "consistency.inference": "dataset prompt",
+    "consistency.labels": "train other",
+    "consistency.output_format": "dataset * task",
+    "consistency.system_prompt": "dataset",
+    "diversity.find": "dataset * task distinct opening",
+    "duplicates.find": "dataset",
+    "duplicates.near": "dataset * similarity",
+    "format.find": "dataset * fewest largest",
+    "labels.contradictions": "dataset * similarity",
+    "labels.errors": "dataset * folds seed",
+    "leakage.find": "train test * similarity",
+    "pii.find": "dataset * ignore allow",
+    "preferences.find": "dataset * similarity",
+    "review.find": "dataset * folder generated share errors",
+    "secrets.find": "dataset",
+    "size.enough_test_rows": "test * smallest",
+    "size.find": "train * task per_class",
+    "size.resolution": "test limit * worse",
+    "splits.drift": "train other * psi_limit auc_limit",
+    "splits.share": "train validation * low high",
+    "tokens.find": "dataset tokenization",
+}
+MODEL = {
+    "answer_quality.cut_off": "predictions * most",
+    "answer_quality.refusals": "predictions over * most",
+    "bertscore.bertscore": "model * layers rescale batch device",
+    "classification.accuracy": "predictions * label every",
+    "classification.confusion": "predictions * label",
+    "classification.f1": "predictions average * label",
+    "classification.frame": "predictions * label",
+    "classification.macro_f1": "predictions * label",
+    "classification.per_class": "predictions measure * label",
+    "classification.precision": "predictions average * label",
+    "classification.recall": "predictions average * label",
+    "codecheck.parses": "predictions language",
+    "codecheck.passes": "predictions command * timeout suffix",
+    "compare.HolmFamily": "*comparisons * alpha",
+    "compare.not_inferior": "predictions over metric * margin alpha",
+    "compare.superior": "predictions over metric * alpha",
+    "improvement.change": "predictions over * label",
+    "improvement.of": "predictions * over label enough name",
+    "jsonmatch.by_field": "predictions",
+    "jsonmatch.fields": "",
+    "jsonmatch.valid": "predictions",
+    "memorization.extraction": "trained_on ask * probes",
+    "memorization.personal_data": "test predictions * ignore allow",
+    "memorization.verbatim": "trained_on test predictions",
+    "metric.mean": "name value * signature misses detail",
+    "overfitting.find": "curves * most strip",
+    "overlap.bleu": "**options",
+    "overlap.chrf": "**options",
+    "overlap.exact_match": "predictions",
+    "overlap.rouge": "kind * stem",
+    "robustness.flips": "predictions test ask * label calls perturbations",
+    "slices.accuracy": "predictions by * label",
+    "slices.worst": "predictions * label least",
+    "speed.cost_per_1000": "predictions",
+    "speed.latency": "predictions quantile",
+    "speed.ratio": "predictions over what",
+    "speed.tokens": "predictions",
+}
+JUDGE = {
+    "grading.mean": "predictions judge rubric",
+    "grading.score": "predictions judge rubric",
+    "pairwise.win_rate": "predictions over judge rubric",
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("tunegate", TUNEGATE),
+        ("tunegate.interfaces", INTERFACES),
+        ("tunegate.similarity", SIMILARITY),
+    ],
+)
+def test_each_name_is_there_and_no_other(module: str, names: str) -> None:
+    loaded = import_module(module)
+    assert sorted(loaded.__all__) == sorted(names.split())
+    assert [name for name in names.split() if not hasattr(loaded, name)] == []
+
+
+def test_an_unknown_name_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="module 'tunegate' has no attribute 'Datasets'"):
+        tunegate.Datasets  # noqa: B018
+
+
+def test_the_fixtures() -> None:
+    text = (ROOT / "harness/tunegate/pytest_plugin/fixtures.py").read_text("utf-8")
+    found = re.findall(r"^@pytest.fixture.*\ndef (\w+)", text, re.M)
+    assert sorted(found) == sorted(FIXTURES.split())
+
+
+PARAMETERS = [
+    *((f"tunegate_checks.data.{name}", parameters) for name, parameters in DATA.items()),
+    *((f"tunegate_checks.model.{name}", parameters) for name, parameters in MODEL.items()),
+    *((f"tunegate_checks.judge.{name}", parameters) for name, parameters in JUDGE.items()),
+]
+
+
+@pytest.mark.parametrize(("path", "parameters"), PARAMETERS)
+def test_its_parameters(path: str, parameters: str) -> None:
+    module, _, name = path.rpartition(".")
+    shown: list[str] = []
+    for parameter in inspect.signature(getattr(import_module(module), name)).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in shown:
+            shown.append("*")
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
+        shown.append(stars.get(parameter.kind, "") + parameter.name)
+    assert " ".join(shown) == parameters
+
+
+@pytest.mark.parametrize(
+    ("page", "mention", "table"),
+    [
+        ("checks.md", r"^\| `(\w+\.\w+)` \|", DATA),
+        ("scores.md", r"`(?!tunegate|data|findings|score\b)(\w+\.\w+)[(`]", MODEL),
+    ],
+)
+def test_the_docs_name_them_all(page: str, mention: str, table: dict[str, str]) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    assert {*re.findall(mention, text, re.M)} == {*table}
