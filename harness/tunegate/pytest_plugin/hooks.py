@@ -137,8 +137,8 @@ class GateSession:
         each_example = self.pytest_config.getoption("each_example")
         if collection_path == suite / parametrize.EACH_EXAMPLE_FILE and not each_example:
             return True
-        is_listed = self.listing and suite in collection_path.parents
-        if ignored and is_listed and collection_path.suffix == ".py":
+        is_of_suite = suite in collection_path.parents and collection_path.suffix == ".py"
+        if ignored and is_of_suite and self.listing:
             self.listing.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
