@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
+from ..config.suite_files import project_version
 from ..config.suites import require_suite
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
@@ -125,6 +126,8 @@ class DataGate:
     def _receipt(self, run: Run, decision: GateDecision) -> dict[str, Any]:
         """Return the receipt: which bytes passed which tests, under which limits and versions."""
         session = self.session
+        suites = project_version(session.root)
+        version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
         return {
             "run": run.id,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -132,7 +135,7 @@ class DataGate:
                 split: {"path": str(session.splits.paths[split]), "digest": digest}
                 for split, digest in decision.digests.items()
             },
-            "suite": {"path": str(self.suite), "files": self.suite_files},
+            "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
             "tests": {n: session.results.passed[n] for n in decision.collected.tests},
             "removed": decision.collected.removed,
             "accepted": session.seen.to_receipt(session.accepted),

@@ -1,4 +1,7 @@
-"""Write a run's data and settings for another trainer (Axolotl), to bring the model back later."""
+"""Write a run's data and settings for another trainer (Axolotl).
+
+$ tunegate run export axolotl 3fa9c1
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from tunegate_qlora.commands.common import qlora_run, require_packages
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     parser.add_argument("to", choices=["axolotl"], metavar="axolotl", help="the only one so far")
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: axolotl-RUN")

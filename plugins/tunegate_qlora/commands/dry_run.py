@@ -1,6 +1,8 @@
-"""Show how several GPUs or machines would train, and rehearse it in small on this one's CPU.
+"""Show what would train on several GPUs, and rehearse it in small.
 
 Without RUN, what [train.qlora] and the training data say now. Nothing of the project is changed.
+
+$ tunegate run preflight
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     help_text = "the id of a planned run, or the beginning of it; default: the configuration"
     parser.add_argument("run", nargs="?", metavar="RUN", help=help_text)
 
