@@ -128,7 +128,7 @@ def update_suites(root: Path) -> list[str]:
         elif not digest or digest in digests:
             atomic_write(target, data)
             lines.append(f"{'updated' if digest else 'added':<8} {name}")
-        elif installed.files[path] in digests:
+        elif digests == {installed.files[path]}:
             lines.append(f"edited   {name}: by you, and the installed one is not newer")
         else:
             files[path] = min(digests) if len(digests) == 1 else ""

@@ -158,7 +158,7 @@ class DataGate:
             )
         elif self.elsewhere:
             print_line("run", f"{run.id} may be trained elsewhere; nothing was trained here")
-            print_line("next", f"tunegate export axolotl {run.id}")
+            print_line("next", f"tunegate run export axolotl {run.id}")
             return 0
         else:
             folder, current = run.folder, Path.cwd()

@@ -35,4 +35,4 @@ def run(args: argparse.Namespace) -> None:
     print(f"in       {folder}; it holds the data: keep it private")
     print(f"base     {manifest.base_model}; where it lies elsewhere there, change base_model")
     print(f"there    cd {folder.name} && axolotl train {export.CONFIG_FILE}")
-    print(f"then     tunegate import-run {folder}/out --receipt {started.id}")
+    print(f"then     tunegate run import {folder}/out --receipt {started.id}")

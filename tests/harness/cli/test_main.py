@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -314,3 +315,14 @@ def test_only_the_command_that_is_named_is_imported(project: Path, words: list[s
     assert not others & {*modules}
     packages = ("pandas", "torch", "tunegate_checks.fix.steps", "tunegate_openai.client", "rich")
     assert not [name for name in packages if name in modules]
+
+
+@pytest.mark.parametrize("page", ["commands.md", "commands.pt-BR.md"])
+def test_the_page_of_commands_lists_each_command_and_each_former_name(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text("utf-8")
+    listed = re.findall(r"^\| `tunegate ([^`]+)`", text, re.M)
+    paths = installed_commands()
+    rows = {path for row in listed for path in paths if f"{row} ".startswith(f"{path} ")}
+    assert rows == {*paths}
+    assert len(listed) == len(paths)
+    assert [name for name in ALIASES if f"`{name}`" not in text] == []
