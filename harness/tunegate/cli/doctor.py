@@ -12,6 +12,7 @@ import argparse
 import os
 import platform
 import shutil
+import subprocess
 import textwrap
 from collections.abc import Iterator
 from importlib import metadata
@@ -132,18 +133,21 @@ def project_lines() -> Iterator[tuple[str, str]]:
 
 
 def machine_lines() -> Iterator[tuple[str, str]]:
-    """Yield the processors, what torch sees of a GPU, the free space, and which keys are set."""
-    yield "cpu", f"{os.cpu_count()} processors"
-    try:
-        import torch
+    """Yield the processors, the GPUs that the driver lists, the free space, and which keys are set.
 
-        gpus = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
-        seen = ", ".join(gpus) or "none that torch can use"
-        yield "gpu", f"{seen} (torch {torch.__version__})"
-    except ImportError:
-        yield "gpu", "not known: torch is not installed"
-    except Exception as error:  # a broken driver raises what it likes
-        yield "gpu", f"PROBLEM: torch cannot be used: {' '.join(str(error).split())}"
+    No trainer's library is asked: which build of torch is installed stands under `qlora`.
+    """
+    yield "cpu", f"{os.cpu_count()} processors"
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+        lines = asked.stdout.splitlines() or asked.stderr.splitlines()
+        for line in lines or ["none"]:
+            yield "gpu", line if not asked.returncode else f"PROBLEM: nvidia-smi fails: {line}"
+    except FileNotFoundError:
+        yield "gpu", "none: there is no nvidia-smi"
+    except subprocess.TimeoutExpired:
+        yield "gpu", "PROBLEM: nvidia-smi does not answer"
     usage = shutil.disk_usage(Path.cwd())
     yield "disk", f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.1f} GB here"
     for name in KEY_VARIABLES:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 
-from .. import __version__
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_bytes
@@ -63,7 +63,7 @@ def shipped_manifest() -> SuiteManifest:
     """Return the manifest of the installed suites."""
     files = {path: file_digest(data) for path, data in shipped_files().items()}
     digest = sha256_bytes(json.dumps(files, sort_keys=True).encode())[:DIGEST_LENGTH]
-    return SuiteManifest(__version__, digest, files)
+    return SuiteManifest(metadata.version("tunegate"), digest, files)
 
 
 def file_digest(data: bytes) -> str:
