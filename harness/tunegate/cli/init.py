@@ -133,8 +133,12 @@ def update_suites(root: Path) -> list[str]:
         else:
             files[path] = min(digests) if len(digests) == 1 else ""
             lines.append(f"edited   {name}: by you, it stays; the installed one differs, see below")
-            texts = [t.decode("utf-8", "replace").splitlines() for t in (target.read_bytes(), data)]
-            diffs += ["", *difflib.unified_diff(*texts, f"a/{name}", f"b/{name}", lineterm="")]
+            mine, theirs = (
+                content.decode("utf-8", "replace").splitlines()
+                for content in (target.read_bytes(), data)
+            )
+            patch = difflib.unified_diff(mine, theirs, f"a/{name}", f"b/{name}", lineterm="")
+            diffs += ["", *patch]
     for path in sorted(known.keys() - installed.files.keys()):
         if (root / "suites" / path).exists():
             files[path] = min(known[path])
