@@ -133,7 +133,8 @@ def test_a_table_is_rehearsed_in_packed_rows(
 def test_mistakes_are_one_line(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     configure(project)
     assert main.main(["dry-run", "abc"]) == 2
-    assert capfd.readouterr().err == "tunegate run preflight: 'abc' fits 0 runs; there are: none yet\n"
+    err = capfd.readouterr().err
+    assert err == "tunegate run preflight: 'abc' fits 0 runs; there are: none yet\n"
     configure(project, "procesess = 2\n")
     assert main.main(["dry-run"]) == 2
     assert "procesess" in capfd.readouterr().err
