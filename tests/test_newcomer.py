@@ -80,7 +80,7 @@ def test_the_commands_of_the_readme_work_in_a_project(
         if command == "tunegate init":
             shorten(tmp_path / "tunegate.toml", triage / "base")
     assert any("gate      open" in text for text in printed.values())
-    assert "promote   production" in printed["tunegate history"]
+    assert "promote   production" in printed["tunegate registry history"]
     assert "Promoted: production" in printed["tunegate report"]
 
 

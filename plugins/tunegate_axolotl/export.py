@@ -26,9 +26,9 @@ SHARDED_REFUSED = (
 )
 CONFIG_HEADER = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
-# They are token ids: `tunegate tokens` shows them as text.
+# They are token ids: `tunegate data tokens` shows them as text.
 #     AXOLOTL_DO_NOT_TRACK=1 axolotl train {config}
-#     tunegate import-run {folder}/out --receipt {run}
+#     tunegate run import {folder}/out --receipt {run}
 """
 
 

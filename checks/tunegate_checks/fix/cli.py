@@ -2,6 +2,9 @@
 
 Without FILE the configured splits are fixed, training first. Exit status: 0 everything was put
 right, 1 something is left for a person, 2 a mistake.
+
+$ tunegate fix -o clean/
+$ tunegate fix tickets.jsonl -o clean.jsonl --only format,labels
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from .changes import STEPS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of `tunegate fix` to its parser."""
     add = parser.add_argument
     add("file", nargs="?", type=Path, metavar="FILE", help="default: the configured splits")
     add("-o", "--out", type=Path, required=True, help="a file; a folder where there is no FILE")

@@ -1,7 +1,12 @@
-"""Sum up the reviews of a dataset: how many rows, by whom, and how many were wrong."""
+"""Sum up the reviews of each split: rows, reviewers, wrong ones.
+
+$ tunegate review status
+"""
 
 from __future__ import annotations
 
+import argparse
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,3 +126,30 @@ def review_status(dataset: Dataset, folder: Path, *, generated: bool = False) ->
 
 def _short_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print for each split what was reviewed and what was found wrong.
+
+    Raises ValueError where the configuration names no data.
+    """
+    from tunegate.config.data_files import find_data_files
+    from tunegate.config.project import find_root
+    from tunegate.config.schema import Config, load
+
+    root = find_root(Path.cwd())
+    folder, config = root or Path.cwd(), load(root) if root else Config()
+    splits = find_data_files(config, folder, {}, folder)
+    if not splits.paths:
+        raise ValueError("no data is configured: set data.train in tunegate.toml")
+    for split in splits.paths:
+        dataset, generated = splits.get(split), config.data.generated
+        status = review_status(dataset, folder / REVIEWS_FOLDER, generated=generated)
+        texts = [status.summary(), *status.faults, *status.pending, *status.other_sheets]
+        texts += [f"line {n:,} is wrong{': ' if note else ''}{note}" for n, note in status.notes]
+        first, *rest = (part for text in texts for part in textwrap.wrap(text, 68))
+        print("\n".join([f"{split:<12}{first}", *(f"{'':12}{part}" for part in rest)]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,3 +87,39 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
             quoted = json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
             lines.append(f"{key} = {quoted}")
     atomic_write(path, ("\n".join(lines) + "\n").encode())
+
+
+def remove_entries(root: Path, ids: Collection[str]) -> None:
+    """Remove the entries of these ids from the file, whose other text stays as it is.
+
+    A comment right above an entry goes with it. Raises ConfigError where the entries are written in
+    a way in which their lines cannot be told apart.
+    """
+    import tomllib
+
+    from ..utils.atomic import atomic_write
+
+    path, before = root / ACCEPTED_FILE, read_accepted(root)
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    starts = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
+    is_comment = [line.lstrip().startswith("#") for line in lines]
+    removed: set[int] = set()
+    for id_, start, end in zip(before, starts, [*starts[1:], len(lines)], strict=False):
+        if id_ not in ids:
+            continue
+        while end > start and (is_comment[end - 1] or lines[end - 1].isspace()):
+            end -= 1  # blank lines and comments before the next entry
+        while start and is_comment[start - 1] and lines[start - 1] not in FILE_HEADER:
+            start -= 1
+        blank = start > 0 and lines[start - 1].isspace()
+        removed |= set(range(start - blank, end))
+    text = "".join(line for n, line in enumerate(lines) if n not in removed)
+    wanted = [asdict(entry) for id_, entry in before.items() if id_ not in ids]
+    try:
+        rest = tomllib.loads(text).get("accepted", [])
+    except tomllib.TOMLDecodeError:
+        rest = None
+    if len(starts) != len(before) or rest != wanted:
+        advice = "remove them by hand: " + ", ".join(ids)
+        raise ConfigError(f"{path} has entries that are no plain [[accepted]] tables; {advice}")
+    atomic_write(path, text.encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -42,11 +42,17 @@ def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
 
 @dataclass
 class LastFindings:
-    """The findings of a session that can be accepted, by id, and the splits it checked."""
+    """The findings of a session that can be accepted, by id, and the splits it checked.
+
+    `tests` are the node ids of the tests that ran, and `digests` the sha256 of the data they read,
+    by split; sessions of older versions kept neither.
+    """
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)
     when: str = ""
+    tests: Collection[str] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def add(self, tables: Sequence[dict[str, Any]]) -> None:
         """Add the tables that a test reported (see `to_dicts`)."""
@@ -84,6 +90,8 @@ class LastFindings:
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
                 "judged": sorted(self.judged_splits),
                 "found": list(self.findings.values()),
+                "tests": sorted(self.tests),
+                "digests": dict(self.digests),
             }
             text = json.dumps(content, indent=1, ensure_ascii=False)
             atomic_write(
@@ -98,6 +106,6 @@ def read_last_findings(state: StateDir) -> LastFindings:
         return LastFindings()
     content = json.loads(path.read_text("utf-8"))
     findings = {finding["id"]: finding for finding in content["found"]}
-    return LastFindings(
-        findings, {(check, split) for check, split in content["judged"]}, content["when"]
-    )
+    judged = {(check, split) for check, split in content["judged"]}
+    tests, digests = content.get("tests", ()), content.get("digests", {})
+    return LastFindings(findings, judged, content["when"], tests, digests)

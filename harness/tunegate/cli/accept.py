@@ -1,9 +1,18 @@
-"""Accept findings of the data suite by their ids, each with a reason; without an id, list them."""
+"""Accept findings of the data suite, each with a reason.
+
+Without arguments, list what is accepted. With --check and --all, accept what the check found in the
+last session: only new findings close the gate then.
+
+$ tunegate accept 3fa9c1d20b77 --why "our own address"
+$ tunegate accept --check duplicates --all --why "from the old system"
+"""
 
 from __future__ import annotations
 
 import argparse
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,27 +23,70 @@ from ..gates.reason import checked_reason
 from ..utils.text import did_you_mean
 
 if TYPE_CHECKING:
+    from ..checking.last_findings import LastFindings
     from ..results.acceptance import AcceptedEntry
 
 HINT_SHOW_IDS = "`pytest suites/data -v` shows what there is, with ids"
+MAX_LINES = 10  # entries that are shown one by one
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the ids and the reason."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help="as `pytest suites/data -v` shows it")
-    parser.add_argument("--why", default="", metavar="TEXT", help="the reason; needed with an ID")
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ID", help="as `pytest suites/data -v` shows it")
+    add("--check", metavar="NAME", help="all findings of this check; with --all")
+    add("--kind", help="of these, only the findings of this kind")
+    add("--all", action="store_true", help="accept all that the last session found")
+    add("--why", default="", metavar="TEXT", help="the reason; needed to accept")
+    add("--prune", action="store_true", help="drop the entries whose finding is gone")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Append entries to accepted.toml; without an id, list the entries that it has."""
+    """Append entries to accepted.toml, or drop some; without arguments, list them."""
     root = current_project()
-    if args.ids:
-        ids, why = list(dict.fromkeys(args.ids)), checked_reason(args.why)
-        print("\n".join(accept_findings(root, ids, why)))
-    elif args.why:
+    why = checked_reason(args.why)
+    if args.prune:
+        if args.ids or args.check or args.kind or args.all or why:
+            raise ConfigError("--prune goes alone: it drops entries, and accepts nothing")
+        lines = prune_entries(root)
+    elif args.check or args.kind or args.all:
+        if args.ids:
+            raise ConfigError("ids, or --check NAME --all: not both")
+        if not (args.check and args.all):
+            raise ConfigError("all findings of a check: --check NAME --all, or of one --kind")
+        lines = accept_findings(root, ids_of_check(root, args.check, args.kind), why)
+    elif args.ids:
+        lines = accept_findings(root, list(dict.fromkeys(args.ids)), why)
+    elif why:
         raise ConfigError(f"which finding? give its id; {HINT_SHOW_IDS}")
     else:
-        print("\n".join(list_accepted(root)))
+        lines = list_accepted(root)
+    print("\n".join(lines))
+
+
+def ids_of_check(root: Path, check: str, kind: str | None) -> list[str]:
+    """Return the ids of what a check found in the last session and is not accepted yet.
+
+    Raises ConfigError where the session found nothing of this check or kind.
+    """
+    from ..checking.last_findings import read_last_findings
+    from ..storage.state_dir import StateDir
+
+    last = read_last_findings(StateDir(root))
+    found = last.findings.values()
+    checks = Counter(str(f["check"]) for f in found)
+    if check not in checks:
+        if check in {name for name, _ in last.judged_splits}:
+            raise ConfigError(f"the check {check!r} found nothing in the last session")
+        available = ", ".join(f"{name} ({n:,})" for name, n in checks.most_common()) or "nothing"
+        near = did_you_mean(check, list(checks)) or ";"
+        missing = f"no findings of a check {check!r}{near}"
+        raise ConfigError(f"{missing} the last session has: {available}")
+    kinds = Counter(str(f["kind"]) for f in found if f["check"] == check)
+    if kind is not None and kind not in kinds:
+        available = ", ".join(f"{name} ({n:,})" for name, n in kinds.most_common())
+        near = did_you_mean(kind, list(kinds)) or ";"
+        raise ConfigError(f"no findings of {check} of a kind {kind!r}{near} there are: {available}")
+    return [f["id"] for f in found if f["check"] == check and kind in (None, f["kind"])]
 
 
 def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
@@ -56,12 +108,12 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
     state = StateDir(root)
     findings, user = read_last_findings(state).findings, current_user()
     today = datetime.now(UTC).date().isoformat()
-    entries, lines = [], []
+    entries, before = [], []
     with FileLock(state.path("accepted.lock")):
         earlier = accepted.read_accepted(root)
         for id_ in ids:
             if id_ in earlier:
-                lines.append(f"was accepted before: {_entry_line(earlier[id_])}")
+                before.append(earlier[id_])
                 continue
             if not findings:
                 raise ConfigError(f"no findings of a session are kept here; {HINT_SHOW_IDS}")
@@ -73,13 +125,65 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
             entries.append(AcceptedEntry(**values, why=why, who=user, when=today))
         if entries:
             accepted.append_entries(root, entries)
-    lines += [f"accepted {_entry_line(entry)}" for entry in entries]
+    lines = [*entry_lines("was accepted before:", before), *entry_lines("accepted", entries)]
     # The findings of an older version do not say whether their check has a name.
     unnamed = (entry.check for entry in entries if not findings[entry.id].get("named", True))
     for check in dict.fromkeys(unnamed):
         lines.append(f"hint     {check} has no name: its ids change with its file's name")
         lines.append(f'         @check(name="{check}") keeps them when the file is renamed')
     return [*lines, f"next     commit {accepted.ACCEPTED_FILE}, and run the suite again"]
+
+
+def prune_entries(root: Path) -> list[str]:
+    """Drop the entries whose finding is gone, and return the lines to print.
+
+    An entry stays where its check did not run, or did not run on its split. Raises ConfigError
+    where the last session was not a complete one of the data suite on the data as it is now.
+    """
+    from filelock import FileLock
+
+    from ..checking import accepted
+    from ..checking.last_findings import read_last_findings
+    from ..storage.state_dir import StateDir
+
+    state = StateDir(root)
+    last = read_last_findings(state)
+    if reason := incomplete_session(root, last):
+        raise ConfigError(f"nothing was dropped: {reason}; run the whole data suite first")
+    with FileLock(state.path("accepted.lock")):
+        entries = accepted.read_accepted(root)
+        status = {id_: last.status(entry) for id_, entry in entries.items()}
+        gone = [entry for id_, entry in entries.items() if status[id_].startswith("stale")]
+        if gone:
+            accepted.remove_entries(root, [entry.id for entry in gone])
+    kept = [entry for id_, entry in entries.items() if status[id_] and entry not in gone]
+    standing = len(entries) - len(gone) - len(kept)
+    return [
+        *entry_lines("dropped", gone),
+        *entry_lines("kept, its check did not run:", kept),
+        f"{len(gone):,} dropped; kept: {standing:,} that still stand, {len(kept):,} not looked for",
+    ]
+
+
+def incomplete_session(root: Path, last: LastFindings) -> str:
+    """Say why the last session does not tell which findings are gone; "" where it does."""
+    from ..config.data_files import find_data_files
+    from ..config.schema import load
+    from ..gates.collection import CollectionFailed, collect_suite
+
+    config = load(root)
+    if not last.tests:
+        return "no session of the data suite is kept here"
+    if find_data_files(config, root, {}, root).current_digests() != last.digests:
+        return "the last session looked at other data than the configured files are now"
+    try:
+        collected = collect_suite(root / config.suites.data, root)
+    except CollectionFailed as error:
+        return f"the suite could not be listed ({error})"
+    missing = [test for test in collected.tests if test not in last.tests]
+    if missing:
+        return f"in the last session {len(missing):,} of {len(collected.tests):,} tests did not run"
+    return ""
 
 
 def list_accepted(root: Path) -> list[str]:
@@ -100,8 +204,17 @@ def list_accepted(root: Path) -> list[str]:
         lines.append(_entry_line(entry)[:80])
         lines += [f"{'':14}{part}" for text in texts for part in textwrap.wrap(text, 66)]
     if stale:
-        advice = f"take them out of {accepted.ACCEPTED_FILE}, they accept nothing"
-        lines.append(f"{stale:,} stale: {advice}")
+        lines.append(f"{stale:,} stale, which accept nothing: `tunegate accept --prune` drops them")
+    return lines
+
+
+def entry_lines(label: str, entries: Sequence[AcceptedEntry]) -> list[str]:
+    """Return a line for each entry; of many, the first ones and how many more there are by kind."""
+    lines = [f"{label} {_entry_line(entry)}" for entry in entries[:MAX_LINES]]
+    if len(entries) > MAX_LINES:
+        kinds = Counter(f"{entry.check} {entry.kind}" for entry in entries[MAX_LINES:])
+        more = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
+        lines.append(f"{label} {len(entries) - MAX_LINES:,} more: {more}")
     return lines
 
 

@@ -1,4 +1,7 @@
-"""Write what a run's model got wrong on the test set, as a dataset."""
+"""Write what a run's model got wrong on the test set, as a dataset.
+
+$ tunegate failures latest -o failures.jsonl
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,6 @@ def write_failures(
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run, the file to write and the test data."""
     parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
     parser.add_argument("-o", "--out", type=Path, default=Path("failures.jsonl"), metavar="FILE")
     parser.add_argument("--test-data", metavar="FILE", help="default: the configured test split")

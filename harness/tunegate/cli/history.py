@@ -1,4 +1,7 @@
-"""Show the registry of promotions."""
+"""Show the registry of promotions, the oldest first.
+
+$ tunegate registry history production
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from ..errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the alias."""
     parser.add_argument("alias", nargs="?", metavar="ALIAS")
 
 

@@ -1,11 +1,29 @@
-"""Copy the suites and a commented configuration into a project."""
+"""Copy the suites and a commented configuration into a project.
+
+With --update, bring copied suites to the installed version: files that nobody edited are replaced,
+new ones are added, and of an edited one the difference is shown.
+
+$ tunegate init
+$ tunegate init --update
+"""
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import difflib
+from dataclasses import replace
 from pathlib import Path
 
+from ..config.suite_files import (
+    file_digest,
+    holds_shipped_suites,
+    known_digests,
+    project_version,
+    read_manifest,
+    shipped_files,
+    shipped_manifest,
+)
+from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
 CONFIG_TEMPLATE = """\
@@ -56,13 +74,6 @@ base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat tem
 """
 
 
-def shipped_suites() -> Path:
-    """Return the folder of the suites: in the wheel, or in a checkout of the repository."""
-    package_folder = Path(__file__).parents[1]
-    in_wheel = package_folder / "suites"
-    return in_wheel if in_wheel.is_dir() else package_folder.parents[1] / "suites"
-
-
 def create_project(folder: Path) -> list[str]:
     """Copy suites and configuration into a project; return a line for each file.
 
@@ -70,13 +81,19 @@ def create_project(folder: Path) -> list[str]:
     """
     from ..config.project import find_root
 
-    lines, suites = [], shipped_suites()
-    for source in sorted(p for p in suites.rglob("*") if p.suffix in (".py", ".toml")):
-        target = folder / "suites" / source.relative_to(suites)
+    lines, current, installed = [], {}, shipped_manifest()
+    version, manifest = project_version(folder), read_manifest(folder)
+    for path, data in shipped_files().items():
+        target = folder / "suites" / path
         lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            atomic_write(target, data)
+        if file_digest(target.read_bytes()) == installed.files[path]:
+            current[path] = installed.files[path]
+    # What was copied before keeps its version, until --update.
+    base = version if version and current != installed.files else installed
+    if not holds_shipped_suites(folder):
+        replace(base, files={**(manifest.files if manifest else {}), **current}).write(folder)
     config, existed = folder / "tunegate.toml", find_root(folder) == folder
     if not existed:
         atomic_write(config, CONFIG_TEMPLATE.encode())
@@ -89,13 +106,67 @@ def _file_line(folder: Path, path: Path, existed: bool) -> str:
     return f"{'kept' if existed else 'wrote':<6} {path.relative_to(folder)}"
 
 
+def update_suites(root: Path) -> list[str]:
+    """Bring the suites of a project to the installed version; return the lines to print.
+
+    The manifest is written last, so an interrupted update is taken up by the next one. A file that
+    was edited keeps the digest it was copied with: its difference is shown until it has none.
+    """
+    if holds_shipped_suites(root):
+        raise ConfigError(f"{root / 'suites'} holds the installed suites themselves")
+    installed = shipped_manifest()
+    known = known_digests(root, read_manifest(root))
+    lines, diffs, files, unchanged = [], [], {}, 0
+    for path, data in shipped_files().items():
+        target, name = root / "suites" / path, f"suites/{path}"
+        digests, files[path] = known.get(path, set()), installed.files[path]
+        digest = file_digest(target.read_bytes()) if target.exists() else ""
+        if digest == installed.files[path]:
+            unchanged += 1
+        elif not digest and path in known:
+            lines.append(f"removed  {name}: by you; `tunegate init` writes it again")
+        elif not digest or digest in digests:
+            atomic_write(target, data)
+            lines.append(f"{'updated' if digest else 'added':<8} {name}")
+        elif digests == {installed.files[path]}:
+            lines.append(f"edited   {name}: by you, and the installed one is not newer")
+        else:
+            files[path] = min(digests) if len(digests) == 1 else ""
+            lines.append(f"edited   {name}: by you, it stays; the installed one differs, see below")
+            mine, theirs = (
+                content.decode("utf-8", "replace").splitlines()
+                for content in (target.read_bytes(), data)
+            )
+            patch = difflib.unified_diff(mine, theirs, f"a/{name}", f"b/{name}", lineterm="")
+            diffs += ["", *patch]
+    for path in sorted(known.keys() - installed.files.keys()):
+        if (root / "suites" / path).exists():
+            files[path] = min(known[path])
+            lines.append(f"retired  suites/{path}: no longer shipped; remove it, or keep it")
+    replace(installed, files=files).write(root)
+    lines.append(f"same     {unchanged} of {len(installed.files)} files")
+    if diffs:
+        diffs += ["", "next     take over what you want of the difference; an edited file is yours"]
+    return [*lines, *diffs]
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the folder of the project."""
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER",
+                        help="default: the working directory")  # fmt: skip
+    help_text = "bring copied suites up to the installed version"
+    parser.add_argument("--update", action="store_true", help=help_text)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Copy what is missing and print which files were written and which were kept."""
-    args.folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join(create_project(args.folder.resolve())))
+    """Copy what is missing, or update the suites, and print what became of each file."""
+    from ..config.project import find_root
+
+    folder: Path = args.folder.resolve()
+    if args.update:
+        if (root := find_root(folder)) is None:
+            raise ConfigError(f"{folder} is in no project; `tunegate init` makes one")
+        print("\n".join(update_suites(root)))
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    print("\n".join(create_project(folder)))
     print("\nnext   write the paths of your data into tunegate.toml, then: pytest suites/data")

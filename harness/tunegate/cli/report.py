@@ -1,4 +1,8 @@
-"""Write one run as one HTML page: verdict, scores, data suite, training, chain of digests."""
+"""Write one run as an HTML page: verdict, scores, training, digests.
+
+$ tunegate report latest
+$ tunegate report 3fa9c1 -o report.html
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ DOCTYPE = b"<!doctype html>"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run, the file to write and the scorecard."""
     parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE",
                         help="default: report.html in the run's folder")  # fmt: skip

@@ -1,4 +1,7 @@
-"""Take up a training that was interrupted, here or on another machine."""
+"""Take up an interrupted training, here or on another machine.
+
+$ tunegate run resume 3fa9c1
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from ..config.project import current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run."""
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
 
 

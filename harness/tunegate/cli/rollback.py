@@ -1,4 +1,7 @@
-"""Point an alias to the promotion before."""
+"""Point an alias to the promotion before it.
+
+$ tunegate registry rollback production --why "wrong on refunds"
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from ..gates.reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the alias and the reason."""
     parser.add_argument("alias", metavar="ALIAS")
     parser.add_argument("--why", required=True, metavar="TEXT", help="the reason, for the registry")
 

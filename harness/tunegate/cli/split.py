@@ -1,4 +1,8 @@
-"""Make train, validation and test of one file."""
+"""Make train, validation and test of one file.
+
+$ tunegate split tickets.jsonl -o data
+$ tunegate split tickets.jsonl --by language --seed 1
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,22 @@ from pathlib import Path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the file, the shares and how to stratify."""
     parser.add_argument("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
-    parser.add_argument("-o", "--out", type=Path, default=Path("data"), help="default: data")
-    parser.add_argument("--validation", type=float, default=0.15, help="share of all rows (0.15)")
-    parser.add_argument("--test", type=float, default=0.15, help="share of all rows (0.15)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--by", default="label", help="stratify by the label, or a field's name")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("data"), metavar="FOLDER", help="default: data"
+    )
+    parser.add_argument(
+        "--validation", type=float, default=0.15, metavar="SHARE", help="share of all rows (0.15)"
+    )
+    parser.add_argument(
+        "--test", type=float, default=0.15, metavar="SHARE", help="share of all rows (0.15)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="another one splits otherwise (0)"
+    )
+    parser.add_argument(
+        "--by", default="label", metavar="FIELD", help="stratify by the label, or a field's name"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that are there")
 
 

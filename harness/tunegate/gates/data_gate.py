@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
 from ..config.project import require_suite
+from ..config.suite_files import project_version
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
@@ -125,6 +126,8 @@ class DataGate:
     def _receipt(self, run: Run, decision: GateDecision) -> dict[str, Any]:
         """Return the receipt: which bytes passed which tests, under which limits and versions."""
         session = self.session
+        suites = project_version(session.root)
+        version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
         return {
             "run": run.id,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -132,7 +135,7 @@ class DataGate:
                 split: {"path": str(session.splits.paths[split]), "digest": digest}
                 for split, digest in decision.digests.items()
             },
-            "suite": {"path": str(self.suite), "files": self.suite_files},
+            "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
             "tests": {n: session.results.passed[n] for n in decision.collected.tests},
             "removed": decision.collected.removed,
             "accepted": session.seen.to_receipt(session.accepted),
@@ -155,7 +158,7 @@ class DataGate:
             )
         elif self.elsewhere:
             print_line("run", f"{run.id} may be trained elsewhere; nothing was trained here")
-            print_line("next", f"tunegate export axolotl {run.id}")
+            print_line("next", f"tunegate run export axolotl {run.id}")
             return 0
         else:
             folder, current = run.folder, Path.cwd()

@@ -18,6 +18,7 @@ import pytest
 from ..checking import last_findings
 from ..config.data_files import find_data_files
 from ..config.project import read_table, suite_folders, suite_of_args
+from ..config.suite_files import older_than_installed
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..gates.collection import CollectedSuite
@@ -308,6 +309,8 @@ class GateSession:
                 terminalreporter.write_sep("=", title)
             for line in lines:
                 write(line)
+        if session.suite and (older := older_than_installed(self.root)):
+            self.print_line("suites", older)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -319,8 +322,11 @@ class GateSession:
         self.session_ran = True
         try:
             if self.accepts and not hasattr(session.config, "workerinput"):
+                seen, results = self.context.seen, self.context.results
+                seen.tests = {*results.passed, *results.failed, *results.not_passed}
                 try:
-                    self.context.seen.save(self.context.state)
+                    seen.digests = self.context.splits.current_digests()
+                    seen.save(self.context.state)
                 except OSError as error:
                     self.save_error = f"what was found is not kept for `tunegate accept`: {error}"
             return (yield)

@@ -81,7 +81,7 @@ class SessionModels:
         if promoted and model.digest != promoted["model_digest"]:
             raise ConfigError(
                 f"the incumbent {model.name} is not the model that was promoted: it was changed "
-                f"since; `tunegate rollback {self.alias}` goes back to the one before"
+                f"since; `tunegate registry rollback {self.alias}` goes back to the one before"
             )
         return hold_to_budget(self.budget, model)
 

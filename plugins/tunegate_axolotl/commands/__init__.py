@@ -1,1 +1,1 @@
-"""Commands: `tunegate export` and `tunegate import-run`."""
+"""Commands: `tunegate run export` and `tunegate run import`."""

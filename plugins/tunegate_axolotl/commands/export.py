@@ -1,4 +1,7 @@
-"""Write a run's data and settings for another trainer (Axolotl), to bring the model back later."""
+"""Write a run's data and settings for another trainer (Axolotl).
+
+$ tunegate run export axolotl 3fa9c1
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from tunegate_qlora.commands.common import qlora_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     parser.add_argument("to", choices=["axolotl"], metavar="axolotl", help="the only one so far")
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: axolotl-RUN")
@@ -29,4 +31,4 @@ def run(args: argparse.Namespace) -> None:
     print(f"in       {folder}; it holds the data: keep it private")
     print(f"base     {manifest.base_model}; where it lies elsewhere there, change base_model")
     print(f"there    cd {folder.name} && axolotl train {export.CONFIG_FILE}")
-    print(f"then     tunegate import-run {folder}/out --receipt {started.id}")
+    print(f"then     tunegate run import {folder}/out --receipt {started.id}")

@@ -1,4 +1,9 @@
-"""Bring in a model that was trained elsewhere for a run whose gate has opened here."""
+"""Bring in a model that was trained elsewhere, into its run.
+
+Only a run whose gate has opened here gets one.
+
+$ tunegate run import axolotl-3fa9c1/out --receipt 3fa9c1
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,6 @@ from tunegate_qlora.commands.common import qlora_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="an adapter, or all weights (*.safetensors)")
     add("--receipt", required=True, metavar="RUN", help="the run, or the file of its receipt")

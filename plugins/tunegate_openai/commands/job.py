@@ -1,4 +1,10 @@
-"""Look at the job of a run at its provider, or say which job is the run's."""
+"""Look at a run's job at its provider, pause, cancel or attach it.
+
+What a cancelled job has trained so far may still be charged.
+
+$ tunegate run job 3fa9c1
+$ tunegate run job 3fa9c1 --cancel
+"""
 
 from __future__ import annotations
 
@@ -17,8 +23,8 @@ from ..submit import Submission
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+    parser.usage = "%(prog)s RUN [OPTION]"
     actions = parser.add_mutually_exclusive_group()
     actions.add_argument("--attach", metavar="JOB", help="this job is the run's")
     actions.add_argument("--forget", action="store_true", help="its job is not: ask for a new one")

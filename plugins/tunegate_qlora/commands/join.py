@@ -1,7 +1,9 @@
-"""Train along, on another machine than the first: `machines` above 1 in [train.qlora].
+"""Train along on another machine (`machines` in [train.qlora]).
 
 The project's folder is on a disk that all machines share, at the same place. On the first one,
 `pytest suites/data --train-with qlora` says the run and waits; each other machine joins it.
+
+$ tunegate run join 3fa9c1 --machine 1
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     help_text = "which machine this is, from 1; 0 is the first"
     parser.add_argument("--machine", type=int, required=True, metavar="N", help=help_text)

@@ -1,4 +1,7 @@
-"""Merge a run's adapter into its base, and prove that the merged model is as good."""
+"""Merge a run's adapter into its base, and prove that it is as good.
+
+$ tunegate run merge latest
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,6 @@ MERGED_NAME = "merged"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     parser.add_argument("run", metavar="RUN", help="its id, the beginning of it, or latest")
     parser.add_argument(
         "-o", "--out", type=Path, metavar="FOLDER", help="default: merged/ in the run's folder"

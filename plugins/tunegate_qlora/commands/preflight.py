@@ -2,6 +2,8 @@
 
 Without RUN, for what [train.qlora] and the training data say now. Nothing is trained or changed;
 neither a GPU nor the weights of the base are needed.
+
+$ tunegate run preflight
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     help_text = "the id of a planned run, or the beginning of it; default: the configuration"
     parser.add_argument("run", nargs="?", metavar="RUN", help=help_text)
 

@@ -1,4 +1,7 @@
-"""Show a row as the QLoRA trainer sees it: token by token, and which of them it learns."""
+"""Show a row token by token, and which of them the trainer learns.
+
+$ tunegate data tokens data/train.jsonl --row 3
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,6 @@ MARGIN_WIDTH = 8  # the number of a line's first token, and its mark
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a data file")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--row", type=int, default=0, metavar="N", help="the first is 0 (default)")

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Dataset
-from tunegate_checks.review import cli, sheet
+from tunegate.cli.commands import Command
+from tunegate_checks.review import draw, sheet, status
 from tunegate_checks.review.sample import draw_order, row_id, sample_size
 from tunegate_checks.review.sheet import from_cell, to_cell
 
@@ -29,9 +30,10 @@ def lines(n: int, prompt: str = "question") -> str:
 
 
 def tunegate(*args: str) -> None:
+    command: Command = {"sample": draw, "status": status}[args[0]]
     parser = argparse.ArgumentParser()
-    cli.arguments(parser)
-    cli.run(parser.parse_args(args))
+    command.arguments(parser)
+    command.run(parser.parse_args(args[1:]))
 
 
 @pytest.fixture

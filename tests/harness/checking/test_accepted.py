@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings
-from tunegate.checking.accepted import FILE_HEADER, append_entries, read_accepted
+from tunegate.checking.accepted import (
+    FILE_HEADER,
+    append_entries,
+    read_accepted,
+    remove_entries,
+)
 from tunegate.checking.decorator import make_findings
 from tunegate.errors import ConfigError
 from tunegate.results.acceptance import AcceptedEntry, accepting
@@ -39,6 +44,61 @@ def test_what_is_written_is_read_back(entries: list[AcceptedEntry]) -> None:
         append_entries(Path(folder), entries[:1])
         append_entries(Path(folder), entries[1:])
         assert list(read_accepted(Path(folder)).values()) == entries
+
+
+@given(
+    st.lists(st.builds(AcceptedEntry, *[texts] * 8), max_size=5, unique_by=lambda e: e.id),
+    st.sets(st.integers(0, 4)),
+)
+def test_what_is_removed_is_gone_and_the_rest_stays(
+    entries: list[AcceptedEntry], removed: set[int]
+) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        append_entries(Path(folder), entries)
+        gone = [entry.id for n, entry in enumerate(entries) if n in removed]
+        remove_entries(Path(folder), gone)
+        left = [entry for entry in entries if entry.id not in gone]
+        assert list(read_accepted(Path(folder)).values()) == left
+        kept = (Path(folder) / "accepted.toml").read_text("utf-8")
+        other = Path(folder) / "other"
+        other.mkdir()
+        append_entries(other, left)
+        assert kept == (other / "accepted.toml").read_text("utf-8")
+
+
+def entry_text(id_: str, **changes: str) -> str:
+    values = {"check": "pii", "kind": "email", "where": "train", "evidence": "x", "why": "ours"}
+    fields = {"id": id_, **values, "who": "ana", "when": "2026-11-23", **changes}
+    return "[[accepted]]\n" + "".join(f"{key} = '{value}'\n" for key, value in fields.items())
+
+
+def test_a_comment_above_an_entry_goes_with_it_and_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    one, two, three = (entry_text(id_) for id_ in ("one", "two", "three"))
+    path.write_text(f"# mine\n\n# of one\n{one}\n# free\n\n# of two\n{two}\n\n{three}# end\n")
+    remove_entries(tmp_path, ["two"])
+    assert path.read_text() == f"# mine\n\n# of one\n{one}\n# free\n\n\n{three}# end\n"
+    remove_entries(tmp_path, ["one", "three"])
+    assert path.read_text() == "# mine\n\n# free\n\n# end\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        entry_text("two", why="").replace("why = ''", "why = '''\n[[a\n'''"),
+        "accepted = [{id='two', check='c', kind='k', where='w', evidence='e', why='y', who='a', "
+        "when='n'}]\n",
+    ],
+)
+def test_entries_whose_lines_cannot_be_told_apart_are_left(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(text if text.startswith("accepted") else entry_text("one") + text)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"no plain .* tables; remove them by hand: two"):
+        remove_entries(tmp_path, ["two"])
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

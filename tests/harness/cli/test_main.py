@@ -1,6 +1,10 @@
 """The command line: what it prints, and that a mistake is one line and exit code 2."""
 
+import argparse
+import contextlib
 import json
+import re
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -8,6 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tunegate.cli.commands import (
+    ALIASES,
+    DAILY,
+    GROUPS,
+    REMOVED,
+    installed_commands,
+    load_command,
+)
 from tunegate.cli.main import main
 from tunegate.data.dataset import Dataset
 from tunegate.storage.registry import Registry
@@ -120,49 +132,197 @@ def test_a_mistake_is_one_line(
 
 @pytest.fixture
 def broken_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another distribution has a command that cannot be imported."""
-    (tmp_path / "broken_command.py").write_text("import no_such_library")
+    """Another distribution has commands that cannot be imported, and one whose package exits."""
+    (tmp_path / "broken_command.py").write_text('''"""Break."""\nimport no_such_library''')
+    (tmp_path / "leaving").mkdir()
+    (tmp_path / "leaving" / "__init__.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
     installed = [*metadata.entry_points(group="tunegate.commands")]
-    installed.append(metadata.EntryPoint("broken", "broken_command", "tunegate.commands"))
+    for name, module in (
+        *(("broken", "broken_command"), ("boom", "not_there.cmd"), ("run.leave", "leaving.cmd")),
+        ("init", "broken_command"),  # the core's keep their names
+    ):
+        installed.append(metadata.EntryPoint(name, module, "tunegate.commands"))
     monkeypatch.setattr(metadata, "entry_points", lambda group: installed)
 
 
 @pytest.mark.usefixtures("broken_command")
-def test_a_broken_command_is_one_line(capsys: Out) -> None:
-    assert main(["broken", "--option"]) == 2
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["broken", "--option"], "ModuleNotFoundError: No module named 'no_such_library'"),
+        (["boom"], "ModuleNotFoundError: No module named 'not_there'"),
+        (["run", "leave"], "SystemExit: 3"),
+    ],
+)
+def test_a_broken_command_is_one_line(capsys: Out, words: list[str], error: str) -> None:
+    assert main(words) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    message = "ModuleNotFoundError: No module named 'no_such_library'"
-    assert err == f"tunegate broken: the command cannot be loaded ({message})\n"
+    path = " ".join(word for word in words if word[0] != "-")
+    assert err == f"tunegate {path}: the command cannot be loaded ({error})\n"
 
 
 @pytest.mark.usefixtures("broken_command")
 def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
-    assert main(["history"]) == 0
+    assert main(["registry", "history"]) == 0
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
     assert stopped.value.code == 0
-    out = " ".join(capsys.readouterr().out.split())
-    for line in ("init Copy the suites", "fix ", "review ", "broken the command cannot be loaded"):
+    out = capsys.readouterr().out
+    for line in (
+        "  init       Copy the suites and a commented configuration into a project.",
+        "  fix        Redact",
+        "  review     sample, status",
+        "  run        preflight, resume, join, job, export, import, merge, purge, leave",
+        "  broken     Break.",  # read from its source
+        "  boom       the command cannot be loaded (ModuleNotFoundError: No module na...",
+    ):
         assert line in out
+    assert main(["run"]) == 0
+    assert "  leave      the command cannot be loaded (SystemExit: 3)\n" in capsys.readouterr().out
 
 
-def test_a_wrong_name_is_told_the_valid_ones(capsys: Out) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["histroy"], "no command 'histroy', did you mean `tunegate registry history`? commands: "),
+        (["preflight"], "no command 'preflight', did you mean `tunegate run preflight`?"),
+        (["dryrun"], "no command 'dryrun', did you mean `tunegate run preflight`?"),
+        (["regstry"], "no command 'regstry', did you mean `tunegate registry`?"),
+        (["zzz"], "no command 'zzz'; commands: accept, data tokens, doctor, failures, fix, init, "),
+        (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
+        (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),
+    ],
+)
+def test_a_wrong_name_is_told_the_valid_ones(capsys: Out, words: list[str], told: str) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["histroy"])
+        main(words)
     assert stopped.value.code == 2
-    err = capsys.readouterr().err
-    for name in ("histroy", "history", "init", "fix"):
-        assert name in err
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert told in err
 
 
-def test_only_the_command_that_is_named_is_imported(project: Path) -> None:
-    code = "import sys; from tunegate.cli.main import main; main(['history']); print(*sys.modules)"
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        ("history", "registry history"),
+        ("history zzz", "registry history"),
+        ("tokens x", "data tokens"),
+    ],
+)
+def test_former_names_still_work(
+    words: str, path: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that was loaded is that of the new name, and its arguments are the rest."""
+    called: list[object] = []
+
+    class Recorder:
+        __doc__ = "Record."
+
+        @staticmethod
+        def arguments(parser: argparse.ArgumentParser) -> None:
+            parser.add_argument("rest", nargs="*")
+
+        @staticmethod
+        def run(args: argparse.Namespace) -> None:
+            called.append(args.rest)
+
+    def load(entry_point: metadata.EntryPoint) -> object:
+        called.append(entry_point.name.replace(".", " "))
+        return Recorder
+
+    monkeypatch.setattr(metadata.EntryPoint, "load", load)
+    assert main(words.split()) == 0
+    assert called == [path, words.split()[1:]]
+
+
+def test_each_former_name_leads_to_a_command_and_none_is_lost() -> None:
+    commands = installed_commands()
+    targets = {" ".join(target.split()[:2]) for target in ALIASES.values()}
+    assert targets <= commands.keys()
+    former = "accept cancel card dry-run export failures fix history import-run init job join merge"
+    former += " purge report resume rollback split tokens"
+    reachable = {*ALIASES, *REMOVED, *commands}
+    assert set(former.split()) <= reachable
+
+
+def test_a_removed_command_says_what_replaces_it(capsys: Out) -> None:
+    assert main(["card", "latest"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert "written with each scorecard" in err
+
+
+def test_each_command_of_the_help_exists_and_each_command_is_in_the_help() -> None:
+    named = {name for name in DAILY if not name.startswith("pytest ")}
+    named |= {f"{group} {verb}" for group, verbs in GROUPS.items() for verb in verbs}
+    assert named == {*installed_commands()}
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["registry"], ["review"], ["data"], ["-h"]])
+def test_each_list_of_commands_fits_a_screen(
+    words: list[str], capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with contextlib.suppress(SystemExit):
+        main(words)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert "..." not in "".join(lines[1:])  # no summary is cut
+    assert any(line.startswith("example:  tunegate ") for line in lines)
+
+
+@pytest.mark.parametrize("path", sorted(installed_commands()))
+def test_each_help_fits_a_screen_with_examples_that_parse(
+    path: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, parser = load_command(path, installed_commands()[path])
+    lines = parser.format_help().splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    examples = [line.strip() for line in lines[lines.index("example:") + 1 :]]
+    assert examples
+    for example in examples:
+        words = shlex.split(example)
+        assert words[: 2 + path.count(" ") + 1] == ["$", "tunegate", *path.split()]
+        parser.parse_args(words[2 + path.count(" ") + 1 :])
+    with pytest.raises(SystemExit) as stopped:
+        main([*path.split(), "--help"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: tunegate {path} ")
+
+
+@pytest.mark.parametrize("words", [["history"], ["registry", "history"], ["--help"], ["run"]])
+def test_only_the_command_that_is_named_is_imported(project: Path, words: list[str]) -> None:
+    code = (
+        f"import sys; from tunegate.cli.main import main\ntry: main({words})\n"
+        "except SystemExit: pass\nprint(*sys.modules)"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    modules = printed.stdout.split()
-    assert "tunegate.cli.history" in modules
-    others = ("tunegate.cli.init", "tunegate_checks", "tunegate_qlora", "tunegate_openai")
-    assert not [name for name in others if name in modules]
+    modules = printed.stdout.splitlines()[-1].split()
+    assert ("tunegate.cli.history" in modules) == ("history" in words)
+    others = {
+        entry_point.module
+        for path, entry_point in installed_commands().items()
+        if path != "registry history"
+    }
+    assert not others & {*modules}
+    packages = ("pandas", "torch", "tunegate_checks.fix.steps", "tunegate_openai.client", "rich")
+    assert not [name for name in packages if name in modules]
+
+
+@pytest.mark.parametrize("page", ["commands.md", "commands.pt-BR.md"])
+def test_the_page_of_commands_lists_each_command_and_each_former_name(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text("utf-8")
+    listed = re.findall(r"^\| `tunegate ([^`]+)`", text, re.M)
+    paths = installed_commands()
+    rows = {path for row in listed for path in paths if f"{row} ".startswith(f"{path} ")}
+    assert rows == {*paths}
+    assert len(listed) == len(paths)
+    assert [name for name in ALIASES if f"`{name}`" not in text] == []

@@ -51,9 +51,23 @@ def test_the_receipt_names_what_was_judged(trained: Project) -> None:
         "suites/data/test_it.py",
         "tunegate.toml",
     }
+    assert written["suite"]["version"] == {}  # type: ignore[index]
     (judged,) = written["tests"]["suites/data/test_it.py::test_rows[train]"]  # type: ignore[index]
     assert (judged["name"], judged["split"], judged["held"]) == ("test_it", "train", True)
     assert written["limits"]["accuracy"] == 0.95  # type: ignore[index]
+
+
+def test_the_version_of_the_suites_is_in_the_receipt_and_an_older_one_is_said(
+    project: Project,
+) -> None:
+    manifest = {"tunegate": "0.0.9", "digest": "0123456789abcdef", "files": {}}
+    project.write("suites/.tunegate-suites.json", json.dumps(manifest))
+    result = project.gate()
+    assert result.code == 0, result.out
+    line = result.line("suites    older (0.0.9, 012345) than the installed ones (")
+    assert line.endswith("): tunegate init --update")
+    suite = receipt(project)["suite"]
+    assert suite["version"] == {"tunegate": "0.0.9", "digest": "0123456789abcdef"}  # type: ignore[index]
 
 
 def test_the_same_command_trains_once(trained: Project) -> None:

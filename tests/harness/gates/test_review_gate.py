@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tunegate_checks.review import cli
+from tunegate_checks.review import draw
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -23,7 +23,7 @@ def test_generated_data_is_trained_on_when_a_person_has_read_it(
 ) -> None:
     monkeypatch.chdir(project.root)
     parser = argparse.ArgumentParser()
-    cli.arguments(parser)
+    draw.arguments(parser)
     project.write("suites/data/test_review.py", SUITE.read_text("utf-8"))
     marked = "[data]\ngenerated = true"
     config = (project.root / "tunegate.toml").read_text().replace("[data]", marked)
@@ -33,7 +33,7 @@ def test_generated_data_is_trained_on_when_a_person_has_read_it(
     printed = " ".join(result.out.split())
     assert "0 of 20 generated rows reviewed, 10 % needed: tunegate review" in printed
     for split in ("train", "validation", "test"):
-        cli.run(parser.parse_args(["sample", f"{split}.jsonl"]))
+        draw.run(parser.parse_args([f"{split}.jsonl"]))
     sheets = sorted((project.root / "reviews").glob("*.csv"))
     for sheet in sheets:
         text = sheet.read_text("utf-8-sig").replace(",,,\n", ",ok,Ana,\n")

@@ -24,7 +24,7 @@ def test_the_gate_opens_and_nothing_is_trained(project: Project) -> None:
     assert result.line("gate").startswith("open: all 4 tests")
     run = project.run.name
     assert result.line("run") == f"{run} may be trained elsewhere; nothing was trained here"
-    assert result.line("next") == f"tunegate export axolotl {run}"
+    assert result.line("next") == f"tunegate run export axolotl {run}"
     assert sorted(p.name for p in project.run.iterdir()) == [
         *("config.json", "intent.json", "receipt.json"),
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tunegate.checking.accepted import read_accepted
 from tunegate.cli.main import main
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def test_rows_may_move_but_an_edited_row_counts_again(dirty: Project, capsys: Ou
     assert dirty.pytest("suites/data").code == 1
     listed = accept(capsys)
     assert listed.count("stale: not found any more") == 1
-    assert "1 stale: take them out of accepted.toml, they accept nothing" in listed
+    assert "1 stale, which accept nothing: `tunegate accept --prune` drops them" in listed
 
 
 def test_the_list(dirty: Project, capsys: Out) -> None:
@@ -173,6 +174,20 @@ def test_the_list(dirty: Project, capsys: Out) -> None:
         (["{near}", "--why", "x"], "nothing of this id, did you mean '{id}'?"),
         (["{id}", "{near}", "--why", "x"], "`pytest suites/data -v` shows what there is"),
         (["--why", "x"], "which finding? give its id"),
+        (["--check", "test_it", "--all"], 'a reason is needed: tunegate accept ID --why "..."'),
+        (["--check", "test_it", "--why", "x"], "a check: --check NAME --all, or of one --kind"),
+        (["--all", "--why", "x"], "a check: --check NAME --all, or of one --kind"),
+        (["{id}", "--check", "a", "--all", "--why", "x"], "ids, or --check NAME --all: not both"),
+        (
+            ["--check", "testit", "--all", "--why", "x"],
+            "no findings of a check 'testit', did you mean 'test_it'? the last session has: "
+            "test_it (2)",
+        ),
+        (
+            ["--check", "test_it", "--kind", "good", "--all", "--why", "x"],
+            "no findings of test_it of a kind 'good'; there are: bad (2)",
+        ),
+        (["--prune", "--why", "x"], "--prune goes alone: it drops entries, and accepts nothing"),
     ],
 )
 def test_mistakes(dirty: Project, capsys: Out, args: list[str], told: str) -> None:
@@ -199,6 +214,68 @@ def test_accepting_twice_changes_nothing(dirty: Project, capsys: Out) -> None:
     before = (dirty.root / "accepted.toml").read_bytes()
     assert "was accepted before" in accept(capsys, first, "--why", "another reason")
     assert (dirty.root / "accepted.toml").read_bytes() == before
+
+
+def test_what_stands_today_is_accepted_and_only_new_findings_close_the_gate(
+    dirty: Project, capsys: Out
+) -> None:
+    told = accept(capsys, "--check", "test_it", "--kind", "bad", "--all", "--why", WHY)
+    first, second = ids(dirty)
+    assert told.startswith(f"accepted {first}  test_it bad, train, line 21: a bad thing\n")
+    assert f"accepted {second}  test_it bad, train, line 22: bad too\n" in told
+    assert dirty.pytest("suites/data").code == 0
+    dirty.add("train.jsonl", row("bad again"))
+    result = dirty.pytest("suites/data")
+    assert result.code == 1
+    assert "1 bad in 1 of 23 examples of train; 2 accepted" in result.out
+    told = accept(capsys, "--check", "test_it", "--all", "--why", "later")
+    assert told.count("was accepted before: ") == 2
+    assert told.count("accepted ") == 2 + 1
+    assert dirty.pytest("suites/data").code == 0
+
+
+def test_many_are_accepted_in_few_lines(dirty: Project, capsys: Out) -> None:
+    dirty.add("train.jsonl", "".join(row(f"bad {n}") for n in range(20)))
+    dirty.pytest("suites/data")
+    told = accept(capsys, "--check", "test_it", "--all", "--why", WHY).splitlines()
+    assert len([line for line in told if line.startswith("accepted ")]) == 11
+    assert "accepted 12 more: 12 test_it bad" in told
+    assert dirty.pytest("suites/data").code == 0
+
+
+def test_prune_drops_what_is_gone_and_keeps_what_was_not_looked_for(
+    dirty: Project, capsys: Out
+) -> None:
+    accept(capsys, "--check", "test_it", "--all", "--why", WHY)
+    first, second = ids(dirty)
+    path = dirty.root / "accepted.toml"
+    other = path.read_text().split("\n\n")[1].replace(first, "0" * 12).replace("test_it", "pii")
+    path.write_text(path.read_text() + "\n" + other + "\n")
+    train = dirty.root / "train.jsonl"
+    train.write_text(train.read_text().replace("bad too", "good"))
+    told = accept(capsys, "--prune")
+    assert "nothing was dropped: the last session looked at other data" in told
+    dirty.pytest("suites/data", "-k", "train")
+    told = accept(capsys, "--prune")
+    assert "nothing was dropped: in the last session 3 of 4 tests did not run; run the" in told
+    dirty.pytest("suites/data")
+    told = accept(capsys, "--prune")
+    assert told == (
+        f"dropped {second}  test_it bad, train, line 22: bad too\n"
+        f"kept, its check did not run: {'0' * 12}  pii bad, train, line 21: a bad thing\n"
+        "1 dropped; kept: 1 that still stand, 1 not looked for\n"
+    )
+    kept = read_accepted(dirty.root)
+    assert [*kept] == [first, "0" * 12]
+    assert kept[first].why == WHY
+    assert dirty.pytest("suites/data").code == 0
+
+
+def test_prune_without_a_session_drops_nothing(
+    project: Project, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    assert "no session of the data suite is kept here" in accept(capsys, "--prune")
 
 
 def test_a_broken_file_ends_the_session_at_its_start(dirty: Project) -> None:

@@ -57,7 +57,7 @@ def test_an_export_holds_settings_rows_and_the_way_back(
         n: sha(folder / n) for n in ("axolotl.yaml", "train.jsonl", "validation.jsonl")
     }
     out = capsys.readouterr().out
-    assert f"then     tunegate import-run axolotl-{opened.id}/out --receipt {opened.id}\n" in out
+    assert f"then     tunegate run import axolotl-{opened.id}/out --receipt {opened.id}\n" in out
 
 
 def test_what_may_hold_personal_data_is_private_and_out_of_git(configured: Path) -> None:

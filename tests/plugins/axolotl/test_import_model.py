@@ -226,7 +226,7 @@ def test_from_an_open_gate_by_another_trainer_to_a_promotion(project: Path, base
     told = pytest_(project, "suites/data", "--train-with", "qlora", "--elsewhere")
     (receipt,) = project.glob(".tunegate/runs/*/receipt.json")
     run = receipt.parent.name
-    assert f"tunegate export axolotl {run}" in told
+    assert f"tunegate run export axolotl {run}" in told
     assert not (receipt.parent / "run.json").exists()
 
     from tunegate.storage.run import find_started

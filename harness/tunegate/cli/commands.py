@@ -1,0 +1,117 @@
+"""The commands of `tunegate`: their names, their order, and how one of them is loaded."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from importlib import metadata
+from typing import Protocol
+
+ENTRY_POINT_GROUP = "tunegate.commands"
+
+# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB".
+BUILTIN_COMMANDS = {
+    "init": "init",
+    "split": "split",
+    "accept": "accept",
+    "report": "report",
+    "failures": "failures",
+    "doctor": "doctor",
+    "run.resume": "resume",
+    "run.purge": "purge",
+    "registry.history": "history",
+    "registry.rollback": "rollback",
+}
+
+# In the order of the work, which is the order of the help; pytest's commands stand between them.
+DAILY = (
+    *("init", "split", "fix", "accept"),
+    "pytest suites/data --train-with qlora",
+    "pytest suites/model --model latest --promote production",
+    *("report", "failures", "doctor"),
+)
+GROUPS = {
+    "data": ("tokens",),
+    "run": ("preflight", "resume", "join", "job", "export", "import", "merge", "purge"),
+    "registry": ("history", "rollback"),
+    "review": ("sample", "status"),
+    "model": (),
+}
+
+# Former names: they stay valid, and stand in no help.
+ALIASES = {
+    "cancel": "run job --cancel",
+    "dry-run": "run preflight",
+    "export": "run export",
+    "history": "registry history",
+    "import-run": "run import",
+    "job": "run job",
+    "join": "run join",
+    "merge": "run merge",
+    "purge": "run purge",
+    "resume": "run resume",
+    "rollback": "registry rollback",
+    "tokens": "data tokens",
+}
+# Former commands that nothing replaces, and what to know instead.
+REMOVED = {
+    "card": "the model card is written with each scorecard: pytest suites/model --model RUN",
+}
+
+Commands = dict[str, metadata.EntryPoint]
+
+
+class Command(Protocol):
+    """A module that is a command.
+
+    Its docstring is its help: the first paragraph is the summary, and lines that begin with `$` are
+    examples. A distribution adds commands by entry points of the group `tunegate.commands`:
+    `data.profile = MODULE` is `tunegate data profile`, and a name without a dot stands at the top.
+    """
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments to its parser."""
+
+    def run(self, args: argparse.Namespace) -> int | None:
+        """Run the command; return its exit status, None for 0.
+
+        A ConfigError, OSError or ValueError becomes one line on stderr and exit status 2.
+        """
+
+
+class CommandBroken(Exception):
+    """A command cannot be loaded; the message says of which distribution it is, and why."""
+
+    def __init__(self, entry_point: metadata.EntryPoint, error: BaseException) -> None:
+        owner = f" of {entry_point.dist.name}" if entry_point.dist else ""
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        super().__init__(f"the command{owner} cannot be loaded ({reason})")
+
+
+def installed_commands() -> Commands:
+    """Return every command by its path, "init" or "run merge"; the core's keep their names."""
+    installed = {e.name: e for e in metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    for name, module in BUILTIN_COMMANDS.items():
+        installed[name] = metadata.EntryPoint(name, f"{__package__}.{module}", ENTRY_POINT_GROUP)
+    return {name.replace(".", " ", 1): entry_point for name, entry_point in installed.items()}
+
+
+def load_command(
+    path: str, entry_point: metadata.EntryPoint
+) -> tuple[Command, argparse.ArgumentParser]:
+    """Import a command, and make the parser of its arguments; raises CommandBroken."""
+    try:
+        command: Command = entry_point.load()
+        paragraphs = (command.__doc__ or "").rstrip().split("\n\n")
+        examples = [p for p in paragraphs if p.startswith("$ ")]
+        text = "\n\n".join(textwrap.fill(p, 78) for p in paragraphs if p not in examples)
+        parser = argparse.ArgumentParser(
+            prog=f"tunegate {path}",
+            description=text,
+            epilog="example:\n" + textwrap.indent("\n".join(examples), "  ") if examples else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.arguments(parser)
+    except (Exception, SystemExit) as error:  # another distribution's code may raise anything
+        raise CommandBroken(entry_point, error) from None
+    return command, parser

@@ -1,0 +1,154 @@
+"""Say what is installed, how the project stands, what it runs on.
+
+Nothing is sent anywhere. The home folder and personal data are masked, keys are not shown: the text
+can go into a bug report. Exit status 1: something must be put right.
+
+$ tunegate doctor
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from .. import __version__
+from ..config.project import find_root
+from ..errors import ConfigError
+from ..utils.optional_deps import install_command
+
+KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+DEVELOPMENT_EXTRAS = ("dev",)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each fact; return 1 where one begins with PROBLEM."""
+    lines = [*installed_lines(), *project_lines(), *machine_lines()]
+    for label, text in lines:
+        first, rest = f"{label:<10} ", " " * 11
+        print(textwrap.fill(mask(text), 80, initial_indent=first, subsequent_indent=rest))
+    return int(any(text.startswith("PROBLEM") for _, text in lines))
+
+
+def mask(text: str) -> str:
+    """Return a text without the home folder, and without words that hold personal data or keys."""
+    from ..gates.reason import find_private
+
+    text = text.replace(str(Path.home()), "~")
+    for kind, start in sorted(find_private(text), key=lambda found: -found[1]):
+        end = next((n for n in range(start, len(text)) if text[n].isspace()), len(text))
+        text = f"{text[:start]}<{kind}>{text[end:]}"
+    return text
+
+
+def installed_lines() -> Iterator[tuple[str, str]]:
+    """Yield the versions of the core's libraries, and of each extra, or what installs it."""
+    from packaging.requirements import Requirement
+
+    system = f"{platform.system()} {platform.machine()}"
+    yield "tunegate", f"{__version__}, Python {platform.python_version()}, {system}"
+    distribution = metadata.distribution("tunegate")
+    requirements = [Requirement(text) for text in distribution.requires or ()]
+    extras = distribution.metadata.get_all("Provides-Extra") or []
+    for extra in ("", *sorted(set(extras) - set(DEVELOPMENT_EXTRAS))):
+        present, absent = [], []
+        for requirement in requirements:
+            marker, name = requirement.marker, requirement.name
+            in_core = marker is None or marker.evaluate({"extra": ""})
+            if name == "tunegate" or in_core != (not extra):
+                continue
+            if marker is not None and not marker.evaluate({"extra": extra}):
+                continue
+            try:
+                version = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                absent.append(name)
+                continue
+            fits = requirement.specifier.contains(version, prereleases=True)
+            present.append(f"{name} {version}")
+            if not fits:
+                absent.append(f"{name}{requirement.specifier} (it is {version})")
+        command = install_command(extra) if extra else "pip install --upgrade tunegate"
+        if absent and not extra:
+            yield "core", f"PROBLEM: {', '.join(absent)} is needed: {command}"
+        elif absent:
+            yield extra, f"without {', '.join(absent)}: {command}"
+        elif present:
+            yield extra or "core", ", ".join(present)
+
+
+def project_lines() -> Iterator[tuple[str, str]]:
+    """Yield how configuration, data, suites, runs and registry of the project stand."""
+    from ..config.data_files import find_data_files
+    from ..config.project import read_table
+    from ..config.schema import load
+    from ..config.suite_files import older_than_installed
+    from ..storage.registry import Registry, RegistryBroken
+    from ..storage.run import RunNotFound, find_finished
+    from ..storage.state_dir import StateDir
+
+    try:
+        root = find_root(Path.cwd())
+        if root is None:
+            yield "project", "none here or above: tunegate init"
+            return
+        config = load(root)
+        yield "project", f"{read_table(root)[0]}, task {config.task}"
+    except ConfigError as error:
+        yield "project", f"PROBLEM: {error}"
+        return
+    try:
+        for split, path in find_data_files(config, root, {}, root).paths.items():
+            shown = path.relative_to(root) if root in path.parents else path
+            yield "data", f"{split}: {shown}, {path.stat().st_size / 1e6:,.1f} MB"
+    except ConfigError as error:
+        yield "data", f"PROBLEM: {error}"
+    if not (root / config.suites.data).is_dir():
+        yield "suites", f"PROBLEM: no folder {config.suites.data}: tunegate init"
+    elif older := older_than_installed(root):
+        yield "suites", older
+    state = StateDir(root)
+    try:
+        latest = find_finished(state, "latest")
+        yield "latest", f"run:{latest.id}, made {latest.age[0]:%Y-%m-%d %H:%M}"
+    except RunNotFound:
+        yield "latest", "no run is finished yet"
+    try:
+        registry = Registry(root)
+        for alias in sorted({str(entry["alias"]) for entry in registry.entries()}):
+            if entry := registry.current(alias):
+                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when']}"
+    except RegistryBroken as error:
+        yield "alias", f"PROBLEM: {error}"
+
+
+def machine_lines() -> Iterator[tuple[str, str]]:
+    """Yield the processors, the GPUs that the driver lists, the free space, and which keys are set.
+
+    No trainer's library is asked: which build of torch is installed stands under `qlora`.
+    """
+    yield "cpu", f"{os.cpu_count()} processors"
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+        lines = asked.stdout.splitlines() or asked.stderr.splitlines()
+        for line in lines or ["none"]:
+            yield "gpu", line if not asked.returncode else f"PROBLEM: nvidia-smi fails: {line}"
+    except FileNotFoundError:
+        yield "gpu", "none: there is no nvidia-smi"
+    except subprocess.TimeoutExpired:
+        yield "gpu", "PROBLEM: nvidia-smi does not answer"
+    usage = shutil.disk_usage(Path.cwd())
+    yield "disk", f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.1f} GB here"
+    for name in KEY_VARIABLES:
+        yield "key", f"{name} is {'set' if os.environ.get(name) else 'not set'}"

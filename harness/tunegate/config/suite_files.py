@@ -1,0 +1,131 @@
+"""The suites that are installed with tunegate, and which version of them a project has copied.
+
+`tunegate init` writes `suites/.tunegate-suites.json`, which the user commits: the version, and the
+digest of each file as it was shipped. So it can be told later which files were edited.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..utils.atomic import atomic_write
+from ..utils.hashing import sha256_bytes
+
+MANIFEST_NAME = ".tunegate-suites.json"
+# Digests of the files of suites that were copied before there were manifests.
+FORMER_FILES = Path(__file__).with_name("former_suites.json")
+DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class SuiteManifest:
+    """The version of the suites in a project, and the digest of each file as it was shipped.
+
+    `digest` is that of all shipped files, "" where the project's are older than any manifest. A
+    file whose shipped content is not known has the digest "".
+    """
+
+    tunegate: str = ""
+    digest: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, root: Path) -> None:
+        """Write the manifest into the suites of the project at `root`."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+        atomic_write(root / "suites" / MANIFEST_NAME, text.encode())
+
+
+def shipped_suites() -> Path:
+    """Return the folder of the suites: in the wheel, or in a checkout of the repository."""
+    package_folder = Path(__file__).parents[1]
+    in_wheel = package_folder / "suites"
+    return in_wheel if in_wheel.is_dir() else package_folder.parents[1] / "suites"
+
+
+def holds_shipped_suites(root: Path) -> bool:
+    """Return whether the suites of a project are the installed ones, as in our own repository."""
+    return (root / "suites").resolve() == shipped_suites().resolve()
+
+
+def shipped_files() -> dict[str, bytes]:
+    """Return the content of each installed file by its path below `suites/`."""
+    folder = shipped_suites()
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".toml"))
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
+
+
+def shipped_manifest() -> SuiteManifest:
+    """Return the manifest of the installed suites."""
+    files = {path: file_digest(data) for path, data in shipped_files().items()}
+    digest = sha256_bytes(json.dumps(files, sort_keys=True).encode())[:DIGEST_LENGTH]
+    return SuiteManifest(metadata.version("tunegate"), digest, files)
+
+
+def file_digest(data: bytes) -> str:
+    """Return the digest of a file of a suite, whatever its line ends: git may change those."""
+    return sha256_bytes(data.replace(b"\r\n", b"\n"))[:DIGEST_LENGTH]
+
+
+def read_manifest(root: Path) -> SuiteManifest | None:
+    """Return the manifest of a project; None where it has none. Raises ConfigError."""
+    path = root / "suites" / MANIFEST_NAME
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        files = {str(name): str(digest) for name, digest in content["files"].items()}
+        return SuiteManifest(str(content["tunegate"]), str(content["digest"]), files)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        advice = "take it back from git, or remove it and run `tunegate init --update`"
+        raise ConfigError(f"{path} is not what `tunegate init` has written: {advice}") from None
+
+
+def known_digests(root: Path, manifest: SuiteManifest | None) -> dict[str, set[str]]:
+    """Return by path the digests that a file of the project can have if nobody edited it.
+
+    They are those of the manifest; where it has no version, those of former versions too, if the
+    project has a file of theirs.
+    """
+    known = {path: {digest} for path, digest in manifest.files.items()} if manifest else {}
+    if manifest is None or not manifest.digest:
+        former: dict[str, list[str]] = json.loads(FORMER_FILES.read_text("utf-8"))
+        if any((root / "suites" / path).is_file() for path in former):
+            for path, digests in former.items():
+                known.setdefault(path, set()).update(digests)
+    return known
+
+
+def project_version(root: Path) -> SuiteManifest | None:
+    """Return the version of the suites in a project, None where it copied none.
+
+    The digest is "" where the manifest cannot be read, or where there is none and a file is that of
+    a former version.
+    """
+    try:
+        manifest = read_manifest(root)
+    except ConfigError:  # `tunegate init --update` says what is wrong with it
+        return SuiteManifest()
+    if manifest is not None or holds_shipped_suites(root):
+        return manifest
+    installed = shipped_manifest().files
+    for path, digests in known_digests(root, None).items():
+        file = root / "suites" / path
+        digest = file_digest(file.read_bytes()) if file.is_file() else ""
+        if digest in digests and digest != installed.get(path):
+            return SuiteManifest()
+    return None
+
+
+def older_than_installed(root: Path) -> str:
+    """Say in one line that a project's suites are older than the installed ones; else return ""."""
+    version, installed = project_version(root), shipped_manifest()
+    if version is None or version.digest == installed.digest:
+        return ""
+    names = [f"{v.tunegate}, {v.digest[:6]}" if v.digest else "" for v in (version, installed)]
+    was = f" ({names[0]})" if names[0] else ""
+    return f"older{was} than the installed ones ({names[1]}): tunegate init --update"

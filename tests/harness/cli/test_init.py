@@ -1,0 +1,217 @@
+"""`tunegate init --update`: what became of each file of a project's suites, three-way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tunegate.cli.main import main
+from tunegate.config import suite_files
+from tunegate.config.suite_files import (
+    MANIFEST_NAME,
+    SuiteManifest,
+    file_digest,
+    older_than_installed,
+    project_version,
+    read_manifest,
+    shipped_files,
+    shipped_manifest,
+)
+
+Out = pytest.CaptureFixture[str]
+FIRST = {"data/test_a.py": "a = 1\n", "data/test_b.py": "b = 1\n", "model/test_c.py": "c = 1\n"}
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The suites of an installed tunegate, in place of ours."""
+    folder = tmp_path / "installed" / "suites"
+    write(folder, FIRST)
+    monkeypatch.setattr(suite_files, "shipped_suites", lambda: folder)
+    former = tmp_path / "former.json"
+    digests = {path: [file_digest(b"old\n"), file_digest(t.encode())] for path, t in FIRST.items()}
+    former.write_text(json.dumps(digests))
+    monkeypatch.setattr(suite_files, "FORMER_FILES", former)
+    return folder
+
+
+@pytest.fixture
+def project(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> Path:
+    """A project that has copied the first version."""
+    root = tmp_path / "project"
+    assert main(["init", str(root)]) == 0
+    monkeypatch.chdir(root)
+    capsys.readouterr()
+    return root
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, newline="")
+
+
+def suites(root: Path) -> dict[str, str]:
+    folder = root / "suites"
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("test_*.py")}
+
+
+def update(capsys: Out) -> str:
+    assert main(["init", "--update"]) == 0
+    return capsys.readouterr().out
+
+
+def test_init_notes_the_version_and_each_file_as_it_was_shipped(project: Path) -> None:
+    assert suites(project) == FIRST
+    manifest = read_manifest(project)
+    assert manifest == shipped_manifest()
+    assert manifest is not None
+    assert manifest.files == {path: file_digest(text.encode()) for path, text in FIRST.items()}
+    assert older_than_installed(project) == ""
+
+
+def test_each_file_is_updated_kept_added_or_named(
+    project: Path, shipped: Path, capsys: Out
+) -> None:
+    write(shipped, {"data/test_a.py": "a = 2\n", "data/test_b.py": "b = 2\n", "data/test_n.py": ""})
+    (shipped / "model/test_c.py").unlink()
+    write(project / "suites", {"data/test_b.py": "b = 1\nmine = 1\n"})
+    assert older_than_installed(project).startswith("older (0.1.0, ")
+    assert update(capsys) == (
+        "updated  suites/data/test_a.py\n"
+        "edited   suites/data/test_b.py: by you, it stays; the installed one differs, see below\n"
+        "added    suites/data/test_n.py\n"
+        "retired  suites/model/test_c.py: no longer shipped; remove it, or keep it\n"
+        "same     0 of 3 files\n"
+        "\n"
+        "--- a/suites/data/test_b.py\n"
+        "+++ b/suites/data/test_b.py\n"
+        "@@ -1,2 +1 @@\n"
+        "-b = 1\n"
+        "-mine = 1\n"
+        "+b = 2\n"
+        "\n"
+        "next     take over what you want of the difference; an edited file is yours\n"
+    )
+    assert suites(project) == {
+        "data/test_a.py": "a = 2\n",
+        "data/test_b.py": "b = 1\nmine = 1\n",
+        "data/test_n.py": "",
+        "model/test_c.py": "c = 1\n",
+    }
+    assert older_than_installed(project) == ""
+    again = update(capsys)
+    assert "@@ -1,2 +1 @@" in again  # shown until it was taken over
+    assert "same     2 of 3 files" in again
+    write(project / "suites", {"data/test_b.py": "b = 2\n"})
+    assert "same     3 of 3 files" in update(capsys)
+
+
+def test_an_edited_file_that_did_not_change_since_has_no_difference_to_show(
+    project: Path, shipped: Path, capsys: Out
+) -> None:
+    write(shipped, {"data/test_a.py": "a = 2\n"})
+    write(project / "suites", {"data/test_b.py": "mine = 1\n"})
+    told = update(capsys)
+    assert "edited   suites/data/test_b.py: by you, and the installed one is not newer\n" in told
+    assert "@@" not in told
+    write(shipped, {"data/test_b.py": "b = 2\n"})  # the next version
+    assert "@@" in update(capsys)
+
+
+def test_a_file_that_was_removed_stays_removed_until_init(
+    project: Path, shipped: Path, capsys: Out
+) -> None:
+    path = project / "suites" / "data" / "test_a.py"
+    path.unlink()
+    write(shipped, {"data/test_a.py": "a = 2\n"})
+    for _ in range(2):
+        told = update(capsys)
+        assert "removed  suites/data/test_a.py: by you; `tunegate init` writes it again" in told
+        assert not path.exists()
+    main(["init"])
+    assert path.read_text() == "a = 2\n"
+
+
+def test_other_line_ends_are_no_edit(project: Path, shipped: Path, capsys: Out) -> None:
+    write(project / "suites", {"data/test_a.py": "a = 1\r\n", "data/test_b.py": "b = 1\r\n"})
+    write(shipped, {"data/test_a.py": "a = 2\n"})
+    told = update(capsys)
+    assert "updated  suites/data/test_a.py" in told
+    assert "same     2 of 3 files" in told
+
+
+def test_an_interrupted_update_is_taken_up(
+    project: Path, shipped: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(shipped, dict.fromkeys(FIRST, "new\n"))
+    with monkeypatch.context() as patched:
+        patched.setattr(SuiteManifest, "write", lambda self, root: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            main(["init", "--update"])
+    write(project / "suites", {"data/test_b.py": "b = 1\n"})  # as if it had ended before this one
+    told = update(capsys)
+    assert "updated  suites/data/test_b.py\nsame     2 of 3 files" in told
+    assert set(suites(project).values()) == {"new\n"}
+
+
+def test_a_project_without_a_manifest_is_told_by_the_former_suites(
+    project: Path, shipped: Path, capsys: Out
+) -> None:
+    (project / "suites" / MANIFEST_NAME).unlink()
+    assert project_version(project) is None  # the installed files, copied by hand
+    write(project / "suites", {"data/test_a.py": "old\n", "data/test_b.py": "old\nmine\n"})
+    assert project_version(project) == SuiteManifest()
+    assert older_than_installed(project).startswith("older than the installed ones (0.1.0, ")
+    main(["init"])  # it writes what is missing; the rest is as old as before
+    assert older_than_installed(project)
+    capsys.readouterr()
+    told = update(capsys)
+    assert "updated  suites/data/test_a.py" in told
+    assert "edited   suites/data/test_b.py: by you, it stays" in told
+    assert "+b = 1\n" in told
+    assert older_than_installed(project) == ""
+    assert suites(project) == FIRST | {"data/test_b.py": "old\nmine\n"}
+
+
+def test_suites_of_ones_own_are_no_older_version(shipped: Path, tmp_path: Path) -> None:
+    write(tmp_path / "suites", {"data/test_mine.py": "mine\n", "data/test_a.py": "mine\n"})
+    assert older_than_installed(tmp_path) == ""
+
+
+def test_mistakes_are_one_line(project: Path, tmp_path: Path, capsys: Out) -> None:
+    (project / "suites" / MANIFEST_NAME).write_text("{}")
+    assert main(["init", "--update"]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "is not what `tunegate init` has written: take it back from git" in err
+    assert older_than_installed(project)
+    assert main(["init", "--update", str(tmp_path)]) == 2
+    assert "is in no project; `tunegate init` makes one" in capsys.readouterr().err
+
+
+def test_the_installed_suites_themselves_are_not_updated(
+    shipped: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = shipped.parent
+    (root / "tunegate.toml").write_text("")
+    monkeypatch.chdir(root)
+    assert main(["init", "--update"]) == 2
+    assert "holds the installed suites themselves" in capsys.readouterr().err
+    assert main(["init"]) == 0
+    assert not (shipped / MANIFEST_NAME).exists()
+
+
+def test_the_former_suites_are_known_by_path() -> None:
+    former = json.loads(suite_files.FORMER_FILES.read_text())
+    assert len(former) == 29
+    # `suites/data/test_format.py` before there were manifests.
+    assert former["data/test_format.py"][0] == "bf9493b504a710fb"
+    digests = [d for digests in former.values() for d in digests]
+    assert {len(digest) for digest in digests} == {16}
+
+
+def test_only_python_and_toml_files_are_shipped() -> None:
+    assert {Path(path).suffix for path in shipped_files()} == {".py", ".toml"}
