@@ -65,6 +65,38 @@ def test_a_tested_fault_is_seen_and_an_untested_one_is_not(tmp_path: Path) -> No
     assert (tmp_path / "harness" / "m.py").read_text("utf-8") == CLAMP
 
 
+CACHED = """\
+from functools import cache
+
+@cache
+def table():
+    return [len("ab")]
+"""
+
+
+def test_a_fault_is_shown_to_all_where_the_tests_of_its_line_pass(tmp_path: Path) -> None:
+    write(tmp_path, harness__m=CACHED)
+    first = "import m\n\ndef test_first():\n    m.table()\n\n"
+    write(tmp_path, test_m=f"{first}def test_next():\n    assert m.table() == [2]\n")
+    ((fault, seen),) = mutate.mutate(tmp_path, [Path("harness/m.py")], ["test_m.py"], 9, 0)
+    assert (fault.after, seen) == ("return None", True)  # only the first test executes the line
+
+
+def test_what_a_test_starts_is_traced_and_slow_tests_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, harness__m=CLAMP.replace("return x", "return [x][0]"))
+    child = "subprocess.run([sys.executable, '-c', 'import m; assert m.clamp(1) == 1'], check=True)"
+    slow = "@pytest.mark.slow\ndef test_slow():\n    assert False\n"
+    text = f"import subprocess, sys\nimport pytest\n\ndef test():\n    {child}\n\n{slow}"
+    write(tmp_path, test_m=text)
+    found = list(mutate.mutate(tmp_path, [Path("harness/m.py")], ["test_m.py"], 9, 1))
+    assert {f"{f.before} -> {f.after}": seen for f, seen in found} == {
+        "9 -> 10": False,
+        "x > top -> (x >= top)": False,
+        "return [x][0] -> return None": True,
+        "0 -> 1": True,
+    }
+
+
 def test_tests_that_fail_without_a_fault_are_said(tmp_path: Path) -> None:
     write(tmp_path, harness__m=CLAMP, test_m="def test():\n    assert False\n")
     with pytest.raises(SystemExit, match=r"test_m\.py: fails without a fault"):

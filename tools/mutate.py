@@ -1,13 +1,15 @@
 """Plants small faults into files, one at a time, and prints which of them the tests see.
 
-    python tools/mutate.py FILE... --tests TESTS... [--number 20] [--seed 0]
-    python tools/mutate.py harness/tunegate/gate.py --tests tests/harness/test_gate.py
+    python tools/mutate.py FILE... --tests TESTS... [--number 20] [--seed 0] [--preload MODULE...]
+    python tools/mutate.py harness/tunegate/storage/seal.py --tests tests/harness/storage
 
-Run it in the root of the checkout; the faults go into a temporary copy of it. Each of TESTS, a file
-or a folder, is first run alone to learn which lines it executes; faults are planted on executed
-lines only, and each is shown only to the tests that execute its line. A test run that takes too
-long has seen its fault. Not mutmut: version 3 leaves code outside of functions alone, and tries
-all faults; not cosmic-ray: it changes the tree itself.
+Run it in the root of the checkout; the faults go into a temporary copy of it. TESTS, files and
+folders, are first run without a fault to learn which lines each test executes; faults are planted
+on executed lines only, and each is shown to the tests that execute its line, then to all. Tests
+marked slow are left out. A test run that takes too long has seen its fault.
+
+Not mutmut: version 3 leaves code outside of functions alone, and tries all faults; not cosmic-ray:
+it changes the tree itself.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +40,13 @@ COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
 OPERATORS: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
 }  # fmt: skip
+# Installed packages take most of the time that a short test file takes. They are imported once, by
+# a server; each test run is a fork of it. What a project lacks is left out.
+PRELOADED = (
+    "pytest", "hypothesis", "numpy", "pandas", "pydantic", "rapidfuzz", "phonenumbers", "rich",
+    "scipy.stats", "sklearn.metrics", "sklearn.linear_model", "sklearn.feature_extraction.text",
+)  # fmt: skip
+SERVER = multiprocessing.get_context("forkserver")
 REMOVABLE = (ast.Expr, ast.AugAssign, ast.Raise, ast.Break, ast.Continue)
 
 
@@ -120,24 +130,56 @@ def _with(node: ast.expr, **changes: object) -> str:
     return f"({ast.unparse(changed)})"
 
 
-def trace(files: Sequence[str], out: str) -> None:
-    """Append each line of these files that this process executes to the file `out`, once.
+class Tracer:
+    """Appends each line of some files that a test executes to a file, once for each test.
 
-    Called by the `sitecustomize` of each process that runs tests.
+    Also started by the `sitecustomize` of each process that a test starts.
     """
-    seen: set[tuple[str, int]] = set()
 
-    def line(frame: FrameType, event: str, _: object) -> Any:
-        place = frame.f_code.co_filename, frame.f_lineno
-        if place[0] not in files:
+    def __init__(self, files: Sequence[str], out: str) -> None:
+        self.files = frozenset(files)
+        self.out = out
+        self.test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+        self.seen: set[tuple[str, str, int]] = set()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Called by pytest before each test."""
+        self.test = nodeid
+        self.write("", 0)
+
+    def write(self, file: str, line: int) -> None:
+        with open(self.out, "a", encoding="utf-8") as lines:
+            lines.write(f"{json.dumps([self.test, file, line])}\n")
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
+        """Called by Python for each new frame, and for each line of those that it follows."""
+        file = frame.f_code.co_filename
+        if file not in self.files:
             return None
-        if place not in seen:
-            seen.add(place)
-            with open(out, "a", encoding="utf-8") as lines:
-                lines.write(f"{place[0]}\t{place[1]}\n")
-        return line
+        if (self.test, file, frame.f_lineno) not in self.seen:
+            self.seen.add((self.test, file, frame.f_lineno))
+            self.write(file, frame.f_lineno)
+        return self
 
-    sys.settrace(line)
+
+def _run_pytest(root: Path, path: list[str], arguments: list[str]) -> None:
+    """Run pytest in this process, a fork of the server; the exit status is that of pytest."""
+    os.setsid()
+    os.chdir(root)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
+    sys.path[:0] = path
+    traced = Path(path[0]) / "traced.json"
+    plugins = []
+    if traced.is_file():
+        plugins = [Tracer(*json.loads(traced.read_text("utf-8")))]
+        sys.settrace(plugins[0])
+    import pytest
+
+    # Nothing is waited for at the end: neither threads that a fault left, nor exit handlers.
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *arguments], plugins))
 
 
 class Copy:
@@ -150,44 +192,58 @@ class Copy:
         shutil.copytree(root, self.root, ignore=ignored, symlinks=True)
         self.hook.mkdir()
 
-    def passes(self, tests: Sequence[str], timeout: float | None = None) -> bool:
-        """Run tests; False if one fails, or if they take too long."""
+    def run(self, tests: Sequence[str], timeout: float | None = None) -> int:
+        """Run tests, but no slow ones; returns the exit status, or -1 if they take too long."""
         path = [self.hook, *(self.root / top for top in ("harness", "checks", "plugins", "."))]
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            return process.wait(timeout) == 0
-        except subprocess.TimeoutExpired:
-            return False
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # what the tests started, too
-                process.wait()
+        arguments = ["--rootdir", str(self.root), "-m", "not slow", *tests]
+        process = SERVER.Process(target=_run_pytest, args=(self.root, [*map(str, path)], arguments))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            os.killpg(process.ident or 0, signal.SIGKILL)  # what the tests started, too
+            process.join()
+            return -1
+        return process.exitcode
 
-    def executed(self, files: Sequence[Path], tests: str) -> set[tuple[Path, int]]:
-        """Run tests once, without a fault; returns the lines that they execute of these files."""
+    def executed(
+        self, files: Sequence[Path], tests: Sequence[str]
+    ) -> tuple[list[str], dict[tuple[Path, int], list[str]]]:
+        """Run tests once, without a fault.
+
+        Returns the ids of all tests, and those that execute each line of these files.
+        """
         out = self.hook / "lines"
-        out.unlink(missing_ok=True)
         names = [str(self.root / file) for file in files]
+        (self.hook / "traced.json").write_text(json.dumps([names, str(out)]), "utf-8")
         (self.hook / "sitecustomize.py").write_text(
             f"import sys\nsys.path.insert(0, {str(Path(__file__).resolve().parent)!r})\n"
-            f"import mutate\ndel sys.path[0]\nmutate.trace({names!r}, {str(out)!r})\n",
+            f"import mutate\ndel sys.path[0]\n"
+            f"sys.settrace(mutate.Tracer({names!r}, {str(out)!r}))\n",
             "utf-8",
         )
-        passed = self.passes([tests])
+        status = self.run(tests)
         (self.hook / "sitecustomize.py").unlink()
-        if not passed:
-            sys.exit(f"{tests}: fails without a fault")
-        lines = out.read_text("utf-8").splitlines() if out.is_file() else []
-        places = (line.split("\t") for line in lines)
-        return {(Path(name).relative_to(self.root), int(number)) for name, number in places}
+        (self.hook / "traced.json").unlink()
+        if status:
+            sys.exit(f"{' '.join(tests)}: fails without a fault")
+        ids: list[str] = []
+        by_line: dict[tuple[Path, int], list[str]] = defaultdict(list)
+        for text in out.read_text("utf-8").splitlines():
+            test, name, line = json.loads(text)
+            if not name:
+                ids.append(test)
+            else:
+                by_line[Path(name).relative_to(self.root), line].append(test)
+        return ids, by_line
+
+    def sees(self, chosen: Sequence[str], tests: Sequence[str], timeout: float) -> bool:
+        """Run the chosen tests, and all where these pass or cannot be chosen; did one fail?
+
+        What a test finds in a cache or a shared fixture was executed by another test; the id of a
+        test may depend on the code.
+        """
+        status = self.run(chosen, timeout) if chosen else 0
+        return status not in (0, 4) or bool(self.run(tests, timeout))
 
     def write(self, file: Path, text: str) -> None:
         """Write a file, and remove its bytecode: size and time may be those of the text before."""
@@ -202,20 +258,18 @@ def mutate(
     """Yield each fault that was planted, and whether a test saw it."""
     with tempfile.TemporaryDirectory() as temporary:
         tree = Copy(root, Path(temporary).resolve())
-        by_line: dict[tuple[Path, int], list[str]] = defaultdict(list)
-        seconds: dict[str, float] = {}
-        for test in tests:
-            start = time.monotonic()
-            for place in tree.executed(files, test):
-                by_line[place].append(test)
-            seconds[test] = time.monotonic() - start
+        start = time.monotonic()
+        ids, by_line = tree.executed(files, tests)
+        timeout = 30 + 2 * (time.monotonic() - start)
         texts = {file: (root / file).read_text("utf-8") for file in files}
         found = [fault for file in files for fault in faults(file, texts[file])]
         found = [fault for fault in found if (fault.file, fault.start[0]) in by_line]
         for fault in random.Random(seed).sample(found, min(number, len(found))):
             chosen = by_line[fault.file, fault.start[0]]
+            # Before the first test, or in a process of its own: by importing the module.
+            chosen = [] if "" in chosen or len(chosen) == len(ids) else chosen
             tree.write(fault.file, fault.planted(texts[fault.file]))
-            yield fault, not tree.passes(chosen, timeout=30 + 2 * sum(seconds[t] for t in chosen))
+            yield fault, tree.sees(chosen, tests, timeout)
             tree.write(fault.file, texts[fault.file])
 
 
@@ -228,7 +282,12 @@ def main() -> None:
     parser.add_argument("--tests", nargs="+", required=True, metavar="TESTS")
     parser.add_argument("--number", type=int, default=20, help="of faults at most")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--preload", nargs="*", default=[], metavar="MODULE",
+        help="installed modules that the tests import slowly, such as torch",
+    )  # fmt: skip
     options = parser.parse_args()
+    SERVER.set_forkserver_preload([*PRELOADED, *options.preload])
     outcomes = []
     for fault, seen in mutate(
         Path.cwd(), options.files, options.tests, options.number, options.seed
