@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from tunegate.data.dataset import Dataset
 from tunegate_checks.data import duplicates
 
@@ -117,6 +119,14 @@ def test_prose_must_repeat_in_prompt_and_reply() -> None:
         (2, "prompt"),
         (3, "reply"),
     ]
+
+
+@pytest.mark.parametrize(("words", "hints"), [(12, []), (13, ["reply"])])
+def test_a_reply_of_thirteen_words_is_no_set_phrase(words: int, hints: list[str]) -> None:
+    reply = " ".join(ESSAY.split()[:words])
+    prompts = "How do I reset my password?", "I cannot sign in any more, what can be done?"
+    found = duplicates.find(Dataset.of([row(prompt, reply) for prompt in prompts]))
+    assert [f.kind for f in found.hints] == hints
 
 
 def test_pictures_and_tool_calls_are_part_of_an_example() -> None:

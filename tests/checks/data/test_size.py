@@ -97,6 +97,13 @@ def test_examples_for_a_stricter_claim() -> None:
     assert size.wrong_pass_rate(n // 2, 0.95, 0.92) > 0.05
 
 
+@pytest.mark.parametrize(("accuracy", "examples"), [(0.01, 1), (0.2, 2), (0.3, 3), (0.45, 4)])
+def test_few_examples_tell_a_model_that_is_mostly_wrong(accuracy: float, examples: int) -> None:
+    """It passes where it is right on all n: accuracy ** n."""
+    assert accuracy**examples <= 0.05 < accuracy ** (examples - 1)
+    assert size.examples_needed(0.99, accuracy) == examples
+
+
 def test_six_rows_one_way_are_the_first_that_exact_mcnemar_sees() -> None:
     assert binomtest(0, 6, 0.5).pvalue < 0.05 < binomtest(0, 5, 0.5).pvalue
 
