@@ -141,13 +141,17 @@ class Tracer:
         self.out = out
         self.test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
         self.seen: set[tuple[str, str, int]] = set()
+        self.start = 0.0
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Called by pytest before each test."""
-        self.test = nodeid
-        self.write("", 0)
+        self.test, self.start = nodeid, time.monotonic()
 
-    def write(self, file: str, line: int) -> None:
+    def pytest_runtest_logfinish(self) -> None:
+        """Called by pytest after each test."""
+        self.write("", time.monotonic() - self.start)
+
+    def write(self, file: str, line: float) -> None:
         with open(self.out, "a", encoding="utf-8") as lines:
             lines.write(f"{json.dumps([self.test, file, line])}\n")
 
@@ -185,8 +189,9 @@ def _run_pytest(root: Path, path: list[str], arguments: list[str]) -> None:
 class Copy:
     """A temporary copy of the checkout, which tests run in."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, tests: Sequence[str]) -> None:
         self.root = folder / "tree"
+        self.tests = tests
         self.hook = folder / "hook"
         ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".tunegate", ".hypothesis")
         shutil.copytree(root, self.root, ignore=ignored, symlinks=True)
@@ -206,11 +211,12 @@ class Copy:
         return process.exitcode
 
     def executed(
-        self, files: Sequence[Path], tests: Sequence[str]
+        self, files: Sequence[Path]
     ) -> tuple[list[str], dict[tuple[Path, int], list[str]]]:
         """Run tests once, without a fault.
 
-        Returns the ids of all tests, and those that execute each line of these files.
+        Returns the ids of all tests, and those that execute each line of these files, the fastest
+        tests first.
         """
         out = self.hook / "lines"
         names = [str(self.root / file) for file in files]
@@ -221,29 +227,33 @@ class Copy:
             f"sys.settrace(mutate.Tracer({names!r}, {str(out)!r}))\n",
             "utf-8",
         )
-        status = self.run(tests)
+        status = self.run(self.tests)
         (self.hook / "sitecustomize.py").unlink()
         (self.hook / "traced.json").unlink()
         if status:
-            sys.exit(f"{' '.join(tests)}: fails without a fault")
-        ids: list[str] = []
+            sys.exit(f"{' '.join(self.tests)}: fails without a fault")
+        seconds: dict[str, float] = {}
         by_line: dict[tuple[Path, int], list[str]] = defaultdict(list)
         for text in out.read_text("utf-8").splitlines():
             test, name, line = json.loads(text)
             if not name:
-                ids.append(test)
+                seconds[test] = line
             else:
                 by_line[Path(name).relative_to(self.root), line].append(test)
-        return ids, by_line
+        for ids in by_line.values():
+            ids.sort(key=lambda test: seconds.get(test, 0.0))
+        return sorted(seconds, key=lambda test: seconds[test]), by_line
 
-    def sees(self, chosen: Sequence[str], tests: Sequence[str], timeout: float) -> bool:
+    def sees(self, chosen: Sequence[str], ids: Sequence[str], timeout: float) -> bool:
         """Run the chosen tests, and all where these pass or cannot be chosen; did one fail?
 
         What a test finds in a cache or a shared fixture was executed by another test; the id of a
         test may depend on the code.
         """
-        status = self.run(chosen, timeout) if chosen else 0
-        return status not in (0, 4) or bool(self.run(tests, timeout))
+        status = self.run(chosen, timeout)
+        if status == 0 and len(chosen) == len(ids):
+            return False
+        return status not in (0, 4) or bool(self.run(self.tests, timeout))
 
     def write(self, file: Path, text: str) -> None:
         """Write a file, and remove its bytecode: size and time may be those of the text before."""
@@ -257,19 +267,19 @@ def mutate(
 ) -> Iterator[tuple[Fault, bool]]:
     """Yield each fault that was planted, and whether a test saw it."""
     with tempfile.TemporaryDirectory() as temporary:
-        tree = Copy(root, Path(temporary).resolve())
+        tree = Copy(root, Path(temporary).resolve(), tests)
         start = time.monotonic()
-        ids, by_line = tree.executed(files, tests)
+        ids, by_line = tree.executed(files)
         timeout = 30 + 2 * (time.monotonic() - start)
         texts = {file: (root / file).read_text("utf-8") for file in files}
         found = [fault for file in files for fault in faults(file, texts[file])]
         found = [fault for fault in found if (fault.file, fault.start[0]) in by_line]
         for fault in random.Random(seed).sample(found, min(number, len(found))):
             chosen = by_line[fault.file, fault.start[0]]
-            # Before the first test, or in a process of its own: by importing the module.
-            chosen = [] if "" in chosen or len(chosen) == len(ids) else chosen
+            if "" in chosen:  # executed before the first test, by an import
+                chosen = ids
             tree.write(fault.file, fault.planted(texts[fault.file]))
-            yield fault, tree.sees(chosen, tests, timeout)
+            yield fault, tree.sees(chosen, ids, timeout)
             tree.write(fault.file, texts[fault.file])
 
 
