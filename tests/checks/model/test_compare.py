@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,6 +142,8 @@ def test_too_few_for_a_bootstrap() -> None:
     found = compare.superior(valued([1.0] * 19), valued([0.0] * 19), closeness)
     assert not found
     assert "too few: 20 are needed" in repr(found)
+    assert found.p == found.best_case_p == 1.0
+    assert math.isnan(found.difference.low)
 
 
 def test_errors_decide_nothing() -> None:
