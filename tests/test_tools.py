@@ -51,6 +51,10 @@ def test_annotations_docstrings_and_formats_are_left_alone() -> None:
     assert [fault.after for fault in mutate.faults(Path("m.py"), code)] == ["pass"]
 
 
+def test_the_guard_of_zip_is_left_alone() -> None:
+    assert list(mutate.faults(Path("m.py"), "x = zip(a, b, strict=True)")) == []
+
+
 def test_a_tested_fault_is_seen_and_an_untested_one_is_not(tmp_path: Path) -> None:
     write(tmp_path, harness__m=CLAMP)
     write(tmp_path, test_m="import m\n\ndef test():\n    assert m.clamp(10) == 9\n")

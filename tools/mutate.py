@@ -86,6 +86,8 @@ def _nodes(node: ast.AST) -> Iterator[Any]:
         if name in ("annotation", "returns", "type_comment", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.keyword) and child.arg == "strict":
+                continue  # a guard of zip: where it matters, the code is wrong already
             if isinstance(child, ast.expr | ast.stmt) and not _docstring(child):
                 yield child
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):
@@ -113,7 +115,7 @@ def _replacements(node: ast.AST) -> Iterator[str]:
         case ast.Constant(value=int(value) | float(value)):
             yield repr(value + 1)
         case ast.Call(keywords=keywords):
-            for dropped in keywords:
+            for dropped in (k for k in keywords if k.arg != "strict"):
                 yield _with(node, keywords=[k for k in keywords if k is not dropped])
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield "return None"

@@ -72,6 +72,11 @@ def test_the_detail_is_a_table_and_the_misses_say_what_differs() -> None:
     assert score.low < float(score) < score.high
 
 
+def test_letters_are_shown_as_they_are_written() -> None:
+    score = jsonmatch.fields()(predicted([('{"ação": "é"}', r'{"a\u00e7\u00e3o": "\u00ea"}')]))
+    assert [m.evidence for m in score.misses or ()] == ['ação: expected "é", got "ê"']
+
+
 def test_validity() -> None:
     rows = [("{}", "{}"), ("{}", "{"), ("{}", "```json\n{}\n```"), ("{}", '{"a": NaN}'), ("{}", "")]
     score = jsonmatch.valid(predicted(rows, errors=[4]))
