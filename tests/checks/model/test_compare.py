@@ -65,6 +65,19 @@ def test_asking_is_a_judgement() -> None:
     assert ledger[1].subject == compare.superior(*models(1, 9, 90)).flips
 
 
+def test_the_figures_of_a_comparison_are_those_of_the_score_table() -> None:
+    worse = compare.not_inferior(*models(1, 9, 90), margin=0.03)
+    assert worse.to_data() == {
+        "low": worse.difference.low, "high": worse.difference.high, "p": worse.p,
+        "value": pytest.approx(-0.08), "n": 100, "errors": 0, "hits": None, "sign": ">",
+        "limit": -0.03, "signature": "Bonett-Price", "alpha": 0.05,
+    }  # fmt: skip
+    new, old = models(3, 0, 10)
+    nothing = compare.superior(new.without(range(13)), old).to_data()
+    assert {nothing[name] for name in ("low", "high", "p", "value")} == {None}
+    assert (nothing["n"], nothing["limit"]) == (0, 0.0)
+
+
 def test_the_same_model_is_not_worse_and_not_better() -> None:
     new, old = models(0, 0, 200)
     assert not compare.superior(new, old)

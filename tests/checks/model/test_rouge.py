@@ -49,6 +49,10 @@ def test_the_signature_says_how() -> None:
     assert float(rouge()(predicted([("two cats", "two cat")]))) == 0.5  # no stem is taken unasked
 
 
+def test_words_of_three_letters_are_not_stemmed() -> None:
+    assert float(rouge("1", stem=True)(predicted([("was", "wa"), ("cats", "cat")]))) == 0.5
+
+
 def test_a_missing_answer_scores_0() -> None:
     score = rouge()(predicted([("a b", "a b")] * 2, errors=[0]))
     assert (float(score), score.best_case) == (0.5, 1.0)
