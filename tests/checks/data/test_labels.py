@@ -80,6 +80,13 @@ def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
     assert list(labels.confident_errors(odds, given)) == doubted
 
 
+def test_a_row_as_probable_as_the_other_label_s_rows_are_is_taken_for_it() -> None:
+    import numpy as np
+
+    odds = np.array([[1.0, 0.0], [0.01, 0.75], [0.0, 0.75]])
+    assert list(labels.confident_errors(odds, [0, 0, 1])) == [(1, 1)]
+
+
 def test_prose_does_not_contradict_prose() -> None:
     replies = ("It left our warehouse this morning.", "We are sorry, it is not here yet, but soon.")
     assert list(labels.contradictions(made(*(("Where is it?", r) for r in replies)))) == []

@@ -90,6 +90,13 @@ def test_errors_are_right_in_the_best_case() -> None:
     assert jsonmatch.by_field(predicted([('{"a": 1}', "")], errors=[0]))["a"].best_case == 1
 
 
+def test_a_missing_answer_is_one_miss() -> None:
+    score = jsonmatch.fields()(predicted([('{"a": 1, "b": 2}', "")], errors=[0]))
+    assert [(m.line, m.kind, m.evidence) for m in score.misses or ()] == [
+        (1, "no answer", "timeout")
+    ]
+
+
 def test_whether_json_is_expected() -> None:
     assert jsonmatch.expected(predicted([("{}", ""), ("[1]", ""), ("billing", "")]))
     assert not jsonmatch.expected(predicted([("billing", ""), ("3", "")]))
