@@ -1,8 +1,11 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tunegate.data.dataset import Dataset
+from tunegate.results.acceptance import accepting
+from tunegate.results.finding import Findings
 from tunegate_checks.data import duplicates
 
 SYSTEM = "Sort the customer's question into one of our nine queues, and answer with its name only."
@@ -71,6 +74,19 @@ def test_near_copies_name_a_kept_line_and_the_difference() -> None:
     assert (found.row, found.kind) == (1, "near")
     assert found.evidence == "line 6, 0.91: “Has my parcel left [the|your] warehouse yet?”"
     assert list(duplicates.near(dataset, similarity=0.95)) == []
+
+
+def test_an_id_is_that_of_both_rows_of_a_pair() -> None:
+    def ids(find: Callable[[Dataset], Findings], kept: str, gone: str) -> list[str]:
+        with accepting({}):
+            return [f.id for f in find(made((kept, "x"), (gone, "x")))]
+
+    gone = "What do I owe you for the parcel?"
+    near = [ids(duplicates.near, f"{gone} {word}", gone) for word in ("Tell", "Tell", "Hello")]
+    exact = [ids(duplicates.find, kept, gone) for kept in (gone, gone, gone.upper())]
+    for same, again, other in (near, exact):
+        assert len(same) == 1
+        assert same == again != other
 
 
 def test_the_same_prompt_with_another_label_is_no_duplicate() -> None:

@@ -41,6 +41,15 @@ def test_a_passage_that_was_asked_for_or_wanted_is_no_memory() -> None:
     assert not memorization.verbatim(trained, asked, answered(LONG, LONG, test=asked))
 
 
+def test_a_passage_of_a_short_question_is_no_memory() -> None:
+    passage = " ".join(LONG.split()[:20])
+    trained = tickets([("a", f"{passage} {OTHER}")], "train")
+    told = answered(f"{passage} " + " ".join(f"mine{i}" for i in range(60)))
+    assert memorization.verbatim(trained, TEST, told)
+    asked = tickets([(f"What is: {passage}?", "ok")])
+    assert not memorization.verbatim(trained, asked, told)
+
+
 def test_a_set_phrase_is_no_memory() -> None:
     assert memorization.verbatim(tickets([("a", LONG)] * 10), TEST, answered(LONG))
     assert not memorization.verbatim(tickets([("a", LONG)] * 11), TEST, answered(LONG))
