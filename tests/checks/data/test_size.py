@@ -23,6 +23,15 @@ def test_the_least_size_of_each_task(task: str, least: int) -> None:
     assert "enough to start" in result.hints[0].evidence
 
 
+@pytest.mark.parametrize(
+    ("task", "good"), [("style", 500), ("qa", 2000), ("code", 5000), ("classification", 1000)]
+)
+def test_the_good_size_of_each_task(task: str, good: int) -> None:
+    (hint,) = size.find(dataset(good - 1), task=task).hints
+    assert hint.evidence.endswith(f": enough to start; {good:,} is good for {task}")
+    assert size.find(dataset(good), task=task).hints == ()
+
+
 def test_classification_counts_each_class() -> None:
     data = Dataset.of([e.fields for e in (*dataset(200), *dataset(150, "x"))])
     (finding,) = size.find(data, task="classification")
@@ -128,6 +137,12 @@ def test_the_difference_that_two_models_must_have_is_seen_four_times_in_five(
     spread = math.sqrt(2 * limit * (1 - limit) / n)  # standard error of the difference
     power = norm.sf(norm.ppf(0.975) - float(points) / 100 / spread)
     assert power == pytest.approx(0.8, abs=0.02)
+
+
+def test_shares_have_two_digits_below_ten_per_cent_and_three_above() -> None:
+    slips, differ, _ = size.resolution(dataset(160, split="test"), 0.955).hints
+    assert slips.evidence.startswith("a model that is right 92.5 % of the time passes")
+    assert "at least 6 rows (3.8 %)" in differ.evidence
 
 
 def test_without_an_error_a_limit_can_be_proved() -> None:

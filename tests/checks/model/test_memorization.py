@@ -86,6 +86,12 @@ def test_probes_are_bounded_and_spread() -> None:
     assert [text.split()[6] for text in seen] == ["row0", "row10", "row20"]
 
 
+def test_twenty_replies_are_probed() -> None:
+    ask = Asked(lambda text: "no")
+    memorization.extraction(tickets([(str(i), f"row{i} {LONG}") for i in range(25)]), ask)
+    assert ask.batches == [20]
+
+
 @pytest.mark.parametrize("ask", [silent, Asked(str)])
 def test_nothing_to_probe_is_a_hint(ask: Asked) -> None:
     replies = "short" if isinstance(ask, Asked) else LONG

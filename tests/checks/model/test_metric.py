@@ -20,6 +20,7 @@ def test_a_mean_over_the_examples() -> None:
 def test_errors_decide_nothing() -> None:
     score = short(predicted([("a", "a")] * 20, errors=(0, 1)))
     assert (float(score), score.best_case) == pytest.approx((0.45, 0.5))
+    assert (score.errors, score.signature) == (2, "1/(1+letters)")
     assert score >= 0.4
     with pytest.raises(Unmeasurable):
         assert score >= 0.48
