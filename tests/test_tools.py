@@ -46,6 +46,17 @@ def test_a_fault_changes_one_place(code: str, after: str) -> None:
     assert after in [fault.planted(code) for fault in mutate.faults(Path("m.py"), code)]
 
 
+def test_a_fault_is_shown_with_what_differs() -> None:
+    call = "a_function(with_one, with_another, and_a_third, n=1, name=2)"
+    shown = [str(fault) for fault in mutate.faults(Path("m.py"), f"x = {call}")]
+    assert shown == [
+        "m.py:1  ...ther, and_a_third, n=1, name=2) -> ...ther, and_a_third, name=2))",
+        "m.py:1  ...er, and_a_third, n=1, name=2) -> ...er, and_a_third, n=1))",
+        "m.py:1  1 -> 2",
+        "m.py:1  2 -> 3",
+    ]
+
+
 def test_annotations_docstrings_and_formats_are_left_alone() -> None:
     code = 'def f(x: "L[1 + 1]") -> "1":\n    """Doc."""\n    f"{x:{2}}"'
     assert [fault.after for fault in mutate.faults(Path("m.py"), code)] == ["pass"]

@@ -61,8 +61,13 @@ class Fault:
     after: str
 
     def __str__(self) -> str:
-        shown = " -> ".join(" ".join(text.split())[:60] for text in (self.before, self.after))
-        return f"{self.file}:{self.start[0]}  {shown}"
+        before, after = (" ".join(text.split()) for text in (self.before, self.after))
+        # Of long texts that begin alike, such as calls without one argument, show what differs.
+        letters = enumerate(zip(before, after.removeprefix("("), strict=False))
+        same = next((i for i, (old, new) in letters if old != new), 0)
+        if same > 40:
+            before, after = (f"...{t[same - 20 :]}" for t in (before, after.removeprefix("(")))
+        return f"{self.file}:{self.start[0]}  {before[:60]} -> {after[:60]}"
 
     def planted(self, text: str) -> str:
         """Return the file's text with the fault in it."""

@@ -139,6 +139,14 @@ def test_the_difference_that_two_models_must_have_is_seen_four_times_in_five(
     assert power == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.parametrize(("n", "limit", "remedy"), [(100, 0.95, True), (100_000, 0.9, False)])
+def test_a_weaker_model_that_may_pass_has_a_remedy(n: int, limit: float, remedy: bool) -> None:
+    slips = size.resolution(dataset(n, split="test"), limit).hints[0].evidence
+    needed = size.examples_needed(limit, limit - 0.03)
+    assert slips.endswith(" examples would make it 5 %") is remedy
+    assert (f"; about {needed:,} examples" in slips) is remedy
+
+
 def test_shares_have_two_digits_below_ten_per_cent_and_three_above() -> None:
     slips, differ, _ = size.resolution(dataset(160, split="test"), 0.955).hints
     assert slips.evidence.startswith("a model that is right 92.5 % of the time passes")

@@ -132,6 +132,8 @@ def test_the_rewards_are_those_of_the_gains_on_the_held_out_pairs(
     settings = Settings(base="base", objective="dpo", beta=0.3, batch=2)
     rows = batches.make_collator(template.pad_id, narrow=True)
     model = load_base(base, settings).train(training)
+    modes: list[bool] = []
+    model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
     preferences = dpo.DPOObjective(model, [], pairs_of(template, 5), settings, rows)
     assert preferences.validate() == pytest.approx(math.log(2))
     assert preferences.figures()["reward_margin"] == pytest.approx(0)
@@ -146,6 +148,8 @@ def test_the_rewards_are_those_of_the_gains_on_the_held_out_pairs(
     losses = [math.log(1 + math.exp(-0.3 * gain)) for gain in gains]
     assert preferences.validate() == pytest.approx(sum(losses) / 5, abs=1e-4)
     assert model.training is training
+    assert modes
+    assert not any(modes)  # without dropout
 
 
 def test_without_held_out_pairs_there_are_no_rewards(base: Path, template: Any) -> None:
