@@ -46,9 +46,24 @@ def test_a_fault_changes_one_place(code: str, after: str) -> None:
     assert after in [fault.planted(code) for fault in mutate.faults(Path("m.py"), code)]
 
 
+def test_a_fault_is_shown_with_what_differs() -> None:
+    call = "a_function(with_one, with_another, and_a_third, n=1, name=2)"
+    shown = [str(fault) for fault in mutate.faults(Path("m.py"), f"x = {call}")]
+    assert shown == [
+        "m.py:1  ...ther, and_a_third, n=1, name=2) -> ...ther, and_a_third, name=2))",
+        "m.py:1  ...er, and_a_third, n=1, name=2) -> ...er, and_a_third, n=1))",
+        "m.py:1  1 -> 2",
+        "m.py:1  2 -> 3",
+    ]
+
+
 def test_annotations_docstrings_and_formats_are_left_alone() -> None:
     code = 'def f(x: "L[1 + 1]") -> "1":\n    """Doc."""\n    f"{x:{2}}"'
     assert [fault.after for fault in mutate.faults(Path("m.py"), code)] == ["pass"]
+
+
+def test_the_guard_of_zip_is_left_alone() -> None:
+    assert list(mutate.faults(Path("m.py"), "x = zip(a, b, strict=True)")) == []
 
 
 def test_a_tested_fault_is_seen_and_an_untested_one_is_not(tmp_path: Path) -> None:
@@ -63,6 +78,38 @@ def test_a_tested_fault_is_seen_and_an_untested_one_is_not(tmp_path: Path) -> No
         "return top -> return None": True,
     }
     assert (tmp_path / "harness" / "m.py").read_text("utf-8") == CLAMP
+
+
+CACHED = """\
+from functools import cache
+
+@cache
+def table():
+    return [len("ab")]
+"""
+
+
+def test_a_fault_is_shown_to_all_where_the_tests_of_its_line_pass(tmp_path: Path) -> None:
+    write(tmp_path, harness__m=CACHED)
+    first = "import m\n\ndef test_first():\n    m.table()\n\n"
+    write(tmp_path, test_m=f"{first}def test_next():\n    assert m.table() == [2]\n")
+    ((fault, seen),) = mutate.mutate(tmp_path, [Path("harness/m.py")], ["test_m.py"], 9, 0)
+    assert (fault.after, seen) == ("return None", True)  # only the first test executes the line
+
+
+def test_what_a_test_starts_is_traced_and_slow_tests_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, harness__m=CLAMP.replace("return x", "return [x][0]"))
+    child = "subprocess.run([sys.executable, '-c', 'import m; assert m.clamp(1) == 1'], check=True)"
+    slow = "@pytest.mark.slow\ndef test_slow():\n    assert False\n"
+    text = f"import subprocess, sys\nimport pytest\n\ndef test():\n    {child}\n\n{slow}"
+    write(tmp_path, test_m=text)
+    found = list(mutate.mutate(tmp_path, [Path("harness/m.py")], ["test_m.py"], 9, 1))
+    assert {f"{f.before} -> {f.after}": seen for f, seen in found} == {
+        "9 -> 10": False,
+        "x > top -> (x >= top)": False,
+        "return [x][0] -> return None": True,
+        "0 -> 1": True,
+    }
 
 
 def test_tests_that_fail_without_a_fault_are_said(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """Plants small faults into files, one at a time, and prints which of them the tests see.
 
-    python tools/mutate.py FILE... --tests TESTS... [--number 20] [--seed 0]
-    python tools/mutate.py harness/tunegate/gate.py --tests tests/harness/test_gate.py
+    python tools/mutate.py FILE... --tests TESTS... [--number 20] [--seed 0] [--preload MODULE...]
+    python tools/mutate.py harness/tunegate/storage/seal.py --tests tests/harness/storage
 
-Run it in the root of the checkout; the faults go into a temporary copy of it. Each of TESTS, a file
-or a folder, is first run alone to learn which lines it executes; faults are planted on executed
-lines only, and each is shown only to the tests that execute its line. A test run that takes too
-long has seen its fault. Not mutmut: version 3 leaves code outside of functions alone, and tries
-all faults; not cosmic-ray: it changes the tree itself.
+Run it in the root of the checkout; the faults go into a temporary copy of it. TESTS, files and
+folders, are first run without a fault to learn which lines each test executes; faults are planted
+on executed lines only, and each is shown to the tests that execute its line, then to all. Tests
+marked slow are left out. A test run that takes too long has seen its fault.
+
+Not mutmut: version 3 leaves code outside of functions alone, and tries all faults; not cosmic-ray:
+it changes the tree itself.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +40,13 @@ COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
 OPERATORS: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
 }  # fmt: skip
+# Installed packages take most of the time that a short test file takes. They are imported once, by
+# a server; each test run is a fork of it. What a project lacks is left out.
+PRELOADED = (
+    "pytest", "hypothesis", "numpy", "pandas", "pydantic", "rapidfuzz", "phonenumbers", "rich",
+    "scipy.stats", "sklearn.metrics", "sklearn.linear_model", "sklearn.feature_extraction.text",
+)  # fmt: skip
+SERVER = multiprocessing.get_context("forkserver")
 REMOVABLE = (ast.Expr, ast.AugAssign, ast.Raise, ast.Break, ast.Continue)
 
 
@@ -51,8 +61,13 @@ class Fault:
     after: str
 
     def __str__(self) -> str:
-        shown = " -> ".join(" ".join(text.split())[:60] for text in (self.before, self.after))
-        return f"{self.file}:{self.start[0]}  {shown}"
+        before, after = (" ".join(text.split()) for text in (self.before, self.after))
+        # Of long texts that begin alike, such as calls without one argument, show what differs.
+        letters = enumerate(zip(before, after.removeprefix("("), strict=False))
+        same = next((i for i, (old, new) in letters if old != new), 0)
+        if same > 40:
+            before, after = (f"...{t[same - 20 :]}" for t in (before, after.removeprefix("(")))
+        return f"{self.file}:{self.start[0]}  {before[:60]} -> {after[:60]}"
 
     def planted(self, text: str) -> str:
         """Return the file's text with the fault in it."""
@@ -76,6 +91,8 @@ def _nodes(node: ast.AST) -> Iterator[Any]:
         if name in ("annotation", "returns", "type_comment", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.keyword) and child.arg == "strict":
+                continue  # a guard of zip: where it matters, the code is wrong already
             if isinstance(child, ast.expr | ast.stmt) and not _docstring(child):
                 yield child
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):
@@ -103,7 +120,7 @@ def _replacements(node: ast.AST) -> Iterator[str]:
         case ast.Constant(value=int(value) | float(value)):
             yield repr(value + 1)
         case ast.Call(keywords=keywords):
-            for dropped in keywords:
+            for dropped in (k for k in keywords if k.arg != "strict"):
                 yield _with(node, keywords=[k for k in keywords if k is not dropped])
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield "return None"
@@ -120,74 +137,130 @@ def _with(node: ast.expr, **changes: object) -> str:
     return f"({ast.unparse(changed)})"
 
 
-def trace(files: Sequence[str], out: str) -> None:
-    """Append each line of these files that this process executes to the file `out`, once.
+class Tracer:
+    """Appends each line of some files that a test executes to a file, once for each test.
 
-    Called by the `sitecustomize` of each process that runs tests.
+    Also started by the `sitecustomize` of each process that a test starts.
     """
-    seen: set[tuple[str, int]] = set()
 
-    def line(frame: FrameType, event: str, _: object) -> Any:
-        place = frame.f_code.co_filename, frame.f_lineno
-        if place[0] not in files:
+    def __init__(self, files: Sequence[str], out: str) -> None:
+        self.files = frozenset(files)
+        self.out = out
+        self.test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+        self.seen: set[tuple[str, str, int]] = set()
+        self.start = 0.0
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Called by pytest before each test."""
+        self.test, self.start = nodeid, time.monotonic()
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Called by pytest after each test."""
+        self.write("", time.monotonic() - self.start)
+
+    def write(self, file: str, line: float) -> None:
+        with open(self.out, "a", encoding="utf-8") as lines:
+            lines.write(f"{json.dumps([self.test, file, line])}\n")
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
+        """Called by Python for each new frame, and for each line of those that it follows."""
+        file = frame.f_code.co_filename
+        if file not in self.files:
             return None
-        if place not in seen:
-            seen.add(place)
-            with open(out, "a", encoding="utf-8") as lines:
-                lines.write(f"{place[0]}\t{place[1]}\n")
-        return line
+        if (self.test, file, frame.f_lineno) not in self.seen:
+            self.seen.add((self.test, file, frame.f_lineno))
+            self.write(file, frame.f_lineno)
+        return self
 
-    sys.settrace(line)
+
+def _run_pytest(root: Path, path: list[str], arguments: list[str]) -> None:
+    """Run pytest in this process, a fork of the server; the exit status is that of pytest."""
+    os.setsid()
+    os.chdir(root)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
+    sys.path[:0] = path
+    traced = Path(path[0]) / "traced.json"
+    plugins = []
+    if traced.is_file():
+        plugins = [Tracer(*json.loads(traced.read_text("utf-8")))]
+        sys.settrace(plugins[0])
+    import pytest
+
+    # Nothing is waited for at the end: neither threads that a fault left, nor exit handlers.
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *arguments], plugins))
 
 
 class Copy:
     """A temporary copy of the checkout, which tests run in."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, tests: Sequence[str]) -> None:
         self.root = folder / "tree"
+        self.tests = tests
         self.hook = folder / "hook"
         ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".tunegate", ".hypothesis")
         shutil.copytree(root, self.root, ignore=ignored, symlinks=True)
         self.hook.mkdir()
 
-    def passes(self, tests: Sequence[str], timeout: float | None = None) -> bool:
-        """Run tests; False if one fails, or if they take too long."""
+    def run(self, tests: Sequence[str], timeout: float | None = None) -> int:
+        """Run tests, but no slow ones; returns the exit status, or -1 if they take too long."""
         path = [self.hook, *(self.root / top for top in ("harness", "checks", "plugins", "."))]
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            return process.wait(timeout) == 0
-        except subprocess.TimeoutExpired:
-            return False
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # what the tests started, too
-                process.wait()
+        arguments = ["--rootdir", str(self.root), "-m", "not slow", *tests]
+        process = SERVER.Process(target=_run_pytest, args=(self.root, [*map(str, path)], arguments))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            os.killpg(process.ident or 0, signal.SIGKILL)  # what the tests started, too
+            process.join()
+            return -1
+        return process.exitcode
 
-    def executed(self, files: Sequence[Path], tests: str) -> set[tuple[Path, int]]:
-        """Run tests once, without a fault; returns the lines that they execute of these files."""
+    def executed(
+        self, files: Sequence[Path]
+    ) -> tuple[list[str], dict[tuple[Path, int], list[str]]]:
+        """Run tests once, without a fault.
+
+        Returns the ids of all tests, and those that execute each line of these files, the fastest
+        tests first.
+        """
         out = self.hook / "lines"
-        out.unlink(missing_ok=True)
         names = [str(self.root / file) for file in files]
+        (self.hook / "traced.json").write_text(json.dumps([names, str(out)]), "utf-8")
         (self.hook / "sitecustomize.py").write_text(
             f"import sys\nsys.path.insert(0, {str(Path(__file__).resolve().parent)!r})\n"
-            f"import mutate\ndel sys.path[0]\nmutate.trace({names!r}, {str(out)!r})\n",
+            f"import mutate\ndel sys.path[0]\n"
+            f"sys.settrace(mutate.Tracer({names!r}, {str(out)!r}))\n",
             "utf-8",
         )
-        passed = self.passes([tests])
+        status = self.run(self.tests)
         (self.hook / "sitecustomize.py").unlink()
-        if not passed:
-            sys.exit(f"{tests}: fails without a fault")
-        lines = out.read_text("utf-8").splitlines() if out.is_file() else []
-        places = (line.split("\t") for line in lines)
-        return {(Path(name).relative_to(self.root), int(number)) for name, number in places}
+        (self.hook / "traced.json").unlink()
+        if status:
+            sys.exit(f"{' '.join(self.tests)}: fails without a fault")
+        seconds: dict[str, float] = {}
+        by_line: dict[tuple[Path, int], list[str]] = defaultdict(list)
+        for text in out.read_text("utf-8").splitlines():
+            test, name, line = json.loads(text)
+            if not name:
+                seconds[test] = line
+            else:
+                by_line[Path(name).relative_to(self.root), line].append(test)
+        for ids in by_line.values():
+            ids.sort(key=lambda test: seconds.get(test, 0.0))
+        return sorted(seconds, key=lambda test: seconds[test]), by_line
+
+    def sees(self, chosen: Sequence[str], ids: Sequence[str], timeout: float) -> bool:
+        """Run the chosen tests, and all where these pass or cannot be chosen; did one fail?
+
+        What a test finds in a cache or a shared fixture was executed by another test; the id of a
+        test may depend on the code.
+        """
+        status = self.run(chosen, timeout)
+        if status == 0 and len(chosen) == len(ids):
+            return False
+        return status not in (0, 4) or bool(self.run(self.tests, timeout))
 
     def write(self, file: Path, text: str) -> None:
         """Write a file, and remove its bytecode: size and time may be those of the text before."""
@@ -201,21 +274,19 @@ def mutate(
 ) -> Iterator[tuple[Fault, bool]]:
     """Yield each fault that was planted, and whether a test saw it."""
     with tempfile.TemporaryDirectory() as temporary:
-        tree = Copy(root, Path(temporary).resolve())
-        by_line: dict[tuple[Path, int], list[str]] = defaultdict(list)
-        seconds: dict[str, float] = {}
-        for test in tests:
-            start = time.monotonic()
-            for place in tree.executed(files, test):
-                by_line[place].append(test)
-            seconds[test] = time.monotonic() - start
+        tree = Copy(root, Path(temporary).resolve(), tests)
+        start = time.monotonic()
+        ids, by_line = tree.executed(files)
+        timeout = 30 + 2 * (time.monotonic() - start)
         texts = {file: (root / file).read_text("utf-8") for file in files}
         found = [fault for file in files for fault in faults(file, texts[file])]
         found = [fault for fault in found if (fault.file, fault.start[0]) in by_line]
         for fault in random.Random(seed).sample(found, min(number, len(found))):
             chosen = by_line[fault.file, fault.start[0]]
+            if "" in chosen:  # executed before the first test, by an import
+                chosen = ids
             tree.write(fault.file, fault.planted(texts[fault.file]))
-            yield fault, not tree.passes(chosen, timeout=30 + 2 * sum(seconds[t] for t in chosen))
+            yield fault, tree.sees(chosen, ids, timeout)
             tree.write(fault.file, texts[fault.file])
 
 
@@ -228,7 +299,12 @@ def main() -> None:
     parser.add_argument("--tests", nargs="+", required=True, metavar="TESTS")
     parser.add_argument("--number", type=int, default=20, help="of faults at most")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--preload", nargs="*", default=[], metavar="MODULE",
+        help="installed modules that the tests import slowly, such as torch",
+    )  # fmt: skip
     options = parser.parse_args()
+    SERVER.set_forkserver_preload([*PRELOADED, *options.preload])
     outcomes = []
     for fault, seen in mutate(
         Path.cwd(), options.files, options.tests, options.number, options.seed

@@ -1,6 +1,11 @@
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tunegate.data.dataset import Dataset
+from tunegate.results.acceptance import accepting
+from tunegate.results.finding import Findings
 from tunegate_checks.data import duplicates
 
 SYSTEM = "Sort the customer's question into one of our nine queues, and answer with its name only."
@@ -71,6 +76,19 @@ def test_near_copies_name_a_kept_line_and_the_difference() -> None:
     assert list(duplicates.near(dataset, similarity=0.95)) == []
 
 
+def test_an_id_is_that_of_both_rows_of_a_pair() -> None:
+    def ids(find: Callable[[Dataset], Findings], kept: str, gone: str) -> list[str]:
+        with accepting({}):
+            return [f.id for f in find(made((kept, "x"), (gone, "x")))]
+
+    gone = "What do I owe you for the parcel?"
+    near = [ids(duplicates.near, f"{gone} {word}", gone) for word in ("Tell", "Tell", "Hello")]
+    exact = [ids(duplicates.find, kept, gone) for kept in (gone, gone, gone.upper())]
+    for same, again, other in (near, exact):
+        assert len(same) == 1
+        assert same == again != other
+
+
 def test_the_same_prompt_with_another_label_is_no_duplicate() -> None:
     dataset = made(("Where is my card?", "lost"), ("Where is my card??", "cards"))
     assert list(duplicates.find(dataset)) == list(duplicates.near(dataset)) == []
@@ -117,6 +135,14 @@ def test_prose_must_repeat_in_prompt_and_reply() -> None:
         (2, "prompt"),
         (3, "reply"),
     ]
+
+
+@pytest.mark.parametrize(("words", "hints"), [(12, []), (13, ["reply"])])
+def test_a_reply_of_thirteen_words_is_no_set_phrase(words: int, hints: list[str]) -> None:
+    reply = " ".join(ESSAY.split()[:words])
+    prompts = "How do I reset my password?", "I cannot sign in any more, what can be done?"
+    found = duplicates.find(Dataset.of([row(prompt, reply) for prompt in prompts]))
+    assert [f.kind for f in found.hints] == hints
 
 
 def test_pictures_and_tool_calls_are_part_of_an_example() -> None:

@@ -196,6 +196,10 @@ def test_a_file_too_large_is_named(tmp_path: Path) -> None:
     assert not format.find(dataset, fewest=0, largest=2)
 
 
+def test_rows_that_are_in_no_file_have_no_size() -> None:
+    assert not format.find(Dataset.of([{"messages": [USER, REPLY]}]), fewest=1, largest=0.5)
+
+
 def test_lines_that_cannot_be_read_are_findings_and_notes_are_hints() -> None:
     data = b'{"instruction": "a", "output": "b"}\nnot json\n'
     result = format.find(Dataset.parse(data), fewest=1)

@@ -80,6 +80,13 @@ def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
     assert list(labels.confident_errors(odds, given)) == doubted
 
 
+def test_a_row_as_probable_as_the_other_label_s_rows_are_is_taken_for_it() -> None:
+    import numpy as np
+
+    odds = np.array([[1.0, 0.0], [0.01, 0.75], [0.0, 0.75]])
+    assert list(labels.confident_errors(odds, [0, 0, 1])) == [(1, 1)]
+
+
 def test_prose_does_not_contradict_prose() -> None:
     replies = ("It left our warehouse this morning.", "We are sorry, it is not here yet, but soon.")
     assert list(labels.contradictions(made(*(("Where is it?", r) for r in replies)))) == []
@@ -105,6 +112,35 @@ def test_swapped_labels_are_hinted_at_with_little_else() -> None:
     assert swapped <= rows
     assert len(rows) <= len(swapped) + 2
     assert "reads like" in found.hints[0].evidence
+
+
+def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    rng, every = random.Random(0), " ".join(WORDS.values()).split()
+    pairs = []
+    for n in range(90):  # mixed words, one that occurs once, and one label in fifteen at random
+        label = rng.choice([*WORDS])
+        prompt = [*rng.choices(WORDS[label].split(), k=3), *rng.choices(every, k=6), f"once{n}"]
+        pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
+    texts, given = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)
+    regression = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=10, tol=None, random_state=3)
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=3)
+    odds = cross_val_predict(
+        make_pipeline(words, regression), texts, given,
+        groups=range(len(texts)), cv=folds, method="predict_proba",
+    )  # fmt: skip
+    hints = labels.errors(made(*pairs), seed=3).hints
+    assert len(hints) > 10
+    for hint in hints:
+        assert hint.row is not None
+        own, other = odds[hint.row, given[hint.row]], np.max(odds[hint.row])
+        assert f"({other:.2f} against {own:.2f}): " in hint.evidence
 
 
 def test_where_nothing_can_be_said_nothing_is() -> None:

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from tunegate.data.dataset import Dataset
 from tunegate.results.acceptance import accepting
 from tunegate_checks.data import leakage
@@ -134,6 +136,25 @@ def test_the_case_of_a_training_prompt_is_not_part_of_an_id() -> None:
 
     assert ids("where is my card?") == ids("WHERE is my CARD?")
     assert ids("where is my card?") != ids("where is my card!")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "trained", "other"),
+    [
+        ("Where is my card", "Where is my card?", "Where is my card!"),
+        (f"{PASSAGE} {THEIRS}", f"{PASSAGE} {OURS}", f"{PASSAGE.replace('Monday', 'no')} {OURS}"),
+    ],
+)
+def test_an_id_is_that_of_the_row_and_of_what_it_repeats(
+    prompt: str, trained: str, other: str
+) -> None:
+    def only_id(*prompts: str) -> str:
+        with accepting({}):
+            (finding,) = leakage.find(made(*prompts), made(prompt, split="test"))
+            return finding.id
+
+    assert only_id(trained) == only_id("I paid twice", trained)  # wherever it stands in training
+    assert only_id(trained) != only_id(other)  # accepted once is not accepted for another copy
 
 
 def test_white_space_hides_nothing() -> None:

@@ -23,6 +23,15 @@ def test_the_least_size_of_each_task(task: str, least: int) -> None:
     assert "enough to start" in result.hints[0].evidence
 
 
+@pytest.mark.parametrize(
+    ("task", "good"), [("style", 500), ("qa", 2000), ("code", 5000), ("classification", 1000)]
+)
+def test_the_good_size_of_each_task(task: str, good: int) -> None:
+    (hint,) = size.find(dataset(good - 1), task=task).hints
+    assert hint.evidence.endswith(f": enough to start; {good:,} is good for {task}")
+    assert size.find(dataset(good), task=task).hints == ()
+
+
 def test_classification_counts_each_class() -> None:
     data = Dataset.of([e.fields for e in (*dataset(200), *dataset(150, "x"))])
     (finding,) = size.find(data, task="classification")
@@ -97,6 +106,13 @@ def test_examples_for_a_stricter_claim() -> None:
     assert size.wrong_pass_rate(n // 2, 0.95, 0.92) > 0.05
 
 
+@pytest.mark.parametrize(("accuracy", "examples"), [(0.01, 1), (0.2, 2), (0.3, 3), (0.45, 4)])
+def test_few_examples_tell_a_model_that_is_mostly_wrong(accuracy: float, examples: int) -> None:
+    """It passes where it is right on all n: accuracy ** n."""
+    assert accuracy**examples <= 0.05 < accuracy ** (examples - 1)
+    assert size.examples_needed(0.99, accuracy) == examples
+
+
 def test_six_rows_one_way_are_the_first_that_exact_mcnemar_sees() -> None:
     assert binomtest(0, 6, 0.5).pvalue < 0.05 < binomtest(0, 5, 0.5).pvalue
 
@@ -121,6 +137,20 @@ def test_the_difference_that_two_models_must_have_is_seen_four_times_in_five(
     spread = math.sqrt(2 * limit * (1 - limit) / n)  # standard error of the difference
     power = norm.sf(norm.ppf(0.975) - float(points) / 100 / spread)
     assert power == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(("n", "limit", "remedy"), [(100, 0.95, True), (100_000, 0.9, False)])
+def test_a_weaker_model_that_may_pass_has_a_remedy(n: int, limit: float, remedy: bool) -> None:
+    slips = size.resolution(dataset(n, split="test"), limit).hints[0].evidence
+    needed = size.examples_needed(limit, limit - 0.03)
+    assert slips.endswith(" examples would make it 5 %") is remedy
+    assert (f"; about {needed:,} examples" in slips) is remedy
+
+
+def test_shares_have_two_digits_below_ten_per_cent_and_three_above() -> None:
+    slips, differ, _ = size.resolution(dataset(160, split="test"), 0.955).hints
+    assert slips.evidence.startswith("a model that is right 92.5 % of the time passes")
+    assert "at least 6 rows (3.8 %)" in differ.evidence
 
 
 def test_without_an_error_a_limit_can_be_proved() -> None:

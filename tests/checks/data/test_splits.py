@@ -92,6 +92,31 @@ def test_labels_are_a_finding_from_a_quarter_of_psi_on(share: float, found: int)
     assert len(result) == found
 
 
+def labelled(split: str, **counts: int) -> Dataset:
+    letters = "".join(label * n for label, n in counts.items())
+    prompts = [e.messages[0] for e in dataset(len(letters), split)]
+    replies = [{"role": "assistant", "content": label} for label in letters]
+    return Dataset.of(
+        [{"messages": list(pair)} for pair in zip(prompts, replies, strict=True)], split
+    )
+
+
+def test_the_class_whose_share_changed_most_is_named() -> None:
+    train, other = labelled("train", a=360, b=180, c=60), labelled("test", a=165, b=30, c=105)
+    (finding,) = splits.drift(train, other)
+    assert finding.evidence.endswith("most of all 'c': 10 % of train, 35 % here")
+    again = labelled("test", a=30, b=165, c=105)
+    assert "most of all 'a': 60 % of train, 10 % here" in splits.drift(train, again)[0].evidence
+
+
+def test_a_limit_that_is_reached_is_not_exceeded() -> None:
+    train, other = labelled("train", a=300, b=300), labelled("test", a=225, b=75)
+    index = splits.psi(Counter(a=300, b=300), Counter(a=225, b=75))
+    assert len(splits.drift(train, other, psi_limit=index).hints) == 1
+    assert not splits.drift(train, other, psi_limit=index)
+    assert splits.drift(train, other, psi_limit=index * 0.999)
+
+
 def test_the_psi_of_chance_is_a_quantile_of_chi_squared() -> None:
     ours, theirs = Counter(a=50, b=30, c=20), Counter(a=20, b=5)
     assert splits.psi_by_chance(ours, theirs) == pytest.approx(

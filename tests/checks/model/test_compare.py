@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,6 +63,19 @@ def test_asking_is_a_judgement() -> None:
     assert facts["value"] == pytest.approx(0.08)
     assert (facts["sign"], facts["limit"], facts["n"]) == (">", 0.0, 100)
     assert ledger[1].subject == compare.superior(*models(1, 9, 90)).flips
+
+
+def test_the_figures_of_a_comparison_are_those_of_the_score_table() -> None:
+    worse = compare.not_inferior(*models(1, 9, 90), margin=0.03)
+    assert worse.to_data() == {
+        "low": worse.difference.low, "high": worse.difference.high, "p": worse.p,
+        "value": pytest.approx(-0.08), "n": 100, "errors": 0, "hits": None, "sign": ">",
+        "limit": -0.03, "signature": "Bonett-Price", "alpha": 0.05,
+    }  # fmt: skip
+    new, old = models(3, 0, 10)
+    nothing = compare.superior(new.without(range(13)), old).to_data()
+    assert {nothing[name] for name in ("low", "high", "p", "value")} == {None}
+    assert (nothing["n"], nothing["limit"]) == (0, 0.0)
 
 
 def test_the_same_model_is_not_worse_and_not_better() -> None:
@@ -140,6 +155,8 @@ def test_too_few_for_a_bootstrap() -> None:
     found = compare.superior(valued([1.0] * 19), valued([0.0] * 19), closeness)
     assert not found
     assert "too few: 20 are needed" in repr(found)
+    assert found.p == found.best_case_p == 1.0
+    assert math.isnan(found.difference.low)
 
 
 def test_errors_decide_nothing() -> None:

@@ -51,3 +51,9 @@ def test_a_baseline_that_is_good_enough_is_told() -> None:
         "the base model alone is right 97.0% of the time, and the limit is 95.0%: "
         "no fine-tuning needed for that",
     )
+
+
+@pytest.mark.parametrize(("enough", "hints"), [(0.95, 1), (0.96, 0)])
+def test_a_baseline_that_is_as_good_as_the_limit_is_good_enough(enough: float, hints: int) -> None:
+    rows = predicted([RIGHT] * 95 + [("billing", "other")] * 5)
+    assert len(improvement.of(rows, over=rows, enough=enough).hints) == hints

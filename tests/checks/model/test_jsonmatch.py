@@ -72,6 +72,11 @@ def test_the_detail_is_a_table_and_the_misses_say_what_differs() -> None:
     assert score.low < float(score) < score.high
 
 
+def test_letters_are_shown_as_they_are_written() -> None:
+    score = jsonmatch.fields()(predicted([('{"ação": "é"}', r'{"a\u00e7\u00e3o": "\u00ea"}')]))
+    assert [m.evidence for m in score.misses or ()] == ['ação: expected "é", got "ê"']
+
+
 def test_validity() -> None:
     rows = [("{}", "{}"), ("{}", "{"), ("{}", "```json\n{}\n```"), ("{}", '{"a": NaN}'), ("{}", "")]
     score = jsonmatch.valid(predicted(rows, errors=[4]))
@@ -83,6 +88,13 @@ def test_errors_are_right_in_the_best_case() -> None:
     score = jsonmatch.fields()(predicted([('{"a": 1}', '{"a": 1}')] * 4, errors=[0]))
     assert (float(score), score.best_case) == (0.75, 1.0)
     assert jsonmatch.by_field(predicted([('{"a": 1}', "")], errors=[0]))["a"].best_case == 1
+
+
+def test_a_missing_answer_is_one_miss() -> None:
+    score = jsonmatch.fields()(predicted([('{"a": 1, "b": 2}', "")], errors=[0]))
+    assert [(m.line, m.kind, m.evidence) for m in score.misses or ()] == [
+        (1, "no answer", "timeout")
+    ]
 
 
 def test_whether_json_is_expected() -> None:

@@ -41,6 +41,15 @@ def test_a_passage_that_was_asked_for_or_wanted_is_no_memory() -> None:
     assert not memorization.verbatim(trained, asked, answered(LONG, LONG, test=asked))
 
 
+def test_a_passage_of_a_short_question_is_no_memory() -> None:
+    passage = " ".join(LONG.split()[:20])
+    trained = tickets([("a", f"{passage} {OTHER}")], "train")
+    told = answered(f"{passage} " + " ".join(f"mine{i}" for i in range(60)))
+    assert memorization.verbatim(trained, TEST, told)
+    asked = tickets([(f"What is: {passage}?", "ok")])
+    assert not memorization.verbatim(trained, asked, told)
+
+
 def test_a_set_phrase_is_no_memory() -> None:
     assert memorization.verbatim(tickets([("a", LONG)] * 10), TEST, answered(LONG))
     assert not memorization.verbatim(tickets([("a", LONG)] * 11), TEST, answered(LONG))
@@ -75,6 +84,12 @@ def test_probes_are_bounded_and_spread() -> None:
     ask = Asked(lambda text: seen.append(text) or "no")  # type: ignore[func-returns-value]
     assert not memorization.extraction(trained, ask, probes=3)
     assert [text.split()[6] for text in seen] == ["row0", "row10", "row20"]
+
+
+def test_twenty_replies_are_probed() -> None:
+    ask = Asked(lambda text: "no")
+    memorization.extraction(tickets([(str(i), f"row{i} {LONG}") for i in range(25)]), ask)
+    assert ask.batches == [20]
 
 
 @pytest.mark.parametrize("ask", [silent, Asked(str)])

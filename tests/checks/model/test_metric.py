@@ -3,7 +3,7 @@
 import pytest
 from predicted import predicted
 
-from tunegate import Unmeasurable
+from tunegate import Finding, Findings, Unmeasurable
 from tunegate_checks.model.metric import mean
 
 short = mean("short", lambda p: 0.0 if p.error else 1 / (1 + len(p.got)), signature="1/(1+letters)")
@@ -20,9 +20,52 @@ def test_a_mean_over_the_examples() -> None:
 def test_errors_decide_nothing() -> None:
     score = short(predicted([("a", "a")] * 20, errors=(0, 1)))
     assert (float(score), score.best_case) == pytest.approx((0.45, 0.5))
+    assert (score.errors, score.signature) == (2, "1/(1+letters)")
     assert score >= 0.4
     with pytest.raises(Unmeasurable):
         assert score >= 0.48
+
+
+def test_the_bound_with_every_error_right_is_that_of_the_right_answers() -> None:
+    rows = [("a", "a"), ("a", "aaa")] * 20
+    whole, parted = short(predicted(rows)), short(predicted(rows, errors=(0, 2)))
+    assert parted.best_case_lower == pytest.approx(whole.lower)
+    assert parted.best_case == pytest.approx(whole.estimate)
+    assert (parted.lower or 0) < (whole.lower or 0) == whole.best_case_lower
+
+
+one = mean("one", lambda p: float(p.right))
+
+
+def test_the_quantiles_are_those_of_the_binomial_that_the_bootstrap_draws_from() -> None:
+    from scipy.stats import binom
+
+    score = one(predicted([("a", "a"), ("a", "b")] * 200))
+    known = binom.ppf([0.025, 0.05, 0.975], 400, 0.5) / 400
+    assert (score.low, score.lower, score.high) == pytest.approx(tuple(known), abs=2.5 / 400)
+
+
+@pytest.mark.parametrize("n", [1, 59, 60])
+def test_what_is_all_right_has_the_exact_bounds(n: int) -> None:
+    score = one(predicted([("a", "a")] * n))
+    assert (score.low, score.lower, score.high) == pytest.approx(
+        (0.025 ** (1 / n), 0.05 ** (1 / n), 1)
+    )
+    assert float(score) == 1
+
+
+def test_what_is_all_wrong_or_half_as_good_has_no_width() -> None:
+    for got, value in (("b", 0), ("aa", 1 / 3)):
+        score = (one if not value else short)(predicted([("a", got)] * 60))
+        assert (score.low, score.lower, score.high) == pytest.approx((value, value, value))
+
+
+def test_misses_and_detail_are_those_that_the_metric_makes() -> None:
+    wrong = Findings("wrong", [Finding(0, 1, "a", "got b")])
+    told = mean("told", lambda p: 1.0, misses=lambda _: wrong, detail=lambda p: f"{len(p)} rows")
+    score = told(predicted([("a", "b")] * 3))
+    assert (score.misses, score.detail) == (wrong, "3 rows")
+    assert (one(predicted([("a", "b")])).misses, repr(one)) == (None, "<one>")
 
 
 def test_of_nothing_there_is_no_score() -> None:

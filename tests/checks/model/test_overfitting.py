@@ -66,4 +66,5 @@ def test_nothing_to_judge_is_a_hint(lines: list[dict[str, float]], said: str) ->
 
 def test_readings_of_other_trainers_need_no_epoch() -> None:
     lines = [{"validation_loss": loss, "step": i} for i, loss in enumerate([0.5, 0.9])]
-    assert overfitting.find(lines).kinds == {"early stop": 1}
+    (found,) = overfitting.find(lines)
+    assert (found.kind, found.evidence[-18:]) == ("early stop", "stop after epoch 1")

@@ -71,6 +71,11 @@ def test_a_missing_answer_counts_as_an_empty_one_and_then_as_right() -> None:
     assert float(score) < 100
 
 
+def test_a_full_stop_apart_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    overlap.bleu()(predicted([("the cat sat .", "the cat sat .")] * 120))
+    assert caplog.text == ""
+
+
 def test_two_models_are_compared_by_it() -> None:
     want = [f"ticket {i} goes to the team of returns" for i in range(60)]
     good = predicted(

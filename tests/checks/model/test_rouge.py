@@ -45,6 +45,12 @@ def test_accents_are_letters() -> None:
 def test_the_signature_says_how() -> None:
     signature = rouge("Lsum", stem=True).signature
     assert signature.startswith("ROUGE-Lsum|F, mean|stem:porter|words:unicode, lower-cased|rouge-")
+    assert rouge().signature.startswith("ROUGE-L|F, mean|stem:no|")
+    assert float(rouge()(predicted([("two cats", "two cat")]))) == 0.5  # no stem is taken unasked
+
+
+def test_words_of_three_letters_are_not_stemmed() -> None:
+    assert float(rouge("1", stem=True)(predicted([("was", "wa"), ("cats", "cat")]))) == 0.5
 
 
 def test_a_missing_answer_scores_0() -> None:

@@ -38,6 +38,16 @@ def test_a_quantile_is_numpys_nearest_rank(latencies: list[float], quantile: flo
     assert float(score) == np.quantile(latencies, quantile, method="inverted_cdf")
 
 
+def test_scores_are_named_by_what_they_measure() -> None:
+    rows = made([i / 10 for i in range(1, 41)], cost=0.1)
+    names = [speed.latency(rows).name, speed.latency(rows, 0.5).name, speed.tokens(rows).name]
+    assert names == ["latency p95 (s)", "latency p50 (s)", "tokens a request"]
+    assert speed.cost_per_1000(rows).name == "cost of 1,000 (USD)"
+    assert speed.ratio(rows, rows, "cost").name == "cost / baseline's"
+    assert speed.latency(rows).signature == "nearest rank; as first asked, one by one"
+    assert speed.ratio(rows, rows, "cost").signature == "as first asked; bootstrap; all rows"
+
+
 def test_its_interval_covers() -> None:
     """95 % or more of the intervals hold the true quantile, whatever the distribution."""
     draw = random.Random(0)

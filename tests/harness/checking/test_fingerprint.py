@@ -152,3 +152,14 @@ def test_hints_and_what_cannot_be_read_have_none() -> None:
     with accepting({}):
         (hint,) = duplicates.find(Dataset.of(prose)).hints
     assert hint.id == ""
+
+
+@check
+def elsewhere(dataset: Dataset) -> Iterator[Finding]:
+    """Yield findings whose place is no row of the dataset."""
+    for at in (-1, len(dataset), None):
+        yield Finding(at, 1, "place", "no such row")
+
+
+def test_what_is_about_no_row_of_the_dataset_has_none() -> None:
+    assert ids(elsewhere, ROWS) == {"": 3}

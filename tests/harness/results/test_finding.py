@@ -42,6 +42,23 @@ def test_it_is_a_sequence_in_the_order_of_the_file() -> None:
     assert found != findings(WHOLE, EMAIL, CPF, HINT)
 
 
+def test_a_finding_is_the_same_with_and_without_the_name_it_can_be_accepted_by() -> None:
+    named = replace(CPF, about="the row", id="0123456789ab")
+    assert named == CPF
+    assert repr(named) == repr(CPF)
+    assert findings(named) == [CPF]
+
+
+@pytest.mark.parametrize("other", [[], [EMAIL], [CPF, CPF], 3, None, ()])
+def test_findings_differ_from_other_lists_and_from_what_is_none(other: object) -> None:
+    assert findings(CPF) != other
+
+
+def test_where_the_number_of_examples_is_not_said_it_is_0() -> None:
+    found = Findings("pii", [WHOLE])
+    assert (found.n, found.split, found.path, found.accepted) == (0, "", "", ())
+
+
 def test_rows_and_kinds() -> None:
     found = findings(CPF, CPF, EMAIL, WHOLE)
     assert found.rows == [1, 4]

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from tunegate.config.schema import load
 from tunegate.errors import ConfigError
-from tunegate.results.labels import exact, json_field, label_rule, regex
+from tunegate.results.labels import (
+    exact,
+    json_field,
+    label_predictions,
+    label_rule,
+    regex,
+    wrong_labels,
+)
+from tunegate.results.prediction import Prediction, Predictions
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -84,3 +92,55 @@ def test_the_rule_of_the_configuration_reaches_a_test(project: Project) -> None:
         "def test_it(label_rule):\n    assert label_rule.name == 'said'\n",
     )
     assert "'label: regex [ab]' == 'said'" in project.pytest("suites/model").out
+
+
+ROWS = [
+    Prediction(3, 4, "one", " a ", "a"),
+    Prediction(5, 7, "two", "a", "b"),
+    Prediction(6, 8, "three", "b", "", error="timeout"),
+    Prediction(7, 9, "four", "a", "?" * 40),
+]
+
+
+def test_predictions_have_both_labels() -> None:
+    rows = label_predictions(Predictions(ROWS), regex("[ab]"))
+    assert [(row.expected, row.got, row.right) for row in rows] == [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("b", None, False),
+        ("a", None, False),
+    ]
+    assert [row.prediction for row in rows] == ROWS
+    assert [regex("[ab]").right(p) for p in ROWS] == [True, False, False, False]
+
+
+def test_an_answer_beside_an_error_is_none() -> None:
+    half = Prediction(0, 1, "one", "a", "a", error="cut off")
+    assert not exact.right(half)
+    (row,) = label_predictions(Predictions([half]), exact)
+    assert (row.got, row.right) == (None, False)
+
+
+def test_wrong_labels_are_named_by_what_was_expected() -> None:
+    found = wrong_labels(Predictions(ROWS), regex("[ab]"))
+    assert (found.name, found.split, found.n) == ("misses", "test", 4)
+    assert [(f.row, f.line, f.kind, f.evidence, f.hint) for f in found] == [
+        (5, 7, "a", "got 'b' for: two", False),
+        (6, 8, "no answer", "timeout", False),
+        (7, 9, "unparseable", f"got '{'?' * 27}...', not 'a', for: four", False),
+    ]
+
+
+def test_an_expected_reply_without_a_label_is_refused_with_its_line() -> None:
+    rows = Predictions([ROWS[0], Prediction(4, 5, "five", "x" * 50, "a")])
+    with pytest.raises(ValueError) as raised:
+        label_predictions(rows, regex("[ab]"))
+    assert str(raised.value) == (
+        f"test line 5: no label in the expected reply '{'x' * 37}...' (label: regex [ab]); "
+        "correct the row, or `label` in the configuration"
+    )
+
+
+def test_rules_of_one_name_are_one_rule() -> None:
+    assert regex("a") == regex("a") != regex("b")
+    assert repr(exact) == "LabelRule(name='label: the whole answer, white space around it aside')"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import threading
+from dataclasses import replace
 
 from tunegate import Findings
 from tunegate.results.outcome import Outcome, collect_outcomes, record
@@ -18,6 +20,19 @@ def test_outside_a_test_nothing_is_kept() -> None:
         pass
     record(ONE)
     assert ledger == []
+
+
+def test_in_a_context_of_its_own_nothing_is_kept() -> None:
+    with collect_outcomes() as ledger:
+        contextvars.Context().run(record, ONE)  # as in a notebook, where no test ever ran
+    assert ledger == []
+
+
+def test_what_was_judged_is_no_part_of_an_outcome_s_text() -> None:
+    of_findings = replace(ONE, subject=Findings("pii", []))
+    assert of_findings == ONE
+    assert repr(of_findings) == repr(ONE)
+    assert ONE.subject is None
 
 
 def test_the_innermost_is_written_to() -> None:

@@ -30,3 +30,15 @@ def test_a_run_in_more_than_ten_texts_is_boilerplate(left: int, right: int, foun
     ours = [text("left", i) for i in range(left)]
     theirs = [text("right", i) for i in range(right)]
     assert list(ngrams.shared_ngrams(ours, theirs)) == [(i, 0, RUN) for i in range(found)]
+
+
+def test_of_several_texts_that_share_passages_the_first_is_named() -> None:
+    def filled(*parts: str, side: str) -> str:
+        return " ".join([*parts, *(f"{side}{n}" for n in range(40))])
+
+    other = RUN.replace("word", "other")
+    ours = [filled(RUN, "between", other, side="left")]
+    theirs = [filled(other, side="a"), filled(RUN, side="b"), filled(RUN, other, side="c")]
+    assert list(ngrams.shared_ngrams(ours, theirs)) == [(0, 0, other)]
+    assert list(ngrams.shared_ngrams(ours, theirs[1:])) == [(0, 0, RUN)]
+    assert list(ngrams.shared_ngrams(ours, theirs[::-1])) == [(0, 0, RUN)]

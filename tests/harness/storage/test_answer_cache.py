@@ -5,7 +5,10 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -138,6 +141,22 @@ def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
         (tables,) = cache.db.execute("select group_concat(name) from sqlite_master").fetchone()
         assert tables == "answers"  # what the old one held is there once: it can be forgotten
         cache.close()
+
+
+def test_several_may_open_an_old_cache_at_once(tmp_path: Path) -> None:
+    start = Barrier(8)
+
+    def opened(path: Path) -> bool:
+        start.wait()
+        with closing(AnswerCache(path)) as cache:
+            return cache.get("model", [ask(0, "hello")]) == {}
+
+    with ThreadPoolExecutor(8) as threads:
+        for n in range(10):  # whoever waited for the lock finds the work done
+            path = tmp_path / f"{n}.sqlite"
+            with closing(sqlite3.connect(path)) as old:
+                old.execute(VERSION_1)
+            assert all(threads.map(opened, [path] * 8))
 
 
 @pytest.mark.parametrize("version", ["newer", "none"])

@@ -68,6 +68,20 @@ def test_rollback_adds_a_line(tmp_path: Path) -> None:
         registry.rollback("production", "and a")
 
 
+def test_a_line_is_returned_as_it_was_written(tmp_path: Path) -> None:
+    registry = filled(tmp_path, "a", "b", "c")
+    registry.append("promote", "staging", {"run": "s"}, "")
+    added = registry.rollback("production", "c was slow")
+    assert added == registry.entries()[-1]
+    facts = {k: added[k] for k in ("action", "alias", "run", "model", "model_digest", "why")}
+    assert facts == {
+        "action": "rollback", "alias": "production", "run": "b", "model": "toy:b",
+        "model_digest": "bb", "why": "c was slow",
+    }  # fmt: skip
+    assert added["from"] == "c"
+    assert registry.rollback("production", "")["from"] == "b"
+
+
 def test_promoting_after_a_rollback(tmp_path: Path) -> None:
     registry = filled(tmp_path, "a", "b")
     registry.rollback("production", "")
@@ -92,6 +106,15 @@ def test_line_separators_inside_a_reason(tmp_path: Path) -> None:
     for why in ("one\u2028two", "three\x0bfour\x1cfive\x85"):
         registry.append("promote", "production", {"run": "a"}, why)
     assert len(registry.entries()) == 2
+
+
+def test_a_line_is_json_with_sorted_keys_and_readable_text(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    facts = {"trained": 1, "run": "a", "base": {"z": 1, "b": 2}}
+    registry.append("promote", "production", facts, "aprovado por João — ok")
+    (line,) = registry.path.read_text("utf-8").splitlines()
+    assert "João — ok" in line
+    assert line == json.dumps(json.loads(line), ensure_ascii=False, sort_keys=True)
 
 
 APPEND = """

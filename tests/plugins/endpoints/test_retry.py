@@ -55,6 +55,15 @@ def test_statuses(time: FakeTime, status: int, again: bool, pushed: bool, every:
     assert (trouble.retryable, trouble.overloaded, trouble.fatal) == (again, pushed, every)
 
 
+def test_ten_minutes_are_waited_for_and_no_longer(time: FakeTime) -> None:
+    waited = failure_of_status(429, {"retry-after": "600"}, b"", time.clock)
+    assert (waited.retryable, waited.retry_after) == (True, 600)
+    longer = failure_of_status(429, {"retry-after": "600.5"}, b"", time.clock)
+    assert (longer.retryable, longer.fatal) == (False, True)
+    late = failure_of_status(503, {"retry-after": "3600"}, b"", time.clock)
+    assert late.reason == "503; the server asks to wait for 3,600 s"
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

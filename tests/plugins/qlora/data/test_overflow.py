@@ -7,7 +7,7 @@ import pytest
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.data.rows import apply_overflow, max_row_tokens
+from tunegate_qlora.data.rows import apply_overflow, max_row_tokens, overflow_message
 
 
 def row(*spans: tuple[int, bool], line: int = 1) -> EncodedRow:
@@ -49,6 +49,21 @@ def test_cutting_takes_the_prompt_s_start_and_leaves_the_answer() -> None:
     assert cut.ids == LONG.ids[-6:]
     assert cut.labels[-2:] == LONG.labels[-2:]
     assert cut.trained_tokens == 2
+
+
+def test_a_row_that_is_one_token_too_long_is_cut_to_the_prompt_s_last_and_the_answer() -> None:
+    short = row((2, False), (1, True))
+    (cut,) = apply_overflow([short], 2, "truncate")
+    assert (cut.ids, cut.labels) == (short.ids[1:], short.labels[1:])
+
+
+def test_of_a_row_that_fits_every_answer_is_trained_on() -> None:
+    answers = row((2, True), (1, False), (2, True))
+    assert apply_overflow([answers], 5, "truncate") == [answers]
+
+
+def test_of_rows_that_fit_nothing_is_told() -> None:
+    assert overflow_message([SHORT, LONG], 10) == ""
 
 
 @pytest.mark.parametrize("longest", [1, 2])

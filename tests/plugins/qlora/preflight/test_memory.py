@@ -10,7 +10,7 @@ import torch
 from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan
-from tunegate.tokenization.encode import EncodedRow, encode_example
+from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, encode_example
 from tunegate_qlora.config.settings import Settings
 from tunegate_qlora.model import architecture, methods
 from tunegate_qlora.model import base as bases
@@ -71,6 +71,42 @@ def test_activations_grow_with_batch_and_length_and_shrink_with_checkpointing(
     assert activations(rows, batch=4, gradient_checkpointing=True) < once
     short = [row for row in rows if len(row.ids) < 66]
     assert 0 < activations(short, batch=4) < once
+
+
+@pytest.mark.parametrize(
+    ("said", "gpu", "layers"),
+    [
+        ({}, True, 34 * 3),
+        ({"gradient_checkpointing": True}, True, 2 * 3 + 34),
+        ({}, False, 2 * 34 * 3),
+        ({"compute": "float32"}, True, 2 * 34 * 3),
+        ({"method": "full"}, True, 2 * 34 * 3),
+    ],
+)
+def test_activations_are_those_of_the_formula(
+    base: Path, plan: Planner, said: dict[str, Any], gpu: bool, layers: int
+) -> None:
+    """Two rows of at most 9 tokens, of which at most 4 are trained on."""
+    config = {"hidden_size": 16, "num_hidden_layers": 3, "vocab_size": 1000}
+    rows = [
+        EncodedRow(1, [5] * 9, [IGNORE_INDEX] * 7 + [5] * 2),
+        EncodedRow(2, [5] * 6, [IGNORE_INDEX] * 2 + [5] * 4),
+    ]
+    settings = parse_settings(Settings, plan(**{"batch": 2, "method": "lora", **said}).config)
+    outline = architecture.read_architecture(base)
+    for fields in (config, {"text_config": config, "hidden_size": 99}):
+        found = memory.estimate_memory(outline, settings, rows, fields, gpu=gpu)
+        assert found.activations == 2 * 9 * 16 * layers + 2 * 4 * 2 * 8 * 1000
+        assert found.total == found.weights + found.trained + found.activations
+    assert memory.estimate_memory(outline, settings, [], config, gpu=gpu).activations == 0
+    assert memory.estimate_memory(outline, settings, rows, {}, gpu=gpu).activations == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(1e9, "1.0 GB"), (0.9e9, "900.0 MB"), (24.06e9, "24.1 GB"), (0, "0.0 MB")]
+)
+def test_bytes_are_shown_in_mb_below_a_gb(size: float, text: str) -> None:
+    assert memory.format_bytes(size) == text
 
 
 def test_what_fits_is_told_and_what_may_not_is_a_warning(

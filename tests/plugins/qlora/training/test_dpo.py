@@ -15,7 +15,7 @@ from tiny_llama import preference
 
 from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import IGNORE_INDEX
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config.settings import BETA, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.rows import EncodedPair, encode_pair
 from tunegate_qlora.model.load import load_base
@@ -123,6 +123,45 @@ def test_the_passes_of_a_step_add_up_to_its_loss(base: Path, template: Any) -> N
     assert loss(passes[0], 5) == pytest.approx(0.8 * loss(passes[0], None))
     bare = [replace(pair, reference=0.0) for pair in found]
     assert loss(step, None) > loss(preferences.collate(bare), None) + 0.1  # it counts
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_rewards_are_those_of_the_gains_on_the_held_out_pairs(
+    base: Path, template: Any, training: bool
+) -> None:
+    settings = Settings(base="base", objective="dpo", beta=0.3, batch=2)
+    rows = batches.make_collator(template.pad_id, narrow=True)
+    model = load_base(base, settings).train(training)
+    modes: list[bool] = []
+    model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    preferences = dpo.DPOObjective(model, [], pairs_of(template, 5), settings, rows)
+    assert preferences.validate() == pytest.approx(math.log(2))
+    assert preferences.figures()["reward_margin"] == pytest.approx(0)
+    gains = [1.0, -0.5, 2.0, -0.25, 0.75]
+    preferences.held_out = [
+        replace(pair, reference=pair.reference - gain)
+        for pair, gain in zip(preferences.held_out, gains, strict=True)
+    ]
+    figures = preferences.figures()
+    assert figures["reward_accuracy"] == pytest.approx(3 / 5)
+    assert figures["reward_margin"] == pytest.approx(0.3 * sum(gains) / 5, abs=1e-4)
+    losses = [math.log(1 + math.exp(-0.3 * gain)) for gain in gains]
+    assert preferences.validate() == pytest.approx(sum(losses) / 5, abs=1e-4)
+    assert model.training is training
+    assert modes
+    assert not any(modes)  # without dropout
+
+
+def test_without_held_out_pairs_there_are_no_rewards(base: Path, template: Any) -> None:
+    settings = Settings(base="base", objective="dpo")
+    rows = batches.make_collator(template.pad_id, narrow=True)
+    preferences = dpo.DPOObjective(load_base(base, settings), [], [], settings, rows)
+    assert (preferences.figures(), preferences.train, preferences.beta) == ({}, [], BETA)
+
+
+@pytest.mark.parametrize(("times", "factor"), [(0.5, 10), (1, 10), (3, 30)])
+def test_divergence_grows_with_beta_above_the_usual(times: float, factor: float) -> None:
+    assert dpo.dpo_divergence_factor(times * BETA) == pytest.approx(factor)
 
 
 def test_it_is_trl_s_loss(base: Path, template: Any, tmp_path: Path) -> None:
