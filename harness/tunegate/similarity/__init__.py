@@ -1,8 +1,5 @@
-"""Near-duplicate search on plain strings; `ngrams` finds word sequences that texts share."""
+"""Near-duplicate search and shared word sequences, on plain strings."""
 
-from .search import connected_groups as connected_groups
-from .search import cross_pairs as cross_pairs
-from .search import deduplicate as deduplicate
-from .search import nearest as nearest
-from .search import pairs as pairs
-from .search import ratio as ratio
+from .search import connected_groups, cross_pairs, deduplicate, nearest, pairs, ratio
+
+__all__ = ["connected_groups", "cross_pairs", "deduplicate", "nearest", "pairs", "ratio"]
