@@ -43,7 +43,7 @@ class Submission:
     validation_file: str = ""
     asked: float = 0.0  # when the job was requested: seconds since 1970, by our clock
     job: str = ""
-    forgotten: tuple[str, ...] = ()  # jobs that `tunegate job --forget` disowned
+    forgotten: tuple[str, ...] = ()  # jobs that `tunegate run job --forget` disowned
 
     @staticmethod
     def read(folder: Path) -> Submission:
@@ -148,8 +148,8 @@ class Submitter:
         return (
             f"a job was asked for and its request broke off; whether {self.settings.base_url} has "
             f"it is not known: {reason}. Look there, then say which it is:\n"
-            f"  tunegate job {run} --attach ftjob-...   that job is this run's\n"
-            f"  tunegate job {run} --forget             there is none: ask for a new one"
+            f"  tunegate run job {run} --attach ftjob-...   that job is this run's\n"
+            f"  tunegate run job {run} --forget             there is none: ask for a new one"
         )
 
     def _create_job(self, submission: Submission) -> FineTuningJob:

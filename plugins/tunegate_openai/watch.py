@@ -78,8 +78,8 @@ class JobWatcher:
         except KeyboardInterrupt:
             self.progress.print_line(
                 f"detached: job {self.job.id} goes on at the provider. The same command or "
-                f"`tunegate resume {self.folder.name}` takes it up again; "
-                f"`tunegate job {self.folder.name} --cancel` ends it"
+                f"`tunegate run resume {self.folder.name}` takes it up again; "
+                f"`tunegate run job {self.folder.name} --cancel` ends it"
             )
             raise
         return self.job
@@ -96,7 +96,7 @@ class JobWatcher:
                 reason = f": {error.message} ({error.code}){self.row_of_line(error.message)}"
             raise TrainingFailed(
                 f"job {self.job.id} {status}{reason}; to ask for another one: "
-                f"tunegate job {self.folder.name} --forget, then the same command"
+                f"tunegate run job {self.folder.name} --forget, then the same command"
             )
         return status == "succeeded"
 

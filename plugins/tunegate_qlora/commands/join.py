@@ -50,10 +50,10 @@ def run(args: argparse.Namespace) -> int:
             with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0):
                 join_training(started.plan, started.folder, args.machine)
     except TrainingFailed as error:
-        print(f"tunegate join: {error}", file=sys.stderr)
+        print(f"tunegate run join: {error}", file=sys.stderr)
         return exit_codes.TRAINING_FAILED
     except KeyboardInterrupt:
-        print("tunegate join: interrupted; the same command takes it up again", file=sys.stderr)
+        print("tunegate run join: interrupted; the same command takes it up again", file=sys.stderr)
         return 130
     print("joined    trained to the end; the first machine reads the model back and proves it")
     return 0

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
                 raise ConfigError(f"{folder} is there already: remove it, or name another with -o")
             figures = merge_run(trained, folder)
     except TrainingFailed as error:
-        print(f"tunegate merge: {error}", file=sys.stderr)
+        print(f"tunegate run merge: {error}", file=sys.stderr)
         return exit_codes.TRAINING_FAILED
     merged_loss, adapter_loss = figures["loss_merged"], figures["loss_of_adapter"]
     rows = int(figures["rows"])

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     print(*lines, sep="\n", flush=True)
     if problems:
         reasons = "\n  - ".join(["this cannot be trained", *problems])
-        print(f"tunegate preflight: {reasons}", file=sys.stderr)
+        print(f"tunegate run preflight: {reasons}", file=sys.stderr)
     return exit_codes.TRAINING_FAILED if problems else 0
 
 
@@ -129,6 +129,6 @@ def command_lines(settings: Settings) -> Iterator[str]:
     yield "command   pytest suites/data --train-with qlora"
     for machine in range(min(settings.machines, 2) if settings.world_size > 1 else 0):
         if machine:
-            yield "          elsewhere: tunegate join RUN --machine 1 (2, ...)"
+            yield "          elsewhere: tunegate run join RUN --machine 1 (2, ...)"
         arguments = torchrun_arguments(settings, machine, Path("RUN/workers"))
         yield f"            runs torchrun {' '.join(arguments)}"

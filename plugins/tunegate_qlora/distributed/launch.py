@@ -71,7 +71,7 @@ def learn_with_workers(
     workers_folder = job.folder / "workers"
     if job.settings.machines > 1:
         print_line(
-            f"for the other machines: tunegate join {job.folder.name} --machine 1", "waiting"
+            f"for the other machines: tunegate run join {job.folder.name} --machine 1", "waiting"
         )
     gc.collect()
     if torch.cuda.is_available():  # the workers need the memory that the baseline used

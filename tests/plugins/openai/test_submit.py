@@ -83,7 +83,7 @@ def test_where_nothing_can_be_listed_a_person_decides(
     provider.be("lists nothing")
     provider.fail(CREATE, "cut after")
     for _ in range(2):
-        with pytest.raises(TrainingFailed, match=f"tunegate job {folder.name} --attach"):
+        with pytest.raises(TrainingFailed, match=f"tunegate run job {folder.name} --attach"):
             submitter.find_or_create_job()
     assert len(provider.jobs) == 1
 

@@ -132,7 +132,7 @@ def test_a_failed_job_says_why_and_where(
     said = str(caught.value)
     assert "job ftjob-1 failed: Invalid file format. Line 4 is not a supervised example." in said
     assert "(invalid_training_file) (here)" in said
-    assert f"tunegate job {folder.name} --forget" in said
+    assert f"tunegate run job {folder.name} --forget" in said
 
 
 def test_a_cancelled_job(watch: JobWatcher, provider: Provider) -> None:

@@ -73,7 +73,7 @@ def test_several_machines_and_a_planned_run(
     out = capfd.readouterr().out
     assert "processes 1 process on 2 machines, a GPU for each\n" in out
     assert "torchrun --nnodes 2 --node-rank 0 --master-addr 10.0.0.1 --master-port 29500 " in out
-    assert "          elsewhere: tunegate join RUN --machine 1 (2, ...)\n" in out
+    assert "          elsewhere: tunegate run join RUN --machine 1 (2, ...)\n" in out
     assert " --node-rank 1 " in out
     assert out.endswith("-m tunegate_qlora.distributed.worker RUN/workers/order-1.json\n")
 
@@ -100,7 +100,9 @@ def test_more_processes_than_batches_are_refused(
     configure(project, "processes = 9\n")
     assert command() == 70
     err = capfd.readouterr().err
-    assert err.startswith("tunegate preflight: this cannot be trained\n  - 24 rows in batches of 4")
+    assert err.startswith(
+        "tunegate run preflight: this cannot be trained\n  - 24 rows in batches of 4"
+    )
 
 
 def test_rows_that_cannot_be_trained_on_are_refused(

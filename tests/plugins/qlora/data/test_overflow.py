@@ -7,7 +7,7 @@ import pytest
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.data.rows import apply_overflow, max_row_tokens, overflow_message
+from tunegate_qlora.data.rows import apply_overflow, max_row_tokens
 
 
 def row(*spans: tuple[int, bool], line: int = 1) -> EncodedRow:
@@ -62,8 +62,8 @@ def test_of_a_row_that_fits_every_answer_is_trained_on() -> None:
     assert apply_overflow([answers], 5, "truncate") == [answers]
 
 
-def test_of_rows_that_fit_nothing_is_told() -> None:
-    assert overflow_message([SHORT, LONG], 10) == ""
+def test_rows_that_fit_raise_nothing() -> None:
+    assert apply_overflow([SHORT, LONG], 10, "raise") == [SHORT, LONG]
 
 
 @pytest.mark.parametrize("longest", [1, 2])

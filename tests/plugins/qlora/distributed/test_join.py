@@ -57,7 +57,7 @@ def test_two_machines_train_as_one_does(
         told, _ = joined.communicate()
     assert joined.returncode == 0
     assert "joined    trained to the end; the first machine reads the model back" in told
-    assert f"waiting   for the other machines: tunegate join {run.id} --machine 1" in (
+    assert f"waiting   for the other machines: tunegate run join {run.id} --machine 1" in (
         capfd.readouterr().out
     )
     losses = {"train_loss", "validation_loss", "loss_from_disk"}
