@@ -23,7 +23,7 @@ HELP = {
     *("classification.right", "classification.misses", "classification.confused"),
     *("codecheck.code", "compare.is_shown", "compare.record_comparison", "compare.Comparison"),
     *("compare.adjusted_p_values", "jsonmatch.expected", "jsonmatch.misses", "jsonmatch.table"),
-    *("memorization.dataset_hint", "overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
+    *("overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
     *("robustness.FlipMinimiser", "robustness.Trial", "robustness.last_user_text"),
     "robustness.with_user_texts",
 }
