@@ -138,8 +138,8 @@ class GateSession:
         each_example = self.pytest_config.getoption("each_example")
         if collection_path == suite / parametrize.EACH_EXAMPLE_FILE and not each_example:
             return True
-        is_listed = self.listing and suite in collection_path.parents
-        if ignored and is_listed and collection_path.suffix == ".py":
+        is_of_suite = suite in collection_path.parents and collection_path.suffix == ".py"
+        if ignored and is_of_suite and self.listing:
             self.listing.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
@@ -223,15 +223,20 @@ class GateSession:
         outcomes, error = item.stash.get(OUTCOMES, []), call.excinfo
         if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
-        if call.when != "setup":
+        properties = item.user_properties
+        if call.when == "call":  # the report of each subtest has a note too: the last one is whole
+            properties[:] = [pair for pair in properties if pair[0] != REPORT_PROPERTY]
+            item.stash[REPORTED] = 0
+        new = outcomes[item.stash.get(REPORTED, 0) :]
+        if call.when == "call" or (call.when == "teardown" and new):
             # Builtins only: properties survive xdist and JUnit.
             note = {
+                "when": call.when,
                 "digests": [list(pair) for pair in self.digests_of(item).items()],
-                "judgements": outcome_dicts(outcomes[item.stash.get(REPORTED, 0) :], error is None),
+                "judgements": outcome_dicts(new, error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
-            others = [pair for pair in item.user_properties if pair[0] != REPORT_PROPERTY]
-            item.user_properties[:] = [*others, (REPORT_PROPERTY, note)]
+            properties.append((REPORT_PROPERTY, note))
         report = yield
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the

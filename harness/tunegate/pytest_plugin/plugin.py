@@ -28,7 +28,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         raise pytest.UsageError(str(error)) from None
     if root is None:
         return
-    from ..interfaces import hookspecs
+    import tunegate.interfaces.hookspecs as hookspecs
+
     from . import fixtures
     from .hooks import GateSession
 

@@ -39,7 +39,10 @@ class SessionResults:
 
     def add(self, report: pytest.TestReport) -> None:
         """Count one report. Only a passed call passes a test, since --setup-plan passes setups."""
-        notes: list[Any] = [v for key, v in report.user_properties if key == REPORT_PROPERTY]
+        properties: list[tuple[str, Any]] = report.user_properties
+        notes = [v for key, v in properties if key == REPORT_PROPERTY]
+        # The report of the teardown holds the note of the call, too, for JUnit.
+        notes = [note for note in notes if note.get("when", report.when) == report.when]
         outcomes = [outcome for note in notes for outcome in note.get("judgements", [])]
         if failure := _failure_kind(report):
             self.not_passed.setdefault(report.nodeid, failure)
@@ -64,18 +67,16 @@ class SessionResults:
         for nodeid, outcomes in self.passed.items():
             for outcome in outcomes:
                 if outcome.get("found"):
-                    keys = ("fixture", "name", "split", "line") if outcome.get("fixture") else ()
-                    key = tuple(outcome[k] for k in keys)
+                    fixture = outcome.get("fixture", "")
+                    made = (fixture, outcome["name"], outcome["split"], outcome["line"])
                     if not outcome["held"]:
-                        ignored.append((nodeid, outcome["line"], key))
-                    elif key:
-                        held.add(key)
-        ignored = [found for found in ignored if found[2] not in held]
-        if not ignored:
-            return ""
-        nodeid, line, _ = ignored[0]
-        more = f" (and {len(ignored) - 1:,} more like this)" if len(ignored) > 1 else ""
-        return f"{nodeid} passed in spite of {line}{more}; {WAYS_TO_JUDGE}"
+                        ignored.append((nodeid, made))
+                    elif fixture:
+                        held.add(made)
+        closing = [f"{nodeid} passed in spite of {made[-1]}" for nodeid, made in ignored
+                   if made not in held]  # fmt: skip
+        more = f" (and {len(closing) - 1:,} more like this)" if len(closing) > 1 else ""
+        return f"{closing[0]}{more}; {WAYS_TO_JUDGE}" if closing else ""
 
     def missing(self, node_ids: Iterable[str]) -> list[str]:
         """Return those of these tests that have no passed call."""

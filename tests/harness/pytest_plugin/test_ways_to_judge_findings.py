@@ -272,3 +272,17 @@ def test_a_mistake_in_a_check_is_one_line(project: Project) -> None:
     told = "E       TypeError: check mine (suites/data/test_it.py:3) yields a value of type str; "
     assert result.line(told).startswith("it must yield findings: example.finding(kind, evidence)")
     assert "harness/tunegate" not in result.out
+
+
+def test_what_a_subtest_found_can_be_held_by_its_test(kept: Project) -> None:
+    body = (
+        "def test_x(train, subtests):\n"
+        "    with subtests.test('one'):\n        found = odd(train)\n"
+        "    assert found.rate <= 0.1\n"
+    )
+    kept.write("suites/data/test_it.py", CHECKS + body)
+    result = kept.pytest("suites/data", "--junitxml=junit.xml")
+    passed, not_passed, reason = results(kept)
+    assert (result.code, not_passed, reason) == (0, {}, ""), result.out
+    assert [outcome["name"] for outcome in passed["test_x"]] == ["odd", "odd rate"]
+    assert "2 odd in 2 of 20 examples" in (kept.root / "junit.xml").read_text()
