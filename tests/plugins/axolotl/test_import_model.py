@@ -191,7 +191,7 @@ def test_a_base_that_changed_since_is_refused(
     (project / "base").unlink()
     shutil.copytree(base, project / "base")
     (project / "base/config.json").write_text("{}")
-    assert "has changed since the gate opened for this run" in refused(run)
+    assert "has changed since this run was planned: plan it again" in refused(run)
 
 
 DATA_SUITE = """\
