@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,30 @@ def test_a_line_is_json_with_sorted_keys_and_readable_text(tmp_path: Path) -> No
     (line,) = registry.path.read_text("utf-8").splitlines()
     assert "João — ok" in line
     assert line == json.dumps(json.loads(line), ensure_ascii=False, sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    ("variables", "user"),
+    [
+        ({"GITHUB_ACTOR": "ana", "GITLAB_USER_LOGIN": "rui"}, "ana"),
+        ({"GITHUB_ACTOR": "ana"}, "ana"),
+        ({"GITLAB_USER_LOGIN": "rui"}, "rui"),
+        ({"GITHUB_ACTOR": ""}, "me"),
+        ({}, "me"),
+    ],
+)
+def test_who_acts_is_the_user_of_the_ci_job_or_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], user: str
+) -> None:
+    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"LOGNAME": "me", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert filled(tmp_path, "a").entries()[0]["who"] == user
+
+
+def test_others_may_read_it_and_only_the_owner_writes(tmp_path: Path) -> None:
+    assert stat.S_IMODE(filled(tmp_path, "a").path.stat().st_mode) == 0o644
 
 
 APPEND = """

@@ -19,6 +19,7 @@ from tunegate_endpoints.retry import backoff, failure_of_status, retry_after_sec
         ({"retry-after": "7"}, 7),
         ({"retry-after": "0.5"}, 0.5),
         ({"retry-after": "-3"}, 0),
+        ({"retry-after": "1e12"}, 1e9),
         ({"retry-after": "soon"}, None),
         ({"retry-after": formatdate(1000 + 90, usegmt=True)}, 90),
         ({"retry-after": formatdate(10, usegmt=True)}, 0),
