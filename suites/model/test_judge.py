@@ -12,7 +12,8 @@ def test_judge(clean: Predictions, judge_panel: JudgePanel | None, limits: Limit
     """Share of replies that pass the rubric."""
     if judge_panel:
         judged = grading.score(clean, judge_panel)
-        assert judged.advisory or judged >= limits.judge
+        if not judged.advisory:
+            assert judged >= limits.judge
 
 
 def test_judge_prefers_it(
@@ -21,4 +22,5 @@ def test_judge_prefers_it(
     """Share of replies that the judge prefers to the baseline's, in either order of reading."""
     if judge_panel:
         judged = pairwise.win_rate(clean, over=baseline, judge=judge_panel)
-        assert judged.advisory or judged >= limits.judge_wins
+        if not judged.advisory:
+            assert judged >= limits.judge_wins

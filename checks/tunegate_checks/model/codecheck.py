@@ -67,7 +67,7 @@ def passes(
         )
 
     def find_problem(text: str) -> str:
-        return run_command(list(command), text, timeout, suffix)
+        return _run_command(list(command), text, timeout, suffix)
 
     signature = f"{' '.join(command)}, {timeout:g} s; {SIGNATURE}"
     return _pass_score(f"passes {command[0]}", predictions, find_problem, signature)
@@ -117,7 +117,7 @@ def _json_problem(text: str) -> str:
     return ""
 
 
-def run_command(command: list[str], text: str, timeout: float, suffix: str) -> str:
+def _run_command(command: list[str], text: str, timeout: float, suffix: str) -> str:
     """Return "" where the command ends with status 0, else a line that says why not.
 
     The text goes to the file that `{file}` stands for in `command`, or else to standard input. The

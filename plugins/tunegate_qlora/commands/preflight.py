@@ -1,7 +1,7 @@
-"""Print what a training would need: rows, memory for each GPU, and the command that starts it.
+"""Print the rows, memory and command of a training.
 
-Without RUN, for what [train.qlora] and the training data say now. Nothing is trained or changed;
-neither a GPU nor the weights of the base are needed.
+The memory is that of each GPU. Without RUN, for what [train.qlora] and the training data say now.
+Nothing is trained or changed; neither a GPU nor the weights of the base are needed.
 
 $ tunegate run preflight
 """

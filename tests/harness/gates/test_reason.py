@@ -40,7 +40,7 @@ def test_a_reason_is_one_line() -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["accept", "rollback"])
+@pytest.mark.parametrize("command", ["accept", "registry rollback"])
 def test_nothing_is_written_with_it(
     command: str,
     tmp_path: Path,
@@ -52,7 +52,7 @@ def test_nothing_is_written_with_it(
         Registry(tmp_path).append("promote", "production", {"run": run}, "")
     before = (tmp_path / "registry.jsonl").read_bytes()
     monkeypatch.chdir(tmp_path)
-    assert main([command, "production", "--why", f"asked {ADDRESS}"]) == 2
+    assert main([*command.split(), "production", "--why", f"asked {ADDRESS}"]) == 2
     told = capsys.readouterr().err
     assert told.startswith(f"tunegate {command}: --why holds what looks like email")
     assert ADDRESS not in told
