@@ -62,6 +62,7 @@ def tables(project: Project) -> Project:
     return tabled(project, "csv", as_csv)
 
 
+@pytest.mark.slow
 def test_csv_from_the_gate_to_the_promotion(tables: Project) -> None:
     trained = tables.gate()
     assert trained.code == 0, trained.out
@@ -90,6 +91,7 @@ def test_csv_from_the_gate_to_the_promotion(tables: Project) -> None:
     assert removed.out.endswith("and 12 answers to its prompts\n")  # 6 of the base, 6 of the model
 
 
+@pytest.mark.slow
 def test_parquet_from_the_gate_to_the_model(project: Project) -> None:
     trained = tabled(project, "parquet", as_parquet).gate()
     assert trained.code == 0, trained.out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import Project
 
@@ -15,6 +17,7 @@ def test_incumbent(predictions, incumbent):
 """
 
 
+@pytest.mark.slow
 def test_before_and_after_the_first_promotion(trained: Project) -> None:
     trained.write("suites/model/test_i.py", SUITE)
     first = trained.judge("--promote", "production", "-s")
@@ -27,6 +30,7 @@ def test_before_and_after_the_first_promotion(trained: Project) -> None:
     assert {card["incumbent"] is not None for card in cards} == {False, True}
 
 
+@pytest.mark.slow
 def test_an_incumbent_that_was_changed_is_no_incumbent(trained: Project) -> None:
     trained.write("suites/model/test_i.py", SUITE)
     trained.judge("--promote", "production")

@@ -18,6 +18,7 @@ SUITE = Path(__file__).parents[3] / "suites" / "data" / "test_review.py"
 BY = "reviewed by Ana: 0 % wrong"
 
 
+@pytest.mark.slow
 def test_generated_data_is_trained_on_when_a_person_has_read_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

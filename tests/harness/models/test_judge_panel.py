@@ -193,6 +193,7 @@ def pytest_tunegate_models(register):
 """
 
 
+@pytest.mark.slow
 def test_the_judge_spends_from_the_sessions_budget(judging: Project) -> None:
     judging.add("conftest.py", PAID)
     judging.add("tunegate.toml", table("x").replace("python:judges:x", "paid:x"))

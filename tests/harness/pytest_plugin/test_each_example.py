@@ -36,6 +36,7 @@ def examined(trained: Project) -> Project:
     return trained
 
 
+@pytest.mark.slow
 def test_an_item_for_each_example(examined: Project) -> None:
     result = examined.judge("--each-example")
     assert result.code == 0, result.out
@@ -45,6 +46,7 @@ def test_an_item_for_each_example(examined: Project) -> None:
     assert "2 passed" in examined.judge().out  # only where it is asked for
 
 
+@pytest.mark.slow
 def test_under_xdist(examined: Project) -> None:
     assert items(examined, "-n", "2") == items(examined) != {}
 

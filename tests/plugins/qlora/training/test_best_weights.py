@@ -35,6 +35,7 @@ def validation(folder: Path) -> list[float]:
     return [line["validation_loss"] for line in lines if "validation_loss" in line]
 
 
+@pytest.mark.slow
 def test_a_training_that_gets_no_better_stops_with_its_best(
     plan: Planner, folder: Path, second: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
