@@ -157,6 +157,21 @@ def memory_problems(
     if needed.total > available:
         print_line("that may not fit: a lower batch and a higher accumulation want less,")
         print_line("gradient_checkpointing = true far less")
+    if settings.compute == "bfloat16" and settings.method != "full" and emulates_bfloat16():
+        print_line("this CPU has no instructions for it:", "bfloat16")
+        print_line('compute = "float32" trains several times faster here')
+
+
+def emulates_bfloat16() -> bool:
+    """Tell whether training here is on a CPU that computes in bfloat16 without instructions for it.
+
+    Matrix products of the embedded default take five times as long there as in float32.
+    """
+    # Older versions of torch do not tell, and an Arm CPU names other instructions.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    native = ("avx512_bf16", "amx_bf16")
+    known = all(name in capabilities for name in native)
+    return local_device() == "cpu" and known and not any(capabilities[name] for name in native)
 
 
 def base_problems(plan: Plan, settings: Settings, architecture: Architecture) -> Iterator[str]:
