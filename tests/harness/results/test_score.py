@@ -308,6 +308,8 @@ def test_plain_numbers_have_the_mode_of_the_project_while_it_judges() -> None:
         assert score >= Limit(0.95)
         assert score > proportion("accuracy", 18, 20)  # values: no gate
         assert max(score, proportion("accuracy", 18, 20)) is score
+        with collect_outcomes():  # a fixture that is set up inside the test
+            assert not score >= 0.95
     assert score >= LOWER - 0.1
     assert type(LOWER - 0.1) is float
 
