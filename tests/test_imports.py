@@ -24,7 +24,7 @@ TRAINERS = sorted((ROOT / "plugins").rglob("*.py"))
 FILES = [*CORE, *CHECKS, *TRAINERS]
 
 # Every package of the core may import these beside what the table lists.
-EVERYWHERE = {"utils", "errors", "exit_codes", "moved", "__init__"}
+EVERYWHERE = {"utils", "errors", "exit_codes", "__init__"}
 
 # package -> the packages of the same distribution that it may import.
 ALLOWED: dict[str, dict[str, str]] = {

@@ -3,13 +3,17 @@
 The public names below are loaded when first used: pytest imports this package at every start-up.
 """
 
+from __future__ import annotations
+
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .moved import MovedModules
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
     from .checking.decorator import check as check
     from .config.schema import Limits as Limits
     from .data.dataset import Dataset as Dataset
@@ -49,9 +53,6 @@ _MODULE_OF = {
 }
 __all__ = [*_MODULE_OF, "__version__"]
 
-# Last, so that it is asked only for modules that nothing else finds.
-sys.meta_path.append(MovedModules())
-
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
@@ -59,3 +60,44 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
+
+
+# A module's name before 0.2, and the import that replaces it.
+REPLACEMENTS = {
+    "tunegate.checking.check": "from tunegate import check",
+    "tunegate.config.Limits": "from tunegate import Limits",
+    "tunegate.dataset": "from tunegate import Dataset, Example",
+    "tunegate.extraction": "from tunegate import LabelRule  # was Rule",
+    "tunegate.findings": "from tunegate import Finding, Findings",
+    "tunegate.jury": "from tunegate import JudgePanel  # was Jury",
+    "tunegate.predictions": "from tunegate import Ask, Prediction, Predictions",
+    "tunegate.project": "from tunegate import ConfigError",
+    "tunegate.protocols": "from tunegate.interfaces import Answer, Model, Plan, Trained, Trainer",
+    "tunegate.recipe": "from tunegate import TokenizationSpec  # was Recipe",
+    "tunegate.score": "from tunegate import Score, proportion",
+    "tunegate.similar": "from tunegate.similarity import connected_groups, nearest, pairs",
+    "tunegate_checks.model.averages": "from tunegate_checks.model import classification",
+    "tunegate_checks.model.forgetting": "from tunegate_checks.model import improvement",
+    "tunegate_checks.model.holm": "from tunegate_checks.model.compare import HolmFamily",
+    "tunegate_checks.model.memory": "from tunegate_checks.model import answer_quality, "
+    "memorization",
+    "tunegate_checks.model.metamorphic": "from tunegate_checks.model import perturbations",
+    "tunegate_checks.model.rouge": "from tunegate_checks.model import overlap",
+}
+
+
+class MovedModules:
+    """Answers the import of a module's old name, in a suite or conftest, with the new import."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise ImportError for an old name; return None for any other."""
+        if name in REPLACEMENTS:
+            # Without the argument `name`: with it, `from tunegate.config import Limits` hides it.
+            raise ModuleNotFoundError(f"{name} has moved; write: {REPLACEMENTS[name]}")
+        return None
+
+
+# Last, so that it is asked only for modules that nothing else finds.
+sys.meta_path.append(MovedModules())

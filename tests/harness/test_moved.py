@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from tunegate.moved import REPLACEMENTS
+from tunegate import REPLACEMENTS
 
 
 @pytest.mark.parametrize("name", REPLACEMENTS)

@@ -15,9 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tunegate.config.data_files import read_data_file
 from tunegate.data.formats import ROW_FORMATS
-from tunegate.data.json_lines import BOM, read_json_rows, read_row, split_rows
-from tunegate.data.tables import is_table, read_data_file, read_table_rows
+from tunegate.data.json_lines import BOM, is_table, read_json_rows, read_row, split_rows
+from tunegate.data.tables import read_table_rows
 from tunegate.utils.strict_json import Unreadable
 
 Fields = dict[str, Any]

@@ -12,7 +12,6 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from tunegate import Dataset, Example
-from tunegate.checking.parallel import earlier_system_messages
 from tunegate.data.formats import REJECTED, rejected_in
 
 _SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
@@ -43,12 +42,12 @@ class TextField(NamedTuple):
 
 def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
     """Yield every text of every row; the text of a system message only where it stands first."""
-    earlier_messages = [{"messages": [message]} for message in earlier_system_messages(dataset)]
+    earlier_messages = [{"messages": [message]} for message in dataset.earlier_messages]
     known_texts = {field.text for fields in earlier_messages for field in iter_texts(fields)}
     for example in dataset:
         system_paths = tuple(
             f"messages[{i}]"
-            for i, message in enumerate(example.messages)
+            for i, message in enumerate(example.fields["messages"])
             if message["role"] in ("system", "developer")
         )
         for field in iter_texts(example.fields):

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, Protocol, overload
 
 from ..data.dataset import Dataset
 from ..results.finding import Finding, Findings
-from ..results.outcome import accepted_entries, inside_check, record
+from ..results.outcome import inside_check, record, recordings
 from ..results.prediction import Predictions
 from .fingerprint import add_fingerprints
 
@@ -121,7 +121,7 @@ def check(
             n = next((len(value) for value in args if isinstance(value, Predictions)), 0)
             return make_findings(check_name, items, n=n, named=is_named, advisory=advisory)
         dataset = datasets[-1]
-        if accepted_entries() is not None:  # ids cost time, and only acceptance needs them
+        if recordings[-1].accepted is not None:  # ids cost time, and only acceptance needs them
             items = list(add_fingerprints(check_name, items, dataset))
         return make_findings(
             check_name, items, split=dataset.split, path=str(dataset.path), n=len(dataset),
@@ -159,7 +159,7 @@ def make_findings(
     advisory: bool = False,
 ) -> Findings:
     """Return the findings of a check, with the accepted ones in `.accepted`, and record them."""
-    entries = accepted_entries() or {}
+    entries = recordings[-1].accepted or {}
     # An entry edited to name another check or kind than its id has would mislead its reader.
     accepted = [
         f

@@ -23,7 +23,7 @@ def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
     tables = []
     for f in findings:
         rows = []
-        for finding, accepted in [*((o, False) for o in f), *((o, True) for o in f.accepted)]:
+        for finding, accepted in [*((o, False) for o in f.items), *((o, True) for o in f.accepted)]:
             place = [f.split, f"line {finding.line}" if finding.line is not None else ""]
             rows.append(
                 {

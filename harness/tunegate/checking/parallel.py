@@ -40,7 +40,7 @@ _executor: Executor | None = None
 
 
 class Chunk(Dataset):
-    """Some rows of a dataset; `earlier_messages`: system messages that earlier rows have too."""
+    """Some rows of a dataset, with the system messages that rows before them have too."""
 
     def __init__(
         self, examples: Sequence[Example], dataset: Dataset, earlier_messages: Messages
@@ -64,14 +64,6 @@ def _rebuild_chunk(
 ) -> Chunk:
     dataset = Dataset((), split=split, path=path, digest=digest)
     return Chunk([Example(*row) for row in rows], dataset, earlier_messages)
-
-
-def earlier_system_messages(dataset: Dataset) -> Messages:
-    """Return the system messages of a chunk that rows before it have too; none for a dataset.
-
-    A check that looks at each system prompt only once skips them.
-    """
-    return dataset.earlier_messages if isinstance(dataset, Chunk) else ()
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:

@@ -14,13 +14,13 @@ import difflib
 from dataclasses import replace
 from pathlib import Path
 
+from ..config import suite_files
 from ..config.suite_files import (
     file_digest,
     holds_shipped_suites,
     known_digests,
     project_version,
     read_manifest,
-    shipped_files,
     shipped_manifest,
 )
 from ..errors import ConfigError
@@ -83,11 +83,11 @@ def create_project(folder: Path) -> list[str]:
 
     lines, current, installed = [], {}, shipped_manifest()
     version, manifest = project_version(folder), read_manifest(folder)
-    for path, data in shipped_files().items():
+    for path in installed.files:
         target = folder / "suites" / path
         lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
-            atomic_write(target, data)
+            atomic_write(target, (suite_files.SHIPPED_SUITES / path).read_bytes())
         if file_digest(target.read_bytes()) == installed.files[path]:
             current[path] = installed.files[path]
     # What was copied before keeps its version, until --update.
@@ -117,7 +117,8 @@ def update_suites(root: Path) -> list[str]:
     installed = shipped_manifest()
     known = known_digests(root, read_manifest(root))
     lines, diffs, files, unchanged = [], [], {}, 0
-    for path, data in shipped_files().items():
+    for path in installed.files:
+        data = (suite_files.SHIPPED_SUITES / path).read_bytes()
         target, name = root / "suites" / path, f"suites/{path}"
         digests, files[path] = known.get(path, set()), installed.files[path]
         digest = file_digest(target.read_bytes()) if target.exists() else ""

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.dataset import SPLITS, Dataset
-from ..data.tables import is_table, read_data_file
+from ..data.json_lines import check_encoding, is_table
+from ..data.tables import COLUMNS_EXAMPLE, column_names
 from ..errors import ConfigError
 from ..utils.hashing import sha256_file
+from ..utils.text import did_you_mean
 
 if TYPE_CHECKING:
     from .schema import Config
@@ -18,26 +20,25 @@ if TYPE_CHECKING:
 class DataFiles:
     """The files of the splits; `get` makes a dataset of one at its first call and keeps it.
 
-    `columns` names the columns of CSV or Parquet files by field; it is empty for JSON files.
+    Attributes:
+        paths: The file of each split that has one.
+        columns: The columns of CSV or Parquet files by field; empty for JSON files.
+        read: The datasets that were asked for, by split.
     """
 
     def __init__(self, paths: dict[str, Path], columns: Mapping[str, str] | None = None) -> None:
         self.paths, self.columns = paths, dict(columns or {})
         self._contents = {s: read_data_file(path, self.columns) for s, path in paths.items()}
-        self._read: dict[str, Dataset] = {}
+        self.read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
         """Return the dataset of a split; raises ConfigError where there is none."""
         if split not in self.paths:
             raise ConfigError(f"no {split} data: set data.{split}, or give --{split}-data FILE")
-        if split not in self._read:
+        if split not in self.read:
             data, path = self._contents.pop(split), self.paths[split]
-            self._read[split] = Dataset.parse(data, split, path, self.columns)
-        return self._read[split]
-
-    def read_digests(self) -> dict[str, str]:
-        """Return the sha256 of each dataset that was read, by split; reads no file."""
-        return {split: dataset.digest for split, dataset in self._read.items()}
+            self.read[split] = Dataset.parse(data, split, path, self.columns)
+        return self.read[split]
 
     def current_digests(self) -> dict[str, str]:
         """Return the sha256 of each file as it is now, by split; "" for a file that is gone."""
@@ -73,6 +74,31 @@ def find_data_files(
     if not any(is_table(path, bool(columns)) for path in paths.values()):
         columns = {}  # cleaned tables are JSON Lines: nothing is left to map
     return DataFiles(paths, columns)
+
+
+def read_data_file(path: Path, columns: Mapping[str, str]) -> bytes:
+    """Return the bytes of a file; raise ConfigError if the configured columns do not fit it.
+
+    A table needs columns that it has, a JSON file needs none; both must be UTF-8.
+    """
+    data = path.read_bytes()
+    check_encoding(data, path)
+    if not is_table(path, bool(columns)):
+        if columns:
+            message = f"{path} is JSON, and data.columns is for CSV and Parquet"
+            raise ConfigError(f"{message}: take the columns out, or name tables for all splits")
+        return data
+    names = column_names(path, columns)
+    columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
+    if not columns:
+        message = "say which of them is the prompt, and which the reply"
+        raise ConfigError(f"{columns_line}\n{message}; {COLUMNS_EXAMPLE}")
+    for field, column in columns.items():
+        if column not in names:
+            hint = did_you_mean(column, names)
+            message = f"data.columns.{field} = {column!r}: no such column{hint}"
+            raise ConfigError(f"{message}\n{columns_line}")
+    return data
 
 
 def read_file(path: Path, columns: Mapping[str, str], split: str = "") -> Dataset:

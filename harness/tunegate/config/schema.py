@@ -20,7 +20,8 @@ from pydantic import (
 from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
 from ..results.labels import label_rule
-from ..results.score import Limit, Mode
+from ..results.outcome import Mode
+from ..results.score import Limit
 from ..utils.text import did_you_mean
 from .project import DEFAULT_SUITES, read_table
 from .settings import explain_error
@@ -73,12 +74,8 @@ class Tokens(Section):
     price_per_million: float | None = Field(default=None, ge=0)  # USD, for training tokens
 
 
-def _share_field(default: float) -> Any:
-    return Field(default=default, ge=0, le=1)
-
-
-def _positive_field() -> Any:
-    return Field(default=None, gt=0)
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class UnsetLimit(ConfigError, AttributeError):
@@ -115,52 +112,54 @@ class Limits(Section):
     largest_mb: float = 512
     fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
     smallest_test: int = 100
-    validation_low: float = _share_field(0.15)
-    validation_high: float = _share_field(0.20)
+    validation_low: Share = 0.15
+    validation_high: Share = 0.20
     psi: float = 0.25
-    drift_auc: float = _share_field(0.8)
+    drift_auc: Share = 0.8
     # Data: the share that a person reviewed, where a model wrote the rows.
-    reviewed: float = _share_field(0.10)
-    review_errors: float = _share_field(0.05)
+    reviewed: Share = 0.10
+    review_errors: Share = 0.05
     # Data: duplicates, leakage, balance.
-    similarity: float = _share_field(0.85)
-    near_duplicates: float = _share_field(0.02)
-    rarest_class: float = _share_field(0.1)
+    similarity: Share = 0.85
+    near_duplicates: Share = 0.02
+    rarest_class: Share = 0.1
     # Data: diversity. None: shown as a hint, without a limit.
-    distinct: float | None = Field(default=None, ge=0, le=1)
-    opening: float | None = Field(default=None, ge=0, le=1)
+    distinct: Share | None = None
+    opening: Share | None = None
     # Data: personal data. Kinds that are not asked for; values, or "@domain", that are public.
     pii_ignore: list[str] = []
     pii_allow: list[str] = []
     # Models.
     # "lower": the one-sided 95 % bound must hold a limit, the lower bound a `>=`, the upper a `<=`.
     mode: Mode = "point"
-    accuracy: float = _share_field(0.95)
-    macro_f1: float = _share_field(0.90)
+    accuracy: Share = 0.95
+    macro_f1: Share = 0.90
     improvement: float = Field(default=0.0, ge=-1, le=1)
-    judge: float = _share_field(0.90)  # share of replies that pass by the rubric
-    judge_wins: float = _share_field(0.5)  # of comparisons, ties half
-    worst_slice: float | None = Field(default=None, ge=0, le=1)  # None: shown, without a limit
-    margin: float = _share_field(0.03)  # how much worse than the incumbent is still as good
+    judge: Share = 0.90  # share of replies that pass by the rubric
+    judge_wins: Share = 0.5  # of comparisons, ties half
+    worst_slice: Share | None = None  # None: shown, without a limit
+    margin: Share = 0.03  # how much worse than the incumbent is still as good
     chrf: float | None = Field(default=None, ge=0, le=100)
-    rouge_l: float | None = Field(default=None, ge=0, le=1)
-    valid_json: float = _share_field(0.99)
-    parses: float = _share_field(0.95)
+    rouge_l: Share | None = None
+    valid_json: Share = 0.99
+    parses: Share = 0.95
     # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
-    latency_p50: float | None = _positive_field()  # seconds
-    latency_p95: float | None = _positive_field()  # seconds
-    tokens: float | None = _positive_field()  # of question and answer, on average
-    cost_per_1000: float | None = _positive_field()  # USD
-    latency_ratio: float | None = _positive_field()
-    tokens_ratio: float | None = _positive_field()
-    cost_ratio: float | None = _positive_field()
+    latency_p50: Positive | None = None  # seconds
+    latency_p95: Positive | None = None  # seconds
+    tokens: Positive | None = None  # of question and answer, on average
+    cost_per_1000: Positive | None = None  # USD
+    latency_ratio: Positive | None = None
+    tokens_ratio: Positive | None = None
+    cost_ratio: Positive | None = None
     # Models: robustness, memory.
-    flips: float | None = Field(default=None, ge=0, le=1)
+    flips: Share | None = None
     overfitting: float = Field(default=0.05, ge=0)  # the loss over its best, as a share
-    cut_off: float = _share_field(0.01)
-    refusals: float = _share_field(0.01)
-    forgetting: float = _share_field(0.05)
-    own: Annotated[OwnLimits, GetPydanticSchema(lambda _, of: of(dict[str, float]))] = OwnLimits()
+    cut_off: Share = 0.01
+    refusals: Share = 0.01
+    forgetting: Share = 0.05
+    own: Annotated[OwnLimits, GetPydanticSchema(lambda _, of: of(dict[str, float]))] = Field(
+        default_factory=OwnLimits
+    )
 
     @model_validator(mode="after")
     def _carry_mode(self) -> Limits:
@@ -200,7 +199,7 @@ class Judge(Section):
     repetitions: int = Field(default=1, ge=1, le=25)
     # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
     kappa: float = Field(default=0.6, gt=0, le=1)
-    swap_consistency: float = _share_field(0.8)
+    swap_consistency: Share = 0.8
     # With fewer, the interval of kappa is wider than 0.5: it tells no good judge from a bad one.
     fewest_labels: int = Field(default=30, ge=10)
 

@@ -20,6 +20,9 @@ MANIFEST_NAME = ".tunegate-suites.json"
 # Digests of the files of suites that were copied before there were manifests.
 FORMER_FILES = Path(__file__).with_name("former_suites.json")
 DIGEST_LENGTH = 16
+# The folder of the suites: in the wheel, or in a checkout of the repository.
+_IN_WHEEL = Path(__file__).parents[1] / "suites"
+SHIPPED_SUITES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] / "suites"
 
 
 @dataclass(frozen=True)
@@ -40,28 +43,15 @@ class SuiteManifest:
         atomic_write(root / "suites" / MANIFEST_NAME, text.encode())
 
 
-def shipped_suites() -> Path:
-    """Return the folder of the suites: in the wheel, or in a checkout of the repository."""
-    package_folder = Path(__file__).parents[1]
-    in_wheel = package_folder / "suites"
-    return in_wheel if in_wheel.is_dir() else package_folder.parents[1] / "suites"
-
-
 def holds_shipped_suites(root: Path) -> bool:
     """Return whether the suites of a project are the installed ones, as in our own repository."""
-    return (root / "suites").resolve() == shipped_suites().resolve()
-
-
-def shipped_files() -> dict[str, bytes]:
-    """Return the content of each installed file by its path below `suites/`."""
-    folder = shipped_suites()
-    paths = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".toml"))
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
+    return (root / "suites").resolve() == SHIPPED_SUITES.resolve()
 
 
 def shipped_manifest() -> SuiteManifest:
     """Return the manifest of the installed suites."""
-    files = {path: file_digest(data) for path, data in shipped_files().items()}
+    paths = sorted(p for p in SHIPPED_SUITES.rglob("*") if p.suffix in (".py", ".toml"))
+    files = {p.relative_to(SHIPPED_SUITES).as_posix(): file_digest(p.read_bytes()) for p in paths}
     digest = sha256_bytes(json.dumps(files, sort_keys=True).encode())[:DIGEST_LENGTH]
     return SuiteManifest(metadata.version("tunegate"), digest, files)
 

@@ -92,7 +92,12 @@ class Dataset(Sequence[Example]):
         problems: A finding for each row that cannot be read, and a hint for each other format
             (Alpaca, ShareGPT, a table) that was converted to messages.
         columns: The mapping of the columns of a table; empty for JSON.
+        earlier_messages: Of some rows of a dataset, the system messages that rows before them have
+            too (see `tunegate.checking.parallel`); a check that looks at each system message only
+            once skips them.
     """
+
+    earlier_messages: Sequence[Mapping[str, Any]] = ()
 
     def __init__(
         self,

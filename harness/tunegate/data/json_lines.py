@@ -34,6 +34,7 @@ NOT_JSON_MAGIC = {
     b"PAR1": "the file is Parquet; say which columns it has: columns={'prompt': ..., 'reply': ...}",
 }
 BOM = b"\xef\xbb\xbf"
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 # Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert
@@ -54,6 +55,18 @@ _UNDECODABLE_RUN = re.compile("[\udc80-\udcff]+")
 _LETTER = re.compile("[^\x00-\x7f\udc80-\udcff]")
 _C1 = re.compile("[\udc80-\udc9f]")  # letters and quotes in Windows-1252, nothing in Latin-1
 _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
+
+
+def is_table(path: Path, mapped: bool = False) -> bool:
+    """Tell whether a file is CSV or Parquet, by its name or first bytes.
+
+    A `mapped` file, one with configured columns, is a table unless it begins like JSON.
+    """
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if path.suffix.lower() in TABLE_SUFFIXES or head.startswith(b"PAR1"):
+        return True
+    return mapped and not head.removeprefix(BOM).lstrip().startswith((b"{", b"["))
 
 
 def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:

@@ -19,8 +19,8 @@ from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
 from .comparison import comparison_texts, group_indices, label_counts, non_text_parts, question_key
 from .dataset import SPLITS, Dataset, Example
-from .json_lines import check_encoding, split_rows
-from .tables import column_names, is_table
+from .json_lines import check_encoding, is_table, split_rows
+from .tables import column_names
 
 
 class SplitError(ValueError):

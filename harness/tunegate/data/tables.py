@@ -17,9 +17,8 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from ..utils.text import did_you_mean
 from .formats import REJECTED, assistant_message, json_type
-from .json_lines import NOT_JSON_MAGIC, Row, check_encoding, encoding_finding
+from .json_lines import NOT_JSON_MAGIC, Row, encoding_finding
 
 Columns = Mapping[str, str]  # by field
 Record = tuple[int, dict[str, Any] | Unreadable]  # the first line, from 1, and the values by column
@@ -28,7 +27,6 @@ DELIMITERS = ",;\t|"
 REQUIRED_FIELDS = ("prompt", "reply")
 ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
 COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]:
@@ -153,43 +151,6 @@ def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     wanted = set((columns or {}).values())
     matching = (d for d in DELIMITERS if wanted and wanted <= {*names[d]})
     return next(matching, max(DELIMITERS, key=lambda d: len(names[d])))
-
-
-def read_data_file(path: Path, columns: Columns) -> bytes:
-    """Return the bytes of a file; raise ConfigError if the configured columns do not fit it.
-
-    A table needs columns that it has, a JSON file needs none; both must be UTF-8.
-    """
-    data = path.read_bytes()
-    check_encoding(data, path)
-    if not is_table(path, bool(columns)):
-        if columns:
-            message = f"{path} is JSON, and data.columns is for CSV and Parquet"
-            raise ConfigError(f"{message}: take the columns out, or name tables for all splits")
-        return data
-    names = column_names(path, columns)
-    columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
-    if not columns:
-        message = "say which of them is the prompt, and which the reply"
-        raise ConfigError(f"{columns_line}\n{message}; {COLUMNS_EXAMPLE}")
-    for field, column in columns.items():
-        if column not in names:
-            hint = did_you_mean(column, names)
-            message = f"data.columns.{field} = {column!r}: no such column{hint}"
-            raise ConfigError(f"{message}\n{columns_line}")
-    return data
-
-
-def is_table(path: Path, mapped: bool = False) -> bool:
-    """Tell whether a file is CSV or Parquet, by its name or first bytes.
-
-    A `mapped` file, one with configured columns, is a table unless it begins like JSON.
-    """
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if path.suffix.lower() in TABLE_SUFFIXES or head.startswith(b"PAR1"):
-        return True
-    return mapped and not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
 
 
 def column_names(path: Path, columns: Columns | None = None) -> list[str]:

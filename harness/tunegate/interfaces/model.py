@@ -75,9 +75,6 @@ class Budget:
     The bound is hard: a request is sent only after the most that it can cost has been reserved,
     beside the reservations of the requests under way. Candidate, baseline and judge share one
     budget. Answers from the cache cost nothing. Costs are in USD.
-
-    Raises:
-        ConfigError: A bound is below 0.
     """
 
     requests: int | None = None
@@ -87,16 +84,6 @@ class Budget:
     exceeded: str = ""  # the bound that stopped a request, as the message names it
     _reserved: float = 0.0
     _lock: Lock = field(default_factory=Lock, repr=False)
-
-    def __post_init__(self) -> None:
-        for option, bound in (("--max-requests", self.requests), ("--max-cost", self.cost)):
-            if bound is not None and not 0 <= bound < float("inf"):
-                raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether there is a bound."""
-        return self.requests is not None or self.cost is not None
 
     def reserve(self, estimate: float) -> bool:
         """Count one request that costs at most `estimate`; False where it does not fit."""
@@ -138,15 +125,19 @@ def budget_from_options(
 ) -> Budget:
     """Return the budget of a session.
 
-    Raises ConfigError for a bound without `--model`, or with the worker processes of xdist.
+    Raises ConfigError for a bound that is below 0, without `--model`, or with the worker processes
+    of xdist.
     """
-    budget = Budget(requests, cost)
-    option = "--max-requests" if requests is not None else "--max-cost"
-    if budget.is_bounded and not model:
-        raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
-    if budget.is_bounded and uses_xdist:
-        raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")
-    return budget
+    for option, bound in (("--max-requests", requests), ("--max-cost", cost)):
+        if bound is None:
+            continue
+        if not 0 <= bound < float("inf"):
+            raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
+        if not model:
+            raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
+        if uses_xdist:
+            raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")
+    return Budget(requests, cost)
 
 
 def hold_to_budget(budget: Budget, model: Model) -> Model:

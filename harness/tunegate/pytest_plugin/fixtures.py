@@ -1,7 +1,11 @@
-"""The fixtures of the suites: data, limits, and the predictions of candidate and baseline."""
+"""The fixtures of the suites: data, limits, and the predictions of candidate and baseline.
+
+`pytest_generate_tests` chooses the splits that a test with `dataset` runs on.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +14,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from ..config.data_files import read_system_prompt
+from ..data.dataset import SPLITS, Dataset
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
 from ..tokenization.spec import TokenizationSpec, tokenization_of
+from ..utils.hashing import sha256_json
 
 if TYPE_CHECKING:
     from ..config.schema import Limits
-    from ..data.dataset import Dataset
     from ..models.judge_panel import JudgePanel
     from ..models.predict import Ask
     from ..results.labels import LabelRule
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext
 
-SESSION_PLUGIN = "tunegate-session"  # the name under which GateSession is registered
+# What options and configuration say, in the stash of pytest's config.
+SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 
 
 class ParamRequest(Protocol):
@@ -33,11 +39,40 @@ class ParamRequest(Protocol):
     config: pytest.Config
 
 
-def session_context(config: pytest.Config) -> SessionContext:
-    """Return the context of this session: what options and configuration say."""
-    hooks = config.pluginmanager.get_plugin(SESSION_PLUGIN)
-    context: SessionContext = hooks.context  # type: ignore[union-attr]
-    return context
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `dataset` once per split, for `prediction` once per example.
+
+    The fixture `dataset` must be tunegate's and not the project's. The splits are those of the
+    marker `split`, else the configured ones. Raises pytest.UsageError for a marker that names an
+    unknown split.
+    """
+    configured = metafunc.config.stash[SESSION].splits
+    definitions = metafunc._arg2fixturedefs.get("dataset", ())
+    if definitions and definitions[-1].func.__module__ == __name__:
+        marked = [str(name) for m in metafunc.definition.iter_markers("split") for name in m.args]
+        if unknown := [name for name in marked if name not in SPLITS]:
+            raise pytest.UsageError(f"unknown split {unknown[0]!r}; valid: {', '.join(SPLITS)}")
+        # pytest skips a test without parameters. Without data it runs on "train", and the fixture
+        # fails with the message that says which file is missing.
+        splits = list(dict.fromkeys(marked)) or list(configured.paths) or ["train"]
+        metafunc.parametrize("dataset", splits, indirect=True, scope="function")
+    if "prediction" in metafunc.fixturenames:
+        test = configured.get("test")
+        metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
+
+
+def example_ids(test: Dataset) -> list[str]:
+    """Return a test id for each example, made of its text and not of its row number.
+
+    An id has eight hexadecimal digits; a repeated example gets `-2`, `-3` ... behind them.
+    """
+    counts: Counter[str] = Counter()
+    ids = []
+    for example in test:
+        name = sha256_json([example.system, example.text])[:8]
+        counts[name] += 1
+        ids.append(name if counts[name] == 1 else f"{name}-{counts[name]}")
+    return ids
 
 
 @contextmanager
@@ -49,52 +84,50 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
         pytest.fail(str(error), pytrace=False)
 
 
-def read_split(config: pytest.Config, name: str) -> Dataset:
-    """Return a split of the session; fail the test where its file is missing or unreadable."""
-    with fail_in_one_line(ConfigError):
-        return session_context(config).splits.get(name)
-
-
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
     """Return the predictions of the candidate, baseline or incumbent; fail where there are none."""
     with fail_in_one_line(ModelUnknown, ConfigError):
-        return session_context(config).models.predictions(role, test)
+        return config.stash[SESSION].models.predictions(role, test)
 
 
 @pytest.fixture
 def dataset(request: ParamRequest) -> Dataset:
     """Each split in turn: a test with this fixture runs once per split."""
-    return read_split(request.config, request.param)
+    with fail_in_one_line(ConfigError):
+        return request.config.stash[SESSION].splits.get(request.param)
 
 
 @pytest.fixture(scope="session")
 def train(pytestconfig: pytest.Config) -> Dataset:
     """The training split."""
-    return read_split(pytestconfig, "train")
+    with fail_in_one_line(ConfigError):
+        return pytestconfig.stash[SESSION].splits.get("train")
 
 
 @pytest.fixture(scope="session")
 def validation(pytestconfig: pytest.Config) -> Dataset:
     """The validation split."""
-    return read_split(pytestconfig, "validation")
+    with fail_in_one_line(ConfigError):
+        return pytestconfig.stash[SESSION].splits.get("validation")
 
 
 @pytest.fixture(scope="session")
 def test(pytestconfig: pytest.Config) -> Dataset:
     """The test split."""
-    return read_split(pytestconfig, "test")
+    with fail_in_one_line(ConfigError):
+        return pytestconfig.stash[SESSION].splits.get("test")
 
 
 @pytest.fixture(scope="session")
 def limits(pytestconfig: pytest.Config) -> Limits:
     """The limits in force, each with its mode; your own are `limits.own.name`."""
-    return session_context(pytestconfig).config.limits
+    return pytestconfig.stash[SESSION].config.limits
 
 
 @pytest.fixture(scope="session")
 def task(pytestconfig: pytest.Config) -> str:
     """The kind of task: style, qa, classification or code."""
-    return session_context(pytestconfig).config.task
+    return pytestconfig.stash[SESSION].config.task
 
 
 @pytest.fixture(scope="session")
@@ -102,13 +135,13 @@ def label_rule(pytestconfig: pytest.Config) -> LabelRule:
     """How a label is read from an answer: the rule that `label` names in the configuration."""
     from ..results import labels
 
-    return labels.label_rule(session_context(pytestconfig).config.label)
+    return labels.label_rule(pytestconfig.stash[SESSION].config.label)
 
 
 @pytest.fixture(scope="session")
 def inference_prompt(pytestconfig: pytest.Config) -> str | None:
     """The system prompt used at inference, from the file `data.system`; None where it is unset."""
-    session = session_context(pytestconfig)
+    session = pytestconfig.stash[SESSION]
     with fail_in_one_line(ConfigError):
         return read_system_prompt(session.config, session.root)
 
@@ -116,7 +149,7 @@ def inference_prompt(pytestconfig: pytest.Config) -> str | None:
 @pytest.fixture(scope="session")
 def tokenization(pytestconfig: pytest.Config) -> TokenizationSpec:
     """How the trainer of --train-with tokenizes: tokenizer, longest row, epochs."""
-    session = session_context(pytestconfig)
+    session = pytestconfig.stash[SESSION]
     chosen = pytestconfig.getoption("train_with")
     return tokenization_of(session.config, session.root, session.plugins.trainers, chosen)
 
@@ -124,13 +157,13 @@ def tokenization(pytestconfig: pytest.Config) -> TokenizationSpec:
 @pytest.fixture(scope="session")
 def data_is_generated(pytestconfig: pytest.Config) -> bool:
     """Whether a model wrote the rows: `data.generated` in the configuration."""
-    return session_context(pytestconfig).config.data.generated
+    return pytestconfig.stash[SESSION].config.data.generated
 
 
 @pytest.fixture(scope="session")
 def project_root(pytestconfig: pytest.Config) -> Path:
     """The folder of the project's configuration."""
-    return session_context(pytestconfig).root
+    return pytestconfig.stash[SESSION].root
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +184,7 @@ def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     from ..storage.registry import RegistryBroken
 
     with fail_in_one_line(RegistryBroken):
-        if session_context(pytestconfig).models.promoted is None:
+        if pytestconfig.stash[SESSION].models.promoted is None:
             return None
     return ask_role(pytestconfig, "incumbent", test)
 
@@ -167,16 +200,17 @@ def prediction(request: ParamRequest, predictions: Predictions) -> Prediction:
 def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judge models of `[judge]`; None where the configuration names none."""
     with fail_in_one_line(ModelUnknown, ConfigError):
-        return session_context(pytestconfig).models.judges()
+        return pytestconfig.stash[SESSION].models.judges()
 
 
 @pytest.fixture(scope="session")
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
-    session = session_context(pytestconfig)
+    session = pytestconfig.stash[SESSION]
     run = session.candidate.run if session.candidate else None
     if run is None:
-        return read_split(pytestconfig, "train")
+        with fail_in_one_line(ConfigError):
+            return session.splits.get("train")
     return run.data("train")
 
 
@@ -186,7 +220,7 @@ def ask_model(pytestconfig: pytest.Config) -> Ask:
 
     def ask(dataset: Dataset, role: str = "candidate") -> Predictions:
         with fail_in_one_line(ModelUnknown, ConfigError):
-            return session_context(pytestconfig).models.ask(dataset, role)
+            return pytestconfig.stash[SESSION].models.ask(dataset, role)
 
     return ask
 
@@ -194,16 +228,14 @@ def ask_model(pytestconfig: pytest.Config) -> Ask:
 @pytest.fixture(scope="session")
 def loss_curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
     """The losses of the candidate's run, a dict for each logged step; [] where there are none."""
-    candidate = session_context(pytestconfig).candidate
+    candidate = pytestconfig.stash[SESSION].candidate
     return candidate.run.curves if candidate and candidate.run else []
 
 
 @pytest.fixture(scope="session")
 def general_set(pytestconfig: pytest.Config) -> Dataset:
     """The general set, `data.general`, by which forgetting is measured; empty where it is unset."""
-    from ..data.dataset import Dataset
-
-    session = session_context(pytestconfig)
+    session = pytestconfig.stash[SESSION]
     if session.config.data.general is None:
         return Dataset([], split="general")
     path = session.root / session.config.data.general

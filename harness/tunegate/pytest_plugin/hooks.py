@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -22,14 +22,15 @@ from ..config.suite_files import older_than_installed
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..gates.collection import CollectedSuite
+from ..gates.decision import abbreviate
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
-from ..results.score import Score, Unmeasurable, judging_by
+from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
-from . import parametrize
+from . import fixtures
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -40,6 +41,19 @@ REPORTED = pytest.StashKey[int]()  # how many of the outcomes the report of the 
 # What the workers of xdist send to the controller.
 NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
+
+EACH_EXAMPLE_FILE = "test_each_example.py"  # of a suite; collected under --each-example only
+SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these splits only"
+TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
+# The new fixture, where a suite asks for one by its name before 0.2.
+RENAMED_FIXTURES = {
+    "ask": "ask_model",
+    "curves": "loss_curves",
+    "general": "general_set",
+    "judge": "judge_panel",
+    "label": "label_rule",
+    "recipe": "tokenization",
+}
 
 
 class GateSession:
@@ -70,10 +84,10 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends pytest, exit 4."""
         self.pytest_config = config
-        for marker in (parametrize.SPLIT_MARKER, parametrize.TASK_MARKER):
+        for marker in (SPLIT_MARKER, TASK_MARKER):
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
-        self.context = session
+        self.context = config.stash[fixtures.SESSION] = session
         try:
             self.resolve_options(session, config)
             option = config.getoption
@@ -118,7 +132,7 @@ class GateSession:
         if option("each_example"):
             if suite is None or not model:
                 raise ConfigError("--each-example goes with a model suite and --model MODEL")
-            if not (file := suite / parametrize.EACH_EXAMPLE_FILE).is_file():
+            if not (file := suite / EACH_EXAMPLE_FILE).is_file():
                 advice = "which is not there; `tunegate init` writes it"
                 raise ConfigError(f"--each-example runs {file}, {advice}")
         if suite is not None and suite == (self.root / session.config.suites.data).resolve():
@@ -136,21 +150,12 @@ class GateSession:
         if suite is None:
             return True if collection_path in self.suites else ignored
         each_example = self.pytest_config.getoption("each_example")
-        if collection_path == suite / parametrize.EACH_EXAMPLE_FILE and not each_example:
+        if collection_path == suite / EACH_EXAMPLE_FILE and not each_example:
             return True
         is_of_suite = suite in collection_path.parents and collection_path.suffix == ".py"
         if ignored and is_of_suite and self.listing:
             self.listing.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run a test that asks for `dataset` once per split, for `prediction` once per example."""
-        splits = self.context.splits
-        parametrize.parametrize_dataset(metafunc, list(splits.paths))
-        if "prediction" in metafunc.fixturenames:
-            test = splits.get("test")
-            ids = parametrize.example_ids(test)
-            metafunc.parametrize("prediction", range(len(test)), ids=ids, indirect=True)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -164,7 +169,7 @@ class GateSession:
         output: dict[str, Any] = getattr(config, "workeroutput", {})
         try:
             if self.context.suite is not None:
-                others = parametrize.tests_for_other_tasks(items, self.context.config.task)
+                others = tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
                 raise
@@ -193,7 +198,7 @@ class GateSession:
         """Collect the outcomes of a test and its fixtures; accept what is accepted."""
         mode = self.context.config.limits.mode if self.context.suite else "point"
         accepted = self.context.accepted if self.accepts else None
-        with collect_outcomes(accepted) as outcomes, judging_by(mode):
+        with collect_outcomes(accepted, mode) as outcomes:
             item.stash[OUTCOMES], item.stash[REPORTED] = outcomes, 0
             return (yield)
 
@@ -229,10 +234,16 @@ class GateSession:
             item.stash[REPORTED] = 0
         new = outcomes[item.stash.get(REPORTED, 0) :]
         if call.when == "call" or (call.when == "teardown" and new):
+            # The splits and models that the test has judged.
+            names = {*getattr(item, "fixturenames", ())}
+            digests = {name: split.digest for name, split in self.context.splits.read.items()}
+            if self.context.candidate and "predictions" in names:
+                digests |= self.context.models.judged
+            names.add(getattr(getattr(item, "callspec", None), "params", {}).get("dataset"))
             # Builtins only: properties survive xdist and JUnit.
             note = {
                 "when": call.when,
-                "digests": [list(pair) for pair in self.digests_of(item).items()],
+                "digests": [[name, value] for name, value in digests.items() if name in names],
                 "judgements": outcome_dicts(new, error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
@@ -264,16 +275,6 @@ class GateSession:
                 shared = (o for o in made if o.data.get("found") and not o.data.get("advisory"))
                 outcomes.extend(o for o in shared if id(o) not in known)
 
-    def digests_of(self, item: pytest.Item) -> dict[str, str]:
-        """Return by name the digests of the splits and models that a test has judged."""
-        fixtures = getattr(item, "fixturenames", ())
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        digests = self.context.splits.read_digests()
-        if self.context.candidate and "predictions" in fixtures:
-            digests |= self.context.models.judged
-        names = {*fixtures, params.get("dataset")}
-        return {name: digest for name, digest in digests.items() if name in names}
-
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
         """Explain a score that missed its limit; None where the comparison held."""
         if isinstance(left, Score) and isinstance(right, int | float):
@@ -286,7 +287,7 @@ class GateSession:
         self.context.results.add(report)
         self.context.seen.add(getattr(report, REPORT_ATTRIBUTE, []))
         self.any_failed |= report.failed
-        reporter = self.terminal_reporter()
+        reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
         sections = getattr(report.longrepr, "sections", None)
         # By now other reporters, such as JUnit's, have their copy without colour.
         if sections and reporter is not None and reporter.hasmarkup:
@@ -369,8 +370,9 @@ class GateSession:
 
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:
         """Print a decision of tunegate, with a label before it."""
-        reporter, text = self.terminal_reporter(), text.replace("\n", "\n" + " " * 10)
-        if reporter is None:
+        reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
+        text = text.replace("\n", "\n" + " " * 10)
+        if reporter is None:  # -p no:terminal
             print(f"{label:<10}{text}")
             return
         colour = {} if good is None else {"green": good, "red": not good}
@@ -379,10 +381,6 @@ class GateSession:
             reporter.write_line("")
         reporter.write(f"{label:<10}", bold=True)
         reporter.write_line(text, **colour)
-
-    def terminal_reporter(self) -> pytest.TerminalReporter | None:
-        """Return pytest's reporter; None under `-p no:terminal`."""
-        return self.pytest_config.pluginmanager.get_plugin("terminalreporter")
 
 
 class SuiteListing:
@@ -402,6 +400,35 @@ class SuiteListing:
         collected.tests[:] = [item.nodeid for item in session.items]
         collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
         self.path.write_text(json.dumps(asdict(collected)), "utf-8")
+
+
+def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
+    """Return the tests of a suite that are marked for other tasks than the project's.
+
+    Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
+    ask for a fixture by its old name, unless somebody else defines one of that name.
+    """
+    from ..config.schema import Task
+
+    valid, others = get_args(Task), []
+    old_names: set[str] = set()
+    node_ids: list[str] = []
+    for item in items:
+        for mark in item.iter_markers("task"):
+            if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
+                wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
+                raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
+        if any(task not in mark.args for mark in item.iter_markers("task")):
+            others.append(item)
+        defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
+        if old := asked_for & RENAMED_FIXTURES.keys():
+            old_names |= old
+            node_ids.append(item.nodeid)
+    if old_names:
+        renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
+        raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
+    return others
 
 
 def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate:

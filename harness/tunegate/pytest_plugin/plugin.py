@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--inventory", metavar="FILE", help="write the collected tests as JSON")
     pluginmanager.add_hookspecs(hookspecs)
     pluginmanager.register(fixtures, "tunegate-fixtures")
-    pluginmanager.register(GateSession(root), fixtures.SESSION_PLUGIN)
+    pluginmanager.register(GateSession(root), "tunegate-session")
 
 
 def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path | None:

@@ -40,17 +40,12 @@ def failure_tables(
             yield f"{subject.name}: detail", subject.detail
         if isinstance(findings, Findings) and findings and id(findings) not in shown:
             shown.add(id(findings))
-            title = findings_title(findings, Path.cwd())
-            yield title, findings_table(findings, rows, ids=show_ids)
-
-
-def findings_title(findings: Findings, folder: Path | None = None) -> str:
-    """Return the heading of a table of findings; a path below `folder` is relative to it."""
-    path = Path(findings.path)
-    if folder is not None and folder in path.parents:
-        path = path.relative_to(folder)
-    path_text = f", {path}" if findings.path not in ("", ".") else ""
-    return f"{findings.name}: {len(findings):,} in {findings.split or 'the data'}{path_text}"
+            path, folder = Path(findings.path), Path.cwd()
+            path = path.relative_to(folder) if folder in path.parents else path
+            place = findings.split or "the data"
+            place += f", {path}" if findings.path not in ("", ".") else ""
+            heading = f"{findings.name}: {len(findings):,} in {place}"
+            yield heading, findings_table(findings.items, rows, ids=show_ids)
 
 
 def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bool = False) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, MutableSequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from .acceptance import AcceptedEntry
+
+Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its 95 % bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,24 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Recording:
-    outcomes: list[Outcome]
+class Recording:
+    """What is recorded while a test runs, and what is in force for it.
+
+    Attributes:
+        outcomes: Those recorded so far.
+        accepted: The entries whose findings are accepted; None where none can be.
+        mode: How scores are held to plain numbers.
+    """
+
+    outcomes: MutableSequence[Outcome]
     accepted: Mapping[str, AcceptedEntry] | None
+    mode: Mode
 
 
-# The running test, and inside of it the fixture that is set up: the last one is recorded into. No
-# ContextVar, so that a check counts which the test runs in a thread.
-_recordings: list[_Recording] = []
+# The running test, and inside of it the fixture that is set up: the last one is recorded into. The
+# first one, of no test (in a notebook), keeps nothing. No ContextVar, so that a check counts which
+# the test runs in a thread.
+recordings = [Recording(deque(maxlen=0), None, "point")]
 
 # True while a check looks for its findings.
 inside_check: ContextVar[bool] = ContextVar("tunegate_inside_check", default=False)
@@ -58,13 +71,13 @@ def record(outcome: Outcome) -> None:
 
     Inside a check nothing is recorded: what it asks of other checks is in its own findings.
     """
-    if _recordings and not inside_check.get():
-        _recordings[-1].outcomes.append(outcome)
+    if not inside_check.get():
+        recordings[-1].outcomes.append(outcome)
 
 
 @contextmanager
 def collect_outcomes(
-    accepted: Mapping[str, AcceptedEntry] | None = None,
+    accepted: Mapping[str, AcceptedEntry] | None = None, mode: Mode | None = None
 ) -> Iterator[list[Outcome]]:
     """Yield a list that takes the outcomes recorded inside the block.
 
@@ -73,15 +86,16 @@ def collect_outcomes(
             block around it. Outside of such a block (a notebook, a model suite) nothing is
             accepted: findings may be used there to leave rows out, and an entry gives no reason to
             keep them.
+        mode: How scores are held to plain numbers inside the block, as they are to `limits` by
+            theirs; by default as in the block around it.
     """
-    recording = _Recording([], accepted_entries() if accepted is None else accepted)
-    _recordings.append(recording)
+    outcomes: list[Outcome] = []
+    around = recordings[-1]
+    recording = Recording(
+        outcomes, around.accepted if accepted is None else accepted, mode or around.mode
+    )
+    recordings.append(recording)
     try:
-        yield recording.outcomes
+        yield outcomes
     finally:
-        _recordings.remove(recording)
-
-
-def accepted_entries() -> Mapping[str, AcceptedEntry] | None:
-    """Return the entries in force; None where findings cannot be accepted."""
-    return _recordings[-1].accepted if _recordings else None
+        recordings.remove(recording)

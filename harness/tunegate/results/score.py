@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .intervals import clopper_pearson, wilson
-from .outcome import Outcome, record
+from .outcome import Mode, Outcome, record, recordings
 
 if TYPE_CHECKING:
     from .finding import Findings
 
-Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its 95 % bound
-
 NO_BOUND = 'mode is "lower", and it has no lower bound: its value was held to the limit'
-
-# By what scores are held to plain numbers. No ContextVar: a test may compare them in a thread.
-_mode_of_numbers: list[Mode] = ["point"]
-
-
-@contextmanager
-def judging_by(mode: Mode) -> Iterator[None]:
-    """Hold scores to plain numbers by this mode inside the block, as `limits` are by theirs."""
-    _mode_of_numbers.append(mode)
-    try:
-        yield
-    finally:
-        _mode_of_numbers.pop()
 
 
 class Limit(float):
@@ -162,7 +146,7 @@ class Score(float):
         while one of its suites runs. `>=` and `>` compare the lower bound, `<=` and `<` the upper
         one. A score without such a bound is compared itself; for a lower bound a hint says so.
         """
-        mode = limit.mode if isinstance(limit, Limit) else _mode_of_numbers[-1]
+        mode = limit.mode if isinstance(limit, Limit) else recordings[-1].mode
         if isinstance(limit, Score) or mode == "point" or self.mode_is_chosen or math.isnan(self):
             return self
         bound = self._bound(sign)

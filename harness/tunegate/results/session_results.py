@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 REPORT_PROPERTY = "tunegate"
+FAILURES = {"call": "failed", "setup": "error in setup", "teardown": "error in teardown"}
 WAYS_TO_JUDGE = (
     "write `assert not find(...)`, hold its .rate to a limit, or call it with advisory=True"
 )
@@ -44,7 +45,13 @@ class SessionResults:
         # The report of the teardown holds the note of the call, too, for JUnit.
         notes = [note for note in notes if note.get("when", report.when) == report.when]
         outcomes = [outcome for note in notes for outcome in note.get("judgements", [])]
-        if failure := _failure_kind(report):
+        failure = "" if report.passed else str(report.outcome)
+        if hasattr(report, "wasxfail"):
+            failure = "xfailed" if report.skipped else "xpassed"
+        elif report.failed:
+            # For a worker that crashed, xdist makes a report with another `when`.
+            failure = FAILURES.get(str(report.when), "crashed")
+        if failure:
             self.not_passed.setdefault(report.nodeid, failure)
             if report.when == "call":
                 self.failed[report.nodeid] = outcomes
@@ -110,14 +117,3 @@ def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, A
             values |= {"fixture": outcome.fixture} if outcome.fixture else {}
         dicts.append(values)
     return dicts
-
-
-def _failure_kind(report: pytest.TestReport) -> str:
-    """Return why a report keeps its test from passing, or "" where it does not."""
-    if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    if report.failed:
-        # For a worker that crashed, xdist makes a report with another `when`.
-        kinds = {"call": "failed", "setup": "error in setup", "teardown": "error in teardown"}
-        return kinds.get(str(report.when), "crashed")
-    return "" if report.passed else str(report.outcome)

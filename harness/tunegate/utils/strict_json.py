@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .text import quote
@@ -113,33 +114,35 @@ def _refuse(reason: str) -> Any:
     raise _Refused(reason)
 
 
-def _decoder(refuse: Callable[[str], Any]) -> json.JSONDecoder:
-    """Return a decoder that calls `refuse` with the reason for each thing that is not allowed."""
+def _finite(refuse: Callable[[str], Any], digits: str) -> Any:
+    number = float(digits)
+    return number if math.isfinite(number) else refuse("a number beyond 1.8e308")
 
-    def parse_constant(name: str) -> Any:
-        return refuse(f"{name} is not JSON; leave the field out or write null")
 
-    def parse_float(digits: str) -> Any:
-        number = float(digits)
-        return number if math.isfinite(number) else refuse("a number beyond 1.8e308")
+def _short_integer(refuse: Callable[[str], Any], digits: str) -> Any:
+    # Python itself refuses to convert more than 4,300 digits, as a guard against attacks.
+    return int(digits) if len(digits) < 400 else refuse("a number of 400 digits or more")
 
-    def parse_int(digits: str) -> Any:
-        # Python itself refuses to convert more than 4,300 digits, as a guard against attacks.
-        return int(digits) if len(digits) < 400 else refuse("a number of 400 digits or more")
 
-    def parse_object(items: list[tuple[str, Any]]) -> Any:
-        fields = dict(items)
-        if len(fields) == len(items):
-            return fields
-        duplicate = Counter(key for key, _ in items).most_common(1)[0][0]
-        return refuse(f"the key {quote(duplicate)} stands twice in one object")
+def _unique_keys(refuse: Callable[[str], Any], items: list[tuple[str, Any]]) -> Any:
+    fields = dict(items)
+    if len(fields) == len(items):
+        return fields
+    duplicate = Counter(key for key, _ in items).most_common(1)[0][0]
+    return refuse(f"the key {quote(duplicate)} stands twice in one object")
 
-    return json.JSONDecoder(
-        parse_constant=parse_constant,
-        parse_float=parse_float,
-        parse_int=parse_int,
-        object_pairs_hook=parse_object,
+
+def _constant(refuse: Callable[[str], Any], name: str) -> Any:
+    return refuse(f"{name} is not JSON; leave the field out or write null")
+
+
+# Each calls the function with the reason for each thing that is not allowed.
+_strict, _lenient = (
+    json.JSONDecoder(
+        parse_constant=partial(_constant, refuse),
+        parse_float=partial(_finite, refuse),
+        parse_int=partial(_short_integer, refuse),
+        object_pairs_hook=partial(_unique_keys, refuse),
     )
-
-
-_strict, _lenient = _decoder(_refuse), _decoder(_Flaw)
+    for refuse in (_refuse, _Flaw)
+)

@@ -19,7 +19,7 @@ from tunegate.checking.accepted import (
 from tunegate.checking.decorator import make_findings
 from tunegate.errors import ConfigError
 from tunegate.results.acceptance import AcceptedEntry, accepting
-from tunegate.results.outcome import accepted_entries, collect_outcomes
+from tunegate.results.outcome import collect_outcomes, recordings
 
 ID = "0123456789ab"
 ENTRY = AcceptedEntry(
@@ -196,9 +196,9 @@ def test_what_was_in_force_before_is_in_force_again() -> None:
     with accepting({ID: ENTRY}) as outer:
         with accepting({}) as inner:
             assert len(found(KNOWN)) == 1
-        assert accepted_entries() == {ID: ENTRY}
+        assert recordings[-1].accepted == {ID: ENTRY}
         assert not found(KNOWN)
-    assert accepted_entries() is None
+    assert recordings[-1].accepted is None
     assert [len(made) for made in (outer, inner)] == [1, 1]
 
 

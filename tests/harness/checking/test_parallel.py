@@ -203,8 +203,8 @@ def test_a_shard_is_sent_without_what_its_examples_have_worked_out() -> None:
     assert ([e.row for e in again], again.split) == ([2, 3], "train")
     assert [m["content"] for m in again.earlier_messages] == ["s"]
     assert (
-        parallel.earlier_system_messages(first),
-        parallel.earlier_system_messages(dataset),
+        first.earlier_messages,
+        dataset.earlier_messages,
         len(third),
     ) == ([], (), 1)
     assert [len(s) for s in parallel.split_into_chunks(Dataset.of([]))] == [0]

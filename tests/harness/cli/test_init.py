@@ -16,7 +16,6 @@ from tunegate.config.suite_files import (
     older_than_installed,
     project_version,
     read_manifest,
-    shipped_files,
     shipped_manifest,
 )
 
@@ -29,7 +28,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The suites of an installed tunegate, in place of ours."""
     folder = tmp_path / "installed" / "suites"
     write(folder, FIRST)
-    monkeypatch.setattr(suite_files, "shipped_suites", lambda: folder)
+    monkeypatch.setattr(suite_files, "SHIPPED_SUITES", folder)
     former = tmp_path / "former.json"
     digests = {path: [file_digest(b"old\n"), file_digest(t.encode())] for path, t in FIRST.items()}
     former.write_text(json.dumps(digests))
@@ -214,4 +213,4 @@ def test_the_former_suites_are_known_by_path() -> None:
 
 
 def test_only_python_and_toml_files_are_shipped() -> None:
-    assert {Path(path).suffix for path in shipped_files()} == {".py", ".toml"}
+    assert {Path(path).suffix for path in shipped_manifest().files} == {".py", ".toml"}

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tunegate.config.data_files import read_data_file
 from tunegate.data.dataset import Dataset
-from tunegate.data.tables import column_names, is_table, read_data_file
+from tunegate.data.json_lines import is_table
+from tunegate.data.tables import column_names
 from tunegate.errors import ConfigError
 from tunegate.storage.run import Run, run_id
 from tunegate.storage.state_dir import StateDir

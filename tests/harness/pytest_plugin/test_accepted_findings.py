@@ -303,7 +303,7 @@ def test_a_model_suite_accepts_nothing(trained: Project) -> None:
     trained.write(
         "suites/model/test_m.py",
         "from tunegate import Finding, check\n"
-        "from tunegate.results.outcome import accepted_entries\n"
-        "def test_x(predictions): assert accepted_entries() is None\n",
+        "from tunegate.results.outcome import recordings\n"
+        "def test_x(predictions): assert recordings[-1].accepted is None\n",
     )
     assert trained.judge().code == 0

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tunegate import Dataset
-from tunegate.pytest_plugin.parametrize import example_ids
+from tunegate.pytest_plugin.fixtures import example_ids
 
 if TYPE_CHECKING:
     from conftest import Project

@@ -37,11 +37,11 @@ def test_missing_files_say_who_named_them(root: Path) -> None:
 
 def test_each_file_is_read_once(root: Path) -> None:
     splits = find_data_files(CONFIG, root, {}, root)
-    assert splits.read_digests() == {}
+    assert splits.read == {}
     first = splits.get("train")
     (root / "train.jsonl").write_bytes(b"changed")
     assert splits.get("train") is first
-    assert splits.read_digests() == {"train": first.digest}
+    assert splits.read == {"train": first}
     assert splits.current_digests()["train"] == hashlib.sha256(b"changed").hexdigest()
 
 

@@ -31,7 +31,7 @@ def stranger(project: Project) -> Project:
 def test_a_strangers_project_loads_the_door_alone(stranger: Project) -> None:
     ours = [
         *("tunegate", "tunegate.config", "tunegate.config.project", "tunegate.errors"),
-        *("tunegate.moved", "tunegate.pytest_plugin", "tunegate.pytest_plugin.plugin"),
+        *("tunegate.pytest_plugin", "tunegate.pytest_plugin.plugin"),
     ]
     stranger.write("test_own.py", LOADED.format(heavy=HEAVY, ours=ours))
     result = stranger.pytest("test_own.py")

@@ -15,8 +15,8 @@ from tunegate.reporting.terminal import (
     colourise,
     comparison,
     explain_failure,
+    failure_tables,
     findings_table,
-    findings_title,
     session_summary,
 )
 from tunegate.results.intervals import clopper_pearson
@@ -116,9 +116,11 @@ def test_other_text_is_left_alone() -> None:
         ("", "", "pii: 3 in the data"),
     ],
 )
-def test_titles(split: str, path: str, said: str) -> None:
+def test_titles(split: str, path: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/home/me/project"))
     found = Findings("pii", FOUND, split=split, path=path, n=5000)
-    assert findings_title(found, Path("/home/me/project")) == said
+    ((heading, _),) = failure_tables([found.outcome(False)], 0)
+    assert heading == said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tunegate import Finding, Findings, Score, Unmeasurable
 from tunegate.results.intervals import clopper_pearson, wilson
 from tunegate.results.outcome import collect_outcomes
-from tunegate.results.score import Limit, format_limit, format_value, judging_by, proportion
+from tunegate.results.score import Limit, format_limit, format_value, proportion
 
 SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 signs = st.sampled_from(sorted(SIGNS))
@@ -283,7 +283,7 @@ def test_what_is_held_as_it_is_whatever_the_mode() -> None:
     score = proportion("accuracy", 19, 20)
     assert recorded(lambda s: s.by("point") >= LOWER, score) == [("accuracy 0.9500 >= 0.95", True)]
     found = Findings("near", [Finding(0, 1, "near", "x")], n=50)
-    with judging_by("lower"):  # every row was checked: nothing is estimated
+    with collect_outcomes(mode="lower"):  # every row was checked: nothing is estimated
         assert recorded(lambda s: s <= Limit(0.02, "lower"), found.rate)[0][1]
     latency = Score(1.0, name="latency", n=50)
     assert recorded(lambda s: s <= Limit(2, "lower"), latency) == [("latency 1.0000 <= 2", True)]
@@ -302,12 +302,14 @@ def test_a_score_without_a_lower_bound_says_so() -> None:
 
 def test_plain_numbers_have_the_mode_of_the_project_while_it_judges() -> None:
     score = proportion("accuracy", 19, 20)
-    with judging_by("lower"):
+    with collect_outcomes(mode="lower"):
         assert not score >= 0.95
         assert not score >= LOWER - 0.1  # a number: what is computed from a limit has no mode
         assert score >= Limit(0.95)
         assert score > proportion("accuracy", 18, 20)  # values: no gate
         assert max(score, proportion("accuracy", 18, 20)) is score
+        with collect_outcomes():  # a fixture that is set up inside the test
+            assert not score >= 0.95
     assert score >= LOWER - 0.1
     assert type(LOWER - 0.1) is float
 
