@@ -23,6 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two runs and four entries, as an older tunegate wrote them."""
     shutil.copytree(GOLDEN / "state", tmp_path / ".tunegate")
     shutil.copy(GOLDEN / "registry.jsonl", tmp_path)
+    (tmp_path / ".tunegate" / ".gitignore").touch()
     (tmp_path / "tunegate.toml").write_text("")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -63,7 +63,7 @@ def test_a_line_end_that_an_editor_took_away(tmp_path: Path, end: str) -> None:
     "alias", ["", " ", "a b", "../x", "a/b", ".", "..", "-", "é", "a\n", "a:b"]
 )
 def test_an_alias_is_a_checked_name(tmp_path: Path, alias: str) -> None:
-    with pytest.raises(ConfigError, match="no alias: .* as in `production`"):
+    with pytest.raises(ConfigError, match=r"no alias: .* as in `production`"):
         Registry(tmp_path).promote(alias, {"model_digest": "d"}, "", None)
     assert Registry(tmp_path).entries() == []
 

@@ -131,7 +131,7 @@ def test_the_conflict_that_git_leaves(tmp_path: Path) -> None:
     move(registry, [("production", "c")], "one")
     assert run("commit", "-qam", "x") == 0
     assert run("merge", "two") == 1
-    with pytest.raises(RegistryBroken, match="line 2: two branches .* `tunegate registry merge`"):
+    with pytest.raises(RegistryBroken, match=r"line 2: two branches .* `tunegate registry merge`"):
         registry.entries()
     added = registry.merge("")
     assert added is not None
@@ -226,7 +226,7 @@ def test_a_joined_chain_shows_an_edited_a_removed_and_a_doubled_line(
 
 
 def test_a_long_history_is_read_in_time_that_grows_with_it(tmp_path: Path) -> None:
-    registry, other = branches(tmp_path, [("production", "a")], [], [])
+    registry, _ = branches(tmp_path, [("production", "a")], [], [])
     (first,) = registry.entries()
     entries = [first]
     for number in range(3000):
