@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ MOVES = st.lists(
     st.tuples(st.sampled_from(["production", "staging"]), st.sampled_from(["", "a", "b", "c"])),
     max_size=4,
 )
+
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
 def move(registry: Registry, moves: Moves, reason: str) -> None:
@@ -114,31 +118,47 @@ def test_two_people_join_the_same_branches(ours: Moves, theirs: Moves, later: Mo
         assert {*lines(second.path)} <= {*lines(registry.path)}
 
 
-def test_the_conflict_that_git_leaves(tmp_path: Path) -> None:
-    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.invalid", "-C", str(tmp_path))
+def git_merge(folder: Path, *moves: Moves) -> int:
+    """Make two branches in git that promoted, join them, and return git's exit status."""
+    settings_ = ("-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "commit.gpgsign=false")
+    driver = f"merge.tunegate.driver={sys.executable} -m tunegate registry merge %A %B %O"
 
-    def run(*args: str) -> int:
-        return subprocess.run([*git, *args], check=False, capture_output=True).returncode
+    def git(*args: str) -> int:
+        command = ["git", *settings_, "-c", driver, *args]
+        return subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode
 
-    registry = Registry(tmp_path)
+    registry = Registry(folder)
     move(registry, [("production", "a")], "both")
-    for args in (("init", "-q", "-b", "one"), ("add", "."), ("commit", "-qm", "x")):
-        assert run(*args) == 0
-    assert run("checkout", "-qb", "two") == 0
-    move(registry, [("production", "b")], "two")
-    assert run("commit", "-qam", "x") == 0
-    assert run("checkout", "-q", "one") == 0
-    move(registry, [("production", "c")], "one")
-    assert run("commit", "-qam", "x") == 0
-    assert run("merge", "two") == 1
+    (folder / "tunegate.toml").touch()
+    assert [git("init", "-q", "-b", "one"), git("add", "."), git("commit", "-qm", "x")] == [0] * 3
+    for branch, its_moves in zip(("two", "three"), moves, strict=True):
+        assert git("checkout", "-qb", branch, "one") == 0
+        move(registry, its_moves, branch)
+        assert git("commit", "-qam", branch) == 0
+    return git("merge", "-q", "-m", "x", "two")
+
+
+@needs_git
+def test_the_conflict_that_git_leaves(tmp_path: Path) -> None:
+    assert git_merge(tmp_path, [("production", "b")], [("production", "c")]) == 1
+    registry = Registry(tmp_path)
     with pytest.raises(RegistryBroken, match=r"line 2: two branches .* `tunegate registry merge`"):
         registry.entries()
-    added = registry.merge("")
-    assert added is not None
+    assert registry.merge("") is not None
     assert [entry["run"] for entry in registry.entries()[:-1]] == ["a", "c", "b"]
     assert where(registry) == {"production": ["a"]}
     move(registry, [("staging", "a")], "goes on")
     assert len(registry.entries()) == 5
+
+
+@needs_git
+@pytest.mark.parametrize(("alias", "code"), [("staging", 0), ("production", 1)])
+def test_git_calls_it_as_its_merge_driver(tmp_path: Path, alias: str, code: int) -> None:
+    (tmp_path / ".gitattributes").write_text("registry.jsonl merge=tunegate")
+    assert git_merge(tmp_path, [("production", "b")], [(alias, "c")]) == code
+    registry = Registry(tmp_path)
+    assert [entry["action"] for entry in registry.entries()] == [*["promote"] * 3, "merge"]
+    assert [*registry.undecided()] == ([alias] if code else [])
 
 
 @pytest.mark.parametrize("ours", ["b", ""])
