@@ -21,6 +21,8 @@ BUILTIN_COMMANDS = {
     "run.purge": "purge",
     "registry.history": "history",
     "registry.rollback": "rollback",
+    "registry.verify": "registry_verify",
+    "registry.merge": "registry_merge",
 }
 
 # In the order of the work, which is the order of the help; pytest's commands stand between them.
@@ -33,7 +35,7 @@ DAILY = (
 GROUPS = {
     "data": ("tokens",),
     "run": ("preflight", "resume", "join", "job", "export", "import", "merge", "purge"),
-    "registry": ("history", "rollback"),
+    "registry": ("history", "rollback", "verify", "merge"),
     "review": ("sample", "status"),
     "model": (),
 }

@@ -128,6 +128,8 @@ def project_lines() -> Iterator[tuple[str, str]]:
         for alias in sorted({str(entry["alias"]) for entry in registry.entries()}):
             if entry := registry.current(alias):
                 yield "alias", f"{alias} is run:{entry['run']}, since {entry['when']}"
+        for alias in registry.undecided():
+            yield "alias", f"PROBLEM: two branches moved {alias}: tunegate registry merge --keep"
     except RegistryBroken as error:
         yield "alias", f"PROBLEM: {error}"
 

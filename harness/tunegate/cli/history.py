@@ -16,16 +16,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a line for each promotion and rollback, the oldest first."""
+    """Print a line for each entry, the oldest first, and which aliases are undecided."""
     from ..storage.registry import Registry, RegistryBroken
 
     try:
-        entries = Registry(current_project()).entries()
+        registry = Registry(current_project())
+        entries, undecided = registry.entries(), registry.undecided().keys()
     except RegistryBroken as error:
         raise ConfigError(str(error)) from None
     for e in entries:
-        if args.alias in (None, e["alias"]):
-            action = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
-            print(f"{action}  {e['who']}  {e['why']}".rstrip())
+        if e["action"] == "merge":
+            moved = f"{e['when']}  merge     {len(e['merges']) + 1} branches"
+        else:
+            moved = f"{e['when']}  {e['action']:<8}  {e['alias']}  run:{e['run']}"
+        if args.alias in (None, e["alias"]) or e["action"] == "merge":
+            print(f"{moved}  {e['who']}  {e['why']}".rstrip())
             if e.get("trained"):
                 print(f"    {e['trained']}")
+    for alias in undecided if args.alias is None else undecided & {args.alias}:
+        print(f'{alias} is undecided: tunegate registry merge --keep RUN --why "..."')

@@ -14,7 +14,7 @@ from ..config.project import require_suite
 from ..errors import ConfigError
 from ..results import scorecard
 from ..results.labels import label_rule
-from ..storage.registry import Registry, RegistryBroken
+from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
 from ..utils.timestamps import timestamp
 from .decision import GateDecision, evaluate_gate
@@ -46,6 +46,11 @@ class ModelGate:
         self.suite = require_suite(session.suite, session.root, session.config.suites.model, option)
         session.models.model("candidate")  # a spec that opens nothing ends the session here
         self.suite_files = suite_fingerprint(self.suite, session.root)
+        self.registry = Registry(session.root)
+        try:
+            self.seen = self.registry.current(checked_alias(alias)) if alias is not None else None
+        except RegistryBroken:  # the candidate may be scored; the promotion will be refused
+            self.seen = None
 
     def finish(self, exit_status: int) -> int:
         """Open or close the gate, write the scorecard, promote, and return the exit status.
@@ -126,13 +131,10 @@ class ModelGate:
             test = session.splits.get("test")
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
             facts = promotion_facts(run, session.candidate, card, card_digest)
-            registry = Registry(session.root)
-            current = registry.current(alias)
-            if current and current["model_digest"] == facts["model_digest"]:
+            if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
-            registry.append("promote", alias, facts, self.reason)
-        except (PromotionRefused, RegistryBroken, ConfigError) as error:
+        except (PromotionRefused, AliasMoved, RegistryBroken, ConfigError) as error:
             session.say("promotion", f"refused: {error}", good=False)
             return exit_codes.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)

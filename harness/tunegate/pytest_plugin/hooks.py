@@ -106,7 +106,7 @@ class GateSession:
                 raise ConfigError("--train-with and --model in one session: one suite at a time")
             if config.getoption("elsewhere") and not trainer:
                 raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
-            if alias and not model:
+            if alias is not None and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
             if trainer or model:
                 self.gate = make_gate(session, config)

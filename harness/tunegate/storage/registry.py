@@ -5,54 +5,73 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from ..errors import ConfigError
 from ..utils.atomic import atomic_write
-from ..utils.hashing import sha256_bytes
+from .registry_chain import (
+    History,
+    Line,
+    RegistryBroken,
+    RegistryEntry,
+    Standing,
+    conflict_sides,
+    heads,
+    numbered_lines,
+    promotions_in_force,
+    read_chain,
+)
+from .seal import sign
 from .state_dir import StateDir
 
-RegistryEntry = dict[str, Any]
+__all__ = ["Registry", "RegistryBroken", "RegistryEntry", "promotions_in_force"]
 
-
-class RegistryBroken(Exception):
-    """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
+ALIAS = re.compile(r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
+MODEL_KEYS = ("run", "model", "model_digest", "trained")
+CHAIN_KEYS = (*MODEL_KEYS, "receipt", "scorecard", "test")
 
 
 class NothingToRollBack(Exception):
     """The alias has no earlier promotion to go back to."""
 
 
-class Registry:
-    """`registry.jsonl`: each line carries the sha256 of the line before it in `previous`."""
+class AliasMoved(Exception):
+    """The alias was moved by somebody else since the caller looked at it."""
 
-    def __init__(self, root: Path) -> None:
-        self.path = root / "registry.jsonl"
+
+def checked_alias(name: str) -> str:
+    """Return an alias that may be given to a model; raises ConfigError for another name."""
+    if not ALIAS.fullmatch(name):
+        valid = "ASCII letters, digits, '.', '_' and '-', at least one letter or digit"
+        raise ConfigError(f"no alias: {name!r}; an alias has {valid}, as in `production`")
+    return name
+
+
+class Registry:
+    """`registry.jsonl`: each line carries the sha256 of the line before it in `previous`.
+
+    What a line says is decided and written inside one lock. `path` is another file of this format.
+    """
+
+    def __init__(self, root: Path, path: Path | None = None) -> None:
+        self.path = path or root / "registry.jsonl"
         self.state = StateDir(root)
 
     def entries(self) -> list[RegistryEntry]:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
-        entries: list[RegistryEntry] = []
-        previous = ""
-        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        for number, line in enumerate(lines, start=1):
-            try:
-                entry: RegistryEntry = json.loads(line)
-                is_chained = entry["previous"] == previous
-            except (ValueError, KeyError, TypeError):
-                is_chained = False
-            if not is_chained:
-                raise RegistryBroken(
-                    f"{self.path}, line {number}: the chain is broken here; a line was edited, "
-                    f"removed or put in. Restore the file from version control"
-                )
-            entries.append(entry)
-            previous = sha256_bytes(line)
-        return entries
+        return read_chain(numbered_lines(self.path))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with FileLock(self.state.path("registry.lock")):
+            yield
 
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
@@ -61,52 +80,188 @@ class Registry:
 
         The file is locked, checked, and replaced in one step. Raises RegistryBroken.
         """
-        with FileLock(self.state.path("registry.lock")):
-            self.entries()
-            existing = self.path.read_bytes() if self.path.exists() else b""
-            lines = existing.splitlines()
-            entry: RegistryEntry = {
-                **facts,
-                "action": action,
-                "alias": alias,
-                "why": reason,
-                "who": current_user(),
-                "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "previous": sha256_bytes(lines[-1]) if lines else "",
-            }
-            line = json.dumps(entry, ensure_ascii=False, sort_keys=True).encode()
-            atomic_write(self.path, existing + line + b"\n", mode=0o644)
-        return entry
+        with self._locked():
+            return self._add(self.entries(), action, alias, facts, reason)
+
+    def _add(
+        self,
+        entries: Sequence[RegistryEntry],
+        action: str,
+        alias: str,
+        facts: Mapping[str, Any],
+        reason: str,
+    ) -> RegistryEntry:
+        """Add a line to the file, which holds these entries; the lock is held."""
+        existing = self.path.read_bytes() if self.path.exists() else b""
+        if existing and not existing.endswith((b"\n", b"\r")):
+            existing += b"\n"  # an editor took the last line end away
+        line = self._line(action, alias, facts, reason, entries[-1].digest if entries else "")
+        atomic_write(self.path, existing + line + b"\n", mode=0o644)
+        return RegistryEntry.read(line)
+
+    def _line(
+        self, action: str, alias: str, facts: Mapping[str, Any], reason: str, previous: str
+    ) -> bytes:
+        """Return the line of an entry that is made now, signed by the state tree."""
+        entry = {
+            **facts,
+            "action": action,
+            "alias": alias,
+            "why": reason,
+            "who": current_user(),
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "previous": previous,
+        }
+        entry = sign({k: v for k, v in entry.items() if k != "seal"}, self.state)
+        return json.dumps(entry, ensure_ascii=False, sort_keys=True).encode()
 
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
         promotions = promotions_in_force(self.entries(), alias)
         return promotions[-1] if promotions else None
 
+    def undecided(self) -> dict[str, Standing]:
+        """Return the aliases that two branches both moved, each with where they moved it to."""
+        standings = History(self.entries()).last
+        return {alias: standing for alias, standing in standings.items() if standing.contenders}
+
+    def promote(
+        self, alias: str, facts: Mapping[str, Any], reason: str, seen: RegistryEntry | None
+    ) -> RegistryEntry | None:
+        """Add a promotion, and return it; None where this model is in force already.
+
+        Args:
+            alias: The name that the model gets.
+            facts: What the line says of model, run, receipt and scorecard.
+            reason: Why.
+            seen: The promotion that was in force when the candidate was compared with it.
+
+        Raises:
+            AliasMoved: Another promotion than `seen` is in force now.
+            ConfigError: The alias is no valid name.
+            RegistryBroken: The chain does not hold.
+        """
+        checked_alias(alias)
+        with self._locked():
+            entries = self.entries()
+            standing = History(entries).last.get(alias, Standing())
+            current = standing.promotion.entry if standing.promotion else None
+            if (
+                current is not None
+                and current.get("model_digest") == facts["model_digest"]
+                and not standing.contenders
+            ):
+                return None
+            if (current and current.digest) != (seen and seen.digest):
+                now = f"run:{current.get('run')}" if current else "no run"
+                then = f"run:{seen.get('run')}" if seen else "no run"
+                raise AliasMoved(
+                    f"{alias} was {then} when this session began and is {now} now; "
+                    f"run the model suite again"
+                )
+            return self._add(entries, "promote", alias, facts, reason)
+
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
-        promotions = promotions_in_force(self.entries(), alias)
-        if len(promotions) < 2:
-            raise NothingToRollBack(
-                f"{alias!r} has {len(promotions)} promotion in force; there is none before it"
-            )
-        current, earlier = promotions[-1], promotions[-2]
-        names = ("run", "model", "model_digest", "trained")
-        restored: RegistryEntry = {k: earlier[k] for k in names if k in earlier}
-        return self.append("rollback", alias, {**restored, "from": current.get("run")}, reason)
+        with self._locked():
+            entries = self.entries()
+            if History(entries).last.get(alias, Standing()).contenders:
+                decide = 'tunegate registry merge --keep RUN --why "..."'
+                raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
+            promotions = promotions_in_force(entries, alias)
+            if len(promotions) < 2:
+                raise NothingToRollBack(
+                    f"{alias!r} has {len(promotions)} promotion in force; there is none before it"
+                )
+            current, earlier = promotions[-1], promotions[-2]
+            facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
+            facts["from"] = current.get("run")
+            return self._add(entries, "rollback", alias, facts, reason)
 
+    def merge(
+        self, reason: str = "", theirs: Path | None = None, base: Path | None = None
+    ) -> RegistryEntry | None:
+        """Join two versions of this file: keep the lines of both, and add one that names both ends.
 
-def promotions_in_force(entries: Iterable[RegistryEntry], alias: str) -> list[RegistryEntry]:
-    """Return the promotions of an alias that were not rolled back; the last one is in force."""
-    promotions: list[RegistryEntry] = []
-    for entry in entries:
-        if entry["alias"] != alias:
-            continue
-        if entry["action"] == "rollback":
-            promotions.pop()
-        else:
-            promotions.append(entry)
-    return promotions
+        None is returned, and no line added, where one version holds all lines of the other.
+
+        Args:
+            reason: Why, for the added line.
+            theirs: The other version. Without it both are taken from this file: from between the
+                conflict markers of git, or one after the other.
+            base: The version that both came from; its lines must be in both.
+
+        Raises:
+            RegistryBroken: A version is no whole chain, or lacks a line of `base`.
+        """
+        with self._locked():
+            sides = conflict_sides(numbered_lines(self.path))
+            if theirs is not None:
+                sides = [numbered_lines(self.path), numbered_lines(theirs)]
+            may_fork = len(sides) == 1
+            if not may_fork:
+                for side in sides:
+                    read_chain(side)
+            for place, line in numbered_lines(base) if base else []:
+                if any(line not in (kept for _, kept in side) for side in sides):
+                    raise RegistryBroken(f"{place}: a version lacks this line: it was rewritten")
+            lines: dict[bytes, str] = {}
+            for place, line in (numbered for side in sides for numbered in side):
+                lines.setdefault(line, place)
+            united: list[Line] = [(place, line) for line, place in lines.items()]
+            ends = [entry.digest for entry in heads(read_chain(united, may_fork=True))]
+            added = None
+            if len(ends) > 1:
+                added = self._line("merge", "", {"merges": ends[1:]}, reason, ends[0])
+                united.append(("", added))
+            content = b"".join(line + b"\n" for _, line in united)
+            if not self.path.exists() or content != self.path.read_bytes():
+                atomic_write(self.path, content, mode=0o644)
+            return RegistryEntry.read(added) if added else None
+
+    def keep(self, run: str, reason: str, alias: str | None = None) -> list[RegistryEntry]:
+        """Decide where aliases stand that two branches both moved: at a run of one of them.
+
+        Args:
+            run: A run that one of the branches promoted, or that both came from: its id, or the
+                beginning of it, or of the model's digest.
+            reason: Why, for the added lines.
+            alias: The alias to decide; None for each undecided one that has a promotion of `run`.
+
+        Raises:
+            ConfigError: No undecided alias has such a promotion, or one has several.
+            RegistryBroken: The chain does not hold.
+        """
+        with self._locked():
+            begin = run.removeprefix("run:")
+            chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
+            runs: set[str] = set()
+            for name, standing in self.undecided().items():
+                if alias not in (None, name):
+                    continue
+                options = (standing.promotion, *standing.contenders)
+                entries = [promotion.entry for promotion in options if promotion]
+                runs |= {f"{name}: run:{entry.get('run')}" for entry in entries}
+                found = {
+                    str(entry.get("model_digest")): entry
+                    for entry in entries
+                    for key in ("run", "model_digest")
+                    if begin and str(entry.get(key)).startswith(begin)
+                }
+                if len(found) > 1:
+                    digests = ", ".join(digest[:12] for digest in found)
+                    raise ConfigError(f"{run!r} fits {len(found)} models of {name}: {digests}")
+                for entry in found.values():
+                    chosen[name] = entry, standing.promotion.entry if standing.promotion else None
+            if not chosen:
+                undecided = ", ".join(sorted(runs)) or "none"
+                raise ConfigError(f"no undecided alias has {run!r}; undecided: {undecided}")
+            added = []
+            for name, (entry, former) in chosen.items():
+                facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
+                facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
+                added.append(self._add(self.entries(), "keep", name, facts, reason))
+            return added
 
 
 def current_user() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..utils.atomic import atomic_write
-from ..utils.hashing import canonical_json
+from ..utils.hashing import canonical_json, sha256_bytes
 
 if TYPE_CHECKING:
     from .state_dir import StateDir
@@ -60,3 +60,25 @@ def secret_key(state: StateDir) -> bytes:
     if not path.exists():
         atomic_write(path, os.urandom(32), mode=0o600)
     return path.read_bytes()
+
+
+def sign(body: Mapping[str, Any], state: StateDir) -> dict[str, Any]:
+    """Return the body with the HMAC of this state tree, and the name of the key it is made with."""
+    key = secret_key(state)
+    named = {**body, "signed_by": sha256_bytes(key)[:12]}
+    return {**named, "seal": _seal_of(named, key)}
+
+
+def verify_signed(body: Mapping[str, Any], state: StateDir) -> None:
+    """Raise SealBroken where this state tree signed the body and it was changed since.
+
+    Nothing can be said of what another state tree signed, or none.
+    """
+    path = state.folder / "key"
+    if "signed_by" not in body or not path.is_file():
+        return
+    key = path.read_bytes()
+    unsealed = {name: value for name, value in body.items() if name != "seal"}
+    is_ours = body["signed_by"] == sha256_bytes(key)[:12]
+    if is_ours and body.get("seal") != _seal_of(unsealed, key):
+        raise SealBroken("it is not as tunegate wrote it here: it was edited since")

@@ -159,6 +159,40 @@ def test_a_test_prompt_that_was_seen(
     refused(trained, f"{said}({split} line ")
 
 
+@pytest.mark.parametrize("alias", ["", "../x", "suites/model"])
+def test_an_alias_that_is_no_name_ends_it_before_the_first_test(
+    trained: Project, alias: str
+) -> None:
+    result = trained.judge(f"--promote={alias}")
+    assert (result.code, trained.registry) == (4, [])
+    assert result.line("ERROR:").startswith(f"no alias: {alias!r}; an alias has ASCII letters")
+    assert "Traceback" not in result.out
+
+
+def test_an_empty_alias_without_a_model(trained: Project) -> None:
+    result = trained.pytest("suites/model", "--promote", "")
+    assert (result.code, result.line("ERROR:")[:9]) == (4, "--promote")
+
+
+def test_an_alias_that_moved_during_the_session(trained: Project) -> None:
+    """The candidate was compared with another incumbent than the one that is in force now."""
+    trained.add(
+        "suites/model/test_m.py",
+        """
+def test_another_promotes(predictions):
+    from pathlib import Path
+    from tunegate.storage.registry import Registry
+    facts = {"run": "x", "model": "toy:base", "model_digest": "x"}
+    Registry(Path(__file__).parents[2]).append("promote", "production", facts, "")
+    assert len(predictions)
+""",
+    )
+    result = promote(trained)
+    assert (result.code, len(trained.registry)) == (77, 1), result.out
+    said = "production was no run when this session began and is run:x now"
+    assert said in result.line("promotion refused:")
+
+
 def test_a_broken_registry(trained: Project) -> None:
     assert promote(trained).code == 0
     path = trained.root / "registry.jsonl"

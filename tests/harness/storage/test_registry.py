@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tunegate.errors import ConfigError
 from tunegate.storage.registry import NothingToRollBack, Registry, RegistryBroken
 
 
@@ -47,6 +48,29 @@ def test_a_line_that_is_none(tmp_path: Path, text: str) -> None:
         file.write(text)
     with pytest.raises(RegistryBroken, match="line 2"):
         registry.entries()
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_line_end_that_an_editor_took_away(tmp_path: Path, end: str) -> None:
+    registry = filled(tmp_path, "a", "b")
+    lines = registry.path.read_text().splitlines()
+    registry.path.write_bytes((end or "\n").join(lines).encode() + end.encode())
+    assert filled(tmp_path, "c").rollback("production", "")["run"] == "b"
+    assert [e["run"] for e in registry.entries()] == ["a", "b", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    "alias", ["", " ", "a b", "../x", "a/b", ".", "..", "-", "é", "a\n", "a:b"]
+)
+def test_an_alias_is_a_checked_name(tmp_path: Path, alias: str) -> None:
+    with pytest.raises(ConfigError, match=r"no alias: .* as in `production`"):
+        Registry(tmp_path).promote(alias, {"model_digest": "d"}, "", None)
+    assert Registry(tmp_path).entries() == []
+
+
+@pytest.mark.parametrize("alias", ["production", "v1.2", "eu-west_1", "_a", "7"])
+def test_a_valid_alias(tmp_path: Path, alias: str) -> None:
+    assert Registry(tmp_path).promote(alias, {"run": "a", "model_digest": "d"}, "", None)
 
 
 def test_a_removed_line(tmp_path: Path) -> None:

@@ -15,13 +15,12 @@ from ...errors import ConfigError
 from ...models.predict import cached_predictions
 from ...results.prediction import Predictions
 from ...storage import run as runs
-from ...storage.registry import Registry, RegistryBroken, RegistryEntry, promotions_in_force
+from ...storage.registry import Registry, RegistryBroken, RegistryEntry
 from ...storage.run import Run, RunNotFound
 from ...storage.state_dir import StateDir
 from ...utils.timestamps import time_key
 
 Json = dict[str, Any]
-ENTRY_KEYS = ("action", "alias", "who", "when")  # of the registry
 # The keys that a report needs, by file. The chain of digests says whether the values are sealed.
 RECORD_KEYS = {"model", "digest", "figures"}
 RECEIPT_KEYS = {"tests", "data", "limits", "made", "removed", "versions"}
@@ -124,24 +123,11 @@ def _read_json(path: Path, required_keys: set[str]) -> Json:
 
 
 def read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
-    """Return the registry's lines and "", or no lines and what is wrong with the file.
-
-    Wrong is a broken chain, and a whole chain of lines that tunegate does not write.
-    """
-    registry = Registry(root)
+    """Return the registry's lines and "", or no lines and what is wrong with the file."""
     try:
-        entries = registry.entries()
+        return Registry(root).entries(), ""
     except RegistryBroken as error:
         return [], str(error)
-    for number, entry in enumerate(entries, start=1):
-        if missing_keys := [key for key in ENTRY_KEYS if not isinstance(entry.get(key), str)]:
-            return [], f"{registry.path}, line {number}: it does not say {', '.join(missing_keys)}"
-    try:
-        for alias in {entry["alias"] for entry in entries}:
-            promotions_in_force(entries, alias)
-    except IndexError:
-        return [], f"{registry.path}: more is rolled back in it than was promoted"
-    return entries, ""
 
 
 def read_test_data(config: Config, run: Run, card: Json | None) -> Dataset | None:

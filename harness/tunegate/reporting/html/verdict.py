@@ -53,10 +53,11 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
 def promotion_sentences(files: RunFiles) -> Iterator[str]:
     """Yield a sentence for each alias that points at the run, or once did."""
     for alias, entry in current_promotions(files).items():
-        last = [line for line in files.entries if line["alias"] == alias][-1]
+        lines = [line for line in files.entries if line["alias"] == alias]
+        last = [line for line in lines if line.get("run") == entry.get("run")][-1]
         why = f": “{last['why']}”" if last.get("why") else "; no reason was given"
         signed = f"{time_text(last['when'])}, by {last['who']}{why}"
-        if last["action"] == "rollback":
+        if last["action"] in ("rollback", "keep"):
             promoted = f"was promoted to this run {time_text(entry['when'])}"
             yield f"{alias} {promoted}, and came back to it {signed}."
         else:
@@ -165,4 +166,4 @@ def counting_promotions(files: RunFiles) -> list[RegistryEntry]:
 def _all_promotions(files: RunFiles) -> list[RegistryEntry]:
     """Return every promotion of this run, the oldest first."""
     run_entries = (entry for entry in files.entries if entry.get("run") == files.run.id)
-    return [entry for entry in run_entries if entry["action"] != "rollback"]
+    return [entry for entry in run_entries if entry["action"] not in ("rollback", "keep")]

@@ -1,0 +1,61 @@
+"""Join the registries of two branches that both promoted.
+
+Without files: after a conflict in git. An alias that both moved stays until --keep.
+
+$ tunegate registry merge
+
+$ tunegate registry merge --keep f3dd6e --why "better on refunds"
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..config.project import current_project
+from ..errors import ConfigError
+from ..gates.reason import checked_reason
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="OURS (is written), THEIRS, and BASE"
+    )
+    parser.add_argument("--keep", metavar="RUN", help="where an alias shall stand that both moved")
+    parser.add_argument("--alias", metavar="ALIAS", help="the one that --keep decides, else all")
+    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the registry")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Keep the entries of both, add one that names both ends; 1 if an alias is undecided."""
+    from ..storage.registry import Registry, RegistryBroken
+
+    if len(args.files) not in (0, 2, 3):
+        raise ConfigError("give no file, or OURS THEIRS [BASE]")
+    if args.keep is not None and not args.why.strip():
+        raise ConfigError('--keep needs a reason: --why "..."')
+    if args.alias is not None and args.keep is None:
+        raise ConfigError("--alias needs --keep RUN")
+    why, (ours, theirs, base) = checked_reason(args.why), (*args.files, None, None, None)[:3]
+    if missing := [path for path in args.files if not path.is_file()]:
+        raise ConfigError(f"no file {missing[0]}")
+    registry = Registry(current_project(), ours)
+    try:
+        added = registry.merge(why, theirs, base)
+        if added:
+            print(f"joined {len(added['merges']) + 1} branches; all their entries are kept")
+        elif args.keep is None:
+            print("nothing to join: one version holds all entries")
+        for entry in registry.keep(args.keep, why, args.alias) if args.keep is not None else ():
+            print(f"{entry['alias']} is run:{entry['run']}")
+        undecided = registry.undecided()
+    except RegistryBroken as error:
+        raise ConfigError(str(error)) from None
+    for alias, standing in undecided.items():
+        now = f"run:{standing.promotion.entry.get('run')}" if standing.promotion else "no run"
+        runs = [f"run:{p.entry.get('run')}" for p in standing.contenders if p]
+        print(
+            f"{alias} is undecided: the branches moved it to {' and '.join(runs)}. "
+            f'It stays at {now} until: tunegate registry merge --keep RUN --why "..."'
+        )
+    return 1 if undecided else 0
