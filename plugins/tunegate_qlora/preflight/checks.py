@@ -168,7 +168,7 @@ def emulates_bfloat16() -> bool:
     Matrix products of the embedded default take five times as long there as in float32.
     """
     # Older versions of torch do not tell, and an Arm CPU names other instructions.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     native = ("avx512_bf16", "amx_bf16")
     known = all(name in capabilities for name in native)
     return local_device() == "cpu" and known and not any(capabilities[name] for name in native)
