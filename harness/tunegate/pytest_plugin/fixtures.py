@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 SESSION_PLUGIN = "tunegate-session"  # the name under which GateSession is registered
 
 
+class SessionMistake(pytest.fail.Exception):
+    """A mistake in configuration or options that a fixture meets; it is told under one test."""
+
+
 class ParamRequest(Protocol):
     """The part of pytest's FixtureRequest that is used here, with a `param`."""
 
@@ -46,7 +50,7 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        pytest.fail(str(error), pytrace=False)
+        raise SessionMistake(str(error), pytrace=False) from None
 
 
 def read_split(config: pytest.Config, name: str) -> Dataset:

@@ -29,6 +29,7 @@ from ..results.score import Score, Unmeasurable, judging_by
 from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from . import parametrize
+from .fixtures import SessionMistake
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -260,6 +261,9 @@ class GateSession:
             }
             properties.append((REPORT_PROPERTY, note))
         report = yield
+        if error is not None and isinstance(error.value, SessionMistake):
+            first = self.shown_tables.setdefault(str(error.value), report.nodeid)
+            report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.

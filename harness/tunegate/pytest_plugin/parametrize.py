@@ -37,9 +37,7 @@ def parametrize_dataset(metafunc: pytest.Metafunc, configured: Sequence[str]) ->
     The splits are those of the marker `split`, else the `configured` ones. Raises
     pytest.UsageError for a marker that names an unknown split.
     """
-    if "dataset" not in metafunc.fixturenames:
-        return
-    definitions = visible_fixtures(metafunc.definition).get("dataset", ())
+    definitions = metafunc._arg2fixturedefs.get("dataset", ())
     if not definitions or definitions[-1].func.__module__ != fixtures.__name__:
         return
     marked = [str(name) for m in metafunc.definition.iter_markers("split") for name in m.args]
