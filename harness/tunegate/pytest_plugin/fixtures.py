@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SESSION_PLUGIN = "tunegate-session"  # the name under which GateSession is registered
 
 
-class SessionMistake(pytest.fail.Exception):
+class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
     """A mistake in configuration or options that a fixture meets; it is told under one test."""
 
 

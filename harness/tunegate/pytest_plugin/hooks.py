@@ -89,7 +89,9 @@ class GateSession:
             if path := option("inventory"):
                 from .listing import SuiteListing
 
-                self.listing = SuiteListing(Path(path), session.suite)
+                self.listing = SuiteListing(
+                    Path(path), session.suite, parametrize.EACH_EXAMPLE_FILE
+                )
                 config.pluginmanager.register(self.listing, "tunegate-listing")
             trainer, model, alias = map(option, ("train_with", "model", "promote"))
             bounds = option("max_requests"), option("max_cost")
@@ -174,7 +176,9 @@ class GateSession:
         output: dict[str, Any] = getattr(config, "workeroutput", {})
         try:
             if suite := self.context.suite:
-                parametrize.refuse_shadowed_fixtures(items, suite, config.rootpath)
+                from .shadowed import refuse_shadowed_fixtures
+
+                refuse_shadowed_fixtures(items, suite, config.rootpath)
                 others = parametrize.tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):

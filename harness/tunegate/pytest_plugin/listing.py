@@ -13,16 +13,18 @@ from pathlib import Path
 import pytest
 
 from ..gates.collection import CollectedSuite
-from .parametrize import EACH_EXAMPLE_FILE
 
 TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_files` says
 
 
 class SuiteListing:
-    """The hooks that list a suite under `--inventory`, in the process that a gate starts."""
+    """The hooks that list a suite under `--inventory`, in the process that a gate starts.
 
-    def __init__(self, path: Path, suite: Path | None) -> None:
-        self.path, self.suite = path, suite
+    `unlisted` is a test file of the suite that runs under an option alone.
+    """
+
+    def __init__(self, path: Path, suite: Path | None, unlisted: str) -> None:
+        self.path, self.suite, self.unlisted = path, suite, unlisted
         self.collected, self.ids = CollectedSuite([]), list[str]()
         self.collected_files, self.files_with_tests = set[Path](), set[Path]()
 
@@ -49,17 +51,21 @@ class SuiteListing:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Write the collected tests as JSON, and the test files that yielded none."""
-        collected, patterns = self.collected, session.config.getini("python_files")
-        for path in expected_files(self.suite, patterns) if self.suite else ():
-            name = os.path.relpath(path, session.config.rootpath)
+        collected, config = self.collected, session.config
+        suite, files = self.suite, list[Path]()
+        if suite is not None:
+            files = expected_files(suite, config.getini("python_files"))
+            collected.untested.extend(asserted_tuples(suite, config.rootpath))
+        for path in files:
+            name = os.path.relpath(path, config.rootpath)
+            if path.parent == suite and path.name == self.unlisted:
+                continue
             if path not in self.collected_files:
                 why = "was not collected: collect_ignore, norecursedirs or a plugin leaves it out"
                 collected.untested.append(f"{name} {why}")
             elif path not in self.files_with_tests and any(map(path.match, TEST_FILES)):
                 named = any(text.startswith(name) for text in collected.untested)
                 collected.untested.extend([] if named else [f"{name} holds no test"])
-        if self.suite:
-            collected.untested.extend(asserted_tuples(self.suite, session.config.rootpath))
         collected.tests[:] = [item.nodeid for item in session.items]
         collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
         self.path.write_text(json.dumps(asdict(collected)), "utf-8")
@@ -74,7 +80,6 @@ def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
         path
         for path in suite_modules(suite)
         if any(path.match(pattern) for pattern in (*TEST_FILES, *patterns))
-        and path != suite / EACH_EXAMPLE_FILE
     ]
 
 

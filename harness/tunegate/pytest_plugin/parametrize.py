@@ -5,11 +5,9 @@ Also names the new fixture where a suite asks for one by its name before 0.2.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
@@ -47,38 +45,6 @@ def parametrize_dataset(metafunc: pytest.Metafunc, configured: Sequence[str]) ->
     # with the message that says which file is missing.
     splits = list(dict.fromkeys(marked)) or list(configured) or ["train"]
     metafunc.parametrize("dataset", splits, indirect=True, scope="function")
-
-
-def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
-    """Return by name the definitions of tunegate's fixtures that a test sees, its own last.
-
-    `pytestconfig` is among them, since tunegate's ask for it. pytest has no public interface for
-    this: the one place here that knows how it keeps fixtures.
-    """
-    manager = node.session._fixturemanager
-    ours = [
-        name for name, value in vars(fixtures).items() if isinstance(value, type(fixtures.test))
-    ]
-    return {name: manager.getfixturedefs(name, node) or () for name in [*ours, "pytestconfig"]}
-
-
-def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir: Path) -> None:
-    """Raise pytest.UsageError where a fixture of tunegate is defined anew outside of the suite.
-
-    Its tests would judge other data, or by other limits, than those that the gate opens on.
-    """
-    originals = {inspect.getfile(fixtures), inspect.getfile(pytest.FixtureDef)}
-    for item in {item.parent: item for item in items}.values():
-        for name, definitions in visible_fixtures(item).items():
-            for definition in definitions:
-                file = inspect.getfile(inspect.unwrap(definition.func))
-                folder = definition.baseid.partition("::")[0]  # "" of plugins and of the root
-                place = (rootdir / folder if folder else Path(file)).resolve()
-                if file not in originals and not place.is_relative_to(suite):
-                    raise pytest.UsageError(
-                        f"the fixture `{name}` of the suites is defined anew in {file}, outside of "
-                        f"the suite: rename it there, or define it in the suite's own conftest.py"
-                    )
 
 
 def example_ids(test: Dataset) -> list[str]:
