@@ -30,9 +30,9 @@ Task = Literal["style", "qa", "classification", "code"]
 
 
 class Section(BaseModel):
-    """A table of the configuration; an unknown key is an error."""
+    """A table of the configuration; an unknown key is an error, and so is a number not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
@@ -104,17 +104,20 @@ class OwnLimits(dict[str, float]):
 class Limits(Section):
     """The limits of the suites; `own` takes those of your own checks.
 
-    A limit that is not a whole number is a `Limit`, which carries `mode`.
+    A limit that is not a whole number is a `Limit`, which carries `mode`. Text and booleans are no
+    numbers here (`strict`).
     """
 
+    model_config = ConfigDict(strict=True)
+
     # Data: format, size and splits.
-    fewest_examples: int = 10
-    largest_mb: float = 512
+    fewest_examples: int = Field(default=10, ge=0)
+    largest_mb: float = Field(default=512, gt=0)
     fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
-    smallest_test: int = 100
+    smallest_test: int = Field(default=100, ge=0)
     validation_low: Share = 0.15
     validation_high: Share = 0.20
-    psi: float = 0.25
+    psi: float = Field(default=0.25, ge=0)
     drift_auc: Share = 0.8
     # Data: the share that a person reviewed, where a model wrote the rows.
     reviewed: Share = 0.10
@@ -164,6 +167,9 @@ class Limits(Section):
     @model_validator(mode="after")
     def _carry_mode(self) -> Limits:
         """Give each limit the mode; the fields are frozen, so it is done in place."""
+        low, high = self.validation_low, self.validation_high
+        if low > high:
+            raise ValueError(f"validation_low = {low} is above validation_high = {high}")
         for name, value in self:
             if isinstance(value, float):
                 self.__dict__[name] = Limit(value, self.mode)

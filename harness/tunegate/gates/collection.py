@@ -23,13 +23,15 @@ class CollectionFailed(Exception):
 class CollectedSuite:
     """The node ids of a suite's tests.
 
-    `removed` holds tests and files that a conftest or plugin took out of the collection, `skipped`
-    the files that skipped themselves while they were imported, whose tests are not known.
+    `removed` holds tests that a conftest or plugin took out of the collection, `skipped` the files
+    that skipped themselves while they were imported, whose tests are not known, and `untested` a
+    sentence for whatever looks like a test and is none.
     """
 
     tests: list[str]
     removed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    untested: list[str] = field(default_factory=list)
 
 
 def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:

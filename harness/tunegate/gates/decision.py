@@ -93,6 +93,9 @@ def tests_not_run(results: SessionResults, collected: CollectedSuite) -> str:
         return f"{abbreviate(collected.skipped)} skipped itself while it was imported"
     if not collected.tests:
         return "the suite holds no test"
+    if untested := collected.untested:
+        more = f" (and {len(untested) - 1} more like this)" if len(untested) > 1 else ""
+        return f"{untested[0]}{more}"
     if missing := results.missing(collected.tests):
         n = len(collected.tests)
         return f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"

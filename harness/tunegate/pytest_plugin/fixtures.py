@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 
 
+class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
+    """A mistake in configuration or options that a fixture meets; it is told under one test."""
+
+
 class ParamRequest(Protocol):
     """The part of pytest's FixtureRequest that is used here, with a `param`."""
 
@@ -81,7 +85,7 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        pytest.fail(str(error), pytrace=False)
+        raise SessionMistake(str(error), pytrace=False) from None
 
 
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:

@@ -6,10 +6,10 @@ The rules behind them lie in other packages: what a suite is in `config`, when a
 
 from __future__ import annotations
 
-import json
 import sys
+import warnings
 from collections.abc import Generator, Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,7 +21,6 @@ from ..config.project import read_table, suite_folders, suite_of_args
 from ..config.suite_files import older_than_installed
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
-from ..gates.collection import CollectedSuite
 from ..gates.decision import abbreviate
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
@@ -31,16 +30,26 @@ from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from . import fixtures
+from .fixtures import SessionMistake
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
     from ..gates.model_gate import ModelGate
+    from .listing import SuiteListing
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
 REPORTED = pytest.StashKey[int]()  # how many of the outcomes the report of the call holds
 # What the workers of xdist send to the controller.
 NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
+# What is written as a test and tests nothing: pytest passes it with one of these warnings.
+NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
+    ("", pytest.PytestReturnNotNoneWarning),
+    ("", pytest.PytestUnhandledThreadExceptionWarning),
+    ("coroutine .* was never awaited", RuntimeWarning),
+    ("(?s).* was never awaited", pytest.PytestUnraisableExceptionWarning),
+    ("It is deprecated to return a value", DeprecationWarning),  # from a test of unittest
+)
 
 EACH_EXAMPLE_FILE = "test_each_example.py"  # of a suite; collected under --each-example only
 SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these splits only"
@@ -92,7 +101,9 @@ class GateSession:
             self.resolve_options(session, config)
             option = config.getoption
             if path := option("inventory"):
-                self.listing = SuiteListing(Path(path))
+                from .listing import SuiteListing
+
+                self.listing = SuiteListing(Path(path), session.suite, EACH_EXAMPLE_FILE)
                 config.pluginmanager.register(self.listing, "tunegate-listing")
             trainer, model, alias = map(option, ("train_with", "model", "promote"))
             bounds = option("max_requests"), option("max_cost")
@@ -152,9 +163,6 @@ class GateSession:
         each_example = self.pytest_config.getoption("each_example")
         if collection_path == suite / EACH_EXAMPLE_FILE and not each_example:
             return True
-        is_of_suite = suite in collection_path.parents and collection_path.suffix == ".py"
-        if ignored and is_of_suite and self.listing:
-            self.listing.collected.removed.append(collection_path.relative_to(self.root).as_posix())
         return ignored
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -166,9 +174,14 @@ class GateSession:
         A worker of xdist tells its controller what it found: a usage error would crash it.
         """
         others, config = [], self.pytest_config
+        if self.listing:
+            self.listing.files_with_tests = {item.path for item in items}
         output: dict[str, Any] = getattr(config, "workeroutput", {})
         try:
-            if self.context.suite is not None:
+            if suite := self.context.suite:
+                from .shadowed import refuse_shadowed_fixtures
+
+                refuse_shadowed_fixtures(items, suite, config.rootpath)
                 others = tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
@@ -198,9 +211,21 @@ class GateSession:
         """Collect the outcomes of a test and its fixtures; accept what is accepted."""
         mode = self.context.config.limits.mode if self.context.suite else "point"
         accepted = self.context.accepted if self.accepts else None
-        with collect_outcomes(accepted, mode) as outcomes:
+        # A session without pytest's own plugin of warnings would keep the filters of each test.
+        with collect_outcomes(accepted, mode) as outcomes, warnings.catch_warnings():
             item.stash[OUTCOMES], item.stash[REPORTED] = outcomes, 0
+            self.fail_what_is_no_test()
             return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Set the filters again, since a fixture may have silenced warnings."""
+        self.fail_what_is_no_test()
+
+    def fail_what_is_no_test(self) -> None:
+        """Make a test of a suite fail where pytest would only warn, whatever -W and marks say."""
+        for message, category in NO_TEST_WARNINGS if self.context.suite else ():
+            warnings.filterwarnings("error", message, category)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -249,6 +274,9 @@ class GateSession:
             }
             properties.append((REPORT_PROPERTY, note))
         report = yield
+        if error is not None and isinstance(error.value, SessionMistake):
+            first = self.shown_tables.setdefault(str(error.value), report.nodeid)
+            report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.
@@ -346,6 +374,8 @@ class GateSession:
         """Open or close the gate after the session, when every other plugin has set its status."""
         try:
             status = yield
+        except pytest.UsageError:  # one line says what is wrong
+            raise
         except BaseException:
             self.finish_gate(1)
             raise
@@ -383,25 +413,6 @@ class GateSession:
         reporter.write_line(text, **colour)
 
 
-class SuiteListing:
-    """The hooks that list a suite under `--inventory`, in the process that a gate starts."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.collected, self.ids = path, CollectedSuite([]), list[str]()
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a file that skips itself: its tests are in no list."""
-        if report.skipped:
-            self.collected.skipped.append(report.nodeid)
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Write the collected tests as JSON."""
-        collected = self.collected
-        collected.tests[:] = [item.nodeid for item in session.items]
-        collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
-        self.path.write_text(json.dumps(asdict(collected)), "utf-8")
-
-
 def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
     """Return the tests of a suite that are marked for other tasks than the project's.
 
@@ -436,6 +447,9 @@ def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | Mode
     option = config.getoption
     if sys.flags.optimize:
         raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
+    for plugin in ("threadexception", "unraisableexception"):
+        if not config.pluginmanager.has_plugin(plugin):
+            raise ConfigError(f"gates are refused under -p no:{plugin}: errors of tests vanish")
     if trainer := option("train_with"):
         from ..gates.data_gate import DataGate
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config.project import find_root
+from ..config.project import DEFAULT_SUITES, find_root
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
         raise pytest.UsageError(str(error)) from None
     if root is None:
+        pluginmanager.register(SuitesBelow(), "tunegate-suites-below")
         return
     import tunegate.interfaces.hookspecs as hookspecs
 
@@ -51,16 +52,45 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path | None:
-    """Return the project of pytest's rootdir, or a project inside it that holds the working folder.
+    """Return the project of the files and folders that are named, else of pytest's rootdir.
 
     Where a project without pytest settings lies inside another project, rootdir is the outer one.
-    The inner project is chosen unless an argument names a file or folder outside of it.
+    The inner project is chosen unless an argument names a file or folder outside of it. Raises
+    ConfigError where a suite is named that belongs to no project, or --train-with is given there.
     """
     root, cwd_root = find_root(rootdir), find_root(cwd)
-    if not cwd_root or not (root is None or cwd_root.is_relative_to(root)):
-        return root
     paths = [(cwd / arg.partition("::")[0]).resolve() for arg in arguments if arg[:1] != "-"]
     named = [path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())]
+    folders = {path if path.is_dir() else path.parent for path in named}
+    projects = {find_root(folder) for folder in folders}
+    if len(projects) == 1 and (only := projects.pop()) and (not root or only.is_relative_to(root)):
+        return only
+    suites = [folder for folder in folders if looks_like_suite(folder)]
+    trains = any(arg.partition("=")[0] == "--train-with" for arg in arguments)
+    if root is None and cwd_root is None and (suites or trains):
+        raise ConfigError(
+            f"{suites[0] if suites else cwd}: no tunegate.toml or [tool.tunegate] here or above; "
+            "name a suite of a project, or run `tunegate init`, which makes one"
+        )
+    if not cwd_root or not (root is None or cwd_root.is_relative_to(root)):
+        return root
     if root is None or all(path.is_relative_to(cwd_root) for path in named):
         return cwd_root
     return root
+
+
+def looks_like_suite(folder: Path) -> bool:
+    """Return whether a folder has the usual place of a suite, and a file that imports tunegate."""
+    inside = any(f"/{usual}/" in f"{folder.as_posix()}/" for usual in DEFAULT_SUITES.values())
+    files = folder.glob("*.py") if inside else ()
+    return any("import tunegate" in text or "from tunegate" in text
+               for text in (file.read_text("utf-8", "replace") for file in files))  # fmt: skip
+
+
+class SuitesBelow:
+    """Keeps a bare `pytest` above all projects out of the suites of those below."""
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leave out a suite of a project; it runs where it is named."""
+        usual = "/".join(collection_path.parts[-2:]) in DEFAULT_SUITES.values()
+        return True if usual and find_root(collection_path) else None

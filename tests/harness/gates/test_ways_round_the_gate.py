@@ -26,6 +26,7 @@ class Way:
     args: str = ""
     more: str = ""  # another test file of the suite
     conftest: str = ""  # added to the project's conftest
+    files: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     code: int = 1
     slow: bool = False  # a near relation of another one
@@ -119,6 +120,126 @@ OUTCOMES = [
     ),
 ]
 
+FAILED = "1 failed: suites/data/test_more.py::test_x"
+FAILS = "def test_x(): assert 0"
+QUIET = "-W ignore -p no:warnings"
+THREAD = (
+    "import threading\ndef test_x():\n"
+    " t = threading.Thread(target=int, args='x')\n t.start()\n t.join()"
+)
+UNITTEST = "import unittest\nclass T(unittest.TestCase):\n "
+
+# What is written as a test and tests nothing.
+NO_TESTS = [
+    Way("returned", FAILED, more="def test_x(): return False"),
+    Way(
+        "returned-quiet",
+        FAILED,
+        QUIET,
+        "import warnings\n@pytest.fixture(autouse=True)\ndef f(): warnings.simplefilter('ignore')\n"
+        "@pytest.mark.filterwarnings('ignore')\ndef test_x(): return False",
+    ),
+    Way(
+        "returned-unittest",
+        "1 failed: suites/data/test_more.py::T::test_x",
+        QUIET,
+        UNITTEST + "def test_x(self): return False",
+        slow=True,
+    ),
+    Way(
+        "async-unittest",
+        "1 failed: suites/data/test_more.py::T::test_x",
+        more=UNITTEST + "async def test_x(self): assert 0",
+    ),
+    Way("async", FAILED, more="async def test_x(): assert 0", slow=True),
+    Way("never-awaited", FAILED, QUIET, "async def f(): assert 0\ndef test_x(): f()"),
+    Way("thread", FAILED, QUIET, THREAD),
+    Way(
+        "asserted-tuple",
+        "suites/data/test_more.py, line 3: an asserted tuple always holds; write",
+        more="def test_x(): assert (0, 'no')",
+    ),
+    Way(
+        "asserted-tuple-plain",
+        "suites/data/test_more.py, line 3: an asserted tuple always holds; write",
+        f"--assert=plain {QUIET}",
+        "def test_x(): assert (0, 'no')",
+        slow=True,
+    ),
+    Way(
+        "class-init",
+        "suites/data/test_more.py: cannot collect test class 'TestA' because it has a __init__",
+        more="class TestA:\n def __init__(self): 0\n def test_x(self): assert 0",
+        files={"pytest.ini": "[pytest]\nfilterwarnings = ignore\n"},
+    ),
+    Way(
+        "class-new",
+        "suites/data/test_more.py: cannot collect test class 'TestA' because it has a __new__",
+        more="class TestA:\n def __new__(cls): 0\n def test_x(self): assert 0",
+        slow=True,
+    ),
+    Way(
+        "callable",
+        "suites/data/test_more.py: cannot collect 'test_x' because it is not a function",
+        more="class C:\n def __call__(self): assert 0\ntest_x = C()",
+        slow=True,
+    ),
+]
+
+NOT_COLLECTED = "suites/data/hard/test_h.py was not collected: collect_ignore, norecursedirs or"
+HARD = {"suites/data/hard/test_h.py": FAILS}
+
+# What the files of the suite show, and its listing does not.
+LEFT_OUT = [
+    Way(
+        "norecursedirs",
+        NOT_COLLECTED,
+        files={"pytest.ini": "[pytest]\nnorecursedirs = hard\n", **HARD},
+    ),
+    Way(
+        "collect-ignore",
+        NOT_COLLECTED,
+        conftest="collect_ignore = ['suites/data/hard']",
+        files=HARD,
+    ),
+    Way(
+        "ignore-collect",
+        NOT_COLLECTED,
+        conftest="def pytest_ignore_collect(collection_path):\n"
+        " return 'hard' in str(collection_path) or None",
+        files=HARD,
+        slow=True,
+    ),
+    Way(
+        "usual-norecursedirs",
+        "suites/data/build/test_h.py was not collected",
+        files={"suites/data/build/test_h.py": FAILS},
+        slow=True,
+    ),
+    Way(
+        "python-files-ini",
+        "suites/data/test_more.py was not collected",
+        more=FAILS,
+        files={"pytest.ini": "[pytest]\npython_files = test_it.py\n"},
+    ),
+    Way(
+        "own-python-files",
+        "suites/data/hard/check_h.py was not collected",
+        files={
+            "pytest.ini": "[pytest]\npython_files = test_*.py check_*.py\nnorecursedirs = hard\n",
+            "suites/data/hard/check_h.py": FAILS,
+        },
+        slow=True,
+    ),
+    Way("no-test", "suites/data/test_more.py holds no test", more="def tset_x(): assert 0"),
+    Way(
+        "no-test-module",
+        "suites/data/test_more.py holds no test",
+        more="__test__ = False\n" + FAILS,
+        slow=True,
+    ),
+]
+
 RERUN = """
 from _pytest.runner import runtestprotocol
 def pytest_runtest_protocol(item, nextitem):
@@ -159,7 +280,12 @@ PLUGINS = [
     Way("reruns", "1 rerun: suites/data/test_it.py::test_size", conftest=RERUN),
 ]
 
-UNDER_XDIST_TOO = {"k", "failed", "edited-data"}  # in `make test`; the others in `make test-slow`
+UNDER_XDIST_TOO = {
+    "k",
+    "failed",
+    "edited-data",
+    "returned",
+}  # in `make test`; the others in `make test-slow`
 
 
 def closed(project: Project, way: Way, *args: str) -> Result:
@@ -169,6 +295,8 @@ def closed(project: Project, way: Way, *args: str) -> Result:
     if way.more:
         project.write(MORE, "import pytest\nfrom pathlib import Path\n" + way.more)
     project.add("conftest.py", way.conftest)
+    for name, text in way.files.items():
+        project.write(name, text)
     command = ["suites/data", "--train-with", "toy", *way.args.split(), *args]
     result = project.pytest(*command, env=way.env)
     assert "run.json" not in str(project.left("*")), result.out
@@ -181,7 +309,7 @@ def params(fast: Callable[[Way], bool]) -> list[ParameterSet]:
     """Return the table as pytest takes it, the ways that are not fast marked as slow."""
     return [
         pytest.param(way, id=way.name, marks=() if fast(way) else pytest.mark.slow)
-        for way in COMMANDS + OUTCOMES + PLUGINS
+        for way in COMMANDS + OUTCOMES + NO_TESTS + LEFT_OUT + PLUGINS
     ]
 
 
@@ -195,3 +323,81 @@ def test_closed_under_xdist(project: Project, way: Way) -> None:
     if way.crash:
         way = replace(way, why="1 crashed: suites/data/test_more.py::test_x")
     assert closed(project, way, "-n", "2").code != 0
+
+
+@pytest.mark.parametrize("plugin", ["threadexception", "unraisableexception"])
+def test_closed_without_the_plugin_that_tells_of_errors(project: Project, plugin: str) -> None:
+    result = project.gate("-p", f"no:{plugin}")
+    assert (result.code, project.left("*")) == (4, [])
+    assert result.line(f"ERROR: gates are refused under -p no:{plugin}:")
+
+
+def test_what_is_no_way_round(project: Project) -> None:
+    """Warnings, helper modules, tests for other tasks and folders of editors close nothing."""
+    project.write("pytest.ini", "[pytest]\npython_files = *.py\n")
+    project.write("suites/data/helper.py", "A = 1")
+    project.write("suites/data/.ipynb_checkpoints/test_it-checkpoint.py", FAILS)
+    project.write(
+        "suites/data/test_other.py", f"import pytest\n@pytest.mark.task('style')\n{FAILS}"
+    )
+    warns = "def test_x(): warnings.warn('a'); warnings.warn('b', DeprecationWarning)"
+    project.write(MORE, "import warnings\n" + warns)
+    result = project.gate()
+    assert result.code == 0, result.out
+
+
+SHADOW = "\nimport pytest\n@pytest.fixture\ndef {}(): return []\n"
+PLUGIN = (
+    "\nimport helper, pytest\ndef pytest_configure(config): config.pluginmanager.register(helper)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("dataset", ""),
+        ("limits", ""),
+        ("pytestconfig", ""),
+        ("train", "-n 2"),
+        ("train", "-k nothing"),
+    ],
+)
+def test_a_fixture_shadowed_from_outside_of_the_suite(
+    project: Project, name: str, args: str
+) -> None:
+    project.add("conftest.py", SHADOW.format(name))
+    result = project.gate(*args.split())
+    assert (result.code, project.left("*")) == (4, []), result.out
+    line = result.line(f"ERROR: the fixture `{name}` of the suites is defined anew in")
+    assert line.startswith(f"{project.root / 'conftest.py'}, outside of the suite: rename it")
+
+
+def test_a_fixture_shadowed_by_a_plugin(project: Project) -> None:
+    project.write("helper.py", SHADOW.format("train"))
+    project.add("conftest.py", PLUGIN)
+    result = project.pytest("suites/data", env={"PYTHONPATH": "."})
+    assert result.code == 4, result.out
+    assert str(project.root / "helper.py") in result.line("ERROR: the fixture `train`")
+
+
+def test_the_suite_itself_may_define_fixtures_anew(project: Project) -> None:
+    """Its files are in the receipt, and a fixture that it imports is its own too."""
+    project.write("helper.py", SHADOW.format("validation"))
+    own = "\nfrom helper import validation\n@pytest.fixture\ndef limits(): return 1\n"
+    project.write("suites/data/conftest.py", "import pytest" + own)
+    text = "def test_x(limits, validation, train): assert (limits, validation, train) == (1, [], 2)"
+    project.write(MORE, f"import pytest\n@pytest.fixture\ndef train(): return 2\n{text}\n")
+    result = project.pytest("suites/data", env={"PYTHONPATH": "."})
+    assert result.code == 0, result.out
+
+
+def test_pytest_keeps_its_fixtures_where_we_look(
+    pytester: pytest.Pytester, request: pytest.FixtureRequest
+) -> None:
+    """Its manager of fixtures is private: this fails where a new pytest moves it."""
+    from tunegate.pytest_plugin.shadowed import visible_fixtures
+
+    seen = visible_fixtures(request.node)
+    assert [d.argname for d in seen["pytestconfig"]] == ["pytestconfig"]
+    assert {"dataset", "train", "limits", "predictions", "baseline", "trained_on"} <= seen.keys()
+    assert [d.func.__module__ for d in seen["train"]] == ["tunegate.pytest_plugin.fixtures"]

@@ -109,3 +109,61 @@ def test_of_two_projects_the_inner_one_that_we_stand_in_is_ours(project: Project
     assert result.code == 0, result.out
     assert (inner.root / ".tunegate").is_dir()
     assert not (project.root / ".tunegate").exists()
+
+
+@pytest.fixture
+def below(project: Project) -> Project:
+    """A project in the folder `ml`, and the folder above it, where the command runs."""
+    inner = project.root / "ml"
+    inner.mkdir()
+    for path in [p for p in project.root.iterdir() if p != inner]:
+        path.rename(inner / path.name)
+    return project
+
+
+def test_from_the_folder_above_it_is_the_project_of_the_named_path(below: Project) -> None:
+    result = below.pytest("ml/suites/data/", "--train-with", "toy")
+    assert result.code == 0, result.out
+    assert [path.name for path in below.root.glob("ml/.tunegate/runs/*/run.json")] == ["run.json"]
+    assert not (below.root / ".tunegate").exists()
+    assert below.pytest("ml/suites/data/test_it.py::test_size").code == 0
+
+
+def test_from_the_folder_above_a_bare_pytest_keeps_out_of_the_suites(below: Project) -> None:
+    below.write("ml/tests/test_own.py", "def test_own(): pass")
+    result = below.pytest()
+    assert (result.code, "1 passed" in result.out) == (0, True), result.out
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("ml/suites/data", "ml/suites/data"),
+        ("ml/suites/model/test_m.py::test_accuracy --model latest", "ml/suites/model"),
+        ("--train-with toy", ""),
+    ],
+)
+def test_a_suite_without_a_configuration_is_one_line(
+    below: Project, command: str, named: str
+) -> None:
+    (below.root / "ml/tunegate.toml").unlink()
+    below.write("ml/suites/model/test_m.py", "import tunegate\ndef test_accuracy(): pass")
+    result = below.pytest(*command.split())
+    assert result.code == 4
+    (line,) = [line for line in result.out.splitlines() if line]
+    assert line.startswith(f"ERROR: {below.root / named}: no tunegate.toml or [tool.tunegate]")
+
+
+def test_a_strangers_folder_of_the_usual_name_is_his(stranger: Project) -> None:
+    stranger.write("suites/data/test_it.py", "def test_own(): pass")
+    assert stranger.pytest("suites/data").code == 0
+
+
+def test_a_mistake_of_the_session_is_told_under_one_test(project: Project) -> None:
+    result = project.pytest("suites/model")
+    assert (
+        result.out.splitlines().count("no candidate: give --model latest, run:ID, a folder, ...")
+        == 1
+    )
+    assert "as under suites/model/test_m.py::test_accuracy" in result.out
+    assert "During handling" not in result.out

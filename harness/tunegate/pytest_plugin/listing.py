@@ -1,0 +1,103 @@
+"""Lists the tests of a suite under `--inventory`, and what is written as a test and is none."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import warnings
+from collections.abc import Generator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from ..gates.collection import CollectedSuite
+
+TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_files` says
+
+
+class SuiteListing:
+    """The hooks that list a suite under `--inventory`, in the process that a gate starts.
+
+    `unlisted` is a test file of the suite that runs under an option alone.
+    """
+
+    def __init__(self, path: Path, suite: Path | None, unlisted: str) -> None:
+        self.path, self.suite, self.unlisted = path, suite, unlisted
+        self.collected, self.ids = CollectedSuite([]), list[str]()
+        self.collected_files, self.files_with_tests = set[Path](), set[Path]()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Note each file that is collected, and classes and functions that pytest leaves out."""
+        self.collected_files.add(collector.path)
+        with warnings.catch_warnings(record=True) as log:
+            warnings.simplefilter("always", pytest.PytestCollectionWarning)
+            report = yield
+        for warning in log:
+            if issubclass(warning.category, pytest.PytestCollectionWarning):
+                message = str(warning.message).partition(" (from: ")[0]
+                file = collector.nodeid.partition("::")[0]
+                self.collected.untested.append(f"{file}: {message}")
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that skips itself: its tests are in no list."""
+        if report.skipped:
+            self.collected.skipped.append(report.nodeid)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Write the collected tests as JSON, and the test files that yielded none."""
+        collected, config = self.collected, session.config
+        suite, files = self.suite, list[Path]()
+        if suite is not None:
+            files = expected_files(suite, config.getini("python_files"))
+            collected.untested.extend(asserted_tuples(suite, config.rootpath))
+        for path in files:
+            name = os.path.relpath(path, config.rootpath)
+            if path.parent == suite and path.name == self.unlisted:
+                continue
+            if path not in self.collected_files:
+                why = "was not collected: collect_ignore, norecursedirs or a plugin leaves it out"
+                collected.untested.append(f"{name} {why}")
+            elif path not in self.files_with_tests and any(map(path.match, TEST_FILES)):
+                named = any(text.startswith(name) for text in collected.untested)
+                collected.untested.extend([] if named else [f"{name} holds no test"])
+        collected.tests[:] = [item.nodeid for item in session.items]
+        collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
+        self.path.write_text(json.dumps(asdict(collected)), "utf-8")
+
+
+def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
+    """Return the files of a suite that are written as test files: by their name, or by `patterns`.
+
+    Hidden folders, as editors keep them, are left out.
+    """
+    return [
+        path
+        for path in suite_modules(suite)
+        if any(path.match(pattern) for pattern in (*TEST_FILES, *patterns))
+    ]
+
+
+def suite_modules(suite: Path) -> list[Path]:
+    """Return the Python files of a suite, sorted, without those of hidden folders."""
+    files = sorted(suite.rglob("*.py"))
+    return [f for f in files if not any(p.startswith(".") for p in f.relative_to(suite).parts)]
+
+
+def asserted_tuples(suite: Path, rootdir: Path) -> list[str]:
+    """Name each assertion of a tuple, which always holds.
+
+    Python and pytest warn of it only when they compile a file, not when its bytecode is cached.
+    """
+    return [
+        f"{os.path.relpath(path, rootdir)}, line {node.lineno}: an asserted tuple always holds; "
+        "write `assert condition, message` without parentheses"
+        for path in suite_modules(suite)
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple) and node.test.elts
+    ]
