@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .state_dir import StateDir
 
 VERSION = 2  # of the schema, kept in the database's user_version
+TIMEOUT = 60  # seconds to wait for others that write
 
 _SCHEMA = """
 create table if not exists answers (
@@ -45,15 +47,30 @@ class AnswerCache:
         self.path = path
         path.touch(mode=0o600, exist_ok=True)
         # Autocommit: an answer is on disk when `put` returns, kill -9 or not.
-        self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self.db = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
         try:
             with self._as_config_error():
-                self.db.execute("pragma journal_mode = wal")
+                self._use_write_ahead_log()
                 self.db.execute("pragma synchronous = normal")
                 self._migrate()
         except ConfigError:
             self.db.close()
             raise
+
+    def _use_write_ahead_log(self) -> None:
+        """Switch to a write-ahead log; wait for others that open the file at the same time.
+
+        SQLite's own timeout does not hold for this switch: it fails at once where one is under way.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                self.db.execute("pragma journal_mode = wal")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _migrate(self) -> None:
         """Bring an older database to this version in one transaction."""

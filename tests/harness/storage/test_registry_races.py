@@ -70,6 +70,7 @@ def test_two_rollbacks_at_once(tmp_path: Path) -> None:
         assert (Registry(tmp_path / str(number)).current("production") or {})["run"] == "a"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("d", "e"), ("d", "d")])
 def test_two_promotions_at_once(tmp_path: Path, names: tuple[str, str]) -> None:
     """The second one was compared with a model that is in force no more, or is done already."""

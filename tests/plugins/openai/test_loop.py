@@ -73,6 +73,7 @@ def judge(project: Path, model: str, *args: str) -> tuple[int, str]:
     return pytest_in(project, "pytest", "-p", "tunegate", "suites/model", "--model", model, *args)
 
 
+@pytest.mark.slow
 def test_the_loop(project: Path, provider: Provider) -> None:
     code, out = gate(project)
     assert code == 0, out

@@ -65,6 +65,7 @@ def test_a_training_learns_and_says_what_it_did(
     assert not (folder / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits(plan: Planner, folder: Path, second: Path) -> None:
     first = QLoRATrainer().train(plan(seed=3), folder)
     torch.manual_seed(99)

@@ -52,6 +52,7 @@ def command(module: Any, *argv: str) -> Any:
     return module.run(parser.parse_args(argv))
 
 
+@pytest.mark.slow
 def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
