@@ -95,7 +95,9 @@ def shorten(config: Path, base: Path) -> None:
 def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) -> None:
     run(f".venv/bin/python {PIP} wheel --no-deps -w {tmp_path} .", clone)
     wheel = next(tmp_path.glob("tunegate-*.whl"))
-    assert "tunegate/report/page.html" in zipfile.ZipFile(wheel).namelist()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "tunegate/reporting/html/page.html" in names
+    assert "tunegate/config/former_suites.json" in names
     run(f"{sys.executable} -m venv env", tmp_path)
     constraints = clone / "constraints.txt"
     run(f"env/bin/python {PIP} install --no-compile -c {constraints} {wheel}", tmp_path)
