@@ -82,11 +82,8 @@ def check(
         raise TypeError(f"@check({generator!r}): a name is a keyword, @check(name={generator!r})")
     module = generator.__module__.rpartition(".")[2]
     default = module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
-    check_name, is_named, signature = (
-        name or default,
-        name is not None,
-        inspect.signature(generator),
-    )
+    check_name, is_named = name or default, name is not None
+    signature = inspect.signature(generator)
     if "advisory" in signature.parameters:
         raise TypeError(f"check {describe(check_name, generator)} takes `advisory`: {RESERVED}")
 

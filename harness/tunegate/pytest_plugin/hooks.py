@@ -18,10 +18,8 @@ import pytest
 from ..checking import last_findings
 from ..config.data_files import find_data_files
 from ..config.project import read_table, suite_folders, suite_of_args
-from ..config.suite_files import older_than_installed
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
-from ..gates.decision import abbreviate
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
 from ..results.finding import Findings
@@ -343,8 +341,11 @@ class GateSession:
                 terminalreporter.write_sep("=", title)
             for line in lines:
                 write(line)
-        if session.suite and (older := older_than_installed(self.root)):
-            self.print_line("suites", older)
+        if session.suite:
+            from ..config.suite_files import older_than_installed
+
+            if older := older_than_installed(self.root):
+                self.print_line("suites", older)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -437,6 +438,8 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
             old_names |= old
             node_ids.append(item.nodeid)
     if old_names:
+        from ..gates.decision import abbreviate
+
         renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
         raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
     return others

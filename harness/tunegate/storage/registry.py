@@ -27,6 +27,7 @@ from .registry_chain import (
     numbered_lines,
     promotions_in_force,
     read_chain,
+    standing_of,
 )
 from .seal import sign
 from .state_dir import StateDir
@@ -117,8 +118,8 @@ class Registry:
 
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
-        promotions = promotions_in_force(self.entries(), alias)
-        return promotions[-1] if promotions else None
+        promotion = standing_of(self.entries(), alias).promotion
+        return promotion.entry if promotion else None
 
     def undecided(self) -> dict[str, Standing]:
         """Return the aliases that two branches both moved, each with where they moved it to."""
@@ -144,7 +145,7 @@ class Registry:
         checked_alias(alias)
         with self._locked():
             entries = self.entries()
-            standing = History(entries).last.get(alias, Standing())
+            standing = standing_of(entries, alias)
             current = standing.promotion.entry if standing.promotion else None
             if (
                 current is not None
@@ -165,17 +166,19 @@ class Registry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
         with self._locked():
             entries = self.entries()
-            if History(entries).last.get(alias, Standing()).contenders:
+            standing = standing_of(entries, alias)
+            if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
                 raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
-            promotions = promotions_in_force(entries, alias)
-            if len(promotions) < 2:
+            current = standing.promotion
+            if current is None or current.earlier is None:
+                n = 0 if current is None else 1
                 raise NothingToRollBack(
-                    f"{alias!r} has {len(promotions)} promotion in force; there is none before it"
+                    f"{alias!r} has {n} promotion in force; there is none before it"
                 )
-            current, earlier = promotions[-1], promotions[-2]
+            earlier = current.earlier.entry
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
-            facts["from"] = current.get("run")
+            facts["from"] = current.entry.get("run")
             return self._add(entries, "rollback", alias, facts, reason)
 
     def merge(

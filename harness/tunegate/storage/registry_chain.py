@@ -230,9 +230,14 @@ def merged_standing(ours: Standing, theirs: Standing, base: Standing) -> Standin
     return Standing(base.promotion, ours.moved_by | theirs.moved_by, contenders)
 
 
+def standing_of(entries: Sequence[RegistryEntry], alias: str) -> Standing:
+    """Return where an alias stands after these entries."""
+    return History(entries).last.get(alias, Standing())
+
+
 def promotions_in_force(entries: Sequence[RegistryEntry], alias: str) -> list[RegistryEntry]:
     """Return the promotions of an alias that were not rolled back; the last one is in force."""
-    return [*_newest_first(History(entries).last.get(alias, Standing()).promotion)][::-1]
+    return [*_newest_first(standing_of(entries, alias).promotion)][::-1]
 
 
 def _newest_first(promotion: Promotion | None) -> Iterator[RegistryEntry]:
