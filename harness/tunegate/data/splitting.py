@@ -17,7 +17,16 @@ from shlex import quote
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
-from .comparison import comparison_texts, group_indices, label_counts, non_text_parts, question_key
+from .comparison import (
+    comparison_texts,
+    connected,
+    group_indices,
+    label_counts,
+    question_key,
+    rows_by_question,
+    setting,
+    system_is_asked,
+)
 from .dataset import SPLITS, Dataset, Example
 from .json_lines import check_encoding, is_table, split_rows
 from .tables import column_names
@@ -163,38 +172,28 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
 def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[int]]:
     """Return the indices of all rows, in groups that must stay in one split; most hold one row.
 
-    Rows are in one group if their texts reach the similarity, they ask the same question, or their
-    prompts share a passage: directly, or through other rows.
+    Rows are in one group if the project says so (`Example.group`), their texts reach the
+    similarity, one stands in the other (`comparison.rows_in_training`), or their prompts share a
+    passage: directly, or through other rows.
     """
     texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for indices in group_indices(examples, non_text_parts).values():
+    for indices in group_indices(examples, setting).values():
         near = search.connected_groups([texts[i] for i in indices], similarity)
         linked += [[indices[k] for k in group] for group in near]
-    linked += group_indices(examples, question_key).values()  # also if only white space differs
+    # A row that stands in another, such as a turn of a conversation in the whole of it.
+    with_system = system_is_asked(examples)
+    questions = {question_key(example, with_system) for example in examples}
+    linked += rows_by_question(examples, questions, with_system).values()
+    groups = group_indices(examples, lambda e: e.group)
+    linked += (rows for name, rows in groups.items() if name)
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
     ngram_rows = ngrams.rows_by_ngram([e.prompt for e in examples]).values()
     linked += [rows for rows in ngram_rows if 1 < len(rows) <= max_rows]
 
-    # Union-find: the lowest index of a group is its root.
-    parent = list(range(len(examples)))
-
-    def root_of(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for first, *others in linked:
-        for other in others:
-            low, high = sorted((root_of(first), root_of(other)))
-            parent[high] = low
-    groups: dict[int, list[int]] = {}
-    for i in range(len(examples)):
-        groups.setdefault(root_of(i), []).append(i)
-    return list(groups.values())
+    return connected(len(examples), linked)
 
 
 def stratified_group_split(

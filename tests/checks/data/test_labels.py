@@ -40,13 +40,13 @@ def test_clean_labels_are_silent() -> None:
 def test_the_outvoted_rows_are_named() -> None:
     pairs = (
         ("Where is it?", "delivery"),
-        ("Where is it", "billing"),
-        ("where is it?", "Delivery"),
+        ("Where is it?", "billing"),
+        ("Where is it?", "Delivery"),
         ("I paid twice", "billing"),
     )
     (found,) = labels.contradictions(made(*pairs))
     assert (found.row, found.kind) == (1, "contradiction")
-    assert found.evidence == "“billing”, but “delivery” on line 1: “Where is it”"
+    assert found.evidence == "“billing”, but “delivery” on line 1: “Where is it?”"
 
 
 def test_the_evidence_names_a_row_with_the_label_that_won() -> None:

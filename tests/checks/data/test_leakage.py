@@ -162,5 +162,5 @@ def test_white_space_hides_nothing() -> None:
     train = made("a b", "Where is my card?", "a  b")
     test = made("A\n\n\n\nb", "Where\nis  my card?", "ab", split="test")
     found = leakage.find(train, test)
-    assert [(f.row, f.kind) for f in found] == [(0, "exact"), (1, "near")]
+    assert [(f.row, f.kind) for f in found] == [(0, "exact"), (1, "exact")]
     assert found[0].evidence == "train line 1, 1.00, 1 more: “A b”"
