@@ -144,10 +144,13 @@ def test_what_a_conversation_of_training_begins_with_stands_in_training(
     assert refused(test, train) is stands
 
 
+REVIEWS = ("I love this kettle.", "It broke on day one.", "Not again, thanks", "Five stars!")
+
+
 def test_documents_in_system_messages_are_asked_and_instructions_are_not() -> None:
-    documents = [row("Good or bad?", "good", system=f"Review: {n} stars") for n in range(4)]
+    documents = [row("Good or bad?", "good", system=text) for text in REVIEWS]
     told = [row("Good or bad?", "good", system="Be brief."), row("Well?"), row("So?", system="Hi")]
-    told += [row("And?", system="Be brief.")]
+    told += [row(text, system="Be brief.") for text in ("And?", "Or?")]
     for rows, is_asked in ((documents, True), ([*told, *documents[:1]], False), (told, False)):
         dataset = Dataset.of(rows)
         assert system_is_asked(dataset) is is_asked
