@@ -58,9 +58,11 @@ def drift(
     """
     if not len(train) or not len(other):
         return
+    # Rows of one group are one observation: what tells users apart tells no splits apart.
+    sizes = [len({e.group or e.row for e in split}) for split in (train, other)]
     expected, observed = (Counter(e.label for e in d) for d in (train, other))
     if len(expected | observed) <= MAX_CLASSES:
-        yield from _shift_findings("labels", expected, observed, psi_limit)
+        yield from _shift_findings("labels", expected, observed, psi_limit, sizes)
     # Lengths are binned by the deciles of the training set's.
     ordered = sorted(len(e.prompt) for e in train)
     edges = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
@@ -68,11 +70,10 @@ def drift(
     train_lengths, other_lengths = (
         Counter(bins[bisect_left(edges, len(e.prompt))] for e in split) for split in (train, other)
     )
-    yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit)
+    yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit, sizes)
     train_rows, other_rows = _sample(train), _sample(other)
     if min(len(train_rows), len(other_rows)) < 20:
         return
-    # Rows of one group are one observation: what tells users apart tells no splits apart.
     sides = [[e.group or f"row {e.row}" for e in rows] for rows in (train_rows, other_rows)]
     train_groups, other_groups = (len({*groups}) for groups in sides)
     if min(train_groups, other_groups) < FOLDS:
@@ -96,10 +97,14 @@ def drift(
 
 
 def _shift_findings(
-    name: str, expected: Counter[Any], observed: Counter[Any], limit: float
+    name: str,
+    expected: Counter[Any],
+    observed: Counter[Any],
+    limit: float,
+    sizes: Sequence[int],
 ) -> Iterator[Finding]:
     index = psi(expected, observed)
-    if index <= max(0.1, psi_by_chance(expected, observed)):
+    if index <= max(0.1, psi_by_chance(expected, observed, sizes)):
         return
     largest = max(
         expected | observed, key=lambda b: abs(_share_of(expected, b) - _share_of(observed, b))
@@ -128,16 +133,19 @@ def psi(expected: Counter[Any], observed: Counter[Any]) -> float:
     return sum((q[b] - p[b]) * math.log(q[b] / p[b]) for b in bins)
 
 
-def psi_by_chance(expected: Counter[Any], observed: Counter[Any]) -> float:
+def psi_by_chance(
+    expected: Counter[Any], observed: Counter[Any], sizes: Sequence[int] = ()
+) -> float:
     """Return the 99th percentile of the PSI of two samples of one population, of these sizes.
 
-    It is (1/n + 1/m) times the 99th percentile of chi-squared with bins - 1 degrees of freedom (B.
+    `sizes` are the independent observations of each, where they are fewer than are counted. It is (1/n + 1/m) times the 99th percentile of chi-squared with bins - 1 degrees of freedom (B.
     Yurdakul, Statistical Properties of Population Stability Index, 2018).
     """
     from scipy.stats import chi2
 
     freedom = max(len(expected | observed) - 1, 1)
-    return float((1 / expected.total() + 1 / observed.total()) * chi2.ppf(0.99, freedom))
+    n, m = sizes or (expected.total(), observed.total())
+    return float((1 / n + 1 / m) * chi2.ppf(0.99, freedom))
 
 
 def _sample(dataset: Dataset) -> list[Example]:

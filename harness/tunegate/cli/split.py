@@ -13,7 +13,7 @@ from pathlib import Path
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("data"), metavar="FOLDER", help="default: data"
+        "-o", "--out", type=Path, default=Path("data"), metavar="DIR", help="default: data"
     )
     parser.add_argument(
         "--validation", type=float, default=0.15, metavar="SHARE", help="share of all rows (0.15)"
