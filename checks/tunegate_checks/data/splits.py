@@ -138,7 +138,8 @@ def psi_by_chance(
 ) -> float:
     """Return the 99th percentile of the PSI of two samples of one population, of these sizes.
 
-    `sizes` are the independent observations of each, where they are fewer than are counted. It is (1/n + 1/m) times the 99th percentile of chi-squared with bins - 1 degrees of freedom (B.
+    `sizes` are the independent observations of each, where they are fewer than are counted. It is
+    (1/n + 1/m) times the 99th percentile of chi-squared with bins - 1 degrees of freedom (B.
     Yurdakul, Statistical Properties of Population Stability Index, 2018).
     """
     from scipy.stats import chi2
