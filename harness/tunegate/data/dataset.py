@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, overload
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
 from .formats import rejected_in
-from .json_lines import read_json_rows
-from .tables import read_table_rows
+from .hf_datasets import hf_json_lines, read_saved
+from .json_lines import select_split
+from .tables import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,16 +118,17 @@ class Dataset(Sequence[Example]):
     def read(
         cls, path: Path | str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
-        """Read a file: JSONL or a JSON array, in any of the formats of `data.formats`.
+        """Read a file: JSONL, JSON, CSV or Parquet, in any of the formats of `data.formats`.
 
-        With `columns`, such as `{"prompt": "text", "reply": "category"}`, read CSV or Parquet. A
-        row that cannot be read is in `problems`.
+        Of one JSON object of splits, and of a folder that Hugging Face's `save_to_disk` wrote, the
+        split is read. `columns`, such as `{"prompt": "text", "reply": "category"}`, maps the fields
+        of other shapes. A row that cannot be read is in `problems`.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: `columns` does not fit the file.
+            ValueError: `columns` does not fit the file, or the folder is no data set.
         """
-        return cls.parse(Path(path).read_bytes(), split=split, path=path, columns=columns)
+        return cls.parse(read_saved(Path(path), split), split=split, path=path, columns=columns)
 
     @classmethod
     def parse(
@@ -137,7 +139,8 @@ class Dataset(Sequence[Example]):
         columns: Mapping[str, str] | None = None,
     ) -> Dataset:
         """Read a dataset from the bytes of a file, as `read` does."""
-        rows, problems = read_table_rows(data, columns) if columns else read_json_rows(data)
+        data = select_split(data, split)
+        rows, problems = read_rows(data, columns or {}, Path(path))
         examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
         digest = sha256_bytes(data)
         return cls(
@@ -153,10 +156,8 @@ class Dataset(Sequence[Example]):
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], split: str = "") -> Dataset:
-        """Make a dataset from rows in memory, for notebooks and tests."""
-        import json
-
-        return cls.parse("\n".join(map(json.dumps, rows)).encode(), split=split)
+        """Make a dataset from rows in memory, or from a `datasets.Dataset` of Hugging Face."""
+        return cls.parse(hf_json_lines(rows), split=split)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...

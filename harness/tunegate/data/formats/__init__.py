@@ -1,299 +1,176 @@
 """Converts the row formats of training data to chat messages.
 
-The formats are chat messages, ShareGPT, Alpaca, prompt and completion, and the preferences of
-OpenAI and TRL. The messages of a preference are its prompt and the preferred reply; the field
-`rejected`, a list of one message, holds the rejected reply.
+ROW_FORMATS is the table of all formats; docs/data-formats.md shows a row of each. The messages of a
+preference are its prompt and the preferred reply; the field `rejected`, a list of one message,
+holds the rejected reply. `desirable` is false on a row whose reply is not wanted (KTO).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import difflib
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from ..utils.strict_json import Unreadable
+from ...utils.strict_json import Unreadable
+from .chat import (
+    CHAT,
+    CHAT_FORMATS,
+    SHAREGPT_FORMATS,
+    SHAREGPT_ROLES,
+    without_kto_field,
+)
+from .columns import Columns, is_mapped, map_columns, mapped_format
+from .exports import EXPORT_FORMATS
+from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
+from .preferences import (
+    OPENAI_TOOL_KEYS,
+    PREFERENCE_FORMATS,
+    SHAREGPT_PREFERENCES,
+    TRL_PREFERENCES,
+    are_messages,
+    rejected_in,
+    single_reply,
+)
+from .row_format import (
+    DESIRABLE,
+    REJECTED,
+    Fields,
+    Message,
+    RowFormat,
+    assistant_message,
+    json_type,
+    validate_messages,
+)
 
-Fields = dict[str, Any]
-Message = dict[str, Any]
+__all__ = [
+    "DESIRABLE",
+    "OPENAI_TOOL_KEYS",
+    "REJECTED",
+    "ROW_FORMATS",
+    "SHAREGPT_ROLES",
+    "Fields",
+    "Message",
+    "RowFormat",
+    "assistant_message",
+    "find_format",
+    "json_type",
+    "rejected_in",
+    "to_messages",
+    "unrecognised",
+]
 
-REJECTED = "rejected"
-OPENAI_TOOL_KEYS = ("tools", "parallel_tool_calls")  # stand in OpenAI's `input`, with `messages`
-SHAREGPT_ROLES = {
-    "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "model": "assistant",
-    "assistant": "assistant",
-}
+# Rows with the fields of several formats have the first of these; the first is chat messages.
+ROW_FORMATS = (
+    CHAT,
+    *CHAT_FORMATS,
+    SHAREGPT_PREFERENCES,
+    *SHAREGPT_FORMATS,
+    ALPACA,
+    KTO,
+    PROMPT_COMPLETION,
+    *PREFERENCE_FORMATS,
+    *EXPORT_FORMATS,
+    *PAIR_FORMATS,
+)
 
 
-@dataclass(frozen=True)
-class RowFormat:
-    """How rows of one format are recognised and converted to messages."""
+def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, Fields]:
+    """Recognise the format of a row and convert it to fields with `messages`.
 
-    name: str
-    required: frozenset[str]  # fields that a row of this format has
-    optional: frozenset[str]  # more fields that the messages are made of
-    to_fields: Callable[[Mapping[str, Any]], Fields]  # returns `messages`, and `rejected` if any
-    hint: str  # what the conversion did, for the report
-
-
-def to_messages(value: Any) -> tuple[RowFormat, Fields]:
-    """Recognise the format of a JSON value and convert it to fields with `messages`.
-
-    Fields that the messages are not made of are kept as they are.
+    Fields that the messages are not made of are kept as they are. `columns` is the user's mapping:
+    rows that have its fields are read by it, and others by their format.
 
     Raises:
         Unreadable: The value is no object, has no known format, or its messages are malformed.
     """
+    if isinstance(value, list) and [type(item) for item in value] == [str, str]:
+        value = {"text": value[0], "label": value[1]}
     if not isinstance(value, dict):
         requirement = "an object with `messages` is needed"
         raise Unreadable("shape", f"the row is {json_type(value)}; {requirement}")
-    formats = [f for f in ROW_FORMATS if f.required <= value.keys()]
-    if not formats:
-        names = ", ".join(ascii(key)[1:-1][:30] for key in list(value)[:6]) or "no fields at all"
-        valid = "; ".join(" + ".join(sorted(f.required)) for f in ROW_FORMATS)
-        message = f"no `messages`; the row has {names}; one of these is needed: {valid}"
-        raise Unreadable("shape", message)
-    row_format = formats[0]
-    # Some TRL data sets repeat the preferred conversation in `messages`.
-    if TRL_PREFERENCES in formats and "messages" in value and value["chosen"] == value["messages"]:
-        row_format = TRL_PREFERENCES
+    if columns and is_mapped(value, columns):
+        fields = map_columns(value, columns)
+        validate_messages(fields["messages"])
+        return mapped_format(columns), fields
+    row_format = find_format(value)
+    if row_format is None:
+        raise Unreadable("shape", unrecognised(value, columns))
     converted = row_format.to_fields(value)
     validate_messages(converted["messages"])
-    if row_format is ROW_FORMATS[0]:
+    if row_format is CHAT or (row_format in CHAT_FORMATS and converted == value):
         # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
-        if REJECTED in value and _are_messages(value[REJECTED]):
-            _single_reply(value[REJECTED], REJECTED)
-        return row_format, value
+        if REJECTED in value and are_messages(value[REJECTED]):
+            single_reply(value[REJECTED], REJECTED)
+        return CHAT, value
+    if row_format in CHAT_FORMATS:
+        return row_format, converted
     consumed = row_format.required | row_format.optional
     rest = {key: item for key, item in value.items() if key not in consumed}
+    if REJECTED not in converted:
+        rest = without_kto_field(rest)
     for duplicate in sorted(converted.keys() & rest.keys()):
         raise Unreadable("shape", f"{duplicate} stands twice: in the row, and among its messages")
     return row_format, {**converted, **rest}
 
 
-def validate_messages(messages: Any, name: str = "messages") -> None:
-    """Raise Unreadable if a value is not a non-empty list of messages; `name` is its field."""
-    if not isinstance(messages, list) or not messages:
-        description = "empty" if messages == [] else json_type(messages)
-        raise Unreadable("shape", f"{name} is {description}; a list of role and content is needed")
-    for i, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise Unreadable("shape", f"{name}[{i}] is {json_type(message)}; an object is needed")
-        if not isinstance(message.get("role"), str):
-            raise Unreadable("shape", f"{name}[{i}].role is {describe_field(message, 'role')}")
-        if not isinstance(message.get("content"), str | list | None):
-            description = describe_field(message, "content")
-            raise Unreadable("shape", f"{name}[{i}].content is {description}")
+def find_format(row: Mapping[str, Any]) -> RowFormat | None:
+    """Return the first format that a row has; None if it has none that is known."""
+    formats = _formats_with(tuple(row))
+    # Some TRL data sets repeat the preferred conversation in `messages`.
+    if TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
+        return TRL_PREFERENCES
+    return next((f for f in formats if f.accepts is None or f.accepts(row)), None)
 
 
-def rejected_in(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the message of the rejected reply in a row's fields; None if there is none."""
-    value: Any = fields.get(REJECTED)
-    if not _are_messages(value) or len(value) != 1:
-        return None
-    message: Mapping[str, Any] = value[0]
-    return message
+@lru_cache(maxsize=1024)
+def _formats_with(names: tuple[str, ...]) -> tuple[RowFormat, ...]:
+    """Return the formats whose required fields are among these names."""
+    return tuple(f for f in ROW_FORMATS if f.required <= {*names})
 
 
-def _are_messages(value: Any) -> bool:
-    not_empty = isinstance(value, list) and len(value) > 0
-    return not_empty and all(isinstance(m, dict) and "role" in m for m in value)
+def unrecognised(row: Mapping[str, Any], columns: Columns | None = None) -> str:
+    """Return one line for a row without a known format: the nearest one, and what to configure."""
+    texts = tuple(key for key, value in row.items() if isinstance(value, str))
+    turns = tuple(key for key, value in row.items() if are_messages(value))
+    return _unrecognised(tuple(row), texts, turns, tuple((columns or {}).items()))
 
 
-def json_type(value: Any) -> str:
-    """Name the JSON type of a value: `an object`, `a text`, `null`."""
-    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")
-
-
-def describe_field(
-    fields: Mapping[str, Any], name: str, requirement: str = "a text is needed"
+@lru_cache(maxsize=256)
+def _unrecognised(
+    names: tuple[str, ...],
+    texts: tuple[str, ...],
+    turns: tuple[str, ...],
+    columns: tuple[tuple[str, str], ...],
 ) -> str:
-    """Return the JSON type of a field, or `missing`, followed by what the field must be."""
-    return f"{json_type(fields[name]) if name in fields else 'missing'}; {requirement}"
+    found = ", ".join(map(_shown, names[:6])) or "no fields at all"
+    parts = [f"no `messages`; the row has {found}"]
+    if columns:
+        mapping = ", ".join(f"{field} = {_shown(column)}" for field, column in columns)
+        parts.append(f"the configured columns ({mapping}) are not all among them")
+    known = [f for f in ROW_FORMATS if f.hint or f is CHAT]
+    nearest = max(known, key=lambda f: _nearness(f, names))
+    parts.append(
+        f"the nearest known shape is {nearest.name}: {' + '.join(sorted(nearest.required))}"
+    )
+    if turns:
+        parts.append(f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}')
+    elif len(texts) > 1:
+        prompt, reply = map(_shown, texts[:2])
+        parts.append(f'write under [data]: columns = {{ prompt = "{prompt}", reply = "{reply}" }}')
+    else:
+        parts.append("a row needs what the model is given and what it must answer")
+    return "; ".join(parts)
 
 
-def text_field(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    """Return a field that must be a text; if it is null or missing, the default if one is given."""
-    value = fields.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str):
-        raise Unreadable("shape", f"{name} is {describe_field(fields, name)}")
-    return value
+def _nearness(row_format: RowFormat, names: tuple[str, ...]) -> float:
+    """Return how much of what a format requires a row has, 0..1; names may be misspelt."""
+    similar = (
+        max((difflib.SequenceMatcher(None, field, name).ratio() for name in names), default=0)
+        for field in row_format.required
+    )
+    return sum(ratio if ratio > 0.7 else 0.0 for ratio in similar) / len(row_format.required)
 
 
-def system_message(fields: Mapping[str, Any]) -> list[Message]:
-    """Return a list of one message, made of the field `system`; empty if there is no text in it."""
-    system = text_field(fields, "system", "")
-    return [{"role": "system", "content": system}] if system else []
-
-
-def user_message(prompt: str) -> Message:
-    """Return a message of the user."""
-    return {"role": "user", "content": prompt}
-
-
-def assistant_message(reply: str) -> Message:
-    """Return a message of the assistant."""
-    return {"role": "assistant", "content": reply}
-
-
-def from_sharegpt(fields: Mapping[str, Any]) -> Fields:
-    """Convert `conversations`, a list of turns with `from` and `value`, to messages."""
-    turns = fields["conversations"]
-    if not isinstance(turns, list):
-        raise Unreadable("shape", f"conversations is {json_type(turns)}; a list is needed")
-    messages = system_message(fields)
-    for i, turn in enumerate(turns):
-        location = f"conversations[{i}]"
-        if not isinstance(turn, dict):
-            raise Unreadable("shape", f"{location} is {json_type(turn)}; an object is needed")
-        if "role" in turn:  # some exporters write messages under this name
-            messages.append(turn)
-            continue
-        speaker = turn.get("from")
-        if not isinstance(speaker, str) or speaker not in SHAREGPT_ROLES:
-            valid = ", ".join(SHAREGPT_ROLES)
-            raise Unreadable("shape", f"{location}.from is {ascii(speaker)[:40]}; one of: {valid}")
-        if not isinstance(turn.get("value"), str):
-            raise Unreadable("shape", f"{location}.value is {describe_field(turn, 'value')}")
-        rest = {key: item for key, item in turn.items() if key not in ("from", "value")}
-        messages.append({"role": SHAREGPT_ROLES[speaker], "content": turn["value"], **rest})
-    return {"messages": messages}
-
-
-def from_alpaca(fields: Mapping[str, Any]) -> Fields:
-    """Convert `instruction`, `input`, `output` and `history` (pairs of texts) to messages."""
-    parts = [text_field(fields, "instruction"), text_field(fields, "input", "")]
-    earlier: list[Message] = []
-    history = fields.get("history") or []
-    for i, pair in enumerate(history if isinstance(history, list) else [history]):
-        if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
-            raise Unreadable("shape", f"history[{i}] is not a pair of texts: question and answer")
-        earlier += [user_message(pair[0]), assistant_message(pair[1])]
-    messages = [*system_message(fields), *earlier]
-    messages.append(user_message("\n\n".join(part for part in parts if part)))
-    return {"messages": [*messages, assistant_message(text_field(fields, "output"))]}
-
-
-def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
-    """Convert `prompt` and `completion`, two texts or two lists of messages, to messages."""
-    prompt, completion = fields["prompt"], fields["completion"]
-    messages = system_message(fields)
-    if isinstance(prompt, list) and isinstance(completion, list):
-        return {"messages": [*messages, *prompt, *completion]}
-    messages.append(user_message(text_field(fields, "prompt")))
-    return {"messages": [*messages, assistant_message(text_field(fields, "completion"))]}
-
-
-def from_openai_preferences(fields: Mapping[str, Any]) -> Fields:
-    """Convert `input`, `preferred_output` and `non_preferred_output` to messages and `rejected`.
-
-    Source: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input. OpenAI
-    trains on the last assistant message of each output only.
-    """
-    source = fields["input"]
-    if not isinstance(source, dict):
-        message = "an object with `messages` is needed"
-        raise Unreadable("shape", f"input is {describe_field(fields, 'input', message)}")
-    validate_messages(source.get("messages"), "input.messages")
-    names = ("preferred_output", "non_preferred_output")
-    converted = _split_prompt(source["messages"], [fields[name] for name in names], names)
-    # OpenAI's own example has `tools: []`. With no tools, `parallel_tool_calls` has no meaning.
-    tool_fields = {k: v for k, v in source.items() if k in OPENAI_TOOL_KEYS and source.get("tools")}
-    rest = {k: v for k, v in source.items() if k not in ("messages", *OPENAI_TOOL_KEYS)}
-    return {**converted, **tool_fields, **({"input": rest} if rest else {})}
-
-
-def from_trl_preferences(fields: Mapping[str, Any]) -> Fields:
-    """Convert `prompt`, `chosen` and `rejected`, texts or lists of messages, to messages.
-
-    Source: https://huggingface.co/docs/trl/dataset_formats. If `prompt` is no list, the messages
-    that both lists begin with are the prompt; a text in `prompt` is then kept as a field.
-    """
-    names = ("chosen", REJECTED)
-    sides = [fields[name] for name in names]
-    prompt = fields.get("prompt")
-    if any(isinstance(side, str) for side in sides):
-        sides = [[assistant_message(text_field(fields, name))] for name in names]
-        leading = system_message(fields)
-        if not isinstance(prompt, list):
-            prompt = [user_message(text_field(fields, "prompt"))]
-        return _split_prompt([*leading, *prompt], sides, names)
-    if isinstance(prompt, list):
-        return _split_prompt([*system_message(fields), *prompt], sides, names)
-    converted = _split_prompt(system_message(fields), sides, names)
-    return converted if prompt is None else {**converted, "prompt": prompt}
-
-
-def _split_prompt(leading: list[Message], sides: Sequence[Any], names: Sequence[str]) -> Fields:
-    """Return `messages` and `rejected` of a preference.
-
-    Args:
-        leading: The messages before both sides.
-        sides: The preferred messages, and the rejected ones. The messages that both begin with
-            are added to the prompt; one reply must be left on each side.
-        names: The field of each side, for error messages.
-    """
-    for name, side in zip(names, sides, strict=True):
-        validate_messages(side, name)
-    common = 0
-    while common < min(map(len, sides)) - 1 and sides[0][common] == sides[1][common]:
-        common += 1
-    preferred, other = (_single_reply(s[common:], n) for s, n in zip(sides, names, strict=True))
-    return {"messages": [*leading, *sides[0][:common], preferred], REJECTED: [other]}
-
-
-def _single_reply(messages: list[Message], name: str) -> Message:
-    validate_messages(messages, name)
-    if len(messages) > 1:
-        message = "one reply is needed, and before it only what both sides have in common"
-        raise Unreadable("shape", f"{name} has {len(messages)} messages of its own; {message}")
-    return messages[0]
-
-
-TRL_PREFERENCES = RowFormat(
-    "preferences (TRL)",
-    frozenset({"chosen", "rejected"}),
-    frozenset({"prompt", "system", "messages"}),
-    from_trl_preferences,
-    "prompt and chosen became messages",
-)
-# Rows with the fields of several formats have the first of these; the first is chat messages.
-ROW_FORMATS = (
-    RowFormat("chat", frozenset({"messages"}), frozenset(), dict, ""),
-    RowFormat(
-        "ShareGPT",
-        frozenset({"conversations"}),
-        frozenset({"system"}),
-        from_sharegpt,
-        "conversations (from, value) became messages",
-    ),
-    RowFormat(
-        "Alpaca",
-        frozenset({"instruction", "output"}),
-        frozenset({"input", "system", "history"}),
-        from_alpaca,
-        "instruction, input and output became messages",
-    ),
-    RowFormat(
-        "prompt and completion",
-        frozenset({"prompt", "completion"}),
-        frozenset({"system"}),
-        from_prompt_completion,
-        "prompt and completion became messages",
-    ),
-    RowFormat(
-        "preferences (OpenAI)",
-        frozenset({"input", "preferred_output", "non_preferred_output"}),
-        frozenset(),
-        from_openai_preferences,
-        "input and preferred_output became messages, non_preferred_output became rejected",
-    ),
-    TRL_PREFERENCES,
-)
+def _shown(name: str) -> str:
+    return ascii(name)[1:-1][:30]
