@@ -98,7 +98,7 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         raise Unreadable("shape", unrecognised(value, columns))
     converted = row_format.to_fields(value)
     validate_messages(converted["messages"])
-    if row_format is CHAT or (row_format in CHAT_FORMATS and converted == value):
+    if row_format is CHAT or (row_format in CHAT_FORMATS and _is_same(converted, value)):
         # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
         if REJECTED in value and are_messages(value[REJECTED]):
             single_reply(value[REJECTED], REJECTED)
@@ -112,6 +112,11 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
     for duplicate in sorted(converted.keys() & rest.keys()):
         raise Unreadable("shape", f"{duplicate} stands twice: in the row, and among its messages")
     return row_format, {**converted, **rest}
+
+
+def _is_same(converted: Fields, value: Fields) -> bool:
+    # 1.0 equals 1, but a service refuses it as a weight.
+    return converted == value and repr(converted["messages"]) == repr(value["messages"])
 
 
 def find_format(row: Mapping[str, Any]) -> RowFormat | None:
@@ -150,9 +155,9 @@ def _unrecognised(
         parts.append(f"the configured columns ({mapping}) are not all among them")
     known = [f for f in ROW_FORMATS if f.hint or f is CHAT]
     nearest = max(known, key=lambda f: _nearness(f, names))
-    parts.append(
-        f"the nearest known shape is {nearest.name}: {' + '.join(sorted(nearest.required))}"
-    )
+    if _nearness(nearest, names):
+        needed = " + ".join(sorted(nearest.required))
+        parts.append(f"the nearest known shape is {nearest.name}: {needed}")
     if turns:
         parts.append(f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}')
     elif len(texts) > 1:

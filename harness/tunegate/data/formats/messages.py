@@ -44,8 +44,10 @@ def is_openai_form(messages: Any) -> bool:
     for message in messages:
         if not isinstance(message, dict):
             return True
+        if "tool_calls" in message:
+            return False
         if len(message) > 2:
-            if "tool_calls" in message or type(message.get("weight")) is float:
+            if type(message.get("weight")) is float:
                 return False
             if any(v is None and k != "content" for k, v in message.items()):
                 return False
