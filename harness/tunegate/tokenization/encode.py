@@ -49,7 +49,7 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
         for i, message in enumerate(example.messages):
             for key in ("tool_calls", "function_call", "refusal"):
                 if message.get(key):
-                    raise TemplateError(f"messages[{i}]: `{key}` are not supported")
+                    raise TemplateError(f"messages[{i}]: `{key}`: not supported")
             if part_type := _left_out(message):
                 reason = "the model would be trained without it"
                 raise TemplateError(

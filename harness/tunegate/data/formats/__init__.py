@@ -153,7 +153,7 @@ def _unrecognised(
     if columns:
         mapping = ", ".join(f"{field} = {_shown(column)}" for field, column in columns)
         parts.append(f"the configured columns ({mapping}) are not all among them")
-    known = [f for f in ROW_FORMATS if f.hint or f is CHAT]
+    known = [f for f in ROW_FORMATS if f is CHAT or (f.hint and f.accepts is None)]
     nearest = max(known, key=lambda f: _nearness(f, names))
     if _nearness(nearest, names):
         needed = " + ".join(sorted(nearest.required))

@@ -54,7 +54,7 @@ def is_plain_chat(row: Mapping[str, Any]) -> bool:
         return False
     if row.get("system") and _lacks_system(row["messages"]):
         return False
-    return not any(isinstance(row.get(name), bool) for name in KTO_FIELDS)
+    return type(row.get("label")) is not bool and type(row.get("kto_tag")) is not bool
 
 
 def _lacks_system(messages: Any) -> bool:
@@ -65,9 +65,11 @@ def _lacks_system(messages: Any) -> bool:
 
 def without_kto_field(fields: Mapping[str, Any]) -> Fields:
     """Return fields with `desirable` in place of KTO's boolean field."""
-    rest = {k: v for k, v in fields.items() if k not in KTO_FIELDS or not isinstance(v, bool)}
-    values = [fields[name] for name in KTO_FIELDS if isinstance(fields.get(name), bool)]
-    return {**rest, DESIRABLE: values[0]} if values else rest
+    for name in KTO_FIELDS:
+        if isinstance(fields.get(name), bool):
+            rest = {key: value for key, value in fields.items() if key != name}
+            return {**rest, DESIRABLE: fields[name]}
+    return dict(fields)
 
 
 def from_chat(fields: Mapping[str, Any]) -> Fields:

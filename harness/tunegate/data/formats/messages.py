@@ -44,19 +44,29 @@ def is_openai_form(messages: Any) -> bool:
     for message in messages:
         if not isinstance(message, dict):
             return True
-        if "tool_calls" in message:
+        content, role = message.get("content"), message.get("role")
+        if len(message) == 2 and type(content) is str and role and role != "tool":
+            continue
+        values = message.values()
+        if None in values and any(v is None and k != "content" for k, v in message.items()):
             return False
-        if len(message) > 2:
-            if type(message.get("weight")) is float:
-                return False
-            if any(v is None and k != "content" for k, v in message.items()):
-                return False
-        content = message.get("content")
+        if type(message.get("weight")) is float or (content is None and "from" in message):
+            return False
         if type(content) is list and not all(map(_is_openai_part, content)):
             return False
-        if message.get("role") == "tool" or (content is None and "from" in message):
+        if role == "tool" and "tool_call_id" not in message:
+            return False
+        calls = message.get("tool_calls")
+        if type(calls) is list and not all(map(_is_openai_call, calls)):
             return False
     return True
+
+
+def _is_openai_call(call: Any) -> bool:
+    if not isinstance(call, dict) or call.get("id") is None or call.get("type") is None:
+        return False
+    function = call.get("function")
+    return not isinstance(function, dict) or not isinstance(function.get("arguments"), dict)
 
 
 def _is_openai_part(part: Any) -> bool:
@@ -73,6 +83,8 @@ def openai_messages(turns: list[Any]) -> list[Any]:
     content become `tool_calls` and messages from tool. Arguments become JSON text. Calls without an
     id are numbered, and results without one answer the open calls in their order.
     """
+    if is_openai_form(turns):
+        return turns
     messages: list[Any] = []
     numbers, open_ids = count(1), list[str]()
     for turn in turns:
