@@ -14,6 +14,8 @@ from tunegate.utils.text import cut
 Fault = tuple[str, str]  # kind and evidence
 Message = Mapping[str, Any]
 
+UNNAMED_RESULT = "unnamed result"  # a hint
+
 
 def format_json(value: object) -> str:
     """Return a value as evidence shows it: JSON of at most 40 characters, or its type's name."""
@@ -38,6 +40,9 @@ def tool_call_faults(messages: Sequence[Message], tools: Any = None) -> Iterator
             call_id = message.get("tool_call_id")
             if call_id in open_calls:
                 open_calls.remove(call_id)
+            elif call_id is None and not open_calls and _follows_text(messages[:i]):
+                advice = "templates with a role tool take it, OpenAI does not"
+                yield UNNAMED_RESULT, f"a result of a tool answers a call that is text; {advice}"
             elif isinstance(call_id, str):
                 problem = f"it answers no call that is open (open: {open_ids or 'none'})"
                 yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}: {problem}"
@@ -59,6 +64,12 @@ def tool_call_faults(messages: Sequence[Message], tools: Any = None) -> Iterator
             open_calls = _call_ids(calls)
         if message.get("function_call") is not None:
             yield from _function_faults(f"{path}.function_call", message["function_call"], names)
+
+
+def _follows_text(messages: Sequence[Message]) -> bool:
+    """Tell whether the last message that is no result is a text of the assistant (Hermes)."""
+    last = next((m for m in reversed(messages) if m["role"] != "tool"), None)
+    return last is not None and last["role"] == "assistant" and not last.get("tool_calls")
 
 
 def _tool_list_faults(tools: Any) -> Iterator[Fault]:

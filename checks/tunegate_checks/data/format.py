@@ -8,16 +8,19 @@ ends on the user, `weight: 0.5`, and a row whose every weight is 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tunegate.checking import parallel
 from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset, Example, rejected_messages
+from tunegate.data.dataset import Dataset, Example, content_text, rejected_messages
 from tunegate.data.reading import open_questions
 from tunegate.results.finding import Finding
 
-from ._tool_calls import Fault, format_json, tool_call_faults
+from ._junk import JUNK_HINTS, junk_faults
+from ._tool_calls import UNNAMED_RESULT, Fault, format_json, tool_call_faults
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MESSAGE_KEYS = (
@@ -29,29 +32,47 @@ MESSAGE_KEYS = (
     "tool_calls",
     "tool_call_id",
     "function_call",
+    "reasoning_content",
+    "thinking",
 )
 # Of an object in `content`: its `type`, which is also the key that holds its data.
 PART_TYPES = ("text", "image_url", "input_audio", "file")
+# Parts of Hugging Face's templates, and the field of the row that holds their files in order.
+MEDIA_FIELDS = {"image": "images", "audio": "audios", "video": "videos"}
 # What a message of the assistant may have instead of text.
 CONTENT_ALTERNATIVES = ("tool_calls", "function_call", "refusal")
+# What some templates and services take and others refuse: the check `tokens` asks the template.
+TEMPLATE_ADVICE = "the chat template must take that"
+HINT_KINDS = frozenset({"developer", "opening", "two users", UNNAMED_RESULT, *JUNK_HINTS})
 
 
 @check(name="format")
-def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterator[Finding]:
+def find(
+    dataset: Dataset, *, fewest: int = 10, largest: float = 512, allow: Collection[str] = ()
+) -> Iterator[Finding]:
     """Yield each violation of the chat format, and a file size that services refuse.
 
-    Lines that could not be parsed come first, then fields that say a row is bad or counts less,
-    until the configuration says what they mean (`tunegate.data.reading`). Other fields of a row
-    beside its messages (a language, a source) are allowed; an unknown key of a message is a
-    finding, since no service acts on it. A rejected reply must follow the same rules as the
-    preferred one, in its place.
+    Rows that could not be read come first, those of one unknown shape in one finding; then fields
+    that say a row is bad or counts less, until the configuration says what they mean
+    (`tunegate.data.reading`). Other fields of a row beside its messages (a language, a source) are
+    allowed; an unknown key of a message is a finding, since no service acts on it. A rejected
+    reply must follow the same rules as the preferred one, in its place.
+
+    Junk in texts: "placeholder" (`{{name}}`), "missing value" (`nan` for a whole text), "mojibake",
+    "lost letter" (U+FFFD), "entity" (HTML), "unclosed think", "control token" (of a chat template).
+    Texts in backticks and rows about such things are left alone.
+
+    Hints: a row that begins with the assistant, two messages of the user in a row, and results of
+    tools without an id, which templates take or refuse (`tokens.find` asks the template); `None`
+    for a whole text; HTML entities that the model only reads; tokens that prose names.
 
     Args:
         dataset: One split.
         fewest: The least number of examples.
         largest: The largest file, in megabytes (10^6 bytes).
+        allow: Kinds that are meant in this data set, such as "placeholder".
     """
-    yield from dataset.problems
+    yield from _once_a_shape(dataset.problems)
     yield from open_questions(dataset)
     n = len(dataset)
     if n < fewest:
@@ -61,7 +82,40 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
     if size > largest:
         evidence = f"the file has {size:,.0f} MB; at most {largest:,.0f} MB are taken"
         yield Finding.of_dataset("too large", evidence)
-    yield from parallel.run_in_chunks(_row_findings, dataset)
+    found = parallel.run_in_chunks(_row_findings, dataset)
+    yield from _hints_once(f for f in found if f.kind not in allow)
+
+
+def _once_a_shape(problems: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the rows that could not be read; those of one shape once, with their number."""
+    lines: defaultdict[str, list[int | None]] = defaultdict(list)
+    for problem in problems:
+        lines[problem.evidence].append(problem.line)
+    for problem in problems:
+        same = lines[problem.evidence]
+        if problem.kind != "shape" or len(same) == 1:
+            yield problem
+        elif problem.line == same[0]:
+            yield replace(problem, evidence=f"{problem.evidence} ({_listed(same)})")
+
+
+def _hints_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings as they are, and hints that say the same of several rows once."""
+    hints: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.hint:
+            hints[finding.kind, finding.evidence].append(finding)
+        else:
+            yield finding
+    for (kind, evidence), same in hints.items():
+        several = f"{_listed([hint.line for hint in same])}: {evidence}"
+        yield same[0] if len(same) == 1 else Finding.dataset_hint(kind, several)
+
+
+def _listed(lines: Sequence[int | None]) -> str:
+    """Return the number of rows and the first three lines: `700 rows: line 1, 2, 3, ...`."""
+    numbers = ", ".join(map(str, lines[:3])) + ", ..." * (len(lines) > 3)
+    return f"{len(lines):,} rows: line {numbers}"
 
 
 def _row_findings(dataset: Dataset) -> Iterator[Finding]:
@@ -74,7 +128,7 @@ def _row_findings(dataset: Dataset) -> Iterator[Finding]:
                 if evidence.startswith(last):
                     faults.append((kind, f"rejected[0]{evidence.removeprefix(last)}"))
         for kind, evidence in faults:
-            yield example.finding(kind, evidence, hint=kind == "developer")
+            yield example.finding(kind, evidence, hint=kind in HINT_KINDS)
 
 
 def _faults(example: Example) -> Iterator[Fault]:
@@ -88,12 +142,19 @@ def _faults(example: Example) -> Iterator[Fault]:
             if i > 0:
                 yield "order", f"{path} is from {role}; its place is first, once"
             continue
-        if role == previous_role and role in ("user", "assistant"):
+        if role == previous_role == "user":
+            yield "two users", f"two messages of the user in a row; {TEMPLATE_ADVICE}"
+        elif role == previous_role == "assistant":
             yield "order", f"{path} is from {role}, as the one before it; join the two"
         if role == "assistant" and not previous_role:
-            yield "order", f"{path} is from assistant, with nothing from the user before it"
+            if any(m["role"] == "user" for m in messages):
+                yield "opening", f"the assistant begins, before the user; {TEMPLATE_ADVICE}"
+            else:
+                yield "order", f"{path} is from assistant, with nothing from the user in the row"
         previous_role = role
     yield from tool_call_faults(messages, example.fields.get("tools"))
+    yield from _media_faults(example)
+    yield from junk_faults(example)
     # Training needs a reply to learn: the last message, with a weight that is not 0.
     last_role = messages[-1]["role"]
     if last_role != "assistant":
@@ -102,6 +163,26 @@ def _faults(example: Example) -> Iterator[Fault]:
     replies = [m for m in messages if m["role"] == "assistant"]
     if replies and all(type(m.get("weight")) is int and m["weight"] == 0 for m in replies):
         yield "weight", "every assistant message has weight 0; nothing of the row would be learnt"
+
+
+def _media_faults(example: Example) -> Iterator[Fault]:
+    """Yield places for pictures, sound or video that have no file in the row, or too many."""
+    messages = example.messages
+    parts = [p for m in messages if isinstance(m.get("content"), list) for p in m["content"]]
+    for kind, field in MEDIA_FIELDS.items():
+        files = example.fields.get(field)
+        count = len(files) if isinstance(files, list) else int(files is not None)
+        # A part that has nothing but its type stands for the next file; so does the text `<image>`.
+        places = sum(
+            isinstance(p, dict) and p.keys() == {"type"} and p["type"] == kind for p in parts
+        )
+        if count:
+            places += sum(content_text(message).count(f"<{kind}>") for message in messages)
+        if places and places != count:
+            yield (
+                field,
+                f"places for a {kind} in the messages: {places}; files in `{field}`: {count}",
+            )
 
 
 def _message_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
@@ -140,7 +221,7 @@ def _content_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
         return
     if not content:
         yield "empty", f"{path} is an empty list; at least one part is needed"
-    valid_types = PART_TYPES if role == "user" else ("text",)
+    valid_types = (*PART_TYPES, *MEDIA_FIELDS) if role == "user" else ("text",)
     for i, part in enumerate(content):
         place = f"{path}[{i}]"
         if not isinstance(part, dict):
@@ -152,7 +233,7 @@ def _content_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
             yield "content", f"{place}.type is {format_json(part_type)}; {advice}"
         elif part_type == "text" and isinstance(part.get("text"), str):
             yield from _text_faults(f"{place}.text", part["text"])
-        elif part_type == "text" or not isinstance(part.get(part_type), dict):
+        elif part_type not in MEDIA_FIELDS and not isinstance(part.get(part_type), dict):
             needed = "a text" if part_type == "text" else "an object"
             value = format_json(part.get(part_type))
             yield "content", f"{place}.{part_type} is {value}; {needed} is needed"

@@ -79,9 +79,9 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None) -> Source:
     Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
     UTF-8, ValueError where not one row can be read.
     """
-    columns = columns if columns and is_table(path, mapped=True) else {}
-    data = read_data_file(path, columns)
-    source = read_table_source(path, data, columns) if columns else read_json_source(path, data)
+    data = read_data_file(path, columns or {})
+    read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source
+    source = read(path, data, columns or {})
     if source.rows:
         return source
     reason = "it holds no rows"
@@ -93,7 +93,7 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None) -> Source:
     raise ValueError(f"{path}: nothing to fix, and nothing was written: {reason}")
 
 
-def read_json_source(path: Path, data: bytes) -> Source:
+def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None = None) -> Source:
     """Return the rows of JSON Lines or of a JSON array; `path` is not read."""
     source = Source(path)
     position = 0  # in `data`, just behind the row that was read last
@@ -104,7 +104,7 @@ def read_json_source(path: Path, data: bytes) -> Source:
             continue
         position = data.index(raw, position) + len(raw)
         try:
-            row_format, fields = read_row(raw, line)
+            row_format, fields = read_row(raw, line, columns)
             is_chat = row_format is ROW_FORMATS[0]
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
         except Unreadable as error:

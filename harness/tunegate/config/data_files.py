@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.dataset import PLAIN_READING, SPLITS, Dataset
-from ..data.json_lines import check_encoding, is_table
-from ..data.tables import COLUMNS_EXAMPLE, column_names
+from ..data.formats.columns import COLUMNS_EXAMPLE, column_of_field
+from ..data.hf_datasets import is_saved_folder, read_saved
+from ..data.json_lines import check_encoding, is_table, select_split
+from ..data.tables import column_names, shape_of_columns
 from ..errors import ConfigError
-from ..utils.hashing import sha256_file
+from ..utils.hashing import sha256_bytes
 from ..utils.text import did_you_mean
 
 if TYPE_CHECKING:
     from ..data.reading import Reading
     from .schema import Config
+
+_CHAT = re.compile(rb'"messages"\s*:\s*\[')
 
 
 class DataFiles:
@@ -35,7 +40,7 @@ class DataFiles:
         reading: Reading = PLAIN_READING,
     ) -> None:
         self.paths, self.columns, self.reading = paths, dict(columns or {}), reading
-        self._contents = {s: read_data_file(path, self.columns) for s, path in paths.items()}
+        self._contents = {s: read_data_file(path, self.columns, s) for s, path in paths.items()}
         self.read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
@@ -48,8 +53,10 @@ class DataFiles:
         return self.read[split]
 
     def current_digests(self) -> dict[str, str]:
-        """Return the sha256 of each file as it is now, by split; "" for a file that is gone."""
-        return {s: sha256_file(p) if p.is_file() else "" for s, p in self.paths.items()}
+        """Return the sha256 of each split as it is now; "" for a file that is gone."""
+        return {
+            s: sha256_bytes(read_split(p, s)) if p.exists() else "" for s, p in self.paths.items()
+        }
 
 
 def find_data_files(
@@ -73,34 +80,44 @@ def find_data_files(
         if given_file is None and configured is None:
             continue
         path = (folder / given_file if given_file is not None else root / configured).resolve()
-        if not path.is_file():
+        if not path.is_file() and not is_saved_folder(path):
             source = f"--{split}-data" if given_file is not None else f"data.{split} in {root}"
             raise ConfigError(f"{path} is not a file; it was named by {source}")
         paths[split] = path
     columns = config.data.columns
-    if not any(is_table(path, bool(columns)) for path in paths.values()):
-        columns = {}  # cleaned tables are JSON Lines: nothing is left to map
+    if not columns or not any(map(needs_columns, paths.values())):
+        columns = {}  # cleaned tables are chat messages: nothing is left to map
     return DataFiles(paths, columns, config.reading)
 
 
-def read_data_file(path: Path, columns: Mapping[str, str]) -> bytes:
-    """Return the bytes of a file; raise ConfigError if the configured columns do not fit it.
+def needs_columns(path: Path) -> bool:
+    """Tell whether a file is a table, or JSON that does not begin with chat messages."""
+    if is_table(path, mapped=True) or path.is_dir():
+        return True
+    with path.open("rb") as file:
+        return not _CHAT.search(file.read(2**16))
 
-    A table needs columns that it has, a JSON file needs none; both must be UTF-8.
+
+def read_split(path: Path, split: str) -> bytes:
+    """Return the bytes of a split: of its file, or of its part of an object or a saved folder."""
+    return select_split(read_saved(path, split), split)
+
+
+def read_data_file(path: Path, columns: Mapping[str, str], split: str = "") -> bytes:
+    """Return the bytes of a split; raise ConfigError if the configured columns do not fit a table.
+
+    A table needs columns that it has, unless it has a known shape; all must be UTF-8.
     """
-    data = path.read_bytes()
+    data = read_split(path, split)
     check_encoding(data, path)
     if not is_table(path, bool(columns)):
-        if columns:
-            message = f"{path} is JSON, and data.columns is for CSV and Parquet"
-            raise ConfigError(f"{message}: take the columns out, or name tables for all splits")
         return data
     names = column_names(path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
-    if not columns:
+    if not columns and shape_of_columns(names):
         message = "say which of them is the prompt, and which the reply"
         raise ConfigError(f"{columns_line}\n{message}; {COLUMNS_EXAMPLE}")
-    for field, column in columns.items():
+    for field, column in column_of_field(columns).items():
         if column not in names:
             hint = did_you_mean(column, names)
             message = f"data.columns.{field} = {column!r}: no such column{hint}"
@@ -111,12 +128,12 @@ def read_data_file(path: Path, columns: Mapping[str, str]) -> bytes:
 def read_file(
     path: Path, columns: Mapping[str, str], split: str = "", reading: Reading = PLAIN_READING
 ) -> Dataset:
-    """Read a file with the configured columns where it is a table; JSON needs none.
+    """Read a file with the configured columns; raise ConfigError where they do not fit a table.
 
-    Raises ConfigError where they do not fit, or the file is not UTF-8.
+    It is also raised where the file is not UTF-8.
     """
-    columns = columns if is_table(path, bool(columns)) else {}
-    return Dataset.parse(read_data_file(path, columns), split, path, columns, reading)
+    columns = columns if needs_columns(path) else {}
+    return Dataset.parse(read_data_file(path, columns, split), split, path, columns, reading)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:

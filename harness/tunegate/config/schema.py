@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from ..data.formats.columns import COLUMNS_EXAMPLE, REPLY_NAMES, missing_columns
 from ..data.reading import Reading
-from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
 from ..results.labels import LabelRule, label_rule, label_rule_of_table
 from ..results.outcome import Mode
@@ -44,8 +45,14 @@ def _as_list(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]  # one, or several
 
 
+def _flat_columns(columns: Any) -> Any:
+    """Return a mapping with the list `reply_names` as JSON text: receipts hold texts by field."""
+    is_list = isinstance(columns, dict) and isinstance(columns.get(REPLY_NAMES), list)
+    return {**columns, REPLY_NAMES: json.dumps(columns[REPLY_NAMES])} if is_list else columns
+
+
 def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
-    if columns and (lacking := [field for field in REQUIRED_FIELDS if not columns.get(field)]):
+    if columns and (lacking := missing_columns(columns)):
         raise ValueError(f"no column for {lacking[0]!r}; {COLUMNS_EXAMPLE}")
     return columns
 
@@ -57,7 +64,10 @@ class Data(Section):
     validation: str | None = None
     test: str | None = None
     general: str | None = None  # questions beside the task, which the model should still answer
-    columns: Annotated[dict[str, str], AfterValidator(_checked_columns)] = {}  # of CSV or Parquet
+    # Of fields or columns that have the names of no known shape.
+    columns: Annotated[
+        dict[str, str], BeforeValidator(_flat_columns), AfterValidator(_checked_columns)
+    ] = {}
     generated: bool = False  # a model wrote the rows: a person must review a sample of them
     system: str | None = None  # the file of the system prompt that is used at inference
     # The field that names what must stay in one split: a user, a document, a conversation. Of

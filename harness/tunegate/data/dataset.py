@@ -12,9 +12,10 @@ from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
 from .canonical import Target, canonical_context, content_text, target_of
 from .formats import rejected_in
-from .json_lines import read_json_rows
+from .hf_datasets import hf_json_lines, read_saved
+from .json_lines import select_split
 from .reading import Reading, desirable_of, number_of
-from .tables import read_table_rows
+from .tables import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,16 +161,17 @@ class Dataset(Sequence[Example]):
         columns: Mapping[str, str] | None = None,
         reading: Reading = PLAIN_READING,
     ) -> Dataset:
-        """Read a file: JSONL or a JSON array, in any of the formats of `data.formats`.
+        """Read a file: JSONL, JSON, CSV or Parquet, in any of the formats of `data.formats`.
 
-        With `columns`, such as `{"prompt": "text", "reply": "category"}`, read CSV or Parquet. A
-        row that cannot be read is in `problems`.
+        Of one JSON object of splits, and of a folder that Hugging Face's `save_to_disk` wrote, the
+        split is read. `columns`, such as `{"prompt": "text", "reply": "category"}`, maps the fields
+        of other shapes. A row that cannot be read is in `problems`.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: `columns` does not fit the file.
+            ValueError: `columns` does not fit the file, or the folder is no data set.
         """
-        return cls.parse(Path(path).read_bytes(), split, path, columns, reading)
+        return cls.parse(read_saved(Path(path), split), split, path, columns, reading)
 
     @classmethod
     def parse(
@@ -181,7 +183,8 @@ class Dataset(Sequence[Example]):
         reading: Reading = PLAIN_READING,
     ) -> Dataset:
         """Read a dataset from the bytes of a file, as `read` does."""
-        rows, problems = read_table_rows(data, columns) if columns else read_json_rows(data)
+        data = select_split(data, split)
+        rows, problems = read_rows(data, columns or {}, Path(path))
         examples = [Example(i, line, fields, reading) for i, (line, fields) in enumerate(rows)]
         return cls(
             examples, split=split, path=path, digest=sha256_bytes(data), problems=problems,
@@ -202,10 +205,8 @@ class Dataset(Sequence[Example]):
         split: str = "",
         reading: Reading = PLAIN_READING,
     ) -> Dataset:
-        """Make a dataset from rows in memory, for notebooks and tests."""
-        import json
-
-        return cls.parse("\n".join(map(json.dumps, rows)).encode(), split, reading=reading)
+        """Make a dataset from rows in memory, or from a `datasets.Dataset` of Hugging Face."""
+        return cls.parse(hf_json_lines(rows), split, reading=reading)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import re
 from codecs import getincrementaldecoder
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 
 from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
-from .formats import ROW_FORMATS, Fields, RowFormat, to_messages
+from .formats import Fields, RowFormat, to_messages
+from .formats.columns import Columns
 
 Row = tuple[int, Fields]  # the first line, from 1, and the fields
 
@@ -34,7 +34,18 @@ NOT_JSON_MAGIC = {
     b"PAR1": "the file is Parquet; say which columns it has: columns={'prompt': ..., 'reply': ...}",
 }
 BOM = b"\xef\xbb\xbf"
+# The names of a split in an object of splits, and of the only array of an object.
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+WRAPPER_NAMES = ("data", "rows", "examples", "instances")
+_ALL_NAMES = {*WRAPPER_NAMES, *(name for names in SPLIT_NAMES.values() for name in names)}
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+# How JSON begins, and hardly a header of CSV: `{"`, `[{`, `[[`, `["`.
+_JSON_START = re.compile(rb"\s*(\{\s*([\"}]|\Z)|\[\s*([\[{\"\]]|\Z))")
+_JSON_LINES = re.compile(rb"[^\n]*\}[ \t\r]*\n\s*\{")  # an object, and another below it
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 # Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert
@@ -58,22 +69,29 @@ _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
 
 
 def is_table(path: Path, mapped: bool = False) -> bool:
-    """Tell whether a file is CSV or Parquet, by its name or first bytes.
+    """Tell whether a file is CSV or Parquet, as `is_table_data` does; a folder is none."""
+    if path.is_dir():
+        return False
+    with path.open("rb") as file:
+        return is_table_data(file.read(1024), path, mapped)
+
+
+def is_table_data(data: bytes, path: Path, mapped: bool = False) -> bool:
+    """Tell whether the bytes of a file are CSV or Parquet, by its name or first bytes.
 
     A `mapped` file, one with configured columns, is a table unless it begins like JSON.
     """
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if path.suffix.lower() in TABLE_SUFFIXES or head.startswith(b"PAR1"):
+    if path.suffix.lower() in TABLE_SUFFIXES or data.startswith(b"PAR1"):
         return True
-    return mapped and not head.removeprefix(BOM).lstrip().startswith((b"{", b"["))
+    return mapped and not _JSON_START.match(data[:1024].removeprefix(BOM))
 
 
-def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
+def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Row], list[Finding]]:
     """Return the rows of a file, and a finding with its line for everything that is not a row.
 
-    Rows in another format than chat messages are converted, and a hint counts them. After
-    MAX_PROBLEMS findings one more finding counts the rest.
+    Rows in another format than chat messages are converted, and a hint counts them; `columns` maps
+    the fields of rows that have no known format. After MAX_PROBLEMS findings one more finding
+    counts the rest.
     """
     file_format = next(
         (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic)), ""
@@ -83,35 +101,55 @@ def read_json_rows(data: bytes) -> tuple[list[Row], list[Finding]]:
     if file_format:
         return [], [Finding(None, 1, "encoding", file_format)]
     rows: list[Row] = []
-    problems: list[Finding] = []
-    unlisted_count = 0
-    format_counts: Counter[str] = Counter()
+    refused = RefusedRows()
+    formats: dict[str, tuple[RowFormat, int]] = {}  # each with the number of its rows
     for line, row in split_rows(data):
         try:
-            row_format, fields = read_row(row, line)
+            row_format, fields = read_row(row, line, columns)
         except Unreadable as error:
-            if len(problems) < MAX_PROBLEMS:
-                problems.append(Finding(None, line, error.kind, error.evidence))
-            else:
-                unlisted_count += 1
+            refused.add(line, error)
         else:
             rows.append((line, fields))
-            format_counts[row_format.name] += 1
+            formats[row_format.name] = row_format, formats.get(row_format.name, (None, 0))[1] + 1
+    problems = refused.findings()
     if problems and (encoding_problem := encoding_finding(data)):
         return [], [encoding_problem]
-    if unlisted_count:
-        evidence = f"{unlisted_count:,} more rows are unreadable"
-        problems.append(Finding.of_dataset("unlisted", evidence))
-    for row_format in ROW_FORMATS[1:]:
-        if count := format_counts[row_format.name]:
+    return rows, [*problems, *format_hints(formats, len(rows))]
+
+
+def format_hints(formats: Mapping[str, tuple[RowFormat, int]], row_count: int) -> Iterator[Finding]:
+    """Yield a hint for each format but chat, with the number of its rows if there are others."""
+    for row_format, count in formats.values():
+        if row_format.hint:
             evidence = f"read as {row_format.name}: {row_format.hint}"
-            if count < len(rows):
-                evidence += f" ({count:,} of {len(rows):,} rows: the file mixes shapes)"
-            problems.append(Finding.dataset_hint("shape", evidence))
-    return rows, problems
+            if count < row_count:
+                evidence += f" ({count:,} of {row_count:,} rows: the file mixes shapes)"
+            yield Finding.dataset_hint("shape", evidence)
 
 
-def read_row(row: bytes | Unreadable, line: int) -> tuple[RowFormat, Fields]:
+class RefusedRows:
+    """The rows of a file that cannot be read."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+        self._unlisted = 0
+
+    def add(self, line: int, error: Unreadable) -> None:
+        """Note a row that starts on `line`, with the reason."""
+        if len(self._found) < MAX_PROBLEMS:
+            self._found.append(Finding(None, line, error.kind, error.evidence))
+        else:
+            self._unlisted += 1
+
+    def findings(self) -> list[Finding]:
+        """Return a finding for each row, and one that counts those beyond MAX_PROBLEMS."""
+        evidence = f"{self._unlisted:,} more rows are unreadable"
+        return [*self._found, *([Finding.of_dataset("unlisted", evidence)] * bool(self._unlisted))]
+
+
+def read_row(
+    row: bytes | Unreadable, line: int, columns: Columns | None = None
+) -> tuple[RowFormat, Fields]:
     """Return the format of a row that starts on `line`, and its fields; raise Unreadable."""
     if isinstance(row, Unreadable):
         raise row
@@ -120,7 +158,7 @@ def read_row(row: bytes | Unreadable, line: int) -> tuple[RowFormat, Fields]:
     except UnicodeDecodeError as error:
         location = f"byte {error.start + 1} of the row"
         raise Unreadable("encoding", f"{location} is not UTF-8; save the file as UTF-8") from None
-    return to_messages(parse_strict(text, line))
+    return to_messages(parse_strict(text, line), columns)
 
 
 def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
@@ -133,6 +171,11 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     if first and first[0] == b"[" and not _is_array_in_lines(data, first.start()):
         yield from _split_array(data)
         return
+    if splits := split_arrays(data):
+        names = ", ".join(splits)
+        advice = "name one: Dataset.read(FILE, split), or data.train = FILE in the configuration"
+        yield 1, Unreadable("shape", f"the file is one object of splits ({names}); {advice}")
+        return
     # Only \n ends a line: U+2028, U+0085 and other line separators are legal in a JSON string.
     line = 0
     while start < len(data):
@@ -142,6 +185,52 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
         if _NOT_BLANK.search(data, start, end):
             yield line, data[start:end]
         start = end + 1
+
+
+def split_arrays(data: bytes) -> dict[str, bytes]:
+    """Return the array of each split if a file is one JSON object of splits; else nothing.
+
+    The names are those of SPLIT_NAMES. The array begins behind as many line ends as in the file, so
+    that its rows keep their lines.
+    """
+    head = data[:4096].removeprefix(BOM).lstrip()
+    if not head.startswith(b"{") or _JSON_LINES.match(data):
+        return {}
+    if not any(b'"%s"' % name.encode() in head for name in _ALL_NAMES):
+        return {}
+    text = data.decode("utf-8-sig", "surrogateescape")
+    arrays: dict[str, bytes] = {}
+    end, letter = text.index("{"), "{"
+    try:
+        while letter != "}":
+            name, end = _ELEMENT.raw_decode(text, _skip_space(text, end + 1))
+            start = _skip_space(text, text.index(":", end) + 1)
+            value, end = _ELEMENT.raw_decode(text, start)
+            if isinstance(value, list) and name in _ALL_NAMES:
+                lines = "\n" * text.count("\n", 0, start)
+                arrays[name] = (lines + text[start:end]).encode("utf-8", "surrogateescape")
+            end = _skip_space(text, end)
+            letter = text[end]
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return {} if _NOT_SPACE.search(text, end + 1) else arrays
+
+
+def _skip_space(text: str, start: int) -> int:
+    found = _NOT_SPACE.search(text, start)
+    return found.start() if found else len(text)
+
+
+def select_split(data: bytes, split: str) -> bytes:
+    """Return the array of a split if a file is one JSON object of splits; else the data itself.
+
+    An object with one array, such as `data`, is that array for every split.
+    """
+    arrays = split_arrays(data)
+    names = SPLIT_NAMES.get(split, ())
+    if len(arrays) == 1 and not arrays.keys() & {n for s in SPLIT_NAMES.values() for n in s}:
+        names = tuple(arrays)
+    return next((arrays[name] for name in names if name in arrays), data)
 
 
 def _is_array_in_lines(data: bytes, start: int) -> bool:

@@ -1,14 +1,16 @@
-"""Reads CSV and Parquet into rows with `messages`, by a mapping of their columns.
+"""Reads CSV and Parquet into rows with `messages`, by a mapping of columns or by their shape.
 
     Dataset.read("tickets.csv", columns={"prompt": "text", "reply": "category"})
 
-The user writes the mapping: no column name says for certain which text is the question.
+Where columns have the names of a known shape (docs/data-formats.md), no mapping is needed.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,35 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from .formats import REJECTED, assistant_message, json_type
-from .json_lines import NOT_JSON_MAGIC, Row, encoding_finding
+from .formats import RowFormat, find_format, to_messages, unrecognised
+from .formats.columns import (
+    Columns,
+    column_of_field,
+    map_columns,
+    mapped_format,
+    missing_columns,
+)
+from .json_lines import (
+    NOT_JSON_MAGIC,
+    RefusedRows,
+    Row,
+    encoding_finding,
+    format_hints,
+    is_table_data,
+    read_json_rows,
+)
 
-Columns = Mapping[str, str]  # by field
 Record = tuple[int, dict[str, Any] | Unreadable]  # the first line, from 1, and the values by column
 
 DELIMITERS = ",;\t|"
-REQUIRED_FIELDS = ("prompt", "reply")
-ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
-COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
+_DELIMITER_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's, above the header
+
+
+def read_rows(data: bytes, columns: Columns, path: Path) -> tuple[list[Row], list[Finding]]:
+    """Return the rows of a JSON file, CSV or Parquet, and a finding for each that is not a row."""
+    if is_table_data(data, path, mapped=bool(columns)):
+        return read_table_rows(data, columns)
+    return read_json_rows(data, columns)
 
 
 def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]:
@@ -34,9 +55,9 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
 
     Args:
         data: The bytes of the file.
-        columns: The column of `prompt` and `reply`, and of `system`, `rejected` (the rejected
-            reply of a preference) and any other field. Columns that it does not name are kept as
-            fields.
+        columns: The column of `prompt` and `reply`, or of `messages`, and of `system`, `rejected`
+            (the rejected reply of a preference) and any other field. Columns that it does not name
+            are kept as fields. Empty: the columns are those of a known shape.
 
     Returns:
         Each row with its first line; a Parquet row's line is its number, from 1. A hint names the
@@ -45,63 +66,48 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
     Raises:
         ValueError: The mapping lacks a field, or names a column that the file does not have.
     """
-    for field in REQUIRED_FIELDS:
-        if field not in columns:
-            raise ValueError(f"columns has no {field!r}; it must map 'prompt' and 'reply'")
+    if columns and (missing := missing_columns(columns)):
+        raise ValueError(f"columns has no {missing[0]!r}; it must map 'prompt' and 'reply'")
     if encoding_problem := encoding_finding(data):
         return [], [encoding_problem]
     rows: list[Row] = []
-    problems: list[Finding] = []
-    field_of_column = {column: field for field, column in columns.items()}
-    message_fields = (*ROLE_OF_FIELD, REJECTED)
+    refused = RefusedRows()
+    formats: dict[str, tuple[RowFormat, int]] = {}
     records = _parquet_records if data.startswith(b"PAR1") else _csv_records
     for line, record in records(data, columns):
         try:
             if isinstance(record, Unreadable):
                 raise record
-            messages = [
-                {"role": role, "content": _text_of_column(columns[field], record)}
-                for field, role in ROLE_OF_FIELD.items()
-                if field in columns
-            ]
-            fields = {
-                field_of_column.get(column, column): value
-                for column, value in record.items()
-                if field_of_column.get(column) not in message_fields
-            }
-            if REJECTED in columns:
-                rejected = _text_of_column(columns[REJECTED], record)
-                fields[REJECTED] = [assistant_message(rejected)]
-            rows.append((line, {**fields, "messages": messages}))
+            if columns:
+                fields = map_columns(record, columns)
+            else:
+                row_format, fields = to_messages(record)
+                known = formats.get(row_format.name, (row_format, 0))
+                formats[row_format.name] = row_format, known[1] + 1
+            rows.append((line, fields))
         except Unreadable as error:
-            problems.append(Finding(None, line, error.kind, error.evidence))
-    mapping = ", ".join(f"{column} as {field}" for field, column in columns.items())
-    problems.append(Finding.dataset_hint("shape", f"read as a table: {mapping}"))
+            refused.add(line, error)
+    problems = [*refused.findings(), *format_hints(formats, len(rows))]
+    if columns:
+        mapping = mapped_format(columns).hint
+        problems.append(Finding.dataset_hint("shape", f"read as a table: {mapping}"))
     return rows, problems
-
-
-def _text_of_column(column: str, record: Mapping[str, Any]) -> str:
-    value = record[column]
-    if not isinstance(value, str):
-        raise Unreadable("shape", f"{column} is {json_type(value)}; a text is needed")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Unreadable("encoding", f"{column} is not UTF-8; save the file as UTF-8") from None
-    return value
 
 
 def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
     # Undecodable bytes survive as lone surrogates, so that only their own rows are refused.
     text = data.decode("utf-8-sig", "surrogateescape")
-    delimiter = detect_delimiter(text.partition("\n")[0], columns)
+    named = _DELIMITER_LINE.match(text)
+    text = text[named.end() :] if named else text
+    header_line = text.partition("\n")[0]
+    delimiter = named[1] if named else detect_delimiter(header_line, columns)
     table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     previous_limit = csv.field_size_limit(2**31 - 1)  # the csv module's own is 131,072 characters
     try:
         header = next(table, [])
         _check_mapping(columns, header)
         while True:
-            line = table.line_num + 1
+            line = table.line_num + (2 if named else 1)
             try:
                 values = next(table)
             except StopIteration:
@@ -131,12 +137,53 @@ def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
         return
     _check_mapping(columns, [str(c) for c in frame.columns])
     frame = frame.astype(object).where(frame.notna(), None)
+    names = _class_names(data)
     for number, record in enumerate(frame.to_dict("records"), start=1):
-        yield number, {str(column): value for column, value in record.items()}
+        yield (
+            number,
+            {
+                str(column): name_class(_without_arrays(value), names.get(str(column), ()))
+                for column, value in record.items()
+            },
+        )
+
+
+def _without_arrays(value: Any) -> Any:
+    """Return a value of a column with lists where pandas has NumPy arrays, at any depth."""
+    if isinstance(value, dict):
+        return {key: _without_arrays(item) for key, item in value.items()}
+    if getattr(value, "ndim", 0):
+        value = list(value)
+    return [_without_arrays(item) for item in value] if isinstance(value, list) else value
+
+
+def _class_names(data: bytes) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of each column, as Hugging Face's library writes them."""
+    try:
+        schema = require("pyarrow.parquet", "parquet").read_schema(io.BytesIO(data))
+        info = json.loads((schema.metadata or {})[b"huggingface"])
+        return class_names(info["info"]["features"])
+    except Exception:  # no metadata, or that of another writer
+        return {}
+
+
+def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of each column that has some; `features` as in JSON."""
+    return {
+        column: tuple(map(str, feature["names"]))
+        for column, feature in features.items()
+        if isinstance(feature, dict) and isinstance(feature.get("names"), list)
+    }
+
+
+def name_class(value: Any, names: tuple[str, ...]) -> Any:
+    """Return the name of a class by its number; another value, or one without a name, as it is."""
+    has_name = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
+    return names[value] if has_name else value
 
 
 def _check_mapping(columns: Columns, header: list[str]) -> None:
-    for field, column in columns.items():
+    for field, column in column_of_field(columns).items():
         if column not in header:
             names = ", ".join(map(repr, header[:20])) or "no columns"
             raise ValueError(f"columns[{field!r}] is {column!r}; the file has {names}")
@@ -148,7 +195,7 @@ def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     The first of DELIMITERS that yields all mapped columns; else the one that yields most names.
     """
     names = {d: next(csv.reader([header], delimiter=d), []) for d in DELIMITERS}
-    wanted = set((columns or {}).values())
+    wanted = {*column_of_field(columns or {}).values()}
     matching = (d for d in DELIMITERS if wanted and wanted <= {*names[d]})
     return next(matching, max(DELIMITERS, key=lambda d: len(names[d])))
 
@@ -160,6 +207,8 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
     """
     with path.open("rb") as file:
         first = file.readline()
+        named = _DELIMITER_LINE.match(first.decode("latin-1").removeprefix("\xef\xbb\xbf"))
+        first = file.readline() if named else first
     if first.startswith(b"PAR1"):
         try:
             schema = require("pyarrow.parquet", "parquet").read_schema(path)
@@ -177,4 +226,11 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
     except UnicodeDecodeError:
         message = "its first line, the names of the columns, is not UTF-8"
         raise ConfigError(f'{path}: {message}; save it as "CSV UTF-8"') from None
-    return next(csv.reader([header], delimiter=detect_delimiter(header, columns)), [])
+    delimiter = named[1] if named else detect_delimiter(header, columns)
+    return next(csv.reader([header], delimiter=delimiter), [])
+
+
+def shape_of_columns(names: list[str]) -> str:
+    """Return "" if a table with these columns has a known shape, else what to configure."""
+    row = dict.fromkeys(names, "")
+    return "" if find_format(row) else unrecognised(row)

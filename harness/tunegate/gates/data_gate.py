@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
+from ..config.data_files import read_split
 from ..config.project import require_suite
 from ..config.suite_files import project_version
 from ..errors import ConfigError
@@ -90,7 +91,7 @@ class DataGate:
 
         # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {
-            split: state.store_snapshot(path.read_bytes()) for split, path in paths.items()
+            split: state.store_snapshot(read_split(path, split)) for split, path in paths.items()
         }
         if {split: path.stem for split, path in snapshots.items()} != decision.digests:
             session.say("gate", "closed: the data changed while it was being checked", good=False)

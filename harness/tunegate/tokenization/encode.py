@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..data.canonical import content_text
 from ..data.dataset import Example
@@ -42,11 +43,19 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
             control tokens in its texts; or there is no message to train on.
     """
     try:
-        if example.fields.get("tools"):
-            raise TemplateError("`tools` are not supported: the model would be asked without them")
+        for field in ("tools", "images", "audios", "videos"):
+            if example.fields.get(field):
+                reason = "the model would be asked without them"
+                raise TemplateError(f"`{field}` are not supported: {reason}")
         for i, message in enumerate(example.messages):
-            if message.get("tool_calls"):
-                raise TemplateError(f"messages[{i}]: `tool_calls` are not supported")
+            for key in ("tool_calls", "function_call", "refusal"):
+                if message.get(key):
+                    raise TemplateError(f"messages[{i}]: `{key}`: not supported")
+            if part_type := _left_out(message):
+                reason = "the model would be trained without it"
+                raise TemplateError(
+                    f"messages[{i}]: a part {part_type!r} is not supported: {reason}"
+                )
             if match := chat_template.control_tokens.search(content_text(message)):
                 reason = f"holds the template's own control token {match[0]!r}"
                 raise TemplateError(f"messages[{i}] {reason}")
@@ -59,6 +68,14 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
     if all(label == IGNORE_INDEX for label in labels):
         raise NotTrainable(f"line {example.line}: no assistant message to train on")
     return EncodedRow(example.line, ids, labels)
+
+
+def _left_out(message: Mapping[str, Any]) -> str:
+    """Return the type of the first part of the content that is no text, "" if there is none."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    types = (p.get("type", "?") if isinstance(p, dict) else "?" for p in parts)
+    return next((str(t) for t in types if t != "text"), "")
 
 
 def _trained_spans(

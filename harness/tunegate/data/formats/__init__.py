@@ -1,0 +1,181 @@
+"""Converts the row formats of training data to chat messages.
+
+ROW_FORMATS is the table of all formats; docs/data-formats.md shows a row of each. The messages of a
+preference are its prompt and the preferred reply; the field `rejected`, a list of one message,
+holds the rejected reply. `desirable` is false on a row whose reply is not wanted (KTO).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ...utils.strict_json import Unreadable
+from .chat import (
+    CHAT,
+    CHAT_FORMATS,
+    SHAREGPT_FORMATS,
+    SHAREGPT_ROLES,
+    without_kto_field,
+)
+from .columns import Columns, is_mapped, map_columns, mapped_format
+from .exports import EXPORT_FORMATS
+from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
+from .preferences import (
+    OPENAI_TOOL_KEYS,
+    PREFERENCE_FORMATS,
+    SHAREGPT_PREFERENCES,
+    TRL_PREFERENCES,
+    are_messages,
+    rejected_in,
+    single_reply,
+)
+from .row_format import (
+    DESIRABLE,
+    REJECTED,
+    Fields,
+    Message,
+    RowFormat,
+    assistant_message,
+    json_type,
+    validate_messages,
+)
+
+__all__ = [
+    "DESIRABLE",
+    "OPENAI_TOOL_KEYS",
+    "REJECTED",
+    "ROW_FORMATS",
+    "SHAREGPT_ROLES",
+    "Fields",
+    "Message",
+    "RowFormat",
+    "assistant_message",
+    "find_format",
+    "json_type",
+    "rejected_in",
+    "to_messages",
+    "unrecognised",
+]
+
+# Rows with the fields of several formats have the first of these; the first is chat messages.
+ROW_FORMATS = (
+    CHAT,
+    *CHAT_FORMATS,
+    SHAREGPT_PREFERENCES,
+    *SHAREGPT_FORMATS,
+    ALPACA,
+    KTO,
+    PROMPT_COMPLETION,
+    *PREFERENCE_FORMATS,
+    *EXPORT_FORMATS,
+    *PAIR_FORMATS,
+)
+
+
+def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, Fields]:
+    """Recognise the format of a row and convert it to fields with `messages`.
+
+    Fields that the messages are not made of are kept as they are. `columns` is the user's mapping:
+    rows that have its fields are read by it, and others by their format.
+
+    Raises:
+        Unreadable: The value is no object, has no known format, or its messages are malformed.
+    """
+    if isinstance(value, list) and [type(item) for item in value] == [str, str]:
+        value = {"text": value[0], "label": value[1]}
+    if not isinstance(value, dict):
+        requirement = "an object with `messages` is needed"
+        raise Unreadable("shape", f"the row is {json_type(value)}; {requirement}")
+    if columns and is_mapped(value, columns):
+        fields = map_columns(value, columns)
+        validate_messages(fields["messages"])
+        return mapped_format(columns), fields
+    row_format = find_format(value)
+    if row_format is None:
+        raise Unreadable("shape", unrecognised(value, columns))
+    converted = row_format.to_fields(value)
+    validate_messages(converted["messages"])
+    if row_format is CHAT or (row_format in CHAT_FORMATS and _is_same(converted, value)):
+        # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
+        if REJECTED in value and are_messages(value[REJECTED]):
+            single_reply(value[REJECTED], REJECTED)
+        return CHAT, value
+    if row_format in CHAT_FORMATS:
+        return row_format, converted
+    consumed = row_format.required | row_format.optional
+    rest = {key: item for key, item in value.items() if key not in consumed}
+    if REJECTED not in converted:
+        rest = without_kto_field(rest)
+    for duplicate in sorted(converted.keys() & rest.keys()):
+        raise Unreadable("shape", f"{duplicate} stands twice: in the row, and among its messages")
+    return row_format, {**converted, **rest}
+
+
+def _is_same(converted: Fields, value: Fields) -> bool:
+    # 1.0 equals 1, but a service refuses it as a weight.
+    return converted == value and repr(converted["messages"]) == repr(value["messages"])
+
+
+def find_format(row: Mapping[str, Any]) -> RowFormat | None:
+    """Return the first format that a row has; None if it has none that is known."""
+    formats = _formats_with(tuple(row))
+    # Some TRL data sets repeat the preferred conversation in `messages`.
+    if TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
+        return TRL_PREFERENCES
+    return next((f for f in formats if f.accepts is None or f.accepts(row)), None)
+
+
+@lru_cache(maxsize=1024)
+def _formats_with(names: tuple[str, ...]) -> tuple[RowFormat, ...]:
+    """Return the formats whose required fields are among these names."""
+    return tuple(f for f in ROW_FORMATS if f.required <= {*names})
+
+
+def unrecognised(row: Mapping[str, Any], columns: Columns | None = None) -> str:
+    """Return one line for a row without a known format: the nearest one, and what to configure."""
+    texts = tuple(key for key, value in row.items() if isinstance(value, str))
+    turns = tuple(key for key, value in row.items() if are_messages(value))
+    return _unrecognised(tuple(row), texts, turns, tuple((columns or {}).items()))
+
+
+@lru_cache(maxsize=256)
+def _unrecognised(
+    names: tuple[str, ...],
+    texts: tuple[str, ...],
+    turns: tuple[str, ...],
+    columns: tuple[tuple[str, str], ...],
+) -> str:
+    found = ", ".join(map(_shown, names[:6])) or "no fields at all"
+    parts = [f"no `messages`; the row has {found}"]
+    if columns:
+        mapping = ", ".join(f"{field} = {_shown(column)}" for field, column in columns)
+        parts.append(f"the configured columns ({mapping}) are not all among them")
+    known = [f for f in ROW_FORMATS if f is CHAT or (f.hint and f.accepts is None)]
+    nearest = max(known, key=lambda f: _nearness(f, names))
+    if _nearness(nearest, names):
+        needed = " + ".join(sorted(nearest.required))
+        parts.append(f"the nearest known shape is {nearest.name}: {needed}")
+    if turns:
+        parts.append(f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}')
+    elif len(texts) > 1:
+        prompt, reply = map(_shown, texts[:2])
+        parts.append(f'write under [data]: columns = {{ prompt = "{prompt}", reply = "{reply}" }}')
+    else:
+        parts.append("a row needs what the model is given and what it must answer")
+    return "; ".join(parts)
+
+
+def _nearness(row_format: RowFormat, names: tuple[str, ...]) -> float:
+    """Return how much of what a format requires a row has, 0..1; names may be misspelt."""
+    similar = (
+        max((difflib.SequenceMatcher(None, field, name).ratio() for name in names), default=0)
+        for field in row_format.required
+    )
+    return sum(ratio if ratio > 0.7 else 0.0 for ratio in similar) / len(row_format.required)
+
+
+def _shown(name: str) -> str:
+    return ascii(name)[1:-1][:30]

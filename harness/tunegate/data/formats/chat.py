@@ -1,0 +1,220 @@
+"""Conversations: chat messages, ShareGPT, Gemini and Bedrock, with tools and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from ...utils.strict_json import Unreadable
+from .messages import (
+    is_openai_form,
+    is_openai_tools,
+    openai_call,
+    openai_messages,
+    with_openai_tools,
+)
+from .row_format import (
+    DESIRABLE,
+    Fields,
+    Message,
+    RowFormat,
+    describe_field,
+    json_type,
+    parse_json_text,
+    system_message,
+    text_field,
+)
+
+SHAREGPT_ROLES = {
+    "system": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "model": "assistant",
+    "assistant": "assistant",
+    "tool": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+}
+# Turns that hold calls of functions as JSON text (LLaMA-Factory).
+CALL_ROLES = ("function_call", "tool_call")
+# The fields that say whether a reply is wanted: TRL's and ms-swift's, and LLaMA-Factory's.
+KTO_FIELDS = ("label", "kto_tag")
+
+
+def is_plain_chat(row: Mapping[str, Any]) -> bool:
+    """Tell whether the messages of a row are in OpenAI's form, so that it is taken as it is."""
+    if not is_openai_form(row["messages"]):
+        return False
+    if "tools" in row and not is_openai_tools(row["tools"]):
+        return False
+    if row.get("system") and _lacks_system(row["messages"]):
+        return False
+    return type(row.get("label")) is not bool and type(row.get("kto_tag")) is not bool
+
+
+def _lacks_system(messages: Any) -> bool:
+    """Tell whether messages begin with something else than the system message."""
+    first = messages[0] if isinstance(messages, list) and messages else None
+    return isinstance(first, dict) and first.get("role") not in ("system", "developer")
+
+
+def without_kto_field(fields: Mapping[str, Any]) -> Fields:
+    """Return fields with `desirable` in place of KTO's boolean field."""
+    for name in KTO_FIELDS:
+        if isinstance(fields.get(name), bool):
+            rest = {key: value for key, value in fields.items() if key != name}
+            return {**rest, DESIRABLE: fields[name]}
+    return dict(fields)
+
+
+def from_chat(fields: Mapping[str, Any]) -> Fields:
+    """Convert the messages of any API to OpenAI's form; the other fields stay as they are."""
+    messages = parse_json_text(fields["messages"])
+    system = fields.get("system")
+    rest = {k: v for k, v in without_kto_field(fields).items() if k != "messages"}
+    if not isinstance(messages, list):
+        return {"messages": messages, **rest}
+    converted = openai_messages(messages)
+    if messages and all(isinstance(turn, dict) and "from" in turn for turn in messages):
+        converted = sharegpt_messages(messages, "messages")
+    # Beside messages, as Anthropic and Bedrock have it.
+    if isinstance(system, str | list) and system and _lacks_system(converted):
+        converted = [*_system_of_parts(system, "system"), *converted]
+        del rest["system"]
+    if "toolConfig" in rest:
+        rest["tools"] = rest.pop("toolConfig")
+    return with_openai_tools({"messages": converted, **rest}, rest.get("tools"))
+
+
+def _system_of_parts(value: Any, name: str) -> list[Message]:
+    """Return the system message of a text, or of a list of parts with a text."""
+    parts = value if isinstance(value, list) else [{"text": value}]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise Unreadable(
+            "shape", f"{name} is {json_type(value)}; a text, or parts of text are needed"
+        )
+    return [{"role": "system", "content": "\n".join(map(str, texts))}] if any(texts) else []
+
+
+def sharegpt_messages(turns: Any, name: str) -> list[Any]:
+    """Return turns with `from` and `value` as messages; `name` is their field.
+
+    A turn from `function_call` becomes the assistant's tool calls, and one that answers it
+    (`observation`, `tool`) a message from tool.
+    """
+    if not isinstance(turns, list):
+        raise Unreadable("shape", f"{name} is {json_type(turns)}; a list is needed")
+    messages = []
+    for i, turn in enumerate(turns):
+        location = f"{name}[{i}]"
+        if not isinstance(turn, dict):
+            raise Unreadable("shape", f"{location} is {json_type(turn)}; an object is needed")
+        if "role" in turn:  # some exporters write messages under this name
+            messages.append(turn)
+            continue
+        speaker = turn.get("from")
+        is_call = speaker in CALL_ROLES if isinstance(speaker, str) else False
+        if not is_call and (not isinstance(speaker, str) or speaker not in SHAREGPT_ROLES):
+            valid = ", ".join((*SHAREGPT_ROLES, *CALL_ROLES))
+            raise Unreadable("shape", f"{location}.from is {ascii(speaker)[:40]}; one of: {valid}")
+        if not isinstance(turn.get("value"), str):
+            raise Unreadable("shape", f"{location}.value is {describe_field(turn, 'value')}")
+        rest = {key: item for key, item in turn.items() if key not in ("from", "value")}
+        if is_call:
+            messages.append({**_call_message(turn["value"]), **rest})
+        else:
+            role = SHAREGPT_ROLES[str(speaker)]
+            messages.append({"role": role, "content": turn["value"], **rest})
+    return openai_messages(messages)
+
+
+def _call_message(text: str) -> Message:
+    """Return the assistant's message with the calls of a JSON text; of another text, the text."""
+    value = parse_json_text(text)
+    calls = value if isinstance(value, list) else [value]
+    if not calls or not all(isinstance(c, dict) and isinstance(c.get("name"), str) for c in calls):
+        return {"role": "assistant", "content": text}
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def from_sharegpt(fields: Mapping[str, Any]) -> Fields:
+    """Convert `conversations`, turns with `from` and `value`, or messages, to messages."""
+    name = "conversations" if "conversations" in fields else "conversation"
+    turns = sharegpt_messages(parse_json_text(fields[name]), name)
+    converted = {"messages": [*system_message(fields), *turns]}
+    return with_openai_tools(converted, fields.get("tools"))
+
+
+def from_gemini(fields: Mapping[str, Any]) -> Fields:
+    """Convert `contents`, turns with `role` and `parts`, and `systemInstruction` to messages."""
+    turns = parse_json_text(fields["contents"])
+    if not isinstance(turns, list):
+        raise Unreadable("shape", f"contents is {json_type(turns)}; a list of turns is needed")
+    system = fields.get("systemInstruction", fields.get("system_instruction"))
+    system = system.get("parts") if isinstance(system, dict) else system
+    messages: list[Any] = _system_of_parts(system, "systemInstruction") if system else []
+    for i, turn in enumerate(turns):
+        if not isinstance(turn, dict) or not isinstance(turn.get("parts"), list):
+            raise Unreadable("shape", f"contents[{i}] is no object with `role` and a list `parts`")
+        role = turn.get("role") or "user"
+        role = {"model": "assistant", "function": "user"}.get(str(role), role)
+        messages.append({"role": role, "content": turn["parts"]})
+    return with_openai_tools({"messages": openai_messages(messages)}, fields.get("tools"))
+
+
+def from_function_calls(fields: Mapping[str, Any]) -> Fields:
+    """Convert `query`, `tools` and `answers`, the calls that answer it, to messages (xLAM)."""
+    calls, numbers = parse_json_text(fields["answers"]), count(1)
+    if not isinstance(calls, list) or not calls:
+        raise Unreadable("shape", f"answers is {json_type(calls)}; a list of calls is needed")
+    reply = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [openai_call(call, numbers) for call in calls],
+    }
+    messages = [{"role": "user", "content": text_field(fields, "query")}, reply]
+    return with_openai_tools({"messages": messages}, fields["tools"])
+
+
+CHAT = RowFormat("chat", frozenset({"messages"}), frozenset(), dict, "", is_plain_chat)
+CHAT_FORMATS = (
+    RowFormat(
+        "chat in another dialect",
+        frozenset({"messages"}),
+        frozenset(),
+        from_chat,
+        "null keys left out; roles, parts, tools and calls in OpenAI's form",
+    ),
+)
+SHAREGPT_FORMATS = (
+    *(
+        RowFormat(
+            "ShareGPT",
+            frozenset({name}),
+            frozenset({"system", "tools"}),
+            from_sharegpt,
+            f"{name} (from, value) became messages",
+        )
+        for name in ("conversations", "conversation")
+    ),
+    RowFormat(
+        "Gemini",
+        frozenset({"contents"}),
+        frozenset({"systemInstruction", "system_instruction", "tools"}),
+        from_gemini,
+        "contents (role, parts) became messages",
+    ),
+    RowFormat(
+        "function calls",
+        frozenset({"query", "tools", "answers"}),
+        frozenset(),
+        from_function_calls,
+        "query became the prompt, answers the tool calls of the reply",
+    ),
+)

@@ -1,0 +1,100 @@
+"""The mapping of a file's columns or fields to the parts of a row, as the user wrote it.
+
+columns = { prompt = "text", reply = "category" }
+columns = { prompt = "text", reply = "label", reply_names = ["negative", "positive"] }
+columns = { messages = "dialogue" }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...utils.strict_json import Unreadable
+from .messages import openai_messages
+from .pairs import label_name
+from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type, parse_json_text
+
+Columns = Mapping[str, str]  # by field
+
+REQUIRED_FIELDS = ("prompt", "reply")
+REPLY_NAMES = "reply_names"  # the names of the numbers in the column `reply`: no column itself
+ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
+COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
+
+
+def missing_columns(columns: Columns) -> list[str]:
+    """Return the fields that a mapping must have and lacks: `messages`, or prompt and reply."""
+    if columns.get("messages"):
+        return []
+    return [field for field in REQUIRED_FIELDS if not columns.get(field)]
+
+
+def column_of_field(columns: Columns) -> dict[str, str]:
+    """Return the columns that a mapping names, by field."""
+    return {field: column for field, column in columns.items() if field != REPLY_NAMES}
+
+
+def reply_names(columns: Columns) -> tuple[str, ...]:
+    """Return the names of the numbers in the column `reply`, a list as JSON text in the mapping."""
+    names = parse_json_text(columns.get(REPLY_NAMES, ""))
+    return tuple(map(str, names if isinstance(names, list) else names.split(",") if names else ()))
+
+
+def is_mapped(value: Mapping[str, Any], columns: Columns) -> bool:
+    """Tell whether a row has the fields that the mapping makes its messages of."""
+    needed = ("messages",) if columns.get("messages") else REQUIRED_FIELDS
+    return all(columns.get(field) in value for field in needed)
+
+
+def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
+    """Return the fields of a record with `messages`; columns that are not mapped stay as fields."""
+    field_of_column = {column: field for field, column in column_of_field(columns).items()}
+    message_fields = (*ROLE_OF_FIELD, REJECTED, "messages")
+    fields = {
+        field_of_column.get(column, column): value
+        for column, value in record.items()
+        if field_of_column.get(column) not in message_fields
+    }
+    if "messages" in columns:
+        turns = parse_json_text(record[columns["messages"]])
+        messages = openai_messages(turns) if isinstance(turns, list) else turns
+    else:
+        names = reply_names(columns)
+        messages = [
+            {
+                "role": role,
+                "content": text_of_column(columns[field], record, names * (field == "reply")),
+            }
+            for field, role in ROLE_OF_FIELD.items()
+            if field in columns
+        ]
+    if REJECTED in columns:
+        fields[REJECTED] = [assistant_message(text_of_column(columns[REJECTED], record))]
+    return {**fields, "messages": messages}
+
+
+def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...] = ()) -> str:
+    """Return the text of a column; with `names`, the name of the class that it holds the number of.
+
+    Raises Unreadable where it holds no text, or a number without a name.
+    """
+    value = record[column]
+    if names and (name := label_name(value, names)) is not None:
+        return name
+    if names and not isinstance(value, bool) and isinstance(value, int):
+        raise Unreadable("shape", f"{column} is {value}; {len(names)} names are given, from 0")
+    if not isinstance(value, str):
+        raise Unreadable("shape", f"{column} is {json_type(value)}; a text is needed")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unreadable("encoding", f"{column} is not UTF-8; save the file as UTF-8") from None
+    return value
+
+
+def mapped_format(columns: Columns) -> RowFormat:
+    """Return the format of rows that are read by a mapping."""
+    pairs = column_of_field(columns).items()
+    mapping = ", ".join(f"{column} as {field}" for field, column in pairs)
+    return RowFormat("columns", frozenset(), frozenset(), dict, mapping)

@@ -1,0 +1,223 @@
+"""Rows with one question and one reply under any pair of names, and nothing else to read.
+
+The names are those of public data sets: Dolly, SQuAD, OpenOrca, GSM8K, XSum, SAMSum, CNN/DailyMail,
+FLAN, WMT and the text classification sets of Hugging Face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from ...utils.strict_json import Unreadable
+from .messages import openai_messages
+from .row_format import (
+    Fields,
+    Message,
+    RowFormat,
+    assistant_message,
+    json_type,
+    prompt_messages,
+    system_message,
+    text_field,
+    user_message,
+)
+
+# A row with one of these asks for a choice, and its question alone is not what the model is given.
+_CHOICES = ("choices", "options")
+# Names of the classes beside their numbers (SetFit).
+_LABEL_TEXTS = ("label_text", "label_name")
+NAMES_ADVICE = (
+    'write under [data]: columns = { prompt = "text", reply = "label", '
+    'reply_names = ["name of 0", "name of 1"] }'
+)
+
+
+def from_alpaca(fields: Mapping[str, Any]) -> Fields:
+    """Convert `instruction`, `input`, `output` and `history` (pairs of texts) to messages."""
+    earlier: list[Message] = []
+    history = fields.get("history") or []
+    for i, pair in enumerate(history if isinstance(history, list) else [history]):
+        if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
+            raise Unreadable("shape", f"history[{i}] is not a pair of texts: question and answer")
+        earlier += [user_message(pair[0]), assistant_message(pair[1])]
+    prompt = joined_text(fields, "instruction", "input")
+    messages = [*system_message(fields), *earlier, user_message(prompt)]
+    return {"messages": [*messages, assistant_message(text_field(fields, "output"))]}
+
+
+def joined_text(fields: Mapping[str, Any], first: str, *others: str) -> str:
+    """Return the texts of fields, an empty line between them; only the first must be there."""
+    texts = [text_field(fields, first), *(text_field(fields, name, "") for name in others)]
+    return "\n\n".join(text for text in texts if text)
+
+
+def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
+    """Convert `prompt` and `completion`, two texts or two lists of messages, to messages."""
+    prompt, completion = fields["prompt"], fields["completion"]
+    messages = system_message(fields)
+    if isinstance(prompt, list) and isinstance(completion, list):
+        return {"messages": openai_messages([*messages, *prompt, *completion])}
+    messages.append(user_message(text_field(fields, "prompt")))
+    return {"messages": [*messages, assistant_message(text_field(fields, "completion"))]}
+
+
+def from_pair(
+    prompt: str, reply: str, context: tuple[str, ...], fields: Mapping[str, Any]
+) -> Fields:
+    """Convert two fields to messages; the texts of `context` stand before the question."""
+    for name in _CHOICES:
+        if fields.get(name):
+            advice = "it would be left out; write it into the text of the prompt"
+            raise Unreadable("shape", f"{name} belongs to the question: {advice}")
+    system = system_message(fields) or system_message(fields, "system_prompt")
+    if isinstance(fields[prompt], list):
+        asked = prompt_messages(fields, prompt)
+    else:
+        passages = [text_field(fields, name, "") for name in context]
+        texts = [*passages, text_field(fields, prompt)]
+        asked = [user_message("\n\n".join(text for text in texts if text))]
+    return {"messages": [*system, *asked, assistant_message(text_field(fields, reply))]}
+
+
+def from_dolly(fields: Mapping[str, Any]) -> Fields:
+    """Convert `instruction`, `context` and `response` to messages (Dolly)."""
+    question = joined_text(fields, "instruction", "context", "input")
+    reply = assistant_message(text_field(fields, "response"))
+    return {"messages": [*system_message(fields), user_message(question), reply]}
+
+
+def from_squad(fields: Mapping[str, Any]) -> Fields:
+    """Convert `context`, `question` and the first of `answers` to messages (SQuAD)."""
+    answers = fields["answers"]
+    texts = answers.get("text") if isinstance(answers, dict) else answers
+    first = texts[0] if isinstance(texts, list) and texts else None
+    first = first.get("text") if isinstance(first, dict) else first
+    if not isinstance(first, str):
+        advice = "write one, such as 'unanswerable', or leave the row out"
+        raise Unreadable("shape", f"answers holds no text: {advice}")
+    question = joined_text(fields, "context", "question") if fields.get("context") else ""
+    asked = user_message(question or text_field(fields, "question"))
+    return {"messages": [asked, assistant_message(first)]}
+
+
+def from_translation(fields: Mapping[str, Any]) -> Fields:
+    """Convert `translation`, two texts by language, to messages: the first becomes the prompt."""
+    texts = fields["translation"]
+    if not isinstance(texts, dict) or [type(text) for text in texts.values()] != [str, str]:
+        raise Unreadable("shape", "translation is no object with a text in each of two languages")
+    source, target = texts.values()
+    return {"messages": [user_message(source), assistant_message(target)]}
+
+
+def from_label(prompt: str, fields: Mapping[str, Any]) -> Fields:
+    """Convert a text and its `label` to messages; a number needs a name."""
+    named = next((fields[name] for name in _LABEL_TEXTS if fields.get(name)), fields["label"])
+    reply = label_name(named, ())
+    if reply is None:
+        raise Unreadable("shape", f"label is {label_type(named)}, not a name; {NAMES_ADVICE}")
+    asked = user_message(text_field(fields, prompt))
+    return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
+
+
+def label_name(value: Any, names: tuple[str, ...]) -> str | None:
+    """Return the name of a class as the reply has it; None for a number without one.
+
+    Several classes are joined by a comma. With `names`, a number is the index of one of them.
+    """
+    if isinstance(value, list):
+        found = [label_name(item, names) for item in value]
+        return None if None in found else ", ".join(map(str, found))
+    is_number = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
+    if not is_number:
+        return value if isinstance(value, str) else None
+    return names[int(value)] if 0 <= int(value) < len(names) else None
+
+
+def label_type(value: Any) -> str:
+    """Name the type of a label that has no name."""
+    return "a number in a text" if isinstance(value, str) else json_type(value)
+
+
+def _pair(name: str, prompt: str, reply: str, *context: str) -> RowFormat:
+    to_fields: Callable[[Mapping[str, Any]], Fields] = partial(from_pair, prompt, reply, context)
+    return RowFormat(
+        name,
+        frozenset({prompt, reply}),
+        frozenset({"system", "system_prompt", *context}),
+        to_fields,
+        f"{prompt} became the prompt, {reply} the reply",
+    )
+
+
+def _label(prompt: str) -> RowFormat:
+    hint = f"{prompt} became the prompt, label the reply"
+    to_fields = partial(from_label, prompt)
+    more = frozenset({"system", *_LABEL_TEXTS})
+    return RowFormat(f"{prompt} and label", frozenset({prompt, "label"}), more, to_fields, hint)
+
+
+_PASSAGES = ("context", "passage")
+ALPACA = RowFormat(
+    "Alpaca",
+    frozenset({"instruction", "output"}),
+    frozenset({"input", "system", "history"}),
+    from_alpaca,
+    "instruction, input and output became messages",
+)
+KTO = RowFormat(
+    "KTO",
+    frozenset({"prompt", "completion"}),
+    frozenset({"system"}),
+    from_prompt_completion,
+    "prompt and completion became messages, label became desirable",
+    lambda row: isinstance(row.get("label"), bool),
+)
+PROMPT_COMPLETION = RowFormat(
+    "prompt and completion",
+    frozenset({"prompt", "completion"}),
+    frozenset({"system"}),
+    from_prompt_completion,
+    "prompt and completion became messages",
+)
+PAIR_FORMATS = (
+    RowFormat(
+        "Dolly",
+        frozenset({"instruction", "response"}),
+        frozenset({"context", "input", "system"}),
+        from_dolly,
+        "instruction and context became the prompt, response the reply",
+    ),
+    RowFormat(
+        "SQuAD",
+        frozenset({"question", "answers"}),
+        frozenset({"context"}),
+        from_squad,
+        "context and question became the prompt, the first of answers the reply",
+    ),
+    RowFormat(
+        "translation",
+        frozenset({"translation"}),
+        frozenset(),
+        from_translation,
+        "the first language became the prompt, the second the reply",
+    ),
+    _pair("question and answer", "question", "answer", *_PASSAGES),
+    _pair("question and response", "question", "response", *_PASSAGES),
+    _pair("problem and solution", "problem", "solution"),
+    _pair("query and response", "query", "response", *_PASSAGES),
+    _pair("query and answer", "query", "answer", *_PASSAGES),
+    _pair("prompt and response", "prompt", "response", *_PASSAGES),
+    _pair("prompt and answer", "prompt", "answer", *_PASSAGES),
+    _pair("input and output", "input", "output"),
+    _pair("text_input and output", "text_input", "output"),
+    _pair("inputs and targets", "inputs", "targets"),
+    _pair("source and target", "source", "target"),
+    _pair("document and summary", "document", "summary"),
+    _pair("article and highlights", "article", "highlights"),
+    _pair("dialogue and summary", "dialogue", "summary"),
+    _pair("text and summary", "text", "summary"),
+    _label("text"),
+    _label("sentence"),
+)

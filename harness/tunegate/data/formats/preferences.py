@@ -1,0 +1,209 @@
+"""Preferences: two replies to one prompt, of which one is preferred.
+
+Sources: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input,
+https://huggingface.co/docs/trl/dataset_formats, and the data sets Anthropic/hh-rlhf,
+Intel/orca_dpo_pairs, argilla/ultrafeedback-binarized-preferences and LLaMA-Factory's dpo_en_demo.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ...utils.strict_json import Unreadable
+from .chat import sharegpt_messages
+from .messages import openai_messages, with_openai_tools
+from .pairs import joined_text
+from .row_format import (
+    REJECTED,
+    Fields,
+    Message,
+    RowFormat,
+    assistant_message,
+    describe_field,
+    parse_json_text,
+    prompt_messages,
+    system_message,
+    text_field,
+    user_message,
+    validate_messages,
+)
+
+OPENAI_TOOL_KEYS = ("tools", "parallel_tool_calls")  # stand in OpenAI's `input`, with `messages`
+# The fields that hold the question, the first first: Argilla's, Intel's and distilabel's.
+_QUESTIONS = ("instruction", "question", "query", "input")
+_CHOSEN = ("chosen", REJECTED)
+_HH_TURN = re.compile(r"\n\n(Human|Assistant): ?")
+
+
+def rejected_in(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the message of the rejected reply in a row's fields; None if there is none."""
+    value: Any = fields.get(REJECTED)
+    if not are_messages(value) or len(value) != 1:
+        return None
+    message: Mapping[str, Any] = value[0]
+    return message
+
+
+def are_messages(value: Any) -> bool:
+    """Tell whether a value is a list of objects with a role."""
+    not_empty = isinstance(value, list) and len(value) > 0
+    return not_empty and all(isinstance(m, dict) and "role" in m for m in value)
+
+
+def from_openai_preferences(fields: Mapping[str, Any]) -> Fields:
+    """Convert `input`, `preferred_output` and `non_preferred_output` to messages and `rejected`.
+
+    OpenAI trains on the last assistant message of each output only.
+    """
+    source = fields["input"]
+    if not isinstance(source, dict):
+        message = "an object with `messages` is needed"
+        raise Unreadable("shape", f"input is {describe_field(fields, 'input', message)}")
+    validate_messages(source.get("messages"), "input.messages")
+    names = ("preferred_output", "non_preferred_output")
+    converted = _split_prompt(source["messages"], [fields[name] for name in names], names)
+    # OpenAI's own example has `tools: []`. With no tools, `parallel_tool_calls` has no meaning.
+    tool_fields = {k: v for k, v in source.items() if k in OPENAI_TOOL_KEYS and source.get("tools")}
+    rest = {k: v for k, v in source.items() if k not in ("messages", *OPENAI_TOOL_KEYS)}
+    return {**converted, **tool_fields, **({"input": rest} if rest else {})}
+
+
+def from_trl_preferences(fields: Mapping[str, Any]) -> Fields:
+    """Convert `prompt`, `chosen` and `rejected`, texts or lists of messages, to messages.
+
+    If `prompt` is no list, the messages that both lists begin with are the prompt; a text in
+    `prompt` is then kept as a field.
+    """
+    sides = [parse_json_text(fields[name]) for name in _CHOSEN]
+    prompt = fields.get("prompt")
+    if any(isinstance(side, str) for side in sides):
+        asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
+        return _split_texts(asked, _CHOSEN, fields)
+    sides = [openai_messages(side) if isinstance(side, list) else side for side in sides]
+    if isinstance(prompt, list):
+        leading = [*system_message(fields), *openai_messages(prompt)]
+        return _split_prompt(leading, sides, _CHOSEN)
+    converted = _split_prompt(system_message(fields), sides, _CHOSEN)
+    return converted if prompt is None else {**converted, "prompt": prompt}
+
+
+def from_question(question: str, names: tuple[str, str], fields: Mapping[str, Any]) -> Fields:
+    """Convert a question and two replies that are texts to messages."""
+    more = ("input",) if question == "instruction" else ()
+    system = system_message(fields) or system_message(fields, "system_prompt")
+    asked = [*system, user_message(joined_text(fields, question, *more))]
+    return _split_texts(asked, names, fields)
+
+
+def _split_texts(asked: list[Message], names: Sequence[str], fields: Mapping[str, Any]) -> Fields:
+    sides = [[assistant_message(text_field(fields, name))] for name in names]
+    return _split_prompt(asked, sides, names)
+
+
+def from_human_assistant(fields: Mapping[str, Any]) -> Fields:
+    """Convert two conversations written as text, `\\n\\nHuman: ...`, to messages (Anthropic HH)."""
+    sides = []
+    for name in _CHOSEN:
+        _, *pieces = _HH_TURN.split(text_field(fields, name))
+        roles = {"Human": "user", "Assistant": "assistant"}
+        turns = zip(pieces[::2], pieces[1::2], strict=True)
+        sides.append([{"role": roles[speaker], "content": text} for speaker, text in turns])
+    return _split_prompt([], sides, _CHOSEN)
+
+
+def is_human_assistant(row: Mapping[str, Any]) -> bool:
+    """Tell whether both replies of a row are conversations written as text."""
+    texts = (row["chosen"], row[REJECTED])
+    return all(isinstance(text, str) and _HH_TURN.match(text) for text in texts)
+
+
+def from_sharegpt_preferences(fields: Mapping[str, Any]) -> Fields:
+    """Convert `conversations` and two turns that may follow to messages (LLaMA-Factory)."""
+    sides = [side if isinstance(side, list) else [side] for side in (fields[n] for n in _CHOSEN)]
+    turns = [sharegpt_messages(side, name) for side, name in zip(sides, _CHOSEN, strict=True)]
+    asked = sharegpt_messages(fields["conversations"], "conversations")
+    converted = _split_prompt([*system_message(fields), *asked], turns, _CHOSEN)
+    return with_openai_tools(converted, fields.get("tools"))
+
+
+def _split_prompt(leading: list[Message], sides: Sequence[Any], names: Sequence[str]) -> Fields:
+    """Return `messages` and `rejected` of a preference.
+
+    Args:
+        leading: The messages before both sides.
+        sides: The preferred messages, and the rejected ones. The messages that both begin with
+            are added to the prompt; one reply must be left on each side.
+        names: The field of each side, for error messages.
+    """
+    for name, side in zip(names, sides, strict=True):
+        validate_messages(side, name)
+    common = 0
+    while common < min(map(len, sides)) - 1 and sides[0][common] == sides[1][common]:
+        common += 1
+    preferred, other = (single_reply(s[common:], n) for s, n in zip(sides, names, strict=True))
+    return {"messages": [*leading, *sides[0][:common], preferred], REJECTED: [other]}
+
+
+def single_reply(messages: list[Message], name: str) -> Message:
+    """Return the only message of a side of a preference; raise Unreadable if there are more."""
+    validate_messages(messages, name)
+    if len(messages) > 1:
+        message = "one reply is needed, and before it only what both sides have in common"
+        raise Unreadable("shape", f"{name} has {len(messages)} messages of its own; {message}")
+    return messages[0]
+
+
+def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
+    more = {"system", "system_prompt"} | ({"input"} if question == "instruction" else set())
+    return RowFormat(
+        f"preferences ({question})",
+        frozenset({question, *names}),
+        frozenset(more),
+        partial(from_question, question, names),
+        f"{question} and {names[0]} became messages, {names[1]} became rejected",
+        lambda row: (
+            isinstance(row[names[0]], str) and (question == "prompt" or "prompt" not in row)
+        ),
+    )
+
+
+TRL_PREFERENCES = RowFormat(
+    "preferences (TRL)",
+    frozenset(_CHOSEN),
+    frozenset({"prompt", "system", "messages"}),
+    from_trl_preferences,
+    "prompt and chosen became messages",
+)
+SHAREGPT_PREFERENCES = RowFormat(
+    "preferences (ShareGPT)",
+    frozenset({"conversations", *_CHOSEN}),
+    frozenset({"system", "tools"}),
+    from_sharegpt_preferences,
+    "conversations and chosen became messages",
+)
+PREFERENCE_FORMATS = (
+    RowFormat(
+        "preferences (OpenAI)",
+        frozenset({"input", "preferred_output", "non_preferred_output"}),
+        frozenset(),
+        from_openai_preferences,
+        "input and preferred_output became messages, non_preferred_output became rejected",
+    ),
+    RowFormat(
+        "preferences (Anthropic HH)",
+        frozenset(_CHOSEN),
+        frozenset(),
+        from_human_assistant,
+        "the turns of chosen became messages, the last of rejected became rejected",
+        is_human_assistant,
+    ),
+    *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
+    TRL_PREFERENCES,
+    *(
+        _question_format(question, ("chosen_response", "rejected_response"))
+        for question in ("prompt", *_QUESTIONS)
+    ),
+)

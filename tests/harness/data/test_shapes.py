@@ -1,0 +1,285 @@
+"""Rows of every shape that docs/data-formats.md shows are read as it says, and no row raises."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunegate.data.dataset import Dataset
+from tunegate.data.formats import ROW_FORMATS
+from tunegate.data.formats.messages import is_openai_form, openai_messages, openai_tools
+
+DOCS = Path(__file__).parents[3] / "docs"
+CALL = {"name": "weather", "arguments": {"city": "Pará"}}
+OPENAI_CALL = {
+    "id": "call_1",
+    "function": {"name": "weather", "arguments": '{"city": "Pará"}'},
+    "type": "function",
+}
+ASKED = {"role": "user", "content": "Rain?"}
+CALLED = {"role": "assistant", "content": None, "tool_calls": [OPENAI_CALL]}
+RESULT = {"role": "tool", "content": "yes", "tool_call_id": "call_1"}
+TOLD = {"role": "assistant", "content": "It rains."}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+def shown(page: str) -> dict[str, str]:
+    """Return the row that a page shows of each shape."""
+    text = (DOCS / page).read_text("utf-8")
+    return dict(re.findall(r"^\| ([^|]+) \| [^|]+ \| `(.*)` \|$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", ["data-formats.md", "data-formats.pt-BR.md"])
+def test_each_row_of_the_page_is_read_as_the_page_says(page: str) -> None:
+    rows = shown(page)
+    assert rows.keys() == {row_format.name for row_format in ROW_FORMATS} - {"batch result"}
+    for name, row in rows.items():
+        dataset = Dataset.parse(row.encode())
+        assert len(dataset) == 1, (name, dataset.problems)
+        assert dataset[0].prompt.strip() == "Hi", name
+        assert dataset[0].reply == "Hello" or dataset[0].messages[-1]["tool_calls"], name
+        hints = [p.evidence.partition(":")[0] for p in dataset.problems]
+        assert hints == ([] if name == "chat" else [f"read as {name}"])
+        assert ("rejected" in dataset[0].fields) == name.startswith("preferences"), name
+
+
+def with_parts(user: str, model: str, key: str, call: Any, result: Any) -> list[dict[str, Any]]:
+    """Return the conversation of an API that writes calls and results as parts of the content."""
+    turns: list[tuple[str, Any]] = [
+        (user, {"text": "Rain?"}), (model, call), (user, result), (model, {"text": "It rains."})
+    ]  # fmt: skip
+    return [{"role": role, key: [part]} for role, part in turns]
+
+
+NAMED = {"name": "weather"}
+IN_EVERY_FORM: dict[str, dict[str, Any]] = {
+    "Hugging Face": {  # arguments as an object, no ids, keys filled with null
+        "messages": [
+            {**ASKED, "tool_calls": None, "name": None},
+            {"role": "assistant", "content": None, "tool_calls": [{"function": CALL}]},
+            {"role": "tool", "name": None, "content": "yes", "tool_calls": None},
+            {**TOLD, "weight": None},
+        ],
+        "tools": [TOOL],
+    },
+    "LLaMA-Factory": {
+        "conversations": [
+            {"from": "human", "value": "Rain?"},
+            {"from": "function_call", "value": json.dumps(CALL)},
+            {"from": "observation", "value": "yes"},
+            {"from": "gpt", "value": "It rains."},
+        ],
+        "tools": json.dumps([TOOL["function"]]),
+    },
+    "Gemini": {
+        "contents": with_parts(
+            "user",
+            "model",
+            "parts",
+            {"functionCall": {**NAMED, "args": CALL["arguments"]}},
+            {"functionResponse": {**NAMED, "response": "yes"}},
+        ),
+        "tools": [{"functionDeclarations": [TOOL["function"]]}],
+    },
+    "Bedrock": {
+        "messages": with_parts(
+            "user",
+            "assistant",
+            "content",
+            {"toolUse": {"toolUseId": "call_1", **NAMED, "input": CALL["arguments"]}},
+            {"toolResult": {"toolUseId": "call_1", "content": [{"text": "yes"}]}},
+        ),
+        "toolConfig": {
+            "tools": [{"toolSpec": {**NAMED, "inputSchema": {"json": {"type": "object"}}}}]
+        },
+    },
+    "Anthropic": {
+        "messages": with_parts(
+            "user",
+            "assistant",
+            "content",
+            {"type": "tool_use", "id": "call_1", **NAMED, "input": CALL["arguments"]},
+            {"type": "tool_result", "tool_use_id": "call_1", "content": "yes"},
+        ),
+        "tools": [{**NAMED, "input_schema": {"type": "object"}}],
+    },
+    "text": {
+        "messages": json.dumps([ASKED, CALLED, RESULT, TOLD]),
+        "tools": json.dumps([TOOL]),
+    },
+}
+
+
+@pytest.mark.parametrize("row", IN_EVERY_FORM.values(), ids=IN_EVERY_FORM)
+def test_calls_of_every_api_become_the_same_messages(row: dict[str, Any]) -> None:
+    (one,) = Dataset.of([row])
+    assert list(one.messages) == [ASKED, CALLED, RESULT, TOLD]
+    assert one.fields["tools"] == [TOOL]
+    assert one.fields.keys() == {"messages", "tools"}
+
+
+def test_parallel_calls_are_numbered_and_answered_in_order() -> None:
+    calls = {"role": "assistant", "tool_calls": [CALL, {**CALL, "name": "time"}]}
+    results = [{"role": "tool", "content": text} for text in ("yes", "noon")]
+    *_, called, first, second, _, again = openai_messages([ASKED, calls, *results, TOLD, calls])
+    assert [call["id"] for call in called["tool_calls"]] == ["call_1", "call_2"]
+    assert (first["tool_call_id"], second["tool_call_id"]) == ("call_1", "call_2")
+    assert [call["id"] for call in again["tool_calls"]] == ["call_3", "call_4"]
+
+
+def test_calls_that_are_text_stay_text() -> None:
+    turns = [("human", "Rain?"), ("gpt", "<tool_call>{}</tool_call>"), ("tool", "yes")]
+    row = {"conversations": [{"from": speaker, "value": text} for speaker, text in turns]}
+    (one,) = Dataset.of([row])
+    assert [(m["role"], m["content"]) for m in one.messages] == [
+        ("user", "Rain?"), ("assistant", turns[1][1]), ("tool", "yes")
+    ]  # fmt: skip
+    unparsed = {"conversations": [{"from": "function_call", "value": "weather(Pará)"}]}
+    assert Dataset.of([unparsed])[0].reply == "weather(Pará)"
+
+
+@pytest.mark.parametrize(
+    ("row", "desirable"),
+    [
+        ({"prompt": "Hi", "completion": "No", "label": False}, False),
+        ({"messages": [ASKED, TOLD], "label": False}, False),
+        ({"messages": [ASKED, TOLD], "kto_tag": True}, True),
+        ({"instruction": "Hi", "output": "No", "kto_tag": False}, False),
+        ({"conversations": [{"from": "gpt", "value": "No"}], "kto_tag": False}, False),
+        ({"messages": [ASKED, TOLD], "label": "billing"}, None),
+        ({"prompt": "Hi", "completion": "No", "label": 1}, None),
+    ],
+)
+def test_a_boolean_label_says_whether_the_reply_is_wanted(
+    row: dict[str, Any], desirable: bool | None
+) -> None:
+    (one,) = Dataset.of([row])
+    assert one.fields.get("desirable") is desirable
+    kept = {"label", "kto_tag"} & one.fields.keys()
+    assert kept == (set() if desirable is not None else {"label"})
+
+
+def test_a_system_prompt_beside_messages_is_read_unless_they_have_one() -> None:
+    system = {"role": "system", "content": "Be brief."}
+    for told in ("Be brief.", [{"text": "Be brief."}]):
+        (one,) = Dataset.of([{"system": told, "messages": [ASKED, TOLD]}])
+        assert list(one.messages) == [system, ASKED, TOLD]
+        assert "system" not in one.fields
+    row = {"system": "mine", "messages": [system, ASKED, TOLD]}
+    assert Dataset.of([row])[0].fields == row
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"text": "Hi", "label": 1}, 'reply_names = ["name of 0", "name of 1"]'),
+        ({"text": "Hi", "label": "1"}, "label is a number in a text, not a name"),
+        ({"text": "Hi", "label": True}, "label is a boolean"),
+        ({"question": "Which?", "choices": ["a", "b"], "answer": "a"}, "choices belongs to the"),
+        ({"question": "Hi", "answers": {"text": []}}, "answers holds no text"),
+        ({"translation": {"en": "a", "pt": "b", "fr": "c"}}, "in each of two languages"),
+        ({"custom_id": "1", "response": {"body": {}}}, "a batch result has no prompt"),
+        ({"custom_id": "1", "body": {"messages": [ASKED]}, "response": {}}, "the request failed"),
+        ({"data": {"text": "a"}, "annotations": []}, "annotations hold no answer"),
+        ({"data": {"a": "1", "b": "2"}, "annotations": []}, "annotations hold no answer"),
+        (
+            {"fields": {"a": "1", "b": "2"}, "responses": {"q": [{"value": "x"}]}},
+            "has a, b; one text",
+        ),
+        ({"text": "a", "annotation": None, "annotation_agent": "x"}, "annotation is empty"),
+        ({"contents": [{"role": "user"}]}, "contents[0] is no object with `role`"),
+        ({"chosen": "\n\nHuman: a", "rejected": "\n\nHuman: a\n\nAssistant: b"}, "shape"),
+        ({"query": "a", "tools": "[]", "answers": "[]"}, "a list of calls is needed"),
+    ],
+)
+def test_a_row_that_cannot_be_read_says_why(row: dict[str, Any], says: str) -> None:
+    dataset = Dataset.of([row])
+    if says == "shape":  # a question alone: read, and named by the check of the format
+        assert len(dataset) <= 1
+        return
+    assert len(dataset) == 0
+    assert says in dataset.problems[0].evidence
+
+
+def test_people_who_disagree_are_named_and_ground_truth_settles_it() -> None:
+    def annotation(answer: str, **more: bool) -> dict[str, Any]:
+        return {"result": [{"type": "choices", "value": {"choices": [answer]}}], **more}
+
+    def read(*annotations: dict[str, Any]) -> Dataset:
+        return Dataset.of([{"data": {"text": "Hi"}, "annotations": [*annotations]}])
+
+    assert read(annotation("a"), annotation("a"))[0].reply == "a"
+    assert read(annotation("a"), annotation("b", was_cancelled=True))[0].reply == "a"
+    assert read(annotation("a"), annotation("b", ground_truth=True))[0].reply == "b"
+    assert "annotations disagree" in read(annotation("a"), annotation("b")).problems[0].evidence
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"promt": "a", "completon": "b"}, "the nearest known shape is prompt and completion:"),
+        ({"promt": "a", "completon": "b"}, 'columns = { prompt = "promt", reply = "completon" }'),
+        ({"dialogue": [ASKED, TOLD]}, 'columns = { messages = "dialogue" }'),
+        ({"tokens": ["a"], "ner_tags": [0]}, "what the model is given and what it must answer"),
+        ({"a\n\x1b": "b", "c": "d"}, r'prompt = "a\n\x1b"'),
+    ],
+)
+def test_an_unknown_shape_names_the_nearest_and_the_line_to_write(
+    row: dict[str, Any], says: str
+) -> None:
+    (problem,) = Dataset.of([row]).problems
+    assert says in problem.evidence
+    assert problem.evidence.isprintable()
+
+
+NAMES = sorted({n for f in ROW_FORMATS for n in f.required | f.optional} | {"tools", "a.responses"})
+TURN_KEYS = ["role", "content", "from", "value", "parts", "text", "type", "tool_calls", "toolUse"]
+TURN_KEYS += [
+    "functionCall",
+    "name",
+    "arguments",
+    "tool_use_id",
+    "id",
+    "weight",
+    "function",
+    "body",
+]
+WORDS = ["Hi", "", "user", "assistant", "model", "tool", "gpt", "function_call", "tool_use", "[{}]"]
+LEAVES = st.sampled_from([*WORDS, None, True, 1, 1.0]) | st.sampled_from(
+    ["tool_result", "thinking"]
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*TURN_KEYS, *NAMES]), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), TREES, max_size=5))
+@settings(deadline=None, max_examples=60)
+def test_any_row_is_read_or_told_of_and_none_raises(row: dict[str, Any]) -> None:
+    dataset = Dataset.of([row, row])  # twice: one object of arrays is a file of splits
+    assert len(dataset) + sum(not problem.hint for problem in dataset.problems) == 2
+    for problem in dataset.problems:
+        assert problem.evidence.isprintable()
+    for one in dataset:
+        assert all(isinstance(message["role"], str) for message in one.messages)
+
+
+@given(st.lists(TREES, max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_messages_in_openais_form_stay_as_they_are(turns: list[Any]) -> None:
+    once = openai_messages(turns)
+    assert openai_messages(once) == once
+    if is_openai_form(turns) and all(isinstance(turn, dict) for turn in turns):
+        assert once == turns
+    assert openai_tools(openai_tools(turns)) == openai_tools(turns)
