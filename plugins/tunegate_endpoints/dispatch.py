@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
+from tunegate.utils.masking import mask
 from tunegate.utils.text import cut, one_line
 
 from . import retry
@@ -26,7 +26,6 @@ from .providers import Failure, Reply
 MAX_FAILED_IN_A_ROW = 20
 TEMPLATE_TOKENS = 64  # tokens that a chat template puts around a prompt, at most
 MAX_ERROR_LETTERS = 300  # of a server's message in an error
-_KEY_PATTERN = re.compile(r"\b(sk|pk|rk|key|api)-[\w-]{6,}|(?<=Bearer )\S+", re.IGNORECASE)
 
 
 @dataclass
@@ -158,7 +157,5 @@ class Dispatcher:
         status, colon, server_text = reason.partition(": ")
         if tries > 1 and status.isdigit():
             reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
-        if key := self.connection.key:
-            reason = reason.replace(key, "***")
-        line = one_line(_KEY_PATTERN.sub("***", reason))
+        line = one_line(mask(reason, quotes=True))
         return cut(line, MAX_ERROR_LETTERS, " ...") + tries_text

@@ -12,6 +12,7 @@ from tunegate.config import schema
 from tunegate.interfaces.model import Answer, Budget, Model, ModelUnknown, Request
 from tunegate.utils import optional_deps
 from tunegate.utils.hashing import sha256_json
+from tunegate.utils.masking import hide_key
 
 from .async_bridge import iterate_async
 from .providers import AnthropicProvider, OpenAIProvider, Provider
@@ -100,4 +101,5 @@ def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) 
         raise ValueError(f"no key: the environment variable {variable} is not set (key_env)")
     if not (key.isascii() and key.isprintable()):
         raise ValueError(f"the environment variable {variable} holds something that is no key")
+    hide_key(key)
     return key

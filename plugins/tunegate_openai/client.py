@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils import optional_deps
+from tunegate.utils.masking import hide_key, mask
 
 from .settings import Settings
 
@@ -61,9 +62,8 @@ def readable_errors(settings: Settings, action: str) -> Iterator[None]:
         reason = f"{settings.base_url} does not answer ({type(cause).__name__}: {cause})"
     except OpenAIError as error:
         reason = str(error)
-    if key := os.environ.get(settings.key_env, ""):
-        reason = reason.replace(key, "[key]")
-    raise TrainingFailed(f"{action}: {reason}") from None
+    hide_key(os.environ.get(settings.key_env, ""))
+    raise TrainingFailed(f"{action}: {mask(reason)}") from None
 
 
 def _status_text(error: APIStatusError, settings: Settings) -> str:

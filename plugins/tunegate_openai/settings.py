@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tunegate.utils.masking import find_private
 
 Auto = Literal["auto"]
 Epochs = Annotated[int, Field(ge=1, le=50)]
@@ -32,6 +34,15 @@ LONGEST = 65_536
 USUAL_EPOCHS = 3
 
 
+def _checked_address(url: str) -> str:
+    if any(private.kind != "ip" for private in find_private(url)):
+        raise ValueError(
+            "must hold no key, user or password, since it is written into the run's files: "
+            "name the key's variable in key_env, and its header in key_header"
+        )
+    return url
+
+
 class Settings(BaseModel):
     """What `[train.openai]` takes. "auto" leaves the choice to the provider."""
 
@@ -42,7 +53,7 @@ class Settings(BaseModel):
     base: Annotated[str, Field(min_length=1)]
     """The model to fine-tune, by the provider's name."""
 
-    base_url: str = "https://api.openai.com/v1"
+    base_url: Annotated[str, AfterValidator(_checked_address)] = "https://api.openai.com/v1"
     """The provider's address up to `/v1`; a query (Azure's `?api-version=...`) goes along."""
 
     key_env: str = "OPENAI_API_KEY"

@@ -13,6 +13,7 @@ from tunegate.storage.run import Run
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
+from tunegate.utils.masking import mask
 from tunegate.utils.timestamps import time_key
 
 from .data.training_data import TrainingJob, make_job
@@ -37,7 +38,7 @@ Table = list[tuple[Any, ...]]
 def write_card(folder: Path, job: TrainingJob) -> Path:
     """Write `README.md` into a model's folder; it is no part of the model's digest.
 
-    The card holds no path of this machine and no row of the data. Raises OSError.
+    The card holds no path of this machine, no row of the data and no key. Raises OSError.
     """
     # The digest that the model has when it is judged.
     decoding = metadata.read_metadata(folder).decoding
@@ -47,7 +48,8 @@ def write_card(folder: Path, job: TrainingJob) -> Path:
         kind = "model" if job.settings.method == "full" else "merged"
         digest = model_digest(folder, None, decoding)
     path = folder / "README.md"
-    atomic_write(path, "\n".join(card_lines(kind, digest, job)).encode() + b"\n")
+    lines = map(mask, card_lines(kind, digest, job))
+    atomic_write(path, "\n".join(lines).encode() + b"\n")
     return path
 
 

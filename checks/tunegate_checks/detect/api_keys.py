@@ -41,6 +41,17 @@ _PREFIXED_KEYS = (
     ("openai_key", "sk-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
     ("openai_key", "sk-", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
     ("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
+    # Other hosts of language models: OpenRouter, Groq, xAI, Perplexity, NVIDIA, Replicate,
+    # Fireworks, Cerebras; Tavily.
+    ("openrouter_key", "sk-or-v1-", r"sk-or-v1-[0-9a-f]{64}"),
+    ("groq_key", "gsk_", r"gsk_[A-Za-z\d]{48,}"),
+    ("xai_key", "xai-", r"xai-[A-Za-z\d]{64,}"),
+    ("perplexity_key", "pplx-", r"pplx-[A-Za-z\d]{40,}"),
+    ("nvidia_key", "nvapi-", r"nvapi-[\w\-]{60,}"),
+    ("replicate_token", "r8_", r"r8_[A-Za-z\d]{37}"),
+    ("fireworks_key", "fw_", r"fw_[A-Za-z\d]{22,}"),
+    ("cerebras_key", "csk-", r"csk-[a-z\d]{40,}"),
+    ("tavily_key", "tvly-", r"tvly-(?:dev-|prod-)?[A-Za-z\d]{28,}"),
     # Anthropic, console keys (api) and administrators' (admin).
     ("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
     # Slack, "Token types"; incoming webhooks.
@@ -75,6 +86,22 @@ _PREFIXED_KEYS = (
     ("sendgrid_key", "SG.", r"SG\.[\w\-]{22}\.[\w\-]{43}"),
     ("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
     ("telegram_token", ":AA", r"\d{8,10}:AA[\w\-]{33}"),
+    # Databricks, Shopify, Notion, HashiCorp Vault, Grafana, Docker, Supabase, Linear, Postman,
+    # New Relic, Atlassian, Figma: each vendor's documentation of its tokens.
+    ("databricks_token", "dapi", r"dapi[0-9a-f]{32}(?:-\d)?"),
+    ("shopify_token", "shpat_ shpss_ shpca_ shppa_", r"shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32}"),
+    ("notion_token", "ntn_ secret_", r"(?:ntn_[A-Za-z\d]{40,}|secret_[A-Za-z\d]{43})"),
+    ("vault_token", "hvs. hvb.", r"hv[sb]\.[\w\-]{24,}"),
+    ("grafana_token", "glsa_", r"glsa_[A-Za-z\d]{32}_[0-9a-f]{8}"),
+    ("docker_token", "dckr_pat_ dckr_oat_", r"dckr_[po]at_[\w\-]{27,}"),
+    ("supabase_key", "sbp_ sb_secret_", r"sbp_[0-9a-f]{40}|sb_secret_[\w\-]{20,}"),
+    ("linear_key", "lin_api_", r"lin_api_[A-Za-z\d]{40}"),
+    ("postman_key", "PMAK-", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    ("newrelic_key", "NRAK-", r"NRAK-[A-Z\d]{27}"),
+    ("atlassian_token", "ATATT3", r"ATATT3[\w\-=]{60,}"),
+    ("figma_token", "figd_", r"figd_[\w\-]{36,}"),
+    # Google, OAuth access tokens.
+    ("google_token", "ya29.", r"ya29\.[\w\-]{20,}"),
     # Mercado Pago, access tokens of production.
     ("mercadopago_token", "APP_USR-", r"APP_USR-\d{10,20}-\d{6}-[0-9a-f]{32}-\d{5,12}"),
     # RFC 7519: header and payload are JSON objects, so both begin with eyJ.
@@ -85,13 +112,14 @@ KEY_PATTERNS = (
         KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?<![\w\-])(?:{pattern})(?!\w)"))
         for kind, markers, pattern in _PREFIXED_KEYS
     ),
-    # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or the first line alone.
+    # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or what there is of it.
     KeyPattern(
         "private_key",
         ("PRIVATE KEY",),
         re.compile(
             r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)?",
+            r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+            r"|(?:(?:\s|\\[nr])*[A-Za-z\d+/=]{16,}){0,400})",
             re.DOTALL,
         ),
     ),
@@ -101,10 +129,41 @@ KEY_PATTERNS = (
 MIN_ENTROPY = 3.5
 MIN_DISTINCT = 10  # characters: fewer are a placeholder, such as `ghp_xxxxxxxx`
 _ASSIGNED = re.compile(
-    r"(?i)(?:api[_-]?key|secret|token|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
+    r"(?i)(?:api[_-]?key|secret|token(?!iz)|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
     r"[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z0-9+/_\-.=]{20,200})(?![\w+/])"
 )
 _KEY_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
+
+# Where a request carries a key, whatever the key looks like: user and password of an address, a
+# parameter of its query (in another query: %3Fkey%3D), a header.
+_SECRET_NAME = (
+    r"(?:[\w\-]{0,30}?(?:api[_\-]?key|apikey|access[_\-]?key|token|secret|passwd|password|signature)"
+    r"|key|sig|code|auth|pwd)"
+)
+_SENT = re.compile(
+    r"://(?P<userinfo>[^\s/@\"']*:[^\s/\"']*)@"
+    rf"|(?:[?&;]|%3F|%26){_SECRET_NAME}(?:=|%3D)(?P<query>[^\s&#%;\"'<>]{{4,}})"
+    r"|\b(?:Bearer|Basic|Token) (?P<scheme>[\w.~+/\-]{6,}=*)"
+    r"|\b(?:x-)?(?:api-key|auth-token|goog-api-key|functions-key|subscription-key)"
+    r"[\"']?[:=] ?[\"']?(?P<header>[^\s\"',;}]{6,})",
+    re.IGNORECASE,
+)
+# A word behind the prefix that vendors and local servers give to test keys: sk-local-1234.
+_SHORT_KEY = re.compile(r"(?<![\w\-])(?:sk|rk|pk|api|key)-(?=[\w\-]*\d)[\w\-]{7,}")
+
+
+def sent_key_spans(text: str) -> list[Span]:
+    """Return what stands where a request carries a key: in an address, a query or a header.
+
+    Behind `Bearer` and `Basic` a word that holds no digit, capital or sign is no key.
+    """
+    spans = [Span("key", *match.span()) for match in _SHORT_KEY.finditer(text)]
+    for match in _SENT.finditer(text):
+        group = str(match.lastgroup)
+        if group != "scheme" or not re.fullmatch(r"[A-Z]?[a-z]+", match[group]):
+            kind = "url_credentials" if group == "userinfo" else "key"
+            spans.append(Span(kind, *match.span(group)))
+    return spans
 
 
 def key_spans(text: str) -> list[Span]:

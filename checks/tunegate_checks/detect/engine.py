@@ -31,9 +31,17 @@ _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
 )
 
+# Of random numbers, one in a hundred passes.
+_TWO_CHECK_DIGITS = frozenset(("cpf", "cnpj"))
+
 
 def personal_spans(
-    text: str, context_text: str = "", ignore: Collection[str] = (), allow: Collection[str] = ()
+    text: str,
+    context_text: str = "",
+    ignore: Collection[str] = (),
+    allow: Collection[str] = (),
+    *,
+    bare: bool = False,
 ) -> list[Span]:
     """Return the personal data in a text, in order, none overlapping.
 
@@ -46,6 +54,7 @@ def personal_spans(
             field). Its labels count; it is not searched itself.
         ignore: Kinds that are not asked for.
         allow: Values that are public, and `@domain` for every address there; case is ignored.
+        bare: A CPF or CNPJ counts by its check digits alone, without a label.
     """
     digit_count, lowered = len(_DIGIT.findall(text)), text.lower()
     rules = [
@@ -58,7 +67,7 @@ def personal_spans(
     offset, context = len(context_text), Context(context_text + text)
     candidates: list[tuple[int, int, int, Span]] = []
     for rule_index, (rule, pattern) in enumerate(rules):
-        families = rule.label_families
+        families = () if bare and rule.kind in _TWO_CHECK_DIGITS else rule.label_families
         if families and context.families.isdisjoint(families):
             continue
         group = "v" if "v" in pattern.groupindex else 0

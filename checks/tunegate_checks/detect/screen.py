@@ -1,21 +1,111 @@
-"""Find personal data and keys in a text that is about to be written into a committed file."""
+"""Find all personal data and keys in a text that is printed, or written into a committed file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterator
+from itertools import pairwise
+
+from tunegate.utils.masking import HIDDEN, Private
 
 from . import api_keys
-from .engine import personal_spans
+from .engine import mask_value, personal_spans
+from .rule import only_digits
+
+# Without one of these a text holds no personal data: findings are many, and most say "line 1234".
+_SIGNS = (
+    *("@", "[at]", "(at)", "arroba", "://", "senha", "pass", "pwd", "contrase", "pin", "0x", "bc1"),
+    *("placa", "plate", "carro", "moto", "veic", "caminh", "autom"),
+)
+_NUMBER_SIGN = re.compile(
+    r"\d(?:(?:[^\w\n]{0,3}\d){6}|(?<=1)9\d\d|(?<=2)0\d\d|\.\d{1,3}\.\d|[ /.\-]\d\d?[ /.\-]\d"
+    r"|(?<=[A-Za-z]{2}\d)\d[ \-]?\w{4})|/\w{4}-\d\d|[A-Za-z\d]{16}"
+)
+_ADDRESS_SIGN = re.compile(r"[\da-f]{0,4}([:\-.])[\da-f]{0,4}\1[\da-f]", re.IGNORECASE)
+# A number of a quotation: the words that say what it is may have been cut off.
+_LONG_NUMBER = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ ().\-/]{0,2}\d){7,}(?!\w|[.,]\d)")
+_DATE_OR_DECIMAL = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[ T]\d\d)?|\d+\.\d+")
+# What stands at a cut: a word, or the groups of a number.
+_CUT = r"(?:…|\.\.\.)"
+_PIECE = r"[\w@+%/=.:\-]*\w|\+?\(?\d[\d ().\-/]*"
+_CUT_PIECE = re.compile(rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>{_PIECE})")
+_RANDOM_WORD = re.compile(r"[A-Za-z\d]{16,}")
+_MIN_PIECE_DIGITS, _MIN_PIECE = 5, 8
 
 
-def find_private(text: str) -> Iterator[tuple[str, int]]:
-    """Yield kind and position (from 0) of personal data, keys and possible keys in a text.
+def find_private(
+    text: str, quotes: bool = False, ignore: Collection[str] = (), allow: Collection[str] = ()
+) -> Iterator[Private]:
+    """Yield personal data, keys and possible keys in a text; they can overlap.
 
-    The entry point `tunegate.private`: `tunegate` checks reasons with it before it writes them.
+    The entry point `tunegate.private`: what `tunegate` prints is masked by it, and reasons are
+    checked with it before they are written.
+
+    Args:
+        text: What is searched.
+        quotes: The text quotes data and is cut to a width: numbers of eight digits are private
+            without any label, CPF and CNPJ by their check digits, and so are pieces of values.
+        ignore: Kinds that are let through.
+        allow: Values that are public, and `@domain` for every address there.
     """
-    for span in [
-        *personal_spans(text),
-        *api_keys.key_spans(text),
-        *api_keys.possible_key_spans(text),
-    ]:
-        yield span.kind, span.start
+    let_through = {only_digits(value) for value in allow}
+    if may_hold_personal(text):
+        for span in personal_spans(text, "", ignore, allow, bare=quotes):
+            if quotes or span.kind != "ip" or not _is_local(text[span.start : span.end]):
+                yield _private(text, span.kind, span.start, span.end, mask_value)
+    key_spans = [*api_keys.key_spans(text), *api_keys.possible_key_spans(text)]
+    for span in [*key_spans, *api_keys.sent_key_spans(text)]:
+        yield _private(text, span.kind, span.start, span.end, lambda _, v: api_keys.mask_key(v))
+    if not quotes:
+        return
+    ignored = [s for s in personal_spans(text, "", (), allow) if s.kind in ignore] if ignore else []
+    for match in _LONG_NUMBER.finditer(text):
+        is_ignored = any(s.start < match.end() and match.start() < s.end for s in ignored)
+        is_public = only_digits(match[0]) in let_through
+        if not (is_ignored or is_public or _DATE_OR_DECIMAL.fullmatch(match[0])):
+            yield _private(text, "phone", *match.span(), mask_value)
+    for match in _RANDOM_WORD.finditer(text):
+        if _is_random(match[0]):
+            yield Private("possible_secret", *match.span())
+    for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():
+        group = "v" if match["v"] else "w"
+        if _is_private_piece(match[group]):
+            yield Private("cut off", *match.span(group))
+
+
+def may_hold_personal(text: str) -> bool:
+    """Whether `personal_spans` can find anything in a text; false for most that hold nothing."""
+    lowered = text.lower()
+    if any(sign in lowered for sign in _SIGNS) or _NUMBER_SIGN.search(text):
+        return True
+    has_separators = any(text.count(separator) > 1 for separator in ":-.")
+    return has_separators and _ADDRESS_SIGN.search(text) is not None
+
+
+def _private(
+    text: str, kind: str, start: int, end: int, shown: Callable[[str, str], str]
+) -> Private:
+    return Private(kind, start, end, shown(kind, text[start:end]) or HIDDEN)
+
+
+def _is_local(address: str) -> bool:
+    """Whether an IP address is one of a private network: a message says which server it means."""
+    return ipaddress.ip_address(address).is_private
+
+
+def _is_random(word: str) -> bool:
+    """Whether small letters, capitals and digits alternate, as in keys without a prefix."""
+    kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 for c in word]
+    changes = sum(a != b for a, b in pairwise(kinds))
+    return len({*kinds}) == 3 and 3 * changes > len(word)
+
+
+def _is_private_piece(piece: str) -> bool:
+    """Whether a piece of a word or number looks like one of an address, a number or a key."""
+    digits = sum(c.isdigit() for c in piece)
+    if "@" in piece or digits >= _MIN_PIECE_DIGITS:
+        return True
+    letters = [c for c in piece if c.isalpha()]
+    is_mixed = bool(digits) or (any(map(str.islower, letters)) and piece[1:] != piece[1:].lower())
+    return len(piece) >= _MIN_PIECE and bool(letters) and is_mixed

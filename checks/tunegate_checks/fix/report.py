@@ -10,11 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from tunegate.config.schema import Config
+from tunegate.utils.masking import mask
 
-from ..detect import api_keys
-from ..detect.engine import mask_value, personal_spans
 from .changes import FileChanges
-from .redact import replace_spans
 
 CSV_COLUMNS = ("line_in", "line_out", "step", "what", "why")
 MAX_WIDTH = 80  # of the summary, in columns
@@ -51,8 +49,7 @@ def changes_csv(file_changes: FileChanges) -> bytes:
 
 def mask_personal(text: str) -> str:
     """Return a text with masks for personal data and keys, on one line."""
-    spans = sorted([*personal_spans(text), *api_keys.key_spans(text)], key=lambda s: s.start)
-    return " ".join(replace_spans(text, spans, mask_value).split())
+    return " ".join(mask(text, quotes=True).split())
 
 
 def summary_lines(fixed: Sequence[FileChanges], project: Config) -> Iterator[str]:

@@ -6,12 +6,14 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ParamSpec, Protocol, overload
 
 from ..data.dataset import Dataset
 from ..results.finding import Finding, Findings
 from ..results.outcome import inside_check, record, recordings
 from ..results.prediction import Predictions
+from ..utils.masking import escape_controls, hider, mask
 from .fingerprint import add_fingerprints
 
 P = ParamSpec("P")
@@ -155,7 +157,11 @@ def make_findings(
     named: bool = True,
     advisory: bool = False,
 ) -> Findings:
-    """Return the findings of a check, with the accepted ones in `.accepted`, and record them."""
+    """Return the findings of a check, with the accepted ones in `.accepted`, and record them.
+
+    Here they are masked, whatever their author did: the ids are made by now, of what was found. A
+    check that another one calls is not masked, since that one can make an id of what it says.
+    """
     entries = recordings[-1].accepted or {}
     # An entry edited to name another check or kind than its id has would mislead its reader.
     accepted = [
@@ -163,10 +169,26 @@ def make_findings(
         for f in items
         if not f.hint
         and (entry := entries.get(f.id))
-        and (entry.check, entry.kind) == (name, f.kind)
+        and entry.check == name
+        and entry.kind in (f.kind, mask(f.kind, quotes=True))
     ]
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]
+    if not inside_check.get():
+        accepted, counted = list(masked_findings(accepted)), list(masked_findings(counted))
     made = Findings(name, counted, accepted=accepted, split=split, path=path, n=n, named=named)
     record(made.outcome(advisory))
     return made
+
+
+def masked_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings with private values masked, and control characters escaped, in their texts."""
+    hide = hider()
+    for finding in findings:
+        kind, evidence = (
+            escape_controls(hide(text, True)) for text in (finding.kind, finding.evidence)
+        )
+        if (kind, evidence) == (finding.kind, finding.evidence):
+            yield finding
+        else:
+            yield replace(finding, kind=kind, evidence=evidence)

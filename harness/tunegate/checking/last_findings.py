@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
+from ..utils.masking import mask
 
 if TYPE_CHECKING:
     from ..results.acceptance import AcceptedEntry
@@ -70,7 +71,7 @@ class LastFindings:
         """Return the accepted findings for the receipt: where each stands now, and why."""
         return [
             {**{k: self.findings[i][k] for k in ("id", "check", "kind", "where", "evidence")},
-             "why": entries[i].why, "who": entries[i].who, "when": entries[i].when}
+             "why": mask(entries[i].why), "who": entries[i].who, "when": entries[i].when}
             for i in self.accepted()
         ]  # fmt: skip
 

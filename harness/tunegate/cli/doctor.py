@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
 
 def mask(text: str) -> str:
     """Return a text without the home folder, and without words that hold personal data or keys."""
-    from ..gates.reason import find_private
+    from ..utils.masking import find_private
 
     text = text.replace(str(Path.home()), "~")
-    for kind, start in sorted(find_private(text), key=lambda found: -found[1]):
-        end = next((n for n in range(start, len(text)) if text[n].isspace()), len(text))
-        text = f"{text[:start]}<{kind}>{text[end:]}"
+    for private in sorted(find_private(text), key=lambda found: -found.start):
+        end = next((n for n in range(private.start, len(text)) if text[n].isspace()), len(text))
+        text = f"{text[: private.start]}<{private.kind}>{text[end:]}"
     return text
 
 

@@ -19,16 +19,18 @@ from ..storage.run import RunNotFound
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
+from ..utils.masking import hide_values
 
 
 def write_failures(
-    state: StateDir, name: str, out: Path, test: Dataset, rule: LabelRule
+    state: StateDir, name: str, out: Path, test: Dataset, rule: LabelRule, *, masked: bool = True
 ) -> tuple[int, int]:
     """Write the wrong answers of a run on a test set; return how many, and of how many answers.
 
     The answers come from the cache; no request is sent. Each row holds the fields of the example
     (`messages` with the reply that was expected), and `got`, `line`, and `error` where there was no
-    answer. Raises ConfigError where there is no such run, or its answers are not cached.
+    answer. With `masked`, private values in its texts are. Raises ConfigError where there is no
+    such run, or its answers are not cached.
     """
     try:
         run = runs.find_finished(state, name.removeprefix("run:"))
@@ -44,7 +46,8 @@ def write_failures(
     for p in predictions:
         if not rule.right(p):
             row = {**test[p.row].fields, "got": p.got, "line": p.line}
-            wrong.append({**row, "error": p.error} if p.error else row)
+            row |= {"error": p.error} if p.error else {}
+            wrong.append(hide_values(row) if masked else row)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in wrong)
     atomic_write(out, text.encode(), mode=0o600)
     return len(wrong), len(predictions)
@@ -53,6 +56,7 @@ def write_failures(
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
     parser.add_argument("-o", "--out", type=Path, default=Path("failures.jsonl"), metavar="FILE")
+    parser.add_argument("--unmasked", action="store_true", help="with private values as they are")
     parser.add_argument("--test-data", metavar="FILE", help="default: the configured test split")
 
 
@@ -65,7 +69,9 @@ def run(args: argparse.Namespace) -> None:
     config = load(root)
     test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
     rule = config.label_rule
-    wrong_count, n = write_failures(StateDir(root), args.run, args.out, test, rule)
+    wrong_count, n = write_failures(
+        StateDir(root), args.run, args.out, test, rule, masked=not args.unmasked
+    )
     print(f"{wrong_count:,} of {n:,} answers were wrong: {args.out}")
     if wrong_count:
         print("These rows are test rows. Write new ones like them to train on; one that goes into")

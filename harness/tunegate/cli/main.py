@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from ..config.project import public_lists
 from ..errors import ConfigError
+from ..utils.masking import let_through, masked_output, print_masked
 from .commands import ALIASES, REMOVED, CommandBroken, installed_commands, load_command
 
 
@@ -13,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that is named and return its exit status, 2 for a mistake.
 
     Only this command's module is imported, and by `--help` none. A command that cannot be imported
-    is one line, and breaks no other.
+    is one line, and breaks no other. What it prints is masked, a traceback too.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--"]:
@@ -30,9 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return answer_without_command(words, commands)
     path = " ".join(words[:size])
-    try:
-        command, parser = load_command(path, commands[path])
-        return command.run(parser.parse_args(words[size:])) or 0
-    except (CommandBroken, ConfigError, OSError, ValueError) as error:
-        print(f"tunegate {path}: {error}", file=sys.stderr)
-        return 2
+    with let_through(*public_lists(Path.cwd())), masked_output():
+        try:
+            command, parser = load_command(path, commands[path])
+            return command.run(parser.parse_args(words[size:])) or 0
+        except (CommandBroken, ConfigError, OSError, ValueError) as error:
+            print(f"tunegate {path}: {error}", file=sys.stderr)
+            return 2
+        except Exception:
+            sys.excepthook = print_masked
+            raise

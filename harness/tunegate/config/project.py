@@ -112,3 +112,17 @@ def require_suite(suite: Path | None, root: Path, required: str, option: str) ->
             f"{option} waits for the suite {required}, {named}: pytest {required} {option}"
         )
     return expected
+
+
+def public_lists(folder: Path) -> tuple[list[str], list[str]]:
+    """Return what the project of a folder lets through: its `pii_ignore` and `pii_allow`.
+
+    They are not validated, and empty where the configuration cannot be read: who needs it says so.
+    """
+    try:
+        root = find_root(folder)
+        limits = read_table(root)[1].get("limits", {}) if root else {}
+        ignore, allow = (limits.get(key, []) for key in ("pii_ignore", "pii_allow"))
+        return [str(kind) for kind in ignore], [str(value) for value in allow]
+    except (ConfigError, OSError, AttributeError, TypeError):
+        return [], []

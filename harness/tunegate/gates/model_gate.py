@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..results import scorecard
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
+from ..utils.masking import mask
 from ..utils.timestamps import timestamp
 from .decision import GateDecision, evaluate_gate
 from .promotion import PromotionRefused, check_promotable, promotion_facts
@@ -98,7 +99,7 @@ class ModelGate:
                 scorecard.predictions_summary(predictions, rule) if predictions else None
             )
         return {
-            "candidate": candidate.spec if candidate else "",
+            "candidate": mask(candidate.spec) if candidate else "",
             "run": run.id if run else None,
             **({"trained": run.attestation} if run and run.attestation else {}),
             "model_digest": model_digest,
@@ -106,7 +107,7 @@ class ModelGate:
                 "digest": decision.digests.get("test"),
                 "n": len(test) if test is not None else 0,
             },
-            "gate": decision.reason or "open",
+            "gate": mask(decision.reason) or "open",
             "suite": {"path": str(self.suite), "files": self.suite_files},
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,

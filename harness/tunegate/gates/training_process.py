@@ -32,6 +32,7 @@ from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.child_process import exit_with_parent
+from ..utils.masking import mask, masked_output
 from ..utils.progress import progress_bar
 
 ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds open
@@ -68,7 +69,7 @@ def main(folder: Path, root: Path | None = None) -> int:
     """
     run = Run(StateDir(root) if root else StateDir.above(folder), folder.name)
     try:
-        with FileLock(folder / "run.lock", timeout=0):
+        with masked_output(), FileLock(folder / "run.lock", timeout=0):
             if not run.finished:
                 train_run(run)
         return 0
@@ -78,10 +79,11 @@ def main(folder: Path, root: Path | None = None) -> int:
         print(f"run {run.id}: interrupted; the same command takes it up again", file=sys.stderr)
         return 130
     except (TrainingFailed, SealBroken, ModelUnknown) as error:
-        print(f"run {run.id}: {error}", file=sys.stderr)
+        print(f"run {run.id}: {mask(str(error))}", file=sys.stderr)
     except Exception as error:
-        atomic_write(folder / "error.log", traceback.format_exc().encode(), mode=0o600)
-        description = f"{type(error).__name__}: {error}"
+        text = mask(traceback.format_exc())
+        atomic_write(folder / "error.log", text.encode(), mode=0o600)
+        description = mask(f"{type(error).__name__}: {error}")
         print(f"run {run.id}: {description}\n  traceback: {folder / 'error.log'}", file=sys.stderr)
     return exit_codes.TRAINING_FAILED
 

@@ -15,6 +15,7 @@ from ..results.scorecard import predictions_summary
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
+from ..utils.masking import mask
 from ..utils.progress import Progress
 from .predict import predict
 from .spec import open_model
@@ -36,7 +37,7 @@ def measure_baseline(
     """
     model = hold_to_budget(budget or Budget(), open_model(spec, state.root, openers))
     predictions = predict(model, test, state, progress)
-    record = {**predictions_summary(predictions, rule), "model": spec, "digest": model.digest}
+    record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
     path = _record_path(state, spec, test.identity)
     atomic_write(path, json.dumps(record).encode() + b"\n", mode=0o600)
     return predictions

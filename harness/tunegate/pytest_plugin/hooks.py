@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Generator, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,7 +18,7 @@ import pytest
 
 from ..checking import last_findings
 from ..config.data_files import find_data_files
-from ..config.project import read_table, suite_folders, suite_of_args
+from ..config.project import public_lists, read_table, suite_folders, suite_of_args
 from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown, budget_from_options
@@ -27,8 +28,10 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
+from ..utils.masking import let_through, mask
 from . import fixtures
 from .fixtures import SessionMistake
+from .mask_report import mask_report, mask_warning, masked_representation
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -95,6 +98,9 @@ class GateSession:
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = config.stash[fixtures.SESSION] = session
+        public = ExitStack()
+        public.enter_context(let_through(*public_lists(self.root)))
+        config.add_cleanup(public.close)
         try:
             self.resolve_options(session, config)
             option = config.getoption
@@ -120,7 +126,7 @@ class GateSession:
             if trainer or model:
                 self.gate = make_gate(session, config)
         except (ConfigError, ModelUnknown) as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(mask(str(error))) from None
 
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
@@ -290,6 +296,8 @@ class GateSession:
             if self.accepts:
                 findings = [o.subject for o in outcomes if isinstance(o.subject, Findings)]
                 setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
+        if self.context.suite:
+            mask_report(report)
         return report
 
     def add_shared_findings(self, item: pytest.Item, outcomes: list[Outcome]) -> None:
@@ -321,6 +329,25 @@ class GateSession:
                 (name, terminal.colourise(str(text)), sep) for name, text, sep in sections
             ]
 
+    # What pytest shows of a suite beside the reports of its tests.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Mask the traceback of a file that cannot be collected."""
+        if self.context.suite:
+            mask_report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Mask the traceback of an error outside of the tests."""
+        masked_representation(excrepr)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Mask what a warning says."""
+        if self.context.suite:
+            mask_warning(warning_message)
+
     # The end.
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -340,7 +367,7 @@ class GateSession:
             if lines:
                 terminalreporter.write_sep("=", title)
             for line in lines:
-                write(line)
+                write(mask(line))
         if session.suite:
             from ..config.suite_files import older_than_installed
 
@@ -402,7 +429,7 @@ class GateSession:
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:
         """Print a decision of tunegate, with a label before it."""
         reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
-        text = text.replace("\n", "\n" + " " * 10)
+        text = mask(text).replace("\n", "\n" + " " * 10)
         if reporter is None:  # -p no:terminal
             print(f"{label:<10}{text}")
             return

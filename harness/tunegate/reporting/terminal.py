@@ -14,6 +14,7 @@ from ..results.finding import Finding, Findings
 from ..results.intervals import clopper_pearson
 from ..results.outcome import Outcome
 from ..results.score import Score, format_limit, format_value
+from ..utils.masking import mask
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -63,8 +64,9 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
     for finding in shown_findings:
         line = f"{finding.line:,}" if finding.line is not None else "-"
         id_cell = f"  {finding.id or '-':<{ID_LENGTH}}" if ids else ""
-        first, *rest = _wrap(finding.evidence, WIDTH - indent, max_lines)
-        lines.append(f"{line:>7}  {finding.kind:<{kind_width}}{id_cell}  {first}")
+        # Misses of a score come from no check, and a value that is wrapped cannot be masked.
+        first, *rest = _wrap(mask(finding.evidence, quotes=True), WIDTH - indent, max_lines)
+        lines.append(f"{line:>7}  {mask(finding.kind):<{kind_width}}{id_cell}  {first}")
         lines += [" " * indent + continuation for continuation in rest]
     if len(findings) > len(shown_findings):
         lines.append(f"{'':>9}{len(findings) - len(shown_findings):,} more; -v shows more, -vv all")

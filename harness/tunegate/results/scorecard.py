@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..utils.hashing import sha256_json
+from ..utils.masking import mask
 from .labels import LabelRule, exact
 from .prediction import Predictions
 from .session_results import SessionResults
@@ -34,7 +35,7 @@ def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
 def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> dict[str, Any]:
     """Return how many answers of a model were right by a label rule, as builtins."""
     return {
-        "model": predictions.model,
+        "model": mask(predictions.model),
         "test": predictions.test,
         "n": len(predictions),
         "right": sum(map(rule.right, predictions)),

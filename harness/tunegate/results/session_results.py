@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..utils.masking import hide_values
 from .finding import Findings
 from .outcome import Outcome
 from .score import Score
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 REPORT_PROPERTY = "tunegate"
 FAILURES = {"call": "failed", "setup": "error in setup", "teardown": "error in teardown"}
+SHOWN_KEYS = {"line", "hints", "idle", "detail"}  # of an outcome: sentences for people
 WAYS_TO_JUDGE = (
     "write `assert not find(...)`, hold its .rate to a limit, or call it with advisory=True"
 )
@@ -95,7 +97,8 @@ def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, A
 
     Those of a check also tell whether the test passed. They are held where nothing was found, where
     the check is advisory, and where the test held the rate of the findings, or a score that counts
-    them as its misses, to a limit; a limit of None is none.
+    them as its misses, to a limit; a limit of None is none. Texts are masked: the outcomes of a
+    score quote answers and the errors of servers.
     """
     judged = set()
     for outcome in outcomes:
@@ -115,5 +118,5 @@ def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, A
             held = outcome.passed or id(outcome.subject) in judged
             values |= {"held": held, "test_passed": passed}
             values |= {"fixture": outcome.fixture} if outcome.fixture else {}
-        dicts.append(values)
+        dicts.append(values | hide_values({k: values[k] for k in SHOWN_KEYS & values.keys()}))
     return dicts

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+
+from .masking import mask, unmasked
 
 Progress = Callable[[int, int, int], None]  # done, total, errors
 
@@ -21,7 +24,7 @@ class ProgressBar:
         from rich.console import Console
         from rich.table import Column
 
-        self.console = Console(stderr=True)
+        self.console = Console(file=unmasked(sys.stderr))
         self.bar = rich.Progress(
             rich.TextColumn(description, markup=False),
             rich.BarColumn(),  # it alone gets narrower where the terminal is
@@ -49,7 +52,7 @@ class ProgressBar:
 
     def print_line(self, text: str) -> None:
         """Print a line above the bar; in a log too."""
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(mask(text), highlight=False, markup=False)
 
     def close(self) -> None:
         """Remove the bar."""

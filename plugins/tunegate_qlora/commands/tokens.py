@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate.config.project import find_root
 from tunegate.errors import ConfigError
 from tunegate.tokenization.chat_template import load_template
+from tunegate.utils.masking import blank
 
 from .common import require_packages
 
@@ -104,7 +106,7 @@ def print_view(name: str, example: Example, view: TokenView, settings: Settings)
     console = Console(highlight=False)
     console.print(name + "\n".join(fact_lines(example, view, settings)), markup=False)
     console.print(Text(f"{LEGEND}\n", style="dim"))
-    for index, tokens in token_lines(view.tokens, console.width - MARGIN_WIDTH):
+    for index, tokens in token_lines(masked_tokens(view.tokens), console.width - MARGIN_WIDTH):
         is_trained = tokens[0].trained
         mark, style = ("+", "green") if is_trained else (" ", "dim")
         line = Text(f"{index:>5} {mark} ", style=style)
@@ -156,6 +158,16 @@ def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Tok
         used += size
     if tokens:
         yield start, tokens[start:]
+
+
+def masked_tokens(tokens: list[Token]) -> list[Token]:
+    """Return the tokens with `*` for each character of a private value of their text."""
+    text, start, masked = blank("".join(token.text for token in tokens)), 0, []
+    for token in tokens:
+        end = start + len(token.text)
+        masked.append(replace(token, text=text[start:end]))
+        start = end
+    return masked
 
 
 def _visible_text(token: Token) -> str:

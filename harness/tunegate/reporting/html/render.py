@@ -8,6 +8,7 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from ...errors import ConfigError
+from ...utils.masking import hide_values
 from .chain import chain_links
 from .gather import RunFiles, find_run, read_run
 from .page import Page
@@ -68,12 +69,13 @@ def build_page(files: RunFiles, made: datetime) -> Page:
 
 
 def render_html(page: Page) -> bytes:
-    """Render a page: each value is escaped, and a character that UTF-8 lacks becomes `\\uXXXX`."""
+    """Render a page: each value is masked and escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("tunegate.reporting", "html"),
         autoescape=True,  # of every file, whatever its name ends in
+        finalize=hide_values,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

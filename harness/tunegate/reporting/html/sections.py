@@ -10,6 +10,7 @@ from ...data.dataset import SPLITS
 from ...results.intervals import wilson
 from ...results.labels import wrong_labels
 from ...tokenization.spec import on_pairs
+from ...utils.masking import hider
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from .charts import loss_chart, score_bar
 from .gather import Json, RunFiles
@@ -236,9 +237,10 @@ def misses_section(files: RunFiles) -> Misses | str:
     hidden, more = len(wrong) - MAX_HINTS_VERBOSE, ""
     if hidden > 0:
         more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
+    hide = hider()
     rows = tuple(
-        ("" if finding.line is None else f"{finding.line:,}", finding.kind, finding.evidence)
-        for finding in wrong[:MAX_HINTS_VERBOSE]
+        ("" if f.line is None else f"{f.line:,}", f.kind, hide(f.evidence, True))
+        for f in wrong[:MAX_HINTS_VERBOSE]
     )
     return Misses(rows, f"{len(wrong):,} of {counts['n']:,} answers were wrong.", more)
 

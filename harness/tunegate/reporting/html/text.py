@@ -9,13 +9,12 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
-from ...gates.reason import find_private
 from ...interfaces.trainer import Plan
+from ...utils.masking import HIDDEN, find_private
 from ..terminal import MAX_HINTS
 from .page import Pairs
 
 MAX_TESTS = 50  # that are listed of one file: with one test per example there are thousands
-HIDDEN = "***"
 SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
 # A path from / or ~, at the start of a text or after a character that can precede a value.
 _PATH = re.compile(r"(^|file://|[=:,;\s])((?:/(?=[^/\s])|~/)[^?&]*)")
@@ -33,7 +32,7 @@ def public_name(spec: str, root: Path) -> str:
     `find_private` reports, such as a password in a URL or an API key.
     """
     text = _PATH.sub(lambda m: m[1] + PurePath(m[2]).name, relative_paths(spec, root))
-    starts = [start for _, start in find_private(text)]
+    starts = [private.start for private in find_private(text)]
     return text[: min(starts)] + HIDDEN if starts else text
 
 

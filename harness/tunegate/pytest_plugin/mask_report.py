@@ -1,0 +1,54 @@
+"""Masks private values in what pytest shows of a test: traceback, locals, captured output."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..utils.masking import escape_controls, mask
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Mask the report of a test or of a file's collection, in place.
+
+    Its node id stays, by which other tools find the test; and so do what a hook has put into
+    `user_properties`, since ours are masked where they are made.
+    """
+    report.longrepr = masked_representation(report.longrepr)
+    report.sections = [(title, mask_output(text)) for title, text in report.sections]
+
+
+def masked_representation(value: Any) -> Any:
+    """Return how pytest represents an exception, its texts masked; its objects are changed.
+
+    A list of lines is masked as one text: a private key has many lines.
+    """
+    if isinstance(value, str):
+        return mask_output(value)
+    if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
+        return mask_output("\n".join(value)).split("\n")
+    if isinstance(value, list | tuple):
+        return type(value)(map(masked_representation, value))
+    if is_dataclass(value) or hasattr(value, "toterminal"):
+        for name, attribute in vars(value).items():
+            setattr(value, name, masked_representation(attribute))
+    return value
+
+
+def mask_output(text: str) -> str:
+    """Return a text masked; its colours stay, where a program or a logger wrote some."""
+    if "\x1b" not in text:
+        return mask(text)
+    coloured = escape_controls(text, colours=True).split("\x1b")
+    return "\x1b".join(map(mask, coloured))
+
+
+def mask_warning(message: warnings.WarningMessage) -> None:
+    """Mask the texts of a warning, in place."""
+    if isinstance(message.message, Warning):
+        arguments = message.message.args
+        message.message.args = tuple(mask(a) if isinstance(a, str) else a for a in arguments)

@@ -1,0 +1,182 @@
+"""Masks private values in whatever is printed, or written for people to read: the one door.
+
+`mask` takes from a text the keys of this process (`key_echoes`), the personal data and keys that
+the installed finders see, and control characters. Everything that is shown passes it: findings
+where a check returns, reports of tests where pytest makes them, commands where they print.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache, lru_cache
+from importlib import metadata
+from typing import Any, NamedTuple, TextIO
+
+from .key_echoes import KeyEchoes, keys_of_environment
+
+HIDDEN = "***"
+# Entry points of this group are functions of type PrivateFinder. The core knows no check:
+# whichever package finds personal data adds its own function here.
+ENTRY_POINT_GROUP = "tunegate.private"
+# Printed, these move the cursor, name a window or turn text around.
+_CONTROLS = re.compile(
+    r"\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+_CONTROLS_BUT_COLOUR = re.compile(rf"\x1b\[[\d;]*m|{_CONTROLS.pattern}")
+
+
+class Private(NamedTuple):
+    """A private value of a text, `text[start:end]`, and what is shown in its place."""
+
+    kind: str
+    start: int
+    end: int
+    shown: str = HIDDEN
+
+
+# Called with a text; whether it quotes data, of which labels may be cut off; kinds that are not
+# private in this project; values, and "@domain", that are public.
+PrivateFinder = Callable[[str, bool, Collection[str], Collection[str]], Iterable[Private]]
+
+_public: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+_keys: set[str] = set()
+
+
+@contextmanager
+def let_through(ignore: Iterable[str], allow: Iterable[str]) -> Iterator[None]:
+    """Leave values of these kinds, and these values, as they are inside the block.
+
+    They are the project's `pii_ignore` and `pii_allow`.
+    """
+    global _public
+    before, _public = _public, ((*ignore,), (*allow,))
+    try:
+        yield
+    finally:
+        _public = before
+
+
+def hide_key(key: str) -> None:
+    """Mask a key, too, that stands in a variable whose name does not say so."""
+    if len(key) >= 4:
+        _keys.add(key)
+
+
+@cache
+def installed_finders() -> list[PrivateFinder]:
+    """Load the finders of the entry points, once: each text of a report is searched."""
+    return [entry.load() for entry in metadata.entry_points(group=ENTRY_POINT_GROUP)]
+
+
+def find_private(text: str) -> Iterator[Private]:
+    """Yield all personal data and keys that installed finders see, in any order."""
+    for finder in installed_finders() if text else ():
+        yield from finder(text, False, (), ())
+
+
+def mask(text: str, *, quotes: bool = False) -> str:
+    """Return a text for a terminal: private values masked, and control characters escaped.
+
+    Args:
+        text: Of one line or several.
+        quotes: It quotes rows or answers, cut to a width, so that a value may have lost the words
+            that say what it is: long numbers are masked too, and values that are cut off.
+    """
+    return escape_controls(hider()(text, quotes))
+
+
+def blank(text: str) -> str:
+    """Return a text of the same length, with each character of a private value as `*`."""
+    return hider(same_length=True)(text, False)
+
+
+def hider(*, same_length: bool = False) -> Callable[[str, bool], str]:
+    """Return what masks private values alone, in many texts: the environment is read once."""
+    return _hider(tuple({*keys_of_environment(os.environ), *_keys}), *_public, same_length)
+
+
+@lru_cache(maxsize=8)
+def _hider(
+    keys: tuple[str, ...], ignore: Collection[str], allow: Collection[str], same_length: bool
+) -> Callable[[str, bool], str]:
+    echoes = KeyEchoes(keys)
+
+    def replace(text: str, private: Iterable[Private]) -> str:
+        parts, position = [], 0
+        for value in sorted(private, key=lambda p: (p.start, -p.end)):
+            start, end = max(value.start, position), value.end
+            if same_length:
+                parts += [text[position:start], "*" * (end - start)]
+            elif value.start >= position:
+                parts += [text[position:start], value.shown]
+            position = max(position, end)
+        return "".join([*parts, text[position:]])
+
+    @lru_cache(maxsize=1024)  # texts come again: in a table, in JUnit's report, in a file
+    def hide(text: str, quotes: bool) -> str:
+        # Later finders do not see what earlier ones masked; a number can be a part of a key.
+        text = replace(text, [Private("key", *span) for span in echoes.spans(text)])
+        for finder in installed_finders() if text else ():
+            text = replace(text, finder(text, quotes, ignore, allow))
+        return text
+
+    return hide
+
+
+def escape_controls(text: str, *, colours: bool = False) -> str:
+    """Return a text with control characters as escapes; line ends, tabs and `colours` stay."""
+    pattern = _CONTROLS_BUT_COLOUR if colours else _CONTROLS
+    return pattern.sub(lambda m: m[0] if len(m[0]) > 1 else ascii(m[0])[1:-1], text)
+
+
+def hide_values(value: Any) -> Any:
+    """Return a value with private values masked in its texts, however deeply nested; keys stay."""
+    if type(value) is str:  # no markup, which is ours
+        return hider()(value, False)
+    if isinstance(value, dict):
+        return {key: hide_values(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [hide_values(v) for v in value]
+    return value
+
+
+class MaskedStream:
+    """A text stream that masks what is printed on it; colours stay."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, masked, and return its length."""
+        coloured = re.split(r"(\x1b\[[\d;]*m)", text)
+        coloured[::2] = map(mask, coloured[::2])
+        self.stream.write("".join(coloured))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def unmasked(stream: TextIO) -> TextIO:
+    """Return the stream below a MaskedStream, for what moves the cursor, as a progress bar does."""
+    return stream.stream if isinstance(stream, MaskedStream) else stream
+
+
+@contextmanager
+def masked_output() -> Iterator[None]:
+    """Mask all that is printed inside the block."""
+    out: Any = MaskedStream(unmasked(sys.stdout))
+    errors: Any = MaskedStream(unmasked(sys.stderr))
+    with redirect_stdout(out), redirect_stderr(errors):
+        yield
+
+
+def print_masked(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Print an exception that nobody caught, masked: a `sys.excepthook`."""
+    import traceback
+
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
