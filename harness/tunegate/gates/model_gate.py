@@ -19,6 +19,7 @@ from ..utils.atomic import atomic_write
 from ..utils.timestamps import timestamp
 from .decision import GateDecision, evaluate_gate
 from .promotion import PromotionRefused, check_promotable, promotion_facts
+from .receipt import environment_record, open_gate_notes
 from .suite_fingerprint import installed_versions, suite_fingerprint
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class ModelGate:
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
         session.say("gate", f"open: all {n} tests of the suite passed", good=True)
+        for note in open_gate_notes(session, self.suite_files, decision):
+            session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
 
     def _notify_trainer(self, run: Run) -> None:
@@ -111,6 +114,7 @@ class ModelGate:
             "suite": {"path": str(self.suite), "files": self.suite_files},
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,
+            "unjudged": session.results.unjudged(),
             "scores": scorecard.passed_scores(session.results),
             "missed": scorecard.failed_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
@@ -119,6 +123,7 @@ class ModelGate:
             "incumbent": summaries["incumbent"],
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
+            "environment": environment_record(session),
             "made": timestamp(),
         }
 

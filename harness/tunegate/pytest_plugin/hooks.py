@@ -95,9 +95,12 @@ class GateSession:
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = config.stash[fixtures.SESSION] = session
+        option = config.getoption
+        session.import_mode = option("importmode")
         try:
             self.resolve_options(session, config)
-            option = config.getoption
+            if session.suite is not None:
+                self.watch_suite(session, config)
             if path := option("inventory"):
                 from .listing import SuiteListing
 
@@ -121,6 +124,16 @@ class GateSession:
                 self.gate = make_gate(session, config)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(str(error)) from None
+
+    def watch_suite(self, session: SessionContext, config: pytest.Config) -> None:
+        """Register the hooks that see what ran in a session of a suite, and what was loaded."""
+        from .executed import ExecutedTests
+        from .loaded_modules import LoadedModules
+
+        register = config.pluginmanager.register
+        # Without a name, which `-p no:NAME` could block.
+        register(ExecutedTests(session, self.fail_what_is_no_test))
+        register(LoadedModules(session, config))
 
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
@@ -412,6 +425,7 @@ class GateSession:
             reporter.write_line("")
         reporter.write(f"{label:<10}", bold=True)
         reporter.write_line(text, **colour)
+        reporter.flush()
 
 
 def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
