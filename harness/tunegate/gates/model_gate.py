@@ -18,6 +18,8 @@ from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_ali
 from ..utils.atomic import atomic_write
 from ..utils.timestamps import timestamp
 from .decision import GateDecision, evaluate_gate
+from .lowered_limits import lowered_limits, lowered_text
+from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
 from .receipt import environment_record, open_gate_notes
 from .suite_fingerprint import installed_versions, suite_fingerprint
@@ -135,7 +137,10 @@ class ModelGate:
                 raise ConfigError("--promote needs --model")
             test = session.splits.get("test")
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
-            facts = promotion_facts(run, session.candidate, card, card_digest)
+            rests_on = facts_of_test_set(run, test, session.state)
+            facts = {**promotion_facts(run, session.candidate, card, card_digest), **rests_on}
+            if lowered := lowered_limits(run.receipt.get("limits", {}), card["limits"]):
+                facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
@@ -145,4 +150,8 @@ class ModelGate:
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
         if run.attestation:
             session.say("", run.attestation)
+        session.say("", note_on_test_set(rests_on))
+        if lowered:
+            said = f"lowered since the data gate: {lowered_text(lowered)}"
+            session.say("limits", said, good=False)
         return 0

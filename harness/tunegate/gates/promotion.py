@@ -12,6 +12,7 @@ from ..models.spec import Candidate
 from ..storage.run import Run
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
+from .new_test_set import UnseenTestSet, facts_of_test_set
 
 
 class PromotionRefused(Exception):
@@ -24,8 +25,8 @@ def check_promotable(
     """Return the run of a candidate that may be promoted.
 
     It may be promoted when a run with a sealed receipt made it, the model that was scored is the
-    one that was trained, the baseline was measured on the same test set, and no test example
-    stands in the training or validation data.
+    one that was trained, the baseline was measured on the same test set, no test example stands
+    in the training or validation data, and a data gate of the run saw the test set.
 
     Args:
         candidate: The model of this session.
@@ -68,6 +69,10 @@ def check_promotable(
                 f"{len(matches)} test examples stand in what the model was trained on: "
                 f"test line {', '.join(matches[:3])}{more}"
             )
+    try:
+        facts_of_test_set(run, test, state)
+    except (UnseenTestSet, SealBroken) as error:
+        raise PromotionRefused(str(error)) from None
     return run
 
 

@@ -33,6 +33,8 @@ from .fixtures import SessionMistake
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
     from ..gates.model_gate import ModelGate
+    from ..gates.new_test_set import NewTestSetGate
+    from ..storage.run import Run
     from .listing import SuiteListing
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
@@ -77,7 +79,8 @@ class GateSession:
         self.root = root
         self.suites: list[Path] = []
         self.accepts = False
-        self.gate: DataGate | ModelGate | None = None
+        self.gate: DataGate | ModelGate | NewTestSetGate | None = None
+        self.for_run: Run | None = None
         self.listing: SuiteListing | None = None
         self.not_applicable: list[str] = []
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
@@ -107,6 +110,8 @@ class GateSession:
                 self.listing = SuiteListing(Path(path), session.suite, EACH_EXAMPLE_FILE)
                 config.pluginmanager.register(self.listing, "tunegate-listing")
             trainer, model, alias = map(option, ("train_with", "model", "promote"))
+            if self.for_run and (trainer or model):
+                raise ConfigError("--for RUN goes alone: it trains and scores nothing")
             bounds = option("max_requests"), option("max_cost")
             # A trainer compares its own estimate with --max-cost.
             if bounds != (None, None) and not trainer:
@@ -120,8 +125,8 @@ class GateSession:
                 raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
             if alias is not None and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
-            if trainer or model:
-                self.gate = make_gate(session, config)
+            if trainer or model or self.for_run:
+                self.gate = make_gate(session, config, self.for_run)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -142,6 +147,15 @@ class GateSession:
         self.suites = suite_folders(table.get("suites", {}), self.root)
         suite = session.suite = suite_of_args(config.args, folder, self.suites)
         given_files = {split: option(f"{split}_data") for split in SPLITS}
+        if (name := option("for_run")) and not hasattr(config, "workerinput"):
+            from ..storage.run import find_finished
+
+            self.for_run = find_finished(session.state, name)
+            for split in ("train", "validation"):
+                if given_files[split]:
+                    raise ConfigError(f"--for {name} takes the run's own rows: no --{split}-data")
+                path = getattr(self.for_run.plan, split)
+                given_files[split] = path and str(path)
         if suite is not None or any(given_files.values()):
             session.splits = find_data_files(session.config, self.root, given_files, folder)
         for split, path in session.splits.paths.items():
@@ -459,8 +473,10 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
     return others
 
 
-def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate:
-    """Return the gate of --train-with or --model; raises ConfigError."""
+def make_gate(
+    session: SessionContext, config: pytest.Config, run: Run | None
+) -> DataGate | ModelGate | NewTestSetGate:
+    """Return the gate of --train-with, of --model or, with a run, of --for; raises ConfigError."""
     option = config.getoption
     if sys.flags.optimize:
         raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
@@ -472,6 +488,10 @@ def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | Mode
 
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
         return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
+    if run:
+        from ..gates.new_test_set import NewTestSetGate
+
+        return NewTestSetGate(session, run)
     from ..gates.model_gate import ModelGate
     from ..gates.reason import checked_reason
 
