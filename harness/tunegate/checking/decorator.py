@@ -164,6 +164,7 @@ def make_findings(
         if not f.hint
         and (entry := entries.get(f.id))
         and (entry.check, entry.kind) == (name, f.kind)
+        and entry.holds_in(split)
     ]
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]

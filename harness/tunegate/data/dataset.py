@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -120,13 +121,18 @@ class Dataset(Sequence[Example]):
         """Read a file: JSONL or a JSON array, in any of the formats of `data.formats`.
 
         With `columns`, such as `{"prompt": "text", "reply": "category"}`, read CSV or Parquet. A
-        row that cannot be read is in `problems`.
+        row that cannot be read is in `problems`. A snapshot, which is named after its sha256, must
+        have it: what is verified are the bytes that are read here.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: `columns` does not fit the file.
+            ValueError: `columns` does not fit the file, or a snapshot was changed.
         """
-        return cls.parse(Path(path).read_bytes(), split=split, path=path, columns=columns)
+        path = Path(path)
+        dataset = cls.parse(path.read_bytes(), split=split, path=path, columns=columns)
+        if re.fullmatch("[0-9a-f]{64}", path.stem) and dataset.digest != path.stem:
+            raise ValueError(f"snapshot {path} was changed: its digest is {dataset.digest}")
+        return dataset
 
     @classmethod
     def parse(

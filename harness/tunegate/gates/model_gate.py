@@ -7,6 +7,7 @@ Before the first test: `ModelGate(...)` opens the candidate. After the last test
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
@@ -65,6 +66,10 @@ class ModelGate:
         decision = evaluate_gate(
             session, self.suite, self.suite_files, exit_status, required, model
         )
+        # After the last answer: who asks a model while its file is replaced has scored neither.
+        model_changed = decision.is_open and session.models.digest_now("candidate") != model
+        if model_changed:
+            decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         if candidate and candidate.run:
@@ -74,7 +79,8 @@ class ModelGate:
             self._notify_trainer(candidate.run)
         if not decision.is_open:
             session.say("gate", f"closed: {decision.reason}", good=False)
-            unmeasurable = results.unmeasurable and results.unmeasurable == set(results.not_passed)
+            errors_alone = results.unmeasurable and results.unmeasurable == {*results.not_passed}
+            unmeasurable = errors_alone or model_changed
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
         session.say("gate", f"open: all {n} tests of the suite passed", good=True)
@@ -100,9 +106,10 @@ class ModelGate:
         summaries: dict[str, dict[str, Any] | None] = {}
         for role in ("candidate", "baseline", "incumbent"):
             predictions = models.cached(role, test) if test is not None else None
-            summaries[role] = (
-                scorecard.predictions_summary(predictions, rule) if predictions else None
-            )
+            summaries[role] = None
+            if predictions:
+                answers = {"answers": scorecard.answers_digest(predictions)}
+                summaries[role] = scorecard.predictions_summary(predictions, rule) | answers
         return {
             "candidate": candidate.spec if candidate else "",
             "run": run.id if run else None,

@@ -50,7 +50,12 @@ def check_promotable(
         raise PromotionRefused(
             f"the model of run {run.id} is not the one that was trained: it was changed"
         )
-    if recall_baseline(state, run.plan.base, test.identity) is None:
+    is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
+    try:
+        baseline = recall_baseline(state, run.plan.base, test.identity, sealed=not is_old)
+    except SealBroken as error:
+        raise PromotionRefused(str(error)) from None
+    if baseline is None:
         raise PromotionRefused(
             f"the baseline {run.plan.base} was never measured on this test set: "
             f"nobody could say what the training was good for"

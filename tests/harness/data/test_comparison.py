@@ -51,6 +51,7 @@ def refused(test: Dataset, train: Dataset) -> bool:
         plan=SimpleNamespace(train="x", validation=None, base="b", columns={}),
         data=lambda split: train,
         verify=lambda: None,
+        receipt={},
         test_receipts=lambda: {test.digest: ""},
     )
     candidate: Any = SimpleNamespace(run=run, digest="d")
