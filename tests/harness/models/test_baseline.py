@@ -75,7 +75,7 @@ def test_a_record_that_was_edited_or_has_no_seal(tmp_path: Path) -> None:
     record = json.loads(path.read_text())
     for edited in ({**record, "right": 0}, {**record, "seal": "0" * 64}, [], {"seal": 1}):
         path.write_text(json.dumps(edited))
-        with pytest.raises(SealBroken, match="remove .* it is measured again|not written by"):
+        with pytest.raises(SealBroken, match=r"remove .* it is measured again|not written by"):
             recall_baseline(state, "toy:base", test.identity)
     del record["seal"]
     for written, is_one in ((record, True), ({}, False), ({"n": 4}, False)):
