@@ -63,6 +63,8 @@ def _parse_entry(location: str, values: Any) -> AcceptedEntry:
                 f"{location}: unknown key {key!r}{did_you_mean(key, ENTRY_KEYS)}; valid: {valid}"
             )
     for key in ENTRY_KEYS:
+        if key == "split" and key not in values:
+            continue
         if key not in values:
             raise ConfigError(f"{location}: no {key!r}; `tunegate accept ID --why ...` writes it")
         if not isinstance(values[key], str) or not values[key].strip():
@@ -82,6 +84,8 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
     for entry in entries:
         lines += ["", "[[accepted]]"]
         for key, value in asdict(entry).items():
+            if key == "split" and not value:
+                continue
             # A JSON string is a TOML string too, but for DEL; lone surrogates are in neither.
             plain = value.encode("utf-8", "backslashreplace").decode()
             quoted = json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -114,10 +118,10 @@ def remove_entries(root: Path, ids: Collection[str]) -> None:
         blank = start > 0 and lines[start - 1].isspace()
         removed |= set(range(start - blank, end))
     text = "".join(line for n, line in enumerate(lines) if n not in removed)
-    wanted = [asdict(entry) for id_, entry in before.items() if id_ not in ids]
+    wanted = [entry for id_, entry in before.items() if id_ not in ids]
     try:
-        rest = tomllib.loads(text).get("accepted", [])
-    except tomllib.TOMLDecodeError:
+        rest = [AcceptedEntry(**values) for values in tomllib.loads(text).get("accepted", [])]
+    except (tomllib.TOMLDecodeError, TypeError):
         rest = None
     if len(starts) != len(before) or rest != wanted:
         advice = "remove them by hand: " + ", ".join(ids)

@@ -171,6 +171,7 @@ def make_findings(
         and (entry := entries.get(f.id))
         and entry.check == name
         and entry.kind in (f.kind, mask(f.kind, quotes=True))
+        and entry.holds_in(split)
     ]
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]

@@ -32,6 +32,7 @@ def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
                     "check": f.name,
                     "named": f.named,
                     "kind": finding.kind,
+                    "split": f.split,
                     "where": ", ".join(part for part in place if part),
                     "evidence": finding.evidence,
                     "accepted": accepted,
@@ -59,9 +60,18 @@ class LastFindings:
         """Add the tables that a test reported (see `to_dicts`)."""
         for table in tables:
             self.judged_splits.add((table["check"], table["split"]))
-            self.findings.update(
-                {finding["id"]: finding for finding in table["found"] if finding["id"]}
-            )
+            for finding in table["found"]:
+                self._add_finding(finding)
+
+    def _add_finding(self, finding: dict[str, Any]) -> None:
+        """Add a finding that can be accepted; one of another split may have the same id."""
+        id_ = finding["id"]
+        if id_ and (other := self.findings.get(id_)):
+            splits = {*other.get("split", "").split(", "), finding["split"]} - {""}
+            accepted = finding["accepted"] and other["accepted"]
+            finding = {**finding, "split": ", ".join(sorted(splits)), "accepted": accepted}
+        if id_:
+            self.findings[id_] = finding
 
     def accepted(self) -> list[str]:
         """Return the ids of the accepted findings."""
@@ -77,8 +87,10 @@ class LastFindings:
 
     def status(self, entry: AcceptedEntry) -> str:
         """Return "" for an entry whose finding was found, else that it is stale or unchecked."""
-        if entry.id in self.findings:
-            return ""
+        if finding := self.findings.get(entry.id):
+            found_in = finding.get("split", "").split(", ")
+            if any(map(entry.holds_in, found_in)):
+                return ""
         split = entry.where.partition(",")[0]
         if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
             return "stale: not found any more"

@@ -112,8 +112,9 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
     with FileLock(state.path("accepted.lock")):
         earlier = accepted.read_accepted(root)
         for id_ in ids:
-            if id_ in earlier:
-                before.append(earlier[id_])
+            entry, found_in = earlier.get(id_), findings.get(id_, {}).get("split", "").split(", ")
+            if entry and (id_ not in findings or all(map(entry.holds_in, found_in))):
+                before.append(entry)
                 continue
             if not findings:
                 raise ConfigError(f"no findings of a session are kept here; {HINT_SHOW_IDS}")
@@ -122,7 +123,11 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
                 missing = f"{id_}: the last session found nothing of this id{close}"
                 raise ConfigError(f"{missing} {HINT_SHOW_IDS}")
             values = {k: findings[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
-            entries.append(AcceptedEntry(**values, why=why, who=user, when=today))
+            splits = {*found_in, *(entry.splits if entry else ())} - {""}
+            split = ", ".join(sorted(splits))
+            entries.append(AcceptedEntry(**values, why=why, who=user, when=today, split=split))
+        if replaced := [entry.id for entry in entries if entry.id in earlier]:
+            accepted.remove_entries(root, replaced)  # accepted in another split so far
         if entries:
             accepted.append_entries(root, entries)
     lines = [*entry_lines("was accepted before:", before), *entry_lines("accepted", entries)]

@@ -17,6 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a line for each entry, the oldest first, and which aliases are undecided."""
+    from ..gates.lowered_limits import lowered_text
+    from ..gates.new_test_set import note_on_test_set
     from ..storage.registry import Registry, RegistryBroken
 
     try:
@@ -33,5 +35,9 @@ def run(args: argparse.Namespace) -> None:
             print(f"{moved}  {e['who']}  {e['why']}".rstrip())
             if e.get("trained"):
                 print(f"    {e['trained']}")
+            if "test_receipt" in e:
+                print(f"    {note_on_test_set(e)}")
+            if "lowered" in e:
+                print(f"    lowered since the data gate: {lowered_text(e['lowered'])}")
     for alias in undecided if args.alias is None else undecided & {args.alias}:
         print(f'{alias} is undecided: tunegate registry merge --keep RUN --why "..."')

@@ -1,7 +1,8 @@
 """Copy the suites and a commented configuration into a project.
 
 With --update, bring copied suites to the installed version: files that nobody edited are replaced,
-new ones are added, and of an edited one the difference is shown.
+new ones are added, and of an edited one the difference is shown. With --git-merge-driver, git joins
+the registries of two branches that both promoted.
 
 $ tunegate init
 $ tunegate init --update
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +74,14 @@ base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat tem
 # [tokens]                       # shows the cost of the training's tokens
 # price_per_million = 3.00       # USD, from your provider's list
 """
+
+
+# Where two branches both promoted, git calls `tunegate registry merge` with these.
+GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
+GIT_SETTINGS = {
+    "merge.tunegate.name": "the registry of tunegate",
+    "merge.tunegate.driver": "tunegate registry merge %A %B %O",
+}
 
 
 def create_project(folder: Path) -> list[str]:
@@ -151,11 +161,54 @@ def update_suites(root: Path) -> list[str]:
     return [*lines, *diffs]
 
 
+def has_merge_driver(folder: Path) -> bool:
+    """Return whether `.gitattributes` of a project names the merge driver."""
+    path = folder / ".gitattributes"
+    return path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()
+
+
+def set_merge_driver(folder: Path) -> list[str]:
+    """Name the merge driver in `.gitattributes`, and set it in this clone; return lines to print.
+
+    Raises ConfigError where git does not set it.
+    """
+    path, lines = folder / ".gitattributes", []
+    for name, value in GIT_SETTINGS.items():
+        command = ["git", "-C", str(folder), "config", "--local", name, value]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip()
+            raise ConfigError(f"the merge driver is not set: {said}") from None
+        lines.append(f"set    git config {name}")
+    existed = has_merge_driver(folder)
+    if not existed:
+        before = path.read_text("utf-8") if path.is_file() else ""
+        before += "\n" if before and not before.endswith("\n") else ""
+        atomic_write(path, f"{before}{GIT_ATTRIBUTE}\n".encode())
+    return [*lines, _file_line(folder, path, existed)]
+
+
+def merge_driver_offer(folder: Path) -> list[str]:
+    """Return the commands that set the merge driver; none outside of git, or where it is named."""
+    in_git = any((above / ".git").exists() for above in (folder, *folder.parents))
+    if not in_git or has_merge_driver(folder):
+        return []
+    return [
+        "",
+        "git    joins the registries of two branches after `tunegate init --git-merge-driver`, or:",
+        f'       echo "{GIT_ATTRIBUTE}" >> .gitattributes',
+        *(f'       git config {name} "{value}"' for name, value in GIT_SETTINGS.items()),
+    ]
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER",
                         help="default: the working directory")  # fmt: skip
     help_text = "bring copied suites up to the installed version"
     parser.add_argument("--update", action="store_true", help=help_text)
+    parser.add_argument("--git-merge-driver", action="store_true",
+                        help="let git join registry.jsonl, in this clone")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
@@ -168,6 +221,9 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(f"{folder} is in no project; `tunegate init` makes one")
         print("\n".join(update_suites(root)))
         return
+    if args.git_merge_driver:
+        print("\n".join(set_merge_driver(find_root(folder) or folder)))
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join(create_project(folder)))
+    print("\n".join([*create_project(folder), *merge_driver_offer(folder)]))
     print("\nnext   write the paths of your data into tunegate.toml, then: pytest suites/data")

@@ -38,11 +38,12 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
         raise SnapshotNotFound(f"{fits}; kept are: {available}")
     (snapshot,) = matches
     # A table is read by its columns, so its prompts depend on the mapping that a run has used.
-    plans = [Run(state, path.parent.name).plan for path in state.runs.glob("*/intent.json")]
     mappings = {
         tuple(plan.columns.items())
-        for plan in plans
+        for run in (Run(state, path.parent.name) for path in state.runs.glob("*/intent.json"))
+        for plan in [run.plan]
         if snapshot.stem in {path.stem for path in (plan.train, plan.validation, plan.test) if path}
+        or run.test_receipt_path(snapshot.stem).is_file()
     }
     prompts = [
         request_of(example).messages

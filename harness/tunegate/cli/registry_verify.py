@@ -94,6 +94,11 @@ def run_faults(run_: Run, entry: RegistryEntry) -> Iterator[str]:
     names = [(model["model"], model["digest"]) for model in models]
     if (entry.get("model"), entry.get("model_digest")) not in names:
         yield f"it names a model that is not of run {run_.id}"
+    try:
+        if (stated := entry.get("test_receipt")) and stated not in run_.test_receipts().values():
+            yield "the receipt of the test set that it names is not among those of the run"
+    except SealBroken as error:
+        yield str(error)
     if entry.get("trained", "") != run_.attestation:
         yield "what it says of who trained the model is not what the run says"
     digest = str(entry.get("scorecard", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -165,13 +166,19 @@ class Dataset(Sequence[Example]):
 
         Of one JSON object of splits, and of a folder that Hugging Face's `save_to_disk` wrote, the
         split is read. `columns`, such as `{"prompt": "text", "reply": "category"}`, maps the fields
-        of other shapes. A row that cannot be read is in `problems`.
+        of other shapes. A row that cannot be read is in `problems`. A snapshot, which is named
+        after its sha256, must have it: what is verified are the bytes that are read here.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: `columns` does not fit the file, or the folder is no data set.
+            ValueError: `columns` does not fit the file, the folder is no data set, or a snapshot
+                was changed.
         """
-        return cls.parse(read_saved(Path(path), split), split, path, columns, reading)
+        path = Path(path)
+        dataset = cls.parse(read_saved(path, split), split, path, columns, reading)
+        if re.fullmatch("[0-9a-f]{64}", path.stem) and dataset.digest != path.stem:
+            raise ValueError(f"snapshot {path} was changed: its digest is {dataset.digest}")
+        return dataset
 
     @classmethod
     def parse(

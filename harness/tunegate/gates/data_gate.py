@@ -7,22 +7,21 @@ Before the first test: `DataGate(...)` resolves suite, trainer and settings. Aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import exit_codes
 from ..config.data_files import read_split
 from ..config.project import require_suite
-from ..config.suite_files import project_version
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.text import did_you_mean
-from .decision import GateDecision, abbreviate, evaluate_gate
-from .suite_fingerprint import installed_versions, suite_fingerprint
+from .decision import evaluate_gate
+from .receipt import make_receipt, open_gate_notes
+from .suite_fingerprint import suite_fingerprint
 from .training_process import train_in_child
 
 if TYPE_CHECKING:
@@ -81,13 +80,12 @@ class DataGate:
         if not decision.is_open:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
-        n, removed = len(decision.collected.tests), decision.collected.removed
+        n = len(decision.collected.tests)
         session.say(
             "gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True
         )
-        if removed:
-            left_out = f"{len(removed)} left out by a conftest: {abbreviate(removed)}"
-            session.say("", f"{left_out}; in the receipt too")
+        for note in open_gate_notes(session, self.suite_files, decision):
+            session.say("", note)
 
         # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {
@@ -100,7 +98,9 @@ class DataGate:
         run = Run(state, run_id(plan))
         if not run.finished:  # the receipt of a finished run leads to its model: it stays
             run.write_intent(plan, project_plugin_files(session.plugin_manager))
-            receipt = self._receipt(run, decision)
+            receipt = make_receipt(
+                session, run.id, self.suite, self.suite_files, decision, self.settings
+            )
             write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
         return self._train(run)
 
@@ -123,27 +123,6 @@ class DataGate:
             incidental=[*getattr(trainer, "incidental", ()), *absent],
             root=root,
         )
-
-    def _receipt(self, run: Run, decision: GateDecision) -> dict[str, Any]:
-        """Return the receipt: which bytes passed which tests, under which limits and versions."""
-        session = self.session
-        suites = project_version(session.root)
-        version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
-        return {
-            "run": run.id,
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data": {
-                split: {"path": str(session.splits.paths[split]), "digest": digest}
-                for split, digest in decision.digests.items()
-            },
-            "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
-            "tests": {n: session.results.passed[n] for n in decision.collected.tests},
-            "removed": decision.collected.removed,
-            "accepted": session.seen.to_receipt(session.accepted),
-            "limits": session.config.limits.model_dump(),
-            "config": dict(self.settings),
-            "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
-        }
 
     def _train(self, run: Run) -> int:
         """Train the run unless that was done before, and print the next command."""

@@ -60,18 +60,24 @@ def evaluate_gate(
     # A data file outside the project, named on the command line, would change pytest's rootdir,
     # to which all node ids are relative.
     options.append(f"--rootdir={session.rootdir}")
+    options.append(f"--import-mode={session.import_mode}")
     try:
         collected = collect_suite(suite, session.root, options)
     except CollectionFailed as error:
         return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
     digests = session.splits.current_digests()
     reason = (
-        failed_tests(results) or results.ignored_findings() or tests_not_run(results, collected)
+        failed_tests(results)
+        or next(results.false_reports(), "")
+        or results.ignored_findings()
+        or tests_not_run(results, collected)
     )
     if not reason and exit_status:
         reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
     if not reason and suite_fingerprint(suite, session.root) != suite_files:
         reason = "the suite or its configuration changed while it ran; run again"
+    if not reason and (changed := session.environment.changed_files()):
+        reason = f"{abbreviate(changed)} changed while the suite ran; run again"
     if not reason:
         reason = unchecked_data(results, {**digests, "predictions": model}, required)
     return GateDecision(reason, collected, digests)

@@ -7,6 +7,7 @@ Before the first test: `ModelGate(...)` opens the candidate. After the last test
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
@@ -18,7 +19,10 @@ from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.timestamps import timestamp
 from .decision import GateDecision, evaluate_gate
+from .lowered_limits import lowered_limits, lowered_text
+from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
+from .receipt import environment_record, open_gate_notes
 from .suite_fingerprint import installed_versions, suite_fingerprint
 
 if TYPE_CHECKING:
@@ -62,6 +66,10 @@ class ModelGate:
         decision = evaluate_gate(
             session, self.suite, self.suite_files, exit_status, required, model
         )
+        # After the last answer: who asks a model while its file is replaced has scored neither.
+        model_changed = decision.is_open and session.models.digest_now("candidate") != model
+        if model_changed:
+            decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         if candidate and candidate.run:
@@ -71,10 +79,13 @@ class ModelGate:
             self._notify_trainer(candidate.run)
         if not decision.is_open:
             session.say("gate", f"closed: {decision.reason}", good=False)
-            unmeasurable = results.unmeasurable and results.unmeasurable == set(results.not_passed)
+            errors_alone = results.unmeasurable and results.unmeasurable == {*results.not_passed}
+            unmeasurable = errors_alone or model_changed
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
         session.say("gate", f"open: all {n} tests of the suite passed", good=True)
+        for note in open_gate_notes(session, self.suite_files, decision):
+            session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
 
     def _notify_trainer(self, run: Run) -> None:
@@ -95,9 +106,10 @@ class ModelGate:
         summaries: dict[str, dict[str, Any] | None] = {}
         for role in ("candidate", "baseline", "incumbent"):
             predictions = models.cached(role, test) if test is not None else None
-            summaries[role] = (
-                scorecard.predictions_summary(predictions, rule) if predictions else None
-            )
+            summaries[role] = None
+            if predictions:
+                answers = {"answers": scorecard.answers_digest(predictions)}
+                summaries[role] = scorecard.predictions_summary(predictions, rule) | answers
         return {
             "candidate": mask(candidate.spec) if candidate else "",
             "run": run.id if run else None,
@@ -111,6 +123,7 @@ class ModelGate:
             "suite": {"path": str(self.suite), "files": self.suite_files},
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,
+            "unjudged": session.results.unjudged(),
             "scores": scorecard.passed_scores(session.results),
             "missed": scorecard.failed_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
@@ -119,6 +132,7 @@ class ModelGate:
             "incumbent": summaries["incumbent"],
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
+            "environment": environment_record(session),
             "made": timestamp(),
         }
 
@@ -130,7 +144,10 @@ class ModelGate:
                 raise ConfigError("--promote needs --model")
             test = session.splits.get("test")
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
-            facts = promotion_facts(run, session.candidate, card, card_digest)
+            rests_on = facts_of_test_set(run, test, session.state)
+            facts = {**promotion_facts(run, session.candidate, card, card_digest), **rests_on}
+            if lowered := lowered_limits(run.receipt.get("limits", {}), card["limits"]):
+                facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
@@ -140,4 +157,8 @@ class ModelGate:
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
         if run.attestation:
             session.say("", run.attestation)
+        session.say("", note_on_test_set(rests_on))
+        if lowered:
+            said = f"lowered since the data gate: {lowered_text(lowered)}"
+            session.say("limits", said, good=False)
         return 0

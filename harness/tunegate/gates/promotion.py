@@ -12,6 +12,7 @@ from ..models.spec import Candidate
 from ..storage.run import Run
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
+from .new_test_set import UnseenTestSet, facts_of_test_set
 
 
 class PromotionRefused(Exception):
@@ -24,8 +25,8 @@ def check_promotable(
     """Return the run of a candidate that may be promoted.
 
     It may be promoted when a run with a sealed receipt made it, the model that was scored is the
-    one that was trained, the baseline was measured on the same test set, and no test example
-    stands in the training or validation data.
+    one that was trained, the baseline was measured on the same test set, no test example stands
+    in the training or validation data, and a data gate of the run saw the test set.
 
     Args:
         candidate: The model of this session.
@@ -49,7 +50,12 @@ def check_promotable(
         raise PromotionRefused(
             f"the model of run {run.id} is not the one that was trained: it was changed"
         )
-    if recall_baseline(state, run.plan.base, test.identity) is None:
+    is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
+    try:
+        baseline = recall_baseline(state, run.plan.base, test.identity, sealed=not is_old)
+    except SealBroken as error:
+        raise PromotionRefused(str(error)) from None
+    if baseline is None:
         raise PromotionRefused(
             f"the baseline {run.plan.base} was never measured on this test set: "
             f"nobody could say what the training was good for"
@@ -68,6 +74,10 @@ def check_promotable(
                 f"{len(matches)} test examples stand in what the model was trained on: "
                 f"test line {', '.join(matches[:3])}{more}"
             )
+    try:
+        facts_of_test_set(run, test, state)
+    except (UnseenTestSet, SealBroken) as error:
+        raise PromotionRefused(str(error)) from None
     return run
 
 

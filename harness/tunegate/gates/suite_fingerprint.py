@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -23,12 +25,23 @@ def suite_fingerprint(suite: Path, root: Path) -> dict[str, str]:
     pytest, the accepted findings, and the sheets of reviews.
     """
     parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
-    suite_files = [p for p in suite.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     other_files = [folder / "conftest.py" for folder in parents]
     other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]
     other_files += (root / "reviews").glob("*.csv")
-    files = sorted({*suite_files, *(p for p in other_files if p.is_file())})
+    files = sorted({*suite_files(suite), *(p for p in other_files if p.is_file())})
     return {p.relative_to(root).as_posix(): sha256_file(p) for p in files}
+
+
+def suite_files(suite: Path) -> Iterator[Path]:
+    """Yield the files of a suite; links to folders are followed, as pytest does, each once."""
+    seen: set[str] = set()
+    for folder, subfolders, names in os.walk(suite, followlinks=True):
+        subfolders[:] = [name for name in subfolders if name != "__pycache__"]
+        if (real := os.path.realpath(folder)) in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield from (path for name in names if (path := Path(folder, name)).is_file())
 
 
 def installed_versions(*names: str) -> dict[str, str]:

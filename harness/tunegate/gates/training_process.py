@@ -99,7 +99,9 @@ def train_run(run: Run) -> None:
     if problems := trainer.preflight(run.plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
     baseline_record = measure_once(run, installed)
-    finish_run(run, installed, trainer.train(run.plan, run.folder), baseline_record)
+    trained = trainer.train(run.plan, run.folder)
+    Run(run.state, run.id).verify()  # again: a trainer may read a file without verifying it
+    finish_run(run, installed, trained, baseline_record)
 
 
 def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
@@ -111,7 +113,7 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
         print("baseline  not measured: no test data; a promotion will want it")
         return None
     base, test, state = run.plan.base, run.data("test"), run.state
-    record = recall_baseline(state, base, test.identity)
+    record = recall_baseline(state, base, test.identity, sealed=True)
     if record is None:
         rule = load(state.root).label_rule
         with progress_bar("baseline") as progress:

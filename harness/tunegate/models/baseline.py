@@ -12,13 +12,15 @@ from ..interfaces.model import Budget, hold_to_budget
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
 from ..results.scorecard import predictions_summary
+from ..storage.seal import read_sealed, secret_key, write_sealed
 from ..storage.state_dir import StateDir
-from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.progress import Progress
 from .predict import predict
 from .spec import open_model
+
+RECORD_KEYS = {"model", "digest", "test", "n", "right", "errors"}
 
 
 def measure_baseline(
@@ -39,20 +41,28 @@ def measure_baseline(
     predictions = predict(model, test, state, progress)
     record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
     path = _record_path(state, spec, test.identity)
-    atomic_write(path, json.dumps(record).encode() + b"\n", mode=0o600)
+    write_sealed(path, record, secret_key(state))
     return predictions
 
 
-def recall_baseline(state: StateDir, spec: str, test_identity: str) -> dict[str, Any] | None:
+def recall_baseline(
+    state: StateDir, spec: str, test_identity: str, *, sealed: bool = False
+) -> dict[str, Any] | None:
     """Return the record of this base model on this test set; None where it was not measured.
 
-    It holds `model`, `digest`, `test`, `n`, `right` and `errors`.
+    It holds `model`, `digest`, `test`, `n`, `right` and `errors`. Older versions wrote it without a
+    seal: with `sealed`, such a record is none. Raises SealBroken where it was changed.
     """
     path = _record_path(state, spec, test_identity)
     if not path.exists():
         return None
-    record: dict[str, Any] = json.loads(path.read_bytes())
-    return record
+    try:
+        record: Any = json.loads(path.read_bytes())
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "seal" in record:
+        return read_sealed(path, secret_key(state), f"remove {path}: it is measured again")
+    return record if record.keys() >= RECORD_KEYS and not sealed else None
 
 
 def _record_path(state: StateDir, spec: str, test_identity: str) -> Path:

@@ -36,6 +36,8 @@ from .mask_report import mask_report, mask_warning, masked_representation
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
     from ..gates.model_gate import ModelGate
+    from ..gates.new_test_set import NewTestSetGate
+    from ..storage.run import Run
     from .listing import SuiteListing
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
@@ -80,7 +82,8 @@ class GateSession:
         self.root = root
         self.suites: list[Path] = []
         self.accepts = False
-        self.gate: DataGate | ModelGate | None = None
+        self.gate: DataGate | ModelGate | NewTestSetGate | None = None
+        self.for_run: Run | None = None
         self.listing: SuiteListing | None = None
         self.not_applicable: list[str] = []
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
@@ -101,15 +104,20 @@ class GateSession:
         public = ExitStack()
         public.enter_context(let_through(*public_lists(self.root)))
         config.add_cleanup(public.close)
+        option = config.getoption
+        session.import_mode = option("importmode")
         try:
             self.resolve_options(session, config)
-            option = config.getoption
+            if session.suite is not None:
+                self.watch_suite(session, config)
             if path := option("inventory"):
                 from .listing import SuiteListing
 
                 self.listing = SuiteListing(Path(path), session.suite, EACH_EXAMPLE_FILE)
                 config.pluginmanager.register(self.listing, "tunegate-listing")
             trainer, model, alias = map(option, ("train_with", "model", "promote"))
+            if self.for_run and (trainer or model):
+                raise ConfigError("--for RUN goes alone: it trains and scores nothing")
             bounds = option("max_requests"), option("max_cost")
             # A trainer compares its own estimate with --max-cost.
             if bounds != (None, None) and not trainer:
@@ -123,10 +131,20 @@ class GateSession:
                 raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
             if alias is not None and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
-            if trainer or model:
-                self.gate = make_gate(session, config)
+            if trainer or model or self.for_run:
+                self.gate = make_gate(session, config, self.for_run)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(mask(str(error))) from None
+
+    def watch_suite(self, session: SessionContext, config: pytest.Config) -> None:
+        """Register the hooks that see what ran in a session of a suite, and what was loaded."""
+        from .executed import ExecutedTests
+        from .loaded_modules import LoadedModules
+
+        register = config.pluginmanager.register
+        # Without a name, which `-p no:NAME` could block.
+        register(ExecutedTests(session, self.fail_what_is_no_test))
+        register(LoadedModules(session, config))
 
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
@@ -135,6 +153,15 @@ class GateSession:
         self.suites = suite_folders(table.get("suites", {}), self.root)
         suite = session.suite = suite_of_args(config.args, folder, self.suites)
         given_files = {split: option(f"{split}_data") for split in SPLITS}
+        if (name := option("for_run")) and not hasattr(config, "workerinput"):
+            from ..storage.run import find_finished
+
+            self.for_run = find_finished(session.state, name)
+            for split in ("train", "validation"):
+                if given_files[split]:
+                    raise ConfigError(f"--for {name} takes the run's own rows: no --{split}-data")
+                path = getattr(self.for_run.plan, split)
+                given_files[split] = path and str(path)
         if suite is not None or any(given_files.values()):
             session.splits = find_data_files(session.config, self.root, given_files, folder)
         for split, path in session.splits.paths.items():
@@ -439,6 +466,7 @@ class GateSession:
             reporter.write_line("")
         reporter.write(f"{label:<10}", bold=True)
         reporter.write_line(text, **colour)
+        reporter.flush()
 
 
 def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
@@ -472,8 +500,10 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
     return others
 
 
-def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | ModelGate:
-    """Return the gate of --train-with or --model; raises ConfigError."""
+def make_gate(
+    session: SessionContext, config: pytest.Config, run: Run | None
+) -> DataGate | ModelGate | NewTestSetGate:
+    """Return the gate of --train-with, of --model or, with a run, of --for; raises ConfigError."""
     option = config.getoption
     if sys.flags.optimize:
         raise ConfigError("gates are refused under python -O (PYTHONOPTIMIZE): asserts vanish")
@@ -485,6 +515,10 @@ def make_gate(session: SessionContext, config: pytest.Config) -> DataGate | Mode
 
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
         return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
+    if run:
+        from ..gates.new_test_set import NewTestSetGate
+
+        return NewTestSetGate(session, run)
     from ..gates.model_gate import ModelGate
     from ..gates.reason import checked_reason
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import os
+import shlex
 import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ..gates.collection import CollectedSuite
+from ..gates.suite_fingerprint import suite_files
 
 TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_files` says
 
@@ -27,6 +30,11 @@ class SuiteListing:
         self.path, self.suite, self.unlisted = path, suite, unlisted
         self.collected, self.ids = CollectedSuite([]), list[str]()
         self.collected_files, self.files_with_tests = set[Path](), set[Path]()
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Collect the doctests that the ini file asks for, since `addopts` is emptied here."""
+        wanted, option = configured_doctests(session.config), session.config.option
+        option.doctestmodules, option.doctestglob = wanted.doctest_modules, wanted.doctest_glob
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -71,6 +79,22 @@ class SuiteListing:
         self.path.write_text(json.dumps(asdict(collected)), "utf-8")
 
 
+def configured_doctests(config: pytest.Config) -> argparse.Namespace:
+    """Return the options for doctests in `addopts` of the ini file, whatever the command line says.
+
+    pytest has no public interface to the value of a file that `-o` overrides.
+    """
+    from _pytest.config.findpaths import load_config_dict_from_file
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--doctest-modules", action="store_true")
+    parser.add_argument("--doctest-glob", action="append", default=[])
+    values = load_config_dict_from_file(config.inipath) if config.inipath else None
+    addopts = values["addopts"].value if values and "addopts" in values else []
+    arguments = shlex.split(addopts) if isinstance(addopts, str) else map(str, addopts)
+    return parser.parse_known_args([*arguments])[0]
+
+
 def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files of a suite that are written as test files: by their name, or by `patterns`.
 
@@ -85,7 +109,7 @@ def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
 
 def suite_modules(suite: Path) -> list[Path]:
     """Return the Python files of a suite, sorted, without those of hidden folders."""
-    files = sorted(suite.rglob("*.py"))
+    files = sorted(path for path in suite_files(suite) if path.suffix == ".py")
     return [f for f in files if not any(p.startswith(".") for p in f.relative_to(suite).parts)]
 
 

@@ -9,7 +9,11 @@ from .outcome import collect_outcomes
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEntry:
-    """One entry of accepted.toml; `where` and `evidence` are for people who read the diff."""
+    """One entry of accepted.toml; `where` and `evidence` are for people who read the diff.
+
+    It holds in the splits that `split` names, as in "test, train"; an entry of an older version
+    names none, and holds in all.
+    """
 
     id: str
     check: str
@@ -19,6 +23,16 @@ class AcceptedEntry:
     why: str
     who: str
     when: str
+    split: str = ""
+
+    @property
+    def splits(self) -> set[str]:
+        """The splits that the entry holds in; empty for all."""
+        return {*self.split.split(", ")} - {""}
+
+    def holds_in(self, split: str) -> bool:
+        """Return whether a finding in this split is accepted."""
+        return not self.splits or split in self.splits
 
 
 ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]

@@ -43,6 +43,11 @@ def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> di
     }
 
 
+def answers_digest(predictions: Predictions) -> str:
+    """Return the digest of all answers and errors, in the order of the rows."""
+    return sha256_json([[p.row, p.got, p.error] for p in predictions])
+
+
 def scorecard_digest(card: Mapping[str, Any]) -> str:
     """Return the digest of a scorecard without the time when it was made."""
     return sha256_json({k: v for k, v in card.items() if k != "made"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ class SessionResults:
         not_passed: Why a test did not pass: "failed", "error in setup", "skipped", "xfailed", ...
         digests: (split, digest) of each dataset that passed tests read.
         unmeasurable: Tests that failed because a score could not be measured.
+        returned: Tests whose function ran to its end.
+        raised: The type of the exception that the function of a test raised, in any attempt.
     """
 
     passed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class SessionResults:
     not_passed: dict[str, str] = field(default_factory=dict)
     digests: set[tuple[str, str]] = field(default_factory=set)
     unmeasurable: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    raised: dict[str, str] = field(default_factory=dict)
 
     def add(self, report: pytest.TestReport) -> None:
         """Count one report. Only a passed call passes a test, since --setup-plan passes setups."""
@@ -86,6 +90,18 @@ class SessionResults:
                    if made not in held]  # fmt: skip
         more = f" (and {len(closing) - 1:,} more like this)" if len(closing) > 1 else ""
         return f"{closing[0]}{more}; {WAYS_TO_JUDGE}" if closing else ""
+
+    def false_reports(self) -> Iterator[str]:
+        """Say of each passed test whose function raised, or did not run, what happened."""
+        for nodeid in self.passed:
+            if error := self.raised.get(nodeid):
+                yield f"{nodeid} raised {error}; a plugin ran it again, or reported it as passed"
+            elif nodeid not in self.returned:
+                yield f"{nodeid} did not run; a plugin reported it as passed"
+
+    def unjudged(self) -> list[str]:
+        """Return the passed tests in which no check ran and no score was held to a limit."""
+        return [nodeid for nodeid, outcomes in self.passed.items() if not outcomes]
 
     def missing(self, node_ids: Iterable[str]) -> list[str]:
         """Return those of these tests that have no passed call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +13,7 @@ from ..config.data_files import DataFiles
 from ..interfaces.model import Budget
 from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
+from .environment import Environment
 
 if TYPE_CHECKING:
     import pytest
@@ -46,6 +47,8 @@ class SessionContext:
         results: What became of each test.
         accepted: The project's accepted findings, by id.
         seen: What the data suite found in this session.
+        environment: The command line, the plugins and the modules that took part.
+        import_mode: How pytest imports test files (`--import-mode`).
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class SessionContext:
         self.results = SessionResults()
         self.accepted: dict[str, AcceptedEntry] = {}
         self.seen = LastFindings()
+        self.environment, self.import_mode = Environment(), "prepend"
 
     @cached_property
     def config(self) -> Config:
@@ -85,12 +89,15 @@ class SessionContext:
             self.plugins.openers, self.budget, self.state, self.progress,
         )  # fmt: skip
 
+    def uncaptured(self) -> AbstractContextManager[None]:
+        """Let what the block prints past pytest's capture of the output."""
+        capture = self.plugin_manager.get_plugin("capturemanager")
+        return capture.global_and_fixture_disabled() if capture else nullcontext()
+
     @contextmanager
     def progress(self, description: str) -> Iterator[Progress]:
         """Show a progress bar with the money spent, around pytest's capture of the output."""
         from ..utils.progress import progress_bar
 
-        capture = self.plugin_manager.get_plugin("capturemanager")
-        uncaptured = capture.global_and_fixture_disabled() if capture else nullcontext()
-        with uncaptured, progress_bar(description, lambda: self.budget.spent) as progress:
+        with self.uncaptured(), progress_bar(description, lambda: self.budget.spent) as progress:
             yield progress

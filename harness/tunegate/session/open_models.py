@@ -84,6 +84,10 @@ class SessionModels:
             )
         return hold_to_budget(self.budget, model)
 
+    def digest_now(self, role: str) -> str:
+        """Open the model of a role once more and return the digest that it has now."""
+        return open_model(self.spec(role), self.root, self.openers).digest
+
     def _predictions(self, role: str, test: Dataset) -> Predictions:
         with self.show_progress(f"asking the {role}") as progress:
             if role == "baseline":

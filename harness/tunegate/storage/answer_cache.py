@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,39 +14,46 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
 from ..utils.hashing import sha256_json
+from .seal import key_file_content, seal_of
 
 if TYPE_CHECKING:
     from .state_dir import StateDir
 
-VERSION = 2  # of the schema, kept in the database's user_version
+VERSION = 3  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write
 
 _SCHEMA = """
 create table if not exists answers (
     model text not null, prompt text not null, repetition integer not null,
     text text not null, latency real not null, tokens integer not null, cost real not null,
-    prompt_tokens integer not null, finish text not null,
+    prompt_tokens integer not null, finish text not null, seal text not null default '',
     primary key (model, prompt, repetition)
 ) without rowid
 """
 # Version 1 had neither `repetition` nor `prompt_tokens` nor `finish`.
 _COPY_FROM_VERSION_1 = """
 insert or ignore into answers
-select model, prompt, 0, text, latency, tokens, cost, 0, '' from answers_1
+select model, prompt, 0, text, latency, tokens, cost, 0, '', '' from answers_1
 """
+# Version 2 had no `seal`.
+_ALTER_VERSION_2 = "alter table answers add column seal text not null default ''"
 _ASKED_PREFIX = "asked-"  # of the empty file, named after its digest, of each judge ever asked
+_KEY_COLUMNS = "model, prompt, repetition"
 _VALUE_COLUMNS = "text, latency, tokens, cost, prompt_tokens, finish"
 
 
 class AnswerCache:
     """Answers by model digest, prompt digest and repetition; errors are not kept.
 
+    Each answer is sealed with the key beside the database, as receipts are: one that was edited
+    since is not given, and asked for again. Answers of older versions are sealed as they are found.
+
     Raises ConfigError where the database cannot be used: the file is none, its disk is
     full, or a newer tunegate wrote it.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.key = path, key_file_content(path.parent / "key")
         path.touch(mode=0o600, exist_ok=True)
         # Autocommit: an answer is on disk when `put` returns, kill -9 or not.
         self.db = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
@@ -83,12 +92,20 @@ class AnswerCache:
             if self._version() == VERSION:
                 return
             old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
-            if old:
+            if old and self._version() == 2:
+                self.db.execute(_ALTER_VERSION_2)
+            elif old:
                 self.db.execute("alter table answers rename to answers_1")
-            self.db.execute(_SCHEMA)
-            if old:
+                self.db.execute(_SCHEMA)
                 self.db.execute(_COPY_FROM_VERSION_1)
                 self.db.execute("drop table answers_1")
+            else:
+                self.db.execute(_SCHEMA)
+            rows = self.db.execute(f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS} from answers")
+            self.db.executemany(
+                "update answers set seal = ? where model = ? and prompt = ? and repetition = ?",
+                [(seal_of(row, self.key), *row[:3]) for row in rows.fetchall()],
+            )
             self.db.execute(f"pragma user_version = {VERSION}")
 
     def _version(self) -> int:
@@ -99,31 +116,41 @@ class AnswerCache:
 
         The requests of one call have one repetition: a row has one place in the result.
         """
-        query = f"select prompt, repetition, {_VALUE_COLUMNS} from answers where model = ?"
+        query = f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS}, seal from answers where model = ?"
         with self._as_config_error():
-            values = {row[:2]: row[2:] for row in self.db.execute(query, (model,))}
-        answers = {}
+            rows = {row[1:3]: row for row in self.db.execute(query, (model,))}
+        answers, edited = {}, 0
         for request in requests:
             key = (_prompt_key(request.messages), request.repetition)
-            if key in values:
-                text, latency, tokens, cost, prompt_tokens, finish = values[key]
+            if key in rows:
+                *sealed, seal = rows[key]
+                if not hmac.compare_digest(seal, seal_of(sealed, self.key)):
+                    edited += 1
+                    continue
+                text, latency, tokens, cost, prompt_tokens, finish = sealed[3:]
                 answers[request.row] = Answer(
                     request.row, text, latency, tokens, cost,
                     prompt_tokens=prompt_tokens, finish=finish,
                 )  # fmt: skip
+        if edited:
+            warnings.warn(
+                f"{self.path}: {edited} answers were edited since, and are asked for again",
+                stacklevel=2,
+            )
         return answers
 
     def put(self, model: str, request: Request, answer: Answer) -> None:
         """Keep an answer of the model with this digest; an error is not kept."""
         if answer.error:
             return
-        key = (model, _prompt_key(request.messages), request.repetition)
-        values = (answer.text, answer.latency, answer.tokens, answer.cost)
-        details = (answer.prompt_tokens, answer.finish)
+        # In the types that the columns give back, since these are sealed.
+        key = (model, _prompt_key(request.messages), int(request.repetition))
+        values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
+        row = (*key, *values, int(answer.prompt_tokens), answer.finish)
         with self._as_config_error():
             self.db.execute(
-                "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, *values, *details),
+                "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, seal_of(row, self.key)),
             )
 
     def delete(self, messages: Sequence[Sequence[Mapping[str, Any]]]) -> int:

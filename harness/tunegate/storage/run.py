@@ -172,6 +172,30 @@ class Run:
         """The content of `receipt.json`, its seal verified; raises SealBroken."""
         return read_sealed(self.folder / "receipt.json", secret_key(self.state))
 
+    def write_test_receipt(self, receipt: Mapping[str, Any]) -> None:
+        """Write the receipt of a test set that got a data gate of its own after the training."""
+        path = self.test_receipt_path(receipt["data"]["test"]["digest"])
+        self.state.path(*path.relative_to(self.state.folder).parts)  # makes the folder
+        write_sealed(path, receipt, secret_key(self.state))
+
+    def test_receipt_path(self, digest: str) -> Path:
+        """Return the path of the receipt of a test set; it need not exist."""
+        return self.folder / "receipts" / f"{digest[:12]}.json"
+
+    def test_receipts(self) -> dict[str, str]:
+        """Return the test sets that a data gate of this run saw, by digest, the first one first.
+
+        The value is "" for that of the training, and the digest of its own receipt for another.
+        Raises SealBroken.
+        """
+        first = self.receipt["data"].get("test", {}).get("digest")
+        receipts = {first: ""} if first else {}
+        for path in sorted((self.folder / "receipts").glob("*.json")):
+            receipt = read_sealed(path, secret_key(self.state))
+            if receipt["run"] == self.id:
+                receipts.setdefault(receipt["data"]["test"]["digest"], sha256_json(receipt))
+        return receipts
+
     def verify(self) -> None:
         """Raise SealBroken unless a gate opened on the plan and the data that this run has now."""
         self.verify_receipt()

@@ -21,20 +21,23 @@ class SealBroken(Exception):
     """A file is missing, was not written by this state tree, or was changed since."""
 
 
-def _seal_of(body: Mapping[str, Any], key: bytes) -> str:
+def seal_of(body: Any, key: bytes) -> str:
     """Return the HMAC-SHA256 of the canonical JSON."""
     return hmac.new(key, canonical_json(body), hashlib.sha256).hexdigest()
 
 
 def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
     """Write a JSON file with its HMAC under the key `seal`, atomically, mode 0600."""
-    sealed = {**body, "seal": _seal_of(body, key)}
+    sealed = {**body, "seal": seal_of(body, key)}
     text = json.dumps(sealed, indent=2, ensure_ascii=False, sort_keys=True)
     atomic_write(path, text.encode() + b"\n", mode=0o600)
 
 
-def read_sealed(path: Path, key: bytes) -> dict[str, Any]:
-    """Return what `write_sealed` wrote; raises SealBroken where the seal does not fit it."""
+def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
+    """Return what `write_sealed` wrote; raises SealBroken where the seal does not fit it.
+
+    `remedy` says what to do then; without it, that of a run.
+    """
     try:
         body: dict[str, Any] = json.loads(path.read_bytes())
         seal = body.pop("seal")
@@ -42,10 +45,10 @@ def read_sealed(path: Path, key: bytes) -> dict[str, Any]:
         raise SealBroken(f"{path} is missing: no gate opened for this run") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SealBroken(f"{path} was not written by tunegate") from None
-    if not isinstance(seal, str) or not hmac.compare_digest(seal, _seal_of(body, key)):
+    if not isinstance(seal, str) or not hmac.compare_digest(seal, seal_of(body, key)):
         raise SealBroken(
             f"{path} was not written by a gate of this state tree, or was changed since; "
-            f"restore it, or remove {path.parent} and run the data suite again"
+            + (remedy or f"restore it, or remove {path.parent} and run the data suite again")
         )
     return body
 
@@ -56,9 +59,17 @@ def secret_key(state: StateDir) -> bytes:
     A receipt written by hand has no valid seal. This guards against mistakes and edits, and not
     against a person who can read the key.
     """
-    path = state.path("key")
+    return key_file_content(state.path("key"))
+
+
+def key_file_content(path: Path) -> bytes:
+    """Return the key in this file, made at first use: by one of the processes that want it."""
     if not path.exists():
-        atomic_write(path, os.urandom(32), mode=0o600)
+        from filelock import FileLock
+
+        with FileLock(path.with_name("key.lock"), mode=0o600):
+            if not path.exists():
+                atomic_write(path, os.urandom(32), mode=0o600)
     return path.read_bytes()
 
 
@@ -66,7 +77,7 @@ def sign(body: Mapping[str, Any], state: StateDir) -> dict[str, Any]:
     """Return the body with the HMAC of this state tree, and the name of the key it is made with."""
     key = secret_key(state)
     named = {**body, "signed_by": sha256_bytes(key)[:12]}
-    return {**named, "seal": _seal_of(named, key)}
+    return {**named, "seal": seal_of(named, key)}
 
 
 def verify_signed(body: Mapping[str, Any], state: StateDir) -> None:
@@ -80,5 +91,5 @@ def verify_signed(body: Mapping[str, Any], state: StateDir) -> None:
     key = path.read_bytes()
     unsealed = {name: value for name, value in body.items() if name != "seal"}
     is_ours = body["signed_by"] == sha256_bytes(key)[:12]
-    if is_ours and body.get("seal") != _seal_of(unsealed, key):
+    if is_ours and body.get("seal") != seal_of(unsealed, key):
         raise SealBroken("it is not as tunegate wrote it here: it was edited since")

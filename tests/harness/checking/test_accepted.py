@@ -17,9 +17,12 @@ from tunegate.checking.accepted import (
     remove_entries,
 )
 from tunegate.checking.decorator import make_findings
+from tunegate.checking.last_findings import LastFindings, to_dicts
+from tunegate.cli.accept import accept_findings
 from tunegate.errors import ConfigError
 from tunegate.results.acceptance import AcceptedEntry, accepting
 from tunegate.results.outcome import collect_outcomes, recordings
+from tunegate.storage.state_dir import StateDir
 
 ID = "0123456789ab"
 ENTRY = AcceptedEntry(
@@ -150,13 +153,13 @@ WHOLE = "\n".join(["[[accepted]]", *(f'{k} = "x"' for k in AcceptedEntry.__datac
         ("[[accepted]]\nid = x", "(at line 2, column 6)"),
         ("[accepted]\nid = 'x'", "in double brackets"),
         ("[[acepted]]\nid = 'x'", "unknown key 'acepted'"),
-        (f"{WHOLE}\n\n{WHOLE}", "line 11: id 'x' stands here twice"),
+        (f"{WHOLE}\n\n{WHOLE}", "line 12: id 'x' stands here twice"),
         ("# c\n[[accepted]]\nid = 'x'", "line 2: no 'check'"),
         (WHOLE.replace('why = "x"', 'why = " "'), "line 1: why = ' '; a text that is not blank"),
         (WHOLE.replace('id = "x"', "id = 7"), "line 1: id = 7"),
         ("accepted = [7]", "entry 1: an entry is a table that begins with [[accepted]]"),
         ("accepted = [{}, {}]", "entry 1: no 'id'"),
-        (f"{WHOLE}\n{WHOLE.replace('id = ', 'id = 7 #')}", "line 10: id = 7"),
+        (f"{WHOLE}\n{WHOLE.replace('id = ', 'id = 7 #')}", "line 11: id = 7"),
         (
             WHOLE.replace('why = "x"', "why = '''\n[[x'''") + '\n[[accepted]]\nid = ""',
             "entry 2: id = ''; a text",
@@ -227,3 +230,40 @@ def test_what_was_made_is_remembered() -> None:
     with accepting({ID: ENTRY}) as made:
         one = found(KNOWN)
     assert [outcome.subject for outcome in made] == [one]
+
+
+def test_an_entry_holds_in_the_splits_that_it_names(tmp_path: Path) -> None:
+    in_test, in_both = replace(ENTRY, split="test"), replace(ENTRY, split="test, train")
+    splits = ("train", "validation", "test")
+    held = {e.split: [s for s in splits if e.holds_in(s)] for e in (ENTRY, in_test, in_both)}
+    assert held == {"": [*splits], "test": ["test"], "test, train": ["train", "test"]}
+    append_entries(tmp_path, [in_both])
+    assert read_accepted(tmp_path) == {ENTRY.id: in_both}
+
+
+@pytest.mark.parametrize(("split", "accepted"), [("", 1), ("test", 0), ("test, train", 1)])
+def test_what_is_accepted_in_one_split_counts_in_another(split: str, accepted: int) -> None:
+    finding = Finding(0, 1, ENTRY.kind, "x", id=ENTRY.id)
+    with accepting({ENTRY.id: replace(ENTRY, split=split)}):
+        made = make_findings(ENTRY.check, [finding], split="train")
+    assert (len(made.accepted), len(made)) == (accepted, 1 - accepted)
+
+
+def test_accepting_in_another_split_keeps_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tunegate.toml").write_text("")
+    append_entries(tmp_path, [replace(ENTRY, split="test")])
+    with accepting(read_accepted(tmp_path)):
+        made = make_findings(
+            ENTRY.check, [Finding(0, 1, ENTRY.kind, "x", id=ENTRY.id)], split="train"
+        )
+    session = LastFindings()
+    session.add(to_dicts([made]))
+    session.save(StateDir(tmp_path))
+    assert session.status(read_accepted(tmp_path)[ENTRY.id]) != ""
+    accept_findings(tmp_path, [ENTRY.id], "in both")
+    (entry,) = read_accepted(tmp_path).values()
+    assert (entry.split, entry.why) == ("test, train", "in both")
+    assert accept_findings(tmp_path, [ENTRY.id], "again")[0].startswith("was accepted before")

@@ -44,6 +44,7 @@ def test_what_is_kept_is_recalled(tmp_path: Path) -> None:
             "check": "pii",
             "named": True,
             "kind": kind,
+            "split": "train",
             "where": where,
             "evidence": evidence,
             "accepted": accepted,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,30 @@ def test_the_former_suites_are_known_by_path() -> None:
 
 def test_only_python_and_toml_files_are_shipped() -> None:
     assert {Path(path).suffix for path in shipped_manifest().files} == {".py", ".toml"}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_git_joins_the_registry(
+    shipped: Path, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    assert main(["init", "--git-merge-driver"]) == 2
+    assert "the merge driver is not set: fatal: " in capsys.readouterr().err
+    assert not (root / ".gitattributes").exists()
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert main(["init"]) == 0
+    offered = capsys.readouterr().out
+    assert 'git config merge.tunegate.driver "tunegate registry merge %A %B %O"' in offered
+    (root / ".gitattributes").write_text("*.bin binary")
+    for _ in range(2):
+        assert main(["init", "--git-merge-driver"]) == 0
+    text = (root / ".gitattributes").read_text()
+    assert text == "*.bin binary\nregistry.jsonl merge=tunegate\n"
+    command = ["git", "config", "merge.tunegate.driver"]
+    driver = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    assert driver == "tunegate registry merge %A %B %O"
+    capsys.readouterr()
+    assert main(["init"]) == 0
+    assert "git    " not in capsys.readouterr().out

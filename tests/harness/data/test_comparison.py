@@ -4,6 +4,7 @@ Leakage and promotion both go by it.
 """
 
 import unicodedata
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -60,12 +61,15 @@ def test_the_check_and_the_promotion_say_the_same(
 
 def refused(test: Dataset, train: Dataset) -> bool:
     run: Any = SimpleNamespace(
-        plan=SimpleNamespace(train="x", validation=None, base="b"),
+        plan=SimpleNamespace(train="x", validation=None, base="b", columns={}),
         data=lambda split: train,
         verify=lambda: None,
+        receipt={},
+        test_receipts=lambda: {test.digest: ""},
     )
     candidate: Any = SimpleNamespace(run=run, digest="d")
-    state: Any = None  # asked for the baseline alone, which stands for measured here
+    # Asked for the baseline, which stands for measured here, and for scorecards, of which are none.
+    state: Any = SimpleNamespace(runs=Path("none"))
     try:
         with mock.patch.object(promotion, "recall_baseline", return_value={}):
             promotion.check_promotable(candidate, "d", test, state)

@@ -17,6 +17,7 @@ from tunegate.models.baseline import measure_baseline, recall_baseline
 from tunegate.models.spec import Candidate
 from tunegate.results.labels import LabelRule, exact, label_rule
 from tunegate.session.open_models import SessionModels
+from tunegate.storage.seal import SealBroken
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.progress import Progress
 
@@ -63,3 +64,21 @@ def test_the_child_that_trains_counts_it_by_the_project_s_rule(project: Project)
     trained = project.gate()
     assert trained.line("baseline") == "6 of 6 answers right (100.0%)"
     assert json.loads((project.run / "run.json").read_text())["baseline"]["right"] == 6
+
+
+def test_a_record_that_was_edited_or_has_no_seal(tmp_path: Path) -> None:
+    """One without a seal is of an older version; a new run does not rest on it."""
+    state, test = StateDir(tmp_path), dataset(4)
+    openers = {"toy": lambda rest, root: Counting()}
+    measure_baseline("toy:base", test, exact, state, openers, lambda *_: None)
+    (path,) = (state.folder / "baselines").iterdir()
+    record = json.loads(path.read_text())
+    for edited in ({**record, "right": 0}, {**record, "seal": "0" * 64}, [], {"seal": 1}):
+        path.write_text(json.dumps(edited))
+        with pytest.raises(SealBroken, match=r"remove .* it is measured again|not written by"):
+            recall_baseline(state, "toy:base", test.identity)
+    del record["seal"]
+    for written, is_one in ((record, True), ({}, False), ({"n": 4}, False)):
+        path.write_text(json.dumps(written))
+        assert (recall_baseline(state, "toy:base", test.identity) is not None) is is_one
+        assert recall_baseline(state, "toy:base", test.identity, sealed=True) is None

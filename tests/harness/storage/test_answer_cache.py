@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -172,3 +173,37 @@ def test_a_file_that_is_not_ours_is_told_and_left(tmp_path: Path, version: str) 
     with pytest.raises(ConfigError, match=r"answers\.sqlite.*(newer tunegate|not a database)"):
         AnswerCache(path)
     assert path.read_bytes()[60:64] == before
+
+
+EDITS = {
+    "text": "update answers set text = 'a'",
+    "cost": "update answers set cost = 0.0",
+    "latency": "update answers set latency = 0.001",
+    "tokens": "update answers set tokens = 1",
+    "an answer of another model": "update answers set model = 'model' where model = 'base'",
+    "no seal": "update answers set seal = ''",
+    "an answer put in": "insert into answers select 'model', prompt, 1, 'a', 0, 0, 0, 0, '', seal"
+    " from answers",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_answer_is_asked_for_again(cache: AnswerCache, edit: str) -> None:
+    request = Request(3, ask(3, "hello").messages, repetition=edit == "an answer put in")
+    asked_model = "base" if edit == "an answer of another model" else "model"
+    cache.put(asked_model, ask(3, "hello"), Answer(3, "b", 0.5, 7, 0.25))
+    cache.db.execute(EDITS[edit])
+    with pytest.warns(UserWarning, match="1 answers were edited since, and are asked for again"):
+        assert cache.get("model", [request]) == {}
+    cache.put("model", request, Answer(3, "b"))
+    assert cache.get("model", [request]) == {3: Answer(3, "b")}
+
+
+def test_answers_of_version_2_are_sealed_once(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    shutil.copy(Path(__file__).parents[2] / "golden" / "answers.sqlite", path)
+    with closing(AnswerCache(path)) as cache:
+        seals = {seal for (seal,) in cache.db.execute("select seal from answers")}
+        assert {len(seal) for seal in seals} == {64}
+    with closing(AnswerCache(path)) as cache:
+        assert {seal for (seal,) in cache.db.execute("select seal from answers")} == seals

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ...gates.lowered_limits import lowered_limits, lowered_text
+from ...gates.new_test_set import note_on_test_set
 from ...gates.promotion import PromotionRefused, check_promotable
 from ...models.spec import Candidate
 from ...storage.registry import RegistryEntry, promotions_in_force
@@ -45,6 +47,14 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
         warnings.append(with_full_stop(f"{closed}: {closing_reasons(card)}"))
     if attestation := str(files.record["figures"].get("word") or ""):
         warnings.append(with_full_stop(attestation[:1].upper() + attestation[1:]))
+    before, now = ((of or {}).get("limits", {}) for of in (files.receipt, card))
+    if lowered := lowered_limits(before, now):
+        warnings.append(f"Limits lowered since the data gate: {lowered_text(lowered)}.")
+    warnings += [
+        f"{alias} was promoted {note_on_test_set(entry)}."
+        for alias, entry in current.items()
+        if "test_receipt" in entry
+    ]
     sentences = [*promotion_sentences(files), *([] if current else [why_not_promoted(files)])]
     facts = tuple(key_facts(files, chain))
     return Verdict(tone, headline, tuple(sentences), tuple(warnings), facts)

@@ -212,6 +212,7 @@ def test_a_hostile_label_and_reason(promoted: Project) -> None:
     (promoted.root / "registry.jsonl").unlink()
     test = promoted.root / "test.jsonl"
     test.write_text(test.read_text().replace('"c"', f'"{said}"'))
+    assert promoted.pytest("suites/data", "--for", "latest").code == 0
     assert promoted.judge("--promote", "production", "--why", HOSTILE).code == 0
     page = report(promoted)
     assert HOSTILE in Seen(page).text

@@ -1,0 +1,90 @@
+"""Makes the receipt of a data gate, and the lines that go with an open gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.suite_files import project_version
+from ..utils.hashing import sha256_json
+from .decision import GateDecision, abbreviate
+from .reason import find_private
+from .suite_fingerprint import installed_versions
+
+if TYPE_CHECKING:
+    from ..session.context import SessionContext
+
+
+def make_receipt(
+    session: SessionContext,
+    run: str,
+    suite: Path,
+    suite_files: Mapping[str, str],
+    decision: GateDecision,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the receipt: which bytes passed which tests, under which limits, and who took part.
+
+    `verdict` is the digest of what was judged and how: it is the same wherever the same suite
+    passed on the same data. `environment` says where that was.
+    """
+    suites = project_version(session.root)
+    version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
+    tests = decision.collected.tests
+    receipt = {
+        "run": run,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {
+            split: {
+                "path": str(session.splits.paths[split]),
+                "digest": digest,
+                "n": len(session.splits.get(split)),
+            }
+            for split, digest in decision.digests.items()
+        },
+        "suite": {"path": str(suite), "files": dict(suite_files), "version": version},
+        "tests": {n: session.results.passed[n] for n in tests},
+        "unjudged": session.results.unjudged(),
+        "removed": decision.collected.removed,
+        "accepted": session.seen.to_receipt(session.accepted),
+        "limits": session.config.limits.model_dump(),
+        "config": dict(settings),
+        "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
+        "environment": environment_record(session),
+    }
+    return {**receipt, "verdict": verdict_digest(receipt)}
+
+
+def verdict_digest(receipt: Mapping[str, Any]) -> str:
+    """Return the digest of data, suite, configuration, tests and judgements of a receipt."""
+    judged = {key: receipt[key] for key in ("tests", "removed", "accepted", "limits", "config")}
+    data = {split: values["digest"] for split, values in receipt["data"].items()}
+    return sha256_json({**judged, "data": data, "suite": receipt["suite"]["files"]})
+
+
+def environment_record(session: SessionContext) -> dict[str, Any]:
+    """Return who took part in a session; arguments that hold personal data or keys are left out."""
+    record = session.environment.to_dict(session.root)
+    record["command"] = [public(argument) for argument in record["command"]]
+    record["variables"] = {key: public(value) for key, value in record["variables"].items()}
+    return record
+
+
+def public(argument: str) -> str:
+    """Return an argument, or in its place the kind of the private value that it holds."""
+    private = next(iter(find_private(argument)), None)
+    return f"<{private[0]}>" if private else argument
+
+
+def open_gate_notes(
+    session: SessionContext, suite_files: Mapping[str, str], decision: GateDecision
+) -> Iterator[str]:
+    """Yield what a reader of an open gate should know: tests left out or without a judgement."""
+    if removed := decision.collected.removed:
+        yield f"{len(removed)} left out by a conftest: {abbreviate(removed)}; in the receipt too"
+    if unjudged := session.results.unjudged():
+        yield f"no check and no score in {len(unjudged)} of them: {abbreviate(unjudged)}"
+    if others := session.environment.outsiders(session.root, suite_files):
+        yield f"loaded from outside of the suite: {abbreviate(others)}"

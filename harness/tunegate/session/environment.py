@@ -1,0 +1,86 @@
+"""Who took part in a session: the command line, the plugins, and the modules that were loaded."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..utils.hashing import sha256_file
+
+# Environment variables that change what pytest runs and which modules it finds.
+VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH")
+PACKAGES = ("site-packages", "dist-packages")  # folders of installed distributions
+
+
+@dataclass
+class Environment:
+    """What can have changed a verdict without being part of the suite.
+
+    Attributes:
+        command: The arguments of pytest.
+        plugins: The version of each plugin of an installed distribution.
+        files: The digest of each module file outside of the installed packages, as it was when it
+            was first seen, by path; "" for a file that cannot be read.
+    """
+
+    command: list[str] = field(default_factory=list)
+    plugins: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def note_files(self, plugins: Iterable[object]) -> None:
+        """Digest the files of modules and plugins that were not seen before."""
+        for path in module_files([*sys.modules.values(), *plugins]):
+            if path not in self.files:
+                self.files[path] = file_digest(path)
+
+    def changed_files(self) -> list[str]:
+        """Return the files that have other bytes now than when they were loaded."""
+        return [path for path, digest in self.files.items() if file_digest(path) != digest]
+
+    def to_dict(self, root: Path) -> dict[str, Any]:
+        """Return the environment as builtins; paths below `root` are relative to it."""
+        variables = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+        return {
+            "command": self.command,
+            "variables": variables,
+            "plugins": self.plugins,
+            "platform": platform.platform(),
+            "modules": {relative(path, root): digest for path, digest in self.files.items()},
+        }
+
+    def outsiders(self, root: Path, suite_files: Mapping[str, str]) -> list[str]:
+        """Return the loaded files that are neither tunegate's nor among those of the suite."""
+        own = Path(__file__).parents[1]
+        distribution = own.parents[1] if own.parent.name == "harness" else own
+        loaded = [p for p in sorted(self.files) if not Path(p).is_relative_to(distribution)]
+        return [name for path in loaded if (name := relative(path, root)) not in suite_files]
+
+
+def module_files(modules: Iterable[object]) -> Iterator[str]:
+    """Yield the files of modules that lie outside of the installed packages."""
+    standard = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    for module in modules:
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and os.path.isabs(path):
+            installed = any(f"{os.sep}{name}{os.sep}" in path for name in PACKAGES)
+            if not installed and not path.startswith(tuple(f"{s}{os.sep}" for s in standard)):
+                yield path
+
+
+def file_digest(path: str) -> str:
+    """Return the sha256 of a file; "" where it cannot be read."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
+
+
+def relative(path: str, root: Path) -> str:
+    """Return a path relative to `root` where it lies below it."""
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path

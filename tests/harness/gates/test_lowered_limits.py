@@ -1,0 +1,50 @@
+"""Limits that let more pass than when the data gate opened are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tunegate.config.schema import Limits
+from tunegate.gates.lowered_limits import AT_LEAST, AT_MOST, lowered_limits, lowered_text
+
+EITHER_WAY = {"fewest_per_class", "mode", "own", "pii_ignore", "pii_allow"}
+
+CASES: list[tuple[str, Any, Any, bool]] = [
+    ("accuracy", 0.95, 0.6, True),
+    ("accuracy", 0.6, 0.95, False),
+    ("accuracy", 0.9, 0.9, False),
+    ("margin", 0.03, 0.3, True),
+    ("margin", 0.3, 0.03, False),
+    ("similarity", 0.85, 0.99, True),
+    ("latency_p95", 2.0, None, True),
+    ("latency_p95", None, 2.0, False),
+    ("worst_slice", 0.9, None, True),
+    ("mode", "lower", "point", True),
+    ("mode", "point", "lower", False),
+    ("pii_ignore", ["cpf"], ["cpf", "cnpj"], True),
+    ("pii_ignore", ["cpf"], [], False),
+    ("fewest_per_class", None, 1, True),
+    ("a limit of a later version", 1, 1, False),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "now", "lowered"), CASES)
+def test_lowered(name: str, before: Any, now: Any, lowered: bool) -> None:
+    assert lowered_limits({name: before}, {name: now}) == ({name: [before, now]} if lowered else {})
+
+
+def test_limits_of_ones_own() -> None:
+    before, now = {"own": {"a": 1.0, "b": 2.0, "c": 3.0}}, {"own": {"a": 1.0, "b": 1.0, "d": 1.0}}
+    lowered = lowered_limits(before, now)
+    assert lowered_text(lowered) == "own.b 2.0 -> 1.0, own.c 3.0 -> none"
+
+
+def test_what_one_side_does_not_know_is_not_compared() -> None:
+    assert lowered_limits({}, {"accuracy": 0.1, "own": {"x": 1.0}}) == {}
+
+
+def test_each_limit_is_held_one_way() -> None:
+    assert not AT_LEAST & AT_MOST
+    assert {*Limits.model_fields} == AT_LEAST | AT_MOST | EITHER_WAY
