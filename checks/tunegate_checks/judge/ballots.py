@@ -15,7 +15,7 @@ from tunegate.interfaces.model import Answer, Request
 from tunegate.models.judge_panel import Judge, JudgePanel
 from tunegate.results.intervals import Z95, wilson
 
-from ..stats.proportions import Z90
+from ..stats import Z90
 from .parse import UnusableAnswer
 from .prompt import Messages, repair_prompt
 from .rubric import Marks, Rubric

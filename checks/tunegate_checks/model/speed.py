@@ -14,7 +14,7 @@ from typing import Literal
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
 
-from ..stats import bootstrap
+from .. import stats
 
 Quantity = Literal["latency", "tokens", "cost"]
 FillMissing = Callable[[Iterable[float]], float]  # max or min: the value of a missing answer
@@ -126,13 +126,13 @@ def _values_by_row(
 
 
 def _bootstrap_interval(
-    values: Sequence[Sequence[float]], combine: Callable[[bootstrap.Array], bootstrap.Array]
+    values: Sequence[Sequence[float]], combine: Callable[[stats.Array], stats.Array]
 ) -> tuple[float, float]:
     if len(values) < MIN_ANSWERS:
         return math.nan, math.nan
     import numpy as np
 
-    low, high = np.quantile(combine(bootstrap.resampled_sums(np.array(values))), [0.025, 0.975])
+    low, high = np.quantile(combine(stats.resampled_sums(np.array(values))), [0.025, 0.975])
     return float(low), float(high)
 
 
