@@ -86,15 +86,14 @@ class SessionModels:
         return hold_to_budget(self.budget, model)
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
+        model, state = self.model(role), self.state
         with self.show_progress(f"asking the {role}") as progress:
             if role == "baseline":
                 rule = label_rule(self.config.label)
-                return measure_baseline(
-                    self.spec(role), test, rule, self.state, self.openers, progress, self.budget
-                )
-            predictions = predict(self.model(role), test, self.state, progress)
+                return measure_baseline(model, self.spec(role), test, rule, state, progress)
+            predictions = predict(model, test, state, progress)
         if role == "candidate":
-            self.judged["predictions"] = self.model(role).digest
+            self.judged["predictions"] = model.digest
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
