@@ -27,7 +27,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what is wrong, by line; exit status 1 where something is."""
     from ..storage.registry import Registry, RegistryBroken
-    from ..storage.registry_chain import History
     from ..storage.run import Run
     from ..storage.seal import SealBroken, verify_signed
     from ..storage.state_dir import StateDir
@@ -35,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     root = current_project()
     registry, state = Registry(root), StateDir(root)
     try:
-        history = History(registry.entries())
+        history = registry.history()
     except RegistryBroken as error:
         print(error)
         return 1
