@@ -216,7 +216,7 @@ def test_a_run_that_another_one_has_replaced(trained: Project) -> None:
     assert said.sentences[0].endswith("; now it stands on run another.")
     link = list(chain_links(found))[-1]
     assert (link.name, link.holds) == ("promotion, line 1 of registry.jsonl", False)
-    assert "the line names another receipt" in link.explanation
+    assert "it names another receipt than the run has" in link.explanation
 
 
 def test_data_that_was_removed_is_told_from_data_that_was_changed(trained: Project) -> None:
