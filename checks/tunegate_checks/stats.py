@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunegate.results.intervals import Z95
-from tunegate.results.score import Score
+from tunegate.results.score import Z95, Score
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from tunegate.interfaces.model import Answer, Request
 from tunegate.models.judge_panel import Judge, JudgePanel
-from tunegate.results.intervals import Z95, wilson
+from tunegate.results.score import Z95, wilson
 
 from ..stats import Z90
 from .parse import UnusableAnswer

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tunegate.results.finding import Finding, Findings
-from tunegate.results.intervals import clopper_pearson
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate.results.score import Score, clopper_pearson
 from tunegate.utils.text import shorten
 
 from .. import stats
