@@ -18,7 +18,7 @@ from ..models.spec import model_spec, open_model
 from ..results.labels import label_rule
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
-from ..storage.registry import Registry, RegistryBroken, RegistryEntry
+from ..storage.registry import Registry, RegistryEntry
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -115,7 +115,7 @@ class SessionModels:
         """
         try:
             model = self.model(role)
-        except (ConfigError, ModelUnknown, RegistryBroken):
+        except (ConfigError, ModelUnknown):
             return None
         return cached_predictions(model.name, model.digest, test, self.state)
 

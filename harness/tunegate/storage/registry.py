@@ -37,11 +37,11 @@ MODEL_KEYS = ("run", "model", "model_digest", "trained")
 CHAIN_KEYS = (*MODEL_KEYS, "receipt", "scorecard", "test")
 
 
-class NothingToRollBack(Exception):
+class NothingToRollBack(ConfigError):
     """The alias has no earlier promotion to go back to."""
 
 
-class AliasMoved(Exception):
+class AliasMoved(ConfigError):
     """The alias was moved by somebody else since the caller looked at it."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
 
 Line = tuple[str, bytes]  # where it stands, "FILE, line N", and its bytes without the line end
@@ -21,7 +22,7 @@ REQUIRED_KEYS = ("action", "alias", "who", "when")
 CONFLICT_MARKER = re.compile(rb"([<|=>])\1{6,}( .*)?")
 
 
-class RegistryBroken(Exception):
+class RegistryBroken(ConfigError):
     """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
 
 
