@@ -24,8 +24,9 @@ HELP = {
     *("codecheck.code", "compare.is_shown", "compare.record_comparison", "compare.Comparison"),
     *("compare.adjusted_p_values", "jsonmatch.expected", "jsonmatch.misses", "jsonmatch.table"),
     *("overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
-    *("robustness.FlipMinimiser", "robustness.Trial", "robustness.last_user_text"),
-    "robustness.with_user_texts",
+    *("robustness.FlipMinimiser", "robustness.Trial", "robustness.with_user_texts"),
+    *("robustness.add_space", "robustness.add_typo", "robustness.drop_accents"),
+    "robustness.title_case",
 }
 
 

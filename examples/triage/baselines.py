@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from tunegate.results.intervals import wilson
+from tunegate.results.score import wilson
 
 Split = tuple[list[str], list[str]]
 

@@ -81,7 +81,8 @@ REPLACEMENTS = {
     "tunegate_checks.model.holm": "from tunegate_checks.model.compare import HolmFamily",
     "tunegate_checks.model.memory": "from tunegate_checks.model import answer_quality, "
     "memorization",
-    "tunegate_checks.model.metamorphic": "from tunegate_checks.model import perturbations",
+    "tunegate_checks.model.metamorphic": "from tunegate_checks.model import robustness",
+    "tunegate_checks.model.perturbations": "from tunegate_checks.model import robustness",
     "tunegate_checks.model.rouge": "from tunegate_checks.model import overlap",
 }
 

@@ -1,6 +1,4 @@
-"""Every class has enough examples. A model hardly learns a rare class, and the accuracy over all
-classes does not show it.
-"""
+"""Every class has enough examples: the accuracy over all classes hides one that is not learnt."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""One system prompt, one format of reply and one spelling of each label in all splits. A model
-learns accidental differences as if they meant something.
-"""
+"""One system prompt, output format and label spelling: a model learns chance differences too."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Examples must differ enough: repeated ones teach little. Without examples of "none of these" or
-"I do not know" a model answers every input.
-"""
+"""Examples differ enough, and some are of "none of these": else a model answers every input."""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import diversity

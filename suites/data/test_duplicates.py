@@ -9,5 +9,4 @@ def test_no_copies(dataset: Dataset) -> None:
 
 
 def test_few_near_copies(dataset: Dataset, limits: Limits) -> None:
-    near = duplicates.near(dataset, similarity=limits.similarity)
-    assert near.rate <= limits.near_duplicates
+    assert duplicates.near(dataset, similarity=limits.similarity).rate <= limits.near_duplicates

@@ -1,6 +1,4 @@
-"""Every row is valid chat data. A service may refuse a malformed row after the upload, drop it, or
-train on a part of it.
-"""
+"""Every row is valid chat data: a service may refuse a malformed row, or train on a part of it."""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import format

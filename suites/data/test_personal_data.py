@@ -1,6 +1,5 @@
-"""No personal data and no API keys in the training data. A model can reproduce its training text,
-and text cannot be removed from a trained model, so LGPD and GDPR require removing it before
-training.
+"""No personal data and no API keys: a model can reproduce its training text, and text cannot be
+removed from a trained model, so LGPD and GDPR require removing it before training.
 """
 
 from tunegate import Dataset, Limits

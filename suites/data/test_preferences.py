@@ -1,6 +1,4 @@
-"""The two replies of each row differ, and no two rows prefer the opposite. Where no row has a
-rejected reply, nothing is checked.
-"""
+"""The two replies of a row differ, and no two rows prefer the opposite (rows with `rejected`)."""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import preferences

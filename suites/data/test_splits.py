@@ -1,6 +1,4 @@
-"""The validation set has the right size, and all splits resemble the training set. A score on rows
-of another kind does not predict the quality in production.
-"""
+"""The validation set has the right size, and all splits resemble training: else scores mislead."""
 
 from tunegate import Dataset, Limits
 from tunegate_checks.data import splits

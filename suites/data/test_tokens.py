@@ -1,6 +1,4 @@
-"""Every row fits into the longest row that the trainer accepts, and has tokens to train on. From an
-answer that is cut, the model learns to stop in the middle.
-"""
+"""Every row fits into the trainer's longest one: a cut answer teaches to stop in the middle."""
 
 import pytest
 

@@ -1,8 +1,4 @@
-"""Each test example as a test of its own: `pytest suites/model --model latest --each-example`.
-
-For a report that lists every example, or a test set where every answer must be right: one wrong
-answer fails its test and closes the gate. The answers come from the cache.
-"""
+"""With `--each-example` each test example is a test: one wrong answer closes the gate."""
 
 from tunegate import LabelRule, Prediction
 

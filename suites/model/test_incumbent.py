@@ -1,8 +1,4 @@
-"""The candidate is not worse than the model in production by more than `margin`.
-
-With `mode = "lower"` in [limits] the lower bound of the difference must hold (95 % certainty): a
-non-inferiority test.
-"""
+"""The candidate is not worse than the model in production by more than `margin`."""
 
 import pytest
 

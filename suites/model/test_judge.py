@@ -1,7 +1,5 @@
-"""A judge model grades the replies; `[judge]` in the configuration names it and its rubric.
-
-Without [judge] these tests pass and ask nothing. A judge whose agreement with people is not proven
-is advisory: the session shows its scores, and they close no gate.
+"""A judge model, named by `[judge]` in the configuration, grades the replies by a rubric. Until its
+agreement with people is proven it is advisory: its scores are shown, and close no gate.
 """
 
 from tunegate import JudgePanel, Limits, Predictions

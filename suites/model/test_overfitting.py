@@ -1,6 +1,4 @@
-"""The training stopped in time: if the validation loss rises while the training loss falls, the
-model memorises rows.
-"""
+"""The training stopped in time, before the validation loss rose while the training loss fell."""
 
 from tunegate import Limits
 from tunegate_checks.model import overfitting

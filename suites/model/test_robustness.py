@@ -1,6 +1,4 @@
-"""Capitals, missing accents, a typo or a polite phrase must not change the label of a question.
-Without a limit the rate is only shown.
-"""
+"""Capitals, missing accents, a typo or a greeting change no label; without a limit only shown."""
 
 from tunegate import Ask, Dataset, LabelRule, Limits, Predictions
 from tunegate_checks.model import robustness

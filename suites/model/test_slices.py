@@ -1,8 +1,4 @@
-"""Accuracy of the worst slice, by language, length and every other field of the rows.
-
-Without a limit it is only shown, since only you know which slices matter: set `worst_slice` in
-[limits].
-"""
+"""Accuracy of the worst slice by language, length or another field; without a limit only shown."""
 
 import pytest
 

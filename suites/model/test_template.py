@@ -1,6 +1,4 @@
-"""The test set has the system prompt of training: with another one it tests another task. (A chat
-template that has changed since training is an error when the model is opened.)
-"""
+"""The test set has the system prompt of training: with another one it tests another task."""
 
 from tunegate import Dataset
 from tunegate_checks.data import consistency

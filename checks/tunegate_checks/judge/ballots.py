@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 
 from tunegate.interfaces.model import Answer, Request
 from tunegate.models.judge_panel import Judge, JudgePanel
-from tunegate.results.intervals import Z95, wilson
+from tunegate.results.score import Z95, wilson
 
-from ..stats.proportions import Z90
+from ..stats import Z90
 from .parse import UnusableAnswer
 from .prompt import Messages, repair_prompt
 from .rubric import Marks, Rubric

@@ -13,7 +13,7 @@ from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
-from ..stats.kappa import kappa
+from ..stats import kappa
 from .ballots import agreement, collect_votes, majority_marks, mean_bounds
 from .calibration import Calibration, JudgedScore, calibrate
 from .human_labels import HumanLabels

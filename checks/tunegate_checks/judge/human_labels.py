@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import StrictBool, StrictInt, ValidationError
 
@@ -87,21 +87,16 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
             first_line[key] = number
             labels.append(_to_label(line, number, rubric))
         except ValidationError as invalid:
-            reason = _error_text(invalid.errors()[0])
-            raise ConfigError(f"{path}, line {number}: {reason}") from None
+            first = invalid.errors()[0]
+            # Not the value: a row can hold personal data.
+            reason = explain_error(first, LabelLine, show_value=False)
+            reason = reason if first["loc"] else "not an object"
+            raise ConfigError(f"{path}, line {number}: {reason}; needed: {LINE_FORM}") from None
         except ValueError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from None
     graded = [label for label in labels if isinstance(label, GradedLabel)]
     compared = [label for label in labels if isinstance(label, ComparedLabel)]
     return HumanLabels(graded, compared, sha256_bytes(data))
-
-
-def _error_text(error: Any) -> str:
-    if not error["loc"] or error["type"] == "missing":
-        field = f"{error['loc'][0]} is missing" if error["loc"] else "not an object"
-        return f"{field}; needed: {LINE_FORM}"
-    # Not the value: a row can hold personal data.
-    return explain_error(error, LabelLine, show_value=False)
 
 
 def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:

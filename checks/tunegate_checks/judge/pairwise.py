@@ -13,7 +13,7 @@ from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
-from ..stats.kappa import kappa
+from ..stats import kappa
 from .ballots import Vote, collect_votes, mean_bounds, plurality_side
 from .calibration import Calibration, JudgedScore, calibrate, with_swap_consistency
 from .grading import judge_signature

@@ -127,12 +127,5 @@ def load_rubric(path: Path) -> Rubric:
     try:
         return Rubric.model_validate(table)
     except ValidationError as error:
-        lines = [f"{path}: {_error_text(e)}" for e in error.errors()]
+        lines = [f"{path}: {explain_error(e, Rubric)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
-
-
-def _error_text(error: Any) -> str:
-    if error["type"] == "extra_forbidden" and error["loc"][0] == "criteria":
-        error = {**error, "loc": error["loc"][2:]}
-        return f"a criterion: {explain_error(error, Criterion)}"
-    return explain_error(error, Rubric)

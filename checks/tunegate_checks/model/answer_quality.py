@@ -22,17 +22,12 @@ def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding
     finished = [p for p in predictions if p.finish and not p.error]
     if not finished:
         yield Finding.dataset_hint(NOT_APPLICABLE, "nobody said how the answers ended")
-    wrong = [(p, _ending_problem(p)) for p in finished if _ending_problem(p)]
-    for p, problem in wrong:
+    faults = [(p, "cut off") for p in finished if p.finish == "length"]
+    ended = (p for p in finished if p.finish != "length")
+    faults += [(p, "empty") for p in ended if p.expected.strip() and not p.got.strip()]
+    for p, fault in faults:
         evidence = f"after {p.tokens:,} tokens, at its end {quote_line(p.got[-50:])}"
-        yield p.finding(problem, evidence, hint=len(wrong) <= most * len(finished))
-
-
-def _ending_problem(p: Prediction) -> str:
-    """Return the fault in how an answer ended, "" for none."""
-    if p.finish == "length":
-        return "cut off"
-    return "empty" if p.expected.strip() and not p.got.strip() else ""
+        yield p.finding(fault, evidence, hint=len(faults) <= most * len(finished))
 
 
 @check(name="memory.refusals")

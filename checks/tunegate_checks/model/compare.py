@@ -18,8 +18,7 @@ from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, Unmeasurable, format_value
 
 from .classification import right
-from .metric import Metric
-from .paired import find_flips, measure_difference, pair_predictions
+from .metric import Metric, find_flips, measure_difference, pair_predictions
 
 ALPHA = 0.05
 
@@ -137,17 +136,17 @@ def _compare_models(
     candidate: Predictions, other: Predictions, metric: Metric, margin: float | None, alpha: float
 ) -> Comparison:
     new, old = pair_predictions(candidate, other)
-    name, flips = f"{metric.name} gained", find_flips(new, old, metric)
+    name = f"{metric.name} gained"
     if not len(new):
-        no_difference = Score(math.nan, name=name)
+        no_difference, no_flips = Score(math.nan, name=name), Findings("flips", (), split="test")
         return Comparison(
             metric.name, no_difference, math.nan, math.nan, math.nan, math.nan,
-            "no example in common", flips, margin, alpha, metric.binary,
+            "no example in common", no_flips, margin, alpha, metric.binary,
         )  # fmt: skip
     difference, worst, best = measure_difference(metric, new, old, name)
     return Comparison(
         metric.name, difference, worst.other, worst.candidate, worst.p(margin), best.p(margin),
-        worst.method(margin), flips, margin, alpha, metric.binary,
+        worst.method(margin), find_flips(metric, new, old), margin, alpha, metric.binary,
     )  # fmt: skip
 
 

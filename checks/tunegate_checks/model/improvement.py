@@ -9,9 +9,9 @@ from tunegate.results.labels import LabelRule, exact
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
 
-from ..stats.proportions import Z90, difference_interval, mcnemar_p
+from ..stats import Z90, difference_interval, mcnemar_p
 from .classification import accuracy, right
-from .paired import find_flips, measure_difference, pair_predictions
+from .metric import find_flips, measure_difference, pair_predictions
 
 FORGETTING_NAME = "general accuracy kept"
 
@@ -44,7 +44,7 @@ def of(
         )
     score.lower = difference_interval(worst.gained, worst.lost, n, Z90)[0]
     score.best_case_lower = difference_interval(best.gained, best.lost, n, Z90)[0]
-    score.misses = find_flips(new, old, metric)
+    score.misses = find_flips(metric, new, old)
     flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
     p_text = f"McNemar p = {mcnemar_p(worst.gained, worst.lost):.2g}"
     score.signature = f"before {other_accuracy.hits:,} of {n:,}; {flips_text}; {p_text}"

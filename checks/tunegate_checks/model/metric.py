@@ -1,6 +1,7 @@
 """Metrics: numbers that are summed over the examples, and a function that turns sums into a score.
 
-That is enough to give any score an interval, and to compare two models example by example.
+That is enough to give any score an interval, and to compare two models example by example: the
+difference, its interval, its p-value, and the examples on which they differ.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tunegate.results.finding import Findings
-from tunegate.results.intervals import clopper_pearson
+from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate.results.score import Score, clopper_pearson
+from tunegate.utils.text import shorten
 
-from ..stats import bootstrap
+from .. import stats
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
+
+MIN_EXAMPLES = 20  # for a bootstrap of a difference: with fewer its intervals are too short
+MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +67,7 @@ class Metric:
         import numpy as np
 
         statistics = self.statistics(predictions)
-        resampled = self.combine(bootstrap.resampled_sums(statistics), len(statistics))
+        resampled = self.combine(stats.resampled_sums(statistics), len(statistics))
         low, lower, high = np.quantile(resampled, [0.025, 0.05, 0.975])
         value, n = self.value(statistics), len(statistics)
         if value == lower == high == 1:  # resamples of n in n have no width
@@ -107,3 +111,105 @@ def with_errors_right(predictions: Predictions) -> Predictions:
     """Return the best case: every missing answer is replaced by the expected one."""
     rows = [replace(p, got=p.expected, error="") if p.error else p for p in predictions]
     return Predictions(rows, model=predictions.model, test=predictions.test)
+
+
+def pair_predictions(candidate: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
+    """Return both models' predictions on the examples that both have, in one order."""
+    other_by_row = {p.row: p for p in other}
+    new = [p for p in candidate if p.row in other_by_row]
+    old = [other_by_row[p.row] for p in new]
+    return (
+        Predictions(new, model=candidate.model, test=candidate.test),
+        Predictions(old, model=other.model, test=other.test),
+    )
+
+
+class ModelPair:
+    """Two models under one metric, on the same examples."""
+
+    def __init__(self, metric: Metric, new: Predictions, old: Predictions) -> None:
+        self.metric, self.n = metric, len(new)
+        statistics = metric.statistics(new), metric.statistics(old)
+        self.candidate, self.other = map(metric.value, statistics)
+        self.difference = self.candidate - self.other
+        if metric.binary:
+            gains = (statistics[0] - statistics[1])[:, 0]
+            self.gained, self.lost = int((gains > 0).sum()), int((gains < 0).sum())
+        elif self.n >= MIN_EXAMPLES:
+            candidate, other = (
+                metric.combine(stats.resampled_sums(s, stats.P_VALUE_RESAMPLES), self.n)
+                for s in statistics
+            )
+            self.resampled = candidate - other
+
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of the difference; NaN with too few examples."""
+        if self.metric.binary:
+            return stats.difference_interval(self.gained, self.lost, self.n)
+        if self.n < MIN_EXAMPLES:
+            return math.nan, math.nan
+        import numpy as np
+
+        low, high = np.quantile(self.resampled, [0.025, 0.975])
+        return float(low), float(high)
+
+    def p(self, margin: float | None) -> float:
+        """Return the one-sided p-value of a difference above 0, or above -`margin`.
+
+        For a metric that is not binary it is the achieved significance level of the bootstrap.
+        """
+        if not self.metric.binary:
+            if self.n < MIN_EXAMPLES:
+                return 1.0
+            not_above = int((self.resampled <= -(margin or 0.0)).sum())
+            return (1 + not_above) / (1 + len(self.resampled))
+        if margin is None:
+            return stats.mcnemar_greater_p(self.gained, self.lost)
+        return stats.not_inferior_p(self.gained, self.lost, self.n, margin)
+
+    def method(self, margin: float | None) -> str:
+        """Return the name of the test behind `p`."""
+        if self.metric.binary:
+            return "exact McNemar" if margin is None else "Bonett-Price"
+        return "bootstrap" if self.n >= MIN_EXAMPLES else f"too few: {MIN_EXAMPLES} are needed"
+
+
+def measure_difference(
+    metric: Metric, new: Predictions, old: Predictions, name: str
+) -> tuple[Score, ModelPair, ModelPair]:
+    """Return the candidate's score less the other's, and both models in the worst and best case.
+
+    The predictions are paired, at least one. In the worst case errors count as wrong for the
+    candidate and right for the other, in the best case reversed.
+    """
+    worst = ModelPair(metric, new, with_errors_right(old))
+    best = ModelPair(metric, with_errors_right(new), old)
+    low, high = worst.interval()
+    errors = sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True))
+    difference = Score(
+        worst.difference, name=name, n=worst.n, low=low, high=high,
+        best_case=best.difference, errors=errors,
+    )  # fmt: skip
+    return difference, worst, best
+
+
+def find_flips(metric: Metric, new: Predictions, old: Predictions) -> Findings:
+    """Return what the candidate gained and lost against the other model, by line of the test set.
+
+    The predictions are paired, at least one. The evidence has both answers; for a metric that is a
+    mean also the difference and the expected reply. A corpus-wide metric (BLEU, macro-F1) has no
+    score per example, and no flips. A missing answer counts as wrong.
+    """
+    differences = metric.statistics(new) - metric.statistics(old)
+    gains = differences[:, 0] if differences.shape[1] == 1 else ()
+    flips: list[Finding] = []
+    for p, old_p, gain in zip(new, old, gains, strict=False):
+        if abs(gain) > MIN_GAIN:
+            old_text, new_text = (
+                shorten("(no answer)" if q.error else q.got, 24) for q in (old_p, p)
+            )
+            evidence = f"{old_text!r} became {new_text!r} for: {shorten(p.prompt, 60)}"
+            if not metric.binary:
+                evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"
+            flips.append(p.finding("gained" if gain > 0 else "lost", evidence))
+    return Findings("flips", flips, split="test", n=len(new))

@@ -1,5 +1,10 @@
 """Check whether labels change when only the way of writing does.
 
+A perturbation is a function from a text and a number, which selects one of the possible changes, to
+a text; where no change is possible, it returns the text as it is. The idea of testing a model by
+what must *not* change: Ribeiro et al. 2020, *Beyond Accuracy: Behavioral Testing of NLP Models with
+CheckList* (its invariance tests).
+
 Rows and places are drawn uniformly with a fixed seed, which the interval of a rate needs
 (hypothesis searches for failures rather than for a fair sample; it tests the perturbations).
 """
@@ -8,25 +13,80 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from tunegate.data.comparison import is_label
 from tunegate.data.dataset import Dataset, Example
 from tunegate.models.predict import Ask
-from tunegate.results.finding import Finding, Findings
+from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, not_applicable_score, proportion
 
 from ..text.display import quote_line
-from .perturbations import PERTURBATIONS, Perturbation
+
+Perturbation = Callable[[str, int], str]
+
+# The neighbours of each letter on its row of a QWERTY keyboard, which are hit by mistake.
+_KEYBOARD_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_NEIGHBOUR_KEYS = {
+    letter: row[max(i - 1, 0) : i] + row[i + 1 : i + 2]
+    for row in _KEYBOARD_ROWS
+    for i, letter in enumerate(row)
+}
+_ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")  # Latin letters only: й is no accented и
+_GAP = re.compile(r"(?<=\S) (?=\S)")
+GREETINGS = ("Hi! ", "Hello, ", "Good morning, ", "Oi! ", "Olá, ", "Bom dia, ", "Boa tarde, ")
 
 FLIP_RATE_NAME = "flip rate"
 MEASURED_SHARE = 0.7  # of the calls; the rest minimises flips
 _WORD = re.compile(r"\S+\s*")
+
+
+def title_case(text: str, _: int = 0) -> str:
+    """Begin each word with a capital; what stands inside a word stays."""
+    return re.sub(r"(?<!\S)\w", lambda match: match.group().upper(), text)
+
+
+def drop_accents(text: str, _: int = 0) -> str:
+    """Drop the accents of Latin letters, as many people do who type Portuguese."""
+    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", text)))
+
+
+def add_typo(text: str, which: int = 0) -> str:
+    """Hit a neighbouring key once."""
+    typos = [
+        (i, key) for i, letter in enumerate(text) for key in _NEIGHBOUR_KEYS.get(letter.lower(), "")
+    ]
+    if not typos:
+        return text
+    position, key = typos[which % len(typos)]
+    key = key.upper() if text[position].isupper() else key
+    return text[:position] + key + text[position + 1 :]
+
+
+def add_space(text: str, which: int = 0) -> str:
+    """Double a space, or put white space around the whole."""
+    gaps = [match.start() for match in _GAP.finditer(text)]
+    gap = which % (len(gaps) + 2)
+    if gap >= len(gaps):
+        return f" {text}" if gap == len(gaps) else f"{text}\n"
+    return f"{text[: gaps[gap]]} {text[gaps[gap] :]}"
+
+
+PERTURBATIONS: dict[str, Perturbation] = {
+    "capitals": lambda text, _: text.upper(),
+    "small letters": lambda text, _: text.lower(),
+    "title case": title_case,
+    "accents": drop_accents,
+    "typo": add_typo,
+    "white space": add_space,
+    "greeting": lambda text, which: GREETINGS[which % len(GREETINGS)] + text,
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +105,14 @@ class Trial:
     def is_flipped(self) -> bool:
         """Whether the label changed; an error counts as a change."""
         return bool(self.error) or self.original_label != self.perturbed_label
+
+    @property
+    def evidence(self) -> str:
+        """Both labels and the perturbed text, or the error, on one line."""
+        if self.error:
+            return f"no answer: {self.error}"
+        labels = f"{self.original_label or 'no label'} -> {self.perturbed_label or 'no label'}"
+        return f"{labels}: {quote_line(self.perturbed, 90)}"
 
 
 def flips(
@@ -83,7 +151,8 @@ def flips(
     minimiser = FlipMinimiser(ask, label, perturbations, calls - len(trials))
     minimised = minimiser.minimise([t for t in flipped if not t.error])
     all_flips = [*minimised, *(t for t in flipped if t.error)]
-    flip_findings = Findings("flips", map(_flip_finding, all_flips), split="test", n=len(trials))
+    found = [t.example.finding(t.kind, t.evidence) for t in all_flips]
+    flip_findings = Findings("flips", found, split="test", n=len(trials))
     hints: list[str] = []
     if len(flip_findings):
         changed = [t for t in trials if t.kind in flip_findings.kinds]
@@ -115,17 +184,12 @@ def _draw_trials(
         drawn_count = 0
         for p in random.sample(rows, len(rows)):
             example, seed = test[p.row], random.randrange(2**16)
-            plain = last_user_text(example)
+            contents = [m.get("content") for m in example.messages if m["role"] == "user"]
+            plain = contents[-1] if contents and isinstance(contents[-1], str) else ""
             written = perturb(plain, seed)
             if drawn_count < per_kind and plain.strip() and written != plain:
                 drawn_count += 1
                 yield Trial(example, kind, plain, written, label.read(p.got))
-
-
-def last_user_text(example: Example) -> str:
-    """Return the content of the last user message, "" where it is not a string."""
-    user_contents = [m.get("content") for m in example.messages if m["role"] == "user"]
-    return user_contents[-1] if user_contents and isinstance(user_contents[-1], str) else ""
 
 
 def with_user_texts(texts: Sequence[tuple[Example, str]]) -> Dataset:
@@ -137,14 +201,6 @@ def with_user_texts(texts: Sequence[tuple[Example, str]]) -> Dataset:
         messages[last] = {**messages[last], "content": text}
         examples.append(Example(row, example.line, {**example.fields, "messages": messages}))
     return Dataset(examples)
-
-
-def _flip_finding(trial: Trial) -> Finding:
-    row, line_number = trial.example.row, trial.example.line
-    if trial.error:
-        return Finding(row, line_number, trial.kind, f"no answer: {trial.error}")
-    labels = f"{trial.original_label or 'no label'} -> {trial.perturbed_label or 'no label'}"
-    return Finding(row, line_number, trial.kind, f"{labels}: {quote_line(trial.perturbed, 90)}")
 
 
 def _count_lines(trials: Sequence[Trial]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Literal
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
 
-from ..stats import bootstrap
+from .. import stats
 
 Quantity = Literal["latency", "tokens", "cost"]
 FillMissing = Callable[[Iterable[float]], float]  # max or min: the value of a missing answer
@@ -36,7 +36,7 @@ def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
     name = f"latency p{quantile * 100:g} (s)"
     latencies = sorted(p.latency for p in predictions if not p.error)
     if not any(latencies):
-        return _not_measured(name, "no latency was recorded")
+        return Score(math.nan, name=name, hints=("no latency was recorded: not measured",))
     n, missing = len(predictions), len(predictions) - len(latencies)
     worst, best = [*latencies, *[math.inf] * missing], [*[0.0] * missing, *latencies]
     rank = max(math.ceil(round(quantile * n, 9)), 1)  # rounded: 0.55 * 100 is 55.00000000000001
@@ -80,7 +80,8 @@ def ratio(predictions: Predictions, over: Predictions, what: Quantity) -> Score:
     best = _values_by_row(predictions, what, min), _values_by_row(over, what, max)
     common = [row for row in worst[0] if row in worst[1]]
     if not common:
-        return _not_measured(name, f"{what} of one of the two models is not known")
+        unknown = f"{what} of one of the two models is not known: not measured"
+        return Score(math.nan, name=name, hints=(unknown,))
     values = [[side[row] for side in worst] for row in common]
     low, high = _bootstrap_interval(values, lambda sums: sums[:, 0] / sums[:, 1])
     if what == "latency" and any(map(_is_batched, zip(*values, strict=True))):
@@ -104,7 +105,7 @@ def _mean_score(
         for missing in (max, min)
     )
     if not worst:
-        return _not_measured(name, unknown)
+        return Score(math.nan, name=name, hints=(f"{unknown}: not measured",))
     n = len(worst)
     low, high = _bootstrap_interval([[value] for value in worst], lambda sums: sums[:, 0] / n)
     return Score(
@@ -126,20 +127,16 @@ def _values_by_row(
 
 
 def _bootstrap_interval(
-    values: Sequence[Sequence[float]], combine: Callable[[bootstrap.Array], bootstrap.Array]
+    values: Sequence[Sequence[float]], combine: Callable[[stats.Array], stats.Array]
 ) -> tuple[float, float]:
     if len(values) < MIN_ANSWERS:
         return math.nan, math.nan
     import numpy as np
 
-    low, high = np.quantile(combine(bootstrap.resampled_sums(np.array(values))), [0.025, 0.975])
+    low, high = np.quantile(combine(stats.resampled_sums(np.array(values))), [0.025, 0.975])
     return float(low), float(high)
 
 
 def _left_out_text(predictions: Predictions, n: int) -> str:
     missing = len(predictions) - n
     return f"{missing:,} rows not known" if missing else "all rows"
-
-
-def _not_measured(name: str, why: str) -> Score:
-    return Score(math.nan, name=name, hints=(f"{why}: not measured",))

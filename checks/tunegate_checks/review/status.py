@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunegate.data.dataset import Dataset
-from tunegate.results.intervals import wilson
+from tunegate.results.score import wilson
 
 from .sample import draw_order, population, row_id
 from .sheet import VERDICTS, Sheet, read_sheet

@@ -16,12 +16,12 @@ import os
 import pickle
 import signal
 import sys
-import threading
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any
@@ -29,6 +29,7 @@ from typing import Any
 from ..data.dataset import Dataset, Example
 from ..data.reading import Reading
 from ..results.finding import Finding
+from ..utils.child_process import exit_with_parent
 from ..utils.cpu_count import worker_count
 
 Messages = Sequence[Mapping[str, Any]]
@@ -138,7 +139,7 @@ def _run_chunks(
     pool = None
     if executor is None:
         spawn, count = multiprocessing.get_context("spawn"), min(max_workers, MAX_PROCESSES)
-        executor = pool = _Processes(min(count, len(chunks)), spawn, initializer=_exit_with_parent)
+        executor = pool = _Processes(min(count, len(chunks)), spawn, initializer=_start_worker)
     futures = [executor.submit(_find_in_process, *task, chunk) for chunk in chunks]
     try:
         for future, chunk in zip(futures, chunks, strict=True):
@@ -204,14 +205,8 @@ class _Processes(ProcessPoolExecutor):
                 signal.pthread_sigmask(signal.SIG_SETMASK, previous_mask)
 
 
-def _exit_with_parent() -> None:
+def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and end this process when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows
-    parent = multiprocessing.parent_process()
-
-    def wait_for_parent() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=wait_for_parent, daemon=True).start()
+    if parent := multiprocessing.parent_process():
+        exit_with_parent(partial(os._exit, 1), partial(wait, [parent.sentinel]))

@@ -25,6 +25,7 @@ from ..utils.text import did_you_mean
 if TYPE_CHECKING:
     from ..checking.last_findings import LastFindings
     from ..results.acceptance import AcceptedEntry
+    from ..storage.state_dir import StateDir
 
 HINT_SHOW_IDS = "`pytest suites/data -v` shows what there is, with ids"
 MAX_LINES = 10  # entries that are shown one by one
@@ -42,36 +43,37 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Append entries to accepted.toml, or drop some; without arguments, list them."""
+    from ..checking.last_findings import read_last_findings
+    from ..storage.state_dir import StateDir
+
     root = current_project()
+    state = StateDir(root)
+    last = read_last_findings(state)
     why = checked_reason(args.why)
     if args.prune:
         if args.ids or args.check or args.kind or args.all or why:
             raise ConfigError("--prune goes alone: it drops entries, and accepts nothing")
-        lines = prune_entries(root)
+        lines = prune_entries(state, last)
     elif args.check or args.kind or args.all:
         if args.ids:
             raise ConfigError("ids, or --check NAME --all: not both")
         if not (args.check and args.all):
             raise ConfigError("all findings of a check: --check NAME --all, or of one --kind")
-        lines = accept_findings(root, ids_of_check(root, args.check, args.kind), why)
+        lines = accept_findings(state, last, ids_of_check(last, args.check, args.kind), why)
     elif args.ids:
-        lines = accept_findings(root, list(dict.fromkeys(args.ids)), why)
+        lines = accept_findings(state, last, list(dict.fromkeys(args.ids)), why)
     elif why:
         raise ConfigError(f"which finding? give its id; {HINT_SHOW_IDS}")
     else:
-        lines = list_accepted(root)
+        lines = list_accepted(root, last)
     print("\n".join(lines))
 
 
-def ids_of_check(root: Path, check: str, kind: str | None) -> list[str]:
+def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
     """Return the ids of what a check found in the last session and is not accepted yet.
 
     Raises ConfigError where the session found nothing of this check or kind.
     """
-    from ..checking.last_findings import read_last_findings
-    from ..storage.state_dir import StateDir
-
-    last = read_last_findings(StateDir(root))
     found = last.findings.values()
     checks = Counter(str(f["check"]) for f in found)
     if check not in checks:
@@ -89,7 +91,7 @@ def ids_of_check(root: Path, check: str, kind: str | None) -> list[str]:
     return [f["id"] for f in found if f["check"] == check and kind in (None, f["kind"])]
 
 
-def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
+def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: str) -> list[str]:
     """Append an entry for each id to accepted.toml and return the lines to print.
 
     Raises ConfigError where there is no reason, or where the last session of the data suite has no
@@ -98,19 +100,16 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
     from filelock import FileLock
 
     from ..checking import accepted
-    from ..checking.last_findings import read_last_findings
     from ..results.acceptance import AcceptedEntry
     from ..storage.registry import current_user
-    from ..storage.state_dir import StateDir
 
     if not why:
         raise ConfigError('a reason is needed: tunegate accept ID --why "..."')
-    state = StateDir(root)
-    findings, user = read_last_findings(state).findings, current_user()
+    findings, user = last.findings, current_user()
     today = datetime.now(UTC).date().isoformat()
     entries, before = [], []
     with FileLock(state.path("accepted.lock")):
-        earlier = accepted.read_accepted(root)
+        earlier = accepted.read_accepted(state.root)
         for id_ in ids:
             entry, found_in = earlier.get(id_), findings.get(id_, {}).get("split", "").split(", ")
             if entry and (id_ not in findings or all(map(entry.holds_in, found_in))):
@@ -127,9 +126,9 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
             split = ", ".join(sorted(splits))
             entries.append(AcceptedEntry(**values, why=why, who=user, when=today, split=split))
         if replaced := [entry.id for entry in entries if entry.id in earlier]:
-            accepted.remove_entries(root, replaced)  # accepted in another split so far
+            accepted.remove_entries(state.root, replaced)  # accepted in another split so far
         if entries:
-            accepted.append_entries(root, entries)
+            accepted.append_entries(state.root, entries)
     lines = [*entry_lines("was accepted before:", before), *entry_lines("accepted", entries)]
     # The findings of an older version do not say whether their check has a name.
     unnamed = (entry.check for entry in entries if not findings[entry.id].get("named", True))
@@ -139,7 +138,7 @@ def accept_findings(root: Path, ids: list[str], why: str) -> list[str]:
     return [*lines, f"next     commit {accepted.ACCEPTED_FILE}, and run the suite again"]
 
 
-def prune_entries(root: Path) -> list[str]:
+def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
     """Drop the entries whose finding is gone, and return the lines to print.
 
     An entry stays where its check did not run, or did not run on its split. Raises ConfigError
@@ -148,11 +147,8 @@ def prune_entries(root: Path) -> list[str]:
     from filelock import FileLock
 
     from ..checking import accepted
-    from ..checking.last_findings import read_last_findings
-    from ..storage.state_dir import StateDir
 
-    state = StateDir(root)
-    last = read_last_findings(state)
+    root = state.root
     if reason := incomplete_session(root, last):
         raise ConfigError(f"nothing was dropped: {reason}; run the whole data suite first")
     with FileLock(state.path("accepted.lock")):
@@ -191,19 +187,16 @@ def incomplete_session(root: Path, last: LastFindings) -> str:
     return ""
 
 
-def list_accepted(root: Path) -> list[str]:
+def list_accepted(root: Path, last: LastFindings) -> list[str]:
     """Return lines for each entry of accepted.toml: finding, reason, and whether it is stale."""
     from ..checking import accepted
-    from ..checking.last_findings import read_last_findings
-    from ..storage.state_dir import StateDir
 
     entries = accepted.read_accepted(root).values()
-    last_findings = read_last_findings(StateDir(root))
     if not entries:
         return [f"nothing is accepted; {HINT_SHOW_IDS}"]
     lines, stale = [], 0
     for entry in entries:
-        status = last_findings.status(entry)
+        status = last.status(entry)
         stale += status.startswith("stale")
         texts = [f"{entry.why} ({entry.who}, {entry.when})", *([status] if status else [])]
         lines.append(_entry_line(entry)[:80])

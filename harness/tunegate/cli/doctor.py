@@ -124,12 +124,12 @@ def project_lines() -> Iterator[tuple[str, str]]:
     except RunNotFound:
         yield "latest", "no run is finished yet"
     try:
-        registry = Registry(root)
-        for alias in sorted({str(entry["alias"]) for entry in registry.entries()}):
-            if entry := registry.current(alias):
+        for alias, standing in sorted(Registry(root).history().last.items()):
+            if entry := standing.entry:
                 yield "alias", f"{alias} is run:{entry['run']}, since {entry['when']}"
-        for alias in registry.undecided():
-            yield "alias", f"PROBLEM: two branches moved {alias}: tunegate registry merge --keep"
+            if standing.contenders:
+                problem = f"two branches moved {alias}: tunegate registry merge --keep"
+                yield "alias", f"PROBLEM: {problem}"
     except RegistryBroken as error:
         yield "alias", f"PROBLEM: {error}"
 

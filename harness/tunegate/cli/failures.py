@@ -14,8 +14,7 @@ from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..models.predict import cached_predictions
 from ..results.labels import LabelRule
-from ..storage import run as runs
-from ..storage.run import RunNotFound
+from ..storage.run import find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
@@ -32,10 +31,10 @@ def write_failures(
     answer. With `masked`, private values in its texts are. Raises ConfigError where there is no
     such run, or its answers are not cached.
     """
+    run = find_finished(state, name)
     try:
-        run = runs.find_finished(state, name.removeprefix("run:"))
         predictions = cached_predictions(f"run:{run.id}", str(run.record["digest"]), test, state)
-    except (RunNotFound, SealBroken) as error:
+    except SealBroken as error:
         raise ConfigError(str(error)) from None
     if predictions is None:
         raise ConfigError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 
 from ..config.project import current_project
-from ..errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +18,10 @@ def run(args: argparse.Namespace) -> None:
     """Print a line for each entry, the oldest first, and which aliases are undecided."""
     from ..gates.lowered_limits import lowered_text
     from ..gates.new_test_set import note_on_test_set
-    from ..storage.registry import Registry, RegistryBroken
+    from ..storage.registry import Registry
 
-    try:
-        registry = Registry(current_project())
-        entries, undecided = registry.entries(), registry.undecided().keys()
-    except RegistryBroken as error:
-        raise ConfigError(str(error)) from None
+    registry = Registry(current_project())
+    entries, undecided = registry.entries(), registry.undecided().keys()
     for e in entries:
         if e["action"] == "merge":
             moved = f"{e['when']}  merge     {len(e['merges']) + 1} branches"

@@ -19,23 +19,20 @@ from ..storage.run import Run
 from ..storage.state_dir import StateDir
 
 
-class SnapshotNotFound(Exception):
-    """No snapshot begins with this digest, or more than one does."""
-
-
 def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     """Delete the one snapshot whose digest has this prefix, and all cached answers to its prompts.
 
     Findings of the last session and HTML reports are deleted too: they can show text of a row.
     Runs, receipts and the registry keep the digest alone, which reveals nothing of the data.
-    Returns the deleted path and the number of answers. Raises SnapshotNotFound.
+    Returns the deleted path and the number of answers. Raises ConfigError unless the prefix fits
+    one snapshot.
     """
     folder = state.folder / "snapshots"
     matches = sorted(folder.glob(f"{digest_prefix}*.jsonl")) if digest_prefix.isalnum() else []
     if len(matches) != 1:
         available = ", ".join(p.stem[:12] for p in sorted(folder.glob("*.jsonl"))) or "none"
         fits = f"{digest_prefix!r} fits {len(matches)} snapshots"
-        raise SnapshotNotFound(f"{fits}; kept are: {available}")
+        raise ConfigError(f"{fits}; kept are: {available}")
     (snapshot,) = matches
     # A table is read by its columns, so its prompts depend on the mapping that a run has used.
     mappings = {
@@ -67,8 +64,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Delete the data and print what is gone."""
-    try:
-        path, answers = purge_snapshot(StateDir(current_project()), args.digest)
-    except SnapshotNotFound as error:
-        raise ConfigError(str(error)) from None
+    path, answers = purge_snapshot(StateDir(current_project()), args.digest)
     print(f"removed {path.name} and {answers:,} answers to its prompts")

@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Keep the entries of both, add one that names both ends; 1 if an alias is undecided."""
-    from ..storage.registry import Registry, RegistryBroken
+    from ..storage.registry import Registry
 
     if len(args.files) not in (0, 2, 3):
         raise ConfigError("give no file, or OURS THEIRS [BASE]")
@@ -40,19 +40,16 @@ def run(args: argparse.Namespace) -> int:
     if missing := [path for path in args.files if not path.is_file()]:
         raise ConfigError(f"no file {missing[0]}")
     registry = Registry(current_project(), ours)
-    try:
-        added = registry.merge(why, theirs, base)
-        if added:
-            print(f"joined {len(added['merges']) + 1} branches; all their entries are kept")
-        elif args.keep is None:
-            print("nothing to join: one version holds all entries")
-        for entry in registry.keep(args.keep, why, args.alias) if args.keep is not None else ():
-            print(f"{entry['alias']} is run:{entry['run']}")
-        undecided = registry.undecided()
-    except RegistryBroken as error:
-        raise ConfigError(str(error)) from None
+    added = registry.merge(why, theirs, base)
+    if added:
+        print(f"joined {len(added['merges']) + 1} branches; all their entries are kept")
+    elif args.keep is None:
+        print("nothing to join: one version holds all entries")
+    for entry in registry.keep(args.keep, why, args.alias) if args.keep is not None else ():
+        print(f"{entry['alias']} is run:{entry['run']}")
+    undecided = registry.undecided()
     for alias, standing in undecided.items():
-        now = f"run:{standing.promotion.entry.get('run')}" if standing.promotion else "no run"
+        now = f"run:{standing.entry.get('run')}" if standing.entry else "no run"
         runs = [f"run:{p.entry.get('run')}" for p in standing.contenders if p]
         print(
             f"{alias} is undecided: the branches moved it to {' and '.join(runs)}. "

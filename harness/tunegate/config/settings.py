@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from ..utils.text import did_you_mean
 
@@ -59,11 +59,10 @@ def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True
         return f"{path} is missing"
     if error["type"] != "extra_forbidden":
         return f"{path} = {error['input']!r}: {message}" if show_value else f"{path}: {message}"
-    valid = list(model.model_fields)
     for table in tables:
-        inner = model.model_fields[table].annotation if table in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            valid = []  # the table of a list or a dict: its keys are not known here
-            break
-        model, valid = inner, list(inner.model_fields)
+        if table in model.model_fields:  # else a place in a list, or a key in a dict, of tables
+            annotation = model.model_fields[table].annotation
+            types = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
+            model = next((t for t in types if issubclass(t, BaseModel)), model)
+    valid = list(model.model_fields)
     return f"unknown key {path!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..data.comparison import rows_in_training
 from ..data.dataset import Dataset
 from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
+from ..results.scorecard import scorecard_digest
+from ..storage.registry import RegistryEntry
 from ..storage.run import Run
-from ..storage.seal import SealBroken
+from ..storage.seal import SealBroken, verify_signed
 from ..storage.state_dir import StateDir
+from ..utils.hashing import sha256_json
 from .new_test_set import UnseenTestSet, facts_of_test_set
 
 
@@ -95,3 +99,56 @@ def promotion_facts(
         "scorecard": card_digest,
         "test": card["test"]["digest"],
     }
+
+
+def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:
+    """Yield where a line of the registry differs from what was signed and from its run's files.
+
+    `run` is the one that the line names; without it, which is not on this machine, the signature
+    alone is verified.
+    """
+    try:
+        verify_signed(entry, state)
+    except SealBroken as error:
+        yield str(error)
+    if run is None:
+        return
+    try:
+        record = run.record
+        has_receipt = (run.folder / "receipt.json").is_file()
+        receipt = sha256_json(run.receipt) if has_receipt else record["receipt"]
+    except SealBroken as error:
+        yield str(error)
+        return
+    models = [record, *record.get("checkpoints", {}).values()]
+    names = [(model["model"], model["digest"]) for model in models]
+    if (entry.get("model"), entry.get("model_digest")) not in names:
+        yield f"it names a model that is not of run {run.id}"
+    try:
+        if (stated := entry.get("test_receipt")) and stated not in run.test_receipts().values():
+            yield "the receipt of the test set that it names is not among those of the run"
+    except SealBroken as error:
+        yield str(error)
+    if entry.get("trained", "") != run.attestation:
+        yield "what it says of who trained the model is not what the run says"
+    if entry["action"] == "rollback":
+        return  # it names neither receipt nor scorecard
+    if entry.get("receipt") != receipt:
+        yield "it names another receipt than the run has"
+    digest = str(entry.get("scorecard", ""))
+    path = run.folder / "scorecards" / f"{digest[:12]}.json"
+    if not digest.isalnum() or not path.is_file():
+        yield "the scorecard that it names is not among those of the run"
+        return
+    try:
+        card = json.loads(path.read_bytes())
+        scored = (scorecard_digest(card), card["model_digest"], card["test"]["digest"])
+        gate = card["gate"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        yield f"{path} is no scorecard"
+        return
+    fields = ("scorecard", "model_digest", "test")
+    if differing := [f for f, s in zip(fields, scored, strict=True) if entry.get(f) != s]:
+        yield f"{', '.join(differing)}: not as in {path}"
+    if gate != "open":
+        yield f"the gate of {path} was closed: {gate}"

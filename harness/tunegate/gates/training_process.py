@@ -116,8 +116,9 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
     record = recall_baseline(state, base, test.identity, sealed=True)
     if record is None:
         rule = load(state.root).label_rule
+        model = open_model(base, state.root, installed.openers)
         with progress_bar("baseline") as progress:
-            measure_baseline(base, test, rule, state, installed.openers, progress)
+            measure_baseline(model, base, test, rule, state, progress)
         record = recall_baseline(state, base, test.identity)
     if record:
         share = record["right"] / record["n"] if record["n"] else 0.0

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.dataset import Dataset
-from ..interfaces.installed import ModelOpener
-from ..interfaces.model import Budget, hold_to_budget
+from ..interfaces.model import Model
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
 from ..results.scorecard import predictions_summary
@@ -18,26 +17,18 @@ from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.progress import Progress
 from .predict import predict
-from .spec import open_model
 
 RECORD_KEYS = {"model", "digest", "test", "n", "right", "errors"}
 
 
 def measure_baseline(
-    spec: str,
-    test: Dataset,
-    rule: LabelRule,
-    state: StateDir,
-    openers: dict[str, ModelOpener],
-    progress: Progress,
-    budget: Budget | None = None,
+    model: Model, spec: str, test: Dataset, rule: LabelRule, state: StateDir, progress: Progress
 ) -> Predictions:
-    """Put the test set to the base model of this spec, and record how many answers are right.
+    """Put the test set to the base model, and record how many answers are right.
 
-    `rule` reads a label out of an answer. Answers that are in the cache are not asked for again.
-    Raises ModelUnknown.
+    `spec` is what opened the model; `rule` reads a label out of an answer. Answers that are in the
+    cache are not asked for again.
     """
-    model = hold_to_budget(budget or Budget(), open_model(spec, state.root, openers))
     predictions = predict(model, test, state, progress)
     record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
     path = _record_path(state, spec, test.identity)

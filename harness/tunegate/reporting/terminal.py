@@ -11,9 +11,8 @@ from typing import Any
 
 from ..checking.fingerprint import ID_LENGTH
 from ..results.finding import Finding, Findings
-from ..results.intervals import clopper_pearson
 from ..results.outcome import Outcome
-from ..results.score import Score, format_limit, format_value
+from ..results.score import Score, clopper_pearson, format_limit, format_value
 from ..utils.masking import mask
 
 WIDTH = 80

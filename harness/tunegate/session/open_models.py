@@ -17,7 +17,7 @@ from ..models.predict import cached_answers, cached_predictions, predict
 from ..models.spec import model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
-from ..storage.registry import Registry, RegistryBroken, RegistryEntry
+from ..storage.registry import Registry, RegistryEntry
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -89,15 +89,14 @@ class SessionModels:
         return open_model(self.spec(role), self.root, self.openers).digest
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
+        model, state = self.model(role), self.state
         with self.show_progress(f"asking the {role}") as progress:
             if role == "baseline":
                 rule = self.config.label_rule
-                return measure_baseline(
-                    self.spec(role), test, rule, self.state, self.openers, progress, self.budget
-                )
-            predictions = predict(self.model(role), test, self.state, progress)
+                return measure_baseline(model, self.spec(role), test, rule, state, progress)
+            predictions = predict(model, test, state, progress)
         if role == "candidate":
-            self.judged["predictions"] = self.model(role).digest
+            self.judged["predictions"] = model.digest
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
@@ -119,7 +118,7 @@ class SessionModels:
         """
         try:
             model = self.model(role)
-        except (ConfigError, ModelUnknown, RegistryBroken):
+        except (ConfigError, ModelUnknown):
             return None
         return cached_predictions(model.name, model.digest, test, self.state)
 

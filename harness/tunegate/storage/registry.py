@@ -6,8 +6,7 @@ import getpass
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,7 @@ from .registry_chain import (
     heads,
     numbered_lines,
     promotions_in_force,
-    read_chain,
-    standing_of,
+    read_history,
 )
 from .seal import sign
 from .state_dir import StateDir
@@ -39,11 +37,11 @@ MODEL_KEYS = ("run", "model", "model_digest", "trained")
 CHAIN_KEYS = (*MODEL_KEYS, "receipt", "scorecard", "test")
 
 
-class NothingToRollBack(Exception):
+class NothingToRollBack(ConfigError):
     """The alias has no earlier promotion to go back to."""
 
 
-class AliasMoved(Exception):
+class AliasMoved(ConfigError):
     """The alias was moved by somebody else since the caller looked at it."""
 
 
@@ -65,14 +63,16 @@ class Registry:
         self.path = path or root / "registry.jsonl"
         self.state = StateDir(root)
 
+    def history(self) -> History:
+        """Return where each alias stands after each line; raises RegistryBroken for a bad one."""
+        return read_history(numbered_lines(self.path))
+
     def entries(self) -> list[RegistryEntry]:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
-        return read_chain(numbered_lines(self.path))
+        return [*self.history().entries]
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with FileLock(self.state.path("registry.lock")):
-            yield
+    def _lock(self) -> FileLock:
+        return FileLock(self.state.path("registry.lock"))
 
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
@@ -81,7 +81,7 @@ class Registry:
 
         The file is locked, checked, and replaced in one step. Raises RegistryBroken.
         """
-        with self._locked():
+        with self._lock():
             return self._add(self.entries(), action, alias, facts, reason)
 
     def _add(
@@ -118,13 +118,12 @@ class Registry:
 
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
-        promotion = standing_of(self.entries(), alias).promotion
-        return promotion.entry if promotion else None
+        return self.history().standing(alias).entry
 
     def undecided(self) -> dict[str, Standing]:
         """Return the aliases that two branches both moved, each with where they moved it to."""
-        standings = History(self.entries()).last
-        return {alias: standing for alias, standing in standings.items() if standing.contenders}
+        last = self.history().last
+        return {alias: standing for alias, standing in last.items() if standing.contenders}
 
     def promote(
         self, alias: str, facts: Mapping[str, Any], reason: str, seen: RegistryEntry | None
@@ -143,15 +142,12 @@ class Registry:
             RegistryBroken: The chain does not hold.
         """
         checked_alias(alias)
-        with self._locked():
-            entries = self.entries()
-            standing = standing_of(entries, alias)
-            current = standing.promotion.entry if standing.promotion else None
-            if (
-                current is not None
-                and current.get("model_digest") == facts["model_digest"]
-                and not standing.contenders
-            ):
+        with self._lock():
+            history = self.history()
+            standing = history.standing(alias)
+            current = standing.entry
+            is_in_force = current and current.get("model_digest") == facts["model_digest"]
+            if is_in_force and not standing.contenders:
                 return None
             if (current and current.digest) != (seen and seen.digest):
                 now = f"run:{current.get('run')}" if current else "no run"
@@ -160,13 +156,13 @@ class Registry:
                     f"{alias} was {then} when this session began and is {now} now; "
                     f"run the model suite again"
                 )
-            return self._add(entries, "promote", alias, facts, reason)
+            return self._add(history.entries, "promote", alias, facts, reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
-        with self._locked():
-            entries = self.entries()
-            standing = standing_of(entries, alias)
+        with self._lock():
+            history = self.history()
+            standing = history.standing(alias)
             if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
                 raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
@@ -179,7 +175,7 @@ class Registry:
             earlier = current.earlier.entry
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
             facts["from"] = current.entry.get("run")
-            return self._add(entries, "rollback", alias, facts, reason)
+            return self._add(history.entries, "rollback", alias, facts, reason)
 
     def merge(
         self, reason: str = "", theirs: Path | None = None, base: Path | None = None
@@ -197,14 +193,14 @@ class Registry:
         Raises:
             RegistryBroken: A version is no whole chain, or lacks a line of `base`.
         """
-        with self._locked():
+        with self._lock():
             sides = conflict_sides(numbered_lines(self.path))
             if theirs is not None:
                 sides = [numbered_lines(self.path), numbered_lines(theirs)]
             may_fork = len(sides) == 1
             if not may_fork:
                 for side in sides:
-                    read_chain(side)
+                    read_history(side)
             for place, line in numbered_lines(base) if base else []:
                 if any(line not in (kept for _, kept in side) for side in sides):
                     raise RegistryBroken(f"{place}: a version lacks this line: it was rewritten")
@@ -212,7 +208,7 @@ class Registry:
             for place, line in (numbered for side in sides for numbered in side):
                 lines.setdefault(line, place)
             united: list[Line] = [(place, line) for line, place in lines.items()]
-            ends = [entry.digest for entry in heads(read_chain(united, may_fork=True))]
+            ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
             added = None
             if len(ends) > 1:
                 added = self._line("merge", "", {"merges": ends[1:]}, reason, ends[0])
@@ -235,7 +231,7 @@ class Registry:
             ConfigError: No undecided alias has such a promotion, or one has several.
             RegistryBroken: The chain does not hold.
         """
-        with self._locked():
+        with self._lock():
             begin = run.removeprefix("run:")
             chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
             runs: set[str] = set()
@@ -255,7 +251,7 @@ class Registry:
                     digests = ", ".join(digest[:12] for digest in found)
                     raise ConfigError(f"{run!r} fits {len(found)} models of {name}: {digests}")
                 for entry in found.values():
-                    chosen[name] = entry, standing.promotion.entry if standing.promotion else None
+                    chosen[name] = entry, standing.entry
             if not chosen:
                 undecided = ", ".join(sorted(runs)) or "none"
                 raise ConfigError(f"no undecided alias has {run!r}; undecided: {undecided}")

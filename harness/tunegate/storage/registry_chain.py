@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
 
 Line = tuple[str, bytes]  # where it stands, "FILE, line N", and its bytes without the line end
@@ -21,7 +22,7 @@ REQUIRED_KEYS = ("action", "alias", "who", "when")
 CONFLICT_MARKER = re.compile(rb"([<|=>])\1{6,}( .*)?")
 
 
-class RegistryBroken(Exception):
+class RegistryBroken(ConfigError):
     """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
 
 
@@ -67,6 +68,11 @@ class Standing:
     moved_by: frozenset[int] = frozenset()
     contenders: tuple[Promotion | None, ...] = ()
 
+    @property
+    def entry(self) -> RegistryEntry | None:
+        """The line of the promotion in force; None before the first one."""
+        return self.promotion.entry if self.promotion else None
+
 
 Standings = dict[str, Standing]
 
@@ -95,8 +101,8 @@ def conflict_sides(lines: Sequence[Line]) -> list[list[Line]]:
     return [*sides.values()] if has_markers else [[*lines]]
 
 
-def read_chain(lines: Iterable[Line], *, may_fork: bool = False) -> list[RegistryEntry]:
-    """Return the entries of lines; raises RegistryBroken naming the first bad line.
+def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
+    """Return the history of lines; raises RegistryBroken naming the first bad line.
 
     Each line must name lines above it, and the last line must follow from all others; with
     `may_fork`, several lines may be the last of a branch.
@@ -132,8 +138,7 @@ def read_chain(lines: Iterable[Line], *, may_fork: bool = False) -> list[Registr
             f"{places[number + 1]}: the chain is broken here; a line was put in, or two branches "
             f"both promoted: then `tunegate registry merge` keeps the entries of both"
         )
-    History(entries, places)
-    return entries
+    return History(entries, places)
 
 
 def heads(entries: Iterable[RegistryEntry]) -> list[RegistryEntry]:
@@ -180,6 +185,10 @@ class History:
     def last(self) -> Standings:
         """The standing of each alias after the last entry."""
         return self.standings[-1] if self.standings else {}
+
+    def standing(self, alias: str) -> Standing:
+        """Return where an alias stands after the last entry."""
+        return self.last.get(alias, Standing())
 
     @staticmethod
     def _moved(number: int, entry: RegistryEntry, standing: Standing) -> Standing | None:
@@ -230,17 +239,10 @@ def merged_standing(ours: Standing, theirs: Standing, base: Standing) -> Standin
     return Standing(base.promotion, ours.moved_by | theirs.moved_by, contenders)
 
 
-def standing_of(entries: Sequence[RegistryEntry], alias: str) -> Standing:
-    """Return where an alias stands after these entries."""
-    return History(entries).last.get(alias, Standing())
-
-
 def promotions_in_force(entries: Sequence[RegistryEntry], alias: str) -> list[RegistryEntry]:
     """Return the promotions of an alias that were not rolled back; the last one is in force."""
-    return [*_newest_first(standing_of(entries, alias).promotion)][::-1]
-
-
-def _newest_first(promotion: Promotion | None) -> Iterator[RegistryEntry]:
+    promotion, newest_first = History(entries).standing(alias).promotion, []
     while promotion:
-        yield promotion.entry
+        newest_first.append(promotion.entry)
         promotion = promotion.earlier
+    return newest_first[::-1]

@@ -75,6 +75,7 @@ def test_extremes() -> None:
         ("name = 'x", "rubric.toml: "),
         (CRITERIA.replace("name =", "nome ="), "name is missing"),
         (CRITERIA.replace("name =", "nam ="), "unknown key 'nam', did you mean 'name'?"),
+        (CRITERIA.replace("id =", "idd =", 1), "unknown key 'criteria.0.idd', did you mean 'id'?"),
         (CRITERIA.replace('question = "Does', 'qestion = "Does'), "did you mean 'question'?"),
         (CRITERIA.replace('"helpful"', '"polite"'), "two criteria have the id 'polite'"),
         (CRITERIA.replace('"helpful"', '"is it"'), "criteria.1.id = 'is it': an id is ASCII"),

@@ -1,8 +1,9 @@
-"""The flip rate is that of the model asked, within its calls, and its flips are made small."""
+"""Perturbations change how a text is written and nothing else; flips are counted and made small."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from asking import Asked, silent, tickets
@@ -13,7 +14,6 @@ from tunegate import Unmeasurable
 from tunegate.results import labels
 from tunegate.results.outcome import collect_outcomes
 from tunegate_checks.model import robustness
-from tunegate_checks.model.perturbations import PERTURBATIONS
 
 WORDS = ("o", "pacote", "da", "loja", "não", "chegou", "e", "queria", "saber", "quando", "vem")
 ROWS = tickets([(" ".join([*WORDS[i % 5 :], "invoice", str(i)]), "ab"[i % 2]) for i in range(60)])
@@ -66,7 +66,7 @@ def test_a_half_that_means_something_else_is_no_smaller_flip() -> None:
             return "a" if text.isupper() else "b"
         return "d" if text.isupper() else "c"  # flips too, from a label that nobody asked about
 
-    model, capitals = Asked(reply), {"capitals": PERTURBATIONS["capitals"]}
+    model, capitals = Asked(reply), {"capitals": robustness.PERTURBATIONS["capitals"]}
     rows = tickets([(f"one two three four invoice {i} five six", "b") for i in range(9)])
     found = robustness.flips(model.of(rows), rows, model, perturbations=capitals).misses
     assert found is not None
@@ -91,7 +91,7 @@ def test_the_same_is_asked_each_time() -> None:
 
 def test_every_row_is_as_likely_as_the_next() -> None:
     """A rate says something of the test set only where its rows were drawn evenly."""
-    kinds = {str(i): PERTURBATIONS["capitals"] for i in range(60)}
+    kinds = {str(i): robustness.PERTURBATIONS["capitals"] for i in range(60)}
     model = Asked(steady)
     trials = list(
         robustness._draw_trials(model.of(ROWS), ROWS, labels.exact, kinds, int(60 * 20 / 0.7) + 1)
@@ -150,3 +150,80 @@ def test_nothing_to_judge(what: str) -> None:
     else:  # a limit that was set wants a measurement
         with pytest.raises(Unmeasurable):
             assert score <= 0.5
+
+
+ALPHABET = "abcxyzABCXYZ áàãâçéêíóõôúÁÇÉÕ 0123456789 .,;!?-'"
+texts = st.text(ALPHABET, max_size=60)
+numbers = st.integers(0, 2**16)
+
+
+def letters(text: str) -> str:
+    """Return a text without case and accents."""
+    return "".join(
+        c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c)
+    )
+
+
+@given(texts, numbers)
+@pytest.mark.parametrize("kind", ["capitals", "small letters", "title case", "accents"])
+def test_case_and_accents_say_the_same(kind: str, text: str, which: int) -> None:
+    change = robustness.PERTURBATIONS[kind]
+    changed = change(text, which)
+    assert letters(changed) == letters(text)
+    assert change(changed, which) == changed
+    assert len(changed) == len(text)
+
+
+@given(texts)
+def test_no_accent_is_left(text: str) -> None:
+    plain = robustness.drop_accents(text)
+    assert not any(unicodedata.combining(c) for c in unicodedata.normalize("NFD", plain))
+
+
+@pytest.mark.parametrize("text", ["мой заказ", "ёлка", "日本が", "naïve café"[0:2]])
+def test_other_scripts_keep_their_marks(text: str) -> None:
+    assert robustness.drop_accents(text) == text
+
+
+@given(texts, numbers)
+def test_a_typo_is_one_letter_beside_its_own(text: str, which: int) -> None:
+    changed = robustness.add_typo(text, which)
+    apart = [(a, b) for a, b in zip(text, changed, strict=True) if a != b]
+    assert len(apart) == any(c.lower() in robustness._NEIGHBOUR_KEYS for c in text)
+    for was, now in apart:
+        assert now.lower() in robustness._NEIGHBOUR_KEYS[was.lower()]
+        assert now.isupper() == was.isupper()
+
+
+def test_every_key_has_its_neighbours_both_ways() -> None:
+    keys = robustness._NEIGHBOUR_KEYS
+    assert set(keys) == set("abcdefghijklmnopqrstuvwxyz")
+    assert all(a in keys[b] for a, beside in keys.items() for b in beside)
+    assert keys["g"] == "fh"
+
+
+@given(texts, numbers)
+def test_white_space_moves_no_word(text: str, which: int) -> None:
+    changed = robustness.add_space(text, which)
+    assert changed.split() == text.split()
+    assert len(changed) == len(text) + 1
+
+
+@given(texts, numbers)
+def test_a_greeting_stands_in_front(text: str, which: int) -> None:
+    changed = robustness.PERTURBATIONS["greeting"](text, which)
+    assert changed.endswith(text)
+    assert changed.removesuffix(text) in robustness.GREETINGS
+
+
+def test_some_of_each() -> None:
+    text = "Não recebi o pedido d'Ana"
+    assert {name: change(text, 0) for name, change in robustness.PERTURBATIONS.items()} == {
+        "capitals": "NÃO RECEBI O PEDIDO D'ANA",
+        "small letters": "não recebi o pedido d'ana",
+        "title case": "Não Recebi O Pedido D'Ana",
+        "accents": "Nao recebi o pedido d'Ana",
+        "typo": "Bão recebi o pedido d'Ana",
+        "white space": "Não  recebi o pedido d'Ana",
+        "greeting": "Hi! Não recebi o pedido d'Ana",
+    }

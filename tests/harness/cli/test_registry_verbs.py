@@ -104,6 +104,13 @@ def test_what_no_run_knows_is_signed_where_it_was_written(
     assert verify(capsys, 0)[-1].startswith("5 entries, 0 wrong")  # elsewhere nobody can say so
 
 
+def test_a_promotion_whose_scorecard_is_gone(project: Path, capsys: Out) -> None:
+    shutil.rmtree(project / ".tunegate" / "runs" / NEWER / "scorecards")
+    *faults, _ = verify(capsys, 1)
+    lacks = "the scorecard that it names is not among those of the run"
+    assert [fault.partition("line ")[2] for fault in faults] == [f"2: {lacks}", f"3: {lacks}"]
+
+
 def test_a_changed_run(project: Path, capsys: Out) -> None:
     path = project / ".tunegate" / "runs" / OLDER / "run.json"
     path.write_text(path.read_text().replace("toy.txt", "tyo.txt"))

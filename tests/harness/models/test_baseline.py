@@ -32,8 +32,7 @@ def test_it_is_counted_by_the_rule_that_is_given(
     tmp_path: Path, rule: LabelRule, right: int
 ) -> None:
     state, test = StateDir(tmp_path), dataset(4)
-    openers = {"toy": lambda rest, root: Counting()}
-    measure_baseline("toy:base", test, rule, state, openers, lambda *_: None)
+    measure_baseline(Counting(), "toy:base", test, rule, state, lambda *_: None)
     record = recall_baseline(state, "toy:base", test.identity)
     assert record == {
         **{"model": "toy:base", "digest": Counting.digest, "test": test.digest},

@@ -19,9 +19,8 @@ from tunegate.reporting.terminal import (
     findings_table,
     session_summary,
 )
-from tunegate.results.intervals import clopper_pearson
 from tunegate.results.outcome import collect_outcomes
-from tunegate.results.score import proportion
+from tunegate.results.score import clopper_pearson, proportion
 
 FOUND = [
     Finding(None, None, "balance", "the rarest class has 3 of 400 examples"),

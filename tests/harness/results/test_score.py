@@ -12,9 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Finding, Findings, Score, Unmeasurable
-from tunegate.results.intervals import clopper_pearson, wilson
 from tunegate.results.outcome import collect_outcomes
-from tunegate.results.score import Limit, format_limit, format_value, proportion
+from tunegate.results.score import (
+    Limit,
+    clopper_pearson,
+    format_limit,
+    format_value,
+    proportion,
+    wilson,
+)
 
 SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 signs = st.sampled_from(sorted(SIGNS))

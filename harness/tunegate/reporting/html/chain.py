@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ...data.dataset import SPLITS
+from ...gates.promotion import entry_faults
 from ...interfaces.installed import load_files
 from ...interfaces.model import ModelUnknown
 from ...models.spec import open_model
@@ -90,13 +91,7 @@ def model_link(files: RunFiles) -> Link:
 
 def promotion_link(files: RunFiles, entry: RegistryEntry) -> Link:
     """Compare a line of the registry with the receipt, the models and the scorecards of the run."""
-    faults, receipt = [], files.receipt
-    if receipt is not None and entry.get("receipt") != sha256_json(receipt):
-        faults.append("the line names another receipt")
-    if not files.name_of_model(str(entry.get("model_digest"))):
-        faults.append("the line names a model that is not this run's")
-    if entry.get("scorecard") not in {scorecard_digest(card) for card in files.cards.values()}:
-        faults.append("the scorecard that it names is not here")
+    faults = [*entry_faults(entry, files.run, files.run.state)]
     number = files.entries.index(entry)
     line = (files.root / "registry.jsonl").read_bytes().splitlines()[number]
     holds = "the registry's chain is whole up to here; the line names receipt, model, scorecard"

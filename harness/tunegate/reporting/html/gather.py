@@ -14,9 +14,8 @@ from ...data.dataset import Dataset
 from ...errors import ConfigError
 from ...models.predict import cached_predictions
 from ...results.prediction import Predictions
-from ...storage import run as runs
 from ...storage.registry import Registry, RegistryBroken, RegistryEntry
-from ...storage.run import Run, RunNotFound
+from ...storage.run import Run, find_finished
 from ...storage.state_dir import StateDir
 from ...utils.timestamps import time_key
 
@@ -79,7 +78,7 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
     `scorecard` is the beginning of a scorecard's digest; without it the newest is reported on.
     Raises ConfigError where there is no such run or scorecard, or where a file cannot be read.
     """
-    run, config = find_run(root, name), load(root)
+    run, config = find_finished(CachedStateDir(root), name), load(root)
     record, receipt = _read_json(run.folder / "run.json", RECORD_KEYS), run.folder / "receipt.json"
     paths = (run.folder / "scorecards").glob("*.json")
     cards = {path: _read_json(path, SCORECARD_KEYS) for path in paths}
@@ -101,14 +100,6 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
         root, run, record, _read_json(receipt, RECEIPT_KEYS) if receipt.is_file() else None,
         card, cards, entries, registry_error, config, test, predictions,
     )  # fmt: skip
-
-
-def find_run(root: Path, name: str) -> Run:
-    """Return a run by its name (`latest`, an id or its beginning); raises ConfigError."""
-    try:
-        return runs.find_finished(CachedStateDir(root), name.removeprefix("run:"))
-    except RunNotFound as error:
-        raise ConfigError(str(error)) from None
 
 
 def _read_json(path: Path, required_keys: set[str]) -> Json:

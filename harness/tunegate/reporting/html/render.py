@@ -8,9 +8,11 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from ...errors import ConfigError
+from ...storage.run import find_finished
+from ...storage.state_dir import StateDir
 from ...utils.masking import hide_values
 from .chain import chain_links
-from .gather import RunFiles, find_run, read_run
+from .gather import RunFiles, read_run
 from .page import Page
 from .sections import misses_section, scores_section, suite_section, training_section
 from .text import public_name, relative_paths, time_text, value_pairs
@@ -29,7 +31,7 @@ def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[
 
     `made` is the time that stands on the page. Raises ConfigError where a file cannot be read.
     """
-    run = find_run(root, name)
+    run = find_finished(StateDir(root), name)
     try:
         files = read_run(root, run.id, scorecard)
         return files, build_page(files, made)

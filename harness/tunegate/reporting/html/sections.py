@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from ...data.dataset import SPLITS
-from ...results.intervals import wilson
 from ...results.labels import wrong_labels
+from ...results.score import wilson
 from ...tokenization.spec import on_pairs
 from ...utils.masking import hider
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells

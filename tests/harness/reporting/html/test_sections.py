@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.reporting.html import text
-from tunegate.reporting.html.chain import chain_links
+from tunegate.reporting.html.chain import chain_links, promotion_link
 from tunegate.reporting.html.gather import RunFiles, read_run
 from tunegate.reporting.html.page import Scores, Suite
 from tunegate.reporting.html.sections import (
@@ -25,7 +25,7 @@ from tunegate.reporting.html.sections import (
 )
 from tunegate.reporting.html.verdict import verdict_section
 from tunegate.storage import seal
-from tunegate.storage.registry import Registry
+from tunegate.storage.registry import Registry, RegistryEntry
 from tunegate.storage.seal import secret_key
 
 if TYPE_CHECKING:
@@ -216,7 +216,10 @@ def test_a_run_that_another_one_has_replaced(trained: Project) -> None:
     assert said.sentences[0].endswith("; now it stands on run another.")
     link = list(chain_links(found))[-1]
     assert (link.name, link.holds) == ("promotion, line 1 of registry.jsonl", False)
-    assert "the line names another receipt" in link.explanation
+    assert "it names another receipt than the run has" in link.explanation
+    edited = RegistryEntry(found.entries[0] | {"why": "another reason"})
+    link = promotion_link(replace(found, entries=[edited]), edited)
+    assert link.explanation.startswith("it is not as tunegate wrote it here: it was edited since; ")
 
 
 def test_data_that_was_removed_is_told_from_data_that_was_changed(trained: Project) -> None:

@@ -1,1 +1,0 @@
-"""Statistics that know no model: bootstrap, tests of proportions, kappa."""

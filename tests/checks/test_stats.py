@@ -1,0 +1,158 @@
+"""The bootstrap, tests of proportions and kappa agree with scipy, statsmodels and scikit-learn."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from tunegate_checks import stats
+
+
+def test_each_resample_has_as_many_examples_as_there_are() -> None:
+    ones = np.ones((50, 1))
+    assert set(stats.resampled_sums(ones)[:, 0]) == {50.0}
+
+
+def test_two_models_are_resampled_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.arange(40.0).reshape(20, 2)
+    one = stats.resampled_sums(values)
+    assert (stats.resampled_sums(values) == one).all()
+    assert (stats.resampled_sums(values[:, :1])[:, 0] == one[:, 0]).all()
+    monkeypatch.setattr(stats, "_MAX_COUNTS", 70)
+    assert (stats.resampled_sums(values) == one).all()
+
+
+def test_the_interval_of_a_mean_is_that_of_scipy() -> None:
+    from scipy.stats import bootstrap as known
+
+    values = np.random.default_rng(1).exponential(size=300)
+    drawn = stats.resampled_sums(values[:, None], 10_000)[:, 0] / 300
+    wanted = known((values,), np.mean, method="percentile", rng=np.random.default_rng(2))
+    ours = np.quantile(drawn, [0.025, 0.975])
+    assert ours == pytest.approx(list(wanted.confidence_interval), abs=0.005)
+
+
+flips = st.integers(0, 60)
+
+
+@given(flips, flips)
+def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    known = mcnemar([[0, gained], [lost, 0]], exact=True).pvalue if gained + lost else 1.0
+    assert stats.mcnemar_p(gained, lost) == pytest.approx(known)
+
+
+@given(flips, flips)
+def test_one_sided_it_is_scipys_binomial_test(gained: int, lost: int) -> None:
+    from scipy.stats import binomtest
+
+    n = gained + lost
+    known = binomtest(gained, n, alternative="greater").pvalue if n else 1.0
+    assert stats.mcnemar_greater_p(gained, lost) == pytest.approx(known)
+
+
+def test_thousands_of_flips_do_not_overflow() -> None:
+    assert stats.mcnemar_p(3_000, 2_000) < 1e-40
+
+
+@given(flips, flips, st.integers(1, 300))
+def test_the_interval_is_walds_with_a_gain_and_a_loss_added(
+    gained: int, lost: int, alike: int
+) -> None:
+    from statsmodels.stats.weightstats import zconfint
+
+    n = gained + lost + alike
+    signs = [1.0] * (gained + 1) + [-1.0] * (lost + 1) + [0.0] * alike
+    low, high = zconfint(signs, ddof=0)
+    low, high = max(low, -1), min(high, 1)
+    assert stats.difference_interval(gained, lost, n) == pytest.approx((low, high), abs=1e-6)
+
+
+@settings(max_examples=50)
+@given(flips, flips, st.integers(1, 300), st.floats(0.001, 0.2))
+def test_not_inferior_where_the_interval_ends_above_the_margin(
+    gained: int, lost: int, alike: int, margin: float
+) -> None:
+    n = gained + lost + alike
+    p = stats.not_inferior_p(gained, lost, n, margin)
+    low, _ = stats.difference_interval(gained, lost, n, stats.Z90)
+    assert (p < 0.05) == (low > -margin) or low == -1 or p == pytest.approx(0.05, abs=1e-6)
+
+
+STEPS = range(1, 6)
+PAIRS = st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(STEPS)), min_size=2, max_size=40)
+
+
+@given(PAIRS, st.booleans())
+def test_it_is_scikit_learns(pairs: list[tuple[int, int]], quadratic: bool) -> None:
+    people, judge = zip(*pairs, strict=True)
+    ours = stats.kappa(people, judge, STEPS, quadratic=quadratic)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = cohen_kappa_score(
+            people, judge, labels=list(STEPS), weights="quadratic" if quadratic else None
+        )
+    if math.isnan(ours):
+        assert math.isnan(theirs) or len({*people, *judge}) == 1
+    else:
+        assert float(ours) == pytest.approx(theirs, abs=1e-9)
+        assert -1 <= ours.low <= float(ours) + 1e-9
+        assert float(ours) - 1e-9 <= ours.high <= 1
+
+
+@given(PAIRS, st.booleans())
+def test_who_is_the_first_rater_does_not_matter(
+    pairs: list[tuple[int, int]], quadratic: bool
+) -> None:
+    people, judge = zip(*pairs, strict=True)
+    one = stats.kappa(people, judge, STEPS, quadratic=quadratic)
+    other = stats.kappa(judge, people, STEPS, quadratic=quadratic)
+    for a, b in ((float(one), float(other)), (one.low, other.low), (one.high, other.high)):
+        assert a == pytest.approx(b, abs=1e-9, nan_ok=True)
+
+
+def test_a_known_case() -> None:
+    """20 + 15 of 50 alike: J. Cohen's formula gives 0.4, Fleiss, Cohen & Everitt's error 0.127."""
+    people = [True] * 25 + [False] * 25
+    judge = [True] * 20 + [False] * 5 + [True] * 10 + [False] * 15
+    found = stats.kappa(people, judge, (False, True))
+    assert float(found) == pytest.approx(0.4)
+    assert (found.high - found.low) / (2 * 1.959964) == pytest.approx(0.1263, abs=2e-3)
+    assert found.signature == "Cohen's kappa, unweighted; 35 of 50 alike"
+
+
+@pytest.mark.parametrize("quadratic", [False, True])
+def test_the_interval_is_a_bootstraps(quadratic: bool) -> None:
+    rng = np.random.default_rng(7)
+    people = rng.integers(1, 6, 400)
+    judge = np.where(rng.random(400) < 0.6, people, rng.integers(1, 6, 400))
+    ours = stats.kappa(people.tolist(), judge.tolist(), STEPS, quadratic=quadratic)
+    draws = rng.integers(0, 400, (300, 400))
+    theirs = [
+        float(stats.kappa(people[d].tolist(), judge[d].tolist(), STEPS, quadratic=quadratic))
+        for d in draws
+    ]
+    assert (ours.high - ours.low) / 3.92 == pytest.approx(np.std(theirs), rel=0.15)
+
+
+def test_nothing_to_agree_on() -> None:
+    assert math.isnan(stats.kappa([], [], (False, True)))
+    assert math.isnan(stats.kappa([True] * 9, [True] * 9, (False, True)))
+    assert float(stats.kappa([True] * 9, [False] * 9, (False, True))) == 0
+
+
+def test_it_is_statsmodels() -> None:
+    rater = pytest.importorskip("statsmodels.stats.inter_rater")
+    table = np.array([[20, 5, 1], [10, 15, 3], [0, 4, 12]])
+    pairs = [(i, j) for i in range(3) for j in range(3) for _ in range(table[i, j])]
+    for quadratic in (False, True):
+        ours = stats.kappa(*zip(*pairs, strict=True), range(3), quadratic=quadratic)
+        theirs = rater.cohens_kappa(table, wt="quadratic" if quadratic else None)
+        assert (ours.high - ours.low) / (2 * 1.959964) == pytest.approx(theirs.std_kappa)
