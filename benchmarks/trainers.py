@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from tunegate.interfaces.trainer import Plan
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.runtime.libraries import quiet_libraries
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"

@@ -18,7 +18,7 @@ from tunegate.storage.run import Run
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.model import (
     adapter,

@@ -23,7 +23,7 @@ from .common import qlora_run, require_packages
 if TYPE_CHECKING:
     from tunegate.interfaces.trainer import Plan
 
-    from ..config.settings import Settings
+    from ..config import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +83,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     from tunegate.config.settings import parse_settings
     from tunegate.tokenization.chat_template import load_template
 
-    from ..config.settings import Settings
+    from ..config import Settings
     from ..data.rows import conversations_of
     from ..model import base
     from ..model.architecture import describe_architecture

@@ -13,7 +13,7 @@ import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import Settings
+from ..config import Settings
 from .rows import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]

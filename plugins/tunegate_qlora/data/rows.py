@@ -20,7 +20,7 @@ from tunegate.tokenization.encode import (
     encode_example,
 )
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..model.base import context_length
 
 MAX_SHOWN_LINES = 3  # line numbers that a message names

@@ -10,7 +10,7 @@ from tunegate.data.dataset import Example
 from tunegate.tokenization.chat_template import ChatTemplate
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 
-from ..config.settings import Settings
+from ..config import Settings
 from . import rows
 
 # A character has at most 4 bytes in UTF-8, and so at most as many tokens.

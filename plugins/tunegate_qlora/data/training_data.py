@@ -12,7 +12,7 @@ from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import ChatTemplate, load_template
 from tunegate.tokenization.encode import NotTrainable
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..model import base
 from . import rows
 from .rows import EncodedItem, apply_overflow, max_row_tokens

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.atomic import atomic_write
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.training_data import TrainingJob
 from ..runtime.console import print_line
 from ..runtime.errors import LOST_PROCESS_MESSAGE

@@ -53,7 +53,7 @@ def train_order(order_file: Path) -> None:
         from tunegate.interfaces.trainer import Plan
         from tunegate.utils.atomic import atomic_write
 
-        from ..config.settings import Settings
+        from ..config import Settings
         from ..data.training_data import TrainingJob, load_training_data
         from ..runtime import process_group
         from ..runtime.errors import one_line_errors

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..config.settings import Settings
+from ..config import Settings
 from .metadata import ModelMetadata, read_metadata, write_metadata
 
 _CONFIG_FILE = "adapter_config.json"

@@ -12,7 +12,7 @@ import torch
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateError, load_template
 
-from ..config.settings import Decoding
+from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
 from . import adapter, base
 from .load import load_base

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..config.settings import Decoding
+from ..config import Decoding
 from ..runtime import process_group
 
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were

@@ -12,7 +12,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.utils.hashing import sha256_spaced_json
 
-from ..config.settings import Decoding
+from ..config import Decoding
 from ..runtime.libraries import missing_requirements, quiet_libraries
 from . import adapter, base, metadata
 

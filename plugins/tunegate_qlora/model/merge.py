@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..config.settings import Settings
+from ..config import Settings
 from . import adapter, full
 from .load import load_base
 

@@ -15,7 +15,7 @@ from typing import Any
 from tunegate.config.settings import parse_settings
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
 
-from ..config.settings import Decoding, Settings
+from ..config import Decoding, Settings
 from .base import folder_digest
 
 METADATA_FILE = "tunegate.json"

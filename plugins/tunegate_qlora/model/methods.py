@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..config.settings import Decoding, Settings
+from ..config import Decoding, Settings
 from ..runtime import process_group
 from . import adapter, full
 from .load import load_base

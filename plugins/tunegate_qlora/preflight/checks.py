@@ -16,7 +16,7 @@ from tunegate.storage.state_dir import StateDir
 from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
 from tunegate.tokenization.encode import NotTrainable
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data import rows
 from ..data.rows import EncodedItem
 from ..model import base

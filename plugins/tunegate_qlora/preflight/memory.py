@@ -16,7 +16,7 @@ import torch
 
 from tunegate.tokenization.encode import EncodedRow
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..model.architecture import Architecture
 from ..model.load import local_device
 

@@ -10,7 +10,7 @@ from transformers import set_seed
 
 from tunegate.interfaces.trainer import TrainingFailed
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.training_data import TrainingData, TrainingJob
 from ..model import methods
 from ..model.metadata import metadata_of

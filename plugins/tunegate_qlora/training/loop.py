@@ -11,7 +11,7 @@ import torch
 from accelerate.data_loader import prepare_data_loader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.batches import (
     Batch,
     DistributedBatchSampler,

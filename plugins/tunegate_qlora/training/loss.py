@@ -13,7 +13,7 @@ import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data import rows as pairs
 from ..data.batches import Batch, make_collator, split_among_ranks
 from ..data.rows import EncodedItem, EncodedPair

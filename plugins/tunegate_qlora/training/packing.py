@@ -15,7 +15,7 @@ import torch
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import Compute, Settings
+from ..config import Compute, Settings
 from ..data.batches import narrow_labels
 from ..model import methods
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import presets
-from ..config.settings import Settings
+from ..config import FEW_ROWS, Settings, preset_lines
 from ..data.batches import computed_tokens
 from ..data.training_data import TrainingData
 from ..model.methods import ParameterCount
@@ -22,7 +21,7 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
 
     Returns the figures of the last: the tokens computed in an epoch, and padding among them.
     """
-    lines = presets.preset_lines(settings) if settings.preset else []
+    lines = preset_lines(settings) if settings.preset else []
     for label, line in zip(("preset", "", ""), lines, strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
@@ -33,8 +32,8 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
     trainable, total = parameters
     share = 100 * trainable / total
     print_line(f"{trainable:,} of {total:,} parameters trainable ({share:.2f} %)")
-    if settings.preset == "few" and len(rows.train) >= presets.FEW_ROWS:
-        print_line(f"preset few is meant for fewer than {presets.FEW_ROWS} rows")
+    if settings.preset == "few" and len(rows.train) >= FEW_ROWS:
+        print_line(f"preset few is meant for fewer than {FEW_ROWS} rows")
     tokens, padding = computed_tokens(rows.train, settings)
     packed = ": rows are packed" if settings.packing else ""
     print_line(f"padding {100 * padding:.1f} % of {tokens:,} tokens an epoch{packed}")

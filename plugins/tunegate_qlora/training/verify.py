@@ -10,7 +10,7 @@ from typing import Any
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import EncodedRow
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.batches import make_collator
 from ..data.rows import EncodedItem, EncodedPair
 from ..data.training_data import TrainingData

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
-from tunegate_qlora.config.settings import Decoding
+from tunegate_qlora.config import Decoding
 from tunegate_qlora.data.batches import (
     DistributedBatchSampler,
     LengthGroupedSampler,

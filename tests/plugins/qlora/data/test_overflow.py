@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.data.rows import apply_overflow, max_row_tokens
 
 

@@ -10,7 +10,7 @@ import torch
 import transformers
 from tiny_copy import tiny_copy
 
-from tunegate_qlora.config.settings import Decoding
+from tunegate_qlora.config import Decoding
 from tunegate_qlora.model import architecture, load
 
 hf: Any = transformers

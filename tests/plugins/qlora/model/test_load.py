@@ -11,7 +11,7 @@ from bitsandbytes.functional import dequantize_4bit, has_avx512bf16
 from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 
-from tunegate_qlora.config.settings import Decoding, Settings
+from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.model.adapter import attach_adapter
 from tunegate_qlora.model.load import load_base
 

@@ -11,7 +11,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, encode_example
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.model import architecture, methods
 from tunegate_qlora.model import base as bases
 from tunegate_qlora.preflight import memory

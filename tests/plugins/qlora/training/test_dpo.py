@@ -15,7 +15,7 @@ from tiny_llama import preference
 
 from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import IGNORE_INDEX
-from tunegate_qlora.config.settings import BETA, Settings
+from tunegate_qlora.config import BETA, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.rows import EncodedPair, encode_pair
 from tunegate_qlora.model.load import load_base

@@ -18,7 +18,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
-from tunegate_qlora.config.settings import Decoding, Settings
+from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.batches import computed_tokens
 from tunegate_qlora.model import methods
