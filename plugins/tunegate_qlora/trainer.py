@@ -64,7 +64,7 @@ class QLoRATrainer:
         if missing := missing_requirements():
             return [Problem(missing)]
         with quiet_libraries():
-            from .preflight.checks import find_problems
+            from .preflight import find_problems
 
             return find_problems(plan)
 
