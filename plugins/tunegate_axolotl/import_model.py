@@ -26,7 +26,7 @@ from tunegate_qlora.model import (
     base,
     full,
     metadata,
-    methods,
+    weights,
 )
 from tunegate_qlora.model.load import load_base
 from tunegate_qlora.training import verify
@@ -140,7 +140,7 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
     settings, root = job.settings, job.base_folder
     rows = replace(training_data.load_training_data(job), validation=[])
     count = len(verify.sample_rows(rows))
-    model = methods.load_trained(job.model_folder, root, settings)
+    model = weights.load_trained(job.model_folder, root, settings)
     tuned_losses = verify.measure_loss(model, rows, settings)
     del model  # the base takes its place in memory
     base_losses = verify.measure_loss(load_base(root, settings.decoding), rows, settings)

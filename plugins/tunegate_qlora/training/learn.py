@@ -12,7 +12,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 
 from ..config import Settings
 from ..data.training_data import TrainingData, TrainingJob
-from ..model import methods
+from ..model import weights
 from ..model.metadata import metadata_of
 from ..runtime import process_group
 from ..runtime.console import print_line
@@ -42,8 +42,8 @@ def learn(
     steps_done = checkpoints.step_of(checkpoint)
 
     # The model: the base, with the weights that `method` trains. They are drawn from the seed.
-    model = methods.load_trainable(job.base_folder, settings)
-    parameters = methods.count_parameters(model)
+    model = weights.load_trainable(job.base_folder, settings)
+    parameters = weights.count_parameters(model)
     padding = summary.print_start(settings, rows, parameters)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
@@ -94,8 +94,8 @@ def learn(
     # The files, and then the loss of the model as they hold it: it is what the model has to have
     # when it is read back from disk.
     metadata = metadata_of(settings, job.base_folder, rows.chat_template)
-    methods.save_trained(model, draft, job.base_folder, settings, metadata)
-    methods.round_to_saved_dtype(model, job.base_folder, settings)
+    weights.save_trained(model, draft, job.base_folder, settings, metadata)
+    weights.round_to_saved_dtype(model, job.base_folder, settings)
     losses = verify.measure_loss(model, rows, settings)
     return figures | verify.prefix_keys(losses, verify.IN_MEMORY)
 

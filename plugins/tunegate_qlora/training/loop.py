@@ -19,7 +19,7 @@ from ..data.batches import (
     pad_with_dummy_batch,
 )
 from ..data.rows import EncodedItem
-from ..model import architecture, methods
+from ..model import architecture, weights
 from ..runtime import process_group
 from . import checkpoints, loss
 from .dpo import LOSS_KEYS
@@ -49,7 +49,7 @@ class LengthGroupedTrainer(Trainer):
         super().__init__(
             model=model,
             args=training_arguments(
-                settings, folder, steps, architecture.decoder_layer_class(methods.unwrap(model))
+                settings, folder, steps, architecture.decoder_layer_class(weights.unwrap(model))
             ),
             train_dataset=rows,
             data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),

@@ -18,7 +18,7 @@ from ..data import rows as pairs
 from ..data.batches import Batch, make_collator, split_among_ranks
 from ..data.rows import EncodedItem, EncodedPair
 from ..data.training_data import TrainingData
-from ..model import methods
+from ..model import weights
 from ..runtime import process_group
 from . import packing
 from .dpo import DPOObjective
@@ -138,7 +138,7 @@ class SupervisedObjective:
 def make_objective(model: Any, rows: TrainingData, settings: Settings) -> Objective:
     """Return the objective that the settings name; the model must not be trained yet."""
     collate = make_collator(
-        rows.chat_template.pad_id, narrow=methods.supports_logits_to_keep(model)
+        rows.chat_template.pad_id, narrow=weights.supports_logits_to_keep(model)
     )
     if settings.objective == "supervised":
         return SupervisedObjective(model, rows, settings, collate)

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import FEW_ROWS, Settings, preset_lines
 from ..data.batches import computed_tokens
 from ..data.training_data import TrainingData
-from ..model.methods import ParameterCount
+from ..model.weights import ParameterCount
 from ..runtime.console import format_duration, print_line
 from .loss_curves import LossCurveCallback
 from .progress_bar import losses_text

@@ -16,7 +16,7 @@ from tunegate_qlora.config import (
     preset_lines,
     resolve_settings,
 )
-from tunegate_qlora.model.methods import ParameterCount
+from tunegate_qlora.model.weights import ParameterCount
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import summary
 

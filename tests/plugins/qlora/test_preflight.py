@@ -17,7 +17,7 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, encode_exampl
 from tunegate.utils import optional_deps
 from tunegate_qlora import preflight
 from tunegate_qlora.config import Settings
-from tunegate_qlora.model import architecture, methods
+from tunegate_qlora.model import architecture, weights
 from tunegate_qlora.model import base as bases
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -194,7 +194,7 @@ def test_weights_and_training_are_what_a_loaded_model_holds(
     found = preflight.estimate_memory(
         architecture.read_architecture(base), settings, rows, bases.read_config(base)
     )
-    model = methods.load_trainable(base, settings)
+    model = weights.load_trainable(base, settings)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained)
     for p in trained:

@@ -179,7 +179,7 @@ def test_what_goes_wrong_is_one_message(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr("tunegate_qlora.model.methods.load_base", fail)
+    monkeypatch.setattr("tunegate_qlora.model.weights.load_base", fail)
     with pytest.raises(TrainingFailed) as caught:
         QLoRATrainer().train(plan(), folder)
     assert str(caught.value).startswith(told)

@@ -17,7 +17,7 @@ from tunegate_qlora.data.batches import (
     pad_with_dummy_batch,
     split_among_ranks,
 )
-from tunegate_qlora.model import methods
+from tunegate_qlora.model import weights
 from tunegate_qlora.model.load import load_base
 from tunegate_qlora.training import loss
 
@@ -72,7 +72,7 @@ def test_a_narrow_batch_has_the_loss_of_a_wide_one_and_of_the_model(base: Path) 
     batch = make_collator(0, narrow=False)(rows)
     own = float(model(**batch).loss)
     torch.testing.assert_close(found, [own, own])
-    assert methods.supports_logits_to_keep(model)
+    assert weights.supports_logits_to_keep(model)
     assert make_collator(0, narrow=True)(rows)["logits_to_keep"].tolist() == [0, 1, 3, 4]
 
 
