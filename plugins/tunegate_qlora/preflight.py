@@ -27,8 +27,8 @@ from .data import rows
 from .data.rows import EncodedItem
 from .model import base
 from .model.architecture import Architecture, is_targeted, read_architecture
-from .model.load import QUANTISATION_BLOCK, local_device
 from .model.metadata import date_note
+from .model.weights import QUANTISATION_BLOCK, local_device
 from .runtime.console import print_line
 
 MAX_SHOWN_ROWS = 3  # rows that are named of those that cannot be encoded

@@ -15,7 +15,6 @@ from ..data.batches import make_collator
 from ..data.rows import EncodedItem, EncodedPair
 from ..data.training_data import TrainingData
 from ..model import weights
-from ..model.load import load_base
 from . import loss
 
 SAMPLE_ROWS = 64  # held-out rows, if there are any: enough to tell a model from its base
@@ -84,7 +83,7 @@ def verify_saved(
     disk_losses = measure_loss(model, rows, settings)
     has_adapter = hasattr(model, "disable_adapter")
     with model.disable_adapter() if has_adapter else nullcontext():
-        untuned = model if has_adapter else load_base(base_folder, settings.decoding)
+        untuned = model if has_adapter else weights.load_base(base_folder, settings.decoding)
         base_losses = measure_loss(untuned, rows, settings)
     count = len(sample_rows(rows))
     for name, disk_loss in disk_losses.items():

@@ -18,7 +18,7 @@ from tunegate_qlora.data.batches import (
     split_among_ranks,
 )
 from tunegate_qlora.model import weights
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.training import loss
 
 ROWS = [

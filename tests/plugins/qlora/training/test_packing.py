@@ -22,7 +22,7 @@ from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.batches import computed_tokens
 from tunegate_qlora.model import weights
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import loss, packing
 
