@@ -24,9 +24,8 @@ with quiet_libraries():  # bitsandbytes has much to say when it is imported
     import transformers
 
     from tunegate_qlora import pipeline
-    from tunegate_qlora.data import rows as pairs
     from tunegate_qlora.data.batches import LengthGroupedSampler, make_collator
-    from tunegate_qlora.data.training_data import TrainingData
+    from tunegate_qlora.data.training_data import TrainingData, conversations_of
     from tunegate_qlora.model import weights
     from tunegate_qlora.training import loop, loss
     from tunegate_qlora.training.loop import LengthGroupedTrainer
@@ -113,7 +112,7 @@ class Result(transformers.TrainerCallback):
             case.rows.chat_template.pad_id,
             narrow=weights.supports_logits_to_keep(model),
         )
-        rows = pairs.conversations_of(case.rows.validation or case.rows.train)
+        rows = conversations_of(case.rows.validation or case.rows.train)
         self.loss = loss.mean_loss(model, rows, case.settings.batch, collate)
         aside = now().since(end)
         self.opened = Time(self.opened.wall + aside.wall, self.opened.cpu + aside.cpu)

@@ -23,8 +23,8 @@ from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, loa
 from tunegate.tokenization.encode import EncodedRow, NotTrainable
 
 from .config import Settings
-from .data import rows
-from .data.rows import EncodedItem
+from .data import training_data
+from .data.training_data import EncodedItem
 from .model import base
 from .model.architecture import Architecture, is_targeted, read_architecture
 from .model.metadata import date_note
@@ -74,18 +74,18 @@ def row_problems(
     paths = {"train": plan.train, "validation": plan.validation}
     datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
     messages, left = list(preference_problems(datasets, settings)), dict[str, list[EncodedItem]]()
-    longest = rows.max_row_tokens(settings, folder)
+    longest = training_data.max_row_tokens(settings, folder)
     for split, dataset in datasets.items() if not messages else ():
-        items, unfit = rows.encode_all(dataset, template, settings)
+        items, unfit = training_data.encode_all(dataset, template, settings)
         problems = [str(error) for error in unfit[:MAX_SHOWN_ROWS]]
         if len(unfit) > MAX_SHOWN_ROWS:
             problems.append(f"{len(unfit) - MAX_SHOWN_ROWS:,} more rows cannot be trained on")
         if not items and not unfit:
             problems.append("no rows")
-        if equal_replies := rows.equal_replies_message(items):
+        if equal_replies := training_data.equal_replies_message(items):
             problems.append(f"{equal_replies}: nothing can be learnt from them")
         try:
-            left[split] = rows.apply_overflow(items, longest, settings.on_overflow)
+            left[split] = training_data.apply_overflow(items, longest, settings.on_overflow)
             if items and not left[split]:
                 problems.append(f"`on_overflow` drops all {len(items):,} rows: raise `max_length`")
         except NotTrainable as error:
@@ -98,7 +98,7 @@ def preference_problems(datasets: Mapping[str, Dataset], settings: Settings) -> 
     """Yield for each split that `dpo` needs more rejected replies; note where others are unused."""
     if settings.objective == "dpo":
         for split, dataset in datasets.items():
-            if missing_rejected := rows.missing_rejected_message(dataset):
+            if missing_rejected := training_data.missing_rejected_message(dataset):
                 yield f'{split}: {missing_rejected}, and objective = "dpo" needs one in each'
     elif n := len(datasets["train"]) - len(datasets["train"].without_rejected()):
         print_line(f"{n:,} rows have a rejected reply, which is not learnt from:", "note")
@@ -144,7 +144,7 @@ def memory_problems(
     `config` is the base's `config.json`.
     """
     needed = estimate_memory(
-        architecture, settings, rows.conversations_of(train), config
+        architecture, settings, training_data.conversations_of(train), config
     ).per_process(settings)
     sharers = settings.processes if local_device() == "cpu" else 1  # of the memory of one device
     available = free_memory() // sharers

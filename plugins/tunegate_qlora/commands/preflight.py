@@ -84,7 +84,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     from tunegate.tokenization.chat_template import load_template
 
     from ..config import Settings
-    from ..data.rows import conversations_of
+    from ..data.training_data import conversations_of
     from ..model import base
     from ..model.architecture import describe_architecture
     from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems

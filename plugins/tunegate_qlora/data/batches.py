@@ -14,7 +14,7 @@ import torch
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import Settings
-from .rows import EncodedItem, conversations_of
+from .training_data import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.

@@ -16,7 +16,7 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import BETA, Settings
 from ..data.batches import Batch, split_among_ranks
-from ..data.rows import EncodedPair
+from ..data.training_data import EncodedPair
 from ..runtime import process_group
 
 RowCollator = Callable[[Sequence[EncodedRow]], Batch]

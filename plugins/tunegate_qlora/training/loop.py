@@ -18,7 +18,7 @@ from ..data.batches import (
     LengthGroupedSampler,
     pad_with_dummy_batch,
 )
-from ..data.rows import EncodedItem
+from ..data.training_data import EncodedItem
 from ..model import architecture, weights
 from ..runtime import process_group
 from . import checkpoints, loss

@@ -14,10 +14,8 @@ import torch
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import Settings
-from ..data import rows as pairs
 from ..data.batches import Batch, make_collator, split_among_ranks
-from ..data.rows import EncodedItem, EncodedPair
-from ..data.training_data import TrainingData
+from ..data.training_data import EncodedItem, EncodedPair, TrainingData, conversations_of
 from ..model import weights
 from ..runtime import process_group
 from . import packing
@@ -119,7 +117,7 @@ class SupervisedObjective:
         self.model, self.train, self.held_out = model, rows.train, rows.validation
         self.num_choices, self.padded_collator = model.config.vocab_size, collate
         packed = settings.packing and packing.verified_collator(
-            model, pairs.conversations_of(rows.train), settings
+            model, conversations_of(rows.train), settings
         )
         self.collate = packed or collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)

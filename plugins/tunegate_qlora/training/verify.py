@@ -12,8 +12,7 @@ from tunegate.tokenization.encode import EncodedRow
 
 from ..config import Settings
 from ..data.batches import make_collator
-from ..data.rows import EncodedItem, EncodedPair
-from ..data.training_data import TrainingData
+from ..data.training_data import EncodedItem, EncodedPair, TrainingData
 from ..model import weights
 from . import loss
 

@@ -17,7 +17,7 @@ from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import IGNORE_INDEX
 from tunegate_qlora.config import BETA, Settings
 from tunegate_qlora.data import batches
-from tunegate_qlora.data.rows import EncodedPair, encode_pair
+from tunegate_qlora.data.training_data import EncodedPair, encode_pair
 from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.training import dpo
 
