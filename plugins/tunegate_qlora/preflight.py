@@ -29,7 +29,7 @@ from .model import base
 from .model.architecture import Architecture, is_targeted, read_architecture
 from .model.metadata import date_note
 from .model.weights import QUANTISATION_BLOCK, local_device
-from .runtime.console import print_line
+from .runtime.process_group import print_line
 
 MAX_SHOWN_ROWS = 3  # rows that are named of those that cannot be encoded
 # Bits of a weight in NF4: 4, and the two scales of double quantisation (arXiv:2305.14314, § 3).

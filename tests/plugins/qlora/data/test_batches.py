@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 from tunegate_qlora.config import Decoding
 from tunegate_qlora.data.batches import (
-    DistributedBatchSampler,
     LengthGroupedSampler,
     make_collator,
     pad_with_dummy_batch,
@@ -107,7 +106,7 @@ def test_each_row_is_in_one_share_and_every_share_is_as_long(
 ) -> None:
     rows = [row(i) for i in range(count)]
     batches = LengthGroupedSampler(rows, size, seed=0)
-    shares = [DistributedBatchSampler(batches, rank, world) for rank in range(world)]
+    shares = [LengthGroupedSampler(rows, size, 0, rank, world) for rank in range(world)]
     lists = [list(share) for share in shares]
     assert {len(found) for found in lists} == {len(shares[0])}
     assert sorted(i for found in lists for batch in found for i in batch) == list(range(count))
