@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..data.dataset import Example, content_text
 from .chat_template import ChatTemplate, Messages, TemplateError
@@ -60,13 +61,18 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
     return EncodedRow(example.line, ids, labels)
 
 
+def is_trained_on(message: Mapping[str, Any]) -> bool:
+    """Tell whether the loss falls on a message: an assistant's whose `weight` is not 0."""
+    return bool(message["role"] == "assistant" and message.get("weight", 1) != 0)
+
+
 def _trained_spans(
     messages: Messages, ids: list[int], chat_template: ChatTemplate
 ) -> Iterator[tuple[int, int]]:
     """Yield the first token, and the end, of each message that the loss falls on."""
     tokenizer, stop_ids = chat_template.tokenizer, chat_template.stop_ids
     for i, message in enumerate(messages):
-        if message["role"] != "assistant" or message.get("weight", 1) == 0:
+        if not is_trained_on(message):
             continue
         prompt = chat_template.prompt_ids(messages[:i])
         start = len(prompt)

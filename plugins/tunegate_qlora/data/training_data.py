@@ -149,30 +149,24 @@ def encode_all(
 
 
 def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
-    """Encode both sides of an example; raise NotTrainable where one cannot be trained on."""
-    preferred, other = preference_examples(example)
-    row = encode_example(preferred, template)
-    try:
-        return EncodedPair(row, encode_example(other, template))
-    except NotTrainable as error:
-        raise NotTrainable(f"{error} (with the rejected reply)") from None
-
-
-def preference_examples(example: Example) -> tuple[Example, Example]:
-    """Return the example with its preferred reply, and with the rejected one.
+    """Encode an example with its preferred reply, and with the rejected one.
 
     Earlier assistant messages get weight 0: for DPO they are part of the prompt that both replies
-    answer. Raises NotTrainable where there is no rejected reply.
+    answer. Raises NotTrainable where there is no rejected reply, or one side cannot be trained on.
     """
-    rejected_message = rejected_reply(example)
-    if rejected_message is None:
+    rejected = rejected_reply(example)
+    if rejected is None:
         raise NotTrainable(f"line {example.line}: no rejected reply")
     leading = [{**m, "weight": 0} if m["role"] == "assistant" else m for m in example.messages[:-1]]
-    preferred, rejected = (
+    preferred_side, rejected_side = (
         replace(example, fields={**example.fields, "messages": [*leading, reply]})
-        for reply in (example.messages[-1], rejected_message)
+        for reply in (example.messages[-1], rejected)
     )
-    return preferred, rejected
+    preferred_row = encode_example(preferred_side, template)
+    try:
+        return EncodedPair(preferred_row, encode_example(rejected_side, template))
+    except NotTrainable as error:
+        raise NotTrainable(f"{error} (with the rejected reply)") from None
 
 
 def conversations_of(items: Iterable[EncodedItem]) -> list[EncodedRow]:
