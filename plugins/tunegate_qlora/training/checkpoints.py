@@ -125,7 +125,9 @@ def newest_whole(run: Path) -> Path | None:
     It is whole, and so are the best weights that it refers to: with `keep = "best"` the training
     may have to end with weights that were saved before it.
     """
-    found = (p for p in (run / "checkpoints").glob("checkpoint-*") if p.name[11:].isdigit())
+    found = (
+        p for p in (run / "checkpoints").glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()
+    )
     for checkpoint in sorted(found, key=step_of, reverse=True):
         best = _best_step_of(checkpoint)
         if is_whole(checkpoint) and (not best or is_whole(_weights_folder(run, best))):
