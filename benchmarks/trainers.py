@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from tunegate.interfaces.trainer import Plan
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.runtime.libraries import quiet_libraries
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
@@ -24,10 +24,9 @@ with quiet_libraries():  # bitsandbytes has much to say when it is imported
     import transformers
 
     from tunegate_qlora import pipeline
-    from tunegate_qlora.data import rows as pairs
     from tunegate_qlora.data.batches import LengthGroupedSampler, make_collator
-    from tunegate_qlora.data.training_data import TrainingData
-    from tunegate_qlora.model import methods
+    from tunegate_qlora.data.training_data import TrainingData, conversations_of
+    from tunegate_qlora.model import weights
     from tunegate_qlora.training import loop, loss
     from tunegate_qlora.training.loop import LengthGroupedTrainer
 
@@ -111,9 +110,9 @@ class Result(transformers.TrainerCallback):
         model = kwargs["model"]
         collate = make_collator(
             case.rows.chat_template.pad_id,
-            narrow=methods.supports_logits_to_keep(model),
+            narrow=weights.supports_logits_to_keep(model),
         )
-        rows = pairs.conversations_of(case.rows.validation or case.rows.train)
+        rows = conversations_of(case.rows.validation or case.rows.train)
         self.loss = loss.mean_loss(model, rows, case.settings.batch, collate)
         aside = now().since(end)
         self.opened = Time(self.opened.wall + aside.wall, self.opened.cpu + aside.cpu)
@@ -143,7 +142,7 @@ def fresh(case: Case) -> Any:
     if case.settings.threads:
         torch.set_num_threads(case.settings.threads)
     transformers.set_seed(case.settings.seed)
-    return methods.load_trainable(Path(case.settings.base), case.settings)
+    return weights.load_trainable(Path(case.settings.base), case.settings)
 
 
 def bare(case: Case) -> Result:

@@ -45,7 +45,7 @@ from trainers import GPU, Case, Result, bare, ours, plain, sft
 
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.runtime.libraries import quiet_libraries
 from tunegate_qlora.trainer import QLoRATrainer

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from tunegate.tokenization.encode import EncodedRow
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 
 AXOLOTL_VERSION = "0.19"
 

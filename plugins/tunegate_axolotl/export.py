@@ -9,8 +9,13 @@ from pathlib import Path
 from tunegate.storage.run import Run
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
-from tunegate_qlora.data import rows
-from tunegate_qlora.data.training_data import TrainingData, load_training_data, make_job
+from tunegate_qlora.data.training_data import (
+    TrainingData,
+    conversations_of,
+    load_training_data,
+    make_job,
+    max_row_tokens,
+)
 
 from . import config
 
@@ -80,7 +85,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     data = load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
     changes = {
-        "max_length": rows.max_row_tokens(settings, root),
+        "max_length": max_row_tokens(settings, root),
         "accumulation": settings.accumulation * settings.world_size,
     }
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
@@ -126,7 +131,7 @@ def _row_files(data: TrainingData) -> dict[str, str]:
     """Return the text of `SPLIT.jsonl` of each split that has rows."""
     files = {}
     for split, items in (("train", data.train), ("validation", data.validation)):
-        encoded = config.axolotl_rows(rows.conversations_of(items))
+        encoded = config.axolotl_rows(conversations_of(items))
         if lines := [json.dumps(row) + "\n" for row in encoded]:
             files[f"{split}.jsonl"] = "".join(lines)
     return files

@@ -18,17 +18,9 @@ from tunegate.storage.run import Run
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
-from tunegate_qlora.model import (
-    adapter,
-    architecture,
-    base,
-    full,
-    metadata,
-    methods,
-)
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.model import architecture, base, metadata, weights
 from tunegate_qlora.training import verify
 
 from .export import (
@@ -40,7 +32,7 @@ from .export import (
     read_manifest,
 )
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LEARNT_STATEMENT = "that it learnt the training rows"
 
 
@@ -140,10 +132,10 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
     settings, root = job.settings, job.base_folder
     rows = replace(training_data.load_training_data(job), validation=[])
     count = len(verify.sample_rows(rows))
-    model = methods.load_trained(job.model_folder, root, settings)
+    model = weights.load_trained(job.model_folder, root, settings)
     tuned_losses = verify.measure_loss(model, rows, settings)
     del model  # the base takes its place in memory
-    base_losses = verify.measure_loss(load_base(root, settings.decoding), rows, settings)
+    base_losses = verify.measure_loss(weights.load_base(root, settings.decoding), rows, settings)
     loss, base_loss, name = tuned_losses["loss"], base_losses["loss"], "loss"
     if settings.objective == "dpo":
         name = "loss on preferred less that on rejected replies"
@@ -181,14 +173,15 @@ class ExternalModel:
                 if expected != actual:
                     yield f"config.json: {key} is {actual!r}, the base's is {expected!r}"
         else:
-            config = json.loads((self.folder / ADAPTER_CONFIG).read_bytes())
+            config = json.loads((self.folder / metadata.ADAPTER_CONFIG).read_bytes())
             if not same_base:
                 yield from self._base_problems(str(config.get("base_model_name_or_path")))
             settings = {"r": self.settings.r, "lora_alpha": self.settings.alpha}
             for key, expected in {"peft_type": "LORA", **settings}.items():
                 actual = config.get(key)
                 if actual != expected:
-                    yield f"{ADAPTER_CONFIG}: {key} is {actual!r}, the run's is {expected!r}"
+                    file = metadata.ADAPTER_CONFIG
+                    yield f"{file}: {key} is {actual!r}, the run's is {expected!r}"
             layers = architecture.read_architecture(self.root).linear_layers
             yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, layers)
 
@@ -212,16 +205,16 @@ class ExternalModel:
             files = [self.folder / name for name in names if (self.folder / name).is_file()]
             files += sorted(self.folder.glob("*.safetensors"))
         else:
-            files = [self.folder / ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
+            files = [self.folder / metadata.ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
         described = metadata.metadata_of(settings, root, load_template(root))
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:
                 shutil.copyfile(path, draft / path.name)
             if settings.method == "full":
-                full.finalise_full(draft, root, described)
+                weights.finalise_full(draft, root, described)
             else:
-                adapter.finalise(draft, described)
+                weights.finalise_adapter(draft, described)
 
     def _missing_files(self) -> str:
         """Return one line about the files that the folder lacks, "" where it has a model."""
@@ -229,10 +222,10 @@ class ExternalModel:
             if list(self.folder.glob("*.safetensors")):
                 return ""
             return f"{self.folder} holds no weights (*.safetensors), and the run trains all of them"
-        missing = ADAPTER_WEIGHTS if adapter.is_adapter(self.folder) else ADAPTER_CONFIG
+        missing = ADAPTER_WEIGHTS if metadata.is_adapter(self.folder) else metadata.ADAPTER_CONFIG
         if (self.folder / missing).is_file():
             return ""
-        subfolders = sorted(p.parent.name for p in self.folder.glob(f"*/{ADAPTER_CONFIG}"))
+        subfolders = sorted(p.parent.name for p in self.folder.glob(f"*/{metadata.ADAPTER_CONFIG}"))
         hint = f"; there is one in {', '.join(subfolders)}" if subfolders else ""
         return f"{self.folder} holds no adapter: {missing} is missing{hint}"
 

@@ -17,7 +17,7 @@ from tunegate.utils.masking import mask
 from tunegate.utils.timestamps import time_key
 
 from .data.training_data import TrainingJob, make_job
-from .model import adapter, base, metadata
+from .model import base, metadata
 from .model.local_model import model_digest
 
 MODEL_KINDS = {
@@ -42,7 +42,7 @@ def write_card(folder: Path, job: TrainingJob) -> Path:
     """
     # The digest that the model has when it is judged.
     decoding = metadata.read_metadata(folder).decoding
-    if adapter.is_adapter(folder):
+    if metadata.is_adapter(folder):
         kind, digest = "adapter", model_digest(job.base_folder, folder, decoding)
     else:
         kind = "model" if job.settings.method == "full" else "merged"

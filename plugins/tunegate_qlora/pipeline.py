@@ -15,8 +15,8 @@ from .data import training_data
 from .data.training_data import TrainingJob
 from .distributed import launch
 from .model.local_model import model_digest
-from .runtime.errors import one_line_errors
-from .training import best_weights, checkpoints, loss_curves, summary, verify
+from .runtime.libraries import one_line_errors
+from .training import checkpoints, loss_curves, progress, verify
 from .training.learn import learn, seed_and_threads
 
 
@@ -53,12 +53,8 @@ def train_job(job: TrainingJob) -> None:
     rows = training_data.load_training_data(job)
 
     with atomic_folder(job.model_folder) as draft:
-        # Go on from the newest checkpoint that is whole. With `keep = "best"` the training may have
-        # to end with weights that were saved before it: a checkpoint without these is of no use.
-        checkpoint = checkpoints.newest_whole(job.folder / "checkpoints")
-        while checkpoint and not best_weights.is_restorable(job.folder, checkpoint):
-            shutil.rmtree(checkpoint)
-            checkpoint = checkpoints.newest_whole(job.folder / "checkpoints")
+        # Go on from the newest checkpoint that is whole.
+        checkpoint = checkpoints.newest_whole(job.folder)
 
         # Learn: in this process, or in several that this one starts and waits for. Either writes
         # the model into the draft, and returns figures with the losses of the model in memory.
@@ -71,7 +67,7 @@ def train_job(job: TrainingJob) -> None:
         # trained model and the one that is read back need not be in memory at once.
         gc.collect()
         figures |= verify.verify_saved(draft, base_folder, settings, rows, figures)
-        summary.print_proof(figures, len(verify.sample_rows(rows)))
+        progress.print_proof(figures, len(verify.sample_rows(rows)))
 
         # The card holds the figures, so they are written first.
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))

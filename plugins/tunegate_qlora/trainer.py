@@ -10,8 +10,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
 from tunegate.tokenization.spec import TokenizationSpec
 
-from .config import presets
-from .config.settings import Decoding, Settings
+from .config import Decoding, Settings, resolve_settings
 from .model import base
 from .runtime.libraries import missing_requirements, quiet_libraries
 
@@ -37,7 +36,7 @@ class QLoRATrainer:
         Raises ValueError naming a wrong key with the nearest valid one, a bad value, or a base
         that is not found.
         """
-        settings = presets.resolve_settings(config)
+        settings = resolve_settings(config)
         base.locate_base(settings.base, root)
         return settings.model_dump(mode="json")
 
@@ -65,7 +64,7 @@ class QLoRATrainer:
         if missing := missing_requirements():
             return [Problem(missing)]
         with quiet_libraries():
-            from .preflight.checks import find_problems
+            from .preflight import find_problems
 
             return find_problems(plan)
 

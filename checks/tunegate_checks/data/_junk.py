@@ -12,7 +12,7 @@ from html.entities import html5
 from typing import Any
 
 from tunegate.data.dataset import Example, content_text
-from tunegate.tokenization.counters import is_trained_on
+from tunegate.tokenization.encode import is_trained_on
 
 from ..text.display import quote_line
 from ._tool_calls import Fault

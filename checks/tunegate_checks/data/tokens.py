@@ -14,8 +14,8 @@ from tunegate.checking.decorator import check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
 from tunegate.results.finding import Finding
 from tunegate.tokenization.chat_template import TemplateError, load_template
-from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount, is_trained_on
-from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
+from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
+from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example, is_trained_on
 from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.optional_deps import install_command
 

@@ -1,12 +1,14 @@
 """The fixtures of the suites: data, limits, and the predictions of candidate and baseline.
 
-`pytest_generate_tests` chooses the splits that a test with `dataset` runs on.
+`pytest_generate_tests` chooses the splits that a test with `dataset` runs on. A fixture that is
+defined anew outside of the suite is refused.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -248,3 +250,33 @@ def general_set(pytestconfig: pytest.Config) -> Dataset:
     if bad := [p for p in dataset.problems if not p.hint]:
         pytest.fail(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}", pytrace=False)
     return dataset
+
+
+def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
+    """Return by name the definitions of tunegate's fixtures that a test sees, its own last.
+
+    `pytestconfig` is among them, since tunegate's ask for it. pytest has no public interface for
+    this: the one place here that knows how it keeps fixtures.
+    """
+    manager = node.session._fixturemanager
+    ours = [name for name, value in globals().items() if isinstance(value, type(test))]
+    return {name: manager.getfixturedefs(name, node) or () for name in [*ours, "pytestconfig"]}
+
+
+def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir: Path) -> None:
+    """Raise pytest.UsageError where a fixture of tunegate is defined anew outside of the suite.
+
+    Its tests would judge other data, or by other limits, than those that the gate opens on.
+    """
+    originals = {__file__, inspect.getfile(pytest.FixtureDef)}
+    for item in {item.parent: item for item in items}.values():
+        for name, definitions in visible_fixtures(item).items():
+            for definition in definitions:
+                file = inspect.getfile(inspect.unwrap(definition.func))
+                folder = definition.baseid.partition("::")[0]  # "" of plugins and of the root
+                place = (rootdir / folder if folder else Path(file)).resolve()
+                if file not in originals and not place.is_relative_to(suite):
+                    raise pytest.UsageError(
+                        f"the fixture `{name}` of the suites is defined anew in {file}, outside of "
+                        f"the suite: rename it there, or define it in the suite's own conftest.py"
+                    )

@@ -210,9 +210,7 @@ class GateSession:
         output: dict[str, Any] = getattr(config, "workeroutput", {})
         try:
             if suite := self.context.suite:
-                from .shadowed import refuse_shadowed_fixtures
-
-                refuse_shadowed_fixtures(items, suite, config.rootpath)
+                fixtures.refuse_shadowed_fixtures(items, suite, config.rootpath)
                 others = tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):

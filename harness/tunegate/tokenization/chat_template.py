@@ -97,19 +97,15 @@ def load_template(folder: Path | str) -> ChatTemplate:
         raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
     if not tokenizer.chat_template:
         raise TemplateError(f"the tokenizer in {folder} has no chat template (chat_template.jinja)")
-    stops = _stop_ids(tokenizer, Path(folder))
-    if not stops:
-        raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
-    longest_first = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
-    control_tokens = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-    return ChatTemplate(tokenizer, stops, control_tokens)
-
-
-def _stop_ids(tokenizer: Any, folder: Path) -> frozenset[int]:
-    """Return every id that ends a turn: chat models name theirs here or there."""
+    # A chat model names the ids that end a turn in its tokenizer, or in its generation settings.
     named_ids = [tokenizer.eos_token_id]
-    generation = folder / "generation_config.json"
+    generation = Path(folder, "generation_config.json")
     if generation.is_file():
         named_ids.append(json.loads(generation.read_bytes()).get("eos_token_id"))
     flat = (i for n in named_ids for i in (n if isinstance(n, list) else [n]))
-    return frozenset(i for i in flat if i is not None)
+    stop_ids = frozenset(i for i in flat if i is not None)
+    if not stop_ids:
+        raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
+    longest_first = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
+    control_tokens = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+    return ChatTemplate(tokenizer, stop_ids, control_tokens)

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.canonical import content_text
 from ..data.dataset import Example
+from .encode import is_trained_on
 
 # Tokens around each message and the last reply: OpenAI's cookbook, "How to count tokens with
 # tiktoken".
@@ -65,11 +66,6 @@ class OpenAITokenCounter:
                 trained, answer_start = trained + size - PER_MESSAGE, length + PER_MESSAGE
             length += size
         return TokenCount(length + PER_REPLY, trained, answer_start)
-
-
-def is_trained_on(message: Mapping[str, Any]) -> bool:
-    """Tell whether the loss falls on a message: an assistant's whose `weight` is not 0."""
-    return bool(message["role"] == "assistant" and message.get("weight", 1) != 0)
 
 
 def _token_counter(model: str) -> tuple[Callable[[str], int], str]:

@@ -78,13 +78,18 @@ def _left_out(message: Mapping[str, Any]) -> str:
     return next((str(t) for t in types if t != "text"), "")
 
 
+def is_trained_on(message: Mapping[str, Any]) -> bool:
+    """Tell whether the loss falls on a message: an assistant's whose `weight` is not 0."""
+    return bool(message["role"] == "assistant" and message.get("weight", 1) != 0)
+
+
 def _trained_spans(
     messages: Messages, ids: list[int], chat_template: ChatTemplate
 ) -> Iterator[tuple[int, int]]:
     """Yield the first token, and the end, of each message that the loss falls on."""
     tokenizer, stop_ids = chat_template.tokenizer, chat_template.stop_ids
     for i, message in enumerate(messages):
-        if message["role"] != "assistant" or message.get("weight", 1) == 0:
+        if not is_trained_on(message):
             continue
         prompt = chat_template.prompt_ids(messages[:i])
         start = len(prompt)

@@ -65,10 +65,10 @@ def join_training(plan: Plan, folder: Path, machine: int) -> None:
 
     from ..data.training_data import make_job
     from ..distributed import launch
-    from ..preflight import checks
-    from ..runtime.errors import one_line_errors
+    from ..preflight import find_problems
+    from ..runtime.libraries import one_line_errors
 
-    if problems := checks.find_problems(plan):
+    if problems := find_problems(plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
     with one_line_errors(plan.config):
         job = make_job(plan, folder)

@@ -77,9 +77,9 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
 
     from .. import model_card
     from ..data import training_data
-    from ..model import adapter, merge
-    from ..model.load import load_base
+    from ..model import merge
     from ..model.local_model import open_folder
+    from ..model.weights import load_base, load_tuned
     from ..training import verify
 
     # The run, its adapter and its base must be what they were when it was trained.
@@ -94,7 +94,7 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
 
     # The adapter's loss, measured before anything is written.
     rows = training_data.load_training_data(job)
-    model = adapter.load_adapter(load_base(root, settings.decoding), tuned)
+    model = load_tuned(root, tuned, settings.decoding)
     adapter_losses = verify.measure_loss(model, rows, settings, COMPARED_ROWS)
     del model  # the merged model takes its place in memory
 

@@ -23,7 +23,7 @@ from .common import qlora_run, require_packages
 if TYPE_CHECKING:
     from tunegate.interfaces.trainer import Plan
 
-    from ..config.settings import Settings
+    from ..config import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,21 +83,21 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     from tunegate.config.settings import parse_settings
     from tunegate.tokenization.chat_template import load_template
 
-    from ..config.settings import Settings
-    from ..data.rows import conversations_of
+    from ..config import Settings
+    from ..data.training_data import conversations_of
     from ..model import base
     from ..model.architecture import describe_architecture
-    from ..preflight import checks, memory
+    from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems
 
     settings = parse_settings(Settings, plan.config)
     folder = base.locate_base(settings.base, plan.root)
     architecture = describe_architecture(folder)
-    problems, train = checks.row_problems(plan, settings, folder, load_template(folder))
-    problems += checks.world_size_problems(len(train), settings, architecture, gpus=0)
+    problems, train = row_problems(plan, settings, folder, load_template(folder))
+    problems += world_size_problems(len(train), settings, architecture, gpus=0)
     if not train:
         return [], problems
     conversations, config = conversations_of(train), base.read_config(folder)
-    needed = memory.estimate_memory(architecture, settings, conversations, config, gpu=True)
+    needed = estimate_memory(architecture, settings, conversations, config, gpu=True)
     tokens = sum(len(row.ids) for row in conversations)
     step = settings.world_size * settings.batch * settings.accumulation
     processes = f"{settings.processes} process{'es' * (settings.processes > 1)}"
@@ -114,9 +114,9 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     if settings.sharding == "fsdp":
         part = f"1/{settings.world_size} of every {architecture.decoder_layer}"
         lines.append(f"sharding  fsdp: each process holds {part}")
-        loading = f"each GPU holds all of it: {memory.format_bytes(needed.weights)}"
+        loading = f"each GPU holds all of it: {format_bytes(needed.weights)}"
         if settings.quantisation == "none":
-            ram = memory.format_bytes(settings.processes * needed.weights)
+            ram = format_bytes(settings.processes * needed.weights)
             loading = f"each machine needs {ram} of RAM"
         lines.append(f"          while it loads, {loading}")
     return [*lines, *command_lines(settings)], problems

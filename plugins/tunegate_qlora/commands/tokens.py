@@ -22,7 +22,7 @@ from .common import require_packages
 if TYPE_CHECKING:
     from tunegate.data.dataset import Example
 
-    from ..config.settings import Settings
+    from ..config import Settings
     from ..data.token_view import Token, TokenView
 
 LEGEND = "+ learnt, │ between tokens, · a space, ↵ a line's end, … the same character"
@@ -65,7 +65,7 @@ def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings,
     from tunegate.config.schema import Config, load
     from tunegate.config.settings import parse_settings
 
-    from ..config.settings import Settings
+    from ..config import Settings
     from ..trainer import QLoRATrainer
 
     config = load(root) if find_root(root) else Config()

@@ -13,8 +13,8 @@ import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import Settings
-from .rows import EncodedItem, conversations_of
+from ..config import Settings
+from .training_data import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
@@ -27,14 +27,26 @@ class LengthGroupedSampler:
     Rows of a batch are thus of similar length, and little is padding. Set `epoch` before each
     epoch: the order depends on it and the seed alone, so that a resumed training sees the same
     rows as one that was never interrupted.
+
+    Of `world_size` processes, each gets the batch at its `rank` of each `world_size` consecutive
+    ones. All get the same number, since each step waits for every process: in a last round with too
+    few batches some get an empty one, which `pad_with_dummy_batch` fills. No row is seen twice.
     """
 
-    def __init__(self, rows: Sequence[EncodedItem], size: int, seed: int) -> None:
+    def __init__(
+        self,
+        rows: Sequence[EncodedItem],
+        size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         self.lengths = [len(row.ids) for row in rows]
         self.size, self.seed, self.epoch = size, seed, 0
+        self.rank, self.world_size = rank, world_size
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.size)
+        return -(-len(self.lengths) // (self.size * self.world_size))
 
     def __iter__(self) -> Iterator[list[int]]:
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
@@ -44,8 +56,9 @@ class LengthGroupedSampler:
         for start in range(0, len(order), pool):
             by_length = sorted(order[start : start + pool], key=lambda i: self.lengths[i])
             batches += [by_length[i : i + self.size] for i in range(0, len(by_length), self.size)]
-        for i in torch.randperm(len(batches), generator=draw).tolist():
-            yield batches[i]
+        shuffled = torch.randperm(len(batches), generator=draw).tolist()
+        for i in range(self.rank, self.rank + len(batches), self.world_size):
+            yield batches[shuffled[i]] if i < len(batches) else []
 
 
 def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[int, float]:
@@ -98,25 +111,6 @@ def narrow_labels(labels: torch.Tensor) -> Batch:
     }
 
 
-class DistributedBatchSampler:
-    """A batch sampler for one process: of each `world_size` consecutive batches the one at `rank`.
-
-    All processes get the same number of batches, since each step waits for every process. In a
-    last round with too few batches some get an empty one, which `pad_with_dummy_batch` fills. No
-    row is seen twice.
-    """
-
-    def __init__(self, batches: LengthGroupedSampler, rank: int, world_size: int) -> None:
-        self.batches, self.rank, self.world_size = batches, rank, world_size
-
-    def __len__(self) -> int:
-        return -(-len(self.batches) // self.world_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for round_batches in _rounds(list(self.batches), self.world_size):
-            yield round_batches[self.rank] if self.rank < len(round_batches) else []
-
-
 def split_among_ranks(
     items: Sequence[Any], rank: int, world_size: int
 ) -> Iterator[tuple[Any, bool]]:
@@ -125,9 +119,8 @@ def split_among_ranks(
     In a last round with too few items, a process without one gets the first item of all, with
     False: the item belongs to another process, and its result must not count.
     """
-    for round_items in _rounds(items, world_size):
-        is_own = rank < len(round_items)
-        yield (round_items[rank] if is_own else items[0]), is_own
+    for i in range(rank, rank + len(items), world_size):
+        yield (items[i], True) if i < len(items) else (items[0], False)
 
 
 def pad_with_dummy_batch(
@@ -147,7 +140,3 @@ def pad_with_dummy_batch(
         return batch | {"labels": torch.full_like(batch["labels"], IGNORE_INDEX)}
 
     return collate_or_dummy
-
-
-def _rounds(items: Sequence[Any], world_size: int) -> Iterator[Sequence[Any]]:
-    return (items[start : start + world_size] for start in range(0, len(items), world_size))

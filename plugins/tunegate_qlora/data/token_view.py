@@ -10,8 +10,8 @@ from tunegate.data.dataset import Example
 from tunegate.tokenization.chat_template import ChatTemplate
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 
-from ..config.settings import Settings
-from . import rows
+from ..config import Settings
+from . import training_data
 
 # A character has at most 4 bytes in UTF-8, and so at most as many tokens.
 MAX_CHARACTER_TOKENS = 4
@@ -64,25 +64,25 @@ def view_row(
     trainer refuses is shown whole, with the reason. Raises TemplateError where the template
     refuses the conversation.
     """
-    limit = rows.max_row_tokens(settings, folder)
+    limit = training_data.max_row_tokens(settings, folder)
     try:
-        item = rows.encoder_of(settings)(example, template)
+        item = training_data.encoder_of(settings)(example, template)
     except NotTrainable as error:
         ids = template.token_ids(template.render(example.messages))
         untrained = EncodedRow(example.line, ids, [IGNORE_INDEX] * len(ids))
         tokens, excess = tokens_of(untrained, template), len(ids) - limit
         return [TokenView(tokens, len(ids), limit, str(error), excess)]
-    refused, fitted, conversations = "", [item], rows.conversations_of([item])
+    refused, fitted, conversations = "", [item], training_data.conversations_of([item])
     try:
-        fitted = rows.apply_overflow([item], limit, settings.on_overflow) or fitted
+        fitted = training_data.apply_overflow([item], limit, settings.on_overflow) or fitted
     except NotTrainable as error:
         refused = str(error)
-    if rows.equal_replies_message([item]):
+    if training_data.equal_replies_message([item]):
         refused = f"line {example.line}: the two replies are equal: nothing can be learnt from them"
     excess = len(item.ids) - limit
     return [
         TokenView(tokens_of(row, template), len(unfitted.ids), limit, refused, excess)
-        for row, unfitted in zip(rows.conversations_of(fitted), conversations, strict=True)
+        for row, unfitted in zip(training_data.conversations_of(fitted), conversations, strict=True)
     ]
 
 

@@ -1,21 +1,32 @@
-"""What a training reads: its plan, settings and folders, and the rows as token ids."""
+"""What a training reads: its plan, settings and folders, and the rows as token ids.
+
+Examples are encoded as the objective learns from them: single rows, or pairs for DPO. Those that
+are too long are treated as `on_overflow` says: refused, dropped, or cut at the start of the prompt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from tunegate.config.settings import parse_settings
-from tunegate.data.dataset import Dataset
+from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import ChatTemplate, load_template
-from tunegate.tokenization.encode import NotTrainable
+from tunegate.tokenization.encode import (
+    IGNORE_INDEX,
+    EncodedRow,
+    NotTrainable,
+    encode_example,
+)
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..model import base
-from . import rows
-from .rows import EncodedItem, apply_overflow, max_row_tokens
+
+MAX_SHOWN_LINES = 3  # line numbers that a message names
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,38 @@ def make_job(plan: Plan, folder: Path) -> TrainingJob:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """Two rows with the same prompt, of which only the last reply is trained on.
+
+    `reference` is the base's log p(preferred) - log p(rejected), in nats; NaN until it is
+    computed.
+    """
+
+    preferred: EncodedRow
+    rejected: EncodedRow
+    reference: float = math.nan
+
+    @property
+    def line(self) -> int:
+        """The line of the example in its file."""
+        return self.preferred.line
+
+    @property
+    def ids(self) -> list[int]:
+        """The token ids of the longer side, which decides the width of a batch."""
+        return max(self.preferred.ids, self.rejected.ids, key=len)
+
+    @property
+    def trained_tokens(self) -> int:
+        """The number of tokens that the loss falls on, in both sides."""
+        return self.preferred.trained_tokens + self.rejected.trained_tokens
+
+
+EncodedItem: TypeAlias = EncodedRow | EncodedPair
+T = TypeVar("T", EncodedRow, EncodedPair, EncodedItem)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingData:
     """The encoded rows of the training and the validation split; for `dpo` they are pairs.
 
@@ -63,7 +106,7 @@ class TrainingData:
     @property
     def tokens(self) -> int:
         """The number of tokens in the training rows, with prompts and both sides of a pair."""
-        return sum(len(row.ids) for row in rows.conversations_of(self.train))
+        return sum(len(row.ids) for row in conversations_of(self.train))
 
 
 def load_training_data(job: TrainingJob) -> TrainingData:
@@ -75,7 +118,7 @@ def load_training_data(job: TrainingJob) -> TrainingData:
     """
     settings, chat_template = job.settings, load_template(job.base_folder)
     max_tokens = max_row_tokens(settings, job.base_folder)
-    encode, encoded, fitting = rows.encoder_of(settings), 0, []
+    encode, encoded, fitting = encoder_of(settings), 0, []
     for path in (job.plan.train, job.plan.validation):
         dataset = Dataset.read(path, columns=job.plan.columns) if path else ()
         items = [encode(example, chat_template) for example in dataset]
@@ -85,3 +128,127 @@ def load_training_data(job: TrainingJob) -> TrainingData:
     if not train:
         raise NotTrainable("no row of the training set is left: all of them are too long")
     return TrainingData(chat_template, train, validation, encoded - len(train) - len(validation))
+
+
+def encoder_of(settings: Settings) -> Callable[[Example, ChatTemplate], EncodedItem]:
+    """Return the function that encodes an example for the objective; it raises NotTrainable."""
+    return encode_pair if settings.objective == "dpo" else encode_example
+
+
+def encode_all(
+    examples: Iterable[Example], template: ChatTemplate, settings: Settings
+) -> tuple[list[EncodedItem], list[NotTrainable]]:
+    """Encode examples for the objective; return the items, and the errors of the other examples."""
+    encode_item, items, unfit = encoder_of(settings), [], []
+    for example in examples:
+        try:
+            items.append(encode_item(example, template))
+        except NotTrainable as error:
+            unfit.append(error)
+    return items, unfit
+
+
+def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
+    """Encode an example with its preferred reply, and with the rejected one.
+
+    Earlier assistant messages get weight 0: for DPO they are part of the prompt that both replies
+    answer. Raises NotTrainable where there is no rejected reply, or one side cannot be trained on.
+    """
+    rejected = rejected_reply(example)
+    if rejected is None:
+        raise NotTrainable(f"line {example.line}: no rejected reply")
+    leading = [{**m, "weight": 0} if m["role"] == "assistant" else m for m in example.messages[:-1]]
+    preferred_side, rejected_side = (
+        replace(example, fields={**example.fields, "messages": [*leading, reply]})
+        for reply in (example.messages[-1], rejected)
+    )
+    preferred_row = encode_example(preferred_side, template)
+    try:
+        return EncodedPair(preferred_row, encode_example(rejected_side, template))
+    except NotTrainable as error:
+        raise NotTrainable(f"{error} (with the rejected reply)") from None
+
+
+def conversations_of(items: Iterable[EncodedItem]) -> list[EncodedRow]:
+    """Return the rows that items consist of: both sides of a pair, the preferred one first."""
+    pairs = ((i.preferred, i.rejected) if isinstance(i, EncodedPair) else (i,) for i in items)
+    return [row for conversations in pairs for row in conversations]
+
+
+def missing_rejected_message(dataset: Dataset) -> str:
+    """Say in one line how many rows have no rejected reply, "" where each has one."""
+    lines = [example.line for example in dataset.without_rejected()]
+    if not lines:
+        return ""
+    count = f"{len(lines):,} of {len(dataset):,}"
+    return f"{count} rows have no rejected reply ({_lines_text(lines)})"
+
+
+def equal_replies_message(items: Sequence[EncodedItem]) -> str:
+    """Say in one line how many pairs have two equal sides, "" where none has."""
+    lines = [
+        i.line for i in items if isinstance(i, EncodedPair) and i.preferred.ids == i.rejected.ids
+    ]
+    if not lines:
+        return ""
+    return (
+        f"in {len(lines):,} of {len(items):,} rows the two replies are equal ({_lines_text(lines)})"
+    )
+
+
+def _lines_text(lines: Sequence[int]) -> str:
+    more = ", ..." if len(lines) > MAX_SHOWN_LINES else ""
+    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:MAX_SHOWN_LINES]))}{more}"
+
+
+def max_row_tokens(settings: Settings, folder: Path) -> int:
+    """Return how many tokens a row may have: `max_length`, or the base's context if less."""
+    return min(settings.max_length, base.context_length(folder))
+
+
+def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]:
+    """Return the rows to train on, in their order, each with at most `longest` tokens.
+
+    Cutting removes tokens from the start of a row, and never a part of an answer: an answer that
+    the cut goes through is kept as text and no longer trained on. Both sides of a pair lose as
+    many tokens as the longer one has too many, so that they keep the same prompt.
+
+    Args:
+        rows: The encoded rows of a split.
+        longest: The largest number of tokens.
+        on_overflow: "raise", "drop" or "truncate".
+
+    Raises:
+        NotTrainable: With "raise" a row is too long; with "truncate" no answer of a row is left.
+    """
+    if on_overflow == "raise" and (too_long := [row for row in rows if len(row.ids) > longest]):
+        worst = max(too_long, key=lambda row: len(row.ids))
+        raise NotTrainable(
+            f"{len(too_long):,} of {len(rows):,} rows are longer than {longest:,} tokens "
+            f"(the longest, line {worst.line}: {len(worst.ids):,}); raise `max_length` where the "
+            'base reads more, or set `on_overflow` to "drop" or "truncate"'
+        )
+    if on_overflow == "truncate":
+        return [_cut_start(row, len(row.ids) - longest) for row in rows]
+    return [row for row in rows if len(row.ids) <= longest]
+
+
+def _cut_start(row: T, start: int) -> T:
+    if isinstance(row, EncodedPair):
+        sides = {"preferred": row.preferred, "rejected": row.rejected}
+        # The longer side first: if both cannot be cut, the error is about that one.
+        by_length = sorted(sides, key=lambda name: -len(sides[name].ids))
+        cut = {name: _cut_start(sides[name], start) for name in by_length}
+        return replace(row, preferred=cut["preferred"], rejected=cut["rejected"])
+    if start <= 0:
+        return row
+    labels = row.labels[start:]
+    if labels and labels[0] != IGNORE_INDEX:  # the cut goes through an answer, or right before it
+        answer_end = next((i for i, n in enumerate(labels) if n == IGNORE_INDEX), len(labels))
+        labels = [IGNORE_INDEX] * answer_end + labels[answer_end:]
+    if all(label == IGNORE_INDEX for label in labels[1:]):
+        raise NotTrainable(
+            f"line {row.line}: {len(row.ids):,} tokens cannot be cut to {len(labels):,} "
+            "without cutting the answer"
+        )
+    return EncodedRow(row.line, row.ids[start:], labels)

@@ -26,10 +26,10 @@ from filelock import FileLock, Timeout
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.atomic import atomic_write
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.training_data import TrainingJob
-from ..runtime.console import print_line
-from ..runtime.errors import LOST_PROCESS_MESSAGE
+from ..runtime.libraries import LOST_PROCESS_MESSAGE
+from ..runtime.process_group import print_line
 
 WORKER_MODULE = "tunegate_qlora.distributed.worker"
 LAUNCHER_KILLED = "the launcher was killed; the same command goes on where it stopped"

@@ -43,7 +43,7 @@ def train_order(order_file: Path) -> None:
     """
     from filelock import FileLock
 
-    from ..runtime.libraries import quiet_libraries
+    from ..runtime.libraries import one_line_errors, quiet_libraries
 
     with (
         FileLock(order_file.with_name(f"{os.environ['RANK']}.lock"), timeout=60),
@@ -53,10 +53,9 @@ def train_order(order_file: Path) -> None:
         from tunegate.interfaces.trainer import Plan
         from tunegate.utils.atomic import atomic_write
 
-        from ..config.settings import Settings
+        from ..config import Settings
         from ..data.training_data import TrainingJob, load_training_data
         from ..runtime import process_group
-        from ..runtime.errors import one_line_errors
         from ..training import learn
 
         order = json.loads(order_file.read_bytes())

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..config.settings import Settings
+from ..config import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import torch
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateError, load_template
 
-from ..config.settings import Decoding
+from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
-from . import adapter, base
-from .load import load_base
+from . import base
 from .metadata import check_same, read_metadata
+from .weights import load_tuned
 
 Prompt = tuple[int, list[int]]  # the row of the request, and the token ids of its prompt
 
@@ -39,7 +39,7 @@ class Generator:
         except ValueError as error:
             raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
         self.context = base.context_length(folder)
-        self.model = adapter.load_adapter(load_base(folder, decoding), tuned)
+        self.model = load_tuned(folder, tuned, decoding)
         # It replaces the base's own generation settings, such as a repetition penalty.
         self.model.generation_config = hf.GenerationConfig(
             do_sample=False,

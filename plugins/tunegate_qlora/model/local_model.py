@@ -12,9 +12,9 @@ from tunegate.config.settings import parse_settings
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.utils.hashing import sha256_spaced_json
 
-from ..config.settings import Decoding
+from ..config import Decoding
 from ..runtime.libraries import missing_requirements, quiet_libraries
-from . import adapter, base, metadata
+from . import base, metadata
 
 PROMPTS_PER_BATCH = 32  # prompts answered together
 
@@ -84,9 +84,9 @@ def open_folder(path: str, root: Path) -> Model:
     folder_path, _, query = path.partition("?")
     folder = (root / Path(folder_path).expanduser()).resolve()
     try:
-        tuned = folder if adapter.is_adapter(folder) else None
+        tuned = folder if metadata.is_adapter(folder) else None
         if tuned:
-            recorded = adapter.read_adapter_metadata(folder)
+            recorded = metadata.read_adapter_metadata(folder)
             base_folder = base.locate_base(recorded.base, root, *folder.parents)
             if recorded.base_digest and base.folder_digest(base_folder) != recorded.base_digest:
                 reason = "the files have changed"

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from ..config.settings import Settings
-from . import adapter, full
-from .load import load_base
+from ..config import Settings
+from .metadata import read_adapter_metadata
+from .weights import load_tuned, save_full, stored_dtype
 
 
 def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> None:
@@ -34,10 +34,8 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
     import transformers
 
     hf: Any = transformers  # partly untyped
-    metadata, dtype = adapter.read_adapter_metadata(tuned), full.stored_dtype(root)
-    weights = dense_layer_weights(
-        adapter.load_adapter(load_base(root, settings.decoding), tuned), dtype
-    )
+    metadata, dtype = read_adapter_metadata(tuned), stored_dtype(root)
+    weights = dense_layer_weights(load_tuned(root, tuned, settings.decoding), dtype)
     model = hf.AutoModelForCausalLM.from_pretrained(
         root, dtype=dtype, device_map={"": "cpu"}, local_files_only=True
     )
@@ -45,7 +43,7 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
         for name, weight in weights.items():
             model.get_submodule(name).weight.copy_(weight)
     decoding = metadata.decoding.model_copy(update={"quantisation": "none"})
-    full.save_full(model, folder, root, replace(metadata, decoding=decoding))
+    save_full(model, folder, root, replace(metadata, decoding=decoding))
 
 
 def dense_layer_weights(model: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:

@@ -8,17 +8,17 @@ a template that writes the current date, or another version of the renderer.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tunegate.config.settings import parse_settings
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
 
-from ..config.settings import Decoding, Settings
+from ..config import Decoding, Settings
 from .base import folder_digest
 
-METADATA_FILE = "tunegate.json"
+METADATA_FILE, ADAPTER_CONFIG = "tunegate.json", "adapter_config.json"  # the second: peft's
 PROBE: list[dict[str, Any]] = [
     {"role": "system", "content": "Which team is this for?"},
     {"role": "user", "content": "Olá! I was charged twice.\n  Please help."},
@@ -71,6 +71,21 @@ def read_metadata(folder: Path) -> ModelMetadata:
     texts = (str(content.get(k, "")) for k in ("template", "rendered"))
     base, digest = (str(content.get(k, "")) for k in ("base", "base_digest"))
     return ModelMetadata(base, digest, decoding, *texts)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Return whether a folder holds an adapter rather than a whole model."""
+    return (folder / ADAPTER_CONFIG).is_file()
+
+
+def read_adapter_metadata(folder: Path) -> ModelMetadata:
+    """Read an adapter's metadata, with the base that peft's file names; raise ValueError."""
+    try:
+        config = json.loads((folder / ADAPTER_CONFIG).read_bytes())
+        base_name = str(config["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder} holds no adapter that can be read: {error}") from None
+    return replace(read_metadata(folder), base=base_name)
 
 
 def template_text_of(folder: Path) -> str:

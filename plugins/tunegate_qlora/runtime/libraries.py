@@ -1,15 +1,17 @@
-"""The machine-learning libraries: are they installed; silenced, and kept off the network."""
+"""The machine-learning libraries: required, silenced, offline, their errors in one line."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils import optional_deps
 
 REQUIRED_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
@@ -20,6 +22,23 @@ _NOISY_LIBRARIES = (
     "accelerate",
     "huggingface_hub",
     "torch",
+)
+# Parts of the messages of PyTorch's allocators that raise no OutOfMemoryError: CPU, cuBLAS.
+_OUT_OF_MEMORY_TEXTS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "ALLOC_FAILED",
+)
+
+# Parts of the messages of gloo and NCCL when another process of the group has ended.
+_LOST_PROCESS_TEXTS = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "remote process exited",
+)
+LOST_PROCESS_MESSAGE = (
+    "another process of this training is gone; the same command goes on where it stopped"
 )
 
 
@@ -59,3 +78,42 @@ def quiet_libraries() -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def one_line_errors(config: Mapping[str, Any]) -> Iterator[None]:
+    """Raise TrainingFailed for any exception inside the block; KeyboardInterrupt passes through.
+
+    `config` holds the settings of the training, which the message about memory names.
+    """
+    try:
+        yield
+    except TrainingFailed:
+        raise
+    except Exception as error:
+        raise TrainingFailed(failure_message(error, config)) from error
+
+
+def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
+    """Describe an error of a training, with the remedy where one is known."""
+    import torch
+
+    from . import process_group
+
+    text = str(error)
+    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(part in text for part in _OUT_OF_MEMORY_TEXTS)
+    )
+    if out_of_memory:
+        return (
+            f"out of memory at batch = {config['batch']}, max_length = {config['max_length']}. "
+            "Lower `batch` and raise `accumulation` by as much, or set "
+            "`gradient_checkpointing = true`"
+        )
+    if process_group.is_distributed() and any(part in text for part in _LOST_PROCESS_TEXTS):
+        return LOST_PROCESS_MESSAGE
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; make room and run the same command: it goes on where it stopped"
+    if isinstance(error, ValueError | OSError):
+        return text
+    return f"{type(error).__name__}: {text}"

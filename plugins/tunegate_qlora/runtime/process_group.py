@@ -63,6 +63,12 @@ def is_main() -> bool:
     return rank() == 0
 
 
+def print_line(text: str, label: str = "") -> None:
+    """Print a line after a label of ten columns; of several processes only the first prints."""
+    if is_main():
+        print(f"{label:<10}{text}", flush=True)
+
+
 def barrier() -> None:
     """Wait until every process has called this."""
     if is_distributed():

@@ -1,17 +1,101 @@
-"""Seal checkpoints with the digests of their files, and resume from none that is not whole."""
+"""Save checkpoints by the clock, keep the weights of the best epoch, and find where to go on.
+
+Both are sealed with the digests of their files: a training resumes from nothing that is not whole.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import time
 from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
 
 from tunegate.utils.atomic import atomic_write
 
 from ..model import base
+from ..runtime import process_group
+from .loss_curves import LossCurveCallback
 
-_SEAL_FILE = "sealed.json"
+_SEAL_FILE, _WEIGHTS = "sealed.json", "weights.safetensors"
+
+
+class TimedCheckpointCallback(TrainerCallback):
+    """Saves and seals a checkpoint every so many seconds; a shorter training saves none."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.last_saved = seconds, time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint when it is due; at the end of an epoch only after validation."""
+        is_ending = state.epoch == int(state.epoch)
+        control.should_save = not is_ending and self._is_due()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint when it is due, but not after the last epoch."""
+        is_ending = control.should_training_stop or state.global_step >= state.max_steps
+        control.should_save = not is_ending and self._is_due()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Seal the checkpoint when every process has written its part."""
+        process_group.barrier()
+        if process_group.is_main():
+            seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        self.last_saved = time.monotonic()
+
+    def _is_due(self) -> bool:
+        return bool(process_group.broadcast(time.monotonic() - self.last_saved >= self.seconds))
+
+
+class BestWeightsCallback(TrainerCallback):
+    """Saves the trained weights after each epoch whose validation loss is the lowest so far.
+
+    The loss and its step are kept in the Trainer's own state, which every checkpoint holds. The
+    weights are kept beside the checkpoints, in `best/STEP`, as long as a checkpoint refers to them.
+    Stops the training after `patience` epochs (0: never) without a lower loss.
+    """
+
+    def __init__(self, model: Any, run: Path, curves: LossCurveCallback, patience: int) -> None:
+        self.model, self.run, self.curves, self.patience = model, run, curves, patience
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Compare the validation loss of this epoch with the best; save the weights or stop."""
+        loss, step = self.curves.last["validation_loss"], state.global_step
+        if state.best_metric is not None and not loss < state.best_metric:
+            steps_per_epoch = state.max_steps / args.num_train_epochs
+            epochs_since_best = round((step - state.best_global_step) / steps_per_epoch)
+            control.should_training_stop = 0 < self.patience <= epochs_since_best
+            return
+        from safetensors.torch import save_file
+
+        state.best_metric, state.best_global_step = loss, step
+        trained = _trained_parameters(self.model)
+        weights = {name: process_group.full_tensor(p).contiguous() for name, p in trained}
+        if not process_group.is_main():
+            return
+        folder = _weights_folder(self.run, step)
+        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
+        folder.mkdir(parents=True)
+        save_file(weights, folder / _WEIGHTS)
+        seal_checkpoint(folder)
+        needed_steps = {step, *map(_best_step_of, (self.run / "checkpoints").glob("checkpoint-*"))}
+        for older in folder.parent.iterdir():
+            if int(older.name) not in needed_steps:
+                shutil.rmtree(older)
+
+    def restore(self, step: int) -> None:
+        """Copy the weights that were saved at a step back into the model, in every process."""
+        from safetensors.torch import load_file
+
+        process_group.barrier()  # the main process wrote the file
+        saved_weights = load_file(_weights_folder(self.run, step) / _WEIGHTS)
+        with torch.no_grad():
+            for name, weight in _trained_parameters(self.model):
+                weight.copy_(process_group.shard_like(saved_weights[name], weight))
 
 
 def seal_checkpoint(checkpoint: Path) -> None:
@@ -35,11 +119,18 @@ def is_whole(checkpoint: Path) -> bool:
         return False
 
 
-def newest_whole(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint in a folder, and remove newer ones that are not whole."""
-    found = (p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit())
+def newest_whole(run: Path) -> Path | None:
+    """Return the newest checkpoint that a run can go on from, and remove newer ones.
+
+    It is whole, and so are the best weights that it refers to: with `keep = "best"` the training
+    may have to end with weights that were saved before it.
+    """
+    found = (
+        p for p in (run / "checkpoints").glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()
+    )
     for checkpoint in sorted(found, key=step_of, reverse=True):
-        if is_whole(checkpoint):
+        best = _best_step_of(checkpoint)
+        if is_whole(checkpoint) and (not best or is_whole(_weights_folder(run, best))):
             return checkpoint
         shutil.rmtree(checkpoint)
     return None
@@ -48,3 +139,20 @@ def newest_whole(folder: Path) -> Path | None:
 def step_of(checkpoint: Path | None) -> int:
     """Return the number of optimiser steps done at a checkpoint; 0 for None."""
     return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def _trained_parameters(model: Any) -> list[tuple[str, Any]]:
+    return [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+
+
+def _weights_folder(run: Path, step: int) -> Path:
+    return run / "best" / str(step)
+
+
+def _best_step_of(checkpoint: Path) -> int:
+    """Return the best step as of a checkpoint; 0 where it states none, or cannot be read."""
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_bytes())
+        return int(state["best_global_step"] or 0)
+    except (OSError, ValueError, KeyError):
+        return 0

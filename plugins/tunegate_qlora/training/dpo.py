@@ -14,9 +14,9 @@ from torch.nn.functional import cross_entropy, logsigmoid
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import BETA, Settings
+from ..config import BETA, Settings
 from ..data.batches import Batch, split_among_ranks
-from ..data.rows import EncodedPair
+from ..data.training_data import EncodedPair
 from ..runtime import process_group
 
 RowCollator = Callable[[Sequence[EncodedRow]], Batch]

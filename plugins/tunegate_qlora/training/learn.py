@@ -10,23 +10,20 @@ from transformers import set_seed
 
 from tunegate.interfaces.trainer import TrainingFailed
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.training_data import TrainingData, TrainingJob
-from ..model import methods
+from ..model import weights
 from ..model.metadata import metadata_of
 from ..runtime import process_group
-from ..runtime.console import print_line
-from . import checkpoints, summary, verify
-from .best_weights import BestWeightsCallback
+from . import checkpoints, progress, verify
 from .loop import LengthGroupedTrainer
 from .loss import make_objective
 from .loss_curves import LossCurveCallback
-from .progress_bar import ProgressCallback
 
 
 def learn(
     job: TrainingJob, rows: TrainingData, draft: Path, checkpoint: Path | None
-) -> summary.Figures:
+) -> progress.Figures:
     """Train the job's model, from a checkpoint on if there is one, and save it into the draft.
 
     In a distributed training every process calls this with its own copy of the arguments; the main
@@ -42,15 +39,15 @@ def learn(
     steps_done = checkpoints.step_of(checkpoint)
 
     # The model: the base, with the weights that `method` trains. They are drawn from the seed.
-    model = methods.load_trainable(job.base_folder, settings)
-    parameters = methods.count_parameters(model)
-    padding = summary.print_start(settings, rows, parameters)
+    model = weights.load_trainable(job.base_folder, settings)
+    parameters = weights.count_parameters(model)
+    padding = progress.print_start(settings, rows, parameters)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
     # does: DPO takes its reference from it, and packing is tested on it.
     objective = make_objective(model, rows, settings)
     if checkpoint:
-        print_line(f"going on from step {steps_done:,}")
+        process_group.print_line(f"going on from step {steps_done:,}")
 
     # The callbacks, in the order in which the Trainer calls them. The curves come first: they
     # measure the validation loss, which the other two read.
@@ -61,10 +58,10 @@ def learn(
         steps_done=steps_done,
         divergence_factor=objective.divergence_factor,
     )
-    progress = ProgressCallback(curves, rows.tokens * settings.epochs)
+    display = progress.ProgressCallback(curves, rows.tokens * settings.epochs)
     best = None
     if settings.keep == "best" and rows.validation:
-        best = BestWeightsCallback(model, folder, curves, settings.patience)
+        best = checkpoints.BestWeightsCallback(model, folder, curves, settings.patience)
 
     # The loop itself is transformers' Trainer; it restores optimiser, schedule and random numbers
     # from the checkpoint, and so ends with the weights of a training that was never interrupted.
@@ -74,10 +71,10 @@ def learn(
         settings,
         folder / "checkpoints",
         collate=objective.collate,
-        callbacks=[curves, progress, *([best] if best else [])],
+        callbacks=[curves, display, *([best] if best else [])],
         loss_function=objective.loss,
     )
-    with closing(progress):
+    with closing(display.bar):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     # The weights that are kept: those of the last step, or of the epoch with the best validation
@@ -87,15 +84,15 @@ def learn(
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for w in trained):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
-    figures = summary.print_figures(
+    figures = progress.print_figures(
         curves, trainer.state, rows, parameters, settings, {**padding, **objective.figures()}
     )
 
     # The files, and then the loss of the model as they hold it: it is what the model has to have
     # when it is read back from disk.
     metadata = metadata_of(settings, job.base_folder, rows.chat_template)
-    methods.save_trained(model, draft, job.base_folder, settings, metadata)
-    methods.round_to_saved_dtype(model, job.base_folder, settings)
+    weights.save_trained(model, draft, job.base_folder, settings, metadata)
+    weights.round_to_saved_dtype(model, job.base_folder, settings)
     losses = verify.measure_loss(model, rows, settings)
     return figures | verify.prefix_keys(losses, verify.IN_MEMORY)
 

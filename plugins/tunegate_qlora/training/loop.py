@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,17 @@ import torch
 from accelerate.data_loader import prepare_data_loader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.batches import (
     Batch,
-    DistributedBatchSampler,
     LengthGroupedSampler,
     pad_with_dummy_batch,
 )
-from ..data.rows import EncodedItem
-from ..model import architecture, methods
+from ..data.training_data import EncodedItem
+from ..model import architecture, weights
 from ..runtime import process_group
-from . import checkpoints, loss
+from . import loss
+from .checkpoints import TimedCheckpointCallback
 from .dpo import LOSS_KEYS
 
 MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with the GPU
@@ -44,12 +43,13 @@ class LengthGroupedTrainer(Trainer):
         callbacks: Sequence[TrainerCallback],
         loss_function: Callable[..., torch.Tensor] | None = None,
     ) -> None:
-        self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed)
-        steps = _steps_per_epoch(len(self.batches), settings.accumulation) * settings.epochs
+        group = process_group.rank(), process_group.world_size()
+        self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed, *group)
+        steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
         super().__init__(
             model=model,
             args=training_arguments(
-                settings, folder, steps, architecture.decoder_layer_class(methods.unwrap(model))
+                settings, folder, steps, architecture.decoder_layer_class(weights.unwrap(model))
             ),
             train_dataset=rows,
             data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
@@ -67,9 +67,7 @@ class LengthGroupedTrainer(Trainer):
         """Return the batches of this process."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=DistributedBatchSampler(
-                self.batches, process_group.rank(), process_group.world_size()
-            ),
+            batch_sampler=self.batches,
             collate_fn=self.data_collator,
         )
         # The sampler has shared the batches out; accelerate would repeat some rows to do so.
@@ -98,41 +96,8 @@ class EpochSeedCallback(TrainerCallback):
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set the epoch, computed from the step that the checkpoint holds."""
-        steps = _steps_per_epoch(len(self.batches), args.gradient_accumulation_steps)
+        steps = -(-len(self.batches) // args.gradient_accumulation_steps)
         self.batches.epoch = state.global_step // steps
-
-
-class TimedCheckpointCallback(TrainerCallback):
-    """Saves and seals a checkpoint every so many seconds; a shorter training saves none."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.last_saved = seconds, time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint when it is due; at the end of an epoch only after validation."""
-        is_ending = state.epoch == int(state.epoch)
-        control.should_save = not is_ending and self._is_due()
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint when it is due, but not after the last epoch."""
-        is_ending = control.should_training_stop or state.global_step >= state.max_steps
-        control.should_save = not is_ending and self._is_due()
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Seal the checkpoint when every process has written its part."""
-        process_group.barrier()
-        if process_group.is_main():
-            checkpoints.seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        self.last_saved = time.monotonic()
-
-    def _is_due(self) -> bool:
-        return bool(process_group.broadcast(time.monotonic() - self.last_saved >= self.seconds))
-
-
-def _steps_per_epoch(passes: int, accumulation: int) -> int:
-    """Return the optimiser steps in an epoch of so many batches, shared out among processes."""
-    own_passes = -(-passes // process_group.world_size())
-    return -(-own_passes // accumulation)
 
 
 def training_arguments(

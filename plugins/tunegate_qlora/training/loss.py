@@ -13,12 +13,10 @@ import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import Settings
-from ..data import rows as pairs
+from ..config import Settings
 from ..data.batches import Batch, make_collator, split_among_ranks
-from ..data.rows import EncodedItem, EncodedPair
-from ..data.training_data import TrainingData
-from ..model import methods
+from ..data.training_data import EncodedItem, EncodedPair, TrainingData, conversations_of
+from ..model import weights
 from ..runtime import process_group
 from . import packing
 from .dpo import DPOObjective
@@ -119,7 +117,7 @@ class SupervisedObjective:
         self.model, self.train, self.held_out = model, rows.train, rows.validation
         self.num_choices, self.padded_collator = model.config.vocab_size, collate
         packed = settings.packing and packing.verified_collator(
-            model, pairs.conversations_of(rows.train), settings
+            model, conversations_of(rows.train), settings
         )
         self.collate = packed or collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
@@ -138,7 +136,7 @@ class SupervisedObjective:
 def make_objective(model: Any, rows: TrainingData, settings: Settings) -> Objective:
     """Return the objective that the settings name; the model must not be trained yet."""
     collate = make_collator(
-        rows.chat_template.pad_id, narrow=methods.supports_logits_to_keep(model)
+        rows.chat_template.pad_id, narrow=weights.supports_logits_to_keep(model)
     )
     if settings.objective == "supervised":
         return SupervisedObjective(model, rows, settings, collate)

@@ -15,9 +15,9 @@ import torch
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config.settings import Compute, Settings
+from ..config import Compute, Settings
 from ..data.batches import narrow_labels
-from ..model import methods
+from ..model import weights
 
 Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
 PROOF_ROWS = 3  # rows of the test: the second has one before it and one after it
@@ -54,7 +54,7 @@ def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings
     Up to three rows are computed packed and one by one. Raises TrainingFailed where the logits
     differ by more than the number format rounds (TOLERANCE), or the model takes no packed rows.
     """
-    narrow = methods.supports_logits_to_keep(model)
+    narrow = weights.supports_logits_to_keep(model)
     collate = make_packing_collator(narrow=narrow)
     sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))
     difference = max_logit_difference(model, sample_rows, collate, narrow=narrow)
@@ -114,7 +114,7 @@ def _compared_positions(rows: Sequence[EncodedRow]) -> torch.Tensor:
 
 
 def _mixed_rows_message(model: Any, why: str) -> str:
-    config, kind = model.config, type(methods.unwrap(model)).__name__
+    config, kind = model.config, type(weights.unwrap(model)).__name__
     return (
         f"packing: {kind} with attention {config._attn_implementation!r} does not keep the rows of "
         f"a sequence apart ({why}). Set `packing = false`"

@@ -10,12 +10,10 @@ from typing import Any
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import EncodedRow
 
-from ..config.settings import Settings
+from ..config import Settings
 from ..data.batches import make_collator
-from ..data.rows import EncodedItem, EncodedPair
-from ..data.training_data import TrainingData
-from ..model import methods
-from ..model.load import load_base
+from ..data.training_data import EncodedItem, EncodedPair, TrainingData
+from ..model import weights
 from . import loss
 
 SAMPLE_ROWS = 64  # held-out rows, if there are any: enough to tell a model from its base
@@ -50,7 +48,7 @@ def measure_loss(
         sides = {"loss": [p.preferred for p in pairs], "rejected_loss": [p.rejected for p in pairs]}
     else:
         sides = {"loss": [item for item in items if isinstance(item, EncodedRow)]}
-    narrow = methods.supports_logits_to_keep(model)
+    narrow = weights.supports_logits_to_keep(model)
     collate = make_collator(rows.chat_template.pad_id, narrow=narrow)
     return {
         name: loss.mean_loss(model, side, settings.batch, collate) for name, side in sides.items()
@@ -80,11 +78,11 @@ def verify_saved(
     Raises:
         TrainingFailed: The losses from disk differ from those in memory, or equal the base's.
     """
-    model = methods.load_trained(folder, base_folder, settings)
+    model = weights.load_trained(folder, base_folder, settings)
     disk_losses = measure_loss(model, rows, settings)
     has_adapter = hasattr(model, "disable_adapter")
     with model.disable_adapter() if has_adapter else nullcontext():
-        untuned = model if has_adapter else load_base(base_folder, settings.decoding)
+        untuned = model if has_adapter else weights.load_base(base_folder, settings.decoding)
         base_losses = measure_loss(untuned, rows, settings)
     count = len(sample_rows(rows))
     for name, disk_loss in disk_losses.items():

@@ -395,7 +395,7 @@ def test_pytest_keeps_its_fixtures_where_we_look(
     pytester: pytest.Pytester, request: pytest.FixtureRequest
 ) -> None:
     """Its manager of fixtures is private: this fails where a new pytest moves it."""
-    from tunegate.pytest_plugin.shadowed import visible_fixtures
+    from tunegate.pytest_plugin.fixtures import visible_fixtures
 
     seen = visible_fixtures(request.node)
     assert [d.argname for d in seen["pytestconfig"]] == ["pytestconfig"]

@@ -11,8 +11,8 @@ from tiny_llama import CHATML, make_base, ticket
 from tunegate.data.dataset import Dataset, Example
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
-from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.data.rows import encode_all
+from tunegate_qlora.config import Settings
+from tunegate_qlora.data.training_data import encode_all
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tiny_llama import ticket
 from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import encode_example
 from tunegate_axolotl import config
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.trainer import QLoRATrainer
 
 # Every key of ours, as Axolotl 0.19 declares it: axolotl/utils/schemas/*.py.

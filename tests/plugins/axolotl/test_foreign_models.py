@@ -13,7 +13,7 @@ from tiny_llama import CHATML, make_base
 from tunegate.config.settings import parse_settings
 from tunegate_axolotl import export
 from tunegate_axolotl.import_model import ADAPTER_WEIGHTS, ExternalModel
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 
 Faults = Callable[..., list[str]]
 

@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 
 from tunegate_qlora.commands.merge import COMPARED_ROWS
-from tunegate_qlora.config.presets import PRESETS, resolve_settings
-from tunegate_qlora.config.settings import BETA, DPO_LEARNING_RATES, LEARNING_RATES, Settings
+from tunegate_qlora.config import (
+    BETA,
+    DPO_LEARNING_RATES,
+    LEARNING_RATES,
+    PRESETS,
+    Settings,
+    resolve_settings,
+)
 from tunegate_qlora.training import verify
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -22,7 +22,7 @@ from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import loss, summary
+from tunegate_qlora.training import loss, progress
 from tunegate_qlora.training.loop import LengthGroupedTrainer
 
 Planner = Callable[..., Plan]
@@ -158,7 +158,7 @@ def test_weights_that_are_no_numbers_are_not_kept(
         weights[-1].data[0] = float("nan")
 
     monkeypatch.setattr(LengthGroupedTrainer, "train", train)
-    monkeypatch.setattr(summary, "print_figures", lambda *_: {})
+    monkeypatch.setattr(progress, "print_figures", lambda *_: {})
     with pytest.raises(TrainingFailed, match="weights are not numbers: lower `learning_rate`"):
         QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()
@@ -179,7 +179,7 @@ def test_what_goes_wrong_is_one_message(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr("tunegate_qlora.model.methods.load_base", fail)
+    monkeypatch.setattr("tunegate_qlora.model.weights.load_base", fail)
     with pytest.raises(TrainingFailed) as caught:
         QLoRATrainer().train(plan(), folder)
     assert str(caught.value).startswith(told)

@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
-from tunegate_qlora.config.settings import Decoding
+from tunegate_qlora.config import Decoding
 from tunegate_qlora.data.batches import (
-    DistributedBatchSampler,
     LengthGroupedSampler,
     make_collator,
     pad_with_dummy_batch,
     split_among_ranks,
 )
-from tunegate_qlora.model import methods
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.model import weights
+from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.training import loss
 
 ROWS = [
@@ -72,7 +71,7 @@ def test_a_narrow_batch_has_the_loss_of_a_wide_one_and_of_the_model(base: Path) 
     batch = make_collator(0, narrow=False)(rows)
     own = float(model(**batch).loss)
     torch.testing.assert_close(found, [own, own])
-    assert methods.supports_logits_to_keep(model)
+    assert weights.supports_logits_to_keep(model)
     assert make_collator(0, narrow=True)(rows)["logits_to_keep"].tolist() == [0, 1, 3, 4]
 
 
@@ -107,7 +106,7 @@ def test_each_row_is_in_one_share_and_every_share_is_as_long(
 ) -> None:
     rows = [row(i) for i in range(count)]
     batches = LengthGroupedSampler(rows, size, seed=0)
-    shares = [DistributedBatchSampler(batches, rank, world) for rank in range(world)]
+    shares = [LengthGroupedSampler(rows, size, 0, rank, world) for rank in range(world)]
     lists = [list(share) for share in shares]
     assert {len(found) for found in lists} == {len(shares[0])}
     assert sorted(i for found in lists for batch in found for i in batch) == list(range(count))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
-from tunegate_qlora.config.settings import Settings
-from tunegate_qlora.data.rows import apply_overflow, max_row_tokens
+from tunegate_qlora.config import Settings
+from tunegate_qlora.data.training_data import apply_overflow, max_row_tokens
 
 
 def row(*spans: tuple[int, bool], line: int = 1) -> EncodedRow:

@@ -10,9 +10,9 @@ import pytest
 from filelock import FileLock
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
-from tunegate_qlora.config.presets import resolve_settings
+from tunegate_qlora.config import resolve_settings
 from tunegate_qlora.distributed import launch
-from tunegate_qlora.runtime.errors import LOST_PROCESS_MESSAGE
+from tunegate_qlora.runtime.libraries import LOST_PROCESS_MESSAGE
 from tunegate_qlora.trainer import QLoRATrainer
 
 

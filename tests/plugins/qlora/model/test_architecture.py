@@ -10,8 +10,8 @@ import torch
 import transformers
 from tiny_copy import tiny_copy
 
-from tunegate_qlora.config.settings import Decoding
-from tunegate_qlora.model import architecture, load
+from tunegate_qlora.config import Decoding
+from tunegate_qlora.model import architecture, weights
 
 hf: Any = transformers
 
@@ -23,7 +23,7 @@ def test_architectures_are_made_small_and_still_compute(tmp_path: Path, kind: st
     getattr(hf, f"{kind}Config")(**said).save_pretrained(root)
     (root / "model.safetensors").write_bytes(b"of any size")
     small = tiny_copy(root, tmp_path / "small")
-    model = load.load_base(small, Decoding())
+    model = weights.load_base(small, Decoding())
     assert type(model).__name__ in (f"{kind}ForCausalLM", f"{kind}LMHeadModel")
     assert sum(p.numel() for p in model.parameters()) < 10_000_000
     assert torch.isfinite(model(input_ids=torch.tensor([[1, 2, 3]])).logits).all()

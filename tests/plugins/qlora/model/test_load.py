@@ -11,9 +11,8 @@ from bitsandbytes.functional import dequantize_4bit, has_avx512bf16
 from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 
-from tunegate_qlora.config.settings import Decoding, Settings
-from tunegate_qlora.model.adapter import attach_adapter
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.config import Decoding, Settings
+from tunegate_qlora.model.weights import load_base, load_trainable, load_tuned
 
 # What transformers says of its own names, and torch of the kernel that the workaround avoids.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*an autograd kernel")
@@ -24,7 +23,7 @@ IDS = torch.arange(40).reshape(2, 20) % 200
 
 def tuned(base: Path, *, repack: bool = False) -> Any:
     torch.manual_seed(0)
-    model = attach_adapter(load_base(base, Decoding()), SETTINGS)
+    model = load_trainable(base, SETTINGS)
     for layer in model.modules():
         if repack and isinstance(layer, Linear4bit):
             layer.support_avx512bf16_for_cpu = True
@@ -60,6 +59,15 @@ def test_linear_layers_are_in_nf4_with_double_quantisation(base: Path) -> None:
         assert layer.weight.quant_state.nested
         assert layer.compute_dtype == torch.bfloat16
         assert not layer.support_avx512bf16_for_cpu
+
+
+def test_an_adapter_is_put_around_the_layers_that_were_loaded(base: Path, tmp_path: Path) -> None:
+    model = load_trainable(base, SETTINGS)
+    model.save_pretrained(tmp_path)
+    for adapted in (model, load_tuned(base, tmp_path, Decoding())):
+        layers = [m for m in adapted.modules() if isinstance(m, Linear4bit)]
+        assert len(layers) == 14
+        assert not any(layer.support_avx512bf16_for_cpu for layer in layers)
 
 
 def test_quantisation_can_be_left_out(base: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from tunegate_qlora.model import load
+from tunegate_qlora.model import weights
 from tunegate_qlora.runtime import process_group
 
 
@@ -31,10 +31,10 @@ def test_alone_a_process_is_the_first_of_one(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_each_of_several_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert load.local_device() == "cuda:0"
+    assert weights.local_device() == "cuda:0"
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda: 8)
     monkeypatch.setattr(dist, "get_rank", lambda: 7)
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert load.local_device() == "cuda:3"
+    assert weights.local_device() == "cuda:3"
     assert not process_group.is_main()

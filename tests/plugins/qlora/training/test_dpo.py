@@ -15,10 +15,10 @@ from tiny_llama import preference
 
 from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import IGNORE_INDEX
-from tunegate_qlora.config.settings import BETA, Settings
+from tunegate_qlora.config import BETA, Settings
 from tunegate_qlora.data import batches
-from tunegate_qlora.data.rows import EncodedPair, encode_pair
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.data.training_data import EncodedPair, encode_pair
+from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.training import dpo
 
 LETTERS = 7

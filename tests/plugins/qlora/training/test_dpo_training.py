@@ -20,7 +20,7 @@ from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_axolotl.commands import export, import_run
 from tunegate_qlora.commands import merge
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import dpo, verify

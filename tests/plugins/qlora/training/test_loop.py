@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from tunegate_qlora.config.settings import Settings
+from tunegate_qlora.config import Settings
 from tunegate_qlora.runtime import process_group
 from tunegate_qlora.training.loop import training_arguments
 

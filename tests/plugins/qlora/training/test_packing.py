@@ -18,11 +18,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
-from tunegate_qlora.config.settings import Decoding, Settings
+from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.batches import computed_tokens
-from tunegate_qlora.model import methods
-from tunegate_qlora.model.load import load_base
+from tunegate_qlora.model import weights
+from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import loss, packing
 
@@ -148,7 +148,7 @@ def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
 def test_an_attention_that_mixes_rows_is_not_trained_with(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(methods, "load_base", mixing)
+    monkeypatch.setattr(weights, "load_base", mixing)
     with pytest.raises(TrainingFailed) as caught:
         QLoRATrainer().train(plan(method=method, packing=True), folder)
     told = str(caught.value)
@@ -174,7 +174,7 @@ ROWS = [EncodedRow(n, list(range(3, 9 + n)), [IGNORE_INDEX, *range(4, 9 + n)]) f
 
 def test_the_proof_leaves_everything_as_it_was(base: Path) -> None:
     settings = Settings(base="b", method="lora", **EXACT.model_dump(), dropout=0.5)
-    model = methods.load_trainable(base, settings).train()
+    model = weights.load_trainable(base, settings).train()
     before = torch.get_rng_state()
     packing.verified_collator(model, ROWS, settings)
     assert model.training

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
-from tunegate_qlora.model import methods
+from tunegate_qlora.model import weights
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import verify
 
@@ -42,14 +42,14 @@ def test_what_was_read_back_is_what_was_trained(plan: Planner, folder: Path) -> 
 def test_a_model_that_was_written_wrongly_is_not_kept(
     plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = methods.save_trained
+    save = weights.save_trained
 
     def lossy(model: Any, draft: Path, *rest: Any) -> None:
         save(model, draft, *rest)
         path = draft / "adapter_model.safetensors"
         save_file({name: 0 * weight for name, weight in load_file(path).items()}, path)
 
-    monkeypatch.setattr(methods, "save_trained", lossy)
+    monkeypatch.setattr(weights, "save_trained", lossy)
     with pytest.raises(TrainingFailed, match="what was written is not what was trained"):
         QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()

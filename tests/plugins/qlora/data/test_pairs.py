@@ -14,8 +14,7 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.encode import EncodedRow, NotTrainable
 from tunegate_qlora.commands import tokens
-from tunegate_qlora.data import rows as data_rows
-from tunegate_qlora.data import rows as pairs
+from tunegate_qlora.data.training_data import EncodedPair, apply_overflow, encode_pair
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
@@ -38,7 +37,7 @@ def told(plan: Plan) -> list[str]:
 def test_only_the_two_replies_are_learnt(template: Any) -> None:
     row = preference(0)
     earlier = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
-    made = pairs.encode_pair(example(row | {"messages": earlier + row["messages"][1:]}), template)
+    made = encode_pair(example(row | {"messages": earlier + row["messages"][1:]}), template)
     assert learnt(made.preferred, template) == "billing<|im_end|>"
     assert learnt(made.rejected, template) == "BILLING<|im_end|>"
     first = made.preferred.labels.index(made.preferred.ids[-9])
@@ -48,35 +47,35 @@ def test_only_the_two_replies_are_learnt(template: Any) -> None:
 
 def test_a_side_that_cannot_be_trained_on_is_named(template: Any) -> None:
     with pytest.raises(NotTrainable, match="line 1: no rejected reply"):
-        pairs.encode_pair(example(ticket(0)), template)
+        encode_pair(example(ticket(0)), template)
     shouted = [{"role": "assistant", "content": "<|im_end|>"}]
     with pytest.raises(
         NotTrainable, match=r"line 1: .* control token .* \(with the rejected reply\)"
     ):
-        pairs.encode_pair(example(preference(0) | {"rejected": shouted}), template)
+        encode_pair(example(preference(0) | {"rejected": shouted}), template)
 
 
-def one(template: Any, preferred: str, other: str) -> pairs.EncodedPair:
+def one(template: Any, preferred: str, other: str) -> EncodedPair:
     row = ticket(0)
     row["messages"][-1] = {"role": "assistant", "content": preferred}
     row["rejected"] = [{"role": "assistant", "content": other}]
-    return pairs.encode_pair(example(row), template)
+    return encode_pair(example(row), template)
 
 
 @pytest.mark.parametrize("replies", [("yes", "no, never"), ("no, never", "yes")])
 def test_both_sides_are_cut_alike(template: Any, replies: Sequence[str]) -> None:
     whole = one(template, *replies)
     longest, asked = len(whole.ids), len(whole.ids) - len("no, never") - 2
-    assert data_rows.apply_overflow([whole], longest, "raise") == [whole]
-    assert data_rows.apply_overflow([whole], longest - 1, "drop") == []
+    assert apply_overflow([whole], longest, "raise") == [whole]
+    assert apply_overflow([whole], longest - 1, "drop") == []
     with pytest.raises(NotTrainable, match=rf"1 of 1 rows are longer than {longest - 1} tokens"):
-        data_rows.apply_overflow([whole], longest - 1, "raise")
-    (cut,) = data_rows.apply_overflow([whole], longest - 5, "truncate")
+        apply_overflow([whole], longest - 1, "raise")
+    (cut,) = apply_overflow([whole], longest - 5, "truncate")
     assert cut.preferred.ids == whole.preferred.ids[5:]
     assert cut.rejected.ids == whole.rejected.ids[5:]
     assert cut.trained_tokens == whole.trained_tokens
     with pytest.raises(NotTrainable, match=rf"line 1: {longest} tokens cannot be cut to"):
-        data_rows.apply_overflow([whole], longest - asked, "truncate")
+        apply_overflow([whole], longest - asked, "truncate")
 
 
 def test_rows_without_a_rejected_reply_are_counted(plan: Planner, project: Path) -> None:

@@ -1,19 +1,23 @@
-"""Print what a training does before and after it, and return its figures."""
+"""Show what a training does: its start, a bar or a line an epoch, its figures at the end."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import presets
-from ..config.settings import Settings
+from transformers import TrainerCallback
+
+from tunegate.utils.progress import ProgressBar
+
+from ..config import FEW_ROWS, Settings, preset_lines
 from ..data.batches import computed_tokens
 from ..data.training_data import TrainingData
-from ..model.methods import ParameterCount
-from ..runtime.console import format_duration, print_line
+from ..model.weights import ParameterCount
+from ..runtime.process_group import is_main, print_line
 from .loss_curves import LossCurveCallback
-from .progress_bar import losses_text
 
+MIN_SECONDS = 2.0  # a shorter training shows its last line only
 Figures = dict[str, float | int]
 
 
@@ -22,7 +26,7 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
 
     Returns the figures of the last: the tokens computed in an epoch, and padding among them.
     """
-    lines = presets.preset_lines(settings) if settings.preset else []
+    lines = preset_lines(settings) if settings.preset else []
     for label, line in zip(("preset", "", ""), lines, strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
@@ -33,12 +37,70 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
     trainable, total = parameters
     share = 100 * trainable / total
     print_line(f"{trainable:,} of {total:,} parameters trainable ({share:.2f} %)")
-    if settings.preset == "few" and len(rows.train) >= presets.FEW_ROWS:
-        print_line(f"preset few is meant for fewer than {presets.FEW_ROWS} rows")
+    if settings.preset == "few" and len(rows.train) >= FEW_ROWS:
+        print_line(f"preset few is meant for fewer than {FEW_ROWS} rows")
     tokens, padding = computed_tokens(rows.train, settings)
     packed = ": rows are packed" if settings.packing else ""
     print_line(f"padding {100 * padding:.1f} % of {tokens:,} tokens an epoch{packed}")
     return {"computed_tokens_an_epoch": tokens, "padding": padding}
+
+
+class ProgressCallback(TrainerCallback):
+    """Shows steps, losses, tokens a second and the time left, from two seconds on.
+
+    `tokens` are those of the whole training.
+    """
+
+    def __init__(self, curves: LossCurveCallback, tokens: int) -> None:
+        self.bar, self.curves, self.tokens = ProgressBar("training"), curves, tokens
+        self.started, self.first_step = time.monotonic(), 0
+        self.shows_bar = self.bar.console.is_terminal and is_main()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock; a resumed training begins with some steps done."""
+        self.started, self.first_step = time.monotonic(), state.global_step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Move the bar; show it first where the training has taken two seconds."""
+        if self.shows_bar and self.seconds > MIN_SECONDS:
+            self.bar.update(state.global_step, state.max_steps, self._details(state))
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Print the losses of the epoch where there is no bar."""
+        if not self.shows_bar and self.seconds > MIN_SECONDS:
+            epochs = f"epoch {round(state.epoch)}/{args.num_train_epochs:g}"
+            print_line(f"{epochs}  {self._details(state)}")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this process began to train."""
+        return time.monotonic() - self.started
+
+    def _details(self, state: Any) -> str:
+        """Return the last losses and the tokens a second.
+
+        Every step counts as the mean number of tokens: batches of like length come in random order.
+        """
+        done = (state.global_step - self.first_step) * self.tokens / max(state.max_steps, 1)
+        return f"{losses_text(self.curves.last)}  {done / max(self.seconds, 1e-9):,.0f} tokens/s"
+
+
+def losses_text(last: dict[str, float]) -> str:
+    """Return the last training loss and, if there is one, validation loss as text."""
+    text = f"loss {last.get('train_loss', float('nan')):.3f}"
+    if "validation_loss" in last:
+        text += f", validation {last['validation_loss']:.3f}"
+    return text
+
+
+def format_duration(seconds: float) -> str:
+    """Format a time span: `8 s`, `2 min 05 s`, `1 h 10 min`."""
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
 
 
 def print_figures(

@@ -1,1 +1,0 @@
-"""The settings of `[train.qlora]` and their presets."""

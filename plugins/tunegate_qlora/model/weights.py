@@ -1,0 +1,257 @@
+"""The weights of a model: loaded, made ready to train, saved, and loaded again, by each method.
+
+A base is loaded frozen, its linear layers in 4 bits with `qlora`; `qlora` and `lora` train an
+adapter beside them, `full` every weight.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from ..config import Decoding, Settings
+from ..runtime import process_group
+from . import base
+from .metadata import ADAPTER_CONFIG, METADATA_FILE, ModelMetadata, write_metadata
+
+# bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
+# tried); 64 is also its smallest block.
+QUANTISATION_BLOCK = 64
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json")
+_NOT_COPIED = ("README.md", "sealed.json", METADATA_FILE)
+
+
+def local_device() -> str:
+    """Return the device of models: the CPU, or the GPU with this process's local rank."""
+    return f"cuda:{process_group.local_rank()}" if torch.cuda.is_available() else "cpu"
+
+
+def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any:
+    """Load a base in evaluation mode, all weights frozen, quantised as `decoding` says.
+
+    With `nf4` the linear layers are in 4 bits with double quantisation (arXiv:2305.14314, section
+    3); what is not quantised (embeddings, norms, the output head) is float32 on a CPU and in the
+    compute format on a GPU. With `none` everything is in the compute format.
+
+    Args:
+        folder: The base's folder.
+        decoding: The quantisation, and the number format of the computation.
+        sharded: Prepare for FSDP, which shards tensors of numbers: 4-bit weights are stored in the
+            compute format (`bnb_4bit_quant_storage`). Other weights are loaded into main memory,
+            so that no GPU ever holds all of them.
+    """
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    compute, device = getattr(torch, decoding.compute), local_device()
+    dtype, quantisation = compute, None
+    if decoding.quantisation == "nf4":
+        quantisation = hf.BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute,
+            bnb_4bit_quant_storage=compute if sharded else torch.uint8,
+        )
+        dtype = torch.float32 if device == "cpu" else compute
+    elif sharded:
+        device = "cpu"
+    model = hf.AutoModelForCausalLM.from_pretrained(
+        folder,
+        quantization_config=quantisation,
+        dtype=dtype,
+        device_map={"": device},
+        local_files_only=True,
+    )
+    if quantisation is not None:
+        import bitsandbytes
+
+        # On CPUs with AVX512-BF16, bitsandbytes 0.50.2 repacks a layer's weights *in place* at the
+        # first forward pass without gradients. After that, without any message, training computes
+        # no gradients of that layer, and merging an adapter writes wrong weights. One evaluation
+        # between epochs is enough. An adapter is put around the same layers.
+        bnb: Any = bitsandbytes
+        for layer in model.modules():
+            if isinstance(layer, bnb.nn.Linear4bit):
+                layer.support_avx512bf16_for_cpu = False
+    model.requires_grad_(False)
+    return model.eval()
+
+
+class ParameterCount(NamedTuple):
+    """The numbers of parameters of a model; a weight in 4 bits counts as one, like any other."""
+
+    trainable: int
+    total: int
+
+
+def load_trainable(root: Path, settings: Settings) -> Any:
+    """Load the base of a folder, with what is trained set to require gradients.
+
+    An adapter is low-rank matrices beside the base's linear layers. It, and the weights of the base
+    that are not quantised, become float32 as in QLoRA (arXiv:2305.14314). For `full` every weight
+    is float32: in 16 bits most steps would be rounded to nothing. Raises ValueError where `targets`
+    names layers that the base does not have.
+    """
+    is_sharded = settings.sharding == "fsdp"
+    if settings.method == "full":
+        plain_decoding = Decoding(quantisation="none", compute="float32")
+        return load_base(root, plain_decoding, sharded=is_sharded).requires_grad_(True)
+    import peft as untyped
+
+    peft: Any = untyped
+    model = load_base(root, settings.decoding, sharded=is_sharded)
+    if settings.quantisation == "nf4":
+        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    if settings.gradient_checkpointing:
+        model.enable_input_require_grads()
+    config = peft.LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=settings.targets,
+        task_type="CAUSAL_LM",
+    )
+    return peft.get_peft_model(model, config)
+
+
+def unwrap(model: Any) -> Any:
+    """Return the model of transformers, without the wrapper that peft puts around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def supports_logits_to_keep(model: Any) -> bool:
+    """Whether a model can compute the logits of chosen positions alone."""
+    return "logits_to_keep" in inspect.signature(unwrap(model).forward).parameters
+
+
+def count_parameters(model: Any) -> ParameterCount:
+    """Count the parameters of a model that is ready to train."""
+    if hasattr(model, "get_nb_trainable_parameters"):  # peft: counts what 4-bit weights stand for
+        return ParameterCount(*model.get_nb_trainable_parameters())
+    total = sum(p.numel() for p in model.parameters())
+    return ParameterCount(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
+
+
+def save_trained(
+    model: Any, folder: Path, root: Path, settings: Settings, metadata: ModelMetadata
+) -> None:
+    """Write the adapter or the whole model; raise OSError.
+
+    All processes of a group must call this, since each may hold a shard; the first one writes.
+    """
+    if settings.method == "full":
+        gathered = gather_shards(model, root) if settings.sharding == "fsdp" else model
+        if process_group.is_main():
+            save_full(gathered, folder, root, metadata)
+        return
+    trained = None  # peft takes the weights from the model
+    if process_group.is_distributed():
+        trained = {
+            name: process_group.full_tensor(parameter)
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad
+        }
+    if process_group.is_main():
+        model.save_pretrained(folder, state_dict=trained)
+        finalise_adapter(folder, metadata)
+
+
+def finalise_adapter(folder: Path, metadata: ModelMetadata) -> None:
+    """Complete a folder that peft has written an adapter into; raise OSError.
+
+    The base is named as the project names it, and what peft writes in the order of a set is
+    sorted, so that the same training writes the same bytes.
+    """
+    (folder / "README.md").unlink(missing_ok=True)  # peft's template, with nothing filled in
+    path = folder / ADAPTER_CONFIG
+    config = json.loads(path.read_bytes())
+    config["base_model_name_or_path"] = metadata.base
+    if isinstance(config.get("target_modules"), list):
+        config["target_modules"] = sorted(config["target_modules"])
+    path.write_text(json.dumps(config, indent=2, sort_keys=True))
+    write_metadata(folder, metadata)
+
+
+def gather_shards(model: Any, root: Path) -> Any:
+    """Return a model sharded by FSDP: whole in the first process, `model` itself in the others."""
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    weights = {}
+    for name, parameter in model.named_parameters():
+        full_weight = process_group.full_tensor(parameter)  # in every process
+        if process_group.is_main():
+            weights[name] = full_weight.cpu()
+    if not process_group.is_main():
+        return model
+    plain_model = hf.AutoModelForCausalLM.from_pretrained(
+        root, dtype=torch.float32, local_files_only=True
+    )
+    plain_model.load_state_dict(weights, strict=False)  # of tied weights only one is named
+    return plain_model
+
+
+def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> None:
+    """Write a model in the number format of its base, with the base's tokenizer and template.
+
+    `root` is the base's folder. Raises OSError.
+    """
+    for weight in model.parameters():  # `model.to` would convert the buffers too
+        weight.data = weight.data.to(stored_dtype(root))
+    model.save_pretrained(folder)
+    finalise_full(folder, root, metadata)
+
+
+def finalise_full(folder: Path, root: Path, metadata: ModelMetadata) -> None:
+    """Complete a folder of saved weights: copy the base's other files, and write the metadata.
+
+    A file that is already there, such as `config.json`, is left as it is. Raises OSError.
+    """
+    for path in sorted(p for p in root.iterdir() if p.is_file()):
+        is_copied = path.name not in _NOT_COPIED and not path.name.endswith(_WEIGHT_SUFFIXES)
+        if is_copied and not (folder / path.name).exists():
+            shutil.copy(path, folder / path.name)
+    write_metadata(folder, metadata)
+
+
+def stored_dtype(root: Path) -> torch.dtype:
+    """Return the number format of a base's weights on disk, float32 where none is named."""
+    names = base.config_values(root, "dtype", "torch_dtype")
+    torch_dtype = getattr(torch, str(next(filter(None, names), "float32")), None)
+    return torch_dtype if isinstance(torch_dtype, torch.dtype) else torch.float32
+
+
+def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
+    """Round the weights in memory to the format of the saved file, then to that of inference.
+
+    Call this after `save_trained`: the loss in memory then equals the loss of the saved model, up
+    to the last bits. An adapter is float32 everywhere, and a model sharded by FSDP is left as it
+    is.
+    """
+    if settings.method == "full" and settings.sharding == "none":
+        compute = getattr(torch, settings.compute)
+        for weight in model.parameters():
+            weight.data = weight.data.to(stored_dtype(root)).to(compute)
+
+
+def load_trained(folder: Path, root: Path, settings: Settings) -> Any:
+    """Load what `save_trained` wrote, quantised as for inference."""
+    if settings.method == "full":
+        return load_base(folder, settings.decoding)
+    return load_tuned(root, folder, settings.decoding)
+
+
+def load_tuned(folder: Path, tuned: Path | None, decoding: Decoding) -> Any:
+    """Load a whole model, or a base with the adapter of the folder `tuned` on it, for inference."""
+    model = load_base(folder, decoding)
+    if tuned is None:
+        return model
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(tuned), is_trainable=False).eval()

@@ -1,1 +1,0 @@
-"""Finds what would make a training fail before it starts."""
