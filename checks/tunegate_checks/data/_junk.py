@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from html.entities import html5
 from typing import Any
 
-from tunegate.data.dataset import Example, content_text
+from tunegate.data.canonical import content_text
+from tunegate.data.dataset import Example
 from tunegate.tokenization.encode import is_trained_on
 
 from ..text.display import quote_line

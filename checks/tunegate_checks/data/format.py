@@ -15,7 +15,8 @@ from typing import Any
 
 from tunegate.checking import parallel
 from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset, Example, content_text, rejected_messages
+from tunegate.data.canonical import content_text
+from tunegate.data.dataset import Dataset, Example, rejected_messages
 from tunegate.data.reading import open_questions
 from tunegate.results.finding import Finding
 

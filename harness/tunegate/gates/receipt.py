@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.suite_files import project_version
 from ..utils.hashing import sha256_json
+from ..utils.masking import mask
 from .decision import GateDecision, abbreviate
-from .reason import find_private
 from .suite_fingerprint import installed_versions
 
 if TYPE_CHECKING:
@@ -65,17 +65,11 @@ def verdict_digest(receipt: Mapping[str, Any]) -> str:
 
 
 def environment_record(session: SessionContext) -> dict[str, Any]:
-    """Return who took part in a session; arguments that hold personal data or keys are left out."""
+    """Return who took part in a session; private values in it are masked."""
     record = session.environment.to_dict(session.root)
-    record["command"] = [public(argument) for argument in record["command"]]
-    record["variables"] = {key: public(value) for key, value in record["variables"].items()}
+    record["command"] = [mask(argument) for argument in record["command"]]
+    record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
     return record
-
-
-def public(argument: str) -> str:
-    """Return an argument, or in its place the kind of the private value that it holds."""
-    private = next(iter(find_private(argument)), None)
-    return f"<{private[0]}>" if private else argument
 
 
 def open_gate_notes(

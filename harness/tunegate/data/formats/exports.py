@@ -48,8 +48,8 @@ def _label_studio_answer(result: Any) -> str:
     )
     found: list[str] = []
     for value in values:
-        key = next((k for k in _ANSWER_KEYS if isinstance(value, dict) and k in value), "")
-        answer = value[key] if key else None
+        fields = value if isinstance(value, dict) else {}
+        answer = next((fields[key] for key in _ANSWER_KEYS if key in fields), None)
         if answer is not None:
             found += map(_answer_text, answer if isinstance(answer, list) else [answer])
     return ", ".join(found)

@@ -188,7 +188,7 @@ def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     if not isinstance(call, dict):
         return call
     if isinstance(call.get("name"), str) and "function" not in call:
-        arguments = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
+        arguments: Any = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
         call = {"id": call.get("id"), "function": {"name": call["name"], "arguments": arguments}}
     else:
         call = dict(call)
