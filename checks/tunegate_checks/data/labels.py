@@ -20,7 +20,6 @@ from tunegate.data.comparison import (
     group_indices,
     is_label,
     label_counts,
-    setting,
 )
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
@@ -82,7 +81,7 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     for i, j, _ in pairs(comparison_texts(unique)[0], similarity):
         first, later = sorted((unique[i], unique[j]), key=lambda e: e.row)
         same_label = label_of[later.row] == label_of[first.row]
-        if not same_label and later.row not in near_reported and setting(later) == setting(first):
+        if not same_label and later.row not in near_reported and later.setting == first.setting:
             near_reported.add(later.row)
             evidence = f"{_two_labels_text(later, first)}: {diff(later.prompt, first.prompt)}"
             yield later.hint("near contradiction", evidence)
