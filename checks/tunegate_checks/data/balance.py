@@ -17,6 +17,7 @@ from tunegate.results.finding import Finding
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
 from ..text.refusals import REFUSAL_START
+from .consistency import no_classes
 
 
 @check(name="balance")
@@ -25,8 +26,11 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
 
     Of 6 classes an even share is 16.7 %: with 0.1 a class below 1.67 % is a finding. The default
     is a rule of thumb: set it to the share of the rarest class in your real traffic. A dataset
-    with only one class is a finding too.
+    with only one class is a finding too, and so are replies that are no labels of classes.
     """
+    if evidence := no_classes(dataset):
+        yield Finding.of_dataset("labels", evidence)
+        return
     counts = Counter(example.label for example in dataset if example.label)
     n = counts.total()
     if len(counts) == 1:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from statistics import median
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.canonical import parsed
-from tunegate.data.comparison import is_label
+from tunegate.data.comparison import MAX_LABEL_WORDS, MIN_ROWS, is_label
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
+from tunegate.utils.text import count_words
 
 from ..text.display import first_difference, quote_line, quote_repr
 from ..text.label_typos import find_typos, nearest_label
@@ -99,10 +101,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
             reported.add(example.row)
             yield example.finding(kind, evidence)
         if rule == exact:
-            if task == "classification" and (field := _label_field(dataset)):
-                line = f'label = "json:{field}"'
-                evidence = f"each JSON reply is a class of its own; write in the config: {line}"
-                yield Finding.dataset_hint("label", evidence)
+            if task == "classification" and (evidence := no_classes(dataset)):
+                yield Finding.dataset_hint("labels", evidence)
             return
     if rule != exact:
         for example in dataset:
@@ -111,6 +111,24 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
                 yield example.finding("no label", evidence)
     if task == "classification":
         yield from _label_spellings(dataset)
+
+
+def no_classes(dataset: Dataset) -> str:
+    """Return why the replies are no labels of classes, and what to write; "" where they may be.
+
+    They are none if more than half of them, of 20 or more, differ from each other.
+    """
+    labels = [example.label for example in dataset if example.label]
+    different = len({*labels})
+    if len(labels) < MIN_ROWS or different <= len(labels) / 2:
+        return ""
+    fault = f"{different:,} different replies in {len(dataset):,} rows are no set of labels"
+    if dataset.reading.label == exact and (field := _label_field(dataset)):
+        return f'{fault}: if a field of each holds its label, write label = "json:{field}"'
+    words = round(median(map(count_words, labels)))
+    if words > MAX_LABEL_WORDS:
+        return f'{fault} but texts of about {words:,} words: is the task "text"?'
+    return fault
 
 
 def _label_field(dataset: Dataset) -> str:
@@ -133,10 +151,7 @@ def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
     is_whole = dataset.reading.label == exact  # then white space around a reply is an error too
     spelled = [example.reply if is_whole else example.label for example in dataset]
     counts = Counter(spelled)
-    if len(dataset) >= 20 and len(counts) > len(dataset) / 2:
-        evidence = (
-            f"{len(counts):,} different replies in {len(dataset):,} rows are no set of labels"
-        )
+    if evidence := no_classes(dataset):
         yield Finding.of_dataset("labels", evidence)
         return
     typos = find_typos(counts)
@@ -152,8 +167,12 @@ def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
 def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """Yield each label of a split that training does not have. For classification.
 
-    A label that only training has is a hint.
+    A label that only training has is a hint. Where the replies of training are no labels, one
+    finding says so.
     """
+    if evidence := no_classes(train):
+        yield Finding.of_dataset("labels", f"training has no classes: {evidence}")
+        return
     train_counts, other_counts = (Counter(e.label for e in d if e.label) for d in (train, other))
     first_examples = {example.label: example for example in reversed(other)}
     for label, count in other_counts.items():

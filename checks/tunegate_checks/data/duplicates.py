@@ -19,7 +19,6 @@ from tunegate.data.comparison import (
     group_indices,
     is_label,
     question_text,
-    setting,
     system_is_asked,
 )
 from tunegate.data.dataset import Dataset, Example, rejected_reply
@@ -48,7 +47,7 @@ def find(dataset: Dataset) -> Iterator[Finding]:
     same_prompt = _first_rows_by(
         dataset,
         lambda e: (
-            (folded_text(question_text(e, with_system)), setting(e)) if e.prompt.strip() else None
+            (folded_text(question_text(e, with_system)), e.setting) if e.prompt.strip() else None
         ),
     )
     same_reply = _first_rows_by(
@@ -89,7 +88,7 @@ def _replies_key(example: Example, form: Callable[[str], str]) -> tuple[Hashable
 
     Of two replies with the same answer and other reasoning, both can be learnt from.
     """
-    key: list[Hashable] = [setting(example)]
+    key: list[Hashable] = [example.setting]
     rejected = rejected_reply(example)
     for target in (example.target, target_of(rejected) if rejected else None):
         if target is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import row_fingerprint
-from tunegate.data.comparison import comparison_texts, group_indices, rows_in_training, setting
+from tunegate.data.comparison import comparison_texts, group_indices, rows_in_training
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
 from tunegate.similarity import nearest, ngrams, ratio
@@ -68,11 +68,11 @@ def _closest_rows(
 ) -> list[tuple[int, int, float, int]]:
     """Return (index in test, in train, similarity, others as near) of each test row found."""
     train_texts, test_texts = comparison_texts(train, test)
-    train_by_setting = group_indices(train, setting)
+    train_by_setting = group_indices(train, lambda e: e.setting)
     equal_rows = rows_in_training(test, train)
     closest: list[tuple[int, int, float, int]] = []
     # Only rows with the same tools, pictures, sound and files are compared.
-    for key, test_rows in group_indices(test, setting).items():
+    for key, test_rows in group_indices(test, lambda e: e.setting).items():
         train_rows = train_by_setting.get(key, [])
         left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
         found: set[int] = set()

@@ -19,6 +19,7 @@ from tunegate.results.finding import Finding
 
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
+from .consistency import no_classes
 
 # Per task: the least number of training examples, and a good number; classification: per class.
 SIZES = {
@@ -45,6 +46,9 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
     minimum, good = SIZES[task]
     if task == "classification":
+        if evidence := no_classes(train):
+            yield Finding.of_dataset("labels", evidence)
+            return
         minimum = minimum if per_class is None else per_class
         counts = Counter(example.label for example in train if example.label)
         label_notes = typo_notes(counts)

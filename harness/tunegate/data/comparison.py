@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from ..results.labels import exact
 from ..utils.text import count_words, without_edge_punctuation
-from .canonical import canonical_turns, given_fields, setting_json, to_json
+from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
@@ -86,16 +86,7 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
 def question_text(example: Example, with_system: bool = False) -> str:
     """Return the text that a row asks: its prompt, or its reply if it asks nothing at all."""
     asked = f"{example.system}\n{example.prompt}" if with_system else example.prompt
-    return asked if asked.strip() or setting(example) else example.reply
-
-
-def setting(example: Example) -> str:
-    """Return, as JSON, the tools, pictures and sound of a row, and its earlier calls; "" for none.
-
-    Two rows that ask the same about different pictures are no copies: the texts of two rows are
-    compared only if their settings are equal.
-    """
-    return setting_json(example.fields, example.given)
+    return asked if asked.strip() or example.setting else example.reply
 
 
 def system_is_asked(*datasets: Sequence[Example]) -> bool:

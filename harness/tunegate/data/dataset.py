@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
-from .canonical import Target, canonical_context, content_text, target_of
+from .canonical import Target, canonical_context, content_text, setting_json, target_of
 from .formats import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
 from .json_lines import select_split
@@ -77,6 +77,15 @@ class Example(Located):
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
         return canonical_context(self.fields, self.given)
+
+    @cached_property
+    def setting(self) -> str:
+        """The tools, pictures and sound of the row, and its earlier calls, as JSON; "" for none.
+
+        Two rows that ask the same about different pictures are no copies: the texts of two rows are
+        compared only if their settings are equal.
+        """
+        return setting_json(self.fields, self.given)
 
     @cached_property
     def target(self) -> Target:

@@ -24,7 +24,6 @@ from .comparison import (
     label_counts,
     question_key,
     rows_by_question,
-    setting,
     system_is_asked,
 )
 from .dataset import PLAIN_READING, SPLITS, Dataset, Example
@@ -212,7 +211,7 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
     """
     texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for indices in group_indices(examples, setting).values():
+    for indices in group_indices(examples, lambda e: e.setting).values():
         near = search.connected_groups([texts[i] for i in indices], similarity)
         linked += [[indices[k] for k in group] for group in near]
     # A row that stands in another, such as a turn of a conversation in the whole of it.

@@ -10,22 +10,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..utils.text import FIRST_UNSPACED, WORD_PATTERN
+
 NGRAM_WORDS = 13
 # Words. In a shorter text 13 words are often a set phrase ("please note that I do not need help
 # with ..."), and the near-duplicate search finds copies of short texts.
 MIN_WORDS = 50
 BOILERPLATE_ROWS = 10  # rows
 
-_WORD = re.compile(r"\w+")
+UNSPACED_SCALE = 2  # letters that count as a word, in scripts without spaces between words
+
+_WORD = re.compile(WORD_PATTERN)
 
 
 def long_ngrams(text: str, min_words: int = MIN_WORDS) -> list[str]:
-    """Return the distinct 13-grams of a text in order; none if it has under `min_words` words."""
+    """Return the distinct 13-grams of a text in order; none if it has under `min_words` words.
+
+    Of a text in a script without spaces they have 26 letters.
+    """
     words = _WORD.findall(text.lower())
-    if len(words) < min_words:
+    unspaced = 0 if text.isascii() else sum(len(w) == 1 and w >= FIRST_UNSPACED for w in words)
+    scale = UNSPACED_SCALE if 2 * unspaced > len(words) else 1
+    if len(words) < scale * min_words:
         return []
-    starts = range(len(words) - NGRAM_WORDS + 1)
-    return list(dict.fromkeys(" ".join(words[k : k + NGRAM_WORDS]) for k in starts))
+    size = scale * NGRAM_WORDS
+    starts = range(len(words) - size + 1)
+    return list(dict.fromkeys(" ".join(words[k : k + size]) for k in starts))
 
 
 def rows_by_ngram(

@@ -9,6 +9,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
+FIRST_UNSPACED = "\u0e00"
 WORD_PATTERN = rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"  # such a letter counts as a word
 _UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word

@@ -91,8 +91,12 @@ def test_a_rare_label_of_its_own_is_no_near_miss(label: str) -> None:
 
 
 def test_free_text_is_no_set_of_labels() -> None:
-    texts = dataset(*[f"The answer is number {i}" for i in range(30)])
-    assert consistency.output_format(texts, task="classification").kinds == {"labels": 1}
+    texts = dataset(*[f"The answer to this is number {i}" for i in range(30)])
+    (found,) = consistency.output_format(texts, task="classification")
+    assert (found.kind, found.row) == ("labels", None)
+    assert found.evidence.endswith('but texts of about 7 words: is the task "text"?')
+    (again,) = consistency.labels(texts, texts)
+    assert again.evidence == f"training has no classes: {found.evidence}"
     assert not consistency.output_format(texts, task="qa")
 
 
@@ -193,13 +197,17 @@ def test_labels_in_json_are_spelled_one_way_and_every_reply_has_one() -> None:
 
 def test_where_replies_are_json_and_no_rule_is_set_a_hint_says_which_line_to_write() -> None:
     teams = [
-        {"id": n, "team": "abc"[n % 3], "urgent": n % 2 == 0, "why": f"r{n}"} for n in range(9)
+        {"id": n, "team": "abc"[n % 3], "urgent": n % 2 == 0, "why": f"r{n}"} for n in range(20)
     ]
     for rule, task, hinted in (("", "classification", True), ("team", "classification", False),
                                ("", "qa", False)):  # fmt: skip
         found = consistency.output_format(ruled(*teams, rule=rule), task=task)
         assert list(found) == []
         assert [f.evidence.endswith('label = "json:team"') for f in found.hints] == [True] * hinted
+    plain = ruled(*teams, rule="")
+    for told in (balance.find(plain), size.find(plain, task="classification"),
+                 consistency.labels(plain, plain)):  # fmt: skip
+        assert [f.evidence.endswith('label = "json:team"') for f in told] == [True]
 
 
 def test_labels_of_json_are_those_that_training_has() -> None:

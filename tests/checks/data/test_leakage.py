@@ -1,3 +1,4 @@
+import random
 from typing import Any
 
 import pytest
@@ -192,3 +193,13 @@ def test_rows_that_are_not_later_than_training_are_a_hint() -> None:
 def test_punctuation_around_the_words_of_a_short_text_hides_nothing(one: str, other: str) -> None:
     assert leakage.find(made(one), made(other, split="test")).kinds == {"near": 1}
     assert duplicates.find(made(one, other)).kinds == {"normalised": 1}
+
+
+def test_a_passage_is_found_in_a_script_without_spaces() -> None:
+    rng = random.Random(0)
+    ours, theirs, passage = (
+        "".join(chr(rng.randrange(0x4E00, 0x9000)) for _ in range(n)) for n in (120, 120, 26)
+    )
+    train, test = made(ours + passage), made(theirs + passage, split="test")
+    assert leakage.find(train, test).kinds == {"overlap": 1}
+    assert not leakage.find(made(ours + passage[:25]), test)

@@ -199,7 +199,7 @@ def test_a_shard_is_sent_without_what_its_examples_have_worked_out() -> None:
     assert [e.prompt for e in dataset]
     first, second, third = parallel.split_into_chunks(dataset, 2)
     again = pickle.loads(pickle.dumps(second))
-    assert [vars(e).keys() for e in again] == [{"row", "line", "fields"}] * 2
+    assert [vars(e).keys() for e in again] == [{"row", "line", "fields", "reading"}] * 2
     assert ([e.row for e in again], again.split) == ([2, 3], "train")
     assert [m["content"] for m in again.earlier_messages] == ["s"]
     assert (
