@@ -9,8 +9,10 @@ from tunegate_checks.data import review
 def test_reviewed(
     dataset: Dataset, data_is_generated: bool, project_root: Path, limits: Limits
 ) -> None:
-    # Data that is not marked as generated, all or row by row, gets a hint: who reviewed how much.
-    sheets, share, errors = project_root / "reviews", limits.reviewed, limits.review_errors
     assert not review.find(
-        dataset, folder=sheets, generated=data_is_generated, share=share, errors=errors
+        dataset,
+        folder=project_root / "reviews",
+        generated=data_is_generated,  # or row by row, "generated": true; else a hint only
+        share=limits.reviewed,
+        errors=limits.review_errors,
     )

@@ -1,12 +1,9 @@
-"""For style and qa: answers are closer to the references than the baseline's, by chrF and ROUGE-L.
-
-Needs `pip install 'tunegate[text]'`. Without a limit both are only shown.
-"""
+"""For style and qa: answers are closer to the references than the baseline's (chrF, ROUGE-L)."""
 
 import pytest
 
 from tunegate import Limits, Predictions
-from tunegate_checks.model import compare, overlap
+from tunegate_checks.model import compare, overlap  # pip install 'tunegate[text]'
 
 pytestmark = pytest.mark.task("style", "qa")
 
@@ -16,5 +13,6 @@ def test_closer_than_the_baseline(clean: Predictions, baseline: Predictions) -> 
 
 
 def test_overlap(clean: Predictions, limits: Limits) -> None:
+    """Good values depend on the task: without a limit they are only shown."""
     assert overlap.chrf()(clean) >= limits.chrf
     assert overlap.rouge("L")(clean) >= limits.rouge_l
