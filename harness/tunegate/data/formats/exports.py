@@ -49,7 +49,7 @@ def _label_studio_answer(result: Any) -> str:
     found: list[str] = []
     for value in values:
         key = next((k for k in _ANSWER_KEYS if isinstance(value, dict) and k in value), "")
-        answer = value[key] if key else None
+        answer = value[key] if value and key else None
         if answer is not None:
             found += map(_answer_text, answer if isinstance(answer, list) else [answer])
     return ", ".join(found)

@@ -188,14 +188,14 @@ def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     if not isinstance(call, dict):
         return call
     if isinstance(call.get("name"), str) and "function" not in call:
-        arguments = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
+        arguments: Any = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
         call = {"id": call.get("id"), "function": {"name": call["name"], "arguments": arguments}}
     else:
         call = dict(call)
     function = call.get("function")
     if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
-        arguments = json.dumps(function["arguments"], ensure_ascii=False)
-        call["function"] = {**function, "arguments": arguments}
+        text = json.dumps(function["arguments"], ensure_ascii=False)
+        call["function"] = {**function, "arguments": text}
     if call.get("id") is None:
         call["id"] = f"call_{next(numbers)}"
     if call.get("type") is None:
