@@ -37,7 +37,7 @@ validation = "data/validation.jsonl"
 test = "data/test.jsonl"
 # generated = true               # a model wrote all rows: people must review 10 % of them
 # general = "data/general.jsonl" # other questions, whose answers training must not worsen
-# columns = { prompt = "text", reply = "category" }   # for CSV or Parquet files
+# columns = { prompt = "text", reply = "category" }   # where no known shape fits
 # system = "prompts/system.txt"  # the system prompt in production: rows must have the same
 
 [limits]                         # limits of the suites; the defaults are shown

@@ -214,10 +214,10 @@ PAIR_FORMATS = (
     _pair("text_input and output", "text_input", "output"),
     _pair("inputs and targets", "inputs", "targets"),
     _pair("source and target", "source", "target"),
+    _label("text"),
+    _label("sentence"),
     _pair("document and summary", "document", "summary"),
     _pair("article and highlights", "article", "highlights"),
     _pair("dialogue and summary", "dialogue", "summary"),
     _pair("text and summary", "text", "summary"),
-    _label("text"),
-    _label("sentence"),
 )
