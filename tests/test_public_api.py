@@ -44,7 +44,7 @@ DATA = {
     "diversity.find": "dataset * task distinct opening",
     "duplicates.find": "dataset",
     "duplicates.near": "dataset * similarity",
-    "format.find": "dataset * fewest largest",
+    "format.find": "dataset * fewest largest allow",
     "labels.contradictions": "dataset * similarity",
     "labels.errors": "dataset * folds seed",
     "leakage.find": "train test * similarity",

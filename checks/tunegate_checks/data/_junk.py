@@ -7,7 +7,7 @@ templates, HTML or tokens may hold them. What may be meant all the same is a hin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html.entities import html5
 from typing import Any
 
@@ -22,7 +22,9 @@ from ._tool_calls import Fault
 JUNK_HINTS = frozenset({"null", "entity read", "token named"})
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`", re.DOTALL)
-_SUSPECT = re.compile(r"[\ufffdÃÂâðÐÑï&]|\{\{|<[|｜/sbeup<]|\[/?INST")
+# Sets of characters alone: most texts have none, and the search for a set is fast.
+_SUSPECT = re.compile(r"[\ufffdÃÂâðÐÑï&{<\[]")
+_SUSPECT_LETTER = re.compile("[\ufffdÃÂâðÐÑï]")
 
 # What pandas, JavaScript and spreadsheets write for a value that is not there; and what may be a
 # word of the task.
@@ -65,42 +67,51 @@ _THOUGHT = re.compile(r"\s*<(think|thinking|thought|reasoning)>")
 def junk_faults(example: Example) -> Iterator[Fault]:
     """Yield kind and evidence of the junk in the texts of a row."""
     texts = [content_text(message) for message in example.messages]
-    whole = "\n".join(texts) if any(map(_SUSPECT.search, texts)) else ""
     for i, (message, text) in enumerate(zip(example.messages, texts, strict=True)):
-        path, is_learnt = f"messages[{i}].content", is_trained_on(message)
-        if len(text) < 20 and (word := text.strip()) in _MISSING | _NULL:
-            others = "\n".join(texts[:i])
-            # What the question offers, or asks a programmer, may be the answer.
-            if not (
-                re.search(rf"\b{re.escape(word)}\b", others, re.I) or _ABOUT_CODE.search(others)
-            ):
-                kind = "missing value" if word in _MISSING else "null"
-                yield (
-                    kind,
-                    f"{path} is {quote_line(word)}, as an export writes a value that is missing",
-                )
+        path = f"messages[{i}].content"
+        if len(text) < 20:
+            yield from _missing_faults(path, text.strip(), texts[:i])
         if message["role"] == "assistant":
             yield from _thought_faults(path, message, text)
         if not _SUSPECT.search(text):
             continue
-        prose = _CODE.sub(" ", text)
-        yield from _encoding_faults(path, prose, whole)
-        if message["role"] in ("tool", "function"):
-            continue  # what a tool returns is data: pages, source code
-        if (found := _PLACEHOLDER.search(prose)) and not _ABOUT_TEMPLATES.search(whole):
-            advice = "no value was filled in; fill it in, or leave the row out"
-            yield "placeholder", f"{path} holds {quote_line(found[0])}: {advice}"
-        entity = next((m[0] for m in _ENTITY.finditer(prose) if _is_entity(m[0])), None)
-        if entity and not _ABOUT_MARKUP.search(whole):
+        prose = _CODE.sub(" ", text) if "`" in text or "~" in text else text
+        if _SUSPECT_LETTER.search(prose):
+            yield from _encoding_faults(path, prose, texts)
+        if message["role"] not in ("tool", "function"):  # what a tool returns is data: pages, code
+            yield from _markup_faults(path, prose, texts, is_learnt=is_trained_on(message))
+
+
+def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fault]:
+    """Yield a fault for a text that is nothing but the mark of a value that is missing."""
+    if word not in _MISSING and word not in _NULL:
+        return
+    # What the question offers, or asks a programmer, may be the answer.
+    offered = re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
+    if not any(offered.search(text) or _ABOUT_CODE.search(text) for text in before):
+        kind = "missing value" if word in _MISSING else "null"
+        evidence = f"{path} is {quote_line(word)}, as an export writes a value that is missing"
+        yield kind, evidence
+
+
+def _markup_faults(
+    path: str, prose: str, texts: Sequence[str], *, is_learnt: bool
+) -> Iterator[Fault]:
+    """Yield a fault for a placeholder, an HTML entity and a control token in a text."""
+    found = _PLACEHOLDER.search(prose) if "{{" in prose else None
+    if found and not any(map(_ABOUT_TEMPLATES.search, texts)):
+        advice = "no value was filled in; fill it in, or leave the row out"
+        yield "placeholder", f"{path} holds {quote_line(found[0])}: {advice}"
+    if "&" in prose:
+        entity = next((m[0] for m in _ENTITY.finditer(prose) if _is_entity(m[0])), "")
+        if entity and not any(map(_ABOUT_MARKUP.search, texts)):
             kind = "entity" if is_learnt else "entity read"
-            yield (
-                kind,
-                f"{path} holds {quote_line(entity)}, HTML in place of a character (html.unescape)",
-            )
-        if found := _CONTROL_TOKEN.search(prose):
-            kind = "token named" if _ABOUT_TOKENS.search(whole) else "control token"
-            advice = "the chat template writes it; a text that holds it ends or opens a turn"
-            yield kind, f"{path} holds {quote_line(found[0])}: {advice}"
+            advice = "HTML in place of a character (html.unescape)"
+            yield kind, f"{path} holds {quote_line(entity)}, {advice}"
+    if ("<" in prose or "[" in prose) and (found := _CONTROL_TOKEN.search(prose)):
+        kind = "token named" if any(map(_ABOUT_TOKENS.search, texts)) else "control token"
+        advice = "the chat template writes it; a text that holds it ends or opens a turn"
+        yield kind, f"{path} holds {quote_line(found[0])}: {advice}"
 
 
 def _is_entity(text: str) -> bool:
@@ -119,15 +130,16 @@ def _thought_faults(path: str, message: Mapping[str, Any], text: str) -> Iterato
         yield "empty", f"{path} has nothing behind {closing}; write the reply"
 
 
-def _encoding_faults(path: str, prose: str, whole: str) -> Iterator[Fault]:
+def _encoding_faults(path: str, prose: str, texts: Sequence[str]) -> Iterator[Fault]:
     """Yield a fault for letters that a wrong encoding has destroyed or doubled."""
-    if _ABOUT_ENCODING.search(whole):
+    is_lost, found = "\ufffd" in prose, _MOJIBAKE.search(prose)
+    if not (is_lost or found) or any(map(_ABOUT_ENCODING.search, texts)):
         return
-    if "\ufffd" in prose:
+    if is_lost:
         place = prose.index("\ufffd")
         around = prose[max(0, place - 10) : place + 10]
         yield "lost letter", f"{path} holds U+FFFD, a letter that was lost: {quote_line(around)}"
-    if found := _MOJIBAKE.search(prose):
+    if found:
         advice = "UTF-8 that was read as Windows-1252; read the source as UTF-8"
         around = prose[max(0, found.start() - 10) : found.end() + 10]
         yield "mojibake", f"{path} holds {quote_line(around)}: {advice}"

@@ -170,6 +170,8 @@ def _media_faults(example: Example) -> Iterator[Fault]:
     """Yield places for pictures, sound or video that have no file in the row, or too many."""
     messages = example.messages
     parts = [p for m in messages if isinstance(m.get("content"), list) for p in m["content"]]
+    if not parts and not any(map(example.fields.get, MEDIA_FIELDS.values())):
+        return
     for kind, field in MEDIA_FIELDS.items():
         files = example.fields.get(field)
         count = len(files) if isinstance(files, list) else int(files is not None)

@@ -162,8 +162,8 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
     source.rejected = [
         Rejected(line, raw_rows.get(line, b""), errors[line]) for line in sorted(errors)
     ]
-    columns_text = ", ".join(f"{column} as {field}" for field, column in columns.items())
-    source.notes.append(f"a table became chat messages: {columns_text}")
+    mapping = "; ".join(p.evidence.partition(": ")[2] for p in problems if p.hint)
+    source.notes.append(f"a table became chat messages: {mapping}")
     return source
 
 

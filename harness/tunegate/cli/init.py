@@ -39,7 +39,7 @@ validation = "data/validation.jsonl"
 test = "data/test.jsonl"
 # generated = true               # a model wrote all rows: people must review 10 % of them
 # general = "data/general.jsonl" # other questions, whose answers training must not worsen
-# columns = { prompt = "text", reply = "category" }   # for CSV or Parquet files
+# columns = { prompt = "text", reply = "category" }   # where no known shape fits
 # system = "prompts/system.txt"  # the system prompt in production: rows must have the same
 # group_by = "user_id"           # rows of one user, document ... stay in one split; also time_by
 

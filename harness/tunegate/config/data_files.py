@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..data.dataset import PLAIN_READING, SPLITS, Dataset
 from ..data.formats.columns import COLUMNS_EXAMPLE, column_of_field
 from ..data.hf_datasets import is_saved_folder, read_saved
-from ..data.json_lines import check_encoding, is_table, select_split
+from ..data.json_lines import check_encoding, is_table, select_split, split_rows
 from ..data.tables import column_names, shape_of_columns
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
@@ -94,8 +94,8 @@ def needs_columns(path: Path) -> bool:
     """Tell whether a file is a table, or JSON that does not begin with chat messages."""
     if is_table(path, mapped=True) or path.is_dir():
         return True
-    with path.open("rb") as file:
-        return not _CHAT.search(file.read(2**16))
+    _, row = next(split_rows(path.read_bytes()), (0, b""))
+    return isinstance(row, bytes) and not _CHAT.search(row)
 
 
 def read_split(path: Path, split: str) -> bytes:

@@ -13,6 +13,8 @@ from ..results.labels import LabelRule, exact
 if TYPE_CHECKING:
     from .dataset import Dataset
 
+# Fields that say whether a reply is wanted: our own, that of TRL and ms-swift, LLaMA-Factory's.
+DESIRABLE_FIELDS = ("desirable", "label", "kto_tag")
 # Fields that say how good a row is, by the names that UltraFeedback, OpenAssistant and others use.
 SCORE_FIELDS = ("score", "scores", "rating", "reward", "quality", "score_chosen", "chosen_score")
 
@@ -69,10 +71,9 @@ def value_at(path: str, fields: Mapping[str, Any]) -> Any:
 def desirable_of(fields: Mapping[str, Any]) -> bool | None:
     """Return the mark of KTO's rows: whether the reply is a good one; None where there is none.
 
-    It is the field `desirable`, or `label` where that is true or false, as TRL and LLaMA-Factory
-    write it.
+    It is the first of `DESIRABLE_FIELDS` that is true or false.
     """
-    marks = (fields.get(name) for name in ("desirable", "label"))
+    marks = (fields.get(name) for name in DESIRABLE_FIELDS)
     return next((mark for mark in marks if isinstance(mark, bool)), None)
 
 
@@ -87,8 +88,8 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
         return any(name in reading.ignore for name in names)
 
     bad = [e for e in dataset if e.desirable is False]
-    if bad and not ignored("desirable", "label"):
-        name = "desirable" if "desirable" in bad[0].fields else "label"
+    if bad and not ignored(*DESIRABLE_FIELDS):
+        name = next(name for name in DESIRABLE_FIELDS if bad[0].fields.get(name) is False)
         evidence = (
             f"{len(bad):,} of {n:,} rows (first: line {bad[0].line}) say by {name} = false that "
             "their reply is bad, and would be trained on as good: take them out, or write under "

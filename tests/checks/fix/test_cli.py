@@ -12,7 +12,6 @@ from dirty import CPF, EMAIL, KEY, TEAMS, prompts, read, row, write
 from tunegate.cli import main
 from tunegate.config.data_files import find_data_files
 from tunegate.config.schema import load
-from tunegate.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 Out = pytest.CaptureFixture[str]
@@ -223,8 +222,8 @@ def test_a_project_of_tables_and_its_own_limits(here: Path, capsys: Out) -> None
     root, config = here, load(here)
     given = {s: f"clean/{s}.jsonl" for s in ("train", "validation", "test")}
     assert len(find_data_files(config, root, given, root).get("test")) > 0
-    with pytest.raises(ConfigError, match="name tables for all splits"):
-        find_data_files(config, root, {"train": "clean/train.jsonl"}, root)
+    mixed = find_data_files(config, root, {"train": "clean/train.jsonl"}, root)
+    assert len(mixed.get("train")) == len(mixed.get("test")) == 10
     assert tunegate("raw/test.csv", "-o", "one.jsonl") == 0
     assert "next: fix the other splits too, since all are tables" in capsys.readouterr().out
     last = read(here / "clean" / "test.jsonl")[-1]["messages"][0]["content"]  # as in train

@@ -25,14 +25,12 @@ def faults(*messages: Any) -> list[str]:
     [
         ({"role": "Human "}, {"role": "user"}),
         ({"name": " "}, {}),
-        ({"name": None}, {}),
         ({"weight": 1}, {}),
         ({"content": "a\0b"}, {"content": "ab"}),
         (
             {"content": [{"type": "text", "text": "\0b"}]},
             {"content": [{"type": "text", "text": "b"}]},
         ),
-        ({"audio": None}, {}),
     ],
 )
 def test_of_the_user(message: dict[str, Any], becomes: dict[str, Any]) -> None:
@@ -94,5 +92,8 @@ def test_twice_is_once_and_a_valid_row_is_left_alone(told: list[dict[str, Any]])
     assert json.dumps(row) == before
     assert (new is row) == (not done)
     assert repair_messages(new) == (new, [])
-    if all(isinstance(m["content"], str | list | None) for m in told) and not faults(*told):
-        assert new is row
+    dataset = Dataset.of([row])
+    # Two messages of the user may be joined, and need not be.
+    found = format.find(dataset, fewest=0)
+    if len(dataset) and not found and "two users" not in {hint.kind for hint in found.hints}:
+        assert repair_messages(dict(dataset[0].fields))[1] == []

@@ -93,10 +93,10 @@ def test_a_row_becomes_messages(row: dict[str, Any], messages: list[tuple[str, s
         ({"system": 3, "prompt": "Hi", "completion": "a"}, "system is a number; a text is needed"),
         (
             dict.fromkeys("abcdefg") | {"x" * 31: 1},
-            "no `messages`; the row has a, b, c, d, e, f; one of these is needed: messages;",
+            "no `messages`; the row has a, b, c, d, e, f; a row needs what the model is given and",
         ),
-        ({"x" * 31: 1, "\xe9": 2}, f"the row has {'x' * 30}, \\xe9; one of"),
-        ({}, "the row has no fields at all; one of"),
+        ({"x" * 31: 1, "\xe9": 2}, f"the row has {'x' * 30}, \\xe9; a row"),
+        ({}, "the row has no fields at all; a row needs"),
         ({"conversations": {}}, "conversations is an object; a list is needed"),
         ({"conversations": []}, "messages is empty"),
         ({"conversations": [3]}, "conversations[0] is a number; an object is needed"),
@@ -107,7 +107,7 @@ def test_a_row_becomes_messages(row: dict[str, Any], messages: list[tuple[str, s
         ({"conversations": [{"from": ["gpt"], "value": "Hi"}]}, "conversations[0].from is"),
         ({"conversations": [{"from": "gpt", "value": 3}]}, "conversations[0].value is a number"),
         ({"conversations": [{"from": "gpt"}]}, "conversations[0].value is missing"),
-        ({"prompt": "Hi", "chosen": "a"}, "the row has prompt, chosen; one of these is needed"),
+        ({"prompt": "Hi", "chosen": "a"}, "the row has prompt, chosen; the nearest known shape is"),
     ],
 )
 def test_a_row_that_cannot_become_messages_is_a_finding(row: dict[str, Any], says: str) -> None:

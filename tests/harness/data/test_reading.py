@@ -66,7 +66,7 @@ def _all(findings: Any) -> list[Any]:
 
 
 def test_rows_that_say_they_are_bad_close_the_gate_until_it_is_said_what_they_mean() -> None:
-    for name in ("desirable", "label"):
+    for name in ("desirable", "label", "kto_tag"):
         rows = [row(**{name: True}), row(**{name: False}), row(**{name: False})]
         ((hint, evidence),) = questions(*rows)
         assert not hint

@@ -133,6 +133,12 @@ def test_parallel_calls_are_numbered_and_answered_in_order() -> None:
     assert [call["id"] for call in again["tool_calls"]] == ["call_3", "call_4"]
 
 
+def test_a_number_that_answers_a_question_is_a_reply() -> None:
+    rows = [{"question": "2+2?", "answer": 4}, {"question": "1/2?", "answer": 0.5}]
+    assert [e.reply for e in Dataset.of(rows)] == ["4", "0.5"]
+    assert not len(Dataset.of([{"question": "Is it?", "answer": True}]))
+
+
 def test_calls_that_are_text_stay_text() -> None:
     turns = [("human", "Rain?"), ("gpt", "<tool_call>{}</tool_call>"), ("tool", "yes")]
     row = {"conversations": [{"from": speaker, "value": text} for speaker, text in turns]}
@@ -160,9 +166,8 @@ def test_a_boolean_label_says_whether_the_reply_is_wanted(
     row: dict[str, Any], desirable: bool | None
 ) -> None:
     (one,) = Dataset.of([row])
-    assert one.fields.get("desirable") is desirable
-    kept = {"label", "kto_tag"} & one.fields.keys()
-    assert kept == (set() if desirable is not None else {"label"})
+    assert one.desirable is desirable
+    assert {"label", "kto_tag"} & one.fields.keys()
 
 
 def test_a_system_prompt_beside_messages_is_read_unless_they_have_one() -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tunegate.config.data_files import read_data_file
+from tunegate.config.data_files import find_data_files, read_data_file, read_file
+from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
 from tunegate.data.json_lines import is_table
 from tunegate.data.tables import column_names
@@ -219,11 +220,87 @@ def test_of_many_columns_twenty_are_named(tmp_path: Path) -> None:
     assert "c18, c19\n" in told(path, {})
 
 
-def test_columns_for_json_are_a_mistake(tmp_path: Path) -> None:
+def test_columns_serve_json_too(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf {"messages": []}\n')
-    assert "is JSON, and data.columns is for CSV and Parquet" in told(path, MAPPING)
-    read_data_file(path, {})
+    mapped = b'\xef\xbb\xbf {"text": "Hi", "category": "a", "id": 7}\n'
+    path.write_bytes(
+        mapped + b'{"messages": [{"role": "user", "content": "as it is"}]}\n{"a": 1}\n'
+    )
+    dataset = read_file(path, MAPPING)
+    assert [(e.prompt, e.reply) for e in dataset] == [("Hi", "a"), ("as it is", "")]
+    assert dataset[0].fields["id"] == 7
+    assert dataset.columns == MAPPING
+    said = [problem.evidence for problem in dataset.problems]
+    assert "the configured columns (prompt = text, reply = category) are not all" in said[0]
+    assert (
+        said[1]
+        == "read as columns: text as prompt, category as reply (1 of 2 rows: the file mixes shapes)"
+    )
+
+
+def test_chat_messages_need_no_columns(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"messages": []}\n')
+    config = Config.model_validate({"data": {"train": "x.jsonl", "columns": MAPPING}})
+    assert find_data_files(config, tmp_path, {}, tmp_path).columns == {}
+    path.write_bytes(b'{"text": "a", "category": "b"}\n')
+    assert find_data_files(config, tmp_path, {}, tmp_path).columns == MAPPING
+
+
+def test_numbers_of_the_reply_are_named(tmp_path: Path) -> None:
+    named = {**MAPPING, "reply_names": ["no", "yes, a lot"]}
+    columns = Config.model_validate({"data": {"columns": named}}).data.columns
+    assert columns["reply_names"] == '["no", "yes, a lot"]'
+    rows = b'{"text": "Hi", "category": 1}\n{"text": "Ho", "category": [0, 1]}\n'
+    more = b'{"text": "Ho", "category": 2}\n{"text": "Ho", "category": "other"}'
+    dataset = Dataset.parse(rows + more, columns=columns)
+    assert [e.reply for e in dataset] == ["yes, a lot", "no, yes, a lot", "other"]
+    assert dataset.problems[0].evidence == "category is 2; 2 names are given, from 0"
+    assert read_file_of(tmp_path, b"text,category\nHi,1\n", columns)[0].reply == "yes, a lot"
+
+
+def read_file_of(folder: Path, data: bytes, columns: dict[str, str]) -> Dataset:
+    (folder / "x.csv").write_bytes(data)
+    return read_file(folder / "x.csv", columns)
+
+
+def test_a_field_of_turns_is_mapped_to_messages() -> None:
+    row = {"dialogue": [{"role": "user", "content": "Hi", "name": None}], "id": 1}
+    dataset = Dataset.of([row])
+    assert 'columns = { messages = "dialogue" }' in dataset.problems[0].evidence
+    (one,) = Dataset.parse(json.dumps(row).encode(), columns={"messages": "dialogue"})
+    assert one.fields == {"messages": [{"role": "user", "content": "Hi"}], "id": 1}
+    Config.model_validate({"data": {"columns": {"messages": "dialogue"}}})
+
+
+def test_a_table_of_a_known_shape_needs_no_columns(tmp_path: Path) -> None:
+    table = b"id;question;answer\n7;Hi;Hello\n"
+    dataset = read_file_of(tmp_path, table, {})
+    assert [(e.prompt, e.reply, e.fields["id"]) for e in dataset] == [("Hi", "Hello", "7")]
+    assert dataset.problems[0].evidence.startswith("read as question and answer: ")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_excels_line_names_the_delimiter(tmp_path: Path, mark: bytes) -> None:
+    table = mark + b"sep=;\r\ntext;category\r\na,b;c\r\nd;e\r\n"
+    dataset = read_file_of(tmp_path, table, MAPPING)
+    assert [(e.line, e.prompt, e.reply) for e in dataset] == [(3, "a,b", "c"), (4, "d", "e")]
+    assert column_names(tmp_path / "x.csv") == ["text", "category"]
+
+
+def test_parquet_with_messages_and_named_classes_is_read_as_it_is(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    filled = [{**turn, "tool_calls": None} for turn in turns]
+    parquet.write_table(arrow.Table.from_pylist([{"messages": filled}]), tmp_path / "m.parquet")
+    (one,) = Dataset.read(tmp_path / "m.parquet")
+    assert one.messages == turns
+    features = {"label": {"names": ["cold", "warm"], "_type": "ClassLabel"}}
+    table = arrow.Table.from_pylist([{"text": "Hi", "label": 1}])
+    info = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(table.replace_schema_metadata(info), tmp_path / "c.parquet")
+    assert read_file(tmp_path / "c.parquet", {})[0].reply == "warm"
 
 
 @pytest.mark.parametrize("text", [b"id;text;category\n", b"text\tcategory\r\n", b'"text",category'])

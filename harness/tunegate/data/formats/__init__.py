@@ -2,7 +2,7 @@
 
 ROW_FORMATS is the table of all formats; docs/data-formats.md shows a row of each. The messages of a
 preference are its prompt and the preferred reply; the field `rejected`, a list of one message,
-holds the rejected reply. `desirable` is false on a row whose reply is not wanted (KTO).
+holds the rejected reply.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from .chat import (
     CHAT_FORMATS,
     SHAREGPT_FORMATS,
     SHAREGPT_ROLES,
-    without_kto_field,
 )
 from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
@@ -33,7 +32,6 @@ from .preferences import (
     single_reply,
 )
 from .row_format import (
-    DESIRABLE,
     REJECTED,
     Fields,
     Message,
@@ -44,7 +42,6 @@ from .row_format import (
 )
 
 __all__ = [
-    "DESIRABLE",
     "OPENAI_TOOL_KEYS",
     "REJECTED",
     "ROW_FORMATS",
@@ -107,8 +104,6 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         return row_format, converted
     consumed = row_format.required | row_format.optional
     rest = {key: item for key, item in value.items() if key not in consumed}
-    if REJECTED not in converted:
-        rest = without_kto_field(rest)
     for duplicate in sorted(converted.keys() & rest.keys()):
         raise Unreadable("shape", f"{duplicate} stands twice: in the row, and among its messages")
     return row_format, {**converted, **rest}

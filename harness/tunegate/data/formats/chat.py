@@ -15,7 +15,6 @@ from .messages import (
     with_openai_tools,
 )
 from .row_format import (
-    DESIRABLE,
     Fields,
     Message,
     RowFormat,
@@ -42,8 +41,6 @@ SHAREGPT_ROLES = {
 }
 # Turns that hold calls of functions as JSON text (LLaMA-Factory).
 CALL_ROLES = ("function_call", "tool_call")
-# The fields that say whether a reply is wanted: TRL's and ms-swift's, and LLaMA-Factory's.
-KTO_FIELDS = ("label", "kto_tag")
 
 
 def is_plain_chat(row: Mapping[str, Any]) -> bool:
@@ -52,9 +49,7 @@ def is_plain_chat(row: Mapping[str, Any]) -> bool:
         return False
     if "tools" in row and not is_openai_tools(row["tools"]):
         return False
-    if row.get("system") and _lacks_system(row["messages"]):
-        return False
-    return type(row.get("label")) is not bool and type(row.get("kto_tag")) is not bool
+    return not (row.get("system") and _lacks_system(row["messages"]))
 
 
 def _lacks_system(messages: Any) -> bool:
@@ -63,20 +58,11 @@ def _lacks_system(messages: Any) -> bool:
     return isinstance(first, dict) and first.get("role") not in ("system", "developer")
 
 
-def without_kto_field(fields: Mapping[str, Any]) -> Fields:
-    """Return fields with `desirable` in place of KTO's boolean field."""
-    for name in KTO_FIELDS:
-        if isinstance(fields.get(name), bool):
-            rest = {key: value for key, value in fields.items() if key != name}
-            return {**rest, DESIRABLE: fields[name]}
-    return dict(fields)
-
-
 def from_chat(fields: Mapping[str, Any]) -> Fields:
     """Convert the messages of any API to OpenAI's form; the other fields stay as they are."""
     messages = parse_json_text(fields["messages"])
     system = fields.get("system")
-    rest = {k: v for k, v in without_kto_field(fields).items() if k != "messages"}
+    rest = {k: v for k, v in fields.items() if k != "messages"}
     if not isinstance(messages, list):
         return {"messages": messages, **rest}
     converted = openai_messages(messages)

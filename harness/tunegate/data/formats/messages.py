@@ -194,8 +194,8 @@ def openai_call(call: Any, numbers: Iterator[int]) -> Any:
         call = dict(call)
     function = call.get("function")
     if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
-        arguments = json.dumps(function["arguments"], ensure_ascii=False)
-        call["function"] = {**function, "arguments": arguments}
+        text = json.dumps(function["arguments"], ensure_ascii=False)
+        call["function"] = {**function, "arguments": text}
     if call.get("id") is None:
         call["id"] = f"call_{next(numbers)}"
     if call.get("type") is None:

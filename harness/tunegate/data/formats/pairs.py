@@ -18,7 +18,6 @@ from .row_format import (
     RowFormat,
     assistant_message,
     json_type,
-    prompt_messages,
     system_message,
     text_field,
     user_message,
@@ -73,12 +72,15 @@ def from_pair(
             raise Unreadable("shape", f"{name} belongs to the question: {advice}")
     system = system_message(fields) or system_message(fields, "system_prompt")
     if isinstance(fields[prompt], list):
-        asked = prompt_messages(fields, prompt)
+        asked = openai_messages(fields[prompt])
     else:
         passages = [text_field(fields, name, "") for name in context]
         texts = [*passages, text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
-    return {"messages": [*system, *asked, assistant_message(text_field(fields, reply))]}
+    value = fields[reply]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    answer = str(value) if is_number else text_field(fields, reply)
+    return {"messages": [*system, *asked, assistant_message(answer)]}
 
 
 def from_dolly(fields: Mapping[str, Any]) -> Fields:
@@ -171,7 +173,7 @@ KTO = RowFormat(
     frozenset({"prompt", "completion"}),
     frozenset({"system"}),
     from_prompt_completion,
-    "prompt and completion became messages, label became desirable",
+    "prompt and completion became messages, label says which replies are wanted",
     lambda row: isinstance(row.get("label"), bool),
 )
 PROMPT_COMPLETION = RowFormat(
@@ -214,10 +216,10 @@ PAIR_FORMATS = (
     _pair("text_input and output", "text_input", "output"),
     _pair("inputs and targets", "inputs", "targets"),
     _pair("source and target", "source", "target"),
+    _label("text"),
+    _label("sentence"),
     _pair("document and summary", "document", "summary"),
     _pair("article and highlights", "article", "highlights"),
     _pair("dialogue and summary", "dialogue", "summary"),
     _pair("text and summary", "text", "summary"),
-    _label("text"),
-    _label("sentence"),
 )

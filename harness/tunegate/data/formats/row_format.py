@@ -13,10 +13,9 @@ Fields = dict[str, Any]
 Message = dict[str, Any]
 
 REJECTED = "rejected"
-DESIRABLE = "desirable"  # the field that says whether a reply is wanted (KTO)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowFormat:
     """How rows of one format are recognised and converted to messages.
 
