@@ -40,7 +40,7 @@ def gather_shards(model: Any, root: Path) -> Any:
     if not process_group.is_main():
         return model
     plain_model = hf.AutoModelForCausalLM.from_pretrained(
-        root, dtype=torch.float32, local_files_only=True
+        root, dtype=torch.float32, local_files_only=True, trust_remote_code=False
     )
     plain_model.load_state_dict(weights, strict=False)  # of tied weights only one is named
     return plain_model

@@ -56,6 +56,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
         dtype=dtype,
         device_map={"": device},
         local_files_only=True,
+        trust_remote_code=False,
     )
     disable_repacking(model)
     model.requires_grad_(False)

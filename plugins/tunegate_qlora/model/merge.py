@@ -39,7 +39,7 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
         adapter.load_adapter(load_base(root, settings.decoding), tuned), dtype
     )
     model = hf.AutoModelForCausalLM.from_pretrained(
-        root, dtype=dtype, device_map={"": "cpu"}, local_files_only=True
+        root, dtype=dtype, device_map={"": "cpu"}, local_files_only=True, trust_remote_code=False
     )
     with torch.no_grad():
         for name, weight in weights.items():
