@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 MIXED = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7uX0cF" * 4
 HEX = "90fa1b2c3d4e5f60" * 4
 ENV_KEY, ENV_PASSWORD = "own-Zt5Rk8Wd2Yh9Xn4Vb7Mq3Jf6", "Tr0ub4dor-und-3"
+ENV_ECHO = base64.b64encode(f"user:{ENV_KEY}".encode()).decode()
+PEM = "-----BEGIN RSA " + f"PRIVATE KEY-----\n{MIXED[:64]}\n-----END RSA " + "PRIVATE KEY-----"
 
 # What is planted, and the part of it that must not be seen: vendors' prefixes and the last two
 # digits of a long number are shown.
@@ -39,7 +41,7 @@ VALUES: dict[str, str] = {
     "cnpj 45997418000153": "459974180",
     "IBAN DE89 3704 0044 0532 0130 00": "0044 0532",
     "iban PT50000201231234567890154": "020123123456",
-    "card 4539 1442 0933 8793": "1442 0933",
+    "card 4539 1442 9332 8793": "1442 9332",
     "cartão 5555555555554444": "55555555",
     "tel (11) 98234-7715": "98234",
     "telefone 11 97654-3210": "97654",
@@ -63,15 +65,20 @@ VALUES: dict[str, str] = {
     "SG" + "." + MIXED[:22] + "." + MIXED[9:52]: MIXED[20:40],
     "npm" + "_" + MIXED[10:46]: MIXED[20:40],
     "eyJ" + MIXED[:20] + ".eyJ" + MIXED[11:51] + "." + MIXED[:43]: MIXED[21:41],
-    "-----BEGIN RSA " + f"PRIVATE KEY-----\n{MIXED[:64]}\n-----END RSA " + "PRIVATE KEY-----": "pQ8sT1vW",
+    PEM: "pQ8sT1vW",
     "postgres://app:p4ss-Wort9@db.intern/x": "p4ss-Wort9",
     "https://api.example.com/v1?key=qv7Lr2Zk9T": "qv7Lr2Zk9T",
     ENV_KEY: "Wd2Yh9Xn",
     ENV_PASSWORD: ENV_PASSWORD,
     quote(f"{ENV_KEY}/=", safe=""): "Vb7Mq3Jf",
-    base64.b64encode(f"user:{ENV_KEY}".encode()).decode(): base64.b64encode(ENV_KEY.encode()).decode()[8:24],
+    ENV_ECHO: ENV_ECHO[12:28],
 }  # fmt: skip
 ENVIRONMENT = {"OWN_API_KEY": ENV_KEY, "SHOP_DB_PASSWORD": ENV_PASSWORD}
+
+# Of the data suite, whose checks quote rows.
+QUOTING_SUITE_FILES = (
+    *("balance", "consistency", "duplicates", "format", "labels", "leakage", "personal_data"),
+)
 
 # Answers with the values, an exception with one, locals that --showlocals prints, a score's misses.
 MODEL_SUITE = """\
@@ -123,7 +130,9 @@ def planted(trained: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     conftest = (trained.root / "conftest.py").read_text()
     trained.write("conftest.py", leaks + conftest.replace(*CONFTEST_CHANGE))
     shutil.rmtree(trained.root / "suites")
-    shutil.copytree(ROOT / "suites" / "data", trained.root / "suites" / "data")
+    for name in QUOTING_SUITE_FILES:
+        text = (ROOT / "suites" / "data" / f"test_{name}.py").read_text("utf-8")
+        trained.write(f"suites/data/test_{name}.py", text)
     trained.write("suites/model/test_m.py", MODEL_SUITE)
     monkeypatch.chdir(trained.root)
     return trained
@@ -138,7 +147,14 @@ def shown(place: str, text: str) -> Iterator[str]:
 
 def files_shown(root: Path) -> Iterator[str]:
     """Yield each value that a file shows which is no data of the user's."""
-    data = {"train.jsonl", "validation.jsonl", "test.jsonl", "conftest.py", "answers.sqlite"}
+    data = {
+        "tunegate.toml",
+        "train.jsonl",
+        "validation.jsonl",
+        "test.jsonl",
+        "conftest.py",
+        "answers.sqlite",
+    }
     folders = {"snapshots", "clean", "parts", "sheets", "__pycache__"}
     for path in root.rglob("*"):
         relative = path.relative_to(root)
@@ -160,19 +176,16 @@ def test_no_private_value_is_shown(
         found.extend(shown(name, text))
         assert "\x1b[2J" not in text, name
 
-    def run(*command: str, code: int = 0) -> str:
+    def run(*command: str, code: int | None = 0) -> str:
         status = main(command)
         out, err = capfd.readouterr()
         saw(" ".join(command[:2]), out + err)
-        assert status == code, (command, out + err)
+        assert code in (status, None), (command, out + err)
         return out + err
 
-    for verbosity in ("-v", "-vv"):
-        checked = planted.pytest(
-            "suites/data", verbosity, "--showlocals", "-rA", "--junitxml=j.xml", env=ENVIRONMENT
-        )
-        saw(f"data suite {verbosity}", checked.out)
-        assert checked.code == 1
+    checked = planted.pytest("suites/data", "-vv", "--showlocals", "-rA", "--junitxml=j.xml")
+    saw("data suite", checked.out)
+    assert checked.code == 1
     judged = planted.judge("-v", "--showlocals", "-rA", "--junitxml=m.xml", "-W", "default")
     saw("model suite", judged.out)
     assert judged.code == 1
@@ -185,20 +198,19 @@ def test_no_private_value_is_shown(
         run("accept", "--check", check, "--all", "--why", "seen")
     run("accept")
     run("accept", "--why", "for quirino.alves@clinica-boavista.com.br", code=2)
-    run("doctor", code=1)
+    run("doctor")
     run("failures", "-o", "wrong.jsonl")
     run("report", "latest", "-o", "page.html")
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
     run("registry", "history")
-    run("fix", "-o", "clean")
-    run("fix", "train.jsonl", "-o", "clean2/train.jsonl", "--only", "duplicates")
-    shutil.rmtree(planted.root / "clean2")
-    run("review", "sample", "-o", "sheets/s.csv")
-    run("review", "status")
+    run("fix", "-o", "clean", code=1)
+    run("fix", "train.jsonl", "-o", "clean/again.jsonl", "--only", "duplicates")
+    run("review", "sample", "test.jsonl", "-o", "sheets/s.csv")
+    run("review", "status", code=None)
     (planted.root / "tunegate.toml").write_text(
         '[limits]\naccuracy = "senha: Xk29fkA81mQz"\n[train.openai]\nbase = "x"\n'
     )
-    run("doctor", code=1)
+    run("doctor", code=None)
     found.extend(files_shown(planted.root))
     assert not found, f"{len(found)} of {len(ran)} outputs\n" + "\n".join(found[:40])
     assert os.environ["OWN_API_KEY"] == ENV_KEY

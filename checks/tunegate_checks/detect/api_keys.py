@@ -141,7 +141,7 @@ _SECRET_NAME = (
     r"|key|sig|code|auth|pwd)"
 )
 _SENT = re.compile(
-    r"://(?P<userinfo>[^\s/@\"']*:[^\s/\"']*)@"
+    r"://(?P<userinfo>[^\s/@\"':]{0,100}:[^\s/\"']{0,200})@"
     rf"|(?:[?&;]|%3F|%26){_SECRET_NAME}(?:=|%3D)(?P<query>[^\s&#%;\"'<>]{{4,}})"
     r"|\b(?:Bearer|Basic|Token) (?P<scheme>[\w.~+/\-]{6,}=*)"
     r"|\b(?:x-)?(?:api-key|auth-token|goog-api-key|functions-key|subscription-key)"

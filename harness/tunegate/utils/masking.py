@@ -116,14 +116,18 @@ def _hider(
             position = max(position, end)
         return "".join([*parts, text[position:]])
 
-    @lru_cache(maxsize=1024)  # texts come again: in a table, in JUnit's report, in a file
     def hide(text: str, quotes: bool) -> str:
+        # Texts come again: in a table, in JUnit's report, in a file. Long ones take memory.
+        return hide_anew(text, quotes) if len(text) > 1000 else hide_cached(text, quotes)
+
+    def hide_anew(text: str, quotes: bool) -> str:
         # Later finders do not see what earlier ones masked; a number can be a part of a key.
         text = replace(text, [Private("key", *span) for span in echoes.spans(text)])
         for finder in installed_finders() if text else ():
             text = replace(text, finder(text, quotes, ignore, allow))
         return text
 
+    hide_cached = lru_cache(maxsize=4096)(hide_anew)
     return hide
 
 
