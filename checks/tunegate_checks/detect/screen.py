@@ -30,7 +30,7 @@ _DATE_OR_DECIMAL = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[ T]\d\d)?|\d+\.\d+")
 _CUT = r"(?:…|\.\.\.)"
 _PIECE = r"[\w@+%/=.:\-]{1,80}?|\+?\(?\d[\d ().\-/]{0,40}?"
 _CUT_PIECE = re.compile(
-    rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>[\w@+%/=.:\-]{0, 80}\w|\d[\d ().\-/]{0, 40})"
+    rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>[\w@+%/=.:\-]{{0,80}}\w|\d[\d ().\-/]{{0,40}})"
 )
 _LONG_WORD = re.compile(r"[\w+/\-]{16}|PRIVATE KEY")  # what keys have
 _RANDOM_WORD = re.compile(r"[A-Za-z\d]{16,}")
