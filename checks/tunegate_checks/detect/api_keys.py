@@ -138,7 +138,7 @@ _KEY_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGN
 # parameter of its query (in another query: %3Fkey%3D), a header.
 _SECRET_NAME = (
     r"(?:[\w\-]{0,30}?(?:api[_\-]?key|apikey|access[_\-]?key|token|secret|passwd|password|signature)"
-    r"|key|sig|code|auth|pwd)"
+    r"|(?:[\w\-]{0,30}?[_\-])?(?:key|sig|code|auth|pwd))"
 )
 _SENT = re.compile(
     r"://(?P<userinfo>[^\s/@\"':]{0,100}:[^\s/\"']{0,200})@"

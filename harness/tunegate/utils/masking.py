@@ -86,7 +86,13 @@ def mask(text: str, *, quotes: bool = False) -> str:
         quotes: It quotes rows or answers, cut to a width, so that a value may have lost the words
             that say what it is: long numbers are masked too, and values that are cut off.
     """
-    return escape_controls(hider()(text, quotes))
+    return masker(quotes=quotes)(text)
+
+
+def masker(*, quotes: bool = False) -> Callable[[str], str]:
+    """Return `mask` for many texts: the environment is read once."""
+    hide = hider()
+    return lambda text: escape_controls(hide(text, quotes))
 
 
 def blank(text: str) -> str:
