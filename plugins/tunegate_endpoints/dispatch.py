@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
+from tunegate.utils.key_echoes import KeyEchoes
 from tunegate.utils.masking import mask
 from tunegate.utils.text import cut, one_line
 
@@ -42,6 +43,9 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self.settings, self.clock = self.connection.settings, self.connection.clock
         self.limit = AdaptiveLimit(self.settings.connections, self.clock)
+        # An answer is kept, and shown. A key without a digit can be words: "not-needed".
+        key = self.connection.key
+        self.echoes = KeyEchoes([key] if any(map(str.isdigit, key)) else [])
         self.stop_reason = ""  # why no further request is sent
         self.failed_in_a_row = 0  # answers given up since the last one that came
         self.server_answered = self.got_answer = False
@@ -108,8 +112,8 @@ class Dispatcher:
         self.server_answered |= isinstance(result, Reply) or result.reached
         if isinstance(result, Reply):
             self.failed_in_a_row, self.got_answer, seconds = 0, True, self.clock.now() - start
-            tokens = result.prompt_tokens, result.finish
-            return Answer(request.row, result.text, seconds, result.tokens, cost, "", *tokens)
+            tokens, text = (result.prompt_tokens, result.finish), self.echoes.hide(result.text)
+            return Answer(request.row, text, seconds, result.tokens, cost, "", *tokens)
         return result
 
     def _max_cost(self, body: dict[str, Any]) -> float:

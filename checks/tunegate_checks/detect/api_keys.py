@@ -138,10 +138,10 @@ _KEY_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGN
 # parameter of its query (in another query: %3Fkey%3D), a header.
 _SECRET_NAME = (
     r"(?:[\w\-]{0,30}?(?:api[_\-]?key|apikey|access[_\-]?key|token|secret|passwd|password|signature)"
-    r"|key|sig|code|auth|pwd)"
+    r"|(?:[\w\-]{0,30}?[_\-])?(?:key|sig|code|auth|pwd))"
 )
 _SENT = re.compile(
-    r"://(?P<userinfo>[^\s/@\"']*:[^\s/\"']*)@"
+    r"://(?P<userinfo>[^\s/@\"':]{0,100}:[^\s/\"']{0,200})@"
     rf"|(?:[?&;]|%3F|%26){_SECRET_NAME}(?:=|%3D)(?P<query>[^\s&#%;\"'<>]{{4,}})"
     r"|\b(?:Bearer|Basic|Token) (?P<scheme>[\w.~+/\-]{6,}=*)"
     r"|\b(?:x-)?(?:api-key|auth-token|goog-api-key|functions-key|subscription-key)"

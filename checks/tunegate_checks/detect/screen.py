@@ -24,12 +24,15 @@ _NUMBER_SIGN = re.compile(
 )
 _ADDRESS_SIGN = re.compile(r"[\da-f]{0,4}([:\-.])[\da-f]{0,4}\1[\da-f]", re.IGNORECASE)
 # A number of a quotation: the words that say what it is may have been cut off.
-_LONG_NUMBER = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ ().\-/]{0,2}\d){7,}(?!\w|[.,]\d)")
+_LONG_NUMBER = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ ().\-/]{0,2}\d){7,40}(?!\w|[.,]\d)")
 _DATE_OR_DECIMAL = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[ T]\d\d)?|\d+\.\d+")
 # What stands at a cut: a word, or the groups of a number.
 _CUT = r"(?:…|\.\.\.)"
-_PIECE = r"[\w@+%/=.:\-]*\w|\+?\(?\d[\d ().\-/]*"
-_CUT_PIECE = re.compile(rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>{_PIECE})")
+_PIECE = r"[\w@+%/=.:\-]{1,80}?|\+?\(?\d[\d ().\-/]{0,40}?"
+_CUT_PIECE = re.compile(
+    rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>[\w@+%/=.:\-]{{0,80}}\w|\d[\d ().\-/]{{0,40}})"
+)
+_LONG_WORD = re.compile(r"[\w+/\-]{16}|PRIVATE KEY")  # what keys have
 _RANDOM_WORD = re.compile(r"[A-Za-z\d]{16,}")
 _MIN_PIECE_DIGITS, _MIN_PIECE = 5, 8
 
@@ -54,8 +57,10 @@ def find_private(
         for span in personal_spans(text, "", ignore, allow, bare=quotes):
             if quotes or span.kind != "ip" or not _is_local(text[span.start : span.end]):
                 yield _private(text, span.kind, span.start, span.end, mask_value)
-    key_spans = [*api_keys.key_spans(text), *api_keys.possible_key_spans(text)]
-    for span in [*key_spans, *api_keys.sent_key_spans(text)]:
+    has_long_word = _LONG_WORD.search(text) is not None
+    known = api_keys.key_spans(text) if has_long_word else []
+    possible = api_keys.possible_key_spans(text) if has_long_word else []
+    for span in [*known, *possible, *api_keys.sent_key_spans(text)]:
         yield _private(text, span.kind, span.start, span.end, lambda _, v: api_keys.mask_key(v))
     if not quotes:
         return
@@ -65,7 +70,7 @@ def find_private(
         is_public = only_digits(match[0]) in let_through
         if not (is_ignored or is_public or _DATE_OR_DECIMAL.fullmatch(match[0])):
             yield _private(text, "phone", *match.span(), mask_value)
-    for match in _RANDOM_WORD.finditer(text):
+    for match in _RANDOM_WORD.finditer(text) if has_long_word else ():
         if _is_random(match[0]):
             yield Private("possible_secret", *match.span())
     for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():

@@ -13,7 +13,7 @@ from ..data.dataset import Dataset
 from ..results.finding import Finding, Findings
 from ..results.outcome import inside_check, record, recordings
 from ..results.prediction import Predictions
-from ..utils.masking import escape_controls, hider, mask
+from ..utils.masking import mask, masker
 from .fingerprint import add_fingerprints
 
 P = ParamSpec("P")
@@ -184,11 +184,9 @@ def make_findings(
 
 def masked_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield findings with private values masked, and control characters escaped, in their texts."""
-    hide = hider()
+    masked = masker(quotes=True)
     for finding in findings:
-        kind, evidence = (
-            escape_controls(hide(text, True)) for text in (finding.kind, finding.evidence)
-        )
+        kind, evidence = masked(finding.kind), masked(finding.evidence)
         if (kind, evidence) == (finding.kind, finding.evidence):
             yield finding
         else:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ..config.project import current_project
 from ..errors import ConfigError
 from ..gates.reason import checked_reason
+from ..utils.masking import mask
 from ..utils.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
                 missing = f"{id_}: the last session found nothing of this id{close}"
                 raise ConfigError(f"{missing} {HINT_SHOW_IDS}")
             values = {k: findings[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
+            # Older sessions kept what a check said as it was.
+            values["evidence"] = mask(values["evidence"], quotes=True)
             splits = {*found_in, *(entry.splits if entry else ())} - {""}
             split = ", ".join(sorted(splits))
             entries.append(AcceptedEntry(**values, why=why, who=user, when=today, split=split))

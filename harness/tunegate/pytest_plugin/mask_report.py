@@ -6,7 +6,8 @@ import warnings
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..utils.masking import escape_controls, mask
+from ..results.session_results import REPORT_PROPERTY
+from ..utils.masking import escape_controls, hide_values, mask
 
 if TYPE_CHECKING:
     import pytest
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
 def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Mask the report of a test or of a file's collection, in place.
 
-    Its node id stays, by which other tools find the test; and so do what a hook has put into
-    `user_properties`, since ours are masked where they are made.
+    Its node id stays, by which other tools find the test; and so does our own property, which is
+    masked where it is made.
     """
     report.longrepr = masked_representation(report.longrepr)
     report.sections = [(title, mask_output(text)) for title, text in report.sections]
+    properties = getattr(report, "user_properties", [])
+    properties[:] = [
+        (name, value if name == REPORT_PROPERTY else hide_values(value))
+        for name, value in properties
+    ]
 
 
 def masked_representation(value: Any) -> Any:

@@ -13,7 +13,7 @@ from ..checking.fingerprint import ID_LENGTH
 from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value
-from ..utils.masking import mask
+from ..utils.masking import masker
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -54,18 +54,20 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
     `ids` adds the column of the ids by which findings are accepted.
     """
     shown_findings = findings[:rows] if rows else findings
-    kind_width = max([len("kind"), *(len(f.kind) for f in shown_findings)])
+    # Misses of a score come from no check; and a value that is wrapped could not be masked.
+    mask = masker(quotes=True)
+    kinds = [mask(finding.kind) for finding in shown_findings]
+    kind_width = max(map(len, ["kind", *kinds]))
     column = f"  {'id':<{ID_LENGTH}}" if ids else ""
     lines = [f"{'line':>7}  {'kind':<{kind_width}}{column}  evidence"]
     indent = 11 + kind_width + len(column)
     # The column of ids takes width, and who accepts a finding must be able to read it.
     max_lines = None if not rows else 4 if ids else 2
-    for finding in shown_findings:
+    for finding, kind in zip(shown_findings, kinds, strict=True):
         line = f"{finding.line:,}" if finding.line is not None else "-"
         id_cell = f"  {finding.id or '-':<{ID_LENGTH}}" if ids else ""
-        # Misses of a score come from no check, and a value that is wrapped cannot be masked.
-        first, *rest = _wrap(mask(finding.evidence, quotes=True), WIDTH - indent, max_lines)
-        lines.append(f"{line:>7}  {mask(finding.kind):<{kind_width}}{id_cell}  {first}")
+        first, *rest = _wrap(mask(finding.evidence), WIDTH - indent, max_lines)
+        lines.append(f"{line:>7}  {kind:<{kind_width}}{id_cell}  {first}")
         lines += [" " * indent + continuation for continuation in rest]
     if len(findings) > len(shown_findings):
         lines.append(f"{'':>9}{len(findings) - len(shown_findings):,} more; -v shows more, -vv all")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.canonical import content_text
+from .render_limits import MAX_MEMORY, uses_powers, within_limits
 
 # Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
 # and after it, so that a prompt does not change from day to day. Llama's templates use it when they
@@ -42,13 +43,15 @@ class ChatTemplate:
             else:  # several templates by name: the tokenizer chooses
                 template = None
             fields = ({k: v for k, v in m.items() if k != "weight"} for m in messages)
-            rendered: str = self.tokenizer.apply_chat_template(
-                # Templates expect the content as text, not as parts.
-                [{**f, "content": content_text(f)} for f in fields],
-                tokenize=False,
-                add_generation_prompt=prompt,
-                chat_template=template,
-            )
+            # Templates expect the content as text, not as parts.
+            texts = [{**f, "content": content_text(f)} for f in fields]
+            with within_limits():
+                rendered: str = self.tokenizer.apply_chat_template(
+                    texts, tokenize=False, add_generation_prompt=prompt, chat_template=template
+                )
+        except MemoryError:
+            limit = f"{MAX_MEMORY >> 30} GB of memory"
+            raise TemplateError(f"the chat template needs more than {limit}") from None
         except Exception as error:  # templates raise whatever their author had them raise
             raise TemplateError(f"the chat template refuses it: {error}") from None
         return rendered
@@ -91,12 +94,21 @@ def load_template(folder: Path | str) -> ChatTemplate:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Code that comes with a model is never run, and nobody is asked whether it may.
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # a missing file, a broken one, an unknown class
         reason = str(error).strip().partition("\n")[0]
+        if "custom code" in reason:
+            reason = "it is code of its own (trust_remote_code), which is never run"
         raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
     if not tokenizer.chat_template:
         raise TemplateError(f"the tokenizer in {folder} has no chat template (chat_template.jinja)")
+    templates = tokenizer.chat_template
+    texts = templates.values() if isinstance(templates, dict) else [templates]
+    if any(uses_powers(text) for text in texts):
+        raise TemplateError(f"the chat template in {folder} computes powers (**), which none needs")
     # A chat model names the ids that end a turn in its tokenizer, or in its generation settings.
     named_ids = [tokenizer.eos_token_id]
     generation = Path(folder, "generation_config.json")

@@ -86,7 +86,13 @@ def mask(text: str, *, quotes: bool = False) -> str:
         quotes: It quotes rows or answers, cut to a width, so that a value may have lost the words
             that say what it is: long numbers are masked too, and values that are cut off.
     """
-    return escape_controls(hider()(text, quotes))
+    return masker(quotes=quotes)(text)
+
+
+def masker(*, quotes: bool = False) -> Callable[[str], str]:
+    """Return `mask` for many texts: the environment is read once."""
+    hide = hider()
+    return lambda text: escape_controls(hide(text, quotes))
 
 
 def blank(text: str) -> str:
@@ -116,14 +122,18 @@ def _hider(
             position = max(position, end)
         return "".join([*parts, text[position:]])
 
-    @lru_cache(maxsize=1024)  # texts come again: in a table, in JUnit's report, in a file
     def hide(text: str, quotes: bool) -> str:
+        # Texts come again: in a table, in JUnit's report, in a file. Long ones take memory.
+        return hide_anew(text, quotes) if len(text) > 1000 else hide_cached(text, quotes)
+
+    def hide_anew(text: str, quotes: bool) -> str:
         # Later finders do not see what earlier ones masked; a number can be a part of a key.
         text = replace(text, [Private("key", *span) for span in echoes.spans(text)])
         for finder in installed_finders() if text else ():
             text = replace(text, finder(text, quotes, ignore, allow))
         return text
 
+    hide_cached = lru_cache(maxsize=4096)(hide_anew)
     return hide
 
 

@@ -26,7 +26,7 @@ class ProgressBar:
 
         self.console = Console(file=unmasked(sys.stderr))
         self.bar = rich.Progress(
-            rich.TextColumn(description, markup=False),
+            rich.TextColumn(mask(description), markup=False),
             rich.BarColumn(),  # it alone gets narrower where the terminal is
             rich.MofNCompleteColumn(table_column=Column(no_wrap=True)),
             rich.TextColumn("{task.fields[details]}"),

@@ -56,9 +56,11 @@ def describe_architecture(folder: Path) -> Architecture:
 
     hf: Any = transformers  # partly untyped
     try:
-        config = hf.AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = hf.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         with torch.device("meta"):
-            model = hf.AutoModelForCausalLM.from_config(config)
+            model = hf.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:  # an unknown architecture, a setting it does not take
         raise ValueError(f"{folder} holds no causal language model: {error}") from None
     head = model.get_output_embeddings()

@@ -37,7 +37,7 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
     metadata, dtype = read_adapter_metadata(tuned), stored_dtype(root)
     weights = dense_layer_weights(load_tuned(root, tuned, settings.decoding), dtype)
     model = hf.AutoModelForCausalLM.from_pretrained(
-        root, dtype=dtype, device_map={"": "cpu"}, local_files_only=True
+        root, dtype=dtype, device_map={"": "cpu"}, local_files_only=True, trust_remote_code=False
     )
     with torch.no_grad():
         for name, weight in weights.items():

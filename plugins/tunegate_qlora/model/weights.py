@@ -67,6 +67,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
         dtype=dtype,
         device_map={"": device},
         local_files_only=True,
+        trust_remote_code=False,
     )
     if quantisation is not None:
         import bitsandbytes
@@ -191,7 +192,7 @@ def gather_shards(model: Any, root: Path) -> Any:
     if not process_group.is_main():
         return model
     plain_model = hf.AutoModelForCausalLM.from_pretrained(
-        root, dtype=torch.float32, local_files_only=True
+        root, dtype=torch.float32, local_files_only=True, trust_remote_code=False
     )
     plain_model.load_state_dict(weights, strict=False)  # of tied weights only one is named
     return plain_model

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from endpoint_parts import FakeTime, Maker, Told, answers, asked
@@ -179,6 +181,38 @@ def test_a_key_is_never_told(server: Told, model: Maker, monkeypatch: pytest.Mon
     assert server()["headers"][0]["Authorization"] == "Bearer hush-hush-4711"
     assert got[0].error == "400: bad key ***, or ***"
     assert "hush" not in repr(made)
+
+
+OWN_KEY = "own-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        OWN_KEY,
+        quote(f"key={OWN_KEY}&x=/", safe=""),
+        base64.b64encode(f"user:{OWN_KEY}".encode()).decode(),
+        f"{OWN_KEY[:17]}\n{OWN_KEY[17:]}",
+        f"begins with {OWN_KEY[:20]}, ends with {OWN_KEY[20:]}",
+    ],
+)
+def test_an_echoed_key_is_in_no_error_and_no_answer(
+    server: Told, model: Maker, monkeypatch: pytest.MonkeyPatch, echo: str
+) -> None:
+    monkeypatch.setenv("OWN", OWN_KEY)
+    reply = {"choices": [{"message": {"content": f"you sent {echo} to me"}}]}
+    server.does(
+        {"status": 400, "text": json.dumps({"error": {"message": f"bad: {echo}"}})},
+        {"status": 200, "text": json.dumps(reply)},
+    )
+    got = answers(model(key_env="OWN", connections=1), 2)
+    refused, answered = got[0], got[1]
+    assert refused.error.startswith("400: bad: ")
+    assert answered.text.startswith("you sent ")
+    assert answered.text.endswith(" to me")
+    for told in (refused.error, answered.text):
+        pieces = [echo[i : i + 8] for i in range(12, len(echo) - 12)]
+        assert not [piece for piece in pieces if piece in told and piece.isalnum()]
 
 
 def test_requests_are_bounded_retries_too(server: Told, model: Maker) -> None:
