@@ -42,7 +42,7 @@ def is_weaker(name: str, before: Any, now: Any) -> bool:
     if isinstance(before, list) and isinstance(now, list):  # kinds and values that are not asked
         return not {*now} <= {*before}
     if name == "mode":
-        return before == "lower" and now == "point"
+        return bool(before == "lower" and now == "point")
     if name not in AT_LEAST | AT_MOST:
         return bool(before != now)
     if before is None or now is None:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def configured_doctests(config: pytest.Config) -> argparse.Namespace:
     parser.add_argument("--doctest-modules", action="store_true")
     parser.add_argument("--doctest-glob", action="append", default=[])
     values = load_config_dict_from_file(config.inipath) if config.inipath else None
-    addopts = values["addopts"].value if values and "addopts" in values else []
+    addopts: Any = values["addopts"].value if values and "addopts" in values else []
     arguments = shlex.split(addopts) if isinstance(addopts, str) else map(str, addopts)
     return parser.parse_known_args([*arguments])[0]
 

@@ -210,6 +210,9 @@ class Run:
             raise SealBroken(f"{self.folder}: the receipt is not the one this run was trained on")
         if receipt["run"] != self.id:
             raise SealBroken(f"{self.folder}: the receipt is that of run {receipt['run']}")
+        # The id has neither the baseline nor the files that register trainers.
+        if receipt.get("intent", sha256_json(self.intent)) != sha256_json(self.intent):
+            raise SealBroken(f"{self.folder / 'intent.json'} was changed since the gate opened")
 
     def verify_plan(self) -> None:
         """Raise SealBroken unless data, configuration, base and seed give the run's id."""
