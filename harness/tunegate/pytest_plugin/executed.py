@@ -90,7 +90,7 @@ class ExecutedTests:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Notice a test that ends the process; of a worker's end xdist tells the controller."""
         if not hasattr(session.config, "workerinput"):
-            os._exit = self.end_process  # type: ignore[assignment]
+            os._exit = self.end_process
 
     def end_process(self, status: int) -> NoReturn:
         """Say which test ended the process, with an exit status that is not 0.

@@ -99,10 +99,11 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """The plan of when the gate opened, with the root of the project that holds the run now."""
+        """The plan of when the gate opened, in the project and the state tree that hold it now."""
         values = {k: v for k, v in self.intent.items() if k != "plugins"}
         for split in ("train", "validation", "test"):
-            values[split] = Path(values[split]) if values[split] else None
+            digest = Path(values[split]).stem if values[split] else None
+            values[split] = self.state.snapshot_path(digest) if digest else None
         return Plan(**values, root=self.state.root)
 
     @property
