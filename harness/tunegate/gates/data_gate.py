@@ -18,6 +18,7 @@ from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
+from ..utils.hashing import sha256_json
 from ..utils.text import did_you_mean
 from .decision import evaluate_gate
 from .receipt import make_receipt, open_gate_notes
@@ -80,13 +81,6 @@ class DataGate:
         if not decision.is_open:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
-        n = len(decision.collected.tests)
-        session.say(
-            "gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True
-        )
-        for note in open_gate_notes(session, self.suite_files, decision):
-            session.say("", note)
-
         # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {
             split: state.store_snapshot(read_split(path, split)) for split, path in paths.items()
@@ -101,7 +95,14 @@ class DataGate:
             receipt = make_receipt(
                 session, run.id, self.suite, self.suite_files, decision, self.settings
             )
+            receipt["intent"] = sha256_json(run.intent)
             write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
+        n = len(decision.collected.tests)
+        session.say(
+            "gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True
+        )
+        for note in open_gate_notes(session, self.suite_files, decision):
+            session.say("", note)
         return self._train(run)
 
     def _plan(self, snapshots: Mapping[str, Path]) -> Plan:

@@ -59,18 +59,19 @@ class NewTestSetGate:
         if digest != decision.digests["test"]:
             session.say("gate", "closed: the data changed while it was being checked", good=False)
             return 1
-        n = len(session.splits.get("test"))
-        session.say("gate", f"open: {n} test rows may judge run:{run.id}", good=True)
-        for note in open_gate_notes(session, self.suite_files, decision):
-            session.say("", note)
-        if digest in run.test_receipts():
-            session.say("", "a data gate of this run saw them before; nothing to do")
-        else:
+        is_known = digest in run.test_receipts()
+        if not is_known:  # the receipt of the first time stays
             run.write_test_receipt(
                 make_receipt(
                     session, run.id, self.suite, self.suite_files, decision, run.plan.config
                 )
             )
+        n = len(session.splits.get("test"))
+        session.say("gate", f"open: {n} test rows may judge run:{run.id}", good=True)
+        if is_known:
+            session.say("", "a data gate of this run saw them before; nothing to do")
+        for note in open_gate_notes(session, self.suite_files, decision):
+            session.say("", note)
         session.say("next", f"pytest {session.config.suites.model} --model run:{run.id}")
         return 0
 

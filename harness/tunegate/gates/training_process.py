@@ -13,6 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,10 +82,12 @@ def main(folder: Path, root: Path | None = None) -> int:
     except (TrainingFailed, SealBroken, ModelUnknown) as error:
         print(f"run {run.id}: {mask(str(error))}", file=sys.stderr)
     except Exception as error:
-        text = mask(traceback.format_exc())
-        atomic_write(folder / "error.log", text.encode(), mode=0o600)
         description = mask(f"{type(error).__name__}: {error}")
-        print(f"run {run.id}: {description}\n  traceback: {folder / 'error.log'}", file=sys.stderr)
+        print(f"run {run.id}: {description}", file=sys.stderr)
+        with suppress(OSError):  # the disk may be full
+            text = mask(traceback.format_exc())
+            atomic_write(folder / "error.log", text.encode(), mode=0o600)
+            print(f"  traceback: {folder / 'error.log'}", file=sys.stderr)
     return exit_codes.TRAINING_FAILED
 
 

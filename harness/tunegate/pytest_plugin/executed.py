@@ -108,7 +108,9 @@ class ExecutedTests:
         """Send what a worker of xdist has seen to the controller."""
         os._exit = self.leave
         if hasattr(session.config, "workerinput"):
-            seen = {"returned": sorted(self.results.returned), "raised": self.results.raised}
+            results = self.results
+            seen: dict[str, Any] = {"returned": sorted(results.returned)}
+            seen |= {"raised": results.raised, "made": results.made}
             session.config.workeroutput[EXECUTED_KEY] = seen  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
@@ -117,3 +119,4 @@ class ExecutedTests:
         seen = getattr(node, "workeroutput", {}).get(EXECUTED_KEY, {})
         self.results.returned.update(seen.get("returned", ()))
         self.results.raised.update(seen.get("raised", {}))
+        self.results.made.update(seen.get("made", {}))

@@ -28,7 +28,9 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
+from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
+from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import SessionMistake
 from .mask_report import mask_report, mask_warning, masked_representation
@@ -109,6 +111,7 @@ class GateSession:
         try:
             self.resolve_options(session, config)
             if session.suite is not None:
+                session.state.check()
                 self.watch_suite(session, config)
             if path := option("inventory"):
                 from .listing import SuiteListing
@@ -135,6 +138,8 @@ class GateSession:
                 self.gate = make_gate(session, config, self.for_run)
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(mask(str(error))) from None
+        except OSError as error:
+            raise pytest.UsageError(os_error_text(error)) from None
 
     def watch_suite(self, session: SessionContext, config: pytest.Config) -> None:
         """Register the hooks that see what ran in a session of a suite, and what was loaded."""
@@ -302,6 +307,8 @@ class GateSession:
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
             properties.append((REPORT_PROPERTY, note))
+            made = self.context.results.made.setdefault(item.nodeid, {})
+            made[call.when] = sha256_ascii_json(note)
         report = yield
         if error is not None and isinstance(error.value, SessionMistake):
             first = self.shown_tables.setdefault(str(error.value), report.nodeid)
@@ -415,7 +422,8 @@ class GateSession:
                     seen.digests = self.context.splits.current_digests()
                     seen.save(self.context.state)
                 except OSError as error:
-                    self.save_error = f"what was found is not kept for `tunegate accept`: {error}"
+                    why = os_error_text(error)
+                    self.save_error = f"what was found is not kept for `tunegate accept`: {why}"
             return (yield)
         except BaseException as error:
             failure = f"{type(error).__name__} raised"
@@ -447,8 +455,9 @@ class GateSession:
             self.print_line("asked", spent)
         try:
             return self.gate.finish(status)
-        except (OSError, KeyboardInterrupt) as error:
-            self.print_line("gate", f"closed: {error or 'interrupted'}", good=False)
+        except (ConfigError, OSError, KeyboardInterrupt) as error:
+            reason = os_error_text(error) if isinstance(error, OSError) else str(error)
+            self.print_line("gate", f"closed: {reason or 'interrupted'}", good=False)
             return status or 1
 
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:

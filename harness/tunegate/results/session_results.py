@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import hide_values
 from .finding import Findings
 from .outcome import Outcome
@@ -34,6 +35,8 @@ class SessionResults:
         unmeasurable: Tests that failed because a score could not be measured.
         returned: Tests whose function ran to its end.
         raised: The type of the exception that the function of a test raised, in any attempt.
+        made, received: The digests of what was put into the last reports of a test, and of what
+            stood in them when they arrived, by "call" and "teardown".
     """
 
     passed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -43,6 +46,8 @@ class SessionResults:
     unmeasurable: set[str] = field(default_factory=set)
     returned: set[str] = field(default_factory=set)
     raised: dict[str, str] = field(default_factory=dict)
+    made: dict[str, dict[str, str]] = field(default_factory=dict)
+    received: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, report: pytest.TestReport) -> None:
         """Count one report. Only a passed call passes a test, since --setup-plan passes setups."""
@@ -50,6 +55,9 @@ class SessionResults:
         notes = [v for key, v in properties if key == REPORT_PROPERTY]
         # The report of the teardown holds the note of the call, too, for JUnit.
         notes = [note for note in notes if note.get("when", report.when) == report.when]
+        for note in notes:
+            received = self.received.setdefault(report.nodeid, {})
+            received[str(report.when)] = sha256_ascii_json(note)
         outcomes = [outcome for note in notes for outcome in note.get("judgements", [])]
         failure = "" if report.passed else str(report.outcome)
         if hasattr(report, "wasxfail"):
@@ -92,12 +100,14 @@ class SessionResults:
         return f"{closing[0]}{more}; {WAYS_TO_JUDGE}" if closing else ""
 
     def false_reports(self) -> Iterator[str]:
-        """Say of each passed test whose function raised, or did not run, what happened."""
+        """Say of each passed test whose reports are not what happened, what did."""
         for nodeid in self.passed:
             if error := self.raised.get(nodeid):
                 yield f"{nodeid} raised {error}; a plugin ran it again, or reported it as passed"
             elif nodeid not in self.returned:
                 yield f"{nodeid} did not run; a plugin reported it as passed"
+            elif self.made.get(nodeid) != self.received.get(nodeid):
+                yield f"{nodeid}: a plugin changed what its report says"
 
     def unjudged(self) -> list[str]:
         """Return the passed tests in which no check ran and no score was held to a limit."""

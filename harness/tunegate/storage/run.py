@@ -99,10 +99,11 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """The plan of when the gate opened, with the root of the project that holds the run now."""
+        """The plan of when the gate opened, in the project and the state tree that hold it now."""
         values = {k: v for k, v in self.intent.items() if k != "plugins"}
         for split in ("train", "validation", "test"):
-            values[split] = Path(values[split]) if values[split] else None
+            digest = Path(values[split]).stem if values[split] else None
+            values[split] = self.state.snapshot_path(digest) if digest else None
         return Plan(**values, root=self.state.root)
 
     @property
@@ -210,6 +211,9 @@ class Run:
             raise SealBroken(f"{self.folder}: the receipt is not the one this run was trained on")
         if receipt["run"] != self.id:
             raise SealBroken(f"{self.folder}: the receipt is that of run {receipt['run']}")
+        # The id has neither the baseline nor the files that register trainers.
+        if receipt.get("intent", sha256_json(self.intent)) != sha256_json(self.intent):
+            raise SealBroken(f"{self.folder / 'intent.json'} was changed since the gate opened")
 
     def verify_plan(self) -> None:
         """Raise SealBroken unless data, configuration, base and seed give the run's id."""

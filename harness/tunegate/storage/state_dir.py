@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..data.dataset import Dataset
+from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_bytes
 
@@ -19,6 +21,12 @@ class StateDir:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / ".tunegate"
+
+    def check(self) -> None:
+        """Raise ConfigError where the folder can be neither used nor made."""
+        if os.path.lexists(self.folder) and not self.folder.is_dir():
+            what = "links to no folder" if self.folder.is_symlink() else "is a file"
+            raise ConfigError(f"{self.folder} {what}: remove it, or make it a folder")
 
     @classmethod
     def above(cls, run: Path) -> StateDir:

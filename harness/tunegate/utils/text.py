@@ -77,3 +77,9 @@ def did_you_mean(wrong: str, valid: list[str]) -> str:
 
     matches = difflib.get_close_matches(wrong, valid, n=1)
     return f", did you mean {matches[0]!r}?" if matches else ""
+
+
+def os_error_text(error: OSError) -> str:
+    """Return an error of the operating system as one line: the file, and what is wrong."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason

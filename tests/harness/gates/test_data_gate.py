@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tunegate.gates.receipt import public, verdict_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +58,28 @@ def test_the_receipt_names_what_was_judged(trained: Project) -> None:
     (judged,) = written["tests"]["suites/data/test_it.py::test_rows[train]"]  # type: ignore[index]
     assert (judged["name"], judged["split"], judged["held"]) == ("test_it", "train", True)
     assert written["limits"]["accuracy"] == 0.95  # type: ignore[index]
+    assert written["unjudged"] == ["suites/data/test_it.py::test_size"]
+
+
+def test_the_receipt_says_who_was_there_and_a_verdict_that_is_the_same_elsewhere(
+    trained: Project,
+) -> None:
+    written: dict[str, Any] = receipt(trained)
+    environment = written["environment"]
+    assert environment["command"][-3:] == ["suites/data", "--train-with", "toy"]
+    assert {"conftest.py", "suites/data/test_it.py"} <= environment["modules"].keys()
+    assert environment["modules"]["conftest.py"] == written["suite"]["files"]["conftest.py"]
+    elsewhere = {**written, "environment": {}, "made": "", "versions": {}}
+    elsewhere["data"] = {s: {**d, "path": "/srv"} for s, d in written["data"].items()}
+    assert verdict_digest(elsewhere) == written["verdict"]
+    for key in ("tests", "limits", "config", "accepted", "removed"):
+        assert verdict_digest({**written, key: {"another": 1}}) != written["verdict"]
+
+
+def test_arguments_with_private_values_are_not_kept() -> None:
+    key = "sk-proj-" + "Abc9" * 12
+    assert public("--train-with=qlora") == "--train-with=qlora"
+    assert key not in public(f"--token={key}")
 
 
 def test_the_version_of_the_suites_is_in_the_receipt_and_an_older_one_is_said(
@@ -216,6 +241,25 @@ def test_a_changed_run(trained: Project) -> None:
         assert "run.json was not written by a gate of this state tree" in result.out
         assert "Traceback" not in result.out
     assert trained.registry == []
+
+
+def test_rows_that_are_changed_before_they_are_trained_on(project: Project) -> None:
+    """A trainer of one's own may read a file without verifying it."""
+    conftest = (project.root / "conftest.py").read_text()
+    evil = "def preflight(self, plan): plan.train.write_text('{}'); return []"
+    project.write("conftest.py", conftest.replace("def preflight(self, plan): return []", evil))
+    result = project.gate()
+    assert (result.code, project.left("run.json")) == (70, []), result.out
+    assert "was changed: its digest is" in result.line(f"run {project.run.name}:")
+
+
+def test_a_full_disk_is_one_line(project: Project) -> None:
+    full = "import errno, os\ndef fsync(fd): raise OSError(errno.ENOSPC, 'No space left')\n"
+    project.add("conftest.py", f"{full}os.fsync = fsync\n")
+    result = project.gate()
+    assert (result.code, project.left("*")) == (1, [])
+    assert re.fullmatch(r"closed: /.*/\.tunegate/\S+: No space left", result.line("gate"))
+    assert "Traceback" not in result.out
 
 
 def test_a_trainer_that_fails(project: Project) -> None:

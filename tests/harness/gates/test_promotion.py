@@ -140,6 +140,18 @@ def test_a_model_that_was_changed(trained: Project) -> None:
     refused(trained, "is not the one that was trained: it was changed")
 
 
+def test_a_model_that_is_changed_while_it_is_asked(trained: Project) -> None:
+    change = "open(predictions_of, 'a').write('more')"
+    path = next((trained.root / ".tunegate/runs").glob("*/toy.txt"))
+    text = f"def test_x(predictions):\n predictions_of = {str(path)!r}\n assert {change}\n"
+    trained.write("suites/model/test_x.py", text)
+    result = promote(trained)
+    assert (result.code, trained.registry) == (75, []), result.out
+    assert result.line("gate") == "closed: the model changed while it was asked; run again"
+    (card,) = trained.left("scorecards/*.json")
+    assert len(json.loads(card.read_text())["predictions"]["answers"]) == 64
+
+
 def test_a_baseline_that_was_never_measured(project: Project) -> None:
     config = (project.root / "tunegate.toml").read_text()
     project.write("tunegate.toml", config.replace('test = "test.jsonl"\n', ""))

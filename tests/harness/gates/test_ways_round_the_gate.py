@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
     from conftest import Project, Result
 
+SPLITS = ("train", "validation", "test")
 NONE_RAN = "0 of 4 tests passed; suites/data/test_it.py::test_rows[train] and 3 more"
 MORE = "suites/data/test_more.py"
 
@@ -152,6 +153,18 @@ NO_TESTS = [
         more=UNITTEST + "async def test_x(self): assert 0",
     ),
     Way("async", FAILED, more="async def test_x(): assert 0", slow=True),
+    Way(
+        "returned-quiet-in-the-body",
+        FAILED,
+        more="import warnings\ndef test_x():\n warnings.simplefilter('ignore')\n return False",
+    ),
+    Way(
+        "async-unittest-quiet-in-the-body",
+        "1 failed: suites/data/test_more.py::T::test_x",
+        more="import unittest, warnings\nclass T(unittest.IsolatedAsyncioTestCase):\n"
+        " async def test_x(self):\n  warnings.simplefilter('ignore')\n  return False",
+        slow=True,
+    ),
     Way("never-awaited", FAILED, QUIET, "async def f(): assert 0\ndef test_x(): f()"),
     Way("thread", FAILED, QUIET, THREAD),
     Way(
@@ -231,6 +244,13 @@ LEFT_OUT = [
         },
         slow=True,
     ),
+    Way(
+        "doctests",
+        "5 of 6 tests passed; suites/data/test_more.py::test_more.f did not run",
+        "-o addopts=",
+        "def f():\n '''\n >>> 1\n 2\n '''\ndef test_x(): pass",
+        files={"pytest.ini": "[pytest]\naddopts = --doctest-modules\n"},
+    ),
     Way("no-test", "suites/data/test_more.py holds no test", more="def tset_x(): assert 0"),
     Way(
         "no-test-module",
@@ -248,6 +268,16 @@ def pytest_runtest_protocol(item, nextitem):
             report.outcome = "rerun" if report.when == "call" else report.outcome
             item.ihook.pytest_runtest_logreport(report=report)
         runtestprotocol(item, nextitem=nextitem)
+        return True
+"""
+
+CATCHES = """
+import pytest
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    try:
+        return (yield)
+    except AssertionError:
         return True
 """
 
@@ -276,6 +306,30 @@ PLUGINS = [
         conftest="def pytest_sessionfinish(session):\n"
         " if not session.config.option.collectonly: session.exitstatus = 6",
         code=6,
+    ),
+    Way(
+        "helper-edited",
+        "helper.py changed while the suite ran; run again",
+        more="import helper\ndef test_x(): open(helper.__file__, 'a').write('#')",
+        files={"helper.py": ""},
+        env={"PYTHONPATH": "."},
+    ),
+    Way(
+        "caught-by-a-plugin",
+        "suites/data/test_more.py::test_x raised AssertionError; a plugin ran it again, or",
+        "-p evil",
+        FAILS,
+        files={"evil.py": CATCHES},
+        env={"PYTHONPATH": "."},
+        slow=True,
+    ),
+    Way(
+        "caught-by-a-named-plugin",
+        "suites/data/test_more.py::test_x raised AssertionError; a plugin ran it again, or",
+        more=FAILS,
+        files={"evil.py": CATCHES},
+        env={"PYTHONPATH": ".", "PYTEST_PLUGINS": "evil"},
+        slow=True,
     ),
     Way("reruns", "1 rerun: suites/data/test_it.py::test_size", conftest=RERUN),
 ]
@@ -325,6 +379,38 @@ def test_closed_under_xdist(project: Project, way: Way) -> None:
     assert closed(project, way, "-n", "2").code != 0
 
 
+def test_a_test_that_ends_the_process(project: Project) -> None:
+    project.write(MORE, "import os\ndef test_x(): os._exit(0)")
+    result = project.gate()
+    assert (result.code, project.left("*")) == (1, []), result.out
+    assert result.line("gate") == f"closed: os._exit in {MORE}::test_x"
+
+
+@pytest.mark.slow
+def test_a_linked_folder_that_is_edited(project: Project) -> None:
+    project.write("shared/test_s.py", "def test_s(): open(__file__, 'a').write('#')")
+    (project.root / "suites/data/extra").symlink_to("../../shared")
+    assert "the suite or its configuration changed" in project.gate().line("gate")
+
+
+@pytest.mark.slow
+def test_a_conftest_above_the_project(project: Project) -> None:
+    inner = project.root / "packages" / "triage"
+    inner.mkdir(parents=True)
+    for name in ("tunegate.toml", "conftest.py", "suites", *(f"{s}.jsonl" for s in SPLITS)):
+        (project.root / name).rename(inner / name)
+    project.write("pyproject.toml", "[tool.pytest.ini_options]\n")
+    project.write("conftest.py", CATCHES)
+    project.root = inner
+    project.write(MORE, FAILS)
+    said = "test_more.py::test_x raised AssertionError; a plugin ran it again, or reported"
+    assert said in project.gate().line("gate")
+    project.write(MORE, "def test_x(): pass")
+    result = project.gate()
+    assert f"loaded from outside of the suite: {inner.parents[1] / 'conftest.py'}" in result.out
+    assert str(inner.parents[1] / "conftest.py") in (project.run / "receipt.json").read_text()
+
+
 @pytest.mark.parametrize("plugin", ["threadexception", "unraisableexception"])
 def test_closed_without_the_plugin_that_tells_of_errors(project: Project, plugin: str) -> None:
     result = project.gate("-p", f"no:{plugin}")
@@ -334,14 +420,19 @@ def test_closed_without_the_plugin_that_tells_of_errors(project: Project, plugin
 
 def test_what_is_no_way_round(project: Project) -> None:
     """Warnings, helper modules, tests for other tasks and folders of editors close nothing."""
-    project.write("pytest.ini", "[pytest]\npython_files = *.py\n")
+    ini = "[pytest]\npython_files = *.py\naddopts = --import-mode=importlib\n"
+    project.write("pytest.ini", ini)
     project.write("suites/data/helper.py", "A = 1")
+    for folder in "ab":  # two files of one name
+        project.write(f"suites/data/{folder}/test_same.py", "def test_same(): pass")
     project.write("suites/data/.ipynb_checkpoints/test_it-checkpoint.py", FAILS)
     project.write(
         "suites/data/test_other.py", f"import pytest\n@pytest.mark.task('style')\n{FAILS}"
     )
     warns = "def test_x(): warnings.warn('a'); warnings.warn('b', DeprecationWarning)"
-    project.write(MORE, "import warnings\n" + warns)
+    forks = "def test_y():\n child = os.fork()\n child or os._exit(0)\n os.waitpid(child, 0)"
+    awaits = "class T(unittest.IsolatedAsyncioTestCase):\n async def test_z(self): pass"
+    project.write(MORE, "\n".join(["import os, unittest, warnings", warns, forks, awaits]))
     result = project.gate()
     assert result.code == 0, result.out
 

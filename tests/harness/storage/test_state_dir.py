@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tunegate.errors import ConfigError
 from tunegate.storage.seal import secret_key
 from tunegate.storage.state_dir import StateDir
 
@@ -87,3 +88,24 @@ def test_asking_for_nothing_makes_nothing(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
     assert (state.runs.name, state.snapshot_path("x").name) == ("runs", "x.jsonl")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("link", "said"), [("nowhere", "links to no folder"), ("", "is a file")])
+def test_a_state_tree_that_is_no_folder(tmp_path: Path, link: str, said: str) -> None:
+    state = StateDir(tmp_path)
+    state.check()
+    if link:
+        state.folder.symlink_to(link)
+    else:
+        state.folder.write_text("")
+    with pytest.raises(ConfigError, match=said):
+        state.check()
+
+
+def test_a_state_tree_on_another_disk(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    state = StateDir(tmp_path)
+    state.folder.symlink_to("disk")
+    state.check()
+    snapshot = state.store_snapshot(DATA)
+    assert (tmp_path / "disk/snapshots" / snapshot.name).read_bytes() == DATA

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.utils.atomic import atomic_write
+from tunegate.utils.text import os_error_text
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -57,3 +59,16 @@ def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         atomic_write(tmp_path / "file", b"new")
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        atomic_write(tmp_path / "a.json", b"{}")
+    assert os_error_text(caught.value) == f"{tmp_path / 'a.json'}: No space left on device"
+    assert [*tmp_path.iterdir()] == []
