@@ -28,7 +28,7 @@ from typing import Any
 
 from ..data.dataset import Dataset, Example
 from ..results.finding import Finding
-from ..utils.cpu_count import worker_count
+from ..utils.processes import worker_count
 
 Messages = Sequence[Mapping[str, Any]]
 

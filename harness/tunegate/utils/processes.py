@@ -1,8 +1,10 @@
-"""How many worker processes this machine has CPUs for."""
+"""Worker processes: how many this machine has CPUs for, and how they end with their parent."""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 
 WORKERS_VARIABLE = "TUNEGATE_WORKERS"
 
@@ -23,3 +25,21 @@ def worker_count() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, cpus // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def exit_with_parent(on_parent_exit: Callable[[], object]) -> None:
+    """Call a function once, from a daemon thread, when the parent is gone, even by SIGKILL.
+
+    The parent starts this process with `stdin=PIPE` and writes nothing. The operating system
+    closes the pipe when the parent ends, however it ends, and that ends the read below.
+
+    Args:
+        on_parent_exit: What to do then, such as `os._exit` or sending SIGTERM to this process.
+    """
+
+    def wait_for_parent() -> None:
+        while os.read(0, 1):
+            pass
+        on_parent_exit()
+
+    threading.Thread(target=wait_for_parent, daemon=True).start()
