@@ -29,8 +29,7 @@ from typing import Any
 from ..data.dataset import Dataset, Example
 from ..data.reading import Reading
 from ..results.finding import Finding
-from ..utils.child_process import exit_with_parent
-from ..utils.cpu_count import worker_count
+from ..utils.processes import exit_with_parent, worker_count
 
 Messages = Sequence[Mapping[str, Any]]
 

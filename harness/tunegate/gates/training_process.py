@@ -32,8 +32,8 @@ from ..storage.run import Run
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
-from ..utils.child_process import exit_with_parent
 from ..utils.masking import mask, masked_output
+from ..utils.processes import exit_with_parent
 from ..utils.progress import progress_bar
 
 ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds open

@@ -38,7 +38,7 @@ def make_finder(
         is_worth_it = search.estimated_seconds > min_seconds
         fast = is_worth_it and search.fits_in_memory and _numba_installed()
     if fast:
-        from ..utils.cpu_count import worker_count
+        from ..utils.processes import worker_count
         from .numba_kernel import CompiledSearch
 
         threads = worker_count() if search.estimated_seconds > THREADS_MIN_SECONDS else 1

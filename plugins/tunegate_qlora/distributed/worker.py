@@ -13,7 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tunegate.utils import child_process
+from tunegate.utils.processes import exit_with_parent
 
 PATH_FIELDS = ("train", "validation", "test", "root")  # of a Plan
 
@@ -23,7 +23,7 @@ def main(order_file: Path) -> int:
 
     `order_file` is the JSON that `launch.run_workers` writes.
     """
-    child_process.exit_with_parent(partial(os._exit, 1))
+    exit_with_parent(partial(os._exit, 1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     # Imported only now: from here on the process ends with its parent.
     from torch.distributed.elastic.multiprocessing.errors import record

@@ -53,21 +53,18 @@ def folder_digest(folder: Path) -> str:
     Files are streamed, so that weights need not fit in memory. A process reads a file again only
     when its size, inode or time of change differs. Raises OSError where a file cannot be read.
     """
-    files = sorted(
-        p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED
-    )
-    return sha256_spaced_json([(p.name, file_digest(p)) for p in files])
+    files = (p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED)
+    return sha256_spaced_json(list(file_digests(files, folder).items()))
 
 
 def file_digests(paths: Iterable[Path], root: Path) -> dict[str, str]:
-    """Return each file's sha256 under its path relative to `root`."""
-    return {p.relative_to(root).as_posix(): file_digest(p) for p in sorted(paths)}
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes; `folder_digest` says when the file is read again."""
-    stat = path.stat()
-    return _cached_file_digest(str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    """Return each file's sha256 under its path relative to `root`; see `folder_digest`."""
+    digests: dict[str, str] = {}
+    for path in sorted(paths):
+        stat = path.stat()
+        key = stat.st_size, stat.st_mtime_ns, stat.st_ino
+        digests[path.relative_to(root).as_posix()] = _cached_file_digest(str(path.absolute()), *key)
+    return digests
 
 
 @lru_cache(maxsize=1024)

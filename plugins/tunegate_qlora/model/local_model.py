@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,6 +24,7 @@ class LocalModel:
     def __init__(self, name: str, folder: Path, tuned: Path | None, decoding: Decoding) -> None:
         self.name, self.folder, self.tuned, self.decoding = name, folder, tuned, decoding
         self.digest = model_digest(folder, tuned, decoding)
+        self._generator: Any = None  # a Generator, from the first answer on
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield the answers batch by batch, those to the shortest prompts first.
@@ -33,17 +33,15 @@ class LocalModel:
         `max_new_tokens` is returned as it is; a prompt that fills the model's context gives an
         error.
         """
+        if self._generator is None:
+            if absent := missing_requirements():
+                raise ModelUnknown(absent)
+            with quiet_libraries():
+                from .generate import Generator
+
+                parts = self.folder, self.tuned, self.decoding
+                self._generator = Generator(*parts, PROMPTS_PER_BATCH)
         yield from self._generator.answers(requests)
-
-    @cached_property
-    def _generator(self) -> Any:
-        absent = missing_requirements()
-        if absent:
-            raise ModelUnknown(absent)
-        with quiet_libraries():
-            from .generate import Generator
-
-            return Generator(self.folder, self.tuned, self.decoding, PROMPTS_PER_BATCH)
 
 
 def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding, check
 from tunegate.checking import parallel
-from tunegate.utils import cpu_count
+from tunegate.utils import processes
 from tunegate_checks.data import format, pii
 
 # In a module of its own: other processes import it, and need not import pytest for that.
@@ -212,14 +212,14 @@ def test_a_shard_is_sent_without_what_its_examples_have_worked_out() -> None:
 
 def test_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for key in (cpu_count.WORKERS_VARIABLE, "PYTEST_XDIST_WORKER_COUNT"):
+    for key in (processes.WORKERS_VARIABLE, "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(key, raising=False)
-    assert cpu_count.worker_count() == 8
+    assert processes.worker_count() == 8
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
-    assert cpu_count.worker_count() == 2
-    monkeypatch.setenv(cpu_count.WORKERS_VARIABLE, "5")
-    assert cpu_count.worker_count() == 5
+    assert processes.worker_count() == 2
+    monkeypatch.setenv(processes.WORKERS_VARIABLE, "5")
+    assert processes.worker_count() == 5
     for wrong in ("0", "-1", "two", "", "1.5"):
-        monkeypatch.setenv(cpu_count.WORKERS_VARIABLE, wrong)
+        monkeypatch.setenv(processes.WORKERS_VARIABLE, wrong)
         with pytest.raises(ValueError, match=r"TUNEGATE_WORKERS is .*; a whole number of 1"):
-            cpu_count.worker_count()
+            processes.worker_count()

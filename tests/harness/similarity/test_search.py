@@ -16,7 +16,7 @@ from rapidfuzz.distance import Indel
 from tunegate.similarity import engine as engine_
 from tunegate.similarity import search as similar
 from tunegate.similarity import sketches, windows
-from tunegate.utils import cpu_count
+from tunegate.utils import processes
 
 ENGINES = ["rapidfuzz", "sketches", *(["numba", "threads"] if find_spec("numba") else [])]
 
@@ -33,7 +33,7 @@ def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
 
             patch.setattr(numba_kernel, "BLOCK", 2)
             patch.setattr(numba_kernel, "WINDOW", 3)
-            patch.setenv(cpu_count.WORKERS_VARIABLE, "3")
+            patch.setenv(processes.WORKERS_VARIABLE, "3")
         yield request.param in ("numba", "threads")
 
 
@@ -206,7 +206,7 @@ def test_the_kernel_runs_where_it_pays_and_can(
 
 
 def test_threads_run_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_count, "worker_count", lambda: 7)
+    monkeypatch.setattr(processes, "worker_count", lambda: 7)
     monkeypatch.setattr(engine_, "_numba_installed", lambda: True)
     monkeypatch.setattr(windows.Search, "estimated_seconds", 61.0)
     assert engine(monkeypatch, loaded=True) == 7

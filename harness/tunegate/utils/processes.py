@@ -1,0 +1,53 @@
+"""Worker processes: how many this machine has CPUs for, and how they end with their parent."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+WORKERS_VARIABLE = "TUNEGATE_WORKERS"
+
+
+def worker_count() -> int:
+    """Return how many processes row checks may use: the CPUs of this process.
+
+    The workers of pytest-xdist share the CPUs. The environment variable TUNEGATE_WORKERS overrides
+    the count (in a container with a CPU quota); raises ValueError unless it is 1 or more.
+    """
+    value = os.environ.get(WORKERS_VARIABLE)
+    if value is not None:
+        if not (value.isascii() and value.isdigit() and int(value) > 0):
+            raise ValueError(
+                f"{WORKERS_VARIABLE} is {value!r}; a whole number of 1 or more is valid"
+            )
+        return int(value)
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cpus // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def wait_for_stdin() -> None:
+    """Wait until the parent is gone, which started this process with `stdin=PIPE`.
+
+    It writes nothing. The operating system closes the pipe when the parent ends, even by SIGKILL.
+    """
+    while os.read(0, 1):
+        pass
+
+
+def exit_with_parent(
+    on_parent_exit: Callable[[], object], wait_for_parent: Callable[[], object] = wait_for_stdin
+) -> None:
+    """Call a function once, from a daemon thread, when the parent process is gone.
+
+    Args:
+        on_parent_exit: What to do then, such as `os._exit` or sending SIGTERM to this process.
+        wait_for_parent: Returns when the parent is gone.
+    """
+
+    def watch() -> None:
+        wait_for_parent()
+        on_parent_exit()
+
+    threading.Thread(target=watch, daemon=True).start()
