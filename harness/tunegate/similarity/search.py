@@ -18,6 +18,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .engine import make_finder
+from .long_texts import is_long, word_ratio
 from .windows import TextsByLength
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def ratio(left: str, right: str) -> float:
     """Return the similarity of two texts."""
     from rapidfuzz.distance import Indel
 
+    if is_long(left, right):
+        return word_ratio(left, right)
     return Indel.normalized_similarity(left, right)
 
 
