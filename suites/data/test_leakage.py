@@ -19,3 +19,10 @@ def test_no_validation_example_in_training(
 def test_no_test_example_in_validation(validation: Dataset, test: Dataset, limits: Limits) -> None:
     # The best checkpoint is chosen by the validation set, so the model is fitted to it too.
     assert not leakage.find(validation, test, similarity=limits.similarity)
+
+
+def test_no_general_example_in_training(
+    train: Dataset, general_set: Dataset, limits: Limits
+) -> None:
+    # Empty unless the configuration names a file: data.general = "data/general.jsonl"
+    assert not leakage.find(train, general_set, similarity=limits.similarity)

@@ -12,10 +12,13 @@ from collections.abc import Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data.canonical import parsed
+from tunegate.data.comparison import is_label
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
+from tunegate.results.labels import exact
 
-from ..text.display import first_difference, quote_repr
+from ..text.display import first_difference, quote_line, quote_repr
 from ..text.label_typos import find_typos, nearest_label
 
 
@@ -86,16 +89,50 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     Where at least half of the replies are JSON objects, each reply must be one, with the keys that
     most have and values of the type that most have (null fits any type). For classification each
     reply must be a label: spelled like the others of its class, without white space around it.
+    Where the project says how a label is read, each reply must have one.
     """
     from ..text.json_replies import form_faults, is_mostly_json
 
+    rule, reported = dataset.reading.label, set[int]()
     if is_mostly_json(dataset):
         for example, kind, evidence in form_faults(dataset):
+            reported.add(example.row)
             yield example.finding(kind, evidence)
-        return
-    if task != "classification":
-        return
-    counts = Counter(example.reply for example in dataset)
+        if rule == exact:
+            if task == "classification" and (field := _label_field(dataset)):
+                line = f'label = "json:{field}"'
+                evidence = f"each JSON reply is a class of its own; write in the config: {line}"
+                yield Finding.dataset_hint("label", evidence)
+            return
+    if rule != exact:
+        for example in dataset:
+            if example.target and not example.label and example.row not in reported:
+                evidence = f"{quote_line(example.reply)} ({rule.name})"
+                yield example.finding("no label", evidence)
+    if task == "classification":
+        yield from _label_spellings(dataset)
+
+
+def _label_field(dataset: Dataset) -> str:
+    """Return the field of JSON replies that is most likely the label, "" for none.
+
+    It is the one with the most values of which each occurs three times or more on average.
+    """
+    values: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for example in dataset:
+        reply = parsed(example.target.text)
+        for name, value in reply.items() if isinstance(reply, dict) else ():
+            if isinstance(value, str | bool | int) and is_label(str(value)):
+                values[name][str(value)] += 1
+    usable = [n for n, counts in values.items() if 2 <= len(counts) <= counts.total() / 3]
+    return max(usable, key=lambda name: len(values[name]), default="")
+
+
+def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
+    """Yield each label that is a likely misspelling of another."""
+    is_whole = dataset.reading.label == exact  # then white space around a reply is an error too
+    spelled = [example.reply if is_whole else example.label for example in dataset]
+    counts = Counter(spelled)
     if len(dataset) >= 20 and len(counts) > len(dataset) / 2:
         evidence = (
             f"{len(counts):,} different replies in {len(dataset):,} rows are no set of labels"
@@ -103,10 +140,10 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
         yield Finding.of_dataset("labels", evidence)
         return
     typos = find_typos(counts)
-    for example in dataset:
-        if example.reply in typos:
-            intended = typos[example.reply]
-            spelling = f"{quote_repr(example.reply)} for {quote_repr(intended)}"
+    for example, label in zip(dataset, spelled, strict=True):
+        if label in typos:
+            intended = typos[label]
+            spelling = f"{quote_repr(label)} for {quote_repr(intended)}"
             evidence = f"{spelling} ({counts[intended]:,} rows): spell each label one way"
             yield example.finding("near miss", evidence)
 

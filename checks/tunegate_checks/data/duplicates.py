@@ -1,7 +1,8 @@
 """Duplicates: no two rows of a dataset may repeat each other.
 
 Two rows repeat each other if both prompt and reply are alike. Equal replies to different prompts
-are allowed: labels are such replies. System messages are not compared. Pictures, tool calls and the
+are allowed: labels are such replies. System messages are compared where they hold documents (see
+`tunegate.data.comparison`, which defines what is the same). Pictures, tools, tool calls and the
 rejected reply must be equal too: one reply preferred to two others is two preferences.
 """
 
@@ -11,36 +12,47 @@ from collections.abc import Callable, Hashable, Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data.canonical import content_text, identical, target_of
 from tunegate.data.comparison import (
     comparison_texts,
+    folded_text,
     group_indices,
     is_label,
-    non_text_parts,
-    tool_calls_json,
+    question_text,
+    system_is_asked,
 )
-from tunegate.data.dataset import Dataset, Example, content_text, rejected_reply
+from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.results.finding import Finding
 from tunegate.similarity import deduplicate, ratio
+from tunegate.utils.text import count_words
 
-from ..text.display import diff, normalise, quote_line
+from ..text.display import diff, quote_line
 
 MIN_REPLY_WORDS = 13  # a reply of so many words is neither a label nor a set phrase
 
 
 @check(name="duplicates")
 def find(dataset: Dataset) -> Iterator[Finding]:
-    """Yield each row that repeats an earlier one: "exact", or "normalised" by `display.normalise`.
+    """Yield each row that repeats an earlier one: "exact", or "normalised".
+
+    "exact": prompt and reply are identical but for line ends. "normalised": they are equal texts
+    but for case and the punctuation around words (`tunegate.data.comparison.folded_text`).
 
     Hints, which close no gate: "prompt", the same prompt with another reply in prose; "reply", one
     long reply to several prompts.
     """
-    same_text = _first_rows_by(dataset, lambda e: _row_key(e, e.prompt, str))
-    same_normalised = _first_rows_by(dataset, _normalised_key)
+    with_system = system_is_asked(dataset)
+    same_text = _first_rows_by(dataset, lambda e: _row_key(e, with_system, identical))
+    same_normalised = _first_rows_by(dataset, lambda e: _row_key(e, with_system, folded_text))
     same_prompt = _first_rows_by(
-        dataset, lambda e: (normalise(e.prompt), non_text_parts(e)) if e.prompt.strip() else None
+        dataset,
+        lambda e: (
+            (folded_text(question_text(e, with_system)), e.setting) if e.prompt.strip() else None
+        ),
     )
     same_reply = _first_rows_by(
-        dataset, lambda e: normalise(e.reply) if len(e.reply.split()) >= MIN_REPLY_WORDS else None
+        dataset,
+        lambda e: folded_text(e.reply) if count_words(e.reply) >= MIN_REPLY_WORDS else None,
     )
     members = group_indices(dataset, lambda e: same_normalised[e.row])
     groups = {
@@ -66,21 +78,23 @@ def _first_rows_by(dataset: Dataset, key: Callable[[Example], Hashable]) -> list
     return [row if k is None else seen.setdefault(k, row) for row, k in keys]
 
 
-def _row_key(example: Example, prompt: str, transform: Callable[[str], str]) -> Hashable:
-    """Return what equal rows share: a prompt, and each reply's transformed text, parts and calls.
+def _row_key(example: Example, with_system: bool, form: Callable[[str], str]) -> Hashable:
+    """Return what equal rows share: what they ask, and what their replies say, texts in a form."""
+    return form(question_text(example, with_system)), *_replies_key(example, form)
 
-    The parts that are not text (pictures) and the tool calls of the first are those of all
-    messages; the second reply is the rejected one.
+
+def _replies_key(example: Example, form: Callable[[str], str]) -> tuple[Hashable, ...]:
+    """Return the setting of a row, and what its reply and its rejected reply say, texts in a form.
+
+    Of two replies with the same answer and other reasoning, both can be learnt from.
     """
-    key = [prompt, transform(example.reply), non_text_parts(example), tool_calls_json(example)]
-    if rejected := rejected_reply(example):
-        alone = Example(example.row, example.line, {"messages": [rejected]})
-        key += [transform(content_text(rejected)), non_text_parts(alone), tool_calls_json(alone)]
+    key: list[Hashable] = [example.setting]
+    rejected = rejected_reply(example)
+    for target in (example.target, target_of(rejected) if rejected else None):
+        if target is not None:
+            texts = form(target.text), form(target.refusal), form(target.reasoning)
+            key += [*texts, target.calls, target.parts]
     return tuple(key)
-
-
-def _normalised_key(example: Example) -> Hashable:
-    return _row_key(example, normalise(example.prompt), normalise)
 
 
 def _repeat_finding(
@@ -114,7 +128,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         similarity: `tunegate.similarity.ratio` of lower-cased texts, 0..1. The default, a
             working value, allows one word in seven to differ.
     """
-    same_normalised = _first_rows_by(dataset, _normalised_key)
+    with_system = system_is_asked(dataset)
+    same_normalised = _first_rows_by(dataset, lambda e: _row_key(e, with_system, folded_text))
     unique = [e for e in dataset if same_normalised[e.row] == e.row]
     # Sorted, so that which of equally long rows is kept does not depend on their order.
     unique.sort(key=lambda e: (e.text, _reply_texts(e)))
@@ -122,10 +137,10 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, unique, strict=True)]
 
     def label_key(text: str) -> str:
-        return normalise(text) if is_label(text) else ""
+        return folded_text(text) if is_label(text) else ""
 
-    # Compared are rows with the same label, or without one, and the same parts and tool calls.
-    for indices in group_indices(unique, lambda e: _row_key(e, "", label_key)).values():
+    # Compared are rows with the same label, or without one, and the same setting and tool calls.
+    for indices in group_indices(unique, lambda e: _replies_key(e, label_key)).values():
         if len(indices) == 1:
             continue
 
@@ -137,7 +152,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         texts = ["\n".join(filter(None, sides[k])) for k in indices]
         for i, j, joined_ratio in deduplicate(texts, similarity, condition=are_near):
             kept, redundant = unique[indices[i]], unique[indices[j]]
-            part = "reply" if normalise(redundant.prompt) == normalise(kept.prompt) else "prompt"
+            same_prompt = folded_text(redundant.prompt) == folded_text(kept.prompt)
+            part = "reply" if same_prompt else "prompt"
             difference = diff(getattr(redundant, part), getattr(kept, part))
             evidence = f"line {kept.line}, {joined_ratio:.2f}: {difference}"
             fingerprint = rows_fingerprint([redundant, kept])

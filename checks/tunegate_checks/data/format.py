@@ -14,6 +14,7 @@ from typing import Any
 from tunegate.checking import parallel
 from tunegate.checking.decorator import check
 from tunegate.data.dataset import Dataset, Example, rejected_messages
+from tunegate.data.reading import open_questions
 from tunegate.results.finding import Finding
 
 from ._tool_calls import Fault, format_json, tool_call_faults
@@ -39,9 +40,11 @@ CONTENT_ALTERNATIVES = ("tool_calls", "function_call", "refusal")
 def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterator[Finding]:
     """Yield each violation of the chat format, and a file size that services refuse.
 
-    Lines that could not be parsed come first. Fields of a row beside its messages (a language, a
-    source) are allowed; an unknown key of a message is a finding, since no service acts on it. A
-    rejected reply must follow the same rules as the preferred one, in its place.
+    Lines that could not be parsed come first, then fields that say a row is bad or counts less,
+    until the configuration says what they mean (`tunegate.data.reading`). Other fields of a row
+    beside its messages (a language, a source) are allowed; an unknown key of a message is a
+    finding, since no service acts on it. A rejected reply must follow the same rules as the
+    preferred one, in its place.
 
     Args:
         dataset: One split.
@@ -49,6 +52,7 @@ def find(dataset: Dataset, *, fewest: int = 10, largest: float = 512) -> Iterato
         largest: The largest file, in megabytes (10^6 bytes).
     """
     yield from dataset.problems
+    yield from open_questions(dataset)
     n = len(dataset)
     if n < fewest:
         evidence = f"{n} examples; at least {fewest} are needed, so {fewest - n} more"

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import row_fingerprint
-from tunegate.data.comparison import (
-    comparison_texts,
-    group_indices,
-    non_text_parts,
-    rows_in_training,
-)
+from tunegate.data.comparison import comparison_texts, group_indices, rows_in_training
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
-from tunegate.similarity import nearest, ngrams
+from tunegate.similarity import nearest, ngrams, ratio
+from tunegate.utils.text import without_edge_punctuation
 
 from ..text.display import diff, quote_line
 
@@ -24,34 +20,22 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     """Yield each test example that repeats a training example: exactly, nearly, or in a passage.
 
     There is one finding for each such test example, which names the closest training line. "exact":
-    the prompts are equal when lower-cased, or the row stands in training by
-    `tunegate.data.comparison.rows_in_training`, the rule by which a promotion is refused. "near":
-    the prompts reach the similarity. "overlap": texts of 50 words or more share 13 consecutive
-    words (`tunegate.similarity.ngrams`); between replies this is a hint, since many correct replies
-    contain the same passage.
+    the prompts are equal texts but for case, or the row stands in training by
+    `tunegate.data.comparison.rows_in_training`, the rule by which a promotion is refused: also what
+    a training conversation begins with. "near": the prompts reach the similarity, or differ in the
+    punctuation around words alone. "overlap": texts of 50 words or more share 13 consecutive words
+    (`tunegate.similarity.ngrams`); between replies this is a hint, since many correct replies
+    contain the same passage. "group": training has rows of the same group (`data.group_by`).
 
     Args:
         train: The training set.
         test: The split that must not repeat it.
-        similarity: `tunegate.similarity.ratio` of lower-cased prompts, 0..1.
+        similarity: `tunegate.similarity.ratio` of prompts without case, 0..1.
     """
-    train_texts, test_texts = comparison_texts(train, test)
-    train_by_parts = group_indices(train, non_text_parts)
-    equal_rows = rows_in_training(test, train)
-    closest: list[tuple[int, int, float, int]] = []  # as `nearest` yields them
-    # Only rows with the same pictures, sound and files are compared.
-    for parts, test_rows in group_indices(test, non_text_parts).items():
-        train_rows = train_by_parts.get(parts, [])
-        left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
-        for i, j, ratio, others in nearest(left, right, similarity):
-            equal_rows.pop(test_rows[i], None)
-            closest.append((test_rows[i], train_rows[j], ratio, others))
-    # Equal rows that the search did not find, since their white space differs.
-    closest += ((i, rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows.items())
-    for i, j, ratio, others in closest:
-        kind = "exact" if ratio == 1 else "near"
+    for i, j, similar, others in (closest := _closest_rows(train, test, similarity)):
+        kind = "exact" if similar == 1 else "near"
         others_text = f", {others:,} more" if others else ""
-        location = f"train line {train[j].line}, {ratio:.2f}{others_text}"
+        location = f"train line {train[j].line}, {similar:.2f}{others_text}"
         evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
         fingerprint = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)
@@ -65,3 +49,53 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
                 evidence = f"train line {train[j].line} has: {quote_line(ngram)}"
                 fingerprint = f"{row_fingerprint(test[i])} {ngram}"
                 yield test[i].finding("overlap", evidence, hint=hint, fingerprint=fingerprint)
+    train_groups = group_indices(train, lambda e: e.group)
+    for i, example in enumerate(test):
+        if example.group and i not in reported and (rows := train_groups.get(example.group)):
+            names = " or ".join(test.reading.group_by)
+            others_text = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+            evidence = f"train line {train[rows[0]].line}{others_text} of the same {names}"
+            fingerprint = f"{row_fingerprint(example)} {example.group}"
+            yield example.finding("group", evidence, fingerprint=fingerprint)
+    times = [time for e in train if (time := e.time) is not None]
+    if times and (early := sum(time <= max(times) for e in test if (time := e.time) is not None)):
+        evidence = f"{early:,} of {len(test):,} rows are not later than all of train"
+        yield Finding.dataset_hint("time", f"{evidence}; `tunegate split --by-time` parts by time")
+
+
+def _closest_rows(
+    train: Dataset, test: Dataset, similarity: float
+) -> list[tuple[int, int, float, int]]:
+    """Return (index in test, in train, similarity, others as near) of each test row found."""
+    train_texts, test_texts = comparison_texts(train, test)
+    train_by_setting = group_indices(train, lambda e: e.setting)
+    equal_rows = rows_in_training(test, train)
+    closest: list[tuple[int, int, float, int]] = []
+    # Only rows with the same tools, pictures, sound and files are compared.
+    for key, test_rows in group_indices(test, lambda e: e.setting).items():
+        train_rows = train_by_setting.get(key, [])
+        left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
+        found: set[int] = set()
+        for i, j, similar, others in nearest(left, right, similarity):
+            if similar == 1:
+                equal_rows.pop(test_rows[i], None)
+            if test_rows[i] not in equal_rows:
+                found.add(i)
+                closest.append((test_rows[i], train_rows[j], similar, others))
+        # Of short texts the punctuation around words can be more than the similarity allows.
+        folded = _places(map(without_edge_punctuation, right))
+        for i, text in enumerate(left):
+            alike = folded.get(without_edge_punctuation(text))
+            if alike and i not in found and test_rows[i] not in equal_rows:
+                similar = ratio(text, right[alike[0]])
+                closest.append((test_rows[i], train_rows[alike[0]], similar, len(alike) - 1))
+    # Rows that the search did not find, since they stand inside a conversation of training.
+    closest += ((i, rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows.items())
+    return closest
+
+
+def _places(texts: Iterable[str]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        places.setdefault(text, []).append(place)
+    return places

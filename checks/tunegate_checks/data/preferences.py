@@ -14,12 +14,12 @@ from typing import Any
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.comparison import non_text_parts, tool_calls_json
-from tunegate.data.dataset import Dataset, Example, content_text, rejected_reply
+from tunegate.data.canonical import content_text
+from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.results.finding import Finding
 from tunegate.similarity import ratio
 
-from ..text.display import normalise, quote_line
+from ..text.display import quote_line
 
 # Rules of thumb: of fewer pairs a large share may be chance.
 MIN_PAIRS = 20
@@ -35,8 +35,8 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     Where no row has a rejected reply nothing is checked. "no preference": other rows have a
     rejected reply. "equal": both replies are the same but for white space; the loss of such a row
     stays ln 2 and its gradient is 0. "contradiction": other rows prefer the opposite of the same
-    two replies to the same prompt; one finding for each row of the minority (in a tie, the later).
-    Empty and malformed replies are findings of `format.find`.
+    two replies to an identical context; one finding for each row of the minority (in a tie, the
+    later). Empty and malformed replies are findings of `format.find`.
 
     Hints: how many pairs are nearly equal, for which DPO may make the preferred reply less likely
     too (Pal et al. 2024, arXiv:2402.13228); how often the preferred reply is the longer one. Above
@@ -66,7 +66,7 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
             yield example.finding("equal", evidence)
             continue
         replies = frozenset((preferred_key, rejected_key))
-        choices[_question_key(example), replies].append((example, preferred_key))
+        choices[example.context, replies].append((example, preferred_key))
         a, b = preferred.lower(), rejected.lower()
         if a and b and ratio(a, b) >= similarity:
             near_lines.append(str(example.line))
@@ -94,12 +94,6 @@ def _reply_key(message: Message) -> Hashable:
     other_fields = {k: v for k, v in message.items() if k not in ("role", "content", "weight")}
     text = "".join(content_text(message).split())
     return text, json.dumps([non_text, other_fields], sort_keys=True)
-
-
-def _question_key(example: Example) -> Hashable:
-    question = Example(example.row, example.line, {"messages": example.messages[:-1]})
-    parts, calls = non_text_parts(question), tool_calls_json(question)
-    return example.system, normalise(example.prompt), parts, calls
 
 
 def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Finding]:

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
+from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
+from tunegate.utils.text import WORD_PATTERN
 
 MAX_CLASSES = 50  # more different labels are no classes
+FOLDS = 5
 MAX_SAMPLE = 2_000  # examples per split that the classifier looks at
 
 
@@ -56,9 +58,11 @@ def drift(
     """
     if not len(train) or not len(other):
         return
+    # Rows of one group are one observation: what tells users apart tells no splits apart.
+    sizes = [len({e.group or e.row for e in split}) for split in (train, other)]
     expected, observed = (Counter(e.label for e in d) for d in (train, other))
     if len(expected | observed) <= MAX_CLASSES:
-        yield from _shift_findings("labels", expected, observed, psi_limit)
+        yield from _shift_findings("labels", expected, observed, psi_limit, sizes)
     # Lengths are binned by the deciles of the training set's.
     ordered = sorted(len(e.prompt) for e in train)
     edges = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
@@ -66,14 +70,24 @@ def drift(
     train_lengths, other_lengths = (
         Counter(bins[bisect_left(edges, len(e.prompt))] for e in split) for split in (train, other)
     )
-    yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit)
-    train_texts, other_texts = _sample_prompts(train), _sample_prompts(other)
-    if min(len(train_texts), len(other_texts)) < 20:
+    yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit, sizes)
+    train_rows, other_rows = _sample(train), _sample(other)
+    if min(len(train_rows), len(other_rows)) < 20:
         return
-    auc = classifier_auc(train_texts, other_texts)
-    half = 1.96 * auc_standard_error(auc, len(train_texts), len(other_texts))
+    sides = [[e.group or f"row {e.row}" for e in rows] for rows in (train_rows, other_rows)]
+    train_groups, other_groups = (len({*groups}) for groups in sides)
+    if min(train_groups, other_groups) < FOLDS:
+        few = min(train_groups, other_groups)
+        evidence = f"words were not compared: a split has {few} groups, and {FOLDS} are needed"
+        yield Finding.dataset_hint("drift", evidence)
+        return
+    train_texts, other_texts = ([e.prompt for e in rows] for rows in (train_rows, other_rows))
+    is_grouped = train_groups + other_groups < len(train_rows) + len(other_rows)
+    names = [f"{k} {name}" for k, side in enumerate(sides) for name in side]
+    auc = classifier_auc(train_texts, other_texts, groups=names if is_grouped else None)
+    half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
-    sizes = f"on {len(other_texts):,} of {len(other):,} rows, and {len(train_texts):,} of train's"
+    sizes = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
     part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
     if auc_limit is not None and low > auc_limit:
@@ -83,10 +97,14 @@ def drift(
 
 
 def _shift_findings(
-    name: str, expected: Counter[Any], observed: Counter[Any], limit: float
+    name: str,
+    expected: Counter[Any],
+    observed: Counter[Any],
+    limit: float,
+    sizes: Sequence[int],
 ) -> Iterator[Finding]:
     index = psi(expected, observed)
-    if index <= max(0.1, psi_by_chance(expected, observed)):
+    if index <= max(0.1, psi_by_chance(expected, observed, sizes)):
         return
     largest = max(
         expected | observed, key=lambda b: abs(_share_of(expected, b) - _share_of(observed, b))
@@ -115,45 +133,59 @@ def psi(expected: Counter[Any], observed: Counter[Any]) -> float:
     return sum((q[b] - p[b]) * math.log(q[b] / p[b]) for b in bins)
 
 
-def psi_by_chance(expected: Counter[Any], observed: Counter[Any]) -> float:
+def psi_by_chance(
+    expected: Counter[Any], observed: Counter[Any], sizes: Sequence[int] = ()
+) -> float:
     """Return the 99th percentile of the PSI of two samples of one population, of these sizes.
 
-    It is (1/n + 1/m) times the 99th percentile of chi-squared with bins - 1 degrees of freedom (B.
+    `sizes` are the independent observations of each, where they are fewer than are counted. It is
+    (1/n + 1/m) times the 99th percentile of chi-squared with bins - 1 degrees of freedom (B.
     Yurdakul, Statistical Properties of Population Stability Index, 2018).
     """
     from scipy.stats import chi2
 
     freedom = max(len(expected | observed) - 1, 1)
-    return float((1 / expected.total() + 1 / observed.total()) * chi2.ppf(0.99, freedom))
+    n, m = sizes or (expected.total(), observed.total())
+    return float((1 / n + 1 / m) * chi2.ppf(0.99, freedom))
 
 
-def _sample_prompts(dataset: Dataset) -> list[str]:
-    """Return up to MAX_SAMPLE prompts, at even distances, the same at each call."""
+def _sample(dataset: Dataset) -> list[Example]:
+    """Return up to MAX_SAMPLE rows, at even distances, the same at each call."""
     step = max(len(dataset) / MAX_SAMPLE, 1.0)
-    return [dataset[int(i * step)].prompt for i in range(min(len(dataset), MAX_SAMPLE))]
+    return [dataset[int(i * step)] for i in range(min(len(dataset), MAX_SAMPLE))]
 
 
-def classifier_auc(first_texts: Sequence[str], second_texts: Sequence[str]) -> float:
+def classifier_auc(
+    first_texts: Sequence[str], second_texts: Sequence[str], groups: Sequence[str] | None = None
+) -> float:
     """Return the cross-validated ROC AUC of a classifier that tells two lists of texts apart.
 
     The classifier is logistic regression on TF-IDF of words and word pairs, with five folds: each
-    text is scored by a model that was not trained on it. A value below 0.5 means the same as 0.5.
+    text is scored by a model that was not trained on it, nor on others of its group. A value below
+    0.5 means the same as 0.5. Texts that have no word in common cannot be told apart: 0.5.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
     truth = [0] * len(first_texts) + [1] * len(second_texts)
-    vectoriser = TfidfVectorizer(ngram_range=(1, 2), min_df=2, token_pattern=r"\w+|[^\w\s]")
+    token_pattern = rf"{WORD_PATTERN}|[^\w\s]"
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), min_df=2, token_pattern=token_pattern)
     model = make_pipeline(
         vectoriser, LogisticRegression(class_weight="balanced", solver="liblinear")
     )
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    decisions = cross_val_predict(
-        model, [*first_texts, *second_texts], truth, cv=folds, method="decision_function"
-    )
+    kind = StratifiedGroupKFold if groups else StratifiedKFold
+    try:
+        decisions = cross_val_predict(
+            model, [*first_texts, *second_texts], truth, groups=groups, method="decision_function",
+            cv=kind(FOLDS, shuffle=True, random_state=0),
+        )  # fmt: skip
+    except ValueError as error:
+        if "empty vocabulary" in str(error) or "no terms remain" in str(error):
+            return 0.5
+        raise
     return float(roc_auc_score(truth, decisions))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset, Example, content_text
+from tunegate.data.canonical import content_text
+from tunegate.data.dataset import Dataset, Example
 from tunegate.models.predict import Ask
 from tunegate.results.finding import NOT_APPLICABLE, Finding
 from tunegate.results.prediction import Predictions
@@ -112,8 +113,7 @@ def personal_data(
     public = {a.lower() for a in allow}
     for p in predictions:
         example = test[p.row]
-        prompt = example.messages[:-1] if example.reply else example.messages
-        prompt_text = _alphanumeric(_messages_text(prompt))
+        prompt_text = _alphanumeric(_messages_text(example.given))
         for span in personal_spans(p.got):
             value = p.got[span.start : span.end].lower()
             is_known = (

@@ -1,36 +1,16 @@
-"""Normalise, compare and quote texts for evidence.
+"""Compare and quote texts for evidence.
 
-`normalise`, `quote_line` and `diff` compare words; `quote_repr` and `first_difference` compare
-characters, white space included: for labels and system prompts.
+`quote_line` and `diff` compare words; `quote_repr` and `first_difference` compare characters, white
+space included: for labels and system prompts.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 
 from tunegate.utils.text import cut, one_line
 
 MAX_WIDTH = 70  # characters of evidence
-
-_ACCENTS = re.compile("[\u0300-\u036f]")  # those of European letters; marks elsewhere are vowels
-_MARKS = r"[.,;:!?¿¡…\"'“”‘’«»]+"
-_EDGES = re.compile(rf"(?<!\S){_MARKS}|{_MARKS}(?!\S)")
-
-
-def normalise(text: str) -> str:
-    """Return a text without case, accents, extra white space and punctuation around its words.
-
-    Punctuation inside a word or a number stays: 1.5 is not 15. A text of punctuation alone is
-    returned as it is.
-    """
-    # NFKD before casefold: mathematical letters have a case only in their decomposed form. NFKD
-    # again after it: casefold itself decomposes İ.
-    folded = unicodedata.normalize("NFKD", text).casefold()
-    without_accents = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
-    cleaned = " ".join(_EDGES.sub(" ", without_accents).split())
-    return unicodedata.normalize("NFC", cleaned) or text
 
 
 def quote_line(text: str, width: int = MAX_WIDTH) -> str:

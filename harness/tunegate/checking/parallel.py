@@ -27,6 +27,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from ..data.dataset import Dataset, Example
+from ..data.reading import Reading
 from ..results.finding import Finding
 from ..utils.cpu_count import worker_count
 
@@ -45,13 +46,16 @@ class Chunk(Dataset):
     def __init__(
         self, examples: Sequence[Example], dataset: Dataset, earlier_messages: Messages
     ) -> None:
-        super().__init__(examples, split=dataset.split, path=dataset.path, digest=dataset.digest)
+        super().__init__(
+            examples, split=dataset.split, path=dataset.path, digest=dataset.digest,
+            reading=dataset.reading,
+        )  # fmt: skip
         self.earlier_messages = earlier_messages
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields of the examples alone, without what was computed from them."""
         rows = [(e.row, e.line, e.fields) for e in self]
-        state = rows, self.split, str(self.path), self.digest, self.earlier_messages
+        state = rows, self.split, str(self.path), self.digest, self.reading, self.earlier_messages
         return _rebuild_chunk, state
 
 
@@ -60,10 +64,11 @@ def _rebuild_chunk(
     split: str,
     path: str,
     digest: str,
+    reading: Reading,
     earlier_messages: Messages,
 ) -> Chunk:
-    dataset = Dataset((), split=split, path=path, digest=digest)
-    return Chunk([Example(*row) for row in rows], dataset, earlier_messages)
+    dataset = Dataset((), split=split, path=path, digest=digest, reading=reading)
+    return Chunk([Example(*row, reading) for row in rows], dataset, earlier_messages)
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:

@@ -60,12 +60,11 @@ def run(args: argparse.Namespace) -> None:
     """Write the rows and print how many there are, and that they must not be trained on."""
     from ..config.data_files import find_data_files
     from ..config.schema import load
-    from ..results.labels import label_rule
 
     root = current_project()
     config = load(root)
     test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
-    rule = label_rule(config.label)
+    rule = config.label_rule
     wrong_count, n = write_failures(StateDir(root), args.run, args.out, test, rule)
     print(f"{wrong_count:,} of {n:,} answers were wrong: {args.out}")
     if wrong_count:

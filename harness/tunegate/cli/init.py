@@ -39,6 +39,7 @@ test = "data/test.jsonl"
 # general = "data/general.jsonl" # other questions, whose answers training must not worsen
 # columns = { prompt = "text", reply = "category" }   # for CSV or Parquet files
 # system = "prompts/system.txt"  # the system prompt in production: rows must have the same
+# group_by = "user_id"           # rows of one user, document ... stay in one split; also time_by
 
 [limits]                         # limits of the suites; the defaults are shown
 # similarity = 0.85              # prompts this similar (0..1) are near-duplicates

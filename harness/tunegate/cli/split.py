@@ -1,7 +1,7 @@
 """Make train, validation and test of one file.
 
 $ tunegate split tickets.jsonl -o data
-$ tunegate split tickets.jsonl --by language --seed 1
+$ tunegate split tickets.jsonl --group-by user_id --by-time created_at
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("data"), metavar="FOLDER", help="default: data"
+        "-o", "--out", type=Path, default=Path("data"), metavar="DIR", help="default: data"
     )
     parser.add_argument(
         "--validation", type=float, default=0.15, metavar="SHARE", help="share of all rows (0.15)"
@@ -27,13 +27,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", default="label", metavar="FIELD", help="stratify by the label, or a field's name"
     )
+    parser.add_argument("--group-by", metavar="FIELD", help="what stays in one split (a user)")
+    parser.add_argument(
+        "--by-time", nargs="?", const="", metavar="FIELD", help="the newest rows become test"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that are there")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Split the file and print how many rows each split has."""
+    """Split the file and print how many rows each split has.
+
+    In a project, labels, groups and times are read as its configuration says.
+    """
+    from dataclasses import replace
+
+    from ..config.project import find_root
+    from ..config.schema import load
+    from ..data.reading import Reading
     from ..data.splitting import split_file
 
-    shares = {"validation": args.validation, "test": args.test}
-    report = split_file(args.file, args.out, **shares, seed=args.seed, by=args.by, force=args.force)
+    root = find_root(Path.cwd())
+    reading = load(root).reading if root else Reading()
+    if args.group_by:
+        reading = replace(reading, group_by=(args.group_by,))
+    if args.by_time:
+        reading = replace(reading, time_by=args.by_time)
+    report = split_file(
+        args.file, args.out, validation=args.validation, test=args.test, seed=args.seed,
+        by=args.by, force=args.force, by_time=args.by_time is not None, reading=reading,
+    )  # fmt: skip
     print("\n".join(report.lines()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.dataset import SPLITS, Dataset
+from ..data.dataset import PLAIN_READING, SPLITS, Dataset
 from ..data.json_lines import check_encoding, is_table
 from ..data.tables import COLUMNS_EXAMPLE, column_names
 from ..errors import ConfigError
@@ -14,6 +14,7 @@ from ..utils.hashing import sha256_file
 from ..utils.text import did_you_mean
 
 if TYPE_CHECKING:
+    from ..data.reading import Reading
     from .schema import Config
 
 
@@ -23,11 +24,17 @@ class DataFiles:
     Attributes:
         paths: The file of each split that has one.
         columns: The columns of CSV or Parquet files by field; empty for JSON files.
+        reading: How the project reads labels, groups and times.
         read: The datasets that were asked for, by split.
     """
 
-    def __init__(self, paths: dict[str, Path], columns: Mapping[str, str] | None = None) -> None:
-        self.paths, self.columns = paths, dict(columns or {})
+    def __init__(
+        self,
+        paths: dict[str, Path],
+        columns: Mapping[str, str] | None = None,
+        reading: Reading = PLAIN_READING,
+    ) -> None:
+        self.paths, self.columns, self.reading = paths, dict(columns or {}), reading
         self._contents = {s: read_data_file(path, self.columns) for s, path in paths.items()}
         self.read: dict[str, Dataset] = {}
 
@@ -37,7 +44,7 @@ class DataFiles:
             raise ConfigError(f"no {split} data: set data.{split}, or give --{split}-data FILE")
         if split not in self.read:
             data, path = self._contents.pop(split), self.paths[split]
-            self.read[split] = Dataset.parse(data, split, path, self.columns)
+            self.read[split] = Dataset.parse(data, split, path, self.columns, self.reading)
         return self.read[split]
 
     def current_digests(self) -> dict[str, str]:
@@ -73,7 +80,7 @@ def find_data_files(
     columns = config.data.columns
     if not any(is_table(path, bool(columns)) for path in paths.values()):
         columns = {}  # cleaned tables are JSON Lines: nothing is left to map
-    return DataFiles(paths, columns)
+    return DataFiles(paths, columns, config.reading)
 
 
 def read_data_file(path: Path, columns: Mapping[str, str]) -> bytes:
@@ -101,13 +108,15 @@ def read_data_file(path: Path, columns: Mapping[str, str]) -> bytes:
     return data
 
 
-def read_file(path: Path, columns: Mapping[str, str], split: str = "") -> Dataset:
+def read_file(
+    path: Path, columns: Mapping[str, str], split: str = "", reading: Reading = PLAIN_READING
+) -> Dataset:
     """Read a file with the configured columns where it is a table; JSON needs none.
 
     Raises ConfigError where they do not fit, or the file is not UTF-8.
     """
     columns = columns if is_table(path, bool(columns)) else {}
-    return Dataset.parse(read_data_file(path, columns), split, path, columns)
+    return Dataset.parse(read_data_file(path, columns), split, path, columns, reading)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:

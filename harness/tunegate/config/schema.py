@@ -14,17 +14,19 @@ from pydantic import (
     GetPydanticSchema,
     ValidationError,
     ValidationInfo,
+    WrapValidator,
     model_validator,
 )
 
+from ..data.reading import Reading
 from ..data.tables import COLUMNS_EXAMPLE, REQUIRED_FIELDS
 from ..errors import ConfigError
-from ..results.labels import label_rule
+from ..results.labels import LabelRule, label_rule, label_rule_of_table
 from ..results.outcome import Mode
 from ..results.score import Limit
 from ..utils.text import did_you_mean
 from .project import DEFAULT_SUITES, read_table
-from .settings import explain_error
+from .settings import explain_error, parse_settings
 
 Task = Literal["style", "qa", "classification", "code"]
 
@@ -33,6 +35,13 @@ class Section(BaseModel):
     """A table of the configuration; an unknown key is an error, and so is a number not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]  # one, or several
 
 
 def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
@@ -51,6 +60,12 @@ class Data(Section):
     columns: Annotated[dict[str, str], AfterValidator(_checked_columns)] = {}  # of CSV or Parquet
     generated: bool = False  # a model wrote the rows: a person must review a sample of them
     system: str | None = None  # the file of the system prompt that is used at inference
+    # The field that names what must stay in one split: a user, a document, a conversation. Of
+    # several the first that a row has counts: ["parent", "id"] for generated rows.
+    group_by: Names = ()
+    time_by: str = ""  # the field with the time of a row, for `tunegate split --by-time`
+    # Fields that say a row is bad, or counts less, and are not heeded: "label", "weight", "score".
+    ignore: Names = ()
 
 
 class Suites(Section):
@@ -60,9 +75,27 @@ class Suites(Section):
     model: str = DEFAULT_SUITES["model"]
 
 
-def _checked_label_rule(spec: str) -> str:
-    label_rule(spec)
-    return spec
+class LabelTable(Section):
+    """The table `[label]`: how a label is read from a reply."""
+
+    kind: str
+    fields: Names = ()
+    pattern: str = ""
+    fold: Names = ()
+
+    @property
+    def rule(self) -> LabelRule:
+        """The rule that the table names; raises ValueError naming what is valid."""
+        return label_rule_of_table(self.kind, self.fields, self.pattern, self.fold)
+
+
+def _checked_label(value: Any) -> Any:
+    if not isinstance(value, dict):
+        label_rule(value if isinstance(value, str) else repr(value))
+        return value
+    table = parse_settings(LabelTable, value)
+    _ = table.rule  # raises ValueError
+    return table
 
 
 class Tokens(Section):
@@ -182,10 +215,6 @@ class Limits(Section):
         return "<limits>"
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def _checked_judges(models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     if models and not info.data.get("rubric"):
         raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
@@ -198,9 +227,7 @@ class Judge(Section):
     """The models that judge replies, their rubric, and what their agreement with people must be."""
 
     rubric: str | None = None  # a TOML file
-    models: Annotated[  # any model specs
-        tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_checked_judges)
-    ] = ()
+    models: Annotated[Names, AfterValidator(_checked_judges)] = ()  # any model specs
     labels: str | None = None  # grades that people gave to replies: JSONL
     repetitions: int = Field(default=1, ge=1, le=25)
     # "Substantial" agreement begins at 0.6: Landis & Koch (1977), Biometrics 33:159-174.
@@ -215,9 +242,8 @@ class Config(Section):
 
     task: Task = "classification"
     baseline: str | None = None  # for candidates that belong to no run: any model spec
-    label: Annotated[str, AfterValidator(_checked_label_rule)] = (
-        "exact"  # how a label is read from an answer
-    )
+    # How a label is read from an answer: "exact", "json:FIELD", "regex:PATTERN", or a table.
+    label: Annotated[str | LabelTable, WrapValidator(lambda v, _: _checked_label(v))] = "exact"
     data: Data = Data()
     suites: Suites = Suites()
     limits: Limits = Limits()
@@ -225,6 +251,17 @@ class Config(Section):
     train: dict[str, dict[str, Any]] = {}
     tokens: Tokens = Tokens()
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
+
+    @property
+    def label_rule(self) -> LabelRule:
+        """The rule that `label` names."""
+        return self.label.rule if isinstance(self.label, LabelTable) else label_rule(self.label)
+
+    @property
+    def reading(self) -> Reading:
+        """How the rows of the project are read: labels, groups, times."""
+        data = self.data
+        return Reading(self.label_rule, data.group_by, data.time_by, data.ignore)
 
 
 def load(root: Path) -> Config:

@@ -1,12 +1,31 @@
-"""Defines what two examples are compared by: prompts without boilerplate, pictures, tool calls."""
+"""Defines when two texts, and two rows, are the same, and what rows are compared by.
+
+Sameness has three levels, here alone:
+
+1. *identical*: the same code points but for line ends (`canonical.identical`, `Example.context`).
+   Only on identical contexts do two labels contradict each other.
+2. *equal text* (`equal_text`): what a reader calls the same text, in another Unicode form, with
+   other white space, invisible characters, full or half width, HTML entities.
+3. *near*: equal without case and the punctuation around words (`folded_text`), or of a similarity
+   that reaches a limit (`tunegate.similarity`), measured on `comparison_texts`.
+
+Accents, signs, digits and emoji carry meaning at each level: for similarity they are a difference
+of one letter.
+"""
 
 from __future__ import annotations
 
-import json
+import html
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from hashlib import blake2b
 from typing import TypeVar
 
+from ..results.labels import exact
+from ..utils.text import count_words, without_edge_punctuation
+from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
@@ -16,23 +35,71 @@ MIN_ROWS = 20  # rows: half of fewer rows may well be true duplicates
 MIN_BOILERPLATE_LETTERS = 20
 MAX_LABEL_LETTERS = 50
 MAX_LABEL_WORDS = 5
+ROWS_PER_INSTRUCTION = 10  # on average: system messages of fewer rows each hold documents
+
+# Soft hyphen, zero-width space, word joiner, byte order mark, marks of direction, and the selectors
+# of a picture or a text form. Joiners stay: they make other letters and other emoji.
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe0e\ufe0f\ufeff]"
+)
+_WIDTH_FORMS = re.compile("[\uff00-\uffef]+")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
-def comparison_texts(*datasets: Iterable[Example]) -> list[list[str]]:
+def equal_text(text: str) -> str:
+    """Return a form of a text that is equal for texts which a reader calls the same.
+
+    It has no entities of HTML, no invisible characters, no letters of full or half width, and each
+    run of white space as one space; letters are in the Unicode form NFC.
+    """
+    if "&" in text:
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    if not text.isascii():
+        text = _WIDTH_FORMS.sub(lambda w: unicodedata.normalize("NFKC", w[0]), text)
+        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    return " ".join(text.split())
+
+
+def folded_text(text: str) -> str:
+    """Return the equal text without case and the punctuation around its words."""
+    return without_edge_punctuation(_without_case(text))
+
+
+def _without_case(text: str) -> str:
+    return equal_text(text).casefold()
+
+
+def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
     """Return, for each dataset, the texts that near-duplicates are searched in, one per example.
 
-    A text is the prompt in lower case, without the system message; the reply if there is no prompt.
-    An instruction that half of all rows begin or end with is removed, because it would make any
-    two of them look alike.
+    A text is the prompt as equal text without case, or the reply if nothing is asked. The system
+    message is part of it where it holds a document (see `system_is_asked`). An instruction that
+    half of all rows begin or end with is removed, because it would make any two of them look alike.
     """
-    texts = [[_prompt_or_reply(e).lower() for e in dataset] for dataset in datasets]
+    with_system = system_is_asked(*datasets)
+    texts = [[_without_case(question_text(e, with_system)) for e in rows] for rows in datasets]
     head = _shared_beginning([t for side in texts for t in side])
     tail = _shared_beginning([t.removeprefix(head)[::-1] for side in texts for t in side])[::-1]
     return [[t.removeprefix(head).removesuffix(tail) for t in side] for side in texts]
 
 
-def _prompt_or_reply(example: Example) -> str:
-    return example.prompt if example.prompt.strip() else example.reply
+def question_text(example: Example, with_system: bool = False) -> str:
+    """Return the text that a row asks: its prompt, or its reply if it asks nothing at all."""
+    asked = f"{example.system}\n{example.prompt}" if with_system else example.prompt
+    return asked if asked.strip() or example.setting else example.reply
+
+
+def system_is_asked(*datasets: Sequence[Example]) -> bool:
+    """Tell whether system messages hold what rows ask about, such as documents.
+
+    Otherwise they are instructions, of which rows may have a few variants, and two rows with the
+    same prompt ask the same. They are documents if none stands in half of the rows, and each stands
+    in fewer than ten on average.
+    """
+    systems = Counter(e.system for rows in datasets for e in rows if e.system.strip())
+    n = systems.total()
+    is_usual = len(systems) < 2 or 2 * systems.most_common(1)[0][1] > n
+    return not is_usual and ROWS_PER_INSTRUCTION * len(systems) > n
 
 
 def _shared_beginning(texts: Sequence[str]) -> str:
@@ -56,56 +123,72 @@ def _shared_beginning(texts: Sequence[str]) -> str:
 def is_label(reply: str) -> bool:
     """Tell whether a reply is a label: one line of at most 5 words and 50 letters."""
     text = reply.strip()
-    short = len(text) <= MAX_LABEL_LETTERS and len(text.split()) <= MAX_LABEL_WORDS
+    short = len(text) <= MAX_LABEL_LETTERS and count_words(text) <= MAX_LABEL_WORDS
     return bool(text) and short and "\n" not in text
 
 
 def label_counts(examples: Sequence[Example]) -> Counter[str]:
     """Return how often each label occurs if the task is classification, else an empty Counter.
 
-    The task is classification if every reply is a label, and a label has three examples or more on
-    average.
+    The task is classification if every row has a label, and a label three examples or more on
+    average. Rows without a label by a rule that the project sets are left out.
     """
-    labels = Counter(e.label for e in examples)
-    few = len(labels) * 3 <= len(examples)
+    labels = Counter(e.label for e in examples if e.label or e.reading.label == exact)
+    few = len(labels) * 3 <= labels.total()
     return labels if few and all(map(is_label, labels)) else Counter()
 
 
-def non_text_parts(example: Example) -> str:
-    """Return the parts of an example that are not text, such as pictures, as JSON; "" for none.
+def history_keys(example: Example, with_system: bool = False) -> Iterator[bytes]:
+    """Yield a key for each (history -> reply) of a row, the last for what the row itself asks.
 
-    Two rows that ask the same about different pictures are not duplicates.
+    A history is every message before a turn of the assistant. Two histories have the same key if
+    their texts are equal but for case, and so are their tool calls, pictures and tools. Where a
+    history asks nothing, the reply is part of the key. The system message is, `with_system`.
     """
-    contents = [message.get("content") for message in example.messages]
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    non_text = [part for part in parts if not (isinstance(part, dict) and "text" in part)]
-    return json.dumps(non_text, sort_keys=True) if non_text else ""
+    given = given_fields(example.fields)
+    digest, asks_nothing = blake2b(to_json(given).encode(), digest_size=16), not given
+    for turn in canonical_turns(example.messages, _without_case):
+        data = to_json(turn).encode("utf-8", "surrogatepass")
+        if turn["role"] == "assistant":
+            asked = digest.copy()
+            if asks_nothing:
+                asked.update(data)
+            yield asked.digest()
+        if turn["role"] != "system" or with_system:
+            digest.update(data)
+            asks_nothing = asks_nothing and not turn["content"] and "calls" not in turn
+    if len(example.given) == len(example.messages):
+        yield digest.digest()
 
 
-def tool_calls_json(example: Example) -> str:
-    """Return the tool calls of an example as JSON; "" for none."""
-    keys = ("tool_calls", "function_call")
-    tool_calls = [message[key] for message in example.messages for key in keys if message.get(key)]
-    return json.dumps(tool_calls, sort_keys=True) if tool_calls else ""
-
-
-def question_key(example: Example) -> tuple[str, str]:
-    """Return a key that is equal for two rows if they ask the same question.
-
-    This is the only definition of "the same question": leakage, split and promotion use it. The key
-    is the prompt, without case and white space, and the parts that are not text. A row with neither
-    has its reply as the key. The system message is no part of the key.
-    """
-    parts = non_text_parts(example)
-    question = example.prompt if parts else _prompt_or_reply(example)
-    return " ".join(question.casefold().split()), parts
+def question_key(example: Example, with_system: bool = False) -> bytes:
+    """Return a key that is equal for two rows if they ask the same: the last of `history_keys`."""
+    return list(history_keys(example, with_system))[-1]
 
 
 def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:
-    """Return the index of each test row whose question is in `train`, with its indices there."""
-    train_rows = group_indices(train, question_key)
-    matches = ((i, train_rows.get(question_key(example))) for i, example in enumerate(test))
-    return {i: indices for i, indices in matches if indices}
+    """Return the index of each test row that stands in `train`, with its indices there.
+
+    It stands there if a training row asks the same, or begins with all that the test row asks: then
+    its next turn answers the test row. This is the only definition of "stands in training": the
+    leakage check, split and promotion use it.
+    """
+    with_system = system_is_asked(test, train)
+    asked = [question_key(example, with_system) for example in test]
+    rows = rows_by_question(train, set(asked), with_system)
+    return {i: rows[key] for i, key in enumerate(asked) if key in rows}
+
+
+def rows_by_question(
+    examples: Sequence[Example], keys: Collection[bytes], with_system: bool
+) -> dict[bytes, list[int]]:
+    """Return the indices of the examples that ask, or begin with, what each of these keys asks."""
+    indices: dict[bytes, list[int]] = {}
+    for index, example in enumerate(examples):
+        for key in dict.fromkeys(history_keys(example, with_system)):
+            if key in keys:
+                indices.setdefault(key, []).append(index)
+    return indices
 
 
 def group_indices(examples: Iterable[Example], key: Callable[[Example], K]) -> dict[K, list[int]]:
@@ -114,3 +197,24 @@ def group_indices(examples: Iterable[Example], key: Callable[[Example], K]) -> d
     for index, example in enumerate(examples):
         indices.setdefault(key(example), []).append(index)
     return indices
+
+
+def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Return the indices 0 to n - 1 in groups: those in one of `linked` are in one group."""
+    # Union-find: the lowest index of a group is its root.
+    parent = list(range(n))
+
+    def root_of(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for first, *others in linked:
+        for other in others:
+            low, high = sorted((root_of(first), root_of(other)))
+            parent[high] = low
+    groups: dict[int, list[int]] = {}
+    for i in range(n):
+        groups.setdefault(root_of(i), []).append(i)
+    return list(groups.values())

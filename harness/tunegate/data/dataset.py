@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
+from .canonical import Target, canonical_context, content_text, setting_json, target_of
 from .formats import rejected_in
 from .json_lines import read_json_rows
+from .reading import Reading, desirable_of, number_of
 from .tables import read_table_rows
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 
 SPLITS = ("train", "validation", "test")
+PLAIN_READING = Reading()
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,25 @@ class Example(Located):
         row: The index in the dataset, from 0.
         line: The first line of the row in its file, from 1.
         fields: The row's fields; `messages` is always there.
+        reading: How labels, groups and times are read from them.
     """
 
     row: int
     line: int
     fields: Mapping[str, Any] = field(repr=False)
+    reading: Reading = field(default=PLAIN_READING, repr=False, compare=False)
 
     @cached_property
     def messages(self) -> Sequence[Mapping[str, Any]]:
         """The messages, each with a `role`, and `content` as text, parts or None."""
         messages: Sequence[Mapping[str, Any]] = self.fields["messages"]
         return messages
+
+    @property
+    def given(self) -> Sequence[Mapping[str, Any]]:
+        """The messages before the reply; all of them if the last is not of the assistant."""
+        ends_on_reply = self.messages and self.messages[-1]["role"] == "assistant"
+        return self.messages[:-1] if ends_on_reply else self.messages
 
     @cached_property
     def system(self) -> str:
@@ -55,27 +66,61 @@ class Example(Located):
     @cached_property
     def prompt(self) -> str:
         """The text of everything between the system message and the reply."""
-        end = len(self.messages) - 1 if self.reply else len(self.messages)
-        return _joined(m for m in self.messages[:end] if m["role"] not in ("system", "developer"))
+        return _joined(m for m in self.given if m["role"] not in ("system", "developer"))
 
     @property
+    def context(self) -> str:
+        """All that the model is given, as canonical JSON: equal for identical contexts alone.
+
+        The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
+        """
+        return canonical_context(self.fields, self.given)
+
+    @cached_property
+    def setting(self) -> str:
+        """The tools, pictures and sound of the row, and its earlier calls, as JSON; "" for none.
+
+        Two rows that ask the same about different pictures are no copies: the texts of two rows are
+        compared only if their settings are equal.
+        """
+        return setting_json(self.fields, self.given)
+
+    @cached_property
+    def target(self) -> Target:
+        """What the model must answer: text, tool calls or a refusal, with the reasoning apart."""
+        has_reply = len(self.given) < len(self.messages)
+        return target_of(self.messages[-1]) if has_reply else Target()
+
+    @cached_property
     def label(self) -> str:
-        """The reply without white space around it: the label of a classification task."""
-        return self.reply.strip()
+        """The label of the reply by the project's rule, "" for none; by default, all of it."""
+        return self.reading.label.read(self.target.text) or ""
+
+    @property
+    def group(self) -> str:
+        """What must stay in one split with other rows of the same group; "" for none."""
+        return self.reading.group_of(self.fields)
+
+    @property
+    def time(self) -> float | None:
+        """The time of the row by the project's `time_by`; None for none."""
+        return self.reading.time_of(self.fields)
+
+    @property
+    def desirable(self) -> bool | None:
+        """Whether the reply is a good one, of the rows of KTO; None where the row does not say."""
+        return desirable_of(self.fields)
+
+    @property
+    def weight(self) -> float:
+        """The field `weight` of the row; 1 where there is none."""
+        weight = number_of(self.fields.get("weight"))
+        return 1.0 if weight is None else weight
 
     @property
     def text(self) -> str:
         """Prompt and reply, without the system message, which most rows share."""
         return f"{self.prompt}\n{self.reply}".strip("\n")
-
-
-def content_text(message: Mapping[str, Any]) -> str:
-    """Return the text of a message; of a list of parts, the parts with a text, one on each line."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "\n".join(str(p["text"]) for p in parts if isinstance(p, dict) and "text" in p)
 
 
 def _joined(messages: Iterator[Mapping[str, Any]]) -> str:
@@ -92,6 +137,7 @@ class Dataset(Sequence[Example]):
         problems: A finding for each row that cannot be read, and a hint for each other format
             (Alpaca, ShareGPT, a table) that was converted to messages.
         columns: The mapping of the columns of a table; empty for JSON.
+        reading: How the project reads labels, groups and times of its rows.
         earlier_messages: Of some rows of a dataset, the system messages that rows before them have
             too (see `tunegate.checking.parallel`); a check that looks at each system message only
             once skips them.
@@ -108,14 +154,20 @@ class Dataset(Sequence[Example]):
         digest: str = "",
         problems: Sequence[Finding] = (),
         columns: Mapping[str, str] | None = None,
+        reading: Reading = PLAIN_READING,
     ) -> None:
         self._examples = tuple(examples)
+        self.reading = reading
         self.split, self.path, self.digest = split, Path(path), digest
         self.problems, self.columns = tuple(problems), dict(columns or {})
 
     @classmethod
     def read(
-        cls, path: Path | str, split: str = "", columns: Mapping[str, str] | None = None
+        cls,
+        path: Path | str,
+        split: str = "",
+        columns: Mapping[str, str] | None = None,
+        reading: Reading = PLAIN_READING,
     ) -> Dataset:
         """Read a file: JSONL or a JSON array, in any of the formats of `data.formats`.
 
@@ -126,7 +178,7 @@ class Dataset(Sequence[Example]):
             OSError: The file cannot be read.
             ValueError: `columns` does not fit the file.
         """
-        return cls.parse(Path(path).read_bytes(), split=split, path=path, columns=columns)
+        return cls.parse(Path(path).read_bytes(), split, path, columns, reading)
 
     @classmethod
     def parse(
@@ -135,14 +187,15 @@ class Dataset(Sequence[Example]):
         split: str = "",
         path: Path | str = "",
         columns: Mapping[str, str] | None = None,
+        reading: Reading = PLAIN_READING,
     ) -> Dataset:
         """Read a dataset from the bytes of a file, as `read` does."""
         rows, problems = read_table_rows(data, columns) if columns else read_json_rows(data)
-        examples = [Example(i, line, fields) for i, (line, fields) in enumerate(rows)]
-        digest = sha256_bytes(data)
+        examples = [Example(i, line, fields, reading) for i, (line, fields) in enumerate(rows)]
         return cls(
-            examples, split=split, path=path, digest=digest, problems=problems, columns=columns
-        )
+            examples, split=split, path=path, digest=sha256_bytes(data), problems=problems,
+            columns=columns, reading=reading,
+        )  # fmt: skip
 
     @property
     def identity(self) -> str:
@@ -152,11 +205,16 @@ class Dataset(Sequence[Example]):
         return sha256_bytes(repr([self.digest, *sorted(self.columns.items())]).encode())
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]], split: str = "") -> Dataset:
+    def of(
+        cls,
+        rows: Sequence[Mapping[str, Any]],
+        split: str = "",
+        reading: Reading = PLAIN_READING,
+    ) -> Dataset:
         """Make a dataset from rows in memory, for notebooks and tests."""
         import json
 
-        return cls.parse("\n".join(map(json.dumps, rows)).encode(), split=split)
+        return cls.parse("\n".join(map(json.dumps, rows)).encode(), split, reading=reading)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...

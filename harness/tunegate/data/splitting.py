@@ -1,8 +1,8 @@
 """Splits one file into train.jsonl, validation.jsonl and test.jsonl, for `tunegate split`.
 
-Similar rows (see `similar_groups`) stay in one split, so that the test set holds nothing that the
-training set has. Each label is spread over the splits in proportion. The same file and seed give
-the same bytes.
+Similar rows (see `similar_groups`) and rows of one group stay in one split, so that the test set
+holds nothing that the training set has. Each label is spread over the splits in proportion, or the
+rows are parted by their time. The same file and seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,18 @@ from shlex import quote
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
-from .comparison import comparison_texts, group_indices, label_counts, non_text_parts, question_key
-from .dataset import SPLITS, Dataset, Example
+from .comparison import (
+    comparison_texts,
+    connected,
+    group_indices,
+    label_counts,
+    question_key,
+    rows_by_question,
+    system_is_asked,
+)
+from .dataset import PLAIN_READING, SPLITS, Dataset, Example
 from .json_lines import check_encoding, is_table, split_rows
+from .reading import Reading
 from .tables import column_names
 
 
@@ -59,6 +68,8 @@ def split_file(
     by: str | None = "label",
     similarity: float = 0.85,
     force: bool = False,
+    by_time: bool = False,
+    reading: Reading = PLAIN_READING,
 ) -> SplitReport:
     """Split a JSONL file or a JSON array into three files in a folder.
 
@@ -74,10 +85,14 @@ def split_file(
             classification), the values of one of the rows' own fields, or nothing (None).
         similarity: From which similarity on, 0..1, prompts are near-duplicates.
         force: Replace files that exist.
+        by_time: Put the newest rows into test, those before them into validation. A group is as old
+            as its newest row.
+        reading: How labels, groups and times are read.
 
     Raises:
         SplitError: The shares leave no training rows, a row cannot be read, no row has the field
-            `by`, a split would be empty, or one of the files exists.
+            `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
+            the files exists.
         ConfigError: The file is not UTF-8.
         OSError: A file cannot be read or written.
     """
@@ -93,11 +108,14 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    data, dataset = _read_complete(path)
+    data, dataset = _read_complete(path, reading)
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     shares = dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
-    rows_of_split = stratified_group_split(labels, groups, shares, seed)
+    if by_time:
+        rows_of_split = chronological_group_split(_times_of(dataset), groups, shares)
+    else:
+        rows_of_split = stratified_group_split(labels, groups, shares, seed)
 
     sizes = [len(group) for group in groups]
     for name, rows in rows_of_split.items():
@@ -122,7 +140,7 @@ def split_file(
     return SplitReport(row_counts, counts, len(shared), max(shared, default=1), out)
 
 
-def _read_complete(path: Path) -> tuple[bytes, Dataset]:
+def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:
     """Return a file's bytes and rows; raise SplitError if it is a table or a row cannot be read."""
     data = path.read_bytes()
     check_encoding(data, path)
@@ -134,7 +152,7 @@ def _read_complete(path: Path) -> tuple[bytes, Dataset]:
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
             " --only format --columns prompt=COLUMN,reply=COLUMN"
         )
-    dataset = Dataset.parse(data, path=path)
+    dataset = Dataset.parse(data, path=path, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         rows = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
@@ -144,7 +162,32 @@ def _read_complete(path: Path) -> tuple[bytes, Dataset]:
         raise SplitError("\n".join([head, *listed]))
     if len(dataset) < len(SPLITS):
         raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
+    if reading.group_by and not any(e.group for e in dataset):
+        names = " or ".join(map(repr, reading.group_by))
+        raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
     return data, dataset
+
+
+def _own_fields(dataset: Dataset, *others: str) -> str:
+    names = [*others, *sorted({key for e in dataset for key in e.fields if key != "messages"})]
+    return f"valid: {', '.join(names) or 'none'}"
+
+
+def _times_of(dataset: Dataset) -> list[float]:
+    """Return the time of each row; raise SplitError where one has none."""
+    name = dataset.reading.time_by
+    if not name:
+        raise SplitError(
+            "say which field has the time of a row: --by-time FIELD, or time_by under [data]; "
+            f"{_own_fields(dataset)}"
+        )
+    times = []
+    for example in dataset:
+        if (time := example.time) is None:
+            needed = "a number or a date such as 2026-01-31T09:30 is needed"
+            raise SplitError(f"line {example.line} has no time in {name!r}; {needed}")
+        times.append(time)
+    return times
 
 
 def strata_of(dataset: Dataset, by: str | None) -> list[str]:
@@ -154,47 +197,53 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
     if by == "label":
         return [e.label for e in dataset]
     if not any(by in e.fields for e in dataset):
-        own_fields = sorted({key for e in dataset for key in e.fields if key != "messages"})
-        valid = ", ".join(["label", *own_fields])
-        raise SplitError(f"no row has a field {by!r} to split by; valid: {valid}")
+        valid = _own_fields(dataset, "label")
+        raise SplitError(f"no row has a field {by!r} to split by; {valid}")
     return [str(e.fields.get(by, "")) for e in dataset]
 
 
 def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[int]]:
     """Return the indices of all rows, in groups that must stay in one split; most hold one row.
 
-    Rows are in one group if their texts reach the similarity, they ask the same question, or their
-    prompts share a passage: directly, or through other rows.
+    Rows are in one group if the project says so (`Example.group`), their texts reach the
+    similarity, one stands in the other (`comparison.rows_in_training`), or their prompts share a
+    passage: directly, or through other rows.
     """
     texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for indices in group_indices(examples, non_text_parts).values():
+    for indices in group_indices(examples, lambda e: e.setting).values():
         near = search.connected_groups([texts[i] for i in indices], similarity)
         linked += [[indices[k] for k in group] for group in near]
-    linked += group_indices(examples, question_key).values()  # also if only white space differs
+    # A row that stands in another, such as a turn of a conversation in the whole of it.
+    with_system = system_is_asked(examples)
+    questions = {question_key(example, with_system) for example in examples}
+    linked += rows_by_question(examples, questions, with_system).values()
+    groups = group_indices(examples, lambda e: e.group)
+    linked += (rows for name, rows in groups.items() if name)
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
     ngram_rows = ngrams.rows_by_ngram([e.prompt for e in examples]).values()
     linked += [rows for rows in ngram_rows if 1 < len(rows) <= max_rows]
 
-    # Union-find: the lowest index of a group is its root.
-    parent = list(range(len(examples)))
+    return connected(len(examples), linked)
 
-    def root_of(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
 
-    for first, *others in linked:
-        for other in others:
-            low, high = sorted((root_of(first), root_of(other)))
-            parent[high] = low
-    groups: dict[int, list[int]] = {}
-    for i in range(len(examples)):
-        groups.setdefault(root_of(i), []).append(i)
-    return list(groups.values())
+def chronological_group_split(
+    times: Sequence[float], groups: Sequence[Sequence[int]], shares: Mapping[str, float]
+) -> dict[str, list[int]]:
+    """Return the rows of each split, the oldest groups first; its newest row dates a group."""
+    ordered = sorted(groups, key=lambda group: (max(times[i] for i in group), group[0]))
+    rows_of_split: dict[str, list[int]] = {split: [] for split in shares}
+    names, placed = list(shares), 0
+    due = len(times) * shares[names[0]]  # rows up to the end of the current split
+    for group in ordered:
+        if placed + len(group) / 2 > due and len(names) > 1:
+            due += len(times) * shares[names[1]]
+            names.pop(0)
+        rows_of_split[names[0]] += group
+        placed += len(group)
+    return rows_of_split
 
 
 def stratified_group_split(

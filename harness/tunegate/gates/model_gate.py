@@ -13,7 +13,6 @@ from .. import exit_codes
 from ..config.project import require_suite
 from ..errors import ConfigError
 from ..results import scorecard
-from ..results.labels import label_rule
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
 from ..utils.timestamps import timestamp
@@ -91,7 +90,7 @@ class ModelGate:
         session, candidate, models = self.session, self.session.candidate, self.session.models
         run = candidate.run if candidate else None
         test = session.splits.get("test") if "test" in session.splits.paths else None
-        rule = label_rule(session.config.label)
+        rule = session.config.label_rule
         summaries: dict[str, dict[str, Any] | None] = {}
         for role in ("candidate", "baseline", "incumbent"):
             predictions = models.cached(role, test) if test is not None else None

@@ -27,7 +27,6 @@ from ..interfaces.model import ModelUnknown
 from ..interfaces.trainer import Trained, TrainingFailed
 from ..models.baseline import measure_baseline, recall_baseline
 from ..models.spec import open_model
-from ..results.labels import label_rule
 from ..storage.run import Run
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
@@ -112,7 +111,7 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
     base, test, state = run.plan.base, run.data("test"), run.state
     record = recall_baseline(state, base, test.identity)
     if record is None:
-        rule = label_rule(load(state.root).label)
+        rule = load(state.root).label_rule
         with progress_bar("baseline") as progress:
             measure_baseline(base, test, rule, state, installed.openers, progress)
         record = recall_baseline(state, base, test.identity)

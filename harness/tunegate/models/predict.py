@@ -18,8 +18,7 @@ from ..utils.progress import Progress
 
 def request_of(example: Example) -> Request:
     """Return what the model is asked: every message before the reply, system prompt included."""
-    end = len(example.messages) - 1 if example.reply else len(example.messages)
-    return Request(example.row, example.messages[:end])
+    return Request(example.row, example.given)
 
 
 def predict(

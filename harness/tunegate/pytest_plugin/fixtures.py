@@ -137,9 +137,7 @@ def task(pytestconfig: pytest.Config) -> str:
 @pytest.fixture(scope="session")
 def label_rule(pytestconfig: pytest.Config) -> LabelRule:
     """How a label is read from an answer: the rule that `label` names in the configuration."""
-    from ..results import labels
-
-    return labels.label_rule(pytestconfig.stash[SESSION].config.label)
+    return pytestconfig.stash[SESSION].config.label_rule
 
 
 @pytest.fixture(scope="session")
@@ -244,7 +242,7 @@ def general_set(pytestconfig: pytest.Config) -> Dataset:
         return Dataset([], split="general")
     path = session.root / session.config.data.general
     try:
-        dataset = Dataset.read(path, "general")
+        dataset = Dataset.read(path, "general", reading=session.config.reading)
     except OSError as error:
         pytest.fail(f"data.general: {error}", pytrace=False)
     if bad := [p for p in dataset.problems if not p.hint]:

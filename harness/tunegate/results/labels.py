@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..utils.text import shorten
+from ..utils.text import shorten, split_reasoning, without_edge_punctuation
 from .finding import Findings
 from .prediction import Prediction, Predictions
 
 VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
+VALID_KINDS = ("exact", "json", "regex", "set")
+VALID_FOLDS = ("case", "punctuation")
+JOINT = " | "  # between the fields, or the elements of a set, that make one label
+
+Read = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """The one way a project reads labels; `read` returns None for a text that has none."""
+    """The one way a project reads labels; `read` returns None for a text that has none.
+
+    The rules of this module can be pickled, for the processes that checks run in.
+    """
 
     name: str  # part of the signature of every score
-    read: Callable[[str], str | None] = field(repr=False, compare=False)
+    read: Read = field(repr=False, compare=False)
 
     def right(self, p: Prediction) -> bool:
         """Return whether an answer has a label, and the expected one."""
@@ -27,33 +36,100 @@ class LabelRule:
         return label is not None and label == self.read(p.expected)
 
 
-exact = LabelRule("label: the whole answer, white space around it aside", str.strip)
+def _read_exact(text: str) -> str:
+    return split_reasoning(text)[1].strip()
 
 
-def json_field(path: str) -> LabelRule:
-    """Return the rule that reads one field of an answer that is a JSON object and nothing else.
+@dataclass(frozen=True, slots=True)
+class _ReadJson:
+    """Reads the fields of a reply that is JSON, each a path; of a `set`, the elements sorted."""
 
-    Dots in `path` lead into nested objects. A string is stripped; a number, true or false becomes
-    its JSON text. Anything else (no JSON, no such field, null, an object, an array) is no label.
-    Raises ValueError for an empty path.
-    """
-    if not path or not all(path.split(".")):
-        raise ValueError(f"no field in json:{path}; {VALID_RULES}")
+    paths: tuple[str, ...]
+    is_set: bool = False
 
-    def read_field(text: str) -> str | None:
+    def __call__(self, text: str) -> str | None:
         from ..utils.strict_json import Unreadable, parse_strict
 
         try:
-            value = parse_strict(text)
+            value = parse_strict(split_reasoning(text)[1])
         except Unreadable:
             return None
+        labels = [self._label_at(path, value) for path in self.paths]
+        return None if None in labels else JOINT.join(map(str, labels))
+
+    def _label_at(self, path: str, value: Any) -> str | None:
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, str):
-            return value.strip()
-        return json.dumps(value) if isinstance(value, bool | int | float) else None
+        if self.is_set and isinstance(value, list):
+            elements = [_json_label(element) for element in value]
+            return None if None in elements else JOINT.join(sorted({*map(str, elements)}))
+        return _json_label(value)
 
-    return LabelRule(f"label: JSON field {path}", read_field)
+
+def _json_label(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.strip()
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _read_set(text: str) -> str | None:
+    """Read the labels of a list: a JSON array of texts, or separated by commas or line ends."""
+    from ..utils.strict_json import Unreadable, parse_strict
+
+    answer = split_reasoning(text)[1].strip()
+    try:
+        value = parse_strict(answer)
+    except Unreadable:
+        value = re.split(r"[,;\n]", answer)
+    elements = [_json_label(v) for v in (value if isinstance(value, list) else [value])]
+    return None if None in elements else JOINT.join(sorted({str(e) for e in elements if e}))
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadMatch:
+    """Reads the first match of a pattern in a reply: its first group, or all of it."""
+
+    pattern: re.Pattern[str]
+
+    def __call__(self, text: str) -> str | None:
+        match = self.pattern.search(split_reasoning(text)[1])
+        label = match and match.group(1 if self.pattern.groups else 0)
+        return label.strip() if label is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadFolded:
+    """Reads a label by another rule, without case, or punctuation around its words."""
+
+    read: Read
+    fold: tuple[str, ...]
+
+    def __call__(self, text: str) -> str | None:
+        label = self.read(text)
+        if label is not None and "case" in self.fold:
+            label = label.casefold()
+        if label is not None and "punctuation" in self.fold:
+            label = without_edge_punctuation(label)
+        return label
+
+
+exact = LabelRule("label: the whole answer, white space around it aside", _read_exact)
+
+
+def json_field(path: str, *more: str, is_set: bool = False) -> LabelRule:
+    """Return the rule that reads one field, or several, of an answer that is JSON and nothing else.
+
+    Dots in a path lead into nested objects. A string is stripped; a number, true or false becomes
+    its JSON text. Anything else (no JSON, no such field, null, an object, an array) is no label; of
+    a `set`, an array is the set of its elements. Several fields make one label, "BILLING | HIGH".
+    Raises ValueError for an empty path.
+    """
+    for one in (path, *more):
+        if not one or not all(one.split(".")):
+            raise ValueError(f"no field in json:{one}; {VALID_RULES}")
+    fields = f"field {path}" if not more else f"fields {', '.join((path, *more))}"
+    name = f"label: {'set of ' if is_set else ''}JSON {fields}"
+    return LabelRule(name, _ReadJson((path, *more), is_set))
 
 
 def regex(pattern: str) -> LabelRule:
@@ -68,17 +144,13 @@ def regex(pattern: str) -> LabelRule:
         raise ValueError(f"no regular expression: {error}; {VALID_RULES}") from None
     if not pattern:
         raise ValueError(f"no pattern in regex:; {VALID_RULES}")
-
-    def read_match(text: str) -> str | None:
-        match = compiled.search(text)
-        label = match and match.group(1 if compiled.groups else 0)
-        return label.strip() if label is not None else None
-
-    return LabelRule(f"label: regex {pattern}", read_match)
+    return LabelRule(f"label: regex {pattern}", _ReadMatch(compiled))
 
 
-def label_rule(spec: str) -> LabelRule:
+def label_rule(spec: str | LabelRule) -> LabelRule:
     """Return the rule that a configuration names; raises ValueError naming the valid forms."""
+    if isinstance(spec, LabelRule):
+        return spec
     kind, colon, rest = spec.partition(":")
     if spec == "exact":
         return exact
@@ -87,6 +159,33 @@ def label_rule(spec: str) -> LabelRule:
     if colon and kind == "regex":
         return regex(rest)
     raise ValueError(f"no such rule; {VALID_RULES}")
+
+
+def label_rule_of_table(
+    kind: str, fields: Sequence[str] = (), pattern: str = "", fold: Sequence[str] = ()
+) -> LabelRule:
+    """Return the rule that the table `[label]` names; raises ValueError naming what is valid."""
+    if kind not in VALID_KINDS:
+        raise ValueError(f"kind is {kind!r}; valid: {', '.join(map(repr, VALID_KINDS))}")
+    for name in fold:
+        if name not in VALID_FOLDS:
+            raise ValueError(f"fold has {name!r}; valid: {', '.join(map(repr, VALID_FOLDS))}")
+    if (kind == "json") > bool(fields) or (fields and kind not in ("json", "set")):
+        needs = "needs" if kind == "json" else "takes no"
+        raise ValueError(f'kind = "{kind}" {needs} fields; e.g. kind = "json", fields = ["team"]')
+    if (kind == "regex") != bool(pattern):
+        needs = "needs a" if kind == "regex" else "takes no"
+        raise ValueError(f'kind = "{kind}" {needs} pattern')
+    if fields:
+        rule = json_field(*fields, is_set=kind == "set")
+    elif kind == "set":
+        rule = LabelRule("label: the set of labels in the answer", _read_set)
+    else:
+        rule = regex(pattern) if kind == "regex" else exact
+    if not fold:
+        return rule
+    folds = tuple(name for name in VALID_FOLDS if name in fold)
+    return LabelRule(f"{rule.name}, without {' and '.join(folds)}", _ReadFolded(rule.read, folds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from ..models.baseline import measure_baseline
 from ..models.judge_panel import Judge, JudgePanel
 from ..models.predict import cached_answers, cached_predictions, predict
 from ..models.spec import model_spec, open_model
-from ..results.labels import label_rule
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryBroken, RegistryEntry
@@ -88,7 +87,7 @@ class SessionModels:
     def _predictions(self, role: str, test: Dataset) -> Predictions:
         with self.show_progress(f"asking the {role}") as progress:
             if role == "baseline":
-                rule = label_rule(self.config.label)
+                rule = self.config.label_rule
                 return measure_baseline(
                     self.spec(role), test, rule, self.state, self.openers, progress, self.budget
                 )

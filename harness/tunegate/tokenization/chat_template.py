@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ..data.dataset import content_text
+from ..data.canonical import content_text
 
 # Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
 # and after it, so that a prompt does not change from day to day. Llama's templates use it when they

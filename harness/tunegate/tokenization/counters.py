@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.dataset import Example, content_text
+from ..data.canonical import content_text
+from ..data.dataset import Example
 
 # Tokens around each message and the last reply: OpenAI's cookbook, "How to count tokens with
 # tiktoken".

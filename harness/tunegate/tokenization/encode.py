@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..data.dataset import Example, content_text
+from ..data.canonical import content_text
+from ..data.dataset import Example
 from .chat_template import ChatTemplate, Messages, TemplateError
 
 IGNORE_INDEX = -100  # the label of tokens without loss, in PyTorch and transformers

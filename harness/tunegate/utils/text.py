@@ -1,6 +1,50 @@
-"""Texts in messages: on one line, cut to a width, quoted, and the valid word nearest to a typo."""
+"""Texts: words, reasoning apart, and in messages on one line, cut to a width, quoted."""
 
 from __future__ import annotations
+
+import re
+
+# Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+WORD_PATTERN = rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"  # such a letter counts as a word
+_UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
+UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
+_MARKS = r"[.,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』]+"
+_EDGES = re.compile(rf"(?<!\S){_MARKS}|{_MARKS}(?!\S)")
+_REASONING = re.compile(r"\A\s*(?:<(think|thinking)>)?((?:(?!<think).)*?)</think(?:ing)?>", re.S)
+_UNCLOSED_REASONING = re.compile(r"\A\s*<think(?:ing)?>", re.S)
+
+
+def count_words(text: str) -> int:
+    """Return about how many words a text has, in scripts without spaces too."""
+    unspaced = 0 if text.isascii() else len(_UNSPACED_LETTER.findall(text))
+    return len(text.split()) + unspaced // UNSPACED_WORD_LETTERS
+
+
+def without_edge_punctuation(text: str) -> str:
+    """Return the words of a text without the punctuation around them: 1.5 stays, `so?` does not.
+
+    A text of punctuation alone is returned as it is.
+    """
+    return " ".join(_EDGES.sub(" ", text).split()) or text
+
+
+def split_reasoning(text: str) -> tuple[str, str]:
+    """Return the reasoning at the start of a reply, without its `<think>` tags, and the answer.
+
+    The opening tag may be missing: some chat templates write it at the end of the prompt. After a
+    tag that is never closed there is no answer.
+    """
+    if "<think" not in text and "</think" not in text:
+        return "", text
+    if match := _REASONING.match(text):
+        return match[2].strip(), text[match.end() :]
+    if match := _UNCLOSED_REASONING.match(text):
+        return text[match.end() :].strip(), ""
+    return "", text
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tunegate import Dataset
-from tunegate_checks.data import consistency
+from tunegate.data.reading import Reading
+from tunegate.results.labels import json_field
+from tunegate_checks.data import balance, consistency, size
 
 
 def dataset(*replies: str, system: str | list[str] = "Be brief.", split: str = "train") -> Dataset:
@@ -166,3 +168,43 @@ def test_the_system_prompt_of_inference_is_that_of_every_row() -> None:
 def test_white_space_at_the_end_of_the_prompt_of_inference_is_a_finding() -> None:
     (finding,) = consistency.inference(dataset("a"), "Be brief.\n")
     assert finding.evidence.endswith("; the white space around the latter is all that differs")
+
+
+def ruled(*replies: Any, rule: str = "team") -> Dataset:
+    texts = [r if isinstance(r, str) else json.dumps(r) for r in replies]
+    rows = [{"messages": [{"role": "user", "content": f"Q{n}"},
+                          {"role": "assistant", "content": t}]}
+            for n, t in enumerate(texts)]  # fmt: skip
+    return Dataset.of(rows, "train", Reading(json_field(rule)) if rule else Reading())
+
+
+def test_labels_in_json_are_spelled_one_way_and_every_reply_has_one() -> None:
+    def reply(team: Any, n: int) -> dict[str, Any]:
+        return {"team": team, "why": f"reason {n}"}
+
+    usual = [reply(("billing", "shipping")[n % 2], n) for n in range(60)]
+    odd = [reply("shiping", 60), reply(None, 61), "shipping", {"why": "reason 63"}]
+    found = consistency.output_format(ruled(*usual, *odd), task="classification")
+    kinds = [(60, "near miss"), (61, "no label"), (62, "not JSON"), (63, "missing key")]
+    assert [(f.row, f.kind) for f in found] == kinds
+    assert "JSON field team" in found[1].evidence
+    assert not consistency.output_format(ruled(*usual), task="classification")
+
+
+def test_where_replies_are_json_and_no_rule_is_set_a_hint_says_which_line_to_write() -> None:
+    teams = [
+        {"id": n, "team": "abc"[n % 3], "urgent": n % 2 == 0, "why": f"r{n}"} for n in range(9)
+    ]
+    for rule, task, hinted in (("", "classification", True), ("team", "classification", False),
+                               ("", "qa", False)):  # fmt: skip
+        found = consistency.output_format(ruled(*teams, rule=rule), task=task)
+        assert list(found) == []
+        assert [f.evidence.endswith('label = "json:team"') for f in found.hints] == [True] * hinted
+
+
+def test_labels_of_json_are_those_that_training_has() -> None:
+    train = ruled(*[{"team": "ab"[n % 2], "n": n} for n in range(6)])
+    test = ruled({"team": "a", "n": 9}, {"team": "c", "n": 9})
+    assert [(f.row, f.kind) for f in consistency.labels(train, test)] == [(1, "unseen label")]
+    assert not balance.find(train, rarest=1.0)
+    assert len(size.find(train, task="classification")) == 2

@@ -37,13 +37,13 @@ def test_exact_and_normalised_copies_name_the_first_line() -> None:
     dataset = made(
         ("Where is my card?", "delivery"),
         ("where is  my CARD", "delivery"),
-        ("e possivel pagar em tres vezes", "Billing"),
+        ("e\u0301 poss&iacute;vel\u00a0 pagar em tr\u00eas\u200b vezes", "Billing"),
     )
     found = [(f.line, f.kind, f.evidence) for f in duplicates.find(dataset)]
     assert found == [
         (6, "exact", "repeats line 1: “Where is my card? delivery”"),
         (7, "normalised", "repeats line 1: “where is my CARD delivery”"),
-        (8, "normalised", "repeats line 5: “e possivel pagar em tres vezes Billing”"),
+        (8, "normalised", "repeats line 5: “e\u0301 poss&iacute;vel pagar em três vezes Billing”"),
     ]
     assert list(duplicates.near(dataset)) == [], "what find tells of is told once"
 

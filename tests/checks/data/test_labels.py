@@ -1,9 +1,12 @@
+import json
 import random
 from typing import Any
 
 import pytest
 
 from tunegate.data.dataset import Dataset
+from tunegate.data.reading import Reading
+from tunegate.results.labels import json_field
 from tunegate_checks.data import labels
 
 WORDS = {
@@ -40,13 +43,13 @@ def test_clean_labels_are_silent() -> None:
 def test_the_outvoted_rows_are_named() -> None:
     pairs = (
         ("Where is it?", "delivery"),
-        ("Where is it", "billing"),
-        ("where is it?", "Delivery"),
+        ("Where is it?", "billing"),
+        ("Where is it?", "Delivery"),
         ("I paid twice", "billing"),
     )
     (found,) = labels.contradictions(made(*pairs))
     assert (found.row, found.kind) == (1, "contradiction")
-    assert found.evidence == "“billing”, but “delivery” on line 1: “Where is it”"
+    assert found.evidence == "“billing”, but “delivery” on line 1: “Where is it?”"
 
 
 def test_the_evidence_names_a_row_with_the_label_that_won() -> None:
@@ -163,3 +166,58 @@ def test_rows_that_are_all_alike_are_not_judged_and_a_hint_says_so() -> None:
     pairs = [(f"{asked[label]} {n}?", label) for n in range(9) for label in asked]
     (hint,) = labels.errors(made(*pairs)).hints
     assert hint.evidence == "not judged: all rows are near-duplicates of 2; 5 are needed"
+
+
+APART = [
+    ("Translate: avó", "Translate: avô"),
+    ("What is 3² + 1?", "What is 32 + 1?"),
+    ("You are coming.", "You are coming?"),
+    ("A nationality: polish", "A nationality: Polish"),
+    ("great", "great!!!"),
+    ("ok :)", "ok :("),
+    ("Please refund it", "Please re\u200bfund it"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), APART)
+def test_only_identical_contexts_contradict_each_other(one: str, other: str) -> None:
+    classes = [("I paid twice", "yes"), ("Nothing came", "no")]
+    found = labels.contradictions(made(*classes, (one, "yes"), (other, "no")))
+    assert list(found) == []
+    assert {f.kind for f in found.hints} <= {"near contradiction"}
+    assert len(labels.contradictions(made(*classes, (one, "yes"), (one, "no")))) == 1
+
+
+@pytest.mark.parametrize(
+    "more", [{"images": ["b"]}, {"tools": [{"name": "f"}]}, {"system": "Text: another one."}]
+)
+def test_rows_that_are_given_something_else_do_not_contradict(more: dict[str, Any]) -> None:
+    rows = [row("Good or bad?", reply) for reply in ("good", "bad", "good", "good")]
+    if "system" in more:
+        rows[1]["messages"].insert(0, {"role": "system", "content": more["system"]})
+    else:
+        rows[1] |= more
+    assert list(labels.contradictions(Dataset.of(rows))) == []
+
+
+def test_short_replies_of_a_chat_are_no_labels() -> None:
+    chat = [("Hi", "Hello!"), ("Hi", "Hey there!"), ("Bye", "See you"), ("So?", "So what")]
+    found = labels.contradictions(made(*chat))
+    assert list(found) == []
+    assert [(f.row, f.kind) for f in found.hints] == [(1, "contradiction")]
+
+
+def test_labels_are_read_by_the_rule_of_the_project() -> None:
+    def reply(label: str, n: int) -> str:
+        return json.dumps({"team": label, "why": f"reason {n}"})
+
+    pairs = [(prompt, reply(label, n)) for n, (prompt, label) in enumerate(tickets())]
+    pairs += [(pairs[n][0], reply("bug" if n % 3 < 2 else "billing", -n)) for n in range(6)]
+    pairs += [(pairs[9][0], reply("delivery", 99))]  # another reason for the same label
+    rows = [row(*pair) for pair in pairs]
+    by_rule = Dataset.of(rows, "train", Reading(json_field("team")))
+    assert labels.contradictions(by_rule).rows == [*range(120, 126)]
+    assert {e.label for e in by_rule} == {*WORDS}
+    assert not labels.contradictions(Dataset.of(rows, "train"))
+    assert len(labels.errors(by_rule).hints) >= 5
+    assert not labels.errors(Dataset.of(rows, "train")).hints

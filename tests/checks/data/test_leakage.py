@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from tunegate.data.dataset import Dataset
+from tunegate.data.reading import Reading
 from tunegate.results.acceptance import accepting
-from tunegate_checks.data import leakage
+from tunegate_checks.data import duplicates, leakage
 
 
 def row(prompt: str, reply: str = "delivery") -> dict[str, Any]:
@@ -162,5 +163,32 @@ def test_white_space_hides_nothing() -> None:
     train = made("a b", "Where is my card?", "a  b")
     test = made("A\n\n\n\nb", "Where\nis  my card?", "ab", split="test")
     found = leakage.find(train, test)
-    assert [(f.row, f.kind) for f in found] == [(0, "exact"), (1, "near")]
+    assert [(f.row, f.kind) for f in found] == [(0, "exact"), (1, "exact")]
     assert found[0].evidence == "train line 1, 1.00, 1 more: “A b”"
+
+
+def test_the_same_group_on_both_sides_is_a_leak_of_its_own_kind() -> None:
+    reading = Reading(group_by=("user",))
+    rows = [{**row(f"{'question ' * n}{n}"), "user": user} for n, user in enumerate("aabbcd")]
+    train, test = Dataset.of(rows[:3], "train", reading), Dataset.of(rows[3:5], "test", reading)
+    (found,) = leakage.find(train, test, similarity=1.0)
+    assert (found.row, found.kind) == (0, "group")
+    assert found.evidence == "train line 3 of the same user"
+    assert not leakage.find(train, Dataset.of(rows[4:], "test", reading), similarity=1.0)
+    assert not leakage.find(Dataset.of(rows[:3]), Dataset.of(rows[3:]), similarity=1.0)
+
+
+def test_rows_that_are_not_later_than_training_are_a_hint() -> None:
+    reading = Reading(time_by="at")
+    rows = [{**row(f"{'question ' * n}{n}"), "at": n} for n in range(6)]
+    for order, hints in (([0, 1, 2, 3, 4, 5], []), ([0, 1, 4, 2, 3, 5], ["time"])):
+        sides = [rows[n] for n in order]
+        train, test = (Dataset.of(side, reading=reading) for side in (sides[:3], sides[3:]))
+        found = leakage.find(train, test, similarity=1.0)
+        assert ([*found], [f.kind for f in found.hints]) == ([], hints)
+
+
+@pytest.mark.parametrize(("one", "other"), [("great", "great!!!"), ("ok", "“ok”"), ("So", "so?!")])
+def test_punctuation_around_the_words_of_a_short_text_hides_nothing(one: str, other: str) -> None:
+    assert leakage.find(made(one), made(other, split="test")).kinds == {"near": 1}
+    assert duplicates.find(made(one, other)).kinds == {"normalised": 1}

@@ -67,15 +67,16 @@ def test_replies_that_differ_in_a_tool_call_alone_are_not_equal() -> None:
 def test_opposite_preferences_are_told_of_the_fewer_or_the_later() -> None:
     pair, opposite = (
         row("Hi there?", "Hello you", "Go away"),
-        row("hi there", "Go away", "Hello you"),
+        row("Hi there?", "Go away", "Hello you"),
     )
     (found,) = preferences.find(Dataset.of([*clean(), pair, opposite]))
     assert (found.line, found.kind) == (6, "contradiction")
-    assert found.evidence == "line 5 prefers what is rejected here: “hi there”"
+    assert found.evidence == "line 5 prefers what is rejected here: “Hi there?”"
     assert kinds(pair, opposite, opposite) == [(5, "contradiction")]
     elsewhere = row("Hi there?", "Go away", "Hello you")
     elsewhere["messages"].insert(0, {"role": "system", "content": "Be rude."})
     assert kinds(pair, elsewhere) == []
+    assert kinds(pair, row("Hi there", "Go away", "Hello you")) == []
     third = row("Hi there?", "Hello you", "Nothing to say")
     assert kinds(pair, third) == []
 

@@ -4,11 +4,14 @@ import math
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tunegate import Dataset
-from tunegate_checks.data import splits
+from tunegate.data.reading import Reading
+from tunegate_checks.data import diversity, labels, splits
 
 WORDS = [
     "parcel",
@@ -187,3 +190,52 @@ def test_psi_is_the_textbook_sum() -> None:
     assert splits.psi(p, q) == pytest.approx(textbook, rel=1e-3)
     assert splits.psi(p, p) == 0
     assert math.isfinite(splits.psi(Counter(a=10), Counter(b=10)))
+
+
+LETTERS = "我想退款订单查询物流到哪里了请帮忙谢谢取消修改地址电话发票收据账单密码登录"
+KINDS: dict[str, Callable[[random.Random, int], Any]] = {
+    "pictures": lambda rng, n: [{"type": "image_url", "image_url": {"url": f"{n}.png"}}],
+    "a word of its own": lambda rng, n: f"SKU{rng.randrange(10**9)}",
+    "Chinese": lambda rng, n: "".join(rng.choices(LETTERS, k=9)),
+    "Thai": lambda rng, n: "".join(rng.choices("กขคงจฉชซฌญ", k=14)),
+    "emoji": lambda rng, n: "".join(rng.choices("😀😡🎉💔🔥", k=5)),
+    "code": lambda rng, n: f"x[{n:03}] = {{'a': {rng.randrange(10**5, 10**6)}}};",
+    "blank": lambda rng, n: " ",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_prompts_of_every_kind_are_compared_or_let_be(kind: str) -> None:
+    rng, make = random.Random(0), KINDS[kind]
+    rows = [
+        {"messages": [{"role": "user", "content": make(rng, n)},
+                      {"role": "assistant", "content": rng.choice("ab")}]}
+        for n in range(140)
+    ]  # fmt: skip
+    train, test = Dataset.of(rows[:100], "train"), Dataset.of(rows[100:], "test")
+    assert not splits.drift(train, test, auc_limit=0.8)
+    assert not labels.errors(train)
+    assert not diversity.find(train, task="classification")
+
+
+def test_chinese_splits_that_differ_are_told_apart() -> None:
+    rng = random.Random(0)
+    one, other = (
+        ["".join(rng.choices(half, k=9)) for _ in range(60)]
+        for half in (LETTERS[:20], LETTERS[20:])
+    )
+    assert splits.classifier_auc(one, other) > 0.95
+
+
+def test_what_tells_users_apart_is_no_drift_where_users_are_kept_together() -> None:
+    rng = random.Random(0)
+    rows = []
+    for user in range(40):
+        words = [f"user{user:02}word{k}" for k in range(4)]
+        texts = [" ".join(rng.sample(words, 3)) for _ in range(6)]
+        rows += [{"messages": [{"role": "user", "content": t}], "user": user} for t in texts]
+    reading = Reading(group_by=("user",))
+    train, test = (Dataset.of(side, reading=reading) for side in (rows[:180], rows[180:]))
+    assert not splits.drift(train, test, auc_limit=0.8)
+    few = splits.drift(train, Dataset.of(rows[216:], reading=reading), auc_limit=0.8)
+    assert any("a split has 4 groups, and 5 are needed" in f.evidence for f in few.hints)

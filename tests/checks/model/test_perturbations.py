@@ -7,9 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate_checks.model import perturbations as m
-from tunegate_checks.text.display import normalise
 
 ALPHABET = "abcxyzABCXYZ áàãâçéêíóõôúÁÇÉÕ 0123456789 .,;!?-'"
+
+
+def letters(text: str) -> str:
+    """Return a text without case and accents."""
+    return "".join(
+        c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c)
+    )
+
+
 texts = st.text(ALPHABET, max_size=60)
 numbers = st.integers(0, 2**16)
 
@@ -21,7 +29,7 @@ numbers = st.integers(0, 2**16)
 )
 def test_case_and_accents_say_the_same(change: m.Perturbation, text: str, which: int) -> None:
     changed = change(text, which)
-    assert normalise(changed) == normalise(text)
+    assert letters(changed) == letters(text)
     assert change(changed, which) == changed
     assert len(changed) == len(text)
 

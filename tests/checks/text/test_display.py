@@ -1,9 +1,9 @@
 """How texts are compared and shown in one line of evidence."""
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate_checks.text.display import diff, first_difference, normalise, quote_line, quote_repr
+from tunegate_checks.text.display import diff, first_difference, quote_line, quote_repr
 
 
 def test_a_parting_far_into_a_text_is_shown_around_its_place() -> None:
@@ -27,10 +27,3 @@ def test_evidence_is_one_short_line(this: str, other: str) -> None:
     for said in (quote_line(this), diff(this, other), first_difference(this, other)):
         assert len(said.splitlines()) == 1
         assert len(said) < 250
-
-
-@given(st.text(max_size=50))
-@example("𝓐")
-@example("İ")
-def test_normalised_twice_is_normalised(text: str) -> None:
-    assert normalise(normalise(text)) == normalise(text)

@@ -1,15 +1,28 @@
-"""One rule says whether a test row stands in training; leakage and promotion both go by it."""
+"""Sameness has three levels; one rule says whether a test row stands in training.
 
+Leakage and promotion both go by it.
+"""
+
+import unicodedata
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tunegate.data.comparison import rows_in_training
+from tunegate.data.canonical import identical
+from tunegate.data.comparison import (
+    equal_text,
+    folded_text,
+    is_label,
+    rows_in_training,
+    system_is_asked,
+)
 from tunegate.data.dataset import Dataset
 from tunegate.gates import promotion
-from tunegate_checks.data import leakage
+from tunegate_checks.data import duplicates, leakage
 
 
 def row(text: str, reply: str = "yes", picture: str = "", system: str = "") -> dict[str, Any]:
@@ -59,3 +72,102 @@ def refused(test: Dataset, train: Dataset) -> bool:
     except promotion.PromotionRefused as reason:
         return "stand in what the model was trained on" in str(reason)
     return False
+
+
+SAY = "Não é possível cancelar: 3 < 5"
+EQUAL = [
+    unicodedata.normalize("NFD", SAY),
+    f"\ufeff  {SAY}\n",
+    SAY.replace(" ", "\u00a0\t"),
+    SAY.replace("cancelar", "can\u00adce\u200blar"),
+    f"\u200f{SAY}\u200e",
+    SAY.replace("cancelar", "ｃａｎｃｅｌａｒ"),
+    SAY.replace("<", "&lt;").replace("é", "&eacute;").replace("í", "&#237;"),
+]
+NEAR = ["NÃO É POSSÍVEL cancelar: 3 < 5", f"{SAY}!", f'"{SAY}"']
+DIFFERENT = ["Nao e possivel cancelar: 3 < 5", SAY.replace("<", ">"), SAY.replace("3", "³")]
+APART = [
+    ("avó", "avô"), ("3²", "32"), (":)", ":("), ("C++", "C#"), (">50K", "<=50K"), ("-1", "1"),
+    ("👍", "👎"), ("1.5", "15"), ("かき", "がき"), ("A+", "A"),
+    ("👨‍👩‍👧", "👨👩👧"), ("?", "."), ("!", "?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EQUAL)
+def test_what_a_reader_calls_the_same_is_equal_text(text: str) -> None:
+    assert identical(text) != SAY
+    assert equal_text(text) == SAY
+
+
+@pytest.mark.parametrize("text", NEAR)
+def test_case_and_punctuation_around_words_are_no_equal_text_but_near(text: str) -> None:
+    assert equal_text(text) != SAY
+    assert folded_text(text) == folded_text(SAY)
+
+
+@pytest.mark.parametrize(("one", "other"), [*APART, *((SAY, text) for text in DIFFERENT)])
+def test_signs_accents_digits_and_emoji_carry_meaning(one: str, other: str) -> None:
+    assert folded_text(one) != folded_text(other)
+
+
+@given(st.text(max_size=40), st.sampled_from(["NFC", "NFD"]))
+def test_equal_text_is_the_same_in_each_unicode_form(text: str, form: Any) -> None:
+    assert equal_text(unicodedata.normalize(form, text)) == equal_text(text)
+    assert equal_text(f" {text}\u200b\r\n") == equal_text(text)
+
+
+def talk(*turns: str, **fields: Any) -> dict[str, Any]:
+    """A conversation: user, assistant, user, ..."""
+    roles = ("user", "assistant")
+    messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(turns)]
+    return {"messages": messages, **fields}
+
+
+WHOLE = talk("Where is it?", "In the van.", "And when?", "At noon.", "Thanks", "Bye.")
+TURNS = [
+    (talk("Where is it?", "Somewhere."), True),  # training answers it in its first turn
+    (talk("Where is it?", "In the van.", "And when?", "At one."), True),
+    (talk("Where is it?", "In the van.", "and  WHEN?"), True),
+    (talk("And when?", "At noon."), False),  # asked without what was said before
+    (talk("Where is it?", "At home.", "And when?", "At noon."), False),
+    (talk(*[m["content"] for m in WHOLE["messages"]], "One more", "Yes?"), False),
+]
+
+
+@pytest.mark.parametrize(("tested", "stands"), TURNS)
+def test_what_a_conversation_of_training_begins_with_stands_in_training(
+    tested: dict[str, Any], stands: bool
+) -> None:
+    train, test = Dataset.of([talk("Hello", "Hi."), WHOLE]), Dataset.of([tested], "test")
+    assert rows_in_training(test, train) == ({0: [1]} if stands else {})
+    assert [f.kind for f in leakage.find(train, test, similarity=1.0)] == ["exact"] * stands
+    assert refused(test, train) is stands
+
+
+REVIEWS = ("I love this kettle.", "It broke on day one.", "Not again, thanks", "Five stars!")
+
+
+def test_documents_in_system_messages_are_asked_and_instructions_are_not() -> None:
+    documents = [row("Good or bad?", "good", system=text) for text in REVIEWS]
+    told = [row("Good or bad?", "good", system="Be brief."), row("Well?"), row("So?", system="Hi")]
+    told += [row(text, system="Be brief.") for text in ("And?", "Or?")]
+    for rows, is_asked in ((documents, True), ([*told, *documents[:1]], False), (told, False)):
+        dataset = Dataset.of(rows)
+        assert system_is_asked(dataset) is is_asked
+        assert bool(duplicates.find(dataset)) is (rows is not documents and rows is not told)
+    train, test = Dataset.of(documents[:2]), Dataset.of(documents[2:], "test")
+    assert not leakage.find(train, test)
+    assert leakage.find(train, Dataset.of([documents[0], documents[3]], "test")).rows == [0]
+
+
+@pytest.mark.parametrize("name", ["images", "tools", "documents"])
+def test_what_is_given_beside_the_messages_tells_rows_apart(name: str) -> None:
+    one, other = ({**row("What is it?"), name: [{"name": n}]} for n in ("a", "b"))
+    assert not duplicates.find(Dataset.of([one, other]))
+    assert duplicates.find(Dataset.of([one, other, one])).rows == [2]
+    assert rows_in_training(Dataset.of([one]), Dataset.of([other, one])) == {0: [1]}
+
+
+def test_a_label_of_a_script_without_spaces_has_few_letters() -> None:
+    assert all(map(is_label, ["退款", "订单物流查询", "ขอคืนเงิน", "delivery to the door"]))
+    assert not is_label("我们已经收到您的退款申请并将在三天内处理完毕")

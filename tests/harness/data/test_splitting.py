@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.comparison import comparison_texts
 from tunegate.data.dataset import SPLITS, Dataset
+from tunegate.data.reading import Reading
 from tunegate.data.splitting import SplitError, similar_groups, split_file, stratified_group_split
 from tunegate.similarity import search
 from tunegate_checks.data import leakage
@@ -208,3 +209,46 @@ def test_white_space_tears_no_two_rows_apart() -> None:
     other = [pictures[0], {"role": "assistant", "content": "something else"}]
     told = [row("a b", "x"), row("A\n\n\n\nb", "y"), {"messages": pictures}, {"messages": other}]
     assert similar_groups(Dataset.of(told), 0.85) == [[0, 1], [2, 3]]
+
+
+def words(rng: random.Random) -> str:
+    return " ".join("".join(rng.choices("abcdefghijklmnop", k=7)) for _ in range(6))
+
+
+def test_rows_of_a_group_and_turns_of_a_conversation_stay_in_one_split(tmp_path: Path) -> None:
+    rng, made = random.Random(0), []
+    for user in range(60):
+        turns: list[dict[str, Any]] = []
+        for _ in range(3):
+            turns = [*turns, *row(words(rng), words(rng))["messages"][1:]]
+            made.append({"messages": turns})
+        for _ in range(3):
+            messages = row(words(rng), "ok")["messages"][1:]
+            made.append({"messages": messages, "user_id": user})
+    source = written(tmp_path / "all.jsonl", made)
+    split_file(source, tmp_path / "out", reading=Reading(group_by=("user_id",)))
+    files = {s: Dataset.read(tmp_path / "out" / f"{s}.jsonl") for s in SPLITS}
+    for key in (lambda e: e.fields.get("user_id"), lambda e: e.given[0]["content"]):
+        places = [(s, key(e)) for s, d in files.items() for e in d if key(e) is not None]
+        assert len({*places}) == len({value for _, value in places}) > 3
+    assert not leakage.find(files["train"], files["test"])
+    with pytest.raises(SplitError, match=r"no row has a field 'usr' \(data.group_by\); valid: use"):
+        split_file(source, tmp_path / "no", reading=Reading(group_by=("usr",)))
+
+
+def test_by_time_the_newest_groups_are_the_test_set(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    made = [row(words(rng), "ok", at=f"2026-01-{1 + n % 28:02}", user=n // 4) for n in range(200)]
+    source, reading = written(tmp_path / "all.jsonl", made), Reading(time_by="at")
+    split_file(source, tmp_path / "out", by_time=True, reading=reading)
+    files = [Dataset.read(tmp_path / "out" / f"{s}.jsonl", reading=reading) for s in SPLITS]
+    times = [[e.time or 0.0 for e in split] for split in files]
+    assert [len(split) for split in files] == [140, 30, 30]
+    assert max(times[0]) <= min(times[1]) <= max(times[1]) <= min(times[2])
+    grouped = Reading(time_by="at", group_by=("user",))
+    split_file(source, tmp_path / "groups", by_time=True, reading=grouped)
+    newest = Dataset.read(tmp_path / "groups" / "test.jsonl", reading=grouped)
+    assert {*Counter(e.group for e in newest).values()} == {4}
+    for field, message in (("user_at", "line 1 has no time in 'user_at'"), ("", "--by-time FIELD")):
+        with pytest.raises(SplitError, match=message):
+            split_file(source, tmp_path / "no", by_time=True, reading=Reading(time_by=field))

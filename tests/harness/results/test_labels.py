@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -144,3 +145,57 @@ def test_an_expected_reply_without_a_label_is_refused_with_its_line() -> None:
 def test_rules_of_one_name_are_one_rule() -> None:
     assert regex("a") == regex("a") != regex("b")
     assert repr(exact) == "LabelRule(name='label: the whole answer, white space around it aside')"
+
+
+TABLES = [
+    ('kind = "exact"\nfold = ["case", "punctuation"]', " Refund! ", "refund"),
+    ('kind = "exact"\nfold = "punctuation"', "C++", "C++"),
+    ('kind = "json"\nfields = "team"', '{"team": "A"}', "A"),
+    ('kind = "json"\nfields = ["a", "b.c"]', '{"a": 1, "b": {"c": "x"}}', "1 | x"),
+    ('kind = "json"\nfields = ["a", "b.c"]', '{"a": 1}', None),
+    ('kind = "regex"\npattern = "team (\\\\w+)"\nfold = ["case"]', "For team Cards", "cards"),
+    ('kind = "set"', '["b", "a", "b"]', "a | b"),
+    ('kind = "set"', "b, a\nc", "a | b | c"),
+    ('kind = "set"\nfields = ["tags"]', '{"tags": ["b", "a"], "x": 1}', "a | b"),
+    ('kind = "set"\nfields = ["tags"]', "b, a", None),
+]
+
+
+@pytest.mark.parametrize(("table", "text", "label"), TABLES)
+def test_a_table_says_how_a_label_is_read(
+    table: str, text: str, label: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "tunegate.toml").write_text(f"[label]\n{table}\n")
+    rule = load(tmp_path).label_rule
+    assert rule.read(text) == label
+    again = pickle.loads(pickle.dumps(rule))
+    assert (again, again.read(text)) == (rule, label)
+    assert rule.name != exact.name
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('kind = "yaml"', "kind is 'yaml'; valid: 'exact', 'json', 'regex', 'set'"),
+        ('kind = "exact"\nfold = "accents"', "fold has 'accents'; valid: 'case', 'punctuation'"),
+        ('kind = "json"', 'kind = "json" needs fields'),
+        ('kind = "exact"\nfields = ["a"]', 'kind = "exact" takes no fields'),
+        ('kind = "regex"', 'kind = "regex" needs a pattern'),
+        ('kind = "json"\nfields = ["a"]\npattern = "b"', 'kind = "json" takes no pattern'),
+        ('kind = "json"\nfield = "a"', "unknown setting `field`, did you mean 'fields'?"),
+        ('fields = ["a"]', "`kind` is missing"),
+    ],
+)
+def test_a_bad_table_ends_at_start_up_in_one_line(table: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "tunegate.toml").write_text(f"[label]\n{table}\n")
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path)
+    assert message in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("rule", [exact, json_field("a"), regex("a")])
+def test_reasoning_is_no_part_of_a_label(rule: Any) -> None:
+    text = '{"a": "a"}'
+    for reasoning in ("<think>b\n</think>\n", "<think></think>", "b, so a?</think>"):
+        assert rule.read(reasoning + text) == rule.read(text) is not None

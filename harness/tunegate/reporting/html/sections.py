@@ -8,7 +8,7 @@ from typing import Any
 
 from ...data.dataset import SPLITS
 from ...results.intervals import wilson
-from ...results.labels import label_rule, wrong_labels
+from ...results.labels import wrong_labels
 from ...tokenization.spec import on_pairs
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from .charts import loss_chart, score_bar
@@ -225,7 +225,7 @@ def misses_section(files: RunFiles) -> Misses | str:
     if files.predictions is None or not card["predictions"]:
         return NO_ANSWERS
     try:
-        wrong = wrong_labels(files.predictions, label_rule(files.config.label))
+        wrong = wrong_labels(files.predictions, files.config.label_rule)
     except ValueError as error:  # the rule was changed, and cannot read the expected replies
         return f"{error}."
     counts = card["predictions"]

@@ -1,0 +1,189 @@
+"""Brings what a row gives to the model, and what the model must answer, into one canonical form.
+
+Two rows have the same form if a chat template would give the model the same: the order of JSON
+keys, keys that are null, a text as a list of one part, the ids of tool calls (they are numbered)
+and arguments written as a text of JSON make no difference. Reasoning is kept apart: chat templates
+leave that of earlier turns out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..utils.text import split_reasoning
+
+Message = Mapping[str, Any]
+TextForm = Callable[[str], str]
+
+# Fields of a row, beside its messages, that a chat template or a processor gives to the model.
+GIVEN_FIELDS = (
+    *("tools", "functions", "documents"),
+    *("images", "image", "audios", "audio", "videos", "video"),
+)
+REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
+
+
+def content_text(message: Message) -> str:
+    """Return the text of a message; of a list of parts, the parts with a text, one on each line."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(str(p["text"]) for p in parts if isinstance(p, dict) and "text" in p)
+
+
+def identical(text: str) -> str:
+    """Return a text with its line ends as line feeds: equal for identical texts alone."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the model must answer: the text without its reasoning, parts, tool calls, a refusal.
+
+    `parts` (sound, pictures) and `calls` are canonical JSON, "" for none. Two targets with another
+    reasoning are equal. A target is falsy if it holds nothing at all.
+    """
+
+    text: str = ""
+    calls: str = ""
+    parts: str = ""
+    refusal: str = ""
+    reasoning: str = field(default="", compare=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.text.strip() or self.calls or self.parts or self.refusal)
+
+
+def target_of(message: Message) -> Target:
+    """Return what a message of the assistant answers."""
+    reasoning, text = split_reasoning(content_text(message))
+    thoughts = [reasoning, *(str(message[key]) for key in REASONING_KEYS if message.get(key))]
+    return Target(
+        text=identical(text),
+        calls=to_json(calls) if (calls := _calls_of(message)) else "",
+        parts=non_text_json([message]),
+        refusal=str(message.get("refusal") or ""),
+        reasoning="\n".join(filter(None, thoughts)),
+    )
+
+
+def canonical_context(fields: Mapping[str, Any], given: Sequence[Message]) -> str:
+    """Return, as JSON, all that a row gives to the model.
+
+    Args:
+        fields: The fields of the row.
+        given: Its messages, without the reply.
+    """
+    return to_json([canonical_turns(given), given_fields(fields)])
+
+
+def setting_json(fields: Mapping[str, Any], given: Sequence[Message]) -> str:
+    """Return, as JSON, what a row gives to the model that is not text, and its tools; "" for none.
+
+    Only rows with the same setting can repeat each other: pictures, tools, earlier tool calls.
+    """
+    calls = [call for message in given for call in _calls_of(message)]
+    setting = [given_fields(fields), non_text_json(given), calls]
+    return to_json(setting) if any(setting) else ""
+
+
+def canonical_turns(
+    messages: Sequence[Message], text: TextForm = identical
+) -> list[dict[str, Any]]:
+    """Return messages in canonical form, their texts in the form `text`."""
+    turns: list[dict[str, Any]] = []
+    numbers: dict[str, int] = {}  # of tool calls, by id
+    calls_before = answered = 0
+    for message in messages:
+        role = "system" if message["role"] == "developer" else message["role"]
+        turn: dict[str, Any] = {"role": role, "content": _content_of(message, role, text)}
+        if message.get("name"):
+            turn["name"] = message["name"]
+        if calls := _calls_of(message):
+            turn["calls"] = calls
+            for number, call in enumerate(_listed(message.get("tool_calls")), calls_before):
+                if isinstance(call, dict) and call.get("id"):
+                    numbers[str(call["id"])] = number
+            calls_before += len(calls)
+        if role in ("tool", "function"):
+            turn["answers"] = numbers.get(str(message.get("tool_call_id")), answered)
+            answered += 1
+        turns.append(turn)
+    return turns
+
+
+def _content_of(message: Message, role: str, text: TextForm) -> Any:
+    """Return the text of a message, or a list of its texts and other parts in their order."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return text(split_reasoning(content)[1] if role == "assistant" else content)
+    items: list[Any] = []
+    for part in _listed(content):
+        if not (isinstance(part, dict) and "text" in part):
+            items.append(_without_nulls(part))
+        elif items and isinstance(items[-1], str):
+            items[-1] += f"\n{part['text']}"
+        else:
+            items.append(str(part["text"]))
+    items = [text(item) if isinstance(item, str) else item for item in items]
+    if all(isinstance(item, str) for item in items):
+        return "".join(items)  # one text, or none
+    return items
+
+
+def _calls_of(message: Message) -> list[dict[str, Any]]:
+    """Return the name and the arguments of each tool call of a message, as JSON values."""
+    calls = _listed(message.get("tool_calls"))
+    if message.get("function_call"):
+        calls = [*calls, message["function_call"]]
+    named = []
+    for call in calls:
+        function = call.get("function", call) if isinstance(call, dict) else call
+        if isinstance(function, dict):
+            arguments = _without_nulls(parsed(function.get("arguments")))
+            named.append({"name": function.get("name"), "arguments": arguments})
+        else:
+            named.append({"name": function})
+    return named
+
+
+def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row gives to the model beside its messages: tools, documents, pictures."""
+    given = {name: _without_nulls(parsed(fields[name])) for name in GIVEN_FIELDS if name in fields}
+    return {name: value for name, value in given.items() if value not in (None, "", [], {})}
+
+
+def non_text_json(messages: Sequence[Message]) -> str:
+    """Return the parts of messages that are not text, such as pictures, as JSON; "" for none."""
+    parts = [part for message in messages for part in _listed(message.get("content"))]
+    non_text = [_without_nulls(p) for p in parts if not (isinstance(p, dict) and "text" in p)]
+    return to_json(non_text) if non_text else ""
+
+
+def parsed(value: Any) -> Any:
+    """Return the value of a text that is a JSON object or array; any other value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON with its keys in order; what JSON lacks as its text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,142 @@
+"""What a project's configuration says about the meaning of a row's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..results.finding import Finding
+from ..results.labels import LabelRule, exact
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+# Fields that say how good a row is, by the names that UltraFeedback, OpenAssistant and others use.
+SCORE_FIELDS = ("score", "scores", "rating", "reward", "quality", "score_chosen", "chosen_score")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the rows of a project are read; it can be pickled with them.
+
+    Attributes:
+        label: How a label is read from a reply.
+        group_by: Fields of which the first that a row has names its group: rows of one user,
+            document or conversation. ("parent", "id") puts generated rows with what they were
+            made of. Dots lead into nested objects.
+        time_by: The field with the time of a row; "" for none.
+        ignore: Fields that could change what a row means, and do not here.
+    """
+
+    label: LabelRule = exact
+    group_by: tuple[str, ...] = ()
+    time_by: str = ""
+    ignore: tuple[str, ...] = ()
+
+    def group_of(self, fields: Mapping[str, Any]) -> str:
+        """Return the group of a row with these fields; "" for none."""
+        values = (value_at(name, fields) for name in self.group_by)
+        return next((str(value) for value in values if value is not None and value != ""), "")
+
+    def time_of(self, fields: Mapping[str, Any]) -> float | None:
+        """Return the time of a row: a number as it is, an ISO 8601 text as seconds since 1970."""
+        value = value_at(self.time_by, fields) if self.time_by else None
+        if isinstance(value, bool) or value is None:
+            return None
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+        try:
+            moment = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def value_at(path: str, fields: Mapping[str, Any]) -> Any:
+    """Return the value of a field, or what dots lead to in nested objects; None where it lacks."""
+    if path in fields:
+        return fields[path]
+    value: Any = fields
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def desirable_of(fields: Mapping[str, Any]) -> bool | None:
+    """Return the mark of KTO's rows: whether the reply is a good one; None where there is none.
+
+    It is the field `desirable`, or `label` where that is true or false, as TRL and LLaMA-Factory
+    write it.
+    """
+    marks = (fields.get(name) for name in ("desirable", "label"))
+    return next((mark for mark in marks if isinstance(mark, bool)), None)
+
+
+def open_questions(dataset: Dataset) -> Iterator[Finding]:
+    """Yield a finding for each field whose meaning decides what is trained on, until it is said.
+
+    No trainer reads these fields: a reply that is marked as bad would be learnt like a good one.
+    """
+    reading, n = dataset.reading, len(dataset)
+
+    def ignored(*names: str) -> bool:
+        return any(name in reading.ignore for name in names)
+
+    bad = [e for e in dataset if e.desirable is False]
+    if bad and not ignored("desirable", "label"):
+        name = "desirable" if "desirable" in bad[0].fields else "label"
+        evidence = (
+            f"{len(bad):,} of {n:,} rows (first: line {bad[0].line}) say by {name} = false that "
+            "their reply is bad, and would be trained on as good: take them out, or write under "
+            f'[data]: ignore = ["{name}"]'
+        )
+        yield Finding.of_dataset("meaning", evidence)
+    weighed = [e for e in dataset if e.weight != 1]
+    if weighed and not ignored("weight"):
+        evidence = (
+            f"{len(weighed):,} of {n:,} rows (first: line {weighed[0].line}) have a `weight` other "
+            "than 1, and rows are trained on alike: take out what should count less, or write "
+            'under [data]: ignore = ["weight"]'
+        )
+        yield Finding.of_dataset("meaning", evidence)
+    for name in SCORE_FIELDS:
+        numbers = [v for e in dataset if (v := number_of(e.fields.get(name))) is not None]
+        if numbers and min(numbers) < max(numbers) and not ignored(name):
+            evidence = (
+                f"`{name}` is {min(numbers):g} to {max(numbers):g}, and rows of any {name} are "
+                f'trained on alike; where that is meant, write under [data]: ignore = ["{name}"]'
+            )
+            yield Finding.dataset_hint("meaning", evidence)
+    yield from _unread_fields(dataset, "group_by", reading.group_by, [e.group for e in dataset])
+    times = ["" if e.time is None else "time" for e in dataset]
+    yield from _unread_fields(
+        dataset, "time_by", [reading.time_by] if reading.time_by else [], times
+    )
+
+
+def _unread_fields(
+    dataset: Dataset, key: str, names: Sequence[str], values: Sequence[str]
+) -> Iterator[Finding]:
+    """Yield a finding where a configured field is in no row, a hint where it lacks in some."""
+    lacking = values.count("")
+    if not names or not lacking or not len(dataset):
+        return
+    named = " or ".join(f"`{name}`" for name in names)
+    if lacking < len(dataset):
+        evidence = f"{lacking:,} of {len(dataset):,} rows have no {named} (data.{key})"
+        yield Finding.dataset_hint("meaning", evidence)
+        return
+    own_fields = sorted({name for e in dataset for name in e.fields if name != "messages"})
+    what = "time in" if key == "time_by" else "field"
+    valid = ", ".join(own_fields) or "none"
+    yield Finding.of_dataset("meaning", f"data.{key}: no row has a {what} {named}; valid: {valid}")
+
+
+def number_of(value: Any) -> float | None:
+    """Return a value that is a number; None for any other, true and false too."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None

@@ -1,0 +1,139 @@
+"""Two rows have one context if the model is given the same, whatever an exporter writes around."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate.data.dataset import Dataset, Example
+from tunegate.models.predict import request_of
+
+ASKED = {"role": "user", "content": "What is on it?"}
+CALL = {"name": "find", "arguments": '{"a": 1, "b": [2]}'}
+PICTURE = {"type": "image_url", "image_url": {"url": "a.png"}}
+
+
+def called(call: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "tool_calls": [call], **more}
+
+
+def example(*messages: dict[str, Any], **fields: Any) -> Example:
+    return Example(0, 1, {"messages": [*messages], **fields})
+
+
+def given_messages(*messages: dict[str, Any], **fields: Any) -> str:
+    return example(*messages, {"role": "assistant", "content": "yes"}, **fields).context
+
+
+OPENAI_CALL = {"id": "c1", "type": "function", "function": CALL}
+NATIVE_CALL = {"function": {"name": "find", "arguments": {"b": [2], "a": 1}}}
+RESULT = {"role": "tool", "content": "none", "tool_call_id": "c1"}
+
+SAME = [
+    ([ASKED], [{"role": "user", "content": [{"type": "text", "text": "What is on it?"}]}]),
+    ([ASKED], [{"content": "What is on it?", "role": "user", "name": None, "tool_calls": None}]),
+    ([ASKED, called(OPENAI_CALL), RESULT],
+     [ASKED, called({**OPENAI_CALL, "id": "x9"}), {**RESULT, "tool_call_id": "x9"}]),
+    ([ASKED, called(OPENAI_CALL), RESULT],
+     [ASKED, called(NATIVE_CALL), {"role": "tool", "content": "none", "name": None}]),
+    ([{"role": "developer", "content": "Be kind."}, ASKED],
+     [{"role": "system", "content": "Be kind."}, ASKED]),
+    ([{"role": "user", "content": "a\r\nb"}], [{"role": "user", "content": "a\nb"}]),
+    ([ASKED, {"role": "assistant", "content": "<think>hm</think>A cat."}, ASKED],
+     [ASKED, {"role": "assistant", "content": "A cat.", "reasoning_content": "so"}, ASKED]),
+    ([{**ASKED, "weight": 1.0}], [ASKED]),
+]  # fmt: skip
+OTHER = [
+    ([ASKED], [{"role": "user", "content": "What is on it"}]),
+    ([ASKED], [{"role": "user", "content": [{"type": "text", "text": "What is on it?"}, PICTURE]}]),
+    ([ASKED], [{"role": "system", "content": "Doc: one."}, ASKED]),
+    ([ASKED, called(OPENAI_CALL), RESULT],
+     [ASKED, called({**OPENAI_CALL, "function": {**CALL, "arguments": "{}"}}), RESULT]),
+    ([ASKED, called(OPENAI_CALL), RESULT],
+     [ASKED, called(OPENAI_CALL), {**RESULT, "content": "two"}]),
+    ([{"role": "user", "content": "avó"}], [{"role": "user", "content": "avo\u0301"}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_what_gives_the_model_the_same_is_one_context(
+    one: list[dict[str, Any]], other: list[dict[str, Any]]
+) -> None:
+    assert given_messages(*one) == given_messages(*other)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_what_gives_it_something_else_is_another(
+    one: list[dict[str, Any]], other: list[dict[str, Any]]
+) -> None:
+    assert given_messages(*one) != given_messages(*other)
+
+
+TOOL = {"type": "function", "function": {"name": "find", "description": None}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"images": ["a"]}, {"images": ["b"]}, False),
+        ({"videos": ["a"]}, {}, False),
+        ({"tools": [TOOL]}, {"tools": json.dumps([TOOL])}, True),
+        ({"tools": [TOOL]}, {"tools": [{"type": "function", "function": {"name": "find"}}]}, True),
+        ({"tools": []}, {"images": None}, True),
+        ({"source": "a"}, {"source": "b"}, True),  # a field of one's own is given to no model
+    ],
+)
+def test_the_fields_of_a_row_that_are_given_belong_to_it(
+    one: dict[str, Any], other: dict[str, Any], same: bool
+) -> None:
+    assert (given_messages(ASKED, **one) == given_messages(ASKED, **other)) is same
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), values, min_size=1))
+def test_neither_the_order_of_keys_nor_json_in_a_text_makes_another(tool: dict[str, Any]) -> None:
+    turned = dict(reversed(tool.items()))
+    tools = given_messages(ASKED, tools=[tool])
+    assert given_messages(ASKED, tools=json.dumps([turned])) == tools
+    calls = [called({"id": "c", "function": {"name": "f", "arguments": a}}) for a in (tool, turned)]
+    assert given_messages(ASKED, calls[0]) == given_messages(ASKED, calls[1])
+
+
+def test_a_target_has_its_reasoning_apart() -> None:
+    plain = example(ASKED, {"role": "assistant", "content": "A cat."}).target
+    thought = {"role": "assistant", "content": "<think>Paws.</think>A cat.", "thinking": "So."}
+    target = example(ASKED, thought).target
+    assert target == plain != example(ASKED, {"role": "assistant", "content": "A dog."}).target
+    assert (target.text, target.reasoning, plain.reasoning) == ("A cat.", "Paws.\nSo.", "")
+
+
+def test_a_target_is_text_calls_or_a_refusal() -> None:
+    one, other = (example(ASKED, called(call)).target for call in (OPENAI_CALL, NATIVE_CALL))
+    assert one == other
+    refused = example(ASKED, {"role": "assistant", "content": None, "refusal": "No."}).target
+    assert (refused.refusal, bool(refused), one == refused) == ("No.", True, False)
+    assert not example(ASKED).target
+    assert not example(ASKED, {"role": "assistant", "content": " "}).target
+
+
+@pytest.mark.parametrize("content", ["", None, []])
+def test_an_empty_reply_is_still_the_reply(content: Any) -> None:
+    """A tool call has no text: it is not asked, and no model is given its own answer."""
+    row = example(ASKED, called(OPENAI_CALL, content=content))
+    assert (row.prompt, row.given, row.reply) == ("What is on it?", [ASKED], "")
+    assert request_of(row).messages == [ASKED]
+
+
+def test_the_label_is_read_from_the_answer_without_its_reasoning() -> None:
+    thought = {"role": "assistant", "content": "<think>It is late.</think>\n\ndelivery"}
+    assert Dataset.of([{"messages": [ASKED, thought]}])[0].label == "delivery"
