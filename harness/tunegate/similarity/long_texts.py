@@ -1,16 +1,17 @@
-"""Compares long texts word by word, and only those that share runs of words.
+"""Compares long texts only where they share runs of words, and the longest word by word.
 
-The letters of two texts take time in proportion to the product of their lengths, and so does a list
-of texts to the square of its own. A pair of which one has more than MAX_LETTERS letters is
-therefore compared only if a sample of its n-grams (runs of RUN_WORDS words) says that enough of
-them are common, and then by its words instead of its letters: the similarity is the Indel
-similarity of the two lists of words. Word for word the limit means what it means for short texts:
-at 0.85, one word in seven may differ.
+Comparing the letters of two texts takes time in proportion to the product of their lengths, and a
+list of texts has as many pairs as the square of its length. A pair of which one has more than
+SCREEN_LETTERS letters is therefore compared only if a sample of its n-grams (runs of RUN_WORDS
+words) says that enough of them are common. If one has more than MAX_LETTERS letters, it is compared
+by its words instead of its letters: the similarity is the Indel similarity of the two lists of
+words. There the limit means what it means for short texts: at 0.85, one word in seven may differ.
 
 The sample is the bottom-k sketch of A. Broder (1997), *On the resemblance and containment of
-documents*. Replacing a word changes RUN_WORDS runs (E. Ukkonen 1992, *Approximate string-matching
-with q-grams and maximal matches*), which says how many must be common; SCREEN_SHARE leaves room for
-the error of the sample.
+documents*, of runs numbered by their occurrence. A word replaced changes RUN_WORDS runs (E. Ukkonen
+1992, *Approximate string-matching with q-grams and maximal matches*), which says how many must be
+common; SCREEN_SHARE leaves room for the error of the sample. So a long text in which more than one
+word in seven is misspelt by a letter is not found, though most of its letters are right.
 """
 
 from __future__ import annotations
@@ -25,20 +26,15 @@ from .windows import Search
 if TYPE_CHECKING:
     from .windows import Array, FindNear
 
+SCREEN_LETTERS = 500
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
-# Scripts without spaces count letter by letter, and so do signs; a longer run of letters (a key, a
-# line of base64) is cut.
+# Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
 _NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W{_NO_SPACES}]{{1,32}}|[^\w\s]")
-
-
-def is_long(left: str, right: str) -> bool:
-    """Tell whether two texts are compared by their words: one has more than MAX_LETTERS letters."""
-    return max(len(left), len(right)) > MAX_LETTERS
+_WORD = re.compile(rf"[^\W{_NO_SPACES}]{{1,32}}+(?![^\W{_NO_SPACES}])|\S")
 
 
 @lru_cache(maxsize=1 << 17)
@@ -52,26 +48,38 @@ def _word_numbers(text: str) -> list[int]:
     return list(map(_word_number, _WORD.findall(text)))
 
 
-def word_ratio(left: str, right: str) -> float:
-    """Return the Indel similarity of the words of two texts."""
+def ratio(left: str, right: str) -> float:
+    """Return the similarity of two texts: of their letters, of long texts of their words."""
     from rapidfuzz.distance import Indel
 
-    return Indel.normalized_similarity(_word_numbers(left), _word_numbers(right))
+    if max(len(left), len(right)) > MAX_LETTERS:
+        return Indel.normalized_similarity(_word_numbers(left), _word_numbers(right))
+    return Indel.normalized_similarity(left, right)
 
 
 def _sample(text: str) -> Array:
-    """Return the SAMPLE_SIZE smallest hashes of a text's runs of words."""
+    """Return the SAMPLE_SIZE smallest hashes of a text's runs of words, each with its occurrence.
+
+    An occurrence is the number of the same run before it.
+    """
     import numpy as np
 
     words = np.array(_word_numbers(text), np.uint64)
-    size = max(len(words) - RUN_WORDS + 1, min(len(words), 1))
+    length = min(RUN_WORDS, len(words))
+    size = len(words) - length + 1 if length else 0
     runs = np.zeros(size, np.uint64)
-    for k in range(min(RUN_WORDS, len(words))):
+    for k in range(length):
         runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + size]
+    runs.sort()
+    is_first = np.ones(size, bool)
+    is_first[1:] = runs[1:] != runs[:-1]
+    places = np.arange(size)
+    occurrences = places - np.maximum.accumulate(np.where(is_first, places, 0))
     # The finaliser of splitmix64, so that the smallest hashes are a random sample.
-    runs = (runs ^ (runs >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    runs = (runs ^ (runs >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    sample: Array = np.unique(runs ^ (runs >> np.uint64(31)))[:SAMPLE_SIZE]
+    mixed = runs + occurrences.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    sample: Array = np.sort(mixed ^ (mixed >> np.uint64(31)))[:SAMPLE_SIZE]
     return sample
 
 
@@ -128,9 +136,9 @@ class LongTextSearch:
         needed = self.min_share * np.minimum(self.sizes[lo:hi], len(sample))
         chosen = (shared >= needed) & (labels[lo:hi] != skip) & (labels[lo:hi] >= 0)
         near = [
-            (j, ratio)
+            (j, similarity)
             for j in (lo + np.flatnonzero(chosen)).tolist()
-            if (ratio := word_ratio(text, search.targets.texts[j])) >= search.cutoff
+            if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
         ]
         if near:
             columns = zip(*near, strict=True)
@@ -141,7 +149,7 @@ class LongTextSearch:
 def _long_counts(search: Search) -> tuple[int, int]:
     """Return how many queries and how many targets are long."""
     sides = search.queries.sizes, search.targets.sizes
-    queries, targets = (int((sizes > MAX_LETTERS).sum()) for sizes in sides)
+    queries, targets = (int((sizes > SCREEN_LETTERS).sum()) for sizes in sides)
     return queries, targets
 
 
