@@ -152,7 +152,6 @@ def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
     assert done[0].finding_counts == {"labels": 0, "duplicates": 0}
 
 
-@pytest.mark.parametrize("step", ["format", "redact", "labels", "duplicates", "leaks"])
 def test_every_other_check_looks_at_the_result(tmp_path: Path) -> None:
     """A step alone leaves what others find, and says it; a project's limits count too."""
     rows = [row(p, TEAMS[i % 2]) for i, p in enumerate(prompts(30, seed=1))]
@@ -170,7 +169,10 @@ def test_every_other_check_looks_at_the_result(tmp_path: Path) -> None:
 
 
 IMAGES = [{**row("What animal is it?", a), "images": [f"{n}.png"]} for n, a in enumerate("cd" * 9)]
-TOOLS = [{**row("Rome?", "x"), "tools": [{"name": f"tool{n}"}]} for n in range(20)]
+TOOLS = [
+    {**row("Rome?", "x"), "tools": [{"type": "function", "function": {"name": f"tool{n}"}}]}
+    for n in range(20)
+]
 DOCUMENTS = [row("Is it good?", "no", system=f"Review: {p}") for p in prompts(30)]
 
 
@@ -180,6 +182,7 @@ def test_rows_that_are_given_something_else_are_no_copies(tmp_path: Path, rows: 
     assert read(done.job.out) == rows
 
 
+@pytest.mark.parametrize("step", ["format", "redact", "labels", "duplicates", "leaks"])
 def test_a_step_alone_does_what_it_says_and_no_more(tmp_path: Path, step: str) -> None:
     train = write(tmp_path / "train.jsonl", [row(CLEAN[5])])
     rows = [row(p, TEAMS[i % 2]) for i, p in enumerate(prompts(30, seed=1))]
