@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunegate.data.dataset import Dataset, Example
+from tunegate.data.dataset import PLAIN_READING, Dataset, Example
+from tunegate.data.reading import Reading
 
 from .read import Fields, Rejected, Row, Source
 
@@ -55,17 +56,21 @@ class Unresolved:
 class FileChanges:
     """A file that is being fixed: its rows, the changes so far, what is left for a person.
 
-    `against` are the datasets whose rows the result must not repeat, training first.
-    `finding_counts` has for each check how many findings the result still has.
+    `against` are the datasets whose rows the result must not repeat, training first. `reading` is
+    that of the project: how labels, groups and times are read.
+    `finding_counts` has, for each check of the steps that ran, how many findings the result still
+    has; `still_found` says what any data check finds in the result as a whole, and no step changes.
     """
 
     job: Job
     source: Source
     against: Sequence[Dataset] = ()
+    reading: Reading = PLAIN_READING
     changes: list[Change] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     unresolved: list[Unresolved] = field(default_factory=list)
     finding_counts: dict[str, int] = field(default_factory=dict)
+    still_found: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.total = len(self.source.rows) + len(self.source.rejected)
@@ -84,8 +89,9 @@ class FileChanges:
 
     def dataset(self) -> Dataset:
         """Return the kept rows as they are now; findings in them name lines of the source."""
-        examples = [Example(i, row.line, row.fields) for i, row in enumerate(self.rows)]
-        return Dataset(examples, split=self.job.split, path=self.job.path)
+        rows, reading = enumerate(self.rows), self.reading
+        examples = [Example(i, row.line, row.fields, reading) for i, row in rows]
+        return Dataset(examples, split=self.job.split, path=self.job.path, reading=reading)
 
     def data(self) -> bytes:
         """Return the bytes of the cleaned file."""
@@ -93,7 +99,7 @@ class FileChanges:
 
     def result(self) -> Dataset:
         """Return the cleaned file, parsed as any reader of it will parse it."""
-        return Dataset.parse(self.data(), split=self.job.split, path=self.job.out)
+        return Dataset.parse(self.data(), self.job.split, self.job.out, reading=self.reading)
 
     def add_file_change(self, step: str, description: str, reason: str) -> None:
         """Record a change that concerns the whole file."""

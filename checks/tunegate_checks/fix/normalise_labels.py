@@ -1,7 +1,8 @@
 """Spell each label and the system prompt one way: as training does, or as most rows do.
 
-Three kinds of label are left for a person: one that could be a slip of two others, one that is a
-label of its own in training, and one inside a sentence ("not billing").
+Which label is a misspelling of which, `text.label_typos` says. Three kinds are left for a person:
+one that could be meant for two others, one that is a label of its own in training, and one inside a
+sentence ("the team is not billing").
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tunegate.data.dataset import Dataset, Example
 
 from ..data import consistency
 from ..text.json_replies import is_mostly_json
-from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, nearest_label
+from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
 
 Fields = dict[str, Any]
 
@@ -41,7 +42,9 @@ def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> d
         while new in certain:  # a typo of a typo; each is more frequent than the one before it
             new = certain[new]
         known = known_by_fold.get(fold(new), set())
-        new = next(iter(known)) if len(known) == 1 else new
+        # A spelling that both files have is a class of its own beside this one.
+        if len(known) == 1 and (known - counts.keys() or known & certain.keys()):
+            new = next(iter(known))
         if new != label:
             corrections[label] = new
     return corrections
@@ -51,21 +54,18 @@ def _is_certain(
     label: str, counts: Mapping[str, int], typos: Mapping[str, str], train_labels: Collection[str]
 ) -> bool:
     """Tell whether a typo has one label alone that it can be meant for."""
-    from rapidfuzz.distance import OSA
-
-    if fold(label) == fold(typos[label]):
+    if label.strip() == typos[label].strip():
         return True
-    common = {
-        c: n for c, n in counts.items() if c not in typos and counts[label] <= MAX_TYPO_SHARE * n
-    }
-    spelled = nearest_label(label, common)
-    if not spelled or label in train_labels:
+    if label in train_labels:
         return False
-    second = nearest_label(label, {c: n for c, n in common.items() if c != spelled})
-    if not second:
-        return True
-    nearest, next_nearest = (OSA.distance(fold(label), fold(other)) for other in (spelled, second))
-    return next_nearest > nearest
+    distances = [
+        distance
+        for other, n in counts.items()
+        if other not in typos
+        and (counts[label] <= MAX_TYPO_SHARE * n or is_rare_variant(label, other, counts))
+        and (distance := label_distance(label, other)) is not None
+    ]
+    return distances.count(min(distances, default=0)) == 1
 
 
 def with_reply(fields: Fields, reply: str) -> Fields | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data.dataset import SPLITS, Dataset
+from tunegate.data.reading import Reading
 from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
@@ -19,7 +20,8 @@ from .changes import STEPS, FileChanges, Job
 from .read import read_source
 from .redact import Redactor
 from .report import changes_csv
-from .steps import FixRules, run_steps
+from .rules import FixRules
+from .steps import run_steps
 
 
 def fix_files(
@@ -48,7 +50,7 @@ def fix_files(
     if file and steps == ["leaks"] and not references:
         raise ConfigError("leaks: nothing to compare with; give --against TRAIN")
 
-    others = [read_reference(path, split, columns) for path, split in references]
+    others = [read_reference(path, split, columns, project.reading) for path, split in references]
     sources = [read_source(job.path, columns) for job in jobs]
     # A placeholder that some file has already is not given to another value.
     rows = [row.fields for source in sources for row in source.rows]
@@ -66,7 +68,7 @@ def fix_files(
     contents: dict[Path, bytes | None] = {}
     private: set[Path] = set()
     for job, source in zip(jobs, sources, strict=True):
-        file_changes = FileChanges(job, source, others)
+        file_changes = FileChanges(job, source, others, project.reading)
         if "leaks" in steps and not others and job.split in SPLITS[1:]:
             file_changes.add_file_change("leaks", "leaks were not looked for", "no --against")
         run_steps(file_changes, rules)
@@ -143,12 +145,12 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
             )
 
 
-def read_reference(path: Path, split: str, columns: Mapping[str, str]) -> Dataset:
+def read_reference(path: Path, split: str, columns: Mapping[str, str], reading: Reading) -> Dataset:
     """Read a split that keeps its rows.
 
     Raises ValueError where one of them cannot be read: a leak could hide in it.
     """
-    dataset = read_file(path, columns, split)
+    dataset = read_file(path, columns, split, reading)
     bad = [p for p in dataset.problems if not p.hint]
     if bad:
         location = f"line {bad[0].line}" if bad[0].line else "it"

@@ -1,15 +1,20 @@
 """Replace personal data and keys with placeholders, in every text of a row that the checks read.
 
-JSON inside a text (a reply, the arguments of a tool call) stays JSON. In `[EMAIL_1]` one value has
-one number, and no two values share one.
+JSON stays JSON, wherever it stands in a text: a reply, the arguments of a call, a block between
+fences, a line of its own. Python that parsed still parses. Where no placeholder allows that, the
+value is left, and the check reports it. In `[EMAIL_1]` one value has one number, and no two values
+share one.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from tunegate.utils.strict_json import Unreadable, parse_strict
@@ -21,9 +26,12 @@ from ..text import text_fields
 
 MAX_ROUNDS = 6  # one replacement can expose another value; more than two rounds are rare
 MAX_CLEAN_TEXTS = 1000
+MAX_PIECES = 1000  # openings of JSON that are tried in one text
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')  # string or number
 _JSON_ESCAPE = re.compile(r"\\(?:u[\da-fA-F]{4}|.)", re.DOTALL)
 _CONTEXT_LETTERS = 160  # characters before a value in JSON that may name its kind
+_JSON_OPENING = re.compile(r'\{\s*["}]|\[\s*[{\["]')
+_PYTHON_FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,12})\]")
 _AT = re.compile(r" ?(?:\[at\]|\(at\)| arroba ) ?")
 _DOT = re.compile(r" ?(?:\[dot\]|\(dot\)| ponto ) ?")
@@ -88,17 +96,39 @@ class Redactor:
         return fields, self._redactions
 
     def redact_text(self, text: str, context: str = "") -> str:
-        """Return a text without personal data; JSON stays JSON."""
+        """Return a text without personal data; what parsed as JSON or Python still does."""
         spans = self.find_spans(text, context)
         if not spans:
             return text
-        if not is_json(text):
-            return replace_spans(text, spans, self.placeholder)
         count = len(self._redactions)
-        new = redact_json(text, context, self)
-        if new == text:  # any replacement would break the JSON; the check reports the value
+        if is_json(text):
+            new = redact_json(text, context, self)
+        else:
+            new = self._redact_around_json(text, spans, context)
+            if is_python(text) and not is_python(new):
+                new = text
+        if new == text:  # any replacement would break what parsed; the check reports the value
             del self._redactions[count:]
         return new
+
+    def _redact_around_json(self, text: str, spans: Sequence[Span], context: str) -> str:
+        """Return a text whose pieces of JSON stay JSON, and whose other spans are replaced."""
+        parts, position = [], 0
+        pieces = [(a, b) for a, b in json_pieces(text) if is_json(text[a:b])]
+        for start, end in [*pieces, (len(text), len(text))]:
+            between = [
+                Span(s.kind, s.start - position, s.end - position)
+                for s in spans
+                if position <= s.start and s.end <= start
+            ]
+            parts.append(replace_spans(text[position:start], between, self.placeholder))
+            piece = text[start:end]
+            if any(s.start < end and start < s.end for s in spans):
+                before = f"{context}{text[:start]}"[-_CONTEXT_LETTERS:]
+                piece = redact_json(piece, before, self)
+            parts.append(piece)
+            position = end
+        return "".join(parts)
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return the placeholder of a value, which all writings of it share; record the change."""
@@ -144,6 +174,31 @@ def is_json(text: str) -> bool:
         return isinstance(parse_strict(text), dict | list)
     except Unreadable:
         return False
+
+
+def json_pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each JSON object, and each array of them, that stands in a text."""
+    decoder, position = json.JSONDecoder(), 0
+    for opening in islice(_JSON_OPENING.finditer(text), MAX_PIECES):
+        if opening.start() < position:
+            continue
+        try:
+            _, position = decoder.raw_decode(text, opening.start())
+        except (ValueError, RecursionError):
+            continue
+        yield opening.start(), position
+
+
+def is_python(text: str) -> bool:
+    """Tell whether a text, or the code between its ``` fences, parses as Python."""
+    fenced = _PYTHON_FENCE.findall(text)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            for code in fenced or [text]:
+                ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def redact_json(text: str, context: str, redactor: Redactor) -> str:

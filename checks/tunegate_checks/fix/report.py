@@ -99,6 +99,7 @@ def _file_lines(file_changes: FileChanges) -> Iterator[str]:
         more = f" and {len(lines) - MAX_LINES:,} more" if len(lines) > MAX_LINES else ""
         location = f" line {lines_text}{more} of {out['data'].name}" if lines else ""
         notes.append(f"left for you: {item.description}{location}")
+    notes += (f"the data suite still finds {said}" for said in file_changes.still_found)
     if rejected:
         first = min(rejected, key=lambda r: r.line)
         rows_text = f"{len(rejected):,} row{'s' * (len(rejected) > 1)}"

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
-from tunegate.config.schema import Limits
-from tunegate.data.comparison import label_counts
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 
-from ..data import consistency, duplicates, format, labels, leakage, pii, secrets
+from ..data import duplicates, format, leakage
 from ..text.display import quote_line
 from .changes import STEPS, FileChanges, Unresolved
 from .normalise_labels import label_corrections, prompt_corrections, with_reply, with_system
-from .redact import Redactor
+from .recheck import FindingsByCheck, findings_of_others, findings_of_steps
 from .repair_messages import repair_messages
+from .rules import FixRules
 
 # Dropping a row can turn a common label into a rare one, or a shared instruction into words of a
 # few rows: one round of the steps is not always enough.
@@ -35,29 +34,18 @@ STEP_OF = {
     "duplicates": "duplicates",
     "leakage": "leaks",
 }
-FindingsByCheck = dict[str, list[Finding]]
-
-
-@dataclass(frozen=True)
-class FixRules:
-    """Which steps run, and the settings of their checks."""
-
-    limits: Limits
-    redactor: Redactor
-    steps: Collection[str] = STEPS
-    task: str = ""  # "": classification where the replies are few and repeated
-    prompt: str | None = None  # the system prompt at inference
-
-    def are_labels(self, dataset: Dataset) -> bool:
-        """Whether the replies are the labels of a classification."""
-        return self.task == "classification" or (not self.task and bool(label_counts(dataset)))
+# Which of two answers is right, or which prompt is meant, only a person can decide.
+HEADINGS = {
+    "labels.contradictions": "same question, another answer, at",
+    "consistency.system_prompt": "another system prompt, or none, from",
+}
 
 
 def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     """Run the steps and then their checks, until these are silent or the steps change nothing.
 
-    Records in `file_changes` the changes, the number of findings that remain, and what is left for
-    a person.
+    Then every other data check looks at the result. Records in `file_changes` the changes, the
+    number of findings that remain, and what is left for a person.
     """
     due_steps: Collection[str] = rules.steps
     findings: FindingsByCheck = {}
@@ -67,29 +55,28 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
             STEP_FUNCTIONS[step](file_changes, rules)
         if findings and len(file_changes.changes) == change_count:
             break
-        findings = run_checks(file_changes.result(), file_changes.against, rules)
+        findings = findings_of_steps(file_changes.result(), file_changes.against, rules)
         due_steps = {STEP_OF[name] for name, items in findings.items() if items}
         if not due_steps:
             break
-    file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
     result = file_changes.result()
+    others = findings_of_others(result, file_changes.against, rules)
+    file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
     unresolved: dict[str, list[Finding]] = {}
-    for name, items in findings.items():
-        for finding in items:
-            unresolved.setdefault(f"{finding.kind} ({name}), at", []).append(finding)
-    # Which of two answers is right, or which prompt is meant, only a person can decide.
-    if "duplicates" in rules.steps:
-        unresolved["same question, another answer, at"] = [*labels.contradictions(result)]
-    if "format" in rules.steps:
-        unresolved["another system prompt, or none, from"] = [*consistency.system_prompt(result)]
+    named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]
+    for name, finding in named:
+        if finding.line is None:  # no step can add rows, or change how often a label occurs
+            file_changes.still_found.append(f"{finding.kind} ({name}): {finding.evidence}")
+        else:
+            heading = HEADINGS.get(name, f"{finding.kind} ({name}), at")
+            unresolved.setdefault(heading, []).append(finding)
     for heading, items in unresolved.items():
         # Where rows were not redacted, the report must not quote them.
         evidence = [
             (f.line, f"{f.kind}: {f.evidence}" if "redact" in rules.steps else f.kind)
             for f in items
         ]
-        if evidence:
-            file_changes.unresolved.append(Unresolved(heading, evidence))
+        file_changes.unresolved.append(Unresolved(heading, evidence))
     if not len(result):
         file_changes.unresolved.append(Unresolved("no row is left"))
 
@@ -162,10 +149,11 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
     """
     unredacted = Dataset(
         [
-            Example(i, row.line, row.unredacted)
+            Example(i, row.line, row.unredacted, file_changes.reading)
             for i, row in enumerate(file_changes.rows)
             if row.unredacted
-        ]
+        ],
+        reading=file_changes.reading,
     )
     leaks: list[Finding] = []
     for other in file_changes.against:
@@ -196,24 +184,3 @@ def _drop_rows(
 
 STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
 STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}
-
-
-def run_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> FindingsByCheck:
-    """Return the findings, without hints, of each check that belongs to the chosen steps."""
-    limits, similarity = rules.limits, rules.limits.similarity
-    findings: FindingsByCheck = {}
-    if "format" in rules.steps:
-        findings["format"] = [*format.find(result, fewest=0, largest=inf)]
-    if "redact" in rules.steps:
-        findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
-        findings["secrets"] = [*secrets.find(result)]
-    if "labels" in rules.steps and rules.are_labels(result):
-        spelled = consistency.output_format(result, task="classification")
-        findings["labels"] = [f for f in spelled if f.kind == "near miss"]
-    if "duplicates" in rules.steps:
-        near_findings = duplicates.near(result, similarity=similarity)
-        findings["duplicates"] = [*duplicates.find(result), *near_findings]
-    if "leaks" in rules.steps and against:
-        leaks = (leakage.find(other, result, similarity=similarity) for other in against)
-        findings["leakage"] = [finding for leak_findings in leaks for finding in leak_findings]
-    return findings

@@ -23,6 +23,7 @@ from ..data.dataset import SPLITS
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
+from ..reporting.advice import without_addresses
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
@@ -313,6 +314,8 @@ class GateSession:
         if error is not None and isinstance(error.value, SessionMistake):
             first = self.shown_tables.setdefault(str(error.value), report.nodeid)
             report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
+        for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
+            entry.lines[:] = map(without_addresses, getattr(entry, "lines", ()))
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value
 from ..utils.masking import masker
+from .advice import advice_for
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
+EXAMPLES = 3  # of one cause, in a table that cannot show all
 MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
 ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
@@ -45,7 +48,9 @@ def failure_tables(
             place = findings.split or "the data"
             place += f", {path}" if findings.path not in ("", ".") else ""
             heading = f"{findings.name}: {len(findings):,} in {place}"
-            yield heading, findings_table(findings.items, rows, ids=show_ids)
+            table = findings_table(findings.items, rows, ids=show_ids)
+            advice = advice_for(subject.name if isinstance(subject, Score) else findings.name)
+            yield heading, "\n".join([table, *(_wrap(advice, WIDTH) if advice else ())])
 
 
 def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bool = False) -> str:
@@ -53,7 +58,7 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
 
     `ids` adds the column of the ids by which findings are accepted.
     """
-    shown_findings = findings[:rows] if rows else findings
+    shown_findings = _examples(findings, rows)
     # Misses of a score come from no check; and a value that is wrapped could not be masked.
     mask = masker(quotes=True)
     kinds = [mask(finding.kind) for finding in shown_findings]
@@ -70,10 +75,38 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
         lines.append(f"{line:>7}  {kind:<{kind_width}}{id_cell}  {first}")
         lines += [" " * indent + continuation for continuation in rest]
     if len(findings) > len(shown_findings):
-        lines.append(f"{'':>9}{len(findings) - len(shown_findings):,} more; -v shows more, -vv all")
+        causes = {_cause(finding) for finding in shown_findings}
+        like = " like these" if all(_cause(finding) in causes for finding in findings) else ""
+        more = f"{len(findings) - len(shown_findings):,} more{like}"
+        lines.append(f"{'':>9}{more}; -v shows more, -vv all")
     if ids and not all(finding.id for finding in shown_findings):
         lines.append(f"{'':>9}{NO_ID_TEXT}")
     return "\n".join(lines)
+
+
+def _examples(findings: Sequence[Finding], rows: int) -> Sequence[Finding]:
+    """Return the findings that a table shows: all, as many as `rows`, or three of each cause.
+
+    Three of each cause are shown where not all can be, and -v does not ask for more.
+    """
+    if not rows or len(findings) <= rows or rows > MAX_ROWS:
+        return findings[:rows] if rows else findings
+    seen: Counter[tuple[str, str]] = Counter()
+    shown = []
+    for finding in findings:
+        cause = _cause(finding)
+        seen[cause] += 1
+        if seen[cause] <= EXAMPLES:
+            shown.append(finding)
+    return shown[:rows]
+
+
+def _cause(finding: Finding) -> tuple[str, str]:
+    """Return what findings of one cause share: the kind, and the evidence without what it names."""
+    return finding.kind, _NAMED.sub("", finding.evidence)
+
+
+_NAMED = re.compile(r"“[^”]*”|'[^']*'|\d[\d,.]*")
 
 
 def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:

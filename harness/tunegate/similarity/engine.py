@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .long_texts import LongTextSearch, short_texts
 from .windows import Search
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def make_finder(
     if not 0 < cutoff <= 1:
         raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")
     search = Search(queries, targets, cutoff)
+    if short := short_texts(search):
+        return LongTextSearch(search, _make_finder(short, fast)).find_near
+    return _make_finder(search, fast)
+
+
+def _make_finder(search: Search, fast: bool | None) -> FindNear:
     if fast is None:
         is_loaded = f"{__package__}.numba_kernel" in sys.modules
         min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS

@@ -1,8 +1,9 @@
-"""Finds every pair of texts whose similarity reaches a cutoff: an exact near-duplicate search.
+"""Finds every pair of texts whose similarity reaches a cutoff; exact up to 500 letters.
 
 Similarity is the normalised Indel similarity, rapidfuzz's `fuzz.ratio` / 100: 1 - distance / (sum
 of both lengths), where the distance is the number of letters to insert and delete. Case counts:
-lower-case the texts first if it should not.
+lower-case the texts first if it should not. Texts of more than 500 letters are compared if they
+share n-grams, and those of more than 2,000 word by word: see `long_texts`.
 
 A similarity bounds how much two lengths may differ, so each text is compared only with those in a
 window of lengths. Small searches run in rapidfuzz, large ones in a compiled kernel if numba is
@@ -18,10 +19,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .engine import make_finder
+from .long_texts import ratio
 from .windows import TextsByLength
 
 if TYPE_CHECKING:
     from .windows import Array
+
+
+__all__ = ["connected_groups", "cross_pairs", "deduplicate", "nearest", "pairs", "ratio"]
 
 
 class Pair(NamedTuple):
@@ -39,13 +44,6 @@ class Closest(NamedTuple):
     j: int
     similarity: float
     other_count: int
-
-
-def ratio(left: str, right: str) -> float:
-    """Return the similarity of two texts."""
-    from rapidfuzz.distance import Indel
-
-    return Indel.normalized_similarity(left, right)
 
 
 def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> Iterator[Pair]:

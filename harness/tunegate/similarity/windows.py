@@ -41,6 +41,10 @@ class TextsByLength:
         self.sizes: Array = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
         self.indices: Array = np.arange(len(self.texts))
 
+    def without_first(self, count: int) -> TextsByLength:
+        """Return the texts but the `count` longest, whose indices begin at 0 again."""
+        return TextsByLength(self.texts[count:])
+
 
 class Search:
     """Queries, targets, and the similarity (0..1) from which on two of them are near.

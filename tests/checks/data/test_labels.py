@@ -70,8 +70,8 @@ def test_an_outvoted_row_is_not_told_again_as_a_near_contradiction(outvoted: int
     assert found.hints == ()
 
 
-@pytest.mark.parametrize(("own", "doubted"), [(0.0905, [(9, 1)]), (0.0915, [])])
-def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
+@pytest.mark.parametrize(("own", "doubted"), [(0.00900, [(9, 1)]), (0.00902, [])])
+def test_a_label_is_doubted_below_a_hundredth_of_its_usual_probability(
     own: float, doubted: list[tuple[int, int]]
 ) -> None:
     import numpy as np
@@ -79,7 +79,7 @@ def test_a_label_is_doubted_below_a_tenth_of_its_usual_probability(
     given = [0] * 10 + [1] * 5
     odds = np.array([[1.0, 0.0]] * 9 + [[own, 1 - own]] + [[0.2, 0.8]] * 5)
     usual = (9 + own) / 10
-    assert (own < 0.1 * usual) == bool(doubted)
+    assert (own < 0.01 * usual) == bool(doubted)
     assert list(labels.confident_errors(odds, given)) == doubted
 
 
@@ -120,26 +120,24 @@ def test_swapped_labels_are_hinted_at_with_little_else() -> None:
 def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import SGDClassifier
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
+    from sklearn.naive_bayes import MultinomialNB
 
     rng, every = random.Random(0), " ".join(WORDS.values()).split()
     pairs = []
     for n in range(90):  # mixed words, one that occurs once, and one label in fifteen at random
         label = rng.choice([*WORDS])
-        prompt = [*rng.choices(WORDS[label].split(), k=3), *rng.choices(every, k=6), f"once{n}"]
+        prompt = [*rng.choices(WORDS[label].split(), k=8), *rng.choices(every, k=2), f"once{n}"]
         pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
     texts, given = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)
-    regression = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=10, tol=None, random_state=3)
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=3)
     odds = cross_val_predict(
-        make_pipeline(words, regression), texts, given,
+        MultinomialNB(alpha=0.03), words.fit_transform(texts), given,
         groups=range(len(texts)), cv=folds, method="predict_proba",
     )  # fmt: skip
     hints = labels.errors(made(*pairs), seed=3).hints
-    assert len(hints) > 10
+    assert len(hints) >= 3
     for hint in hints:
         assert hint.row is not None
         own, other = odds[hint.row, given[hint.row]], np.max(odds[hint.row])

@@ -42,6 +42,12 @@ def test_what_could_be_two_labels_is_for_a_person() -> None:
     assert label_corrections(made({"cart": 30, "card": 30, "carx": 1})) == {}
 
 
+@pytest.mark.parametrize("train", [[], ["us"], ["US"], ["us", "US"]])
+def test_two_classes_that_differ_in_case_stay_two(train: list[str]) -> None:
+    assert label_corrections(made({"us": 44, "US": 46}), train) == {}
+    assert label_corrections(made({"us": 44, "US": 46, "Us": 1}), train) == {}
+
+
 def test_training_has_the_last_word() -> None:
     assert label_corrections(made(USUAL), ["Shipping", "billing"]) == {"shipping": "Shipping"}
     assert (

@@ -142,14 +142,44 @@ def test_contradictions_are_left_and_told(tmp_path: Path) -> None:
 
 
 def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
-    """`carts` is no slip of 5 `cart`, until copies of its rows are dropped."""
-    asked = prompts(15)
-    rows = [row(p, "cart") for p in asked[:12]] + [row(asked[12], "carts")] * 2
+    """2 `parcels` are no slip of 20 `parcel`, until copies of their rows are dropped."""
+    asked = prompts(21)
+    rows = [row(p, "parcel") for p in asked[:20]] + [row(asked[20], "parcels")] * 2
     done = fix_files(
         write(tmp_path / "t.jsonl", rows), tmp_path / "o", steps=["labels", "duplicates"]
     )
-    assert {e.reply for e in Dataset.read(done[0].job.out)} == {"cart"}
+    assert {e.reply for e in Dataset.read(done[0].job.out)} == {"parcel"}
     assert done[0].finding_counts == {"labels": 0, "duplicates": 0}
+
+
+def test_every_other_check_looks_at_the_result(tmp_path: Path) -> None:
+    """A step alone leaves what others find, and says it; a project's limits count too."""
+    rows = [row(p, TEAMS[i % 2]) for i, p in enumerate(prompts(30, seed=1))]
+    rows += [row(rows[0]["messages"][1]["content"], "returns"), row(f"{CLEAN[0]} {EMAIL}")]
+    source = write(tmp_path / "train.jsonl", rows)
+    (alone,) = fix_files(source, tmp_path / "a.jsonl", steps=["format"])
+    told = "\n".join(summary_lines([alone], Config()))
+    assert alone.finding_counts == {"format": 0}
+    assert "email (pii), at line 32" in told
+    assert "same question, another answer, at line 31" in told
+    assert alone.still_found == []
+    (whole,) = fix_files(source, tmp_path / "b.jsonl", config=Config(task="classification"))
+    assert any(said.startswith("too few (size): ") for said in whole.still_found)
+    assert "the data suite still finds" in "\n".join(summary_lines([whole], Config()))
+
+
+IMAGES = [{**row("What animal is it?", a), "images": [f"{n}.png"]} for n, a in enumerate("cd" * 9)]
+TOOLS = [
+    {**row("Rome?", "x"), "tools": [{"type": "function", "function": {"name": f"tool{n}"}}]}
+    for n in range(20)
+]
+DOCUMENTS = [row("Is it good?", "no", system=f"Review: {p}") for p in prompts(30)]
+
+
+@pytest.mark.parametrize("rows", [IMAGES, TOOLS, DOCUMENTS], ids=["images", "tools", "documents"])
+def test_rows_that_are_given_something_else_are_no_copies(tmp_path: Path, rows: list[Any]) -> None:
+    (done,) = fix_files(write(tmp_path / "t.jsonl", rows), tmp_path / "o.jsonl")
+    assert read(done.job.out) == rows
 
 
 @pytest.mark.parametrize("step", ["format", "redact", "labels", "duplicates", "leaks"])

@@ -3,13 +3,15 @@
 import json
 from typing import Any
 
-from dirty import CPF, EMAIL, KEY
+import pytest
+from dirty import CPF, EMAIL, KEY, row
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate_checks.detect import api_keys
 from tunegate_checks.detect.engine import personal_spans
-from tunegate_checks.fix.redact import Redactor, is_json
+from tunegate_checks.detect.rule import Span
+from tunegate_checks.fix.redact import Redactor, is_json, json_pieces
 
 TEXTS = (
     *(CPF, EMAIL, KEY, "telefone", "11987654321", f"e-mail:\n{EMAIL}", f'"{EMAIL}"', f"\\{EMAIL}"),
@@ -65,3 +67,41 @@ def test_an_escape_is_never_cut_in_two() -> None:
     """As it is written, `\\nana@...` begins inside an escape, and is not what is allowed."""
     redactor = Redactor(allow=["ana@x.com"])
     assert redactor.redact_text('{"a": "x\\nana@x.com"}') == '{"a": "x\\n[EMAIL_1]"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted_text"),
+    [
+        (f"```json\n{{\"cpf\": 52998224725}}\n```\n{EMAIL}",
+         '```json\n{"cpf": "[CPF_1]"}\n```\n[EMAIL_1]'),
+        ('<tool_call>\n{"name": "call", "arguments": {"phone": 11987654321}}\n</tool_call>',
+         '<tool_call>\n{"name": "call", "arguments": {"phone": "[PHONE_1]"}}\n</tool_call>'),
+        ('{"cpf": 52998224725}\n{"cpf": 52998224725}', '{"cpf": "[CPF_1]"}\n{"cpf": "[CPF_1]"}'),
+        (f"see [1] and {{x}}: {EMAIL}", "see [1] and {x}: [EMAIL_1]"),
+        (f"def f():\n    return '{EMAIL}'\n", "def f():\n    return '[EMAIL_1]'\n"),
+        (f"x = 1  # cpf {CPF}\n", "x = 1  # cpf [CPF_1]\n"),
+    ],
+)  # fmt: skip
+def test_what_parsed_inside_a_text_still_does(text: str, redacted_text: str) -> None:
+    assert redacted(text) == redacted_text
+
+
+def test_python_that_no_placeholder_fits_is_left_for_a_person() -> None:
+    code = "def of_52998224725(): return 1\n"
+
+    class Named(Redactor):
+        def find_spans(self, text: str, context: str = "") -> list[Span]:
+            return [Span("cpf", 4, 18)] if text == code else []
+
+    redactor = Named()
+    assert redactor.redact_text(code) == code
+    assert redactor.redact_row(row(code)) == (row(code), [])
+
+
+@given(st.text('{[]}",: 1a\n', max_size=60))
+def test_pieces_of_json_parse_and_do_not_overlap(text: str) -> None:
+    end = 0
+    for start, stop in json_pieces(text):
+        assert end <= start < stop
+        json.loads(text[start:stop])
+        end = stop

@@ -1,0 +1,163 @@
+"""Compares long texts only where they share runs of words, and the longest word by word.
+
+Comparing the letters of two texts takes time in proportion to the product of their lengths, and a
+list of texts has as many pairs as the square of its length. A pair of which one has more than
+SCREEN_LETTERS letters is therefore compared only if a sample of its n-grams (runs of RUN_WORDS
+words) says that enough of them are common. If one has more than MAX_LETTERS letters, it is compared
+by its words instead of its letters: the similarity is the Indel similarity of the two lists of
+words. There the limit means what it means for short texts: at 0.85, one word in seven may differ.
+
+The sample is the bottom-k sketch of A. Broder (1997), *On the resemblance and containment of
+documents*, of runs numbered by their occurrence. A word replaced changes RUN_WORDS runs (E. Ukkonen
+1992, *Approximate string-matching with q-grams and maximal matches*), which says how many must be
+common; SCREEN_SHARE leaves room for the error of the sample. So a long text in which more than one
+word in seven is misspelt by a letter is not found, though most of its letters are right.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from .windows import Search
+
+if TYPE_CHECKING:
+    from .windows import Array, FindNear
+
+SCREEN_LETTERS = 500
+MAX_LETTERS = 2_000
+RUN_WORDS = 3
+SAMPLE_SIZE = 256
+SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
+
+# Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
+_NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[^\W{_NO_SPACES}]{{1,32}}+(?![^\W{_NO_SPACES}])|\S")
+
+
+@lru_cache(maxsize=1 << 17)
+def _word_number(word: str) -> int:
+    """Return a number for a word, the same in every process: `hash` is not."""
+    return crc32(word.encode("utf-8", "surrogatepass"))
+
+
+@lru_cache(maxsize=128)
+def _word_numbers(text: str) -> list[int]:
+    return list(map(_word_number, _WORD.findall(text)))
+
+
+def ratio(left: str, right: str) -> float:
+    """Return the similarity of two texts: of their letters, of long texts of their words."""
+    from rapidfuzz.distance import Indel
+
+    if max(len(left), len(right)) > MAX_LETTERS:
+        return Indel.normalized_similarity(_word_numbers(left), _word_numbers(right))
+    return Indel.normalized_similarity(left, right)
+
+
+def _sample(text: str) -> Array:
+    """Return the SAMPLE_SIZE smallest hashes of a text's runs of words, each with its occurrence.
+
+    An occurrence is the number of the same run before it.
+    """
+    import numpy as np
+
+    words = np.array(_word_numbers(text), np.uint64)
+    length = min(RUN_WORDS, len(words))
+    size = len(words) - length + 1 if length else 0
+    runs = np.zeros(size, np.uint64)
+    for k in range(length):
+        runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + size]
+    runs.sort()
+    is_first = np.ones(size, bool)
+    is_first[1:] = runs[1:] != runs[:-1]
+    places = np.arange(size)
+    occurrences = places - np.maximum.accumulate(np.where(is_first, places, 0))
+    # The finaliser of splitmix64, so that the smallest hashes are a random sample.
+    mixed = runs + occurrences.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    sample: Array = np.sort(mixed ^ (mixed >> np.uint64(31)))[:SAMPLE_SIZE]
+    return sample
+
+
+class LongTextSearch:
+    """Finds the pairs of which one text is long; those of short texts are left to another engine.
+
+    Args:
+        search: The queries and targets, the longest first.
+        short: What finds the pairs of the short texts, which it counts from 0.
+    """
+
+    def __init__(self, search: Search, short: FindNear) -> None:
+        import numpy as np
+
+        self.search, self.short = search, short
+        self.long_queries, self.long_targets = _long_counts(search)
+        # Targets of a long query, and long targets of any query.
+        last = int(search.hi[: self.long_queries].max(initial=self.long_targets))
+        self.samples = [_sample(text) for text in search.targets.texts[:last]]
+        self.sizes: Array = np.array([len(sample) for sample in self.samples], np.int64)
+        owners = np.repeat(np.arange(last), self.sizes)
+        runs = np.concatenate([np.zeros(0, np.uint64), *self.samples])
+        order = np.argsort(runs, kind="stable")
+        self.runs, self.owners = runs[order], owners[order]
+        common = max(1 - RUN_WORDS * (1 - search.cutoff), 0.0)  # of the runs of either text
+        self.min_share = SCREEN_SHARE * common / (2 - common)
+
+    def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        """Find the targets near to query `i`: see `windows.FindNear`."""
+        import numpy as np
+
+        matches, similarities = self._find_long(i, labels, skip)
+        if i >= self.long_queries:
+            near, ratios = self.short(i - self.long_queries, labels[self.long_targets :], skip)
+            matches = np.concatenate([matches, near + self.long_targets])
+            similarities = np.concatenate([similarities, ratios])
+        return matches, similarities
+
+    def _find_long(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        import numpy as np
+
+        search = self.search
+        lo, hi = int(search.lo[i]), int(search.hi[i])
+        hi = hi if i < self.long_queries else min(hi, self.long_targets)
+        matches, similarities = np.zeros(0, np.int64), np.zeros(0)
+        if lo >= hi:
+            return matches, similarities
+        text = search.queries.texts[i]
+        sample = self.samples[i] if search.is_within_one_list else _sample(text)
+        begins = np.searchsorted(self.runs, sample, "left")
+        ends = np.searchsorted(self.runs, sample, "right")
+        found = [self.owners[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
+        shared = np.bincount(np.concatenate([matches, *found]), minlength=hi)[lo:hi]
+        needed = self.min_share * np.minimum(self.sizes[lo:hi], len(sample))
+        chosen = (shared >= needed) & (labels[lo:hi] != skip) & (labels[lo:hi] >= 0)
+        near = [
+            (j, similarity)
+            for j in (lo + np.flatnonzero(chosen)).tolist()
+            if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
+        ]
+        if near:
+            columns = zip(*near, strict=True)
+            matches, similarities = np.array(next(columns)), np.array(next(columns))
+        return matches, similarities
+
+
+def _long_counts(search: Search) -> tuple[int, int]:
+    """Return how many queries and how many targets are long."""
+    sides = search.queries.sizes, search.targets.sizes
+    queries, targets = (int((sizes > SCREEN_LETTERS).sum()) for sizes in sides)
+    return queries, targets
+
+
+def short_texts(search: Search) -> Search | None:
+    """Return the search among the short texts; None if there are no long ones."""
+    queries, targets = _long_counts(search)
+    if not queries and not targets:
+        return None
+    short = search.queries.without_first(queries)
+    others = short if search.is_within_one_list else search.targets.without_first(targets)
+    return Search(short, others, search.cutoff)
