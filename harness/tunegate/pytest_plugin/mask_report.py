@@ -21,6 +21,8 @@ def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
     """
     report.longrepr = masked_representation(report.longrepr)
     report.sections = [(title, mask_output(text)) for title, text in report.sections]
+    if reason := getattr(report, "wasxfail", ""):
+        report.wasxfail = mask(reason)  # type: ignore[union-attr]
     properties = getattr(report, "user_properties", [])
     properties[:] = [
         (name, value if name == REPORT_PROPERTY else hide_values(value))

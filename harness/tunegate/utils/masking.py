@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from importlib import metadata
 from typing import Any, NamedTuple, TextIO
 
-from .key_echoes import KeyEchoes, keys_of_environment
+from .key_echoes import KeyEchoes, keys_of_environment, looks_like_key
 
 HIDDEN = "***"
 # Entry points of this group are functions of type PrivateFinder. The core knows no check:
@@ -62,7 +62,7 @@ def let_through(ignore: Iterable[str], allow: Iterable[str]) -> Iterator[None]:
 
 def hide_key(key: str) -> None:
     """Mask a key, too, that stands in a variable whose name does not say so."""
-    if len(key) >= 4:
+    if looks_like_key(key):
         _keys.add(key)
 
 
@@ -102,7 +102,7 @@ def blank(text: str) -> str:
 
 def hider(*, same_length: bool = False) -> Callable[[str, bool], str]:
     """Return what masks private values alone, in many texts: the environment is read once."""
-    return _hider(tuple({*keys_of_environment(os.environ), *_keys}), *_public, same_length)
+    return _hider(tuple(sorted({*keys_of_environment(os.environ), *_keys})), *_public, same_length)
 
 
 @lru_cache(maxsize=8)
