@@ -14,7 +14,7 @@ from ..config.project import require_suite
 from ..data.comparison import question_key
 from ..data.dataset import Dataset
 from ..errors import ConfigError
-from ..storage.run import Run
+from ..storage.run import Run, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from .decision import evaluate_gate
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 
 class UnseenTestSet(Exception):
     """No data gate of the run saw this test set; the message says which it saw, and what to do."""
+
+
+def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | None]) -> Run:
+    """Return the run of `--for`, and put the rows that it was trained on into `given_files`.
+
+    Raises ConfigError where there is no such run, or other rows are named.
+    """
+    run = find_finished(state, name)
+    for split in ("train", "validation"):
+        if given_files[split]:
+            raise ConfigError(f"--for {name} takes the run's own rows: no --{split}-data")
+        path = getattr(run.plan, split)
+        given_files[split] = path and str(path)
+    return run
 
 
 class NewTestSetGate:

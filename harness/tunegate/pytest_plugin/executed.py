@@ -13,9 +13,21 @@ from typing import Any, NoReturn
 import pytest
 
 from ..session.context import SessionContext
+from .loaded_modules import LoadedModules
 
 WATCHED = "_tunegate_watched"  # an attribute of a test function that is watched already
 EXECUTED_KEY = "tunegate_executed"  # in what a worker of xdist sends to the controller
+
+
+def watch_suite(
+    session: SessionContext, config: pytest.Config, after_body: Callable[[], None]
+) -> None:
+    """Register the hooks that see what runs in a session of a suite, and what is loaded.
+
+    They have no name, which `-p no:NAME` could block.
+    """
+    config.pluginmanager.register(ExecutedTests(session, after_body))
+    config.pluginmanager.register(LoadedModules(session, config))
 
 
 class ExecutedTests:

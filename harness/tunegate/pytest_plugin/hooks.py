@@ -112,8 +112,10 @@ class GateSession:
         try:
             self.resolve_options(session, config)
             if session.suite is not None:
+                from .executed import watch_suite
+
                 session.state.check()
-                self.watch_suite(session, config)
+                watch_suite(session, config, self.fail_what_is_no_test)
             if path := option("inventory"):
                 from .listing import SuiteListing
 
@@ -142,16 +144,6 @@ class GateSession:
         except OSError as error:
             raise pytest.UsageError(os_error_text(error)) from None
 
-    def watch_suite(self, session: SessionContext, config: pytest.Config) -> None:
-        """Register the hooks that see what ran in a session of a suite, and what was loaded."""
-        from .executed import ExecutedTests
-        from .loaded_modules import LoadedModules
-
-        register = config.pluginmanager.register
-        # Without a name, which `-p no:NAME` could block.
-        register(ExecutedTests(session, self.fail_what_is_no_test))
-        register(LoadedModules(session, config))
-
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
         folder, option = config.invocation_params.dir, config.getoption
@@ -160,14 +152,9 @@ class GateSession:
         suite = session.suite = suite_of_args(config.args, folder, self.suites)
         given_files = {split: option(f"{split}_data") for split in SPLITS}
         if (name := option("for_run")) and not hasattr(config, "workerinput"):
-            from ..storage.run import find_finished
+            from ..gates.new_test_set import take_rows_of_run
 
-            self.for_run = find_finished(session.state, name)
-            for split in ("train", "validation"):
-                if given_files[split]:
-                    raise ConfigError(f"--for {name} takes the run's own rows: no --{split}-data")
-                path = getattr(self.for_run.plan, split)
-                given_files[split] = path and str(path)
+            self.for_run = take_rows_of_run(session.state, name, given_files)
         if suite is not None or any(given_files.values()):
             session.splits = find_data_files(session.config, self.root, given_files, folder)
         for split, path in session.splits.paths.items():
