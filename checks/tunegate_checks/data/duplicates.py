@@ -24,6 +24,7 @@ from tunegate.data.comparison import (
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.results.finding import Finding
 from tunegate.similarity import deduplicate, ratio
+from tunegate.similarity.long_texts import screening_note
 from tunegate.utils.text import count_words
 
 from ..text.display import diff, quote_line
@@ -135,6 +136,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     unique.sort(key=lambda e: (e.text, _reply_texts(e)))
     prompts = comparison_texts(unique)[0]
     sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, unique, strict=True)]
+    if note := screening_note(prompts):
+        yield Finding.dataset_hint("long texts", note)
 
     def label_key(text: str) -> str:
         return folded_text(text) if is_label(text) else ""

@@ -9,7 +9,8 @@ from tunegate.checking.fingerprint import row_fingerprint
 from tunegate.data.comparison import comparison_texts, group_indices, rows_in_training
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
-from tunegate.similarity import nearest, ngrams, ratio
+from tunegate.similarity import nearest, ngrams
+from tunegate.similarity.long_texts import ratio, screening_note
 from tunegate.utils.text import without_edge_punctuation
 
 from ..text.display import diff, quote_line
@@ -32,6 +33,8 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         test: The split that must not repeat it.
         similarity: `tunegate.similarity.ratio` of prompts without case, 0..1.
     """
+    if note := screening_note([e.prompt for e in train], [e.prompt for e in test]):
+        yield Finding.dataset_hint("long texts", note)
     for i, j, similar, others in (closest := _closest_rows(train, test, similarity)):
         kind = "exact" if similar == 1 else "near"
         others_text = f", {others:,} more" if others else ""

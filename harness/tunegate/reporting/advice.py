@@ -10,29 +10,29 @@ FIX = "`tunegate fix -o clean/`"
 # By the name of the check. A check that a user wrote has no entry: its evidence says what to do.
 ADVICE = {
     "balance": "add rows of the rare class, or set [limits] rarest_class",
-    "consistency.across": "use one system prompt in all splits, that of [data] system",
-    "consistency.inference": "use the system prompt of production in all rows: [data] system",
-    "consistency.labels": "give training rows of that label, or set [label] where it is misread",
-    "consistency.output_format": f"{FIX} respells labels; `task` says what replies are",
-    "consistency.system_prompt": f"{FIX} evens white space out; write one prompt in all rows",
-    "diversity": "add other rows, or set [limits] distinct and opening",
+    "consistency.across": "write one system prompt in all splits, that of [data] system",
+    "consistency.inference": "write the prompt of production in all rows: [data] system",
+    "consistency.labels": "give training rows of that label; misread? [label]",
+    "consistency.output_format": f"{FIX} respells labels; is `task` right?",
+    "consistency.system_prompt": "write one prompt in all rows",
+    "diversity": "add other rows, or set [limits] distinct, opening",
     "duplicates": f"{FIX} drops the copies",
-    "duplicates.near": f"{FIX} drops them; [limits] near_duplicates and similarity set how many",
-    "format": f"{FIX} repairs what has one remedy, and sets the other rows aside",
-    "labels.contradictions": "decide which answer is right, and correct or drop the other row",
-    "leakage": f"{FIX} drops them from the later split; [limits] similarity",
-    "pii": f"{FIX} redacts; what may stay: [limits] pii_allow, pii_ignore",
-    "preferences": "correct or drop the pair; [limits] similarity",
-    "review": "`tunegate review` makes the sheet; [limits] reviewed, review_errors",
+    "duplicates.near": f"{FIX} drops them; [limits] near_duplicates",
+    "format": f"{FIX} repairs some, and sets the others aside",
+    "labels.contradictions": "decide which answer is right; drop or correct the others",
+    "leakage": f"{FIX} drops them from the later split",
+    "pii": f"{FIX} redacts; may some stay? [limits] pii_allow",
+    "preferences": "correct or drop the pairs",
+    "review": "`tunegate review` makes a sheet; [limits] reviewed, review_errors",
     "secrets": f"{FIX} redacts; revoke each key that was real",
     "size": "add rows, or set [limits] fewest_per_class",
     "size.enough_test_rows": "add test rows, or set [limits] smallest_test",
-    "splits.drift": "draw the splits anew with `tunegate split`; [limits] psi, drift_auc",
+    "splits.drift": "draw the splits anew: `tunegate split`; [limits] psi, drift_auc",
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
-    "tokens": "shorten the rows, or raise max_length under [train]",
+    "tokens": "shorten the rows, or raise max_length of [train]",
 }
 LIMITS = frozenset(Limits.model_fields) - {"own", "mode"}
-_FUNCTION = re.compile(r"<function (?:[\w.]*\.)?(\w+) at 0x[0-9a-f]+>")
+_FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def advice_for(name: str) -> str:

@@ -17,6 +17,7 @@ word in seven is misspelt by a letter is not found, though most of its letters a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -81,6 +82,14 @@ def _sample(text: str) -> Array:
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     sample: Array = np.sort(mixed ^ (mixed >> np.uint64(31)))[:SAMPLE_SIZE]
     return sample
+
+
+def screening_note(*sides: Sequence[str]) -> str:
+    """Return, as evidence, how many texts are compared only where they share n-grams; or ""."""
+    sizes = [len(text) for side in sides for text in side]
+    count = sum(size > SCREEN_LETTERS for size in sizes)
+    note = f"{count:,} of {len(sizes):,} texts have more than {SCREEN_LETTERS:,} letters: they were"
+    return f"{note} compared where they share n-grams of {RUN_WORDS} words" if count else ""
 
 
 class LongTextSearch:

@@ -27,6 +27,7 @@ Rows = dict[int, tuple[Array, Array]]  # by query: the near targets and their si
 BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons
 WINDOW = 256  # targets at once, so that their bits stay in the processor's first-level cache
 MATCHES = 1 << 18  # pairs at once, or as many as there are targets
+NOTHING: tuple[Array, Array] = (np.zeros(0, np.int64), np.zeros(0))
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -250,31 +251,43 @@ class CompiledSearch:
         self.folds = [np.ascontiguousarray(s.folds.T) for s in (self.queries, self.targets)]
         self.hi = np.maximum(search.lo, search.hi)
         self.workspaces = [_Workspace(self.queries, self.targets) for _ in range(threads)]
+        # Of the queries before `end` that have near targets; most have none.
         self.rows: Rows = {}
+        self.end = 0
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
-        if i not in self.rows:
-            queries = np.arange(i, min(i + len(self.workspaces) * BLOCK, len(self.search.lo)))
-            if self.search.is_within_one_list:
-                queries = queries[labels[queries] >= 0]  # others are not queried any more
-            blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
-            self.rows = {}
-            if len(blocks) == 1:
-                self.rows = self._search_block(blocks[0], labels, self.workspaces[0])
-            else:
-                search, spaces = self._search_block, self.workspaces
-                with ThreadPoolExecutor(len(blocks)) as threads:
-                    for rows in threads.map(search, blocks, repeat(labels), spaces):
-                        self.rows |= rows
-        matches, similarities = self.rows.pop(i)
-        if not len(matches):
-            return matches, similarities
+        if i >= self.end:
+            self._search_from(i, labels)
+        row = self.rows.pop(i, None)
+        if row is None:
+            return NOTHING
+        matches, similarities = row
         remaining = (labels[matches] != skip) & (labels[matches] >= 0)
         return matches[remaining], similarities[remaining]
 
-    def _search_block(self, block: Array, labels: Array, space: _Workspace) -> Rows:
-        """Return the near targets of the first queries of a block: as many as fit into `space`."""
+    def _search_from(self, i: int, labels: Array) -> None:
+        """Search some blocks of queries from `i` on; those after a block that is cut are left."""
+        self.end = min(i + len(self.workspaces) * BLOCK, len(self.search.lo))
+        queries = np.arange(i, self.end)
+        if self.search.is_within_one_list:
+            queries = queries[labels[queries] >= 0]  # others are not queried any more
+        blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
+        self.rows = {}
+        if len(blocks) == 1:
+            searched = [self._search_block(blocks[0], labels, self.workspaces[0])]
+        else:
+            search, spaces = self._search_block, self.workspaces
+            with ThreadPoolExecutor(len(blocks)) as threads:
+                searched = list(threads.map(search, blocks, repeat(labels), spaces))
+        for block, (rows, done) in zip(blocks, searched, strict=True):
+            self.rows |= rows
+            if done < len(block):
+                self.end = int(block[done])
+                break
+
+    def _search_block(self, block: Array, labels: Array, space: _Workspace) -> tuple[Rows, int]:
+        """Return the near targets of the queries of a block, and of how many `space` has room."""
         skips = labels[block] if self.search.is_within_one_list else np.full(len(block), -1)
         queries, targets = self.queries, self.targets
         done = _scan_block(
@@ -290,8 +303,10 @@ class CompiledSearch:
         matches, counts = space.matches[:count].copy(), np.diff(ends, prepend=0)
         totals = np.repeat(queries.sizes[block], counts) + targets.sizes[matches]
         similarities = 1.0 - space.distances[:count] / np.maximum(totals, 1)
-        begins = [0, *ends[:-1].tolist()]
-        return {
+        near = np.flatnonzero(counts)
+        begins = (ends[near] - counts[near]).tolist()
+        rows = {
             i: (matches[a:b], similarities[a:b])
-            for i, a, b in zip(block.tolist(), begins, ends.tolist(), strict=True)
+            for i, a, b in zip(block[near].tolist(), begins, ends[near].tolist(), strict=True)
         }
+        return rows, done

@@ -62,6 +62,17 @@ def test_a_long_table_says_what_is_left_out() -> None:
     assert "more;" not in findings_table(many, rows=0)
 
 
+def test_one_cause_in_many_rows_is_shown_by_three_examples() -> None:
+    many = [Finding(i, i + 1, "label", f"'{i}' for 'a' ({i} rows): spell it") for i in range(700)]
+    lines = findings_table(many).splitlines()
+    assert len(lines) == 5
+    assert lines[-1] == "         697 more like these; -v shows more, -vv all"
+    two = findings_table([*many, *(Finding(i, i + 1, "cpf", "no") for i in range(20))]).splitlines()
+    assert (len(two), two[-1].strip()) == (8, "714 more like these; -v shows more, -vv all")
+    assert len(findings_table(many, rows=50).splitlines()) == 52
+    assert len(findings_table(many[:12]).splitlines()) == 13
+
+
 def test_evidence_is_cut_at_two_lines_unless_all_is_asked_for() -> None:
     wordy = [Finding(0, 1, "kind", "word " * 100)]
     lines = findings_table(wordy).splitlines()

@@ -1,0 +1,51 @@
+"""What to do about a failed gate, in one line."""
+
+import re
+
+import pytest
+
+from tunegate.config.schema import Limits
+from tunegate.reporting.advice import ADVICE, LIMITS, advice_for, without_addresses
+from tunegate.reporting.terminal import failure_tables
+from tunegate.results.finding import Finding, Findings
+from tunegate.results.score import proportion
+
+
+def test_every_limit_that_is_named_exists() -> None:
+    named = {
+        name
+        for said in ADVICE.values()
+        for part in re.findall(r"\[limits\] ([\w, ]+)", said)
+        for name in re.split(r", | and ", part)
+        if "_" in name or name in LIMITS
+    }
+    assert named
+    assert named <= Limits.model_fields.keys()
+
+
+def test_advice_is_one_short_line() -> None:
+    assert max(len(advice_for(name)) for name in ADVICE) <= 79
+    assert advice_for("pii").startswith("to do: `tunegate fix -o clean/` redacts")
+    assert advice_for("macro-F1") == "to do: the limit is [limits] macro_f1"
+    assert advice_for("my own check") == advice_for("own") == ""
+
+
+def test_the_line_stands_under_the_table() -> None:
+    found = Findings("pii", [Finding(0, 1, "cpf", "x")], split="train", n=10)
+    ((_, table),) = failure_tables([found.outcome(False)], 0)
+    assert table.splitlines()[-1] == advice_for("pii")
+    accuracy = proportion("accuracy", 1, 2, misses=Findings("accuracy", found.items, n=2))
+    ((_, table),) = failure_tables([accuracy.outcome(0.9, ">=", False)], 0)
+    assert table.splitlines()[-1] == "to do: the limit is [limits] accuracy"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("E + where x = <function find at 0x7f00aa>(d)", "E + where x = find(d)"),
+        ("<function make.<locals>.check at 0x1>", "check"),
+        ("<function>", "<function>"),
+    ],
+)
+def test_a_function_is_named_and_not_its_place_in_memory(text: str, shown: str) -> None:
+    assert without_addresses(text) == shown
