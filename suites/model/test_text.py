@@ -1,6 +1,6 @@
-"""For style and qa: answers are closer to the references than the baseline's, by chrF and ROUGE-L.
+"""Answers in prose are closer to the references than the baseline's, by chrF and ROUGE-L.
 
-Good values depend on the task: without a limit they are only shown. These two tasks need
+Good values depend on the task: without a limit they are only shown. These tasks need
 `pip install 'tunegate[text]'`.
 """
 
@@ -9,7 +9,7 @@ import pytest
 from tunegate import Limits, Predictions
 from tunegate_checks.model import compare, overlap
 
-pytestmark = pytest.mark.task("style", "qa")
+pytestmark = pytest.mark.task("text", "style", "qa", "chat")
 
 
 def test_closer_than_the_baseline(clean: Predictions, baseline: Predictions) -> None:
