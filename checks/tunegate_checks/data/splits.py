@@ -89,8 +89,8 @@ def drift(
     auc = classifier_auc(train_texts, other_texts, groups=names if is_grouped else None)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
-    sizes = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
-    part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
+    sample = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
+    part = f", {sample}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
     if auc_limit is not None and low > auc_limit:
         yield Finding.of_dataset("drift", f"{evidence}; at most {auc_limit:g} is allowed")
