@@ -6,7 +6,7 @@ from tunegate import Dataset, Limits
 from tunegate_checks.data import balance
 
 
-@pytest.mark.task("classification")
+@pytest.mark.task("classification", "multilabel")
 def test_no_rare_class(dataset: Dataset, limits: Limits) -> None:
     assert not balance.find(dataset, rarest=limits.rarest_class)
 

@@ -23,6 +23,6 @@ def test_output_format(dataset: Dataset, task: str) -> None:
     assert not consistency.output_format(dataset, task=task)
 
 
-@pytest.mark.task("classification")
+@pytest.mark.task("classification", "multilabel")
 def test_labels_seen_in_training(train: Dataset, dataset: Dataset) -> None:
     assert not consistency.labels(train, dataset)

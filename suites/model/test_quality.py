@@ -8,7 +8,7 @@ import pytest
 from tunegate import LabelRule, Limits, Predictions
 from tunegate_checks.model import classification
 
-pytestmark = pytest.mark.task("classification")
+pytestmark = pytest.mark.task("classification", "multilabel")
 
 
 def test_accuracy(

@@ -1,11 +1,11 @@
-"""For style and qa: answers are closer to the references than the baseline's (chrF, ROUGE-L)."""
+"""For replies in prose: they are closer to the references than the baseline's (chrF, ROUGE-L)."""
 
 import pytest
 
 from tunegate import Limits, Predictions
 from tunegate_checks.model import compare, overlap  # pip install 'tunegate[text]'
 
-pytestmark = pytest.mark.task("style", "qa")
+pytestmark = pytest.mark.task("text", "style", "qa", "chat")
 
 
 def test_closer_than_the_baseline(clean: Predictions, baseline: Predictions) -> None:

@@ -31,16 +31,16 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
     if evidence := no_classes(dataset):
         yield Finding.of_dataset("labels", evidence)
         return
-    counts = Counter(example.label for example in dataset if example.label)
-    n = counts.total()
+    counts = Counter(label for example in dataset for label in example.labels)
+    n = sum(bool(example.label) for example in dataset)
     if len(counts) == 1:
         only = next(iter(counts))
         evidence = f"all {n:,} examples are of class {quote_repr(only)}; at least two are needed"
         yield Finding.of_dataset("one class", evidence)
-    first_examples = {example.label: example for example in reversed(dataset)}
+    first_examples = {label: e for e in reversed(dataset) for label in e.labels}
     label_notes = typo_notes(counts)
     for label, count in counts.most_common()[::-1]:
-        needed_count = math.ceil(rarest / len(counts) * n - 1e-9)
+        needed_count = math.ceil(rarest / len(counts) * counts.total() - 1e-9)
         if count < needed_count:
             first = first_examples[label]
             evidence = (

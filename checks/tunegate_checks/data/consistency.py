@@ -91,12 +91,18 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     Where at least half of the replies are JSON objects, each reply must be one, with the keys that
     most have and values of the type that most have (null fits any type). For classification each
     reply must be a label: spelled like the others of its class, without white space around it.
-    Where the project says how a label is read, each reply must have one.
+    Where the project says how a label is read, each reply must have one. For extraction at least
+    half of the replies must be JSON objects, for tools one must call a tool.
     """
     from ..text.json_replies import form_faults, is_mostly_json
 
     rule, reported = dataset.reading.label, set[int]()
-    if is_mostly_json(dataset):
+    is_json, n = is_mostly_json(dataset), len(dataset)
+    if n and task == "extraction" and not is_json:
+        yield Finding.of_dataset("task", "most replies are no JSON objects; is the task another?")
+    if n and task == "tools" and not any(called_tools(e) for e in dataset):
+        yield Finding.of_dataset("task", "no reply calls a tool; is the task another?")
+    if is_json:
         for example, kind, evidence in form_faults(dataset):
             reported.add(example.row)
             yield example.finding(kind, evidence)
@@ -109,8 +115,13 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
             if example.target and not example.label and example.row not in reported:
                 evidence = f"{quote_line(example.reply)} ({rule.name})"
                 yield example.finding("no label", evidence)
-    if task == "classification":
+    if task in ("classification", "multilabel"):
         yield from _label_spellings(dataset)
+
+
+def called_tools(example: Example) -> bool:
+    """Tell whether the assistant calls a tool in a turn of an example."""
+    return any(m.get("tool_calls") or m.get("function_call") for m in example.messages)
 
 
 def no_classes(dataset: Dataset) -> str:
@@ -118,7 +129,7 @@ def no_classes(dataset: Dataset) -> str:
 
     They are none if more than half of them, of 20 or more, differ from each other.
     """
-    labels = [example.label for example in dataset if example.label]
+    labels = [label for example in dataset for label in example.labels]
     different = len({*labels})
     if len(labels) < MIN_ROWS or different <= len(labels) / 2:
         return ""
@@ -149,13 +160,13 @@ def _label_field(dataset: Dataset) -> str:
 def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
     """Yield each label that is a likely misspelling of another."""
     is_whole = dataset.reading.label == exact  # then white space around a reply is an error too
-    spelled = [example.reply if is_whole else example.label for example in dataset]
-    counts = Counter(spelled)
+    spelled = [(e, label) for e in dataset for label in ([e.reply] if is_whole else e.labels)]
+    counts = Counter(label for _, label in spelled)
     if evidence := no_classes(dataset):
         yield Finding.of_dataset("labels", evidence)
         return
     typos = find_typos(counts)
-    for example, label in zip(dataset, spelled, strict=True):
+    for example, label in spelled:
         if label in typos:
             intended = typos[label]
             spelling = f"{quote_repr(label)} for {quote_repr(intended)}"
@@ -173,8 +184,10 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     if evidence := no_classes(train):
         yield Finding.of_dataset("labels", f"training has no classes: {evidence}")
         return
-    train_counts, other_counts = (Counter(e.label for e in d if e.label) for d in (train, other))
-    first_examples = {example.label: example for example in reversed(other)}
+    train_counts, other_counts = (
+        Counter(label for e in split for label in e.labels) for split in (train, other)
+    )
+    first_examples = {label: e for e in reversed(other) for label in e.labels}
     for label, count in other_counts.items():
         if label not in train_counts:
             first = first_examples[label]

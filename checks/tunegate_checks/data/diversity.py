@@ -38,14 +38,14 @@ def find(
 
     Args:
         dataset: The training set.
-        task: "classification", "qa", "style" or "code".
+        task: One of `size.SIZES`.
         distinct: The least distinct-2 of prompts and of replies; by default below 0.1 is a hint.
         opening: The largest share of prompts that begin with the same four words; by default above
             0.1 is a hint.
     """
     n, prompts = len(dataset), [example.prompt for example in dataset]
     yield from _repetition_findings("prompts", prompts, distinct)
-    if task != "classification":
+    if task not in ("classification", "multilabel", "extraction", "tools"):
         yield from _repetition_findings("replies", [example.reply for example in dataset], distinct)
     beginnings = (WORD.findall(prompt.lower()[:200])[:4] for prompt in prompts)
     openings = Counter(" ".join(words) for words in beginnings if len(words) == 4)

@@ -21,11 +21,16 @@ from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
 from .consistency import no_classes
 
-# Per task: the least number of training examples, and a good number; classification: per class.
+# Per task: the least number of training examples, and a good number; of the first two: per class.
 SIZES = {
-    "style": (100, 500),
-    "qa": (500, 2_000),
     "classification": (200, 1_000),
+    "multilabel": (200, 1_000),
+    "extraction": (500, 2_000),
+    "tools": (500, 2_000),
+    "qa": (500, 2_000),
+    "chat": (500, 2_000),
+    "text": (100, 500),
+    "style": (100, 500),  # the name of `text` until 0.2
     "code": (1_000, 5_000),
 }
 
@@ -34,8 +39,9 @@ SIZES = {
 def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator[Finding]:
     """Yield a finding where the training set, or a class of it, has too few examples for its task.
 
-    The minimum is 100 for style, 500 for qa, 1,000 for code and 200 per class for classification.
-    Below the good number (500, 2,000, 5,000, and 1,000 per class) a hint says so.
+    The minimum is 100 for text (or style), 500 for qa, chat, extraction and tools, 1,000 for code,
+    and 200 per class for classification and multilabel. Below the good number (500, 2,000, 5,000,
+    and 1,000 per class) a hint says so.
 
     Args:
         train: The training set.
@@ -45,12 +51,12 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
     minimum, good = SIZES[task]
-    if task == "classification":
+    if task in ("classification", "multilabel"):
         if evidence := no_classes(train):
             yield Finding.of_dataset("labels", evidence)
             return
         minimum = minimum if per_class is None else per_class
-        counts = Counter(example.label for example in train if example.label)
+        counts = Counter(label for example in train for label in example.labels)
         label_notes = typo_notes(counts)
         sizes = {
             f"class {quote_repr(label)}{label_notes[label]}": n for label, n in counts.most_common()

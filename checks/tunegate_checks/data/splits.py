@@ -62,7 +62,9 @@ def drift(
         return
     # Rows of one group are one observation: what tells users apart tells no splits apart.
     sizes = [len({e.group or e.row for e in split}) for split in (train, other)]
-    expected, observed = (Counter(e.label for e in d) for d in (train, other))
+    expected, observed = (
+        Counter(label for e in split for label in e.labels or [""]) for split in (train, other)
+    )
     if len(expected | observed) <= MAX_CLASSES:
         yield from _shift_findings("labels", expected, observed, psi_limit, sizes)
     # Lengths are binned by the deciles of the training set's.

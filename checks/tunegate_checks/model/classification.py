@@ -1,8 +1,9 @@
 """Classification: accuracy, the confusion matrix, precision, recall and F1.
 
-The classes are those that the test set expects; an answer outside them is wrong, and no class.
-Precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), each 0 where its
-denominator is 0: as scikit-learn has them with `labels=` the classes and `zero_division=0`.
+The classes are those that the test set expects; an answer outside them is wrong, and no class. Of a
+label that is a set of labels (`[label] kind = "set"`), each element is a class. Precision =
+TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), each 0 where its denominator
+is 0: as scikit-learn has them with `labels=` the classes and `zero_division=0`.
 """
 
 from __future__ import annotations
@@ -155,8 +156,9 @@ def averaged(
 
 
 def classes(predictions: Predictions, label: LabelRule = exact) -> list[str]:
-    """Return the labels that the test set expects, sorted."""
-    return sorted({row.expected for row in label_predictions(predictions, label)})
+    """Return the labels that the test set expects, sorted; of sets, their elements."""
+    expected = {row.expected for row in label_predictions(predictions, label)}
+    return sorted({part for name in expected for part in label.parts(name)})
 
 
 def per_class(
@@ -201,13 +203,14 @@ def _one_hot(predictions: Predictions, label: LabelRule) -> Array:
     import numpy as np
 
     rows = label_predictions(predictions, label)
-    place = {name: i for i, name in enumerate(sorted({row.expected for row in rows}))}
+    place = {name: i for i, name in enumerate(classes(predictions, label))}
     marks = np.zeros((len(rows), 3, len(place)))
     for i, row in enumerate(rows):
-        marks[i, 0, place[row.expected]] = row.right
-        if row.got in place:
-            marks[i, 1, place[row.got]] = 1
-        marks[i, 2, place[row.expected]] = 1
+        expected = {place[part] for part in label.parts(row.expected)}
+        parts = label.parts(row.got) if row.got is not None else []
+        answered = {place[part] for part in parts if part in place}
+        for kind, columns in enumerate((expected & answered, answered, expected)):
+            marks[i, kind, list(columns)] = 1
     return marks.reshape(len(rows), -1)
 
 

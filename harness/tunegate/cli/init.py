@@ -30,7 +30,7 @@ from ..utils.atomic import atomic_write
 
 CONFIG_TEMPLATE = """\
 # tunegate: pytest suites/data --train-with qlora, then pytest suites/model --model latest
-task = "classification"          # or "style", "qa", "code": decides the minimum sizes
+task = "classification"          # multilabel, extraction, tools, qa, text, code or chat
 # label = "json:category"        # label of a reply: "exact", "json:FIELD" or "regex:PATTERN"
 
 [data]                           # JSONL or JSON; split one file: tunegate split FILE -o data

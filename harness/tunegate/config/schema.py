@@ -29,7 +29,10 @@ from ..utils.text import did_you_mean
 from .project import DEFAULT_SUITES, read_table
 from .settings import explain_error, parse_settings
 
-Task = Literal["style", "qa", "classification", "code"]
+# "style" is the old name of "text": a style, summaries, translations.
+Task = Literal[
+    "classification", "multilabel", "extraction", "tools", "qa", "text", "code", "chat", "style"
+]
 
 
 class Section(BaseModel):
@@ -264,8 +267,11 @@ class Config(Section):
 
     @property
     def label_rule(self) -> LabelRule:
-        """The rule that `label` names."""
-        return self.label.rule if isinstance(self.label, LabelTable) else label_rule(self.label)
+        """The rule that `label` names; for `multilabel`, a set unless it says otherwise."""
+        if isinstance(self.label, LabelTable):
+            return self.label.rule
+        is_set = self.task == "multilabel" and self.label == "exact"
+        return label_rule_of_table("set") if is_set else label_rule(self.label)
 
     @property
     def reading(self) -> Reading:

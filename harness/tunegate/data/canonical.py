@@ -23,6 +23,7 @@ GIVEN_FIELDS = (
     *("tools", "functions", "documents"),
     *("images", "image", "audios", "audio", "videos", "video"),
 )
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
 
 
@@ -186,4 +187,4 @@ def _without_nulls(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Return a value as JSON with its keys in order; what JSON lacks as its text."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return _ENCODER.encode(value)

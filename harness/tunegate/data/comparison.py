@@ -146,19 +146,22 @@ def history_keys(example: Example, with_system: bool = False) -> Iterator[bytes]
     history asks nothing, the reply is part of the key. The system message is, `with_system`.
     """
     given = given_fields(example.fields)
-    digest, asks_nothing = blake2b(to_json(given).encode(), digest_size=16), not given
-    for turn in canonical_turns(example.messages, _without_case):
+    asks_nothing = not given
+    digest = blake2b(to_json(given).encode("utf-8", "surrogatepass"), digest_size=16)
+    for turn in canonical_turns(example.given, _without_case):
+        if turn["role"] == "system" and not with_system:
+            continue
         data = to_json(turn).encode("utf-8", "surrogatepass")
         if turn["role"] == "assistant":
             asked = digest.copy()
-            if asks_nothing:
-                asked.update(data)
+            asked.update(data if asks_nothing else b"")
             yield asked.digest()
-        if turn["role"] != "system" or with_system:
-            digest.update(data)
-            asks_nothing = asks_nothing and not turn["content"] and "calls" not in turn
-    if len(example.given) == len(example.messages):
-        yield digest.digest()
+        digest.update(data)
+        asks_nothing = asks_nothing and not turn["content"] and "calls" not in turn
+    if asks_nothing:
+        for turn in canonical_turns(example.messages[len(example.given) :], _without_case):
+            digest.update(to_json(turn).encode("utf-8", "surrogatepass"))
+    yield digest.digest()
 
 
 def question_key(example: Example, with_system: bool = False) -> bytes:

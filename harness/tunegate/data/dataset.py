@@ -99,6 +99,11 @@ class Example(Located):
         return self.reading.label.read(self.target.text) or ""
 
     @property
+    def labels(self) -> list[str]:
+        """The labels of the reply: its one label, or those of a set; empty for none."""
+        return self.reading.label.parts(self.label) if self.label else []
+
+    @property
     def group(self) -> str:
         """What must stay in one split with other rows of the same group; "" for none."""
         return self.reading.group_of(self.fields)

@@ -132,7 +132,7 @@ def limits(pytestconfig: pytest.Config) -> Limits:
 
 @pytest.fixture(scope="session")
 def task(pytestconfig: pytest.Config) -> str:
-    """The kind of task: style, qa, classification or code."""
+    """The kind of task, such as "classification" or "text"."""
     return pytestconfig.stash[SESSION].config.task
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), 
 VALID_KINDS = ("exact", "json", "regex", "set")
 VALID_FOLDS = ("case", "punctuation")
 JOINT = " | "  # between the fields, or the elements of a set, that make one label
+EMPTY_SET = "(none)"
 
 Read = Callable[[str], str | None]
 
@@ -29,6 +30,13 @@ class LabelRule:
 
     name: str  # part of the signature of every score
     read: Read = field(repr=False, compare=False)
+    is_set: bool = field(default=False, repr=False, compare=False)  # a label is a set of labels
+
+    def parts(self, label: str) -> list[str]:
+        """Return the labels that a label consists of: of a set, its elements."""
+        if not self.is_set:
+            return [label]
+        return [] if label == EMPTY_SET else label.split(JOINT)
 
     def right(self, p: Prediction) -> bool:
         """Return whether an answer has a label, and the expected one."""
@@ -62,8 +70,12 @@ class _ReadJson:
             value = value.get(key) if isinstance(value, dict) else None
         if self.is_set and isinstance(value, list):
             elements = [_json_label(element) for element in value]
-            return None if None in elements else JOINT.join(sorted({*map(str, elements)}))
+            return None if None in elements else _joined_set(map(str, elements))
         return _json_label(value)
+
+
+def _joined_set(elements: Iterable[str]) -> str:
+    return JOINT.join(sorted({element for element in elements if element})) or EMPTY_SET
 
 
 def _json_label(value: Any) -> str | None:
@@ -77,12 +89,14 @@ def _read_set(text: str) -> str | None:
     from ..utils.strict_json import Unreadable, parse_strict
 
     answer = split_reasoning(text)[1].strip()
+    if not answer:
+        return None
     try:
         value = parse_strict(answer)
     except Unreadable:
         value = re.split(r"[,;\n]", answer)
     elements = [_json_label(v) for v in (value if isinstance(value, list) else [value])]
-    return None if None in elements else JOINT.join(sorted({str(e) for e in elements if e}))
+    return None if None in elements else _joined_set(map(str, elements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +117,18 @@ class _ReadFolded:
 
     read: Read
     fold: tuple[str, ...]
+    is_set: bool
 
     def __call__(self, text: str) -> str | None:
         label = self.read(text)
-        if label is not None and "case" in self.fold:
-            label = label.casefold()
-        if label is not None and "punctuation" in self.fold:
-            label = without_edge_punctuation(label)
-        return label
+        if label is None:
+            return None
+        parts = label.split(JOINT)
+        if "case" in self.fold:
+            parts = [part.casefold() for part in parts]
+        if "punctuation" in self.fold:
+            parts = [without_edge_punctuation(part) for part in parts]
+        return JOINT.join(sorted({*parts}) if self.is_set else parts)
 
 
 exact = LabelRule("label: the whole answer, white space around it aside", _read_exact)
@@ -129,7 +147,7 @@ def json_field(path: str, *more: str, is_set: bool = False) -> LabelRule:
             raise ValueError(f"no field in json:{one}; {VALID_RULES}")
     fields = f"field {path}" if not more else f"fields {', '.join((path, *more))}"
     name = f"label: {'set of ' if is_set else ''}JSON {fields}"
-    return LabelRule(name, _ReadJson((path, *more), is_set))
+    return LabelRule(name, _ReadJson((path, *more), is_set), is_set)
 
 
 def regex(pattern: str) -> LabelRule:
@@ -179,13 +197,14 @@ def label_rule_of_table(
     if fields:
         rule = json_field(*fields, is_set=kind == "set")
     elif kind == "set":
-        rule = LabelRule("label: the set of labels in the answer", _read_set)
+        rule = LabelRule("label: the set of labels in the answer", _read_set, is_set=True)
     else:
         rule = regex(pattern) if kind == "regex" else exact
     if not fold:
         return rule
     folds = tuple(name for name in VALID_FOLDS if name in fold)
-    return LabelRule(f"{rule.name}, without {' and '.join(folds)}", _ReadFolded(rule.read, folds))
+    name = f"{rule.name}, without {' and '.join(folds)}"
+    return LabelRule(name, _ReadFolded(rule.read, folds, rule.is_set), rule.is_set)
 
 
 @dataclass(frozen=True, slots=True)

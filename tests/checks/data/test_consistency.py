@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tunegate import Dataset
+from tunegate.config.schema import Config
 from tunegate.data.reading import Reading
 from tunegate.results.labels import json_field
 from tunegate_checks.data import balance, consistency, size
@@ -216,3 +217,35 @@ def test_labels_of_json_are_those_that_training_has() -> None:
     assert [(f.row, f.kind) for f in consistency.labels(train, test)] == [(1, "unseen label")]
     assert not balance.find(train, rarest=1.0)
     assert len(size.find(train, task="classification")) == 2
+
+
+def test_the_labels_of_a_set_are_counted_each() -> None:
+    reading = Config.model_validate({"task": "multilabel"}).reading
+    replies = ["card, late", "late", "late, card", "[]", "lost"] * 8
+
+    def tagged(*texts: str) -> Dataset:
+        rows = [{"prompt": f"Q{n}", "completion": text} for n, text in enumerate(texts)]
+        return Dataset.of(rows, "train", reading)
+
+    train, test = tagged(*replies), tagged("late, new", "card")
+    assert [e.labels for e in train][:4] == [["card", "late"], ["late"], ["card", "late"], []]
+    assert [f.evidence[:5] for f in consistency.labels(train, test)] == ["'new'"]
+    assert not consistency.output_format(train, task="multilabel")
+    slipped = consistency.output_format(tagged(*replies * 2, "late, crad"), task="multilabel")
+    assert [(f.row, f.kind) for f in slipped] == [(80, "near miss")]
+    assert len(size.find(train, task="multilabel")) == 3
+    assert [f.evidence[:12] for f in balance.find(train, rarest=1.0)] == ["class 'lost'"]
+
+
+@pytest.mark.parametrize(
+    ("task", "reply", "found"),
+    [
+        ("extraction", {"content": '{"a": 1}'}, {}),
+        ("extraction", {"content": "a is 1"}, {"task": 1}),
+        ("tools", {"content": "a is 1"}, {"task": 1}),
+        ("tools", {"content": None, "tool_calls": [{"function": {"name": "f"}}]}, {}),
+    ],
+)
+def test_rows_of_another_task_are_told(task: str, reply: dict[str, Any], found: Any) -> None:
+    rows = [{"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", **reply}]}]
+    assert consistency.output_format(Dataset.of(rows), task=task).kinds == found

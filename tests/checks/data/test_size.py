@@ -65,8 +65,10 @@ def test_nothing_at_all_is_too_few() -> None:
 
 
 def test_an_unknown_task_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(ValueError, match="task is 'chat'; one of style, qa, classification, code"):
-        size.find(dataset(5), task="chat")
+    with pytest.raises(
+        ValueError, match="task is 'sorting'; one of classification, multilabel, ext"
+    ):
+        size.find(dataset(5), task="sorting")
 
 
 def test_the_test_set_has_a_hundred() -> None:

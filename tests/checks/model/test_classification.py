@@ -7,7 +7,7 @@ from hypothesis import given
 from predicted import pairs, predicted
 
 from tunegate import Unmeasurable
-from tunegate.results.labels import LabelRule, json_field, regex
+from tunegate.results.labels import LabelRule, json_field, label_rule_of_table, regex
 from tunegate_checks.model import classification
 
 
@@ -114,3 +114,22 @@ def test_a_wide_confusion_matrix_becomes_a_list() -> None:
     assert len(told.splitlines()) == 13
     assert "      1  intent number 002 taken for intent number 004" in told
     assert max(map(len, told.splitlines())) <= 80
+
+
+def test_sets_of_labels_have_the_f1_of_scikit_learn() -> None:
+    from sklearn.metrics import f1_score
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    rule = label_rule_of_table("set")
+    pairs = [("a, b", "b, a"), ("a", "a, c"), ("c", "b"), ("b, c", "[]"), ("[]", "a"), ("a", "x")]
+    truth, answers = (
+        [rule.parts(rule.read(t) or "") for t in side] for side in zip(*pairs, strict=True)
+    )
+    binarizer = MultiLabelBinarizer(classes=["a", "b", "c"])
+    known = [[part for part in answer if part != "x"] for answer in answers]
+    sides = binarizer.fit_transform(truth), binarizer.transform(known)
+    predictions = predicted(pairs)
+    for average in ("micro", "macro", "weighted"):
+        wanted = f1_score(*sides, average=average, zero_division=0)
+        assert classification.f1(predictions, average, label=rule) == pytest.approx(wanted)  # type: ignore[arg-type]
+    assert classification.accuracy(predictions, label=rule) == pytest.approx(1 / 6)

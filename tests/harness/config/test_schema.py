@@ -64,7 +64,7 @@ def test_pyproject_says_the_same(tmp_path: Path) -> None:
         ("[limits]\nown = { x = true }", "limits.own.x = True: Input should be a valid number"),
         ("[limits]\nvalidation_low = 0.3", "validation_low = 0.3 is above validation_high = 0.2"),
         ("[tokens]\nprice_per_million = inf", "tokens.price_per_million = inf: Input should be "),
-        ("task = 'poetry'", "task = 'poetry': Input should be 'style', 'qa', "),
+        ("task = 'poetry'", "task = 'poetry': Input should be 'classification', 'multilabel', "),
         ("suites = 3", "suites = 3: "),
         ("[limits\n", "at line 1"),
     ],

@@ -63,7 +63,8 @@ def test_an_unknown_task_is_a_usage_error(project: Project, text: str, told: str
     project.write(FILE, f"import pytest\n{text}\ndef test_x(train): pass\n")
     result = project.gate()
     assert result.code == 4
-    line = f"{FILE}::test_x: {told}; valid: style, qa, classification, code"
+    valid = "classification, multilabel, extraction, tools, qa, text, code, chat, style"
+    line = f"{FILE}::test_x: {told}; valid: {valid}"
     assert result.line("ERROR:") == line
     assert not project.left("*")
 

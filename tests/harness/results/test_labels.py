@@ -158,6 +158,10 @@ TABLES = [
     ('kind = "set"', "b, a\nc", "a | b | c"),
     ('kind = "set"\nfields = ["tags"]', '{"tags": ["b", "a"], "x": 1}', "a | b"),
     ('kind = "set"\nfields = ["tags"]', "b, a", None),
+    ('kind = "set"\nfields = ["tags"]', '{"tags": []}', "(none)"),
+    ('kind = "set"', "[]", "(none)"),
+    ('kind = "set"', " ", None),
+    ('kind = "set"\nfold = ["case", "punctuation"]', "B., 'a'", "a | b"),
 ]
 
 
