@@ -89,15 +89,15 @@ def find(
 
 def _once_a_shape(problems: Sequence[Finding]) -> Iterator[Finding]:
     """Yield the rows that could not be read; those of one shape once, with their number."""
-    lines: defaultdict[str, list[int | None]] = defaultdict(list)
+    shapes: defaultdict[str, list[Finding]] = defaultdict(list)
     for problem in problems:
-        lines[problem.evidence].append(problem.line)
-    for problem in problems:
-        same = lines[problem.evidence]
-        if problem.kind != "shape" or len(same) == 1:
+        if problem.kind == "shape" and not problem.hint:
+            shapes[problem.evidence].append(problem)
+        else:
             yield problem
-        elif problem.line == same[0]:
-            yield replace(problem, evidence=f"{problem.evidence} ({_listed(same)})")
+    for evidence, (first, *others) in shapes.items():
+        count = f" ({_listed([p.line for p in (first, *others)])})" if others else ""
+        yield replace(first, evidence=evidence + count)
 
 
 def _hints_once(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -115,7 +115,8 @@ def _hints_once(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 def _listed(lines: Sequence[int | None]) -> str:
     """Return the number of rows and the first three lines: `700 rows: line 1, 2, 3, ...`."""
-    numbers = ", ".join(map(str, lines[:3])) + ", ..." * (len(lines) > 3)
+    different = list(dict.fromkeys(lines))  # a file of one line has all its rows there
+    numbers = ", ".join(map(str, different[:3])) + ", ..." * (len(different) > 3)
     return f"{len(lines):,} rows: line {numbers}"
 
 

@@ -85,16 +85,16 @@ def find_data_files(
             raise ConfigError(f"{path} is not a file; it was named by {source}")
         paths[split] = path
     columns = config.data.columns
-    if not columns or not any(map(needs_columns, paths.values())):
+    if not columns or not any(needs_columns(path, split) for split, path in paths.items()):
         columns = {}  # cleaned tables are chat messages: nothing is left to map
     return DataFiles(paths, columns, config.reading)
 
 
-def needs_columns(path: Path) -> bool:
-    """Tell whether a file is a table, or JSON that does not begin with chat messages."""
-    if is_table(path, mapped=True) or path.is_dir():
+def needs_columns(path: Path, split: str) -> bool:
+    """Tell whether a split is a table, or JSON that does not begin with chat messages."""
+    if is_table(path, mapped=True):
         return True
-    _, row = next(split_rows(path.read_bytes()), (0, b""))
+    _, row = next(split_rows(read_split(path, split)), (0, b""))
     return isinstance(row, bytes) and not _CHAT.search(row)
 
 
@@ -132,7 +132,7 @@ def read_file(
 
     It is also raised where the file is not UTF-8.
     """
-    columns = columns if needs_columns(path) else {}
+    columns = columns if columns and needs_columns(path, split) else {}
     return Dataset.parse(read_data_file(path, columns, split), split, path, columns, reading)
 
 

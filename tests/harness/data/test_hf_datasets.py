@@ -120,6 +120,11 @@ def test_one_object_of_splits_serves_all_of_them(tmp_path: Path) -> None:
     assert [(e.text, e.line) for e in validation] == [("Bye\na", 13)]
     assert train.digest != validation.digest
     assert files.current_digests()["validation"] == validation.digest
+    columns = '[data.columns]\nprompt = "label"\nreply = "text"\n'
+    (tmp_path / "all.json").write_text('{"test": [{"text": "Hi", "label": "a"}]}')
+    (row,) = found(tmp_path, f'test = "all.json"\n{columns.replace("data.", "")}').get("test")
+    assert row.text == "a\nHi"
+    (tmp_path / "all.json").write_text(json.dumps(splits))
     unnamed = Dataset.read(tmp_path / "all.json")
     assert "one object of splits (train, dev)" in unnamed.problems[0].evidence
 

@@ -133,6 +133,12 @@ def test_parallel_calls_are_numbered_and_answered_in_order() -> None:
     assert [call["id"] for call in again["tool_calls"]] == ["call_3", "call_4"]
 
 
+def test_a_number_of_a_class_is_named_by_the_field_beside_it() -> None:
+    rows = [{"text": "Hi", "label": 0, "label_text": "cold"}, {"text": "Hi", "label": ["a", "b"]}]
+    dataset = Dataset.of([*rows, {"sentence": "Hi", "label": "warm", "label_text": "hot"}])
+    assert [e.reply for e in dataset] == ["cold", "a, b", "warm"]
+
+
 def test_a_number_that_answers_a_question_is_a_reply() -> None:
     rows = [{"question": "2+2?", "answer": 4}, {"question": "1/2?", "answer": 0.5}]
     assert [e.reply for e in Dataset.of(rows)] == ["4", "0.5"]

@@ -7,7 +7,6 @@ holds the rejected reply.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -165,6 +164,8 @@ def _unrecognised(
 
 def _nearness(row_format: RowFormat, names: tuple[str, ...]) -> float:
     """Return how much of what a format requires a row has, 0..1; names may be misspelt."""
+    import difflib
+
     similar = (
         max((difflib.SequenceMatcher(None, field, name).ratio() for name in names), default=0)
         for field in row_format.required

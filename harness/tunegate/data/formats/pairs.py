@@ -115,10 +115,11 @@ def from_translation(fields: Mapping[str, Any]) -> Fields:
 
 def from_label(prompt: str, fields: Mapping[str, Any]) -> Fields:
     """Convert a text and its `label` to messages; a number needs a name."""
-    named = next((fields[name] for name in _LABEL_TEXTS if fields.get(name)), fields["label"])
-    reply = label_name(named, ())
+    label = fields["label"]
+    candidates = (label, *(fields.get(name) for name in _LABEL_TEXTS))
+    reply = next((name for c in candidates if (name := label_name(c, ())) is not None), None)
     if reply is None:
-        raise Unreadable("shape", f"label is {label_type(named)}, not a name; {NAMES_ADVICE}")
+        raise Unreadable("shape", f"label is {label_type(label)}, not a name; {NAMES_ADVICE}")
     asked = user_message(text_field(fields, prompt))
     return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
 
