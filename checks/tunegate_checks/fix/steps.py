@@ -32,6 +32,7 @@ STEP_OF = {
     "secrets": "redact",
     "labels": "labels",
     "duplicates": "duplicates",
+    "duplicates.near": "duplicates",
     "leakage": "leaks",
 }
 # Which of two answers is right, or which prompt is meant, only a person can decide.
@@ -45,7 +46,8 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     """Run the steps and then their checks, until these are silent or the steps change nothing.
 
     Then every other data check looks at the result. Records in `file_changes` the changes, the
-    number of findings that remain, and what is left for a person.
+    number of findings that remain, and what is left for a person. What a step would mend that was
+    not asked for is said, and not left for a person.
     """
     due_steps: Collection[str] = rules.steps
     findings: FindingsByCheck = {}
@@ -61,6 +63,10 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
             break
     result = file_changes.result()
     others = findings_of_others(result, file_changes.against, rules)
+    left_out = [name for name in others if name in STEP_OF and STEP_OF[name] not in rules.steps]
+    for name in left_out:
+        counted, step = len(others.pop(name)), STEP_OF[name]
+        file_changes.still_found.append(f"{name}: {counted:,}; the step `{step}` was left out")
     file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
     unresolved: dict[str, list[Finding]] = {}
     named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]

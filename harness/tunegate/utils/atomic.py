@@ -31,7 +31,7 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
         os.replace(temporary, path)
     except OSError as error:  # that of a full disk names no file
         temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -263,7 +263,7 @@ def test_accepting_in_another_split_keeps_the_first(
     session.add(to_dicts([made]))
     session.save(StateDir(tmp_path))
     assert session.status(read_accepted(tmp_path)[ENTRY.id]) != ""
-    accept_findings(tmp_path, [ENTRY.id], "in both")
+    accept_findings(StateDir(tmp_path), session, [ENTRY.id], "in both")
     (entry,) = read_accepted(tmp_path).values()
     assert (entry.split, entry.why) == ("test, train", "in both")
-    assert accept_findings(tmp_path, [ENTRY.id], "again")[0].startswith("was accepted before")
+    assert accept_findings(StateDir(tmp_path), session, [ENTRY.id], "again")[0].startswith("was accepted before")
