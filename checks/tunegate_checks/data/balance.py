@@ -68,7 +68,7 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
                 f"(the longest {max(lengths):,}): they weigh most in the loss"
             )
             yield Finding.dataset_hint("reply length", evidence)
-    refused = sum(bool(REFUSAL_START.match(example.reply)) for example in dataset)
+    refused = sum(bool(REFUSAL_START.match(example.target.text)) for example in dataset)
     if refused:
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         evidence = f"{share}, refuse or apologise: is that how often the model should?"

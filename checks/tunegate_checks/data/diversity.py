@@ -63,7 +63,7 @@ def find(
         yield Finding.dataset_hint("no way out", evidence)
     if task != "qa":
         return
-    if n and not any(REFUSAL_START.match(e.reply) for e in dataset):
+    if n and not any(REFUSAL_START.match(e.target.text) for e in dataset):
         evidence = "no reply says that it does not know: the model will answer what it cannot"
         yield Finding.dataset_hint("no way out", evidence)
     count = 0  # replies with a fact that their prompt lacks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from tunegate.checking.decorator import check
@@ -42,26 +43,28 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
         fingerprint = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)
-    reported = {row[0] for row in closest}
+    leaks = {row[0] for row in closest}
+    reported = {*leaks}  # also the rows with a hint
     prompts = [e.prompt for e in test], [e.prompt for e in train], False
     replies = [e.reply for e in test], [e.reply for e in train], True
     for test_texts, train_texts, hint in (prompts, replies):
         for i, j, ngram in ngrams.shared_ngrams(test_texts, train_texts):
             if i not in reported:
                 reported.add(i)
+                leaks |= set() if hint else {i}
                 evidence = f"train line {train[j].line} has: {quote_line(ngram)}"
                 fingerprint = f"{row_fingerprint(test[i])} {ngram}"
                 yield test[i].finding("overlap", evidence, hint=hint, fingerprint=fingerprint)
     train_groups = group_indices(train, lambda e: e.group)
     for i, example in enumerate(test):
-        if example.group and i not in reported and (rows := train_groups.get(example.group)):
+        if example.group and i not in leaks and (rows := train_groups.get(example.group)):
             names = " or ".join(test.reading.group_by)
             others_text = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
             evidence = f"train line {train[rows[0]].line}{others_text} of the same {names}"
             fingerprint = f"{row_fingerprint(example)} {example.group}"
             yield example.finding("group", evidence, fingerprint=fingerprint)
-    times = [time for e in train if (time := e.time) is not None]
-    if times and (early := sum(time <= max(times) for e in test if (time := e.time) is not None)):
+    newest = max((time for e in train if (time := e.time) is not None), default=-math.inf)
+    if early := sum(time <= newest for e in test if (time := e.time) is not None):
         evidence = f"{early:,} of {len(test):,} rows are not later than all of train"
         yield Finding.dataset_hint("time", f"{evidence}; `tunegate split --by-time` parts by time")
 

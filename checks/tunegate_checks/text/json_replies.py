@@ -60,7 +60,7 @@ def _common_form(forms: list[Form]) -> Form:
 
 def _form_of(example: Example) -> Form | None:
     try:
-        value = parse_strict(example.reply)
+        value = parse_strict(example.target.text)
     except Unreadable:
         return None
     return dict(_typed_paths("", value)) if isinstance(value, dict) else None

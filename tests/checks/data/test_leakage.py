@@ -177,6 +177,10 @@ def test_the_same_group_on_both_sides_is_a_leak_of_its_own_kind() -> None:
     assert found.evidence == "train line 3 of the same user"
     assert not leakage.find(train, Dataset.of(rows[4:], "test", reading), similarity=1.0)
     assert not leakage.find(Dataset.of(rows[:3]), Dataset.of(rows[3:]), similarity=1.0)
+    said = " ".join(f"said{n}" for n in range(60))  # a hint on the reply hides no leak
+    sides = [[{**row(prompt, said), "user": 1}] for prompt in ("Where is it?", "I paid twice")]
+    found = leakage.find(*(Dataset.of(side, reading=reading) for side in sides))
+    assert (found.kinds, len(found.hints)) == ({"group": 1}, 1)
 
 
 def test_rows_that_are_not_later_than_training_are_a_hint() -> None:
