@@ -19,7 +19,7 @@ _SIGNS = (
     *("placa", "plate", "carro", "moto", "veic", "caminh", "autom"),
 )
 _NUMBER_SIGN = re.compile(
-    r"\d(?:(?:[^\w\n]{0,3}\d){6}|(?<=1)9\d\d|(?<=2)0\d\d|\.\d{1,3}\.\d|[ /.\-]\d\d?[ /.\-]\d"
+    r"\d(?:(?:[ ().+:\-/]{0,4}\d){6}|(?<=1)9\d\d|(?<=2)0\d\d|\.\d{1,3}\.\d|[ /.\-]\d\d?[ /.\-]\d"
     r"|(?<=[A-Za-z]{2}\d)\d[ \-]?\w{4})|/\w{4}-\d\d|[A-Za-z\d]{16}"
 )
 _ADDRESS_SIGN = re.compile(r"[\da-f]{0,4}([:\-.])[\da-f]{0,4}\1[\da-f]", re.IGNORECASE)
