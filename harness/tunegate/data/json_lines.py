@@ -62,8 +62,11 @@ def is_table(path: Path, mapped: bool = False) -> bool:
 
     A `mapped` file, one with configured columns, is a table unless it begins like JSON.
     """
-    with path.open("rb") as file:
-        head = file.read(1024)
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError as error:  # that of a broken disk names no file
+        raise OSError(error.errno, error.strerror, str(path)) from None
     if path.suffix.lower() in TABLE_SUFFIXES or head.startswith(b"PAR1"):
         return True
     return mapped and not head.removeprefix(BOM).lstrip().startswith((b"{", b"["))
