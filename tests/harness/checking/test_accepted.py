@@ -266,4 +266,6 @@ def test_accepting_in_another_split_keeps_the_first(
     accept_findings(StateDir(tmp_path), session, [ENTRY.id], "in both")
     (entry,) = read_accepted(tmp_path).values()
     assert (entry.split, entry.why) == ("test, train", "in both")
-    assert accept_findings(StateDir(tmp_path), session, [ENTRY.id], "again")[0].startswith("was accepted before")
+    assert accept_findings(StateDir(tmp_path), session, [ENTRY.id], "again")[0].startswith(
+        "was accepted before"
+    )

@@ -167,6 +167,7 @@ def test_a_part_of_the_suite(project: Project, how: str) -> None:
         (["suites/data", "--promote", "production"], "--promote needs the candidate"),
         (["suites/data", "--model", "latest", "--train-data", "no.jsonl"], "named by --train-data"),
         (["suites/data", "--train-with", "toy", "--noconftest"], "no such trainer"),
+        (["suites/data", "--test-data", "/proc/self/mem"], "/mem: Input/output error"),
     ],
 )  # fmt: skip
 def test_a_mistake_ends_before_the_first_test(project: Project, args: list[str], said: str) -> None:

@@ -215,7 +215,10 @@ def test_a_hostile_label_and_reason(promoted: Project) -> None:
     assert promoted.pytest("suites/data", "--for", "latest").code == 0
     assert promoted.judge("--promote", "production", "--why", HOSTILE).code == 0
     page = report(promoted)
-    assert HOSTILE in Seen(page).text
+    text = Seen(page).text
+    assert HOSTILE in text
+    assert "Limits lowered since the data gate: accuracy 0.95 -> 0.5." in text
+    assert "test rows that a data gate of their own saw, without" in text
     assert "&lt;script&gt;alert(1)" in page
     assert Seen(page).tags <= TAGS
 
