@@ -112,7 +112,7 @@ def test_the_form_of_a_rejected_reply() -> None:
 
     assert faults(content="Well") == []
     assert faults(content=" ") == [("empty", "rejected[0].content is b")]
-    assert faults(content="Well", role="user")[0] == ("order", "rejected[0] is from user")
+    assert faults(content="Well", role="user") == [("last", "rejected[0], the last, i")]
     assert [kind for kind, _ in faults(content="Well", role="who")] == ["role", "last"]
     assert faults(content="Well", score=3) == [("key", "rejected[0] has the key ")]
     assert faults(content=None)[0][0] == "content"
