@@ -63,10 +63,11 @@ def is_openai_form(messages: Any) -> bool:
 
 
 def _is_openai_call(call: Any) -> bool:
-    if not isinstance(call, dict) or call.get("id") is None or call.get("type") is None:
-        return False
-    function = call.get("function")
-    return not isinstance(function, dict) or not isinstance(function.get("arguments"), dict)
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        return not (isinstance(call, dict) and isinstance(call.get("name"), str))
+    is_named = call.get("id") is not None and call.get("type") is not None
+    return is_named and not isinstance(function.get("arguments"), dict)
 
 
 def _is_openai_part(part: Any) -> bool:
@@ -190,10 +191,11 @@ def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     if isinstance(call.get("name"), str) and "function" not in call:
         arguments: Any = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
         call = {"id": call.get("id"), "function": {"name": call["name"], "arguments": arguments}}
-    else:
-        call = dict(call)
     function = call.get("function")
-    if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
+    if not isinstance(function, dict):
+        return call
+    call = dict(call)
+    if isinstance(function.get("arguments"), dict):
         text = json.dumps(function["arguments"], ensure_ascii=False)
         call["function"] = {**function, "arguments": text}
     if call.get("id") is None:
