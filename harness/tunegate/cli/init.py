@@ -81,7 +81,7 @@ base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat tem
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
 GIT_SETTINGS = {
     "merge.tunegate.name": "the registry of tunegate",
-    "merge.tunegate.driver": "tunegate registry merge %A %B %O",
+    "merge.tunegate.driver": "tunegate registry merge %A %B %O %P",
 }
 
 

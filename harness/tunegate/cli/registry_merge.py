@@ -19,8 +19,9 @@ from ..gates.reason import checked_reason
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="OURS (is written), THEIRS, and BASE"
-    )
+        "files", nargs="*", type=Path, metavar="FILE",
+        help="OURS (is written), THEIRS, and git's BASE and path",
+    )  # fmt: skip
     parser.add_argument("--keep", metavar="RUN", help="where an alias shall stand that both moved")
     parser.add_argument("--alias", metavar="ALIAS", help="the one that --keep decides, else all")
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the registry")
@@ -30,16 +31,18 @@ def run(args: argparse.Namespace) -> int:
     """Keep the entries of both, add one that names both ends; 1 if an alias is undecided."""
     from ..storage.registry import Registry
 
-    if len(args.files) not in (0, 2, 3):
-        raise ConfigError("give no file, or OURS THEIRS [BASE]")
+    if len(args.files) not in (0, 2, 3, 4):
+        raise ConfigError("give no file, or OURS THEIRS [BASE [PATH]]")
     if args.keep is not None and not args.why.strip():
         raise ConfigError('--keep needs a reason: --why "..."')
     if args.alias is not None and args.keep is None:
         raise ConfigError("--alias needs --keep RUN")
-    why, (ours, theirs, base) = checked_reason(args.why), (*args.files, None, None, None)[:3]
-    if missing := [path for path in args.files if not path.is_file()]:
+    why = checked_reason(args.why)
+    # git runs it in its top folder, on temporary files; the path says whose registry they are.
+    ours, theirs, base, place = (*args.files, *[None] * 4)[:4]
+    if missing := [path for path in args.files[:3] if not path.is_file()]:
         raise ConfigError(f"no file {missing[0]}")
-    registry = Registry(current_project(), ours)
+    registry = Registry(current_project(place.parent if place else Path()), ours)
     added = registry.merge(why, theirs, base)
     if added:
         print(f"joined {len(added['merges']) + 1} branches; all their entries are kept")

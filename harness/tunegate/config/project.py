@@ -40,12 +40,13 @@ def find_root(start: Path) -> Path | None:
     return None
 
 
-def current_project() -> Path:
-    """Return the root of the project around the working directory; raises ConfigError."""
-    root = find_root(Path.cwd())
+def current_project(folder: Path = Path()) -> Path:
+    """Return the root of the project around a folder, the working one; raises ConfigError."""
+    root = find_root(folder.resolve())
     if root is None:
+        place = "here" if folder == Path() else f"in {folder}"
         raise ConfigError(
-            "no tunegate.toml or [tool.tunegate] here or above; `tunegate init` makes one"
+            f"no tunegate.toml or [tool.tunegate] {place} or above; `tunegate init` makes one"
         )
     return root
 

@@ -231,7 +231,7 @@ def test_git_joins_the_registry(
     subprocess.run(["git", "init", "-q"], check=True)
     assert main(["init"]) == 0
     offered = capsys.readouterr().out
-    assert 'git config merge.tunegate.driver "tunegate registry merge %A %B %O"' in offered
+    assert 'git config merge.tunegate.driver "tunegate registry merge %A %B %O %P"' in offered
     (root / ".gitattributes").write_text("*.bin binary")
     for _ in range(2):
         assert main(["init", "--git-merge-driver"]) == 0
@@ -239,7 +239,7 @@ def test_git_joins_the_registry(
     assert text == "*.bin binary\nregistry.jsonl merge=tunegate\n"
     command = ["git", "config", "merge.tunegate.driver"]
     driver = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    assert driver == "tunegate registry merge %A %B %O"
+    assert driver == "tunegate registry merge %A %B %O %P"
     capsys.readouterr()
     assert main(["init"]) == 0
     assert "git    " not in capsys.readouterr().out

@@ -118,14 +118,19 @@ def test_two_people_join_the_same_branches(ours: Moves, theirs: Moves, later: Mo
         assert {*lines(second.path)} <= {*lines(registry.path)}
 
 
-def git_merge(folder: Path, *moves: Moves) -> int:
-    """Make two branches in git that promoted, join them, and return git's exit status."""
+def git_merge(folder: Path, *moves: Moves, top: Path | None = None) -> int:
+    """Make two branches in git that promoted, join them, and return git's exit status.
+
+    `top` is git's folder, that of the project or one above it.
+    """
     settings_ = ("-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "commit.gpgsign=false")
-    driver = f"merge.tunegate.driver={sys.executable} -m tunegate registry merge %A %B %O"
+    driver = f"merge.tunegate.driver={sys.executable} -m tunegate registry merge %A %B %O %P"
 
     def git(*args: str) -> int:
         command = ["git", *settings_, "-c", driver, *args]
-        return subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode
+        return subprocess.run(
+            command, cwd=top or folder, check=False, capture_output=True
+        ).returncode
 
     registry = Registry(folder)
     move(registry, [("production", "a")], "both")
@@ -152,11 +157,17 @@ def test_the_conflict_that_git_leaves(tmp_path: Path) -> None:
 
 
 @needs_git
-@pytest.mark.parametrize(("alias", "code"), [("staging", 0), ("production", 1)])
-def test_git_calls_it_as_its_merge_driver(tmp_path: Path, alias: str, code: int) -> None:
-    (tmp_path / ".gitattributes").write_text("registry.jsonl merge=tunegate")
-    assert git_merge(tmp_path, [("production", "b")], [(alias, "c")]) == code
-    registry = Registry(tmp_path)
+@pytest.mark.parametrize(
+    ("alias", "code", "below"), [("staging", 0, "project"), ("production", 1, "")]
+)
+def test_git_calls_it_as_its_merge_driver(
+    tmp_path: Path, alias: str, code: int, below: str
+) -> None:
+    folder = tmp_path / below
+    folder.mkdir(exist_ok=True)
+    (folder / ".gitattributes").write_text("registry.jsonl merge=tunegate")
+    assert git_merge(folder, [("production", "b")], [(alias, "c")], top=tmp_path) == code
+    registry = Registry(folder)
     assert [entry["action"] for entry in registry.entries()] == [*["promote"] * 3, "merge"]
     assert [*registry.undecided()] == ([alias] if code else [])
 
