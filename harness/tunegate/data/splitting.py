@@ -204,8 +204,8 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
     values = [str(e.fields.get(by, "")) for e in dataset]
     if len(different := {*values}) * MIN_ROWS_PER_VALUE > len(values):
         raise SplitError(
-            f"{by!r} has {len(different):,} values in {len(values):,} rows, too many to spread over "
-            f"the splits; to keep the rows of each in one split: --group-by {by}"
+            f"{by!r} has {len(different):,} values in {len(values):,} rows, too many to spread "
+            f"over the splits; to keep the rows of each in one split: --group-by {by}"
         )
     return values
 
