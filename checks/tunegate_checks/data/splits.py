@@ -16,7 +16,7 @@ from tunegate.utils.text import WORD_PATTERN
 MAX_CLASSES = 50  # more different labels are no classes
 FOLDS = 5
 MAX_SAMPLE = 2_000  # examples per split that the classifier looks at
-READ_LETTERS = 2_000  # of each prompt
+READ_LETTERS = 1_000  # of each prompt
 
 
 @check(name="splits.share")
@@ -49,7 +49,7 @@ def drift(
 
     Labels and prompt lengths are compared by their population stability index (PSI), words by the
     area under the ROC curve (AUC) of a classifier that tells the splits apart (0.5: it cannot) by
-    the first 2,000 letters of their prompts.
+    the first 1,000 letters of their prompts.
 
     Args:
         train: The training set.
@@ -91,8 +91,8 @@ def drift(
     auc = classifier_auc(train_texts, other_texts, groups=names if is_grouped else None)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
-    sizes = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
-    part = f", {sizes}" if max(len(train), len(other)) > MAX_SAMPLE else ""
+    sample = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
+    part = f", {sample}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
     if auc_limit is not None and low > auc_limit:
         yield Finding.of_dataset("drift", f"{evidence}; at most {auc_limit:g} is allowed")
