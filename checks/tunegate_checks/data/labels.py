@@ -40,7 +40,7 @@ MAX_OWN_PROBABILITY = 0.01
 MIN_ROWS_PER_LABEL = 1.5
 MAX_ROWS = 50_000  # their near-duplicates take seconds; the time grows with the square
 GROUP_LETTERS = 160  # near-duplicates begin alike: the search is fast for texts of so many letters
-READ_LETTERS = 2_000  # of each prompt
+READ_LETTERS = 1_000  # of each prompt
 
 
 @check(name="labels.contradictions")
@@ -114,13 +114,14 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
     Uncertainty in Dataset Labels*, JAIR 70:1373-1411): a row counts as another class if its
     out-of-fold probability of that class is at least the mean over the rows with that label, and
     that of its own label at most a hundredth of that label's mean. The model is multinomial naive
-    Bayes on TF-IDF of words and word pairs of the first 2,000 letters: of the fast models the one
+    Bayes on TF-IDF of words and word pairs of the first 1,000 letters: of the fast models the one
     that ranks swapped labels best. Near-duplicates and rows of one group stay in one fold. Labels
     with fewer rows than `folds` are left out. Of more than 50,000 rows a random sample of 50,000 is
     examined, and a hint says so.
 
-    Measured with 1, 3 and 10 % of the labels swapped (`python benchmarks/label_errors.py`):
-    PRECISION
+    Measured with 1, 3 and 10 % of the labels swapped (`python benchmarks/label_errors.py`): on
+    examples/triage precision 1.00, 0.98, 1.00 and recall 0.40, 0.57, 0.40; on banking77 precision
+    0.72, 0.85 and recall 0.71, 0.67 (1 and 3 %).
 
     All findings are hints: the check closes no gate.
     """

@@ -16,7 +16,7 @@ from tunegate.utils.text import WORD_PATTERN
 MAX_CLASSES = 50  # more different labels are no classes
 FOLDS = 5
 MAX_SAMPLE = 2_000  # examples per split that the classifier looks at
-READ_LETTERS = 2_000  # of each prompt
+READ_LETTERS = 1_000  # of each prompt
 
 
 @check(name="splits.share")
@@ -49,7 +49,7 @@ def drift(
 
     Labels and prompt lengths are compared by their population stability index (PSI), words by the
     area under the ROC curve (AUC) of a classifier that tells the splits apart (0.5: it cannot) by
-    the first 2,000 letters of their prompts.
+    the first 1,000 letters of their prompts.
 
     Args:
         train: The training set.

@@ -6,6 +6,7 @@ The rules behind them lie in other packages: what a suite is in `config`, when a
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Generator, Iterable
@@ -69,6 +70,13 @@ RENAMED_FIXTURES = {
     "label": "label_rule",
     "recipe": "tokenization",
 }
+
+
+def asked_verbosity(config: pytest.Config) -> int:
+    """Return pytest's verbosity; each -v of the command line counts, though `addopts` has a -q."""
+    args = [str(arg) for arg in config.invocation_params.args]
+    asked = sum(len(arg) - 1 for arg in args if re.fullmatch("-v+", arg)) + args.count("--verbose")
+    return max(config.get_verbosity(), asked)
 
 
 class GateSession:
@@ -309,7 +317,7 @@ class GateSession:
         add_section = getattr(report.longrepr, "addsection", None)
         if error is not None and add_section is not None:
             shown = self.shown_tables if report.failed else {}
-            verbosity = self.pytest_config.get_verbosity()
+            verbosity = asked_verbosity(self.pytest_config)
             for title, table in terminal.failure_tables(outcomes, verbosity, accepts=self.accepts):
                 first = shown.setdefault(f"{title}\n{table}", report.nodeid)
                 add_section(title, table if first == report.nodeid else f"as under {first}", "-")
@@ -375,7 +383,7 @@ class GateSession:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was accepted, the scores that were judged, and the hints."""
         session, write = self.context, terminalreporter.write_line
-        verbosity = self.pytest_config.get_verbosity()
+        verbosity = asked_verbosity(self.pytest_config)
         accepted = session.seen.to_receipt(session.accepted) if session.accepted else []
         if self.accepts and self.any_failed and len(session.seen.findings) != len(accepted):
             ids = "an id above" if verbosity > 0 else "-v shows ids"

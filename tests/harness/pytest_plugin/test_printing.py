@@ -113,8 +113,10 @@ def test_ids(dirty: Project) -> None:
 
 def test_more_of_it(dirty: Project, example_row: Callable[[str, str], str]) -> None:
     dirty.add("train.jsonl", example_row("bad", "a") * 60)
-    assert "         50 more; -v shows more, -vv all" in dirty.pytest("suites/data").out
-    assert "         12 more; -v shows more, -vv all" in dirty.pytest("suites/data", "-v").out
+    quiet = dirty.pytest("suites/data").out
+    assert "         57 more like these; -v shows more, -vv all" in quiet
+    more = dirty.pytest("suites/data", "-v").out
+    assert "         12 more like these; -v shows more, -vv all" in more
     assert " more; " not in dirty.pytest("suites/data", "-vv").out
 
 
@@ -194,3 +196,9 @@ def test_unmeasurable(trained: Project) -> None:
         in result.out
     )
     assert "score.py" not in result.out
+
+
+def test_v_shows_ids_where_addopts_are_quiet(dirty: Project) -> None:
+    dirty.write("pytest.ini", "[pytest]\naddopts = -q\n")
+    printed = dirty.pytest("suites/data", "-v").out
+    assert VERBOSE in re.sub(r"\b[0-9a-f]{12}  ", "0123456789ab  ", printed)

@@ -109,7 +109,7 @@ def test_colours() -> None:
     head, first, *_, more = colourise(findings_table(many)).split("\n")
     assert head == "\x1b[1m   line  kind               evidence\x1b[0m"
     assert first == "\x1b[36m      1\x1b[0m\x1b[33m  expected a, got b  \x1b[0m7 words here"
-    assert more == "\x1b[2m         8 more; -v shows more, -vv all\x1b[0m"
+    assert more == "\x1b[2m         8 more like these; -v shows more, -vv all\x1b[0m"
 
 
 def test_other_text_is_left_alone() -> None:
