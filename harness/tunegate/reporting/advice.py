@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from ..config.schema import Limits
-
 FIX = "`tunegate fix -o clean/`"
 # By the name of the check. A check that a user wrote has no entry: its evidence says what to do.
 ADVICE = {
@@ -31,14 +29,16 @@ ADVICE = {
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
     "tokens": "shorten the rows, or raise max_length of [train]",
 }
-LIMITS = frozenset(Limits.model_fields) - {"own", "mode"}
 _FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def advice_for(name: str) -> str:
     """Return what to do about a check's findings or a score; "" where the name is a user's own."""
+    from ..config.schema import Limits  # pydantic takes longest to import; here it is loaded by now
+
     limit = re.sub(r"[ -]", "_", name.lower())
-    said = ADVICE.get(name) or (f"the limit is [limits] {limit}" if limit in LIMITS else "")
+    is_limit = limit in Limits.model_fields.keys() - {"own", "mode"}
+    said = ADVICE.get(name) or (f"the limit is [limits] {limit}" if is_limit else "")
     return f"to do: {said}" if said else ""
 
 
