@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tunegate.config.schema import Limits
-from tunegate.reporting.advice import ADVICE, LIMITS, advice_for, without_addresses
+from tunegate.reporting.advice import ADVICE, advice_for, without_addresses
 from tunegate.reporting.terminal import failure_tables
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.outcome import collect_outcomes
@@ -18,7 +18,7 @@ def test_every_limit_that_is_named_exists() -> None:
         for said in ADVICE.values()
         for part in re.findall(r"\[limits\] ([\w, ]+)", said)
         for name in re.split(r", | and ", part)
-        if "_" in name or name in LIMITS
+        if "_" in name or name in Limits.model_fields
     }
     assert named
     assert named <= Limits.model_fields.keys()
