@@ -1,10 +1,8 @@
-"""Says in one line what to do about a check that found something, or a score below its limit."""
+"""Says in one line what to do about a check that found something."""
 
 from __future__ import annotations
 
 import re
-
-from ..config.schema import Limits
 
 FIX = "`tunegate fix -o clean/`"
 # By the name of the check. A check that a user wrote has no entry: its evidence says what to do.
@@ -31,14 +29,12 @@ ADVICE = {
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
     "tokens": "shorten the rows, or raise max_length of [train]",
 }
-LIMITS = frozenset(Limits.model_fields) - {"own", "mode"}
 _FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
-def advice_for(name: str) -> str:
-    """Return what to do about a check's findings or a score; "" where the name is a user's own."""
-    limit = re.sub(r"[ -]", "_", name.lower())
-    said = ADVICE.get(name) or (f"the limit is [limits] {limit}" if limit in LIMITS else "")
+def advice_for(check: str) -> str:
+    """Return what to do about the findings of a check, as one line; "" for a user's own check."""
+    said = ADVICE.get(check)
     return f"to do: {said}" if said else ""
 
 
