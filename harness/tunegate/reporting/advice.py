@@ -1,4 +1,4 @@
-"""Says in one line what to do about a check that found something, or a score below its limit."""
+"""Says in one line what to do about a check that found something."""
 
 from __future__ import annotations
 
@@ -32,13 +32,9 @@ ADVICE = {
 _FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
-def advice_for(name: str) -> str:
-    """Return what to do about a check's findings or a score; "" where the name is a user's own."""
-    from ..config.schema import Limits  # pydantic takes longest to import; here it is loaded by now
-
-    limit = re.sub(r"[ -]", "_", name.lower())
-    is_limit = limit in Limits.model_fields.keys() - {"own", "mode"}
-    said = ADVICE.get(name) or (f"the limit is [limits] {limit}" if is_limit else "")
+def advice_for(check: str) -> str:
+    """Return what to do about the findings of a check, as one line; "" for a user's own check."""
+    said = ADVICE.get(check)
     return f"to do: {said}" if said else ""
 
 

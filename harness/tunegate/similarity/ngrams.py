@@ -84,8 +84,9 @@ def _sharing_texts(left: Sequence[str], right: Sequence[str]) -> tuple[list[str]
     import numpy as np
 
     hashes = [[_ngram_hashes(text) for text in side] for side in (left, right)]
-    joined = [np.concatenate([np.zeros(0, np.uint64), *side]) for side in hashes]
-    common = np.intersect1d(*joined)
+    none = np.zeros(0, np.uint64)
+    first, second = (np.concatenate([none, *side]) for side in hashes)
+    common = np.intersect1d(first, second)
     sharing = [
         [text if len(found) and np.isin(found, common).any() else "" for text, found in zipped]
         for zipped in (zip(*pair, strict=True) for pair in zip((left, right), hashes, strict=True))
