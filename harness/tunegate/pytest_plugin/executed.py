@@ -14,6 +14,7 @@ import pytest
 
 from ..session.context import SessionContext
 from .loaded_modules import LoadedModules
+from .mask_report import MaskedMessages
 
 WATCHED = "_tunegate_watched"  # an attribute of a test function that is watched already
 EXECUTED_KEY = "tunegate_executed"  # in what a worker of xdist sends to the controller
@@ -28,6 +29,7 @@ def watch_suite(
     """
     config.pluginmanager.register(ExecutedTests(session, after_body))
     config.pluginmanager.register(LoadedModules(session, config))
+    config.pluginmanager.register(MaskedMessages())
 
 
 class ExecutedTests:

@@ -35,7 +35,7 @@ from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import SessionMistake
-from .mask_report import mask_report, mask_warning, masked_representation
+from .mask_report import mask_report
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -358,25 +358,6 @@ class GateSession:
             sections[:] = [
                 (name, terminal.colourise(str(text)), sep) for name, text, sep in sections
             ]
-
-    # What pytest shows of a suite beside the reports of its tests.
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Mask the traceback of a file that cannot be collected."""
-        if self.context.suite:
-            mask_report(report)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """Mask the traceback of an error outside of the tests."""
-        masked_representation(excrepr)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Mask what a warning says."""
-        if self.context.suite:
-            mask_warning(warning_message)
 
     # The end.
 

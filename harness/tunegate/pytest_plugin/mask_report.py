@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from ..results.session_results import REPORT_PROPERTY
 from ..utils.masking import escape_controls, hide_values, mask
 
-if TYPE_CHECKING:
-    import pytest
+
+class MaskedMessages:
+    """Masks what pytest shows of a suite beside the reports of its tests."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Mask the traceback of a file that cannot be collected."""
+        mask_report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Mask the traceback of an error outside of the tests."""
+        masked_representation(excrepr)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Mask what a warning says."""
+        if isinstance(warning_message.message, Warning):
+            arguments = warning_message.message.args
+            warning_message.message.args = tuple(
+                mask(a) if isinstance(a, str) else a for a in arguments
+            )
 
 
 def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -53,10 +75,3 @@ def mask_output(text: str) -> str:
         return mask(text)
     coloured = escape_controls(text, colours=True).split("\x1b")
     return "\x1b".join(map(mask, coloured))
-
-
-def mask_warning(message: warnings.WarningMessage) -> None:
-    """Mask the texts of a warning, in place."""
-    if isinstance(message.message, Warning):
-        arguments = message.message.args
-        message.message.args = tuple(mask(a) if isinstance(a, str) else a for a in arguments)
