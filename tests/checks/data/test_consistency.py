@@ -221,17 +221,17 @@ def test_labels_of_json_are_those_that_training_has() -> None:
 
 def test_the_labels_of_a_set_are_counted_each() -> None:
     reading = Config.model_validate({"task": "multilabel"}).reading
-    replies = ["card, late", "late", "late, card", "[]", "lost"] * 8
+    replies = ["credit, late", "late", "late, credit", "[]", "lost"] * 8
 
     def tagged(*texts: str) -> Dataset:
         rows = [{"prompt": f"Q{n}", "completion": text} for n, text in enumerate(texts)]
         return Dataset.of(rows, "train", reading)
 
-    train, test = tagged(*replies), tagged("late, new", "card")
-    assert [e.labels for e in train][:4] == [["card", "late"], ["late"], ["card", "late"], []]
+    train, test = tagged(*replies), tagged("late, new", "credit")
+    assert [e.labels for e in train][:4] == [["credit", "late"], ["late"], ["credit", "late"], []]
     assert [f.evidence[:5] for f in consistency.labels(train, test)] == ["'new'"]
     assert not consistency.output_format(train, task="multilabel")
-    slipped = consistency.output_format(tagged(*replies * 2, "late, crad"), task="multilabel")
+    slipped = consistency.output_format(tagged(*replies * 2, "late, crdeit"), task="multilabel")
     assert [(f.row, f.kind) for f in slipped] == [(80, "near miss")]
     assert len(size.find(train, task="multilabel")) == 3
     assert [f.evidence[:12] for f in balance.find(train, rarest=1.0)] == ["class 'lost'"]
