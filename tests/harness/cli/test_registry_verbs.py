@@ -168,7 +168,7 @@ def test_merge_then_keep(project: Path, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["one"], "give no file, or OURS THEIRS [BASE]"),
+        (["one"], "give no file, or OURS THEIRS [BASE [PATH]]"),
         (["one", "two"], "no file one"),
         (["--keep", OLDER], '--keep needs a reason: --why "..."'),
         (["--keep", "", "--why", "x"], "no undecided alias has ''; undecided: none"),
