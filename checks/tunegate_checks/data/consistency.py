@@ -14,7 +14,7 @@ from statistics import median
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.canonical import parsed
-from tunegate.data.comparison import MAX_LABEL_WORDS, MIN_ROWS, is_label
+from tunegate.data.comparison import MAX_LABEL_WORDS, MIN_ROWS, is_label, system_is_asked
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
@@ -26,7 +26,12 @@ from ..text.label_typos import find_typos, nearest_label
 
 @check(name="consistency.system_prompt")
 def system_prompt(dataset: Dataset) -> Iterator[Finding]:
-    """Yield each system prompt that differs, in any character, from that of most rows."""
+    """Yield each system prompt that differs, in any character, from that of most rows.
+
+    Nothing is found where the system messages are what rows ask about, such as documents.
+    """
+    if len(dataset) >= MIN_ROWS and system_is_asked(dataset):
+        return
     groups = _group_by_prompt(dataset)
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
@@ -63,8 +68,13 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
 
 @check(name="consistency.across")
 def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
-    """Yield a finding where the commonest system prompt of a split is not that of training."""
+    """Yield a finding where the commonest system prompt of a split is not that of training.
+
+    Nothing is found where the system messages are what rows ask about, such as documents.
+    """
     if not len(train) or not len(other):
+        return
+    if min(len(train), len(other)) >= MIN_ROWS and system_is_asked(train, other):
         return
     train_prompt, other_prompt = (
         Counter(example.system for example in split).most_common(1)[0][0]

@@ -249,3 +249,17 @@ def test_the_labels_of_a_set_are_counted_each() -> None:
 def test_rows_of_another_task_are_told(task: str, reply: dict[str, Any], found: Any) -> None:
     rows = [{"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", **reply}]}]
     assert consistency.output_format(Dataset.of(rows), task=task).kinds == found
+
+
+def test_documents_in_system_messages_are_no_other_system_prompts() -> None:
+    def asked(systems: list[str], split: str) -> Dataset:
+        told = ({"role": "user", "content": "Good?"}, {"role": "assistant", "content": "yes"})
+        rows = [{"messages": [{"role": "system", "content": s}, *told]} for s in systems]
+        return Dataset.of(rows, split)
+
+    documents = [f"Review {n}: fine, {n} times" for n in range(60)]
+    train, test = asked(documents[:40], "train"), asked(documents[40:], "test")
+    assert not consistency.system_prompt(train)
+    assert not consistency.across(train, test)
+    usual = asked(["Be brief."] * 30 + documents[:10], "train")
+    assert len(consistency.system_prompt(usual)) == 10
