@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..utils.optional_deps import require
+from ..utils.text import error_names
 from .json_lines import SPLIT_NAMES
 from .tables import class_names, name_class
 
@@ -65,7 +66,8 @@ def read_saved(path: Path, split: str) -> bytes:
     Raises ConfigError where the folder has no such split or cannot be read, OSError for a file.
     """
     if not path.is_dir():
-        return path.read_bytes()
+        with error_names(path):
+            return path.read_bytes()
     folder = _split_folder(path, split)
     try:
         info = json.loads((folder / "dataset_info.json").read_bytes())

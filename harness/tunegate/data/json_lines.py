@@ -17,6 +17,7 @@ from shlex import quote
 from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
+from ..utils.text import error_names
 from .formats import Fields, RowFormat, to_messages
 from .formats.columns import Columns
 
@@ -72,12 +73,8 @@ def is_table(path: Path, mapped: bool = False) -> bool:
     """Tell whether a file is CSV or Parquet, as `is_table_data` does; a folder is none."""
     if path.is_dir():
         return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(1024)
-    except OSError as error:  # that of a broken disk names no file
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    return is_table_data(head, path, mapped)
+    with error_names(path), path.open("rb") as file:
+        return is_table_data(file.read(1024), path, mapped)
 
 
 def is_table_data(data: bytes, path: Path, mapped: bool = False) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 # Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
 _UNSPACED = (
@@ -77,6 +80,15 @@ def did_you_mean(wrong: str, valid: list[str]) -> str:
 
     matches = difflib.get_close_matches(wrong, valid, n=1)
     return f", did you mean {matches[0]!r}?" if matches else ""
+
+
+@contextmanager
+def error_names(path: Path) -> Iterator[None]:
+    """Name a file in the OSError of reading it, also where the system names none: a broken disk."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
 def os_error_text(error: OSError) -> str:
