@@ -80,10 +80,11 @@ def test_tables_are_read_by_their_columns(root: Path) -> None:
     )
 
 
-def test_a_table_beside_json_does_not_fit(root: Path) -> None:
+def test_a_table_may_stand_beside_json(root: Path) -> None:
     (root / "train.csv").write_text("text,category\nhello,a\n")
-    with pytest.raises(ConfigError, match=r"test\.jsonl is JSON, and data\.columns is for CSV"):
-        find_data_files(MAPPED, root, {}, root)
+    (root / "test.jsonl").write_text('{"text": "bye", "category": "b"}\n')
+    splits = find_data_files(MAPPED, root, {}, root)
+    assert [splits.get(name)[0].reply for name in ("train", "test")] == ["a", "b"]
 
 
 def test_columns_say_nothing_of_json_alone(root: Path) -> None:
