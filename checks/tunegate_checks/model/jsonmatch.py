@@ -8,7 +8,7 @@ from typing import Any
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, proportion
+from tunegate.results.score import Score, not_applicable_score, proportion
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import shorten
 
@@ -27,7 +27,12 @@ def expected(predictions: Predictions) -> bool:
 
 
 def valid(predictions: Predictions) -> Score:
-    """Return the share of answers that are JSON, with Wilson's interval; misses say why not."""
+    """Return the share of answers that are JSON, with Wilson's interval; misses say why not.
+
+    Where fewer than half of the expected replies are JSON, it holds any limit.
+    """
+    if len(predictions) and not expected(predictions):
+        return not_applicable_score("valid JSON", "few or no expected replies are JSON")
     wrong: list[Finding] = []
     for p in predictions:
         if p.error:

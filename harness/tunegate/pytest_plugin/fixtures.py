@@ -182,6 +182,9 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
     return ask_role(pytestconfig, "baseline", test)
 
 
+OPTIONAL = ("incumbent", "judge_panel")  # None where the project has none
+
+
 @pytest.fixture(scope="session")
 def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the model that the alias points at; None before the first promotion."""

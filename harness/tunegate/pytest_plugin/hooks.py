@@ -302,6 +302,9 @@ class GateSession:
                 "judgements": outcome_dicts(new, error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
+            values = getattr(item, "funcargs", {})
+            if any(values.get(name, item) is None for name in fixtures.OPTIONAL):
+                note["idle"] = True
             properties.append((REPORT_PROPERTY, note))
             made = self.context.results.made.setdefault(item.nodeid, {})
             made[call.when] = sha256_ascii_json(note)

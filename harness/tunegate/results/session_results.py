@@ -34,6 +34,7 @@ class SessionResults:
         digests: (split, digest) of each dataset that passed tests read.
         unmeasurable: Tests that failed because a score could not be measured.
         returned: Tests whose function ran to its end.
+        idle: Tests that asked for a fixture without a value: an incumbent, a judge.
         raised: The type of the exception that the function of a test raised, in any attempt.
         made, received: The digests of what was put into the last reports of a test, and of what
             stood in them when they arrived, by "call" and "teardown".
@@ -45,6 +46,7 @@ class SessionResults:
     digests: set[tuple[str, str]] = field(default_factory=set)
     unmeasurable: set[str] = field(default_factory=set)
     returned: set[str] = field(default_factory=set)
+    idle: set[str] = field(default_factory=set)
     raised: dict[str, str] = field(default_factory=dict)
     made: dict[str, dict[str, str]] = field(default_factory=dict)
     received: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -77,6 +79,8 @@ class SessionResults:
         elif report.when == "call" and not hasattr(report, "context"):
             self.passed[report.nodeid] = outcomes
             self.digests |= {tuple(d) for note in notes for d in note.get("digests", [])}
+            if any(note.get("idle") for note in notes):
+                self.idle.add(report.nodeid)
 
     def ignored_findings(self) -> str:
         """Name the first passed test whose checks found something that it let pass; "" for none.
@@ -110,8 +114,14 @@ class SessionResults:
                 yield f"{nodeid}: a plugin changed what its report says"
 
     def unjudged(self) -> list[str]:
-        """Return the passed tests in which no check ran and no score was held to a limit."""
-        return [nodeid for nodeid, outcomes in self.passed.items() if not outcomes]
+        """Return the passed tests in which no check ran and no score was held to a limit.
+
+        Those that wait for a judge or an incumbent, which the project does not have, are left out.
+        """
+        return [
+            nodeid for nodeid, outcomes in self.passed.items()
+            if not outcomes and nodeid not in self.idle
+        ]  # fmt: skip
 
     def missing(self, node_ids: Iterable[str]) -> list[str]:
         """Return those of these tests that have no passed call."""

@@ -51,9 +51,13 @@ class Watchdog:
                     _raise_in(me, None)
 
     def _poll(self) -> None:
+        clock = threading.Event()  # never set
         while True:
-            time.sleep(POLL_SECONDS)
+            clock.wait(POLL_SECONDS)
             with self.lock:
+                if not self.deadlines:
+                    self.thread = None
+                    return
                 for thread, deadline in self.deadlines.items():
                     if time.monotonic() > deadline and thread not in self.stopped:
                         self.stopped.add(thread)

@@ -68,8 +68,7 @@ def test_the_child_that_trains_counts_it_by_the_project_s_rule(project: Project)
 def test_a_record_that_was_edited_or_has_no_seal(tmp_path: Path) -> None:
     """One without a seal is of an older version; a new run does not rest on it."""
     state, test = StateDir(tmp_path), dataset(4)
-    openers = {"toy": lambda rest, root: Counting()}
-    measure_baseline("toy:base", test, exact, state, openers, lambda *_: None)
+    measure_baseline(Counting(), "toy:base", test, exact, state, lambda *_: None)
     (path,) = (state.folder / "baselines").iterdir()
     record = json.loads(path.read_text())
     for edited in ({**record, "right": 0}, {**record, "seal": "0" * 64}, [], {"seal": 1}):
