@@ -71,7 +71,9 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     unresolved: dict[str, list[Finding]] = {}
     named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]
     for name, finding in named:
-        if finding.line is None:  # no step can add rows, or change how often a label occurs
+        if finding.kind == "meaning":  # of a field, which a person knows
+            file_changes.unresolved.append(Unresolved(f"{finding.kind}: {finding.evidence}"))
+        elif finding.line is None:  # no step can add rows, or change how often a label occurs
             file_changes.still_found.append(f"{finding.kind} ({name}): {finding.evidence}")
         else:
             heading = HEADINGS.get(name, f"{finding.kind} ({name}), at")
@@ -108,7 +110,8 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
     rows = file_changes.rows
     faults: dict[int, list[str]] = {}
     for finding in format.find(file_changes.dataset(), fewest=0, largest=inf):
-        faults.setdefault(finding.row or 0, []).append(finding.evidence)
+        if finding.row is not None:
+            faults.setdefault(finding.row, []).append(finding.evidence)
     for number, evidence in faults.items():
         others_text = f" (and {len(evidence) - 1} more)" if len(evidence) > 1 else ""
         file_changes.reject(rows[number], evidence[0] + others_text)
@@ -201,8 +204,8 @@ def _drop_rows(
     """
     rows, dataset = file_changes.rows, file_changes.dataset()
     for finding in findings:
-        number = finding.row or 0
-        if rows[number].is_kept:
+        number = finding.row
+        if number is not None and rows[number].is_kept:
             reason = f"{finding.kind}, {finding.evidence.partition(': “')[0].removesuffix(' has')}"
             if "redact" in rules.steps:
                 reason += f": {quote_line(dataset[number].text)}"

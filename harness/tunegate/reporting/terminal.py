@@ -71,9 +71,8 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
     for finding, kind in zip(shown_findings, kinds, strict=True):
         line = f"{finding.line:,}" if finding.line is not None else "-"
         id_cell = f"  {finding.id or '-':<{ID_LENGTH}}" if ids else ""
-        # Of a shape that is not known, all is shown: it ends on the line to configure.
-        is_shape = finding.kind == "shape" and finding.row is None
-        evidence_lines = None if is_shape else max_lines
+        # Of what concerns the whole set, all is shown: it ends on what to write.
+        evidence_lines = max_lines if finding.row is not None else None
         first, *rest = _wrap(mask(finding.evidence), WIDTH - indent, evidence_lines)
         lines.append(f"{line:>7}  {kind:<{kind_width}}{id_cell}  {first}")
         lines += [" " * indent + continuation for continuation in rest]

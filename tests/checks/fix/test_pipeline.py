@@ -153,6 +153,14 @@ def test_a_row_that_contradicts_another_is_no_copy_of_a_third(tmp_path: Path) ->
     assert "contradiction" in left["3"]
 
 
+def test_what_concerns_all_rows_is_no_fault_of_the_first(tmp_path: Path) -> None:
+    rows = [{"prompt": p, "completion": f"{p} Yes.", "label": i > 1} for i, p in enumerate(CLEAN)]
+    done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
+    assert len(read(done[0].job.out)) == len(rows)
+    assert [u.description.partition(":")[0] for u in done[0].unresolved] == ["meaning"]
+    assert not done[0].still_found
+
+
 def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
     """2 `parcels` are no slip of 20 `parcel`, until copies of their rows are dropped."""
     asked = prompts(21)
