@@ -147,14 +147,14 @@ def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:
     data = path.read_bytes()
     check_encoding(data, path)
     if is_table(path):
-        names, say_which, columns = column_names(path), "", ""
-        if shape_of_columns(names):
-            prompt, reply = names if len(names) == 2 else ("COLUMN", "COLUMN")
+        header, say_which, columns = column_names(path), "", ""
+        if shape_of_columns(header):
+            prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
             say_which = "say which of them is the prompt, and which the reply, to "
             columns = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
-            f"  its columns: {', '.join(names)}\n"
+            f"  its columns: {', '.join(header)}\n"
             f"  {say_which}make JSONL of it:\n"
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
             f" --only format{columns}"
