@@ -11,6 +11,7 @@ from pathlib import Path
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data.dataset import SPLITS, Dataset
+from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
 from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
@@ -88,11 +89,13 @@ def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | 
     """Return the job of `file`, or without one those of the configured splits, training first.
 
     In an `out` that is a folder the one file keeps its name. Raises ConfigError where no split is
-    configured, or `out` is a file but must be a folder.
+    configured, `out` is a file but must be a folder, or the name of a table.
     """
     if file is not None:
         is_folder = out.is_dir() or not out.suffix
         path = out / f"{file.stem}.jsonl" if is_folder else out
+        if is_table_data(b"", path):
+            raise ConfigError(f"{path}: what is written is JSONL; -o {path.with_suffix('.jsonl')}")
         return [Job(file, path, split_of(file, config, root))]
     if config is None or root is None:
         raise ConfigError("no tunegate.toml here or above: name the FILE to fix")

@@ -38,7 +38,8 @@ def findings_of_steps(
     limits, similarity = rules.limits, rules.limits.similarity
     findings: FindingsByCheck = {}
     if "format" in rules.steps:
-        findings["format"] = [*format.find(result, fewest=0, largest=inf)]
+        of_format = format.find(result, fewest=0, largest=inf)
+        findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
         findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
         findings["secrets"] = [*secrets.find(result)]
@@ -73,8 +74,17 @@ def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) ->
     yield "labels.contradictions", lambda: labels.contradictions(result)
     yield "consistency.system_prompt", lambda: consistency.system_prompt(result)
     yield "preferences", lambda: preferences.find(result, similarity=limits.similarity)
-    if "format" not in skipped:
-        yield "format", lambda: format.find(result, fewest=0, largest=inf)
+    # What is wrong with the file, or with its fields, is no fault of a row that a step could mend.
+    is_limited = rules.task and "format" in skipped
+    fewest, largest = (limits.fewest_examples, limits.largest_mb) if is_limited else (0, inf)
+    yield (
+        "format",
+        lambda: [
+            f
+            for f in format.find(result, fewest=fewest, largest=largest)
+            if f.row is None or "format" not in skipped
+        ],
+    )
     if "redact" not in skipped:
         options = {"ignore": limits.pii_ignore, "allow": limits.pii_allow}
         yield "pii", lambda: pii.find(result, **options)
@@ -89,15 +99,7 @@ def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) ->
 
 def _project_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checks:
     limits, task, prompt = rules.limits, rules.task, rules.prompt
-    fewest, largest = limits.fewest_examples, limits.largest_mb
     train = next((other for other in against if other.split == "train"), None)
-    if "format" in rules.steps:  # the rows were looked at before
-        yield (
-            "format",
-            lambda: [
-                f for f in format.find(result, fewest=fewest, largest=largest) if f.row is None
-            ],
-        )
     yield (
         "consistency.output_format",
         lambda: [

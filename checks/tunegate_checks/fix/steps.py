@@ -8,14 +8,14 @@ checks that belong to them report nothing more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from math import inf
 
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 
-from ..data import duplicates, format, leakage
+from ..data import duplicates, format, labels, leakage, preferences
 from ..text.display import quote_line
 from .changes import STEPS, FileChanges, Unresolved
 from .normalise_labels import label_corrections, prompt_corrections, with_reply, with_system
@@ -71,7 +71,9 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     unresolved: dict[str, list[Finding]] = {}
     named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]
     for name, finding in named:
-        if finding.line is None:  # no step can add rows, or change how often a label occurs
+        if finding.kind == "meaning":  # of a field, which a person knows
+            file_changes.unresolved.append(Unresolved(f"{finding.kind}: {finding.evidence}"))
+        elif finding.line is None:  # no step can add rows, or change how often a label occurs
             file_changes.still_found.append(f"{finding.kind} ({name}): {finding.evidence}")
         else:
             heading = HEADINGS.get(name, f"{finding.kind} ({name}), at")
@@ -108,7 +110,8 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
     rows = file_changes.rows
     faults: dict[int, list[str]] = {}
     for finding in format.find(file_changes.dataset(), fewest=0, largest=inf):
-        faults.setdefault(finding.row or 0, []).append(finding.evidence)
+        if finding.row is not None:
+            faults.setdefault(finding.row, []).append(finding.evidence)
     for number, evidence in faults.items():
         others_text = f" (and {len(evidence) - 1} more)" if len(evidence) > 1 else ""
         file_changes.reject(rows[number], evidence[0] + others_text)
@@ -142,10 +145,31 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
-    """Drop duplicates and near-duplicates; the check decides which row is kept."""
+    """Drop duplicates and near-duplicates; the check decides which row is kept.
+
+    Rows that contradict each other stay, one of each answer: were one of them dropped as a copy of
+    a third row, the wrong answer could be the one that is left, and no check would find it.
+    """
     dataset = file_changes.dataset()
     near_findings = duplicates.near(dataset, similarity=rules.limits.similarity)
-    _drop_rows(file_changes, rules, "duplicates", [*duplicates.find(dataset), *near_findings])
+    contested = _contested_rows(dataset)
+    copies = [f for f in (*duplicates.find(dataset), *near_findings) if f.row not in contested]
+    _drop_rows(file_changes, rules, "duplicates", copies)
+
+
+def _contested_rows(dataset: Dataset) -> set[int]:
+    """Return the first row of each answer to a context whose answers contradict each other."""
+    found = [*labels.contradictions(dataset, similarity=1.0), *preferences.find(dataset)]
+    contexts = {
+        dataset[f.row].context
+        for f in found
+        if f.row is not None and f.kind == "contradiction" and not f.hint
+    }
+    first_rows: dict[Hashable, int] = {}
+    for example in dataset:
+        if example.context in contexts:
+            first_rows.setdefault((example.context, example.reply), example.row)
+    return {*first_rows.values()}
 
 
 def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
@@ -180,8 +204,8 @@ def _drop_rows(
     """
     rows, dataset = file_changes.rows, file_changes.dataset()
     for finding in findings:
-        number = finding.row or 0
-        if rows[number].is_kept:
+        number = finding.row
+        if number is not None and rows[number].is_kept:
             reason = f"{finding.kind}, {finding.evidence.partition(': “')[0].removesuffix(' has')}"
             if "redact" in rules.steps:
                 reason += f": {quote_line(dataset[number].text)}"

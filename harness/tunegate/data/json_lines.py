@@ -32,6 +32,9 @@ NOT_JSON_MAGIC = {
     b"\x1f\x8b": "the file is compressed with gzip; unpack it first",
     b"PK\x03\x04": "the file is a zip archive (or a spreadsheet); unpack or export it first",
     b"(\xb5/\xfd": "the file is compressed with zstd; unpack it first",
+    b"version https://git-lfs": "the file is a pointer of Git LFS; fetch the data: git lfs pull",
+    b"<!": "the file is a web page; download the data itself",
+    b"<html": "the file is a web page; download the data itself",
     b"PAR1": "the file is Parquet; say which columns it has: columns={'prompt': ..., 'reply': ...}",
 }
 BOM = b"\xef\xbb\xbf"

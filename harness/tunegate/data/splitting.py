@@ -29,7 +29,7 @@ from .comparison import (
 from .dataset import PLAIN_READING, SPLITS, Dataset, Example
 from .json_lines import check_encoding, is_table, split_rows
 from .reading import Reading
-from .tables import column_names
+from .tables import column_names, shape_of_columns
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
@@ -147,12 +147,17 @@ def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:
     data = path.read_bytes()
     check_encoding(data, path)
     if is_table(path):
+        header, say_which, columns = column_names(path), "", ""
+        if shape_of_columns(header):
+            prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
+            say_which = "say which of them is the prompt, and which the reply, to "
+            columns = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
-            f"  its columns: {', '.join(column_names(path))}\n"
-            "  say which of them is the prompt, and which the reply, to make JSONL of it:\n"
+            f"  its columns: {', '.join(header)}\n"
+            f"  {say_which}make JSONL of it:\n"
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
-            " --only format --columns prompt=COLUMN,reply=COLUMN"
+            f" --only format{columns}"
         )
     dataset = Dataset.parse(data, path=path, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:

@@ -314,6 +314,8 @@ class GateSession:
             report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
         for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
             entry.lines[:] = map(without_addresses, getattr(entry, "lines", ()))
+        if crash := getattr(report.longrepr, "reprcrash", None):  # of the summary, of JUnit
+            crash.message = without_addresses(crash.message)
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.

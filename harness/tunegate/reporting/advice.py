@@ -16,7 +16,7 @@ ADVICE = {
     "diversity": "add other rows, or set [limits] distinct, opening",
     "duplicates": f"{FIX} drops the copies",
     "duplicates.near": f"{FIX} drops them; [limits] near_duplicates",
-    "format": f"{FIX} repairs some, and sets the others aside",
+    "format": f"{FIX} repairs rows or sets them aside; not `meaning`",
     "labels.contradictions": "decide which answer is right; drop or correct the others",
     "leakage": f"{FIX} drops them from the later split",
     "pii": f"{FIX} redacts; may some stay? [limits] pii_allow",

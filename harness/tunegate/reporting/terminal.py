@@ -15,10 +15,12 @@ from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value
 from ..utils.masking import masker
+from ..utils.text import cut
 from .advice import advice_for
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
+MIN_EVIDENCE_WIDTH = 30
 EXAMPLES = 3  # of one cause, in a table that cannot show all
 MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
 ONE_ERROR_TEXT = "answer could not be had; it counts"
@@ -62,8 +64,10 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
     # Misses of a score come from no check; and a value that is wrapped could not be masked.
     mask = masker(quotes=True)
     kinds = [mask(finding.kind) for finding in shown_findings]
-    kind_width = max(map(len, ["kind", *kinds]))
     column = f"  {'id':<{ID_LENGTH}}" if ids else ""
+    if rows:  # a label as a kind can be so long that no width is left
+        kinds = [cut(kind, WIDTH - MIN_EVIDENCE_WIDTH - 11 - len(column)) for kind in kinds]
+    kind_width = max(map(len, ["kind", *kinds]))
     lines = [f"{'line':>7}  {'kind':<{kind_width}}{column}  evidence"]
     indent = 11 + kind_width + len(column)
     # The column of ids takes width, and who accepts a finding must be able to read it.
@@ -71,9 +75,8 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
     for finding, kind in zip(shown_findings, kinds, strict=True):
         line = f"{finding.line:,}" if finding.line is not None else "-"
         id_cell = f"  {finding.id or '-':<{ID_LENGTH}}" if ids else ""
-        # Of a shape that is not known, all is shown: it ends on the line to configure.
-        is_shape = finding.kind == "shape" and finding.row is None
-        evidence_lines = None if is_shape else max_lines
+        # Of what concerns the whole set, all is shown: it ends on what to write.
+        evidence_lines = max_lines if finding.row is not None else None
         first, *rest = _wrap(mask(finding.evidence), WIDTH - indent, evidence_lines)
         lines.append(f"{line:>7}  {kind:<{kind_width}}{id_cell}  {first}")
         lines += [" " * indent + continuation for continuation in rest]
@@ -115,8 +118,8 @@ _NAMED = re.compile(r"“[^”]*”|'[^']*'|\d[\d,.]*")
 def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:
     import textwrap
 
-    line = " ".join(text.split())
-    return textwrap.wrap(line, max(width, 30), max_lines=max_lines, placeholder=" ...") or [""]
+    line, width = " ".join(text.split()), max(width, MIN_EVIDENCE_WIDTH)
+    return textwrap.wrap(line, width, max_lines=max_lines, placeholder=" ...") or [""]
 
 
 def _bullet(text: str) -> list[str]:

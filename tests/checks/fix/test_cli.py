@@ -122,6 +122,7 @@ MISTAKES = [
     ),
     (["train.jsonl", "-o", "x", "--columns", "prompt"], "write prompt=COLUMN,reply=COLUMN"),
     (["t.csv", "-o", "x", "--columns", "prompt=txt,reply=team"], "did you mean 'text'?"),
+    (["train.jsonl", "-o", "new.csv"], "new.csv: what is written is JSONL; -o new.jsonl"),
     (["-o", "x"], "no tunegate.toml here or above: name the FILE to fix"),
 ]
 

@@ -141,6 +141,26 @@ def test_contradictions_are_left_and_told(tmp_path: Path) -> None:
     assert "contradiction: “returns”, but “billing” on line 1" in told["why"]
 
 
+def test_a_row_that_contradicts_another_is_no_copy_of_a_third(tmp_path: Path) -> None:
+    """Line 2 is right and nearly repeats line 1: without it, line 3 would be left as the truth."""
+    asked = "Good morning, where is the parcel with my new kettle, it is late"
+    rows = [row(f"{asked} again.", "delivery"), row(f"{asked}.", "delivery")]
+    rows += [row(f"{asked}.", "account"), row(f"{asked}.", "delivery")]
+    done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
+    assert read(done[0].job.out) == rows[:3]
+    left = {c["line_in"]: c["why"] for c in table(done) if c["step"] == "left"}
+    assert [*left] == ["2", "3"]
+    assert "contradiction" in left["3"]
+
+
+def test_what_concerns_all_rows_is_no_fault_of_the_first(tmp_path: Path) -> None:
+    rows = [{"prompt": p, "completion": f"{p} Yes.", "label": i > 1} for i, p in enumerate(CLEAN)]
+    done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
+    assert len(read(done[0].job.out)) == len(rows)
+    assert [u.description.partition(":")[0] for u in done[0].unresolved] == ["meaning"]
+    assert not done[0].still_found
+
+
 def test_one_round_is_not_always_enough(tmp_path: Path) -> None:
     """2 `parcels` are no slip of 20 `parcel`, until copies of their rows are dropped."""
     asked = prompts(21)

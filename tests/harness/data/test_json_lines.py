@@ -310,6 +310,8 @@ def test_other_encodings_are_named(encoding: str) -> None:
         (b"PK\x03\x04", "zip"),
         (b"(\xb5/\xfd", "zstd"),
         (b"PAR1", "the file is Parquet; say which columns it has"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (b"<!doctype html>", "web page"),
     ],
 )
 def test_archives_are_named(magic: bytes, says: str) -> None:

@@ -17,6 +17,7 @@ from tunegate.config.data_files import find_data_files, read_data_file, read_fil
 from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
 from tunegate.data.json_lines import is_table
+from tunegate.data.splitting import SplitError, split_file
 from tunegate.data.tables import column_names
 from tunegate.errors import ConfigError
 from tunegate.storage.run import Run, run_id
@@ -316,6 +317,24 @@ def test_a_mapping_without_a_reply_is_named_at_the_start(tables: Project) -> Non
     started = tables.gate()
     assert started.code == 4
     assert "no column for 'reply'; write under [data]" in started.out
+
+
+@pytest.mark.parametrize(
+    ("header", "command_end"),
+    [
+        ("prompt,label", "--only format --columns prompt=prompt,reply=label"),
+        ("text,label", "--only format"),
+        ("id,words,topic", "--only format --columns prompt=COLUMN,reply=COLUMN"),
+    ],
+)
+def test_split_asks_only_for_columns_that_it_cannot_know(
+    header: str, command_end: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text(f"{header}\na,b,c\n")
+    with pytest.raises(SplitError) as refused:
+        split_file(source, tmp_path)
+    assert str(refused.value).endswith(command_end)
 
 
 def test_split_says_how_to_convert_a_table(

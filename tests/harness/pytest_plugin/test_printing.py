@@ -121,10 +121,13 @@ def test_more_of_it(dirty: Project, example_row: Callable[[str, str], str]) -> N
 
 
 def test_junit(dirty: Project) -> None:
+    attribute = "import test_it\n\ndef test_more(train): assert not test_it.find(train)\n"
+    dirty.write("suites/data/test_more.py", attribute)
     dirty.pytest("suites/data", "--junitxml=out.xml", "--color=yes")
     text = (dirty.root / "out.xml").read_text()
-    (failure,) = ElementTree.fromstring(text).iter("failure")
+    failure, of_attribute = ElementTree.fromstring(text).iter("failure")
     assert table(FINDINGS) in (failure.text or "")
+    assert "where find = test_it.find" in of_attribute.get("message", "")
     assert "\x1b" not in text
     assert "#x1B" not in text
 

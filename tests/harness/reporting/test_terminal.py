@@ -112,6 +112,14 @@ def test_colours() -> None:
     assert more == "\x1b[2m         8 more like these; -v shows more, -vv all\x1b[0m"
 
 
+@pytest.mark.parametrize("ids", [False, True])
+def test_a_long_label_leaves_width_for_the_evidence(ids: bool) -> None:
+    label = "balance_not_updated_after_cheque_or_cash_deposit"
+    found = [Finding(0, 1, label, "got 'card_payment_fee_charged' for: I took cash out")]
+    assert max(map(len, findings_table(found, ids=ids).splitlines())) <= 80
+    assert label in findings_table(found, 0)
+
+
 def test_other_text_is_left_alone() -> None:
     matrix = "confusion\n   a  b\na  1  2"
     assert colourise(matrix) == matrix
