@@ -359,20 +359,26 @@ def closed(project: Project, way: Way, *args: str) -> Result:
     return result
 
 
-def params(fast: Callable[[Way], bool]) -> list[ParameterSet]:
-    """Return the table as pytest takes it, the ways that are not fast marked as slow."""
+ALL_WAYS = COMMANDS + OUTCOMES + NO_TESTS + LEFT_OUT + PLUGINS
+
+
+def params(ways: list[Way], fast: Callable[[Way], bool]) -> list[ParameterSet]:
+    """Return ways as pytest takes them, those that are not fast marked as slow."""
     return [
-        pytest.param(way, id=way.name, marks=() if fast(way) else pytest.mark.slow)
-        for way in COMMANDS + OUTCOMES + NO_TESTS + LEFT_OUT + PLUGINS
+        pytest.param(way, id=way.name, marks=() if fast(way) else pytest.mark.slow) for way in ways
     ]
 
 
-@pytest.mark.parametrize("way", params(lambda way: not way.slow))
+@pytest.mark.parametrize("way", params(ALL_WAYS, lambda way: not way.slow))
 def test_closed(project: Project, way: Way) -> None:
     assert closed(project, way).code == way.code
 
 
-@pytest.mark.parametrize("way", params(lambda way: way.name in UNDER_XDIST_TOO))
+# Of near relations one is tried in processes of xdist.
+DISTINCT_WAYS = [way for way in ALL_WAYS if not way.slow]
+
+
+@pytest.mark.parametrize("way", params(DISTINCT_WAYS, lambda way: way.name in UNDER_XDIST_TOO))
 def test_closed_under_xdist(project: Project, way: Way) -> None:
     if way.crash:
         way = replace(way, why="1 crashed: suites/data/test_more.py::test_x")

@@ -85,7 +85,8 @@ def test_a_run_that_has_its_adapter_is_not_trained_again(
     assert QLoRATrainer().train(plan(), folder) == first
 
 
-@pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulation", [1, 2])
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     plan: Planner,
     folder: Path,

@@ -80,6 +80,7 @@ def test_a_merged_model_answers_as_its_adapter_and_belongs_to_its_run(
     assert spec.resolve_candidate(f"run:{run.id}", run.state).digest == run.record["digest"]
 
 
+@pytest.mark.slow
 def test_what_is_merged_is_not_merged_over(run: Run) -> None:
     (run.state.root / "there").mkdir(exist_ok=True)
     with pytest.raises(ConfigError, match="there is there already"):

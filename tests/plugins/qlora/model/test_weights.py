@@ -62,6 +62,7 @@ def test_a_whole_model_brings_all_it_needs_to_answer(
     assert told["base_digest"] == bases.folder_digest(project / "base")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_each_method_gives_the_same_bits_for_a_seed(
     plan: Planner, folder: Path, second: Path, method: str

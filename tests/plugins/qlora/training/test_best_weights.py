@@ -81,6 +81,7 @@ def test_a_kill_changes_neither_the_best_nor_when_it_stops(
     assert resumed.figures["kept_epoch"] == whole.figures["kept_epoch"]
 
 
+@pytest.mark.slow
 def test_the_last_is_kept_unless_something_else_is_said(plan: Planner, folder: Path) -> None:
     last = QLoRATrainer().train(plan(**HASTY | {"epochs": 5}), folder)
     assert last.figures["kept_epoch"] == last.figures["epochs"] == 5

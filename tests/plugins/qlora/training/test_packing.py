@@ -126,6 +126,7 @@ def test_a_packed_training_takes_the_steps_of_a_padded_one(
     assert "          padding 0.0 % of 1,798 tokens an epoch: rows are packed\n" in out
 
 
+@pytest.mark.slow
 def test_a_packed_training_gives_the_same_bits_for_a_seed(plan: Planner, folder: Path) -> None:
     first = QLoRATrainer().train(plan(packing=True, epochs=1), folder)
     bits = adapter(folder)
