@@ -374,8 +374,11 @@ def test_closed(project: Project, way: Way) -> None:
     assert closed(project, way).code == way.code
 
 
-# Of near relations one is tried in processes of xdist.
-DISTINCT_WAYS = [way for way in ALL_WAYS if not way.slow]
+# In processes of xdist one of near relations is tried, and of options those that count tests there.
+COUNTED_THERE = {"collect-only", "k", "deselect", "maxfail"}
+DISTINCT_WAYS = [
+    way for way in ALL_WAYS if not way.slow and (way not in COMMANDS or way.name in COUNTED_THERE)
+]
 
 
 @pytest.mark.parametrize("way", params(DISTINCT_WAYS, lambda way: way.name in UNDER_XDIST_TOO))
