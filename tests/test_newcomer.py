@@ -52,6 +52,7 @@ def test_the_demo_promotes_and_a_second_one_redoes_nothing(clone: Path) -> None:
     assert "production is now run:" in first
     assert "of 480 answers right" in first
     assert "fine-tuned (QLoRA)" in first
+    assert "no check and no score in" not in first  # nor in any of the stock suites' tests
     lines = (clone / "registry.jsonl").read_text().splitlines()
     assert len(lines) == 1
     assert json.loads(lines[0])["alias"] == "production"

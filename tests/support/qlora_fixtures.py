@@ -54,3 +54,11 @@ def folder(project: Path) -> Path:
     made = project / ".tunegate/runs/abc"
     made.mkdir(parents=True)
     return made
+
+
+@pytest.fixture
+def second(folder: Path) -> Path:
+    """Another run's folder."""
+    made = folder.with_name("def")
+    made.mkdir()
+    return made

@@ -13,11 +13,11 @@ from statistics import median
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.canonical import parsed
 from tunegate.data.comparison import MAX_LABEL_WORDS, MIN_ROWS, is_label, system_is_asked
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
+from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
 
 from ..text.display import first_difference, quote_line, quote_repr
@@ -159,7 +159,7 @@ def _label_field(dataset: Dataset) -> str:
     """
     values: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for example in dataset:
-        reply = parsed(example.target.text)
+        reply = parse_json_text(example.target.text)
         for name, value in reply.items() if isinstance(reply, dict) else ():
             if isinstance(value, str | bool | int) and is_label(str(value)):
                 values[name][str(value)] += 1

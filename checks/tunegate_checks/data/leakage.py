@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import row_fingerprint
@@ -89,7 +89,7 @@ def _closest_rows(
                 found.add(i)
                 closest.append((test_rows[i], train_rows[j], similar, others))
         # Of short texts the punctuation around words can be more than the similarity allows.
-        folded = _places(map(without_edge_punctuation, right))
+        folded = group_indices(right, without_edge_punctuation)
         for i, text in enumerate(left):
             alike = folded.get(without_edge_punctuation(text))
             if alike and i not in found and test_rows[i] not in equal_rows:
@@ -98,10 +98,3 @@ def _closest_rows(
     # Rows that the search did not find, since they stand inside a conversation of training.
     closest += ((i, rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows.items())
     return closest
-
-
-def _places(texts: Iterable[str]) -> dict[str, list[int]]:
-    places: dict[str, list[int]] = {}
-    for place, text in enumerate(texts):
-        places.setdefault(text, []).append(place)
-    return places

@@ -33,6 +33,7 @@ _CUT_PIECE = re.compile(
     rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>[\w@+%/=.:\-]{{0,80}}\w|\d[\d ().\-/]{{0,40}})"
 )
 _LONG_WORD = re.compile(r"[\w+/\-]{16}|PRIVATE KEY")  # what keys have
+_RUN_ID = re.compile(r"[\da-f]{12}")
 _RANDOM_WORD = re.compile(r"[A-Za-z\d]{16,}")
 _MIN_PIECE_DIGITS, _MIN_PIECE = 5, 8
 
@@ -55,7 +56,7 @@ def find_private(
     let_through = {only_digits(value) for value in allow}
     if may_hold_personal(text):
         for span in personal_spans(text, "", ignore, allow, bare=quotes):
-            if quotes or span.kind != "ip" or not _is_local(text[span.start : span.end]):
+            if quotes or not _is_of_a_message(span.kind, text[span.start : span.end]):
                 yield _private(text, span.kind, span.start, span.end, mask_value)
     has_long_word = _LONG_WORD.search(text) is not None
     known = api_keys.key_spans(text) if has_long_word else []
@@ -94,9 +95,14 @@ def _private(
     return Private(kind, start, end, shown(kind, text[start:end]) or HIDDEN)
 
 
-def _is_local(address: str) -> bool:
-    """Whether an IP address is one of a private network: a message says which server it means."""
-    return ipaddress.ip_address(address).is_private
+def _is_of_a_message(kind: str, value: str) -> bool:
+    """Whether a value is what messages name: a server of a private network, or the id of a run.
+
+    One id in some two thousand has the form of a Portuguese identity card, its check digit too.
+    """
+    if kind == "ip":
+        return ipaddress.ip_address(value).is_private
+    return kind == "pt_cc" and _RUN_ID.fullmatch(value) is not None
 
 
 def _is_random(word: str) -> bool:

@@ -20,9 +20,9 @@ def run(args: argparse.Namespace) -> None:
     from ..gates.new_test_set import note_on_test_set
     from ..storage.registry import Registry
 
-    registry = Registry(current_project())
-    entries, undecided = registry.entries(), registry.undecided().keys()
-    for e in entries:
+    history = Registry(current_project()).history()
+    undecided = history.undecided().keys()
+    for e in history.entries:
         if e["action"] == "merge":
             moved = f"{e['when']}  merge     {len(e['merges']) + 1} branches"
         else:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..utils.strict_json import parse_json_text
 from ..utils.text import split_reasoning
 
 Message = Mapping[str, Any]
@@ -145,7 +146,7 @@ def _calls_of(message: Message) -> list[dict[str, Any]]:
     for call in calls:
         function = call.get("function", call) if isinstance(call, dict) else call
         if isinstance(function, dict):
-            arguments = _without_nulls(parsed(function.get("arguments")))
+            arguments = _without_nulls(parse_json_text(function.get("arguments")))
             named.append({"name": function.get("name"), "arguments": arguments})
         else:
             named.append({"name": function})
@@ -154,7 +155,11 @@ def _calls_of(message: Message) -> list[dict[str, Any]]:
 
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row gives to the model beside its messages: tools, documents, pictures."""
-    given = {name: _without_nulls(parsed(fields[name])) for name in GIVEN_FIELDS if name in fields}
+    given = {
+        name: _without_nulls(parse_json_text(fields[name]))
+        for name in GIVEN_FIELDS
+        if name in fields
+    }
     return {name: value for name, value in given.items() if value not in (None, "", [], {})}
 
 
@@ -163,16 +168,6 @@ def non_text_json(messages: Sequence[Message]) -> str:
     parts = [part for message in messages for part in _listed(message.get("content"))]
     non_text = [_without_nulls(p) for p in parts if not (isinstance(p, dict) and "text" in p)]
     return to_json(non_text) if non_text else ""
-
-
-def parsed(value: Any) -> Any:
-    """Return the value of a text that is a JSON object or array; any other value as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def _listed(value: Any) -> list[Any]:

@@ -29,6 +29,7 @@ from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 BOILERPLATE_SHARE = 0.5  # of the rows: a beginning or end that so many share is boilerplate
 MIN_ROWS = 20  # rows: half of fewer rows may well be true duplicates
@@ -194,11 +195,11 @@ def rows_by_question(
     return indices
 
 
-def group_indices(examples: Iterable[Example], key: Callable[[Example], K]) -> dict[K, list[int]]:
-    """Return the indices of the examples that have each key."""
+def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:
+    """Return the indices of the items, such as examples, that have each key."""
     indices: dict[K, list[int]] = {}
-    for index, example in enumerate(examples):
-        indices.setdefault(key(example), []).append(index)
+    for index, item in enumerate(items):
+        indices.setdefault(key(item), []).append(index)
     return indices
 
 

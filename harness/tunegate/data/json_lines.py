@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -106,7 +107,7 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
         return [], [Finding(None, 1, "encoding", file_format)]
     rows: list[Row] = []
     refused = RefusedRows()
-    formats: dict[str, tuple[RowFormat, int]] = {}  # each with the number of its rows
+    formats: list[RowFormat] = []  # of each row
     for line, row in split_rows(data):
         try:
             row_format, fields = read_row(row, line, columns)
@@ -114,20 +115,24 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
             refused.add(line, error)
         else:
             rows.append((line, fields))
-            formats[row_format.name] = row_format, formats.get(row_format.name, (None, 0))[1] + 1
+            formats.append(row_format)
     problems = refused.findings()
     if problems and (encoding_problem := encoding_finding(data)):
         return [], [encoding_problem]
-    return rows, [*problems, *format_hints(formats, len(rows))]
+    return rows, [*problems, *format_hints(formats)]
 
 
-def format_hints(formats: Mapping[str, tuple[RowFormat, int]], row_count: int) -> Iterator[Finding]:
-    """Yield a hint for each format but chat, with the number of its rows if there are others."""
-    for row_format, count in formats.values():
+def format_hints(formats: Sequence[RowFormat]) -> Iterator[Finding]:
+    """Yield a hint for each format but chat, with the number of its rows if there are others.
+
+    `formats` has that of each row.
+    """
+    counts = Counter(row_format.name for row_format in formats)
+    for row_format in {f.name: f for f in formats}.values():
         if row_format.hint:
             evidence = f"read as {row_format.name}: {row_format.hint}"
-            if count < row_count:
-                evidence += f" ({count:,} of {row_count:,} rows: the file mixes shapes)"
+            if (count := counts[row_format.name]) < len(formats):
+                evidence += f" ({count:,} of {len(formats):,} rows: the file mixes shapes)"
             yield Finding.dataset_hint("shape", evidence)
 
 

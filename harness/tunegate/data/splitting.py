@@ -98,11 +98,7 @@ def split_file(
         ConfigError: The file is not UTF-8.
         OSError: A file cannot be read or written.
     """
-    for name, share in (("validation", validation), ("test", test)):
-        if not 0 < share < 1:
-            raise SplitError(f"{name} is {share}; a share between 0 and 1 is needed, e.g. 0.15")
-    if validation + test >= 1:
-        raise SplitError(f"validation {validation} and test {test} leave nothing to train on")
+    shares = _checked_shares(validation, test)
     path, out = Path(path), {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
     if path.resolve() in [target.resolve() for target in out.values()]:
         raise SplitError(f"{path} is the source itself; choose another folder")
@@ -113,20 +109,13 @@ def split_file(
     data, dataset = _read_complete(path, reading)
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
-    shares = dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
     if by_time:
         rows_of_split = chronological_group_split(_times_of(dataset), groups, shares)
     else:
         rows_of_split = stratified_group_split(labels, groups, shares, seed)
 
     sizes = [len(group) for group in groups]
-    for name, rows in rows_of_split.items():
-        if not rows:
-            largest, n = max(sizes), len(dataset)
-            similar_rows = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
-            hint = "they cannot be torn apart" if largest > 1 else "too few, or too small a share"
-            mark = ";" if largest > 1 else ":"
-            raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
+    _refuse_empty_splits(rows_of_split, max(sizes), len(dataset))
 
     # A JSON string holds no bare line end, so a row over several lines can be joined to one.
     pieces = (piece for _, piece in split_rows(data) if not isinstance(piece, Unreadable))
@@ -140,6 +129,26 @@ def split_file(
     row_counts = {name: len(rows) for name, rows in rows_of_split.items()}
     shared = [size for size in sizes if size > 1]
     return SplitReport(row_counts, counts, len(shared), max(shared, default=1), out)
+
+
+def _checked_shares(validation: float, test: float) -> dict[str, float]:
+    """Return the share of each split; raise SplitError where one cannot be."""
+    for name, share in (("validation", validation), ("test", test)):
+        if not 0 < share < 1:
+            raise SplitError(f"{name} is {share}; a share between 0 and 1 is needed, e.g. 0.15")
+    if validation + test >= 1:
+        raise SplitError(f"validation {validation} and test {test} leave nothing to train on")
+    return dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
+
+
+def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n: int) -> None:
+    """Raise SplitError for a split without rows; `largest` is the size of the largest group."""
+    for name, rows in rows_of_split.items():
+        if not rows:
+            similar_rows = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
+            hint = "they cannot be torn apart" if largest > 1 else "too few, or too small a share"
+            mark = ";" if largest > 1 else ":"
+            raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
 
 
 def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:

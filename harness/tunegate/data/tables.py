@@ -72,7 +72,7 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
         return [], [encoding_problem]
     rows: list[Row] = []
     refused = RefusedRows()
-    formats: dict[str, tuple[RowFormat, int]] = {}
+    formats: list[RowFormat] = []
     records = _parquet_records if data.startswith(b"PAR1") else _csv_records
     for line, record in records(data, columns):
         try:
@@ -82,12 +82,11 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
                 fields = map_columns(record, columns)
             else:
                 row_format, fields = to_messages(record)
-                known = formats.get(row_format.name, (row_format, 0))
-                formats[row_format.name] = row_format, known[1] + 1
+                formats.append(row_format)
             rows.append((line, fields))
         except Unreadable as error:
             refused.add(line, error)
-    problems = [*refused.findings(), *format_hints(formats, len(rows))]
+    problems = [*refused.findings(), *format_hints(formats)]
     if columns:
         mapping = mapped_format(columns).hint
         problems.append(Finding.dataset_hint("shape", f"read as a table: {mapping}"))

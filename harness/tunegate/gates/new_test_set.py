@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..config.data_files import read_split
 from ..config.project import require_suite
 from ..data.comparison import question_key
 from ..data.dataset import Dataset
@@ -69,7 +70,7 @@ class NewTestSetGate:
         if not decision.is_open:
             session.say("gate", f"closed for run:{run.id}: {decision.reason}", good=False)
             return exit_status or 1
-        digest = session.state.store_snapshot(paths["test"].read_bytes()).stem
+        digest = session.state.store_snapshot(read_split(paths["test"], "test")).stem
         if digest != decision.digests["test"]:
             session.say("gate", "closed: the data changed while it was being checked", good=False)
             return 1

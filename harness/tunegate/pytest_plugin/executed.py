@@ -6,7 +6,8 @@ import functools
 import inspect
 import os
 import unittest
-from collections.abc import Callable, Generator, Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -18,18 +19,30 @@ from .mask_report import MaskedMessages
 
 WATCHED = "_tunegate_watched"  # an attribute of a test function that is watched already
 EXECUTED_KEY = "tunegate_executed"  # in what a worker of xdist sends to the controller
+# What is written as a test and tests nothing: pytest passes it with one of these warnings.
+NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
+    ("", pytest.PytestReturnNotNoneWarning),
+    ("", pytest.PytestUnhandledThreadExceptionWarning),
+    ("coroutine .* was never awaited", RuntimeWarning),
+    ("(?s).* was never awaited", pytest.PytestUnraisableExceptionWarning),
+    ("It is deprecated to return a value", DeprecationWarning),  # from a test of unittest
+)
 
 
-def watch_suite(
-    session: SessionContext, config: pytest.Config, after_body: Callable[[], None]
-) -> None:
+def watch_suite(session: SessionContext, config: pytest.Config) -> None:
     """Register the hooks that see what runs in a session of a suite, and what is loaded.
 
     They have no name, which `-p no:NAME` could block.
     """
-    config.pluginmanager.register(ExecutedTests(session, after_body))
+    config.pluginmanager.register(ExecutedTests(session))
     config.pluginmanager.register(LoadedModules(session, config))
     config.pluginmanager.register(MaskedMessages())
+
+
+def fail_what_is_no_test() -> None:
+    """Turn warnings of what tests nothing into errors, whatever -W and marks say."""
+    for message, category in NO_TEST_WARNINGS:
+        warnings.filterwarnings("error", message, category)
 
 
 class ExecutedTests:
@@ -37,11 +50,11 @@ class ExecutedTests:
 
     A plugin can run a test again until it passes, catch its exception, or write its report itself:
     the reports then say "passed". `raised` and `returned` of the session's results say what
-    happened. `after_body` is called when a function has returned, before pytest looks at its value.
+    happened.
     """
 
-    def __init__(self, session: SessionContext, after_body: Callable[[], None]) -> None:
-        self.session, self.results, self.after_body = session, session.results, after_body
+    def __init__(self, session: SessionContext) -> None:
+        self.session, self.results = session, session.results
         self.running = ""
         self.leave, self.process = os._exit, os.getpid()
 
@@ -55,6 +68,14 @@ class ExecutedTests:
             raise
         self.results.returned.add(nodeid)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """Make a test fail where pytest would only warn, from its fixtures on."""
+        # A session without pytest's own plugin of warnings would keep the filters of each test.
+        with warnings.catch_warnings():
+            fail_what_is_no_test()
+            return (yield)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Watch the function of the test."""
@@ -65,6 +86,7 @@ class ExecutedTests:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Watch a function that is called again, and a test that is no function."""
         __tracebackhide__ = True
+        fail_what_is_no_test()  # again, since a fixture may have silenced warnings
         if self.watch(item):
             return (yield)
         with self.recorded(item.nodeid):
@@ -82,14 +104,14 @@ class ExecutedTests:
             __tracebackhide__ = True
             with self.recorded(item.nodeid):
                 value = function(*args, **kwargs)
-            self.after_body()
+            fail_what_is_no_test()  # before pytest looks at the value
             return value
 
         async def run_async(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             with self.recorded(item.nodeid):
                 value = await function(*args, **kwargs)
-            self.after_body()
+            fail_what_is_no_test()  # before pytest looks at the value
             return value
 
         is_async = inspect.iscoroutinefunction(function)

@@ -182,9 +182,6 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
     return ask_role(pytestconfig, "baseline", test)
 
 
-OPTIONAL = ("incumbent", "judge_panel")  # None where the project has none
-
-
 @pytest.fixture(scope="session")
 def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the model that the alias points at; None before the first promotion."""
@@ -255,6 +252,18 @@ def general_set(pytestconfig: pytest.Config) -> Dataset:
     return dataset
 
 
+def own_fixtures() -> list[str]:
+    """Return the names of tunegate's fixtures."""
+    return [name for name, value in globals().items() if isinstance(value, type(test))]
+
+
+def has_nothing_to_judge(item: pytest.Item) -> bool:
+    """Tell whether a test asked for what the project does not have: a judge, a general set."""
+    values = getattr(item, "funcargs", {})
+    asked_for = (values[name] for name in own_fixtures() if name in values)
+    return any(v is None or (isinstance(v, Dataset) and not len(v)) for v in asked_for)
+
+
 def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
     """Return by name the definitions of tunegate's fixtures that a test sees, its own last.
 
@@ -262,8 +271,8 @@ def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[
     this: the one place here that knows how it keeps fixtures.
     """
     manager = node.session._fixturemanager
-    ours = [name for name, value in globals().items() if isinstance(value, type(test))]
-    return {name: manager.getfixturedefs(name, node) or () for name in [*ours, "pytestconfig"]}
+    names = [*own_fixtures(), "pytestconfig"]
+    return {name: manager.getfixturedefs(name, node) or () for name in names}
 
 
 def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir: Path) -> None:

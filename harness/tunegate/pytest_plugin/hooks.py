@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-import warnings
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -49,14 +48,6 @@ REPORTED = pytest.StashKey[int]()  # how many of the outcomes the report of the 
 # What the workers of xdist send to the controller.
 NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
-# What is written as a test and tests nothing: pytest passes it with one of these warnings.
-NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
-    ("", pytest.PytestReturnNotNoneWarning),
-    ("", pytest.PytestUnhandledThreadExceptionWarning),
-    ("coroutine .* was never awaited", RuntimeWarning),
-    ("(?s).* was never awaited", pytest.PytestUnraisableExceptionWarning),
-    ("It is deprecated to return a value", DeprecationWarning),  # from a test of unittest
-)
 
 EACH_EXAMPLE_FILE = "test_each_example.py"  # of a suite; collected under --each-example only
 SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these splits only"
@@ -123,7 +114,7 @@ class GateSession:
                 from .executed import watch_suite
 
                 session.state.check()
-                watch_suite(session, config, self.fail_what_is_no_test)
+                watch_suite(session, config)
             if path := option("inventory"):
                 from .listing import SuiteListing
 
@@ -241,21 +232,9 @@ class GateSession:
         """Collect the outcomes of a test and its fixtures; accept what is accepted."""
         mode = self.context.config.limits.mode if self.context.suite else "point"
         accepted = self.context.accepted if self.accepts else None
-        # A session without pytest's own plugin of warnings would keep the filters of each test.
-        with collect_outcomes(accepted, mode) as outcomes, warnings.catch_warnings():
+        with collect_outcomes(accepted, mode) as outcomes:
             item.stash[OUTCOMES], item.stash[REPORTED] = outcomes, 0
-            self.fail_what_is_no_test()
             return (yield)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self) -> None:
-        """Set the filters again, since a fixture may have silenced warnings."""
-        self.fail_what_is_no_test()
-
-    def fail_what_is_no_test(self) -> None:
-        """Make a test of a suite fail where pytest would only warn, whatever -W and marks say."""
-        for message, category in NO_TEST_WARNINGS if self.context.suite else ():
-            warnings.filterwarnings("error", message, category)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -302,8 +281,7 @@ class GateSession:
                 "judgements": outcome_dicts(new, error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
-            values = getattr(item, "funcargs", {})
-            if any(values.get(name, item) is None for name in fixtures.OPTIONAL):
+            if fixtures.has_nothing_to_judge(item):
                 note["idle"] = True
             properties.append((REPORT_PROPERTY, note))
             made = self.context.results.made.setdefault(item.nodeid, {})

@@ -34,7 +34,7 @@ class SessionResults:
         digests: (split, digest) of each dataset that passed tests read.
         unmeasurable: Tests that failed because a score could not be measured.
         returned: Tests whose function ran to its end.
-        idle: Tests that asked for a fixture without a value: an incumbent, a judge.
+        idle: Tests that asked for what the project does not have: an incumbent, a judge, a prompt.
         raised: The type of the exception that the function of a test raised, in any attempt.
         made, received: The digests of what was put into the last reports of a test, and of what
             stood in them when they arrived, by "call" and "teardown".
@@ -116,7 +116,7 @@ class SessionResults:
     def unjudged(self) -> list[str]:
         """Return the passed tests in which no check ran and no score was held to a limit.
 
-        Those that wait for a judge or an incumbent, which the project does not have, are left out.
+        Those that wait for what the project does not have, such as a judge, are left out.
         """
         return [
             nodeid for nodeid, outcomes in self.passed.items()

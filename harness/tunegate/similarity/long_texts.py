@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from ..utils.text import UNSPACED
 from .windows import Search
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ SAMPLE_SIZE = 256
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
-_NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[^\W{_NO_SPACES}]{{1,32}}+(?![^\W{_NO_SPACES}])|\S")
+_WORD = re.compile(rf"[^\W{UNSPACED}]{{1,32}}+(?![^\W{UNSPACED}])|\S")
 
 
 @lru_cache(maxsize=1 << 17)

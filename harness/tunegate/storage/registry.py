@@ -122,8 +122,7 @@ class Registry:
 
     def undecided(self) -> dict[str, Standing]:
         """Return the aliases that two branches both moved, each with where they moved it to."""
-        last = self.history().last
-        return {alias: standing for alias, standing in last.items() if standing.contenders}
+        return self.history().undecided()
 
     def promote(
         self, alias: str, facts: Mapping[str, Any], reason: str, seen: RegistryEntry | None

@@ -190,6 +190,10 @@ class History:
         """Return where an alias stands after the last entry."""
         return self.last.get(alias, Standing())
 
+    def undecided(self) -> dict[str, Standing]:
+        """Return the aliases that two branches both moved, each with where they moved it to."""
+        return {alias: standing for alias, standing in self.last.items() if standing.contenders}
+
     @staticmethod
     def _moved(number: int, entry: RegistryEntry, standing: Standing) -> Standing | None:
         """Return where an entry moves its alias to; None where there is no such place."""

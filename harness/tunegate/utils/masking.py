@@ -145,12 +145,16 @@ def escape_controls(text: str, *, colours: bool = False) -> str:
 
 def hide_values(value: Any) -> Any:
     """Return a value with private values masked in its texts, however deeply nested; keys stay."""
+    return _map_texts(value, hider())
+
+
+def _map_texts(value: Any, hide: Callable[[str, bool], str]) -> Any:
     if type(value) is str:  # no markup, which is ours
-        return hider()(value, False)
+        return hide(value, False)
     if isinstance(value, dict):
-        return {key: hide_values(v) for key, v in value.items()}
+        return {key: _map_texts(v, hide) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [hide_values(v) for v in value]
+        return [_map_texts(v, hide) for v in value]
     return value
 
 

@@ -39,6 +39,19 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+def parse_json_text(value: Any) -> Any:
+    """Return the value of a text that holds a JSON array or object; anything else as it is.
+
+    It is for texts in which JSON may stand, and is not strict.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
 def parse_strict(text: str, line: int = 1) -> Any:
     """Return the value of a JSON text that starts on `line` of its file; raise Unreadable."""
     try:

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
-_UNSPACED = (
+UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
 FIRST_UNSPACED = "\u0e00"
-WORD_PATTERN = rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"  # such a letter counts as a word
-_UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
+WORD_PATTERN = rf"[{UNSPACED}]|[^\W{UNSPACED}]+"  # such a letter counts as a word
+_UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
 _MARKS = r"[.,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』]+"
 _EDGES = re.compile(rf"(?<!\S){_MARKS}|{_MARKS}(?!\S)")

@@ -75,8 +75,8 @@ def test_models_that_a_test_set_has_judged_are_counted(trained: Project) -> None
 
 def test_a_new_test_set_gets_a_data_gate_of_its_own(trained: Project) -> None:
     lines = (trained.root / "test.jsonl").read_text().splitlines(keepends=True)
-    trained.write("new.jsonl", "".join(lines[:4]))
-    option = ("--test-data", "new.jsonl")
+    trained.write("new.json", f'{{"test": [{",".join(lines[:4])}]}}')
+    option = ("--test-data", "new.json")
     before = (trained.run / "receipt.json").read_bytes()
     gate = trained.pytest("suites/data", "--for", "latest", *option)
     assert gate.code == 0, gate.out
@@ -100,7 +100,7 @@ def test_a_new_test_set_gets_a_data_gate_of_its_own(trained: Project) -> None:
     assert "lowered since the data gate: accuracy 0.95 -> 0.5" in history
     path.write_text(path.read_text().replace('"n": 4', '"n": 400'))
     with pytest.raises(SealBroken, match="was changed since"):
-        facts(trained.root, "new.jsonl")
+        facts(trained.root, "new.json")
 
 
 def test_a_closed_data_gate_lets_no_test_set_in(

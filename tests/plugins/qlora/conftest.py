@@ -1,5 +1,5 @@
 """Fixtures: a project with a tiny random Llama as its base."""
 
-from qlora_fixtures import base, folder, plan, project, template
+from qlora_fixtures import base, folder, plan, project, second, template
 
-__all__ = ["base", "folder", "plan", "project", "template"]
+__all__ = ["base", "folder", "plan", "project", "second", "template"]

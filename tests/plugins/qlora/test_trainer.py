@@ -28,14 +28,6 @@ from tunegate_qlora.training.loop import LengthGroupedTrainer
 Planner = Callable[..., Plan]
 
 
-@pytest.fixture
-def second(folder: Path) -> Path:
-    """Another run's folder."""
-    made = folder.with_name("def")
-    made.mkdir()
-    return made
-
-
 def test_it_is_a_trainer() -> None:
     assert isinstance(QLoRATrainer(), Trainer)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from ...utils.strict_json import Unreadable
+from ...utils.strict_json import Unreadable, parse_json_text
 from .messages import (
     is_openai_form,
     is_openai_tools,
@@ -20,7 +20,6 @@ from .row_format import (
     RowFormat,
     describe_field,
     json_type,
-    parse_json_text,
     system_message,
     text_field,
 )

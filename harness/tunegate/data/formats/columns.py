@@ -8,12 +8,13 @@ columns = { messages = "dialogue" }
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from ...utils.strict_json import Unreadable
+from ...utils.strict_json import Unreadable, parse_json_text
 from .messages import openai_messages
 from .pairs import label_name
-from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type, parse_json_text
+from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
 
 Columns = Mapping[str, str]  # by field
 
@@ -95,6 +96,10 @@ def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...
 
 def mapped_format(columns: Columns) -> RowFormat:
     """Return the format of rows that are read by a mapping."""
-    pairs = column_of_field(columns).items()
+    return _format_of(tuple(column_of_field(columns).items()))
+
+
+@lru_cache(maxsize=16)  # it is asked for each row
+def _format_of(pairs: tuple[tuple[str, str], ...]) -> RowFormat:
     mapping = ", ".join(f"{column} as {field}" for field, column in pairs)
     return RowFormat("columns", frozenset(), frozenset(), dict, mapping)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...utils.strict_json import Unreadable
+from ...utils.strict_json import Unreadable, parse_json_text
 from .chat import from_chat
 from .row_format import (
     Fields,
@@ -18,7 +18,6 @@ from .row_format import (
     RowFormat,
     assistant_message,
     json_type,
-    parse_json_text,
     user_message,
 )
 

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
 
-from .row_format import Fields, Message, parse_json_text
+from ...utils.strict_json import parse_json_text
+from .row_format import Fields, Message
 
 # The keys under which APIs write a function's arguments.
 _ARGUMENT_KEYS = ("arguments", "parameters", "input", "args")

@@ -7,6 +7,7 @@ FLAN, WMT and the text classification sets of Hugging Face.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -169,20 +170,18 @@ ALPACA = RowFormat(
     from_alpaca,
     "instruction, input and output became messages",
 )
-KTO = RowFormat(
-    "KTO",
-    frozenset({"prompt", "completion"}),
-    frozenset({"system"}),
-    from_prompt_completion,
-    "prompt and completion became messages, label says which replies are wanted",
-    lambda row: isinstance(row.get("label"), bool),
-)
 PROMPT_COMPLETION = RowFormat(
     "prompt and completion",
     frozenset({"prompt", "completion"}),
     frozenset({"system"}),
     from_prompt_completion,
     "prompt and completion became messages",
+)
+KTO = replace(
+    PROMPT_COMPLETION,
+    name="KTO",
+    hint="prompt and completion became messages, label says which replies are wanted",
+    accepts=lambda row: isinstance(row.get("label"), bool),
 )
 PAIR_FORMATS = (
     RowFormat(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ...utils.strict_json import Unreadable
+from ...utils.strict_json import Unreadable, parse_json_text
 from .chat import sharegpt_messages
 from .messages import openai_messages, with_openai_tools
 from .pairs import joined_text
@@ -23,7 +23,6 @@ from .row_format import (
     RowFormat,
     assistant_message,
     describe_field,
-    parse_json_text,
     prompt_messages,
     system_message,
     text_field,

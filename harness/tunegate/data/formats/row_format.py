@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,16 +78,6 @@ def prompt_messages(fields: Mapping[str, Any], name: str) -> list[Any]:
     """Return a field that is a text of the user, or a list of messages, as a list of messages."""
     value = fields.get(name)
     return value if isinstance(value, list) else [user_message(text_field(fields, name))]
-
-
-def parse_json_text(value: Any) -> Any:
-    """Return the value of a text that holds a JSON array or object; anything else as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def validate_messages(messages: Any, name: str = "messages") -> None:

@@ -20,14 +20,6 @@ from tunegate_qlora.trainer import QLoRATrainer
 Planner = Callable[..., Plan]
 
 
-@pytest.fixture
-def second(folder: Path) -> Path:
-    """Another run's folder."""
-    made = folder.with_name("def")
-    made.mkdir()
-    return made
-
-
 def test_full_trains_every_weight_and_saves_a_whole_model(
     plan: Planner, folder: Path, project: Path, base: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

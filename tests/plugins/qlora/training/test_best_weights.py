@@ -20,14 +20,6 @@ Planner = Callable[..., Plan]
 HASTY = {"epochs": 8, "learning_rate": 5e-2, "scheduler": "constant"}
 
 
-@pytest.fixture
-def second(folder: Path) -> Path:
-    """Another run's folder."""
-    made = folder.with_name("def")
-    made.mkdir()
-    return made
-
-
 def validation(folder: Path) -> list[float]:
     """Return every validation loss, those after the best epoch too."""
     files = (folder / "curves.jsonl", folder / "curves-beyond.jsonl")
