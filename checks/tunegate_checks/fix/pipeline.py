@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
-from tunegate.data.dataset import SPLITS, Dataset
+from tunegate.data import SPLITS
+from tunegate.data.dataset import Dataset
 from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
 from tunegate.errors import ConfigError

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.dataset import PLAIN_READING, SPLITS, Dataset
+from ..data import SPLITS
+from ..data.dataset import PLAIN_READING, Dataset
 from ..data.formats.columns import COLUMNS_EXAMPLE, column_of_field
 from ..data.hf_datasets import is_saved_folder, read_saved
 from ..data.json_lines import check_encoding, is_table, select_split, split_rows

@@ -17,6 +17,7 @@ from shlex import quote
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
+from . import SPLITS
 from .comparison import (
     comparison_texts,
     connected,
@@ -26,7 +27,7 @@ from .comparison import (
     rows_by_question,
     system_is_asked,
 )
-from .dataset import PLAIN_READING, SPLITS, Dataset, Example
+from .dataset import PLAIN_READING, Dataset, Example
 from .json_lines import check_encoding, is_table, split_rows
 from .reading import Reading
 from .tables import column_names, shape_of_columns

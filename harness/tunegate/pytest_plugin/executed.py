@@ -30,12 +30,13 @@ NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
 
 
 def watch_suite(session: SessionContext, config: pytest.Config) -> None:
-    """Register the hooks that see what runs in a session of a suite, and what is loaded.
+    """Register the hooks that see what runs in a session of a suite and, for a receipt, is loaded.
 
     They have no name, which `-p no:NAME` could block.
     """
     config.pluginmanager.register(ExecutedTests(session))
-    config.pluginmanager.register(LoadedModules(session, config))
+    if any(config.getoption(name) for name in ("train_with", "model", "for_run")):
+        config.pluginmanager.register(LoadedModules(session, config))
     config.pluginmanager.register(MaskedMessages())
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from ..config.data_files import read_system_prompt
-from ..data.dataset import SPLITS, Dataset
+from ..data import SPLITS
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
 from ..tokenization.spec import TokenizationSpec, tokenization_of
@@ -24,6 +23,7 @@ from ..utils.hashing import sha256_json
 
 if TYPE_CHECKING:
     from ..config.schema import Limits
+    from ..data.dataset import Dataset
     from ..models.judge_panel import JudgePanel
     from ..models.predict import Ask
     from ..results.labels import LabelRule
@@ -52,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker `split`, else the configured ones. Raises pytest.UsageError for a marker that names an
     unknown split.
     """
-    configured = metafunc.config.stash[SESSION].splits
+    session = metafunc.config.stash[SESSION]
     definitions = metafunc._arg2fixturedefs.get("dataset", ())
     if definitions and definitions[-1].func.__module__ == __name__:
         marked = [str(name) for m in metafunc.definition.iter_markers("split") for name in m.args]
@@ -60,10 +60,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             raise pytest.UsageError(f"unknown split {unknown[0]!r}; valid: {', '.join(SPLITS)}")
         # pytest skips a test without parameters. Without data it runs on "train", and the fixture
         # fails with the message that says which file is missing.
-        splits = list(dict.fromkeys(marked)) or list(configured.paths) or ["train"]
+        splits = list(dict.fromkeys(marked)) or list(session.splits.paths) or ["train"]
         metafunc.parametrize("dataset", splits, indirect=True, scope="function")
     if "prediction" in metafunc.fixturenames:
-        test = configured.get("test")
+        test = session.splits.get("test")
         metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
 
 
@@ -147,6 +147,8 @@ def inference_prompt(pytestconfig: pytest.Config) -> str | None:
     """The system prompt used at inference, from the file `data.system`; None where it is unset."""
     session = pytestconfig.stash[SESSION]
     with fail_in_one_line(ConfigError):
+        from ..config.data_files import read_system_prompt
+
         return read_system_prompt(session.config, session.root)
 
 
@@ -239,6 +241,8 @@ def loss_curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
 @pytest.fixture(scope="session")
 def general_set(pytestconfig: pytest.Config) -> Dataset:
     """The general set, `data.general`, by which forgetting is measured; empty where it is unset."""
+    from ..data.dataset import Dataset
+
     session = pytestconfig.stash[SESSION]
     if session.config.data.general is None:
         return Dataset([], split="general")
@@ -259,6 +263,8 @@ def own_fixtures() -> list[str]:
 
 def has_nothing_to_judge(item: pytest.Item) -> bool:
     """Tell whether a test asked for what the project does not have: a judge, a general set."""
+    from ..data.dataset import Dataset
+
     values = getattr(item, "funcargs", {})
     asked_for = (values[name] for name in own_fixtures() if name in values)
     return any(v is None or (isinstance(v, Dataset) and not len(v)) for v in asked_for)

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from ..checking import last_findings
-from ..config.data_files import find_data_files
 from ..config.project import public_lists, read_table, suite_folders, suite_of_args
-from ..data.dataset import SPLITS
+from ..data import SPLITS
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
@@ -103,9 +102,6 @@ class GateSession:
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = config.stash[fixtures.SESSION] = session
-        public = ExitStack()
-        public.enter_context(let_through(*public_lists(self.root)))
-        config.add_cleanup(public.close)
         option = config.getoption
         session.import_mode = option("importmode")
         try:
@@ -114,6 +110,9 @@ class GateSession:
                 from .executed import watch_suite
 
                 session.state.check()
+                public = ExitStack()
+                public.enter_context(let_through(*public_lists(self.root)))
+                config.add_cleanup(public.close)
                 watch_suite(session, config)
             if path := option("inventory"):
                 from .listing import SuiteListing
@@ -155,9 +154,11 @@ class GateSession:
 
             self.for_run = take_rows_of_run(session.state, name, given_files)
         if suite is not None or any(given_files.values()):
+            from ..config.data_files import find_data_files
+
             session.splits = find_data_files(session.config, self.root, given_files, folder)
-        for split, path in session.splits.paths.items():
-            setattr(config.option, f"{split}_data", str(path))  # xdist's workers get it absolute
+            for split, path in session.splits.paths.items():  # xdist's workers get it absolute
+                setattr(config.option, f"{split}_data", str(path))
         if model := option("model"):
             from ..models.spec import resolve_candidate
 
@@ -270,10 +271,11 @@ class GateSession:
         if call.when == "call" or (call.when == "teardown" and new):
             # The splits and models that the test has judged.
             names = {*getattr(item, "fixturenames", ())}
-            digests = {name: split.digest for name, split in self.context.splits.read.items()}
+            names.add(getattr(getattr(item, "callspec", None), "params", {}).get("dataset"))
+            read = {} if names.isdisjoint(SPLITS) else self.context.splits.read
+            digests = {name: split.digest for name, split in read.items()}
             if self.context.candidate and "predictions" in names:
                 digests |= self.context.models.judged
-            names.add(getattr(getattr(item, "callspec", None), "params", {}).get("dataset"))
             # Builtins only: properties survive xdist and JUnit.
             note = {
                 "when": call.when,
@@ -281,7 +283,7 @@ class GateSession:
                 "judgements": outcome_dicts(new, error is None),
                 "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
             }
-            if fixtures.has_nothing_to_judge(item):
+            if self.context.suite and fixtures.has_nothing_to_judge(item):
                 note["idle"] = True
             properties.append((REPORT_PROPERTY, note))
             made = self.context.results.made.setdefault(item.nodeid, {})

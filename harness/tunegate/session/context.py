@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..checking.last_findings import LastFindings
-from ..config.data_files import DataFiles
 from ..interfaces.model import Budget
 from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
@@ -18,6 +17,7 @@ from .environment import Environment
 if TYPE_CHECKING:
     import pytest
 
+    from ..config.data_files import DataFiles
     from ..config.schema import Config
     from ..interfaces.installed import Installed
     from ..models.spec import Candidate
@@ -56,7 +56,6 @@ class SessionContext:
     ) -> None:
         self.root, self.rootdir, self.state = root, rootdir, StateDir(root)
         self.plugin_manager, self.say = plugin_manager, say
-        self.splits = DataFiles({})
         self.suite: Path | None = None
         self.candidate: Candidate | None = None
         self.alias, self.budget = DEFAULT_ALIAS, Budget()
@@ -64,6 +63,13 @@ class SessionContext:
         self.accepted: dict[str, AcceptedEntry] = {}
         self.seen = LastFindings()
         self.environment, self.import_mode = Environment(), "prepend"
+
+    @cached_property
+    def splits(self) -> DataFiles:
+        """The data files of the session; none until `pytest_configure` has looked for them."""
+        from ..config.data_files import DataFiles
+
+        return DataFiles({})
 
     @cached_property
     def config(self) -> Config:

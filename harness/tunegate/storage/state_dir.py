@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_bytes
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
 
 
 class StateDir:
@@ -69,4 +72,6 @@ class StateDir:
 
         `columns` maps the columns of a table to the parts of an example; JSON needs none.
         """
+        from ..data.dataset import Dataset
+
         return Dataset.read(self.snapshot_path(digest), split, columns)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tunegate.data import SPLITS
 from tunegate.data.dataset import (
-    SPLITS,
     Dataset,
     preference_sides,
     rejected_messages,

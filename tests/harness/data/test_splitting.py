@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunegate.data import SPLITS
 from tunegate.data.comparison import comparison_texts
-from tunegate.data.dataset import SPLITS, Dataset
+from tunegate.data.dataset import Dataset
 from tunegate.data.reading import Reading
 from tunegate.data.splitting import SplitError, similar_groups, split_file, stratified_group_split
 from tunegate.similarity import search

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ...data.dataset import SPLITS
+from ...data import SPLITS
 from ...gates.promotion import entry_faults
 from ...interfaces.installed import load_files
 from ...interfaces.model import ModelUnknown

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from ...data.dataset import SPLITS
+from ...data import SPLITS
 from ...results.labels import wrong_labels
 from ...results.score import wilson
 from ...tokenization.spec import on_pairs
