@@ -28,7 +28,7 @@ class DataFiles:
 
     Attributes:
         paths: The file of each split that has one.
-        columns: The columns of CSV or Parquet files by field; empty for JSON files.
+        columns: The columns of CSV or Parquet files by field; empty where all are chat messages.
         reading: How the project reads labels, groups and times.
         read: The datasets that were asked for, by split.
     """
@@ -39,8 +39,14 @@ class DataFiles:
         columns: Mapping[str, str] | None = None,
         reading: Reading = PLAIN_READING,
     ) -> None:
-        self.paths, self.columns, self.reading = paths, dict(columns or {}), reading
-        self._contents = {s: read_data_file(path, self.columns, s) for s, path in paths.items()}
+        self.paths, self.reading = paths, reading
+        self._contents = {split: read_split(path, split) for split, path in paths.items()}
+        is_mapped = bool(columns) and any(
+            needs_columns(path, self._contents[split]) for split, path in paths.items()
+        )
+        self.columns = dict(columns or {}) if is_mapped else {}
+        for split, path in paths.items():
+            check_data(self._contents[split], path, self.columns)
         self.read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
@@ -64,7 +70,7 @@ def find_data_files(
 ) -> DataFiles:
     """Return the files that the command line names, else those of the configuration.
 
-    Where all of them are JSON, `data.columns` is ignored.
+    Where all of them are chat messages, `data.columns` is ignored.
 
     Args:
         root: The folder of the project, from which the configuration's paths start.
@@ -84,17 +90,17 @@ def find_data_files(
             source = f"--{split}-data" if given_file is not None else f"data.{split} in {root}"
             raise ConfigError(f"{path} is not a file; it was named by {source}")
         paths[split] = path
-    columns = config.data.columns
-    if not columns or not any(needs_columns(path, split) for split, path in paths.items()):
-        columns = {}  # cleaned tables are chat messages: nothing is left to map
-    return DataFiles(paths, columns, config.reading)
+    return DataFiles(paths, config.data.columns, config.reading)
 
 
-def needs_columns(path: Path, split: str) -> bool:
-    """Tell whether a split is a table, or JSON that does not begin with chat messages."""
+def needs_columns(path: Path, data: bytes) -> bool:
+    """Tell whether a split is a table, or JSON that does not begin with chat messages.
+
+    Cleaned tables are chat messages: nothing is left to map.
+    """
     if is_table(path, mapped=True):
         return True
-    _, row = next(split_rows(read_split(path, split)), (0, b""))
+    _, row = next(split_rows(data), (0, b""))
     return isinstance(row, bytes) and not _CHAT.search(row)
 
 
@@ -109,9 +115,15 @@ def read_data_file(path: Path, columns: Mapping[str, str], split: str = "") -> b
     A table needs columns that it has, unless it has a known shape; all must be UTF-8.
     """
     data = read_split(path, split)
+    check_data(data, path, columns)
+    return data
+
+
+def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
+    """Raise ConfigError if the bytes of a split are not UTF-8, or its table lacks a column."""
     check_encoding(data, path)
     if not is_table(path, bool(columns)):
-        return data
+        return
     names = column_names(path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
     if not columns and shape_of_columns(names):
@@ -122,7 +134,6 @@ def read_data_file(path: Path, columns: Mapping[str, str], split: str = "") -> b
             hint = did_you_mean(column, names)
             message = f"data.columns.{field} = {column!r}: no such column{hint}"
             raise ConfigError(f"{message}\n{columns_line}")
-    return data
 
 
 def read_file(
@@ -132,8 +143,10 @@ def read_file(
 
     It is also raised where the file is not UTF-8.
     """
-    columns = columns if columns and needs_columns(path, split) else {}
-    return Dataset.parse(read_data_file(path, columns, split), split, path, columns, reading)
+    data = read_split(path, split)
+    columns = columns if columns and needs_columns(path, data) else {}
+    check_data(data, path, columns)
+    return Dataset.parse(data, split, path, columns, reading)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:
