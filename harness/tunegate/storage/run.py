@@ -57,13 +57,16 @@ class Run:
     def write_intent(self, plan: Plan, plugins: list[Path]) -> None:
         """Write the plan to `intent.json` and `config.json`, before the training.
 
-        `plugins` are the files of the project that register trainers and models.
+        `plugins` are the files that register trainers and models. A path in the project is kept
+        relative to its root, so that a copy of the project loads its own.
         """
         self.state.path("runs", self.id, "intent.json")  # makes the run's folder
         values = asdict(plan)
         del values["root"]  # a copy of the project has another one, and the same runs
         intent = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-        self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
+        root = self.state.root.resolve()
+        inside = (p.relative_to(root) if p.is_relative_to(root) else p for p in plugins)
+        self._write("intent.json", {**intent, "plugins": [p.as_posix() for p in inside]})
         self._write("config.json", dict(plan.config))
 
     def write_record(
@@ -96,6 +99,16 @@ class Run:
         """The plan as `intent.json` holds it, with `plugins`."""
         value: dict[str, Any] = json.loads((self.folder / "intent.json").read_bytes())
         return value
+
+    @property
+    def plugins(self) -> list[Path]:
+        """The files that register trainers and models, those of the project that holds it now.
+
+        Older intents name them by whole paths, which begin with the project's root of that time.
+        """
+        root, former = self.state.root.resolve(), Path(self.intent["train"]).parents[2]
+        files = map(Path, self.intent["plugins"])
+        return [root / (f.relative_to(former) if f.is_relative_to(former) else f) for f in files]
 
     @property
     def plan(self) -> Plan:
