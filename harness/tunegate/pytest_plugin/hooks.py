@@ -31,7 +31,7 @@ from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
-from ..utils.text import os_error_text
+from ..utils.text import error_text
 from . import fixtures
 from .fixtures import SessionMistake
 from .mask_report import mask_report
@@ -91,7 +91,7 @@ class GateSession:
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
         self.fixture_outcomes: dict[pytest.FixtureDef[Any], list[Outcome]] = {}
         self.any_failed, self.save_error = False, ""
-        self.session_ran = False
+        self.session_ran = self.gate_is_told = False
 
     # Start: options, configuration, data, trainer and model are checked before the first test.
 
@@ -141,7 +141,7 @@ class GateSession:
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(mask(str(error))) from None
         except OSError as error:
-            raise pytest.UsageError(os_error_text(error)) from None
+            raise pytest.UsageError(error_text(error)) from None
 
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
@@ -384,7 +384,7 @@ class GateSession:
                     seen.digests = self.context.splits.current_digests()
                     seen.save(self.context.state)
                 except OSError as error:
-                    why = os_error_text(error)
+                    why = error_text(error)
                     self.save_error = f"what was found is not kept for `tunegate accept`: {why}"
             return (yield)
         except BaseException as error:
@@ -418,12 +418,13 @@ class GateSession:
         try:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:
-            reason = os_error_text(error) if isinstance(error, OSError) else str(error)
-            self.print_line("gate", f"closed: {reason or 'interrupted'}", good=False)
+            label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
+            self.print_line(label, text + (error_text(error) or "interrupted"), good=False)
             return status or 1
 
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:
         """Print a decision of tunegate, with a label before it."""
+        self.gate_is_told |= label == "gate"
         reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
         text = mask(text).replace("\n", "\n" + " " * 10)
         if reporter is None:  # -p no:terminal
