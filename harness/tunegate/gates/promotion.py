@@ -11,7 +11,8 @@ from ..data.dataset import Dataset
 from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
-from ..storage.registry import RegistryEntry
+from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, RegistryEntry
+from ..storage.registry_chain import History
 from ..storage.run import Run
 from ..storage.seal import SealBroken, verify_signed
 from ..storage.state_dir import StateDir
@@ -99,6 +100,32 @@ def promotion_facts(
         "scorecard": card_digest,
         "test": card["test"]["digest"],
     }
+
+
+def line_faults(history: History, number: int, state: StateDir) -> list[str]:
+    """Return what is wrong with a line of the registry, the first one being 0.
+
+    It is compared with what was signed, with its run where that is on this machine, and a rollback
+    or a decision with the promotion that it goes back to.
+    """
+    entry = history.entries[number]
+    name = str(entry.get("run"))
+    run = Run(state, name) if name.isalnum() and Run(state, name).finished else None
+    return [*standing_faults(history, number), *entry_faults(entry, run, state)]
+
+
+def standing_faults(history: History, number: int) -> Iterator[str]:
+    """Yield where a rollback or a decision differs from the promotion that it goes back to."""
+    entry = history.entries[number]
+    if entry["action"] not in ("rollback", "keep"):
+        return
+    promotion = history.standings[number][entry["alias"]].promotion
+    if promotion is None:
+        yield "it goes back to no promotion"
+        return
+    keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
+    if differing := [key for key in keys if entry.get(key) != promotion.entry.get(key)]:
+        yield f"{', '.join(differing)}: not as in the promotion that it goes back to"
 
 
 def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:
