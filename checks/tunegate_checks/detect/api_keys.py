@@ -40,10 +40,7 @@ _PREFIXED_KEYS = (
     # GitLab, "Token prefixes" in its documentation.
     ("gitlab_token", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,}"),
     # OpenAI: keys of projects, service accounts, admins and users; T3BlbkFJ is "OpenAI" in base64.
-    (
-        "openai_key", "sk-proj- sk-svcacct- sk-admin- sk-None-",
-        r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}",
-    ),
+    ("openai_key", "proj- svcacct- admin- None-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
     ("openai_key", "T3BlbkFJ", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
     ("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
     # Other hosts of language models: OpenRouter, Groq, xAI, Perplexity, NVIDIA, Replicate,

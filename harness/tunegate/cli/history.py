@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 
 from ..config.project import current_project
-from ..utils.text import did_you_mean
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,8 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print a line for each entry, the oldest first, and which aliases are undecided.
 
-    The chain shows what became of each line but the last, whose digest no line names: exit status 1
-    where that one does not agree with its run.
+    Exit status 1 where the last entry, whose digest no line names, does not agree with its run.
     """
     from ..gates.lowered_limits import lowered_text
     from ..gates.new_test_set import note_on_test_set
@@ -28,12 +26,9 @@ def run(args: argparse.Namespace) -> int:
 
     registry = Registry(current_project())
     history = registry.history()
-    aliases = sorted(history.last)
-    if not aliases:
-        print("no promotion yet: pytest suites/model --model latest --promote production")
-    elif args.alias not in (None, *aliases):
-        hint = did_you_mean(args.alias, aliases)
-        print(f"no entry of {args.alias!r}{hint}; aliases: {', '.join(aliases)}")
+    if not history.last or args.alias not in (None, *history.last):
+        subject = f" of {args.alias!r}" if args.alias else ""
+        print(f"no promotion{subject} yet; aliases: {', '.join(sorted(history.last)) or 'none'}")
     undecided = history.undecided().keys()
     for e in history.entries:
         if e["action"] == "merge":
@@ -51,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for alias in undecided if args.alias is None else undecided & {args.alias}:
         print(f'{alias} is undecided: tunegate registry merge --keep RUN --why "..."')
     last = len(history.entries)
-    faults = line_faults(history, last - 1, registry.state) if last else []
-    if faults:
-        print(f"the last entry, line {last}, does not hold: {faults[0]}; tunegate registry verify")
-    return int(bool(faults))
+    fault = next(line_faults(history, last - 1, registry.state), "") if last else ""
+    if fault:
+        print(f"the last entry, line {last}, does not hold: {fault}; tunegate registry verify")
+    return int(bool(fault))

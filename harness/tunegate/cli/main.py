@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except OSError:  # it would come again, as a warning, when Python ends
+            except OSError:  # it would come again when Python ends
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if isinstance(error, BrokenPipeError):
             return exit_codes.OUTPUT_CLOSED

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     wrong = compared = 0
     for number, entry in enumerate(history.entries):
         compared += str(entry.get("run")) in finished
-        faults = line_faults(history, number, state)
+        faults = [*line_faults(history, number, state)]
         wrong += bool(faults)
         for fault in faults:
             print(f"{registry.path}, line {number + 1}: {fault}")

@@ -41,12 +41,11 @@ class DataFiles:
     ) -> None:
         self.paths, self.reading = paths, reading
         self._contents = {split: read_split(path, split) for split, path in paths.items()}
-        is_mapped = bool(columns) and any(
-            needs_columns(path, self._contents[split]) for split, path in paths.items()
-        )
+        files = [(path, self._contents[split]) for split, path in paths.items()]
+        is_mapped = columns and any(needs_columns(path, data) for path, data in files)
         self.columns = dict(columns or {}) if is_mapped else {}
-        for split, path in paths.items():
-            check_data(self._contents[split], path, self.columns)
+        for path, data in files:
+            check_data(data, path, self.columns)
         self.read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
@@ -94,10 +93,7 @@ def find_data_files(
 
 
 def needs_columns(path: Path, data: bytes) -> bool:
-    """Tell whether a split is a table, or JSON that does not begin with chat messages.
-
-    Cleaned tables are chat messages: nothing is left to map.
-    """
+    """Tell whether a split is a table, or JSON that does not begin with chat messages."""
     if is_table(path, mapped=True):
         return True
     _, row = next(split_rows(data), (0, b""))
@@ -109,18 +105,11 @@ def read_split(path: Path, split: str) -> bytes:
     return select_split(read_saved(path, split), split)
 
 
-def read_data_file(path: Path, columns: Mapping[str, str], split: str = "") -> bytes:
-    """Return the bytes of a split; raise ConfigError if the configured columns do not fit a table.
-
-    A table needs columns that it has, unless it has a known shape; all must be UTF-8.
-    """
-    data = read_split(path, split)
-    check_data(data, path, columns)
-    return data
-
-
 def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError if the bytes of a split are not UTF-8, or its table lacks a column."""
+    """Raise ConfigError if a split is not UTF-8, or the configured columns do not fit its table.
+
+    A table needs columns that it has, unless it has a known shape.
+    """
     check_encoding(data, path)
     if not is_table(path, bool(columns)):
         return
@@ -143,10 +132,7 @@ def read_file(
 
     It is also raised where the file is not UTF-8.
     """
-    data = read_split(path, split)
-    columns = columns if columns and needs_columns(path, data) else {}
-    check_data(data, path, columns)
-    return Dataset.parse(data, split, path, columns, reading)
+    return DataFiles({split: path}, columns, reading).get(split)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:

@@ -17,7 +17,7 @@ from ..results import scorecard
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
-from ..utils.text import error_text
+from ..utils.text import os_error_text
 from ..utils.timestamps import timestamp
 from .decision import GateDecision, evaluate_gate
 from .lowered_limits import lowered_limits, lowered_text
@@ -153,7 +153,7 @@ class ModelGate:
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
         except (PromotionRefused, AliasMoved, RegistryBroken, ConfigError, OSError) as error:
-            session.say("promotion", f"refused: {error_text(error)}", good=False)
+            session.say("promotion", f"refused: {os_error_text(error)}", good=False)
             return exit_codes.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
         if run.attestation:

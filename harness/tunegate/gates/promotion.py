@@ -102,30 +102,23 @@ def promotion_facts(
     }
 
 
-def line_faults(history: History, number: int, state: StateDir) -> list[str]:
-    """Return what is wrong with a line of the registry, the first one being 0.
+def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]:
+    """Yield what is wrong with a line of the registry, the first one being 0.
 
-    It is compared with what was signed, with its run where that is on this machine, and a rollback
-    or a decision with the promotion that it goes back to.
+    A rollback or a decision is compared with the promotion that it goes back to, each line with
+    what was signed, and with its run where that is on this machine.
     """
     entry = history.entries[number]
+    if entry["action"] in ("rollback", "keep"):
+        keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
+        promotion = history.standings[number][entry["alias"]].promotion
+        if promotion is None:
+            yield "it goes back to no promotion"
+        elif differing := [key for key in keys if entry.get(key) != promotion.entry.get(key)]:
+            yield f"{', '.join(differing)}: not as in the promotion that it goes back to"
     name = str(entry.get("run"))
     run = Run(state, name) if name.isalnum() and Run(state, name).finished else None
-    return [*standing_faults(history, number), *entry_faults(entry, run, state)]
-
-
-def standing_faults(history: History, number: int) -> Iterator[str]:
-    """Yield where a rollback or a decision differs from the promotion that it goes back to."""
-    entry = history.entries[number]
-    if entry["action"] not in ("rollback", "keep"):
-        return
-    promotion = history.standings[number][entry["alias"]].promotion
-    if promotion is None:
-        yield "it goes back to no promotion"
-        return
-    keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
-    if differing := [key for key in keys if entry.get(key) != promotion.entry.get(key)]:
-        yield f"{', '.join(differing)}: not as in the promotion that it goes back to"
+    yield from entry_faults(entry, run, state)
 
 
 def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:

@@ -31,7 +31,7 @@ from ..results.session_results import REPORT_PROPERTY, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
-from ..utils.text import error_text
+from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import SessionMistake
 from .mask_report import mask_report
@@ -141,7 +141,7 @@ class GateSession:
         except (ConfigError, ModelUnknown) as error:
             raise pytest.UsageError(mask(str(error))) from None
         except OSError as error:
-            raise pytest.UsageError(error_text(error)) from None
+            raise pytest.UsageError(os_error_text(error)) from None
 
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
@@ -384,7 +384,7 @@ class GateSession:
                     seen.digests = self.context.splits.current_digests()
                     seen.save(self.context.state)
                 except OSError as error:
-                    why = error_text(error)
+                    why = os_error_text(error)
                     self.save_error = f"what was found is not kept for `tunegate accept`: {why}"
             return (yield)
         except BaseException as error:
@@ -419,7 +419,7 @@ class GateSession:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:
             label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
-            self.print_line(label, text + (error_text(error) or "interrupted"), good=False)
+            self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
             return status or 1
 
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:

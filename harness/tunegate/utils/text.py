@@ -91,8 +91,8 @@ def error_names(path: Path) -> Iterator[None]:
         raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
-def error_text(error: BaseException) -> str:
-    """Return what an error says; of the operating system's the file, and what is wrong."""
+def os_error_text(error: BaseException) -> str:
+    """Return an error as one line, one of the operating system as the file, and what is wrong."""
     reason = getattr(error, "strerror", None) or str(error)
     file = getattr(error, "filename", None)
     return f"{file}: {reason}" if file else reason
