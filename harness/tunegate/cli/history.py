@@ -15,10 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each entry, the oldest first, and which aliases are undecided.
-
-    Exit status 1 where the last entry, whose digest no line names, does not agree with its run.
-    """
+    """Print a line for each entry, and which aliases are undecided; 1 where the last is wrong."""
     from ..gates.lowered_limits import lowered_text
     from ..gates.new_test_set import note_on_test_set
     from ..gates.promotion import line_faults

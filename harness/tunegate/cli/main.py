@@ -37,10 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(argv: Sequence[str] | None) -> int:
-    """Run the command that is named and return its exit status.
+    """Import the module of the command that is named, and no other, and run it.
 
-    Only this command's module is imported, and by `--help` none. A command that cannot be imported
-    is one line, and breaks no other. What it prints is masked, a traceback too.
+    One that cannot be imported is one line. What it prints is masked, a traceback too.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--"]:

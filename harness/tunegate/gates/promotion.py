@@ -103,10 +103,9 @@ def promotion_facts(
 
 
 def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]:
-    """Yield what is wrong with a line of the registry, the first one being 0.
+    """Yield what is wrong with a line of the registry: in itself, and beside its run if it is here.
 
-    A rollback or a decision is compared with the promotion that it goes back to, each line with
-    what was signed, and with its run where that is on this machine.
+    A rollback or a decision must be as the promotion that it goes back to.
     """
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):

@@ -50,7 +50,8 @@ class KeyEchoes:
         forms = {squashed for key in keys for form in _forms(key) if (squashed := _squash(form))}
         self.whole = sorted({form for form in forms if len(form) >= MIN_LENGTH}, key=len)[::-1]
         pieces = (form[i : i + WINDOW] for form in forms for i in range(len(form) - WINDOW + 1))
-        self.pieces = frozenset(piece for piece in pieces if _is_in_no_word(piece))
+        # Words change seldom between kinds of characters.
+        self.pieces = frozenset(p for p in pieces if kind_changes(p) >= 3)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return start and end of each echo, in order; pieces close to each other are one."""
@@ -109,8 +110,3 @@ def _squash(text: str) -> str:
 def kind_changes(text: str) -> int:
     """Count where small letters, capitals and digits follow one another in a text."""
     return sum((a.isdigit(), a.isupper()) != (b.isdigit(), b.isupper()) for a, b in pairwise(text))
-
-
-def _is_in_no_word(piece: str) -> bool:
-    """Whether a piece of a key changes between kinds of characters as no word does."""
-    return kind_changes(piece) >= 3 and any(c.isalpha() for c in piece)
