@@ -67,7 +67,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
 
     # The baseline is measured, and what an earlier training left in the run is removed, before the
     # model is copied.
-    plugins = installed.load_files(Path(p) for p in run.intent["plugins"])
+    plugins = installed.load_files(run.plugins)
     baseline = training_process.measure_once(run, plugins)
     for name in ("checkpoints", "best"):
         shutil.rmtree(run.folder / name, ignore_errors=True)

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from tunegate.utils.text import cut
+
 from .settings import Settings
 
 Messages = Sequence[Mapping[str, Any]]
@@ -242,7 +244,7 @@ def _parse(model: type[T], data: bytes, name: str) -> T | Failure:
         first_error = error.errors()[0]
     if first_error["type"] == "json_invalid":
         description = "an HTML page" if b"<html" in data[:1000].lower() else "no JSON"
-        start = repr(data[:60].decode("utf-8", "replace")) if data else "it is empty"
+        start = repr(cut(data.decode("utf-8", "replace"), 60)) if data else "it is empty"
         return Failure(f"the reply is {description}: {start}", billed=True)
     if error_message := error_message_of(data):
         return Failure(f"the reply is an error: {error_message}", billed=True)

@@ -52,6 +52,7 @@ def readable_errors(settings: Settings, action: str) -> Iterator[None]:
     """Turn what the openai package raises inside the block into one message, the key masked."""
     from openai import APIConnectionError, APIStatusError, OpenAIError
 
+    hide_key(os.environ.get(settings.key_env, ""))
     try:
         yield
         return
@@ -62,7 +63,6 @@ def readable_errors(settings: Settings, action: str) -> Iterator[None]:
         reason = f"{settings.base_url} does not answer ({type(cause).__name__}: {cause})"
     except OpenAIError as error:
         reason = str(error)
-    hide_key(os.environ.get(settings.key_env, ""))
     raise TrainingFailed(f"{action}: {mask(reason)}") from None
 
 
@@ -70,7 +70,7 @@ def _status_text(error: APIStatusError, settings: Settings) -> str:
     """Return status and reason; what the provider says on one line of at most 300 characters."""
     code, body = error.status_code, error.body
     provider_text = body.get("message") if isinstance(body, dict) else None
-    message = " ".join(str(provider_text or error.message).split())[:300]
+    message = mask(" ".join(str(provider_text or error.message).split()))[:300]
     if code == 401:
         return f"401: the key in {settings.key_env} is not accepted by {settings.base_url}"
     if code == 403 and error.code == "training_not_available":

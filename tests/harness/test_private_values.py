@@ -1,8 +1,8 @@
 """Forty private values in rows, answers, configuration and reasons: none is shown anywhere.
 
-Each command that prints or writes runs once; what it printed, and each file that it left, is
-searched. Files of data are data: the rows, what was asked to be written of them, the snapshots and
-the cache of answers. Keys are put together here, so that no scanner stumbles over this file.
+Each command of the tree runs, and what it printed, and each file that it left, is searched. Files
+of data are data: the rows, what was asked to be written of them, the snapshots and the cache of
+answers. Keys are put together here, so that no scanner stumbles over this file.
 """
 
 from __future__ import annotations
@@ -11,19 +11,30 @@ import base64
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 
+from tunegate.cli.commands import installed_commands
 from tunegate.cli.main import main
+from tunegate.gates import training_process
+from tunegate.interfaces.trainer import Plan
+from tunegate.storage.run import Run, run_id
+from tunegate.storage.seal import secret_key, write_sealed
+from tunegate.storage.state_dir import StateDir
+from tunegate_openai.trainer import OpenAITrainer
+from tunegate_qlora.trainer import QLoRATrainer
 
 if TYPE_CHECKING:
     from conftest import Project, Result
 
 ROOT = Path(__file__).parents[2]
+BASE = ROOT / "examples" / "triage" / "base"
 MIXED = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7uX0cF" * 4
 HEX = "90fa1b2c3d4e5f60" * 4
 ENV_KEY, ENV_PASSWORD = "own-Zt5Rk8Wd2Yh9Xn4Vb7Mq3Jf6", "Tr0ub4dor-und-3"
@@ -155,7 +166,7 @@ def files_shown(root: Path) -> Iterator[str]:
         "conftest.py",
         "answers.sqlite",
     }
-    folders = {"snapshots", "clean", "parts", "sheets", "__pycache__"}
+    folders = {"snapshots", "clean", "parts", "sheets", "adapter", "__pycache__"}
     for path in root.rglob("*"):
         relative = path.relative_to(root)
         is_note = path.name.endswith(".fix.csv")
@@ -164,24 +175,104 @@ def files_shown(root: Path) -> Iterator[str]:
         yield from shown(str(relative), path.read_bytes().decode("utf-8", "replace"))
 
 
-def test_no_private_value_is_shown(
-    planted: Project, capfd: pytest.CaptureFixture[str], own_modules: None
-) -> None:
-    assert len(VALUES) == 40
-    found: list[str] = []
-    ran: list[str] = []
+@pytest.fixture
+def echoing_address() -> Iterator[str]:
+    """The address of a provider that answers with four of the values at a time."""
+    values, requests = [*VALUES], [0]
 
-    def saw(name: str, text: str) -> None:
-        ran.append(name)
-        found.extend(shown(name, text))
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            start = requests[0] * 4 % len(values)
+            requests[0] += 1
+            text = json.dumps({"error": {"message": " and ".join(values[start : start + 4])}})
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_POST = do_GET
+
+        def log_message(self, *args: object) -> None:
+            """Nothing is logged."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+def open_run(root: Path, trainer: Any, given: dict[str, Any]) -> str:
+    """Leave what a gate leaves that opens on the planted rows, and return the run's id."""
+    state, config = StateDir(root), trainer.resolve(given, root)
+    files = {split: (root / f"{split}.jsonl").read_bytes() for split in ("train", "test")}
+    kept = {split: state.store_snapshot(data) for split, data in files.items()}
+    digest = trainer.base_digest(config, root)
+    plan = Plan(
+        trainer.name, kept["train"], None, kept["test"], config, trainer.baseline(config), digest, 0
+    )
+    run = Run(state, run_id(plan))
+    run.write_intent(plan, [])
+    data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
+    write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    return run.id
+
+
+class Shown:
+    """What commands printed, and the values in it; which commands of the tree ran."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self.capture = capture
+        self.found: list[str] = []
+        self.ran: set[str] = set()
+
+    def saw(self, name: str, text: str) -> None:
+        self.found.extend(shown(name, text))
         assert "\x1b[2J" not in text, name
 
-    def run(*command: str, code: int | None = 0) -> str:
+    def run(self, *command: str, code: int | None = 0) -> str:
+        """Run a command, whose exit status is `code`, and return what it printed."""
         status = main(command)
-        out, err = capfd.readouterr()
-        saw(" ".join(command[:2]), out + err)
+        out, err = self.capture.readouterr()
+        self.ran |= {command[0], " ".join(command[:2])}
+        self.saw(" ".join(command[:2]), out + err)
         assert code in (status, None), (command, out + err)
         return out + err
+
+
+def run_plugins_commands(root: Path, shown: Shown, address: str) -> None:
+    """Run the commands of the trainers, on runs that a gate opened and nobody trained."""
+    table = f'[train.qlora]\nbase = "{BASE}"\n'
+    (root / "tunegate.toml").open("a").write(table)
+    (root / "adapter").mkdir()
+    adapter = {"base_model_name_or_path": next(v for v in VALUES if v.startswith("postgres:"))}
+    (root / "adapter" / "adapter_config.json").write_text(json.dumps(adapter))
+    run = shown.run
+    for row in range(0, 2 * len(VALUES), 8):
+        run("data", "tokens", "train.jsonl", "--row", str(row))
+    run("run", "preflight")
+    qlora = open_run(root, QLoRATrainer(), {"base": str(BASE)})
+    run("run", "export", "axolotl", qlora, "-o", "exported")
+    run("run", "import", "adapter", "--receipt", qlora, code=2)
+    run("run", "join", qlora, "--machine", "1", code=2)
+    run("run", "merge", "latest", code=2)
+    settings = {"base": "small", "base_url": address, "key_env": "OWN_API_KEY"}
+    openai = open_run(root, OpenAITrainer(), settings)
+    for value in [*VALUES][::4]:
+        run("run", "job", openai, "--attach", value, code=2)
+    shown.run("run", "resume", next(root.glob(".tunegate/runs/*/run.json")).parent.name)
+    assert training_process.main(root / ".tunegate" / "runs" / openai, root) == 70
+    shown.saw("training", "".join(shown.capture.readouterr()))
+
+
+def test_no_private_value_is_shown(
+    planted: Project,
+    capfd: pytest.CaptureFixture[str],
+    echoing_address: str,
+    own_modules: None,
+) -> None:
+    assert len(VALUES) == 40
+    all_shown = Shown(capfd)
+    saw, run = all_shown.saw, all_shown.run
 
     checked = planted.pytest("suites/data", "-vv", "--showlocals", "-rA", "--junitxml=j.xml")
     saw("data suite", checked.out)
@@ -203,16 +294,23 @@ def test_no_private_value_is_shown(
     run("report", "latest", "-o", "page.html")
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
     run("registry", "history")
+    run("registry", "verify")
+    run("registry", "merge")
+    run("init", "started")
+    run("split", "test.jsonl", "-o", "parts")
     run("fix", "-o", "clean", code=1)
     run("fix", "train.jsonl", "-o", "clean/again.jsonl", "--only", "duplicates")
     run("review", "sample", "test.jsonl", "-o", "sheets/s.csv")
     run("review", "status", code=None)
+    run_plugins_commands(planted.root, all_shown, echoing_address)
+    run("run", "purge", next(planted.root.glob(".tunegate/snapshots/*")).stem)
     (planted.root / "tunegate.toml").write_text(
         '[limits]\naccuracy = "senha: Xk29fkA81mQz"\n[train.openai]\nbase = "x"\n'
     )
     run("doctor", code=None)
-    found.extend(files_shown(planted.root))
-    assert not found, f"{len(found)} of {len(ran)} outputs\n" + "\n".join(found[:40])
+    found = [*all_shown.found, *files_shown(planted.root)]
+    assert not found, f"{len(found)} places\n" + "\n".join(found[:40])
+    assert not {*installed_commands()} - all_shown.ran
     assert os.environ["OWN_API_KEY"] == ENV_KEY
 
 

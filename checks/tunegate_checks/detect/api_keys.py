@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from tunegate.utils.key_echoes import kind_changes
+
 from .rule import Span
 
 
@@ -23,7 +25,7 @@ class KeyPattern:
     pattern: re.Pattern[str]
 
 
-# Kind; markers; the pattern of the key, which is no part of a longer word.
+# Kind; markers; the pattern of the key.
 _PREFIXED_KEYS = (
     # AWS, IAM identifiers: AKIA (long-lived) and ASIA (temporary) access key ids.
     ("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
@@ -38,8 +40,8 @@ _PREFIXED_KEYS = (
     # GitLab, "Token prefixes" in its documentation.
     ("gitlab_token", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,}"),
     # OpenAI: keys of projects, service accounts, admins and users; T3BlbkFJ is "OpenAI" in base64.
-    ("openai_key", "sk-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
-    ("openai_key", "sk-", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
+    ("openai_key", "proj- svcacct- admin- None-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
+    ("openai_key", "T3BlbkFJ", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
     ("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
     # Other hosts of language models: OpenRouter, Groq, xAI, Perplexity, NVIDIA, Replicate,
     # Fireworks, Cerebras; Tavily.
@@ -56,7 +58,8 @@ _PREFIXED_KEYS = (
     ("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
     # Slack, "Token types"; incoming webhooks.
     (
-        "slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}",
+        "slack_token", "xoxa xoxb xoxe xoxo xoxp xoxr xoxs xapp-",
+        r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}",
     ),
     (
         "slack_webhook", "hooks.slack.com",
@@ -109,7 +112,7 @@ _PREFIXED_KEYS = (
 )  # fmt: skip
 KEY_PATTERNS = (
     *(
-        KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?<![\w\-])(?:{pattern})(?!\w)"))
+        KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?:{pattern})(?!\w)"))
         for kind, markers, pattern in _PREFIXED_KEYS
     ),
     # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or what there is of it.
@@ -128,6 +131,7 @@ KEY_PATTERNS = (
 # Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
 MIN_DISTINCT = 10  # characters: fewer are a placeholder, such as `ghp_xxxxxxxx`
+MIN_PREFIX = 4  # characters: words end in shorter ones
 _ASSIGNED = re.compile(
     r"(?i)(?:api[_-]?key|secret|token(?!iz)|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
     r"[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z0-9+/_\-.=]{20,200})(?![\w+/])"
@@ -173,13 +177,34 @@ def key_spans(text: str) -> list[Span]:
         if any(marker in text for marker in key.markers):
             group = "v" if "v" in key.pattern.groupindex else 0
             for match in key.pattern.finditer(text):
-                if len(set(match[0].lower())) >= MIN_DISTINCT:
+                if len(set(match[0].lower())) >= MIN_DISTINCT and _is_whole(match, key.markers):
                     matches.append(Span(key.kind, *match.span(group)))
     chosen: list[Span] = []
     for span in sorted(matches, key=lambda s: (s.start, -s.end)):
         if not chosen or chosen[-1].end <= span.start:
             chosen.append(span)
     return chosen
+
+
+def _is_whole(match: re.Match[str], markers: tuple[str, ...]) -> bool:
+    """Whether a match is a key, and no part of a longer word: `task-` ends in `sk-`.
+
+    Glued to a word, as in `\\nghp_` or `%3Dsk-proj-`, it is a key where its prefix is too long to
+    end a word and digits are strewn in its body, or where the body looks random.
+    """
+    before = match.string[max(match.start() - 1, 0) : match.start()]
+    if match[0].startswith("-----") or not re.match(r"[\w\-]", before):
+        return True
+    prefix = max((match[0].find(m) + len(m) for m in markers if m in match[0]), default=0)
+    body = match[0][prefix:]
+    has_digits = any(map(str.isdigit, body)) and 12 * kind_changes(body) > len(body)
+    return looks_random(body) or (prefix >= MIN_PREFIX and has_digits)
+
+
+def looks_random(word: str) -> bool:
+    """Whether small letters, capitals and digits alternate, as in keys without a prefix."""
+    kinds = (str.islower, str.isupper, str.isdigit)
+    return all(any(map(kind, word)) for kind in kinds) and 3 * kind_changes(word) > len(word)
 
 
 def possible_key_spans(text: str) -> list[Span]:

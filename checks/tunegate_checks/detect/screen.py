@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterator
-from itertools import pairwise
 
 from tunegate.utils.masking import HIDDEN, Private
 
@@ -72,7 +71,7 @@ def find_private(
         if not (is_ignored or is_public or _DATE_OR_DECIMAL.fullmatch(match[0])):
             yield _private(text, "phone", *match.span(), mask_value)
     for match in _RANDOM_WORD.finditer(text) if has_long_word else ():
-        if _is_random(match[0]):
+        if api_keys.looks_random(match[0]):
             yield Private("possible_secret", *match.span())
     for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():
         group = "v" if match["v"] else "w"
@@ -103,13 +102,6 @@ def _is_of_a_message(kind: str, value: str) -> bool:
     if kind == "ip":
         return ipaddress.ip_address(value).is_private
     return kind == "pt_cc" and _RUN_ID.fullmatch(value) is not None
-
-
-def _is_random(word: str) -> bool:
-    """Whether small letters, capitals and digits alternate, as in keys without a prefix."""
-    kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 for c in word]
-    changes = sum(a != b for a, b in pairwise(kinds))
-    return len({*kinds}) == 3 and 3 * changes > len(word)
 
 
 def _is_private_piece(piece: str) -> bool:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tunegate.config.data_files import read_data_file
+from tunegate.config.data_files import check_data, read_split
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.json_lines import BOM, is_table, read_json_rows, read_row, split_rows
 from tunegate.data.tables import read_table_rows
@@ -79,7 +79,8 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None) -> Source:
     Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
     UTF-8, ValueError where not one row can be read.
     """
-    data = read_data_file(path, columns or {})
+    data = read_split(path, "")
+    check_data(data, path, columns or {})
     read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source
     source = read(path, data, columns or {})
     if source.rows:

@@ -14,13 +14,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("alias", nargs="?", metavar="ALIAS")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Print a line for each entry, the oldest first, and which aliases are undecided."""
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each entry, and which aliases are undecided; 1 where the last is wrong."""
     from ..gates.lowered_limits import lowered_text
     from ..gates.new_test_set import note_on_test_set
+    from ..gates.promotion import line_faults
     from ..storage.registry import Registry
 
-    history = Registry(current_project()).history()
+    registry = Registry(current_project())
+    history = registry.history()
+    if not history.last or args.alias not in (None, *history.last):
+        subject = f" of {args.alias!r}" if args.alias else ""
+        print(f"no promotion{subject} yet; aliases: {', '.join(sorted(history.last)) or 'none'}")
     undecided = history.undecided().keys()
     for e in history.entries:
         if e["action"] == "merge":
@@ -37,3 +42,8 @@ def run(args: argparse.Namespace) -> None:
                 print(f"    lowered since the data gate: {lowered_text(e['lowered'])}")
     for alias in undecided if args.alias is None else undecided & {args.alias}:
         print(f'{alias} is undecided: tunegate registry merge --keep RUN --why "..."')
+    last = len(history.entries)
+    fault = next(line_faults(history, last - 1, registry.state), "") if last else ""
+    if fault:
+        print(f"the last entry, line {last}, does not hold: {fault}; tunegate registry verify")
+    return int(bool(fault))

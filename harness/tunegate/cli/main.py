@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import exit_codes
 from ..config.project import public_lists
 from ..errors import ConfigError
 from ..utils.masking import let_through, masked_output, print_masked
@@ -15,8 +17,29 @@ from .commands import ALIASES, REMOVED, CommandBroken, installed_commands, load_
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that is named and return its exit status, 2 for a mistake.
 
-    Only this command's module is imported, and by `--help` none. A command that cannot be imported
-    is one line, and breaks no other. What it prints is masked, a traceback too.
+    It ends without a word where nobody reads what it prints any more, as in `tunegate fix | head`.
+    """
+    try:
+        try:
+            return run_command(argv)
+        finally:  # an exit of argparse has printed too
+            sys.stdout.flush()
+    except OSError as error:  # of the output: a command's own are told below
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:  # it would come again when Python ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if isinstance(error, BrokenPipeError):
+            return exit_codes.OUTPUT_CLOSED
+        print(f"tunegate: not all was printed: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def run_command(argv: Sequence[str] | None) -> int:
+    """Import the module of the command that is named, and no other, and run it.
+
+    One that cannot be imported is one line. What it prints is masked, a traceback too.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--"]:
@@ -38,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             command, parser = load_command(path, commands[path])
             return command.run(parser.parse_args(words[size:])) or 0
         except (CommandBroken, ConfigError, OSError, ValueError) as error:
+            if isinstance(error, BrokenPipeError):
+                print(flush=True)  # which raises again, unless it is the pipe of something else
             print(f"tunegate {path}: {error}", file=sys.stderr)
             return 2
         except Exception:

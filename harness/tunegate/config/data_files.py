@@ -29,7 +29,7 @@ class DataFiles:
 
     Attributes:
         paths: The file of each split that has one.
-        columns: The columns of CSV or Parquet files by field; empty for JSON files.
+        columns: The columns of CSV or Parquet files by field; empty where all are chat messages.
         reading: How the project reads labels, groups and times.
         read: The datasets that were asked for, by split.
     """
@@ -40,8 +40,13 @@ class DataFiles:
         columns: Mapping[str, str] | None = None,
         reading: Reading = PLAIN_READING,
     ) -> None:
-        self.paths, self.columns, self.reading = paths, dict(columns or {}), reading
-        self._contents = {s: read_data_file(path, self.columns, s) for s, path in paths.items()}
+        self.paths, self.reading = paths, reading
+        self._contents = {split: read_split(path, split) for split, path in paths.items()}
+        files = [(path, self._contents[split]) for split, path in paths.items()]
+        is_mapped = columns and any(needs_columns(path, data) for path, data in files)
+        self.columns = dict(columns or {}) if is_mapped else {}
+        for path, data in files:
+            check_data(data, path, self.columns)
         self.read: dict[str, Dataset] = {}
 
     def get(self, split: str) -> Dataset:
@@ -65,7 +70,7 @@ def find_data_files(
 ) -> DataFiles:
     """Return the files that the command line names, else those of the configuration.
 
-    Where all of them are JSON, `data.columns` is ignored.
+    Where all of them are chat messages, `data.columns` is ignored.
 
     Args:
         root: The folder of the project, from which the configuration's paths start.
@@ -85,17 +90,14 @@ def find_data_files(
             source = f"--{split}-data" if given_file is not None else f"data.{split} in {root}"
             raise ConfigError(f"{path} is not a file; it was named by {source}")
         paths[split] = path
-    columns = config.data.columns
-    if not columns or not any(needs_columns(path, split) for split, path in paths.items()):
-        columns = {}  # cleaned tables are chat messages: nothing is left to map
-    return DataFiles(paths, columns, config.reading)
+    return DataFiles(paths, config.data.columns, config.reading)
 
 
-def needs_columns(path: Path, split: str) -> bool:
+def needs_columns(path: Path, data: bytes) -> bool:
     """Tell whether a split is a table, or JSON that does not begin with chat messages."""
     if is_table(path, mapped=True):
         return True
-    _, row = next(split_rows(read_split(path, split)), (0, b""))
+    _, row = next(split_rows(data), (0, b""))
     return isinstance(row, bytes) and not _CHAT.search(row)
 
 
@@ -104,15 +106,14 @@ def read_split(path: Path, split: str) -> bytes:
     return select_split(read_saved(path, split), split)
 
 
-def read_data_file(path: Path, columns: Mapping[str, str], split: str = "") -> bytes:
-    """Return the bytes of a split; raise ConfigError if the configured columns do not fit a table.
+def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
+    """Raise ConfigError if a split is not UTF-8, or the configured columns do not fit its table.
 
-    A table needs columns that it has, unless it has a known shape; all must be UTF-8.
+    A table needs columns that it has, unless it has a known shape.
     """
-    data = read_split(path, split)
     check_encoding(data, path)
     if not is_table(path, bool(columns)):
-        return data
+        return
     names = column_names(path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
     if not columns and shape_of_columns(names):
@@ -123,7 +124,6 @@ def read_data_file(path: Path, columns: Mapping[str, str], split: str = "") -> b
             hint = did_you_mean(column, names)
             message = f"data.columns.{field} = {column!r}: no such column{hint}"
             raise ConfigError(f"{message}\n{columns_line}")
-    return data
 
 
 def read_file(
@@ -133,8 +133,7 @@ def read_file(
 
     It is also raised where the file is not UTF-8.
     """
-    columns = columns if columns and needs_columns(path, split) else {}
-    return Dataset.parse(read_data_file(path, columns, split), split, path, columns, reading)
+    return DataFiles({split: path}, columns, reading).get(split)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:

@@ -19,7 +19,7 @@ from ..interfaces.trainer import Plan
 from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
-from ..utils.text import did_you_mean
+from ..utils.text import did_you_mean, os_error_text
 from .decision import evaluate_gate
 from .receipt import make_receipt, open_gate_notes
 from .suite_fingerprint import suite_fingerprint
@@ -131,8 +131,8 @@ class DataGate:
         if run.finished:
             try:
                 run.verify()
-            except SealBroken as error:
-                print_line("run", str(error), good=False)
+            except (SealBroken, OSError) as error:
+                print_line("run", os_error_text(error), good=False)
                 return exit_codes.TRAINING_FAILED
             print_line(
                 "run", f"{run.id} was trained on exactly this before; nothing to do", good=True

@@ -153,8 +153,7 @@ class ModelGate:
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
         except (PromotionRefused, AliasMoved, RegistryBroken, ConfigError, OSError) as error:
-            reason = os_error_text(error) if isinstance(error, OSError) else error
-            session.say("promotion", f"refused: {reason}", good=False)
+            session.say("promotion", f"refused: {os_error_text(error)}", good=False)
             return exit_codes.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
         if run.attestation:

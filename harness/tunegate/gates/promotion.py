@@ -11,7 +11,8 @@ from ..data.dataset import Dataset
 from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
-from ..storage.registry import RegistryEntry
+from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, RegistryEntry
+from ..storage.registry_chain import History
 from ..storage.run import Run
 from ..storage.seal import SealBroken, verify_signed
 from ..storage.state_dir import StateDir
@@ -99,6 +100,24 @@ def promotion_facts(
         "scorecard": card_digest,
         "test": card["test"]["digest"],
     }
+
+
+def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]:
+    """Yield what is wrong with a line of the registry: in itself, and beside its run if it is here.
+
+    A rollback or a decision must be as the promotion that it goes back to.
+    """
+    entry = history.entries[number]
+    if entry["action"] in ("rollback", "keep"):
+        keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
+        promotion = history.standings[number][entry["alias"]].promotion
+        if promotion is None:
+            yield "it goes back to no promotion"
+        elif differing := [key for key in keys if entry.get(key) != promotion.entry.get(key)]:
+            yield f"{', '.join(differing)}: not as in the promotion that it goes back to"
+    name = str(entry.get("run"))
+    run = Run(state, name) if name.isalnum() and Run(state, name).finished else None
+    yield from entry_faults(entry, run, state)
 
 
 def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:

@@ -97,7 +97,7 @@ def train_run(run: Run) -> None:
     Raises TrainingFailed, SealBroken, ModelUnknown.
     """
     run.verify()
-    installed = load_files(Path(p) for p in run.intent["plugins"])
+    installed = load_files(run.plugins)
     trainer = installed.trainers[run.plan.trainer]()
     if problems := trainer.preflight(run.plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))

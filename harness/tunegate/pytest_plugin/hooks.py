@@ -90,7 +90,7 @@ class GateSession:
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
         self.fixture_outcomes: dict[pytest.FixtureDef[Any], list[Outcome]] = {}
         self.any_failed, self.save_error = False, ""
-        self.session_ran = False
+        self.session_ran = self.gate_is_told = False
 
     # Start: options, configuration, data, trainer and model are checked before the first test.
 
@@ -420,12 +420,13 @@ class GateSession:
         try:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:
-            reason = os_error_text(error) if isinstance(error, OSError) else str(error)
-            self.print_line("gate", f"closed: {reason or 'interrupted'}", good=False)
+            label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
+            self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
             return status or 1
 
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:
         """Print a decision of tunegate, with a label before it."""
+        self.gate_is_told |= label == "gate"
         reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
         text = mask(text).replace("\n", "\n" + " " * 10)
         if reporter is None:  # -p no:terminal

@@ -57,13 +57,15 @@ class Run:
     def write_intent(self, plan: Plan, plugins: list[Path]) -> None:
         """Write the plan to `intent.json` and `config.json`, before the training.
 
-        `plugins` are the files of the project that register trainers and models.
+        `plugins` register trainers and models; those in the project are named relative to its root.
         """
         self.state.path("runs", self.id, "intent.json")  # makes the run's folder
         values = asdict(plan)
         del values["root"]  # a copy of the project has another one, and the same runs
         intent = {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-        self._write("intent.json", {**intent, "plugins": [str(p) for p in plugins]})
+        root = self.state.root.resolve()
+        files = [p.relative_to(root) if p.is_relative_to(root) else p for p in plugins]
+        self._write("intent.json", {**intent, "plugins": [file.as_posix() for file in files]})
         self._write("config.json", dict(plan.config))
 
     def write_record(
@@ -96,6 +98,13 @@ class Run:
         """The plan as `intent.json` holds it, with `plugins`."""
         value: dict[str, Any] = json.loads((self.folder / "intent.json").read_bytes())
         return value
+
+    @property
+    def plugins(self) -> list[Path]:
+        """The files that register trainers and models, in the project that holds the run now."""
+        root, former = self.state.root.resolve(), Path(self.intent["train"]).parents[2]
+        files = map(Path, self.intent["plugins"])  # older intents hold whole paths
+        return [root / (f.relative_to(former) if f.is_relative_to(former) else f) for f in files]
 
     @property
     def plan(self) -> Plan:

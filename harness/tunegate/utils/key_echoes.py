@@ -50,7 +50,8 @@ class KeyEchoes:
         forms = {squashed for key in keys for form in _forms(key) if (squashed := _squash(form))}
         self.whole = sorted({form for form in forms if len(form) >= MIN_LENGTH}, key=len)[::-1]
         pieces = (form[i : i + WINDOW] for form in forms for i in range(len(form) - WINDOW + 1))
-        self.pieces = frozenset(piece for piece in pieces if _is_random(piece))
+        # Words change seldom between kinds of characters.
+        self.pieces = frozenset(p for p in pieces if kind_changes(p) >= 3)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return start and end of each echo, in order; pieces close to each other are one."""
@@ -106,9 +107,6 @@ def _squash(text: str) -> str:
     return "".join(c for c in text if c.isalnum())
 
 
-def _is_random(piece: str) -> bool:
-    """Whether letters and digits alternate, or small letters and capitals: no part of a word."""
-    changes = sum(
-        (a.isdigit(), a.isupper()) != (b.isdigit(), b.isupper()) for a, b in pairwise(piece)
-    )
-    return changes >= 3 and any(c.isalpha() for c in piece)
+def kind_changes(text: str) -> int:
+    """Count where small letters, capitals and digits follow one another in a text."""
+    return sum((a.isdigit(), a.isupper()) != (b.isdigit(), b.isupper()) for a, b in pairwise(text))

@@ -91,7 +91,8 @@ def error_names(path: Path) -> Iterator[None]:
         raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
-def os_error_text(error: OSError) -> str:
-    """Return an error of the operating system as one line: the file, and what is wrong."""
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
+def os_error_text(error: BaseException) -> str:
+    """Return an error as one line, one of the operating system as the file, and what is wrong."""
+    reason = getattr(error, "strerror", None) or str(error)
+    file = getattr(error, "filename", None)
+    return f"{file}: {reason}" if file else reason

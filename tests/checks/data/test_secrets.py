@@ -80,6 +80,44 @@ def test_a_vendors_key_is_found_and_not_shown(kind: str, key: str, sentence: str
     assert "\n" not in finding.evidence
 
 
+GLUED = ["\\n{}", "token{}", "%3D{}", "my_{}", "id-{}", "9{}"]
+
+
+@pytest.mark.parametrize("glued", GLUED)
+def test_a_key_glued_to_a_word_is_found(glued: str) -> None:
+    """All but Twilio's, whose body is hexadecimal behind `SK`, as in TASK and DISK."""
+    for kind, key in KEYS.items():
+        if kind != "twilio_key":
+            text = glued.format(key)
+            (span,) = api_keys.key_spans(text)
+            assert span.kind == kind
+            if kind not in {"aws_secret", "azure_key"}:  # there the name is no part of the key
+                assert text[span.start : span.end] == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task-" + HEX[:32],
+        "disk-" + "7f" * 4 + HEX[:24],
+        "TASK" + HEX[:32],
+        "nsfw_" + HEX[:32],
+        "pdf_hf_" + "averylongfilenamewithoutanydigits",
+        "configd_a_long_name_of_a_setting_of_version_2_in_all",
+        "MALAYSIA" + "AUSTRALASIA" + "INTERNATIONALCUP",
+    ],
+)
+def test_a_word_that_ends_in_a_prefix_is_no_key(text: str) -> None:
+    assert not api_keys.key_spans(text)
+
+
+@given(st.text(string.ascii_letters + string.digits + "_-", max_size=9))
+def test_what_stands_before_a_key_does_not_hide_it(before: str) -> None:
+    key = KEYS["openai_key"]
+    (span,) = api_keys.key_spans(f"{before}{key} is mine")
+    assert span.end == len(before) + len(key)
+
+
 def test_every_rule_has_a_key_here() -> None:
     from tunegate_checks.detect.api_keys import KEY_PATTERNS as RULES
 

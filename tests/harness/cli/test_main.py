@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -128,6 +129,56 @@ def test_a_mistake_is_one_line(
     err = capsys.readouterr().err
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("buffering", [-1, 1])
+@pytest.mark.parametrize(
+    "words", [["registry", "history"], ["doctor"], ["--help"], ["fix", "--help"], ["run"]]
+)
+def test_output_that_nobody_reads_ends_without_a_word(
+    words: list[str], buffering: int, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering) as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        status = main(words)
+    # argparse itself passes over a help that cannot be written.
+    assert status == 141 or buffering == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_said_at_the_end_of_python_either(project: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "tunegate", "registry", "history"],
+            stdout=closed, stderr=subprocess.PIPE, cwd=project, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_broken_pipe_of_something_else_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    def fail(self: Registry) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(Registry, "history", fail)
+    assert main(["registry", "history"]) == 2
+    assert capsys.readouterr().err == "tunegate registry history: [Errno 32] Broken pipe\n"
+
+
+def test_a_full_disk_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["registry", "history"]) == 2
+    said = "tunegate: not all was printed: No space left on device\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.fixture

@@ -104,6 +104,34 @@ def test_what_no_run_knows_is_signed_where_it_was_written(
     assert verify(capsys, 0)[-1].startswith("5 entries, 0 wrong")  # elsewhere nobody can say so
 
 
+def test_the_history_says_that_its_last_line_was_edited(project: Path, capsys: Out) -> None:
+    assert main(["registry", "history"]) == 0
+    assert "does not hold" not in capsys.readouterr().out
+    edit_last(project, model="toy:other")
+    for alias in ([], ["production"]):
+        assert main(["registry", "history", *alias]) == 1
+        assert capsys.readouterr().out.splitlines()[-1] == (
+            "the last entry, line 4, does not hold: model: not as in the promotion that it goes "
+            "back to; tunegate registry verify"
+        )
+
+
+def test_a_run_that_is_no_name_is_compared_with_nothing(project: Path, capsys: Out) -> None:
+    for run in (f"../runs/{OLDER}", "", ["x"], None):
+        edit_last(project, run=run)
+        assert verify(capsys, 1)[-1].startswith("4 entries, 1 wrong; 3 compared")
+
+
+def test_a_history_without_entries_is_a_line(project: Path, capsys: Out) -> None:
+    assert main(["registry", "history", "prodution"]) == 0
+    assert capsys.readouterr().out == (
+        "no promotion of 'prodution' yet; aliases: production, staging\n"
+    )
+    (project / "registry.jsonl").unlink()
+    assert main(["registry", "history"]) == 0
+    assert capsys.readouterr().out == "no promotion yet; aliases: none\n"
+
+
 def test_a_promotion_whose_scorecard_is_gone(project: Path, capsys: Out) -> None:
     shutil.rmtree(project / ".tunegate" / "runs" / NEWER / "scorecards")
     *faults, _ = verify(capsys, 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tunegate.config.data_files import find_data_files, read_data_file, read_file
+from tunegate.config.data_files import find_data_files, read_file
 from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
 from tunegate.data.json_lines import is_table
@@ -142,7 +142,7 @@ def test_a_run_on_json_keeps_its_id(trained: Project) -> None:
 
 def told(path: Path, columns: dict[str, str]) -> str:
     with pytest.raises(ConfigError) as caught:
-        read_data_file(path, columns)
+        read_file(path, columns)
     return str(caught.value)
 
 
@@ -308,7 +308,7 @@ def test_parquet_with_messages_and_named_classes_is_read_as_it_is(tmp_path: Path
 def test_any_delimiter_will_do(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(text)
-    read_data_file(path, MAPPING)
+    read_file(path, MAPPING)
 
 
 def test_a_mapping_without_a_reply_is_named_at_the_start(tables: Project) -> None:

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tunegate.gates.data_gate import DataGate
 from tunegate.gates.receipt import environment_record, verdict_digest
+from tunegate.pytest_plugin.hooks import GateSession
+from tunegate.storage.run import Run
+from tunegate.storage.state_dir import StateDir
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -107,6 +111,41 @@ def test_the_same_command_trains_once(trained: Project) -> None:
     assert "was trained on exactly this before; nothing to do" in result.line("run")
     after = (trained.run / "receipt.json").read_bytes(), (trained.run / "run.json").read_bytes()
     assert before == after  # the chain from the receipt to the model stays whole
+
+
+def test_a_finished_run_whose_key_cannot_be_read(trained: Project) -> None:
+    key = trained.root / ".tunegate" / "key"
+    key.unlink()
+    key.mkdir()
+    said: list[tuple[str, str]] = []
+    gate: Any = DataGate.__new__(DataGate)
+    gate.session = SimpleNamespace(say=lambda label, text, good: said.append((label, text)))
+    assert gate._train(Run(StateDir(trained.root), trained.run.name)) == 70
+    assert said == [("run", f"{key}: Is a directory")]
+
+
+def test_a_gate_that_is_told_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session: Any = GateSession(tmp_path)
+    session.session_ran, session.context = True, SimpleNamespace(budget="")
+    plugins = SimpleNamespace(get_plugin=lambda name: None)
+    session.pytest_config = SimpleNamespace(pluginmanager=plugins)
+
+    def stop(status: int) -> int:
+        raise KeyboardInterrupt
+
+    def open_then_stop(status: int) -> int:
+        session.print_line("gate", "open: all 2 tests")
+        return stop(status)
+
+    for finish, said in (
+        (stop, ["gate      closed: interrupted"]),
+        (open_then_stop, ["gate      open: all 2 tests", "stopped   interrupted"]),
+    ):
+        session.gate, session.gate_is_told = SimpleNamespace(finish=finish), False
+        assert session.finish_gate(0) == 1
+        assert capsys.readouterr().out.splitlines() == said
 
 
 def test_what_a_conftest_takes_out_is_named(project: Project) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tunegate.config import data_files
 from tunegate.config.data_files import DataFiles, find_data_files, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.errors import ConfigError
@@ -85,6 +86,26 @@ def test_a_table_may_stand_beside_json(root: Path) -> None:
     (root / "test.jsonl").write_text('{"text": "bye", "category": "b"}\n')
     splits = find_data_files(MAPPED, root, {}, root)
     assert [splits.get(name)[0].reply for name in ("train", "test")] == ["a", "b"]
+
+
+def test_each_file_is_read_once_with_columns_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def count(path: Path, split: str) -> bytes:
+        read.append(path.name)
+        return path.read_bytes()
+
+    monkeypatch.setattr(data_files, "read_saved", count)
+    (root / "train.csv").write_text("text,category\nhello,a\n")
+    for given in ({}, {"train": "train.jsonl"}):
+        splits = find_data_files(MAPPED, root, given, root)
+        splits.get("train")
+        assert sorted(read) == ["test.jsonl", splits.paths["train"].name]
+        read.clear()
+    data_files.read_file(root / "train.csv", MAPPED.data.columns)
+    assert read == ["train.csv"]
 
 
 def test_columns_say_nothing_of_json_alone(root: Path) -> None:

@@ -107,6 +107,25 @@ def test_the_plan_is_read_back(state: StateDir, plan: Plan) -> None:
         run.verify()
 
 
+def test_a_copy_of_a_project_loads_its_own_plugins(
+    state: StateDir, plan: Plan, tmp_path: Path
+) -> None:
+    root = tmp_path.resolve()
+    (beside := root.parent / "beside.py").touch()
+    run = Run(state, run_id(plan))
+    run.write_intent(plan, [root / "conftest.py", root / "ml" / "toy.py", beside])
+    assert run.intent["plugins"] == ["conftest.py", "ml/toy.py", beside.as_posix()]
+    copy = tmp_path / "copy"
+    moved = Run(StateDir(copy), run.id)
+    for whole_paths in (False, True):  # as older versions wrote them
+        moved.__dict__["intent"] = run.intent
+        assert moved.plugins == [copy / "conftest.py", copy / "ml" / "toy.py", beside]
+        if not whole_paths:
+            names = [root / name for name in run.intent["plugins"]]
+            run.intent["plugins"] = [str(name) for name in names]
+    assert run.plugins == names
+
+
 def test_what_came_of_it_is_read_back(state: StateDir, plan: Plan) -> None:
     run = ended(opened(state, plan), checkpoints={"e1": "toy:e1"}, figures={"word": "Ana's"})
     assert run.finished

@@ -9,6 +9,7 @@ from endpoint_parts import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunegate.utils.masking import mask
 from tunegate_endpoints.retry import backoff, failure_of_status, retry_after_seconds
 
 
@@ -54,6 +55,14 @@ def test_backoff_doubles_and_is_bounded(tries: int, chance: float) -> None:
 def test_statuses(time: FakeTime, status: int, again: bool, pushed: bool, every: bool) -> None:
     trouble = failure_of_status(status, {}, b"", time.clock)
     assert (trouble.retryable, trouble.overloaded, trouble.fatal) == (again, pushed, every)
+
+
+def test_a_key_that_is_cut_off_with_the_text_of_an_error_is_masked(time: FakeTime) -> None:
+    key = "AKIA" + "Q3EGRV7XZPLM2NDT"
+    for before in range(170, 200):
+        text = " " * before + key
+        reason = failure_of_status(400, {}, text.encode(), time.clock).reason
+        assert key[:9] not in mask(reason, quotes=True)
 
 
 def test_ten_minutes_are_waited_for_and_no_longer(time: FakeTime) -> None:

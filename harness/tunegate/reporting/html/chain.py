@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from ...data import SPLITS
 from ...gates.promotion import entry_faults
@@ -74,7 +73,7 @@ def model_link(files: RunFiles) -> Link:
     digest, spec = str(files.record["digest"]), str(files.record["model"])
     try:
         _ = files.run.record  # raises SealBroken
-        installed = load_files(Path(p) for p in files.run.intent["plugins"])
+        installed = load_files(files.run.plugins)
         current = open_model(spec, files.root, installed.openers).digest
     except SealBroken as error:
         return Link("model", digest, False, str(error))
