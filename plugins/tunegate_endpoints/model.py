@@ -88,7 +88,7 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
             rest, provider.name, base, provider.defaults, config.models
         )
         if "base_url" not in set_fields:
-            _check_known(provider.name, rest.partition("?")[0], config)
+            _check_known(provider, rest.partition("?")[0], config)
         key = _key_of(provider, settings, set_fields)
         templates = map(Template, settings.headers.values())
         variables = {v: _variable(v, "headers") for t in templates for v in t.get_identifiers()}
@@ -125,18 +125,16 @@ def _variable(name: str, setting: str) -> str:
     return key
 
 
-def _check_known(protocol: str, name: str, config: schema.Config) -> None:
-    """Raise ValueError for a name that a project with tables of models mentions nowhere.
+def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
+    """Raise ValueError for a name without a table of its own that may be a misspelt table's.
 
-    It may be misspelt, and would go to the provider, who is paid. `ft:...` belongs to an account.
+    It would go to the provider, who is paid. Its own models (`gpt-...`, `ft:...`) are known.
     """
     tables = [table for table in config.models if table not in ("openai", "anthropic")]
+    near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
     # Baseline and judges are whole specs; the base of a training is a name.
-    mentions = f'"{protocol}:{name}"', f'"{protocol}:{name}?', f'"base":"{name}"'
     written = config.model_dump_json(exclude={"models", "limits"})
-    is_known = name in config.models or any(mention in written for mention in mentions)
-    if tables and not is_known and not name.startswith("ft:"):
-        raise ValueError(
-            f'no table [models."{name}"]{did_you_mean(name, tables)}; a model of the provider '
-            "itself needs one too, empty or with its prices"
-        )
+    is_mentioned = any(m in written for m in (f'"{spec}"', f'"{spec}?', f'"base":"{name}"'))
+    is_own = name.startswith("ft:") or (name.startswith(provider.own_models) and not near)
+    if tables and not (name in config.models or is_mentioned or is_own):
+        raise ValueError(f'no table [models."{name}"]{near}; write one, empty or with its prices')

@@ -27,6 +27,7 @@ class OpenAIProvider:
     key_env = "OPENAI_API_KEY"
     base_env = "OPENAI_BASE_URL"
     official_url = "https://api.openai.com/v1"
+    own_models = ("gpt-", "chatgpt-", "o1", "o3", "o4")
 
     def address(self, base_url: str) -> str:
         """Return the address; `Connection` tries whether a server wants `/v1`."""
@@ -99,6 +100,7 @@ class AnthropicProvider:
     key_env = "ANTHROPIC_API_KEY"
     base_env = "ANTHROPIC_BASE_URL"
     official_url = "https://api.anthropic.com"
+    own_models = ("claude-",)
 
     def address(self, base_url: str) -> str:
         """Return the address; `/v1` may stand in the base URL."""

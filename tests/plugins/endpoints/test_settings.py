@@ -125,7 +125,7 @@ def test_a_mistake_in_a_table_says_which(tmp_path: Path) -> None:
         opened(tmp_path, "x", "[models]\nx = 3")
 
 
-@pytest.mark.parametrize("rest", ["lokal", "gpt-4.1-mni", "base?max_tokens=3"])
+@pytest.mark.parametrize("rest", ["lokal", "gpt5", "base?max_tokens=3"])
 def test_a_name_without_a_table_goes_to_nobody(tmp_path: Path, rest: str) -> None:
     with pytest.raises(ModelUnknown, match=r"no table \[models\.\"") as raised:
         opened(tmp_path, rest)
@@ -143,7 +143,7 @@ base = "gpt-4.1-nano"
 
 
 def test_names_that_need_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fine-tuned models, those that the configuration names, and those at an own address."""
+    """The provider's own, those that the configuration names, and those at an own address."""
     for name in ("ft:gpt-4.1:x::1", "gpt-4.1", "gpt-5.2", "gpt-4.1-nano", "x?base_url=http://h/v1"):
         assert opened(tmp_path, name, OTHERS + TOML).name == f"openai:{name}"
     assert opened(tmp_path, "x", "[models.openai]\ntimeout = 3").name == "openai:x"
@@ -152,6 +152,8 @@ def test_names_that_need_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "tunegate.toml").write_text(OTHERS + TOML)
     with pytest.raises(ModelUnknown, match=r'anthropic:gpt-4.1: no table \[models."gpt-4.1"\]'):
         open_anthropic("gpt-4.1", tmp_path)
+    assert opened(tmp_path, "o3-mini").name == "openai:o3-mini"
+    assert open_anthropic("claude-haiku-4-5", tmp_path).name == "anthropic:claude-haiku-4-5"
 
 
 HEADERS = {
