@@ -145,7 +145,8 @@ class AnthropicProvider:
         names = ("input", "cache_read_input", "cache_creation_input", "output")
         prompt, cached, written, answer = (token_count(usage.get(f"{n}_tokens")) for n in names)
         whole = None if prompt is None else prompt + (cached or 0) + (written or 0)
-        (message,) = openai_messages([{"role": "assistant", "content": value["content"]}])
+        content = [b for b in value["content"] if isinstance(b, dict) and "content" not in b]
+        message = openai_messages([{"role": "assistant", "content": content}])[-1]
         counts = Usage(whole, answer, cached or 0)
         return reply_of(message, value.get("stop_reason"), value.get("model"), counts)
 

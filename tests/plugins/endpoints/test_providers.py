@@ -117,6 +117,16 @@ def test_pauses_and_context_windows_of_anthropic() -> None:
     assert cut.finish == "length"
 
 
+def test_results_of_the_servers_own_tools_are_no_text() -> None:
+    used = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"text": "b"}]}
+    result = {"type": "tool_result", "tool_use_id": "s", "content": "b"}
+    got = read_message(used, found, result, None, {"type": "text", "text": "a"})
+    assert isinstance(got, Reply)
+    assert (got.text, got.tool_calls) == ("a", [])
+    assert isinstance(read_message(used, found, result), Failure)
+
+
 ARGUMENTS = [
     ('{"team": "x", "n": 1}', {"team": "x", "n": 1}), ({"team": "x"}, {"team": "x"}), ("", {}),
     (None, {}), ('{"team": ', '{"team": '), ("[1]", [1]), ("delivery", "delivery"),

@@ -125,7 +125,7 @@ def test_a_mistake_in_a_table_says_which(tmp_path: Path) -> None:
         opened(tmp_path, "x", "[models]\nx = 3")
 
 
-@pytest.mark.parametrize("rest", ["lokal", "gpt5", "base?max_tokens=3"])
+@pytest.mark.parametrize("rest", ["lokal", "gpt5", "gpt-55", "base?max_tokens=3"])
 def test_a_name_without_a_table_goes_to_nobody(tmp_path: Path, rest: str) -> None:
     with pytest.raises(ModelUnknown, match=r"no table \[models\.\"") as raised:
         opened(tmp_path, rest)
