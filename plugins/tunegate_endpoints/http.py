@@ -95,10 +95,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
 async def open_connection(
     provider: Provider, settings: Settings, headers: Mapping[str, str], clock: Clock
 ) -> AsyncIterator[Connection]:
-    """Open a connection pool to a server, and close it at the end of the block.
-
-    Raises ModelUnknown where the environment names a proxy that cannot be used.
-    """
+    """Open a connection pool for the block; raise ModelUnknown for a proxy of no use."""
     timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=CONNECT_SECONDS)
     headers = {"Content-Type": "application/json", "User-Agent": "tunegate", **headers}
     # AdaptiveLimit bounds what is in flight; a second bound here would hide the time spent waiting.
@@ -124,8 +121,9 @@ def proxy_for(url: URL) -> URL | None:
         with suppress(ValueError):  # a name
             if ip_address(host) in ip_network(entry.strip(), strict=False):
                 return None
-    proxy = URL(address if "://" in address else f"http://{address}")
-    if proxy.scheme in ("http", "https") and proxy.host:
-        return proxy
-    remedy = f"set {url.scheme.upper()}_PROXY to one of HTTP, or NO_PROXY={host}"
-    raise ModelUnknown(f"{host}: requests go through no proxy of {proxy.scheme}: {remedy}")
+    with suppress(ValueError):  # no address
+        proxy = URL(address if "://" in address else f"http://{address}")
+        if proxy.scheme in ("http", "https") and proxy.host:
+            return proxy
+    remedy = f"set {url.scheme.upper()}_PROXY to one that does, or NO_PROXY={host}"
+    raise ModelUnknown(f"{host}: the proxy that the environment names speaks no HTTP: {remedy}")

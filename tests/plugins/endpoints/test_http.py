@@ -43,10 +43,9 @@ def test_proxies(
     assert proxy_for(URL(url)) == (URL(proxy) if proxy else None)
 
 
-def test_a_proxy_that_does_not_speak_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@p:1080")
-    with pytest.raises(
-        ModelUnknown, match=r"no proxy of socks5: set HTTPS_PROXY .* NO_PROXY=h"
-    ) as e:
+@pytest.mark.parametrize("proxy", ["socks5://user:secret@p:1080", "http://p:secret", "http://"])
+def test_a_proxy_of_no_use(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ModelUnknown, match=r"speaks no HTTP: set HTTPS_PROXY .* NO_PROXY=h") as e:
         proxy_for(URL("https://h/v1"))
     assert "secret" not in str(e.value)
