@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunegate.data.canonical import target_of
+from tunegate.utils.text import cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def read_object(data: bytes, name: str, find_answer: Callable[[Any], object]) ->
     A server or proxy in trouble sends such replies: another try may succeed. `find_answer` raises
     LookupError, TypeError or AttributeError for what is no `name`.
     """
-    start = repr(data[:60].decode("utf-8", "replace")) if data else "it is empty"
+    start = repr(cut(data.decode("utf-8", "replace"), 60)) if data else "it is empty"
     why = f"no {name}: {start}"
     try:
         value = json.loads(data)

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from tunegate.utils.text import cut
+
 from .reply import Failure, error_code_of, error_message_of
 
 RETRYABLE_STATUSES = {408, 409, 425, 429, *range(500, 600)}
@@ -44,7 +46,7 @@ def failure_of_status(
         server_text = f"it has moved to {address}: set base_url"
     elif not server_text:
         is_page = b"<html" in data[:1000].lower()
-        server_text = "an HTML page" if is_page else data[:200].decode("utf-8", "replace")
+        server_text = "an HTML page" if is_page else cut(data.decode("utf-8", "replace"), 200)
     reason = f"{status}: {server_text}" if server_text else str(status)
     wait = retry_after_seconds(headers, clock.wall_time())
     if status in FATAL_STATUSES or error_code_of(data) in NO_CREDIT_CODES:
