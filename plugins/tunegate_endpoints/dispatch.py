@@ -122,11 +122,10 @@ class Dispatcher:
         if isinstance(result, Reply):
             self.failed_in_a_row, self.got_answer, seconds = 0, True, self.clock.now() - start
             hide, calls = self.echoes.hide, json.dumps(result.tool_calls, ensure_ascii=False)
-            hidden = hide(calls)  # which is no call any more
             return Answer(
                 request.row, hide(result.text), seconds, usage.answer or 0, cost,
                 prompt_tokens=usage.prompt or 0, finish=result.finish, served_by=result.served_by,
-                tool_calls=result.tool_calls if hidden == calls else [{"arguments": hidden}],
+                tool_calls=result.tool_calls if hide(calls) == calls else [{"name": hide(calls)}],
                 reasoning=hide(result.reasoning),
             )  # fmt: skip
         return result

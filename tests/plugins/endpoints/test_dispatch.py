@@ -193,7 +193,7 @@ def test_headers_from_the_environment_are_sent_and_never_told(
     got = answers(made, 1)[0]
     sent = server()["headers"][0]
     assert (sent["X-Org"], sent["X-Token"]) == ("org-1", "Token gateway-aB3dE6gH9jK2")
-    assert "***" in got.tool_calls[0]["arguments"]
+    assert "***" in got.tool_calls[0]["name"]
     assert "aB3dE6gH9jK2" not in repr(got)
     assert "aB3dE6gH9jK2" not in repr(made)
 
