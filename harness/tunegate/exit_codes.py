@@ -4,3 +4,4 @@ TRAINING_FAILED = 70
 UNMEASURABLE = 75
 PROMOTION_REFUSED = 77
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE, which a shell shows for `git log | head` too
+INTERRUPTED = 130

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
 from tunegate.utils.key_echoes import KeyEchoes
@@ -21,11 +22,15 @@ from tunegate.utils.text import cut, one_line
 from . import retry
 from .concurrency import AdaptiveLimit
 from .http import Connection
-from .providers import Failure, Reply
+from .reply import Failure, Reply, Usage, token_count
+from .settings import MaxTokensField
 
 # Answers that failed one after another, without a success between them: the server is gone.
 MAX_FAILED_IN_A_ROW = 20
 TEMPLATE_TOKENS = 64  # tokens that a chat template puts around a prompt, at most
+# Of the dearest, 8 tiles for gpt-4o-mini: https://platform.openai.com/docs/guides/images-vision
+PICTURE_TOKENS = 48_169
+_PICTURE_DATA = re.compile(r'(?<="data": ")[^"]+|(?<=")data:image[^"]+')
 MAX_ERROR_LETTERS = 300  # of a server's message in an error
 
 
@@ -39,13 +44,14 @@ class Dispatcher:
     connection: Connection
     budget: Budget
     emit: Callable[[Answer], None]
+    secrets: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.settings, self.clock = self.connection.settings, self.connection.clock
         self.limit = AdaptiveLimit(self.settings.connections, self.clock)
         # An answer is kept, and shown. A key without a digit can be words: "not-needed".
-        key = self.connection.key
-        self.echoes = KeyEchoes([key] if any(map(str.isdigit, key)) else [])
+        self.echoes = KeyEchoes(s for s in self.secrets if any(map(str.isdigit, s)))
+        self.overrun = 1.0  # the most that a request cost, as a multiple of its estimate
         self.stop_reason = ""  # why no further request is sent
         self.failed_in_a_row = 0  # answers given up since the last one that came
         self.server_answered = self.got_answer = False
@@ -74,7 +80,7 @@ class Dispatcher:
     async def _answer(self, request: Request) -> Answer:
         """Return the answer to one request, with an error where all tries failed."""
         try:
-            body = self.connection.provider.body(self.settings, request.messages)
+            body = self.connection.provider.body(self.settings, request.messages, request.tools)
         except ValueError as error:
             return Answer(request.row, error=str(error))
         for tries in count(1):
@@ -91,7 +97,8 @@ class Dispatcher:
 
     async def _send(self, request: Request, body: dict[str, Any]) -> Answer | Failure:
         """Try a request once, within the limit and the budget."""
-        round_entered, estimate = await self.limit.enter(), self._max_cost(body)
+        round_entered, most = await self.limit.enter(), self._max_cost(body)
+        estimate = most * self.overrun
         if not await self._reserve(estimate):
             self.limit.leave(round_entered)
             return Answer(request.row, error=self.stop_reason)
@@ -100,8 +107,10 @@ class Dispatcher:
             result = await self.connection.ask(body)
         finally:  # also when cancelled: the server may have billed the request
             cost = 0.0 if isinstance(result, Failure) and not result.billed else estimate
-            if isinstance(result, Reply) and result.has_token_counts:
-                cost = self.settings.price(result.prompt_tokens, result.tokens)
+            usage = result.usage if result else Usage()
+            if usage.prompt is not None and usage.answer is not None:
+                cost = self.settings.price(usage.prompt, usage.answer, usage.cached)
+            self.overrun = max(self.overrun, cost / most) if most else 1.0
             self.budget.charge(estimate, cost)
             self.in_flight -= 1
             self.settled.set()
@@ -112,19 +121,29 @@ class Dispatcher:
         self.server_answered |= isinstance(result, Reply) or result.reached
         if isinstance(result, Reply):
             self.failed_in_a_row, self.got_answer, seconds = 0, True, self.clock.now() - start
-            tokens, text = (result.prompt_tokens, result.finish), self.echoes.hide(result.text)
-            return Answer(request.row, text, seconds, result.tokens, cost, "", *tokens)
+            hide, calls = self.echoes.hide, json.dumps(result.tool_calls, ensure_ascii=False)
+            return Answer(
+                request.row, hide(result.text), seconds, usage.answer or 0, cost,
+                prompt_tokens=usage.prompt or 0, finish=result.finish, served_by=result.served_by,
+                tool_calls=result.tool_calls if hide(calls) == calls else [{"name": hide(calls)}],
+                reasoning=hide(result.reasoning),
+            )  # fmt: skip
         return result
 
     def _max_cost(self, body: dict[str, Any]) -> float:
         """Return what a request can cost at most, in USD; 0 where no price is known.
 
-        A byte-level tokenizer makes no more tokens than there are bytes; the body has them all.
+        A byte-level tokenizer makes no more tokens than there are bytes; the body has them all,
+        pictures aside. `extra` may ask for a longer answer than `max_tokens`, and for several.
         """
         if not self.settings.price_in and not self.settings.price_out:
             return 0.0
-        size = len(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
-        return self.settings.price(size + TEMPLATE_TOKENS, self.settings.max_tokens)
+        text = json.dumps(body, ensure_ascii=False)
+        if pictures := text.count('"type": "image'):
+            text = _PICTURE_DATA.sub("", text)
+        tokens = len(text.encode("utf-8", "replace")) + pictures * PICTURE_TOKENS + TEMPLATE_TOKENS
+        longest = [token_count(body.get(name)) or 0 for name in get_args(MaxTokensField)]
+        return self.settings.price(tokens, max(longest) * (token_count(body.get("n")) or 1))
 
     async def _reserve(self, estimate: float) -> bool:
         """Reserve the estimate in the budget; return whether that was possible.
@@ -146,7 +165,8 @@ class Dispatcher:
         """Return the answer that says why; raise ModelUnknown where no request can succeed."""
         reason = self._reason_text(failure, tries)
         if failure.fatal or not self.server_answered:
-            raise ModelUnknown(f"{self.connection.url.with_query(None)}: {reason}")
+            url, via = self.connection.url.with_query(None), self.connection.via
+            raise ModelUnknown(f"{url}{via}: {reason}")
         # A request that is refused for itself (too long, say) tells nothing about the server.
         self.failed_in_a_row += failure.retryable or not self.got_answer
         if self.failed_in_a_row >= MAX_FAILED_IN_A_ROW:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
 
 from tunegate.config import schema
 from tunegate.interfaces.model import Answer, Budget, Model, ModelUnknown, Request
 from tunegate.utils import optional_deps
 from tunegate.utils.hashing import sha256_json
 from tunegate.utils.masking import hide_key
+from tunegate.utils.text import did_you_mean
 
 from .async_bridge import iterate_async
 from .providers import AnthropicProvider, OpenAIProvider, Provider
@@ -22,19 +25,23 @@ from .settings import Settings, merge_settings
 
 @dataclass
 class Endpoint:
-    """A model behind an endpoint. The key stands in no digest, cache or message."""
+    """A model behind an endpoint. No digest, cache or message holds its `key` or `variables`.
+
+    The `variables` are those of the environment that its headers ask for.
+    """
 
     name: str
     provider: Provider
     settings: Settings
     key: str = field(default="", repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     budget: Budget = field(default_factory=Budget)
     clock: Clock = field(default_factory=Clock)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # Of what makes the answers, not of the key or the speed. Nobody sees the weights: a server
-        # that changes them under the same name goes unnoticed.
+        # Of what makes the answers, not of the key or the speed. Nobody sees the weights: where a
+        # server changes them under the same name, `Answer.served_by` may tell.
         s = self.settings
         identity = [self.provider.name, s.base_url.rstrip("/"), s.model]
         self.digest = sha256_json({"endpoint": identity, "decoding": s.decoding})
@@ -61,10 +68,12 @@ class Endpoint:
         from .dispatch import Dispatcher
         from .http import open_connection
 
-        async with open_connection(
-            self.provider, self.settings, self.key, self.clock
-        ) as connection:
-            await Dispatcher(connection, self.budget, emit).run(requests)
+        headers = self.provider.headers(self.key, self.settings.key_header)
+        for header, value in self.settings.headers.items():
+            headers[header] = Template(value).substitute(self.variables)
+        secrets = [self.key, *self.variables.values()]
+        async with open_connection(self.provider, self.settings, headers, self.clock) as connection:
+            await Dispatcher(connection, self.budget, emit, secrets).run(requests)
 
 
 def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
@@ -72,11 +81,18 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     name = f"{provider.name}:{rest}"
     if missing := optional_deps.missing_packages(name, "endpoints", "aiohttp"):
         raise ModelUnknown(missing)
-    tables = schema.load(root).models
+    config = schema.load(root)
     base = os.environ.get(provider.base_env) or provider.official_url
     try:
-        settings, set_fields = merge_settings(rest, provider.name, base, provider.defaults, tables)
-        return Endpoint(name, provider, settings, _key_of(provider, settings, set_fields))
+        settings, set_fields = merge_settings(
+            rest, provider.name, base, provider.defaults, config.models
+        )
+        if "base_url" not in set_fields:
+            _check_known(provider, rest.partition("?")[0], config)
+        key = _key_of(provider, settings, set_fields)
+        templates = map(Template, settings.headers.values())
+        variables = {v: _variable(v, "headers") for t in templates for v in t.get_identifiers()}
+        return Endpoint(name, provider, settings, key, variables)
     except ValueError as error:
         raise ModelUnknown(f"{provider.name}:{rest.partition('?')[0]}: {error}") from None
 
@@ -90,16 +106,35 @@ def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) 
 
     A server other than the provider's own gets a key only where `key_env` names the variable.
     """
-    is_elsewhere = "base_url" in set_fields and not settings.base_url.startswith(
-        provider.official_url
-    )
+    official, asked = urlsplit(provider.official_url), urlsplit(settings.base_url)
+    is_elsewhere = "base_url" in set_fields and official[:2] != asked[:2]
     variable = settings.key_env
     if variable is None:
         variable = "" if is_elsewhere else provider.key_env
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if variable and not key:
-        raise ValueError(f"no key: the environment variable {variable} is not set (key_env)")
+    return _variable(variable, "key_env") if variable else ""
+
+
+def _variable(name: str, setting: str) -> str:
+    """Return a variable of the environment; raise ValueError where it is not set, or no key."""
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ValueError(f"no key: the environment variable {name} is not set ({setting})")
     if not (key.isascii() and key.isprintable()):
-        raise ValueError(f"the environment variable {variable} holds something that is no key")
+        raise ValueError(f"the environment variable {name} holds something that is no key")
     hide_key(key)
     return key
+
+
+def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
+    """Raise ValueError for a name without a table of its own that may be a misspelt table's.
+
+    It would go to the provider, who is paid. Its own models (`gpt-...`, `ft:...`) are known.
+    """
+    tables = [table for table in config.models if table not in ("openai", "anthropic")]
+    near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
+    # Baseline and judges are whole specs; the base of a training is a name.
+    written = config.model_dump_json(exclude={"models", "limits"})
+    is_mentioned = any(m in written for m in (f'"{spec}"', f'"{spec}?', f'"base":"{name}"'))
+    is_own = name.startswith("ft:") or (name.startswith(provider.own_models) and not near)
+    if tables and not (name in config.models or is_mentioned or is_own):
+        raise ValueError(f'no table [models."{name}"]{near}; write one, empty or with its prices')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from email.utils import parsedate_to_datetime
 
 from tunegate.utils.text import cut
 
-from .providers import Failure, error_code_of, error_message_of
+from .reply import Failure, error_code_of, error_message_of
 
 RETRYABLE_STATUSES = {408, 409, 425, 429, *range(500, 600)}
 OVERLOADED_STATUSES = {429, 503, 529}  # 529: Anthropic's "overloaded"
-# The key, the name or the address is wrong.
-FATAL_STATUSES = {401, 402, 403, 404, 405, *range(300, 400)}
+# The key, the name or the address is wrong. A 403 may be about one request: its text was flagged.
+FATAL_STATUSES = {401, 402, 404, 405, *range(300, 400)}
 # Codes of a 429 that waiting does not mend.
 NO_CREDIT_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
 MAX_BACKOFF_SECONDS = 60.0  # between two tries, unless the server asks for more
@@ -57,6 +58,12 @@ def failure_of_status(
     return Failure(
         reason, retryable=True, overloaded=status in OVERLOADED_STATUSES, retry_after=wait
     )
+
+
+def status_in(data: bytes) -> int:
+    """Return the status that a gateway passes on as the code of an error; 0 for none."""
+    code = error_code_of(data)
+    return int(code) if re.fullmatch("[45][0-9][0-9]", code) else 0
 
 
 def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None:

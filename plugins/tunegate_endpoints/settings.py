@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from string import Template
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from tunegate.config.settings import explain_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
+_SECRETS = ("key_", "headers")  # what the names of fields with secrets begin with
+MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -30,8 +33,19 @@ def _checked_variable(name: str) -> str:
     return name
 
 
+def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        template, is_plain = Template(value), value.isascii() and value.isprintable()
+        if not (re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII) and is_plain):
+            raise ValueError(f"{name!r}: a header has a name without spaces, and printable ASCII")
+        is_secret = re.search("key|token|secret|auth|cookie|passw", name, re.IGNORECASE)
+        if not template.is_valid() or (is_secret and not template.get_identifiers()):
+            raise ValueError(f"{name}: need an environment variable as $NAME; a dollar is $$")
+    return headers
+
+
 class Settings(BaseModel):
-    """How an endpoint is asked. The first seven make its answers, and so its digest."""
+    """How an endpoint is asked. The first seven and `headers` make its answers, and its digest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -47,7 +61,7 @@ class Settings(BaseModel):
     max_tokens: PositiveInt = 1024
     """The longest answer in tokens, reasoning included; a longer one is cut off."""
 
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    max_tokens_field: MaxTokensField = "max_tokens"
     """What the server calls it: `max_completion_tokens` at OpenAI."""
 
     seed: int | None = None
@@ -62,6 +76,9 @@ class Settings(BaseModel):
     key_header: str | None = None
     """The header that carries the key, such as Azure's `api-key`."""
 
+    headers: Annotated[dict[str, str], AfterValidator(_checked_headers)] = {}
+    """More headers; `$NAME` in a value is that environment variable, as for a second key."""
+
     connections: Annotated[int, Field(ge=1, le=1000)] = 20
     """The most requests in flight; fewer while the server pushes back."""
 
@@ -74,17 +91,24 @@ class Settings(BaseModel):
     price_in: Price | None = None
     """USD per million tokens of the prompt."""
 
+    price_cached: Price | None = None
+    """USD per million tokens of the prompt that the server had in its cache; else `price_in`."""
+
     price_out: Price | None = None
-    """USD per million tokens of the answer."""
+    """USD per million tokens of the answer, reasoning included."""
 
     @property
     def decoding(self) -> dict[str, Any]:
         """What makes the answers, beside protocol, address and model."""
-        return self.model_dump(include={"temperature", "max_tokens", "seed", "extra"})
+        decoding = self.model_dump(include={"temperature", "max_tokens", "seed", "extra"})
+        return {**decoding, **({"headers": self.headers} if self.headers else {})}
 
-    def price(self, prompt_tokens: int, tokens: int) -> float:
-        """Return what tokens of prompt and answer cost in USD; a price that is not set is 0."""
-        cost = prompt_tokens * (self.price_in or 0.0) + tokens * (self.price_out or 0.0)
+    def price(self, prompt_tokens: int, tokens: int, cached: int = 0) -> float:
+        """Return what tokens cost in USD, those `cached` of the prompt too; no price is 0."""
+        price_in = self.price_in or 0.0
+        cost = prompt_tokens * price_in + tokens * (self.price_out or 0.0)
+        if self.price_cached is not None:
+            cost -= cached * (price_in - self.price_cached)
         return cost / 1_000_000
 
 
@@ -115,7 +139,7 @@ def merge_settings(
             lines = (source + _error_text(dict(e)) for e in error.errors())
             raise ValueError("; ".join(lines)) from None
         if "base_url" in values:  # a key goes to the server that it was named for
-            values_set = {k: v for k, v in values_set.items() if not k.startswith("key_")}
+            values_set = {k: v for k, v in values_set.items() if not k.startswith(_SECRETS)}
         values_set |= values
     url = values_set.get("base_url", base_url)
     merged = {"model": name, "base_url": url, **defaults_at(url), **values_set}
@@ -124,5 +148,5 @@ def merge_settings(
 
 def _error_text(error: dict[str, Any]) -> str:
     # The value is not shown where somebody may have put a key or a password into it.
-    is_hidden = str(error["loc"][0]).startswith("key_") or "@" in str(error["input"])
+    is_hidden = str(error["loc"][0]).startswith(_SECRETS) or "@" in str(error["input"])
     return explain_error(error, Settings, show_value=not is_hidden)

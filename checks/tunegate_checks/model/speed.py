@@ -30,27 +30,29 @@ def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
     """Return a quantile of the latencies in seconds (0.5: the median), by the nearest rank.
 
     The interval is between two ranks, for any distribution (Hahn & Meeker 1991, *Statistical
-    Intervals*, 5.2); NaN where there are too few answers, or where answers came in batches and are
-    not independent. The latency of an error is infinite.
+    Intervals*, 5.2); NaN where there are too few answers. The latency of an error is infinite. A
+    model that answers in batches has none, as nobody waits for one answer: a hint has its seconds.
     """
+    from scipy.stats import binom
+
     name = f"latency p{quantile * 100:g} (s)"
     latencies = sorted(p.latency for p in predictions if not p.error)
     if not any(latencies):
         return Score(math.nan, name=name, hints=("no latency was recorded: not measured",))
+    if _is_batched(latencies):
+        size, seconds = len(latencies) / len({*latencies}), sum({*latencies}) / len(latencies)
+        hint = f"answers came in batches of about {size:.0f}, {seconds:.2g} s an answer: no latency"
+        return Score(math.nan, name=name, hints=(hint,), signature="in batches")
     n, missing = len(predictions), len(predictions) - len(latencies)
     worst, best = [*latencies, *[math.inf] * missing], [*[0.0] * missing, *latencies]
     rank = max(math.ceil(round(quantile * n, 9)), 1)  # rounded: 0.55 * 100 is 55.00000000000001
-    low, high, batch_text = math.nan, math.nan, "in batches: of the whole batch"
-    if not _is_batched(latencies):
-        from scipy.stats import binom
-
-        batch_text = "one by one"
-        first, last = int(binom.ppf(0.025, n, quantile)), int(binom.ppf(0.975, n, quantile)) + 1
-        if first >= 1 and last <= n and not math.isinf(worst[last - 1]):
-            low, high = worst[first - 1], worst[last - 1]
+    low, high = math.nan, math.nan
+    first, last = int(binom.ppf(0.025, n, quantile)), int(binom.ppf(0.975, n, quantile)) + 1
+    if first >= 1 and last <= n and not math.isinf(worst[last - 1]):
+        low, high = worst[first - 1], worst[last - 1]
     return Score(
         worst[rank - 1], name=name, n=n, low=low, high=high, errors=missing,
-        best_case=best[rank - 1], signature=f"nearest rank; as first asked, {batch_text}",
+        best_case=best[rank - 1], signature="nearest rank; as first asked, one by one",
     )  # fmt: skip
 
 

@@ -12,15 +12,17 @@ from ..errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model: the messages before the reply, as role and content.
+    """One question to a model: the messages before the reply, with all their fields, and tools.
 
     `row` is the number of the example. The same question asked again on purpose, as of a judge with
-    `repetitions = 3`, has another `repetition`.
+    `repetitions = 3`, has another `repetition`. `tools` are in the form of OpenAI's chat
+    completions, as are the `tool_calls` of messages.
     """
 
     row: int
     messages: Sequence[Mapping[str, Any]]
     repetition: int = 0
+    tools: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,11 @@ class Answer:
     """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD.
 
     `tokens` counts those of the answer, `prompt_tokens` those of the question; `finish` is "stop"
-    where the model ended its turn, "length" where it was cut off, "" where that is not known.
+    where the model ended its turn, "length" where it was cut off, "" where that is not known. Each
+    of the `tool_calls` has a `name` and its `arguments`, a JSON value (their text where it is no
+    JSON); OpenAI's form is read too. `reasoning` is never scored. `served_by` is what a server says
+    made the answer, such as its model and fingerprint: cached answers of another are asked again.
+    `asked_at`, in seconds since 1970, is set by the cache.
     """
 
     row: int
@@ -39,6 +45,10 @@ class Answer:
     error: str = ""
     prompt_tokens: int = 0
     finish: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    reasoning: str = ""
+    served_by: str = ""
+    asked_at: float = field(default=0.0, compare=False)
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from typing import Protocol
 from filelock import FileLock
 
 from ..data.dataset import Dataset, Example
+from ..data.formats.messages import openai_tools
 from ..interfaces.model import Answer, Model, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache
@@ -17,8 +18,9 @@ from ..utils.progress import Progress
 
 
 def request_of(example: Example) -> Request:
-    """Return what the model is asked: every message before the reply, system prompt included."""
-    return Request(example.row, example.given)
+    """Return what the model is asked: every message before the reply, and the tools of the row."""
+    tools = openai_tools(example.fields.get("tools") or example.fields.get("functions"))
+    return Request(example.row, example.given, tools=tools if isinstance(tools, list) else ())
 
 
 def predict(

@@ -38,6 +38,12 @@ class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
     """A mistake in configuration or options that a fixture meets; it is told under one test."""
 
 
+class ModelSilent(SessionMistake):
+    """A model that answers nothing: its server is down, knows no such model, or refuses the key."""
+
+    __module__ = "tunegate"  # the summary prints it
+
+
 class ParamRequest(Protocol):
     """The part of pytest's FixtureRequest that is used here, with a `param`."""
 
@@ -91,9 +97,17 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
 
 
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
-    """Return the predictions of the candidate, baseline or incumbent; fail where there are none."""
-    with fail_in_one_line(ModelUnknown, ConfigError):
-        return config.stash[SESSION].models.predictions(role, test)
+    """Return the predictions of a role; fail where there are none.
+
+    A candidate that answers nothing ends the session: no test can measure it.
+    """
+    try:
+        with fail_in_one_line(ConfigError):
+            return config.stash[SESSION].models.predictions(role, test)
+    except ModelUnknown as error:
+        if role == "candidate" and (session := config.pluginmanager.get_plugin("session")):
+            session.shouldfail = "the candidate answers nothing"
+        raise ModelSilent(str(error), pytrace=False) from None
 
 
 @pytest.fixture

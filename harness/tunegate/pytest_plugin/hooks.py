@@ -20,6 +20,7 @@ from ..checking import last_findings
 from ..config.project import public_lists, read_table, suite_folders, suite_of_args
 from ..data import SPLITS
 from ..errors import ConfigError
+from ..exit_codes import INTERRUPTED
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
 from ..reporting.advice import without_addresses
@@ -32,7 +33,7 @@ from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
 from . import fixtures
-from .fixtures import SessionMistake
+from .fixtures import ModelSilent, SessionMistake
 from .mask_report import mask_report
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class GateSession:
         self.shown_tables: dict[str, str] = {}  # heading and table -> the test it stands under
         self.fixture_outcomes: dict[pytest.FixtureDef[Any], list[Outcome]] = {}
         self.any_failed, self.save_error = False, ""
-        self.session_ran = self.gate_is_told = False
+        self.session_ran = self.interrupted = self.gate_is_told = False
 
     # Start: options, configuration, data, trainer and model are checked before the first test.
 
@@ -268,7 +269,8 @@ class GateSession:
             properties[:] = [pair for pair in properties if pair[0] != REPORT_PROPERTY]
             item.stash[REPORTED] = 0
         new = outcomes[item.stash.get(REPORTED, 0) :]
-        if call.when == "call" or (call.when == "teardown" and new):
+        unmeasurable = error is not None and error.errisinstance((Unmeasurable, ModelSilent))
+        if call.when == "call" or (call.when == "teardown" and new) or unmeasurable:
             # The splits and models that the test has judged.
             names = {*getattr(item, "fixturenames", ())}
             names.add(getattr(getattr(item, "callspec", None), "params", {}).get("dataset"))
@@ -281,7 +283,7 @@ class GateSession:
                 "when": call.when,
                 "digests": [[name, value] for name, value in digests.items() if name in names],
                 "judgements": outcome_dicts(new, error is None),
-                "unmeasurable": error is not None and error.errisinstance(Unmeasurable),
+                "unmeasurable": unmeasurable,
             }
             if self.context.suite and fixtures.has_nothing_to_judge(item):
                 note["idle"] = True
@@ -398,13 +400,17 @@ class GateSession:
     def pytest_cmdline_main(self) -> Generator[None, object, object]:
         """Open or close the gate after the session, when every other plugin has set its status."""
         try:
-            status = yield
+            status: Any = yield
         except pytest.UsageError:  # one line says what is wrong
             raise
         except BaseException:
             self.finish_gate(1)
             raise
-        return self.finish_gate(int(status or 0))  # type: ignore[call-overload]
+        return self.finish_gate(INTERRUPTED if self.interrupted else int(status or 0))
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note a Ctrl-C in a suite; `pytest.exit` and others end a session this way too."""
+        self.interrupted = bool(self.context.suite) and excinfo.type is KeyboardInterrupt
 
     def finish_gate(self, status: int) -> int:
         """Print what was spent, let the gate decide, and return the exit status of pytest."""
@@ -422,7 +428,7 @@ class GateSession:
         except (ConfigError, OSError, KeyboardInterrupt) as error:
             label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
             self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
-            return status or 1
+            return status or (INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
 
     def print_line(self, label: str, text: str, good: bool | None = None) -> None:
         """Print a decision of tunegate, with a label before it."""

@@ -32,7 +32,7 @@ def made(
     return Predictions([*rows, *missing])
 
 
-@given(st.lists(seconds, min_size=1), st.sampled_from([0.05, 0.5, 0.55, 0.95, 0.99]))
+@given(st.lists(seconds, min_size=1, unique=True), st.sampled_from([0.05, 0.5, 0.55, 0.95, 0.99]))
 def test_a_quantile_is_numpys_nearest_rank(latencies: list[float], quantile: float) -> None:
     score = speed.latency(made(latencies), quantile)
     assert float(score) == np.quantile(latencies, quantile, method="inverted_cdf")
@@ -66,6 +66,8 @@ def test_batches_have_no_interval_and_say_so() -> None:
     score = speed.latency(made([1.0] * 100 + [2.0] * 100), 0.5)
     assert math.isnan(score.low)
     assert "in batches" in score.signature
+    with pytest.raises(Unmeasurable, match=r"batches of about 100, 0.015 s an answer"):
+        assert score <= 5
 
 
 def test_an_answer_that_is_missing_never_came() -> None:

@@ -6,13 +6,16 @@ import base64
 import json
 import socket
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from endpoint_parts import FakeTime, Maker, Told, answers, asked
 
-from tunegate.interfaces.model import Budget, ModelUnknown
+from tunegate.interfaces.model import Budget, ModelUnknown, Request
+from tunegate_endpoints.model import open_openai
 
 
 def test_answers_carry_everything(server: Told, model: Maker) -> None:
@@ -84,11 +87,11 @@ GARBAGE: dict[str, tuple[dict[str, Any], str]] = {
         {"text": "<!doctype html><html>"},
         "the reply is an HTML page: '<!doctype html><html>'",
     ),
-    "a list": ({"text": "[]"}, "the reply is no chat completion: : Input should be an object"),
-    "no choices": ({"text": '{"choices": []}'}, "the reply is no chat completion: choices: "),
+    "a list": ({"text": "[]"}, "the reply is no chat completion: '[]'"),
+    "no choices": ({"text": '{"choices": []}'}, "the reply is no chat completion: '{\"choices"),
     "an error": ({"text": '{"error": {"message": "boom"}}'}, "the reply is an error: boom"),
     "null": (reply(message={"content": None}), "no text in the answer (finished: None)"),
-    "a number": (reply(message={"content": 5}), "the reply is no chat completion: choices.0."),
+    "a number": (reply(message={"content": 5}), "no text in the answer (finished: None)"),
     "filtered": (
         reply(message={"content": "I"}, finish_reason="content_filter"),
         "the server's filter held the answer back (content_filter)",
@@ -108,12 +111,108 @@ GARBAGE: dict[str, tuple[dict[str, Any], str]] = {
 
 def test_garbage_is_an_error_of_its_row(server: Told, model: Maker, time: FakeTime) -> None:
     server.does(*[told for told, _ in GARBAGE.values()])
-    got = answers(model(connections=1), len(GARBAGE) + 1)
+    got = answers(model(connections=1, tries=1), len(GARBAGE) + 1)
     for row, (kind, (_, error)) in enumerate(GARBAGE.items()):
         assert got[row].error.startswith(error), kind
         assert "\n" not in got[row].error
     assert got[len(GARBAGE)].text == str(len(GARBAGE))
     assert time.slept == []
+
+
+def test_a_reply_that_holds_no_answer_is_asked_for_again(
+    server: Told, model: Maker, time: FakeTime
+) -> None:
+    limited = {"error": {"code": 429, "message": "provider rate limited"}}
+    server.does(
+        {"text": "<!doctype html><html>login"},
+        {"text": json.dumps({"choices": [{"message": {}}]})[:20]},
+        {"text": json.dumps({"choices": [], "usage": None})},
+        {"text": json.dumps(limited), "headers": {"Retry-After": "7"}},
+    )
+    got = answers(model(connections=1), 1)[0]
+    assert (got.text, len(server.seen)) == ("0", 5)
+    assert time.slept == [1.0, 2.0, 4.0, 7.0]
+    assert got.latency == 0  # of the last exchange alone: this clock moves while somebody sleeps
+
+
+def test_a_status_in_an_error_object_counts_as_one(server: Told, model: Maker) -> None:
+    refused, unknown = ({"error": {"code": c, "message": "no"}} for c in (400, "404"))
+    server.does({"text": json.dumps(refused)}, {"text": json.dumps(unknown)})
+    made = model(connections=1)
+    assert answers(made, 1)[0].error == "400: no"
+    with pytest.raises(ModelUnknown, match="404: no"):
+        answers(made, 1)
+
+
+FLAGGED = {"status": 403, "text": json.dumps({"error": {"message": "your input was flagged"}})}
+
+
+def test_a_request_that_is_forbidden_ends_its_row(server: Told, model: Maker) -> None:
+    server.does(FLAGGED)
+    got = answers(model(connections=1), 3)
+    assert [got[i].error for i in range(3)] == ["403: your input was flagged", "", ""]
+    server(always=FLAGGED)
+    got = answers(model(connections=1), 30)
+    assert got[29].error.startswith("not asked: 20 answers failed one after another: 403")
+
+
+def test_base_url_without_its_version(server: Told, model: Maker) -> None:
+    missing = {"status": 404, "text": '{"detail": "Not Found"}'}
+    root = server.url.removesuffix("/v1")
+    server.does(missing, missing)
+    got = answers(model(connections=2, base_url=root), 4)
+    assert [got[i].text for i in range(4)] == ["0", "1", "2", "3"]
+    assert server()["paths"] == ["/chat/completions"] * 2 + ["/v1/chat/completions"] * 4
+    server(always=missing)
+    with pytest.raises(ModelUnknown, match="/v1/chat/completions: 404 after 2 tries: Not Found"):
+        answers(model(connections=1, base_url=root), 4)
+
+
+def test_calls_of_tools_go_there_and_back(server: Told, model: Maker) -> None:
+    tools = [{"type": "function", "function": {"name": "route"}}]
+    call = {"id": "c", "function": {"name": "route", "arguments": '{"team": "x"}'}}
+    message = {"content": "", "tool_calls": [call], "reasoning_content": "hm"}
+    choice = {"message": message, "finish_reason": "tool_calls"}
+    server.does({"text": json.dumps({"choices": [choice], "model": "m-1"})})
+    request = replace(asked(1)[0], tools=tools)
+    (got,) = model().answers([request])
+    assert server()["bodies"][0]["tools"] == tools
+    assert got.tool_calls == [{"name": "route", "arguments": {"team": "x"}}]
+    assert (got.text, got.finish, got.reasoning, got.served_by) == ("", "stop", "hm", "m-1")
+
+
+def test_headers_from_the_environment_are_sent_and_never_told(
+    server: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GATEWAY", "gateway-aB3dE6gH9jK2")
+    headers = """[models.m]\nheaders = {X-Org = "org-1", X-Token = "Token $GATEWAY"}"""
+    call = {"function": {"name": "f", "arguments": '{"seen": ["gateway-aB3dE6gH9jK2"]}'}}
+    server.does({"text": json.dumps({"choices": [{"message": {"tool_calls": [call]}}]})})
+    (tmp_path / "tunegate.toml").write_text(f'{headers}\nbase_url = "{server.url}"')
+    made = open_openai("m", tmp_path)
+    got = answers(made, 1)[0]
+    sent = server()["headers"][0]
+    assert (sent["X-Org"], sent["X-Token"]) == ("org-1", "Token gateway-aB3dE6gH9jK2")
+    assert "***" in got.tool_calls[0]["name"]
+    assert "aB3dE6gH9jK2" not in repr(got)
+    assert "aB3dE6gH9jK2" not in repr(made)
+
+
+def test_requests_go_through_the_proxy_and_errors_name_it(
+    server: Told, model: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = server.url.removesuffix("/v1")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy.replace("://", "://user:pass4711@"))
+    assert answers(model(base_url="http://model.invalid/v1"), 1)[0].text == "0"
+    server(always={"status": 407, "text": ""})
+    with pytest.raises(ModelUnknown) as raised:
+        answers(model(base_url="https://model.invalid/v1"), 1)
+    assert f"no connection to model.invalid through the proxy {proxy}" in str(raised.value)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(ModelUnknown, match=r"through the proxy http://127.0.0.1:1: no connection"):
+        answers(model(base_url="http://model.invalid/v1", tries=1), 1)
+    assert "pass4711" not in str(raised.value)
 
 
 @pytest.mark.parametrize("half", [{"cut": True}, {"half": '{"choices": '}])
@@ -130,7 +229,7 @@ def test_a_slow_answer_is_given_up(server: Told, model: Maker) -> None:
     assert got[1].error == "no answer within 0.05 s (timeout) (2 tries)"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 307])
+@pytest.mark.parametrize("status", [401, 404, 307])
 def test_what_holds_for_every_request_stops_the_session(
     server: Told, model: Maker, status: int
 ) -> None:
@@ -237,6 +336,50 @@ def test_cost_is_bounded(server: Told, model: Maker) -> None:
     got = answers(model(connections=8, **priced).with_budget(budget), 40)
     assert sum(not a.error for a in got.values()) == 4  # 0.012 are spent: 1 does not fit any more
     assert "budget of $1.01 (--max-cost) is spent" in got[39].error
+
+
+REASONED = {
+    "prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 514,
+    "completion_tokens_details": {"reasoning_tokens": 500},
+}  # fmt: skip
+
+
+def test_reasoning_is_paid_for(server: Told, model: Maker) -> None:
+    """A server that leaves it out of the completion bills it all the same."""
+    choice = {"message": {"content": "a"}, "finish_reason": "stop"}
+    server(always={"text": json.dumps({"choices": [choice], "usage": REASONED})})
+    budget = Budget(cost=5.2)
+    made = model(connections=8, price_in=0, price_out=1000, max_tokens=1000).with_budget(budget)
+    got = answers(made, 40)
+    came = [a for a in got.values() if not a.error]
+    assert len(came) == len(server.seen) < 40
+    assert {a.tokens for a in came} == {502}
+    assert budget.spent == pytest.approx(0.502 * len(came))
+    assert 4 < budget.spent <= 5.2
+
+
+def test_a_server_that_bills_more_than_it_may_is_found_out(server: Told, model: Maker) -> None:
+    choice = {"message": {"content": "a"}, "finish_reason": "stop"}
+    server(always={"text": json.dumps({"choices": [choice], "usage": REASONED})})
+    budget = Budget(cost=3.0)
+    made = model(connections=2, price_in=0, price_out=1000, max_tokens=10).with_budget(budget)
+    came = [a for a in answers(made, 40).values() if not a.error]
+    assert 4 <= len(came) <= 5
+    assert budget.spent <= 3.0
+
+
+def test_the_most_that_a_request_can_cost(server: Told, model: Maker, tmp_path: Path) -> None:
+    """`extra` can ask for more than `max_tokens`; a picture is no text of as many bytes."""
+    extra = "{max_completion_tokens = 500, n = 2}"
+    table = f"[models.m]\nmax_tokens = 10\nprice_in = 0\nprice_out = 1000\nextra = {extra}"
+    (tmp_path / "tunegate.toml").write_text(table)
+    assert not model().with_budget(Budget(cost=0.99)).answers(asked(1)).__next__().text
+    assert model().with_budget(Budget(cost=1.0)).answers(asked(1)).__next__().text
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}}
+    request = Request(0, [{"role": "user", "content": [picture, {"type": "text", "text": "x"}]}])
+    for cost, fits in ((0.04, False), (0.06, True)):
+        made = model(price_in=1, price_out=0).with_budget(Budget(cost=cost))
+        assert bool(next(made.answers([request])).text) is fits
 
 
 def test_cost_cannot_be_bounded_without_prices(model: Maker) -> None:

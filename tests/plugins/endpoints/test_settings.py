@@ -73,6 +73,9 @@ def test_a_key_goes_to_the_server_it_was_named_for(
     assert opened(tmp_path, "azure").key == "key-of-azure"
     assert opened(tmp_path, "azure?base_url=http://elsewhere/v1").key == ""
     assert opened(tmp_path, "x?base_url=http://h/v1&key_env=AZURE_KEY").key == "key-of-azure"
+    for host, key in (("api.openai.com", "key-of-openai"), ("api.openai.com.evil.org", "")):
+        assert opened(tmp_path, f"x?base_url=https://{host}").key == key
+    assert opened(tmp_path, "x?base_url=https://api.openai.com.evil.org/v1").key == ""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway/v1")
     model = opened(tmp_path, "x", "")
     assert (model.settings.base_url, model.key) == ("http://gateway/v1", "key-of-openai")
@@ -99,7 +102,7 @@ WRONG = {
     "x?base_url=localhost:8000": "need an address such as http://localhost:8000/v1",
     "x?base_url=http://u:secret@h/v1": "no user or password in the address",
     "x?key_env=sk-secret-1234": "key_env: need the NAME of an environment variable",
-    "x?key_env=NOWHERE": "the environment variable NOWHERE is not set",
+    "gpt-5?key_env=NOWHERE": "the environment variable NOWHERE is not set",
     "": "name a model, such as openai:NAME",
 }
 
@@ -120,6 +123,65 @@ def test_a_mistake_in_a_table_says_which(tmp_path: Path) -> None:
         opened(tmp_path, "x", '[models.openai]\nmodel = "y"')
     with pytest.raises(ConfigError, match=r"models\.x = 3"):
         opened(tmp_path, "x", "[models]\nx = 3")
+
+
+@pytest.mark.parametrize("rest", ["lokal", "gpt5", "gpt-55", "base?max_tokens=3"])
+def test_a_name_without_a_table_goes_to_nobody(tmp_path: Path, rest: str) -> None:
+    with pytest.raises(ModelUnknown, match=r"no table \[models\.\"") as raised:
+        opened(tmp_path, rest)
+    assert ("did you mean 'local'" in str(raised.value)) == (rest == "lokal")
+
+
+OTHERS = """
+baseline = "openai:gpt-4.1?max_tokens=5"
+[judge]
+rubric = "rubric.toml"
+models = ["openai:gpt-5.2"]
+[train.openai]
+base = "gpt-4.1-nano"
+"""
+
+
+def test_names_that_need_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider's own, those that the configuration names, and those at an own address."""
+    for name in ("ft:gpt-4.1:x::1", "gpt-4.1", "gpt-5.2", "gpt-4.1-nano", "x?base_url=http://h/v1"):
+        assert opened(tmp_path, name, OTHERS + TOML).name == f"openai:{name}"
+    assert opened(tmp_path, "x", "[models.openai]\ntimeout = 3").name == "openai:x"
+    local = '[models.openai]\nbase_url = "http://h/v1"\n[models.local]\nseed = 1'
+    assert opened(tmp_path, "x", local).settings.base_url == "http://h/v1"
+    (tmp_path / "tunegate.toml").write_text(OTHERS + TOML)
+    with pytest.raises(ModelUnknown, match=r'anthropic:gpt-4.1: no table \[models."gpt-4.1"\]'):
+        open_anthropic("gpt-4.1", tmp_path)
+    assert opened(tmp_path, "o3-mini").name == "openai:o3-mini"
+    assert open_anthropic("claude-haiku-4-5", tmp_path).name == "anthropic:claude-haiku-4-5"
+
+
+HEADERS = {
+    '{X-Key = "sk-secret-1234"}': "X-Key: need an environment variable as $NAME",
+    '{Authorization = "Bearer secret"}': "Authorization: need an environment variable",
+    '{"X Org" = "a"}': "'X Org': a header has a name without spaces",
+    '{X-Org = "a\\nb: secret"}': "'X-Org': a header has a name without spaces, and printable ASCII",
+    '{X-Org = "$"}': "X-Org: need an environment variable as $NAME; a dollar is $$",
+    '{X-Org = "$NOWHERE"}': "the environment variable NOWHERE is not set (headers)",
+    '"X-Org"': "headers: Input should be a valid dictionary",
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS)
+def test_mistakes_in_headers_are_told(tmp_path: Path, headers: str) -> None:
+    with pytest.raises(ModelUnknown) as raised:
+        opened(tmp_path, "x", f"[models.x]\nheaders = {headers}")
+    assert HEADERS[headers] in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_headers_go_where_the_key_goes_and_make_another_model(tmp_path: Path) -> None:
+    toml = '[models.openai]\nheaders = {X-Org = "$AZURE_KEY"}\n[models.x]\nseed = 1'
+    model = opened(tmp_path, "x", toml)
+    assert model.variables == {"AZURE_KEY": "key-of-azure"}
+    assert opened(tmp_path, "x?base_url=http://h/v1", toml).settings.headers == {}
+    other = opened(tmp_path, "x", toml.replace("X-Org", "X-Route"))
+    assert len({model.digest, other.digest, opened(tmp_path, "x?seed=1", "").digest}) == 3
 
 
 def test_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

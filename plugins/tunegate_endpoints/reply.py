@@ -1,0 +1,149 @@
+"""What a server sends back: a reply with the tokens it took, or a failure that says why not."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tunegate.data.canonical import target_of
+from tunegate.utils.text import cut
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of a request, None where the server does not say; `cached` are of the prompt."""
+
+    prompt: int | None = None
+    answer: int | None = None  # reasoning included
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer as the server sent it."""
+
+    text: str
+    finish: str
+    tool_calls: Sequence[Mapping[str, Any]]
+    reasoning: str
+    served_by: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no reply, in one line, and whether trying again may help."""
+
+    reason: str
+    retryable: bool = False  # another try may succeed
+    max_tries: int = 1000  # more are not worth while
+    overloaded: bool = False  # the server asks for fewer requests
+    retry_after: float | None = None  # seconds that the server asks for
+    fatal: bool = False  # no request of this session can succeed
+    billed: bool = False  # the server may have done the work
+    reached: bool = True  # something answered at that address
+    usage: Usage = Usage()
+
+
+# How an answer ended, as servers of both protocols write it. A tool call ends the turn.
+FINISH_REASONS = {
+    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete"), "stop"),
+    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "model_context_window_exceeded"), "length"),
+}
+FILTERED_REASONS = {"content_filter", "refusal", "safety"}  # the server's filter cut the answer off
+
+
+def reply_of(
+    message: Mapping[str, Any], reason: Any, served_by: Any, usage: Usage
+) -> Reply | Failure:
+    """Return the reply where it ended as an answer does, else a Failure with the tokens it took.
+
+    The message is in the form of chat completions; what decides nothing in it is passed over. It
+    ended for a `reason`, in the server's words: another than those of FINISH_REASONS is an error.
+    """
+    content, refusal = message.get("content"), message.get("refusal")
+    text = text_in(content)
+    if text is None and isinstance(refusal, str):  # a refusal in words is an answer
+        text = refusal
+    target = target_of({**message, "content": None})
+    calls = [call for call in json.loads(target.calls or "[]") if isinstance(call["name"], str)]
+    calls = [{**call, "arguments": call.get("arguments") or {}} for call in calls]
+    thoughts = target.reasoning or (isinstance(content, list) and text_in(content, "thinking"))
+    server = served_by if isinstance(served_by, str) else ""
+    name = reason.lower() if isinstance(reason, str) else ""
+    finish = FINISH_REASONS.get(name, "")
+    reply = Reply(text or "", finish, calls, thoughts or "", server, usage)
+    if name in FILTERED_REASONS:
+        why = f"the server's filter held the answer back ({name})"
+    elif name and not finish:
+        why = f"the answer broke off: {reason}"
+    elif text is None and not calls and finish != "length":
+        why = f"no text in the answer (finished: {reason})"
+    elif re.search("[\ud800-\udfff]", f"{text}{thoughts}{target.calls}{server}"):
+        why = "the reply holds half a character"
+    else:
+        return reply
+    return Failure(why, retryable=name.startswith("error"), billed=True, usage=usage)
+
+
+def read_object(data: bytes, name: str, find_answer: Callable[[Any], object]) -> Any:
+    """Return the JSON object of a reply with status 200; a Failure where it holds no answer.
+
+    A server or proxy in trouble sends such replies: another try may succeed. `find_answer` raises
+    LookupError, TypeError or AttributeError for what is no `name`.
+    """
+    start = repr(cut(data.decode("utf-8", "replace"), 60)) if data else "it is empty"
+    why = f"no {name}: {start}"
+    try:
+        value = json.loads(data)
+        find_answer(value)
+        return value
+    except (ValueError, RecursionError):
+        why = f"{'an HTML page' if b'<html' in data[:1000].lower() else 'no JSON'}: {start}"
+    except (LookupError, TypeError, AttributeError):
+        if message := error_message_of(data):
+            why = f"an error: {message}"
+    return Failure(f"the reply is {why}", retryable=True, billed=True)
+
+
+def text_in(content: Any, kind: str = "text") -> str | None:
+    """Return a text, or the texts of the parts of one type joined; None where there is none."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    typed = [p for p in parts if isinstance(p, dict) and (p.get("type") or "text") == kind]
+    texts = [text for part in typed if (text := text_in(part.get(kind))) is not None]
+    return "".join(texts) if texts else None
+
+
+def token_count(value: Any) -> int | None:
+    """Return a number of tokens; None for what is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return math.ceil(value) if is_number and 0 <= value <= 1e12 else None
+
+
+def error_message_of(data: bytes) -> str:
+    """Return what an error object says: `{"error": {"message": ...}}` and its cousins, or ""."""
+    try:
+        content: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    message_found: Any = ""
+    for key in ("error", "message", "detail"):
+        if isinstance(content, dict) and content.get(key):
+            content = message_found = content[key]
+    return message_found if isinstance(message_found, str) else json.dumps(message_found)
+
+
+def error_code_of(data: bytes) -> str:
+    """Return the code or type of an error object, or ""."""
+    try:
+        error: Any = json.loads(data)["error"]
+        return str(error.get("code") or error.get("type") or "")
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return ""
