@@ -3,6 +3,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate.data.reading import Reading
@@ -120,7 +122,7 @@ def test_swapped_labels_are_hinted_at_with_little_else() -> None:
 def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
     from sklearn.naive_bayes import MultinomialNB
 
     rng, every = random.Random(0), " ".join(WORDS.values()).split()
@@ -129,19 +131,38 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
         label = rng.choice([*WORDS])
         prompt = [*rng.choices(WORDS[label].split(), k=8), *rng.choices(every, k=2), f"once{n}"]
         pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
-    texts, given = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
+    texts, known = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=3)
+    folds = PredefinedSplit(labels._deal_into_folds(known, range(len(texts)), 5, seed=1))
     odds = cross_val_predict(
-        MultinomialNB(alpha=0.03), words.fit_transform(texts), given,
-        groups=range(len(texts)), cv=folds, method="predict_proba",
+        MultinomialNB(alpha=0.03), words.fit_transform(texts), known,
+        cv=folds, method="predict_proba",
     )  # fmt: skip
-    hints = labels.errors(made(*pairs), seed=3).hints
+    hints = labels.errors(made(*pairs), seed=1).hints
     assert len(hints) >= 2
     for hint in hints:
         assert hint.row is not None
-        own, other = odds[hint.row, given[hint.row]], np.max(odds[hint.row])
+        own, other = odds[hint.row, known[hint.row]], np.max(odds[hint.row])
         assert f"({other:.2f} against {own:.2f}): " in hint.evidence
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), min_size=5, max_size=80),
+    folds=st.integers(2, 5),
+    seed=st.integers(0, 3),
+)
+def test_folds_keep_groups_whole_and_spread_each_label(
+    rows: list[tuple[int, int]], folds: int, seed: int
+) -> None:
+    of_labels, groups = zip(*rows, strict=True)
+    fold_of = labels._deal_into_folds(of_labels, groups, folds, seed)
+    pairs = set(zip(groups, fold_of, strict=True))
+    assert len(pairs) == len({*groups})  # each group is in one fold
+    assert len({*fold_of}) == min(folds, len({*groups}))  # none is empty
+    alone = labels._deal_into_folds(of_labels, range(len(rows)), folds, seed)
+    for label in {*of_labels}:
+        sizes = [list(zip(of_labels, alone, strict=True)).count((label, k)) for k in range(folds)]
+        assert max(sizes) - min(sizes) <= 1
 
 
 def test_where_nothing_can_be_said_nothing_is() -> None:
