@@ -39,6 +39,11 @@ class Endpoint:
         identity = [self.provider.name, s.base_url.rstrip("/"), s.model]
         self.digest = sha256_json({"endpoint": identity, "decoding": s.decoding})
 
+    @property
+    def temperature(self) -> float | str:
+        """The temperature that is sent; "default" for that of the server."""
+        return self.settings.temperature
+
     def with_budget(self, budget: Budget) -> Model:
         """Return the model, spending from this budget; raise ModelUnknown without prices."""
         s = self.settings

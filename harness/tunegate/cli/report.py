@@ -1,7 +1,8 @@
-"""Write one run as an HTML page: verdict, scores, training, digests.
+"""Write one run, or a model that was judged without one, as an HTML page.
 
 $ tunegate report latest
 $ tunegate report 3fa9c1 -o report.html
+$ tunegate report openai:gpt-4o-mini
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ DOCTYPE = b"<!doctype html>"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN",
+                        help="a run, or the spec of a model; default: latest")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, metavar="FILE",
-                        help="default: report.html in the run's folder")  # fmt: skip
+                        help="default: report.html in its folder")  # fmt: skip
     parser.add_argument("--scorecard", default="", metavar="DIGEST", help="default: the newest")
 
 
@@ -43,5 +45,5 @@ def run(args: argparse.Namespace) -> None:
                 f"{out} is there and is no HTML page: not replaced; name another file"
             )
     atomic_write(out, render_html(page), mode=0o600)
-    print(f"run {page.run}: {page.verdict.headline}")
+    print(f"{files.run}: {page.verdict.headline}")
     print(out)

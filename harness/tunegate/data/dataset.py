@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -238,6 +239,19 @@ class Dataset(Sequence[Example]):
 
     def __len__(self) -> int:
         return len(self._examples)
+
+    def drawn(self, n: int) -> Dataset:
+        """Return n rows in the order of the file, drawn at random, but the same ones each time.
+
+        Each keeps its number, and the dataset its digest. With a larger n the same rows are drawn,
+        and more.
+        """
+        order = [*range(len(self))]
+        random.Random(0).shuffle(order)
+        return Dataset(
+            [self[row] for row in sorted(order[:n])], split=self.split, path=self.path,
+            digest=self.digest, problems=self.problems, columns=self.columns, reading=self.reading,
+        )  # fmt: skip
 
     def without_rejected(self) -> list[Example]:
         """Return the examples that have no rejected reply."""

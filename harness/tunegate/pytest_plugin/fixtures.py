@@ -19,6 +19,7 @@ from ..config.data_files import read_system_prompt
 from ..data.dataset import SPLITS, Dataset
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
+from ..results.scorecard import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 
@@ -45,6 +46,12 @@ class ParamRequest(Protocol):
     config: pytest.Config
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say at the head of the session where not all test rows are asked, or not once."""
+    asked = asked_in_words(config.stash[SESSION].asked)
+    return [f"asked: {asked}"] if asked else []
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `dataset` once per split, for `prediction` once per example.
 
@@ -64,6 +71,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("dataset", splits, indirect=True, scope="function")
     if "prediction" in metafunc.fixturenames:
         test = configured.get("test")
+        if limit := metafunc.config.stash[SESSION].limit:
+            test = test.drawn(limit)
         metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
 
 
@@ -191,6 +200,15 @@ def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
         if pytestconfig.stash[SESSION].models.promoted is None:
             return None
     return ask_role(pytestconfig, "incumbent", test)
+
+
+@pytest.fixture(scope="session")
+def compared_models(pytestconfig: pytest.Config, test: Dataset) -> dict[str, Predictions] | None:
+    """The predictions of the models of `[compare]`, by name; None where it names none."""
+    from ..session.open_models import COMPARED
+
+    names = pytestconfig.stash[SESSION].config.compared
+    return {n: ask_role(pytestconfig, COMPARED + n, test) for n in names} or None
 
 
 @pytest.fixture

@@ -48,6 +48,23 @@ def answers_digest(predictions: Predictions) -> str:
     return sha256_json([[p.row, p.got, p.error] for p in predictions])
 
 
+def asked_in_words(card: Mapping[str, Any]) -> str:
+    """Say which of the test rows were asked, and how often; "" for all of them, once each.
+
+    `card` is a scorecard, or its parts `limit` and `repeat`.
+    """
+    words = []
+    if limit := card.get("limit"):
+        rows = f"{limit['rows']:,} of {limit['of']:,} test rows"
+        words.append(f"{rows}, drawn at random (--limit): never promotable")
+    if repeat := card.get("repeat"):
+        at = repeat["temperature"]
+        temperature = "its own temperature" if at is None else f"temperature {at}"
+        noise = ", which only shows the server's noise" if at == 0 else ""
+        words.append(f"each row asked {repeat['times']} times at {temperature}{noise}")
+    return "; ".join(words)
+
+
 def scorecard_digest(card: Mapping[str, Any]) -> str:
     """Return the digest of a scorecard without the time when it was made."""
     return sha256_json({k: v for k, v in card.items() if k != "made"})
