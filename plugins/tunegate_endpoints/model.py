@@ -31,18 +31,15 @@ class Endpoint:
     budget: Budget = field(default_factory=Budget)
     clock: Clock = field(default_factory=Clock)
     digest: str = field(init=False)
+    temperature: float | str = field(init=False)  # "default": that of the server
 
     def __post_init__(self) -> None:
         # Of what makes the answers, not of the key or the speed. Nobody sees the weights: a server
         # that changes them under the same name goes unnoticed.
         s = self.settings
+        self.temperature = s.temperature
         identity = [self.provider.name, s.base_url.rstrip("/"), s.model]
         self.digest = sha256_json({"endpoint": identity, "decoding": s.decoding})
-
-    @property
-    def temperature(self) -> float | str:
-        """The temperature that is sent; "default" for that of the server."""
-        return self.settings.temperature
 
     def with_budget(self, budget: Budget) -> Model:
         """Return the model, spending from this budget; raise ModelUnknown without prices."""

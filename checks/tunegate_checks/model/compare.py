@@ -152,25 +152,25 @@ def _compare_models(
 
 
 def models(
-    candidate: Predictions, others: Mapping[str, Predictions], *metrics: Metric
+    predictions: Predictions, over: Mapping[str, Predictions], *metrics: Metric
 ) -> dict[str, Comparison]:
     """Compare the candidate with other models, by name, and show two tables.
 
-    The first has each model's scores, cost and latency; the second the paired differences of the
-    candidate, with their 95 % intervals, and two-sided p-values that Holm's procedure has adjusted
-    for all of them. Returns the comparisons by the first metric.
+    The first has each model's scores, cost and latency, the second the paired differences with
+    95 % intervals and two-sided p-values, adjusted for all of them by Holm's procedure. Returns the
+    comparisons by the first metric.
     """
     rows = [("model", *(metric.name for metric in metrics), "USD for 1,000", "p50 (s)", "n")]
-    for name, predictions in {"candidate": candidate, **others}.items():
-        scores = [(metric(predictions), metric.binary) for metric in metrics]
-        speeds = speed.cost_per_1000(predictions), speed.latency(predictions, 0.5)
+    for name, answers in {"candidate": predictions, **over}.items():
+        scores = [(metric(answers), metric.binary) for metric in metrics]
+        speeds = speed.cost_per_1000(answers), speed.latency(answers, 0.5)
         known = [*scores, *((score, False) for score in speeds)]
         texts = ("-" if math.isnan(s) else format_value(s, is_share) for s, is_share in known)
-        rows.append((name, *texts, f"{len(predictions):,}"))
+        rows.append((name, *texts, f"{len(answers):,}"))
     record_table("models compared", rows)
-    pairs = [(name, metric) for name in others for metric in metrics]
-    claims = [superior(candidate, others[name], metric) for name, metric in pairs]
-    reverse = [superior(others[name], candidate, metric) for name, metric in pairs]
+    pairs = [(name, metric) for name in over for metric in metrics]
+    claims = [superior(predictions, over[name], metric) for name, metric in pairs]
+    reverse = [superior(over[name], predictions, metric) for name, metric in pairs]
     both = zip(claims, reverse, strict=True)
     ps = adjusted_p_values([min(2 * min(a.p, b.p), 1.0) for a, b in both])
     rows = [("candidate, less", "difference", "95 % interval", "p (Holm)", "n")]

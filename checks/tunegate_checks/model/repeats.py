@@ -26,14 +26,14 @@ Answered = str | Literal[True] | None  # a right answer, the label of a wrong on
 
 def spread(predictions: Predictions, *metrics: Metric) -> None:
     """Show the least, the median and the greatest value of each metric over the repetitions."""
-    rounds = predictions.repetitions if len(predictions) else ()
-    rows: list[tuple[str, ...]] = [("score", "min", "median", "max")]
-    for metric in metrics if rounds else ():
+    rounds, rows = predictions.repetitions, [["score", "min", "median", "max"]]
+    if not (rounds and len(predictions)):
+        return
+    for metric in metrics:
         values = [metric.value(metric.statistics(answers)) for answers in rounds]
         ends = min(values), median(values), max(values)
-        rows.append((metric.name, *(format_value(value, metric.binary) for value in ends)))
-    if rounds:
-        record_table(f"over {len(rounds)} repetitions", rows)
+        rows.append([metric.name, *(format_value(value, metric.binary) for value in ends)])
+    record_table(f"over {len(rounds)} repetitions", rows)
 
 
 def pass_at_k(predictions: Predictions, *, label: LabelRule = exact) -> Score:
@@ -48,11 +48,9 @@ def pass_hat_k(predictions: Predictions, *, label: LabelRule = exact) -> Score:
 
 def majority(predictions: Predictions, *, label: LabelRule = exact) -> Score:
     """Return the share of questions whose commonest answer is right; of equals, the first given."""
-
-    def holds(answers: Sequence[Answered]) -> bool:
-        return Counter(answers).most_common(1)[0][0] is True
-
-    return _share("majority of ", predictions, label, holds)
+    return _share(
+        "majority of ", predictions, label, lambda a: Counter(a).most_common(1)[0][0] is True
+    )
 
 
 def _share(

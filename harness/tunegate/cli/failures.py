@@ -26,12 +26,11 @@ def write_failures(
 ) -> tuple[int, int, int]:
     """Write the rows that a run, or a model without one, got wrong on a test set.
 
-    Returns how many they are, of how many rows, and how often each row was asked. The answers are
-    those that are kept; no request is sent. Each row holds the fields of the example (`messages`
-    with the reply that was expected), `got` (the first wrong answer), `line`, `error` where there
-    was no answer, and where it was asked several times `right`, such as "2 of 5". With `masked`,
-    private values in its texts are. Raises ConfigError where there is no model of this name, or its
-    answers on this test set are not kept.
+    Returns how many, of how many, and how often each was asked. The answers are those that are
+    kept; no request is sent. Each row holds the fields of the example (`messages` with the reply
+    that was expected), `got` (the first wrong answer), `line`, `error` where there was no answer,
+    and where it was asked several times `right`, such as "2 of 5". With `masked`, private values in
+    its texts are. Raises ConfigError where there is no such model, or its answers are not kept.
     """
     run = find_judged(state, name)
     try:

@@ -35,15 +35,9 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out or files.run.folder / "report.html"
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
-    if out.exists():
-        begins = b""
-        if out.is_file():
-            with out.open("rb") as file:
-                begins = file.read(len(DOCTYPE)).lower()
-        if begins != DOCTYPE:
-            raise ConfigError(
-                f"{out} is there and is no HTML page: not replaced; name another file"
-            )
+    is_page = out.is_file() and out.read_bytes().lower().startswith(DOCTYPE)
+    if out.exists() and not is_page:
+        raise ConfigError(f"{out} is there and is no HTML page: not replaced; name another file")
     atomic_write(out, render_html(page), mode=0o600)
     print(f"{files.run}: {page.verdict.headline}")
     print(out)

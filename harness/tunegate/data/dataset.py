@@ -241,10 +241,9 @@ class Dataset(Sequence[Example]):
         return len(self._examples)
 
     def drawn(self, n: int) -> Dataset:
-        """Return n rows in the order of the file, drawn at random, but the same ones each time.
+        """Return n rows, drawn at random, the same ones each time; more for a larger n.
 
-        Each keeps its number, and the dataset its digest. With a larger n the same rows are drawn,
-        and more.
+        They keep their order and their numbers, and the dataset its digest.
         """
         order = [*range(len(self))]
         random.Random(0).shuffle(order)

@@ -43,8 +43,8 @@ class ModelGate:
         why: The reason of the promotion, which the registry records.
 
     Raises:
-        ConfigError: The suite or the candidate is not the one that the option needs, or only some
-            rows are asked for a promotion.
+        ConfigError: The suite or the candidate is not the one that the option needs, or a promotion
+            would rest on some of the rows.
         ModelUnknown: The spec opens no model.
     """
 
@@ -97,17 +97,14 @@ class ModelGate:
         return self._promote(self.alias, card, card_digest) if self.alias else 0
 
     def _keep(self, card: Mapping[str, Any], name: str) -> list[str]:
-        """Write the scorecard; return what to say of one that is about no run, unless asked to
-        promote its model: the refusal says it then.
-        """
+        """Write the scorecard; return what to say of it where it is about no run."""
         run = self.session.candidate.run if self.session.candidate else None
-        of = card["model_digest"], str(card["test"]["digest"])
-        owner = run or Evaluation.of(self.session.state, *of)
+        owner = run or Evaluation.of(self.session.state, card)
         text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
         if run and not self.session.limit:  # a model card speaks of all test rows
             self._notify_trainer(run)
-        if run or self.alias:
+        if run or self.alias:  # a promotion is refused in words of its own
             return []
         return [f"kept: tunegate report {card['candidate']}; without a run it is never promoted"]
 

@@ -17,6 +17,7 @@ from ..results.prediction import Predictions
 from ..storage.run import Run, RunNotFound, find_finished
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_json
+from ..utils.masking import mask
 from ..utils.timestamps import time_key
 from .predict import cached_predictions, predict
 
@@ -39,9 +40,10 @@ class Evaluation(Run):
         self.folder = state.folder / "evaluations" / name
 
     @classmethod
-    def of(cls, state: StateDir, model_digest: str, test_digest: str) -> Evaluation:
-        """Return the evaluation of a model on a test set."""
-        return cls(state, sha256_json({"model": model_digest, "test": test_digest})[:12])
+    def of(cls, state: StateDir, card: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation that a scorecard belongs to."""
+        about = [card["candidate"], card["model_digest"], card["test"]["digest"]]
+        return cls(state, sha256_json(about)[:12])
 
     @cached_property
     def record(self) -> Json:
@@ -77,10 +79,7 @@ def read_object(path: Path, required_keys: set[str]) -> Json:
 
 
 def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predictions | None:
-    """Return the predictions behind a scorecard, asking nothing; None where they are not kept.
-
-    Those of a file of answers are in the file, all others are in the cache.
-    """
+    """Return the predictions behind a scorecard, of a file or from the cache; None for none."""
     state, digest, candidate = run.state, str(card["model_digest"]), card.get("candidate", "")
     if candidate.startswith("file:"):
         try:
@@ -109,9 +108,9 @@ def find_judged(state: StateDir, name: str) -> Run:
     except RunNotFound as error:
         unknown = str(error)
     cards = state.folder.glob("evaluations/*/scorecards/*.json")
-    judged = [Evaluation(state, id_) for id_ in {path.parent.parent.name for path in cards}]
-    judged.sort(key=_age)
-    runs += [e for e in judged if name in ("latest", e.spec)][-1:]
+    ids = {path.parents[1].name for path in cards}
+    judged = sorted((Evaluation(state, id_) for id_ in ids), key=_age)
+    runs += [e for e in judged if name == "latest" or e.spec == mask(name)][-1:]
     runs = runs or [e for e in judged if name and e.id.startswith(name)]
     if len(runs) == 1 or (runs and name == "latest"):
         return max(runs, key=_age)

@@ -82,8 +82,9 @@ def cached_predictions(
     with closing(AnswerCache(state.path("answers.sqlite"))) as cache:
         for repetition in range(times):
             requests = [request_of(example, repetition) for example in test]
-            if answers := cache.get(digest, requests):
-                rounds.append(_predictions_of(name, test, answers))
+            if not (answers := cache.get(digest, requests)):
+                break
+            rounds.append(_predictions_of(name, test, answers))
     return Predictions.repeated(rounds) if rounds else None
 
 

@@ -77,8 +77,7 @@ def record(outcome: Outcome) -> None:
 
 def record_table(name: str, rows: Sequence[Sequence[str]]) -> None:
     """Add a table to what the session shows and its scorecard keeps; the first row is its head."""
-    data = {"table": [[*row] for row in rows]}
-    record(Outcome(name, "", True, f"table of {name}", data))
+    record(Outcome(name, "", True, f"table: {name}", {"table": [[*row] for row in rows]}))
 
 
 @contextmanager

@@ -42,8 +42,7 @@ class Prediction(Located):
 class Predictions(Sequence[Prediction]):
     """One model's predictions over one test set, in the order of the test set.
 
-    Where each row was asked several times, `repetitions` holds the predictions of each time, those
-    of the first time too; else it is empty.
+    `repetitions` holds those of each time where rows were asked several times; else it is empty.
     """
 
     def __init__(

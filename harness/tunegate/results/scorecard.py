@@ -49,10 +49,7 @@ def answers_digest(predictions: Predictions) -> str:
 
 
 def asked_in_words(card: Mapping[str, Any]) -> str:
-    """Say which of the test rows were asked, and how often; "" for all of them, once each.
-
-    `card` is a scorecard, or its parts `limit` and `repeat`.
-    """
+    """Say which test rows a scorecard is about, and how often they were asked; "" for all, once."""
     words = []
     if limit := card.get("limit"):
         rows = f"{limit['rows']:,} of {limit['of']:,} test rows"

@@ -102,10 +102,7 @@ class SessionContext:
 
     @cached_property
     def asked(self) -> dict[str, dict[str, Any]]:
-        """What a scorecard says of the rows that are asked; {} for all of them, once each.
-
-        Raises ConfigError where there is no test data.
-        """
+        """What a scorecard says of the rows that are asked; {} for all. Raises ConfigError."""
         asked: dict[str, dict[str, Any]] = {}
         if self.limit:
             n = len(self.splits.get("test"))

@@ -38,7 +38,7 @@ def judge(state: StateDir, spec: str, made: str, digest: str = "d" * 64, name: s
         "made": made,
         "test": {"digest": "t"},
     }
-    evaluation = Evaluation.of(state, digest, "t")
+    evaluation = Evaluation.of(state, card)
     evaluation.scorecard_path(name).write_text(json.dumps(card))
     return evaluation
 

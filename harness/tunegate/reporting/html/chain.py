@@ -25,9 +25,9 @@ SCORECARD_HOLDS = "its file is whole; it is about this model"
 
 
 def chain_links(files: RunFiles) -> Iterator[Link]:
-    """Yield the links, each after those that it was made from."""
+    """Yield the links, each after those that it was made from; of an evaluation, the last ones."""
     if not isinstance(files.run, Evaluation):
-        yield from training_links(files)
+        yield from _training_links(files)
     promotions = counting_promotions(files)
     promoted_cards = {str(entry.get("scorecard"))[:12] for entry in promotions}
     for path, card in files.cards.items():
@@ -45,8 +45,7 @@ def chain_links(files: RunFiles) -> Iterator[Link]:
         yield promotion_link(files, entry)
 
 
-def training_links(files: RunFiles) -> Iterator[Link]:
-    """Yield the links from the data to the model of a run."""
+def _training_links(files: RunFiles) -> Iterator[Link]:
     run, receipt, plan = files.run, files.receipt, files.run.plan
     if receipt is None:
         yield Link("receipt", "", False, f"{run.folder / 'receipt.json'} is missing")
