@@ -1,4 +1,4 @@
-"""Write one run, or a model that was judged without one, as an HTML page.
+"""Write one run, or a model judged without one, as an HTML page.
 
 $ tunegate report latest
 $ tunegate report 3fa9c1 -o report.html

@@ -130,7 +130,7 @@ class Link:
 class Page:
     """The whole report."""
 
-    title: str  # `Run ID`, or `Evaluation ID` of a model without a run
+    kind: str  # "run", or "evaluation" of a model without one
     run: str
     model: str
     made: str

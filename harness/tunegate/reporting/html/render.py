@@ -56,7 +56,7 @@ def build_page(files: RunFiles, made: datetime) -> Page:
     if files.registry_error:
         registry = f"{relative_paths(files.registry_error, root)}."
     return Page(
-        title=str(files.run).capitalize(),
+        kind=str(files.run).partition(" ")[0],
         run=run_id,
         model=public_name(str(files.record["model"]), root),
         made=time_text(made.isoformat(timespec="seconds")),
