@@ -163,9 +163,8 @@ def models(
     rows = [("model", *(metric.name for metric in metrics), "USD for 1,000", "p50 (s)", "n")]
     for name, answers in {"candidate": predictions, **over}.items():
         scores = [(metric(answers), metric.binary) for metric in metrics]
-        speeds = speed.cost_per_1000(answers), speed.latency(answers, 0.5)
-        known = [*scores, *((score, False) for score in speeds)]
-        texts = ("-" if math.isnan(s) else format_value(s, is_share) for s, is_share in known)
+        scores += [(speed.cost_per_1000(answers), False), (speed.latency(answers, 0.5), False)]
+        texts = ("-" if math.isnan(s) else format_value(s, is_share) for s, is_share in scores)
         rows.append((name, *texts, f"{len(answers):,}"))
     record_table("models compared", rows)
     pairs = [(name, metric) for name in over for metric in metrics]

@@ -1,6 +1,7 @@
 """Show the registry of promotions, the oldest first.
 
 $ tunegate registry history production
+$ tunegate registry history openai:gpt-4o-mini
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ from ..config.project import current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("alias", nargs="?", metavar="ALIAS")
+    parser.add_argument("alias", nargs="?", metavar="ALIAS",
+                        help="or `latest`, or the spec of a model: when it was judged")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
     """Print a line for each entry, the oldest first, and which aliases are undecided."""
     from ..gates.lowered_limits import lowered_text
     from ..gates.new_test_set import note_on_test_set
+    from ..models.evaluation import find_judged, read_scorecards
     from ..storage.registry import Registry
 
-    history = Registry(current_project()).history()
+    registry = Registry(current_project())
+    history, alias = registry.history(), args.alias or ""
+    if alias not in history.last and (":" in alias or alias == "latest"):
+        run = find_judged(registry.state, args.alias)
+        for card in read_scorecards(run).values():
+            print(f"{card['made']}  judged    {run.spec}  gate {card['gate']}")
+        return
     undecided = history.undecided().keys()
     for e in history.entries:
         if e["action"] == "merge":

@@ -245,8 +245,7 @@ class Dataset(Sequence[Example]):
 
         They keep their order and their numbers, and the dataset its digest.
         """
-        order = [*range(len(self))]
-        random.Random(0).shuffle(order)
+        order = random.Random(0).sample(range(len(self)), len(self))
         return Dataset(
             [self[row] for row in sorted(order[:n])], split=self.split, path=self.path,
             digest=self.digest, problems=self.problems, columns=self.columns, reading=self.reading,

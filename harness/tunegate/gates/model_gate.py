@@ -43,8 +43,7 @@ class ModelGate:
         why: The reason of the promotion, which the registry records.
 
     Raises:
-        ConfigError: The suite or the candidate is not the one that the option needs, or a promotion
-            would rest on some of the rows.
+        ConfigError: The suite, the candidate or the rows are not those that the options need.
         ModelUnknown: The spec opens no model.
     """
 
@@ -104,9 +103,8 @@ class ModelGate:
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
         if run and not self.session.limit:  # a model card speaks of all test rows
             self._notify_trainer(run)
-        if run or self.alias:  # a promotion is refused in words of its own
-            return []
-        return [f"kept: tunegate report {card['candidate']}; without a run it is never promoted"]
+        note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
+        return [] if run or self.alias else [note]  # a promotion is refused in words of its own
 
     def _notify_trainer(self, run: Run) -> None:
         """Call the `scorecard_written` of the trainer that made a run, where it has one."""

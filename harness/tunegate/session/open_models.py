@@ -38,7 +38,7 @@ class SessionModels:
     Roles are "candidate", "baseline", "incumbent", and COMPARED before a name of `[compare]`.
     `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
     arguments. `judged` holds the digest of the candidate under "predictions" as soon as its
-    predictions were given to a test. `limit` and `repeat` are those of the session.
+    predictions were given to a test.
     """
 
     root: Path

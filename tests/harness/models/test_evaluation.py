@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.cli.failures import write_failures
+from tunegate.cli.main import main
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Answer, Request
 from tunegate.models.evaluation import (
@@ -175,3 +176,16 @@ def test_a_row_that_was_wrong_once_is_written_with_how_often_it_was_right(tmp_pa
     assert write_failures(state, "python:app:flaky", out, test, exact) == (1, 3, 3)
     row = json.loads(out.read_text())
     assert (row["line"], row["got"], row["right"]) == (2, "?", "1 of 3")
+
+
+def test_the_history_of_a_model_is_when_it_was_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tunegate.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    judge(StateDir(tmp_path), "openai:gpt", "2026-01-01T00:00:00")
+    for name in ("openai:gpt", "latest"):
+        assert main(["registry", "history", name]) == 0
+        assert capsys.readouterr().out == "2026-01-01T00:00:00  judged    openai:gpt  gate None\n"
+    assert main(["registry", "history", "openai:gtp"]) == 2
+    assert "models judged without a run: openai:gpt" in capsys.readouterr().err

@@ -55,9 +55,8 @@ def scores_section(files: RunFiles) -> Scores | str:
         if outcome.get("detail"):
             details.append((outcome["name"], outcome["detail"]))
     model_name = files.name_of_model(card["model_digest"])
-    model = f"checkpoint {model_name}"
-    if model_name == "model":
-        model = "the model" if isinstance(files.run, Evaluation) else "the run's model"
+    own_model = "the model" if isinstance(files.run, Evaluation) else "the run's model"
+    model = own_model if model_name == "model" else f"checkpoint {model_name}"
     if not model_name:
         model = "a model that is not this run's"
     gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
