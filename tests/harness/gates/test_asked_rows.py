@@ -74,8 +74,8 @@ def test_a_model_without_a_run_is_kept_with_all_that_was_asked(
     )
     for row in (
         r"candidate +100.0%",
-        r"poor +75.0%",
-        r"accuracy of poor +\+25.0%",
+        r"poor +25.0%",
+        r"accuracy of poor +\+75.0%",
         r"pass\^3 +100",
     ):
         assert re.search(row, result.out), result.out
