@@ -75,8 +75,7 @@ def ratio(
     """Return the candidate's latency, tokens or cost as a multiple of that of `over`.
 
     Sums over the rows where both are known. The interval is a bootstrap over these pairs (1,000
-    resamples, seed 0); NaN for the latency of answers that came in batches. `name` is what the
-    other model is called.
+    resamples, seed 0); NaN for the latency of answers that came in batches. `name`: the other's.
     """
     name = f"{what} / {name}'s"
     worst = _values_by_row(predictions, what, max), _values_by_row(over, what, min)

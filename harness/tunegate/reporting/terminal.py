@@ -160,7 +160,8 @@ def session_summary(
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
-        yield "scores", [*scores_table(scores), *_wrap(asked_in_words(asked), WIDTH)]
+        words = asked_in_words(asked)
+        yield "scores", [*scores_table(scores), *(_wrap(words, WIDTH) if words else ())]
     max_hints, advice = (MAX_HINTS_VERBOSE, "") if verbose else (MAX_HINTS, "; -v shows more")
     lines = []
     for heading, hints in collect_hints(outcomes, verbose).items():
