@@ -84,9 +84,9 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
     if candidate.startswith("file:"):
         try:
             model = open_file(candidate.removeprefix("file:"), state.root)
+            return predict(model, test, state) if model.digest == digest else None
         except ModelUnknown:
             return None
-        return predict(model, test, state) if model.digest == digest else None
     if not (state.folder / "answers.sqlite").is_file():
         return None
     rows = test.drawn(card["limit"]["rows"]) if "limit" in card else test
