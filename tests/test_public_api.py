@@ -27,7 +27,8 @@ Answer Budget Model ModelUnknown Plan PricedModel Problem Request Trained Traine
 SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
 
 FIXTURES = """
-ask_model baseline data_is_generated dataset general_set incumbent inference_prompt judge_panel
+ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
+judge_panel
 label_rule limits loss_curves prediction predictions project_root task test tokenization train
 trained_on validation
 """
@@ -74,6 +75,7 @@ MODEL = {
     "codecheck.parses": "predictions language",
     "codecheck.passes": "predictions command * timeout suffix",
     "compare.HolmFamily": "*comparisons * alpha",
+    "compare.models": "predictions over *metrics",
     "compare.not_inferior": "predictions over metric * margin alpha",
     "compare.superior": "predictions over metric * alpha",
     "improvement.change": "predictions over * label",
@@ -90,12 +92,16 @@ MODEL = {
     "overlap.chrf": "**options",
     "overlap.exact_match": "predictions",
     "overlap.rouge": "kind * stem",
+    "repeats.majority": "predictions * label",
+    "repeats.pass_at_k": "predictions * label",
+    "repeats.pass_hat_k": "predictions * label",
+    "repeats.spread": "predictions *metrics",
     "robustness.flips": "predictions test ask * label calls perturbations",
     "slices.accuracy": "predictions by * label",
     "slices.worst": "predictions * label least",
     "speed.cost_per_1000": "predictions",
     "speed.latency": "predictions quantile",
-    "speed.ratio": "predictions over what",
+    "speed.ratio": "predictions over what * name",
     "speed.tokens": "predictions",
 }
 JUDGE = {

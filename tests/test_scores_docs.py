@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ("scores.md", "scores.pt-BR.md")
 SCORES = (
     *("answer_quality", "bertscore", "classification", "codecheck", "compare", "improvement"),
-    *("jsonmatch", "memorization", "overfitting", "overlap", "robustness", "slices", "speed"),
+    *("jsonmatch", "memorization", "overfitting", "overlap", "repeats", "robustness", "slices"),
+    "speed",
 )
 # What serves a score, and is none: metrics to compare by, tables, lists of what is wrong.
 HELP = {

@@ -38,11 +38,13 @@ class Endpoint:
     budget: Budget = field(default_factory=Budget)
     clock: Clock = field(default_factory=Clock)
     digest: str = field(init=False)
+    temperature: float | str = field(init=False)  # "default": that of the server
 
     def __post_init__(self) -> None:
         # Of what makes the answers, not of the key or the speed. Nobody sees the weights: where a
         # server changes them under the same name, `Answer.served_by` may tell.
         s = self.settings
+        self.temperature = s.temperature
         identity = [self.provider.name, s.base_url.rstrip("/"), s.model]
         self.digest = sha256_json({"endpoint": identity, "decoding": s.decoding})
 

@@ -116,7 +116,7 @@ def card_lines(kind: str, model: str, job: TrainingJob) -> Iterator[str]:
 def score_lines(kind: str, model: str, run: Path) -> Iterator[str]:
     """Yield the scores of the newest scorecard of a run about the model with this digest."""
     cards = {path: json.loads(path.read_bytes()) for path in (run / "scorecards").glob("*.json")}
-    own = [path for path, card in cards.items() if card["model_digest"] == model]
+    own = [path for path, c in cards.items() if c["model_digest"] == model and "limit" not in c]
     if not own:
         model_spec = f"run:{run.name}{'@merged' if kind == 'merged' else ''}"
         yield f"\n## Scores\n\nNever judged: `pytest suites/model --model {model_spec}`."

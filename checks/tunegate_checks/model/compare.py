@@ -8,15 +8,16 @@ Of several comparisons the chance that one holds by luck grows: `HolmFamily` kee
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tunegate.results.finding import Findings
-from tunegate.results.outcome import Outcome, record
+from tunegate.results.outcome import Outcome, record, record_table
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, Unmeasurable, format_value
 
+from . import speed
 from .classification import right
 from .metric import Metric, find_flips, measure_difference, pair_predictions
 
@@ -148,6 +149,38 @@ def _compare_models(
         metric.name, difference, worst.other, worst.candidate, worst.p(margin), best.p(margin),
         worst.method(margin), find_flips(metric, new, old), margin, alpha, metric.binary,
     )  # fmt: skip
+
+
+def models(
+    predictions: Predictions, over: Mapping[str, Predictions], *metrics: Metric
+) -> dict[str, Comparison]:
+    """Compare the candidate with other models, by name, and show two tables.
+
+    The first has each model's scores, cost and latency, the second the paired differences with
+    95 % intervals and two-sided p-values, adjusted for all of them by Holm's procedure. Returns the
+    comparisons by the first metric.
+    """
+    rows = [("model", *(metric.name for metric in metrics), "USD for 1,000", "p50 (s)", "n")]
+    for name, answers in {"candidate": predictions, **over}.items():
+        scores = [(metric(answers), metric.binary) for metric in metrics]
+        scores += [(speed.cost_per_1000(answers), False), (speed.latency(answers, 0.5), False)]
+        texts = ("-" if math.isnan(s) else format_value(s, is_share) for s, is_share in scores)
+        rows.append((name, *texts, f"{len(answers):,}"))
+    record_table("models compared", rows)
+    pairs = [(name, metric) for name in over for metric in metrics]
+    claims = [superior(predictions, over[name], metric) for name, metric in pairs]
+    reverse = [superior(over[name], predictions, metric) for name, metric in pairs]
+    both = zip(claims, reverse, strict=True)
+    ps = adjusted_p_values([min(2 * min(a.p, b.p), 1.0) for a, b in both])
+    rows = [("candidate, less", "difference", "95 % interval", "p (Holm)", "n")]
+    for (name, _), claim, p in zip(pairs, claims, ps, strict=True):
+        score, sign = claim.difference, "+.1%" if claim.binary else "+.4f"
+        interval = f"{score.low:{sign}} to {score.high:{sign}}"
+        cells = f"{float(score):{sign}}", interval, f"{p:.3f}", f"{score.n:,}"
+        rows.append((f"{claim.metric} of {name}", *cells))
+        score.name, score.misses = f"{claim.metric} less {name}'s", claim.flips
+    record_table("differences", rows)
+    return {name: claim for (name, m), claim in zip(pairs, claims, strict=True) if m is metrics[0]}
 
 
 def adjusted_p_values(ps: Sequence[float]) -> list[float]:

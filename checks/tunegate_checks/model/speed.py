@@ -71,13 +71,15 @@ def cost_per_1000(predictions: Predictions) -> Score:
     return _mean_score("cost of 1,000 (USD)", predictions, "cost", "no cost was reported", 1000)
 
 
-def ratio(predictions: Predictions, over: Predictions, what: Quantity) -> Score:
-    """Return the candidate's latency, tokens or cost as a multiple of that of `over`, the baseline.
+def ratio(
+    predictions: Predictions, over: Predictions, what: Quantity, *, name: str = "baseline"
+) -> Score:
+    """Return the candidate's latency, tokens or cost as a multiple of that of `over`.
 
     Sums over the rows where both are known. The interval is a bootstrap over these pairs (1,000
-    resamples, seed 0); NaN for the latency of answers that came in batches.
+    resamples, seed 0); NaN for the latency of answers that came in batches. `name`: the other's.
     """
-    name = f"{what} / baseline's"
+    name = f"{what} / {name}'s"
     worst = _values_by_row(predictions, what, max), _values_by_row(over, what, min)
     best = _values_by_row(predictions, what, min), _values_by_row(over, what, max)
     common = [row for row in worst[0] if row in worst[1]]

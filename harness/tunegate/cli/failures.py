@@ -1,6 +1,7 @@
-"""Write what a run's model got wrong on the test set, as a dataset.
+"""Write what a model got wrong on the test set as a dataset.
 
 $ tunegate failures latest -o failures.jsonl
+$ tunegate failures openai:gpt-4o-mini
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from pathlib import Path
 from ..config.project import current_project
 from ..data.dataset import Dataset
 from ..errors import ConfigError
-from ..models.predict import cached_predictions
+from ..models.evaluation import find_judged, kept_predictions, read_scorecards
 from ..results.labels import LabelRule
-from ..storage.run import find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
@@ -23,37 +23,45 @@ from ..utils.masking import hide_values
 
 def write_failures(
     state: StateDir, name: str, out: Path, test: Dataset, rule: LabelRule, *, masked: bool = True
-) -> tuple[int, int]:
-    """Write the wrong answers of a run on a test set; return how many, and of how many answers.
+) -> tuple[int, int, int]:
+    """Write the rows that a run, or a model without one, got wrong on a test set.
 
-    The answers come from the cache; no request is sent. Each row holds the fields of the example
-    (`messages` with the reply that was expected), and `got`, `line`, and `error` where there was no
-    answer. With `masked`, private values in its texts are. Raises ConfigError where there is no
-    such run, or its answers are not cached.
+    Returns how many, of how many, and how often each was asked. The answers are those that are
+    kept; no request is sent. Each row holds the fields of the example (`messages` with the reply
+    that was expected), `got` (the first wrong answer), `line`, `error` where there was no answer,
+    and where it was asked several times `right`, such as "2 of 5". With `masked`, private values in
+    its texts are. Raises ConfigError where there is no such model, or its answers are not kept.
     """
-    run = find_finished(state, name)
+    run = find_judged(state, name)
     try:
-        predictions = cached_predictions(f"run:{run.id}", str(run.record["digest"]), test, state)
+        about = {"model_digest": str(run.record["digest"])}
     except SealBroken as error:
         raise ConfigError(str(error)) from None
+    for card in read_scorecards(run).values():  # the newest one last
+        if (card["model_digest"], card["test"]["digest"]) == (about["model_digest"], test.digest):
+            about = card
+    predictions = kept_predictions(run, about, test)
     if predictions is None:
         raise ConfigError(
-            f"run {run.id} was never asked about {test.path}: "
-            f"pytest suites/model --model run:{run.id}"
+            f"{run} was never asked about {test.path}: pytest suites/model --model {run.spec}"
         )
-    wrong = []
-    for p in predictions:
-        if not rule.right(p):
+    wrong, rounds = [], predictions.repetitions or (predictions,)
+    for answers in zip(*rounds, strict=True):
+        if misses := [p for p in answers if not rule.right(p)]:
+            p = misses[0]
             row = {**test[p.row].fields, "got": p.got, "line": p.line}
             row |= {"error": p.error} if p.error else {}
+            if len(rounds) > 1:
+                row["right"] = f"{len(rounds) - len(misses)} of {len(rounds)}"
             wrong.append(hide_values(row) if masked else row)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in wrong)
     atomic_write(out, text.encode(), mode=0o600)
-    return len(wrong), len(predictions)
+    return len(wrong), len(predictions), len(rounds)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN",
+                        help="a run, or the spec of a model; default: latest")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, default=Path("failures.jsonl"), metavar="FILE")
     parser.add_argument("--unmasked", action="store_true", help="with private values as they are")
     parser.add_argument("--test-data", metavar="FILE", help="default: the configured test split")
@@ -68,10 +76,11 @@ def run(args: argparse.Namespace) -> None:
     config = load(root)
     test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
     rule = config.label_rule
-    wrong_count, n = write_failures(
+    wrong_count, n, times = write_failures(
         StateDir(root), args.run, args.out, test, rule, masked=not args.unmasked
     )
-    print(f"{wrong_count:,} of {n:,} answers were wrong: {args.out}")
+    what = "answers were wrong" if times == 1 else f"rows were wrong in one of {times} answers"
+    print(f"{wrong_count:,} of {n:,} {what}: {args.out}")
     if wrong_count:
         print("These rows are test rows. Write new ones like them to train on; one that goes into")
         print("training must leave the test set, or the leakage check closes the gate.")

@@ -1,6 +1,7 @@
 """Show the registry of promotions, the oldest first.
 
 $ tunegate registry history production
+$ tunegate registry history openai:gpt-4o-mini
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from ..config.project import current_project
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("alias", nargs="?", metavar="ALIAS")
+    parser.add_argument("alias", nargs="?", metavar="ALIAS",
+                        help="or `latest`, or the spec of a model: when it was judged")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,12 +21,18 @@ def run(args: argparse.Namespace) -> int:
     from ..gates.lowered_limits import lowered_text
     from ..gates.new_test_set import note_on_test_set
     from ..gates.promotion import line_faults
+    from ..models.evaluation import find_judged, read_scorecards
     from ..storage.registry import Registry
 
     registry = Registry(current_project())
-    history = registry.history()
+    history, alias = registry.history(), args.alias or ""
+    if alias not in history.last and (":" in alias or alias == "latest"):
+        run = find_judged(registry.state, alias)
+        for card in read_scorecards(run).values():
+            print(f"{card['made']}  judged    {run.spec}  gate {card['gate']}")
+        return 0
     if not history.last or args.alias not in (None, *history.last):
-        subject = f" of {args.alias!r}" if args.alias else ""
+        subject = f" of {alias!r}" if alias else ""
         print(f"no promotion{subject} yet; aliases: {', '.join(sorted(history.last)) or 'none'}")
     undecided = history.undecided().keys()
     for e in history.entries:

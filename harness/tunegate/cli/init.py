@@ -56,7 +56,7 @@ test = "data/test.jsonl"
 # judge = 0.90                   # share of replies that pass the rubric; see [judge]
 # flips = 0.05                   # share of labels that typos, case ... change; unset: shown
 # latency_p95 = 2.0              # seconds; also latency_p50, tokens, cost_per_1000 (USD): unset
-# cost_ratio = 1.0               # cost / baseline's; also latency_ratio, tokens_ratio: unset
+# cost_ratio = 1.0               # cost / baseline's; latency_ratio, tokens_ratio; [compare.NAME]
 # overfitting = 0.05             # how far the validation loss may end above its minimum
 # cut_off = 0.01                 # share of answers without an end; refusals = 0.01
 # forgetting = 0.05              # score that may be lost on the general set

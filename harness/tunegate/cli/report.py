@@ -1,7 +1,8 @@
-"""Write one run as an HTML page: verdict, scores, training, digests.
+"""Write one run, or a model judged without one, as an HTML page.
 
 $ tunegate report latest
 $ tunegate report 3fa9c1 -o report.html
+$ tunegate report openai:gpt-4o-mini
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ DOCTYPE = b"<!doctype html>"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: latest")
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN",
+                        help="a run, or the spec of a model; default: latest")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, metavar="FILE",
-                        help="default: report.html in the run's folder")  # fmt: skip
+                        help="default: report.html in its folder")  # fmt: skip
     parser.add_argument("--scorecard", default="", metavar="DIGEST", help="default: the newest")
 
 
@@ -33,15 +35,9 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out or files.run.folder / "report.html"
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
-    if out.exists():
-        begins = b""
-        if out.is_file():
-            with out.open("rb") as file:
-                begins = file.read(len(DOCTYPE)).lower()
-        if begins != DOCTYPE:
-            raise ConfigError(
-                f"{out} is there and is no HTML page: not replaced; name another file"
-            )
+    is_page = out.is_file() and out.read_bytes().lower().startswith(DOCTYPE)
+    if out.exists() and not is_page:
+        raise ConfigError(f"{out} is there and is no HTML page: not replaced; name another file")
     atomic_write(out, render_html(page), mode=0o600)
-    print(f"run {page.run}: {page.verdict.headline}")
+    print(f"{files.run}: {page.verdict.headline}")
     print(out)

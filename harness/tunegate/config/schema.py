@@ -147,6 +147,16 @@ class OwnLimits(dict[str, float]):
         return self[name]
 
 
+class CompareLimits(Section):
+    """The limits of the candidate beside one model of `[compare]`; None: shown, without a limit."""
+
+    model_config = ConfigDict(strict=True)
+
+    difference: float | None = None  # the candidate's score less that model's, at least
+    latency_ratio: Positive | None = None  # the candidate's divided by that model's, at most
+    cost_ratio: Positive | None = None
+
+
 class Limits(Section):
     """The limits of the suites; `own` takes those of your own checks.
 
@@ -206,6 +216,12 @@ class Limits(Section):
     cut_off: Share = 0.01
     refusals: Share = 0.01
     forgetting: Share = 0.05
+    # Models: with --repeat. The share of rows whose commonest answer is right, any of whose answers
+    # is, all of whose answers are. None: shown, without a limit.
+    majority: Share | None = None
+    pass_at_k: Share | None = None
+    pass_hat_k: Share | None = None
+    compare: dict[str, CompareLimits] = {}  # by the names of [compare]
     own: Annotated[OwnLimits, GetPydanticSchema(lambda _, of: of(dict[str, float]))] = Field(
         default_factory=OwnLimits
     )
@@ -216,9 +232,10 @@ class Limits(Section):
         low, high = self.validation_low, self.validation_high
         if low > high:
             raise ValueError(f"validation_low = {low} is above validation_high = {high}")
-        for name, value in self:
-            if isinstance(value, float):
-                self.__dict__[name] = Limit(value, self.mode)
+        for limits in (self, *self.compare.values()):
+            for name, value in limits:
+                if isinstance(value, float):
+                    limits.__dict__[name] = Limit(value, self.mode)
         own = {name: Limit(value, self.mode) for name, value in self.own.items()}
         self.__dict__["own"] = OwnLimits(own)
         return self
@@ -250,11 +267,18 @@ class Judge(Section):
     fewest_labels: int = Field(default=30, ge=10)
 
 
+class Compared(Section):
+    """A model that the candidate is compared with."""
+
+    model: str  # any model spec
+
+
 class Config(Section):
     """The whole configuration, with defaults filled in."""
 
     task: Task = "classification"
-    baseline: str | None = None  # for candidates that belong to no run: any model spec
+    baseline: str | None = None  # any model spec: another spelling of [compare.baseline]
+    compare: dict[str, Compared] = {}
     # How a label is read from an answer: "exact", "json:FIELD", "regex:PATTERN", or a table.
     label: Annotated[str | LabelTable, WrapValidator(lambda v, _: _checked_label(v))] = "exact"
     data: Data = Data()
@@ -264,6 +288,25 @@ class Config(Section):
     train: dict[str, dict[str, Any]] = {}
     tokens: Tokens = Tokens()
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
+
+    @model_validator(mode="after")
+    def _name_compared(self) -> Config:
+        """Give each model of `[compare]` its limits, those of no model being an error."""
+        if self.baseline is not None and "baseline" in self.compare:
+            raise ValueError("baseline and [compare.baseline] are the same: set one of them")
+        for name in self.limits.compare:
+            if name not in self.compared:
+                hint = did_you_mean(name, [*self.compared])
+                raise ValueError(f"limits.compare.{name}: no model [compare.{name}]{hint}")
+        for name in self.compared:
+            self.limits.compare.setdefault(name, CompareLimits())
+        return self
+
+    @property
+    def compared(self) -> dict[str, str]:
+        """The specs of the models that the candidate is compared with, by name."""
+        baseline = {} if self.baseline is None else {"baseline": self.baseline}
+        return baseline | {name: compared.model for name, compared in self.compare.items()}
 
     @property
     def label_rule(self) -> LabelRule:

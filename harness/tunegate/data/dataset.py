@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -237,6 +238,17 @@ class Dataset(Sequence[Example]):
 
     def __len__(self) -> int:
         return len(self._examples)
+
+    def drawn(self, n: int) -> Dataset:
+        """Return n rows, drawn at random, the same ones each time; more for a larger n.
+
+        They keep their order and their numbers, and the dataset its digest.
+        """
+        order = random.Random(0).sample(range(len(self)), len(self))
+        return Dataset(
+            [self[row] for row in sorted(order[:n])], split=self.split, path=self.path,
+            digest=self.digest, problems=self.problems, columns=self.columns, reading=self.reading,
+        )  # fmt: skip
 
     def without_rejected(self) -> list[Example]:
         """Return the examples that have no rejected reply."""

@@ -7,12 +7,14 @@ Before the first test: `ModelGate(...)` opens the candidate. After the last test
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
 from ..config.project import require_suite
 from ..errors import ConfigError
+from ..models.evaluation import Evaluation
 from ..results import scorecard
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
@@ -41,7 +43,7 @@ class ModelGate:
         why: The reason of the promotion, which the registry records.
 
     Raises:
-        ConfigError: The suite or the candidate is not the one that the option needs.
+        ConfigError: The suite, the candidate or the rows are not those that the options need.
         ModelUnknown: The spec opens no model.
     """
 
@@ -49,7 +51,12 @@ class ModelGate:
         option = f"--model {spec}"
         self.session, self.alias, self.reason = session, alias, why
         self.suite = require_suite(session.suite, session.root, session.config.suites.model, option)
-        session.models.model("candidate")  # a spec that opens nothing ends the session here
+        if alias is not None and session.limit:
+            raise ConfigError(
+                f"--promote rests on all test rows: leave --limit {session.limit} out"
+            )
+        session.models.check()
+        self.asked = scorecard.asked_in_words(session.asked)
         self.suite_files = suite_fingerprint(self.suite, session.root)
         self.registry = Registry(session.root)
         try:
@@ -62,7 +69,7 @@ class ModelGate:
 
         `exit_status` is the one that pytest ended with. The scorecard of a closed gate is kept too.
         """
-        session, results, candidate = self.session, self.session.results, self.session.candidate
+        session, results = self.session, self.session.results
         model, required = session.models.model("candidate").digest, ["test", "predictions"]
         decision = evaluate_gate(
             session, self.suite, self.suite_files, exit_status, required, model
@@ -73,21 +80,31 @@ class ModelGate:
             decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
-        if candidate and candidate.run:
-            text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
-            path = candidate.run.scorecard_path(card_digest[:12])
-            atomic_write(path, text.encode(), mode=0o600)
-            self._notify_trainer(candidate.run)
+        notes = self._keep(card, card_digest[:12])
+        scope = f"; {self.asked}" if self.asked else ""
         if not decision.is_open:
-            session.say("gate", f"closed: {decision.reason}", good=False)
+            session.say("gate", f"closed: {decision.reason}{scope}", good=False)
+            for note in notes:
+                session.say("", note)
             errors_alone = results.unmeasurable and results.unmeasurable == {*results.not_passed}
             unmeasurable = errors_alone or model_changed
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
-        session.say("gate", f"open: all {n} tests of the suite passed", good=True)
-        for note in open_gate_notes(session, self.suite_files, decision):
+        session.say("gate", f"open: all {n} tests of the suite passed{scope}", good=True)
+        for note in [*open_gate_notes(session, self.suite_files, decision), *notes]:
             session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
+
+    def _keep(self, card: Mapping[str, Any], name: str) -> list[str]:
+        """Write the scorecard; return what to say of it where it is about no run."""
+        run = self.session.candidate.run if self.session.candidate else None
+        owner = run or Evaluation.of(self.session.state, card)
+        text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
+        atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
+        if run and not self.session.limit:  # a model card speaks of all test rows
+            self._notify_trainer(run)
+        note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
+        return [] if run or self.alias else [note]  # a promotion is refused in words of its own
 
     def _notify_trainer(self, run: Run) -> None:
         """Call the `scorecard_written` of the trainer that made a run, where it has one."""
@@ -121,6 +138,7 @@ class ModelGate:
                 "n": len(test) if test is not None else 0,
             },
             "gate": mask(decision.reason) or "open",
+            **session.asked,
             "suite": {"path": str(self.suite), "files": self.suite_files},
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,
@@ -131,6 +149,7 @@ class ModelGate:
             "predictions": summaries["candidate"],
             "baseline": summaries["baseline"],
             "incumbent": summaries["incumbent"],
+            **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
             "environment": environment_record(session),

@@ -130,7 +130,7 @@ def note_on_test_set(facts: Mapping[str, Any]) -> str:
 def models_judged(state: StateDir, digest: str) -> int:
     """Count the models that have a scorecard on the test set with this digest."""
     models = set()
-    for path in state.runs.glob("*/scorecards/*.json"):
+    for path in state.folder.glob("*/*/scorecards/*.json"):  # of runs and of evaluations
         try:
             card = json.loads(path.read_bytes())
             if card["test"]["digest"] == digest:

@@ -53,7 +53,7 @@ class Answer:
 
 @runtime_checkable
 class Model(Protocol):
-    """Something that answers requests, at temperature 0."""
+    """Something that answers requests, at temperature 0 unless its `temperature` is another."""
 
     name: str
     digest: str  # of weights, template and decoding: with the same digest, the same answers

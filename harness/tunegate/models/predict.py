@@ -17,18 +17,31 @@ from ..storage.state_dir import StateDir
 from ..utils.progress import Progress
 
 
-def request_of(example: Example) -> Request:
+def request_of(example: Example, repetition: int = 0) -> Request:
     """Return what the model is asked: every message before the reply, and the tools of the row."""
     tools = openai_tools(example.fields.get("tools") or example.fields.get("functions"))
-    return Request(example.row, example.given, tools=tools if isinstance(tools, list) else ())
+    tools = tools if isinstance(tools, list) else ()
+    return Request(example.row, example.given, repetition, tools)
 
 
 def predict(
-    model: Model, test: Dataset, state: StateDir, progress: Progress = lambda *_: None
+    model: Model,
+    test: Dataset,
+    state: StateDir,
+    progress: Progress = lambda *_: None,
+    *,
+    times: int = 1,
 ) -> Predictions:
-    """Return the model's predictions over the test set, asking only what the cache lacks."""
-    answers = cached_answers(model, [request_of(example) for example in test], state, progress)
-    return _predictions_of(model.name, test, answers)
+    """Return the model's predictions over the test set, asking only what the cache lacks.
+
+    Each row is asked so many `times`, all of them once before any is asked again.
+    """
+    rounds = []
+    for repetition in range(times):
+        requests = [request_of(example, repetition) for example in test]
+        answers = cached_answers(model, requests, state, progress)
+        rounds.append(_predictions_of(model.name, test, answers))
+    return Predictions.repeated(rounds)
 
 
 def cached_answers(
@@ -62,12 +75,17 @@ def cached_answers(
 
 
 def cached_predictions(
-    name: str, digest: str, test: Dataset, state: StateDir
+    name: str, digest: str, test: Dataset, state: StateDir, *, times: int = 1
 ) -> Predictions | None:
     """Return the predictions that the cache holds of a model, asking nothing; None for none."""
+    rounds = []
     with closing(AnswerCache(state.path("answers.sqlite"))) as cache:
-        answers = cache.get(digest, [request_of(example) for example in test])
-    return _predictions_of(name, test, answers) if answers else None
+        for repetition in range(times):
+            requests = [request_of(example, repetition) for example in test]
+            if not (answers := cache.get(digest, requests)):
+                break
+            rounds.append(_predictions_of(name, test, answers))
+    return Predictions.repeated(rounds) if rounds else None
 
 
 def _predictions_of(name: str, test: Dataset, answers: dict[int, Answer]) -> Predictions:

@@ -18,6 +18,7 @@ import pytest
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
+from ..results.scorecard import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 
@@ -51,6 +52,12 @@ class ParamRequest(Protocol):
     config: pytest.Config
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say at the head of the session where not all test rows are asked, or not once."""
+    asked = asked_in_words(config.stash[SESSION].asked)
+    return [f"asked: {asked}"] if asked else []
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `dataset` once per split, for `prediction` once per example.
 
@@ -70,6 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("dataset", splits, indirect=True, scope="function")
     if "prediction" in metafunc.fixturenames:
         test = session.splits.get("test")
+        if session.limit:
+            test = test.drawn(session.limit)
         metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
 
 
@@ -207,6 +216,15 @@ def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
         if pytestconfig.stash[SESSION].models.promoted is None:
             return None
     return ask_role(pytestconfig, "incumbent", test)
+
+
+@pytest.fixture(scope="session")
+def compared_models(pytestconfig: pytest.Config, test: Dataset) -> dict[str, Predictions] | None:
+    """The predictions of the models of `[compare]`, by name; None where it names none."""
+    from ..session.open_models import COMPARED
+
+    names = pytestconfig.stash[SESSION].config.compared
+    return {n: ask_role(pytestconfig, COMPARED + n, test) for n in names} or None
 
 
 @pytest.fixture

@@ -164,6 +164,7 @@ class GateSession:
             from ..models.spec import resolve_candidate
 
             session.candidate = resolve_candidate(model, session.state)
+        session.choose_rows(option("limit"), option("repeat"))
         session.alias = option("promote") or DEFAULT_ALIAS
         if option("each_example"):
             if suite is None or not model:
@@ -360,7 +361,8 @@ class GateSession:
         passed = session.results.passed if session.suite else {}
         for title, lines in (
             ("accepted", terminal.accepted_lines(accepted, verbosity) if accepted else []),
-            *terminal.session_summary(passed, verbosity > 0, self.not_applicable),
+            *((o["name"], terminal.grid(o["table"])) for o in session.results.tables()),
+            *terminal.session_summary(passed, verbosity > 0, self.not_applicable, session.asked),
         ):
             if lines:
                 terminalreporter.write_sep("=", title)

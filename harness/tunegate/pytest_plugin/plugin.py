@@ -42,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--elsewhere", action="store_true", help="open the gate, but train elsewhere")
     add("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")
     add("--promote", metavar="ALIAS", help="promote it when the model suite passed")
+    add("--limit", metavar="N", type=int, help="ask N of the test rows, drawn at random")
+    add("--repeat", metavar="K", type=int, help="ask each test row K times")
     add("--each-example", action="store_true", help="one test per test example, too")
     add("--max-requests", metavar="N", type=int, help="send no more requests than N")
     add("--max-cost", metavar="USD", type=float, help="spend no more on answers")

@@ -14,6 +14,7 @@ from ..checking.fingerprint import ID_LENGTH
 from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value
+from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
 from ..utils.text import cut
 from .advice import advice_for
@@ -147,8 +148,11 @@ def session_summary(
     passed: Mapping[str, Sequence[Mapping[str, Any]]],
     verbose: bool = False,
     not_applicable: Sequence[str] = (),
+    asked: Mapping[str, Any] = {},
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield a heading and lines for the scores of tests that passed, then for their hints.
+
+    `asked` says under the scores which of the test rows they are about.
 
     `passed` maps node ids to outcomes. Of one check the first hints are shown: advice is read only
     while it is short. Tests with nothing to judge are counted in one line; `verbose` shows the
@@ -156,7 +160,8 @@ def session_summary(
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
-        yield "scores", scores_table(scores)
+        words = asked_in_words(asked)
+        yield "scores", [*scores_table(scores), *(_wrap(words, WIDTH) if words else ())]
     max_hints, advice = (MAX_HINTS_VERBOSE, "") if verbose else (MAX_HINTS, "; -v shows more")
     lines = []
     for heading, hints in collect_hints(outcomes, verbose).items():
@@ -292,6 +297,16 @@ def score_cells(outcome: Mapping[str, Any]) -> tuple[str, ...]:
     return outcome["name"], value, interval, limit, f"{outcome['n']:,}"
 
 
+def grid(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table as lines: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *cells in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([name.ljust(widths[0]), *numbers]).rstrip())
+    return lines
+
+
 def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return a table of judged scores, one line each, and a note on each limit that n cannot show.
 
@@ -299,11 +314,7 @@ def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     judged = list(outcomes)
     rows = [("score", "value", "95 % interval", "limit", "n"), *map(score_cells, judged)]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = []
-    for name, *cells in rows:
-        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append("  ".join([name.ljust(widths[0]), *numbers]).rstrip())
+    lines = grid(rows)
     notes: dict[str, None] = {}
     for outcome, (name, _, _, limit_text, n) in zip(judged, rows[1:], strict=True):
         limit, bound = outcome["limit"], outcome.get("lower")

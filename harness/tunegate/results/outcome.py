@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableSequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -73,6 +73,11 @@ def record(outcome: Outcome) -> None:
     """
     if not inside_check.get():
         recordings[-1].outcomes.append(outcome)
+
+
+def record_table(name: str, rows: Sequence[Sequence[str]]) -> None:
+    """Add a table to what the session shows and its scorecard keeps; the first row is its head."""
+    record(Outcome(name, "", True, f"table: {name}", {"table": [[*row] for row in rows]}))
 
 
 @contextmanager

@@ -40,11 +40,29 @@ class Prediction(Located):
 
 
 class Predictions(Sequence[Prediction]):
-    """One model's predictions over one test set, in the order of the test set."""
+    """One model's predictions over one test set, in the order of the test set.
 
-    def __init__(self, rows: Sequence[Prediction], *, model: str = "", test: str = "") -> None:
+    `repetitions` holds those of each time where rows were asked several times; else it is empty.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Prediction],
+        *,
+        model: str = "",
+        test: str = "",
+        repetitions: Sequence[Predictions] = (),
+    ) -> None:
         self._rows = tuple(rows)
         self.model, self.test = model, test  # the model's name, the test set's digest
+        self.repetitions = tuple(repetitions)
+
+    @classmethod
+    def repeated(cls, times: Sequence[Predictions]) -> Predictions:
+        """Return the predictions of the first time, with those of all times beside them."""
+        first = times[0]
+        repetitions = times if len(times) > 1 else ()
+        return cls(first, model=first.model, test=first.test, repetitions=repetitions)
 
     @overload
     def __getitem__(self, index: int) -> Prediction: ...
@@ -65,7 +83,8 @@ class Predictions(Sequence[Prediction]):
         """Return the predictions of all rows but these (such as `leakage.find(...).rows`)."""
         excluded = frozenset(rows)
         remaining = [p for p in self._rows if p.row not in excluded]
-        return Predictions(remaining, model=self.model, test=self.test)
+        repetitions = [times.without(excluded) for times in self.repetitions]
+        return Predictions(remaining, model=self.model, test=self.test, repetitions=repetitions)
 
     @property
     def frame(self) -> pd.DataFrame:

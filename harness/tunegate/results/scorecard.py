@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
-from .labels import LabelRule, exact
-from .prediction import Predictions
 from .session_results import SessionResults
+
+if TYPE_CHECKING:
+    from .labels import LabelRule
+    from .prediction import Predictions
 
 
 def passed_scores(results: SessionResults) -> list[dict[str, Any]]:
@@ -32,7 +34,7 @@ def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
     ]
 
 
-def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> dict[str, Any]:
+def predictions_summary(predictions: Predictions, rule: LabelRule) -> dict[str, Any]:
     """Return how many answers of a model were right by a label rule, as builtins."""
     return {
         "model": mask(predictions.model),
@@ -46,6 +48,20 @@ def predictions_summary(predictions: Predictions, rule: LabelRule = exact) -> di
 def answers_digest(predictions: Predictions) -> str:
     """Return the digest of all answers and errors, in the order of the rows."""
     return sha256_json([[p.row, p.got, p.error] for p in predictions])
+
+
+def asked_in_words(card: Mapping[str, Any]) -> str:
+    """Say which test rows a scorecard is about, and how often they were asked; "" for all, once."""
+    words = []
+    if limit := card.get("limit"):
+        rows = f"{limit['rows']:,} of {limit['of']:,} test rows"
+        words.append(f"{rows}, drawn at random (--limit): never promotable")
+    if repeat := card.get("repeat"):
+        at = repeat["temperature"]
+        temperature = "its own temperature" if at is None else f"temperature {at}"
+        noise = ", which only shows the server's noise" if at == 0 else ""
+        words.append(f"each row asked {repeat['times']} times at {temperature}{noise}")
+    return "; ".join(words)
 
 
 def scorecard_digest(card: Mapping[str, Any]) -> str:

@@ -113,6 +113,11 @@ class SessionResults:
             elif self.made.get(nodeid) != self.received.get(nodeid):
                 yield f"{nodeid}: a plugin changed what its report says"
 
+    def tables(self) -> list[dict[str, Any]]:
+        """Return the tables that tests recorded, of failed tests too: `name` and `table` (rows)."""
+        tests = {**self.passed, **self.failed}
+        return [o for outcomes in tests.values() for o in outcomes if "table" in o]
+
     def unjudged(self) -> list[str]:
         """Return the passed tests in which no check ran and no score was held to a limit.
 

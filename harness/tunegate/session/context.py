@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..checking.last_findings import LastFindings
+from ..errors import ConfigError
 from ..interfaces.model import Budget
 from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
@@ -49,6 +50,8 @@ class SessionContext:
         seen: What the data suite found in this session.
         environment: The command line, the plugins and the modules that took part.
         import_mode: How pytest imports test files (`--import-mode`).
+        limit: How many test rows are asked (`--limit`); 0 for all.
+        repeat: How often each of them is asked (`--repeat`).
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class SessionContext:
         self.accepted: dict[str, AcceptedEntry] = {}
         self.seen = LastFindings()
         self.environment, self.import_mode = Environment(), "prepend"
+        self.limit, self.repeat = 0, 1
 
     @cached_property
     def splits(self) -> DataFiles:
@@ -92,8 +96,27 @@ class SessionContext:
 
         return SessionModels(
             self.root, self.config, self.candidate, self.alias,
-            self.plugins.openers, self.budget, self.state, self.progress,
+            self.plugins.openers, self.budget, self.state, self.progress, self.limit, self.repeat,
         )  # fmt: skip
+
+    def choose_rows(self, limit: int | None, repeat: int | None) -> None:
+        """Set how many test rows are asked, and how often; raises ConfigError."""
+        for option, number in (("--limit", limit), ("--repeat", repeat)):
+            if number is not None and (number < 1 or self.candidate is None):
+                raise ConfigError(f"{option} {number}: needs a number from 1 on, and --model")
+        self.limit, self.repeat = limit or 0, repeat or 1
+
+    @cached_property
+    def asked(self) -> dict[str, dict[str, Any]]:
+        """What a scorecard says of the rows that are asked; {} for all. Raises ConfigError."""
+        asked: dict[str, dict[str, Any]] = {}
+        if self.limit:
+            n = len(self.splits.get("test"))
+            asked["limit"] = {"rows": min(self.limit, n), "of": n}
+        if self.repeat > 1:
+            temperature = getattr(self.models.model("candidate"), "temperature", None)
+            asked["repeat"] = {"times": self.repeat, "temperature": temperature}
+        return asked
 
     def uncaptured(self) -> AbstractContextManager[None]:
         """Let what the block prints past pytest's capture of the output."""

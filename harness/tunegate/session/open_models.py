@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from ..storage.state_dir import StateDir
     from ..utils.progress import ShowProgress
 
+COMPARED = "compare."
+
 
 @dataclass(eq=False)
 class SessionModels:
     """The models of one session, by role.
 
+    Roles are "candidate", "baseline", "incumbent", and COMPARED before a name of `[compare]`.
     `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
     arguments. `judged` holds the digest of the candidate under "predictions" as soon as its
     predictions were given to a test.
@@ -46,6 +49,8 @@ class SessionModels:
     budget: Budget
     state: StateDir
     show_progress: ShowProgress
+    limit: int = 0
+    repeat: int = 1
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,11 +72,12 @@ class SessionModels:
             if self.promoted is None:
                 raise ConfigError(f"no incumbent: {self.alias!r} was never promoted")
             return str(self.promoted["model"])
-        if self.candidate and self.candidate.run:
+        if role == "baseline" and self.candidate and self.candidate.run:
             return self.candidate.run.plan.base
-        if self.config.baseline is None:
+        spec = self.config.compared.get(role.removeprefix(COMPARED))
+        if spec is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
-        return model_spec(self.config.baseline, self.openers)
+        return model_spec(spec, self.openers)
 
     def _open(self, role: str) -> Model:
         model = open_model(self.spec(role), self.root, self.openers)
@@ -84,17 +90,28 @@ class SessionModels:
             )
         return hold_to_budget(self.budget, model)
 
+    def check(self) -> None:
+        """Open the candidate and the models of `[compare]`: a spec that opens nothing ends here."""
+        if isinstance(self.model("candidate"), FileModel) and (self.limit or self.repeat > 1):
+            raise ConfigError("--limit and --repeat need a model that is asked: a file is read")
+        for name in self.config.compare:
+            try:
+                self.model(COMPARED + name)
+            except ModelUnknown as error:
+                raise ModelUnknown(f"compare.{name}: {error}") from None
+
     def digest_now(self, role: str) -> str:
         """Open the model of a role once more and return the digest that it has now."""
         return open_model(self.spec(role), self.root, self.openers).digest
 
     def _predictions(self, role: str, test: Dataset) -> Predictions:
         model, state = self.model(role), self.state
+        rows, times = self._asked_of(role, test)
         with self.show_progress(f"asking the {role}") as progress:
-            if role == "baseline":
+            if role == "baseline" and not self.limit:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
-            predictions = predict(model, test, state, progress)
+            predictions = predict(model, rows, state, progress, times=times)
         if role == "candidate":
             self.judged["predictions"] = model.digest
         return predictions
@@ -118,9 +135,18 @@ class SessionModels:
         """
         try:
             model = self.model(role)
+            if isinstance(model, FileModel):
+                return predict(model, test, self.state)
         except (ConfigError, ModelUnknown):
             return None
-        return cached_predictions(model.name, model.digest, test, self.state)
+        rows, times = self._asked_of(role, test)
+        return cached_predictions(model.name, model.digest, rows, self.state, times=times)
+
+    def _asked_of(self, role: str, test: Dataset) -> tuple[Dataset, int]:
+        """Return the rows that a model is asked, and how often: the lines of a file answer all."""
+        draws = self.limit and not isinstance(self.model(role), FileModel)
+        rows = test.drawn(self.limit) if draws else test
+        return rows, self.repeat if role == "candidate" else 1
 
     def judges(self) -> JudgePanel | None:
         """Open the judges of `[judge]`; None where it names none.

@@ -89,6 +89,14 @@ class Run:
         atomic_write(self.folder / name, text.encode() + b"\n", mode=0o600)
 
     @property
+    def spec(self) -> str:
+        """What `--model` names it by."""
+        return f"run:{self.id}"
+
+    def __str__(self) -> str:
+        return f"run {self.id}"
+
+    @property
     def finished(self) -> bool:
         """Whether the training was completed and recorded."""
         return (self.folder / "run.json").is_file()
@@ -248,7 +256,8 @@ class Run:
 
     def scorecard_path(self, name: str) -> Path:
         """Return the path of a scorecard of this run; its folder is made."""
-        return self.state.path("runs", self.id, "scorecards", f"{name}.json")
+        folder = self.folder.relative_to(self.state.folder)
+        return self.state.path(*folder.parts, "scorecards", f"{name}.json")
 
 
 def find_finished(state: StateDir, name: str) -> Run:

@@ -21,6 +21,8 @@ PROMPTS_PER_BATCH = 32  # prompts answered together
 class LocalModel:
     """A base, or a base with an adapter; its weights are loaded for the first answer."""
 
+    temperature = 0
+
     def __init__(self, name: str, folder: Path, tuned: Path | None, decoding: Decoding) -> None:
         self.name, self.folder, self.tuned, self.decoding = name, folder, tuned, decoding
         self.digest = model_digest(folder, tuned, decoding)

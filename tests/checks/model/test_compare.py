@@ -11,7 +11,7 @@ from predicted import RIGHT, WRONG, models, predicted, valued
 
 from tunegate import Unmeasurable
 from tunegate.results.outcome import collect_outcomes
-from tunegate_checks.model import compare
+from tunegate_checks.model import classification, compare
 from tunegate_checks.model.classification import averaged
 from tunegate_checks.model.metric import mean
 
@@ -178,3 +178,35 @@ def test_only_common_rows_are_compared() -> None:
 def test_a_margin_is_above_0(margin: float) -> None:
     with pytest.raises(ValueError, match="a number above 0 is needed"):
         compare.not_inferior(*models(1, 1, 1), margin=margin)
+
+
+def test_several_models_are_one_table_and_one_family() -> None:
+    """The p-values are two-sided, and adjusted for all models and metrics together."""
+    new, worse = models(gained=9, lost=0, alike=31)
+    equal = predicted([(p.expected, p.got) for p in new])
+    metrics = classification.right(), classification.averaged("F1", "macro")
+    with collect_outcomes() as outcomes:
+        claims = compare.models(new, {"worse": worse, "equal": equal}, *metrics)
+    scores, differences = (outcome.data["table"] for outcome in outcomes)
+    assert scores[0] == ["model", "accuracy", "macro-F1", "USD for 1,000", "p50 (s)", "n"]
+    assert [row[:2] for row in scores[1:]] == [
+        ["candidate", "100.0%"], ["worse", "77.5%"], ["equal", "100.0%"],
+    ]  # fmt: skip
+    assert scores[1][3:] == ["-", "-", "40"]
+    by_name = {row[0]: row for row in differences[1:]}
+    assert by_name["accuracy of worse"][1] == "+22.5%"
+    # Four comparisons, two sides, nine flips; that of macro-F1 has the smaller p.
+    assert by_name["accuracy of worse"][3] == f"{3 * 2 * 0.5**9:.3f}"
+    assert by_name["accuracy of equal"][3] == "1.000"
+    difference = claims["worse"].difference
+    assert (difference.name, difference.misses) == ("accuracy less worse's", claims["worse"].flips)
+    assert not (claims["equal"].difference >= 0.01)
+
+
+def test_a_table_of_no_row_in_common_claims_nothing() -> None:
+    new, old = models(0, 0, 3)
+    with collect_outcomes():
+        claims = compare.models(new.without([0, 1, 2]), {"b": old}, classification.right())
+    with pytest.raises(Unmeasurable):
+        assert claims["b"].difference >= 0.0
+    assert claims["b"].difference >= None

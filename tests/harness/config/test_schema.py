@@ -15,6 +15,7 @@ import pytest
 from tunegate.config.project import find_root
 from tunegate.config.schema import Limits, load
 from tunegate.errors import ConfigError
+from tunegate.results.score import Limit
 
 
 def configured(root: Path, text: str, name: str = "tunegate.toml") -> Path:
@@ -63,6 +64,16 @@ def test_pyproject_says_the_same(tmp_path: Path) -> None:
         ("[limits]\nown = { x = 'a' }", "limits.own.x = 'a': Input should be a valid number"),
         ("[limits]\nown = { x = true }", "limits.own.x = True: Input should be a valid number"),
         ("[limits]\nvalidation_low = 0.3", "validation_low = 0.3 is above validation_high = 0.2"),
+        ("[compare]\nb = 'x'", "compare.b = 'x': "),
+        ("[compare.b]\nmodle = 'x'", "compare.b.model is missing"),
+        ("[limits.compare.b]\ncost_ratio = 1", "limits.compare.b: no model [compare.b]"),
+        (
+            "[compare.gpt]\nmodel = 'x'\n[limits.compare.gtp]\ncost_ratio = 1",
+            "limits.compare.gtp: no model [compare.gtp], did you mean 'gpt'?",
+        ),
+        ("[compare.b]\nmodel = 'x'\n[limits.compare.b]\ncost_ratio = 0", "limits.compare.b.cost_"),
+        ("[compare.b]\nmodel = 'x'\n[limits.compare.b]\nratio = 1", "unknown key 'limits.compare"),
+        ("baseline = 'x'\n[compare.baseline]\nmodel = 'y'", "baseline and [compare.baseline] are"),
         ("[tokens]\nprice_per_million = inf", "tokens.price_per_million = inf: Input should be "),
         ("task = 'poetry'", "task = 'poetry': Input should be 'classification', 'multilabel', "),
         ("suites = 3", "suites = 3: "),
@@ -116,6 +127,18 @@ def test_mistakes_end_a_session_in_one_line(tmp_path: Path, project) -> None:  #
     assert result.code == 4
     assert "did you mean 'accuracy'?" in result.line("ERROR:")
     assert "Traceback" not in result.out
+
+
+def test_the_models_that_are_compared(tmp_path: Path) -> None:
+    """The old key `baseline` is one of them; each has its limits, which carry the mode."""
+    text = "[compare.gpt]\nmodel = 'openai:x'\n[limits]\nmode = 'lower'\n"
+    text += "[limits.compare.gpt]\ncost_ratio = 1\n"
+    config = load(configured(tmp_path, f"baseline = 'file:a'\n{text}"))
+    assert config.compared == {"baseline": "file:a", "gpt": "openai:x"}
+    limits = config.limits.compare
+    assert (limits["baseline"].difference, limits["gpt"].difference) == (None, None)
+    ratio = limits["gpt"].cost_ratio
+    assert (ratio, isinstance(ratio, Limit) and ratio.mode) == (1.0, "lower")
 
 
 def test_limits_carry_the_mode(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tunegate.config.schema import Limits
+from tunegate.config.schema import CompareLimits, Limits
 from tunegate.gates.lowered_limits import AT_LEAST, AT_MOST, lowered_limits, lowered_text
 
-EITHER_WAY = {"fewest_per_class", "mode", "own", "pii_ignore", "pii_allow"}
+EITHER_WAY = {"compare", "fewest_per_class", "mode", "own", "pii_ignore", "pii_allow"}
 
 CASES: list[tuple[str, Any, Any, bool]] = [
     ("accuracy", 0.95, 0.6, True),
@@ -41,10 +41,21 @@ def test_limits_of_ones_own() -> None:
     assert lowered_text(lowered) == "own.b 2.0 -> 1.0, own.c 3.0 -> none"
 
 
+def test_limits_beside_another_model() -> None:
+    """One that was removed is lowered too; one that is new, or as strict, is not."""
+    before = {"a": {"difference": -0.02, "cost_ratio": 1.0, "latency_ratio": None}}
+    now = {"a": {"difference": -0.05, "cost_ratio": 0.5, "latency_ratio": 2.0}, "b": {}}
+    lowered = lowered_limits({"compare": before}, {"compare": now})
+    assert lowered_text(lowered) == "compare.a.difference -0.02 -> -0.05"
+    removed = lowered_limits({"compare": before}, {"compare": {}})
+    assert [*removed] == ["compare.a.cost_ratio", "compare.a.difference"]
+
+
 def test_what_one_side_does_not_know_is_not_compared() -> None:
     assert lowered_limits({}, {"accuracy": 0.1, "own": {"x": 1.0}}) == {}
 
 
 def test_each_limit_is_held_one_way() -> None:
     assert not AT_LEAST & AT_MOST
-    assert {*Limits.model_fields} == AT_LEAST | AT_MOST | EITHER_WAY
+    fields = {*Limits.model_fields, *CompareLimits.model_fields}
+    assert fields == AT_LEAST | AT_MOST | EITHER_WAY

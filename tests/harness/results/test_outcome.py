@@ -7,8 +7,10 @@ import threading
 from dataclasses import replace
 
 from tunegate import Findings
-from tunegate.results.outcome import Outcome, collect_outcomes, record
+from tunegate.results.outcome import Outcome, collect_outcomes, record, record_table
 from tunegate.results.score import proportion
+from tunegate.results.scorecard import asked_in_words, failed_outcomes, passed_scores
+from tunegate.results.session_results import SessionResults, outcome_dicts
 
 ONE = Outcome("pii", "train", True, "<pii: nothing found>")
 
@@ -60,3 +62,31 @@ def test_plain_survives_json() -> None:
         assert proportion("accuracy", 1, 1) >= 0.5
     plain = [judgement.to_dict() for judgement in ledger]
     assert json.loads(json.dumps(plain)) == plain
+
+
+def test_a_table_is_kept_whether_its_test_passed_or_failed() -> None:
+    with collect_outcomes() as outcomes:
+        record_table("models", [("model", "n"), ("a", "1")])
+    dicts = outcome_dicts(outcomes, passed=True)
+    for results in (SessionResults(passed={"t": dicts}), SessionResults(failed={"t": dicts})):
+        (table,) = results.tables()
+        assert (table["name"], table["table"]) == ("models", [["model", "n"], ["a", "1"]])
+        assert not passed_scores(results)
+        assert not failed_outcomes(results)
+
+
+def test_what_was_asked_in_words() -> None:
+    assert asked_in_words({"gate": "open"}) == ""
+    limit = {"limit": {"rows": 1000, "of": 4000}}
+    said = "1,000 of 4,000 test rows, drawn at random (--limit): never promotable"
+    assert asked_in_words(limit) == said
+    for at, words in (
+        (0, "temperature 0, which only shows the server's noise"),
+        (0.0, "temperature 0.0, which only shows the server's noise"),
+        (0.7, "temperature 0.7"),
+        ("default", "temperature default"),
+        (None, "its own temperature"),
+    ):
+        repeat = {"repeat": {"times": 5, "temperature": at}}
+        assert asked_in_words(repeat) == f"each row asked 5 times at {words}"
+        assert asked_in_words(limit | repeat).startswith(f"{said}; each row")

@@ -9,6 +9,7 @@ from ...data import SPLITS
 from ...gates.promotion import entry_faults
 from ...interfaces.installed import load_files
 from ...interfaces.model import ModelUnknown
+from ...models.evaluation import Evaluation
 from ...models.spec import open_model
 from ...results.scorecard import scorecard_digest
 from ...storage.registry import RegistryEntry
@@ -23,7 +24,27 @@ SCORECARD_HOLDS = "its file is whole; it is about this model"
 
 
 def chain_links(files: RunFiles) -> Iterator[Link]:
-    """Yield the links, each after those that it was made from."""
+    """Yield the links, each after those that it was made from; of an evaluation, the last ones."""
+    if not isinstance(files.run, Evaluation):
+        yield from _training_links(files)
+    promotions = counting_promotions(files)
+    promoted_cards = {str(entry.get("scorecard"))[:12] for entry in promotions}
+    for path, card in files.cards.items():
+        if card is not files.card and path.stem not in promoted_cards:
+            continue
+        digest, fault = scorecard_digest(card), ""
+        if digest[:12] != path.stem:
+            fault = f"{path} was changed since it was written"
+        elif not files.name_of_model(card["model_digest"]):
+            fault = f"it is about the model {card['model_digest']}, which is not this run's"
+        yield Link("scorecard", digest, not fault, fault or SCORECARD_HOLDS)
+    if files.registry_error:
+        yield Link("registry", "", False, files.registry_error)
+    for entry in promotions:
+        yield promotion_link(files, entry)
+
+
+def _training_links(files: RunFiles) -> Iterator[Link]:
     run, receipt, plan = files.run, files.receipt, files.run.plan
     if receipt is None:
         yield Link("receipt", "", False, f"{run.folder / 'receipt.json'} is missing")
@@ -43,21 +64,6 @@ def chain_links(files: RunFiles) -> Iterator[Link]:
     explanation = "the digest of training and validation data, configuration, base and seed"
     yield _checked_link("run", run.id, explanation, run.verify_plan)
     yield model_link(files)
-    promotions = counting_promotions(files)
-    promoted_cards = {str(entry.get("scorecard"))[:12] for entry in promotions}
-    for path, card in files.cards.items():
-        if card is not files.card and path.stem not in promoted_cards:
-            continue
-        digest, fault = scorecard_digest(card), ""
-        if digest[:12] != path.stem:
-            fault = f"{path} was changed since it was written"
-        elif not files.name_of_model(card["model_digest"]):
-            fault = f"it is about the model {card['model_digest']}, which is not this run's"
-        yield Link("scorecard", digest, not fault, fault or SCORECARD_HOLDS)
-    if files.registry_error:
-        yield Link("registry", "", False, files.registry_error)
-    for entry in promotions:
-        yield promotion_link(files, entry)
 
 
 def _checked_link(name: str, digest: str, explanation: str, check: Callable[[], object]) -> Link:

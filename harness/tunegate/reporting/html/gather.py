@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...config.data_files import find_data_files
 from ...config.schema import Config, load
 from ...data.dataset import Dataset
 from ...errors import ConfigError
-from ...models.predict import cached_predictions
+from ...models.evaluation import (
+    Evaluation,
+    Json,
+    find_judged,
+    kept_predictions,
+    read_object,
+    read_scorecards,
+)
 from ...results.prediction import Predictions
 from ...storage.registry import Registry, RegistryBroken, RegistryEntry
-from ...storage.run import Run, find_finished
+from ...storage.run import Run
 from ...storage.state_dir import StateDir
-from ...utils.timestamps import time_key
 
-Json = dict[str, Any]
 # The keys that a report needs, by file. The chain of digests says whether the values are sealed.
 RECORD_KEYS = {"model", "digest", "figures"}
 RECEIPT_KEYS = {"tests", "data", "limits", "made", "removed", "versions"}
-SCORECARD_KEYS = {
-    *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
-    *("predictions", "baseline", "incumbent"),
-}
 
 
 class CachedStateDir(StateDir):
@@ -49,6 +48,8 @@ class CachedStateDir(StateDir):
 @dataclass(frozen=True, slots=True)
 class RunFiles:
     """The contents of all files about a run, unverified: the module `chain` verifies them.
+
+    Of an evaluation, whose model belongs to no run, there are scorecards alone.
 
     `card` is the scorecard that is reported on, `cards` are all of them, by path, the newest last.
     """
@@ -73,44 +74,30 @@ class RunFiles:
 
 
 def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
-    """Read the files about a run (`latest`, an id or its beginning).
+    """Read the files about a run or an evaluation (`latest`, an id or its beginning, a spec).
 
     `scorecard` is the beginning of a scorecard's digest; without it the newest is reported on.
     Raises ConfigError where there is no such run or scorecard, or where a file cannot be read.
     """
-    run, config = find_finished(CachedStateDir(root), name), load(root)
-    record, receipt = _read_json(run.folder / "run.json", RECORD_KEYS), run.folder / "receipt.json"
-    paths = (run.folder / "scorecards").glob("*.json")
-    cards = {path: _read_json(path, SCORECARD_KEYS) for path in paths}
-    cards = dict(sorted(cards.items(), key=lambda item: time_key(item[0], item[1]["made"])))
+    run, config = find_judged(CachedStateDir(root), name), load(root)
+    is_run, receipt = not isinstance(run, Evaluation), run.folder / "receipt.json"
+    record = read_object(run.folder / "run.json", RECORD_KEYS) if is_run else run.record
+    cards = read_scorecards(run)
     card = next(reversed(cards.values()), None)
     if scorecard:
         matches = [path for path in cards if path.stem.startswith(scorecard[: len(path.stem)])]
         if len(matches) != 1:
             available = ", ".join(path.stem for path in cards) or "none"
-            fits = f"{scorecard!r} fits {len(matches)} scorecards of run {run.id}"
+            fits = f"{scorecard!r} fits {len(matches)} scorecards of {run}"
             raise ConfigError(f"{fits}; there are: {available}")
         card = cards[matches[0]]
-    entries, registry_error = read_registry(root)
-    test, predictions = read_test_data(config, run, card), None
-    if card is not None and test is not None and (run.state.folder / "answers.sqlite").is_file():
-        model = str(record["model"])
-        predictions = cached_predictions(model, card["model_digest"], test, run.state)
+    entries, registry_error = read_registry(root) if is_run else ([], "")
+    test = read_test_data(config, run, card)
+    predictions = kept_predictions(run, card, test) if card and test is not None else None
     return RunFiles(
-        root, run, record, _read_json(receipt, RECEIPT_KEYS) if receipt.is_file() else None,
+        root, run, record, read_object(receipt, RECEIPT_KEYS) if receipt.is_file() else None,
         card, cards, entries, registry_error, config, test, predictions,
     )  # fmt: skip
-
-
-def _read_json(path: Path, required_keys: set[str]) -> Json:
-    """Read a JSON object without its seal; raises ConfigError where one of the keys is missing."""
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not required_keys <= value.keys():
-        raise ConfigError(f"{path} is not what tunegate wrote there: it cannot be read")
-    return {key: v for key, v in value.items() if key != "seal"}
 
 
 def read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
@@ -130,7 +117,7 @@ def read_test_data(config: Config, run: Run, card: Json | None) -> Dataset | Non
     if not digest:
         return None
     try:
-        if run.state.snapshot_path(digest).is_file():
+        if not isinstance(run, Evaluation) and run.state.snapshot_path(digest).is_file():
             return run.state.read_snapshot(digest, "test", run.plan.columns)
         dataset = find_data_files(config, run.state.root, {}, run.state.root).get("test")
     except (ConfigError, OSError, ValueError):

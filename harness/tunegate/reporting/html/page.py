@@ -66,6 +66,7 @@ class Scores:
     models: tuple[ModelRow, ...]
     not_passed: tuple[tuple[str, str, str], ...]  # test, status, what did not hold
     more: str  # how many more of `not_passed` there are
+    tables: tuple[tuple[str, list[list[str]]], ...]  # heading and rows, the first one the head
     details: Pairs
     tests: Pairs  # by file
     removed: tuple[str, ...]
@@ -129,6 +130,7 @@ class Link:
 class Page:
     """The whole report."""
 
+    kind: str  # "run", or "evaluation" of a model without one
     run: str
     model: str
     made: str
@@ -137,6 +139,6 @@ class Page:
     scores: Scores | str
     misses: Misses | str
     suite: Suite | str
-    training: Training
+    training: Training | str
     chain: tuple[Link, ...]
     versions: Pairs

@@ -8,7 +8,7 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from ...errors import ConfigError
-from ...storage.run import find_finished
+from ...models.evaluation import find_judged
 from ...storage.state_dir import StateDir
 from ...utils.masking import hide_values
 from .chain import chain_links
@@ -31,7 +31,7 @@ def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[
 
     `made` is the time that stands on the page. Raises ConfigError where a file cannot be read.
     """
-    run = find_finished(StateDir(root), name)
+    run = find_judged(StateDir(root), name)
     try:
         files = read_run(root, run.id, scorecard)
         return files, build_page(files, made)
@@ -56,6 +56,7 @@ def build_page(files: RunFiles, made: datetime) -> Page:
     if files.registry_error:
         registry = f"{relative_paths(files.registry_error, root)}."
     return Page(
+        kind=str(files.run).partition(" ")[0],
         run=run_id,
         model=public_name(str(files.record["model"]), root),
         made=time_text(made.isoformat(timespec="seconds")),

@@ -7,13 +7,15 @@ from itertools import islice
 from typing import Any
 
 from ...data import SPLITS
+from ...models.evaluation import Evaluation, Json
 from ...results.labels import wrong_labels
 from ...results.score import wilson
+from ...results.scorecard import asked_in_words
 from ...tokenization.spec import on_pairs
 from ...utils.masking import hider
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from .charts import loss_chart, score_bar
-from .gather import Json, RunFiles
+from .gather import RunFiles
 from .page import CheckRow, Misses, ModelRow, ScoreRow, Scores, Suite, Tone, Training
 from .text import (
     MAX_TESTS,
@@ -53,7 +55,8 @@ def scores_section(files: RunFiles) -> Scores | str:
         if outcome.get("detail"):
             details.append((outcome["name"], outcome["detail"]))
     model_name = files.name_of_model(card["model_digest"])
-    model = "the run's model" if model_name == "model" else f"checkpoint {model_name}"
+    own_model = "the model" if isinstance(files.run, Evaluation) else "the run's model"
+    model = own_model if model_name == "model" else f"checkpoint {model_name}"
     if not model_name:
         model = "a model that is not this run's"
     gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
@@ -62,6 +65,8 @@ def scores_section(files: RunFiles) -> Scores | str:
         gate = "closed"  # the tests are listed below
     n, digest = card["test"]["n"], str(card["test"]["digest"])[:12]
     session = f"{time_text(card['made'])}, {model} on {n:,} test rows ({digest})"
+    if asked := asked_in_words(card):
+        session += f": {asked}"
     more = len(not_passed) - MAX_NOT_PASSED
     return Scores(
         intro=with_full_stop(f"{session}. Gate {gate}"),
@@ -70,6 +75,7 @@ def scores_section(files: RunFiles) -> Scores | str:
         models=tuple(model_rows(files, card)),
         not_passed=tuple(not_passed_rows(card)),
         more=f"{more:,} more" if more > 0 else "",
+        tables=tuple((o["name"], o["table"]) for o in card.get("tables", [])),
         details=tuple(details),
         tests=tuple(tests_by_file(card["inventory"]).items()),
         removed=tuple(card["removed"]),
@@ -143,6 +149,8 @@ def suite_section(files: RunFiles) -> Suite | str:
     splits = tuple(s for s in (*SPLITS, NO_SPLIT) if any(s in row for row in cells.values()))
     limits = {k: v for k, v in receipt["limits"].items() if v not in (None, {}, [])}
     limits |= {f"own: {k}": v for k, v in limits.pop("own", {}).items()}
+    for name, held in limits.pop("compare", {}).items():
+        limits |= {f"{k} to {name}": v for k, v in held.items() if v is not None}
     data_files = [
         public_name(receipt["data"][split]["path"], files.root)
         for split in SPLITS
@@ -249,12 +257,15 @@ def misses_section(files: RunFiles) -> Misses | str:
 
 CHART_WIDTHS = (1040, 360)  # of the drawing: for a wide screen and for a phone
 NO_CURVES = "No loss curves: the training left none."
+NOT_TRAINED_HERE = "This model belongs to no run: it was not trained in this project."
 TRAINED_ELSEWHERE = "No loss curves: it was trained elsewhere."
 TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences
 
 
-def training_section(files: RunFiles) -> Training:
-    """Return how the run was trained."""
+def training_section(files: RunFiles) -> Training | str:
+    """Return how the run was trained; a sentence for a model that tunegate did not train."""
+    if isinstance(files.run, Evaluation):
+        return NOT_TRAINED_HERE
     plan, run, root = files.run.plan, files.run, files.root
     figures: dict[str, Any] = files.record["figures"]
     settings = {k: public_setting(v, root, k) for k, v in sorted(plan.config.items())}

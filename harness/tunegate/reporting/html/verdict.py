@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from ...gates.lowered_limits import lowered_limits, lowered_text
 from ...gates.new_test_set import note_on_test_set
 from ...gates.promotion import PromotionRefused, check_promotable
+from ...models.evaluation import Evaluation, Json
 from ...models.spec import Candidate
+from ...results.scorecard import asked_in_words
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.seal import SealBroken
 from ..terminal import score_cells
-from .gather import Json, RunFiles
+from .gather import RunFiles
 from .page import Link, Tone, Verdict
 from .text import (
     public_name,
@@ -81,7 +83,7 @@ def promotion_sentences(files: RunFiles) -> Iterator[str]:
 
 def why_not_promoted(files: RunFiles) -> str:
     """Return one sentence that says why the run is not promoted."""
-    card, spec = files.card, f"run:{files.run.id}"
+    card, spec = files.card, files.run.spec
     if files.registry_error:
         return "Whether it was promoted nobody can say: the registry is broken."
     if card is None:
@@ -112,6 +114,10 @@ def closing_reasons(card: Json) -> str:
 
 def promotion_refusal(files: RunFiles, card: Json) -> str:
     """Return why `--promote` would refuse the model of a scorecard; "" where it would not."""
+    if isinstance(files.run, Evaluation):
+        return "it belongs to no run with a receipt; it may be scored, never promoted"
+    if "limit" in card:
+        return f"it was judged on {asked_in_words(card)}"
     name = files.name_of_model(card["model_digest"])
     if not name:
         return f"the model that was judged is not one of run {files.run.id}"
@@ -128,7 +134,7 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
 
 def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
     """Yield name and text of the gates, the right answers, the chain and the training."""
-    card, plan = files.card, files.run.plan
+    card = files.card
     tests = value_text(len(files.receipt["tests"])) if files.receipt else ""
     yield "data gate", f"open: {tests} tests passed" if files.receipt else "no receipt"
     if card is None:
@@ -145,8 +151,10 @@ def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str
     unverifiable = sum(link.holds is None for link in chain)
     more = f", {unverifiable} cannot be looked at" if unverifiable else ""
     yield "chain of digests", f"{verified} of {len(chain)} links verify{more}"
-    base = public_name(str(plan.config.get("base", plan.base)), files.root)
-    yield "trained", f"{training_method(plan)}, on {base}"
+    if not isinstance(files.run, Evaluation):
+        plan = files.run.plan
+        base = public_name(str(plan.config.get("base", plan.base)), files.root)
+        yield "trained", f"{training_method(plan)}, on {base}"
 
 
 # The promotions of a run: those in force, and those that were.

@@ -1,0 +1,77 @@
+"""Several answers to each question (`--repeat K`): their spread, the commonest, pass@k and pass^k.
+
+pass@k is the share of questions with a right answer among k (Chen et al. 2021, arXiv:2107.03374),
+pass^k the share whose k answers are all right (Yao et al. 2024, arXiv:2406.12045). Here k is the
+number of repetitions, so both are counts. Missing answers count as wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Literal
+
+from tunegate.results.finding import Findings
+from tunegate.results.labels import LabelRule, exact
+from tunegate.results.outcome import record_table
+from tunegate.results.prediction import Prediction, Predictions
+from tunegate.results.score import Score, format_value, not_applicable_score, proportion
+from tunegate.utils.text import shorten
+
+from .metric import Metric
+
+Answered = str | Literal[True] | None  # a right answer, the label of a wrong one, or no label
+
+
+def spread(predictions: Predictions, *metrics: Metric) -> None:
+    """Show the least, the median and the greatest value of each metric over the repetitions."""
+    rounds, rows = predictions.repetitions, [["score", "min", "median", "max"]]
+    if not (rounds and len(predictions)):
+        return
+    for metric in metrics:
+        values = [metric.value(metric.statistics(answers)) for answers in rounds]
+        ends = min(values), median(values), max(values)
+        rows.append([metric.name, *(format_value(value, metric.binary) for value in ends)])
+    record_table(f"over {len(rounds)} repetitions", rows)
+
+
+def pass_at_k(predictions: Predictions, *, label: LabelRule = exact) -> Score:
+    """Return the share of questions with a right answer among the k."""
+    return _share("pass@", predictions, label, lambda answers: True in answers)
+
+
+def pass_hat_k(predictions: Predictions, *, label: LabelRule = exact) -> Score:
+    """Return the share of questions whose k answers are all right: pass^k."""
+    return _share("pass^", predictions, label, lambda answers: {*answers} == {True})
+
+
+def majority(predictions: Predictions, *, label: LabelRule = exact) -> Score:
+    """Return the share of questions whose commonest answer is right; of equals, the first given."""
+    return _share(
+        "majority of ", predictions, label, lambda a: Counter(a).most_common(1)[0][0] is True
+    )
+
+
+def _share(
+    name: str, predictions: Predictions, label: LabelRule,
+    holds: Callable[[Sequence[Answered]], bool],
+) -> Score:  # fmt: skip
+    rounds = predictions.repetitions
+    if not rounds:
+        return not_applicable_score(f"{name}k", "each row was asked once: --repeat K asks again")
+
+    def answers(row: Sequence[Prediction], missing: Answered) -> list[Answered]:
+        return [missing if p.error else label.right(p) or label.read(p.got) for p in row]
+
+    rows, name = [*zip(*rounds, strict=True)], f"{name}{len(rounds)}"
+    wrong = [row for row in rows if not holds(answers(row, None))]
+    missing = sum(holds(answers(row, True)) for row in wrong)
+    misses = [
+        row[0].finding(f"{answers(row, None).count(True)} right", shorten(row[0].prompt, 60))
+        for row in wrong
+    ]
+    return proportion(
+        name, len(rows) - len(wrong), len(rows), errors=missing, signature=label.name,
+        misses=Findings(name, misses, split="test", n=len(rows)),
+    )  # fmt: skip

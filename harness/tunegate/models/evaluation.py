@@ -1,0 +1,124 @@
+"""The evaluations of models that belong to no run, and finding what was judged by its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..errors import ConfigError
+from ..interfaces.builtin_models import open_file
+from ..interfaces.model import ModelUnknown
+from ..results.prediction import Predictions
+from ..storage.run import Run, RunNotFound, find_finished
+from ..storage.state_dir import StateDir
+from ..utils.hashing import sha256_json
+from ..utils.masking import mask
+from ..utils.timestamps import time_key
+from .predict import cached_predictions, predict
+
+Json = dict[str, Any]
+# The keys that readers of a scorecard need.
+SCORECARD_KEYS = {
+    *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
+    *("predictions", "baseline", "incumbent"),
+}
+
+
+class Evaluation(Run):
+    """The folder `evaluations/ID` about a model that tunegate did not train, on one test set.
+
+    It has the scorecards that a run has, and nothing else: no receipt, so no promotion.
+    """
+
+    def __init__(self, state: StateDir, name: str) -> None:
+        super().__init__(state, name)
+        self.folder = state.folder / "evaluations" / name
+
+    @classmethod
+    def of(cls, state: StateDir, card: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation that a scorecard belongs to."""
+        about = [card["candidate"], card["model_digest"], card["test"]["digest"]]
+        return cls(state, sha256_json(about)[:12])
+
+    @cached_property
+    def record(self) -> Json:
+        """The model, as a run records its own; raises ConfigError for a harmed scorecard."""
+        *_, card = read_scorecards(self).values()
+        return {"model": card["candidate"], "digest": card["model_digest"], "figures": {}}
+
+    @property
+    def spec(self) -> str:
+        """What `--model` names it by."""
+        return str(self.record["model"])
+
+    def __str__(self) -> str:
+        return f"evaluation {self.id}"
+
+
+def read_scorecards(run: Run) -> dict[Path, Json]:
+    """Return the scorecards by path, the newest last; raises ConfigError for one that is none."""
+    paths = (run.folder / "scorecards").glob("*.json")
+    cards = {path: read_object(path, SCORECARD_KEYS) for path in paths}
+    return dict(sorted(cards.items(), key=lambda item: time_key(item[0], item[1]["made"])))
+
+
+def read_object(path: Path, required_keys: set[str]) -> Json:
+    """Read a JSON object without its seal; raises ConfigError where one of the keys is missing."""
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not required_keys <= value.keys():
+        raise ConfigError(f"{path} is not what tunegate wrote there: it cannot be read")
+    return {key: v for key, v in value.items() if key != "seal"}
+
+
+def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predictions | None:
+    """Return the predictions behind a scorecard, of a file or from the cache; None for none."""
+    state, digest, candidate = run.state, str(card["model_digest"]), card.get("candidate", "")
+    if candidate.startswith("file:"):
+        try:
+            model = open_file(candidate.removeprefix("file:"), state.root)
+            return predict(model, test, state) if model.digest == digest else None
+        except ModelUnknown:
+            return None
+    if not (state.folder / "answers.sqlite").is_file():
+        return None
+    rows = test.drawn(card["limit"]["rows"]) if "limit" in card else test
+    times = card["repeat"]["times"] if "repeat" in card else 1
+    return cached_predictions(run.spec, digest, rows, state, times=times)
+
+
+def find_judged(state: StateDir, name: str) -> Run:
+    """Return what this name stands for: a run, or the newest evaluation of a model without one.
+
+    A run has its id or the beginning of it, an evaluation that too, or the spec of its model.
+    `latest` is what was trained or judged last. Raises RunNotFound unless the name fits one.
+    """
+    runs: list[Run] = []
+    try:
+        runs = [find_finished(state, name)]
+        if name != "latest":
+            return runs[0]
+    except RunNotFound as error:
+        unknown = str(error)
+    cards = state.folder.glob("evaluations/*/scorecards/*.json")
+    ids = {path.parents[1].name for path in cards}
+    judged = sorted((Evaluation(state, id_) for id_ in ids), key=_age)
+    runs += [e for e in judged if name == "latest" or e.spec == mask(name)][-1:]
+    runs = runs or [e for e in judged if name and e.id.startswith(name)]
+    if len(runs) == 1 or (runs and name == "latest"):
+        return max(runs, key=_age)
+    specs = ", ".join(dict.fromkeys(e.spec for e in judged)) or "none"
+    raise RunNotFound(f"{unknown}; models judged without a run: {specs}")
+
+
+def _age(run: Run) -> tuple[datetime, int]:
+    """Return when something was trained or judged last, as a key that sorts the newest last."""
+    ages = [time_key(path, card["made"]) for path, card in read_scorecards(run).items()]
+    return max(ages if isinstance(run, Evaluation) else [*ages, run.age])
