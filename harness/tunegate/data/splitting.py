@@ -17,11 +17,13 @@ from shlex import quote
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
+from ..utils.text import without_edge_punctuation
 from .comparison import (
     comparison_texts,
     connected,
     group_indices,
     label_counts,
+    near_scopes,
     question_key,
     rows_by_question,
     system_is_asked,
@@ -233,8 +235,10 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
     """
     texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for indices in group_indices(examples, lambda e: e.setting).values():
-        near = search.connected_groups([texts[i] for i in indices], similarity)
+    for indices in near_scopes(examples):
+        scope = [texts[i] for i in indices]
+        near = search.connected_groups(scope, similarity)
+        near += group_indices(scope, without_edge_punctuation).values()
         linked += [[indices[k] for k in group] for group in near]
     # A row that stands in another, such as a turn of a conversation in the whole of it.
     with_system = system_is_asked(examples)
