@@ -124,10 +124,10 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """Yield each row that nearly repeats another: prompt and replies all reach the similarity.
 
     Labels (short replies) must be equal, and so must the digits, signs and accents of other
-    replies: `50 mg` and `500 mg`, `a + b` and `a - b` are no copies. Of near-duplicates the longest row is kept, and each
-    finding names a kept row; without the rows found no two near-duplicates remain. Rows that
-    `duplicates.find` yields are left out. Lee et al. (2022, arXiv:2107.06499) show that models
-    memorise near-duplicates.
+    replies: `50 mg` and `500 mg`, `a + b` and `a - b` are no copies. Of near-duplicates the longest
+    row is kept, and each finding names a kept row; without the rows found no two near-duplicates
+    remain. Rows that `duplicates.find` yields are left out. Lee et al. (2022, arXiv:2107.06499)
+    show that models memorise near-duplicates.
 
     Args:
         dataset: One split.

@@ -38,16 +38,12 @@ def repair_messages(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             value = message.pop(key)
             # A key that is no name could itself be personal data.
             name = key if key.isidentifier() and len(key) <= 30 else "(key)"
-            if value is None:
-                actions.append(f"{path} lost the key {name}, which was null")
-            else:
-                extra_keys.setdefault(number, {})[key] = value
-                actions.append(f"{path} has its key {name} moved to the row's {EXTRA_KEYS}")
-    messages, joined = _join_user_messages(messages)
-    if not (actions or joined):
+            extra_keys.setdefault(number, {})[key] = value
+            actions.append(f"{path} has its key {name} moved to the row's {EXTRA_KEYS}")
+    if not actions:
         return fields, []
     moved_keys = {EXTRA_KEYS: extra_keys} if extra_keys else {}
-    return {**fields, "messages": messages, **replies, **moved_keys}, [*actions, *joined]
+    return {**fields, "messages": messages, **replies, **moved_keys}, actions
 
 
 def _repair_keys(message: Message) -> Iterator[str]:
@@ -58,14 +54,14 @@ def _repair_keys(message: Message) -> Iterator[str]:
     if role not in ROLES and repaired_role in ROLES:
         message["role"] = repaired_role
         yield f".role became {repaired_role}"
-    name = message.get("name", "-")
-    if name is None or (isinstance(name, str) and not name.strip()):
+    name = message.get("name")
+    if isinstance(name, str) and not name.strip():
         del message["name"]
         yield ".name, which was empty, left out"
     if "weight" not in message:
         return
     weight = message["weight"]
-    if weight is None or message["role"] != "assistant":
+    if message["role"] != "assistant":
         del message["weight"]
         yield ".weight, which says nothing there, left out"
     elif type(weight) is not int and isinstance(weight, bool | float) and weight in (0, 1):
@@ -111,20 +107,3 @@ def _repair_content(message: Message) -> Iterator[str]:
             text = json.dumps(function["arguments"], ensure_ascii=False)
             call["function"] = {**function, "arguments": text}
             yield f".tool_calls[{i}].function.arguments, an object, became its JSON text"
-
-
-def _join_user_messages(messages: list[Message]) -> tuple[list[Message], list[str]]:
-    """Join user messages that follow each other; the checks read them as such lines already."""
-    joined: list[Message] = []
-    actions: list[str] = []
-    is_text = False  # the message before is from the user, and nothing but a text
-    for i, message in enumerate(messages):
-        text, was_text = message.get("content"), is_text
-        is_text = message.keys() == {"role", "content"} and message["role"] == "user"
-        is_text = is_text and isinstance(text, str) and bool(text.strip())
-        if is_text and was_text:
-            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n{text}"}
-            actions.append(f"messages[{i}] was joined to the one before it: both from the user")
-        else:
-            joined.append(message)
-    return joined, actions
