@@ -242,6 +242,21 @@ def rows_by_question(
     return indices
 
 
+def rows_together(examples: Sequence[Example]) -> list[list[int]]:
+    """Return lists of indices of rows that belong together; a row can be in none, or in several.
+
+    They are rows of one group (`Example.group`), and a row with those that ask, or begin with, what
+    it asks, such as the turns of one conversation.
+    """
+    with_system = system_is_asked(examples)
+    questions = {question_key(example, with_system) for example in examples}
+    groups = group_indices(examples, lambda e: e.group)
+    return [
+        *rows_by_question(examples, questions, with_system).values(),
+        *(rows for name, rows in groups.items() if name),
+    ]
+
+
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:
     """Return the indices of the items, such as examples, that have each key."""
     indices: dict[K, list[int]] = {}
@@ -269,3 +284,12 @@ def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
     for i in range(n):
         groups.setdefault(root_of(i), []).append(i)
     return list(groups.values())
+
+
+def group_numbers(n: int, linked: Iterable[Sequence[int]]) -> list[int]:
+    """Return, for each index, the number of its group: see `connected`."""
+    numbers = [0] * n
+    for number, indices in enumerate(connected(n, linked)):
+        for index in indices:
+            numbers[index] = number
+    return numbers

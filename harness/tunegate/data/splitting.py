@@ -24,9 +24,7 @@ from .comparison import (
     group_indices,
     label_counts,
     near_scopes,
-    question_key,
-    rows_by_question,
-    system_is_asked,
+    rows_together,
 )
 from .dataset import PLAIN_READING, SPLITS, Dataset, Example
 from .json_lines import check_encoding, is_table, split_rows
@@ -240,12 +238,7 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
         near = search.connected_groups(scope, similarity)
         near += group_indices(scope, without_edge_punctuation).values()
         linked += [[indices[k] for k in group] for group in near]
-    # A row that stands in another, such as a turn of a conversation in the whole of it.
-    with_system = system_is_asked(examples)
-    questions = {question_key(example, with_system) for example in examples}
-    linked += rows_by_question(examples, questions, with_system).values()
-    groups = group_indices(examples, lambda e: e.group)
-    linked += (rows for name, rows in groups.items() if name)
+    linked += rows_together(examples)
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
