@@ -7,13 +7,15 @@ sentence ("the team is not billing").
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
+from tunegate.results.labels import LabelRule, exact
 
-from ..data import consistency
+from ..data.consistency import no_classes, spelled_labels
 from ..text.json_replies import is_mostly_json
 from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
 
@@ -21,12 +23,11 @@ Fields = dict[str, Any]
 
 
 def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
-    """Return new spellings by the reply to change; `train_labels` are the labels of training."""
-    # The check looks for typos neither in JSON nor in free text.
-    findings = consistency.output_format(dataset, task="classification")
-    if is_mostly_json(dataset) or any(f.kind != "near miss" for f in findings):
+    """Return new spellings by the label to change; `train_labels` are the labels of training."""
+    is_no_label = dataset.reading.label == exact and is_mostly_json(dataset)
+    if is_no_label or no_classes(dataset):
         return {}
-    counts = Counter(example.reply for example in dataset)
+    counts = Counter(label for example in dataset for label in spelled_labels(example))
     typos = find_typos(counts)
     certain = {
         label: other
@@ -66,6 +67,21 @@ def _is_certain(
         and (distance := label_distance(label, other)) is not None
     ]
     return distances.count(min(distances, default=0)) == 1
+
+
+def respelled(reply: str, label: str, new: str, rule: LabelRule) -> str | None:
+    """Return a reply with another label in the place of one; None where that cannot be written.
+
+    One place of the reply changes, and the rule must read the new label then: JSON stays JSON.
+    """
+    if rule == exact:
+        return new
+    wanted = {*rule.parts(rule.read(reply) or "")} - {label} | {new}
+    for match in re.finditer(re.escape(label), reply):
+        changed = f"{reply[: match.start()]}{new}{reply[match.end() :]}"
+        if {*rule.parts(rule.read(changed) or "")} == wanted:
+            return changed
+    return None
 
 
 def with_reply(fields: Fields, reply: str) -> Fields | None:
