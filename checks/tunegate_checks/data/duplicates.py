@@ -88,18 +88,11 @@ def _row_key(
 
 
 def _replies_key(example: Example, form: Callable[[str], str]) -> tuple[Hashable, ...]:
-    """Return the setting of a row, its names, and what its replies say, texts in a form.
-
-    The replies are the preferred and the rejected one. Of two replies with the same answer and
-    other reasoning, both can be learnt from.
-    """
-    key: list[Hashable] = [example.setting, *(m.get("name") for m in example.messages)]
+    """Return the setting of a row, its names, and what both replies say, texts in a form."""
     rejected = rejected_reply(example)
-    for target in (example.target, target_of(rejected) if rejected else None):
-        if target is not None:
-            texts = form(target.text), form(target.refusal), form(target.reasoning)
-            key += [*texts, target.calls, target.parts]
-    return tuple(key)
+    rejected_key = target_of(rejected).key(form) if rejected else ()
+    names = [m.get("name") for m in example.messages]
+    return example.setting, *names, *example.target.key(form), *rejected_key
 
 
 def _repeat_finding(

@@ -102,10 +102,7 @@ def drift(
     part = f", {sampled}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
     if is_grouped:
-        evidence += (
-            f"; rows that belong together stand in one split, so that {other_groups:,} groups here "
-            f"are held to {train_groups:,} of train's: more groups make splits alike"
-        )
+        evidence += f"; {other_groups:,} groups are held to {train_groups:,} of train's, each whole"
     if auc_limit is not None and low > auc_limit:
         yield Finding.of_dataset("drift", f"{evidence}; at most {auc_limit:g} is allowed")
     elif low > 0.6:

@@ -5,11 +5,12 @@ A repair loses nothing. A row with any other fault is left for a person.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from tunegate.data.formats import REJECTED, SHAREGPT_ROLES, rejected_in
+from tunegate.data.formats.messages import openai_call
 
 from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
 
@@ -72,7 +73,7 @@ def _repair_keys(message: Message) -> Iterator[str]:
 def _repair_content(message: Message) -> Iterator[str]:
     """Remove NUL characters, and blank content beside a tool call; complete the tool calls.
 
-    A call gets the type that it lacks, and arguments that are an object become JSON text.
+    A call gets the id and the type that it lacks; arguments that are an object become JSON text.
     """
     content = message.get("content")
     if isinstance(content, str) and "\0" in content:
@@ -93,17 +94,8 @@ def _repair_content(message: Message) -> Iterator[str]:
     if may_be_empty and isinstance(content, str) and not content.strip():
         message["content"] = None
         yield ".content, which was blank beside a call, became null"
-    if not isinstance(message.get("tool_calls"), list):
-        return
-    message["tool_calls"] = [dict(c) if isinstance(c, dict) else c for c in message["tool_calls"]]
-    for i, call in enumerate(message["tool_calls"]):
-        if not isinstance(call, dict):
-            continue
-        if call.get("type") is None:
-            call["type"] = "function"
-            yield f".tool_calls[{i}].type, which was missing, became function"
-        function = call.get("function")
-        if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
-            text = json.dumps(function["arguments"], ensure_ascii=False)
-            call["function"] = {**function, "arguments": text}
-            yield f".tool_calls[{i}].function.arguments, an object, became its JSON text"
+    calls, numbers = message.get("tool_calls"), count(1)
+    repaired = [openai_call(call, numbers) for call in calls] if isinstance(calls, list) else calls
+    if repaired != calls:
+        message["tool_calls"] = repaired
+        yield ".tool_calls, of another API, took OpenAI's form"

@@ -146,16 +146,15 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
     corrections = label_corrections(dataset, {label for e in train for label in spelled_labels(e)})
     counts = Counter(label for e in dataset for label in spelled_labels(e))
     for row, example in zip(file_changes.rows, dataset, strict=True):
-        reply = example.reply
         for label in (c for c in spelled_labels(example) if c in corrections):
             new = corrections[label]
-            reply = respelled(reply, label, new, example.reading.label) or reply
-            fields = with_reply(row.fields, reply) if reply != example.reply else None
-            if not fields or fields == row.fields:
-                continue  # what the check still finds is left for a person
-            reason = f"{counts[new]:,} rows spell it so" if counts[new] else "training spells it so"
-            change = f"{label!r} became {new!r}", reason, "respelled"
-            file_changes.change_row(row, fields, "labels", change)
+            reply = respelled(example.reply, label, new, example.reading.label)
+            if reply is not None and (fields := with_reply(row.fields, reply)):
+                n = counts[new]
+                reason = f"{n:,} rows spell it so" if n else "training spells it so"
+                change = f"{label!r} became {new!r}", reason, "respelled"
+                file_changes.change_row(row, fields, "labels", change)
+                break  # the next round respells the next label of a set
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:

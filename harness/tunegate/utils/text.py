@@ -65,7 +65,9 @@ def one_line(text: str) -> str:
 
     Control characters become spaces: printed, they could move a terminal's cursor.
     """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not all(map(str.isprintable, words := text.split())):
+        words = "".join(c if c.isprintable() else " " for c in text).split()
+    return " ".join(words)
 
 
 def cut(text: str, width: int, mark: str = "...") -> str:

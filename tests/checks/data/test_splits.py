@@ -257,4 +257,4 @@ def test_what_tells_conversations_apart_is_no_drift_where_their_turns_are_kept_t
     for row in rows:
         row["messages"][0]["content"] += " here" if row in rows[108:] else " there"
     apart = splits.drift(Dataset.of(rows[:108]), Dataset.of(rows[108:]), auc_limit=0.5)
-    assert "6 groups here are held to 18 of train's" in apart[0].evidence
+    assert "6 groups are held to 18 of train's" in apart[0].evidence
