@@ -79,24 +79,22 @@ def respelled(reply: str, label: str, new: str, rule: LabelRule) -> str | None:
     wanted = {*rule.parts(rule.read(reply) or "")} - {label} | {new}
     for match in re.finditer(re.escape(label), reply):
         changed = f"{reply[: match.start()]}{new}{reply[match.end() :]}"
-        if {*rule.parts(rule.read(changed) or "")} == wanted:
+        if (read := rule.read(changed)) is not None and {*rule.parts(read)} == wanted:
             return changed
     return None
 
 
-def with_reply(fields: Fields, reply: str) -> Fields | None:
-    """Return the row with another reply; None where the reply is not exactly one text."""
-    *before, last = fields["messages"]
-    content = last.get("content")
-    if isinstance(content, str):
-        new: Any = reply
-    elif (
-        isinstance(content, list) and len(content) == 1 and isinstance(content[0].get("text"), str)
-    ):
-        new = [{**content[0], "text": reply}]
+def with_text(fields: Fields, index: int, text: str) -> Fields | None:
+    """Return the row with another text of a message; None where it is not exactly one text."""
+    messages = [*fields["messages"]]
+    content = messages[index].get("content")
+    if isinstance(content, list) and len(content) == 1 and "text" in content[0]:
+        messages[index] = {**messages[index], "content": [{**content[0], "text": text}]}
+    elif isinstance(content, str):
+        messages[index] = {**messages[index], "content": text}
     else:
         return None
-    return {**fields, "messages": [*before, {**last, "content": new}]}
+    return {**fields, "messages": messages}
 
 
 def prompt_corrections(
@@ -119,11 +117,7 @@ def prompt_corrections(
 
 
 def with_system(fields: Fields, prompt: str) -> Fields | None:
-    """Return the row with another system prompt; None where it has not exactly one, as a string."""
-    messages = fields["messages"]
-    numbers = [i for i, m in enumerate(messages) if m["role"] in ("system", "developer")]
-    if len(numbers) != 1 or not isinstance(messages[numbers[0]].get("content"), str):
-        return None
-    i = numbers[0]
-    changed = {**messages[i], "content": prompt}
-    return {**fields, "messages": [*messages[:i], changed, *messages[i + 1 :]]}
+    """Return the row with another system prompt; None where it has not exactly one."""
+    roles = [message["role"] for message in fields["messages"]]
+    indices = [i for i, role in enumerate(roles) if role in ("system", "developer")]
+    return with_text(fields, indices[0], prompt) if len(indices) == 1 else None

@@ -75,21 +75,10 @@ def _repair_content(message: Message) -> Iterator[str]:
 
     A call gets the id and the type that it lacks; arguments that are an object become JSON text.
     """
-    content = message.get("content")
-    if isinstance(content, str) and "\0" in content:
-        message["content"] = content.replace("\0", "")
-        yield f".content lost {content.count(chr(0)):,} NUL characters"
-    elif isinstance(content, list):
-        cleaned = [
-            {**part, "text": part["text"].replace("\0", "")}
-            if isinstance(part, dict) and isinstance(part.get("text"), str)
-            else part
-            for part in content
-        ]
-        if cleaned != content:
-            message["content"] = cleaned
-            yield ".content lost its NUL characters"
-    content = message.get("content")
+    content = _without_nul(message.get("content"))
+    if content != message.get("content"):
+        message["content"] = content
+        yield ".content lost its NUL characters"
     may_be_empty = message["role"] == "assistant" and any(map(message.get, CONTENT_ALTERNATIVES))
     if may_be_empty and isinstance(content, str) and not content.strip():
         message["content"] = None
@@ -99,3 +88,11 @@ def _repair_content(message: Message) -> Iterator[str]:
     if repaired != calls:
         message["tool_calls"] = repaired
         yield ".tool_calls, of another API, took OpenAI's form"
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_nul(item) for key, item in value.items()}
+    return value.replace("\0", "") if isinstance(value, str) else value

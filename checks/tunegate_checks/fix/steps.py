@@ -23,8 +23,8 @@ from .normalise_labels import (
     label_corrections,
     prompt_corrections,
     respelled,
-    with_reply,
     with_system,
+    with_text,
 )
 from .recheck import FindingsByCheck, findings_of_others, findings_of_steps
 from .repair_messages import repair_messages
@@ -135,10 +135,7 @@ def redact(file_changes: FileChanges, rules: FixRules) -> None:
 
 
 def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
-    """Give all spellings of a label the most frequent one, or that of training.
-
-    A label is what the project's rule reads, so that of JSON a field is respelled, and no more.
-    """
+    """Give all spellings of a label, where its rule reads it, that of most rows, or of training."""
     dataset = file_changes.dataset()
     if not rules.are_labels(dataset):
         return
@@ -149,7 +146,7 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
         for label in (c for c in spelled_labels(example) if c in corrections):
             new = corrections[label]
             reply = respelled(example.reply, label, new, example.reading.label)
-            if reply is not None and (fields := with_reply(row.fields, reply)):
+            if reply is not None and (fields := with_text(row.fields, -1, reply)):
                 n = counts[new]
                 reason = f"{n:,} rows spell it so" if n else "training spells it so"
                 change = f"{label!r} became {new!r}", reason, "respelled"

@@ -159,7 +159,7 @@ class Limits(Section):
     # Data: format, size and splits.
     fewest_examples: int = Field(default=10, ge=0)
     largest_mb: float = Field(default=512, gt=0)
-    fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
+    fewest_per_class: int | None = Field(default=None, ge=1)  # or in all; None: the task's
     smallest_test: int = Field(default=100, ge=0)
     validation_low: Share = 0.15
     validation_high: Share = 0.20
@@ -191,7 +191,11 @@ class Limits(Section):
     chrf: float | None = Field(default=None, ge=0, le=100)
     rouge_l: Share | None = None
     valid_json: Share = 0.99
+    fields: dict[str, Share] = {}  # of replies in JSON, by path: "total", "address.city"
     parses: Share = 0.95
+    # Of answers that are code: their language, or the command that checks one, `{file}` in it.
+    language: Literal["python", "json", "bash", "javascript", "typescript"] = "python"
+    command: list[str] = []
     # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
     latency_p50: Positive | None = None  # seconds
     latency_p95: Positive | None = None  # seconds
@@ -219,8 +223,9 @@ class Limits(Section):
         for name, value in self:
             if isinstance(value, float):
                 self.__dict__[name] = Limit(value, self.mode)
-        own = {name: Limit(value, self.mode) for name, value in self.own.items()}
-        self.__dict__["own"] = OwnLimits(own)
+        for table in ("own", "fields"):
+            values = getattr(self, table).items()
+            self.__dict__[table] = OwnLimits({name: Limit(v, self.mode) for name, v in values})
         return self
 
     def __repr__(self) -> str:

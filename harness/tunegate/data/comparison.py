@@ -245,8 +245,7 @@ def rows_by_question(
 def rows_together(examples: Sequence[Example]) -> list[list[int]]:
     """Return lists of indices of rows that belong together; a row can be in none, or in several.
 
-    They are rows of one group (`Example.group`), and a row with those that ask, or begin with, what
-    it asks, such as the turns of one conversation.
+    They are rows of one group, and a row with those that ask, or begin with, what it asks: turns.
     """
     with_system = system_is_asked(examples)
     questions = {question_key(example, with_system) for example in examples}

@@ -15,8 +15,8 @@ from tunegate_checks.fix.normalise_labels import (
     label_corrections,
     prompt_corrections,
     respelled,
-    with_reply,
     with_system,
+    with_text,
 )
 
 
@@ -109,11 +109,11 @@ def test_the_rule_of_the_project_says_what_a_label_is() -> None:
 
 def test_replies_are_replaced_where_they_are_one_text() -> None:
     parts = row("q", [{"type": "text", "text": "A"}])  # type: ignore[arg-type]
-    changed = with_reply(parts, "a")
+    changed = with_text(parts, -1, "a")
     assert changed is not None
     assert Dataset.of([changed])[0].reply == "a"
     two = row("q", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}])  # type: ignore[arg-type]
-    assert with_reply(two, "a") is None
+    assert with_text(two, -1, "a") is None
 
 
 def test_system_prompts_that_differ_in_white_space() -> None:
