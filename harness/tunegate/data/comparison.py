@@ -85,8 +85,6 @@ def meaning_signs(text: str) -> str:
 
 def accents_differ(text: str, other: str) -> bool:
     """Tell whether a word of one text is a word of the other with other accents: `avó`, `avô`."""
-    if text.isascii() and other.isascii():
-        return False
     words, others = ({*folded_text(t).split()} for t in (text, other))
     plain = {without_accents(word) for word in words - others}
     return any(without_accents(word) in plain for word in others - words)
@@ -97,13 +95,12 @@ def near_scopes(rows: Sequence[Example]) -> list[list[int]]:
 
     They have the same setting, and the same signs in their questions or in their answers.
     """
-    answered = [meaning_signs(f"{e.target.text} {e.target.calls}") for e in rows]
-    settings = [e.setting for e in rows]
-    scopes = [*group_indices(zip(settings, answered, strict=True), lambda key: key).values()]
-    if len({*answered}) > 1:
+    answered = [(e.setting, meaning_signs(f"{e.target.text} {e.target.calls}")) for e in rows]
+    scopes = [*group_indices(answered, lambda key: key).values()]
+    if len(scopes) > 1:
         with_system = system_is_asked(rows)
-        asked = (meaning_signs(question_text(e, with_system)) for e in rows)
-        same_asked = group_indices(zip(settings, asked, strict=True), lambda key: key).values()
+        asked = ((e.setting, meaning_signs(question_text(e, with_system))) for e in rows)
+        same_asked = group_indices(asked, lambda key: key).values()
         scopes += (s for s in same_asked if len({answered[i] for i in s}) > 1)
     return scopes
 
