@@ -61,8 +61,7 @@ def drift(
     """
     if not len(train) or not len(other):
         return
-    # Rows of one group, or of one conversation, are one observation: what tells users apart tells
-    # no splits apart.
+    # Rows that belong together are one observation: what tells users apart tells no splits apart.
     train_rows, other_rows = _sample(train), _sample(other)
     sides = [group_numbers(len(rows), rows_together(rows)) for rows in (train_rows, other_rows)]
     sizes = [

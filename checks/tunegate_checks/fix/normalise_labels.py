@@ -70,10 +70,7 @@ def _is_certain(
 
 
 def respelled(reply: str, label: str, new: str, rule: LabelRule) -> str | None:
-    """Return a reply with another label in the place of one; None where that cannot be written.
-
-    One place of the reply changes, and the rule must read the new label then: JSON stays JSON.
-    """
+    """Return a reply with another label in the one place where its rule reads one; else None."""
     if rule == exact:
         return new
     wanted = {*rule.parts(rule.read(reply) or "")} - {label} | {new}

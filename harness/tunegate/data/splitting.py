@@ -72,6 +72,7 @@ def split_file(
     force: bool = False,
     by_time: bool = False,
     reading: Reading = PLAIN_READING,
+    columns: Mapping[str, str] | None = None,
 ) -> SplitReport:
     """Split a JSONL file or a JSON array into three files in a folder.
 
@@ -90,6 +91,7 @@ def split_file(
         by_time: Put the newest rows into test, those before them into validation. A group is as old
             as its newest row.
         reading: How labels, groups and times are read.
+        columns: The fields of rows of no known shape, as for `Dataset.read`.
 
     Raises:
         SplitError: The shares leave no training rows, a row cannot be read, no row has the field
@@ -106,7 +108,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    data, dataset = _read_complete(path, reading)
+    data, dataset = _read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -151,7 +153,9 @@ def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n
             raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
 
 
-def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:
+def _read_complete(
+    path: Path, reading: Reading, columns: Mapping[str, str]
+) -> tuple[bytes, Dataset]:
     """Return a file's bytes and rows; raise SplitError if it is a table or a row cannot be read."""
     data = path.read_bytes()
     check_encoding(data, path)
@@ -168,7 +172,7 @@ def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
             f" --only format{columns}"
         )
-    dataset = Dataset.parse(data, path=path, reading=reading)
+    dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         rows = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
