@@ -116,11 +116,11 @@ def _reply_texts(example: Example) -> tuple[str, str]:
 def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """Yield each row that nearly repeats another: prompt and replies all reach the similarity.
 
-    Labels (short replies) must be equal, and so must the digits, signs and accents of other
-    replies: `50 mg` and `500 mg`, `a + b` and `a - b` are no copies. Of near-duplicates the longest
-    row is kept, and each finding names a kept row; without the rows found no two near-duplicates
-    remain. Rows that `duplicates.find` yields are left out. Lee et al. (2022, arXiv:2107.06499)
-    show that models memorise near-duplicates.
+    Labels (short replies) must be equal, and so must the digits and signs of other replies, and the
+    accents of words: `50 mg` and `500 mg`, `a + b` and `a - b`, `avó` and `avô` are no copies. Of
+    near-duplicates the longest row is kept, and each finding names a kept row; without the rows
+    found no two near-duplicates remain. Rows that `duplicates.find` yields are left out. Lee et al.
+    (2022, arXiv:2107.06499) show that models memorise near-duplicates.
 
     Args:
         dataset: One split.
@@ -148,7 +148,7 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         def are_near(i: int, j: int, indices: list[int] = indices) -> bool:
             pairs = [*zip(sides[indices[i]], sides[indices[j]], strict=True)]
             are_alike = all(ratio(a, b) >= similarity for a, b in pairs)
-            return are_alike and not any(accents_differ(a, b) for a, b in pairs[1:])
+            return are_alike and not any(accents_differ(a, b) for a, b in pairs)
 
         # If prompt and replies all reach the similarity, their joined text reaches it too.
         texts = ["\n".join(filter(None, sides[k])) for k in indices]

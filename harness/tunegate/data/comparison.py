@@ -12,8 +12,8 @@ Sameness has three levels, here alone:
 Accents, signs, digits and emoji carry meaning at each level. For similarity they are a difference
 of one letter, so that near texts are not yet near rows: rows whose questions *and* answers differ
 in signs (`meaning_signs`) ask another question and have another answer, however alike their words
-are (`near_scopes`: leakage, split). Copies, of which `fix` keeps one, never differ in the signs or
-accents of what they answer; what they ask may differ, as two orders differ in their number.
+are (`near_scopes`: leakage, split). Copies, of which `fix` keeps one, never differ in the signs of
+what they answer, or in accents; what they ask may differ in digits, as two orders do in a number.
 """
 
 from __future__ import annotations

@@ -158,6 +158,12 @@ def test_what_is_asked_may_differ_in_a_digit() -> None:
     assert duplicates.near(Dataset.of([row(prompt, "delivery") for prompt in prompts]))
 
 
+def test_what_is_asked_may_not_differ_in_an_accent() -> None:
+    prompts = "Classifique esta palavra: avó", "Classifique esta palavra: avô"
+    dataset = Dataset.of([row(prompt, "família") for prompt in prompts])
+    assert list(duplicates.near(dataset)) == list(duplicates.find(dataset)) == []
+
+
 SAID = {"role": "user", "content": "Where is it?"}
 TURNS = [{**SAID, "content": text} for text in ("Where is it?", "Here?")]
 
