@@ -160,17 +160,17 @@ def _read_complete(
     data = path.read_bytes()
     check_encoding(data, path)
     if is_table(path):
-        header, say_which, columns = column_names(path), "", ""
+        header, say_which, option = column_names(path), "", ""
         if shape_of_columns(header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
             say_which = "say which of them is the prompt, and which the reply, to "
-            columns = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
+            option = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
             f"  its columns: {', '.join(header)}\n"
             f"  {say_which}make JSONL of it:\n"
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
-            f" --only format{columns}"
+            f" --only format{option}"
         )
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
