@@ -72,7 +72,7 @@ MODEL = {
     "classification.per_class": "predictions measure * label",
     "classification.precision": "predictions average * label",
     "classification.recall": "predictions average * label",
-    "codecheck.parses": "predictions language",
+    "codecheck.parses": "predictions language command",
     "codecheck.passes": "predictions command * timeout suffix",
     "compare.HolmFamily": "*comparisons * alpha",
     "compare.models": "predictions over *metrics",

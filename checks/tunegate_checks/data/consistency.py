@@ -169,8 +169,7 @@ def _label_field(dataset: Dataset) -> str:
 
 def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
     """Yield each label that is a likely misspelling of another."""
-    is_whole = dataset.reading.label == exact  # then white space around a reply is an error too
-    spelled = [(e, label) for e in dataset for label in ([e.reply] if is_whole else e.labels)]
+    spelled = [(e, label) for e in dataset for label in spelled_labels(e)]
     counts = Counter(label for _, label in spelled)
     if evidence := no_classes(dataset):
         yield Finding.of_dataset("labels", evidence)
@@ -182,6 +181,11 @@ def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
             spelling = f"{quote_repr(label)} for {quote_repr(intended)}"
             evidence = f"{spelling} ({counts[intended]:,} rows): spell each label one way"
             yield example.finding("near miss", evidence)
+
+
+def spelled_labels(example: Example) -> list[str]:
+    """Return the labels of a row as they are written: of a whole reply with the space around it."""
+    return [example.reply] if example.reading.label == exact else example.labels
 
 
 @check(name="consistency.labels")

@@ -14,11 +14,13 @@ from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.canonical import content_text, identical, target_of
 from tunegate.data.comparison import (
+    accents_differ,
     comparison_texts,
     folded_text,
     group_indices,
     is_label,
-    question_text,
+    meaning_signs,
+    question_key,
     system_is_asked,
 )
 from tunegate.data.dataset import Dataset, Example, rejected_reply
@@ -43,14 +45,9 @@ def find(dataset: Dataset) -> Iterator[Finding]:
     long reply to several prompts.
     """
     with_system = system_is_asked(dataset)
-    same_text = _first_rows_by(dataset, lambda e: _row_key(e, with_system, identical))
-    same_normalised = _first_rows_by(dataset, lambda e: _row_key(e, with_system, folded_text))
-    same_prompt = _first_rows_by(
-        dataset,
-        lambda e: (
-            (folded_text(question_text(e, with_system)), e.setting) if e.prompt.strip() else None
-        ),
-    )
+    keys = [_row_key(e, with_system, folded_text) for e in dataset]
+    same_normalised = _first_rows_by(dataset, lambda e: keys[e.row])
+    same_prompt = _first_rows_by(dataset, lambda e: keys[e.row][0] if e.prompt.strip() else None)
     same_reply = _first_rows_by(
         dataset,
         lambda e: folded_text(e.reply) if count_words(e.reply) >= MIN_REPLY_WORDS else None,
@@ -61,6 +58,10 @@ def find(dataset: Dataset) -> Iterator[Finding]:
         for first, rows in members.items()
         if len(rows) > 1
     }
+    repeated = {row for first in groups for row in members[first]}
+    same_text = _first_rows_by(
+        dataset, lambda e: _row_key(e, with_system, identical) if e.row in repeated else None
+    )
     for example in dataset:
         if (first := same_text[example.row]) != example.row:
             yield _repeat_finding(example, dataset[first], "exact", groups[same_normalised[first]])
@@ -79,23 +80,19 @@ def _first_rows_by(dataset: Dataset, key: Callable[[Example], Hashable]) -> list
     return [row if k is None else seen.setdefault(k, row) for row, k in keys]
 
 
-def _row_key(example: Example, with_system: bool, form: Callable[[str], str]) -> Hashable:
+def _row_key(
+    example: Example, with_system: bool, form: Callable[[str], str]
+) -> tuple[Hashable, ...]:
     """Return what equal rows share: what they ask, and what their replies say, texts in a form."""
-    return form(question_text(example, with_system)), *_replies_key(example, form)
+    return question_key(example, with_system, form), *_replies_key(example, form)
 
 
 def _replies_key(example: Example, form: Callable[[str], str]) -> tuple[Hashable, ...]:
-    """Return the setting of a row, and what its reply and its rejected reply say, texts in a form.
-
-    Of two replies with the same answer and other reasoning, both can be learnt from.
-    """
-    key: list[Hashable] = [example.setting]
+    """Return the setting of a row, its names, and what both replies say, texts in a form."""
     rejected = rejected_reply(example)
-    for target in (example.target, target_of(rejected) if rejected else None):
-        if target is not None:
-            texts = form(target.text), form(target.refusal), form(target.reasoning)
-            key += [*texts, target.calls, target.parts]
-    return tuple(key)
+    rejected_key = target_of(rejected).key(form) if rejected else ()
+    names = [m.get("name") for m in example.messages]
+    return example.setting, *names, *example.target.key(form), *rejected_key
 
 
 def _repeat_finding(
@@ -119,10 +116,11 @@ def _reply_texts(example: Example) -> tuple[str, str]:
 def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """Yield each row that nearly repeats another: prompt and replies all reach the similarity.
 
-    Labels (short replies) must be equal. Of near-duplicates the longest row is kept, and each
-    finding names a kept row; without the rows found no two near-duplicates remain. Rows that
-    `duplicates.find` yields are left out. Lee et al. (2022, arXiv:2107.06499) show that models
-    memorise near-duplicates.
+    Labels (short replies) must be equal, and so must the digits and signs of other replies, and the
+    accents of words: `50 mg` and `500 mg`, `a + b` and `a - b`, `avó` and `avô` are no copies. Of
+    near-duplicates the longest row is kept, and each finding names a kept row; without the rows
+    found no two near-duplicates remain. Rows that `duplicates.find` yields are left out. Lee et al.
+    (2022, arXiv:2107.06499) show that models memorise near-duplicates.
 
     Args:
         dataset: One split.
@@ -139,17 +137,18 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     if note := screening_note(prompts):
         yield Finding.dataset_hint("long texts", note)
 
-    def label_key(text: str) -> str:
-        return folded_text(text) if is_label(text) else ""
+    def reply_form(text: str) -> str:
+        return folded_text(text) if is_label(text) else meaning_signs(text)
 
-    # Compared are rows with the same label, or without one, and the same setting and tool calls.
-    for indices in group_indices(unique, lambda e: _replies_key(e, label_key)).values():
+    # Compared are rows with the same label, or the same signs, and the same setting and tool calls.
+    for indices in group_indices(unique, lambda e: _replies_key(e, reply_form)).values():
         if len(indices) == 1:
             continue
 
         def are_near(i: int, j: int, indices: list[int] = indices) -> bool:
-            pairs = zip(sides[indices[i]], sides[indices[j]], strict=True)
-            return all(ratio(a, b) >= similarity for a, b in pairs)
+            pairs = [*zip(sides[indices[i]], sides[indices[j]], strict=True)]
+            are_alike = all(ratio(a, b) >= similarity for a, b in pairs)
+            return are_alike and not any(accents_differ(a, b) for a, b in pairs)
 
         # If prompt and replies all reach the similarity, their joined text reaches it too.
         texts = ["\n".join(filter(None, sides[k])) for k in indices]

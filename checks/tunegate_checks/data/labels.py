@@ -16,11 +16,12 @@ from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.comparison import (
     MIN_ROWS,
     comparison_texts,
-    connected,
     folded_text,
     group_indices,
+    group_numbers,
     is_label,
     label_counts,
+    rows_together,
 )
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
@@ -137,15 +138,8 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         evidence = f"looked at {len(rows):,} of the {len(dataset):,} rows, drawn at random"
         yield Finding.dataset_hint("label", evidence)
     texts = [text[:READ_LETTERS] for text in comparison_texts(examples)[0]]
-    by_group = group_indices(examples, lambda e: e.group)
-    linked = [
-        *connected_groups(texts, 0.85),
-        *(rows for name, rows in by_group.items() if name),
-    ]
-    groups = [0] * len(texts)  # of each text: that of its near-duplicates and of its own group
-    for number, indices in enumerate(connected(len(texts), linked)):
-        for index in indices:
-            groups[index] = number
+    linked = [*connected_groups(texts, 0.85), *rows_together(examples)]
+    groups = group_numbers(len(texts), linked)
     if (n := len({*groups})) < folds:
         evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
         yield Finding.dataset_hint("label", evidence)

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import row_fingerprint
-from tunegate.data.comparison import comparison_texts, group_indices, rows_in_training
+from tunegate.data.comparison import (
+    comparison_texts,
+    group_indices,
+    near_scopes,
+    rows_in_training,
+)
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
 from tunegate.similarity import nearest, ngrams
@@ -74,27 +79,21 @@ def _closest_rows(
 ) -> list[tuple[int, int, float, int]]:
     """Return (index in test, in train, similarity, others as near) of each test row found."""
     train_texts, test_texts = comparison_texts(train, test)
-    train_by_setting = group_indices(train, lambda e: e.setting)
-    equal_rows = rows_in_training(test, train)
-    closest: list[tuple[int, int, float, int]] = []
-    # Only rows with the same tools, pictures, sound and files are compared.
-    for key, test_rows in group_indices(test, lambda e: e.setting).items():
-        train_rows = train_by_setting.get(key, [])
+    # A row that stands inside a conversation of training is in no search.
+    equal_rows = rows_in_training(test, train).items()
+    closest = {i: (rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows}
+    for indices in near_scopes([*test, *train]):
+        test_rows = [i for i in indices if i < len(test)]
+        train_rows = [i - len(test) for i in indices[len(test_rows) :]]
         left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
-        found: set[int] = set()
         for i, j, similar, others in nearest(left, right, similarity):
-            if similar == 1:
-                equal_rows.pop(test_rows[i], None)
-            if test_rows[i] not in equal_rows:
-                found.add(i)
-                closest.append((test_rows[i], train_rows[j], similar, others))
+            row, found = test_rows[i], (train_rows[j], similar, others)
+            if similar == 1 or row not in closest or closest[row][1] < similar:
+                closest[row] = found
         # Of short texts the punctuation around words can be more than the similarity allows.
         folded = group_indices(right, without_edge_punctuation)
-        for i, text in enumerate(left):
-            alike = folded.get(without_edge_punctuation(text))
-            if alike and i not in found and test_rows[i] not in equal_rows:
+        for i, text in zip(test_rows, left, strict=True):
+            if i not in closest and (alike := folded.get(without_edge_punctuation(text))):
                 similar = ratio(text, right[alike[0]])
-                closest.append((test_rows[i], train_rows[alike[0]], similar, len(alike) - 1))
-    # Rows that the search did not find, since they stand inside a conversation of training.
-    closest += ((i, rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows.items())
-    return closest
+                closest[i] = (train_rows[alike[0]], similar, len(alike) - 1)
+    return [(i, *found) for i, found in closest.items()]

@@ -7,14 +7,13 @@ effect, and the effects of two rows that prefer the opposite cancel out.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Sequence
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.canonical import content_text
+from tunegate.data.canonical import content_text, target_of
+from tunegate.data.comparison import equal_text
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.results.finding import Finding
 from tunegate.similarity import ratio
@@ -24,8 +23,6 @@ from ..text.display import quote_line
 # Rules of thumb: of fewer pairs a large share may be chance.
 MIN_PAIRS = 20
 MAX_LONGER_SHARE = 0.9  # of the pairs, those whose preferred reply is the longer one
-
-Message = Mapping[str, Any]
 
 
 @check(name="preferences")
@@ -60,7 +57,8 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     for example, rejected_message in pairs:
         preferred, rejected = example.reply, content_text(rejected_message)
         longer += len(preferred) > len(rejected)
-        preferred_key, rejected_key = map(_reply_key, (example.messages[-1], rejected_message))
+        targets = map(target_of, (example.messages[-1], rejected_message))
+        preferred_key, rejected_key = (target.key(equal_text) for target in targets)
         if preferred_key == rejected_key:
             evidence = f"both replies are {quote_line(preferred)}; nothing can be learnt from them"
             yield example.finding("equal", evidence)
@@ -84,16 +82,6 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"
     yield Finding.dataset_hint("length", evidence)
-
-
-def _reply_key(message: Message) -> Hashable:
-    """Return what a reply says: its text without white space, its other parts and its fields."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    non_text = [p for p in parts if not (isinstance(p, dict) and "text" in p)]
-    other_fields = {k: v for k, v in message.items() if k not in ("role", "content", "weight")}
-    text = "".join(content_text(message).split())
-    return text, json.dumps([non_text, other_fields], sort_keys=True)
 
 
 def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Finding]:

@@ -46,16 +46,16 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
     Args:
         train: The training set.
         task: One of SIZES; another raises ValueError.
-        per_class: Another minimum per class.
+        per_class: Another minimum, per class or in all as the task's is.
     """
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
     minimum, good = SIZES[task]
+    minimum = minimum if per_class is None else per_class
     if task in ("classification", "multilabel"):
         if evidence := no_classes(train):
             yield Finding.of_dataset("labels", evidence)
             return
-        minimum = minimum if per_class is None else per_class
         counts = Counter(label for example in train for label in example.labels)
         label_notes = typo_notes(counts)
         sizes = {

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tunegate.checking.decorator import check
+from tunegate.data.comparison import group_numbers, rows_together
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.utils.text import WORD_PATTERN
@@ -60,8 +61,13 @@ def drift(
     """
     if not len(train) or not len(other):
         return
-    # Rows of one group are one observation: what tells users apart tells no splits apart.
-    sizes = [len({e.group or e.row for e in split}) for split in (train, other)]
+    # Rows that belong together are one observation: what tells users apart tells no splits apart.
+    train_rows, other_rows = _sample(train), _sample(other)
+    sides = [group_numbers(len(rows), rows_together(rows)) for rows in (train_rows, other_rows)]
+    sizes = [
+        len({*side}) if len(split) <= MAX_SAMPLE else len({e.group or e.row for e in split})
+        for side, split in zip(sides, (train, other), strict=True)
+    ]
     expected, observed = (
         Counter(label for e in split for label in e.labels or [""]) for split in (train, other)
     )
@@ -75,10 +81,8 @@ def drift(
         Counter(bins[bisect_left(edges, len(e.prompt))] for e in split) for split in (train, other)
     )
     yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit, sizes)
-    train_rows, other_rows = _sample(train), _sample(other)
     if min(len(train_rows), len(other_rows)) < 20:
         return
-    sides = [[e.group or f"row {e.row}" for e in rows] for rows in (train_rows, other_rows)]
     train_groups, other_groups = (len({*groups}) for groups in sides)
     if min(train_groups, other_groups) < FOLDS:
         few = min(train_groups, other_groups)
@@ -96,6 +100,8 @@ def drift(
     sampled = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
     part = f", {sampled}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
+    if is_grouped:
+        evidence += f"; {other_groups:,} groups are held to {train_groups:,} of train's, each whole"
     if auc_limit is not None and low > auc_limit:
         yield Finding.of_dataset("drift", f"{evidence}; at most {auc_limit:g} is allowed")
     elif low > 0.6:

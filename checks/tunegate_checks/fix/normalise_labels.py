@@ -7,13 +7,15 @@ sentence ("the team is not billing").
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
+from tunegate.results.labels import LabelRule, exact
 
-from ..data import consistency
+from ..data.consistency import no_classes, spelled_labels
 from ..text.json_replies import is_mostly_json
 from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
 
@@ -21,12 +23,11 @@ Fields = dict[str, Any]
 
 
 def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
-    """Return new spellings by the reply to change; `train_labels` are the labels of training."""
-    # The check looks for typos neither in JSON nor in free text.
-    findings = consistency.output_format(dataset, task="classification")
-    if is_mostly_json(dataset) or any(f.kind != "near miss" for f in findings):
+    """Return new spellings by the label to change; `train_labels` are the labels of training."""
+    is_no_label = dataset.reading.label == exact and is_mostly_json(dataset)
+    if is_no_label or no_classes(dataset):
         return {}
-    counts = Counter(example.reply for example in dataset)
+    counts = Counter(label for example in dataset for label in spelled_labels(example))
     typos = find_typos(counts)
     certain = {
         label: other
@@ -68,19 +69,29 @@ def _is_certain(
     return distances.count(min(distances, default=0)) == 1
 
 
-def with_reply(fields: Fields, reply: str) -> Fields | None:
-    """Return the row with another reply; None where the reply is not exactly one text."""
-    *before, last = fields["messages"]
-    content = last.get("content")
-    if isinstance(content, str):
-        new: Any = reply
-    elif (
-        isinstance(content, list) and len(content) == 1 and isinstance(content[0].get("text"), str)
-    ):
-        new = [{**content[0], "text": reply}]
+def respelled(reply: str, label: str, new: str, rule: LabelRule) -> str | None:
+    """Return a reply with another label in the one place where its rule reads one; else None."""
+    if rule == exact:
+        return new
+    wanted = {*rule.parts(rule.read(reply) or "")} - {label} | {new}
+    for match in re.finditer(re.escape(label), reply):
+        changed = f"{reply[: match.start()]}{new}{reply[match.end() :]}"
+        if (read := rule.read(changed)) is not None and {*rule.parts(read)} == wanted:
+            return changed
+    return None
+
+
+def with_text(fields: Fields, index: int, text: str) -> Fields | None:
+    """Return the row with another text of a message; None where it is not exactly one text."""
+    messages = [*fields["messages"]]
+    content = messages[index].get("content")
+    if isinstance(content, list) and len(content) == 1 and "text" in content[0]:
+        messages[index] = {**messages[index], "content": [{**content[0], "text": text}]}
+    elif isinstance(content, str):
+        messages[index] = {**messages[index], "content": text}
     else:
         return None
-    return {**fields, "messages": [*before, {**last, "content": new}]}
+    return {**fields, "messages": messages}
 
 
 def prompt_corrections(
@@ -103,11 +114,7 @@ def prompt_corrections(
 
 
 def with_system(fields: Fields, prompt: str) -> Fields | None:
-    """Return the row with another system prompt; None where it has not exactly one, as a string."""
-    messages = fields["messages"]
-    numbers = [i for i, m in enumerate(messages) if m["role"] in ("system", "developer")]
-    if len(numbers) != 1 or not isinstance(messages[numbers[0]].get("content"), str):
-        return None
-    i = numbers[0]
-    changed = {**messages[i], "content": prompt}
-    return {**fields, "messages": [*messages[:i], changed, *messages[i + 1 :]]}
+    """Return the row with another system prompt; None where it has not exactly one."""
+    roles = [message["role"] for message in fields["messages"]]
+    indices = [i for i, role in enumerate(roles) if role in ("system", "developer")]
+    return with_text(fields, indices[0], prompt) if len(indices) == 1 else None

@@ -106,7 +106,8 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
         position = data.index(raw, position) + len(raw)
         try:
             row_format, fields = read_row(raw, line, columns)
-            is_chat = row_format is ROW_FORMATS[0]
+            # What is read as chat stays as it stands, in another dialect too.
+            is_chat = row_format.required == ROW_FORMATS[0].required
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
         except Unreadable as error:
             source.rejected.append(Rejected(line, raw, str(error)))

@@ -5,11 +5,12 @@ A repair loses nothing. A row with any other fault is left for a person.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from tunegate.data.formats import REJECTED, SHAREGPT_ROLES, rejected_in
+from tunegate.data.formats.messages import openai_call
 
 from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
 
@@ -38,16 +39,12 @@ def repair_messages(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             value = message.pop(key)
             # A key that is no name could itself be personal data.
             name = key if key.isidentifier() and len(key) <= 30 else "(key)"
-            if value is None:
-                actions.append(f"{path} lost the key {name}, which was null")
-            else:
-                extra_keys.setdefault(number, {})[key] = value
-                actions.append(f"{path} has its key {name} moved to the row's {EXTRA_KEYS}")
-    messages, joined = _join_user_messages(messages)
-    if not (actions or joined):
+            extra_keys.setdefault(number, {})[key] = value
+            actions.append(f"{path} has its key {name} moved to the row's {EXTRA_KEYS}")
+    if not actions:
         return fields, []
     moved_keys = {EXTRA_KEYS: extra_keys} if extra_keys else {}
-    return {**fields, "messages": messages, **replies, **moved_keys}, [*actions, *joined]
+    return {**fields, "messages": messages, **replies, **moved_keys}, actions
 
 
 def _repair_keys(message: Message) -> Iterator[str]:
@@ -58,14 +55,14 @@ def _repair_keys(message: Message) -> Iterator[str]:
     if role not in ROLES and repaired_role in ROLES:
         message["role"] = repaired_role
         yield f".role became {repaired_role}"
-    name = message.get("name", "-")
-    if name is None or (isinstance(name, str) and not name.strip()):
+    name = message.get("name")
+    if isinstance(name, str) and not name.strip():
         del message["name"]
         yield ".name, which was empty, left out"
     if "weight" not in message:
         return
     weight = message["weight"]
-    if weight is None or message["role"] != "assistant":
+    if message["role"] != "assistant":
         del message["weight"]
         yield ".weight, which says nothing there, left out"
     elif type(weight) is not int and isinstance(weight, bool | float) and weight in (0, 1):
@@ -76,55 +73,26 @@ def _repair_keys(message: Message) -> Iterator[str]:
 def _repair_content(message: Message) -> Iterator[str]:
     """Remove NUL characters, and blank content beside a tool call; complete the tool calls.
 
-    A call gets the type that it lacks, and arguments that are an object become JSON text.
+    A call gets the id and the type that it lacks; arguments that are an object become JSON text.
     """
-    content = message.get("content")
-    if isinstance(content, str) and "\0" in content:
-        message["content"] = content.replace("\0", "")
-        yield f".content lost {content.count(chr(0)):,} NUL characters"
-    elif isinstance(content, list):
-        cleaned = [
-            {**part, "text": part["text"].replace("\0", "")}
-            if isinstance(part, dict) and isinstance(part.get("text"), str)
-            else part
-            for part in content
-        ]
-        if cleaned != content:
-            message["content"] = cleaned
-            yield ".content lost its NUL characters"
-    content = message.get("content")
+    content = _without_nul(message.get("content"))
+    if content != message.get("content"):
+        message["content"] = content
+        yield ".content lost its NUL characters"
     may_be_empty = message["role"] == "assistant" and any(map(message.get, CONTENT_ALTERNATIVES))
     if may_be_empty and isinstance(content, str) and not content.strip():
         message["content"] = None
         yield ".content, which was blank beside a call, became null"
-    if not isinstance(message.get("tool_calls"), list):
-        return
-    message["tool_calls"] = [dict(c) if isinstance(c, dict) else c for c in message["tool_calls"]]
-    for i, call in enumerate(message["tool_calls"]):
-        if not isinstance(call, dict):
-            continue
-        if call.get("type") is None:
-            call["type"] = "function"
-            yield f".tool_calls[{i}].type, which was missing, became function"
-        function = call.get("function")
-        if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
-            text = json.dumps(function["arguments"], ensure_ascii=False)
-            call["function"] = {**function, "arguments": text}
-            yield f".tool_calls[{i}].function.arguments, an object, became its JSON text"
+    calls, numbers = message.get("tool_calls"), count(1)
+    repaired = [openai_call(call, numbers) for call in calls] if isinstance(calls, list) else calls
+    if repaired != calls:
+        message["tool_calls"] = repaired
+        yield ".tool_calls, of another API, took OpenAI's form"
 
 
-def _join_user_messages(messages: list[Message]) -> tuple[list[Message], list[str]]:
-    """Join user messages that follow each other; the checks read them as such lines already."""
-    joined: list[Message] = []
-    actions: list[str] = []
-    is_text = False  # the message before is from the user, and nothing but a text
-    for i, message in enumerate(messages):
-        text, was_text = message.get("content"), is_text
-        is_text = message.keys() == {"role", "content"} and message["role"] == "user"
-        is_text = is_text and isinstance(text, str) and bool(text.strip())
-        if is_text and was_text:
-            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n{text}"}
-            actions.append(f"messages[{i}] was joined to the one before it: both from the user")
-        else:
-            joined.append(message)
-    return joined, actions
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_nul(item) for key, item in value.items()}
+    return value.replace("\0", "") if isinstance(value, str) else value

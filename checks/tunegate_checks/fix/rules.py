@@ -25,4 +25,5 @@ class FixRules:
 
     def are_labels(self, dataset: Dataset) -> bool:
         """Whether the replies are the labels of a classification."""
-        return self.task == "classification" or (not self.task and bool(label_counts(dataset)))
+        is_said = self.task in ("classification", "multilabel")
+        return is_said or (not self.task and bool(label_counts(dataset)))

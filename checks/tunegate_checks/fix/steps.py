@@ -16,9 +16,16 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 
 from ..data import duplicates, format, labels, leakage, preferences
+from ..data.consistency import spelled_labels
 from ..text.display import quote_line
 from .changes import STEPS, FileChanges, Unresolved
-from .normalise_labels import label_corrections, prompt_corrections, with_reply, with_system
+from .normalise_labels import (
+    label_corrections,
+    prompt_corrections,
+    respelled,
+    with_system,
+    with_text,
+)
 from .recheck import FindingsByCheck, findings_of_others, findings_of_steps
 from .repair_messages import repair_messages
 from .rules import FixRules
@@ -128,20 +135,23 @@ def redact(file_changes: FileChanges, rules: FixRules) -> None:
 
 
 def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
-    """Give all spellings of a label the most frequent one, or that of training."""
+    """Give all spellings of a label, where its rule reads it, that of most rows, or of training."""
     dataset = file_changes.dataset()
     if not rules.are_labels(dataset):
         return
-    train_labels = {e.reply for e in file_changes.against[0]} if file_changes.against else set()
-    corrections = label_corrections(dataset, train_labels)
-    counts = Counter(e.reply for e in dataset)
+    train = file_changes.against[0] if file_changes.against else ()
+    corrections = label_corrections(dataset, {label for e in train for label in spelled_labels(e)})
+    counts = Counter(label for e in dataset for label in spelled_labels(e))
     for row, example in zip(file_changes.rows, dataset, strict=True):
-        new = corrections.get(example.reply)
-        fields = with_reply(row.fields, new) if new is not None else None
-        if new is not None and fields:
-            reason = f"{counts[new]:,} rows spell it so" if counts[new] else "training spells it so"
-            change = f"{example.reply!r} became {new!r}", reason, "respelled"
-            file_changes.change_row(row, fields, "labels", change)
+        for label in (c for c in spelled_labels(example) if c in corrections):
+            new = corrections[label]
+            reply = respelled(example.reply, label, new, example.reading.label)
+            if reply is not None and (fields := with_text(row.fields, -1, reply)):
+                n = counts[new]
+                reason = f"{n:,} rows spell it so" if n else "training spells it so"
+                change = f"{label!r} became {new!r}", reason, "respelled"
+                file_changes.change_row(row, fields, "labels", change)
+                break  # the next round respells the next label of a set
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:

@@ -19,7 +19,13 @@ from tunegate.results.score import Score, proportion
 
 _FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SIGNATURE = "code: the one ``` block of an answer, else all of it"
-LANGUAGES = ("python", "json")
+# Commands that parse and run nothing, and how the name of their file ends.
+COMMANDS = {
+    "bash": ("bash -n {file}", ".sh"),
+    "javascript": ("node --check {file}", ".mjs"),
+    "typescript": ("tsc --noEmit --noCheck {file}", ".ts"),
+}
+LANGUAGES = ("python", "json", *COMMANDS)
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")  # never API keys
 FILE_PLACEHOLDER = "{file}"
 MAX_OUTPUT_BYTES = 4_096  # read from the end of the output
@@ -34,15 +40,21 @@ def code(answer: str) -> str:
     return str(blocks[0]) if len(blocks) == 1 else answer
 
 
-def parses(predictions: Predictions, language: str = "python") -> Score:
+def parses(
+    predictions: Predictions, language: str = "python", command: Sequence[str] = ()
+) -> Score:
     """Return the share of answers that parse, as Python (by `ast`, of this version) or JSON.
 
-    Nothing is run. Another language: `passes(predictions, ["node", "--check", "{file}"])`. Raises
-    ValueError for another language.
+    Of the languages in COMMANDS those count that the command there passes, which must be on the
+    PATH; a `command` of your own takes its place. Nothing of the answers is run by these. Raises
+    ValueError for another language, and for a command that cannot be run.
     """
     if language not in LANGUAGES:
         valid = ", ".join(LANGUAGES)
         raise ValueError(f"language is {language!r}; valid: {valid}; others: passes(command)")
+    usual, suffix = COMMANDS.get(language, ("", ".txt"))
+    if words := [*command] or usual.split():
+        return passes(predictions, words, suffix=suffix)
     find_problem = _python_problem if language == "python" else _json_problem
     return _pass_score(
         f"parses as {language}", predictions, find_problem, f"{language}; {SIGNATURE}"
@@ -145,7 +157,7 @@ def _run_command(command: list[str], text: str, timeout: float, suffix: str) -> 
                 env={**kept_variables, "HOME": folder, "TMPDIR": folder}, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            reason = f"command {arguments[0]!r} cannot be run: {error.strerror}"
+            reason = f"command {arguments[0]!r} cannot be run: {error.strerror}; is it on the PATH?"
             raise ValueError(reason) from None
         try:
             status = process.wait(timeout)

@@ -92,6 +92,7 @@ def misses(predictions: Predictions) -> Findings:
 
 def by_field(predictions: Predictions) -> dict[str, Score]:
     """Return, for each field that is expected, the share of examples that have it right."""
+    different = misses(predictions)
     field_counts: Counter[Path] = Counter()
     right: Counter[Path] = Counter()
     error_counts: Counter[Path] = Counter()
@@ -103,9 +104,11 @@ def by_field(predictions: Predictions) -> dict[str, Score]:
     scores: dict[str, Score] = {}
     for path, n in field_counts.most_common():
         name, errors = _field_name(path), error_counts[path]
+        of_field = [m for m in different if m.evidence.startswith(f"{name}: ")]
         scores[name] = proportion(
-            f"field {name}", right[path], n, errors=errors, signature=SIGNATURE
-        )
+            f"field {name}", right[path], n, errors=errors, signature=SIGNATURE,
+            misses=Findings(f"field {name}", of_field, split="test", n=n),
+        )  # fmt: skip
     return scores
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from tunegate.utils.text import without_accents
+
 from .display import quote_repr
 
 MAX_CLASSES = 1_000  # more different replies are no classes; the time grows with the square
@@ -54,13 +56,7 @@ def _spelling(label: str) -> Spelling:
 def is_variant(label: str, other: str) -> bool:
     """Tell whether two labels differ in case, closing punctuation or left out accents alone."""
     one, two = fold(label), fold(other)
-    return one == two or _without_accents(one) == two or one == _without_accents(two)
-
-
-def _without_accents(text: str) -> str:
-    """Return a text without the accents of its Latin letters."""
-    decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", decomposed))
+    return one == two or without_accents(one) == two or one == without_accents(two)
 
 
 def find_typos(counts: Mapping[str, int]) -> dict[str, str]:
@@ -83,7 +79,7 @@ def find_typos(counts: Mapping[str, int]) -> dict[str, str]:
     variants: dict[str, list[str]] = {}
     meant: dict[str, str] = {}
     for label in sorted(totals, key=lambda c: (-totals[c], c)):
-        n, others = totals[label], variants.setdefault(_without_accents(fold(label)), [])
+        n, others = totals[label], variants.setdefault(without_accents(fold(label)), [])
         intended = next((c for c in others if is_rare_variant(label, c, totals)), "")
         if not intended and len(totals) <= MAX_CLASSES:
             right = {c: m for c, m in totals.items() if c not in meant}
@@ -150,7 +146,7 @@ def _word_distance(word: str, other: str) -> int | None:
     if word[0] != other[0] or shorter < ONE_EDIT_LETTERS:
         return None
     # Two accents on one letter (`avó`, `avô`) are two letters, and neither was left out.
-    if _without_accents(word) == _without_accents(other):
+    if without_accents(word) == without_accents(other):
         return None
     distance = OSA.distance(word, other, score_cutoff=2)
     if distance == 1:

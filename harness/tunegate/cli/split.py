@@ -37,17 +37,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Split the file and print how many rows each split has.
 
-    In a project, labels, groups and times are read as its configuration says.
+    In a project, rows, labels, groups and times are read as its configuration says.
     """
     from dataclasses import replace
 
     from ..config.project import find_root
-    from ..config.schema import load
-    from ..data.reading import Reading
+    from ..config.schema import Config, load
     from ..data.splitting import split_file
 
     root = find_root(Path.cwd())
-    reading = load(root).reading if root else Reading()
+    config = load(root) if root else Config()
+    reading = config.reading
     if args.group_by:
         reading = replace(reading, group_by=(args.group_by,))
     if args.by_time:
@@ -55,5 +55,6 @@ def run(args: argparse.Namespace) -> None:
     report = split_file(
         args.file, args.out, validation=args.validation, test=args.test, seed=args.seed,
         by=args.by, force=args.force, by_time=args.by_time is not None, reading=reading,
+        columns=config.data.columns,
     )  # fmt: skip
     print("\n".join(report.lines()))

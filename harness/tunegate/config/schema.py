@@ -22,7 +22,7 @@ from pydantic import (
 from ..data.formats.columns import COLUMNS_EXAMPLE, REPLY_NAMES, missing_columns
 from ..data.reading import Reading
 from ..errors import ConfigError
-from ..results.labels import LabelRule, label_rule, label_rule_of_table
+from ..results.labels import LabelRule, label_rule, label_rule_of_table, transformed
 from ..results.outcome import Mode
 from ..results.score import Limit
 from ..utils.text import did_you_mean
@@ -79,6 +79,7 @@ class Data(Section):
     time_by: str = ""  # the field with the time of a row, for `tunegate split --by-time`
     # Fields that say a row is bad, or counts less, and are not heeded: "label", "weight", "score".
     ignore: Names = ()
+    references: str = "references"  # the field with other replies that are right; dots lead inside
 
 
 class Suites(Section):
@@ -95,11 +96,13 @@ class LabelTable(Section):
     fields: Names = ()
     pattern: str = ""
     fold: Names = ()
+    transform: str = ""  # FILE.py:FUNCTION of the project: a reply to the text that is read
 
     @property
     def rule(self) -> LabelRule:
         """The rule that the table names; raises ValueError naming what is valid."""
-        return label_rule_of_table(self.kind, self.fields, self.pattern, self.fold)
+        rule = label_rule_of_table(self.kind, self.fields, self.pattern, self.fold)
+        return transformed(rule, self.transform) if self.transform else rule
 
 
 def _checked_label(value: Any) -> Any:
@@ -169,7 +172,7 @@ class Limits(Section):
     # Data: format, size and splits.
     fewest_examples: int = Field(default=10, ge=0)
     largest_mb: float = Field(default=512, gt=0)
-    fewest_per_class: int | None = Field(default=None, ge=1)  # of training; None: the task's 200
+    fewest_per_class: int | None = Field(default=None, ge=1)  # or in all; None: the task's
     smallest_test: int = Field(default=100, ge=0)
     validation_low: Share = 0.15
     validation_high: Share = 0.20
@@ -201,7 +204,11 @@ class Limits(Section):
     chrf: float | None = Field(default=None, ge=0, le=100)
     rouge_l: Share | None = None
     valid_json: Share = 0.99
+    fields: dict[str, Share] = {}  # of replies in JSON, by path: "total", "address.city"
     parses: Share = 0.95
+    # Of answers that are code: their language, or the command that checks one, `{file}` in it.
+    language: Literal["python", "json", "bash", "javascript", "typescript"] = "python"
+    command: list[str] = []
     # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
     latency_p50: Positive | None = None  # seconds
     latency_p95: Positive | None = None  # seconds
@@ -236,8 +243,9 @@ class Limits(Section):
             for name, value in limits:
                 if isinstance(value, float):
                     limits.__dict__[name] = Limit(value, self.mode)
-        own = {name: Limit(value, self.mode) for name, value in self.own.items()}
-        self.__dict__["own"] = OwnLimits(own)
+        for table in ("own", "fields"):
+            values = getattr(self, table).items()
+            self.__dict__[table] = OwnLimits({name: Limit(v, self.mode) for name, v in values})
         return self
 
     def __repr__(self) -> str:
@@ -320,7 +328,7 @@ class Config(Section):
     def reading(self) -> Reading:
         """How the rows of the project are read: labels, groups, times."""
         data = self.data
-        return Reading(self.label_rule, data.group_by, data.time_by, data.ignore)
+        return Reading(self.label_rule, data.group_by, data.time_by, data.ignore, data.references)
 
 
 def load(root: Path) -> Config:
@@ -329,6 +337,9 @@ def load(root: Path) -> Config:
     Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
     """
     path, table = read_table(root)
+    label = table.get("label")
+    if isinstance(label, dict) and isinstance(label.get("transform"), str):
+        table["label"] = {**label, "transform": str(root / label["transform"])}
     try:
         return Config.model_validate(table)
     except ValidationError as error:

@@ -59,6 +59,10 @@ class Target:
     def __bool__(self) -> bool:
         return bool(self.text.strip() or self.calls or self.parts or self.refusal)
 
+    def key(self, form: TextForm) -> tuple[str, ...]:
+        """Return all that it says, its texts in a form. Other reasoning is something to learn."""
+        return form(self.text), form(self.refusal), form(self.reasoning), self.calls, self.parts
+
 
 def target_of(message: Message) -> Target:
     """Return what a message of the assistant answers."""

@@ -9,8 +9,11 @@ Sameness has three levels, here alone:
 3. *near*: equal without case and the punctuation around words (`folded_text`), or of a similarity
    that reaches a limit (`tunegate.similarity`), measured on `comparison_texts`.
 
-Accents, signs, digits and emoji carry meaning at each level: for similarity they are a difference
-of one letter.
+Accents, signs, digits and emoji carry meaning at each level. For similarity they are a difference
+of one letter, so that near texts are not yet near rows: rows whose questions *and* answers differ
+in signs (`meaning_signs`) ask another question and have another answer, however alike their words
+are (`near_scopes`: leakage, split). Copies, of which `fix` keeps one, never differ in the signs of
+what they answer, or in accents; what they ask may differ in digits, as two orders do in a number.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from ..results.labels import exact
-from ..utils.text import count_words, without_edge_punctuation
+from ..utils.text import count_words, without_accents, without_edge_punctuation
 from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
 
@@ -44,6 +47,8 @@ _INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe0e\ufe0f\ufeff]"
 )
 _WIDTH_FORMS = re.compile("[\uff00-\uffef]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’](?=[^\W\d_])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
@@ -64,6 +69,40 @@ def equal_text(text: str) -> str:
 def folded_text(text: str) -> str:
     """Return the equal text without case and the punctuation around its words."""
     return without_edge_punctuation(_without_case(text))
+
+
+def meaning_signs(text: str) -> str:
+    """Return the digits, signs and emoji of a text: what carries meaning in it beside its words.
+
+    `50 mg` and `500 mg`, `a + b` and `a - b`, `x != y` and `x = y` differ in it. Punctuation around
+    words is no part of it, nor are hyphens and apostrophes inside of them.
+    """
+    signs = _LETTERS.sub(" ", _WORD_JOINERS.sub("", folded_text(text)))
+    if not signs.isascii():  # vowel signs are letters
+        signs = "".join(" " if unicodedata.category(c)[0] == "M" else c for c in signs)
+    return " ".join(signs.split())
+
+
+def accents_differ(text: str, other: str) -> bool:
+    """Tell whether a word of one text is a word of the other with other accents: `avó`, `avô`."""
+    words, others = ({*folded_text(t).split()} for t in (text, other))
+    plain = {without_accents(word) for word in words - others}
+    return any(without_accents(word) in plain for word in others - words)
+
+
+def near_scopes(rows: Sequence[Example]) -> list[list[int]]:
+    """Return lists of indices such that two rows can be near if they are in one list.
+
+    They have the same setting, and the same signs in their questions or in their answers.
+    """
+    answered = [(e.setting, meaning_signs(f"{e.target.text} {e.target.calls}")) for e in rows]
+    scopes = [*group_indices(answered, lambda key: key).values()]
+    if len(scopes) > 1:
+        with_system = system_is_asked(rows)
+        asked = ((e.setting, meaning_signs(question_text(e, with_system))) for e in rows)
+        same_asked = group_indices(asked, lambda key: key).values()
+        scopes += (s for s in same_asked if len({answered[i] for i in s}) > 1)
+    return scopes
 
 
 def _without_case(text: str) -> str:
@@ -139,17 +178,20 @@ def label_counts(examples: Sequence[Example]) -> Counter[str]:
     return labels if few and all(map(is_label, labels)) else Counter()
 
 
-def history_keys(example: Example, with_system: bool = False) -> Iterator[bytes]:
+def history_keys(
+    example: Example, with_system: bool = False, form: Callable[[str], str] = _without_case
+) -> Iterator[bytes]:
     """Yield a key for each (history -> reply) of a row, the last for what the row itself asks.
 
     A history is every message before a turn of the assistant. Two histories have the same key if
-    their texts are equal but for case, and so are their tool calls, pictures and tools. Where a
-    history asks nothing, the reply is part of the key. The system message is, `with_system`.
+    their texts are equal in a `form`, by default but for case, and so are their tool calls, names,
+    pictures and tools. Where a history asks nothing, the reply is part of the key. The system
+    message is, `with_system`.
     """
     given = given_fields(example.fields)
     asks_nothing = not given
     digest = blake2b(to_json(given).encode("utf-8", "surrogatepass"), digest_size=16)
-    for turn in canonical_turns(example.given, _without_case):
+    for turn in canonical_turns(example.given, form):
         if turn["role"] == "system" and not with_system:
             continue
         data = to_json(turn).encode("utf-8", "surrogatepass")
@@ -160,14 +202,16 @@ def history_keys(example: Example, with_system: bool = False) -> Iterator[bytes]
         digest.update(data)
         asks_nothing = asks_nothing and not turn["content"] and "calls" not in turn
     if asks_nothing:
-        for turn in canonical_turns(example.messages[len(example.given) :], _without_case):
+        for turn in canonical_turns(example.messages[len(example.given) :], form):
             digest.update(to_json(turn).encode("utf-8", "surrogatepass"))
     yield digest.digest()
 
 
-def question_key(example: Example, with_system: bool = False) -> bytes:
+def question_key(
+    example: Example, with_system: bool = False, form: Callable[[str], str] = _without_case
+) -> bytes:
     """Return a key that is equal for two rows if they ask the same: the last of `history_keys`."""
-    return list(history_keys(example, with_system))[-1]
+    return list(history_keys(example, with_system, form))[-1]
 
 
 def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:
@@ -193,6 +237,20 @@ def rows_by_question(
             if key in keys:
                 indices.setdefault(key, []).append(index)
     return indices
+
+
+def rows_together(examples: Sequence[Example]) -> list[list[int]]:
+    """Return lists of indices of rows that belong together; a row can be in none, or in several.
+
+    They are rows of one group, and a row with those that ask, or begin with, what it asks: turns.
+    """
+    with_system = system_is_asked(examples)
+    questions = {question_key(example, with_system) for example in examples}
+    groups = group_indices(examples, lambda e: e.group)
+    return [
+        *rows_by_question(examples, questions, with_system).values(),
+        *(rows for name, rows in groups.items() if name),
+    ]
 
 
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:
@@ -222,3 +280,12 @@ def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
     for i in range(n):
         groups.setdefault(root_of(i), []).append(i)
     return list(groups.values())
+
+
+def group_numbers(n: int, linked: Iterable[Sequence[int]]) -> list[int]:
+    """Return, for each index, the number of its group: see `connected`."""
+    numbers = [0] * n
+    for number, indices in enumerate(connected(n, linked)):
+        for index in indices:
+            numbers[index] = number
+    return numbers

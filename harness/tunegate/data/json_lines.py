@@ -205,7 +205,7 @@ def split_arrays(data: bytes) -> dict[str, bytes]:
     head = data[:4096].removeprefix(BOM).lstrip()
     if not head.startswith(b"{") or _JSON_LINES.match(data):
         return {}
-    if not any(b'"%s"' % name.encode() in head for name in _ALL_NAMES):
+    if not any(b'"%s"' % name.encode() in data for name in _ALL_NAMES):
         return {}
     text = data.decode("utf-8-sig", "surrogateescape")
     arrays: dict[str, bytes] = {}

@@ -17,15 +17,15 @@ from shlex import quote
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
+from ..utils.text import without_edge_punctuation
 from . import SPLITS
 from .comparison import (
     comparison_texts,
     connected,
     group_indices,
     label_counts,
-    question_key,
-    rows_by_question,
-    system_is_asked,
+    near_scopes,
+    rows_together,
 )
 from .dataset import PLAIN_READING, Dataset, Example
 from .json_lines import check_encoding, is_table, split_rows
@@ -73,6 +73,7 @@ def split_file(
     force: bool = False,
     by_time: bool = False,
     reading: Reading = PLAIN_READING,
+    columns: Mapping[str, str] | None = None,
 ) -> SplitReport:
     """Split a JSONL file or a JSON array into three files in a folder.
 
@@ -91,6 +92,7 @@ def split_file(
         by_time: Put the newest rows into test, those before them into validation. A group is as old
             as its newest row.
         reading: How labels, groups and times are read.
+        columns: The fields of rows of no known shape, as for `Dataset.read`.
 
     Raises:
         SplitError: The shares leave no training rows, a row cannot be read, no row has the field
@@ -107,7 +109,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    data, dataset = _read_complete(path, reading)
+    data, dataset = _read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -152,24 +154,26 @@ def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n
             raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
 
 
-def _read_complete(path: Path, reading: Reading) -> tuple[bytes, Dataset]:
+def _read_complete(
+    path: Path, reading: Reading, columns: Mapping[str, str]
+) -> tuple[bytes, Dataset]:
     """Return a file's bytes and rows; raise SplitError if it is a table or a row cannot be read."""
     data = path.read_bytes()
     check_encoding(data, path)
     if is_table(path):
-        header, say_which, columns = column_names(path), "", ""
+        header, say_which, option = column_names(path), "", ""
         if shape_of_columns(header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
             say_which = "say which of them is the prompt, and which the reply, to "
-            columns = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
+            option = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
         raise SplitError(
             f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
             f"  its columns: {', '.join(header)}\n"
             f"  {say_which}make JSONL of it:\n"
             f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
-            f" --only format{columns}"
+            f" --only format{option}"
         )
-    dataset = Dataset.parse(data, path=path, reading=reading)
+    dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         rows = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
@@ -234,15 +238,12 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
     """
     texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for indices in group_indices(examples, lambda e: e.setting).values():
-        near = search.connected_groups([texts[i] for i in indices], similarity)
+    for indices in near_scopes(examples):
+        scope = [texts[i] for i in indices]
+        near = search.connected_groups(scope, similarity)
+        near += group_indices(scope, without_edge_punctuation).values()
         linked += [[indices[k] for k in group] for group in near]
-    # A row that stands in another, such as a turn of a conversation in the whole of it.
-    with_system = system_is_asked(examples)
-    questions = {question_key(example, with_system) for example in examples}
-    linked += rows_by_question(examples, questions, with_system).values()
-    groups = group_indices(examples, lambda e: e.group)
-    linked += (rows for name, rows in groups.items() if name)
+    linked += rows_together(examples)
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS

@@ -164,6 +164,7 @@ class Findings(Sequence[Finding]):
         All examples were checked, so the share itself is held to it, not a bound of it.
         """
         name, rows = f"{self.name} rate", len(self.rows)
+        name += f" of {self.split}" if self.split else ""
         rate = proportion(name, rows, self.n, misses=self, higher_is_better=False)
         return rate.by("point")
 

@@ -148,7 +148,7 @@ def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, A
             sign, limit = outcome.data.get("sign", ""), outcome.data.get("limit")
             # `assert not findings.rate > 0.01` holds the rate too; `assert findings.rate > 0.01`,
             # and a comparison that fails where nothing is asserted, do not.
-            is_rate = score.name == f"{score.misses.name} rate"
+            is_rate = score.name == score.misses.rate.name
             holds = outcome.passed is (sign[:1] == "<") if is_rate else outcome.passed
             if holds and limit is not None:
                 judged.add(id(score.misses))

@@ -83,14 +83,16 @@ def _sharing_texts(left: Sequence[str], right: Sequence[str]) -> tuple[list[str]
     """
     import numpy as np
 
+    sharing: list[list[str]] = []
     hashes = [[_ngram_hashes(text) for text in side] for side in (left, right)]
-    none = np.zeros(0, np.uint64)
-    first, second = (np.concatenate([none, *side]) for side in hashes)
-    common = np.intersect1d(first, second)
-    sharing = [
-        [text if len(found) and np.isin(found, common).any() else "" for text, found in zipped]
-        for zipped in (zip(*pair, strict=True) for pair in zip((left, right), hashes, strict=True))
-    ]
+    # Sorted, behind them one that no text has; np.unique and np.isin take far longer.
+    end = np.array([2**64 - 1], np.uint64)
+    first, second = (np.sort(np.concatenate([*side, end])) for side in hashes)
+    for texts, found, others in ((left, hashes[0], second), (right, hashes[1], first)):
+        pairs = zip(texts, found, strict=True)
+        sharing.append(
+            [t if (others[np.searchsorted(others, h)] == h).any() else "" for t, h in pairs]
+        )
     return sharing[0], sharing[1]
 
 

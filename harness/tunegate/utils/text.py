@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,10 @@ FIRST_UNSPACED = "\u0e00"
 WORD_PATTERN = rf"[{UNSPACED}]|[^\W{UNSPACED}]+"  # such a letter counts as a word
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
-_MARKS = r"[.,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』]+"
-_EDGES = re.compile(rf"(?<!\S){_MARKS}|{_MARKS}(?!\S)")
+# What opens a word in prose: `!done`, `.5` and `:=` begin with signs of their own.
+_OPENING_MARKS = r"[¿¡…\"'“”‘’«»「『]+"
+_CLOSING_MARKS = r"[.,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』]+"
+_EDGES = re.compile(rf"(?<!\S){_OPENING_MARKS}|{_CLOSING_MARKS}(?!\S)")
 _REASONING = re.compile(r"\A\s*(?:<(think|thinking)>)?((?:(?!<think).)*?)</think(?:ing)?>", re.S)
 _UNCLOSED_REASONING = re.compile(r"\A\s*<think(?:ing)?>", re.S)
 
@@ -34,6 +37,12 @@ def without_edge_punctuation(text: str) -> str:
     A text of punctuation alone is returned as it is.
     """
     return " ".join(_EDGES.sub(" ", text).split()) or text
+
+
+def without_accents(text: str) -> str:
+    """Return a text without the accents of its Latin letters."""
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", decomposed))
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -56,7 +65,9 @@ def one_line(text: str) -> str:
 
     Control characters become spaces: printed, they could move a terminal's cursor.
     """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not all(map(str.isprintable, words := text.split())):
+        words = "".join(c if c.isprintable() else " " for c in text).split()
+    return " ".join(words)
 
 
 def cut(text: str, width: int, mark: str = "...") -> str:

@@ -137,6 +137,51 @@ def test_prose_must_repeat_in_prompt_and_reply() -> None:
     ]
 
 
+DOSE = "Take {} of it in the morning, with a glass of water, and ask the doctor before more."
+MEANT = [("50 mg", "500 mg"), ("5 mg", "-5 mg"), ("a + b", "a - b"), ("x != y", "x = y"),
+         ("much 👍", "much 👎"), ("avó", "avô"), ("1 23", "12 3")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "count"), [*((*pair, 0) for pair in MEANT),
+    ("some", "much", 1), ("one pill", "one já", 1), ("“it”", "it", 1)])  # fmt: skip
+def test_long_replies_that_differ_in_signs_or_accents_are_no_copies(
+    one: str, other: str, count: int
+) -> None:
+    for key in ("chosen", "rejected"):
+        sides = {"chosen": ESSAY, "rejected": ESSAY} | {"prompt": "How much of it may I take?"}
+        dataset = Dataset.of([sides | {key: DOSE.format(text)} for text in (one, other)])
+        assert len(duplicates.find(dataset)) + len(duplicates.near(dataset)) == count
+
+
+def test_what_is_asked_may_differ_in_a_digit() -> None:
+    prompts = "My order 4711 has not arrived", "My order 4712 has not arrived"
+    assert duplicates.near(Dataset.of([row(prompt, "delivery") for prompt in prompts]))
+
+
+def test_what_is_asked_may_not_differ_in_an_accent() -> None:
+    prompts = "Classifique esta palavra: avó", "Classifique esta palavra: avô"
+    dataset = Dataset.of([row(prompt, "família") for prompt in prompts])
+    assert list(duplicates.near(dataset)) == list(duplicates.find(dataset)) == []
+
+
+SAID = {"role": "user", "content": "Where is it?"}
+TURNS = [{**SAID, "content": text} for text in ("Where is it?", "Here?")]
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ([{**SAID, "name": "Ana"}], [{**SAID, "name": "Bob"}]),
+    ([{**SAID, "name": "Ana"}], [SAID]),
+    (TURNS, [{**SAID, "content": "Where is it?\nHere?"}]),
+    ([SAID, {**TURNS[1], "role": "assistant"}, SAID], [SAID, TURNS[1], SAID]),
+])  # fmt: skip
+def test_a_name_and_the_parting_into_turns_are_rendered(one: list[Any], other: list[Any]) -> None:
+    reply = {"role": "assistant", "content": "There."}
+    dataset = Dataset.of([{"messages": [*told, reply]} for told in (one, other, one)])
+    assert [(f.row, f.kind) for f in duplicates.find(dataset)] == [(2, "exact")]
+    named = Dataset.of([{"messages": [*one, {**reply, "name": name}]} for name in "ab"])
+    assert list(duplicates.find(named)) == list(duplicates.near(named)) == []
+
+
 @pytest.mark.parametrize(("words", "hints"), [(12, []), (13, ["reply"])])
 def test_a_reply_of_thirteen_words_is_no_set_phrase(words: int, hints: list[str]) -> None:
     reply = " ".join(ESSAY.split()[:words])

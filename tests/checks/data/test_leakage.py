@@ -5,6 +5,7 @@ import pytest
 
 from tunegate.data.dataset import Dataset
 from tunegate.data.reading import Reading
+from tunegate.data.splitting import similar_groups
 from tunegate.results.acceptance import accepting
 from tunegate_checks.data import duplicates, leakage
 
@@ -197,6 +198,16 @@ def test_rows_that_are_not_later_than_training_are_a_hint() -> None:
 def test_punctuation_around_the_words_of_a_short_text_hides_nothing(one: str, other: str) -> None:
     assert leakage.find(made(one), made(other, split="test")).kinds == {"near": 1}
     assert duplicates.find(made(one, other)).kinds == {"normalised": 1}
+
+
+def test_another_question_with_another_answer_is_no_leak_and_no_group() -> None:
+    sums = [row(f"What is {a} + {b} in all?", str(a + b)) for a in range(9) for b in range(9, 14)]
+    train, test = Dataset.of(sums[:-9]), Dataset.of(sums[-9:], "test")
+    kept = {f.row for f in leakage.find(train, test)}
+    same_sum = {i for i, e in enumerate(test) if any(e.reply == t.reply for t in train)}
+    assert kept == same_sum != {*range(9)}
+    assert leakage.find(train, Dataset.of([row("What is 1 + 9 in  total?", "11")], "test"))
+    assert max(map(len, similar_groups(Dataset.of(sums), 0.85))) < 9
 
 
 def test_a_passage_is_found_in_a_script_without_spaces() -> None:

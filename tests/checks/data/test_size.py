@@ -168,3 +168,10 @@ def test_limits_without_room_bring_no_hints(limit: float) -> None:
 
 def test_a_set_too_small_to_prove_anything_says_what_would() -> None:
     assert "with none of 59 wrong, it is" in size.resolution(dataset(20), 0.95).hints[2].evidence
+
+
+def test_a_task_without_classes_takes_another_minimum_for_all_rows() -> None:
+    rows = [{"messages": [{"role": "user", "content": f"{i}"}]} for i in range(140)]
+    data = Dataset.of(rows, "train")
+    assert size.find(data, task="code", per_class=141).kinds == {"too few": 1}
+    assert not size.find(data, task="code", per_class=140)

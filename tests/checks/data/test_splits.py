@@ -239,3 +239,22 @@ def test_what_tells_users_apart_is_no_drift_where_users_are_kept_together() -> N
     assert not splits.drift(train, test, auc_limit=0.8)
     few = splits.drift(train, Dataset.of(rows[216:], reading=reading), auc_limit=0.8)
     assert any("a split has 4 groups, and 5 are needed" in f.evidence for f in few.hints)
+
+
+def test_what_tells_conversations_apart_is_no_drift_where_their_turns_are_kept_together() -> None:
+    rng, rows = random.Random(0), []
+    for talk in range(24):
+        told: list[dict[str, str]] = []
+        for turn in range(6):
+            said = " ".join(f"talk{talk}word{rng.randrange(30)}" for _ in range(4))
+            told += [{"role": "user", "content": said}, {"role": "assistant", "content": f"{turn}"}]
+            rows.append({"messages": [*told]})
+    train, test = Dataset.of(rows[:108]), Dataset.of(rows[108:])
+    assert not splits.drift(train, test, auc_limit=0.8)
+    alone = [{"messages": row["messages"][-2:]} for row in rows]  # nothing says what belongs
+    (found,) = splits.drift(Dataset.of(alone[:108]), Dataset.of(alone[108:]), auc_limit=0.8)
+    assert "groups" not in found.evidence
+    for row in rows:
+        row["messages"][0]["content"] += " here" if row in rows[108:] else " there"
+    apart = splits.drift(Dataset.of(rows[:108]), Dataset.of(rows[108:]), auc_limit=0.5)
+    assert "6 groups are held to 18 of train's" in apart[0].evidence

@@ -53,6 +53,19 @@ def test_rows_keep_their_bytes() -> None:
     assert made(odd + b"\r\n").rows[0].raw == odd
 
 
+@pytest.mark.parametrize("chat", [
+    b'{"messages": [{"role": "user", "content": "a", "name": null}, {"role": "assistant"}]}',
+    b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "weight": 1.0}]}',
+    b'{"system": "s", "messages": [{"role": "user", "content": [{"text": "a"}]}]}',
+])  # fmt: skip
+def test_chat_in_another_dialect_stays_as_it_stands(chat: bytes) -> None:
+    source = made(chat)
+    assert [(row.raw, row.fields) for row in source.rows] == [
+        (chat, dict(Dataset.parse(chat)[0].fields))
+    ]
+    assert source.converted == []
+
+
 def test_the_rest_of_a_broken_array_is_set_aside_as_it_stands() -> None:
     rest = b'{"no": [1, 2,]},\n  {"messages": []}\n]'
     source = made(b"[" + json.dumps(row("one")).encode() + b" ,\n  " + rest + b"\n")

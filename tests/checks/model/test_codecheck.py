@@ -1,15 +1,19 @@
 """Code: parsed, never run; a command of one's own, run with real processes."""
 
 import os
+import runpy
+import shutil
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from predicted import predicted
 
+from tunegate import Limits
 from tunegate_checks.model import codecheck
 
-PYTHON = sys.executable
+PYTHON, ROOT = sys.executable, Path(__file__).parents[3]
 
 
 def why(got: str, *command: str, **options: object) -> str:
@@ -46,7 +50,7 @@ def test_a_miss_says_why() -> None:
 
 def test_json_parses_too_and_nothing_else() -> None:
     assert float(codecheck.parses(predicted([("", '{"a": 1}'), ("", "{")]), "json")) == 0.5
-    with pytest.raises(ValueError, match="language is 'rust'; valid: python, json"):
+    with pytest.raises(ValueError, match="language is 'rust'; valid: python, json, bash"):
         codecheck.parses(predicted([]), "rust")
 
 
@@ -117,3 +121,36 @@ def test_a_command_that_is_not_there_is_told_in_one_line() -> None:
 def test_errors_are_no_failures_of_the_code() -> None:
     score = codecheck.parses(predicted([("", "x = 1")] * 4, errors=[1]))
     assert (float(score), score.best_case) == (0.75, 1.0)
+
+
+def test_the_configuration_knows_the_languages_and_the_suite_heeds_them() -> None:
+    field = Limits.model_fields["language"].annotation
+    assert get_args(field) == codecheck.LANGUAGES
+    suite = runpy.run_path(str(ROOT / "suites/model/test_code.py"))["test_parses"]
+    right, wrong = predicted([("", "if true; then echo; fi")]), predicted([("", "if true; then")])
+    suite(right, Limits(language="bash"))
+    with pytest.raises(AssertionError):
+        suite(wrong, Limits(language="bash"))
+    command = [PYTHON, "-c", "import sys; sys.exit(sys.argv[1][-3:] != '.ts')", "{file}"]
+    suite(wrong, Limits(language="typescript", command=command))
+    with pytest.raises(AssertionError):
+        suite(right, Limits(command=command))
+
+
+@pytest.mark.parametrize(("language", "good", "bad"), [
+    ("bash", "for i in a; do echo $i; done", "for i in a; do"),
+    ("javascript", "import x from './y.js'; export const f = (a) => a?.b ?? 1;", "const = 1;"),
+    ("typescript", "const x: number = f('a'); export { x };", "const x: number = (1;"),
+])  # fmt: skip
+def test_other_languages_are_parsed_by_their_command(language: str, good: str, bad: str) -> None:
+    if not shutil.which(codecheck.COMMANDS[language][0].split()[0]):
+        pytest.skip("its command is not on the PATH")
+    answers = [good, f"```{language}\n{good}\n```", bad]
+    score = codecheck.parses(predicted([("", answer) for answer in answers]), language)
+    assert [m.line for m in score.misses or ()] == [3]
+
+
+def test_a_command_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match=r"'tsc' cannot be run: .*on the PATH"):
+        codecheck.parses(predicted([("", "x")]), "typescript")

@@ -1,14 +1,18 @@
 """JSON answers: valid, and right field by field."""
 
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from predicted import predicted
 
+from tunegate import Limits
 from tunegate_checks.model import jsonmatch
 
+ROOT = Path(__file__).parents[3]
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("ab", max_size=3))
 values = st.recursive(
     leaves,
@@ -101,3 +105,19 @@ def test_whether_json_is_expected() -> None:
     assert jsonmatch.expected(predicted([("{}", ""), ("[1]", ""), ("billing", "")]))
     assert not jsonmatch.expected(predicted([("billing", ""), ("3", "")]))
     assert not jsonmatch.expected(predicted([]))
+
+
+def test_a_field_can_have_a_limit_and_its_misses_are_named() -> None:
+    rows = predicted(
+        [('{"a": 1, "b": {"c": 2}}', f'{{"a": 1, "b": {{"c": {n}}}}}') for n in (2, 3)]
+    )
+    assert [m.line for m in jsonmatch.by_field(rows)["b.c"].misses or ()] == [2]
+    suite = runpy.run_path(str(ROOT / "suites/model/test_json.py"))["test_fields"]
+    suite(rows, Limits())
+    suite(rows, Limits(fields={"a": 1, "b.c": 0.5}))
+    with pytest.raises(AssertionError):
+        suite(rows, Limits(fields={"b.c": 0.6}))
+    with pytest.raises(AssertionError):  # the bound of two rows
+        suite(rows, Limits(fields={"a": 0.5}, mode="lower"))
+    with pytest.raises(AssertionError, match=r"b: the fields are a, b\.c"):
+        suite(rows, Limits(fields={"b": 0.5}))

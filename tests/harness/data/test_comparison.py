@@ -4,6 +4,7 @@ Leakage and promotion both go by it.
 """
 
 import unicodedata
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,12 @@ from hypothesis import strategies as st
 
 from tunegate.data.canonical import identical
 from tunegate.data.comparison import (
+    accents_differ,
     equal_text,
     folded_text,
     is_label,
+    meaning_signs,
+    near_scopes,
     rows_in_training,
     system_is_asked,
 )
@@ -94,6 +98,7 @@ APART = [
     ("avó", "avô"), ("3²", "32"), (":)", ":("), ("C++", "C#"), (">50K", "<=50K"), ("-1", "1"),
     ("👍", "👎"), ("1.5", "15"), ("かき", "がき"), ("A+", "A"),
     ("👨‍👩‍👧", "👨👩👧"), ("?", "."), ("!", "?"),
+    ("a != b", "a = b"), ("x := 5", "x = 5"), (".5", "5"), ("not !done", "not done"),
 ]  # fmt: skip
 
 
@@ -118,6 +123,37 @@ def test_signs_accents_digits_and_emoji_carry_meaning(one: str, other: str) -> N
 def test_equal_text_is_the_same_in_each_unicode_form(text: str, form: Any) -> None:
     assert equal_text(unicodedata.normalize(form, text)) == equal_text(text)
     assert equal_text(f" {text}\u200b\r\n") == equal_text(text)
+
+
+@pytest.mark.parametrize(("text", "signs"), [
+    ("Take 50 mg, 2.5 times a day!", "50 2.5"), ("a - b", "-"), ("if x != y:", "!="),
+    ("👍 (ok)", "👍 ( )"), ("It’s well-known: “so”.", ""), ("não é já", ""), ("आपका ऑर्डर", ""),
+    ("1 23", "1 23"), ("12 3", "12 3"), ("–5 °C", "–5 °"),
+])  # fmt: skip
+def test_signs_are_what_is_neither_a_word_nor_punctuation_around_one(text: str, signs: str) -> None:
+    assert meaning_signs(text) == signs
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_signs_and_accents_are_those_of_the_text_as_a_reader_sees_it(one: str, other: str) -> None:
+    assert meaning_signs(unicodedata.normalize("NFD", one).upper()) == meaning_signs(one.upper())
+    assert not accents_differ(one, one)
+    assert accents_differ(one, other) == accents_differ(other, one)
+
+
+ASKED = ["What is 12 + 3?", "what is 12 + 3", "What is 12 + 4?", "Where is it?"]
+ANSWERED = ["15", "It is 15.", "16", "here"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(ASKED), st.sampled_from(ANSWERED)), max_size=6))
+def test_rows_are_in_one_scope_unless_signs_of_questions_and_answers_differ(
+    pairs: list[tuple[str, str]],
+) -> None:
+    scopes = [{*scope} for scope in near_scopes(Dataset.of([row(*pair) for pair in pairs]))]
+    signs = [[meaning_signs(text) for text in pair] for pair in pairs]
+    for i, j in combinations(range(len(pairs)), 2):
+        alike = signs[i][0] == signs[j][0] or signs[i][1] == signs[j][1]
+        assert any({i, j} <= scope for scope in scopes) is alike
 
 
 def talk(*turns: str, **fields: Any) -> dict[str, Any]:

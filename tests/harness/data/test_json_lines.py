@@ -392,3 +392,13 @@ def test_memory_stays_a_small_multiple_of_one_huge_line(wrap: str) -> None:
 def test_the_digest_is_that_of_the_raw_bytes() -> None:
     data = b"\xef\xbb\xbf" + ROW.encode() + b"\r\n"
     assert Dataset.parse(data).digest == hashlib.sha256(data).hexdigest()
+
+
+def test_the_splits_of_an_object_are_found_behind_a_long_list_of_another_name() -> None:
+    held = {"unknown": [["x" * 50, "y"]] * 100, "train": [["a", "b"]], "val": [["c", "d"]]}
+    for indent in (None, 1):
+        data = json.dumps(held, indent=indent).encode()
+        assert [e.reply for s in ("train", "validation") for e in Dataset.parse(data, s)] == [
+            "b",
+            "d",
+        ]

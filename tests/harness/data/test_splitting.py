@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunegate.cli.main import main
 from tunegate.data import SPLITS
 from tunegate.data.comparison import comparison_texts
 from tunegate.data.dataset import Dataset
@@ -261,3 +262,20 @@ def test_a_field_with_a_value_for_each_few_rows_is_no_label_but_a_group(tmp_path
     source = written(tmp_path / "all.jsonl", made)
     with pytest.raises(SplitError, match=r"'user' has 10 values in 20 rows.*: --group-by user"):
         split_file(source, tmp_path / "out", by="user")
+
+
+def test_rows_of_no_known_shape_are_split_by_their_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"task": f"{word} {n}", "solution": word} for n in range(9) for word in ("a", "b")]
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(SplitError, match="columns = "):
+        split_file(source, tmp_path)
+    split_file(source, tmp_path, columns={"prompt": "task", "reply": "solution"}, similarity=1.0)
+    found = [line for side in lines(tmp_path).values() for line in side]
+    assert sorted(map(json.loads, found), key=str) == sorted(rows, key=str)
+    columns = "columns = {prompt = 'task', reply = 'solution'}"
+    (tmp_path / "tunegate.toml").write_text(f"[data]\n{columns}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["split", "in.jsonl", "-o", "data"]) == 0

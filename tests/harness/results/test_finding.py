@@ -67,9 +67,10 @@ def test_rows_and_kinds() -> None:
 
 def test_rate() -> None:
     rate = findings(CPF, CPF, EMAIL).rate
-    assert (rate.name, float(rate), rate.n, rate.hits) == ("pii rate", 0.2, 10, 2)
+    assert (rate.name, float(rate), rate.n, rate.hits) == ("pii rate of train", 0.2, 10, 2)
     assert rate <= 0.2
     assert not rate <= 0.1
+    assert Findings("pii", [CPF], n=10).rate.name == "pii rate"
 
 
 def test_asking_records_nothing() -> None:
