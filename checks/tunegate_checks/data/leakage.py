@@ -39,6 +39,8 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         test: The split that must not repeat it.
         similarity: `tunegate.similarity.ratio` of prompts without case, 0..1.
     """
+    if not len(test):  # such as a general set that the project does not have
+        return
     if note := screening_note([e.prompt for e in train], [e.prompt for e in test]):
         yield Finding.dataset_hint("long texts", note)
     for i, j, similar, others in (closest := _closest_rows(train, test, similarity)):
