@@ -79,6 +79,7 @@ class Data(Section):
     time_by: str = ""  # the field with the time of a row, for `tunegate split --by-time`
     # Fields that say a row is bad, or counts less, and are not heeded: "label", "weight", "score".
     ignore: Names = ()
+    references: str = "references"  # the field with other replies that are right; dots lead inside
 
 
 class Suites(Section):
@@ -277,7 +278,7 @@ class Config(Section):
     def reading(self) -> Reading:
         """How the rows of the project are read: labels, groups, times."""
         data = self.data
-        return Reading(self.label_rule, data.group_by, data.time_by, data.ignore)
+        return Reading(self.label_rule, data.group_by, data.time_by, data.ignore, data.references)
 
 
 def load(root: Path) -> Config:

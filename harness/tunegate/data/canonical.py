@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..utils.hashing import sha256_json
 from ..utils.strict_json import parse_json_text
 from ..utils.text import split_reasoning
 
@@ -66,7 +67,7 @@ def target_of(message: Message) -> Target:
     thoughts = [reasoning, *(str(message[key]) for key in REASONING_KEYS if message.get(key))]
     return Target(
         text=identical(text),
-        calls=to_json(calls) if (calls := _calls_of(message)) else "",
+        calls=to_json(calls) if (calls := calls_of(message)) else "",
         parts=non_text_json([message]),
         refusal=str(message.get("refusal") or ""),
         reasoning="\n".join(filter(None, thoughts)),
@@ -83,12 +84,42 @@ def canonical_context(fields: Mapping[str, Any], given: Sequence[Message]) -> st
     return to_json([canonical_turns(given), given_fields(fields)])
 
 
+def request_digest(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
+    """Return the digest of all that a model is asked: each field of each message, and the tools.
+
+    The ids of tool calls only number them. Of messages that hold nothing beside role and content it
+    is what the digest of every request was until requests had tools, so that answers stay valid.
+    """
+    asked: list[Any] = [[m["role"], m.get("content")] for m in messages]
+    more = [{}] if all(m.keys() <= _PLAIN_KEYS for m in messages) else _beside_content(messages)
+    return sha256_json([asked, to_json([more, tools])] if tools or any(more) else asked)
+
+
+_PLAIN_KEYS = {"role", "content"}
+_CALL_KEYS = {"tool_calls", "function_call", "tool_call_id"}
+
+
+def _beside_content(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return what each message holds beside role and content, tool calls by their numbers."""
+    beside, results = [], 0
+    for message, turn in zip(messages, canonical_turns(messages), strict=True):
+        other = message.keys() - _PLAIN_KEYS - _CALL_KEYS
+        more = {key: message[key] for key in other if message[key] is not None}
+        if calls := [call for call in turn.get("calls", ()) if any(call.values())]:
+            more["calls"] = calls
+        if "answers" in turn:
+            more |= {"answers": turn["answers"]} if turn["answers"] != results else {}
+            results += 1
+        beside.append(more)
+    return beside
+
+
 def setting_json(fields: Mapping[str, Any], given: Sequence[Message]) -> str:
     """Return, as JSON, what a row gives to the model that is not text, and its tools; "" for none.
 
     Only rows with the same setting can repeat each other: pictures, tools, earlier tool calls.
     """
-    calls = [call for message in given for call in _calls_of(message)]
+    calls = [call for message in given for call in calls_of(message)]
     setting = [given_fields(fields), non_text_json(given), calls]
     return to_json(setting) if any(setting) else ""
 
@@ -105,7 +136,7 @@ def canonical_turns(
         turn: dict[str, Any] = {"role": role, "content": _content_of(message, role, text)}
         if message.get("name"):
             turn["name"] = message["name"]
-        if calls := _calls_of(message):
+        if calls := calls_of(message):
             turn["calls"] = calls
             for number, call in enumerate(_listed(message.get("tool_calls")), calls_before):
                 if isinstance(call, dict) and call.get("id"):
@@ -137,8 +168,11 @@ def _content_of(message: Message, role: str, text: TextForm) -> Any:
     return items
 
 
-def _calls_of(message: Message) -> list[dict[str, Any]]:
-    """Return the name and the arguments of each tool call of a message, as JSON values."""
+def calls_of(message: Message) -> list[dict[str, Any]]:
+    """Return the name and the arguments of each tool call of a message, as JSON values.
+
+    A call is in OpenAI's form, or has a name and arguments itself.
+    """
     calls = _listed(message.get("tool_calls"))
     if message.get("function_call"):
         calls = [*calls, message["function_call"]]
@@ -151,6 +185,23 @@ def _calls_of(message: Message) -> list[dict[str, Any]]:
         else:
             named.append({"name": function})
     return named
+
+
+def calls_json(messages: Sequence[Message]) -> str:
+    """Return the tool calls of messages as JSON that is equal for equal calls; "" for none."""
+    calls = [call for message in messages for call in calls_of(message)]
+    return to_json(with_whole_numbers(calls)) if calls else ""
+
+
+def with_whole_numbers(value: Any) -> Any:
+    """Replace whole floats such as 1.0 by integers, at any depth; true stays true."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [with_whole_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: with_whole_numbers(item) for key, item in value.items()}
+    return value
 
 
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class Example(Located):
         return self.reading.label.parts(self.label) if self.label else []
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """Other replies that are as right as the row's own, by the project's `references`."""
+        return self.reading.references_of(self.fields)
+
+    @property
     def group(self) -> str:
         """What must stay in one split with other rows of the same group; "" for none."""
         return self.reading.group_of(self.fields)

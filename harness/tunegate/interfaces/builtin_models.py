@@ -7,60 +7,103 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..utils.hashing import sha256_bytes
+from ..utils.hashing import sha256_bytes, sha256_file, sha256_json
 from .model import Answer, ModelUnknown, Request
+
+LINE_FORM = '{"text": "the answer"}'
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """A line of a file of answers, and what it says that it answers, "" or None for nothing."""
+
+    number: int
+    answer: Answer
+    request: str = ""
+    prompt: str | None = None
 
 
 class FileModel:
-    """Answers from a JSON Lines file: line n answers example n of the test set."""
+    """Answers from a JSON Lines file; `models.predict` matches its lines with the test set."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()
         self.name = f"file:{path.name}"
         self.digest = sha256_bytes(data)
         try:
-            lines = [line for line in data.decode("utf-8").splitlines() if line.strip()]
+            text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ModelUnknown(f"{path}: not UTF-8 at byte {error.start}") from None
-        self.texts: list[str] = []
-        for number, line in enumerate(lines, start=1):
+        self.lines: list[FileAnswer] = []
+        for number, line in enumerate(text.split("\n"), start=1):
+            if not line.strip():
+                continue
             try:
-                text = json.loads(line)["text"]
-            except (ValueError, KeyError, TypeError):
-                text = None
-            if not isinstance(text, str):
+                row = json.loads(line)
+                answer = answer_of({"content": row["text"], **row} if "text" in row else row)
+                given = FileAnswer(number, answer, row.get("request", ""), row.get("prompt"))
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise ModelUnknown(
-                    f'{path}, line {number}: need {{"text": "the answer"}}, one per line'
-                )
-            self.texts.append(text)
+                    f"{path}, line {number}: need {LINE_FORM}, one per line; tool_calls, reasoning "
+                    "and the request or prompt that it answers may stand beside"
+                ) from None
+            self.lines.append(given)
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield each answer; an example without a line in the file has an error instead."""
-        for request in requests:
-            if request.row < len(self.texts):
-                yield Answer(request.row, self.texts[request.row])
-            else:
-                yield Answer(request.row, error=f"the file ends at line {len(self.texts)}")
+        """Yield each answer in the order of the lines."""
+        for request, line in zip(requests, self.lines, strict=False):
+            yield replace(line.answer, row=request.row)
+
+
+def answer_of(reply: object) -> Answer:
+    """Return a text, or a message of an assistant, as an answer; raises TypeError."""
+    if isinstance(reply, str):
+        return Answer(0, reply)
+    content = reply.get("content") if isinstance(reply, Mapping) else None
+    calls = (reply.get("tool_calls") or []) if isinstance(reply, Mapping) else []
+    are_calls = isinstance(calls, list) and all(isinstance(call, Mapping) for call in calls)
+    if not isinstance(reply, Mapping) or not are_calls or not (calls or isinstance(content, str)):
+        raise TypeError(
+            f"returned {type(reply).__name__}, not a text or a message with content or tool_calls"
+        )
+    reasoning = reply.get("reasoning_content") or reply.get("reasoning") or ""
+    return Answer(0, content or "", tool_calls=calls, reasoning=str(reasoning))
 
 
 class FunctionModel:
-    """A Python function from messages (role, content) to a reply; an exception is an error."""
+    """A Python function from messages to a text or a message; an exception is an error.
 
-    def __init__(self, name: str, function: Callable[..., str], digest: str) -> None:
+    It may be asynchronous. With a parameter `tools` it is given those of the row.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any], digest: str) -> None:
         self.name, self.function, self.digest = name, function, digest
+        try:
+            self.takes_tools = "tools" in inspect.signature(function).parameters
+        except (TypeError, ValueError):  # of a builtin
+            self.takes_tools = False
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as the function returns it."""
-        for request in requests:
-            start = time.perf_counter()
-            try:
-                text, error = str(self.function(request.messages)), ""
-            except Exception as raised:  # a user's function may raise anything
-                text, error = "", " ".join(f"{type(raised).__name__}: {raised}".split())
-            yield Answer(request.row, text, time.perf_counter() - start, error=error)
+        import asyncio
+
+        with asyncio.Runner() as runner:
+            for request in requests:
+                start = time.perf_counter()
+                try:
+                    reply = self.function(
+                        request.messages, **({"tools": request.tools} if self.takes_tools else {})
+                    )
+                    answer = answer_of(runner.run(reply) if inspect.iscoroutine(reply) else reply)
+                except (Exception, SystemExit) as error:  # a user's function may raise anything
+                    answer = Answer(0, error=_error_text(error))
+                yield replace(answer, row=request.row, latency=time.perf_counter() - start)
 
 
 def open_file(rest: str, root: Path) -> FileModel:
@@ -72,10 +115,13 @@ def open_file(rest: str, root: Path) -> FileModel:
 
 
 def open_function(rest: str, root: Path) -> FunctionModel:
-    """Return the model `python:MODULE:FUNCTION`, whose digest is that of the module's source.
+    """Return the model `python:MODULE:FUNCTION`.
 
-    Raises ModelUnknown where it cannot be imported, or has no source.
+    Its digest is that of the function's name and of each file of the project that its module
+    imports, if through others. Raises ModelUnknown where it cannot be imported, or has no source.
     """
+    from modulefinder import ModuleFinder
+
     module_name, _, name = rest.partition(":")
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
@@ -84,10 +130,28 @@ def open_function(rest: str, root: Path) -> FunctionModel:
         function = getattr(module, name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelUnknown(f"python:{rest}: {error}; write python:MODULE:FUNCTION") from None
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [f" ({f.filename}, line {f.lineno})" for f in frames if str(root) in f.filename]
+        raise ModelUnknown(f"python:{rest}: {_error_text(error)}{''.join(own[-1:])}") from None
     try:
         source = inspect.getsource(module).encode()
     except (OSError, TypeError):
         raise ModelUnknown(
             f"python:{rest}: {module_name} has no source to take a digest of"
         ) from None
-    return FunctionModel(f"python:{rest}", function, sha256_bytes(source))
+    # Imports inside functions count; installed packages do not.
+    finder = ModuleFinder([path for path in sys.path if Path(path).is_relative_to(root)])
+    finder.import_hook(module_name)
+    names = (getattr(module, "__file__", None) for module in finder.modules.values())
+    paths = {Path(name) for name in names if name}
+    files = {p.relative_to(root).as_posix(): sha256_file(p) for p in sorted(paths)}
+    digest = sha256_bytes(source)
+    # With one function in one file, the file is all that makes the answer.
+    if len(files) > 1 or [n for n, value in vars(module).items() if callable(value)] != [name]:
+        digest = sha256_json({"function": name, "module": digest, "files": files})
+    return FunctionModel(f"python:{rest}", function, digest)
+
+
+def _error_text(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Protocol
 
 from filelock import FileLock
 
+from ..data.canonical import calls_json, content_text, request_digest
 from ..data.dataset import Dataset, Example
 from ..data.formats.messages import openai_tools
-from ..interfaces.model import Answer, Model, Request
+from ..data.replies import read_reply
+from ..interfaces.builtin_models import FileAnswer, FileModel
+from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache
 from ..storage.state_dir import StateDir
@@ -27,58 +32,121 @@ def predict(
     model: Model, test: Dataset, state: StateDir, progress: Progress = lambda *_: None
 ) -> Predictions:
     """Return the model's predictions over the test set, asking only what the cache lacks."""
-    answers = cached_answers(model, [request_of(example) for example in test], state, progress)
-    return _predictions_of(model.name, test, answers)
+    requests = [request_of(example) for example in test]
+    answers = cached_answers(model, requests, state, progress)
+    return _predictions_of(model.name, test, requests, answers)
 
 
 def cached_answers(
     model: Model, requests: Sequence[Request], state: StateDir, progress: Progress = lambda *_: None
 ) -> dict[int, Answer]:
-    """Return the model's answers by row, asking only what the cache lacks.
+    """Return the model's answers by row, asking only what the cache lacks, the same question once.
 
     Each answer is in the cache before the next one is waited for, so an interrupted call continues
     where it ended. Under pytest-xdist all workers call this: the first one asks, the others wait
     for its lock and read. `progress` is called with the answers that came, those asked for, and the
-    errors among them.
+    errors among them. What was asked for before `state.answers_since` is asked for again, and so is
+    what a server said before it says that another model answers. A file of answers is not cached.
     """
+    if isinstance(model, FileModel):
+        return answers_of_file(model, requests)
     lock = FileLock(state.path(f"answers-{model.digest[:16]}.lock"))
     with closing(AnswerCache(state.path("answers.sqlite"))) as cache, lock:
-        cached = cache.get(model.digest, requests)
-        missing = [r for r in requests if r.row not in cached]
-        request_by_row = {request.row: request for request in missing}
-        new: dict[int, Answer] = {}
-        errors = 0
-        answers = model.answers(missing) if missing else iter(())
-        try:
-            for answer in answers:
-                cache.put(model.digest, request_by_row[answer.row], answer)
-                new[answer.row] = answer
-                errors += bool(answer.error)
-                progress(len(new), len(missing), errors)
-        finally:  # a generator that is closed at once sends no further request
-            if close := getattr(answers, "close", None):
-                close()
+        cached, new = cache.get(model.digest, requests, state.answers_since), dict[int, Answer]()
+        while missing := [r for r in requests if r.row not in cached and r.row not in new]:
+            new |= _ask(model, missing, cache, progress)
+            for request in missing:
+                new.setdefault(request.row, Answer(request.row, error="the model gave no answer"))
+            if served := {answer.served_by for answer in new.values()} - {""}:
+                cached = {i: a for i, a in cached.items() if a.served_by in (*served, "")}
         return cached | new
+
+
+def _ask(
+    model: Model, requests: Sequence[Request], cache: AnswerCache, progress: Progress
+) -> dict[int, Answer]:
+    """Ask each different question once, keep the answers, and return them by row."""
+    same: dict[tuple[str, int], list[Request]] = {}
+    for request in requests:
+        key = request_digest(request.messages, request.tools), request.repetition
+        same.setdefault(key, []).append(request)
+    asked, new = {rows[0].row: rows for rows in same.values()}, dict[int, Answer]()
+    answers = model.answers([rows[0] for rows in same.values()])
+    done = errors = 0
+    try:
+        for answer in answers:
+            answer, rows = replace(answer, asked_at=time.time()), asked[answer.row]
+            cache.put(model.digest, rows[0], answer)
+            new |= {request.row: replace(answer, row=request.row) for request in rows}
+            done, errors = done + 1, errors + bool(answer.error)
+            progress(done, len(asked), errors)
+    finally:  # a generator that is closed at once sends no further request
+        if close := getattr(answers, "close", None):
+            close()
+    return new
+
+
+def answers_of_file(model: FileModel, requests: Sequence[Request]) -> dict[int, Answer]:
+    """Return the answers of a file by row.
+
+    Lines with a `request`, the digest of what they answer, are matched by it, others by the order
+    of the whole test set; one with a `prompt` must answer it. Raises ModelUnknown otherwise.
+    """
+    by_request, n = any(line.request for line in model.lines), len(model.lines)
+    places: dict[str | int, list[FileAnswer]] = {}
+    for i, line in enumerate(model.lines):
+        places.setdefault(line.request if by_request else i, []).append(line)
+    is_whole = [request.row for request in requests] == list(range(len(requests)))
+    if is_whole and not by_request and n != len(requests):
+        raise ModelUnknown(
+            f"{model.name} has {n:,} answers, and {len(requests):,} rows are asked: give one for "
+            'each row, in their order, or a "request" on each line'
+        )
+    answers = {}
+    for request in requests:
+        digest = request_digest(request.messages, request.tools)
+        lines = places.get(digest if by_request else request.row)
+        if not lines:
+            raise ModelUnknown(f"{model.name}: no answer to row {request.row + 1}, {digest}")
+        line = lines.pop(0)
+        prompts = [content_text(message).strip() for message in request.messages]
+        if line.prompt is not None and line.prompt.strip() not in prompts:
+            raise ModelUnknown(
+                f"{model.name}, line {line.number}: its prompt is not that of row "
+                f"{request.row + 1}: are the lines in the order of the test set?"
+            )
+        answers[request.row] = replace(line.answer, row=request.row)
+    return answers
 
 
 def cached_predictions(
     name: str, digest: str, test: Dataset, state: StateDir
 ) -> Predictions | None:
     """Return the predictions that the cache holds of a model, asking nothing; None for none."""
+    requests = [request_of(example) for example in test]
     with closing(AnswerCache(state.path("answers.sqlite"))) as cache:
-        answers = cache.get(digest, [request_of(example) for example in test])
-    return _predictions_of(name, test, answers) if answers else None
+        answers = cache.get(digest, requests, state.answers_since)
+    return _predictions_of(name, test, requests, answers) if answers else None
 
 
-def _predictions_of(name: str, test: Dataset, answers: dict[int, Answer]) -> Predictions:
+def _predictions_of(
+    name: str, test: Dataset, requests: Sequence[Request], answers: dict[int, Answer]
+) -> Predictions:
     """Join each example with its answer; one without an answer is an error."""
     predictions = []
-    for example in test:
+    for example, request in zip(test, requests, strict=True):
         answer = answers.get(example.row) or Answer(example.row, error="the model gave no answer")
+        reply = read_reply(answer.text, () if answer.tool_calls else request.tools)
+        calls = answer.tool_calls or reply.tool_calls
         prediction = Prediction(
-            example.row, example.line, example.prompt, example.reply, answer.text, answer.error,
-            answer.latency, answer.tokens, answer.cost, answer.prompt_tokens, answer.finish,
-            {key: value for key, value in example.fields.items() if key != "messages"},
+            example.row, example.line, example.prompt, read_reply(example.reply).text, reply.text,
+            answer.error, answer.latency, answer.tokens, answer.cost, answer.prompt_tokens,
+            answer.finish, {k: value for k, value in example.fields.items() if k != "messages"},
+            calls=calls_json([{"tool_calls": [*calls]}]),
+            expected_calls=calls_json(example.messages[len(example.given) :]),
+            reasoning="\n".join(filter(None, (answer.reasoning, reply.reasoning))),
+            references=example.references, asked_at=answer.asked_at,
+            request=request_digest(request.messages, request.tools),
         )  # fmt: skip
         predictions.append(prediction)
     return Predictions(predictions, model=name, test=test.digest)

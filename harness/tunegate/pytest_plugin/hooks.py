@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -32,6 +33,7 @@ from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
+from ..utils.timestamps import parse_age
 from . import fixtures
 from .fixtures import SessionMistake
 from .mask_report import mask_report
@@ -163,6 +165,10 @@ class GateSession:
 
             session.candidate = resolve_candidate(model, session.state)
         session.alias = option("promote") or DEFAULT_ALIAS
+        if not hasattr(config.option, "answers_since"):  # xdist's workers are given it
+            age = 0.0 if option("fresh") else option("max_answer_age")
+            config.option.answers_since = answers_since(age) if age is not None else 0.0
+        session.state.answers_since = config.option.answers_since
         if option("each_example"):
             if suite is None or not model:
                 raise ConfigError("--each-example goes with a model suite and --model MODEL")
@@ -415,6 +421,10 @@ class GateSession:
             return status or int(bool(ignored))
         if spent := str(self.context.budget):
             self.print_line("asked", spent)
+        if self.context.candidate and "test" in self.context.splits.paths:
+            test = self.context.splits.get("test")
+            if cached := self.context.models.cached_note(test):
+                self.print_line("cached", cached)
         try:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:
@@ -467,6 +477,14 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
         renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
         raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
     return others
+
+
+def answers_since(age: str | float) -> float:
+    """Return the time that cached answers of this age were asked at; raises ConfigError."""
+    try:
+        return time.time() - (parse_age(age) if isinstance(age, str) else age)
+    except ValueError as error:
+        raise ConfigError(f"--max-answer-age: {error}") from None
 
 
 def make_gate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,14 +24,19 @@ Read = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """The one way a project reads labels; `read` returns None for a text that has none.
+    """The one way a project reads labels.
 
     The rules of this module can be pickled, for the processes that checks run in.
     """
 
     name: str  # part of the signature of every score
-    read: Read = field(repr=False, compare=False)
+    reader: Read = field(repr=False, compare=False)
     is_set: bool = field(default=False, repr=False, compare=False)  # a label is a set of labels
+
+    def read(self, text: str) -> str | None:
+        """Return the label of a text, in the Unicode form NFC; None for a text that has none."""
+        label = self.reader(text)
+        return label if label is None else unicodedata.normalize("NFC", label)
 
     def parts(self, label: str) -> list[str]:
         """Return the labels that a label consists of: of a set, its elements."""
@@ -39,9 +45,20 @@ class LabelRule:
         return [] if label == EMPTY_SET else label.split(JOINT)
 
     def right(self, p: Prediction) -> bool:
-        """Return whether an answer has a label, and the expected one."""
-        label = None if p.error else self.read(p.got)
-        return label is not None and label == self.read(p.expected)
+        """Return whether an answer has a label, and an expected one."""
+        expected, got = self.labels_of(p)
+        return got is not None and got == expected
+
+    def labels_of(self, p: Prediction) -> tuple[str | None, str | None]:
+        """Return the expected label and that of the answer; None for none.
+
+        A reply that calls tools has its calls as its label. Of several that are expected it is the
+        one that was given, else the first.
+        """
+        got = None if p.error else p.calls or self.read(p.got)
+        expected = p.expected_calls or self.read(p.expected)
+        is_reference = got is not None and any(got == self.read(text) for text in p.references)
+        return got if is_reference else expected, got
 
 
 def _read_exact(text: str) -> str:
@@ -230,14 +247,14 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
     __tracebackhide__ = True
     rows = []
     for p in predictions:
-        expected = rule.read(p.expected)
+        expected, got = rule.labels_of(p)
         if expected is None:
             reply = shorten(p.expected, 40)
             raise ValueError(
                 f"test line {p.line}: no label in the expected reply {reply!r} ({rule.name}); "
                 f"correct the row, or `label` in the configuration"
             )
-        rows.append(LabelledPrediction(p, expected, None if p.error else rule.read(p.got)))
+        rows.append(LabelledPrediction(p, expected, got))
     return rows
 
 

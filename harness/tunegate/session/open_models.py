@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -18,6 +19,7 @@ from ..models.spec import model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryEntry
+from ..utils.timestamps import age_text
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -49,6 +51,7 @@ class SessionModels:
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.started = time.time()
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
 
@@ -118,9 +121,22 @@ class SessionModels:
         """
         try:
             model = self.model(role)
+            if isinstance(model, FileModel):
+                return predict(model, test, self.state)
         except (ConfigError, ModelUnknown):
             return None
         return cached_predictions(model.name, model.digest, test, self.state)
+
+    def cached_note(self, test: Dataset) -> str:
+        """Return how many answers were cached before the session, and since when; "" for none."""
+        notes = []
+        for role in ("candidate", "baseline"):
+            predictions = self.cached(role, test) or ()
+            kept = [p.asked_at for p in predictions if not p.error and p.asked_at < self.started]
+            if kept and not isinstance(self.model(role), FileModel):
+                age = f"{age_text(self.started - min(kept))} ago" if min(kept) else "long ago"
+                notes.append(f"{len(kept):,} of {len(predictions):,} of the {role}, asked {age}")
+        return "; ".join([*notes, "--fresh asks anew"]) if notes else ""
 
     def judges(self) -> JudgePanel | None:
         """Open the judges of `[judge]`; None where it names none.

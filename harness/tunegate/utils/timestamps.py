@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+
+UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}  # seconds
 
 
 def timestamp() -> str:
@@ -30,3 +33,17 @@ def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
             continue
         return when if when.tzinfo else when.replace(tzinfo=UTC), changed
     return datetime.fromtimestamp(changed / 1e9, UTC), changed
+
+
+def parse_age(text: str) -> float:
+    """Return an age such as `7d` or `12h` in seconds; raises ValueError naming what is valid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no age; valid: a number with d, h, m or s, such as 7d")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def age_text(seconds: float) -> str:
+    """Return an age in its largest whole unit: `3 d`."""
+    unit = next((unit for unit, size in UNITS.items() if seconds >= size), "s")
+    return f"{seconds // UNITS[unit]:.0f} {unit}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @given(st.text())
 def test_exact_is_the_text_without_white_space_around_it(text: str) -> None:
-    assert exact.read(f" \n{text}\t") == text.strip()
+    assert exact.read(f" \n{text}\t") == unicodedata.normalize("NFC", text.strip())
 
 
 @given(st.text(), st.text())
