@@ -193,6 +193,7 @@ class Limits(Section):
     rouge_l: Share | None = None
     valid_json: Share = 0.99
     parses: Share = 0.95
+    tool_calls: Share = 0.95
     # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
     latency_p50: Positive | None = None  # seconds
     latency_p95: Positive | None = None  # seconds

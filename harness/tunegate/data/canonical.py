@@ -26,6 +26,7 @@ GIVEN_FIELDS = (
     *("images", "image", "audios", "audio", "videos", "video"),
 )
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+_IN_A_TURN = ("role", "content", "tool_calls", "function_call", "tool_call_id")
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
 
 
@@ -90,28 +91,17 @@ def request_digest(messages: Sequence[Message], tools: Sequence[Any] = ()) -> st
     The ids of tool calls only number them. Of messages that hold nothing beside role and content it
     is what the digest of every request was until requests had tools, so that answers stay valid.
     """
-    asked: list[Any] = [[m["role"], m.get("content")] for m in messages]
-    more = [{}] if all(m.keys() <= _PLAIN_KEYS for m in messages) else _beside_content(messages)
+    asked = [[m["role"], m.get("content")] for m in messages]
+    more = list(map(_beside_content, messages, canonical_turns(messages)))
     return sha256_json([asked, to_json([more, tools])] if tools or any(more) else asked)
 
 
-_PLAIN_KEYS = {"role", "content"}
-_CALL_KEYS = {"tool_calls", "function_call", "tool_call_id"}
-
-
-def _beside_content(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return what each message holds beside role and content, tool calls by their numbers."""
-    beside, results = [], 0
-    for message, turn in zip(messages, canonical_turns(messages), strict=True):
-        other = message.keys() - _PLAIN_KEYS - _CALL_KEYS
-        more = {key: message[key] for key in other if message[key] is not None}
-        if calls := [call for call in turn.get("calls", ()) if any(call.values())]:
-            more["calls"] = calls
-        if "answers" in turn:
-            more |= {"answers": turn["answers"]} if turn["answers"] != results else {}
-            results += 1
-        beside.append(more)
-    return beside
+def _beside_content(message: Message, turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a message holds beside role and content; `turn` is its canonical form."""
+    more = {k: v for k, v in message.items() if k not in _IN_A_TURN and v is not None}
+    calls = [call for call in turn.get("calls", ()) if any(call.values())]
+    numbered = {"calls": calls, "answers": turn.get("answers")}
+    return more | {key: value for key, value in numbered.items() if value}
 
 
 def setting_json(fields: Mapping[str, Any], given: Sequence[Message]) -> str:

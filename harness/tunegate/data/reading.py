@@ -39,12 +39,6 @@ class Reading:
     ignore: tuple[str, ...] = ()
     references: str = "references"
 
-    def references_of(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the other right replies of a row with these fields."""
-        value = value_at(self.references, fields) if self.references else None
-        values = value if isinstance(value, list) else [value]
-        return tuple(text for text in values if isinstance(text, str))
-
     def group_of(self, fields: Mapping[str, Any]) -> str:
         """Return the group of a row with these fields; "" for none."""
         values = (value_at(name, fields) for name in self.group_by)

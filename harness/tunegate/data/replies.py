@@ -25,12 +25,6 @@ _CALL = re.compile(
     re.S,
 )
 _PYTHON_TAG = "<|python_tag|>"  # Llama 3.1 may write it before the JSON of a call
-# Harmony, the format of gpt-oss: a message in a channel; a call has a recipient.
-_CHANNEL = re.compile(
-    r"<\|channel\|>(?P<channel>\w+)(?:[^<]*to=functions\.(?P<name>[\w.-]+))?[^<]*"
-    r"(?:<\|constrain\|>[^<]*)?<\|message\|>(?P<body>.*?)(?:<\|(?:end|call|return)\|>|\Z)",
-    re.S,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +41,6 @@ def read_reply(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> Reply:
 
     A call that is no JSON has its text as arguments.
     """
-    if "<|channel|>" in text:
-        return _read_channels(text)
     reasoning, answer = split_reasoning(text)
     answer = answer if answer == text else answer.lstrip()
     if tools and (calls := [call for match in _CALL.finditer(answer) for call in _calls_at(match)]):
@@ -59,17 +51,6 @@ def read_reply(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> Reply:
         if all(call["name"] in names for call in calls):
             return Reply("", reasoning, calls)
     return Reply(answer, reasoning)
-
-
-def _read_channels(text: str) -> Reply:
-    parts: dict[str, list[str]] = {"final": [], "other": []}
-    calls = []
-    for match in _CHANNEL.finditer(text):
-        if match["name"]:
-            calls.append({"name": match["name"], "arguments": match["body"]})
-        else:
-            parts["final" if match["channel"] == "final" else "other"].append(match["body"])
-    return Reply("".join(parts["final"]), "\n".join(parts["other"]), calls)
 
 
 def _calls_at(match: re.Match[str]) -> Iterator[dict[str, Any]]:

@@ -9,28 +9,19 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..utils.hashing import sha256_bytes, sha256_file, sha256_json
 from .model import Answer, ModelUnknown, Request
 
-LINE_FORM = '{"text": "the answer"}'
-
-
-@dataclass(frozen=True, slots=True)
-class FileAnswer:
-    """A line of a file of answers, and what it says that it answers, "" or None for nothing."""
-
-    number: int
-    answer: Answer
-    request: str = ""
-    prompt: str | None = None
-
 
 class FileModel:
-    """Answers from a JSON Lines file; `models.predict` matches its lines with the test set."""
+    """Answers from a JSON Lines file, which `models.predict` matches with the test set.
+
+    `lines` holds each answer behind the `request` or `prompt` that it answers, "" for none.
+    """
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()
@@ -40,25 +31,25 @@ class FileModel:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ModelUnknown(f"{path}: not UTF-8 at byte {error.start}") from None
-        self.lines: list[FileAnswer] = []
+        self.lines: list[tuple[str, Answer]] = []
         for number, line in enumerate(text.split("\n"), start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
                 answer = answer_of({"content": row["text"], **row} if "text" in row else row)
-                given = FileAnswer(number, answer, row.get("request", ""), row.get("prompt"))
+                asked = str(row.get("request") or row.get("prompt") or "").strip()
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ModelUnknown(
-                    f"{path}, line {number}: need {LINE_FORM}, one per line; tool_calls, reasoning "
-                    "and the request or prompt that it answers may stand beside"
+                    f'{path}, line {number}: need {{"text": "the answer"}}, one per line; '
+                    "tool_calls, reasoning, and the request or prompt it answers may stand beside"
                 ) from None
-            self.lines.append(given)
+            self.lines.append((asked, answer))
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer in the order of the lines."""
-        for request, line in zip(requests, self.lines, strict=False):
-            yield replace(line.answer, row=request.row)
+        for request, (_, answer) in zip(requests, self.lines, strict=False):
+            yield replace(answer, row=request.row)
 
 
 def answer_of(reply: object) -> Answer:
@@ -84,10 +75,7 @@ class FunctionModel:
 
     def __init__(self, name: str, function: Callable[..., Any], digest: str) -> None:
         self.name, self.function, self.digest = name, function, digest
-        try:
-            self.takes_tools = "tools" in inspect.signature(function).parameters
-        except (TypeError, ValueError):  # of a builtin
-            self.takes_tools = False
+        self.takes_tools = "tools" in inspect.signature(function).parameters
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as the function returns it."""
@@ -97,9 +85,8 @@ class FunctionModel:
             for request in requests:
                 start = time.perf_counter()
                 try:
-                    reply = self.function(
-                        request.messages, **({"tools": request.tools} if self.takes_tools else {})
-                    )
+                    tools = {"tools": request.tools} if self.takes_tools else {}
+                    reply = self.function(request.messages, **tools)
                     answer = answer_of(runner.run(reply) if inspect.iscoroutine(reply) else reply)
                 except (Exception, SystemExit) as error:  # a user's function may raise anything
                     answer = Answer(0, error=_error_text(error))
@@ -134,19 +121,15 @@ def open_function(rest: str, root: Path) -> FunctionModel:
         frames = traceback.extract_tb(error.__traceback__)
         own = [f" ({f.filename}, line {f.lineno})" for f in frames if str(root) in f.filename]
         raise ModelUnknown(f"python:{rest}: {_error_text(error)}{''.join(own[-1:])}") from None
-    try:
-        source = inspect.getsource(module).encode()
-    except (OSError, TypeError):
-        raise ModelUnknown(
-            f"python:{rest}: {module_name} has no source to take a digest of"
-        ) from None
+    file = getattr(module, "__file__", None) or ""
+    if not file.endswith(".py"):
+        raise ModelUnknown(f"python:{rest}: {module_name} has no source to take a digest of")
     # Imports inside functions count; installed packages do not.
     finder = ModuleFinder([path for path in sys.path if Path(path).is_relative_to(root)])
     finder.import_hook(module_name)
-    names = (getattr(module, "__file__", None) for module in finder.modules.values())
-    paths = {Path(name) for name in names if name}
+    paths = {Path(m.__file__) for m in finder.modules.values() if m.__file__}
     files = {p.relative_to(root).as_posix(): sha256_file(p) for p in sorted(paths)}
-    digest = sha256_bytes(source)
+    digest = sha256_file(file)
     # With one function in one file, the file is all that makes the answer.
     if len(files) > 1 or [n for n, value in vars(module).items() if callable(value)] != [name]:
         digest = sha256_json({"function": name, "module": digest, "files": files})

@@ -14,7 +14,7 @@ from ..data.canonical import calls_json, content_text, request_digest
 from ..data.dataset import Dataset, Example
 from ..data.formats.messages import openai_tools
 from ..data.replies import read_reply
-from ..interfaces.builtin_models import FileAnswer, FileModel
+from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache
@@ -89,33 +89,24 @@ def _ask(
 def answers_of_file(model: FileModel, requests: Sequence[Request]) -> dict[int, Answer]:
     """Return the answers of a file by row.
 
-    Lines with a `request`, the digest of what they answer, are matched by it, others by the order
-    of the whole test set; one with a `prompt` must answer it. Raises ModelUnknown otherwise.
+    Lines that name what they answer are matched by it: the digest of the request, or the text of
+    its last message. Others are matched by their order. Raises ModelUnknown where a row has none,
+    and where the file has another number of answers than the whole test set.
     """
-    by_request, n = any(line.request for line in model.lines), len(model.lines)
-    places: dict[str | int, list[FileAnswer]] = {}
-    for i, line in enumerate(model.lines):
-        places.setdefault(line.request if by_request else i, []).append(line)
-    is_whole = [request.row for request in requests] == list(range(len(requests)))
-    if is_whole and not by_request and n != len(requests):
-        raise ModelUnknown(
-            f"{model.name} has {n:,} answers, and {len(requests):,} rows are asked: give one for "
-            'each row, in their order, or a "request" on each line'
-        )
+    n, are_named = len(model.lines), all(asked for asked, _ in model.lines)
+    if n != len(requests) and [r.row for r in requests] == list(range(len(requests))):
+        raise ModelUnknown(f"{model.name} has {n:,} answers, and {len(requests):,} rows are asked")
+    lines: dict[str | int, list[Answer]] = {}
+    for i, (asked, answer) in enumerate(model.lines):
+        lines.setdefault(asked if are_named else i, []).append(answer)
     answers = {}
     for request in requests:
         digest = request_digest(request.messages, request.tools)
-        lines = places.get(digest if by_request else request.row)
-        if not lines:
-            raise ModelUnknown(f"{model.name}: no answer to row {request.row + 1}, {digest}")
-        line = lines.pop(0)
-        prompts = [content_text(message).strip() for message in request.messages]
-        if line.prompt is not None and line.prompt.strip() not in prompts:
-            raise ModelUnknown(
-                f"{model.name}, line {line.number}: its prompt is not that of row "
-                f"{request.row + 1}: are the lines in the order of the test set?"
-            )
-        answers[request.row] = replace(line.answer, row=request.row)
+        names = (digest, content_text(request.messages[-1]).strip()) if are_named else [request.row]
+        named = next((lines[name] for name in names if lines.get(name)), None)
+        if named is None:
+            raise ModelUnknown(f"{model.name}: no line answers row {request.row + 1} ({digest})")
+        answers[request.row] = replace(named.pop(0), row=request.row)
     return answers
 
 

@@ -166,8 +166,11 @@ class GateSession:
             session.candidate = resolve_candidate(model, session.state)
         session.alias = option("promote") or DEFAULT_ALIAS
         if not hasattr(config.option, "answers_since"):  # xdist's workers are given it
-            age = 0.0 if option("fresh") else option("max_answer_age")
-            config.option.answers_since = answers_since(age) if age is not None else 0.0
+            age = "0s" if option("fresh") else option("max_answer_age")
+            try:
+                config.option.answers_since = time.time() - parse_age(age) if age else 0.0
+            except ValueError as error:
+                raise ConfigError(f"--max-answer-age: {error}") from None
         session.state.answers_since = config.option.answers_since
         if option("each_example"):
             if suite is None or not model:
@@ -477,14 +480,6 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
         renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
         raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
     return others
-
-
-def answers_since(age: str | float) -> float:
-    """Return the time that cached answers of this age were asked at; raises ConfigError."""
-    try:
-        return time.time() - (parse_age(age) if isinstance(age, str) else age)
-    except ValueError as error:
-        raise ConfigError(f"--max-answer-age: {error}") from None
 
 
 def make_gate(

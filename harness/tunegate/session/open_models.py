@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from ..models.spec import model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryEntry
-from ..utils.timestamps import age_text
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -134,8 +134,8 @@ class SessionModels:
             predictions = self.cached(role, test) or ()
             kept = [p.asked_at for p in predictions if not p.error and p.asked_at < self.started]
             if kept and not isinstance(self.model(role), FileModel):
-                age = f"{age_text(self.started - min(kept))} ago" if min(kept) else "long ago"
-                notes.append(f"{len(kept):,} of {len(predictions):,} of the {role}, asked {age}")
+                age = timedelta(seconds=int(self.started - min(kept))) if min(kept) else "unknown"
+                notes.append(f"{len(kept):,} of {len(predictions):,} of the {role}, age {age}")
         return "; ".join([*notes, "--fresh asks anew"]) if notes else ""
 
     def judges(self) -> JudgePanel | None:

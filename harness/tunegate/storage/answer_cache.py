@@ -105,17 +105,12 @@ class AnswerCache:
             else:
                 for column in ("seal", "more")[version - 2 :]:
                     self.db.execute(_ADD_COLUMN.format(column))
-            if version < 3:
-                self._seal_all()
+            rows = self.db.execute(f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS} from answers")
+            self.db.executemany(
+                "update answers set seal = ? where model = ? and prompt = ? and repetition = ?",
+                [(seal_of(row, self.key), *row[:3]) for row in rows.fetchall() if version < 3],
+            )
             self.db.execute(f"pragma user_version = {VERSION}")
-
-    def _seal_all(self) -> None:
-        """Seal the answers of a version without seals."""
-        rows = self.db.execute(f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS} from answers")
-        self.db.executemany(
-            "update answers set seal = ? where model = ? and prompt = ? and repetition = ?",
-            [(seal_of(row, self.key), *row[:3]) for row in rows.fetchall()],
-        )
 
     def _version(self) -> int:
         return int(self.db.execute("pragma user_version").fetchone()[0])
@@ -156,12 +151,9 @@ class AnswerCache:
         if answer.error:
             return
         # In the types that the columns give back, since these are sealed.
-        prompt = request_digest(request.messages, request.tools)
+        key = model, request_digest(request.messages, request.tools), int(request.repetition)
         values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
-        row = (
-            *(model, prompt, int(request.repetition)),
-            *(*values, int(answer.prompt_tokens), answer.finish),
-        )
+        row = (*key, *values, int(answer.prompt_tokens), answer.finish)
         more = {f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}
         text = json.dumps(more, default=str)
         with self._as_config_error():

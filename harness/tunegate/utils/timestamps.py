@@ -6,8 +6,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}  # seconds
-
 
 def timestamp() -> str:
     """Return the time as records hold it in `made`: ISO 8601, UTC, with microseconds."""
@@ -37,13 +35,6 @@ def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
 
 def parse_age(text: str) -> float:
     """Return an age such as `7d` or `12h` in seconds; raises ValueError naming what is valid."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no age; valid: a number with d, h, m or s, such as 7d")
-    return float(match[1]) * UNITS[match[2]]
-
-
-def age_text(seconds: float) -> str:
-    """Return an age in its largest whole unit: `3 d`."""
-    unit = next((unit for unit, size in UNITS.items() if seconds >= size), "s")
-    return f"{seconds // UNITS[unit]:.0f} {unit}"
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", text.strip()):
+        return float(match[1]) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[match[2]]
+    raise ValueError(f"{text!r} is no age; valid: a number with d, h, m or s, such as 7d")

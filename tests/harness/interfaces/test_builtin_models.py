@@ -34,8 +34,8 @@ def test_a_file_holds_messages_too(tmp_path: Path) -> None:
     call = {"function": {"name": "f", "arguments": "{}"}}
     row = {"content": None, "tool_calls": [call], "reasoning_content": "hm", "request": "d"}
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
-    (line,) = open_file("a.jsonl", tmp_path).lines
-    assert (line.answer.tool_calls, line.answer.reasoning, line.request) == ([call], "hm", "d")
+    ((asked, answer),) = open_file("a.jsonl", tmp_path).lines
+    assert (answer.tool_calls, answer.reasoning, asked) == ([call], "hm", "d")
 
 
 @pytest.mark.parametrize(

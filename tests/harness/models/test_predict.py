@@ -199,21 +199,28 @@ def test_a_file_of_another_length_is_refused(tmp_path: Path, n: int) -> None:
         predict(model, dataset(2), StateDir(tmp_path))
 
 
-def test_a_file_that_is_shifted_is_refused_where_it_has_prompts(tmp_path: Path) -> None:
-    lines = [{"text": "a", "prompt": f"question {i}"} for i in (0, 2, 1)]
-    model = answers_file(tmp_path / "a.jsonl", *lines)
-    with pytest.raises(ModelUnknown, match=r"line 2: its prompt is not that of row 2"):
-        predict(model, dataset(3), StateDir(tmp_path))
+def test_a_file_is_matched_by_what_its_lines_answer(tmp_path: Path) -> None:
+    state, test = StateDir(tmp_path), dataset(4)
+    named = [
+        {"prompt": example.prompt, "request": request_digest(request_of(example).messages)}
+        for example in test
+    ]
+    for key in ("prompt", "request"):  # in any order
+        lines = [{"text": f"{i}", key: named[i][key]} for i in (2, 0, 1, 3)]
+        model = answers_file(tmp_path / "a.jsonl", *lines)
+        assert [p.got for p in predict(model, test, state)] == ["0", "1", "2", "3"]
+        drawn = Dataset([test[3], test[1]])
+        assert [p.got for p in predict(model, drawn, state)] == ["3", "1"]
+        model = answers_file(tmp_path / "a.jsonl", *[*lines[1:], lines[1]])  # shifted
+        with pytest.raises(ModelUnknown, match=r"no line answers row 3 \([0-9a-f]{64}\)"):
+            predict(model, test, state)
 
 
-def test_a_file_is_matched_by_the_digests_of_requests(tmp_path: Path) -> None:
-    state, test = StateDir(tmp_path), dataset(3)
-    digests = [request_digest(request_of(example).messages) for example in test]
-    lines = [{"text": f"{i}", "request": digests[i]} for i in (2, 0, 1)]
-    model = answers_file(tmp_path / "a.jsonl", *lines)
-    assert [p.got for p in predict(model, test, state)] == ["0", "1", "2"]
-    with pytest.raises(ModelUnknown, match=r"no answer to row 4, [0-9a-f]{64}"):
-        predict(model, dataset(4), state)
+def test_rows_that_were_drawn_are_answered_by_their_places(tmp_path: Path) -> None:
+    test = dataset(4)
+    model = answers_file(tmp_path / "a.jsonl", *[{"text": f"{i}"} for i in range(4)])
+    predictions = predict(model, Dataset([test[3], test[1]]), StateDir(tmp_path))
+    assert [p.got for p in predictions] == ["3", "1"]
 
 
 CHILD = """
