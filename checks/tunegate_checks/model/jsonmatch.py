@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from collections import Counter
 from typing import Any
 
-from tunegate.data.canonical import with_whole_numbers
+from tunegate.data.canonical import to_json, with_whole_numbers
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, not_applicable_score, proportion
@@ -151,7 +151,7 @@ def _flatten(value: Any, above: Path = ()) -> dict[Path, str]:
     if value is _NOTHING:
         return {}
     if not isinstance(value, dict) or not value:
-        return {above: json.dumps(with_whole_numbers(value), sort_keys=True, ensure_ascii=False)}
+        return {above: unicodedata.normalize("NFC", to_json(with_whole_numbers(value)))}
     values_by_path: dict[Path, str] = {}
     for key, item in value.items():
         values_by_path |= _flatten(item, (*above, key))

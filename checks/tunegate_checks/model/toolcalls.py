@@ -19,7 +19,8 @@ def accuracy(predictions: Predictions) -> Score:
     The rows are those that expect a call, offer tools, or were answered with a call: a call that
     nobody expects is wrong too. Without any, it holds any limit.
     """
-    rows = [p for p in predictions if p.expected_calls or p.calls or _offers_tools(p)]
+    offers = ("tools", "functions")  # fields of a row
+    rows = [p for p in predictions if p.expected_calls or p.calls or any(map(p.fields.get, offers))]
     if not rows and len(predictions):
         return not_applicable_score("tool calls", "no row expects or offers a tool call")
     wrong = [finding for p in rows if (finding := _difference(p))]
@@ -29,10 +30,6 @@ def accuracy(predictions: Predictions) -> Score:
         "tool calls", len(rows) - len(wrong), len(rows),
         misses=misses, errors=errors, signature=SIGNATURE,
     )  # fmt: skip
-
-
-def _offers_tools(p: Prediction) -> bool:
-    return bool(p.fields.get("tools") or p.fields.get("functions"))
 
 
 def _difference(p: Prediction) -> Finding | None:

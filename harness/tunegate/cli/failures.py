@@ -27,9 +27,9 @@ def write_failures(
     """Write the wrong answers of a run on a test set; return how many, and of how many answers.
 
     The answers come from the cache; no request is sent. Each row holds the fields of the example
-    (`messages` with the reply that was expected), and `got`, `line`, and `error` where there was no
-    answer. With `masked`, private values in its texts are. Raises ConfigError where there is no
-    such run, or its answers are not cached.
+    (`messages` with the reply that was expected), `line`, `got`, and what there is of `got_calls`,
+    `reasoning` and `error`. With `masked`, private values in its texts are. Raises ConfigError
+    where there is no such run, or its answers are not cached.
     """
     run = find_finished(state, name)
     try:
@@ -45,7 +45,8 @@ def write_failures(
     for p in predictions:
         if not rule.right(p):
             row = {**test[p.row].fields, "got": p.got, "line": p.line}
-            row |= {"error": p.error} if p.error else {}
+            row |= {k: v for k in ("error", "reasoning") if (v := getattr(p, k))}
+            row |= {"got_calls": json.loads(p.calls)} if p.calls else {}
             wrong.append(hide_values(row) if masked else row)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in wrong)
     atomic_write(out, text.encode(), mode=0o600)

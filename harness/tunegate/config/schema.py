@@ -22,7 +22,7 @@ from pydantic import (
 from ..data.formats.columns import COLUMNS_EXAMPLE, REPLY_NAMES, missing_columns
 from ..data.reading import Reading
 from ..errors import ConfigError
-from ..results.labels import LabelRule, label_rule, label_rule_of_table
+from ..results.labels import LabelRule, label_rule, label_rule_of_table, transformed
 from ..results.outcome import Mode
 from ..results.score import Limit
 from ..utils.text import did_you_mean
@@ -96,11 +96,13 @@ class LabelTable(Section):
     fields: Names = ()
     pattern: str = ""
     fold: Names = ()
+    transform: str = ""  # FILE.py:FUNCTION of the project: a reply to the text that is read
 
     @property
     def rule(self) -> LabelRule:
         """The rule that the table names; raises ValueError naming what is valid."""
-        return label_rule_of_table(self.kind, self.fields, self.pattern, self.fold)
+        rule = label_rule_of_table(self.kind, self.fields, self.pattern, self.fold)
+        return transformed(rule, self.transform) if self.transform else rule
 
 
 def _checked_label(value: Any) -> Any:
@@ -288,6 +290,9 @@ def load(root: Path) -> Config:
     Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
     """
     path, table = read_table(root)
+    label = table.get("label")
+    if isinstance(label, dict) and isinstance(label.get("transform"), str):
+        table["label"] = {**label, "transform": str(root / label["transform"])}
     try:
         return Config.model_validate(table)
     except ValidationError as error:

@@ -159,10 +159,7 @@ def _content_of(message: Message, role: str, text: TextForm) -> Any:
 
 
 def calls_of(message: Message) -> list[dict[str, Any]]:
-    """Return the name and the arguments of each tool call of a message, as JSON values.
-
-    A call is in OpenAI's form, or has a name and arguments itself.
-    """
+    """Return the name and the arguments of each tool call of a message, as JSON values."""
     calls = _listed(message.get("tool_calls"))
     if message.get("function_call"):
         calls = [*calls, message["function_call"]]
@@ -184,14 +181,11 @@ def calls_json(messages: Sequence[Message]) -> str:
 
 
 def with_whole_numbers(value: Any) -> Any:
-    """Replace whole floats such as 1.0 by integers, at any depth; true stays true."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [with_whole_numbers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: with_whole_numbers(item) for key, item in value.items()}
-    return value
+    """Return a JSON value with whole floats such as 1.0 as integers, at any depth."""
+    text = json.dumps(value, default=str)
+    return json.loads(
+        text, parse_float=lambda digits: int(n) if (n := float(digits)).is_integer() else n
+    )
 
 
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

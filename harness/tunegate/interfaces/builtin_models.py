@@ -54,24 +54,19 @@ class FileModel:
 
 def answer_of(reply: object) -> Answer:
     """Return a text, or a message of an assistant, as an answer; raises TypeError."""
-    if isinstance(reply, str):
-        return Answer(0, reply)
-    content = reply.get("content") if isinstance(reply, Mapping) else None
-    calls = (reply.get("tool_calls") or []) if isinstance(reply, Mapping) else []
-    are_calls = isinstance(calls, list) and all(isinstance(call, Mapping) for call in calls)
-    if not isinstance(reply, Mapping) or not are_calls or not (calls or isinstance(content, str)):
+    message = {"content": reply} if isinstance(reply, str) else reply
+    fields: Mapping[str, Any] = message if isinstance(message, Mapping) else {}
+    content, calls = fields.get("content"), fields.get("tool_calls")
+    if not (isinstance(content, str) or (content is None and isinstance(calls, list))):
         raise TypeError(
             f"returned {type(reply).__name__}, not a text or a message with content or tool_calls"
         )
-    reasoning = reply.get("reasoning_content") or reply.get("reasoning") or ""
-    return Answer(0, content or "", tool_calls=calls, reasoning=str(reasoning))
+    reasoning = str(fields.get("reasoning_content") or fields.get("reasoning") or "")
+    return Answer(0, content or "", tool_calls=calls or [], reasoning=reasoning)
 
 
 class FunctionModel:
-    """A Python function from messages to a text or a message; an exception is an error.
-
-    It may be asynchronous. With a parameter `tools` it is given those of the row.
-    """
+    """A Python function, or coroutine, from messages (and `tools`) to a text or a message."""
 
     def __init__(self, name: str, function: Callable[..., Any], digest: str) -> None:
         self.name, self.function, self.digest = name, function, digest
@@ -89,7 +84,7 @@ class FunctionModel:
                     reply = self.function(request.messages, **tools)
                     answer = answer_of(runner.run(reply) if inspect.iscoroutine(reply) else reply)
                 except (Exception, SystemExit) as error:  # a user's function may raise anything
-                    answer = Answer(0, error=_error_text(error))
+                    answer = Answer(0, error=" ".join(f"{type(error).__name__}: {error}".split()))
                 yield replace(answer, row=request.row, latency=time.perf_counter() - start)
 
 
@@ -120,21 +115,18 @@ def open_function(rest: str, root: Path) -> FunctionModel:
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         frames = traceback.extract_tb(error.__traceback__)
         own = [f" ({f.filename}, line {f.lineno})" for f in frames if str(root) in f.filename]
-        raise ModelUnknown(f"python:{rest}: {_error_text(error)}{''.join(own[-1:])}") from None
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelUnknown(f"python:{rest}: {reason}{''.join(own[-1:])}") from None
     file = getattr(module, "__file__", None) or ""
     if not file.endswith(".py"):
         raise ModelUnknown(f"python:{rest}: {module_name} has no source to take a digest of")
     # Imports inside functions count; installed packages do not.
     finder = ModuleFinder([path for path in sys.path if Path(path).is_relative_to(root)])
     finder.import_hook(module_name)
-    paths = {Path(m.__file__) for m in finder.modules.values() if m.__file__}
+    paths = {Path(p) for m in finder.modules.values() if (p := getattr(m, "__file__", None))}
     files = {p.relative_to(root).as_posix(): sha256_file(p) for p in sorted(paths)}
     digest = sha256_file(file)
     # With one function in one file, the file is all that makes the answer.
     if len(files) > 1 or [n for n, value in vars(module).items() if callable(value)] != [name]:
         digest = sha256_json({"function": name, "module": digest, "files": files})
     return FunctionModel(f"python:{rest}", function, digest)
-
-
-def _error_text(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -106,7 +106,7 @@ def answers_of_file(model: FileModel, requests: Sequence[Request]) -> dict[int, 
         named = next((lines[name] for name in names if lines.get(name)), None)
         if named is None:
             raise ModelUnknown(f"{model.name}: no line answers row {request.row + 1} ({digest})")
-        answers[request.row] = replace(named.pop(0), row=request.row)
+        answers[request.row] = replace(named.pop(0), row=request.row, asked_at=time.time())
     return answers
 
 
@@ -127,15 +127,14 @@ def _predictions_of(
     predictions = []
     for example, request in zip(test, requests, strict=True):
         answer = answers.get(example.row) or Answer(example.row, error="the model gave no answer")
-        reply = read_reply(answer.text, () if answer.tool_calls else request.tools)
-        calls = answer.tool_calls or reply.tool_calls
+        got, reasoning, calls = read_reply(answer.text, request.tools)
         prediction = Prediction(
-            example.row, example.line, example.prompt, read_reply(example.reply).text, reply.text,
+            example.row, example.line, example.prompt, read_reply(example.reply)[0], got,
             answer.error, answer.latency, answer.tokens, answer.cost, answer.prompt_tokens,
             answer.finish, {k: value for k, value in example.fields.items() if k != "messages"},
-            calls=calls_json([{"tool_calls": [*calls]}]),
+            calls=calls_json([{"tool_calls": [*(answer.tool_calls or calls)]}]),
             expected_calls=calls_json(example.messages[len(example.given) :]),
-            reasoning="\n".join(filter(None, (answer.reasoning, reply.reasoning))),
+            reasoning="\n".join(filter(None, (answer.reasoning, reasoning))),
             references=example.references, asked_at=answer.asked_at,
             request=request_digest(request.messages, request.tools),
         )  # fmt: skip

@@ -33,7 +33,6 @@ from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
-from ..utils.timestamps import parse_age
 from . import fixtures
 from .fixtures import SessionMistake
 from .mask_report import mask_report
@@ -166,11 +165,8 @@ class GateSession:
             session.candidate = resolve_candidate(model, session.state)
         session.alias = option("promote") or DEFAULT_ALIAS
         if not hasattr(config.option, "answers_since"):  # xdist's workers are given it
-            age = "0s" if option("fresh") else option("max_answer_age")
-            try:
-                config.option.answers_since = time.time() - parse_age(age) if age else 0.0
-            except ValueError as error:
-                raise ConfigError(f"--max-answer-age: {error}") from None
+            age = 0.0 if option("fresh") else option("max_answer_age")
+            config.option.answers_since = 0.0 if age is None else time.time() - age
         session.state.answers_since = config.option.answers_since
         if option("each_example"):
             if suite is None or not model:
@@ -424,10 +420,9 @@ class GateSession:
             return status or int(bool(ignored))
         if spent := str(self.context.budget):
             self.print_line("asked", spent)
-        if self.context.candidate and "test" in self.context.splits.paths:
-            test = self.context.splits.get("test")
-            if cached := self.context.models.cached_note(test):
-                self.print_line("cached", cached)
+        splits = self.context.splits
+        if self.context.candidate and (note := self.context.models.cached_note(splits)):
+            self.print_line("cached", note)
         try:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:

@@ -22,6 +22,7 @@ from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryEntry
 
 if TYPE_CHECKING:
+    from ..config.data_files import DataFiles
     from ..config.schema import Config
     from ..data.dataset import Dataset
     from ..interfaces.installed import ModelOpener
@@ -127,13 +128,13 @@ class SessionModels:
             return None
         return cached_predictions(model.name, model.digest, test, self.state)
 
-    def cached_note(self, test: Dataset) -> str:
+    def cached_note(self, splits: DataFiles) -> str:
         """Return how many answers were cached before the session, and since when; "" for none."""
         notes = []
-        for role in ("candidate", "baseline"):
-            predictions = self.cached(role, test) or ()
+        for role in ("candidate", "baseline") if "test" in splits.paths else ():
+            predictions = self.cached(role, splits.get("test")) or ()
             kept = [p.asked_at for p in predictions if not p.error and p.asked_at < self.started]
-            if kept and not isinstance(self.model(role), FileModel):
+            if kept:
                 age = timedelta(seconds=int(self.started - min(kept))) if min(kept) else "unknown"
                 notes.append(f"{len(kept):,} of {len(predictions):,} of the {role}, age {age}")
         return "; ".join([*notes, "--fresh asks anew"]) if notes else ""

@@ -128,8 +128,10 @@ class AnswerCache:
         for request in requests:
             key = (request_digest(request.messages, request.tools), request.repetition)
             if key in rows:
-                *kept, more, seal = rows[key]
-                if not hmac.compare_digest(seal, seal_of(_sealed(kept, more), self.key)):
+                *kept, more, seal = rows[key]  # of version 3 without `more`, nor is it sealed
+                if not hmac.compare_digest(
+                    seal, seal_of([*kept, more] if more else kept, self.key)
+                ):
                     edited += 1
                     continue
                 text, latency, tokens, cost, prompt_tokens, finish = kept[3:]
@@ -159,7 +161,7 @@ class AnswerCache:
         with self._as_config_error():
             self.db.execute(
                 "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, seal_of(_sealed(row, text), self.key), text),
+                (*row, seal_of([*row, text], self.key), text),
             )
 
     def delete(self, requests: Sequence[Request]) -> int:
@@ -194,11 +196,6 @@ class AnswerCache:
             raise ConfigError(
                 f"{self.path}: {error}; this is the cache of answers: make room, or move it away"
             ) from None
-
-
-def _sealed(row: Sequence[object], more: str) -> Sequence[object]:
-    """Return what is sealed of a row; of one of version 3 it is what was sealed then."""
-    return [*row, more] if more else row
 
 
 def record_judge(state: StateDir, digest: str) -> None:

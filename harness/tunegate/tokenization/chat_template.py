@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from ..data.canonical import content_text
-from ..data.replies import Reply, read_reply
+from ..data.replies import Calls, read_reply
 from ..utils.strict_json import parse_json_text
 from .render_limits import MAX_MEMORY, uses_powers, within_limits
 
@@ -22,7 +22,7 @@ from .render_limits import MAX_MEMORY, uses_powers, within_limits
 # are given no date.
 FIXED_DATE = date(2024, 7, 26)
 _STRFTIME_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
-_MARKER = re.compile(r"<\|\w+\|>")  # of Harmony and others
+_THOUGHTS = re.compile(r"(?:<\|message\|>|\A(?!<\|))(.*?)(?=<\||\Z)", re.S)
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -72,10 +72,7 @@ class ChatTemplate:
 
     @cached_property
     def written_before(self) -> str:
-        """What the template writes between the generation prompt and a reply; "" for nothing.
-
-        Qwen3's writes an empty `<think>`, that of gpt-oss the channel of the reply.
-        """
+        """What the template writes after the generation prompt: an empty `<think>`, a channel."""
         question, reply = {"role": "user", "content": "Hi"}, "tunegate"
         try:
             prompt = self.render([question], prompt=True)
@@ -85,8 +82,8 @@ class ChatTemplate:
         before, found, _ = whole.removeprefix(prompt).partition(reply)
         return before if found and whole.startswith(prompt) else ""
 
-    def read_answer(self, ids: Sequence[int], tools: Messages = ()) -> Reply:
-        """Return the reply of generated token ids, up to the token that ends the turn.
+    def read_answer(self, ids: Sequence[int], tools: Messages = ()) -> tuple[str, str, Calls]:
+        """Return the text of generated token ids up to the end of the turn, reasoning, tool calls.
 
         What the template writes before a reply is no part of it, and what stands before that is
         reasoning. Tool calls are read where there are `tools`.
@@ -98,9 +95,9 @@ class ChatTemplate:
             before, _, text = text.partition(mark)
         elif not tools:
             text = decode(skip_special_tokens=True)
-        reply = read_reply(text, tools)
-        reasoning = reply.reasoning or max(_MARKER.split(before), key=len).strip()
-        return replace(reply, text=self.control_tokens.sub("", reply.text), reasoning=reasoning)
+        text, reasoning, calls = read_reply(text, tools)
+        reasoning = reasoning or "".join(_THOUGHTS.findall(before)).strip()
+        return self.control_tokens.sub("", text), reasoning, calls
 
     @property
     def pad_id(self) -> int:

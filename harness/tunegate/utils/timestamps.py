@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
 
 
 def parse_age(text: str) -> float:
-    """Return an age such as `7d` or `12h` in seconds; raises ValueError naming what is valid."""
+    """Return an age such as `7d` or `12h` in seconds, for argparse."""
     if match := re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", text.strip()):
         return float(match[1]) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[match[2]]
-    raise ValueError(f"{text!r} is no age; valid: a number with d, h, m or s, such as 7d")
+    raise ArgumentTypeError(f"{text!r} is no age; valid: a number with d, h, m or s, such as 7d")

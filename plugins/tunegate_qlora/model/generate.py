@@ -85,11 +85,10 @@ class Generator:
         seconds = time.perf_counter() - started
         answers = []
         for (request, prompt_ids), new in zip(prompts, rows, strict=True):
-            reply = self.chat_template.read_answer(new, request.tools)
+            text, reasoning, calls = self.chat_template.read_answer(new, request.tools)
             finish = "stop" if new[-1] in stop_ids else "length"
-            answer = Answer(
-                request.row, reply.text, seconds, len(new), prompt_tokens=len(prompt_ids),
-                finish=finish, tool_calls=reply.tool_calls, reasoning=reply.reasoning,
-            )  # fmt: skip
-            answers.append(answer)
+            answers.append(Answer(
+                request.row, text, seconds, len(new), prompt_tokens=len(prompt_ids),
+                finish=finish, tool_calls=calls, reasoning=reasoning,
+            ))  # fmt: skip
         return answers

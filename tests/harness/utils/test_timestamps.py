@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+
 import pytest
 
 from tunegate.utils.timestamps import parse_age
@@ -16,5 +18,5 @@ def test_an_age(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "7", "d", "-1d", "7w", "1d2h", "nan"])
 def test_what_is_no_age(text: str) -> None:
-    with pytest.raises(ValueError, match="is no age; valid: a number with d, h, m or s"):
+    with pytest.raises(ArgumentTypeError, match="is no age; valid: a number with d, h, m or s"):
         parse_age(text)
