@@ -97,6 +97,7 @@ MODEL = {
     "speed.latency": "predictions quantile",
     "speed.ratio": "predictions over what",
     "speed.tokens": "predictions",
+    "toolcalls.accuracy": "predictions",
 }
 JUDGE = {
     "grading.mean": "predictions judge rubric",

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..utils.text import fenced_block, shorten, split_reasoning, without_edge_punctuation
 from .finding import Findings
-from .prediction import Prediction, Predictions
+
+if TYPE_CHECKING:
+    from .prediction import Prediction, Predictions
 
 VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
 VALID_KINDS = ("exact", "json", "regex", "set")
