@@ -183,9 +183,7 @@ def calls_json(messages: Sequence[Message]) -> str:
 def with_whole_numbers(value: Any) -> Any:
     """Return a JSON value with whole floats such as 1.0 as integers, at any depth."""
     text = json.dumps(value, default=str)
-    return json.loads(
-        text, parse_float=lambda digits: int(n) if (n := float(digits)).is_integer() else n
-    )
+    return json.loads(text, parse_float=lambda s: int(n) if (n := float(s)).is_integer() else n)
 
 
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

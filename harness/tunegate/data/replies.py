@@ -43,10 +43,7 @@ def read_reply(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[str,
 
 
 def _calls_of_json(text: str, name: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the calls of JSON: an object, a list of them, or several with `;` between them.
-
-    With the `name` of a tool, the text is its arguments.
-    """
+    """Yield the calls in JSON, with `;` between several; or the call of the tool of this `name`."""
     decoder, rest = json.JSONDecoder(), text
     try:
         while not name and (rest := rest.lstrip("; \t\r\n")):

@@ -110,19 +110,22 @@ def open_function(rest: str, root: Path) -> FunctionModel:
     try:
         module = importlib.import_module(module_name)
         function = getattr(module, name)
+        inspect.signature(function)  # raises TypeError for what is no function
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelUnknown(f"python:{rest}: {error}; write python:MODULE:FUNCTION") from None
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         frames = traceback.extract_tb(error.__traceback__)
-        own = [f" ({f.filename}, line {f.lineno})" for f in frames if str(root) in f.filename]
+        places = [f" ({f.filename}, line {f.lineno})" for f in frames if str(root) in f.filename]
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ModelUnknown(f"python:{rest}: {reason}{''.join(own[-1:])}") from None
+        raise ModelUnknown(f"python:{rest}: {reason}{''.join(places[-1:])}") from None
     file = getattr(module, "__file__", None) or ""
     if not file.endswith(".py"):
         raise ModelUnknown(f"python:{rest}: {module_name} has no source to take a digest of")
     # Imports inside functions count; installed packages do not.
-    finder = ModuleFinder([path for path in sys.path if Path(path).is_relative_to(root)])
-    finder.import_hook(module_name)
+    own = [p for p in sys.path if Path(p).is_relative_to(root) and "-packages" not in p]
+    finder = ModuleFinder(own)
+    if Path(file).is_relative_to(root):
+        finder.import_hook(module_name)
     paths = {Path(p) for m in finder.modules.values() if (p := getattr(m, "__file__", None))}
     files = {p.relative_to(root).as_posix(): sha256_file(p) for p in sorted(paths)}
     digest = sha256_file(file)

@@ -95,7 +95,7 @@ def answers_of_file(model: FileModel, requests: Sequence[Request]) -> dict[int, 
     """
     n, are_named = len(model.lines), all(asked for asked, _ in model.lines)
     if n != len(requests) and [r.row for r in requests] == list(range(len(requests))):
-        raise ModelUnknown(f"{model.name} has {n:,} answers, and {len(requests):,} rows are asked")
+        raise ModelUnknown(f"{model.name}: {n:,} answers to {len(requests):,} rows; give each one")
     lines: dict[str | int, list[Answer]] = {}
     for i, (asked, answer) in enumerate(model.lines):
         lines.setdefault(asked if are_named else i, []).append(answer)

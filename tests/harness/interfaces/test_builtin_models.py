@@ -135,6 +135,25 @@ PROJECT = {
 }
 
 
+def test_what_is_installed_in_the_project_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment often lies in the project; and a module may lie outside of it."""
+    packages, outside = tmp_path / "app/.venv/lib/site-packages", tmp_path / "outside"
+    for folder in (packages, outside):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(packages), str(outside)])
+    (packages / "own_installed.py").write_text("WORD = 1")
+    (tmp_path / "app/own_user.py").write_text("import own_installed\ndef f(m): return ''")
+    (outside / "own_outside.py").write_text("def f(m): return ''\nWORD = 3")
+    before = open_function("own_user:f", tmp_path / "app").digest
+    (packages / "own_installed.py").write_text("WORD = 2")
+    assert open_function("own_user:f", tmp_path / "app").digest == before
+    assert said(open_function("own_outside:f", tmp_path / "app"), 1) == [("", "")]
+    with pytest.raises(ModelUnknown, match="TypeError: 3 is not a callable object"):
+        open_function("own_outside:WORD", tmp_path / "app")
+
+
 def test_the_digest_holds_the_function_and_what_it_imports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,7 +195,7 @@ def test_a_file_answers_by_order_and_is_not_cached(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_file_of_another_length_is_refused(tmp_path: Path, n: int) -> None:
     model = answers_file(tmp_path / "a.jsonl", *[{"text": "a"}] * n)
-    with pytest.raises(ModelUnknown, match=rf"has {n} answers, and 2 rows are asked"):
+    with pytest.raises(ModelUnknown, match=rf"a.jsonl: {n} answers to 2 rows; give each one"):
         predict(model, dataset(2), StateDir(tmp_path))
 
 
