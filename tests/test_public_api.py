@@ -103,6 +103,7 @@ MODEL = {
     "speed.latency": "predictions quantile",
     "speed.ratio": "predictions over what * name",
     "speed.tokens": "predictions",
+    "toolcalls.accuracy": "predictions",
 }
 JUDGE = {
     "grading.mean": "predictions judge rubric",

@@ -5,5 +5,5 @@ from tunegate import LabelRule, Prediction
 
 def test_example(prediction: Prediction, label_rule: LabelRule) -> None:
     assert not prediction.error
-    expected = label_rule.read(prediction.expected)
-    assert label_rule.read(prediction.got) == expected, prediction.prompt
+    expected, got = label_rule.labels_of(prediction)
+    assert got == expected, prediction.prompt

@@ -24,7 +24,7 @@ def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding
         yield Finding.dataset_hint(NOT_APPLICABLE, "nobody said how the answers ended")
     faults = [(p, "cut off") for p in finished if p.finish == "length"]
     ended = (p for p in finished if p.finish != "length")
-    faults += [(p, "empty") for p in ended if p.expected.strip() and not p.got.strip()]
+    faults += [(p, "empty") for p in ended if p.expected.strip() and not p.got.strip() + p.calls]
     for p, fault in faults:
         evidence = f"after {p.tokens:,} tokens, at its end {quote_line(p.got[-50:])}"
         yield p.finding(fault, evidence, hint=len(faults) <= most * len(finished))

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tunegate.results.finding import Findings
-from tunegate.results.labels import LabelRule, exact, label_predictions, wrong_labels
+from tunegate.results.labels import LabelRule, exact, fold_advice, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import cut, shorten
@@ -40,15 +40,13 @@ def accuracy(
     what the accuracy is on them all.
     """
     rows = label_predictions(predictions, label)
-    hints: list[str] = []
+    hints = fold_advice(predictions, label)
     excluded = len(every) - len(predictions) if every else 0
     if every and excluded:
         share = sum(row.right for row in label_predictions(every, label)) / len(every)
-        noun = "near-duplicates of training rows"
-        if excluded == 1:
-            noun = "near-duplicate of a training row"
+        one, several = "near-duplicate of a training row", "near-duplicates of training rows"
         share_text = f"{format_value(share, True)} on all {len(every):,} rows"
-        hints.append(f"{excluded:,} {noun} set apart; {share_text}")
+        hints.append(f"{excluded:,} {one if excluded == 1 else several} set apart; {share_text}")
     return proportion(
         "accuracy", sum(row.right for row in rows), len(rows),
         misses=wrong_labels(predictions, label), errors=len(predictions.errors),
@@ -80,7 +78,7 @@ def confusion(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataF
     import pandas as pd
 
     rows = [row for row in label_predictions(predictions, label) if not row.prediction.error]
-    labels = sorted({label.read(p.expected) or "" for p in predictions})
+    labels = sorted({row.expected for row in label_predictions(predictions, label)})
     pairs = Counter((row.expected, row.got if row.got in labels else NO_LABEL) for row in rows)
     columns = [*labels, NO_LABEL] if any(got == NO_LABEL for _, got in pairs) else labels
     cells = [[pairs[expected, got] for got in columns] for expected in labels]

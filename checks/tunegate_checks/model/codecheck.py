@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -16,8 +15,8 @@ from pathlib import Path
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, proportion
+from tunegate.utils.text import fenced_block
 
-_FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SIGNATURE = "code: the one ``` block of an answer, else all of it"
 # Commands that parse and run nothing, and how the name of their file ends.
 COMMANDS = {
@@ -36,8 +35,7 @@ FindProblem = Callable[[str], str]  # code -> why it does not pass, "" where it 
 
 def code(answer: str) -> str:
     """Return the content of an answer's ``` block if it has exactly one, else the whole answer."""
-    blocks = _FENCE.findall(answer)
-    return str(blocks[0]) if len(blocks) == 1 else answer
+    return fenced_block(answer)
 
 
 def parses(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from collections import Counter
 from typing import Any
 
+from tunegate.data.canonical import to_json, with_whole_numbers
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, not_applicable_score, proportion
@@ -153,19 +154,8 @@ def _flatten(value: Any, above: Path = ()) -> dict[Path, str]:
     if value is _NOTHING:
         return {}
     if not isinstance(value, dict) or not value:
-        return {above: json.dumps(_normalise_numbers(value), sort_keys=True, ensure_ascii=False)}
+        return {above: unicodedata.normalize("NFC", to_json(with_whole_numbers(value)))}
     values_by_path: dict[Path, str] = {}
     for key, item in value.items():
         values_by_path |= _flatten(item, (*above, key))
     return values_by_path
-
-
-def _normalise_numbers(value: Any) -> Any:
-    """Replace whole floats such as 1.0 by integers, at any depth; true stays true."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_normalise_numbers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _normalise_numbers(item) for key, item in value.items()}
-    return value

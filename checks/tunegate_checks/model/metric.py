@@ -109,7 +109,10 @@ def average(sums: Array, n: int) -> Array:
 
 def with_errors_right(predictions: Predictions) -> Predictions:
     """Return the best case: every missing answer is replaced by the expected one."""
-    rows = [replace(p, got=p.expected, error="") if p.error else p for p in predictions]
+    rows = [
+        replace(p, got=p.expected, calls=p.expected_calls, error="") if p.error else p
+        for p in predictions
+    ]
     return Predictions(rows, model=predictions.model, test=predictions.test)
 
 

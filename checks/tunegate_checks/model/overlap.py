@@ -11,11 +11,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
 from tunegate.utils.optional_deps import require
+from tunegate.utils.text import WORD_PATTERN
 
 from . import classification
 from .metric import Metric, mean
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
-_WORDS = re.compile(r"[^\W_]+")
+_WORDS = re.compile(WORD_PATTERN)
 
 
 def exact_match(predictions: Predictions) -> Score:
@@ -62,8 +64,9 @@ def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
     def statistics(predictions: Predictions) -> Array:
         import numpy as np
 
-        answers, references = [p.got for p in predictions], [p.expected for p in predictions]
-        rows = scorer._extract_corpus_statistics(answers, [references])
+        answers = [p.got for p in predictions]
+        references = zip_longest(*((p.expected, *p.references) for p in predictions))
+        rows = scorer._extract_corpus_statistics(answers, [*map(list, references)])
         return np.array(rows, dtype=np.float64)
 
     def combine(sums: Array, n: int) -> Array:
@@ -92,16 +95,17 @@ def rouge(kind: str = "L", *, stem: bool = False) -> Metric:
     scorer = library.RougeScorer([name], tokenizer=Tokenizer(stem))
 
     def value(p: Prediction) -> float:
-        return 0.0 if p.error else float(scorer.score(p.expected, p.got)[name].fmeasure)
+        references = () if p.error else (p.expected, *p.references)
+        return max((scorer.score(r, p.got)[name].fmeasure for r in references), default=0.0)
 
     stemmer = "porter" if stem else "no"
-    words_text = f"stem:{stemmer}|words:unicode, lower-cased"
+    words_text = f"stem:{stemmer}|words:unicode, or letters where no spaces are, lower-cased"
     signature = f"ROUGE-{kind}|F, mean|{words_text}|rouge-score {version('rouge-score')}"
     return mean(f"ROUGE-{kind}", value, signature=signature)
 
 
 class Tokenizer:
-    """Splits a text into runs of letters and digits of any script, lower-cased, in NFC."""
+    """Splits a text into the words of any script (`utils.text`), lower-cased, in NFC."""
 
     def __init__(self, stem: bool = False) -> None:
         self.stemmer: Any = None
@@ -110,7 +114,7 @@ class Tokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words; those of more than three letters stemmed, as rouge-score does."""
-        tokens = _WORDS.findall(unicodedata.normalize("NFC", text).lower())
+        tokens = _WORDS.findall(unicodedata.normalize("NFC", text).lower().replace("_", " "))
         if self.stemmer is None:
             return tokens
         return [self.stemmer.stem(token) if len(token) > 3 else token for token in tokens]

@@ -62,7 +62,7 @@ def _share(
         return not_applicable_score(f"{name}k", "each row was asked once: --repeat K asks again")
 
     def answers(row: Sequence[Prediction], missing: Answered) -> list[Answered]:
-        return [missing if p.error else label.right(p) or label.read(p.got) for p in row]
+        return [missing if p.error else label.right(p) or label.labels_of(p)[1] for p in row]
 
     rows, name = [*zip(*rounds, strict=True)], f"{name}{len(rounds)}"
     wrong = [row for row in rows if not holds(answers(row, None))]

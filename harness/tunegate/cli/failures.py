@@ -28,9 +28,10 @@ def write_failures(
 
     Returns how many, of how many, and how often each was asked. The answers are those that are
     kept; no request is sent. Each row holds the fields of the example (`messages` with the reply
-    that was expected), `got` (the first wrong answer), `line`, `error` where there was no answer,
-    and where it was asked several times `right`, such as "2 of 5". With `masked`, private values in
-    its texts are. Raises ConfigError where there is no such model, or its answers are not kept.
+    that was expected), `line`, `got` (the first wrong answer), what there is of `got_calls`,
+    `reasoning` and `error`, and where it was asked several times `right`, such as "2 of 5". With
+    `masked`, private values in its texts are. Raises ConfigError where there is no such model, or
+    its answers are not kept.
     """
     run = find_judged(state, name)
     try:
@@ -50,7 +51,8 @@ def write_failures(
         if misses := [p for p in answers if not rule.right(p)]:
             p = misses[0]
             row = {**test[p.row].fields, "got": p.got, "line": p.line}
-            row |= {"error": p.error} if p.error else {}
+            row |= {k: v for k in ("error", "reasoning") if (v := getattr(p, k))}
+            row |= {"got_calls": json.loads(p.calls)} if p.calls else {}
             if len(rounds) > 1:
                 row["right"] = f"{len(rounds) - len(misses)} of {len(rounds)}"
             wrong.append(hide_values(row) if masked else row)

@@ -42,13 +42,13 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
         if snapshot.stem in {path.stem for path in (plan.train, plan.validation, plan.test) if path}
         or run.test_receipt_path(snapshot.stem).is_file()
     }
-    prompts = [
-        request_of(example).messages
+    requests = [
+        request_of(example)
         for columns in sorted(mappings) or [()]
         for example in state.read_snapshot(snapshot.stem, columns=dict(columns))
     ]
     answers = AnswerCache(state.path("answers.sqlite"))
-    removed = answers.delete(prompts)
+    removed = answers.delete(requests)
     answers.close()
     removed += delete_judge_answers(state)
     snapshot.unlink()

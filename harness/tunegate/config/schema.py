@@ -209,6 +209,7 @@ class Limits(Section):
     # Of answers that are code: their language, or the command that checks one, `{file}` in it.
     language: Literal["python", "json", "bash", "javascript", "typescript"] = "python"
     command: list[str] = []
+    tool_calls: Share = 0.95
     # Models: speed and cost. None: shown, without a limit. The last three: relative to baseline.
     latency_p50: Positive | None = None  # seconds
     latency_p95: Positive | None = None  # seconds

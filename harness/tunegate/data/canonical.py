@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..utils.hashing import sha256_json
 from ..utils.strict_json import parse_json_text
 from ..utils.text import split_reasoning
 
@@ -25,6 +26,7 @@ GIVEN_FIELDS = (
     *("images", "image", "audios", "audio", "videos", "video"),
 )
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+_IN_A_TURN = ("role", "content", "tool_calls", "function_call", "tool_call_id")
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
 
 
@@ -70,7 +72,7 @@ def target_of(message: Message) -> Target:
     thoughts = [reasoning, *(str(message[key]) for key in REASONING_KEYS if message.get(key))]
     return Target(
         text=identical(text),
-        calls=to_json(calls) if (calls := _calls_of(message)) else "",
+        calls=to_json(calls) if (calls := calls_of(message)) else "",
         parts=non_text_json([message]),
         refusal=str(message.get("refusal") or ""),
         reasoning="\n".join(filter(None, thoughts)),
@@ -87,12 +89,31 @@ def canonical_context(fields: Mapping[str, Any], given: Sequence[Message]) -> st
     return to_json([canonical_turns(given), given_fields(fields)])
 
 
+def request_digest(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
+    """Return the digest of all that a model is asked: each field of each message, and the tools.
+
+    The ids of tool calls only number them. Of messages that hold nothing beside role and content it
+    is what the digest of every request was until requests had tools, so that answers stay valid.
+    """
+    asked = [[m["role"], m.get("content")] for m in messages]
+    more = list(map(_beside_content, messages, canonical_turns(messages)))
+    return sha256_json([asked, to_json([more, tools])] if tools or any(more) else asked)
+
+
+def _beside_content(message: Message, turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a message holds beside role and content; `turn` is its canonical form."""
+    more = {k: v for k, v in message.items() if k not in _IN_A_TURN and v is not None}
+    calls = [call for call in turn.get("calls", ()) if any(call.values())]
+    numbered = {"calls": calls, "answers": turn.get("answers")}
+    return more | {key: value for key, value in numbered.items() if value}
+
+
 def setting_json(fields: Mapping[str, Any], given: Sequence[Message]) -> str:
     """Return, as JSON, what a row gives to the model that is not text, and its tools; "" for none.
 
     Only rows with the same setting can repeat each other: pictures, tools, earlier tool calls.
     """
-    calls = [call for message in given for call in _calls_of(message)]
+    calls = [call for message in given for call in calls_of(message)]
     setting = [given_fields(fields), non_text_json(given), calls]
     return to_json(setting) if any(setting) else ""
 
@@ -109,7 +130,7 @@ def canonical_turns(
         turn: dict[str, Any] = {"role": role, "content": _content_of(message, role, text)}
         if message.get("name"):
             turn["name"] = message["name"]
-        if calls := _calls_of(message):
+        if calls := calls_of(message):
             turn["calls"] = calls
             for number, call in enumerate(_listed(message.get("tool_calls")), calls_before):
                 if isinstance(call, dict) and call.get("id"):
@@ -141,7 +162,7 @@ def _content_of(message: Message, role: str, text: TextForm) -> Any:
     return items
 
 
-def _calls_of(message: Message) -> list[dict[str, Any]]:
+def calls_of(message: Message) -> list[dict[str, Any]]:
     """Return the name and the arguments of each tool call of a message, as JSON values."""
     calls = _listed(message.get("tool_calls"))
     if message.get("function_call"):
@@ -155,6 +176,18 @@ def _calls_of(message: Message) -> list[dict[str, Any]]:
         else:
             named.append({"name": function})
     return named
+
+
+def calls_json(messages: Sequence[Message]) -> str:
+    """Return the tool calls of messages as JSON that is equal for equal calls; "" for none."""
+    calls = [call for message in messages for call in calls_of(message)]
+    return to_json(with_whole_numbers(calls)) if calls else ""
+
+
+def with_whole_numbers(value: Any) -> Any:
+    """Return a JSON value with whole floats such as 1.0 as integers, at any depth."""
+    text = json.dumps(value, default=str)
+    return json.loads(text, parse_float=lambda s: int(n) if (n := float(s)).is_integer() else n)
 
 
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

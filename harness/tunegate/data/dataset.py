@@ -16,7 +16,7 @@ from .canonical import Target, canonical_context, content_text, setting_json, ta
 from .formats import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
 from .json_lines import select_split
-from .reading import Reading, desirable_of, number_of
+from .reading import Reading, desirable_of, number_of, value_at
 from .tables import read_rows
 
 if TYPE_CHECKING:
@@ -102,6 +102,13 @@ class Example(Located):
     def labels(self) -> list[str]:
         """The labels of the reply: its one label, or those of a set; empty for none."""
         return self.reading.label.parts(self.label) if self.label else []
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Other replies that are as right as the row's own, by the project's `references`."""
+        value = value_at(self.reading.references, self.fields)
+        values = value if isinstance(value, list) else [value]
+        return tuple(text for text in values if isinstance(text, str))
 
     @property
     def group(self) -> str:

@@ -30,12 +30,14 @@ class Reading:
             made of. Dots lead into nested objects.
         time_by: The field with the time of a row; "" for none.
         ignore: Fields that could change what a row means, and do not here.
+        references: The field with other right replies, a text or a list of texts; "" for none.
     """
 
     label: LabelRule = exact
     group_by: tuple[str, ...] = ()
     time_by: str = ""
     ignore: tuple[str, ...] = ()
+    references: str = "references"
 
     def group_of(self, fields: Mapping[str, Any]) -> str:
         """Return the group of a row with these fields; "" for none."""

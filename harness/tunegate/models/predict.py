@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Protocol
 
 from filelock import FileLock
 
+from ..data.canonical import calls_json, content_text, request_digest
 from ..data.dataset import Dataset, Example
 from ..data.formats.messages import openai_tools
-from ..interfaces.model import Answer, Model, Request
+from ..data.replies import read_reply
+from ..interfaces.builtin_models import FileModel
+from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache
 from ..storage.state_dir import StateDir
@@ -40,38 +45,81 @@ def predict(
     for repetition in range(times):
         requests = [request_of(example, repetition) for example in test]
         answers = cached_answers(model, requests, state, progress)
-        rounds.append(_predictions_of(model.name, test, answers))
+        rounds.append(_predictions_of(model.name, test, requests, answers))
     return Predictions.repeated(rounds)
 
 
 def cached_answers(
     model: Model, requests: Sequence[Request], state: StateDir, progress: Progress = lambda *_: None
 ) -> dict[int, Answer]:
-    """Return the model's answers by row, asking only what the cache lacks.
+    """Return the model's answers by row, asking only what the cache lacks, the same question once.
 
     Each answer is in the cache before the next one is waited for, so an interrupted call continues
     where it ended. Under pytest-xdist all workers call this: the first one asks, the others wait
     for its lock and read. `progress` is called with the answers that came, those asked for, and the
-    errors among them.
+    errors among them. What was asked for before `state.answers_since` is asked for again, and so is
+    what a server said before it says that another model answers. A file of answers is not cached.
     """
+    if isinstance(model, FileModel):
+        return answers_of_file(model, requests)
     lock = FileLock(state.path(f"answers-{model.digest[:16]}.lock"))
     with closing(AnswerCache(state.path("answers.sqlite"))) as cache, lock:
-        cached = cache.get(model.digest, requests)
-        missing = [r for r in requests if r.row not in cached]
-        request_by_row = {request.row: request for request in missing}
-        new: dict[int, Answer] = {}
-        errors = 0
-        answers = model.answers(missing) if missing else iter(())
-        try:
-            for answer in answers:
-                cache.put(model.digest, request_by_row[answer.row], answer)
-                new[answer.row] = answer
-                errors += bool(answer.error)
-                progress(len(new), len(missing), errors)
-        finally:  # a generator that is closed at once sends no further request
-            if close := getattr(answers, "close", None):
-                close()
+        cached, new = cache.get(model.digest, requests, state.answers_since), dict[int, Answer]()
+        while missing := [r for r in requests if r.row not in cached and r.row not in new]:
+            new |= _ask(model, missing, cache, progress)
+            for request in missing:
+                new.setdefault(request.row, Answer(request.row, error="the model gave no answer"))
+            if served := {answer.served_by for answer in new.values()} - {""}:
+                cached = {i: a for i, a in cached.items() if a.served_by in (*served, "")}
         return cached | new
+
+
+def _ask(
+    model: Model, requests: Sequence[Request], cache: AnswerCache, progress: Progress
+) -> dict[int, Answer]:
+    """Ask each different question once, keep the answers, and return them by row."""
+    same: dict[tuple[str, int], list[Request]] = {}
+    for request in requests:
+        key = request_digest(request.messages, request.tools), request.repetition
+        same.setdefault(key, []).append(request)
+    asked, new = {rows[0].row: rows for rows in same.values()}, dict[int, Answer]()
+    answers = model.answers([rows[0] for rows in same.values()])
+    done = errors = 0
+    try:
+        for answer in answers:
+            answer, rows = replace(answer, asked_at=time.time()), asked[answer.row]
+            cache.put(model.digest, rows[0], answer)
+            new |= {request.row: replace(answer, row=request.row) for request in rows}
+            done, errors = done + 1, errors + bool(answer.error)
+            progress(done, len(asked), errors)
+    finally:  # a generator that is closed at once sends no further request
+        if close := getattr(answers, "close", None):
+            close()
+    return new
+
+
+def answers_of_file(model: FileModel, requests: Sequence[Request]) -> dict[int, Answer]:
+    """Return the answers of a file by row.
+
+    Lines that name what they answer are matched by it: the digest of the request, or the text of
+    its last message. Others are matched by their order. Raises ModelUnknown where a row has none,
+    and where the file has another number of answers than the whole test set.
+    """
+    n, are_named = len(model.lines), all(asked for asked, _ in model.lines)
+    if n != len(requests) and [r.row for r in requests] == list(range(len(requests))):
+        raise ModelUnknown(f"{model.name}: {n:,} answers to {len(requests):,} rows; give each one")
+    lines: dict[str | int, list[Answer]] = {}
+    for i, (asked, answer) in enumerate(model.lines):
+        lines.setdefault(asked if are_named else i, []).append(answer)
+    answers = {}
+    for request in requests:
+        digest = request_digest(request.messages, request.tools)
+        names = (digest, content_text(request.messages[-1]).strip()) if are_named else [request.row]
+        named = next((lines[name] for name in names if lines.get(name)), None)
+        if named is None:
+            raise ModelUnknown(f"{model.name}: no line answers row {request.row + 1} ({digest})")
+        answers[request.row] = replace(named.pop(0), row=request.row, asked_at=time.time())
+    return answers
 
 
 def cached_predictions(
@@ -82,21 +130,29 @@ def cached_predictions(
     with closing(AnswerCache(state.path("answers.sqlite"))) as cache:
         for repetition in range(times):
             requests = [request_of(example, repetition) for example in test]
-            if not (answers := cache.get(digest, requests)):
+            if not (answers := cache.get(digest, requests, state.answers_since)):
                 break
-            rounds.append(_predictions_of(name, test, answers))
+            rounds.append(_predictions_of(name, test, requests, answers))
     return Predictions.repeated(rounds) if rounds else None
 
 
-def _predictions_of(name: str, test: Dataset, answers: dict[int, Answer]) -> Predictions:
+def _predictions_of(
+    name: str, test: Dataset, requests: Sequence[Request], answers: dict[int, Answer]
+) -> Predictions:
     """Join each example with its answer; one without an answer is an error."""
     predictions = []
-    for example in test:
+    for example, request in zip(test, requests, strict=True):
         answer = answers.get(example.row) or Answer(example.row, error="the model gave no answer")
+        got, reasoning, calls = read_reply(answer.text, request.tools)
         prediction = Prediction(
-            example.row, example.line, example.prompt, example.reply, answer.text, answer.error,
-            answer.latency, answer.tokens, answer.cost, answer.prompt_tokens, answer.finish,
-            {key: value for key, value in example.fields.items() if key != "messages"},
+            example.row, example.line, example.prompt, read_reply(example.reply)[0], got,
+            answer.error, answer.latency, answer.tokens, answer.cost, answer.prompt_tokens,
+            answer.finish, {k: value for k, value in example.fields.items() if k != "messages"},
+            calls=calls_json([{"tool_calls": [*(answer.tool_calls or calls)]}]),
+            expected_calls=calls_json(example.messages[len(example.given) :]),
+            reasoning="\n".join(filter(None, (answer.reasoning, reasoning))),
+            references=example.references, asked_at=answer.asked_at,
+            request=request_digest(request.messages, request.tools),
         )  # fmt: skip
         predictions.append(prediction)
     return Predictions(predictions, model=name, test=test.digest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -166,6 +167,10 @@ class GateSession:
             session.candidate = resolve_candidate(model, session.state)
         session.choose_rows(option("limit"), option("repeat"))
         session.alias = option("promote") or DEFAULT_ALIAS
+        if not hasattr(config.option, "answers_since"):  # xdist's workers are given it
+            age = 0.0 if option("fresh") else option("max_answer_age")
+            config.option.answers_since = 0.0 if age is None else time.time() - age
+        session.state.answers_since = config.option.answers_since
         if option("each_example"):
             if suite is None or not model:
                 raise ConfigError("--each-example goes with a model suite and --model MODEL")
@@ -425,6 +430,9 @@ class GateSession:
             return status or int(bool(ignored))
         if spent := str(self.context.budget):
             self.print_line("asked", spent)
+        splits = self.context.splits
+        if self.context.candidate and (note := self.context.models.cached_note(splits)):
+            self.print_line("cached", note)
         try:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:

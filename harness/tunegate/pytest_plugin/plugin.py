@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         return
     import tunegate.interfaces.hookspecs as hookspecs
 
+    from ..utils.timestamps import parse_age
     from . import fixtures
     from .hooks import GateSession
 
@@ -47,6 +48,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--each-example", action="store_true", help="one test per test example, too")
     add("--max-requests", metavar="N", type=int, help="send no more requests than N")
     add("--max-cost", metavar="USD", type=float, help="spend no more on answers")
+    add("--fresh", action="store_true", help="ask again what the cache has answers to")
+    add("--max-answer-age", metavar="AGE", type=parse_age, help="ask again what is older: 7d, 12h")
     add("--why", metavar="TEXT", default="", help="the reason, for the registry")
     add("--inventory", metavar="FILE", help="write the collected tests as JSON")
     pluginmanager.add_hookspecs(hookspecs)

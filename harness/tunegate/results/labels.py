@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
-from ..utils.text import shorten, split_reasoning, without_edge_punctuation
+from ..utils.text import fenced_block, shorten, split_reasoning, without_edge_punctuation
 from .finding import Findings
-from .prediction import Prediction, Predictions
+
+if TYPE_CHECKING:
+    from .prediction import Prediction, Predictions
 
 VALID_RULES = 'valid: "exact", "json:FIELD" (json:category, json:result.label), "regex:PATTERN"'
 VALID_KINDS = ("exact", "json", "regex", "set")
-VALID_FOLDS = ("case", "punctuation")
+VALID_FOLDS = ("case", "punctuation", "fence", "explanation")
 JOINT = " | "  # between the fields, or the elements of a set, that make one label
 EMPTY_SET = "(none)"
 
@@ -23,14 +28,19 @@ Read = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """The one way a project reads labels; `read` returns None for a text that has none.
+    """The one way a project reads labels.
 
     The rules of this module can be pickled, for the processes that checks run in.
     """
 
     name: str  # part of the signature of every score
-    read: Read = field(repr=False, compare=False)
+    reader: Read = field(repr=False, compare=False)
     is_set: bool = field(default=False, repr=False, compare=False)  # a label is a set of labels
+
+    def read(self, text: str) -> str | None:
+        """Return the label of a text, in the Unicode form NFC; None for a text that has none."""
+        label = self.reader(text)
+        return label if label is None else unicodedata.normalize("NFC", label)
 
     def parts(self, label: str) -> list[str]:
         """Return the labels that a label consists of: of a set, its elements."""
@@ -39,9 +49,20 @@ class LabelRule:
         return [] if label == EMPTY_SET else label.split(JOINT)
 
     def right(self, p: Prediction) -> bool:
-        """Return whether an answer has a label, and the expected one."""
-        label = None if p.error else self.read(p.got)
-        return label is not None and label == self.read(p.expected)
+        """Return whether an answer has a label, and an expected one."""
+        expected, got = self.labels_of(p)
+        return got is not None and got == expected
+
+    def labels_of(self, p: Prediction) -> tuple[str | None, str | None]:
+        """Return the expected label and that of the answer; None for none.
+
+        A reply that calls tools has its calls as its label. Of several that are expected it is the
+        one that was given, else the first.
+        """
+        got = None if p.error else p.calls or self.read(p.got)
+        expected = p.expected_calls or self.read(p.expected)
+        is_reference = got is not None and any(got == self.read(text) for text in p.references)
+        return got if is_reference else expected, got
 
 
 def _read_exact(text: str) -> str:
@@ -113,13 +134,18 @@ class _ReadMatch:
 
 @dataclass(frozen=True, slots=True)
 class _ReadFolded:
-    """Reads a label by another rule, without case, or punctuation around its words."""
+    """Reads a label by another rule, without case, punctuation, a ``` fence or an explanation."""
 
     read: Read
     fold: tuple[str, ...]
     is_set: bool
 
     def __call__(self, text: str) -> str | None:
+        if "fence" in self.fold:
+            text = fenced_block(text)
+        if "explanation" in self.fold:  # what is not the JSON object, or the first line
+            start, end = text.find("{"), text.rfind("}") + 1
+            text = text[start:end] if 0 <= start < end else text.strip().partition("\n")[0]
         label = self.read(text)
         if label is None:
             return None
@@ -129,6 +155,30 @@ class _ReadFolded:
         if "punctuation" in self.fold:
             parts = [without_edge_punctuation(part) for part in parts]
         return JOINT.join(sorted({*parts}) if self.is_set else parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadTransformed:
+    """Reads a label of what a function, `FILE.py:FUNCTION`, returns for a reply."""
+
+    read: Read
+    transform: str
+
+    def __call__(self, text: str) -> str | None:
+        changed = _function_at(self.transform)(text)
+        return self.read(changed) if isinstance(changed, str) else None
+
+
+@cache
+def _function_at(transform: str) -> Callable[[str], object]:
+    import runpy
+
+    path, _, name = transform.rpartition(":")
+    try:
+        function: Callable[[str], object] = runpy.run_path(path)[name]
+    except (Exception, SystemExit) as error:  # a user's file may raise anything
+        raise ValueError(f"transform {transform}: {type(error).__name__}: {error}") from None
+    return function
 
 
 exact = LabelRule("label: the whole answer, white space around it aside", _read_exact)
@@ -200,11 +250,33 @@ def label_rule_of_table(
         rule = LabelRule("label: the set of labels in the answer", _read_set, is_set=True)
     else:
         rule = regex(pattern) if kind == "regex" else exact
-    if not fold:
-        return rule
-    folds = tuple(name for name in VALID_FOLDS if name in fold)
-    name = f"{rule.name}, without {' and '.join(folds)}"
-    return LabelRule(name, _ReadFolded(rule.read, folds, rule.is_set), rule.is_set)
+    return folded(rule, [name for name in VALID_FOLDS if name in fold]) if fold else rule
+
+
+def transformed(rule: LabelRule, transform: str) -> LabelRule:
+    """Return the rule that reads a label of what a function makes of a reply: `FILE.py:FUNCTION`.
+
+    What is no text has no label. Raises ValueError where there is no such function.
+    """
+    _function_at(transform)
+    name = f"{rule.name}, of what {transform.rpartition(':')[2]} returns"
+    return LabelRule(name, _ReadTransformed(rule.read, transform), rule.is_set)
+
+
+def folded(rule: LabelRule, fold: Sequence[str]) -> LabelRule:
+    """Return the rule that reads a label by another, without what these folds name."""
+    name = f"{rule.name}, without {' and '.join(fold)}"
+    return LabelRule(name, _ReadFolded(rule.read, tuple(fold), rule.is_set), rule.is_set)
+
+
+def fold_advice(predictions: Sequence[Prediction], rule: LabelRule) -> list[str]:
+    """Return, as a hint, how many wrong answers would be right with a `fold`; [] for none."""
+    wrong = [p for p in predictions if not p.error and not rule.right(p)]
+    folds = [fold for n in range(1, 5) for fold in combinations(VALID_FOLDS, n) if wrong]
+    right = {fold: sum(map(folded(rule, fold).right, wrong)) for fold in folds}
+    best = max(right, key=right.__getitem__, default=())
+    found = f"{right.get(best, 0):,} of {len(wrong):,} wrong answers would match"
+    return [f"{found} with fold = {json.dumps(best)} in [label]"] if right.get(best) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +302,14 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
     __tracebackhide__ = True
     rows = []
     for p in predictions:
-        expected = rule.read(p.expected)
+        expected, got = rule.labels_of(p)
         if expected is None:
             reply = shorten(p.expected, 40)
             raise ValueError(
                 f"test line {p.line}: no label in the expected reply {reply!r} ({rule.name}); "
                 f"correct the row, or `label` in the configuration"
             )
-        rows.append(LabelledPrediction(p, expected, None if p.error else rule.read(p.got)))
+        rows.append(LabelledPrediction(p, expected, got))
     return rows
 
 

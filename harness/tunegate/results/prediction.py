@@ -17,7 +17,10 @@ class Prediction(Located):
     """One test example and a model's answer; without an answer `error` says why, and `got` is "".
 
     `row`, `line` and `fields` (beside the messages) are the example's; `latency` (seconds), `cost`
-    (USD), `tokens`, `prompt_tokens` and `finish` are the Answer's.
+    (USD), `tokens`, `prompt_tokens`, `finish` and `asked_at` are the Answer's. `expected` and `got`
+    are without `reasoning`. `calls` and `expected_calls` are the tool calls, as JSON of names and
+    arguments, "" for none. Each of `references` is as right as `expected`. `request` is the digest
+    of what was asked: rows that ask the same have the same.
     """
 
     row: int
@@ -32,11 +35,19 @@ class Prediction(Located):
     prompt_tokens: int = 0
     finish: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    calls: str = ""
+    expected_calls: str = ""
+    reasoning: str = ""
+    references: Sequence[str] = ()
+    request: str = ""
+    asked_at: float = 0.0
 
     @property
     def right(self) -> bool:
-        """Whether the answer is the expected one, white space around both aside."""
-        return not self.error and self.got.strip() == self.expected.strip()
+        """Whether the answer is an expected one, white space around both aside."""
+        from .labels import exact
+
+        return exact.right(self)
 
 
 class Predictions(Sequence[Prediction]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryEntry
 
 if TYPE_CHECKING:
+    from ..config.data_files import DataFiles
     from ..config.schema import Config
     from ..data.dataset import Dataset
     from ..interfaces.installed import ModelOpener
@@ -54,6 +57,7 @@ class SessionModels:
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.started = time.time()
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
 
@@ -147,6 +151,17 @@ class SessionModels:
         draws = self.limit and not isinstance(self.model(role), FileModel)
         rows = test.drawn(self.limit) if draws else test
         return rows, self.repeat if role == "candidate" else 1
+
+    def cached_note(self, splits: DataFiles) -> str:
+        """Return how many answers were cached before the session, and since when; "" for none."""
+        notes = []
+        for role in ("candidate", "baseline") if "test" in splits.paths else ():
+            predictions = self.cached(role, splits.get("test")) or ()
+            kept = [p.asked_at for p in predictions if not p.error and p.asked_at < self.started]
+            if kept:
+                age = timedelta(seconds=int(self.started - min(kept))) if min(kept) else "unknown"
+                notes.append(f"{len(kept):,} of {len(predictions):,} of the {role}, age {age}")
+        return "; ".join([*notes, "--fresh asks anew"]) if notes else ""
 
     def judges(self) -> JudgePanel | None:
         """Open the judges of `[judge]`; None where it names none.

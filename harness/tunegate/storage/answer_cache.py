@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hmac
+import json
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
-from ..utils.hashing import sha256_json
 from .seal import key_file_content, seal_of
 
 if TYPE_CHECKING:
     from .state_dir import StateDir
 
-VERSION = 3  # of the schema, kept in the database's user_version
+VERSION = 4  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write
 
 _SCHEMA = """
@@ -27,23 +28,24 @@ create table if not exists answers (
     model text not null, prompt text not null, repetition integer not null,
     text text not null, latency real not null, tokens integer not null, cost real not null,
     prompt_tokens integer not null, finish text not null, seal text not null default '',
-    primary key (model, prompt, repetition)
+    more text not null default '', primary key (model, prompt, repetition)
 ) without rowid
 """
 # Version 1 had neither `repetition` nor `prompt_tokens` nor `finish`.
 _COPY_FROM_VERSION_1 = """
 insert or ignore into answers
-select model, prompt, 0, text, latency, tokens, cost, 0, '', '' from answers_1
+select model, prompt, 0, text, latency, tokens, cost, 0, '', '', '' from answers_1
 """
-# Version 2 had no `seal`.
-_ALTER_VERSION_2 = "alter table answers add column seal text not null default ''"
+# Version 2 had no `seal`, version 3 no `more`: JSON of what answers of text alone do not have.
+_ADD_COLUMN = "alter table answers add column {} text not null default ''"
 _ASKED_PREFIX = "asked-"  # of the empty file, named after its digest, of each judge ever asked
 _KEY_COLUMNS = "model, prompt, repetition"
 _VALUE_COLUMNS = "text, latency, tokens, cost, prompt_tokens, finish"
+_MORE_FIELDS = ("tool_calls", "reasoning", "served_by", "asked_at")
 
 
 class AnswerCache:
-    """Answers by model digest, prompt digest and repetition; errors are not kept.
+    """Answers by model digest, request digest and repetition; errors are not kept.
 
     Each answer is sealed with the key beside the database, as receipts are: one that was edited
     since is not given, and asked for again. Answers of older versions are sealed as they are found.
@@ -91,47 +93,54 @@ class AnswerCache:
                 raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
             if self._version() == VERSION:
                 return
+            version = self._version()
             old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
-            if old and self._version() == 2:
-                self.db.execute(_ALTER_VERSION_2)
-            elif old:
+            if not old:
+                self.db.execute(_SCHEMA)
+            elif version < 2:
                 self.db.execute("alter table answers rename to answers_1")
                 self.db.execute(_SCHEMA)
                 self.db.execute(_COPY_FROM_VERSION_1)
                 self.db.execute("drop table answers_1")
             else:
-                self.db.execute(_SCHEMA)
+                for column in ("seal", "more")[version - 2 :]:
+                    self.db.execute(_ADD_COLUMN.format(column))
             rows = self.db.execute(f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS} from answers")
             self.db.executemany(
                 "update answers set seal = ? where model = ? and prompt = ? and repetition = ?",
-                [(seal_of(row, self.key), *row[:3]) for row in rows.fetchall()],
+                [(seal_of(row, self.key), *row[:3]) for row in rows.fetchall() if version < 3],
             )
             self.db.execute(f"pragma user_version = {VERSION}")
 
     def _version(self) -> int:
         return int(self.db.execute("pragma user_version").fetchone()[0])
 
-    def get(self, model: str, requests: Sequence[Request]) -> dict[int, Answer]:
+    def get(self, model: str, requests: Sequence[Request], since: float = 0) -> dict[int, Answer]:
         """Return the answers of the model with this digest that are kept, by row.
 
-        The requests of one call have one repetition: a row has one place in the result.
+        The requests of one call have one repetition: a row has one place in the result. An answer
+        that was asked for before `since`, or nobody knows when, is none where `since` is not 0.
         """
-        query = f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS}, seal from answers where model = ?"
+        query = f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS}, more, seal from answers where model = ?"
         with self._as_config_error():
             rows = {row[1:3]: row for row in self.db.execute(query, (model,))}
         answers, edited = {}, 0
         for request in requests:
-            key = (_prompt_key(request.messages), request.repetition)
+            key = (request_digest(request.messages, request.tools), request.repetition)
             if key in rows:
-                *sealed, seal = rows[key]
-                if not hmac.compare_digest(seal, seal_of(sealed, self.key)):
+                *kept, more, seal = rows[key]  # of version 3 without `more`, nor is it sealed
+                if not hmac.compare_digest(
+                    seal, seal_of([*kept, more] if more else kept, self.key)
+                ):
                     edited += 1
                     continue
-                text, latency, tokens, cost, prompt_tokens, finish = sealed[3:]
-                answers[request.row] = Answer(
+                text, latency, tokens, cost, prompt_tokens, finish = kept[3:]
+                answer = Answer(
                     request.row, text, latency, tokens, cost,
-                    prompt_tokens=prompt_tokens, finish=finish,
+                    prompt_tokens=prompt_tokens, finish=finish, **json.loads(more or "{}"),
                 )  # fmt: skip
+                if answer.asked_at >= since:
+                    answers[request.row] = answer
         if edited:
             warnings.warn(
                 f"{self.path}: {edited} answers were edited since, and are asked for again",
@@ -144,18 +153,23 @@ class AnswerCache:
         if answer.error:
             return
         # In the types that the columns give back, since these are sealed.
-        key = (model, _prompt_key(request.messages), int(request.repetition))
+        key = model, request_digest(request.messages, request.tools), int(request.repetition)
         values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
         row = (*key, *values, int(answer.prompt_tokens), answer.finish)
+        more = {f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}
+        text = json.dumps(more, default=str)
         with self._as_config_error():
             self.db.execute(
-                "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, seal_of(row, self.key)),
+                "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, seal_of([*row, text], self.key), text),
             )
 
-    def delete(self, messages: Sequence[Sequence[Mapping[str, Any]]]) -> int:
-        """Remove every model's answers to these prompts; return how many there were."""
-        return self._delete_where("prompt", [_prompt_key(m) for m in messages])
+    def delete(self, requests: Sequence[Request]) -> int:
+        """Remove every model's answers to these requests; return how many there were."""
+        # Until version 4 an answer was kept under roles and contents, whatever else was asked.
+        texts = [[{k: m.get(k) for k in ("role", "content")} for m in r.messages] for r in requests]
+        digests = [request_digest(r.messages, r.tools) for r in requests]
+        return self._delete_where("prompt", [*digests, *map(request_digest, texts)])
 
     def delete_models(self, digests: Sequence[str]) -> int:
         """Remove all answers of the models with these digests; return how many there were."""
@@ -182,10 +196,6 @@ class AnswerCache:
             raise ConfigError(
                 f"{self.path}: {error}; this is the cache of answers: make room, or move it away"
             ) from None
-
-
-def _prompt_key(messages: Sequence[Mapping[str, Any]]) -> str:
-    return sha256_json([[m["role"], m.get("content")] for m in messages])
 
 
 def record_judge(state: StateDir, digest: str) -> None:

@@ -19,7 +19,10 @@ class StateDir:
     """The folder `.tunegate` of a project, which can hold personal data.
 
     Only its user can read it (folders 0700, files 0600); a .gitignore in it keeps it out of git.
+    Cached answers asked for before `answers_since`, in seconds since 1970, are not used.
     """
+
+    answers_since = 0.0
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from ..data.canonical import content_text
+from ..data.replies import Calls, read_reply
+from ..utils.strict_json import parse_json_text
 from .render_limits import MAX_MEMORY, uses_powers, within_limits
 
 # Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
@@ -18,6 +22,7 @@ from .render_limits import MAX_MEMORY, uses_powers, within_limits
 # are given no date.
 FIXED_DATE = date(2024, 7, 26)
 _STRFTIME_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+_THOUGHTS = re.compile(r"(?:<\|message\|>|\A(?!<\|))(.*?)(?=<\||\Z)", re.S)
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -34,7 +39,7 @@ class ChatTemplate:
     stop_ids: frozenset[int]
     control_tokens: re.Pattern[str]
 
-    def render(self, messages: Messages, *, prompt: bool = False) -> str:
+    def render(self, messages: Messages, *, prompt: bool = False, tools: Messages = ()) -> str:
         """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
         template = self.tokenizer.chat_template
         try:
@@ -42,13 +47,13 @@ class ChatTemplate:
                 template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
             else:  # several templates by name: the tokenizer chooses
                 template = None
-            fields = ({k: v for k, v in m.items() if k != "weight"} for m in messages)
-            # Templates expect the content as text, not as parts.
-            texts = [{**f, "content": content_text(f)} for f in fields]
+            # Templates expect the content as text, not as parts, and arguments as JSON values.
+            texts = [{**_with_values(m), "content": content_text(m)} for m in messages]
             with within_limits():
                 rendered: str = self.tokenizer.apply_chat_template(
-                    texts, tokenize=False, add_generation_prompt=prompt, chat_template=template
-                )
+                    texts, tools=[*tools] or None, tokenize=False, add_generation_prompt=prompt,
+                    chat_template=template,
+                )  # fmt: skip
         except MemoryError:
             limit = f"{MAX_MEMORY >> 30} GB of memory"
             raise TemplateError(f"the chat template needs more than {limit}") from None
@@ -61,23 +66,54 @@ class ChatTemplate:
         token_ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return token_ids
 
-    def prompt_ids(self, messages: Messages) -> list[int]:
+    def prompt_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
         """Return the token ids that a model is given to answer these messages."""
-        return self.token_ids(self.render(messages, prompt=True))
+        return self.token_ids(self.render(messages, prompt=True, tools=tools))
 
-    def answer_text(self, ids: Sequence[int]) -> str:
-        """Return the text of generated token ids, up to the token that ends the turn."""
+    @cached_property
+    def written_before(self) -> str:
+        """What the template writes after the generation prompt: an empty `<think>`, a channel."""
+        question, reply = {"role": "user", "content": "Hi"}, "tunegate"
+        try:
+            prompt = self.render([question], prompt=True)
+            whole = self.render([question, {"role": "assistant", "content": reply}])
+        except TemplateError:
+            return ""
+        before, found, _ = whole.removeprefix(prompt).partition(reply)
+        return before if found and whole.startswith(prompt) else ""
+
+    def read_answer(self, ids: Sequence[int], tools: Messages = ()) -> tuple[str, str, Calls]:
+        """Return the text of generated token ids up to the end of the turn, reasoning, tool calls.
+
+        What the template writes before a reply is no part of it, and what stands before that is
+        reasoning. Tool calls are read where there are `tools`.
+        """
         end = next((i for i, token in enumerate(ids) if token in self.stop_ids), len(ids))
-        decoded: str = self.tokenizer.decode(
-            list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return decoded
+        decode = partial(self.tokenizer.decode, [*ids[:end]], clean_up_tokenization_spaces=False)
+        text, mark, before = decode(skip_special_tokens=False), self.written_before, ""
+        if mark and (text.startswith(mark) or (mark.strip() and mark in text)):
+            before, _, text = text.partition(mark)
+        elif not tools:
+            text = decode(skip_special_tokens=True)
+        text, reasoning, calls = read_reply(text, tools)
+        reasoning = reasoning or "".join(_THOUGHTS.findall(before)).strip()
+        return self.control_tokens.sub("", text), reasoning, calls
 
     @property
     def pad_id(self) -> int:
         """The id that pads short rows; padding is masked, so a stop token can be used for it."""
         pad_token = self.tokenizer.pad_token_id
         return int(min(self.stop_ids) if pad_token is None else pad_token)
+
+
+def _with_values(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message without its weight, the arguments of its tool calls as JSON values."""
+    fields = {key: value for key, value in message.items() if key != "weight"}
+    if fields.get("tool_calls"):
+        fields["tool_calls"] = deepcopy(fields["tool_calls"])
+        for function in (call["function"] for call in fields["tool_calls"]):
+            function["arguments"] = parse_json_text(function.get("arguments"))
+    return fields
 
 
 def load_template(folder: Path | str) -> ChatTemplate:

@@ -14,13 +14,17 @@ UNSPACED = (
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
 FIRST_UNSPACED = "\u0e00"
-WORD_PATTERN = rf"[{UNSPACED}]|[^\W{UNSPACED}]+"  # such a letter counts as a word
+# Vowels and accents that are characters of their own, in Hindi and others; joiners of letters.
+_SIGNS = "".join(c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c)[0] == "M")
+# A letter of such a script counts as a word.
+WORD_PATTERN = rf"[{UNSPACED}]|(?:[^\W{UNSPACED}]|[{_SIGNS}\u200c\u200d])+"
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
 # What opens a word in prose: `!done`, `.5` and `:=` begin with signs of their own.
 _OPENING_MARKS = r"[¿¡…\"'“”‘’«»「『]+"
 _CLOSING_MARKS = r"[.,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』]+"
 _EDGES = re.compile(rf"(?<!\S){_OPENING_MARKS}|{_CLOSING_MARKS}(?!\S)")
+_FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _REASONING = re.compile(r"\A\s*(?:<(think|thinking)>)?((?:(?!<think).)*?)</think(?:ing)?>", re.S)
 _UNCLOSED_REASONING = re.compile(r"\A\s*<think(?:ing)?>", re.S)
 
@@ -43,6 +47,12 @@ def without_accents(text: str) -> str:
     """Return a text without the accents of its Latin letters."""
     decomposed = unicodedata.normalize("NFD", text)
     return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", decomposed))
+
+
+def fenced_block(text: str) -> str:
+    """Return the content of a text's ``` block if it has exactly one, else the whole text."""
+    blocks = _FENCE.findall(text)
+    return str(blocks[0]) if len(blocks) == 1 else text
 
 
 def split_reasoning(text: str) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,3 +32,10 @@ def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
             continue
         return when if when.tzinfo else when.replace(tzinfo=UTC), changed
     return datetime.fromtimestamp(changed / 1e9, UTC), changed
+
+
+def parse_age(text: str) -> float:
+    """Return an age such as `7d` or `12h` in seconds, for argparse."""
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", text.strip()):
+        return float(match[1]) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[match[2]]
+    raise ArgumentTypeError(f"{text!r} is no age; valid: a number with d, h, m or s, such as 7d")

@@ -18,7 +18,7 @@ from . import base
 from .metadata import check_same, read_metadata
 from .weights import load_tuned
 
-Prompt = tuple[int, list[int]]  # the row of the request, and the token ids of its prompt
+Prompt = tuple[Request, list[int]]  # and the token ids of its prompt
 
 
 class Generator:
@@ -52,12 +52,12 @@ class Generator:
         prompts: list[Prompt] = []
         for request in requests:
             try:
-                ids = self.chat_template.prompt_ids(request.messages)
+                ids = self.chat_template.prompt_ids(request.messages, request.tools)
             except TemplateError as error:
                 yield Answer(request.row, error=str(error))
                 continue
             if len(ids) < self.context:
-                prompts.append((request.row, ids))
+                prompts.append((request, ids))
             else:
                 message = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
                 yield Answer(request.row, error=message)
@@ -83,14 +83,12 @@ class Generator:
             end = next((i for i, token in enumerate(new) if token in stop_ids), len(new))
             rows.append(new[: end + 1])
         seconds = time.perf_counter() - started
-        return [
-            Answer(
-                row,
-                self.chat_template.answer_text(new),
-                latency=seconds,
-                tokens=len(new),
-                prompt_tokens=len(prompt_ids),
-                finish="stop" if new[-1] in stop_ids else "length",
-            )
-            for (row, prompt_ids), new in zip(prompts, rows, strict=True)
-        ]
+        answers = []
+        for (request, prompt_ids), new in zip(prompts, rows, strict=True):
+            text, reasoning, calls = self.chat_template.read_answer(new, request.tools)
+            finish = "stop" if new[-1] in stop_ids else "length"
+            answers.append(Answer(
+                request.row, text, seconds, len(new), prompt_tokens=len(prompt_ids),
+                finish=finish, tool_calls=calls, reasoning=reasoning,
+            ))  # fmt: skip
+        return answers

@@ -1,12 +1,14 @@
 """BLEU and chrF are sacrebleu's to the last digit, and carry its signature."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from predicted import predicted
 
+from tunegate import Predictions
 from tunegate_checks.model import compare, overlap
 
 pytest.importorskip("sacrebleu")
@@ -97,3 +99,20 @@ def test_without_sacrebleu_one_line_says_what_to_install(monkeypatch: pytest.Mon
         ImportError, match=r"^sacrebleu is not installed: pip install 'tunegate\[text\]'$"
     ):
         overlap.bleu()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_references_are_those_of_sacrebleu(kind: str) -> None:
+    """A row may have one more than another: sacrebleu takes None for none."""
+    import sacrebleu
+
+    scorer = sacrebleu.BLEU() if kind == "BLEU" else sacrebleu.CHRF(**OPTIONS[kind])
+    rows = [
+        *predicted([("the cat sat on the mat", "a cat sat on a mat"), ("no", "no, not at all")])
+    ]
+    rows[0] = replace(rows[0], references=["a cat sat on a mat", "one cat sits"])
+    known = scorer.corpus_score(
+        [p.got for p in rows],
+        [[p.expected for p in rows], [rows[0].references[0], None], [rows[0].references[1], None]],
+    )
+    assert float(metric(kind)(Predictions(rows))) == pytest.approx(known.score)

@@ -1,13 +1,15 @@
 """ROUGE is rouge-score's, with a tokenizer that knows more letters than 26."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from predicted import predicted
 
-from tunegate_checks.model.overlap import ROUGE_TYPES, rouge
+from tunegate import Predictions
+from tunegate_checks.model.overlap import ROUGE_TYPES, Tokenizer, rouge
 
 pytest.importorskip("rouge_score")
 
@@ -44,7 +46,10 @@ def test_accents_are_letters() -> None:
 
 def test_the_signature_says_how() -> None:
     signature = rouge("Lsum", stem=True).signature
-    assert signature.startswith("ROUGE-Lsum|F, mean|stem:porter|words:unicode, lower-cased|rouge-")
+    assert signature.startswith(
+        "ROUGE-Lsum|F, mean|stem:porter|words:unicode, or letters where no spaces are, "
+        "lower-cased|rouge-"
+    )
     assert rouge().signature.startswith("ROUGE-L|F, mean|stem:no|")
     assert float(rouge()(predicted([("two cats", "two cat")]))) == 0.5  # no stem is taken unasked
 
@@ -64,3 +69,37 @@ def test_mistakes_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
     with pytest.raises(ImportError, match=r"pip install 'tunegate\[text\]'$"):
         rouge()
+
+
+WORDS = {
+    "आपका पार्सल कल पहुँचेगा।": ["आपका", "पार्सल", "कल", "पहुँचेगा"],
+    "হ্যাঁ, আগামীকাল": ["হ্যাঁ", "আগামীকাল"],
+    "明日届く": ["明", "日", "届", "く"],
+    "iPhone15を買う": ["iphone15", "を", "買", "う"],
+    "พรุ่งนี้": list("พรุ่งนี้"),
+    "안녕하세요 세계": ["안녕하세요", "세계"],
+    "naïve_café 3.5": ["naïve", "café", "3", "5"],
+    "na\u0303o": ["não"],
+}
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_the_words_of_other_scripts(text: str) -> None:
+    assert Tokenizer().tokenize(text) == WORDS[text]
+
+
+def test_scripts_without_spaces_are_compared_letter_by_letter() -> None:
+    near = ("ご注文の商品は明日届きます。", "ご注文の商品は明日お届けします。")
+    far = ("ご注文の商品は明日届きます。", "雨が降る")
+    assert float(rouge("L")(predicted([near]))) > 0.8
+    assert float(rouge("L")(predicted([far]))) < 0.2
+    other = ("आपकी किताब कल आएगी", "आपका कागज कल आएगा")  # one word of four
+    assert float(rouge("1")(predicted([other]))) == pytest.approx(1 / 4)
+
+
+def test_the_nearest_reference_counts() -> None:
+    rows = [
+        replace(p, references=["nothing", "the cat sat"])
+        for p in predicted([("a dog", "the cat sat")])
+    ]
+    assert float(rouge()(Predictions(rows))) == 1

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunegate.data.canonical import calls_json, request_digest
 from tunegate.data.dataset import Dataset, Example
 from tunegate.models.predict import request_of
+from tunegate.utils.hashing import sha256_json
 
 ASKED = {"role": "user", "content": "What is on it?"}
 CALL = {"name": "find", "arguments": '{"a": 1, "b": [2]}'}
@@ -138,3 +140,46 @@ def test_an_empty_reply_is_still_the_reply(content: Any) -> None:
 def test_the_label_is_read_from_the_answer_without_its_reasoning() -> None:
     thought = {"role": "assistant", "content": "<think>It is late.</think>\n\ndelivery"}
     assert Dataset.of([{"messages": [ASKED, thought]}])[0].label == "delivery"
+
+
+# What a request may hold beside roles and contents, each another question.
+QUESTIONS: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = [
+    ([ASKED], []),
+    ([{**ASKED, "name": "ana"}], []),
+    ([{**ASKED, "reasoning_content": "hm"}], []),
+    ([{**ASKED, "content": [PICTURE]}], []),
+    ([ASKED], [{"type": "function", "function": {"name": "find"}}]),
+    ([ASKED], [{"type": "function", "function": {"name": "seek"}}]),
+    ([ASKED, called(OPENAI_CALL), RESULT], []),
+    ([ASKED, called({**OPENAI_CALL, "function": {**CALL, "name": "seek"}}), RESULT], []),
+    ([ASKED, called({**OPENAI_CALL, "function": {**CALL, "arguments": "{}"}}), RESULT], []),
+    ([ASKED, called(OPENAI_CALL), {**RESULT, "content": "one"}], []),
+    ([ASKED, {**called(OPENAI_CALL), "tool_calls": [OPENAI_CALL, {**OPENAI_CALL, "id": "c2"}]},
+      RESULT, {**RESULT, "tool_call_id": "c2", "content": "b"}], []),
+    ([ASKED, {**called(OPENAI_CALL), "tool_calls": [OPENAI_CALL, {**OPENAI_CALL, "id": "c2"}]},
+      {**RESULT, "tool_call_id": "c2"}, {**RESULT, "content": "b"}], []),
+]  # fmt: skip
+
+
+def test_the_digest_of_a_request_is_that_of_all_that_is_asked() -> None:
+    digests = [request_digest(messages, tools) for messages, tools in QUESTIONS]
+    assert len({*digests}) == len(digests)
+    for messages, tools in QUESTIONS:  # ids only number the calls
+        renamed = json.loads(json.dumps(messages).replace('"c1"', '"x9"').replace('"c2"', '"x0"'))
+        assert request_digest(renamed, tools) == request_digest(messages, tools)
+
+
+def test_of_roles_and_contents_alone_it_is_that_of_older_versions() -> None:
+    pairs = [["system", "be brief"], ["user", "who?"]]
+    messages = [{"role": role, "content": content} for role, content in pairs]
+    assert request_digest(messages) == sha256_json(pairs)
+
+
+def test_calls_are_equal_for_equal_json_values() -> None:
+    def calls(arguments: Any) -> str:
+        return calls_json([called({"function": {"name": "f", "arguments": arguments}})])
+
+    assert calls('{"a": 1, "b": "x"}') == calls({"b": "x", "a": 1.0}) != calls({"b": "x"})
+    assert calls({"a": True}) != calls({"a": 1}) != calls({"a": "1"})
+    assert calls("{not json") != calls({})
+    assert calls_json([{"role": "assistant", "content": "hi"}]) == ""

@@ -42,6 +42,32 @@ def test_a_file_of_answers_cannot_be_asked_anything_new(trained: Project) -> Non
     assert trained.judge(model="file:answers.jsonl").code == 0
 
 
+COUNTED = """\
+from pathlib import Path
+def reply(messages):
+    with open(Path(__file__).with_name("asked"), "a") as log:
+        log.write("x")
+    return "a"
+"""
+
+
+def test_fresh_answers_are_asked_once_and_then_known_by_their_age(project: Project) -> None:
+    """Each worker of xdist has the same moment: the first one asks, the other finds the answers."""
+    project.write("counted.py", COUNTED)
+    project.write(
+        "suites/model/test_m.py",
+        "import pytest\n"
+        "@pytest.mark.parametrize('i', range(4))\n"
+        "def test_it(predictions, i): assert len(predictions) == 6\n",
+    )
+    first = project.judge("--fresh", "-n", "2", model="python:counted:reply")
+    assert first.code == 0, first.out
+    assert "\ncached " not in first.out
+    again = project.judge("--max-answer-age", "1h", model="python:counted:reply")
+    assert "\ncached    6 of 6 of the candidate, age 0:0" in again.out
+    assert (project.root / "asked").read_text() == "x" * 6
+
+
 def test_without_a_candidate_it_says_what_to_give(trained: Project) -> None:
     trained.write("suites/model/test_m.py", "def test_it(ask_model, test): ask_model(test)\n")
     result = trained.pytest("suites/model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,17 @@ from tunegate.config.schema import load
 from tunegate.errors import ConfigError
 from tunegate.results.labels import (
     exact,
+    fold_advice,
     json_field,
     label_predictions,
     label_rule,
+    label_rule_of_table,
     regex,
+    transformed,
     wrong_labels,
 )
 from tunegate.results.prediction import Prediction, Predictions
+from tunegate_checks.model import classification
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 
 @given(st.text())
 def test_exact_is_the_text_without_white_space_around_it(text: str) -> None:
-    assert exact.read(f" \n{text}\t") == text.strip()
+    assert exact.read(f" \n{text}\t") == unicodedata.normalize("NFC", text.strip())
 
 
 @given(st.text(), st.text())
@@ -203,3 +208,111 @@ def test_reasoning_is_no_part_of_a_label(rule: Any) -> None:
     text = '{"a": "a"}'
     for reasoning in ("<think>b\n</think>\n", "<think></think>", "b, so a?</think>"):
         assert rule.read(reasoning + text) == rule.read(text) is not None
+
+
+def test_labels_are_equal_in_any_unicode_form() -> None:
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    for rule, form in ((exact, "{}"), (json_field("a"), '{{"a": "{}"}}'), (regex(r"\S+"), "{}")):
+        p = Prediction(0, 1, "q", form.format(composed), form.format(apart))
+        assert rule.right(p)
+        assert rule.read(form.format(apart)) == composed
+
+
+@pytest.mark.parametrize(
+    ("got", "label"), [("a", "a"), ("b", "b"), (" c ", "c"), ("d", "a"), ("", "a")]
+)
+def test_each_reference_is_right(got: str, label: str) -> None:
+    """The expected label is the one that was given, where it is one of several."""
+    p = Prediction(0, 1, "q", "a", got, references=["b", "c"])
+    assert exact.right(p) == p.right == (got.strip() in ("a", "b", "c"))
+    (row,) = label_predictions(Predictions([p]), exact)
+    assert (row.expected, row.right) == (label, p.right)
+    assert not exact.right(Prediction(0, 1, "q", "a", "b", error="cut", references=["b"]))
+
+
+def test_calls_are_the_label_of_a_reply_that_has_them() -> None:
+    rows = [
+        Prediction(0, 1, "q", "", "", expected_calls="[1]", calls="[1]"),
+        Prediction(1, 2, "q", "", "Let me see.", expected_calls="[1]", calls="[1]"),
+        Prediction(2, 3, "q", "", "", expected_calls="[1]", calls="[2]"),
+        Prediction(3, 4, "q", "", "", expected_calls="[1]"),
+        Prediction(4, 5, "q", "hi", "hi", calls="[1]"),
+    ]
+    assert [exact.right(p) for p in rows] == [True, True, False, False, False]
+    labelled = label_predictions(Predictions(rows), exact)
+    assert [row.right for row in labelled] == [exact.right(p) for p in rows]
+
+
+FOLDED = {
+    "fence": "```\na\n```",
+    "fence of a language": "```text\na\n```\n",
+    "explanation": "a\n\nSince it says so.",
+    "case": "A",
+    "punctuation": '"a".',
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_a_fold_takes_off_what_it_names(name: str) -> None:
+    fold = name.partition(" ")[0]
+    rule = label_rule_of_table("exact", fold=[fold])
+    assert (exact.read(FOLDED[name]), rule.read(FOLDED[name])) == (FOLDED[name].strip(), "a")
+    assert rule.name == f"{exact.name}, without {fold}"
+    assert pickle.loads(pickle.dumps(rule)).read(FOLDED[name]) == "a"
+
+
+def test_an_explanation_round_json() -> None:
+    rule = label_rule_of_table("json", ["team"], fold=["explanation"])
+    assert rule.read('Here it is: {"team": "a"} Since it says so.') == "a"
+    assert rule.read("no object") is None
+
+
+def answered(*texts: str) -> Predictions:
+    return Predictions([Prediction(i, i + 1, "q", "a", text) for i, text in enumerate(texts)])
+
+
+@pytest.mark.parametrize(
+    ("texts", "advice"),
+    [
+        (["a", "b"], []),
+        (["A", "A", "b"], ['2 of 3 wrong answers would match with fold = ["case"]']),
+        (
+            ['```\n"A"\n```'],
+            ['1 of 1 wrong answers would match with fold = ["case", "punctuation", "fence"]'],
+        ),
+    ],
+)
+def test_what_would_match_is_said(texts: list[str], advice: list[str]) -> None:
+    advice = [f"{line} in [label]" for line in advice]
+    assert fold_advice(answered(*texts), exact) == advice
+    score = classification.accuracy(answered(*texts))
+    assert list(score.hints) == advice
+
+
+TRANSFORMS = """
+def last_word(text): return text.split()[-1]
+def nothing(text): return None
+"""
+
+
+def test_a_function_of_the_project_makes_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "labels.py").write_text(TRANSFORMS)
+    (tmp_path / "tunegate.toml").write_text(
+        '[label]\nkind = "exact"\nfold = ["case"]\ntransform = "labels.py:last_word"\n'
+    )
+    rule = load(tmp_path).label_rule
+    assert rule.read("The team is: Billing") == "billing"
+    assert rule.name == f"{exact.name}, without case, of what last_word returns"
+    assert pickle.loads(pickle.dumps(rule)).read("is A") == "a"
+    assert transformed(exact, f"{tmp_path / 'labels.py'}:nothing").read("a") is None
+
+
+@pytest.mark.parametrize("named", ["labels.py:none", "none.py:f", "labels.py", "bad.py:f"])
+def test_a_function_that_is_not_there_ends_at_start_up(tmp_path: Path, named: str) -> None:
+    (tmp_path / "labels.py").write_text(TRANSFORMS)
+    (tmp_path / "bad.py").write_text("def f(:")
+    config = f'[label]\nkind = "exact"\ntransform = "{named}"\n'
+    (tmp_path / "tunegate.toml").write_text(config)
+    with pytest.raises(ConfigError, match=r"transform .*: \w+Error: ") as raised:
+        load(tmp_path)
+    assert len(str(raised.value).splitlines()) == 1

@@ -13,9 +13,11 @@ from threading import Barrier
 
 import pytest
 
+from tunegate.data.canonical import request_digest
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Answer, Request
 from tunegate.storage.answer_cache import AnswerCache
+from tunegate.storage.seal import seal_of
 
 
 def ask(row: int, text: str, system: str = "") -> Request:
@@ -79,7 +81,7 @@ def test_what_a_person_said_can_be_forgotten(cache: AnswerCache) -> None:
     for model in ("one", "other"):
         cache.put(model, ask(0, "my name is Ana"), Answer(0, "hi"))
         cache.put(model, ask(1, "hello"), Answer(1, "hi"))
-    assert cache.delete([ask(0, "my name is Ana").messages]) == 2
+    assert cache.delete([ask(0, "my name is Ana")]) == 2
     assert set(cache.get("one", [ask(0, "my name is Ana"), ask(1, "hello")])) == {1}
 
 
@@ -109,11 +111,64 @@ def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path, cache: AnswerCa
     cache.db.execute("pragma secure_delete = off")  # some builds of sqlite turn it on
     cache.put("model", ask(0, "who?"), Answer(0, "Ana of Rua Augusta"))
     cache.put("model", ask(1, "hello"), Answer(1, "hi"))
-    cache.delete([ask(0, "who?").messages])
+    cache.delete([ask(0, "who?")])
     cache.close()
     data = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"Rua Augusta" not in data
     assert b"hi" in data
+
+
+def test_tool_calls_and_reasoning_come_back(cache: AnswerCache) -> None:
+    calls = [{"name": "f", "arguments": {"é": [1, None]}}]
+    answer = Answer(0, "", tool_calls=calls, reasoning="hm", served_by="m1", asked_at=12.5)
+    cache.put("model", ask(0, "hello"), answer)
+    kept = cache.get("model", [ask(0, "hello")])[0]
+    assert (kept, kept.asked_at) == (answer, 12.5)
+    assert cache.get("model", [ask(0, "hello")], since=12.5)
+    assert not cache.get("model", [ask(0, "hello")], since=13)
+    cache.db.execute("update answers set more = '{}'")
+    with pytest.warns(UserWarning, match="1 answers were edited"):
+        assert cache.get("model", [ask(0, "hello")]) == {}
+
+
+def test_an_answer_under_the_key_of_before_can_be_forgotten(cache: AnswerCache) -> None:
+    """It was kept under roles and contents alone, whatever else was asked."""
+    whole = Request(0, [{"role": "user", "content": "who?", "name": "Ana"}])
+    cache.put("model", ask(0, "who?"), Answer(0, "Ana"))
+    assert cache.get("model", [whole]) == {}
+    assert cache.delete([whole]) == 1
+
+
+VERSION_3 = """
+create table answers (
+    model text not null, prompt text not null, repetition integer not null,
+    text text not null, latency real not null, tokens integer not null, cost real not null,
+    prompt_tokens integer not null, finish text not null, seal text not null default '',
+    primary key (model, prompt, repetition)
+) without rowid
+"""
+
+
+def test_what_version_3_kept_is_there_with_its_seals(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    with closing(AnswerCache(path)) as cache:
+        key = cache.key
+    path.unlink()
+    with sqlite3.connect(path) as old:
+        old.execute(VERSION_3)
+        for i in range(2):
+            prompt = request_digest(ask(0, f"q{i}").messages)
+            row = ("model", prompt, 0, "hi", 0.5, 3, 0.25, 40, "stop")
+            seal = seal_of(row, key) if i == 0 else "f" * 64  # the second was edited
+            old.execute("insert into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, seal))
+        old.execute("pragma user_version = 3")
+    old.close()
+    for _ in range(2):
+        with closing(AnswerCache(path)) as cache:
+            with pytest.warns(UserWarning, match="1 answers were edited"):
+                answers = cache.get("model", [ask(0, "q0"), ask(1, "q1")])
+            whole = Answer(0, "hi", 0.5, 3, 0.25, prompt_tokens=40, finish="stop")
+            assert answers == {0: whole}
 
 
 VERSION_1 = """
@@ -183,7 +238,7 @@ EDITS = {
     "an answer of another model": "update answers set model = 'model' where model = 'base'",
     "no seal": "update answers set seal = ''",
     "an answer put in": "insert into answers select 'model', prompt, 1, 'a', 0, 0, 0, 0, '', seal"
-    " from answers",
+    ", more from answers",
 }
 
 

@@ -74,7 +74,7 @@ def test_what_is_asked_is_how_the_trained_text_begins(
     row = encode_example(conversation, template)
     prompt = template.prompt_ids(conversation.messages[:-1])
     assert row.ids[: len(prompt)] == prompt
-    assert template.answer_text(row.ids[len(prompt) :]) == pairs[-1][1]
+    assert template.read_answer(row.ids[len(prompt) :])[0] == pairs[-1][1]
     assert trained(row, template) == "".join(f"{a}<|im_end|>" for _, a in pairs)
 
 

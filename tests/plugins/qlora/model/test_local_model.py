@@ -64,7 +64,7 @@ def test_answers_are_greedy(project: Path) -> None:
     ids = chat.prompt_ids(requests(1)[0].messages)
     for _ in range(answer.tokens):
         ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
-    assert chat.answer_text(ids[-answer.tokens :]) == answer.text
+    assert chat.read_answer(ids[-answer.tokens :])[0] == answer.text
 
 
 def test_a_tuned_model_answers_what_it_learned(project: Path, tuned: str) -> None:
