@@ -13,6 +13,7 @@ from ..interfaces.model import Answer, Model, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache
 from ..storage.state_dir import StateDir
+from ..utils.hashing import sha256_bytes
 from ..utils.progress import Progress
 
 
@@ -77,6 +78,7 @@ def _predictions_of(name: str, test: Dataset, answers: dict[int, Answer]) -> Pre
             example.row, example.line, example.prompt, example.reply, answer.text, answer.error,
             answer.latency, answer.tokens, answer.cost, answer.prompt_tokens, answer.finish,
             {key: value for key, value in example.fields.items() if key != "messages"},
+            example.given, example.group, sha256_bytes(example.context.encode(errors="replace")),
         )  # fmt: skip
         predictions.append(prediction)
     return Predictions(predictions, model=name, test=test.digest)

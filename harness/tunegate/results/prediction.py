@@ -17,7 +17,9 @@ class Prediction(Located):
     """One test example and a model's answer; without an answer `error` says why, and `got` is "".
 
     `row`, `line` and `fields` (beside the messages) are the example's; `latency` (seconds), `cost`
-    (USD), `tokens`, `prompt_tokens` and `finish` are the Answer's.
+    (USD), `tokens`, `prompt_tokens` and `finish` are the Answer's. `given` are the messages that
+    the model was given. Rows of one `group`, and of one `request` (a digest of all that the model
+    was given), are not independent; "" for none.
     """
 
     row: int
@@ -32,6 +34,9 @@ class Prediction(Located):
     prompt_tokens: int = 0
     finish: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    given: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    group: str = ""
+    request: str = ""
 
     @property
     def right(self) -> bool:
