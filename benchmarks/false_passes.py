@@ -69,7 +69,7 @@ def lower_bounds(metric: Metric, rows: Array, units: Units) -> Array:
 def grouped(sizes: Array) -> Units:
     """Return the units of rows that stand in groups of these sizes."""
     of_row = np.repeat(np.arange(len(sizes)), sizes)
-    return Units(int(sizes.sum()), len(sizes), (), of_row)
+    return Units(int(sizes.sum()), len(sizes), of_row, np.ones(len(of_row)))
 
 
 def sizes_of(n: int, most: int) -> Array:
@@ -99,10 +99,10 @@ def clustered(
 ) -> Array:
     """Groups of 1 to `most` rows; with probability `same` a row is as its whole group is."""
     units = grouped(sizes_of(n, most))
-    assert units.of_request is not None
+    assert units.of_row is not None
     whole = random.random((units.count, sets)) < p
     own = random.random((n, sets)) < p
-    right = np.where(random.random((n, sets)) < same, whole[units.of_request], own)
+    right = np.where(random.random((n, sets)) < same, whole[units.of_row], own)
     return passed(lower_bounds(_any, right[:, :, None].astype(float), units), p)
 
 
@@ -159,7 +159,7 @@ def macro_f1(
     answered = true + wrong.sum() - wrong
     truth = float((2 * true / (answered + shares)).mean())
     units = grouped(sizes_of(n, most)) if most > 1 else single(n)
-    at = np.arange(n) if units.of_request is None else units.of_request
+    at = np.arange(n) if units.of_row is None else units.of_row
     classes = random.choice(k, (units.count, sets), p=shares)
     # A class that the test set lacks is none of the score's classes.
     classes = classes[:, [len(set(column)) == k for column in classes.T.tolist()]]
@@ -220,7 +220,7 @@ def grouped_flips(
     """Groups of 1 to 4 rows that are won or lost together."""
     units = grouped(sizes_of(n, 4))
     shares = [gains, gains + margin, 1 - 2 * gains - margin]
-    change = random.choice([1.0, -1.0, 0.0], (units.count, sets), p=shares)[units.of_request]
+    change = random.choice([1.0, -1.0, 0.0], (units.count, sets), p=shares)[units.of_row]
     metric = Metric(
         "",
         _any.statistics,

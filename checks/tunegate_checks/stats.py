@@ -40,14 +40,14 @@ class Estimate(NamedTuple):
 class Units:
     """What is independent among rows: identical requests are one, and so are rows of a group.
 
-    `n` counts the requests and `count` the units. `requests` has the rows of each request, and
-    `of_request` its unit; empty where each row, and None where each request, is one by itself.
+    `n` counts the requests and `count` the units. Where these are fewer than the rows, `of_row` has
+    the unit of each row, and `weight` how much the row counts of its request.
     """
 
     n: int
     count: int
-    requests: Sequence[Sequence[int]] = ()
-    of_request: Array | None = None
+    of_row: Array | None = None
+    weight: Array | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Prediction]) -> Units:
@@ -56,32 +56,30 @@ class Units:
         requests = [*group_indices(numbered, lambda p: p[1].request or p[0]).values()]
         groups = [*group_indices(numbered, lambda p: p[1].group or p[0]).values()]
         units = connected(len(rows), [*requests, *groups])
-        copies = requests if len(requests) < len(rows) else ()
-        if len(units) == len(requests):
-            return cls(len(requests), len(requests), copies)
+        if len(units) == len(rows):
+            return cls(len(rows), len(rows))
         import numpy as np
 
-        unit_of = {row: unit for unit, members in enumerate(units) for row in members}
-        return cls(len(requests), len(units), copies, np.array([unit_of[r[0]] for r in requests]))
+        of_row, weight = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+        for unit, members in enumerate(units):
+            of_row[members] = unit
+        for copies in requests:
+            weight[copies] = 1 / len(copies)
+        return cls(len(requests), len(units), of_row, weight)
 
     def totals(self, statistics: Array) -> tuple[Array, Array]:
         """Return the sums of each unit and its size, a request counting as the mean of its rows."""
         import numpy as np
 
-        if self.requests:
-            statistics = np.array([statistics[rows].mean(axis=0) for rows in self.requests])
-        if self.of_request is None:
+        if self.of_row is None or self.weight is None:
             return statistics, np.ones(len(statistics))
         sums = np.zeros((self.count, statistics.shape[1]))
-        np.add.at(sums, self.of_request, statistics)
-        return sums, np.bincount(self.of_request).astype(np.float64)
+        np.add.at(sums, self.of_row, statistics * self.weight[:, None])
+        return sums, np.bincount(self.of_row, self.weight).round(9)
 
     def score(self, worst: Estimate, best: Estimate, signature: str, **facts: Any) -> Score:
-        """Return a score from the estimates with all errors wrong, and with all right.
-
-        No bound is better than the value, which counts each row.
-        """
-        if self.of_request is not None:
+        """Return a score from the estimates with all errors wrong, and right; no bound beats one."""
+        if self.count < self.n:
             signature += f"; {self.count:,} independent groups"
         return Score(
             worst.value, low=min(worst.low, worst.value), high=max(worst.high, worst.value),
@@ -93,10 +91,7 @@ class Units:
 
 
 def resampled_sums(
-    statistics: Array,
-    resamples: int | None = None,
-    units: Units | None = None,
-    added: Array | None = None,
+    statistics: Array, resamples: int = 0, units: Units | None = None, added: Array | None = None
 ) -> Array:
     """Return the column sums of resamples: (rows, k) in, (resamples, k) out.
 
@@ -156,7 +151,7 @@ def estimate_mean(
     if not len(rows):
         return Estimate(*[math.nan] * 5)
     sums, sizes = units.totals(rows)
-    means, n = sums[:, 0] / sizes, len(sizes)
+    means, n = (sums[:, 0] / sizes).round(9), len(sizes)
     if len({*sizes}) == 1 and {*means} <= {low, high}:
         hits = int((means == high).sum())
         ends = [clopper_pearson(*of, c) for c in (0.975, 0.95) for of in ((hits, n), (n - hits, n))]
@@ -191,12 +186,14 @@ def share(
         return proportion(
             name, sum(hits), n, errors=sum(missing), higher_is_better=higher_is_better, **facts
         )
+    import numpy as np
+
     best = [higher_is_better if m else hit for hit, m in zip(hits, missing, strict=True)]
-    requests = units.requests or [[i] for i in range(n)]
+    sums = (units.totals(np.array(side)[:, None])[0].sum() for side in (hits, missing))
+    hit_count, errors = (round(float(total)) for total in sums)
     return units.score(
         estimate_mean(hits, units), estimate_mean(best, units), facts.pop("signature", ""),
-        hits=sum(all(hits[i] for i in copies) for copies in requests), name=name,
-        errors=sum(any(missing[i] for i in copies) for copies in requests), **facts,
+        name=name, hits=hit_count, errors=errors, **facts,
     )  # fmt: skip
 
 
@@ -205,16 +202,9 @@ def mcnemar_p(gained: int, lost: int) -> float:
 
     Source: Q. McNemar (1947), Psychometrika 12:153-157; exact, by the binomial distribution.
     """
-    return min(1.0, 2 * mcnemar_greater_p(max(gained, lost), min(gained, lost)))
-
-
-def mcnemar_greater_p(gained: int, lost: int) -> float:
-    """Return the one-sided exact p-value of more gains than losses.
-
-    It is the chance that a fair coin, thrown once for each flip, shows at most `lost` heads.
-    """
     flips = gained + lost
-    return sum(math.comb(flips, k) for k in range(lost + 1)) / (1 << flips)
+    p = not_inferior_p(max(gained, lost), min(gained, lost), flips, 0.0) if flips else 1.0
+    return min(1.0, 2 * p)
 
 
 @cache

@@ -60,8 +60,7 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
 def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> JudgedScore:
     """Return the mean mark: of a scale the score, of criteria the share of weight that is met.
 
-    An error counts as the worst mark in the value, as the best in `best_case`; a judge without any
-    verdict gives no score. Interval: see `stats.estimate_mean`.
+    An error counts as in `score`, as the worst or the best mark. Interval: `stats.estimate_mean`.
     """
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
@@ -81,14 +80,11 @@ def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = No
 
 
 def unless_unanswered(score: Score, errors: Sequence[str]) -> Score:
-    """Return the score; NaN with the reason where the judge gave no verdict at all.
-
-    `errors` has the error of each row, "" for a row with a verdict.
-    """
-    unjudged = [error for error in errors if error.startswith(JUDGE_ERROR)]
-    if not unjudged or not all(errors):
+    """Return the score; NaN where every row has an error, and some are the judge's."""
+    first = next((error for error in errors if error.startswith(JUDGE_ERROR)), "")
+    if not first or not all(errors):
         return score
-    hint = f"no verdict on any of {len(unjudged):,} replies, the first: {unjudged[0]}"
+    hint = f"no verdict on any of {len(errors):,} replies, the first: {first}"
     return Score(math.nan, name=score.name, n=score.n, hints=(hint,))
 
 

@@ -29,10 +29,7 @@ class Turn(Section):
 
 
 class LabelLine(Section):
-    """One line of the file: verdicts or a score on an answer, or which of two is better.
-
-    `messages` and `context` are what stood before the prompt.
-    """
+    """One line of the file: verdicts or a score on an answer, or which of two is better."""
 
     prompt: str
     answer: str

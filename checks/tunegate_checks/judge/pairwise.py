@@ -46,9 +46,9 @@ def win_rate(
     """Return the wins over another model and half the ties, as a share of the rows both were asked.
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
-    alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`; a
-    judge without any verdict gives no score. Interval: see `stats.estimate_mean`. Source of the two
-    orders: Zheng et al. (2023), Judging LLM-as-a-Judge, section 3.4.
+    alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`.
+    Interval: see `stats.estimate_mean`. Source of the two orders: Zheng et al. (2023), Judging
+    LLM-as-a-Judge, section 3.4.
     """
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)

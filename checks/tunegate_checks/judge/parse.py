@@ -8,7 +8,6 @@ whole number as 4.0, "4", or "4/5" of 5. Two objects that say different things a
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -19,13 +18,13 @@ from tunegate.utils.text import cut, split_reasoning
 from .rubric import Marks, Rubric
 
 T = TypeVar("T")
-Fields = Mapping[str, Any]
 
 BETTER_VALUES = ("a", "b", "tie")
 _TRUE, _FALSE = ("true", "yes", "sim", "1"), ("false", "no", "não", "nao", "0")
 _WHOLE_NUMBER = re.compile(r"\s*(-?\d+)(?:\.0*)?\s*(?:/\s*(\d+)\s*)?")
-_JSON_WORDS = {"true": "True", "false": "False", "null": "None"}
-_JSON_WORD = re.compile(r"\b(?:true|false|null)\b")
+_EXTRA_COMMA = re.compile(r",(?=\s*[}\]])")
+_JSON_WORDS = {"'": '"', "True": "true", "False": "false", "None": "null"}
+_PYTHON_WORD = re.compile(r"'|\b(?:True|False|None)\b")
 
 
 class UnusableAnswer(ValueError):
@@ -36,14 +35,14 @@ def parse_marks(text: str, rubric: Rubric) -> tuple[Marks, str]:
     """Return the marks and the reason; raises UnusableAnswer."""
     ids = [c.id for c in rubric.criteria]
 
-    def score_of(body: Fields) -> Marks:
+    def score_of(body: Mapping[str, Any]) -> Marks:
         (low, high), score = rubric.scale or (0, 0), body["score"]
         match = None if isinstance(score, bool) else _WHOLE_NUMBER.fullmatch(str(score))
         if not match or not low <= int(match[1]) <= high or match[2] not in (None, str(high)):
             raise _invalid("score", score, f"a whole number, {low} to {high}")
         return {"score": int(match[1])}
 
-    def verdicts_of(body: Fields) -> Marks:
+    def verdicts_of(body: Mapping[str, Any]) -> Marks:
         verdicts, marks = body.get("verdicts", body), {}
         _require_keys(verdicts, ids, "verdicts")
         for criterion in ids:
@@ -59,7 +58,7 @@ def parse_marks(text: str, rubric: Rubric) -> tuple[Marks, str]:
 def parse_better(text: str) -> tuple[str, str]:
     """Return which answer is better, "a", "b" or "tie", and the reason; raises UnusableAnswer."""
 
-    def better_of(body: Fields) -> str:
+    def better_of(body: Mapping[str, Any]) -> str:
         better = str(body["better"]).strip().lower()
         if better not in BETTER_VALUES:
             raise _invalid("better", body["better"], ", ".join(BETTER_VALUES))
@@ -73,37 +72,28 @@ def _invalid(name: str, value: Any, valid: str) -> UnusableAnswer:
 
 
 def _read(
-    text: str, verdict: str, ids: list[str], value_of: Callable[[Fields], T]
+    text: str, verdict: str, ids: list[str], value_of: Callable[[Mapping[str, Any]], T]
 ) -> tuple[T, str]:
     """Return the verdict and the reason, of an object with the key `verdict`, or all of `ids`."""
     answer = split_reasoning(text)[1]
     try:
-        bodies = find_objects(answer, lambda body: verdict in body)
-        if ids and verdict not in answer:  # else it is the inside of an answer that was cut off
-            bodies = find_objects(answer, lambda body: {*ids} <= body.keys())
-        bodies = bodies or _python_objects(answer)
-        if not bodies:
-            bodies = [parse_strict(answer.strip())]
+        # Without its key, what looks like a verdict can be the inside of one that was cut off.
+        keys = ids if ids and verdict not in answer else [verdict]
+        plain = _EXTRA_COMMA.sub("", answer)
+        forms = answer, plain, _PYTHON_WORD.sub(lambda m: _JSON_WORDS[m[0]], plain)
+        found = (
+            find_objects(form, lambda body: not body.keys().isdisjoint(keys)) for form in forms
+        )
+        bodies = next(filter(None, found), None) or [parse_strict(answer.strip())]
     except Unreadable as error:
         raise UnusableAnswer(str(error).partition(" (line ")[0]) from None
     for body in bodies:
-        is_bare = isinstance(body, dict) and ids and {*ids} <= body.keys()
-        _require_keys(body, [] if is_bare else [verdict], "the answer")
+        _require_keys(body, keys, "the answer")
     values = [value_of(body) for body in bodies]
     if any(value != values[0] for value in values):
         raise UnusableAnswer(f"{len(bodies)} objects with verdicts that differ; one is needed")
     reason = bodies[-1].get("reason")
     return values[-1], "" if reason is None else str(reason)
-
-
-def _python_objects(text: str) -> list[dict[str, Any]]:
-    """Return the object that stands in a text as Python writes it, or with a comma too many."""
-    literal = text[text.find("{") : text.rfind("}") + 1]
-    try:
-        value = ast.literal_eval(_JSON_WORD.sub(lambda m: _JSON_WORDS[m[0]], literal))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return []
-    return [value] if isinstance(value, dict) else []
 
 
 def _require_keys(value: Any, keys: list[str], name: str) -> None:

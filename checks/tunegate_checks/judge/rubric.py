@@ -46,14 +46,12 @@ class Rubric(Section):
     """What a judge marks by: yes/no `criteria`, or a `scale` with `anchors` that describe it.
 
     A reply passes from `pass_from` on: for criteria the share of their weights that must be met
-    (default 1, all), for a scale the score. With `reference` the judge sees the expected reply too,
-    with `conversation` it judges all turns of the assistant.
+    (default 1, all), for a scale the score. With `reference` the judge sees the expected reply too.
     """
 
     name: Text
     instructions: Text
     reference: bool = False
-    conversation: bool = False
     criteria: tuple[Criterion, ...] = ()
     scale: tuple[int, int] | None = None
     anchors: dict[str, Text] = Field(default_factory=dict)
@@ -95,8 +93,7 @@ class Rubric(Section):
     @property
     def digest(self) -> str:
         """The SHA-256 of the rubric's values; comments and the order of keys have no effect."""
-        later = {"conversation"} if not self.conversation else set()  # keys that came later
-        return sha256_json(self.model_dump(mode="json", exclude=later))
+        return sha256_json(self.model_dump(mode="json"))
 
     def mark(self, marks: Marks) -> float:
         """Return the weight of the criteria that are met, as a share of all; or the score."""

@@ -45,9 +45,7 @@ def accuracy(
     excluded = len(every) - len(predictions) if every else 0
     if every and excluded:
         value = sum(row.right for row in label_predictions(every, label)) / len(every)
-        noun = "near-duplicates of training rows"
-        if excluded == 1:
-            noun = "near-duplicate of a training row"
+        noun = f"near-duplicate{'s of training rows' if excluded > 1 else ' of a training row'}"
         share_text = f"{format_value(value, True)} on all {len(every):,} rows"
         hints.append(f"{excluded:,} {noun} set apart; {share_text}")
     return share(
@@ -219,11 +217,10 @@ def _one_hot(predictions: Predictions, label: LabelRule) -> Array:
 
 
 def _confusions(statistics: Array, both_ways: bool) -> tuple[Array, Array]:
-    """Return rows of wrong answers, in which each class has an error more, and of right ones.
+    """Return rows of wrong answers, in which each class has an error more, and a mean row.
 
-    The classes go in pairs by their frequency, one taken for the other: so the bound of each class
-    by itself is Clopper & Pearson's, of the rarest too. `both_ways`: the other is taken for the one
-    as well, for a measure that counts one kind of error only.
+    In pairs by frequency, one class is taken for the other (`both_ways`: and reversed): the bound
+    of each class by itself is then Clopper & Pearson's, of the rarest too.
     """
     import numpy as np
 
@@ -231,10 +228,10 @@ def _confusions(statistics: Array, both_ways: bool) -> tuple[Array, Array]:
     order = np.argsort(support, kind="stable").tolist()
     pairs = [(order[i], order[i + 1 : i + 2]) for i in range(0, len(order), 2)]
     pairs += [(other, [one]) for one, others in pairs for other in others if both_ways]
-    wrong, right = (np.zeros((len(pairs), 3, len(order))) for _ in range(2))
+    wrong = np.zeros((len(pairs), 3, len(order)))
     for row, (expected, answered) in enumerate(pairs):
-        wrong[row, 2, expected] = right[row, :, expected] = wrong[row, 1, answered] = 1
-    return wrong.reshape(len(pairs), -1), right.reshape(len(pairs), -1)
+        wrong[row, 2, expected] = wrong[row, 1, answered] = 1
+    return wrong.reshape(len(pairs), -1), statistics.mean(axis=0, keepdims=True)
 
 
 def _measure_values(counts: Array, measure: Measure) -> Array:

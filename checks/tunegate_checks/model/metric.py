@@ -41,8 +41,8 @@ class Metric:
     `statistics` returns (n, k) numbers, a row per prediction; one without an answer counts as
     badly as it can. `combine` makes the score of their column sums, (..., k) to (...), and of n.
     `binary`: each example is right or wrong, and the score is the share of those that are right.
-    `extremes` returns, for the statistics, the worst and the best rows that could have been seen.
-    `scale`: the worst and the best score.
+    `extremes` returns the worst and the best rows that could have been seen beside the statistics;
+    `scale` has the worst and the best score.
     """
 
     name: str
@@ -132,29 +132,28 @@ class ModelPair:
         self.difference, self.n = self.candidate - self.other, self.units.n
         gains = self.units.totals(statistics[0] - statistics[1])[0][:, 0]
         self.gained, self.lost = int((gains > 0).sum()), int((gains < 0).sum())
-        self.exact = metric.binary and self.units.of_request is None
+        self.exact = metric.binary and self.units.count == self.n
         self._statistics = statistics
-        self._drawn: dict[int, Array] = {}
+        if not self.exact and self.n >= MIN_EXAMPLES:
+            self.resampled = self._resample(0)
 
-    def _resampled(self, end: int) -> Array:
+    def _resample(self, end: int) -> Array:
         """Return differences, the candidate's worst (0) or best (1) unseen rows added.
 
-        There the other model is as good as it is on average; where each answer is right or wrong,
-        it is the reverse of the candidate.
+        There the other model is as good as on average; the reverse, where answers are right or not.
         """
         import numpy as np
 
-        if end not in self._drawn:
-            new, old = self._statistics
-            added = self.metric.extremes(new)[end]
-            other = np.repeat(old.mean(axis=0, keepdims=True), len(added), axis=0)
-            sums = stats.resampled_sums(
-                np.hstack([new, old]), stats.P_VALUE_RESAMPLES, self.units,
-                np.hstack([added, 1 - added if self.metric.binary else other]),
-            )  # fmt: skip
-            candidate, baseline = (self.metric.combine(s, self.n) for s in np.hsplit(sums, 2))
-            self._drawn[end] = candidate - baseline
-        return self._drawn[end]
+        new, old = self._statistics
+        added = self.metric.extremes(new)[end]
+        other = np.repeat(old.mean(axis=0, keepdims=True), len(added), axis=0)
+        both = np.hstack([added, 1 - added if self.metric.binary else other])
+        sums = stats.resampled_sums(
+            np.hstack([new, old]), stats.P_VALUE_RESAMPLES, self.units, both
+        )
+        candidate, baseline = (self.metric.combine(s, self.n) for s in np.hsplit(sums, 2))
+        difference: Array = candidate - baseline
+        return difference
 
     def interval(self, z: float = Z95) -> tuple[float, float]:
         """Return the interval of the difference (z = 1.96: 95 %); NaN with too few examples."""
@@ -165,7 +164,7 @@ class ModelPair:
         import numpy as np
 
         tail = math.erfc(z / math.sqrt(2)) / 2
-        low, high = np.quantile(self._resampled(0), tail), np.quantile(self._resampled(1), 1 - tail)
+        low, high = np.quantile(self.resampled, tail), np.quantile(self._resample(1), 1 - tail)
         return min(float(low), self.difference), max(float(high), self.difference)
 
     def p(self, margin: float | None) -> float:
@@ -177,7 +176,7 @@ class ModelPair:
             return stats.not_inferior_p(self.gained, self.lost, self.n, margin or 0.0)
         if self.n < MIN_EXAMPLES:
             return 1.0
-        not_above = int((self._resampled(0) <= -(margin or 0.0)).sum())
+        not_above = int((self.resampled <= -(margin or 0.0)).sum())
         return (1 + not_above) / (1 + stats.P_VALUE_RESAMPLES)
 
     def method(self, margin: float | None) -> str:

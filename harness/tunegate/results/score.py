@@ -58,8 +58,7 @@ class Score(float):
     raises `Unmeasurable` for NaN, and where the answers that are missing decide it. Where the
     limit's mode is "lower", it compares a one-sided 95 % bound (see `held_to`). A comparison with
     None, a limit that is not set, is recorded and true. One with a Score is not recorded, and
-    compares the values. A bound that n rows cannot bring to the limit, though the value holds it,
-    is unmeasurable (see `rows_needed`).
+    compares the values. A bound that so few rows cannot bring to a limit is unmeasurable.
 
     Attributes:
         n: The number of examples.
@@ -131,8 +130,7 @@ class Score(float):
         score.best_case = float(value) if best_case is None else best_case
         score.lower = lower
         score.best_case_lower = lower if best_case_lower is None else best_case_lower
-        score.upper = upper
-        score.best_case_upper = upper if best_case_upper is None else best_case_upper
+        score.upper, score.best_case_upper = upper, best_case_upper
         score.scale, score.units = scale, n if units is None else units
         score.estimate, score.mode, score.mode_is_chosen = float(value), "point", False
         score.detail, score.hints, score.not_applicable = detail, tuple(hints), False
@@ -278,10 +276,10 @@ def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
     is_share = score.hits is not None
     wrong, right = format_value(score, is_share), format_value(score.best_case, is_share)
     if score.mode != "point" and score.units < (needed := rows_needed(score, sign, limit)):
-        noun = "rows" if score.units == score.n else "independent groups"
-        many = f"n = {score.n:,}" if noun == "rows" else f"{score.units:,} {noun}"
-        shown = f"{score.name} {sign} {format_limit(limit, is_share)}"
-        return f"{shown} is unmeasurable at {many}: at least {needed:,} {noun} are needed"
+        groups = f" in {score.units:,} independent groups" if score.units != score.n else ""
+        shown = f"{score.name} {sign} {format_limit(limit, is_share)} is unmeasurable"
+        wanted = f"{needed:,} {'independent groups' if groups else 'rows'} are needed"
+        return f"{shown} at n = {score.n:,}{groups}: at least {wanted}"
     return (
         f"{score.name} {sign} {format_limit(limit, is_share)} is unmeasurable\n"
         f"{score.errors:,} of {score.n:,} answers could not be had: "
@@ -360,8 +358,7 @@ def rows_needed(score: Score, sign: str, limit: float) -> int:
     which is no change where the limit allows a loss.
     """
     worst, best = score.scale if sign in (">=", ">") else score.scale[::-1]
-    if worst < 0 and limit < 0:
-        best = 0.0
+    best = 0.0 if worst < 0 and limit < 0 else best
     share = (limit - worst) / (best - worst)
     return math.ceil(round(math.log(0.05) / math.log(share), 9)) if 0 < share < 1 else 0
 

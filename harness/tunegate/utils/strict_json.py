@@ -74,10 +74,9 @@ def parse_strict(text: str, line: int = 1) -> Any:
 
 
 def find_objects(text: str, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-    """Return the wanted JSON objects among the words of a text, such as a model's answer.
+    """Return the wanted JSON objects among the words of a text; none from inside of another.
 
-    One that is wanted is not looked into. Strings may hold line ends. Raises Unreadable for an
-    object with a twin key or NaN.
+    Strings may hold line ends. Raises Unreadable for an object with a twin key or NaN.
     """
     found, start = [], text.find("{")
     while start >= 0:

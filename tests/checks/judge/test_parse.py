@@ -41,7 +41,8 @@ def test_a_code_block_around_it_is_no_harm(around: str) -> None:
         (GOOD.replace("true", "null"), "verdicts.polite is None"),
         (GOOD.replace("true", "[true]"), "verdicts.polite is [True]"),
         (GOOD.replace('"polite"', '"kind"'), "verdicts lacks 'polite'"),
-        ('{"polite": true}', "the answer lacks 'verdicts'"),
+        ('{"polite": true}', "the answer lacks 'helpful'"),
+        ('{"reason": "ok"}', "the answer lacks 'polite'"),
         (GOOD.replace('"helpful"', '"polite"'), "stands twice"),
     ],
 )

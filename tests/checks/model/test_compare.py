@@ -97,8 +97,8 @@ def test_a_mean_is_compared_by_the_paired_bootstrap(seed: int, shift: float) -> 
     new = old + random.normal(shift, 0.5, 200)
     found = compare.superior(valued(list(new)), valued(list(old)), closeness)
     known = ttest_rel(new, old, alternative="greater").pvalue
-    # Two ways to ask the same of 200 pairs, but ours knows that the worst may not have been seen.
-    assert known - 0.03 <= found.p <= known + 0.08
+    # Two ways to ask the same of 200 pairs, but ours adds a pair as bad as it can be (about -2).
+    assert known - 0.03 <= found.p <= known + 0.15
     interval = ttest_rel(new, old).confidence_interval()
     assert (found.difference.low, found.difference.high) == pytest.approx(
         (interval.low, interval.high), abs=0.025

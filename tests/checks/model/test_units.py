@@ -86,7 +86,7 @@ def test_groups_are_as_uncertain_as_so_many_rows() -> None:
 
 def test_a_group_that_is_too_few_is_unmeasurable() -> None:
     score = classification.accuracy(grouped(predicted([RIGHT] * 100), 10))
-    with pytest.raises(Unmeasurable, match="at 10 independent groups: at least 59 independent"):
+    with pytest.raises(Unmeasurable, match="at n = 100 in 10 independent groups: at least 59 ind"):
         assert score >= Limit(0.95, "lower")
 
 
