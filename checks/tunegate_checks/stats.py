@@ -78,7 +78,7 @@ class Units:
         return sums, np.bincount(self.of_row, self.weight).round(9)
 
     def score(self, worst: Estimate, best: Estimate, signature: str, **facts: Any) -> Score:
-        """Return a score from the estimates with all errors wrong, and right; no bound beats one."""
+        """Return a score of the estimates with all errors wrong, and right; no bound beats one."""
         if self.count < self.n:
             signature += f"; {self.count:,} independent groups"
         return Score(
