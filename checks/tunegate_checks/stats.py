@@ -1,44 +1,200 @@
-"""Statistics that know no model: the bootstrap, two proportions on the same examples, kappa."""
+"""Statistics that know no model: bounds of means, two proportions on the same examples, kappa."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tunegate.results.score import Z95, Score
+from tunegate.data.comparison import connected, group_indices
+from tunegate.results.prediction import Prediction
+from tunegate.results.score import Z95, Score, clopper_pearson, proportion
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
+    Combine = Callable[[Array, int], Array]
 
 Z90 = 1.644854  # one-sided 95 %
-INTERVAL_RESAMPLES = 1_000  # enough for the 2.5 % quantile
 P_VALUE_RESAMPLES = 10_000  # enough to see a p of 0.001
-_MAX_COUNTS = 2_000_000  # resamples times examples held in memory at once
+_RESAMPLES = (1_000, 4_000)  # of an interval: fewer where there are many examples
+_MAX_WEIGHTS = 2_000_000  # resamples times units held in memory at once
+_STEPS = 200  # of a numerical integral
 
 
-def resampled_sums(statistics: Array, resamples: int = INTERVAL_RESAMPLES, seed: int = 0) -> Array:
-    """Return the column sums of resamples: (examples, k) in, (resamples, k) out.
+class Estimate(NamedTuple):
+    """A value with its 95 % interval and its one-sided 95 % bounds."""
 
-    Each resample draws as many examples as there are, with replacement: Efron & Tibshirani, An
-    Introduction to the Bootstrap, 1993, chapter 13. The same seed and number of examples draw the
-    same examples: two models resampled so are compared pair by pair.
+    value: float
+    low: float
+    high: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is independent among rows: identical requests are one, and so are rows of a group.
+
+    `n` counts the requests and `count` the units. Where these are fewer than the rows, `of_row` has
+    the unit of each row, and `weight` how much the row counts of its request.
+    """
+
+    n: int
+    count: int
+    of_row: Array | None = None
+    weight: Array | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[Prediction]) -> Units:
+        """Return the units of predictions, by their `request` and their `group`."""
+        numbered = [*enumerate(rows)]
+        requests = [*group_indices(numbered, lambda p: p[1].request or p[0]).values()]
+        groups = [*group_indices(numbered, lambda p: p[1].group or p[0]).values()]
+        units = connected(len(rows), [*requests, *groups])
+        if len(units) == len(rows):
+            return cls(len(rows), len(rows))
+        import numpy as np
+
+        of_row, weight = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+        for unit, members in enumerate(units):
+            of_row[members] = unit
+        for copies in requests:
+            weight[copies] = 1 / len(copies)
+        return cls(len(requests), len(units), of_row, weight)
+
+    def totals(self, statistics: Array) -> tuple[Array, Array]:
+        """Return the sums of each unit and its size, a request counting as the mean of its rows."""
+        import numpy as np
+
+        if self.of_row is None or self.weight is None:
+            return statistics, np.ones(len(statistics))
+        sums = np.zeros((self.count, statistics.shape[1]))
+        np.add.at(sums, self.of_row, statistics * self.weight[:, None])
+        return sums, np.bincount(self.of_row, self.weight).round(9)
+
+    def score(self, worst: Estimate, best: Estimate, signature: str, **facts: Any) -> Score:
+        """Return a score of the estimates with all errors wrong, and right; no bound beats one."""
+        if self.count < self.n:
+            signature += f"; {self.count:,} independent groups"
+        return Score(
+            worst.value, low=min(worst.low, worst.value), high=max(worst.high, worst.value),
+            lower=min(worst.lower, worst.value), upper=max(worst.upper, worst.value),
+            best_case=best.value, best_case_lower=min(best.lower, best.value), n=self.n,
+            best_case_upper=max(best.upper, best.value), units=self.count, signature=signature,
+            **facts,
+        )  # fmt: skip
+
+
+def resampled_sums(
+    statistics: Array, resamples: int = 0, units: Units | None = None, added: Array | None = None
+) -> Array:
+    """Return the column sums of resamples: (rows, k) in, (resamples, k) out.
+
+    Each resample gives each unit a random weight, exponential and independent; the sums are scaled
+    to the number of requests: the Bayesian bootstrap, D. B. Rubin (1981), Annals of Statistics
+    9:130-134. Each row of `added` stands for what was not seen: as one unit more, as large as the
+    one that a request is in on average. With the worst value that there can be added, the 5 %
+    quantile of a mean is the lower bound of N. Gaffke (2005), Mathematical Methods of Statistics
+    14:451-467, which for shares is that of Clopper & Pearson (see E. Learned-Miller & P. Thomas
+    (2019), arXiv:1905.06208). The same number of units draws the same weights: two models resampled
+    so are compared pair by pair.
     """
     import numpy as np
 
-    n = len(statistics)
-    random = np.random.default_rng(seed)
-    step = max(_MAX_COUNTS // n, 1)
-    sums: list[Array] = []
+    units = units or Units(len(statistics), len(statistics))
+    rows, sizes = units.totals(np.asarray(statistics))
+    if added is not None:
+        size = (sizes**2).sum() / sizes.sum()
+        rows = np.vstack([rows, added * size])
+        sizes = np.append(sizes, np.full(len(added), size))
+    step = max(_MAX_WEIGHTS // len(rows), 1)
+    resamples = resamples or min(max(step, _RESAMPLES[0]), _RESAMPLES[1])
+    random, sums = np.random.default_rng(0), []
     for done in range(0, resamples, step):
-        size = min(step, resamples - done)
-        drawn = random.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * n)  # how often each example was drawn
-        sums.append(counts.reshape(size, n).astype(np.float64) @ statistics)
+        weights = random.standard_exponential((min(step, resamples - done), len(rows)))
+        sums.append(weights @ rows * (units.n / (weights @ sizes))[:, None])
     return np.vstack(sums)
+
+
+def estimate(
+    statistics: Array, combine: Combine, extremes: tuple[Array, Array], units: Units
+) -> Estimate:
+    """Return what `combine` makes of the column sums, with bounds by `resampled_sums`.
+
+    `extremes` are the worst and the best rows that could have been seen as well.
+    """
+    import numpy as np
+
+    worst, best = (
+        combine(resampled_sums(statistics, units=units, added=added), units.n) for added in extremes
+    )
+    low, lower, upper, high = *np.quantile(worst, [0.025, 0.05]), *np.quantile(best, [0.95, 0.975])
+    value = combine(statistics.sum(axis=0), len(statistics))
+    return Estimate(*map(float, (value, low, high, lower, upper)))
+
+
+def estimate_mean(
+    values: Sequence[float] | Array, units: Units, low: float = 0, high: float = 1
+) -> Estimate:
+    """Return the mean of values between `low` and `high`, with its bounds.
+
+    They are Clopper & Pearson's where each unit has one of these two, and all are of one size.
+    """
+    import numpy as np
+
+    rows = np.asarray(values, dtype=np.float64)[:, None]
+    if not len(rows):
+        return Estimate(*[math.nan] * 5)
+    sums, sizes = units.totals(rows)
+    means, n = (sums[:, 0] / sizes).round(9), len(sizes)
+    if len({*sizes}) == 1 and {*means} <= {low, high}:
+        hits = int((means == high).sum())
+        ends = [clopper_pearson(*of, c) for c in (0.975, 0.95) for of in ((hits, n), (n - hits, n))]
+        shares = ends[0], 1 - ends[1], ends[2], 1 - ends[3]
+        return Estimate(float(rows.mean()), *(low + (high - low) * share for share in shares))
+    return estimate(rows, average, (np.array([[low]]), np.array([[high]])), units)
+
+
+def average(sums: Array, n: int) -> Array:
+    """Combine sums of one column into a mean."""
+    mean: Array = sums[..., 0] / n
+    return mean
+
+
+def share(
+    name: str,
+    hits: Sequence[bool],
+    rows: Sequence[Prediction],
+    *,
+    missing: Sequence[bool] | None = None,
+    higher_is_better: bool = True,
+    **facts: Any,
+) -> Score:
+    """Return `proportion` of the rows that are hits, with the bounds of their units.
+
+    `missing` marks the rows that could not be had, by default those with an error: no hits where
+    higher is better, else hits.
+    """
+    missing = [bool(p.error) for p in rows] if missing is None else missing
+    units, n = Units.of(rows), len(rows)
+    if units.count == n:
+        return proportion(
+            name, sum(hits), n, errors=sum(missing), higher_is_better=higher_is_better, **facts
+        )
+    import numpy as np
+
+    best = [higher_is_better if m else hit for hit, m in zip(hits, missing, strict=True)]
+    sums = (units.totals(np.array(side)[:, None])[0].sum() for side in (hits, missing))
+    hit_count, errors = (round(float(total)) for total in sums)
+    return units.score(
+        estimate_mean(hits, units), estimate_mean(best, units), facts.pop("signature", ""),
+        name=name, hits=hit_count, errors=errors, **facts,
+    )  # fmt: skip
 
 
 def mcnemar_p(gained: int, lost: int) -> float:
@@ -46,42 +202,51 @@ def mcnemar_p(gained: int, lost: int) -> float:
 
     Source: Q. McNemar (1947), Psychometrika 12:153-157; exact, by the binomial distribution.
     """
-    return min(1.0, 2 * mcnemar_greater_p(max(gained, lost), min(gained, lost)))
-
-
-def mcnemar_greater_p(gained: int, lost: int) -> float:
-    """Return the one-sided exact p-value of more gains than losses.
-
-    It is the chance that a fair coin, thrown once for each flip, shows at most `lost` heads.
-    """
     flips = gained + lost
-    return sum(math.comb(flips, k) for k in range(lost + 1)) / (1 << flips)
+    p = not_inferior_p(max(gained, lost), min(gained, lost), flips, 0.0) if flips else 1.0
+    return min(1.0, 2 * p)
 
 
+@cache
 def difference_interval(gained: int, lost: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Return the interval of (gained - lost) / n; z = 1.96 gives 95 %, two-sided.
 
-    Wald's interval with one gain and one loss added. Source: D. G. Bonett & R. M. Price (2012), J.
-    Educ. Behav. Stat. 37:479-488.
+    Its ends are the margins by which the p-value of `not_inferior_p`, of either model, is the tail
+    beyond z.
     """
     if n == 0:
         return math.nan, math.nan
-    middle, error = _adjusted_difference(gained, lost, n)
-    return max(middle - z * error, -1.0), min(middle + z * error, 1.0)
+    tail = math.erfc(z / math.sqrt(2)) / 2
+
+    def lower_end(gained: int, lost: int) -> float:
+        low, high = -1.0, 1.0  # the p-value falls with the margin
+        for _ in range(30):
+            middle = (low + high) / 2
+            is_low = not_inferior_p(gained, lost, n, middle) > tail
+            low, high = (middle, high) if is_low else (low, middle)
+        return -high
+
+    return lower_end(gained, lost), -lower_end(lost, gained)
 
 
 def not_inferior_p(gained: int, lost: int, n: int, margin: float) -> float:
-    """Return the one-sided p-value of a difference above -margin, from the same approximation."""
+    """Return the one-sided p-value of a difference above -margin; NaN where n is 0.
+
+    With a margin of 0 it is the exact p-value of McNemar's test, and without a gain Clopper &
+    Pearson's of the losses. In between it is that of Gaffke's bound (see `resampled_sums`): one
+    loss is added, and with G, L and R, Dirichlet distributed, for the shares of gains, losses and
+    the rest, it is P(L - G >= margin). L + G and G / (L + G) are independent.
+    """
     if n == 0:
         return math.nan
-    middle, error = _adjusted_difference(gained, lost, n)
-    return math.erfc((middle + margin) / error / math.sqrt(2)) / 2
+    import numpy as np
+    from scipy.special import betainc, betaincinv
 
-
-def _adjusted_difference(gained: int, lost: int, n: int) -> tuple[float, float]:
-    """Return the difference and its standard error, one gain and one loss added."""
-    a, b = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
-    return a - b, math.sqrt(max(a + b - (a - b) ** 2, 0.0) / (n + 2))
+    alike = max(n - gained - lost, 1e-9)
+    if not gained:
+        return float(1 - betainc(lost + 1, alike, min(max(margin, 0.0), 1.0)))
+    flips = betaincinv(gained + lost + 1, alike, (np.arange(_STEPS) + 0.5) / _STEPS)
+    return float(betainc(gained, lost + 1, np.clip((1 - margin / flips) / 2, 0, 1)).mean())
 
 
 def kappa(

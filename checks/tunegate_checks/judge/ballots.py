@@ -13,9 +13,7 @@ from typing import Generic, TypeVar
 
 from tunegate.interfaces.model import Answer, Request
 from tunegate.models.judge_panel import Judge, JudgePanel
-from tunegate.results.score import Z95, wilson
 
-from ..stats import Z90
 from .parse import UnusableAnswer
 from .prompt import Messages, repair_prompt
 from .rubric import Marks, Rubric
@@ -23,7 +21,8 @@ from .rubric import Marks, Rubric
 T = TypeVar("T")
 # From the text of an answer to its value and the reason; raises UnusableAnswer.
 ReadAnswer = Callable[[str], tuple[T, str]]
-UNPARSEABLE = "judge: unparseable answer after one repair"
+JUDGE_ERROR = "judge: "  # what the error of a row without a verdict begins with
+UNPARSEABLE = f"{JUDGE_ERROR}unparseable answer after one repair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _ask_judge(judge: Judge, questions: dict[int, Messages], repetition: int) ->
 def _read_vote(answer: Answer, read: ReadAnswer[T]) -> Vote[T] | str:
     """Return the vote, or as a string what is wrong with the answer."""
     if answer.error:
-        return Vote(None, error=f"judge: {answer.error}")
+        return Vote(None, error=f"{JUDGE_ERROR}{answer.error}")
     try:
         return Vote(*read(answer.text))
     except UnusableAnswer as error:
@@ -116,14 +115,3 @@ def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
     """
     pairs = [first == second for votes in votes_by_item for first, second in combinations(votes, 2)]
     return sum(pairs) / len(pairs) if pairs else math.nan
-
-
-def mean_bounds(total: float, n: int) -> tuple[float, float, float]:
-    """Return low and high (95 %), and the one-sided lower bound, of a mean of values in [0, 1].
-
-    `total` is the sum of the n values. This is Wilson's interval, as if the mean were a proportion:
-    the variance of such values is p (1 - p) at most, so the interval is never too short. A
-    bootstrap of 20 wins in 20 would have no width at all.
-    """
-    (low, high), (lower, _) = (wilson(total, n, z) for z in (Z95, Z90))
-    return max(low, 0.0), min(high, 1.0), max(lower, 0.0)  # rounding

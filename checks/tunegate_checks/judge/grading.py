@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from tunegate.models.judge_panel import JudgePanel
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Predictions
-from tunegate.results.score import Score, format_value, proportion
+from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 
-from ..stats import kappa
-from .ballots import agreement, collect_votes, majority_marks, mean_bounds
+from ..stats import Units, estimate_mean, kappa, share
+from .ballots import JUDGE_ERROR, agreement, collect_votes, majority_marks
 from .calibration import Calibration, JudgedScore, calibrate
 from .human_labels import HumanLabels
 from .parse import parse_marks
-from .prompt import Item, grading_prompt, prompt_version
+from .prompt import Item, grading_prompt, item_of, prompt_version
 from .rubric import Marks, Rubric, load_rubric
 
 
@@ -39,53 +39,53 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
     """Return the share of replies that pass by the rubric, with Wilson's 95 % interval.
 
     `rubric` is that of the configuration unless another is given. A reply without a verdict (no
-    answer, or an unparseable judge) is an error: wrong in the value, right in `best_case`. Raises
-    ConfigError for a rubric or labels that cannot be read.
+    answer, or an unparseable judge) is an error: wrong in the value, right in `best_case`; a judge
+    without any verdict gives no score. Raises ConfigError for a rubric or labels that cannot be
+    read.
     """
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_grading(rubric, judge)
-    grades = _grades_by_row(predictions, rubric, judge)
-    hits = sum(g.marks is not None and rubric.passes(g.marks) for g in grades.values())
-    base_score = proportion(
-        f"judge ({rubric.name})", hits, len(predictions),
-        misses=_not_passed(predictions, grades, rubric),
-        errors=sum(g.marks is None for g in grades.values()),
-        signature=judge_signature(rubric, judge, [g.passed_votes for g in grades.values()]),
-        detail=_detail_text(list(grades.values()), rubric),
+    by_row = _grades_by_row(predictions, rubric, judge)
+    grades = [*by_row.values()]
+    base_score = share(
+        f"judge ({rubric.name})", [g.marks is not None and rubric.passes(g.marks) for g in grades],
+        predictions, missing=[g.marks is None for g in grades],
+        misses=_not_passed(predictions, by_row, rubric), detail=_detail_text(grades, rubric),
+        signature=judge_signature(rubric, judge, [g.passed_votes for g in grades]),
     )  # fmt: skip
-    return JudgedScore.of(base_score, calibration)
+    return JudgedScore.of(unless_unanswered(base_score, [g.error for g in grades]), calibration)
 
 
 def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> JudgedScore:
     """Return the mean mark: of a scale the score, of criteria the share of weight that is met.
 
-    An error counts as the worst mark in the value, as the best in `best_case`. Interval: see
-    `ballots.mean_bounds`.
+    An error counts as in `score`, as the worst or the best mark. Interval: `stats.estimate_mean`.
     """
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_grading(rubric, judge)
     grades = list(_grades_by_row(predictions, rubric, judge).values())
-    scale_min, scale_max = rubric.scale or (0, 1)
-    marks_values = [rubric.mark(g.marks) for g in grades if g.marks is not None]
-    n, errors = len(grades), sum(g.marks is None for g in grades)
+    units, scale = Units.of(predictions), rubric.scale or (0, 1)
     worst, best = (
-        sum(marks_values) + errors * end - n * scale_min for end in (scale_min, scale_max)
+        [end if g.marks is None else rubric.mark(g.marks) for g in grades] for end in scale
     )
-
-    def bounds_of(total: float) -> list[float]:
-        on_unit = mean_bounds(total / (scale_max - scale_min), n)
-        return [scale_min + bound * (scale_max - scale_min) for bound in on_unit]
-
-    low, high, lower = bounds_of(worst)
-    base_score = Score(
-        scale_min + worst / n if n else math.nan, name=f"judge mean ({rubric.name})", n=n, low=low,
-        high=high, errors=errors, best_case=scale_min + best / n if n else math.nan,
-        lower=lower, best_case_lower=bounds_of(best)[2], detail=_detail_text(grades, rubric),
-        signature=judge_signature(rubric, judge, [g.passed_votes for g in grades]),
+    base_score = units.score(
+        estimate_mean(worst, units, *scale), estimate_mean(best, units, *scale),
+        judge_signature(rubric, judge, [g.passed_votes for g in grades]), scale=scale,
+        name=f"judge mean ({rubric.name})", errors=sum(g.marks is None for g in grades),
+        detail=_detail_text(grades, rubric),
     )  # fmt: skip
-    return JudgedScore.of(base_score, calibration)
+    return JudgedScore.of(unless_unanswered(base_score, [g.error for g in grades]), calibration)
+
+
+def unless_unanswered(score: Score, errors: Sequence[str]) -> Score:
+    """Return the score; NaN where every row has an error, and some are the judge's."""
+    first = next((error for error in errors if error.startswith(JUDGE_ERROR)), "")
+    if not first or not all(errors):
+        return score
+    hint = f"no verdict on any of {len(errors):,} replies, the first: {first}"
+    return Score(math.nan, name=score.name, n=score.n, hints=(hint,))
 
 
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
@@ -150,7 +150,7 @@ def judge_signature(
 
 def _grades_by_row(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> dict[int, Grade]:
     """Grade the predictions that have an answer; the others get their error."""
-    items = [Item(p.row, p.prompt, p.got, p.expected) for p in predictions if not p.error]
+    items = [item_of(p) for p in predictions if not p.error]
     grades = dict(zip((i.row for i in items), grade(items, rubric, judge), strict=True))
     return {p.row: grades.get(p.row, Grade(None, error=p.error)) for p in predictions}
 

@@ -14,11 +14,18 @@ from tunegate.errors import ConfigError
 from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.strict_json import parse_strict
 
-from .prompt import Item
+from .prompt import Item, item_with_setting
 from .rubric import Marks, Rubric
 
 LINE_FORM = '{"prompt": "...", "answer": "...", "verdicts": {...}, "who": "..."}'
 SIDE_NAMES = {"answer": "a", "other": "b", "tie": "tie"}
+
+
+class Turn(Section):
+    """A message that stood before the prompt."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
 
 
 class LabelLine(Section):
@@ -27,6 +34,8 @@ class LabelLine(Section):
     prompt: str
     answer: str
     reference: str = ""
+    messages: tuple[Turn, ...] = ()
+    context: str = ""
     verdicts: dict[str, StrictBool] | None = None
     score: StrictInt | None = None
     other: str | None = None
@@ -74,14 +83,14 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
         raise ConfigError(f"the human labels {path} cannot be read: {reason}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the human labels {path} are not UTF-8") from None
-    first_line: dict[tuple[str, ...], int] = {}
+    first_line: dict[tuple[object, ...], int] = {}
     labels: list[GradedLabel | ComparedLabel] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         if not raw.strip():
             continue
         try:
             line = LabelLine.model_validate(parse_strict(raw, number))
-            key = (line.prompt, line.answer, *([line.other] if line.other is not None else []))
+            key = (line.prompt, line.answer, line.other, line.context, line.messages)
             if key in first_line:
                 raise ValueError(f"the same answer as in line {first_line[key]}; keep one")
             first_line[key] = number
@@ -101,7 +110,9 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
 
 def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:
     """Return the label of a line; raises ValueError where the line does not fit the rubric."""
+    given = [*(m.model_dump() for m in line.messages), {"role": "user", "content": line.prompt}]
     item = Item(number, line.prompt, line.answer, line.reference)
+    item = item_with_setting(item, given, {"context": line.context})
     kinds = [line.verdicts is not None, line.score is not None, line.better is not None]
     if sum(kinds) != 1 or (line.other is None) != (line.better is None):
         raise ValueError(f"one of verdicts, score, or other with better; needed: {LINE_FORM}")

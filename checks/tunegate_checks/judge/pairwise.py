@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
-from ..stats import kappa
-from .ballots import Vote, collect_votes, mean_bounds, plurality_side
+from ..stats import Units, estimate_mean, kappa
+from .ballots import Vote, collect_votes, plurality_side
 from .calibration import Calibration, JudgedScore, calibrate, with_swap_consistency
-from .grading import judge_signature
+from .grading import judge_signature, unless_unanswered
 from .human_labels import HumanLabels
 from .parse import BETTER_VALUES, parse_better
-from .prompt import Item, comparison_prompt
+from .prompt import Item, comparison_prompt, item_of
 from .rubric import Rubric, load_rubric
 
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -48,7 +47,7 @@ def win_rate(
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
     alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`.
-    Interval: see `ballots.mean_bounds`. Source of the two orders: Zheng et al. (2023), Judging
+    Interval: see `stats.estimate_mean`. Source of the two orders: Zheng et al. (2023), Judging
     LLM-as-a-Judge, section 3.4.
     """
     __tracebackhide__ = True
@@ -56,20 +55,15 @@ def win_rate(
     calibration = calibrate_pairwise(rubric, judge)
     other_by_row = {p.row: p for p in over}
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
-    items = [
-        (Item(p.row, p.prompt, p.got, p.expected), q.got)
-        for p, q in pairs
-        if not (p.error or q.error)
-    ]
+    items = [(item_of(p), q.got) for p, q in pairs if not (p.error or q.error)]
     answered = iter(compare(items, rubric, judge))
     comparisons = [
         Comparison(None, error=p.error or q.error) if p.error or q.error else next(answered)
         for p, q in pairs
     ]
     n, counts = len(pairs), Counter(c.better for c in comparisons)
-    errors = counts[None]
-    total = counts["a"] + counts["tie"] / 2
-    low, high, lower = mean_bounds(total, n)
+    units, values = Units.of([p for p, _ in pairs]), {"a": 1.0, "tie": 0.5, "b": 0.0}
+    worst, best = ([values.get(c.better or "", end) for c in comparisons] for end in (0.0, 1.0))
     swap_consistency = swap_consistency_score(comparisons)
     consistency_text = "none asked"
     if swap_consistency.n:
@@ -83,13 +77,12 @@ def win_rate(
         if c.better in (None, "b")
     ]  # fmt: skip
     signature = judge_signature(rubric, judge, [c.valid_votes for c in comparisons])
-    score = Score(
-        total / n if n else math.nan, name=f"win rate ({rubric.name})", n=n, low=low, high=high,
-        errors=errors, best_case=(total + errors) / n if n else math.nan,
-        lower=lower, best_case_lower=mean_bounds(total + errors, n)[2],
+    score = units.score(
+        estimate_mean(worst, units), estimate_mean(best, units), f"{signature}|{wins_text}",
+        name=f"win rate ({rubric.name})", errors=counts[None],
         misses=Findings("losses", lost, split="test", n=n), detail=wins_text,
-        signature=f"{signature}|{wins_text}",
     )  # fmt: skip
+    score = unless_unanswered(score, [c.error for c in comparisons])
     return JudgedScore.of(score, with_swap_consistency(calibration, swap_consistency, judge))
 
 

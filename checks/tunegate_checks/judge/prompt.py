@@ -17,15 +17,17 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from tunegate.data.canonical import content_text, to_json
+from tunegate.results.prediction import Prediction
 from tunegate.utils.hashing import sha256_bytes, sha256_json
 
 from .rubric import Criterion, Rubric
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, Any]]
 
 DATA_RULE = (
     "What you judge stands between a line BEGIN DATA and a line END DATA, as JSON; \\u003c and the "
@@ -41,6 +43,11 @@ COMPARISON_TASK = (
 REFERENCE_NOTE = (
     'An answer that is known to be good is given as "reference"; others can be as good.'
 )
+SETTING_NOTE = (
+    'The other fields stood before the answer: "system" are the instructions, "turn 1, ..." and so '
+    'on the other turns of the conversation by role, "tools" what could be called, and the rest '
+    "what the answer must go by."
+)
 ANSWER_FORM = (
     "Answer with one JSON object by this schema and nothing else: first the reason, in one or two "
     "sentences, then the verdict.\n"
@@ -50,6 +57,8 @@ REPAIR_REQUEST = (
     "stands in the first BEGIN DATA, and answer by the schema."
 )
 MAX_SHOWN_LETTERS = 2_000  # characters of an unusable answer that are shown again
+SHOWN_FIELDS = ("context", "contexts", "documents", "tools")  # of a row, beside its messages
+_ROLES = ("user", "assistant", "tool", "function")  # the words of a prompt are ours
 # Characters that quote, nest, or open a special token; U+2581 is the space of SentencePiece.
 _UNSAFE_CHARACTERS = frozenset('"\\<>[]{}|`\u2581')
 _QUOTED = re.compile(r"^BEGIN DATA ([0-9a-f]{32})\n(.*)\nEND DATA \1$", re.MULTILINE)
@@ -57,12 +66,44 @@ _QUOTED = re.compile(r"^BEGIN DATA ([0-9a-f]{32})\n(.*)\nEND DATA \1$", re.MULTI
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One answer to judge, its question, and the number of its row."""
+    """One answer to judge, its question, the number of its row, and what else stood before it."""
 
     row: int
     question: str
     answer: str
     reference: str = ""
+    setting: tuple[tuple[str, str], ...] = ()
+
+
+def item_of(p: Prediction) -> Item:
+    """Return a prediction as a judge sees it."""
+    return item_with_setting(Item(p.row, p.prompt, p.got, p.expected), p.given, p.fields)
+
+
+def item_with_setting(item: Item, given: Messages, fields: Mapping[str, Any]) -> Item:
+    """Return an item with the messages that the model was given, and SHOWN_FIELDS of the row.
+
+    Where there are several turns, the question is the last one of the user.
+    """
+    systems = [m for m in given if m["role"] in ("system", "developer")]
+    turns = [m for m in given if m["role"] not in ("system", "developer")]
+    setting = {"system": "\n".join(map(_turn_text, systems)).strip()}
+    if len(turns) > 1:
+        asked = max((i for i, m in enumerate(turns) if m["role"] == "user"), default=len(turns) - 1)
+        item = replace(item, question=_turn_text(turns[asked]))
+        for i, turn in enumerate(turns):
+            role = turn["role"] if turn["role"] in _ROLES else "other"
+            setting[f"turn {i + 1}, {role}"] = "" if i == asked else _turn_text(turn)
+    for name in SHOWN_FIELDS:
+        value = fields.get(name) or ""
+        setting[name] = value if isinstance(value, str) else to_json(value)
+    return replace(item, setting=tuple((name, text) for name, text in setting.items() if text))
+
+
+def _turn_text(message: Mapping[str, Any]) -> str:
+    """Return the text of a message, and its calls of tools."""
+    calls = message.get("tool_calls")
+    return "\n".join(filter(None, (content_text(message), to_json(calls) if calls else "")))
 
 
 def grading_prompt(item: Item, rubric: Rubric) -> Messages:
@@ -101,13 +142,15 @@ def _prompt_messages(
     reference = {"reference": item.reference} if rubric.reference else {}
     parts = [
         task,
+        SETTING_NOTE if item.setting else "",
         REFERENCE_NOTE if reference else "",
         DATA_RULE,
         _rubric_text(rubric),
         ANSWER_FORM + json.dumps(answer_schema),
     ]
     system = "\n\n".join(part for part in parts if part)
-    data = quote_untrusted({"question": item.question, **reference, **answers})
+    asked = {**dict(item.setting), "question": item.question}
+    data = quote_untrusted({**asked, **reference, **answers})
     return [{"role": "system", "content": system}, {"role": "user", "content": data}]
 
 

@@ -15,7 +15,8 @@ from tunegate.results.prediction import Predictions
 from tunegate.utils.hashing import sha256_bytes, sha256_file
 from tunegate.utils.optional_deps import require
 
-from .metric import Metric, average
+from ..stats import average
+from .metric import Metric
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact, fold_advice, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
-from tunegate.results.score import Score, format_value, proportion
+from tunegate.results.score import Score, format_value
 from tunegate.utils.text import cut, shorten
 
-from .metric import Metric, average
+from ..stats import average, share
+from .metric import Metric
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,14 +44,13 @@ def accuracy(
     hints = fold_advice(predictions, label)
     excluded = len(every) - len(predictions) if every else 0
     if every and excluded:
-        share = sum(row.right for row in label_predictions(every, label)) / len(every)
+        value = sum(row.right for row in label_predictions(every, label)) / len(every)
         one, several = "near-duplicate of a training row", "near-duplicates of training rows"
-        share_text = f"{format_value(share, True)} on all {len(every):,} rows"
+        share_text = f"{format_value(value, True)} on all {len(every):,} rows"
         hints.append(f"{excluded:,} {one if excluded == 1 else several} set apart; {share_text}")
-    return proportion(
-        "accuracy", sum(row.right for row in rows), len(rows),
-        misses=wrong_labels(predictions, label), errors=len(predictions.errors),
-        signature=label.name, hints=hints,
+    return share(
+        "accuracy", [row.right for row in rows], predictions,
+        misses=wrong_labels(predictions, label), signature=label.name, hints=hints,
     )  # fmt: skip
 
 
@@ -150,6 +150,7 @@ def averaged(
         f"{average}-{measure}", partial(_one_hot, label=label), combine, label.name,
         misses=partial(wrong_labels, rule=label),
         detail=lambda p: f"{table(p, label=label)}\n\n{confused(p, label=label)}",
+        extremes=partial(_confusions, both_ways=measure != "F1"),
     )  # fmt: skip
 
 
@@ -172,7 +173,10 @@ def per_class(
     statistics, scores = partial(_one_hot, label=label), {}
     for i, name in enumerate(classes(predictions, label)):
         combine_class = partial(combine, place=i)
-        metric = Metric(f"{measure} [{name}]", statistics, combine_class, label.name)
+        metric = Metric(
+            f"{measure} [{name}]", statistics, combine_class, label.name,
+            extremes=partial(_confusions, both_ways=True),
+        )  # fmt: skip
         scores[name] = metric(predictions)
     return scores
 
@@ -210,6 +214,24 @@ def _one_hot(predictions: Predictions, label: LabelRule) -> Array:
         for kind, columns in enumerate((expected & answered, answered, expected)):
             marks[i, kind, list(columns)] = 1
     return marks.reshape(len(rows), -1)
+
+
+def _confusions(statistics: Array, both_ways: bool) -> tuple[Array, Array]:
+    """Return rows of wrong answers, in which each class has an error more, and a mean row.
+
+    In pairs by frequency, one class is taken for the other (`both_ways`: and reversed): the bound
+    of each class by itself is then Clopper & Pearson's, of the rarest too.
+    """
+    import numpy as np
+
+    support = statistics.reshape(len(statistics), 3, -1)[:, 2].sum(axis=0)
+    order = np.argsort(support, kind="stable").tolist()
+    pairs = [(order[i], order[i + 1 : i + 2]) for i in range(0, len(order), 2)]
+    pairs += [(other, [one]) for one, others in pairs for other in others if both_ways]
+    wrong = np.zeros((len(pairs), 3, len(order)))
+    for row, (expected, answered) in enumerate(pairs):
+        wrong[row, 2, expected] = wrong[row, 1, answered] = 1
+    return wrong.reshape(len(pairs), -1), statistics.mean(axis=0, keepdims=True)
 
 
 def _measure_values(counts: Array, measure: Measure) -> Array:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, proportion
+from tunegate.results.score import Score
 from tunegate.utils.text import fenced_block
+
+from ..stats import share
 
 SIGNATURE = "code: the one ``` block of an answer, else all of it"
 # Commands that parse and run nothing, and how the name of their file ends.
@@ -95,12 +97,11 @@ def _pass_score(
         return p.finding("code", problem) if problem else None
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        failing = [finding for finding in pool.map(check_answer, predictions) if finding]
-    n = len(predictions)
-    return proportion(
-        name, n - len(failing), n, misses=Findings(name, failing, split="test", n=n),
-        errors=len(predictions.errors), signature=signature,
-    )  # fmt: skip
+        problems = [*pool.map(check_answer, predictions)]
+    failing = Findings(name, filter(None, problems), split="test", n=len(predictions))
+    return share(
+        name, [p is None for p in problems], predictions, misses=failing, signature=signature
+    )
 
 
 def _python_problem(text: str) -> str:

@@ -1,7 +1,8 @@
 """Compare two models on the same examples: whether one is better, or at least not worse.
 
-All tests are paired. Accuracy: McNemar's exact test, Bonett & Price's interval. Everything else:
-the paired bootstrap, 10,000 resamples. All p-values are one-sided and compared with alpha = 0.05.
+All tests are paired. Accuracy: McNemar's exact test, with a margin Gaffke's bound. All else: the
+paired Bayesian bootstrap, 10,000 resamples, what was not seen added at its worst (see
+`stats.resampled_sums`). All p-values are one-sided and compared with alpha = 0.05.
 Of several comparisons the chance that one holds by luck grows: `HolmFamily` keeps it at alpha.
 """
 

@@ -9,7 +9,7 @@ from tunegate.results.labels import LabelRule, exact
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
 
-from ..stats import Z90, difference_interval, mcnemar_p
+from ..stats import Z90, mcnemar_p
 from .classification import accuracy, right
 from .metric import find_flips, measure_difference, pair_predictions
 
@@ -26,8 +26,8 @@ def of(
 ) -> Score:
     """Return accuracy less that of another model on the same examples, between -1 and 1.
 
-    The interval is Bonett & Price's, and the signature gives the two-sided exact McNemar p-value of
-    the flips. Errors count as wrong for the candidate and right for the other.
+    The interval is that of `stats.not_inferior_p`, and the signature gives the two-sided exact
+    McNemar p-value of the flips. Errors count as wrong for the candidate and right for the other.
     Where the other, a baseline, alone reaches `enough`, a hint says that no fine-tuning is needed.
     """
     new, old = pair_predictions(predictions, over)
@@ -42,12 +42,12 @@ def of(
             f"the base model alone is right {share} of the time, and the limit is {limit}: "
             "no fine-tuning needed for that",
         )
-    score.lower = difference_interval(worst.gained, worst.lost, n, Z90)[0]
-    score.best_case_lower = difference_interval(best.gained, best.lost, n, Z90)[0]
+    score.lower, score.best_case_lower = (pair.interval(Z90)[0] for pair in (worst, best))
     score.misses = find_flips(metric, new, old)
     flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
     p_text = f"McNemar p = {mcnemar_p(worst.gained, worst.lost):.2g}"
-    score.signature = f"before {other_accuracy.hits:,} of {n:,}; {flips_text}; {p_text}"
+    before_text = f"before {other_accuracy.hits:,} of {other_accuracy.n:,}"
+    score.signature = f"{before_text}; {flips_text}; {p_text}"
     return score
 
 
@@ -55,8 +55,8 @@ def change(predictions: Predictions, over: Predictions, *, label: LabelRule = ex
     """Return accuracy on the general set less the baseline's (`over`), between -1 and 1.
 
     `assert change(...).by("lower") >= -0.05` is a test of non-inferiority: it passes where the
-    one-sided 95 % lower bound of the difference (Bonett & Price, paired) is above the margin, which
-    takes 45 questions for 5 points even where no answer changed. Errors count as in `of`.
+    one-sided 95 % lower bound of the difference (paired) is above the margin, which takes 59
+    questions for 5 points even where no answer changed. Errors count as in `of`.
     NaN where the candidate cannot be asked, such as a file of answers.
     """
     if not len(predictions) or not len(over):

@@ -13,6 +13,7 @@ from tunegate.results.score import Score, not_applicable_score, proportion
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import shorten
 
+from ..stats import share
 from .metric import Metric, mean
 
 SIGNATURE = "the whole answer is one JSON value; no NaN, no key twice, no fence around it"
@@ -45,12 +46,10 @@ def valid(predictions: Predictions) -> Score:
             reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
             evidence = f"{reason}: {shorten(p.got, 40)!r}"
             wrong.append(p.finding("not JSON", evidence))
-    n = len(predictions)
-    misses = Findings("invalid JSON", wrong, split="test", n=n)
-    return proportion(
-        "valid JSON", n - len(wrong), n,
-        misses=misses, errors=len(predictions.errors), signature=SIGNATURE,
-    )  # fmt: skip
+    misses = Findings("invalid JSON", wrong, split="test", n=len(predictions))
+    invalid = {*misses.rows}
+    hits = [p.row not in invalid for p in predictions]
+    return share("valid JSON", hits, predictions, misses=misses, signature=SIGNATURE)
 
 
 def fields() -> Metric:

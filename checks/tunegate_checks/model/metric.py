@@ -13,27 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, clopper_pearson
+from tunegate.results.score import Z95, Score
 from tunegate.utils.text import shorten
 
 from .. import stats
+from ..stats import Estimate, Units, average
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
 
-MIN_EXAMPLES = 20  # for a bootstrap of a difference: with fewer its intervals are too short
+MIN_EXAMPLES = 20  # for a bootstrap of a difference: fewer do not show how good either model is
 MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip
+
+
+def ends_of_mean(statistics: Array) -> tuple[Array, Array]:
+    """Return 0 and 1, or what was seen beyond, as rows: the ends of the scale of a mean."""
+    low, high = (end(axis=0, keepdims=True) for end in (statistics.min, statistics.max))
+    return low.clip(max=0), high.clip(min=1)
 
 
 @dataclass(frozen=True, repr=False)
 class Metric:
-    """Called on predictions it returns their Score, with a percentile bootstrap interval.
+    """Called on predictions it returns their Score, with the bounds of `stats.estimate`.
 
     `statistics` returns (n, k) numbers, a row per prediction; one without an answer counts as
     badly as it can. `combine` makes the score of their column sums, (..., k) to (...), and of n.
     `binary`: each example is right or wrong, and the score is the share of those that are right.
+    `extremes` returns the worst and the best rows that could have been seen beside the statistics;
+    `scale` has the worst and the best score.
     """
 
     name: str
@@ -43,36 +52,31 @@ class Metric:
     binary: bool = False
     misses: Callable[[Predictions], Findings] | None = None
     detail: Callable[[Predictions], str] | None = None
+    extremes: Callable[[Array], tuple[Array, Array]] = ends_of_mean
+    scale: tuple[float, float] = (0.0, 1.0)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
     def __call__(self, predictions: Predictions) -> Score:
-        n = len(predictions)
-        if not n:
+        if not len(predictions):
             return Score(math.nan, name=self.name)
-        value, low, lower, high = self._estimate(predictions)
-        best_case = (value, low, lower, high)
+        units = Units.of(predictions)
+        worst = best = self._estimate(predictions, units)
         if predictions.errors:
-            best_case = self._estimate(with_errors_right(predictions))
-        return Score(
-            value, name=self.name, n=n, low=low, high=high, lower=lower,
-            errors=len(predictions.errors), best_case=best_case[0], best_case_lower=best_case[2],
+            best = self._estimate(with_errors_right(predictions), units)
+        return units.score(
+            worst, best, self.signature, name=self.name, errors=len(predictions.errors),
             misses=self.misses(predictions) if self.misses else None,
-            detail=self.detail(predictions) if self.detail else "", signature=self.signature,
+            detail=self.detail(predictions) if self.detail else "", scale=self.scale,
         )  # fmt: skip
 
-    def _estimate(self, predictions: Predictions) -> tuple[float, float, float, float]:
-        """Return the value, and the 2.5, 5 and 97.5 % quantiles of its resamples."""
-        import numpy as np
-
+    def _estimate(self, predictions: Predictions, units: Units) -> Estimate:
         statistics = self.statistics(predictions)
-        resampled = self.combine(stats.resampled_sums(statistics), len(statistics))
-        low, lower, high = np.quantile(resampled, [0.025, 0.05, 0.975])
-        value, n = self.value(statistics), len(statistics)
-        if value == lower == high == 1:  # resamples of n in n have no width
-            low, lower = min(low, clopper_pearson(n, n, 0.975)), clopper_pearson(n, n)
-        return value, float(low), float(lower), float(high)
+        ends = self.extremes(statistics)
+        if self.combine is average:
+            return stats.estimate_mean(statistics[:, 0], units, *(float(end[0, 0]) for end in ends))
+        return stats.estimate(statistics, self.combine, ends, units)
 
     def value(self, statistics: Array) -> float:
         """Return the score of all the examples."""
@@ -101,12 +105,6 @@ def mean(
     return Metric(name, statistics, average, signature, misses=misses, detail=detail)
 
 
-def average(sums: Array, n: int) -> Array:
-    """Combine sums of one column into a mean."""
-    mean: Array = sums[..., 0] / n
-    return mean
-
-
 def with_errors_right(predictions: Predictions) -> Predictions:
     """Return the best case: every missing answer is replaced by the expected one."""
     rows = [
@@ -131,49 +129,63 @@ class ModelPair:
     """Two models under one metric, on the same examples."""
 
     def __init__(self, metric: Metric, new: Predictions, old: Predictions) -> None:
-        self.metric, self.n = metric, len(new)
+        self.metric, self.units = metric, Units.of(new)
         statistics = metric.statistics(new), metric.statistics(old)
         self.candidate, self.other = map(metric.value, statistics)
-        self.difference = self.candidate - self.other
-        if metric.binary:
-            gains = (statistics[0] - statistics[1])[:, 0]
-            self.gained, self.lost = int((gains > 0).sum()), int((gains < 0).sum())
-        elif self.n >= MIN_EXAMPLES:
-            candidate, other = (
-                metric.combine(stats.resampled_sums(s, stats.P_VALUE_RESAMPLES), self.n)
-                for s in statistics
-            )
-            self.resampled = candidate - other
+        self.difference, self.n = self.candidate - self.other, self.units.n
+        gains = self.units.totals(statistics[0] - statistics[1])[0][:, 0]
+        self.gained, self.lost = int((gains > 0).sum()), int((gains < 0).sum())
+        self.exact = metric.binary and self.units.count == self.n
+        self._statistics = statistics
+        if not self.exact and self.n >= MIN_EXAMPLES:
+            self.resampled = self._resample(0)
 
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % interval of the difference; NaN with too few examples."""
-        if self.metric.binary:
-            return stats.difference_interval(self.gained, self.lost, self.n)
+    def _resample(self, end: int) -> Array:
+        """Return differences, the candidate's worst (0) or best (1) unseen rows added.
+
+        There the other model is as good as on average; the reverse, where answers are right or not.
+        """
+        import numpy as np
+
+        new, old = self._statistics
+        added = self.metric.extremes(new)[end]
+        other = np.repeat(old.mean(axis=0, keepdims=True), len(added), axis=0)
+        both = np.hstack([added, 1 - added if self.metric.binary else other])
+        sums = stats.resampled_sums(
+            np.hstack([new, old]), stats.P_VALUE_RESAMPLES, self.units, both
+        )
+        candidate, baseline = (self.metric.combine(s, self.n) for s in np.hsplit(sums, 2))
+        difference: Array = candidate - baseline
+        return difference
+
+    def interval(self, z: float = Z95) -> tuple[float, float]:
+        """Return the interval of the difference (z = 1.96: 95 %); NaN with too few examples."""
+        if self.exact:
+            return stats.difference_interval(self.gained, self.lost, self.n, z)
         if self.n < MIN_EXAMPLES:
             return math.nan, math.nan
         import numpy as np
 
-        low, high = np.quantile(self.resampled, [0.025, 0.975])
-        return float(low), float(high)
+        tail = math.erfc(z / math.sqrt(2)) / 2
+        low, high = np.quantile(self.resampled, tail), np.quantile(self._resample(1), 1 - tail)
+        return min(float(low), self.difference), max(float(high), self.difference)
 
     def p(self, margin: float | None) -> float:
         """Return the one-sided p-value of a difference above 0, or above -`margin`.
 
         For a metric that is not binary it is the achieved significance level of the bootstrap.
         """
-        if not self.metric.binary:
-            if self.n < MIN_EXAMPLES:
-                return 1.0
-            not_above = int((self.resampled <= -(margin or 0.0)).sum())
-            return (1 + not_above) / (1 + len(self.resampled))
-        if margin is None:
-            return stats.mcnemar_greater_p(self.gained, self.lost)
-        return stats.not_inferior_p(self.gained, self.lost, self.n, margin)
+        if self.exact:
+            return stats.not_inferior_p(self.gained, self.lost, self.n, margin or 0.0)
+        if self.n < MIN_EXAMPLES:
+            return 1.0
+        not_above = int((self.resampled <= -(margin or 0.0)).sum())
+        return (1 + not_above) / (1 + stats.P_VALUE_RESAMPLES)
 
     def method(self, margin: float | None) -> str:
         """Return the name of the test behind `p`."""
-        if self.metric.binary:
-            return "exact McNemar" if margin is None else "Bonett-Price"
+        if self.exact:
+            return "exact McNemar" if margin is None else "Gaffke"
         return "bootstrap" if self.n >= MIN_EXAMPLES else f"too few: {MIN_EXAMPLES} are needed"
 
 
@@ -189,9 +201,11 @@ def measure_difference(
     best = ModelPair(metric, with_errors_right(new), old)
     low, high = worst.interval()
     errors = sum(bool(a.error or b.error) for a, b in zip(new, old, strict=True))
+    least, most = metric.scale
     difference = Score(
-        worst.difference, name=name, n=worst.n, low=low, high=high,
-        best_case=best.difference, errors=errors,
+        worst.difference, name=name, n=worst.units.n, low=low, high=high,
+        best_case=best.difference, errors=errors, scale=(least - most, most - least),
+        units=worst.units.count,
     )  # fmt: skip
     return difference, worst, best
 

@@ -25,8 +25,9 @@ from tunegate.models.predict import Ask
 from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact
 from tunegate.results.prediction import Predictions
-from tunegate.results.score import Score, not_applicable_score, proportion
+from tunegate.results.score import Score, not_applicable_score
 
+from ..stats import share
 from ..text.display import quote_line
 
 Perturbation = Callable[[str, int], str]
@@ -129,8 +130,8 @@ def flips(
     For classification. Every perturbation is tried on the same number of test rows, which are put
     to the model in one batch; the labels of the unchanged rows come from `predictions`. Further
     batches minimise the flips, one of each kind first. No more than `calls` questions are asked in
-    all. Wilson's interval is that of these draws; all perturbations have the same weight, unlike in
-    real traffic, so look at each kind by itself, in `detail`.
+    all. The trials on one row are one unit of the interval. All perturbations have the same weight,
+    unlike in real traffic, so look at each kind by itself, in `detail`.
     """
     if not all(is_label(label.read(p.expected) or "") for p in predictions):
         return not_applicable_score(
@@ -163,9 +164,12 @@ def flips(
             f"the smallest: {smallest.kind}, line {smallest.line}: {smallest.evidence}",
         ]
     counts = _count_lines(trials)
-    return proportion(
-        FLIP_RATE_NAME, len(flipped), len(trials), errors=len(flipped) - len(minimised),
-        higher_is_better=False, misses=flip_findings, detail="\n".join(counts), hints=hints,
+    by_row = {p.row: replace(p, group=p.group or p.request or str(p.row)) for p in predictions}
+    return share(
+        FLIP_RATE_NAME, [t.is_flipped for t in trials],
+        [replace(by_row[t.example.row], request="") for t in trials],
+        missing=[bool(t.error) for t in trials], higher_is_better=False, misses=flip_findings,
+        detail="\n".join(counts), hints=hints,
         signature=f"{len(counts)} perturbations, seed 0; {label.name}",
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from statistics import quantiles
 
 from tunegate.results.labels import LabelRule, exact
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, format_value
+from tunegate.results.score import Score, format_value, one_sided_bounds
 
 from . import classification
 
@@ -90,6 +90,9 @@ def worst(
         score = classification.accuracy(predictions, label=label)
         score.name = f"accuracy [no slice of {least}]"
     score.best_case = min((s.best_case for s in large), default=score.best_case)
+    # Each slice must hold the limit: R. L. Berger (1982), Technometrics 24:295-300, theorem 1.
+    bounds = [one_sided_bounds(s, ">=") for s in large or [score]]
+    score.lower, score.best_case_lower = map(min, zip(*bounds, strict=True))
     floor = min((float(s) for s in large), default=0.0)
     lines: list[str] = []
     hints: list[str] = []

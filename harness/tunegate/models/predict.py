@@ -152,6 +152,7 @@ def _predictions_of(
             expected_calls=calls_json(example.messages[len(example.given) :]),
             reasoning="\n".join(filter(None, (answer.reasoning, reasoning))),
             references=example.references, asked_at=answer.asked_at,
+            given=example.given, group=example.group,
             request=request_digest(request.messages, request.tools),
         )  # fmt: skip
         predictions.append(prediction)

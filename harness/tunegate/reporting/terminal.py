@@ -13,7 +13,7 @@ from typing import Any
 from ..checking.fingerprint import ID_LENGTH
 from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
-from ..results.score import Score, clopper_pearson, format_limit, format_value
+from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
 from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
 from ..utils.text import cut
@@ -236,10 +236,7 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
     if score.mode != "point":
         estimate = format_value(score.estimate, is_share)
         lines.append(f"95 % sure, one-sided, of the {estimate} measured")
-        share = limit if score.mode == "lower" else 1 - limit
-        if is_share and 0 < limit < 1 and not _lower_bound_holds(score.n, score.n, share):
-            # Clopper-Pearson's bound of n right answers out of n is 0.05 ** (1 / n).
-            needed = math.ceil(math.log(0.05) / math.log(share))
+        if is_share and score.units < (needed := rows_needed(score, sign, limit)):
             too_few = f"n = {score.n:,} is too few to show {format_limit(limit, is_share)}"
             lines.append(f"{too_few}: it takes {needed:,}, and none of them wrong")
     if score.errors:
@@ -264,24 +261,22 @@ def _interval_text(score: Score) -> str:
 def _needed_text(score: Score, sign: str, limit: float) -> str:
     """Return how many more right (or fewer wrong) answers would have held the limit."""
     hits, n = score.hits or 0, score.n
+    if score.mode != "point" and score.lower is not None:  # not of the count alone
+        return ""
     if sign == ">=":
         # In floats as the comparison itself is computed, so that the advice is never one short.
         lower = score.mode == "lower"
         for more in range(n - hits + 1):
             right = hits + more
-            if _lower_bound_holds(right, n, limit) if lower else right / n >= limit:
+            if (clopper_pearson(right, n) if lower else right / n) >= limit:
                 return f"; {more:,} more must be right" if more else ""
     if sign == "<=":
         upper = score.mode == "upper"
         for fewer in range(hits + 1):
             wrong = hits - fewer
-            if 1 - clopper_pearson(n - wrong, n) <= limit if upper else wrong / n <= limit:
+            if (1 - clopper_pearson(n - wrong, n) if upper else wrong / n) <= limit:
                 return f"; {fewer:,} too many" if fewer else ""
     return ""
-
-
-def _lower_bound_holds(hits: int, n: int, limit: float) -> bool:
-    return clopper_pearson(hits, n) >= limit
 
 
 def score_cells(outcome: Mapping[str, Any]) -> tuple[str, ...]:

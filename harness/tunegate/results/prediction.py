@@ -19,8 +19,9 @@ class Prediction(Located):
     `row`, `line` and `fields` (beside the messages) are the example's; `latency` (seconds), `cost`
     (USD), `tokens`, `prompt_tokens`, `finish` and `asked_at` are the Answer's. `expected` and `got`
     are without `reasoning`. `calls` and `expected_calls` are the tool calls, as JSON of names and
-    arguments, "" for none. Each of `references` is as right as `expected`. `request` is the digest
-    of what was asked: rows that ask the same have the same.
+    arguments, "" for none. Each of `references` is as right as `expected`. `given` are the messages
+    that the model was given. Rows of one `group`, and of one `request` (the digest of what was
+    asked), are not independent; "" for none.
     """
 
     row: int
@@ -39,8 +40,10 @@ class Prediction(Located):
     expected_calls: str = ""
     reasoning: str = ""
     references: Sequence[str] = ()
-    request: str = ""
     asked_at: float = 0.0
+    given: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    group: str = ""
+    request: str = ""
 
     @property
     def right(self) -> bool:

@@ -58,7 +58,7 @@ class Score(float):
     raises `Unmeasurable` for NaN, and where the answers that are missing decide it. Where the
     limit's mode is "lower", it compares a one-sided 95 % bound (see `held_to`). A comparison with
     None, a limit that is not set, is recorded and true. One with a Score is not recorded, and
-    compares the values.
+    compares the values. A bound that so few rows cannot bring to a limit is unmeasurable.
 
     Attributes:
         n: The number of examples.
@@ -69,6 +69,9 @@ class Score(float):
         errors: Answers that could not be had; the value counts all of them wrong.
         best_case: The value with all of them right.
         lower, best_case_lower: The one-sided 95 % lower bounds, where `hits` do not give them.
+        upper, best_case_upper: The same for upper bounds.
+        scale: The worst and the best value that there can be.
+        units: How many independent units the n rows are, such as groups.
         estimate: The value; of a bound, the value that it is the bound of.
         mode: "lower" for a lower bound, "upper" for an upper one.
         mode_is_chosen: `by` said what is held to limits, so their own mode does not count.
@@ -88,6 +91,10 @@ class Score(float):
     best_case: float
     lower: float | None
     best_case_lower: float | None
+    upper: float | None
+    best_case_upper: float | None
+    scale: tuple[float, float]
+    units: int
     estimate: float
     mode: Literal["point", "lower", "upper"]
     mode_is_chosen: bool
@@ -110,6 +117,10 @@ class Score(float):
         best_case: float | None = None,
         lower: float | None = None,
         best_case_lower: float | None = None,
+        upper: float | None = None,
+        best_case_upper: float | None = None,
+        scale: tuple[float, float] = (0.0, 1.0),
+        units: int | None = None,
         detail: str = "",
         hints: Sequence[str] = (),
     ) -> Score:
@@ -119,6 +130,8 @@ class Score(float):
         score.best_case = float(value) if best_case is None else best_case
         score.lower = lower
         score.best_case_lower = lower if best_case_lower is None else best_case_lower
+        score.upper, score.best_case_upper = upper, best_case_upper
+        score.scale, score.units = scale, n if units is None else units
         score.estimate, score.mode, score.mode_is_chosen = float(value), "point", False
         score.detail, score.hints, score.not_applicable = detail, tuple(hints), False
         return score
@@ -127,8 +140,8 @@ class Score(float):
         """Return the score itself ("point") or its one-sided 95 % lower bound ("lower").
 
         It is held to any limit as it is, whatever the limit's mode. The bound is that of Clopper &
-        Pearson for a proportion, else the one that the metric gave (of a bootstrap, the 5 %
-        quantile). Raises ValueError for a score without a bound, and for an unknown mode.
+        Pearson for a proportion of independent rows, else the one that the metric gave. Raises
+        ValueError for a score without a bound, and for an unknown mode.
         """
         if mode not in ("point", "lower"):
             raise ValueError(f"unknown mode {mode!r}; valid: point, lower")
@@ -183,6 +196,8 @@ class Score(float):
         # All missing answers wrong, and all right: where the two differ, nobody can decide.
         results = {compare(float(held), limit), compare(held.best_case, limit)}
         passed = None if math.isnan(held) or len(results) > 1 else results.pop()
+        if passed is False and held.mode != "point" and compare(held.estimate, limit):
+            passed = None if held.units < rows_needed(held, sign, limit) else False
         summary = f"{held!r} {sign} {limit:g}"
         record(Outcome(held.name, "", passed, summary, _outcome_data(held, sign, limit), held))
         if passed is None:
@@ -260,6 +275,11 @@ def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
         return "\n".join([message, *score.hints])
     is_share = score.hits is not None
     wrong, right = format_value(score, is_share), format_value(score.best_case, is_share)
+    if score.mode != "point" and score.units < (needed := rows_needed(score, sign, limit)):
+        groups = f" in {score.units:,} independent groups" if score.units != score.n else ""
+        shown = f"{score.name} {sign} {format_limit(limit, is_share)} is unmeasurable"
+        wanted = f"{needed:,} {'independent groups' if groups else 'rows'} are needed"
+        return f"{shown} at n = {score.n:,}{groups}: at least {wanted}"
     return (
         f"{score.name} {sign} {format_limit(limit, is_share)} is unmeasurable\n"
         f"{score.errors:,} of {score.n:,} answers could not be had: "
@@ -318,15 +338,29 @@ def one_sided_bounds(score: Score, sign: str) -> tuple[float, float]:
     It is the lower bound for `>=` and `>`, else the upper one; NaN where the score has none.
     """
     is_lower = sign in (">=", ">")
+    bound = score.lower if is_lower else score.upper
+    best_bound = score.best_case_lower if is_lower else score.best_case_upper
+    if bound is not None and best_bound is not None:
+        return bound, best_bound
     if score.hits is None:
-        if not is_lower or score.lower is None or score.best_case_lower is None:
-            return math.nan, math.nan
-        return score.lower, score.best_case_lower
+        return math.nan, math.nan
     best = score.hits + (score.errors if score.best_case >= score.estimate else -score.errors)
     if is_lower:
         return clopper_pearson(score.hits, score.n), clopper_pearson(best, score.n)
     misses, fewest = score.n - score.hits, score.n - best
     return 1 - clopper_pearson(misses, score.n), 1 - clopper_pearson(fewest, score.n)
+
+
+def rows_needed(score: Score, sign: str, limit: float) -> int:
+    """Return with how many independent rows a 95 % bound can hold this limit at all; 0 for any.
+
+    Of n rows without a fault it is 0.05 ** (1 / n) of the way from the worst value to the best,
+    which is no change where the limit allows a loss.
+    """
+    worst, best = score.scale if sign in (">=", ">") else score.scale[::-1]
+    best = 0.0 if worst < 0 and limit < 0 else best
+    share = (limit - worst) / (best - worst)
+    return math.ceil(round(math.log(0.05) / math.log(share), 9)) if 0 < share < 1 else 0
 
 
 def proportion(

@@ -73,6 +73,24 @@ def parse_strict(text: str, line: int = 1) -> Any:
     return value
 
 
+def find_objects(text: str, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """Return the wanted JSON objects among the words of a text; none from inside of another.
+
+    Strings may hold line ends. Raises Unreadable for an object with a twin key or NaN.
+    """
+    found, start = [], text.find("{")
+    while start >= 0:
+        try:
+            value, end = _embedded.raw_decode(text, start)
+        except json.JSONDecodeError:
+            value, end = {}, start + 1
+        except (_Refused, RecursionError) as error:
+            raise Unreadable("json", f"not JSON: {error}") from None
+        found += [value] if wanted(value) else []
+        start = text.find("{", end if wanted(value) else start + 1)
+    return found
+
+
 def _syntax_error_reason(text: str, error: json.JSONDecodeError) -> str:
     """Return what is wrong with a text that is not JSON, by the faults that files really have."""
     if "\0" in text:
@@ -150,12 +168,13 @@ def _constant(refuse: Callable[[str], Any], name: str) -> Any:
 
 
 # Each calls the function with the reason for each thing that is not allowed.
-_strict, _lenient = (
+_strict, _lenient, _embedded = (
     json.JSONDecoder(
+        strict=is_strict,
         parse_constant=partial(_constant, refuse),
         parse_float=partial(_finite, refuse),
         parse_int=partial(_short_integer, refuse),
         object_pairs_hook=partial(_unique_keys, refuse),
     )
-    for refuse in (_refuse, _Flaw)
+    for refuse, is_strict in ((_refuse, True), (_Flaw, True), (_refuse, False))
 )

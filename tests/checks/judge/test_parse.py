@@ -32,16 +32,17 @@ def test_a_code_block_around_it_is_no_harm(around: str) -> None:
     [
         ("", "not JSON"),
         ("It is polite.", "not JSON"),
-        (f"Sure! {GOOD}", "not JSON"),
-        (f"{GOOD} {GOOD}", "something follows the value"),
+        (f"{GOOD} {GOOD.replace('true', 'false')}", "2 objects with verdicts that differ"),
+        (f"<think>It is polite. {GOOD}", "not JSON"),  # cut off while it thought
         (GOOD[:-1], "is the row cut off?"),
         ("[]", "the answer is []; an object"),
-        (GOOD.replace("true", '"yes"'), "verdicts.polite is 'yes'; valid: true, false"),
-        (GOOD.replace("true", "1"), "verdicts.polite is 1"),
+        (GOOD.replace("true", '"maybe"'), "verdicts.polite is 'maybe'; valid: true, false"),
+        (GOOD.replace("true", "2"), "verdicts.polite is 2"),
+        (GOOD.replace("true", "null"), "verdicts.polite is None"),
+        (GOOD.replace("true", "[true]"), "verdicts.polite is [True]"),
         (GOOD.replace('"polite"', '"kind"'), "verdicts lacks 'polite'"),
-        (GOOD.replace('{"polite', '{"x": 1, "polite'), "verdicts holds 'x' too"),
-        (GOOD.replace('"reason"', '"why"'), "the answer lacks 'reason'"),
-        (GOOD.replace('"ok"', "null"), "reason is None; a text is needed"),
+        ('{"polite": true}', "the answer lacks 'helpful'"),
+        ('{"reason": "ok"}', "the answer lacks 'polite'"),
         (GOOD.replace('"helpful"', '"polite"'), "stands twice"),
     ],
 )
@@ -51,15 +52,52 @@ def test_what_is_not(text: str, why: str) -> None:
     assert why in str(error.value)
 
 
-@pytest.mark.parametrize("score", ["0", "6", "4.0", "4.5", '"4"', "true", "null", "1e3", "NaN"])
+FORMS = [
+    f"```json {GOOD} ```",
+    f"Sure, here it is:\n```json\n{GOOD}```\nI hope that helps {{or not}}.",
+    f'<think>{{"verdicts": 1}} hm</think>\n{GOOD}',
+    f"So it is polite.</think>```\n{GOOD}\n```",
+    f"analysis: it says please. final {GOOD}",
+    f"{GOOD}\n{GOOD}",
+    f"[{GOOD}]",
+    f'{{"result": {GOOD}}}',
+    "\ufeff" + GOOD,
+    GOOD.replace("{", '{"confidence": 0.9, ', 1),
+    GOOD.replace('"ok"', "null").replace('"polite"', '"x": 1, "polite"'),
+    GOOD.replace('"reason": "ok", ', ""),
+    GOOD.replace("ok", "two\nlines"),
+    GOOD.replace("}}", ",},}"),
+    GOOD.replace('"', "'").replace("true", "True").replace("false", "False"),
+    GOOD.replace("true", '"True "').replace("false", '"no"'),
+    GOOD.replace("true", "1").replace("false", "0"),
+    GOOD.replace("true", '"sim"').replace("false", '"não"'),
+    '{"polite": true, "helpful": false, "reason": "ok"}',
+]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_what_judges_really_say_is_read(text: str) -> None:
+    assert parse.parse_marks(text, YES_NO)[0] == {"polite": True, "helpful": False}
+
+
+@pytest.mark.parametrize("score", ["4", "4.0", '"4"', '"4.0"', '"4/5"', '" 4 / 5 "'])
+def test_a_whole_number_however_it_is_written(score: str) -> None:
+    text = f'I give a {score}: {{"reason": "r", "score": {score}}}'
+    assert parse.parse_marks(text, SCALE) == ({"score": 4}, "r")
+
+
+@pytest.mark.parametrize(
+    "score", ["0", "6", "4.5", '"4/10"', '"four"', "true", "null", "1e3", "NaN", "[4]", '""']
+)
 def test_scores_off_the_scale(score: str) -> None:
     with pytest.raises(UnusableAnswer):
         parse.parse_marks(f'{{"reason": "r", "score": {score}}}', SCALE)
 
 
 def test_neither_of_them_is_better() -> None:
-    with pytest.raises(UnusableAnswer, match="better is 'A'; valid: a, b, tie"):
-        parse.parse_better('{"reason": "r", "better": "A"}')
+    with pytest.raises(UnusableAnswer, match="better is 'both'; valid: a, b, tie"):
+        parse.parse_better('{"reason": "r", "better": "both"}')
+    assert parse.parse_better('{"better": " A"}') == ("a", "")
 
 
 @given(

@@ -76,12 +76,3 @@ def test_who_wins() -> None:
 def test_agreement() -> None:
     assert ballots.agreement([[True, True, False], [True, True, True]]) == pytest.approx(4 / 6)
     assert math.isnan(ballots.agreement([[True], []]))
-
-
-@given(st.integers(1, 50), st.data())
-def test_the_bounds_hold_the_mean(n: int, data: st.DataObject) -> None:
-    total = data.draw(st.floats(0, n))
-    low, high, lower = ballots.mean_bounds(total, n)
-    assert 0 <= low <= total / n + 1e-9
-    assert total / n - 1e-9 <= high <= 1 + 1e-9
-    assert low <= lower + 1e-9

@@ -85,8 +85,8 @@ def test_many_classes_are_resampled_too() -> None:
 
 
 def test_none_wrong_is_no_certainty() -> None:
-    """20 right of 20 show 86 %, as they do of accuracy: resamples of them are all alike."""
+    """20 right of 20 show 86 %, as they do of accuracy: an error is added that was not seen."""
     score = classification.macro_f1(predicted([("a", "a"), ("b", "b")] * 10))
     assert (float(score), score.high) == (1, 1)
-    assert float(score.by("lower")) == pytest.approx(0.05 ** (1 / 20))
+    assert 0.84 < float(score.by("lower")) <= 0.05 ** (1 / 20) + 0.005
     assert 0.8 < score.low < score.by("lower")

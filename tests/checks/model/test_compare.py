@@ -70,7 +70,7 @@ def test_the_figures_of_a_comparison_are_those_of_the_score_table() -> None:
     assert worse.to_data() == {
         "low": worse.difference.low, "high": worse.difference.high, "p": worse.p,
         "value": pytest.approx(-0.08), "n": 100, "errors": 0, "hits": None, "sign": ">",
-        "limit": -0.03, "signature": "Bonett-Price", "alpha": 0.05,
+        "limit": -0.03, "signature": "Gaffke", "alpha": 0.05,
     }  # fmt: skip
     new, old = models(3, 0, 10)
     nothing = compare.superior(new.without(range(13)), old).to_data()
@@ -97,10 +97,11 @@ def test_a_mean_is_compared_by_the_paired_bootstrap(seed: int, shift: float) -> 
     new = old + random.normal(shift, 0.5, 200)
     found = compare.superior(valued(list(new)), valued(list(old)), closeness)
     known = ttest_rel(new, old, alternative="greater").pvalue
-    assert found.p == pytest.approx(known, abs=0.03)  # two ways to ask the same of 200 pairs
+    # Two ways to ask the same of 200 pairs, but ours adds a pair as bad as it can be (about -2).
+    assert known - 0.03 <= found.p <= known + 0.15
     interval = ttest_rel(new, old).confidence_interval()
     assert (found.difference.low, found.difference.high) == pytest.approx(
-        (interval.low, interval.high), abs=0.02
+        (interval.low, interval.high), abs=0.025
     )
 
 
@@ -109,7 +110,7 @@ def test_an_identical_model_is_not_better_by_a_bootstrap_and_surely_not_worse() 
     better = compare.superior(same, same, closeness)
     assert (better.p, better.holds()) == (1.0, False)
     not_worse = compare.not_inferior(same, same, closeness, margin=0.1)
-    assert not_worse.p == pytest.approx(1 / 10_001)  # no resample of 10,000 says otherwise
+    assert not_worse.p < 0.01  # 60 rows, one unseen of which the other has a half and we nothing
     assert not_worse.holds()
 
 

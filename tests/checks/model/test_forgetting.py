@@ -29,8 +29,11 @@ def test_what_is_lost_must_stay_within_the_margin(n: int, kept: bool) -> None:
 
 
 def test_too_small_a_set_shows_nothing() -> None:
-    few = [Predictions(list(knows(100))[:20]) for _ in range(2)]
-    assert not improvement.change(*few).by("lower") >= -0.05
+    few = [Predictions(list(knows(100))[:58]) for _ in range(2)]
+    with pytest.raises(Unmeasurable, match="at n = 58: at least 59 rows are needed"):
+        assert improvement.change(*few).by("lower") >= -0.05
+    enough = [Predictions(list(knows(100))[:59]) for _ in range(2)]
+    assert improvement.change(*enough).by("lower") >= -0.05
 
 
 def test_it_says_what_was_forgotten() -> None:

@@ -54,10 +54,13 @@ def test_what_is_all_right_has_the_exact_bounds(n: int) -> None:
     assert float(score) == 1
 
 
-def test_what_is_all_wrong_or_half_as_good_has_no_width() -> None:
-    for got, value in (("b", 0), ("aa", 1 / 3)):
-        score = (one if not value else short)(predicted([("a", got)] * 60))
-        assert (score.low, score.lower, score.high) == pytest.approx((value, value, value))
+def test_what_is_all_wrong_is_no_certainty_either() -> None:
+    score = one(predicted([("a", "b")] * 60))
+    known = pytest.approx((0, 0, 1 - 0.025 ** (1 / 60)))
+    assert (score.low, score.lower, score.high) == known
+    score = short(predicted([("a", "aa")] * 60))
+    assert float(score) == pytest.approx(1 / 3)
+    assert 0.3 < score.low < (score.lower or 0) < float(score) < score.high < 0.4
 
 
 def test_misses_and_detail_are_those_that_the_metric_makes() -> None:

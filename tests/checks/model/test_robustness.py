@@ -33,7 +33,7 @@ def test_a_steady_model_flips_nothing() -> None:
     score = robustness.flips(model.of(ROWS), ROWS, model)
     assert (float(score), score.hits, score.hints) == (0.0, 0, ())
     assert score.n == 20 * 6  # nothing is in capitals: small letters change no row
-    assert score.high < 0.04
+    assert 0.04 < score.high < 0.1  # rows that are written in several ways are one unit
 
 
 def test_flips_are_counted_by_kind_and_made_small() -> None:

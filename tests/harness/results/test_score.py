@@ -160,6 +160,14 @@ def test_how_few_errors_prove_95_percent(n: int, wrong: int) -> None:
     assert proportion("accuracy", n - wrong - 1, n).by("point") >= 0.95
 
 
+def decided(held: set[bool], n: int, value_holds: bool, share: float) -> bool | None:
+    """Return what bounds decide; None where n rows without a fault would not show the share."""
+    if len(held) > 1:
+        return None
+    can_hold = not 0 < share < 1 or 0.05 ** (1 / n) >= share
+    return True if held == {True} else False if can_hold or not value_holds else None
+
+
 @given(counts(), signs, st.floats(0, 1))
 def test_errors_decide_nothing_about_a_bound(
     drawn: tuple[int, int, int], sign: str, limit: float
@@ -167,9 +175,9 @@ def test_errors_decide_nothing_about_a_bound(
     hits, errors, n = drawn
     compare = SIGNS[sign]
     bounds = clopper_pearson(hits, n), clopper_pearson(hits + errors, n)
-    worst, best = (compare(bound, limit) for bound in bounds)
+    held = {compare(bound, limit) for bound in bounds}
     got = outcome(compare, proportion("accuracy", hits, n, errors=errors).by("lower"), limit)
-    assert got == (worst if worst == best else None)
+    assert got == decided(held, n, compare(hits / n, limit), limit)
 
 
 def test_a_bound_knows_what_it_is_the_bound_of() -> None:
@@ -252,9 +260,9 @@ def recorded(compare: Callable[[Score], object], score: Score) -> list[tuple[str
     ],
 )
 def test_a_limit_carries_its_mode(compare: Callable[[Score], object]) -> None:
-    told = [("accuracy lower bound 0.7839 >= 0.95", False)]
-    assert recorded(compare, proportion("accuracy", 19, 20)) == told
-    assert recorded(lambda s: s >= Limit(0.95), proportion("accuracy", 19, 20))[0][1]
+    told = [("accuracy lower bound 0.8977 >= 0.95", False)]
+    assert recorded(compare, proportion("accuracy", 95, 100)) == told
+    assert recorded(lambda s: s >= Limit(0.95), proportion("accuracy", 95, 100))[0][1]
     assert recorded(compare, proportion("accuracy", 59, 59))[0][1]
 
 
@@ -272,12 +280,46 @@ def test_errors_decide_nothing_about_either_bound(
         best = 1 - clopper_pearson(n - hits, n)
     held = {SIGNS[sign](bound, limit) for bound in (worst, best)}
     got = outcome(SIGNS[sign], score, Limit(limit, "lower"))
-    assert got == (held.pop() if len(held) == 1 else None)
+    share = limit if sign in (">=", ">") else 1 - limit
+    assert got == decided(held, n, SIGNS[sign](float(score), limit), share)
+
+
+@pytest.mark.parametrize(
+    ("score", "sign", "limit", "needed"),
+    [
+        (proportion("accuracy", 10, 10), ">=", 0.95, "n = 10: at least 59 rows"),
+        (proportion("accuracy", 58, 58), ">", 0.95, "n = 58: at least 59 rows"),
+        (proportion("rude", 0, 20, higher_is_better=False), "<=", 0.05, "n = 20: at least 59 rows"),
+        (
+            Score(99, name="chrF", n=9, lower=60, scale=(0, 100)),
+            ">=",
+            80,
+            "n = 9: at least 14 rows",
+        ),
+        (Score(0, name="kept", n=45, lower=-0.06, scale=(-1, 1)), ">=", -0.05, "at least 59 rows"),
+        (Score(0.3, name="gain", n=4, lower=-0.3, scale=(-1, 1)), ">", 0.02, "at least 5 rows"),
+        (Score(1, n=90, lower=0.8, units=13), ">=", 0.95, "13 independent groups: at least 59 ind"),
+    ],
+)
+def test_what_n_cannot_show_is_unmeasurable(
+    score: Score, sign: str, limit: float, needed: str
+) -> None:
+    with collect_outcomes() as ledger, pytest.raises(Unmeasurable) as raised:
+        SIGNS[sign](score, Limit(limit, "lower"))
+    assert needed in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert [entry.passed for entry in ledger] == [None]
+    SIGNS[sign](score, limit)  # by its value it is decided
+
+
+def test_a_score_that_misses_the_limit_fails_whatever_n_is() -> None:
+    assert not proportion("accuracy", 2, 10) >= LOWER
+    assert not Score(-0.2, name="kept", n=10, lower=-0.5, scale=(-1, 1)) >= Limit(-0.05, "lower")
 
 
 def test_a_rate_is_held_by_its_upper_bound() -> None:
-    rude, limit = proportion("rude", 0, 20, higher_is_better=False), Limit(0.05, "lower")
-    assert recorded(lambda s: s <= limit, rude) == [("rude upper bound 0.1391 <= 0.05", False)]
+    rude, limit = proportion("rude", 1, 60, higher_is_better=False), Limit(0.05, "lower")
+    assert recorded(lambda s: s <= limit, rude) == [("rude upper bound 0.0766 <= 0.05", False)]
     assert recorded(lambda s: s <= limit, proportion("rude", 0, 59))[0][1]
     assert recorded(lambda s: 0.01 <= s <= Limit(0.4, "lower"), proportion("x", 30, 100)) == [
         ("x 0.3000 >= 0.01", True),
@@ -307,16 +349,16 @@ def test_a_score_without_a_lower_bound_says_so() -> None:
 
 
 def test_plain_numbers_have_the_mode_of_the_project_while_it_judges() -> None:
-    score = proportion("accuracy", 19, 20)
+    score = proportion("accuracy", 95, 100)
     with collect_outcomes(mode="lower"):
         assert not score >= 0.95
-        assert not score >= LOWER - 0.1  # a number: what is computed from a limit has no mode
+        assert not score >= LOWER - 0.01  # a number: what is computed from a limit has no mode
         assert score >= Limit(0.95)
-        assert score > proportion("accuracy", 18, 20)  # values: no gate
-        assert max(score, proportion("accuracy", 18, 20)) is score
+        assert score > proportion("accuracy", 90, 100)  # values: no gate
+        assert max(score, proportion("accuracy", 90, 100)) is score
         with collect_outcomes():  # a fixture that is set up inside the test
             assert not score >= 0.95
-    assert score >= LOWER - 0.1
+    assert score >= LOWER - 0.01
     assert type(LOWER - 0.1) is float
 
 
