@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from typing import Any
 
 from tunegate.data.canonical import to_json, with_whole_numbers
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, not_applicable_score, proportion
+from tunegate.results.score import Score, not_applicable_score
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import shorten
 
@@ -93,21 +92,19 @@ def misses(predictions: Predictions) -> Findings:
 def by_field(predictions: Predictions) -> dict[str, Score]:
     """Return, for each field that is expected, the share of examples that have it right."""
     different = misses(predictions)
-    field_counts: Counter[Path] = Counter()
-    right: Counter[Path] = Counter()
-    error_counts: Counter[Path] = Counter()
+    rows: dict[Path, list[tuple[Prediction, bool]]] = {}  # that have a field, and have it right
     for p in predictions:
         expected_fields, got = _fields_of(p)
-        field_counts.update(list(expected_fields))
-        right.update(path for path, value in expected_fields.items() if got.get(path) == value)
-        error_counts.update(list(expected_fields) if p.error else ())
+        for path, value in expected_fields.items():
+            rows.setdefault(path, []).append((p, got.get(path) == value))
     scores: dict[str, Score] = {}
-    for path, n in field_counts.most_common():
-        name, errors = _field_name(path), error_counts[path]
+    for path, of_path in sorted(rows.items(), key=lambda item: -len(item[1])):
+        name = _field_name(path)
         of_field = [m for m in different if m.evidence.startswith(f"{name}: ")]
-        scores[name] = proportion(
-            f"field {name}", right[path], n, errors=errors, signature=SIGNATURE,
-            misses=Findings(f"field {name}", of_field, split="test", n=n),
+        scores[name] = share(
+            f"field {name}", [right for _, right in of_path], [p for p, _ in of_path],
+            misses=Findings(f"field {name}", of_field, split="test", n=len(of_path)),
+            signature=SIGNATURE,
         )  # fmt: skip
     return scores
 

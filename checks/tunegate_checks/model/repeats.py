@@ -16,9 +16,10 @@ from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact
 from tunegate.results.outcome import record_table
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, format_value, not_applicable_score, proportion
+from tunegate.results.score import Score, format_value, not_applicable_score
 from tunegate.utils.text import shorten
 
+from ..stats import share
 from .metric import Metric
 
 Answered = str | Literal[True] | None  # a right answer, the label of a wrong one, or no label
@@ -65,13 +66,14 @@ def _share(
         return [missing if p.error else label.right(p) or label.labels_of(p)[1] for p in row]
 
     rows, name = [*zip(*rounds, strict=True)], f"{name}{len(rounds)}"
-    wrong = [row for row in rows if not holds(answers(row, None))]
-    missing = sum(holds(answers(row, True)) for row in wrong)
+    hits = [holds(answers(row, None)) for row in rows]
+    missing = [not hit and holds(answers(row, True)) for row, hit in zip(rows, hits, strict=True)]
     misses = [
         row[0].finding(f"{answers(row, None).count(True)} right", shorten(row[0].prompt, 60))
-        for row in wrong
+        for row, hit in zip(rows, hits, strict=True)
+        if not hit
     ]
-    return proportion(
-        name, len(rows) - len(wrong), len(rows), errors=missing, signature=label.name,
+    return share(
+        name, hits, predictions, missing=missing, signature=label.name,
         misses=Findings(name, misses, split="test", n=len(rows)),
     )  # fmt: skip

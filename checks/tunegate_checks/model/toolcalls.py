@@ -7,8 +7,10 @@ from typing import Any
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, not_applicable_score, proportion
+from tunegate.results.score import Score, not_applicable_score
 from tunegate.utils.text import shorten
+
+from ..stats import share
 
 SIGNATURE = "names, arguments as JSON values, and order of all tool calls; text beside is not read"
 
@@ -23,13 +25,10 @@ def accuracy(predictions: Predictions) -> Score:
     rows = [p for p in predictions if p.expected_calls or p.calls or any(map(p.fields.get, offers))]
     if not rows and len(predictions):
         return not_applicable_score("tool calls", "no row expects or offers a tool call")
-    wrong = [finding for p in rows if (finding := _difference(p))]
-    misses = Findings("tool calls", wrong, split="test", n=len(rows))
-    errors = sum(bool(p.error) for p in rows)
-    return proportion(
-        "tool calls", len(rows) - len(wrong), len(rows),
-        misses=misses, errors=errors, signature=SIGNATURE,
-    )  # fmt: skip
+    differences = [_difference(p) for p in rows]
+    misses = Findings("tool calls", [*filter(None, differences)], split="test", n=len(rows))
+    right = [difference is None for difference in differences]
+    return share("tool calls", right, rows, misses=misses, signature=SIGNATURE)
 
 
 def _difference(p: Prediction) -> Finding | None:

@@ -117,7 +117,7 @@ def test_a_field_can_have_a_limit_and_its_misses_are_named() -> None:
     suite(rows, Limits(fields={"a": 1, "b.c": 0.5}))
     with pytest.raises(AssertionError):
         suite(rows, Limits(fields={"b.c": 0.6}))
-    with pytest.raises(AssertionError):  # the bound of two rows
+    with pytest.raises(Unmeasurable, match="at least 5 rows"):
         suite(rows, Limits(fields={"a": 0.5}, mode="lower"))
     with pytest.raises(AssertionError, match=r"b: the fields are a, b\.c"):
         suite(rows, Limits(fields={"b": 0.5}))
