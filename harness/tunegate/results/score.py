@@ -249,7 +249,7 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
     )
     # Where higher is better, the report shows what n examples can prove beside the estimate.
     lower = one_sided_bounds(score, sign)[0] if sign in (">=", ">") else math.nan
-    is_not_applicable = score.not_applicable or (limit is None and math.isnan(score))
+    is_idle = score.not_applicable or (limit is None and not score.n and math.isnan(score))
     return {
         "value": value,
         "low": low,
@@ -264,8 +264,8 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
         "detail": score.detail,
         "sign": sign,
         "limit": limit,
-        "hints": [] if is_not_applicable else list(score.hints),
-        "idle": list(score.hints) if is_not_applicable else [],
+        "hints": [] if is_idle else list(score.hints),
+        "idle": list(score.hints) if is_idle else [],
     }
 
 
