@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from predicted import predicted
 
-from tunegate import Limits
+from tunegate import Limits, Unmeasurable
 from tunegate_checks.model import jsonmatch
 
 ROOT = Path(__file__).parents[3]
