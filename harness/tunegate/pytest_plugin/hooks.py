@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,6 +36,7 @@ from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
 from .mask_report import mask_report
+from .task_marks import TASK_MARKER, tests_for_other_tasks
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -52,16 +53,6 @@ REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit le
 
 EACH_EXAMPLE_FILE = "test_each_example.py"  # of a suite; collected under --each-example only
 SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these splits only"
-TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
-# The new fixture, where a suite asks for one by its name before 0.2.
-RENAMED_FIXTURES = {
-    "ask": "ask_model",
-    "curves": "loss_curves",
-    "general": "general_set",
-    "judge": "judge_panel",
-    "label": "label_rule",
-    "recipe": "tokenization",
-}
 
 
 def asked_verbosity(config: pytest.Config) -> int:
@@ -455,37 +446,6 @@ class GateSession:
         reporter.write(f"{label:<10}", bold=True)
         reporter.write_line(text, **colour)
         reporter.flush()
-
-
-def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
-    """Return the tests of a suite that are marked for other tasks than the project's.
-
-    Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
-    ask for a fixture by its old name, unless somebody else defines one of that name.
-    """
-    from ..config.schema import Task
-
-    valid, others = get_args(Task), []
-    old_names: set[str] = set()
-    node_ids: list[str] = []
-    for item in items:
-        for mark in item.iter_markers("task"):
-            if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
-                wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
-                raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
-        if any(task not in mark.args for mark in item.iter_markers("task")):
-            others.append(item)
-        defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-        asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
-        if old := asked_for & RENAMED_FIXTURES.keys():
-            old_names |= old
-            node_ids.append(item.nodeid)
-    if old_names:
-        from ..gates.decision import abbreviate
-
-        renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
-        raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
-    return others
 
 
 def make_gate(
