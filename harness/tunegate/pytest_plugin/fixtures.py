@@ -38,11 +38,13 @@ SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
     """A mistake in configuration or options that a fixture meets; it is told under one test."""
 
+    __module__ = "builtins"  # so that the summary of pytest has room for what is wrong
+
 
 class ModelSilent(SessionMistake):
     """A model that answers nothing: its server is down, knows no such model, or refuses the key."""
 
-    __module__ = "tunegate"  # the summary prints it
+    __module__ = "builtins"
 
 
 class ParamRequest(Protocol):
