@@ -29,7 +29,8 @@ _DATE_OR_DECIMAL = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[ T]\d\d)?|\d+\.\d+")
 _CUT = r"(?:…|\.\.\.)"
 _PIECE = r"[\w@+%/=.:\-]{1,80}?|\+?\(?\d[\d ().\-/]{0,40}?"
 _CUT_PIECE = re.compile(
-    rf"(?P<v>{_PIECE}){_CUT}|{_CUT}(?P<w>[\w@+%/=.:\-]{{0,80}}\w|\d[\d ().\-/]{{0,40}})"
+    rf"(?P<v>{_PIECE})(?={_CUT})"
+    r"|(?:(?<=…)|(?<=\.\.\.))(?P<w>[\w@+%/=.:\-]{0,80}\w|\d[\d ().\-/]{0,40})"
 )
 _LONG_WORD = re.compile(r"[\w+/\-]{16}|PRIVATE KEY")  # what keys have
 _RUN_ID = re.compile(r"[\da-f]{12}")
@@ -62,6 +63,10 @@ def find_private(
     possible = api_keys.possible_key_spans(text) if has_long_word else []
     for span in [*known, *possible, *api_keys.sent_key_spans(text)]:
         yield _private(text, span.kind, span.start, span.end, lambda _, v: api_keys.mask_key(v))
+    for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():
+        piece = match["v"] or match["w"]
+        if _is_private_piece(piece) if quotes else "@" in piece[1:]:  # `@name...` is code
+            yield Private("cut off", *match.span("v" if match["v"] else "w"))
     if not quotes:
         return
     ignored = [s for s in personal_spans(text, "", (), allow) if s.kind in ignore] if ignore else []
@@ -73,10 +78,6 @@ def find_private(
     for match in _RANDOM_WORD.finditer(text) if has_long_word else ():
         if api_keys.looks_random(match[0]):
             yield Private("possible_secret", *match.span())
-    for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():
-        group = "v" if match["v"] else "w"
-        if _is_private_piece(match[group]):
-            yield Private("cut off", *match.span(group))
 
 
 def may_hold_personal(text: str) -> bool:

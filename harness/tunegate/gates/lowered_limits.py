@@ -10,6 +10,7 @@ AT_LEAST = {
     *("fewest_examples", "smallest_test", "validation_low", "reviewed", "rarest_class", "distinct"),
     *("accuracy", "macro_f1", "improvement", "judge", "judge_wins", "worst_slice", "chrf"),
     *("rouge_l", "valid_json", "parses", "majority", "pass_at_k", "pass_hat_k", "difference"),
+    "tool_calls",
 }
 AT_MOST = {
     *("largest_mb", "validation_high", "psi", "drift_auc", "review_errors", "similarity"),
@@ -27,7 +28,7 @@ def lowered_limits(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[st
     compared.
     """
     lowered = {}
-    for name in before.keys() & now.keys() - {"own", "compare"}:
+    for name in before.keys() & now.keys() - {"own", "compare", "fields"}:
         if is_weaker(name, before[name], now[name]):
             lowered[name] = [before[name], now[name]]
     for model, limits in before.get("compare", {}).items():
@@ -35,6 +36,10 @@ def lowered_limits(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[st
             value_now = now.get("compare", {}).get(model, {}).get(name)
             if is_weaker(name, value, value_now):
                 lowered[f"compare.{model}.{name}"] = [value, value_now]
+    for name, value in before.get("fields", {}).items():
+        value_now = now.get("fields", {}).get(name)
+        if value_now is None or value_now < value:
+            lowered[f"fields.{name}"] = [value, value_now]
     own = before.get("own", {}), now.get("own", {})
     for name in own[0]:
         if own[1].get(name) != own[0][name]:

@@ -421,8 +421,7 @@ class GateSession:
             return status or int(bool(ignored))
         if spent := str(self.context.budget):
             self.print_line("asked", spent)
-        splits = self.context.splits
-        if self.context.candidate and (note := self.context.models.cached_note(splits)):
+        if (c := self.context).candidate and (note := c.models.cached_note(c.splits)):
             self.print_line("cached", note)
         try:
             return self.gate.finish(status)

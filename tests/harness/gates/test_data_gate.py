@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tunegate.exit_codes import INTERRUPTED
 from tunegate.gates.data_gate import DataGate
 from tunegate.gates.receipt import environment_record, verdict_digest
 from tunegate.pytest_plugin.hooks import GateSession
@@ -128,7 +129,7 @@ def test_a_gate_that_is_told_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session: Any = GateSession(tmp_path)
-    session.session_ran, session.context = True, SimpleNamespace(budget="")
+    session.session_ran, session.context = True, SimpleNamespace(budget="", candidate=None)
     plugins = SimpleNamespace(get_plugin=lambda name: None)
     session.pytest_config = SimpleNamespace(pluginmanager=plugins)
 
@@ -144,7 +145,7 @@ def test_a_gate_that_is_told_is_told_once(
         (open_then_stop, ["gate      open: all 2 tests", "stopped   interrupted"]),
     ):
         session.gate, session.gate_is_told = SimpleNamespace(finish=finish), False
-        assert session.finish_gate(0) == 1
+        assert session.finish_gate(0) == INTERRUPTED
         assert capsys.readouterr().out.splitlines() == said
 
 

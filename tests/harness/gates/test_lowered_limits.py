@@ -9,7 +9,10 @@ import pytest
 from tunegate.config.schema import CompareLimits, Limits
 from tunegate.gates.lowered_limits import AT_LEAST, AT_MOST, lowered_limits, lowered_text
 
-EITHER_WAY = {"compare", "fewest_per_class", "mode", "own", "pii_ignore", "pii_allow"}
+EITHER_WAY = {
+    *("command", "compare", "fewest_per_class", "fields", "language", "mode", "own"),
+    *("pii_ignore", "pii_allow"),
+}
 
 CASES: list[tuple[str, Any, Any, bool]] = [
     ("accuracy", 0.95, 0.6, True),
@@ -18,6 +21,8 @@ CASES: list[tuple[str, Any, Any, bool]] = [
     ("margin", 0.03, 0.3, True),
     ("margin", 0.3, 0.03, False),
     ("similarity", 0.85, 0.99, True),
+    ("tool_calls", 0.95, 0.5, True),
+    ("command", [], ["true"], True),
     ("latency_p95", 2.0, None, True),
     ("latency_p95", None, 2.0, False),
     ("worst_slice", 0.9, None, True),
@@ -39,6 +44,13 @@ def test_limits_of_ones_own() -> None:
     before, now = {"own": {"a": 1.0, "b": 2.0, "c": 3.0}}, {"own": {"a": 1.0, "b": 1.0, "d": 1.0}}
     lowered = lowered_limits(before, now)
     assert lowered_text(lowered) == "own.b 2.0 -> 1.0, own.c 3.0 -> none"
+
+
+def test_limits_of_fields() -> None:
+    """One that is as strict, or new, is not lowered."""
+    before, now = {"a": 0.9, "b": 0.9, "c": 0.9}, {"a": 0.8, "b": 0.95, "d": 0.1}
+    lowered = lowered_limits({"fields": before}, {"fields": now})
+    assert lowered_text(lowered) == "fields.a 0.9 -> 0.8, fields.c 0.9 -> none"
 
 
 def test_limits_beside_another_model() -> None:

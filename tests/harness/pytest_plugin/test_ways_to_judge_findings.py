@@ -284,5 +284,5 @@ def test_what_a_subtest_found_can_be_held_by_its_test(kept: Project) -> None:
     result = kept.pytest("suites/data", "--junitxml=junit.xml")
     passed, not_passed, reason = results(kept)
     assert (result.code, not_passed, reason) == (0, {}, ""), result.out
-    assert [outcome["name"] for outcome in passed["test_x"]] == ["odd", "odd rate"]
+    assert [outcome["name"] for outcome in passed["test_x"]] == ["odd", "odd rate of train"]
     assert "2 odd in 2 of 20 examples" in (kept.root / "junit.xml").read_text()
