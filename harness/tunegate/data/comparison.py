@@ -23,6 +23,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -52,6 +53,9 @@ _WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’](?=[^\W\d_])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
+_character = lru_cache(maxsize=4096)(html.unescape)  # of an entity
+
+
 def equal_text(text: str) -> str:
     """Return a form of a text that is equal for texts which a reader calls the same.
 
@@ -59,7 +63,7 @@ def equal_text(text: str) -> str:
     run of white space as one space; letters are in the Unicode form NFC.
     """
     if "&" in text:
-        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+        text = _ENTITY.sub(lambda entity: _character(entity[0]), text)
     if not text.isascii():
         text = _WIDTH_FORMS.sub(lambda w: unicodedata.normalize("NFKC", w[0]), text)
         text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
