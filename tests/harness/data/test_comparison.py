@@ -73,7 +73,7 @@ def refused(test: Dataset, train: Dataset) -> bool:
     )
     candidate: Any = SimpleNamespace(run=run, digest="d")
     # Asked for the baseline, which stands for measured here, and for scorecards, of which are none.
-    state: Any = SimpleNamespace(runs=Path("none"))
+    state: Any = SimpleNamespace(runs=Path("none"), folder=Path("none"))
     try:
         with mock.patch.object(promotion, "recall_baseline", return_value={}):
             promotion.check_promotable(candidate, "d", test, state)
