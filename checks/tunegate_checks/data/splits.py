@@ -190,11 +190,8 @@ def classifier_auc(
         if "empty vocabulary" in str(error):
             return 0.5
         raise
-    folds = (StratifiedGroupKFold if groups else StratifiedKFold)(
-        FOLDS, shuffle=True, random_state=0
-    )
-    decisions = np.zeros(len(truth))
-    for trained, held_out in folds.split(counts, truth, groups):
+    kind, decisions = StratifiedGroupKFold if groups else StratifiedKFold, np.zeros(len(truth))
+    for trained, held_out in kind(FOLDS, shuffle=True, random_state=0).split(counts, truth, groups):
         # Counted once: of a fold, the terms are those of two texts or more that it is trained on.
         terms = np.flatnonzero(counts[trained].getnnz(axis=0) >= 2)
         if not len(terms):

@@ -81,8 +81,7 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
     # first, then the first in order.
     rare = counts + other_counts <= BOILERPLATE_ROWS
     ranked = np.lexsort((positions, matches, ~rare))
-    ranks = np.empty(len(ranked), np.int64)
-    ranks[ranked] = np.arange(len(ranked))
+    ranks = np.argsort(ranked)
     for i, hashes in enumerate(ours):
         best = ranked[ranks[np.searchsorted(ngrams, hashes)].min()] if len(hashes) else None
         if best is not None and rare[best]:
@@ -100,22 +99,14 @@ def _first_places(hashes: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
 
     joined = np.concatenate([np.zeros(0, np.uint64), *hashes])
     owners = np.repeat(np.arange(len(hashes)), [*map(len, hashes)])
-    order = np.argsort(joined, kind="stable")
-    joined, owners = joined[order], owners[order]
-    is_first = np.ones(len(joined), bool)
-    is_first[1:] = joined[1:] != joined[:-1]
-    is_other_text = is_first.copy()
-    is_other_text[1:] |= owners[1:] != owners[:-1]
-    starts = np.flatnonzero(is_first)
-    counts = np.add.reduceat(is_other_text, starts, dtype=np.int64) if len(starts) else starts
-    return joined[starts], order[starts], owners[starts], counts
+    distinct, positions, places = np.unique(joined, return_index=True, return_inverse=True)
+    texts_of_each = np.unique(places * len(hashes) + owners) // max(len(hashes), 1)
+    counts = np.bincount(texts_of_each, minlength=len(distinct))
+    return distinct, positions, owners[positions], counts
 
 
 def ngram_hashes(text: str) -> Iterable[int]:
-    """Return a hash of each distinct 13-gram of a text: see `long_ngrams`.
-
-    It is of this process alone, since that of a word is.
-    """
+    """Return a hash, of this process alone, of each of the `long_ngrams` of a text."""
     return dict.fromkeys(_hash_array(text).tolist())
 
 
@@ -123,9 +114,7 @@ def _hash_array(text: str) -> Array:
     """Return a hash of each 13-gram of a text, in order."""
     import numpy as np
 
-    # Words are a letter or more, and something between them but in scripts without spaces.
-    is_short = len(text) < (2 * MIN_WORDS - 1 if text.isascii() else MIN_WORDS)
-    words, size = ([], 0) if is_short else _words_and_size(text)
+    words, size = _words_and_size(text) if len(text) >= MIN_WORDS else ([], 0)
     count = len(words) - size + 1 if words else 0
     hashes: Array = np.zeros(count, np.uint64)
     if count:
