@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator
 from tunegate.checking.decorator import check
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
-from tunegate.utils.text import WORD_PATTERN
+from tunegate.utils.text import words_of
 
 from ..text.refusals import REFUSAL_START
 
-WORD = re.compile(WORD_PATTERN)
 MAX_WORDS = 20_000  # distinct-n falls as a text grows, so it is measured on one length
 # A label for inputs that fit no class.
 OTHER_LABEL = re.compile(
@@ -47,7 +46,7 @@ def find(
     yield from _repetition_findings("prompts", prompts, distinct)
     if task not in ("classification", "multilabel", "extraction", "tools"):
         yield from _repetition_findings("replies", [example.reply for example in dataset], distinct)
-    beginnings = (WORD.findall(prompt.lower()[:200])[:4] for prompt in prompts)
+    beginnings = (words_of(prompt.lower()[:200])[:4] for prompt in prompts)
     openings = Counter(" ".join(words) for words in beginnings if len(words) == 4)
     for words, count in openings.most_common(3):
         if count > 5 and count / n > (0.1 if opening is None else opening):
@@ -82,7 +81,7 @@ def distinct_n(texts: Iterable[str], n: int = 2) -> float:
     ngrams: Counter[tuple[str, ...]] = Counter()
     remaining = MAX_WORDS
     for text in texts:
-        tokens = WORD.findall(text.lower())[:remaining]
+        tokens = words_of(text.lower())[:remaining]
         remaining -= len(tokens)
         ngrams.update(zip(*(tokens[i:] for i in range(n)), strict=False))
         if remaining <= 0:

@@ -21,6 +21,7 @@ from tunegate.data.comparison import (
     is_label,
     meaning_signs,
     question_key,
+    subjects_differ,
     system_is_asked,
 )
 from tunegate.data.dataset import Dataset, Example, rejected_reply
@@ -117,10 +118,11 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     """Yield each row that nearly repeats another: prompt and replies all reach the similarity.
 
     Labels (short replies) must be equal, and so must the digits and signs of other replies, and the
-    accents of words: `50 mg` and `500 mg`, `a + b` and `a - b`, `avó` and `avô` are no copies. Of
-    near-duplicates the longest row is kept, and each finding names a kept row; without the rows
-    found no two near-duplicates remain. Rows that `duplicates.find` yields are left out. Lee et al.
-    (2022, arXiv:2107.06499) show that models memorise near-duplicates.
+    accents of words: `50 mg` and `500 mg`, `a + b` and `a - b`, `avó` and `avô` are no copies. Nor
+    are rows of which each asks and answers about a word that the other does not have: another drug,
+    another name. Of near-duplicates the longest row is kept, and each finding names a kept row;
+    without the rows found no two near-duplicates remain. Rows that `duplicates.find` yields are
+    left out. Lee et al. (2022, arXiv:2107.06499) show that models memorise near-duplicates.
 
     Args:
         dataset: One split.
@@ -148,7 +150,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         def are_near(i: int, j: int, indices: list[int] = indices) -> bool:
             pairs = [*zip(sides[indices[i]], sides[indices[j]], strict=True)]
             are_alike = all(ratio(a, b) >= similarity for a, b in pairs)
-            return are_alike and not any(accents_differ(a, b) for a, b in pairs)
+            others = subjects_differ(*pairs[:2]) or any(accents_differ(a, b) for a, b in pairs)
+            return are_alike and not others
 
         # If prompt and replies all reach the similarity, their joined text reaches it too.
         texts = ["\n".join(filter(None, sides[k])) for k in indices]

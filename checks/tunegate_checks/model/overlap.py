@@ -7,7 +7,6 @@ all letters outside a-z ("não" becomes "n" and "o"). For plain English both giv
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
 from tunegate.utils.optional_deps import require
-from tunegate.utils.text import WORD_PATTERN
+from tunegate.utils.text import words_of
 
 from . import classification
 from .metric import Metric, mean
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
-_WORDS = re.compile(WORD_PATTERN)
 
 
 def exact_match(predictions: Predictions) -> Score:
@@ -140,7 +138,7 @@ class Tokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words; those of more than three letters stemmed, as rouge-score does."""
-        tokens = _WORDS.findall(unicodedata.normalize("NFC", text).lower().replace("_", " "))
+        tokens = words_of(unicodedata.normalize("NFC", text).lower().replace("_", " "))
         if self.stemmer is None:
             return tokens
         return [self.stemmer.stem(token) if len(token) > 3 else token for token in tokens]

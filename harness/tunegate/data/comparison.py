@@ -13,7 +13,8 @@ Accents, signs, digits and emoji carry meaning at each level. For similarity the
 of one letter, so that near texts are not yet near rows: rows whose questions *and* answers differ
 in signs (`meaning_signs`) ask another question and have another answer, however alike their words
 are (`near_scopes`: leakage, split). Copies, of which `fix` keeps one, never differ in the signs of
-what they answer, or in accents; what they ask may differ in digits, as two orders do in a number.
+what they answer, in accents, or in what both ask and answer about (`subjects_differ`); what they
+ask may differ in digits, as two orders do in a number.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
 
 from ..results.labels import exact
-from ..utils.text import count_words, without_accents, without_edge_punctuation
+from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
 from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
 
@@ -52,6 +54,9 @@ _WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’](?=[^\W\d_])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
+_character = lru_cache(maxsize=4096)(html.unescape)  # of an entity
+
+
 def equal_text(text: str) -> str:
     """Return a form of a text that is equal for texts which a reader calls the same.
 
@@ -59,7 +64,7 @@ def equal_text(text: str) -> str:
     run of white space as one space; letters are in the Unicode form NFC.
     """
     if "&" in text:
-        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+        text = _ENTITY.sub(lambda entity: _character(entity[0]), text)
     if not text.isascii():
         text = _WIDTH_FORMS.sub(lambda w: unicodedata.normalize("NFKC", w[0]), text)
         text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
@@ -88,6 +93,16 @@ def accents_differ(text: str, other: str) -> bool:
     words, others = ({*folded_text(t).split()} for t in (text, other))
     plain = {without_accents(word) for word in words - others}
     return any(without_accents(word) in plain for word in others - words)
+
+
+def subjects_differ(asked: tuple[str, str], answered: tuple[str, str]) -> bool:
+    """Tell whether each of two rows asks and answers about a word that the other does not have.
+
+    `The dose of ibuprofen?`, `200 mg of ibuprofen`, and the same of losartan, are no copies.
+    """
+    words = [[{*words_of(folded_text(text))} for text in pair] for pair in (asked, answered)]
+    sides = ((words[0][a] - words[0][b]) & (words[1][a] - words[1][b]) for a, b in ((0, 1), (1, 0)))
+    return all(sides)
 
 
 def near_scopes(rows: Sequence[Example]) -> list[list[int]]:

@@ -36,6 +36,7 @@ SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
 _WORD = re.compile(rf"[^\W{UNSPACED}]{{1,32}}+(?![^\W{UNSPACED}])|\S")
+_ASCII_WORD = re.compile(r"\w{1,32}+(?!\w)|[^\s\x1c-\x1f]", re.ASCII)  # the same, twice as fast
 
 
 @lru_cache(maxsize=1 << 17)
@@ -46,7 +47,7 @@ def _word_number(word: str) -> int:
 
 @lru_cache(maxsize=128)
 def _word_numbers(text: str) -> list[int]:
-    return list(map(_word_number, _WORD.findall(text)))
+    return list(map(_word_number, (_ASCII_WORD if text.isascii() else _WORD).findall(text)))
 
 
 def ratio(left: str, right: str) -> float:

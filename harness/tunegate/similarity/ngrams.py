@@ -7,14 +7,13 @@ more than ten documents are boilerplate. Short texts have none.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from .windows import Array
 
-from ..utils.text import FIRST_UNSPACED, WORD_PATTERN
+from ..utils.text import FIRST_UNSPACED, words_of
 
 NGRAM_WORDS = 13
 # Words. In a shorter text 13 words are often a set phrase ("please note that I do not need help
@@ -24,7 +23,7 @@ BOILERPLATE_ROWS = 10  # rows
 
 UNSPACED_SCALE = 2  # letters that count as a word, in scripts without spaces between words
 
-_WORD = re.compile(WORD_PATTERN)
+K = TypeVar("K", bound=Hashable)
 
 
 def long_ngrams(text: str, min_words: int = MIN_WORDS) -> list[str]:
@@ -32,26 +31,29 @@ def long_ngrams(text: str, min_words: int = MIN_WORDS) -> list[str]:
 
     Of a text in a script without spaces they have 26 letters.
     """
-    words = _WORD.findall(text.lower())
-    unspaced = 0 if text.isascii() else sum(len(w) == 1 and w >= FIRST_UNSPACED for w in words)
-    scale = UNSPACED_SCALE if 2 * unspaced > len(words) else 1
-    if len(words) < scale * min_words:
-        return []
-    size = scale * NGRAM_WORDS
+    words, size = _words_and_size(text, min_words)
     starts = range(len(words) - size + 1)
     return list(dict.fromkeys(" ".join(words[k : k + size]) for k in starts))
 
 
-def rows_by_ngram(
-    texts: Sequence[str], only: Mapping[str, object] | None = None
-) -> dict[str, list[int]]:
-    """Return the indices of the texts that hold each 13-gram.
+def _words_and_size(text: str, min_words: int = MIN_WORDS) -> tuple[list[str], int]:
+    """Return the words of a text, none if they are too few, and how many make an n-gram."""
+    words = words_of(text.lower())
+    unspaced = 0 if text.isascii() else sum(len(w) == 1 and w >= FIRST_UNSPACED for w in words)
+    scale = UNSPACED_SCALE if 2 * unspaced > len(words) else 1
+    return words if len(words) >= scale * min_words else [], scale * NGRAM_WORDS
 
-    With `only`, other 13-grams are left out, which bounds the memory.
+
+def rows_by_ngram(
+    ngrams: Iterable[Iterable[K]], only: Container[K] | None = None
+) -> dict[K, list[int]]:
+    """Return the indices of the texts that hold each n-gram, of the distinct n-grams of each.
+
+    With `only`, other n-grams are left out, which bounds the memory.
     """
-    indices: dict[str, list[int]] = {}
-    for i, text in enumerate(texts):
-        for ngram in long_ngrams(text):
+    indices: dict[K, list[int]] = {}
+    for i, of_text in enumerate(ngrams):
+        for ngram in of_text:
             if only is None or ngram in only:
                 indices.setdefault(ngram, []).append(i)
     return indices
@@ -61,50 +63,62 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
     """Yield (i, j, 13-gram) for each text i on the left that shares a 13-gram with the right.
 
     Text j is the first on the right that does. 13-grams in more than ten texts are boilerplate and
-    are left out.
-    """
-    left, right = _sharing_texts(left, right)
-    left_rows = rows_by_ngram(left)
-    right_rows = rows_by_ngram(right, only=left_rows)
-    first_match: dict[int, tuple[int, str]] = {}
-    for ngram, rows in left_rows.items():
-        matches = right_rows.get(ngram, [])
-        if matches and len(matches) + len(rows) <= BOILERPLATE_ROWS:
-            for i in rows:
-                if i not in first_match or matches[0] < first_match[i][0]:
-                    first_match[i] = (matches[0], ngram)
-    yield from ((i, j, ngram) for i, (j, ngram) in sorted(first_match.items()))
-
-
-def _sharing_texts(left: Sequence[str], right: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return both lists, with "" for each text that shares no 13-gram with the other list.
-
-    The 13-grams are compared by their hashes, which takes a tenth of the time: few texts are left.
+    are left out. They are compared by their hashes, which takes a tenth of the time.
     """
     import numpy as np
 
-    sharing: list[list[str]] = []
-    hashes = [[_ngram_hashes(text) for text in side] for side in (left, right)]
+    sides = [[*map(_hash_array, side)] for side in (left, right)]
     # Sorted, behind them one that no text has; np.unique and np.isin take far longer.
     end = np.array([2**64 - 1], np.uint64)
-    first, second = (np.sort(np.concatenate([*side, end])) for side in hashes)
-    for texts, found, others in ((left, hashes[0], second), (right, hashes[1], first)):
-        pairs = zip(texts, found, strict=True)
-        sharing.append(
-            [t if (others[np.searchsorted(others, h)] == h).any() else "" for t, h in pairs]
-        )
-    return sharing[0], sharing[1]
+    known = [np.sort(np.concatenate([*side, end])) for side in sides]
+    ours, theirs = (
+        [h[others[np.searchsorted(others, h)] == h] for h in side]
+        for side, others in zip(sides, reversed(known), strict=True)
+    )
+    ngrams, positions, _, counts = _first_places(ours)
+    _, _, matches, other_counts = _first_places(theirs)
+    # Both hold the same n-grams in the same order. Of a text the best is the one whose match comes
+    # first, then the first in order.
+    rare = counts + other_counts <= BOILERPLATE_ROWS
+    ranked = np.lexsort((positions, matches, ~rare))
+    ranks = np.argsort(ranked)
+    for i, hashes in enumerate(ours):
+        best = ranked[ranks[np.searchsorted(ngrams, hashes)].min()] if len(hashes) else None
+        if best is not None and rare[best]:
+            words, size = _words_and_size(left[i])
+            start = int((sides[0][i] == ngrams[best]).argmax())
+            yield i, int(matches[best]), " ".join(words[start : start + size])
 
 
-def _ngram_hashes(text: str) -> Array:
-    """Return a hash of each 13-gram of a text; of this process alone, since that of a word is."""
+def _first_places(hashes: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
+    """Return the distinct hashes of texts, sorted, and of each where it first stands.
+
+    Where: its position among all hashes, the text, and how many texts hold it.
+    """
     import numpy as np
 
-    words = _WORD.findall(text.lower()) if len(text) >= 2 * MIN_WORDS - 1 else []
-    size = len(words) - NGRAM_WORDS + 1 if len(words) >= MIN_WORDS else 0
-    hashes: Array = np.zeros(size, np.uint64)
-    if size:
+    joined = np.concatenate([np.zeros(0, np.uint64), *hashes])
+    owners = np.repeat(np.arange(len(hashes)), [*map(len, hashes)])
+    distinct, positions, places = np.unique(joined, return_index=True, return_inverse=True)
+    texts_of_each = np.unique(places * len(hashes) + owners) // max(len(hashes), 1)
+    counts = np.bincount(texts_of_each, minlength=len(distinct))
+    return distinct, positions, owners[positions], counts
+
+
+def ngram_hashes(text: str) -> Iterable[int]:
+    """Return a hash, of this process alone, of each of the `long_ngrams` of a text."""
+    return dict.fromkeys(_hash_array(text).tolist())
+
+
+def _hash_array(text: str) -> Array:
+    """Return a hash of each 13-gram of a text, in order."""
+    import numpy as np
+
+    words, size = _words_and_size(text) if len(text) >= MIN_WORDS else ([], 0)
+    count = len(words) - size + 1 if words else 0
+    hashes: Array = np.zeros(count, np.uint64)
+    if count:
         numbers = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
-        for k in range(NGRAM_WORDS):
-            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + size]
+        for k in range(size):
+            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + count]
     return hashes

@@ -17,16 +17,21 @@ FIRST_UNSPACED = "\u0e00"
 # Vowels and accents that are characters of their own, in Hindi and others; joiners of letters.
 _SIGNS = "".join(c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c)[0] == "M")
 # A letter of such a script counts as a word.
-WORD_PATTERN = rf"[{UNSPACED}]|(?:[^\W{UNSPACED}]|[{_SIGNS}\u200c\u200d])+"
+WORD_PATTERN = rf"[{UNSPACED}]|(?:[^\W{UNSPACED}]+|[{_SIGNS}\u200c\u200d]+)+"
+_WORD, _ASCII_WORD = re.compile(WORD_PATTERN), re.compile(r"\w+", re.ASCII)
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
 # What opens a word in prose: `!done`, `.5` and `:=` begin with signs of their own.
-_OPENING_MARKS = r"[¿¡…\"'“”‘’«»「『]+"
-_CLOSING_MARKS = r"[.,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』]+"
-_EDGES = re.compile(rf"(?<!\S){_OPENING_MARKS}|{_CLOSING_MARKS}(?!\S)")
+_OPENING_MARKS = "¿¡…\"'“”‘’«»「『"
+_CLOSING_MARKS = ".,;:!?¿¡…\"'“”‘’«»。，、；：！？「」『』"
 _FENCE = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _REASONING = re.compile(r"\A\s*(?:<(think|thinking)>)?((?:(?!<think).)*?)</think(?:ing)?>", re.S)
 _UNCLOSED_REASONING = re.compile(r"\A\s*<think(?:ing)?>", re.S)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, in scripts without spaces its letters, without punctuation."""
+    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
 
 
 def count_words(text: str) -> int:
@@ -40,7 +45,8 @@ def without_edge_punctuation(text: str) -> str:
 
     A text of punctuation alone is returned as it is.
     """
-    return " ".join(_EDGES.sub(" ", text).split()) or text
+    words = (word.lstrip(_OPENING_MARKS).rstrip(_CLOSING_MARKS) for word in text.split())
+    return " ".join(filter(None, words)) or text
 
 
 def without_accents(text: str) -> str:

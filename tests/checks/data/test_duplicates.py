@@ -119,6 +119,30 @@ ESSAY = (
 )
 
 
+@pytest.mark.parametrize(
+    ("prompt", "reply", "words"),
+    [
+        (
+            "The usual dose of {} at 40 kg?",
+            "Give 200 mg of {} every 8 hours.",
+            "ibuprofen losartan",
+        ),
+        ("Explique o que é a {} do banco.", "A {} é cobrada a cada mês do ano.", "tarifa multa"),
+        ("我想从{}坐高铁去广州旅游两天", "从{}出发的高铁每天有三班到广州", "北京 上海"),
+    ],
+)
+def test_rows_that_ask_and_answer_about_other_words_are_no_copies(
+    prompt: str, reply: str, words: str
+) -> None:
+    def found(*replies: str) -> int:
+        rows = [row(prompt.format(w), r) for w, r in zip(words.split(), replies, strict=True)]
+        return len(duplicates.near(Dataset.of(rows), similarity=0.6))
+
+    one, other = words.split()
+    assert found(reply.format(one), reply.format(other)) == 0
+    assert found(reply.format(one), reply.format(one)) == 1, "the answer is the same"
+
+
 def test_prose_must_repeat_in_prompt_and_reply() -> None:
     pairs = [
         ("How do I reset my password?", ESSAY),

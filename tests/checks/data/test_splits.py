@@ -258,3 +258,27 @@ def test_what_tells_conversations_apart_is_no_drift_where_their_turns_are_kept_t
         row["messages"][0]["content"] += " here" if row in rows[108:] else " there"
     apart = splits.drift(Dataset.of(rows[:108]), Dataset.of(rows[108:]), auc_limit=0.5)
     assert "6 groups are held to 18 of train's" in apart[0].evidence
+
+
+def test_counting_terms_once_changes_no_fold() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    rng = random.Random(4)
+    words = [f"w{n}" for n in range(60)]
+    texts = [" ".join(rng.choices(words[k % 2 * 12 :], k=6)) for k in range(90)]
+    truth = [k % 2 for k in range(90)]
+    model = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2),
+        LogisticRegression(class_weight="balanced", solver="liblinear"),
+    )
+    ordered = sorted(range(90), key=truth.__getitem__)
+    decisions = cross_val_predict(
+        model, [texts[k] for k in ordered], [truth[k] for k in ordered],
+        method="decision_function", cv=StratifiedKFold(5, shuffle=True, random_state=0),
+    )  # fmt: skip
+    plain = roc_auc_score([truth[k] for k in ordered], decisions)
+    assert splits.classifier_auc(texts[::2], texts[1::2]) == pytest.approx(plain, abs=1e-9)

@@ -1,6 +1,10 @@
 """Passages that texts share: how long they are, and when they are boilerplate."""
 
+from collections.abc import Sequence
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tunegate.similarity import ngrams
 
@@ -42,3 +46,32 @@ def test_of_several_texts_that_share_passages_the_first_is_named() -> None:
     assert list(ngrams.shared_ngrams(ours, theirs)) == [(0, 0, other)]
     assert list(ngrams.shared_ngrams(ours, theirs[1:])) == [(0, 0, RUN)]
     assert list(ngrams.shared_ngrams(ours, theirs[::-1])) == [(0, 0, RUN)]
+
+
+# Blocks of ten words, or of so many letters of a script without spaces.
+SIDE = st.lists(st.lists(st.sampled_from("PQRSTUV中日"), min_size=4, max_size=14), max_size=8)
+
+
+def _text(blocks: Sequence[str]) -> str:
+    return " ".join(
+        " ".join(f"{b}{n}" for n in range(10)) if b.isascii() else b * 9 for b in blocks
+    )
+
+
+@given(SIDE, SIDE)
+def test_passages_that_are_shared_are_those_that_comparing_strings_finds(
+    ours: list[list[str]], theirs: list[list[str]]
+) -> None:
+    left, right = [*map(_text, ours)], [*map(_text, theirs)]
+    left_rows = ngrams.rows_by_ngram(map(ngrams.long_ngrams, left))
+    right_rows = ngrams.rows_by_ngram(map(ngrams.long_ngrams, right), only=left_rows)
+    found: dict[int, tuple[int, str]] = {}
+    for ngram, rows in left_rows.items():
+        matches = right_rows.get(ngram, [])
+        if matches and len(matches) + len(rows) <= ngrams.BOILERPLATE_ROWS:
+            for i in rows:
+                if i not in found or matches[0] < found[i][0]:
+                    found[i] = (matches[0], ngram)
+    assert list(ngrams.shared_ngrams(left, right)) == [(i, *found[i]) for i in sorted(found)]
+    by_hash = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, left))
+    assert sorted(by_hash.values()) == sorted(left_rows.values())
