@@ -249,7 +249,8 @@ def misses_section(files: RunFiles) -> Misses | str:
     hidden, more = len(wrong) - MAX_HINTS_VERBOSE, ""
     if hidden > 0:
         more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
-    hide, reasoning = masker(quotes=True), {p.row: p.reasoning for p in files.predictions}
+    hide = masker(quotes=True)
+    reasoning: dict[int | None, str] = {p.row: p.reasoning for p in files.predictions}
     rows = tuple(
         (
             "" if f.line is None else f"{f.line:,}", f.kind, hide(f.evidence),
