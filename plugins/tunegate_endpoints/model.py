@@ -130,13 +130,15 @@ def _variable(name: str, setting: str) -> str:
 def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
     """Raise ValueError for a name without a table of its own that may be a misspelt table's.
 
-    It would go to the provider, who is paid. Its own models (`gpt-...`, `ft:...`) are known.
+    It would go to the provider, who is paid. Two of three make it known: the configuration names
+    it, it is named as the provider's own models are (`gpt-...`), and it is near no table's name.
     """
     tables = [table for table in config.models if table not in ("openai", "anthropic")]
     near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
     # Baseline and judges are whole specs; the base of a training is a name.
     written = config.model_dump_json(exclude={"models", "limits"})
-    is_mentioned = any(m in written for m in (f'"{spec}"', f'"{spec}?', f'"base":"{name}"'))
-    is_own = name.startswith("ft:") or (name.startswith(provider.own_models) and not near)
-    if tables and not (name in config.models or is_mentioned or is_own):
+    is_mentioned = f'"{spec}"' in written or f'"{spec}?' in written
+    is_own, is_base = name.startswith(provider.own_models), f'"base":"{name}"' in written
+    is_known = name in config.models or name.startswith("ft:") or is_base
+    if tables and not is_known and sum((is_mentioned, is_own, not near)) < 2:
         raise ValueError(f'no table [models."{name}"]{near}; write one, empty or with its prices')

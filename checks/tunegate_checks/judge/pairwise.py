@@ -55,7 +55,7 @@ def win_rate(
     calibration = calibrate_pairwise(rubric, judge)
     other_by_row = {p.row: p for p in over}
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
-    items = [(item_of(p), q.got) for p, q in pairs if not (p.error or q.error)]
+    items = [(item_of(p), item_of(q).answer) for p, q in pairs if not (p.error or q.error)]
     answered = iter(compare(items, rubric, judge))
     comparisons = [
         Comparison(None, error=p.error or q.error) if p.error or q.error else next(answered)

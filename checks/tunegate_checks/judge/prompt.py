@@ -76,8 +76,9 @@ class Item:
 
 
 def item_of(p: Prediction) -> Item:
-    """Return a prediction as a judge sees it."""
-    return item_with_setting(Item(p.row, p.prompt, p.got, p.expected), p.given, p.fields)
+    """Return a prediction as a judge sees it: texts with the tool calls that stand in them."""
+    answer, reference = _with_calls(p.got, p.calls), _with_calls(p.expected, p.expected_calls)
+    return item_with_setting(Item(p.row, p.prompt, answer, reference), p.given, p.fields)
 
 
 def item_with_setting(item: Item, given: Messages, fields: Mapping[str, Any]) -> Item:
@@ -103,7 +104,11 @@ def item_with_setting(item: Item, given: Messages, fields: Mapping[str, Any]) ->
 def _turn_text(message: Mapping[str, Any]) -> str:
     """Return the text of a message, and its calls of tools."""
     calls = message.get("tool_calls")
-    return "\n".join(filter(None, (content_text(message), to_json(calls) if calls else "")))
+    return _with_calls(content_text(message), to_json(calls) if calls else "")
+
+
+def _with_calls(text: str, calls: str) -> str:
+    return "\n".join(filter(None, (text, calls)))
 
 
 def grading_prompt(item: Item, rubric: Rubric) -> Messages:

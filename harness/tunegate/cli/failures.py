@@ -81,7 +81,11 @@ def run(args: argparse.Namespace) -> None:
     wrong_count, n, times = write_failures(
         StateDir(root), args.run, args.out, test, rule, masked=not args.unmasked
     )
-    what = "answers were wrong" if times == 1 else f"rows were wrong in one of {times} answers"
+    what = (
+        "answers were wrong"
+        if times == 1
+        else f"rows were wrong in at least one of {times} answers"
+    )
     print(f"{wrong_count:,} of {n:,} {what}: {args.out}")
     if wrong_count:
         print("These rows are test rows. Write new ones like them to train on; one that goes into")

@@ -126,7 +126,9 @@ class Budget:
             return ""
         of_requests = f" of {self.requests:,}" if self.requests is not None else ""
         of_cost = f" of ${self.cost:g}" if self.cost is not None else ""
-        text = f"{self.sent:,}{of_requests} requests, ${self.spent:.4f}{of_cost}"
+        has_price = self.spent or of_cost  # of a server without prices nothing is known
+        text = f"{self.sent:,}{of_requests} requests"
+        text += f", ${self.spent:.4f}{of_cost}" if has_price else ""
         return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
 
 

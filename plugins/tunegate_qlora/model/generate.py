@@ -31,8 +31,10 @@ class Generator:
         import transformers
 
         hf: Any = transformers  # partly untyped
-        self.size, self.max_new_tokens = size, decoding.max_new_tokens
-        self.chat_template = load_template(folder)
+        self.size, self.chat_template = size, load_template(folder)
+        # What the template writes before a reply is no part of it, but must be generated.
+        before = self.chat_template.token_ids(self.chat_template.written_before)
+        self.max_new_tokens = decoding.max_new_tokens + len(before)
         try:
             rendered = read_metadata(tuned or folder).rendered
             check_same(self.chat_template, rendered)

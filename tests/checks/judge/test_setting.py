@@ -74,6 +74,26 @@ def test_the_context_of_a_row_is_shown(value: object) -> None:
     assert list(found)[-2:] == ["question", "answer"]
 
 
+def test_the_judge_sees_the_calls_of_an_answer_and_of_the_expected_reply() -> None:
+    (p,) = predictions("14 days")
+    calls = [json.dumps([{"arguments": {"id": n}, "name": "find_order"}]) for n in (7, 8)]
+    item = prompt.item_of(replace(p, got="", calls=calls[0], expected_calls=calls[1]))
+    assert (item.answer, item.reference) == (calls[0], f"{p.expected}\n{calls[1]}")
+    assert prompt.item_of(replace(p, calls=calls[0])).answer == f"14 days\n{calls[0]}"
+
+
+def test_answers_that_call_other_tools_are_not_alike() -> None:
+    """Without their calls both are empty."""
+    (p,) = predictions("")
+    ours, theirs = (Predictions([replace(p, calls=name * 9)]) for name in ("a", "b"))
+    seen: list[dict[str, str]] = []
+    panel = judge_panel(lambda data: seen.append(data) or {"better": "a"})
+    pairwise.win_rate(ours, ours, panel, YES_NO)
+    assert not seen
+    pairwise.win_rate(ours, theirs, panel, YES_NO)
+    assert {(data["a"], data["b"]) for data in seen} == {("a" * 9, "b" * 9), ("b" * 9, "a" * 9)}
+
+
 def test_the_judge_is_told_what_the_other_fields_are() -> None:
     (p,) = predictions("14 days")
     told = {}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tunegate.cli.init import CONFIG_TEMPLATE
 from tunegate.cli.main import main
 from tunegate.config import suite_files
+from tunegate.config.schema import load
 from tunegate.config.suite_files import (
     MANIFEST_NAME,
     SuiteManifest,
@@ -243,3 +246,14 @@ def test_git_joins_the_registry(
     capsys.readouterr()
     assert main(["init"]) == 0
     assert "git    " not in capsys.readouterr().out
+
+
+def test_each_setting_in_the_comments_of_the_configuration_is_one(tmp_path: Path) -> None:
+    settings = re.sub(r'^# (?=\[|"?[\w.]+"? = )', "", CONFIG_TEMPLATE, flags=re.MULTILINE)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites/labels.py").write_text("def clean(text): return text\n")
+    (tmp_path / "tunegate.toml").write_text(re.sub(r"^label = \"", '# "', settings, flags=re.M))
+    config = load(tmp_path)
+    assert config.compared == {"NAME": "openai:gpt-4o-mini"}
+    assert config.limits.fields == {"address.city": 0.9}
+    assert config.limits.command == ["ruff", "check", "{file}"]

@@ -100,7 +100,7 @@ def test_a_model_without_a_run_is_kept_with_all_that_was_asked(
                  "None: all 4 answers were right.", "This model belongs to no run"):  # fmt: skip
         assert said in page
     out = printed(capsys, "failures", "latest")
-    assert out.startswith("0 of 4 rows were wrong in one of 3 answers")
+    assert out.startswith("0 of 4 rows were wrong in at least one of 3 answers")
 
 
 def context(project: Project, spec: str) -> SessionContext:

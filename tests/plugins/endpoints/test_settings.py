@@ -156,6 +156,20 @@ def test_names_that_need_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert open_anthropic("claude-haiku-4-5", tmp_path).name == "anthropic:claude-haiku-4-5"
 
 
+@pytest.mark.parametrize("spec", ["openai:lokal", "openai:lokal?seed=1"])
+@pytest.mark.parametrize(
+    "mention",
+    ['baseline = "{}"', '[compare.b]\nmodel = "{}"', '[judge]\nrubric = "r"\nmodels = "{}"'],
+)
+def test_a_misspelt_table_is_one_in_the_configuration_too(
+    tmp_path: Path, mention: str, spec: str
+) -> None:
+    toml = f"{mention.format(spec)}\n"
+    with pytest.raises(ModelUnknown, match=r"did you mean 'local'"):
+        opened(tmp_path, spec.partition(":")[2], toml + TOML)
+    assert opened(tmp_path, "far", toml.replace("lokal", "far") + TOML).name == "openai:far"
+
+
 HEADERS = {
     '{X-Key = "sk-secret-1234"}': "X-Key: need an environment variable as $NAME",
     '{Authorization = "Bearer secret"}': "Authorization: need an environment variable",

@@ -76,7 +76,7 @@ class Scores:
 class Misses:
     """The first wrong answers, and how many there are."""
 
-    rows: tuple[tuple[str, str, str], ...]  # line, kind, evidence, as the terminal shows them
+    rows: tuple[tuple[str, str, str, str], ...]  # line, kind, evidence, the model's reasoning
     total: str
     more: str
 

@@ -12,7 +12,8 @@ from ...results.labels import wrong_labels
 from ...results.score import wilson
 from ...results.scorecard import asked_in_words
 from ...tokenization.spec import on_pairs
-from ...utils.masking import hider
+from ...utils.masking import masker
+from ...utils.text import cut
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from .charts import loss_chart, score_bar
 from .gather import RunFiles
@@ -213,6 +214,8 @@ def outcome_text(outcome: OutcomeDict) -> str:
 
 # The wrong answers, in the words of the terminal.
 
+LABELLED_TASKS = ("classification", "multilabel", "tools")
+MAX_REASONING = 4_000  # characters of the reasoning of one answer that are shown
 NO_SCORECARD = "Never judged: there is no answer to look at."
 NO_TEST = "The test data that it was judged on is not here any more (purged, or moved)."
 NO_ANSWERS = "The answers are not kept any more: only their counts are."
@@ -227,8 +230,9 @@ def misses_section(files: RunFiles) -> Misses | str:
     card, task = files.card, files.config.task
     if card is None:
         return NO_SCORECARD
-    if task != "classification":
-        return f"Wrong answers are listed for classification; the task here is {task}."
+    if task not in LABELLED_TASKS:
+        listed = ", ".join(LABELLED_TASKS)
+        return f"Wrong answers are listed for {listed}; the task here is {task}."
     if files.test is None:
         return NO_TEST
     if files.predictions is None or not card["predictions"]:
@@ -245,11 +249,15 @@ def misses_section(files: RunFiles) -> Misses | str:
     hidden, more = len(wrong) - MAX_HINTS_VERBOSE, ""
     if hidden > 0:
         more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
-    hide = hider()
+    hide = masker(quotes=True)
+    reasoning: dict[int | None, str] = {p.row: p.reasoning for p in files.predictions}
     rows = tuple(
-        ("" if f.line is None else f"{f.line:,}", f.kind, hide(f.evidence, True))
+        (
+            "" if f.line is None else f"{f.line:,}", f.kind, hide(f.evidence),
+            cut(hide(reasoning.get(f.row, "")), MAX_REASONING),
+        )
         for f in wrong[:MAX_HINTS_VERBOSE]
-    )
+    )  # fmt: skip
     return Misses(rows, f"{len(wrong):,} of {counts['n']:,} answers were wrong.", more)
 
 

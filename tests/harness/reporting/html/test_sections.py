@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from predicted import predicted
 
+from tunegate import Predictions
 from tunegate.reporting.html import text
 from tunegate.reporting.html.chain import chain_links, promotion_link
 from tunegate.reporting.html.gather import RunFiles, read_run
-from tunegate.reporting.html.page import Scores, Suite
+from tunegate.reporting.html.page import Misses, Scores, Suite
+from tunegate.reporting.html.render import build_page, render_html
 from tunegate.reporting.html.sections import (
     ANSWERS_CHANGED,
+    MAX_REASONING,
     NO_ANSWERS,
     NO_CURVES,
     NO_RECEIPT,
@@ -146,6 +151,30 @@ def test_without_a_receipt_or_answers(found: RunFiles) -> None:
     assert misses_section(replace(judged, test=found.run.data("test"))) == NO_ANSWERS
     styled = found.config.model_copy(update={"task": "style"})
     assert "the task here is style" in str(misses_section(replace(judged, config=styled)))
+
+
+@pytest.mark.parametrize("task", ["classification", "tools"])
+def test_the_reasoning_of_a_wrong_answer_is_shown_masked(found: RunFiles, task: str) -> None:
+    """Masked first and cut then, so that no half of a value is left at the cut."""
+    wrong, right = predicted([("a", "b"), ("a", "a")])
+    said = f"{'so ' * 1330}\nmail ana@example.com"
+    judged = replace(
+        found,
+        card=CARD | {"predictions": {"n": 2, "right": 1}},
+        test=found.run.data("test"),
+        config=found.config.model_copy(update={"task": task}),
+        predictions=Predictions([replace(wrong, reasoning=said), replace(right, reasoning="sure")]),
+    )
+    made = misses_section(judged)
+    assert isinstance(made, Misses)
+    ((line, kind, _, reasoning),) = made.rows
+    assert (line, kind, len(reasoning)) == ("1", "a", MAX_REASONING)
+    assert reasoning.endswith("so \nmail *...")
+    page = replace(build_page(found, datetime.now(UTC)), misses=made)
+    html = render_html(page).decode()
+    assert html.count("<details><summary>reasoning</summary><pre><bdi>so so") == 1
+    made = replace(made, rows=((line, kind, "got", ""),))
+    assert "<details>" not in render_html(replace(page, misses=made)).decode()
 
 
 def test_answers_that_do_not_add_up_are_not_shown(trained: Project) -> None:

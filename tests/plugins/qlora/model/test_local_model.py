@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_llama import make_plan, make_project, ticket
+from tiny_llama import CHATML, make_base, make_plan, make_project, ticket
 
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate_qlora.model.local_model import open_folder
@@ -47,6 +47,14 @@ def test_a_base_answers_every_request(project: Path) -> None:
     found = answers(model, 40)  # two batches
     assert sorted(found) == list(range(40))
     assert all(0 < a.tokens <= 12 and a.latency > 0 and not a.error for a in found.values())
+
+
+def test_what_a_template_writes_before_a_reply_is_not_counted(tmp_path: Path) -> None:
+    """A short answer of a Qwen3 that thinks not would else be cut off in `<think></think>`."""
+    before = "<think>\n\n</think>\n\n"
+    template = CHATML.replace("{{ m['content'] }}", before + "{{ m['content'] }}")
+    model = open_folder(QUICK, make_base(tmp_path / "base", template=template).parent)
+    assert max(a.tokens for a in answers(model).values()) == 12 + len(before)  # a byte, a token
 
 
 def test_an_answer_does_not_depend_on_its_batch(project: Path) -> None:
