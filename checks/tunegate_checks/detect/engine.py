@@ -6,7 +6,10 @@ A masked value can be found in its file, but not be read.
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from collections.abc import Collection
+from functools import cache
 from importlib import import_module
 
 from . import brazil, dates, europe, money, online, phones
@@ -30,6 +33,30 @@ _DIGIT = re.compile(r"\d")
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
 )
+
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+# Letters that a pattern which ignores case takes for i, s and k, but no check of digits can read.
+_CASE_TWINS = "\u0130\u0131\u017f\u212a"
+
+
+@cache
+def _plain_characters() -> dict[int, str]:
+    """Return the character of ASCII that each dash, space, digit and case twin is read as.
+
+    A digit of another script is a letter (ª): no number here is written in it.
+    """
+    plain = dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
+    for code in range(128, sys.maxunicode):
+        category = unicodedata.category(chr(code))
+        if category in ("Zs", "Nd"):
+            plain[code] = " " if category == "Zs" else "ª"
+    return plain
+
+
+def plain(text: str) -> str:
+    """Return a text of the same length whose dashes, spaces and digits are those of ASCII."""
+    return text if text.isascii() else text.translate(_plain_characters())
+
 
 # Of random numbers, one in a hundred passes.
 _TWO_CHECK_DIGITS = frozenset(("cpf", "cnpj"))
@@ -56,6 +83,7 @@ def personal_spans(
         allow: Values that are public, and `@domain` for every address there; case is ignored.
         bare: A CPF or CNPJ counts by its check digits alone, without a label.
     """
+    text, context_text = plain(text), plain(context_text)
     digit_count, lowered = len(_DIGIT.findall(text)), text.lower()
     rules = [
         (rule, pattern)
@@ -86,7 +114,7 @@ def personal_spans(
             if distance is not None:
                 span = Span(rule.kind, start, end)
                 candidates.append((distance, rule_index, start - end, span))
-    public = [value.lower() for value in allow]
+    public = [plain(value).lower() for value in allow]
     chosen: list[Span] = []
     taken = bytearray(len(context.text))
     for *_, span in sorted(candidates, key=lambda c: c[:3]):

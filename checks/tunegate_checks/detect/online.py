@@ -31,15 +31,21 @@ def is_personal_ip(value: str) -> bool:
         address = ipaddress.ip_address(value)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
     is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
     return (
-        not is_reserved and value not in _PUBLIC_ADDRESSES and not value.startswith(("255.", "0."))
+        not is_reserved
+        and str(address) not in _PUBLIC_ADDRESSES
+        and not str(address).startswith(("255.", "0."))
     )
 
 
 def is_personal_ipv6(value: str) -> bool:
-    """Check an IPv6 address of three groups or more: `fe80::1` is nobody's, `add::face` is code."""
-    groups = [g for g in value.split(":") if g]
+    """Check an IPv6 address of three groups or more: `fe80::1` is nobody's, `add::face` is code.
+
+    An IPv4 address at its end counts for two groups.
+    """
+    groups = [g for g in re.split(r"[:.]", value) if g]
     return len(groups) > 2 and any(c.isdigit() for c in value) and is_personal_ip(value)
 
 
@@ -56,7 +62,11 @@ def is_password(value: str) -> bool:
     return len(inner) >= 4 and bool(has_symbol) and is_spelt_out
 
 
-_USER, _HOST = r"\w[\w.+%\-']{0,63}", r"(?:[\w\-]{1,63}\.){1,5}[^\W\d_]{2,24}"
+_MARKS = "\u0300-\u036f\u0900-\u0dff"  # accents and vowel signs, which are no letters
+_USER = rf"\w[\w{_MARKS}.+%\-']{{0,63}}"
+# A domain in Unicode, or in its form of ASCII (xn--).
+_TOP = rf"(?:xn--[a-z\d\-]{{2,59}}|[^\W\d_](?:[^\W\d_]|[{_MARKS}]){{1,23}})"
+_HOST = rf"(?:[\w{_MARKS}\-]{{1,63}}\.){{1,5}}{_TOP}"
 _SPOKEN_HOST = r" ?[\w\-]{2,63}(?: ?(?:\.|\[dot\]|\(dot\)| ponto ) ?[a-z]{2,12}){1,3}(?!\w)"
 _IPV4 = rf"(?<![\w.\-])(?<![^/]/)(?:{_V4}\.){{3}}{_V4}(?!\w|[.\-]\w)"
 _HEX = r"[\da-f]{2}"
@@ -69,7 +79,8 @@ _PASSWORD_VALUE = r"(?P<v>[^\s\"'“”]{4,64}?)(?=[\"'”]|[.,;:!?)]*(?:\s|$))"
 
 RULES = (
     Rule(
-        "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@]{1,64}:[^\s/@]{1,64})@",
+        # The user may be absent; in the password an @ may stand, the last one ends it.
+        "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@?#]{0,64}:[^\s/?#\"']{1,64})@",
         contains="://",
     ),
     Rule(
@@ -85,13 +96,14 @@ RULES = (
         for at in ("[at]", "(at)", " arroba ")
     ),
     Rule(
+        "ip",
+        rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
+        is_personal_ipv6, min_digits=1, contains=":",
+    ),
+    Rule(
         "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains=".",
     ),
     Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains="."),
-    Rule(
-        "ip", r"(?<![\w:.])(?:[\da-f]{0,4}:){2,7}[\da-f]{0,4}(?![\w:])",
-        is_personal_ipv6, min_digits=1, contains=":",
-    ),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",

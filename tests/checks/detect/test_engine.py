@@ -3,7 +3,9 @@
 import itertools
 import re
 import string
+import sys
 import time
+import unicodedata
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +14,8 @@ from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
 from tunegate_checks.detect import brazil
-from tunegate_checks.detect.engine import KINDS, mask_value, personal_spans
+from tunegate_checks.detect.engine import KINDS, mask_value, personal_spans, plain
+from tunegate_checks.detect.screen import find_private
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:
@@ -198,6 +201,30 @@ def test_any_text_gives_spans_in_order_and_apart(text: str) -> None:
     result = personal_spans(text)
     assert all(0 <= s.start < s.end <= len(text) for s in result)
     assert all(a.end <= b.start for a, b in itertools.pairwise(result))
+
+
+ODD = st.one_of(st.characters(categories=("Nd", "No", "Zs", "Pd", "Mn")), st.sampled_from("İıſKß"))
+
+
+@given(st.sampled_from([text for _, text in EACH]), st.data())
+def test_odd_digits_letters_and_dashes_raise_nothing(text: str, data: st.DataObject) -> None:
+    """Check digits are read only from digits that they are defined for."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        index = data.draw(st.integers(0, len(text) - 1))
+        text = text[:index] + data.draw(ODD) + text[index + 1 :]
+    assert len(plain(text)) == len(text)
+    for span in [*personal_spans(text), *personal_spans(text, bare=True)]:
+        assert 0 <= span.start < span.end <= len(text)
+    list(find_private(text, quotes=True))
+
+
+def test_the_digits_of_every_script_raise_nothing() -> None:
+    texts = dict(EACH).values()
+    for zero in [c for c in map(chr, range(128, sys.maxunicode)) if unicodedata.decimal(c, 1) == 0]:
+        digits = str.maketrans(string.digits, "".join(chr(ord(zero) + i) for i in range(10)))
+        for text in texts:
+            head, digit, tail = re.split(r"(\d|$)", text, maxsplit=1)
+            personal_spans(head + digit.translate(digits) + tail)
 
 
 @given(st.from_regex(r"[\w .:/@()+\-]{0,40}(\d{2,5}[ .\-/]?){1,5}[\w .:/@()+\-]{0,40}"))
