@@ -12,7 +12,9 @@ _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js
 _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 # [SENHA], <password>, {{pwd}}, ${PASSWORD}, a link, a date.
 _PLACEHOLDER = re.compile(r"[\[<{]|\$[{(]|\w+://|\d\d/\d\d/\d{4}$")
-_PASSWORD = r"senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|pin"
+# At the start of a word, or of one of an identifier: DB_PASSWORD, dbPassword.
+_WORD_START = r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
+_PASSWORD = r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|pin"
 # Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
     ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
@@ -117,7 +119,7 @@ RULES = (
     ),
     *(
         Rule(
-            "password", rf"\b(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
+            "password", rf"{_WORD_START}(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
             is_password, contains=word,
         )
         for word in ("senha", "pass", "pwd", "contrase", "pin")
