@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Collection
 from functools import cache, partial
 
 from tunegate.utils.key_echoes import kind_changes
 
 from .key_formats import KEY_FORMATS
+from .placeholders import is_placeholder
 from .rule import Span
 
 _compiled = cache(partial(re.compile, flags=re.DOTALL))  # at the first text with a keyword
@@ -62,8 +64,11 @@ def sent_key_spans(text: str) -> list[Span]:
     return spans
 
 
-def key_spans(text: str) -> list[Span]:
-    """Return the keys of known formats in a text, in order; of overlapping ones the first."""
+def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
+    """Return the keys of known formats in a text, in order; of overlapping ones the first.
+
+    What documentation writes in place of a key is none, nor are the values of `allow`.
+    """
     matches: list[Span] = []
     long_words = " ".join([word for word in text.split() if len(word) >= _MIN_WORD])
     possible = [k for word, k, spaced in _BY_KEYWORD if word in (text if spaced else long_words)]
@@ -71,8 +76,10 @@ def key_spans(text: str) -> list[Span]:
         pattern = _compiled(rf"(?:{key.pattern})(?!\w)")
         group = "v" if "v" in pattern.groupindex else 0
         for match in pattern.finditer(text):
-            is_random = entropy(match[group].lower()) >= key.least_entropy
-            if is_random and (group or _is_whole(match, key.keywords.split())):
+            value = match[group]
+            secret = value.partition(":")[2] if key.kind == "basic_auth" and ":" in value else value
+            is_key = entropy(value.lower()) >= key.least_entropy and not is_placeholder(secret)
+            if is_key and value not in allow and (group or _is_whole(match, key.keywords.split())):
                 matches.append(Span(key.kind, *match.span(group)))
     chosen: list[Span] = []
     for span in sorted(matches, key=lambda s: (s.start, -s.end)):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from .placeholders import is_code, is_password_name, is_placeholder
 from .rule import Rule
 
 # No top-level domains: `icon@2x.png` is a picture.
 _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js", ".json", ".html")
 _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-# [SENHA], <password>, {{pwd}}, ${PASSWORD}, a link, a date.
-_PLACEHOLDER = re.compile(r"[\[<{]|\$[{(]|\w+://|\d\d/\d\d/\d{4}$")
+_LINK_OR_DATE = re.compile(r"\w+://|\d\d/\d\d/\d{4}$")
 # At the start of a word, or of one of an identifier: DB_PASSWORD, dbPassword.
 _WORD_START = r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
-_PASSWORD = r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|pin"
+_PASSWORD = r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña"
 # Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
     ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
@@ -23,8 +23,10 @@ _PUBLIC_ADDRESSES = frozenset(
 
 
 def is_email_address(value: str) -> bool:
-    """Tell an e-mail address from a file name (`icon@2x.png`) and the shared user `git@`."""
-    return not value.lower().startswith("git@") and not value.lower().endswith(_FILE_SUFFIXES)
+    """Tell an e-mail address from `icon@2x.png`, `git@host` and `user:password@host`."""
+    user = value.lower().partition("@")[0]
+    is_file = value.lower().endswith(_FILE_SUFFIXES)
+    return user != "git" and not is_file and not is_password_name(user)
 
 
 def is_personal_ip(value: str) -> bool:
@@ -60,8 +62,14 @@ def is_password(value: str) -> bool:
     """Check for four characters or more with a digit, a symbol or an inner capital letter."""
     inner = value.strip(".,;:!?()\"'")
     has_symbol = re.search(r"\d|[!@#$%&*+=_~^]|[a-z][A-Z]", inner)
-    is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _PLACEHOLDER.match(inner)
-    return len(inner) >= 4 and bool(has_symbol) and is_spelt_out
+    is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _LINK_OR_DATE.match(inner)
+    stands_for_another = is_placeholder(inner) or is_code(inner)
+    return len(inner) >= 4 and bool(has_symbol) and is_spelt_out and not stands_for_another
+
+
+def is_credentials(value: str) -> bool:
+    """Check `user:password`: `<user>:<password>` and `app:****` are none."""
+    return not is_placeholder(value.partition(":")[2])
 
 
 _MARKS = "\u0300-\u036f\u0900-\u0dff"  # accents and vowel signs, which are no letters
@@ -83,7 +91,7 @@ RULES = (
     Rule(
         # The user may be absent; in the password an @ may stand, the last one ends it.
         "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@?#]{0,64}:[^\s/?#\"']{1,64})@",
-        contains="://",
+        is_credentials, contains="://",
     ),
     Rule(
         "email", rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])",
@@ -122,6 +130,7 @@ RULES = (
             "password", rf"{_WORD_START}(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
             is_password, contains=word,
         )
-        for word in ("senha", "pass", "pwd", "contrase", "pin")
+        for word in ("senha", "pass", "pwd", "contrase")
     ),
+    Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", contains="pin"),
 )  # fmt: skip

@@ -223,6 +223,14 @@ def test_a_random_looking_value_is_a_hint_and_closes_no_gate() -> None:
     assert hint == Finding(0, 1, "possible_secret", "messages[0] ***", hint=True)
 
 
+def test_public_keys_are_allowed() -> None:
+    key, hint = KEYS["github_token"], "q8Zx3Lw0vT7nB5mK2jH9"
+    data = of(f"use {key} or client_secret = {hint}")
+    assert not secrets.find(data, allow=[key, hint]).hints
+    assert not secrets.find(data, allow=[key])
+    assert secrets.find(data, allow=[key[:-1], key.upper()]).kinds == {"github_token": 1}
+
+
 def test_a_known_key_is_no_hint_besides() -> None:
     found = secrets.find(of("api_key=" + KEYS["github_token"]))
     assert [f.kind for f in found] == ["github_token"]

@@ -93,6 +93,10 @@ I called on 2024-03-12 10:20:30 | Contato feito em 12.03.2024 | Meu celular cust
 comprei um celular no pedido 12345678901 | My phone's IMEI is 490154203237518 | call 12345678 times
 protocolo 52998224725 | Protocolo 2024.0012.3456 | chamado 20240012345678 | 52998224725
 11987654321
+postgres://user:password@db.example.com/x | redis://:$REDIS_PASSWORD@cache.example.com
+password=confirmPassword | if (password.length > 8) return | password_field = PasswordInput()
+db_password = env("DB_PASSWORD") | pwd: getenv("PWD9") | self.passwd = args.new_passwd
+GPIO pin PB12 | pin a==2.0.1b3 | senha: {{senha1}} | password: "<your password 1>" | pwd=%PWD%
 RTX-4090 é uma placa de vídeo | placa-mãe ABC-1234 | SKU 12345678Z | 01310-100 | cód. 01310-100
 std::vector<int> a; dead::beef | 10:20:30 - 11:00:00 | uuid 123e4567-e89b-12d3-a456-426614174000
 Password must be at least 8 characters | password: ******** | senha: [SENHA]

@@ -49,6 +49,6 @@ def test_the_sentences_are_the_frozen_ones() -> None:
 
 
 def test_what_is_marked_is_found_whole_and_nothing_else() -> None:
-    wrong = {text: found(text) for text, spans in CASES[:72] if found(text) != spans}
+    wrong = {text: found(text) for text, spans in CASES if found(text) != spans}
     # The sign at its end may be the password's or the sentence's.
     assert wrong == {"senha do wifi é Gato2024!": [("password", "Gato2024")]}
