@@ -12,7 +12,7 @@ _WORDS = re.compile(
     r"|goes|here|dummy|redacted|hidden|seu|sua|tu|votre|ihr)(?![^\W_])",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"(?:\w*_)?(?:passw(?:or)?d|pass|pwd|senha|secret)", re.IGNORECASE)
+_NAME = re.compile(r"(?:\w*_|my|your)?(?:passw(?:or)?d|pass|pwd|senha|secret|token)", re.IGNORECASE)
 # get_password(8), auth[1], settings.DB_PASSWORD, proxy_auth, ==1.26.4, SecretStr, hashedPassword
 _CODE = re.compile(
     r"[A-Za-z_$][\w.$]*[(\[]|[A-Za-z_]+(?:\.[A-Za-z_]+)+$|_?[a-z]+(?:_[a-z]+)+$|="
