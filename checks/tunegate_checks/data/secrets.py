@@ -26,10 +26,7 @@ def find(dataset: Dataset, *, allow: Collection[str] = ()) -> Iterator[Finding]:
         for key in keys:
             evidence = f"{field.path} {mask_key(field.text[key.start : key.end])}"
             yield example.finding(key.kind, evidence, fingerprint=field.shared_text)
-        for span in possible_key_spans(field.text):
-            is_public = field.text[span.start : span.end] in allow
-            if not is_public and all(
-                span.end <= key.start or key.end <= span.start for key in keys
-            ):
+        for span in possible_key_spans(field.text, allow):
+            if all(span.end <= key.start or key.end <= span.start for key in keys):
                 evidence = f"{field.path} ***"
                 yield example.hint(span.kind, evidence)

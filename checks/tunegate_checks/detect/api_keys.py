@@ -109,7 +109,7 @@ def looks_random(word: str) -> bool:
     return all(any(map(kind, word)) for kind in kinds) and 3 * kind_changes(word) > len(word)
 
 
-def possible_key_spans(text: str) -> list[Span]:
+def possible_key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
     """Return the random-looking values that are assigned to a name such as key, token or secret.
 
     A value looks random if it has letters, digits and an entropy of at least MIN_ENTROPY.
@@ -120,7 +120,7 @@ def possible_key_spans(text: str) -> list[Span]:
     for match in _ASSIGNED.finditer(text):
         value = match["v"]
         is_mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-        if is_mixed and entropy(value) >= MIN_ENTROPY:
+        if is_mixed and entropy(value) >= MIN_ENTROPY and value not in allow:
             spans.append(Span("possible_secret", *match.span("v")))
     return spans
 

@@ -173,8 +173,9 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
         r"(?i:bearer) (?=[^\s\"']{0,99}\d)(?P<v>[\w.~+/\-]{15,}\w=*)", 3.5,
     ),
     (
-        "basic_auth", "asic", r"(?i:authorization)[\"']?\s?[:=,]\s?[\"']?(?i:basic) "
-        r"(?=[A-Za-z+/]{0,99}(?:\d|[a-z][A-Z]))(?P<v>[A-Za-z\d+/]{6,}={0,2})", 2.5,
+        "basic_auth", "uthorization UTHORIZATION",
+        r"(?i:authorization[\"']?\s?[:=,]\s?[\"']?basic) (?=[A-Za-z+/]{0,99}(?:\d|[a-z][A-Z]))"
+        r"(?P<v>[A-Za-z\d+/]{6,}={0,2})", 2.5,
     ),
     (
         "basic_auth", "curl",

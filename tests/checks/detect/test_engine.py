@@ -14,7 +14,7 @@ from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
 from tunegate_checks.detect import brazil
-from tunegate_checks.detect.engine import KINDS, mask_value, personal_spans, plain
+from tunegate_checks.detect.engine import _ESCAPE, KINDS, decoded, mask_value, personal_spans, plain
 from tunegate_checks.detect.screen import find_private
 
 
@@ -220,6 +220,37 @@ def test_odd_digits_letters_and_dashes_raise_nothing(text: str, data: st.DataObj
     for span in [*personal_spans(text), *personal_spans(text, bare=True)]:
         assert 0 <= span.start < span.end <= len(text)
     list(find_private(text, quotes=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (r'{"r": "Ana\nCPF 52998224725"}', [("cpf", "52998224725")]),
+        (r'{"r": "x\\n10.20.30.40"}', [("ip", "10.20.30.40")]),
+        (r'{"e":"ana\u0040loja.com.br", "f": "(11)\u00a098765-4321"}',
+         [("email", r"ana\u0040loja.com.br"), ("phone", r"(11)\u00a098765-4321")]),
+        (r'"ftp:\/\/ana:x1y2z3@host\/a"', [("url_credentials", "ana:x1y2z3")]),
+        ("<td>ana&#64;loja.com.br</td>&nbsp;415-555-2671&amp;",
+         [("email", "ana&#64;loja.com.br"), ("phone", "415-555-2671")]),
+        ("?mail=ana%40loja.com.br&x=1", [("email", "ana%40loja.com.br")]),
+        (r"\theta = 5 \times 10, 100% &c; \u12 &notaname;", []),
+    ],
+)  # fmt: skip
+def test_escapes_are_decoded_and_spans_hold_the_text_as_it_is_written(
+    text: str, wanted: list[tuple[str, str]]
+) -> None:
+    assert found(text) == wanted
+
+
+@given(st.text('ab@\\nu0041&#;x%"/ampé', max_size=40))
+def test_each_character_of_a_decoded_text_has_its_place(text: str) -> None:
+    decoded_text, places = decoded(text)
+    assert len(places) == len(decoded_text) + 1
+    assert places[-1] == len(text)
+    assert all(a < b for a, b in itertools.pairwise(places))
+    for i, character in enumerate(decoded_text):
+        piece = text[places[i] : places[i + 1]]
+        assert piece == character or _ESCAPE.fullmatch(piece)
 
 
 def test_the_digits_of_every_script_raise_nothing() -> None:
