@@ -52,7 +52,7 @@ DATA = {
     "pii.find": "dataset * ignore allow",
     "preferences.find": "dataset * similarity",
     "review.find": "dataset * folder generated share errors",
-    "secrets.find": "dataset",
+    "secrets.find": "dataset * allow",
     "size.enough_test_rows": "test * smallest",
     "size.find": "train * task per_class",
     "size.resolution": "test limit * worse",

@@ -1,136 +1,30 @@
-"""Patterns of API keys, each from its vendor's documentation, and a search for unknown ones.
-
-Each pattern begins with the vendor's fixed prefix; where a vendor says that the length may change,
-the length is a lower bound. A match is a key without any test of its entropy.
-"""
+"""Find keys in the formats of `key_formats`, keys that a request carries, and possible keys."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from functools import cache, partial
 
 from tunegate.utils.key_echoes import kind_changes
 
+from .key_formats import KEY_FORMATS
+from .placeholders import is_placeholder
 from .rule import Span
 
-
-@dataclass(frozen=True, slots=True)
-class KeyPattern:
-    """A kind of key: its pattern, and substrings of which a searched text must contain one."""
-
-    kind: str
-    markers: tuple[str, ...]
-    pattern: re.Pattern[str]
-
-
-# Kind; markers; the pattern of the key.
-_PREFIXED_KEYS = (
-    # AWS, IAM identifiers: AKIA (long-lived) and ASIA (temporary) access key ids.
-    ("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
-    (
-        "aws_secret",
-        "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
-        r"(?i:aws_secret(?:_access)?_key|SecretAccessKey)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d/+]{40})",
-    ),
-    # GitHub, "Behind GitHub's new authentication token formats" (2021); fine-grained tokens (2022).
-    ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z\d]{36,251}"),
-    ("github_token", "github_pat_", r"github_pat_[A-Za-z\d]{22}_[A-Za-z\d]{59}"),
-    # GitLab, "Token prefixes" in its documentation.
-    ("gitlab_token", "glpat- gldt- glrt-", r"gl(?:pat|dt|rt)-[\w\-]{20,}"),
-    # OpenAI: keys of projects, service accounts, admins and users; T3BlbkFJ is "OpenAI" in base64.
-    ("openai_key", "proj- svcacct- admin- None-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
-    ("openai_key", "T3BlbkFJ", r"sk-[A-Za-z\d]{20}T3BlbkFJ[A-Za-z\d]{20}"),
-    ("openai_key", "sk-", r"sk-[A-Za-z\d]{32,64}"),
-    # Other hosts of language models: OpenRouter, Groq, xAI, Perplexity, NVIDIA, Replicate,
-    # Fireworks, Cerebras; Tavily.
-    ("openrouter_key", "sk-or-v1-", r"sk-or-v1-[0-9a-f]{64}"),
-    ("groq_key", "gsk_", r"gsk_[A-Za-z\d]{48,}"),
-    ("xai_key", "xai-", r"xai-[A-Za-z\d]{64,}"),
-    ("perplexity_key", "pplx-", r"pplx-[A-Za-z\d]{40,}"),
-    ("nvidia_key", "nvapi-", r"nvapi-[\w\-]{60,}"),
-    ("replicate_token", "r8_", r"r8_[A-Za-z\d]{37}"),
-    ("fireworks_key", "fw_", r"fw_[A-Za-z\d]{22,}"),
-    ("cerebras_key", "csk-", r"csk-[a-z\d]{40,}"),
-    ("tavily_key", "tvly-", r"tvly-(?:dev-|prod-)?[A-Za-z\d]{28,}"),
-    # Anthropic, console keys (api) and administrators' (admin).
-    ("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
-    # Slack, "Token types"; incoming webhooks.
-    (
-        "slack_token", "xoxa xoxb xoxe xoxo xoxp xoxr xoxs xapp-",
-        r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}",
-    ),
-    (
-        "slack_webhook", "hooks.slack.com",
-        r"https://hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}",
-    ),
-    # Google Cloud, API keys: 39 characters; OAuth client secrets.
-    ("google_key", "AIza", r"AIza[\w\-]{35}"),
-    ("google_secret", "GOCSPX-", r"GOCSPX-[\w\-]{28}"),
-    # Stripe, "API keys": secret and restricted; publishable (pk_) ones are public by design.
-    (
-        "stripe_key", "sk_live_ rk_live_ sk_test_ rk_test_",
-        r"[sr]k_(?:live|test)_[A-Za-z\d]{16,}",
-    ),
-    ("stripe_webhook", "whsec_", r"whsec_[A-Za-z\d+/=]{24,}"),
-    # Hugging Face, user access tokens and organisations' (api_org_).
-    ("huggingface_token", "hf_ api_org_", r"(?:hf|api_org)_[A-Za-z\d]{30,}"),
-    # npm, "About access tokens" (2021); PyPI, macaroons that begin with pypi-AgEIcHlwaS5vcmc.
-    ("npm_token", "npm_", r"npm_[A-Za-z\d]{36}"),
-    ("pypi_token", "pypi-AgE", r"pypi-AgE[\w\-]{50,}"),
-    # Azure storage and Service Bus connection strings: the key is 32 or 64 bytes in base64.
-    (
-        "azure_key", "AccountKey= SharedAccessKey=",
-        r"(?:AccountKey|SharedAccessKey)=(?P<v>[A-Za-z\d+/]{42,86}={0,2})",
-    ),
-    # Twilio, SendGrid, Mailgun, DigitalOcean, Telegram bots: each vendor's API documentation.
-    ("twilio_key", "SK", r"SK[0-9a-f]{32}"),
-    ("sendgrid_key", "SG.", r"SG\.[\w\-]{22}\.[\w\-]{43}"),
-    ("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
-    ("telegram_token", ":AA", r"\d{8,10}:AA[\w\-]{33}"),
-    # Databricks, Shopify, Notion, HashiCorp Vault, Grafana, Docker, Supabase, Linear, Postman,
-    # New Relic, Atlassian, Figma: each vendor's documentation of its tokens.
-    ("databricks_token", "dapi", r"dapi[0-9a-f]{32}(?:-\d)?"),
-    ("shopify_token", "shpat_ shpss_ shpca_ shppa_", r"shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32}"),
-    ("notion_token", "ntn_ secret_", r"(?:ntn_[A-Za-z\d]{40,}|secret_[A-Za-z\d]{43})"),
-    ("vault_token", "hvs. hvb.", r"hv[sb]\.[\w\-]{24,}"),
-    ("grafana_token", "glsa_", r"glsa_[A-Za-z\d]{32}_[0-9a-f]{8}"),
-    ("docker_token", "dckr_pat_ dckr_oat_", r"dckr_[po]at_[\w\-]{27,}"),
-    ("supabase_key", "sbp_ sb_secret_", r"sbp_[0-9a-f]{40}|sb_secret_[\w\-]{20,}"),
-    ("linear_key", "lin_api_", r"lin_api_[A-Za-z\d]{40}"),
-    ("postman_key", "PMAK-", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
-    ("newrelic_key", "NRAK-", r"NRAK-[A-Z\d]{27}"),
-    ("atlassian_token", "ATATT3", r"ATATT3[\w\-=]{60,}"),
-    ("figma_token", "figd_", r"figd_[\w\-]{36,}"),
-    # Google, OAuth access tokens.
-    ("google_token", "ya29.", r"ya29\.[\w\-]{20,}"),
-    # Mercado Pago, access tokens of production.
-    ("mercadopago_token", "APP_USR-", r"APP_USR-\d{10,20}-\d{6}-[0-9a-f]{32}-\d{5,12}"),
-    # RFC 7519: header and payload are JSON objects, so both begin with eyJ.
-    ("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
-)  # fmt: skip
-KEY_PATTERNS = (
-    *(
-        KeyPattern(kind, tuple(markers.split()), re.compile(rf"(?:{pattern})(?!\w)"))
-        for kind, markers, pattern in _PREFIXED_KEYS
-    ),
-    # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or what there is of it.
-    KeyPattern(
-        "private_key",
-        ("PRIVATE KEY",),
-        re.compile(
-            r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-            r"|(?:(?:\s|\\[nr])*[A-Za-z\d+/=]{16,}){0,400})",
-            re.DOTALL,
-        ),
-    ),
+_compiled = cache(partial(re.compile, flags=re.DOTALL))  # at the first text with a keyword
+_MIN_WORD = 15  # characters: the word that a key and its keyword stand in is no shorter
+# Kinds whose keyword and key can stand in different words.
+_SPACED = frozenset(
+    ("aws_secret", "aws_session_token", "private_key", "bearer_token", "basic_auth", "seed_phrase")
 )
-
+_BY_KEYWORD = tuple(
+    (word, key, key.kind in _SPACED) for key in KEY_FORMATS for word in key.keywords.split()
+)
 # Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
-MIN_DISTINCT = 10  # characters: fewer are a placeholder, such as `ghp_xxxxxxxx`
 MIN_PREFIX = 4  # characters: words end in shorter ones
 _ASSIGNED = re.compile(
     r"(?i)(?:api[_-]?key|secret|token(?!iz)|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
@@ -170,15 +64,23 @@ def sent_key_spans(text: str) -> list[Span]:
     return spans
 
 
-def key_spans(text: str) -> list[Span]:
-    """Return the keys of known vendors in a text, in order; of overlapping ones the first."""
+def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
+    """Return the keys of known formats in a text, in order; of overlapping ones the first.
+
+    What documentation writes in place of a key is none, nor are the values of `allow`.
+    """
     matches: list[Span] = []
-    for key in KEY_PATTERNS:
-        if any(marker in text for marker in key.markers):
-            group = "v" if "v" in key.pattern.groupindex else 0
-            for match in key.pattern.finditer(text):
-                if len(set(match[0].lower())) >= MIN_DISTINCT and _is_whole(match, key.markers):
-                    matches.append(Span(key.kind, *match.span(group)))
+    long_words = " ".join([word for word in text.split() if len(word) >= _MIN_WORD])
+    possible = [k for word, k, spaced in _BY_KEYWORD if word in (text if spaced else long_words)]
+    for key in dict.fromkeys(possible):
+        pattern = _compiled(rf"(?:{key.pattern})(?!\w)")
+        group = "v" if "v" in pattern.groupindex else 0
+        for match in pattern.finditer(text):
+            value = match[group]
+            secret = value.partition(":")[2] if key.kind == "basic_auth" and ":" in value else value
+            is_key = entropy(value.lower()) >= key.least_entropy and not is_placeholder(secret)
+            if is_key and value not in allow and (group or _is_whole(match, key.keywords.split())):
+                matches.append(Span(key.kind, *match.span(group)))
     chosen: list[Span] = []
     for span in sorted(matches, key=lambda s: (s.start, -s.end)):
         if not chosen or chosen[-1].end <= span.start:
@@ -186,7 +88,7 @@ def key_spans(text: str) -> list[Span]:
     return chosen
 
 
-def _is_whole(match: re.Match[str], markers: tuple[str, ...]) -> bool:
+def _is_whole(match: re.Match[str], markers: list[str]) -> bool:
     """Whether a match is a key, and no part of a longer word: `task-` ends in `sk-`.
 
     Glued to a word, as in `\\nghp_` or `%3Dsk-proj-`, it is a key where its prefix is too long to
@@ -207,7 +109,7 @@ def looks_random(word: str) -> bool:
     return all(any(map(kind, word)) for kind in kinds) and 3 * kind_changes(word) > len(word)
 
 
-def possible_key_spans(text: str) -> list[Span]:
+def possible_key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
     """Return the random-looking values that are assigned to a name such as key, token or secret.
 
     A value looks random if it has letters, digits and an entropy of at least MIN_ENTROPY.
@@ -218,7 +120,7 @@ def possible_key_spans(text: str) -> list[Span]:
     for match in _ASSIGNED.finditer(text):
         value = match["v"]
         is_mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-        if is_mixed and entropy(value) >= MIN_ENTROPY:
+        if is_mixed and entropy(value) >= MIN_ENTROPY and value not in allow:
             spans.append(Span("possible_secret", *match.span("v")))
     return spans
 

@@ -6,7 +6,11 @@ A masked value can be found in its file, but not be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import sys
+import unicodedata
+from collections.abc import Collection, Sequence
+from functools import cache
+from html import unescape
 from importlib import import_module
 
 from . import brazil, dates, europe, money, online, phones
@@ -30,6 +34,54 @@ _DIGIT = re.compile(r"\d")
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
 )
+
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+# Letters that a pattern which ignores case takes for i, s and k, but no check of digits can read.
+_CASE_TWINS = "\u0130\u0131\u017f\u212a"
+_ODD = re.compile("[\xa0\u0130-\U0010ffff]")  # what holds all that `plain` changes
+
+
+@cache
+def _plain_characters() -> dict[int, str]:
+    """Return the character of ASCII that each dash, space, digit and case twin is read as.
+
+    A digit of another script is a letter (ª): no number here is written in it.
+    """
+    plain = dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
+    for code in range(128, sys.maxunicode):
+        category = unicodedata.category(chr(code))
+        if category in ("Zs", "Nd"):
+            plain[code] = " " if category == "Zs" else "ª"
+    return plain
+
+
+def plain(text: str) -> str:
+    """Return a text of the same length whose dashes, spaces and digits are those of ASCII."""
+    return text.translate(_plain_characters()) if _ODD.search(text) else text
+
+
+# Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
+_ESCAPE = re.compile(
+    r"(?<!\\)\\+(?:u(?P<json>[\da-fA-F]{4})|(?P<control>[nrt])|(?P<sign>[\"/]))"
+    r"|%(?P<url>[2-7][\da-fA-F])|&#?\w{2,8};"
+)
+
+
+def decoded(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text without escapes, and the place in the text of each character and of the end."""
+    if not ("\\" in text or "%" in text or "&" in text):
+        return text, range(len(text) + 1)
+    parts, places, position = list[str](), list[int](), 0
+    for match in _ESCAPE.finditer(text):
+        code = match["json"] or match["url"]
+        character = chr(int(code, 16)) if code else match["sign"] or unescape(match[0])
+        character = "\n" if match["control"] else character
+        if len(character) == 1:
+            parts += text[position : match.start()], character
+            places += range(position, match.start() + 1)
+            position = match.end()
+    return "".join([*parts, text[position:]]), [*places, *range(position, len(text) + 1)]
+
 
 # Of random numbers, one in a hundred passes.
 _TWO_CHECK_DIGITS = frozenset(("cpf", "cnpj"))
@@ -56,6 +108,8 @@ def personal_spans(
         allow: Values that are public, and `@domain` for every address there; case is ignored.
         bare: A CPF or CNPJ counts by its check digits alone, without a label.
     """
+    text, places = decoded(text)
+    text, context_text = plain(text), plain(context_text)
     digit_count, lowered = len(_DIGIT.findall(text)), text.lower()
     rules = [
         (rule, pattern)
@@ -86,7 +140,7 @@ def personal_spans(
             if distance is not None:
                 span = Span(rule.kind, start, end)
                 candidates.append((distance, rule_index, start - end, span))
-    public = [value.lower() for value in allow]
+    public = [plain(value).lower() for value in allow]
     chosen: list[Span] = []
     taken = bytearray(len(context.text))
     for *_, span in sorted(candidates, key=lambda c: c[:3]):
@@ -95,7 +149,8 @@ def personal_spans(
             value = context.text[span.start : span.end].lower()
             is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
             if span.kind not in ignore and not is_public:
-                chosen.append(Span(span.kind, span.start - offset, span.end - offset))
+                start, end = places[span.start - offset], places[span.end - offset]
+                chosen.append(Span(span.kind, start, end))
     return sorted(chosen, key=lambda s: s.start)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from .placeholders import is_code, is_password_name, is_placeholder
 from .rule import Rule
 
 # No top-level domains: `icon@2x.png` is a picture.
 _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js", ".json", ".html")
 _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-# [SENHA], <password>, {{pwd}}, ${PASSWORD}, a link, a date.
-_PLACEHOLDER = re.compile(r"[\[<{]|\$[{(]|\w+://|\d\d/\d\d/\d{4}$")
-_PASSWORD = r"senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|pin"
+_LINK_OR_DATE = re.compile(r"\w+://|\d\d/\d\d/\d{4}$")
+# At the start of a word, or of one of an identifier: DB_PASSWORD, dbPassword.
+_WORD_START = r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
+_PASSWORD = r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña"
 # Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
     ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
@@ -21,8 +23,10 @@ _PUBLIC_ADDRESSES = frozenset(
 
 
 def is_email_address(value: str) -> bool:
-    """Tell an e-mail address from a file name (`icon@2x.png`) and the shared user `git@`."""
-    return not value.lower().startswith("git@") and not value.lower().endswith(_FILE_SUFFIXES)
+    """Tell an e-mail address from `icon@2x.png`, `git@host` and `user:password@host`."""
+    user = value.lower().partition("@")[0]
+    is_file = value.lower().endswith(_FILE_SUFFIXES)
+    return user != "git" and not is_file and not is_password_name(user)
 
 
 def is_personal_ip(value: str) -> bool:
@@ -31,15 +35,21 @@ def is_personal_ip(value: str) -> bool:
         address = ipaddress.ip_address(value)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
     is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
     return (
-        not is_reserved and value not in _PUBLIC_ADDRESSES and not value.startswith(("255.", "0."))
+        not is_reserved
+        and str(address) not in _PUBLIC_ADDRESSES
+        and not str(address).startswith(("255.", "0."))
     )
 
 
 def is_personal_ipv6(value: str) -> bool:
-    """Check an IPv6 address of three groups or more: `fe80::1` is nobody's, `add::face` is code."""
-    groups = [g for g in value.split(":") if g]
+    """Check an IPv6 address of three groups or more: `fe80::1` is nobody's, `add::face` is code.
+
+    An IPv4 address at its end counts for two groups.
+    """
+    groups = [g for g in re.split(r"[:.]", value) if g]
     return len(groups) > 2 and any(c.isdigit() for c in value) and is_personal_ip(value)
 
 
@@ -52,11 +62,21 @@ def is_password(value: str) -> bool:
     """Check for four characters or more with a digit, a symbol or an inner capital letter."""
     inner = value.strip(".,;:!?()\"'")
     has_symbol = re.search(r"\d|[!@#$%&*+=_~^]|[a-z][A-Z]", inner)
-    is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _PLACEHOLDER.match(inner)
-    return len(inner) >= 4 and bool(has_symbol) and is_spelt_out
+    is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _LINK_OR_DATE.match(inner)
+    stands_for_another = is_placeholder(inner) or is_code(inner)
+    return len(inner) >= 4 and bool(has_symbol) and is_spelt_out and not stands_for_another
 
 
-_USER, _HOST = r"\w[\w.+%\-']{0,63}", r"(?:[\w\-]{1,63}\.){1,5}[^\W\d_]{2,24}"
+def is_credentials(value: str) -> bool:
+    """Check `user:password`: `<user>:<password>` and `app:****` are none."""
+    return not is_placeholder(value.partition(":")[2])
+
+
+_MARKS = "\u0300-\u036f\u0900-\u0dff"  # accents and vowel signs, which are no letters
+_USER = rf"\w[\w{_MARKS}.+%\-']{{0,63}}"
+# A domain in Unicode, or in its form of ASCII (xn--).
+_TOP = rf"(?:xn--[a-z\d\-]{{2,59}}|[^\W\d_](?:[^\W\d_]|[{_MARKS}]){{1,23}})"
+_HOST = rf"(?:[\w{_MARKS}\-]{{1,63}}\.){{1,5}}{_TOP}"
 _SPOKEN_HOST = r" ?[\w\-]{2,63}(?: ?(?:\.|\[dot\]|\(dot\)| ponto ) ?[a-z]{2,12}){1,3}(?!\w)"
 _IPV4 = rf"(?<![\w.\-])(?<![^/]/)(?:{_V4}\.){{3}}{_V4}(?!\w|[.\-]\w)"
 _HEX = r"[\da-f]{2}"
@@ -69,8 +89,9 @@ _PASSWORD_VALUE = r"(?P<v>[^\s\"'“”]{4,64}?)(?=[\"'”]|[.,;:!?)]*(?:\s|$))"
 
 RULES = (
     Rule(
-        "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@]{1,64}:[^\s/@]{1,64})@",
-        contains="://",
+        # The user may be absent; in the password an @ may stand, the last one ends it.
+        "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@?#]{0,64}:[^\s/?#\"']{1,64})@",
+        is_credentials, contains="://",
     ),
     Rule(
         "email", rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])",
@@ -85,13 +106,14 @@ RULES = (
         for at in ("[at]", "(at)", " arroba ")
     ),
     Rule(
+        "ip",
+        rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
+        is_personal_ipv6, min_digits=1, contains=":",
+    ),
+    Rule(
         "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains=".",
     ),
     Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains="."),
-    Rule(
-        "ip", r"(?<![\w:.])(?:[\da-f]{0,4}:){2,7}[\da-f]{0,4}(?![\w:])",
-        is_personal_ipv6, min_digits=1, contains=":",
-    ),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
@@ -105,9 +127,10 @@ RULES = (
     ),
     *(
         Rule(
-            "password", rf"\b(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
+            "password", rf"{_WORD_START}(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
             is_password, contains=word,
         )
-        for word in ("senha", "pass", "pwd", "contrase", "pin")
+        for word in ("senha", "pass", "pwd", "contrase")
     ),
+    Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", contains="pin"),
 )  # fmt: skip

@@ -42,7 +42,7 @@ def findings_of_steps(
         findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
         findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
-        findings["secrets"] = [*secrets.find(result)]
+        findings["secrets"] = [*secrets.find(result, allow=limits.pii_allow)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
         findings["labels"] = [f for f in spelled if f.kind == "near miss"]
@@ -88,7 +88,7 @@ def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) ->
     if "redact" not in skipped:
         options = {"ignore": limits.pii_ignore, "allow": limits.pii_allow}
         yield "pii", lambda: pii.find(result, **options)
-        yield "secrets", lambda: secrets.find(result)
+        yield "secrets", lambda: secrets.find(result, allow=limits.pii_allow)
     if "duplicates" not in skipped:
         yield "duplicates", lambda: duplicates.find(result)
         yield "duplicates.near", lambda: duplicates.near(result, similarity=limits.similarity)

@@ -54,8 +54,8 @@ class Redaction(NamedTuple):
 class Redactor:
     """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
-    `ignore` and `allow` are those of `pii.find`. The values of each kind are numbered behind the
-    placeholders that stand in `texts`.
+    `ignore` and `allow` are those of `pii.find`, and `allow` that of `secrets.find`. The values of
+    each kind are numbered behind the placeholders that stand in `texts`.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Redactor:
 
     def find_spans(self, text: str, context: str = "") -> list[Span]:
         """Return the spans to replace, in order; of two that overlap, the longer."""
-        candidates = list(api_keys.key_spans(text))
+        candidates = list(api_keys.key_spans(text, self._allow))
         candidates += personal_spans(text, context, self._ignore, self._allow)
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):

@@ -1,6 +1,7 @@
 """Keys are put together here, never written out: no scanner should stumble over this file."""
 
 import itertools
+import re
 import string
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from tunegate import Dataset, Finding
 from tunegate_checks.data import secrets
 from tunegate_checks.detect import api_keys
+from tunegate_checks.detect.key_formats import KEY_FORMATS
 
 MIXED = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 6
 HEX = "0123456789abcdef" * 6
+GUID = "01234567-89ab-cdef-0123-456789abcdef"
 B64 = "kF3x9Qz7Lm2Vb8Nc4Rt6" * 5
 
 KEYS = {
@@ -62,6 +65,52 @@ KEYS = {
     "jwt": "eyJ" + MIXED[:20] + ".eyJ" + MIXED[:40] + "." + MIXED[:43],
     "private_key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + MIXED[:64] + "\n-----END RSA "
     "PRIVATE KEY-----",
+    "aws_session_token": "aws_session_token = " + MIXED[:120] + "==",
+    "pinecone_key": "pcsk" + "_" + MIXED[:6] + "_" + MIXED[:63],
+    "langsmith_key": "lsv2" + "_pt_" + HEX[:32] + "_" + HEX[:10],
+    "langfuse_key": "sk" + "-lf-01234567-89ab-cdef-0123-" + HEX[:12],
+    "together_key": "tgp" + "_v1_" + MIXED[:43],
+    "elevenlabs_key": "sk" + "_" + HEX[:48],
+    "jina_key": "jina" + "_" + MIXED[:60],
+    "firecrawl_key": "fc" + "-" + HEX[:32],
+    "e2b_key": "e2b" + "_" + HEX[:40],
+    "wandb_key": "wandb" + "_v1_" + MIXED[:27] + "_" + MIXED[:49],
+    "discord_webhook": "https://discord" + ".com/api/webhooks/123456789012345678/" + MIXED[:68],
+    "teams_webhook": "https://acme.webhook" + ".office.com/webhookb2/" + GUID + "@" + GUID
+    + "/IncomingWebhook/" + HEX[:32] + "/" + GUID,
+    "mailgun_key": "key" + "-" + HEX[:32],
+    "brevo_key": "xkeysib" + "-" + HEX[:64] + "-" + MIXED[:16],
+    "sentry_token": "sntrys" + "_" + MIXED[:100],
+    "doppler_token": "dp" + ".pt." + MIXED[:43],
+    "pulumi_token": "pul" + "-" + HEX[:40],
+    "planetscale_token": "pscale" + "_tkn_" + MIXED[:43],
+    "airtable_token": "pat" + MIXED[:14] + "." + HEX[:64],
+    "rubygems_key": "rubygems" + "_" + HEX[:48],
+    "netlify_token": "nfp" + "_" + MIXED[:40],
+    "buildkite_token": "bkua" + "_" + HEX[:40],
+    "onepassword_token": "ops" + "_eyJ" + (MIXED + MIXED)[:250],
+    "asaas_key": "$aact" + "_prod_000" + MIXED[:150],
+    "bearer_token": "Authorization: Bearer " + MIXED[:40],
+    "basic_auth": "curl -u ana:s3cr3t" + "pw9",
+    "seed_phrase": "seed phrase: ladder tiger velvet orphan cactus miracle goose winter planet "
+    "robust lemon arch",
+}  # fmt: skip
+# Kinds with more than one format.
+OTHER_KEYS = [
+    ("github_token", "github" + "_pat_" + MIXED[:22] + "_" + MIXED[:59]),
+    ("gitlab_token", "GR1348941" + MIXED[:20]),
+    ("openai_key", "sk" + "-" + MIXED[:20] + "T3Blbk" + "FJ" + MIXED[:20]),
+    ("openai_key", "sk" + "-" + MIXED[:48]),
+    ("teams_webhook", "https://prod-01.westeurope.logic" + ".azure.com:443/workflows/" + HEX[:32]
+     + "/triggers/manual/paths/invoke?api-version=2016-06-01&sig=" + MIXED[:43]),
+    ("grafana_token", "glc" + "_" + MIXED[:90] + "=="),
+    ("google_token", "1//0" + MIXED[:60]),
+    ("basic_auth", "Authorization: Basic YW5hOnMz" + "Y3JldHB3OTk="),
+]  # fmt: skip
+GITLAB = "pat oas dt rt rtr cbt ptt ft imt agent wt soat ffct"
+# The example begins with words that say what the key is, which are no part of it.
+LABELLED = {
+    "aws_secret", "azure_key", "aws_session_token", "bearer_token", "basic_auth", "seed_phrase",
 }  # fmt: skip
 
 
@@ -85,13 +134,13 @@ GLUED = ["\\n{}", "token{}", "%3D{}", "my_{}", "id-{}", "9{}"]
 
 @pytest.mark.parametrize("glued", GLUED)
 def test_a_key_glued_to_a_word_is_found(glued: str) -> None:
-    """All but Twilio's, whose body is hexadecimal behind `SK`, as in TASK and DISK."""
+    """All but those whose body is hexadecimal behind a short prefix, as in TASK and DISK."""
     for kind, key in KEYS.items():
-        if kind != "twilio_key":
+        if kind not in {"twilio_key", "elevenlabs_key", "firecrawl_key", "airtable_token"}:
             text = glued.format(key)
             (span,) = api_keys.key_spans(text)
             assert span.kind == kind
-            if kind not in {"aws_secret", "azure_key"}:  # there the name is no part of the key
+            if kind not in LABELLED:
                 assert text[span.start : span.end] == key
 
 
@@ -118,10 +167,29 @@ def test_what_stands_before_a_key_does_not_hide_it(before: str) -> None:
     assert span.end == len(before) + len(key)
 
 
-def test_every_rule_has_a_key_here() -> None:
-    from tunegate_checks.detect.api_keys import KEY_PATTERNS as RULES
+def test_every_format_has_a_key_here() -> None:
+    keys = [*KEYS.items(), *OTHER_KEYS]
+    for key in KEY_FORMATS:
+        examples = [text for kind, text in keys if kind == key.kind]
+        matched = [text for text in examples if re.search(key.pattern, text, re.DOTALL)]
+        assert matched, key
+        assert any(word in text for word in key.keywords.split() for text in matched), key
+        (span,) = api_keys.key_spans(matched[0])
+        assert span.kind == key.kind
 
-    assert {rule.kind for rule in RULES} == set(KEYS)
+
+@pytest.mark.parametrize(("kind", "key"), OTHER_KEYS)
+def test_another_format_of_a_kind_is_found(kind: str, key: str) -> None:
+    (span,) = api_keys.key_spans(f"use {key} here")
+    assert span.kind == kind
+
+
+def test_every_kind_of_gitlabs_tokens_is_found() -> None:
+    for kind in GITLAB.split():
+        for routable in ("", ".0a1b2c3d4", ".01.1b2c3d4e5"):
+            key = f"gl{kind}-{MIXED[:27]}{routable}"
+            (span,) = api_keys.key_spans(f"push with {key}")
+            assert (span.kind, span.end) == ("gitlab_token", 10 + len(key))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +221,14 @@ def test_a_random_looking_value_is_a_hint_and_closes_no_gate() -> None:
     assert not found
     (hint,) = found.hints
     assert hint == Finding(0, 1, "possible_secret", "messages[0] ***", hint=True)
+
+
+def test_public_keys_are_allowed() -> None:
+    key, hint = KEYS["github_token"], "q8Zx3Lw0vT7nB5mK2jH9"
+    data = of(f"use {key} or client_secret = {hint}")
+    assert not secrets.find(data, allow=[key, hint]).hints
+    assert not secrets.find(data, allow=[key])
+    assert secrets.find(data, allow=[key[:-1], key.upper()]).kinds == {"github_token": 1}
 
 
 def test_a_known_key_is_no_hint_besides() -> None:

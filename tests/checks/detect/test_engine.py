@@ -3,7 +3,9 @@
 import itertools
 import re
 import string
+import sys
 import time
+import unicodedata
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +14,8 @@ from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
 from tunegate_checks.detect import brazil
-from tunegate_checks.detect.engine import KINDS, mask_value, personal_spans
+from tunegate_checks.detect.engine import _ESCAPE, KINDS, decoded, mask_value, personal_spans, plain
+from tunegate_checks.detect.screen import find_private
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:
@@ -91,6 +94,10 @@ comprei um celular no pedido 12345678901 | My phone's IMEI is 490154203237518 | 
 <<1000-200=800>> for the phone
 protocolo 52998224725 | Protocolo 2024.0012.3456 | chamado 20240012345678 | 52998224725
 11987654321
+postgres://user:password@db.example.com/x | redis://:$REDIS_PASSWORD@cache.example.com
+password=confirmPassword | if (password.length > 8) return | password_field = PasswordInput()
+db_password = env("DB_PASSWORD") | pwd: getenv("PWD9") | self.passwd = args.new_passwd
+GPIO pin PB12 | pin a==2.0.1b3 | senha: {{senha1}} | password: "<your password 1>" | pwd=%PWD%
 RTX-4090 é uma placa de vídeo | placa-mãe ABC-1234 | SKU 12345678Z | 01310-100 | cód. 01310-100
 std::vector<int> a; dead::beef | 10:20:30 - 11:00:00 | uuid 123e4567-e89b-12d3-a456-426614174000
 Password must be at least 8 characters | password: ******** | senha: [SENHA]
@@ -201,6 +208,61 @@ def test_any_text_gives_spans_in_order_and_apart(text: str) -> None:
     assert all(a.end <= b.start for a, b in itertools.pairwise(result))
 
 
+ODD = st.one_of(st.characters(categories=("Nd", "No", "Zs", "Pd", "Mn")), st.sampled_from("İıſKß"))
+
+
+@given(st.sampled_from([text for _, text in EACH]), st.data())
+def test_odd_digits_letters_and_dashes_raise_nothing(text: str, data: st.DataObject) -> None:
+    """Check digits are read only from digits that they are defined for."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        index = data.draw(st.integers(0, len(text) - 1))
+        text = text[:index] + data.draw(ODD) + text[index + 1 :]
+    assert len(plain(text)) == len(text)
+    for span in [*personal_spans(text), *personal_spans(text, bare=True)]:
+        assert 0 <= span.start < span.end <= len(text)
+    list(find_private(text, quotes=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (r'{"r": "Ana\nCPF 52998224725"}', [("cpf", "52998224725")]),
+        (r'{"r": "x\\n10.20.30.40"}', [("ip", "10.20.30.40")]),
+        (r'{"e":"ana\u0040loja.com.br", "f": "(11)\u00a098765-4321"}',
+         [("email", r"ana\u0040loja.com.br"), ("phone", r"(11)\u00a098765-4321")]),
+        (r'"ftp:\/\/ana:x1y2z3@host\/a"', [("url_credentials", "ana:x1y2z3")]),
+        ("<td>ana&#64;loja.com.br</td>&nbsp;415-555-2671&amp;",
+         [("email", "ana&#64;loja.com.br"), ("phone", "415-555-2671")]),
+        ("?mail=ana%40loja.com.br&x=1", [("email", "ana%40loja.com.br")]),
+        (r"\theta = 5 \times 10, 100% &c; \u12 &notaname;", []),
+    ],
+)  # fmt: skip
+def test_escapes_are_decoded_and_spans_hold_the_text_as_it_is_written(
+    text: str, wanted: list[tuple[str, str]]
+) -> None:
+    assert found(text) == wanted
+
+
+@given(st.text('ab@\\nu0041&#;x%"/ampé', max_size=40))
+def test_each_character_of_a_decoded_text_has_its_place(text: str) -> None:
+    decoded_text, places = decoded(text)
+    assert len(places) == len(decoded_text) + 1
+    assert places[-1] == len(text)
+    assert all(a < b for a, b in itertools.pairwise(places))
+    for i, character in enumerate(decoded_text):
+        piece = text[places[i] : places[i + 1]]
+        assert piece == character or _ESCAPE.fullmatch(piece)
+
+
+def test_the_digits_of_every_script_raise_nothing() -> None:
+    texts = dict(EACH).values()
+    for zero in [c for c in map(chr, range(128, sys.maxunicode)) if unicodedata.decimal(c, 1) == 0]:
+        digits = str.maketrans(string.digits, "".join(chr(ord(zero) + i) for i in range(10)))
+        for text in texts:
+            head, digit, tail = re.split(r"(\d|$)", text, maxsplit=1)
+            personal_spans(head + digit.translate(digits) + tail)
+
+
 @given(st.from_regex(r"[\w .:/@()+\-]{0,40}(\d{2,5}[ .\-/]?){1,5}[\w .:/@()+\-]{0,40}"))
 def test_the_same_text_behind_another_sentence_gives_the_same_values(text: str) -> None:
     alone = {v for _, v in found(text)}
@@ -228,7 +290,7 @@ def test_a_mask_never_shows_the_value(kind: str, value: str) -> None:
     "text",
     ["1" * 50_000, "1 " * 25_000, "1-" * 25_000, "a" * 50_000 + "@", "a@" * 25_000, "(" * 50_000,
      "a." * 25_000, "AB12 " * 10_000, "senha " * 8_000, "::" * 25_000, "fone 1(" * 7_000,
-     "cpf rg cnpj " * 4_000 + "1"],
+     "cpf rg cnpj " * 4_000 + "1", "\\" * 50_000, "\\u0040" * 8_000, "a://:" * 10_000],
 )  # fmt: skip
 def test_no_text_takes_for_ever(text: str) -> None:
     began = time.process_time()
