@@ -57,7 +57,7 @@ REPAIR_REQUEST = (
     "stands in the first BEGIN DATA, and answer by the schema."
 )
 MAX_SHOWN_LETTERS = 2_000  # characters of an unusable answer that are shown again
-SHOWN_FIELDS = ("context", "contexts", "documents", "tools")  # of a row, beside its messages
+SHOWN_FIELDS = ("context", "contexts", "criteria", "documents", "tools")  # of a row
 _ROLES = ("user", "assistant", "tool", "function")  # the words of a prompt are ours
 # Characters that quote, nest, or open a special token; U+2581 is the space of SentencePiece.
 _UNSAFE_CHARACTERS = frozenset('"\\<>[]{}|`\u2581')

@@ -103,6 +103,11 @@ def test_the_judge_is_told_what_the_other_fields_are() -> None:
         assert (prompt.SETTING_NOTE in told[name]) is (name == "with")
 
 
+def test_the_criteria_of_a_row_are_shown() -> None:
+    criteria = ["names the order", "apologises once"]
+    assert json.loads(shown([], criteria=criteria)["criteria"]) == criteria
+
+
 def test_a_rubric_that_came_before_has_the_digest_it_had() -> None:
     assert YES_NO.digest == "9fe913c14ec3652cdda145e8728203ed90a1c22cc5c54cfed1530337ad2b3a04"
 
@@ -110,12 +115,13 @@ def test_a_rubric_that_came_before_has_the_digest_it_had() -> None:
 @pytest.mark.parametrize("path", RUBRICS, ids=lambda path: path.stem)
 def test_the_rubrics_that_come_along_are_valid(path: Path) -> None:
     rubric = load_rubric(path)
-    assert len(rubric.criteria) == 3
+    assert len(rubric.criteria) == (1 if path.stem == "criteria" else 3)
 
 
 def test_which_rubrics_come_along() -> None:
     names = {path.stem for path in RUBRICS}
-    assert names == {"conversation", "faithfulness", "relevance", "tone", "tool_use"}
+    named = {"conversation", "criteria", "faithfulness", "relevance", "tone", "tool_use"}
+    assert names == named
 
 
 def test_people_label_with_context_and_turns(tmp_path: Path) -> None:
