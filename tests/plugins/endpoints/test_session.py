@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,9 @@ def test_interrupted_it_keeps_what_came(project: Project, server: Told) -> None:
     server(first=10)
     child = project.start()
     server(**{"await": 14})
+    deadline = time.monotonic() + 60
+    while project.kept < 10:  # the last ones may have come, and not be written yet
+        assert time.monotonic() < deadline
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 130, out
