@@ -220,7 +220,7 @@ def difference_interval(gained: int, lost: int, n: int, z: float = Z95) -> tuple
 
     def lower_end(gained: int, lost: int) -> float:
         low, high = -1.0, 1.0  # the p-value falls with the margin
-        for _ in range(30):
+        for _ in range(22):  # to a millionth
             middle = (low + high) / 2
             is_low = not_inferior_p(gained, lost, n, middle) > tail
             low, high = (middle, high) if is_low else (low, middle)
