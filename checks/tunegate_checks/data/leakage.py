@@ -43,10 +43,11 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         return
     if note := screening_note([e.prompt for e in train], [e.prompt for e in test]):
         yield Finding.dataset_hint("long texts", note)
+    name = train.split or "train"  # the validation set, where the test set is held to it
     for i, j, similar, others in (closest := _closest_rows(train, test, similarity)):
         kind = "exact" if similar == 1 else "near"
         others_text = f", {others:,} more" if others else ""
-        location = f"train line {train[j].line}, {similar:.2f}{others_text}"
+        location = f"{name} line {train[j].line}, {similar:.2f}{others_text}"
         evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
         fingerprint = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)
@@ -59,7 +60,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
             if i not in reported:
                 reported.add(i)
                 leaks |= set() if hint else {i}
-                evidence = f"train line {train[j].line} has: {quote_line(ngram)}"
+                evidence = f"{name} line {train[j].line} has: {quote_line(ngram)}"
                 fingerprint = f"{row_fingerprint(test[i])} {ngram}"
                 yield test[i].finding("overlap", evidence, hint=hint, fingerprint=fingerprint)
     train_groups = group_indices(train, lambda e: e.group)
@@ -67,7 +68,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         if example.group and i not in leaks and (rows := train_groups.get(example.group)):
             names = " or ".join(test.reading.group_by)
             others_text = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
-            evidence = f"train line {train[rows[0]].line}{others_text} of the same {names}"
+            evidence = f"{name} line {train[rows[0]].line}{others_text} of the same {names}"
             fingerprint = f"{row_fingerprint(example)} {example.group}"
             yield example.finding("group", evidence, fingerprint=fingerprint)
     newest = max((time for e in train if (time := e.time) is not None), default=-math.inf)

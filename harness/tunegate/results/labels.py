@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import unicodedata
@@ -106,7 +107,7 @@ def _json_label(value: Any) -> str | None:
 
 
 def _read_set(text: str) -> str | None:
-    """Read the labels of a list: a JSON array of texts, or separated by commas or line ends."""
+    """Read the labels of a list: an array of texts as JSON or Python, or by commas or line ends."""
     from ..utils.strict_json import Unreadable, parse_strict
 
     answer = split_reasoning(text)[1].strip()
@@ -115,7 +116,11 @@ def _read_set(text: str) -> str | None:
     try:
         value = parse_strict(answer)
     except Unreadable:
-        value = re.split(r"[,;\n]", answer)
+        try:  # what pandas writes of a list into CSV: ['a', 'b']
+            value = ast.literal_eval(answer) if answer[0] in "[(" else None
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            value = None
+        value = [*value] if isinstance(value, list | tuple) else re.split(r"[,;\n]", answer)
     elements = [_json_label(v) for v in (value if isinstance(value, list) else [value])]
     return None if None in elements else _joined_set(map(str, elements))
 

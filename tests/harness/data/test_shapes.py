@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate.data.formats import ROW_FORMATS
+from tunegate.data.formats.columns import map_columns
 from tunegate.data.formats.messages import is_openai_form, openai_messages, openai_tools
+from tunegate.results.labels import label_rule_of_table
 
 DOCS = Path(__file__).parents[3] / "docs"
 CALL = {"name": "weather", "arguments": {"city": "Pará"}}
@@ -294,3 +296,28 @@ def test_messages_in_openais_form_stay_as_they_are(turns: list[Any]) -> None:
     if is_openai_form(turns) and all(isinstance(turn, dict) for turn in turns):
         assert once == turns
     assert openai_tools(openai_tools(turns)) == openai_tools(turns)
+
+
+@pytest.mark.parametrize(
+    ("label", "reply"),
+    [
+        (["joy", "fear"], "joy, fear"),
+        ([], "[]"),  # none of the classes is an answer too
+        (["Trade, Commerce", "Health"], '["Trade, Commerce", "Health"]'),
+    ],
+)
+def test_several_labels_are_one_reply(label: list[str], reply: str) -> None:
+    dataset = Dataset.of([{"text": "Hi", "label": label}])
+    assert not [p for p in dataset.problems if not p.hint]
+    assert dataset[0].reply == reply
+    rule = label_rule_of_table("set")
+    assert rule.read(reply) == (" | ".join(sorted(label)) or "(none)")
+
+
+@pytest.mark.parametrize(
+    ("value", "reply"), [("1", "fear"), (0, "joy"), ("0,1", "joy, fear"), ("1, 0", "fear, joy")]
+)
+def test_numbers_of_several_classes_become_names(value: object, reply: str) -> None:
+    columns = {"prompt": "text", "reply": "label", "reply_names": '["joy", "fear"]'}
+    fields = map_columns({"text": "Hi", "label": value}, columns)
+    assert fields["messages"][-1]["content"] == reply

@@ -255,7 +255,7 @@ def test_numbers_of_the_reply_are_named(tmp_path: Path) -> None:
     rows = b'{"text": "Hi", "category": 1}\n{"text": "Ho", "category": [0, 1]}\n'
     more = b'{"text": "Ho", "category": 2}\n{"text": "Ho", "category": "other"}'
     dataset = Dataset.parse(rows + more, columns=columns)
-    assert [e.reply for e in dataset] == ["yes, a lot", "no, yes, a lot", "other"]
+    assert [e.reply for e in dataset] == ["yes, a lot", '["no", "yes, a lot"]', "other"]
     assert dataset.problems[0].evidence == "category is 2; 2 names are given, from 0"
     assert read_file_of(tmp_path, b"text,category\nHi,1\n", columns)[0].reply == "yes, a lot"
 

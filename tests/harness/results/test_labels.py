@@ -165,6 +165,8 @@ TABLES = [
     ('kind = "set"\nfields = ["tags"]', "b, a", None),
     ('kind = "set"\nfields = ["tags"]', '{"tags": []}', "(none)"),
     ('kind = "set"', "[]", "(none)"),
+    ('kind = "set"', "['b', 'a, c']", "a, c | b"),
+    ('kind = "set"', "[b, a", "[b | a"),
     ('kind = "set"', " ", None),
     ('kind = "set"\nfold = ["case", "punctuation"]', "B., 'a'", "a | b"),
 ]

@@ -6,6 +6,8 @@ FLAN, WMT and the text classification sets of Hugging Face.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -28,6 +30,7 @@ from .row_format import (
 _CHOICES = ("choices", "options")
 # Names of the classes beside their numbers (SetFit).
 _LABEL_TEXTS = ("label_text", "label_name")
+_NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
 NAMES_ADVICE = (
     'write under [data]: columns = { prompt = "text", reply = "label", '
     'reply_names = ["name of 0", "name of 1"] }'
@@ -128,11 +131,17 @@ def from_label(prompt: str, fields: Mapping[str, Any]) -> Fields:
 def label_name(value: Any, names: tuple[str, ...]) -> str | None:
     """Return the name of a class as the reply has it; None for a number without one.
 
-    Several classes are joined by a comma. With `names`, a number is the index of one of them.
+    Several classes are joined by a comma. With `names`, a number is the index of one of them, and
+    so is each number of a text such as `4,27`.
     """
+    if names and isinstance(value, str) and _NUMBERS.fullmatch(value):
+        value = value.split(",")
     if isinstance(value, list):
         found = [label_name(item, names) for item in value]
-        return None if None in found else ", ".join(map(str, found))
+        # JSON where there are none, which is an answer too, or where a comma is part of a name.
+        is_plain = found and not any("," in str(name) for name in found)
+        joined = ", ".join(map(str, found)) if is_plain else json.dumps(found, ensure_ascii=False)
+        return None if None in found else joined
     is_number = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
     if not is_number:
         return value if isinstance(value, str) else None
