@@ -15,10 +15,10 @@ def test_judge(clean: Predictions, judge_panel: JudgePanel | None, limits: Limit
 
 
 def test_judge_prefers_it(
-    clean: Predictions, baseline: Predictions, judge_panel: JudgePanel | None, limits: Limits
+    clean: Predictions, baseline: Predictions | None, judge_panel: JudgePanel | None, limits: Limits
 ) -> None:
     """Share of replies that the judge prefers to the baseline's, in either order of reading."""
-    if judge_panel:
+    if judge_panel and baseline is not None:
         judged = pairwise.win_rate(clean, over=baseline, judge=judge_panel)
         if not judged.advisory:
             assert judged >= limits.judge_wins

@@ -27,8 +27,9 @@ def test_answers_end(predictions: Predictions, limits: Limits) -> None:
     assert not answer_quality.cut_off(predictions, most=limits.cut_off)
 
 
-def test_refusals(predictions: Predictions, baseline: Predictions, limits: Limits) -> None:
-    assert not answer_quality.refusals(predictions, over=baseline, most=limits.refusals)
+def test_refusals(predictions: Predictions, baseline: Predictions | None, limits: Limits) -> None:
+    if baseline is not None:
+        assert not answer_quality.refusals(predictions, over=baseline, most=limits.refusals)
 
 
 def test_nothing_forgotten(

@@ -204,8 +204,13 @@ def predictions(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
 
 
 @pytest.fixture(scope="session")
-def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
-    """The predictions of the base model the candidate was trained from."""
+def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
+    """The predictions of the base that the candidate was trained from, else of `baseline`.
+
+    None where the candidate belongs to no run, and the configuration names no baseline.
+    """
+    if not pytestconfig.stash[SESSION].models.has_baseline:
+        return None
     return ask_role(pytestconfig, "baseline", test)
 
 

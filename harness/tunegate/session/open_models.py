@@ -66,6 +66,12 @@ class SessionModels:
         """The promotion in force of the alias, whose model is the incumbent; None before it."""
         return Registry(self.root).current(self.alias)
 
+    @property
+    def has_baseline(self) -> bool:
+        """Whether there is a baseline: the base of the candidate's run, or a configured one."""
+        run = self.candidate and self.candidate.run
+        return bool(run) or "baseline" in self.config.compared
+
     def spec(self, role: str) -> str:
         """Return the spec of the model that plays this role; raises ConfigError for none."""
         if role == "candidate":
@@ -123,9 +129,11 @@ class SessionModels:
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
         """Put rows that a check made to a model, in one batch, through the cache.
 
-        The predictions are empty where there are no rows, and where the model is a file of answers,
-        which has none to new rows. Raises ConfigError, ModelUnknown.
+        The predictions are empty where there are no rows, where there is no baseline, and where the
+        model is a file of answers, which has none to new rows. Raises ConfigError, ModelUnknown.
         """
+        if role == "baseline" and not self.has_baseline:
+            return Predictions([])
         if not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:

@@ -6,9 +6,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tunegate import Dataset
+from tunegate.session.open_models import SessionModels
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -145,3 +149,23 @@ def test_limits_that_are_set_close_the_gate(
         "flip rate",
     ):
         assert said in result.out, result.out
+
+
+@pytest.mark.parametrize(
+    ("run", "compared", "known"),
+    [
+        (None, {}, False),
+        (None, {"small": "python:a:b"}, False),
+        (None, {"baseline": "python:a:b"}, True),
+        ("a run, which has a base", {}, True),
+    ],
+)
+def test_without_a_run_only_the_configuration_names_a_baseline(
+    run: str | None, compared: dict[str, str], known: bool
+) -> None:
+    parts: Any = SimpleNamespace(compared=compared), SimpleNamespace(run=run)
+    rest: Any = ("production", {}, None, None, None)
+    models = SessionModels(Path(), *parts, *rest)
+    assert models.has_baseline is known
+    if not known:
+        assert len(models.ask(Dataset.of([{"prompt": "a", "completion": "b"}]), "baseline")) == 0
