@@ -50,7 +50,7 @@ _INVISIBLE = re.compile(
 )
 _WIDTH_FORMS = re.compile("[\uff00-\uffef]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’](?=[^\W\d_])")
+_WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’_](?=[^\W\d_])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
@@ -80,7 +80,8 @@ def meaning_signs(text: str) -> str:
     """Return the digits, signs and emoji of a text: what carries meaning in it beside its words.
 
     `50 mg` and `500 mg`, `a + b` and `a - b`, `x != y` and `x = y` differ in it. Punctuation around
-    words is no part of it, nor are hyphens and apostrophes inside of them.
+    words is no part of it, nor are hyphens, apostrophes and underscores inside of them: the labels
+    `card_arrival` and `lost_or_stolen_card` have the same signs, none.
     """
     signs = _LETTERS.sub(" ", _WORD_JOINERS.sub("", folded_text(text)))
     if not signs.isascii():  # vowel signs are letters

@@ -129,6 +129,7 @@ def test_equal_text_is_the_same_in_each_unicode_form(text: str, form: Any) -> No
     ("Take 50 mg, 2.5 times a day!", "50 2.5"), ("a - b", "-"), ("if x != y:", "!="),
     ("👍 (ok)", "👍 ( )"), ("It’s well-known: “so”.", ""), ("não é já", ""), ("आपका ऑर्डर", ""),
     ("1 23", "1 23"), ("12 3", "12 3"), ("–5 °C", "–5 °"),
+    ("lost_or_stolen_card", ""), ("x_1", "_1"),
 ])  # fmt: skip
 def test_signs_are_what_is_neither_a_word_nor_punctuation_around_one(text: str, signs: str) -> None:
     assert meaning_signs(text) == signs
