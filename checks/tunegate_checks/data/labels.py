@@ -16,9 +16,9 @@ from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.comparison import (
     MIN_ROWS,
     comparison_texts,
+    connected,
     folded_text,
     group_indices,
-    group_numbers,
     is_label,
     label_counts,
     rows_together,
@@ -26,7 +26,7 @@ from tunegate.data.comparison import (
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.similarity import connected_groups, pairs
-from tunegate.utils.text import WORD_PATTERN
+from tunegate.utils.text import word_pattern
 
 from ..text.display import diff, quote_line
 
@@ -139,8 +139,8 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         yield Finding.dataset_hint("label", evidence)
     texts = [text[:READ_LETTERS] for text in comparison_texts(examples)[0]]
     linked = [*connected_groups(texts, 0.85), *rows_together(examples)]
-    groups = group_numbers(len(texts), linked)
-    if (n := len({*groups})) < folds:
+    groups = connected(len(texts), linked)
+    if (n := len(groups)) < folds:
         evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
         yield Finding.dataset_hint("label", evidence)
         return
@@ -162,14 +162,18 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
 
 
 def _out_of_fold_probabilities(
-    texts: Sequence[str], label_indices: Sequence[int], groups: Sequence[int], folds: int, seed: int
+    texts: Sequence[str],
+    label_indices: Sequence[int],
+    groups: Sequence[Sequence[int]],
+    folds: int,
+    seed: int,
 ) -> Array:
     """Return each row's probability of each class, by a model that was not trained on the row.
 
     Args:
         texts: The prompts.
         label_indices: The class of each text, 0 to K - 1.
-        groups: Texts of one group stay in one fold.
+        groups: The indices of the texts of each group, which stay in one fold.
         folds: Into how many parts the texts are divided.
         seed: Of the folds.
 
@@ -180,7 +184,9 @@ def _out_of_fold_probabilities(
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=WORD_PATTERN, sublinear_tf=True)
+    words = TfidfVectorizer(
+        ngram_range=(1, 2), token_pattern=word_pattern().pattern, sublinear_tf=True
+    )
     labels, features = np.asarray(label_indices), words.fit_transform(texts)
     probabilities: Array = np.zeros((len(texts), labels.max() + 1))
     fold_of = np.asarray(_deal_into_folds(label_indices, groups, folds, seed))
@@ -193,7 +199,7 @@ def _out_of_fold_probabilities(
 
 
 def _deal_into_folds(
-    label_indices: Sequence[int], groups: Sequence[int], folds: int, seed: int
+    label_indices: Sequence[int], groups: Sequence[Sequence[int]], folds: int, seed: int
 ) -> list[int]:
     """Return the fold of each row, 0 to `folds` - 1: groups stay whole, labels are spread evenly.
 
@@ -201,10 +207,10 @@ def _deal_into_folds(
     fewest rows of the group's commonest label, and of those folds to the smallest. (The search of
     scikit-learn's StratifiedGroupKFold takes half of the whole check on 20,000 rows.)
     """
-    members = list(group_indices(groups, lambda group: group).values())
+    members = [*groups]
     random.Random(seed).shuffle(members)
     members.sort(key=len, reverse=True)
-    sizes, fold_of = [Counter[int]() for _ in range(folds)], [0] * len(groups)
+    sizes, fold_of = [Counter[int]() for _ in range(folds)], [0] * len(label_indices)
     for rows in members:
         counts = Counter(label_indices[row] for row in rows)
         label = counts.most_common(1)[0][0]

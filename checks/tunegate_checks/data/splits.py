@@ -12,7 +12,7 @@ from tunegate.checking.decorator import check
 from tunegate.data.comparison import group_numbers, rows_together
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
-from tunegate.utils.text import WORD_PATTERN
+from tunegate.utils.text import word_pattern
 
 MAX_CLASSES = 50  # more different labels are no classes
 FOLDS = 5
@@ -81,6 +81,22 @@ def drift(
         Counter(bins[bisect_left(edges, len(e.prompt))] for e in split) for split in (train, other)
     )
     yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit, sizes)
+    sampled = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
+    part = f", {sampled}" if max(len(train), len(other)) > MAX_SAMPLE else ""
+    yield from _word_findings(train_rows, other_rows, sides, auc_limit, part)
+
+
+def _word_findings(
+    train_rows: Sequence[Example],
+    other_rows: Sequence[Example],
+    sides: Sequence[Sequence[int]],
+    auc_limit: float | None,
+    part: str,
+) -> Iterator[Finding]:
+    """Yield what a classifier of words says: see `drift`.
+
+    `sides` has the group of each row of both, and `part` says which rows these are, "" for all.
+    """
     if min(len(train_rows), len(other_rows)) < 20:
         return
     train_groups, other_groups = (len({*groups}) for groups in sides)
@@ -97,8 +113,6 @@ def drift(
     auc = classifier_auc(train_texts, other_texts, groups=names if is_grouped else None)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
-    sampled = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
-    part = f", {sampled}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
     if is_grouped:
         evidence += f"; {other_groups:,} groups are held to {train_groups:,} of train's, each whole"
@@ -183,7 +197,7 @@ def classifier_auc(
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     truth = np.repeat([0, 1], [len(first_texts), len(second_texts)])
-    words = CountVectorizer(ngram_range=(1, 2), token_pattern=rf"{WORD_PATTERN}|[^\w\s]")
+    words = CountVectorizer(ngram_range=(1, 2), token_pattern=rf"{word_pattern().pattern}|[^\w\s]")
     try:
         counts = words.fit_transform([*first_texts, *second_texts])
     except ValueError as error:

@@ -77,9 +77,13 @@ def confusion(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataF
     """
     import pandas as pd
 
-    rows = [row for row in label_predictions(predictions, label) if not row.prediction.error]
-    labels = sorted({row.expected for row in label_predictions(predictions, label)})
-    pairs = Counter((row.expected, row.got if row.got in labels else NO_LABEL) for row in rows)
+    rows = label_predictions(predictions, label)
+    labels = sorted({row.expected for row in rows})
+    pairs = Counter(
+        (row.expected, row.got if row.got in labels else NO_LABEL)
+        for row in rows
+        if not row.prediction.error
+    )
     columns = [*labels, NO_LABEL] if any(got == NO_LABEL for _, got in pairs) else labels
     cells = [[pairs[expected, got] for got in columns] for expected in labels]
     index = pd.Index(labels, name="expected")

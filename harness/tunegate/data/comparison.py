@@ -101,9 +101,12 @@ def subjects_differ(asked: tuple[str, str], answered: tuple[str, str]) -> bool:
 
     `The dose of ibuprofen?`, `200 mg of ibuprofen`, and the same of losartan, are no copies.
     """
-    words = [[{*words_of(folded_text(text))} for text in pair] for pair in (asked, answered)]
-    sides = ((words[0][a] - words[0][b]) & (words[1][a] - words[1][b]) for a, b in ((0, 1), (1, 0)))
-    return all(sides)
+    (question, other_question), (answer, other_answer) = (
+        [{*words_of(folded_text(text))} for text in pair] for pair in (asked, answered)
+    )
+    own = (question - other_question) & (answer - other_answer)
+    others = (other_question - question) & (other_answer - answer)
+    return bool(own and others)
 
 
 def near_scopes(rows: Sequence[Example]) -> list[list[int]]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 # Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
@@ -14,11 +15,7 @@ UNSPACED = (
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
 FIRST_UNSPACED = "\u0e00"
-# Vowels and accents that are characters of their own, in Hindi and others; joiners of letters.
-_SIGNS = "".join(c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c)[0] == "M")
-# A letter of such a script counts as a word.
-WORD_PATTERN = rf"[{UNSPACED}]|(?:[^\W{UNSPACED}]+|[{_SIGNS}\u200c\u200d]+)+"
-_WORD, _ASCII_WORD = re.compile(WORD_PATTERN), re.compile(r"\w+", re.ASCII)
+_ASCII_WORD = re.compile(r"\w+", re.ASCII)
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
 # What opens a word in prose: `!done`, `.5` and `:=` begin with signs of their own.
@@ -29,9 +26,17 @@ _REASONING = re.compile(r"\A\s*(?:<(think|thinking)>)?((?:(?!<think).)*?)</think
 _UNCLOSED_REASONING = re.compile(r"\A\s*<think(?:ing)?>", re.S)
 
 
+@cache  # at the first use: pytest starts without it
+def word_pattern() -> re.Pattern[str]:
+    """Return the pattern of a word; a letter of a script without spaces counts as one."""
+    # Vowels and accents that are characters of their own, in Hindi and others; joiners of letters.
+    signs = "".join(c for c in map(chr, range(0x300, 0x1E00)) if unicodedata.category(c)[0] == "M")
+    return re.compile(rf"[{UNSPACED}]|(?:[^\W{UNSPACED}]+|[{signs}\u200c\u200d]+)+")
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in scripts without spaces its letters, without punctuation."""
-    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+    return (_ASCII_WORD if text.isascii() else word_pattern()).findall(text)
 
 
 def count_words(text: str) -> int:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunegate.data.comparison import group_indices
 from tunegate.data.dataset import Dataset
 from tunegate.data.reading import Reading
 from tunegate.results.labels import json_field
@@ -133,7 +134,9 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
         pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
     texts, known = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)
-    folds = PredefinedSplit(labels._deal_into_folds(known, range(len(texts)), 5, seed=1))
+    folds = PredefinedSplit(
+        labels._deal_into_folds(known, [[k] for k in range(len(texts))], 5, seed=1)
+    )
     odds = cross_val_predict(
         MultinomialNB(alpha=0.03), words.fit_transform(texts), known,
         cv=folds, method="predict_proba",
@@ -155,11 +158,12 @@ def test_folds_keep_groups_whole_and_spread_each_label(
     rows: list[tuple[int, int]], folds: int, seed: int
 ) -> None:
     of_labels, groups = zip(*rows, strict=True)
-    fold_of = labels._deal_into_folds(of_labels, groups, folds, seed)
+    members = [*group_indices(groups, lambda group: group).values()]
+    fold_of = labels._deal_into_folds(of_labels, members, folds, seed)
     pairs = set(zip(groups, fold_of, strict=True))
     assert len(pairs) == len({*groups})  # each group is in one fold
     assert len({*fold_of}) == min(folds, len({*groups}))  # none is empty
-    alone = labels._deal_into_folds(of_labels, range(len(rows)), folds, seed)
+    alone = labels._deal_into_folds(of_labels, [[k] for k in range(len(rows))], folds, seed)
     for label in {*of_labels}:
         sizes = [list(zip(of_labels, alone, strict=True)).count((label, k)) for k in range(folds)]
         assert max(sizes) - min(sizes) <= 1

@@ -137,11 +137,12 @@ def label_name(value: Any, names: tuple[str, ...]) -> str | None:
     if names and isinstance(value, str) and _NUMBERS.fullmatch(value):
         value = value.split(",")
     if isinstance(value, list):
-        found = [label_name(item, names) for item in value]
+        found = [name for item in value if (name := label_name(item, names)) is not None]
+        if len(found) < len(value):
+            return None
         # JSON where there are none, which is an answer too, or where a comma is part of a name.
-        is_plain = found and not any("," in str(name) for name in found)
-        joined = ", ".join(map(str, found)) if is_plain else json.dumps(found, ensure_ascii=False)
-        return None if None in found else joined
+        is_plain = found and not any("," in name for name in found)
+        return ", ".join(found) if is_plain else json.dumps(found, ensure_ascii=False)
     is_number = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
     if not is_number:
         return value if isinstance(value, str) else None
