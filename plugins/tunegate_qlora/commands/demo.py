@@ -1,4 +1,4 @@
-"""Make a small project, and run the whole loop in it: data, training, judging, promotion.
+"""Make a small project, and run the whole loop in it.
 
 The project holds support tickets, a tiny base model and the suites; it needs neither a network nor
 a GPU. A second time only what changed is done again.
