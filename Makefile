@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE =
 .PHONY: demo test test-slow lint types clean
 
 demo: $(READY)
-	@$(VENV)/bin/python examples/triage/demo.py
+	@$(VENV)/bin/tunegate demo .
 
 test: lint types
 	$(PYTEST) -m "not slow" -q

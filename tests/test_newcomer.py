@@ -99,6 +99,10 @@ def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) ->
     names = zipfile.ZipFile(wheel).namelist()
     assert "tunegate/reporting/html/page.html" in names
     assert "tunegate/config/former_suites.json" in names
+    demo = {name for name in names if name.startswith("tunegate_qlora/demo/")}
+    assert {"project.toml", "base/model.safetensors", "data/train.jsonl"} <= {
+        name.removeprefix("tunegate_qlora/demo/") for name in demo
+    }
     run(f"{sys.executable} -m venv env", tmp_path)
     constraints = clone / "constraints.txt"
     run(f"env/bin/python {PIP} install --no-compile -c {constraints} {wheel}", tmp_path)

@@ -289,6 +289,7 @@ def test_no_private_value_is_shown(
         run("accept", "--check", check, "--all", "--why", "seen")
     run("accept")
     run("accept", "--why", "for quirino.alves@clinica-boavista.com.br", code=2)
+    run("demo", ".", code=2)
     run("doctor")
     run("failures", "-o", "wrong.jsonl")
     run("report", "latest", "-o", "page.html")

@@ -30,7 +30,7 @@ DAILY = (
     *("init", "split", "fix", "accept"),
     "pytest suites/data --train-with qlora",
     "pytest suites/model --model latest --promote production",
-    *("report", "failures", "doctor"),
+    *("report", "failures", "demo", "doctor"),
 )
 GROUPS = {
     "data": ("tokens",),
