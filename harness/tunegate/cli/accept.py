@@ -173,7 +173,7 @@ def incomplete_session(root: Path, last: LastFindings) -> str:
     """Say why the last session does not tell which findings are gone; "" where it does."""
     from ..config.data_files import find_data_files
     from ..config.schema import load
-    from ..gates.collection import CollectionFailed, collect_suite
+    from ..gates.suite import CollectionFailed, collect_suite
 
     config = load(root)
     if not last.tests:

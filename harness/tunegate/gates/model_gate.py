@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
-from ..config.project import require_suite
 from ..errors import ConfigError
 from ..models.evaluation import Evaluation
 from ..results import scorecard
@@ -21,19 +20,19 @@ from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.text import os_error_text
 from ..utils.timestamps import timestamp
-from .decision import GateDecision, evaluate_gate
+from .decision import Gate, GateDecision
 from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
-from .receipt import environment_record, open_gate_notes
-from .suite_fingerprint import installed_versions, suite_fingerprint
+from .receipt import environment_record
+from .suite import installed_versions
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
     from ..storage.run import Run
 
 
-class ModelGate:
+class ModelGate(Gate):
     """The gate of one session with `--model`.
 
     Args:
@@ -48,16 +47,14 @@ class ModelGate:
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:
-        option = f"--model {spec}"
-        self.session, self.alias, self.reason = session, alias, why
-        self.suite = require_suite(session.suite, session.root, session.config.suites.model, option)
+        super().__init__(session, session.config.suites.model, f"--model {spec}")
+        self.alias, self.reason = alias, why
         if alias is not None and session.limit:
             raise ConfigError(
                 f"--promote rests on all test rows: leave --limit {session.limit} out"
             )
         session.models.check()
         self.asked = scorecard.asked_in_words(session.asked)
-        self.suite_files = suite_fingerprint(self.suite, session.root)
         self.registry = Registry(session.root)
         try:
             self.seen = self.registry.current(checked_alias(alias)) if alias is not None else None
@@ -71,9 +68,7 @@ class ModelGate:
         """
         session, results = self.session, self.session.results
         model, required = session.models.model("candidate").digest, ["test", "predictions"]
-        decision = evaluate_gate(
-            session, self.suite, self.suite_files, exit_status, required, model
-        )
+        decision = self.evaluate(exit_status, required, model)
         # After the last answer: who asks a model while its file is replaced has scored neither.
         model_changed = decision.is_open and session.models.digest_now("candidate") != model
         if model_changed:
@@ -91,7 +86,7 @@ class ModelGate:
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
         session.say("gate", f"open: all {n} tests of the suite passed{scope}", good=True)
-        for note in [*open_gate_notes(session, self.suite_files, decision), *notes]:
+        for note in [*self.notes(decision), *notes]:
             session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
 

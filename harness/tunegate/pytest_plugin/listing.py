@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from ..gates.collection import CollectedSuite
-from ..gates.suite_fingerprint import suite_files
+from ..gates.suite import CollectedSuite, suite_files
 
 TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_files` says
 
