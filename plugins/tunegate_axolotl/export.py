@@ -9,13 +9,7 @@ from pathlib import Path
 from tunegate.storage.run import Run
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
-from tunegate_qlora.data.training_data import (
-    TrainingData,
-    conversations_of,
-    load_training_data,
-    make_job,
-    max_row_tokens,
-)
+from tunegate_qlora.data import training_data
 
 from . import config
 
@@ -74,7 +68,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     or a row cannot be trained on.
     """
     run.verify()
-    job = make_job(run.plan, run.folder)
+    job = training_data.make_job(run.plan, run.folder)
     settings, root = job.settings, job.base_folder
     if settings.objective == "dpo":
         raise ValueError(PAIRS_REFUSED)
@@ -82,10 +76,10 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
         raise ValueError(SHARDED_REFUSED)
 
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
-    data = load_training_data(job)
+    data = training_data.load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
     changes = {
-        "max_length": max_row_tokens(settings, root),
+        "max_length": training_data.max_row_tokens(settings, root),
         "accumulation": settings.accumulation * settings.world_size,
     }
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
@@ -121,17 +115,18 @@ def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
 
 def changed_rows(run: Run, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
-    files = _row_files(load_training_data(make_job(run.plan, run.folder)))
+    job = training_data.make_job(run.plan, run.folder)
+    files = _row_files(training_data.load_training_data(job))
     return [
         n for n, text in files.items() if _file_digest(folder / n) != sha256_bytes(text.encode())
     ]
 
 
-def _row_files(data: TrainingData) -> dict[str, str]:
+def _row_files(data: training_data.TrainingData) -> dict[str, str]:
     """Return the text of `SPLIT.jsonl` of each split that has rows."""
     files = {}
     for split, items in (("train", data.train), ("validation", data.validation)):
-        encoded = config.axolotl_rows(conversations_of(items))
+        encoded = config.axolotl_rows(training_data.conversations_of(items))
         if lines := [json.dumps(row) + "\n" for row in encoded]:
             files[f"{split}.jsonl"] = "".join(lines)
     return files

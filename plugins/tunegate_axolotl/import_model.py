@@ -23,14 +23,7 @@ from tunegate_qlora.data import training_data
 from tunegate_qlora.model import architecture, base, metadata, weights
 from tunegate_qlora.training import verify
 
-from .export import (
-    CONFIG_FILE,
-    MANIFEST_FILE,
-    ExportManifest,
-    changed_rows,
-    manifest_of,
-    read_manifest,
-)
+from . import export
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LEARNT_STATEMENT = "that it learnt the training rows"
@@ -57,7 +50,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     OSError.
     """
     run.verify()
-    job, manifest = training_data.make_job(run.plan, run.folder), manifest_of(run)
+    job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
     external = ExternalModel(folder, job.settings, job.base_folder, manifest)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
@@ -93,7 +86,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     return report
 
 
-def compare_export(folder: Path, run: Run, manifest: ExportManifest) -> ImportReport:
+def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> ImportReport:
     """Compare the export beside the model with the run, and return what that proves.
 
     Raises ImportRefused where it is the export of another run, or its rows were changed.
@@ -103,23 +96,24 @@ def compare_export(folder: Path, run: Run, manifest: ExportManifest) -> ImportRe
         "the model has the shape of the run's base",
     ]
     unproved = ["that it was trained on these bytes, and no others"]
-    report, export = ImportReport(proved, unproved), read_manifest(folder)
-    if export is None:
-        unproved.append(f"that the data came from an export: there is no {MANIFEST_FILE} beside it")
+    report, found = ImportReport(proved, unproved), export.read_manifest(folder)
+    if found is None:
+        missing = f"there is no {export.MANIFEST_FILE} beside it"
+        unproved.append(f"that the data came from an export: {missing}")
         return report
-    export_folder, exported = export
+    export_folder, exported = found
     for key in ("run", "base_digest", "data"):  # its receipt may be newer: the gate opened again
         expected, actual = getattr(manifest, key), getattr(exported, key)
         if expected != actual:
-            path = export_folder / MANIFEST_FILE
+            path = export_folder / export.MANIFEST_FILE
             raise ImportRefused(f"{path}: {key} is {actual}, the run's is {expected}")
-    if names := changed_rows(run, export_folder):
+    if names := export.changed_rows(run, export_folder):
         raise ImportRefused(
             f"{export_folder}: {', '.join(names)} changed since the export: export it again"
         )
     proved.append("the exported rows beside it are those that the gate opened for")
-    if CONFIG_FILE in exported.changed_files(export_folder):
-        unproved.append(f"its settings: {CONFIG_FILE} was changed since the export")
+    if export.CONFIG_FILE in exported.changed_files(export_folder):
+        unproved.append(f"its settings: {export.CONFIG_FILE} was changed since the export")
     return report
 
 
@@ -159,7 +153,7 @@ class ExternalModel:
     folder: Path
     settings: Settings
     root: Path
-    manifest: ExportManifest
+    manifest: export.ExportManifest
 
     def problems(self, same_base: bool) -> Iterator[str]:
         """Yield why this cannot be the run's model; with `same_base` its base's name is right."""

@@ -17,14 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import suite_files
-from ..config.suite_files import (
-    file_digest,
-    holds_shipped_suites,
-    known_digests,
-    project_version,
-    read_manifest,
-    shipped_manifest,
-)
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
@@ -109,18 +101,18 @@ def create_project(folder: Path) -> list[str]:
     """
     from ..config.project import find_root
 
-    lines, current, installed = [], {}, shipped_manifest()
-    version, manifest = project_version(folder), read_manifest(folder)
+    lines, current, installed = [], {}, suite_files.shipped_manifest()
+    version, manifest = suite_files.project_version(folder), suite_files.read_manifest(folder)
     for path in installed.files:
         target = folder / "suites" / path
         lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
             atomic_write(target, (suite_files.SHIPPED_SUITES / path).read_bytes())
-        if file_digest(target.read_bytes()) == installed.files[path]:
+        if suite_files.file_digest(target.read_bytes()) == installed.files[path]:
             current[path] = installed.files[path]
     # What was copied before keeps its version, until --update.
     base = version if version and current != installed.files else installed
-    if not holds_shipped_suites(folder):
+    if not suite_files.holds_shipped_suites(folder):
         replace(base, files={**(manifest.files if manifest else {}), **current}).write(folder)
     config, existed = folder / "tunegate.toml", find_root(folder) == folder
     if not existed:
@@ -140,16 +132,16 @@ def update_suites(root: Path) -> list[str]:
     The manifest is written last, so an interrupted update is taken up by the next one. A file that
     was edited keeps the digest it was copied with: its difference is shown until it has none.
     """
-    if holds_shipped_suites(root):
+    if suite_files.holds_shipped_suites(root):
         raise ConfigError(f"{root / 'suites'} holds the installed suites themselves")
-    installed = shipped_manifest()
-    known = known_digests(root, read_manifest(root))
+    installed = suite_files.shipped_manifest()
+    known = suite_files.known_digests(root, suite_files.read_manifest(root))
     lines, diffs, files, unchanged = [], [], {}, 0
     for path in installed.files:
         data = (suite_files.SHIPPED_SUITES / path).read_bytes()
         target, name = root / "suites" / path, f"suites/{path}"
         digests, files[path] = known.get(path, set()), installed.files[path]
-        digest = file_digest(target.read_bytes()) if target.exists() else ""
+        digest = suite_files.file_digest(target.read_bytes()) if target.exists() else ""
         if digest == installed.files[path]:
             unchanged += 1
         elif not digest and path in known:

@@ -24,7 +24,6 @@ from ..errors import ConfigError
 from ..exit_codes import INTERRUPTED
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
-from ..reporting.advice import without_addresses
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
@@ -292,9 +291,9 @@ class GateSession:
             first = self.shown_tables.setdefault(str(error.value), report.nodeid)
             report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
         for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
-            entry.lines[:] = map(without_addresses, getattr(entry, "lines", ()))
+            entry.lines[:] = map(terminal.without_addresses, getattr(entry, "lines", ()))
         if crash := getattr(report.longrepr, "reprcrash", None):  # of the summary, of JUnit
-            crash.message = without_addresses(crash.message)
+            crash.message = terminal.without_addresses(crash.message)
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.

@@ -17,7 +17,6 @@ from ..results.score import Score, clopper_pearson, format_limit, format_value, 
 from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
 from ..utils.text import cut
-from .advice import advice_for
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -26,6 +25,32 @@ EXAMPLES = 3  # of one cause, in a table that cannot show all
 MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
 ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
+FIX = "`tunegate fix -o clean/`"
+# By the name of the check. A check that a user wrote has no entry: its evidence says what to do.
+ADVICE = {
+    "balance": "add rows of the rare class, or set [limits] rarest_class",
+    "consistency.across": "write one system prompt in all splits, that of [data] system",
+    "consistency.inference": "write the prompt of production in all rows: [data] system",
+    "consistency.labels": "give training rows of that label; misread? [label]",
+    "consistency.output_format": f"{FIX} respells labels; is `task` right?",
+    "consistency.system_prompt": "write one prompt in all rows",
+    "diversity": "add other rows, or set [limits] distinct, opening",
+    "duplicates": f"{FIX} drops the copies",
+    "duplicates.near": f"{FIX} drops them; [limits] near_duplicates",
+    "format": f"{FIX} repairs rows or sets them aside; not `meaning`",
+    "labels.contradictions": "decide which answer is right; drop or correct the others",
+    "leakage": f"{FIX} drops them from the later split",
+    "pii": f"{FIX} redacts; may some stay? [limits] pii_allow",
+    "preferences": "correct or drop the pairs",
+    "review": "`tunegate review` makes a sheet; [limits] reviewed, review_errors",
+    "secrets": f"{FIX} redacts; revoke each key that was real",
+    "size": "add rows, or set [limits] fewest_per_class",
+    "size.enough_test_rows": "add test rows, or set [limits] smallest_test",
+    "splits.drift": "`tunegate split --seed N` draws other splits; [limits] psi, drift_auc",
+    "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
+    "tokens": "shorten the rows, or raise max_length of [train]",
+}
+_FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def failure_tables(
@@ -341,3 +366,14 @@ def colourise(table: str) -> str:
         else:  # a continuation of the evidence, or a note below the rows
             lines.append(f"\x1b[2m{row}\x1b[0m" if kind.strip() else row)
     return "\n".join(lines)
+
+
+def advice_for(check: str) -> str:
+    """Return what to do about the findings of a check, as one line; "" for a user's own check."""
+    said = ADVICE.get(check)
+    return f"to do: {said}" if said else ""
+
+
+def without_addresses(text: str) -> str:
+    """Return a text of pytest's with the name of each function instead of its place in memory."""
+    return _FUNCTION.sub(r"\1", text)

@@ -16,8 +16,7 @@ from ...storage.registry import RegistryEntry
 from ...storage.seal import SealBroken
 from ...utils.hashing import sha256_bytes, sha256_json
 from .gather import RunFiles
-from .page import Link
-from .verdict import counting_promotions
+from .verdict import Link, counting_promotions
 
 NO_SNAPSHOT = "the snapshot is not kept any more (purged?): nothing can be held against the digest"
 SCORECARD_HOLDS = "its file is whole; it is about this model"

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from ...interfaces.trainer import Plan
 from ...utils.masking import HIDDEN, find_private
 from ..terminal import MAX_HINTS
-from .page import Pairs
+
+Tone = Literal["good", "bad", "plain"]
+Pairs = tuple[tuple[str, str], ...]
 
 MAX_TESTS = 50  # that are listed of one file: with one test per example there are thousands
 SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
