@@ -33,10 +33,7 @@ CONFIG_HEADER = """\
 
 @dataclass(frozen=True, slots=True)
 class ExportManifest:
-    """The run of an export, with the digests of its receipt, base, data and files.
-
-    `data` are the digests of the snapshots by split, `files` the sha256 of the exported files.
-    """
+    """The run of an export, with the digests of receipt, base, data by split, and files."""
 
     run: str
     receipt: str
@@ -99,10 +96,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
 
 
 def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
-    """Return the folder and manifest of an export in a folder or its parent, or None.
-
-    Raises ValueError where the manifest cannot be read.
-    """
+    """Return folder and manifest of an export, here or one above; None, or ValueError."""
     for export_folder in (folder, folder.parent):
         if not (path := export_folder / MANIFEST_FILE).is_file():
             continue

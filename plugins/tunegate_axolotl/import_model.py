@@ -45,9 +45,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """Copy the model of a folder into its run, and finish the run with it.
 
     `same_base`: the base that the adapter names is the run's, under another name. Raises
-    ImportRefused where the model cannot be the run's, ValueError where its base has changed,
-    SealBroken where no gate opened for the run, ModelUnknown where the base cannot be asked,
-    OSError.
+    ImportRefused, ValueError where its base has changed, SealBroken, ModelUnknown, OSError.
     """
     run.verify()
     job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
@@ -87,10 +85,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
 
 
 def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> ImportReport:
-    """Compare the export beside the model with the run, and return what that proves.
-
-    Raises ImportRefused where it is the export of another run, or its rows were changed.
-    """
+    """Compare the export beside the model with the run; return what that proves, or refuse."""
     proved = [
         "a gate opened for this run, on these bytes",
         "the model has the shape of the run's base",
@@ -145,10 +140,7 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
 
 @dataclass(frozen=True, slots=True)
 class ExternalModel:
-    """A folder with a model that was trained elsewhere, and the base of the run that it is for.
-
-    `root` is the base's folder on this machine, `manifest` that of an export of the run.
-    """
+    """A model that was trained elsewhere; its base's `root` here, its export's `manifest`."""
 
     folder: Path
     settings: Settings

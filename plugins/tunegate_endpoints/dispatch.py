@@ -36,10 +36,7 @@ MAX_ERROR_LETTERS = 300  # of a server's message in an error
 
 @dataclass
 class Dispatcher:
-    """Answers the requests of one call of `Endpoint.answers`, over one connection pool.
-
-    `emit` is called with each answer as it comes, in any order.
-    """
+    """Answers the requests of one call of `Endpoint.answers`; `emit` gets each as it comes."""
 
     connection: Connection
     budget: Budget
@@ -59,10 +56,7 @@ class Dispatcher:
         self.settled = asyncio.Event()
 
     async def run(self, requests: Sequence[Request]) -> None:
-        """Emit an answer for each request.
-
-        Raises ModelUnknown where no request can succeed: a wrong key, name or address.
-        """
+        """Emit an answer for each request; raises ModelUnknown where none can succeed."""
         queue = iter(requests)
         workers = min(len(requests), self.settings.connections)
         try:

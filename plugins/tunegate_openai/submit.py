@@ -102,10 +102,7 @@ class Submitter:
         return submission.with_saved(self.folder, **file_ids)
 
     def _find_job(self, submission: Submission) -> FineTuningJob | None:
-        """Return the run's job at the provider, None for none.
-
-        Raises TrainingFailed where only the user can tell whether there is one.
-        """
+        """Return the run's job, None for none; TrainingFailed where only the user can tell."""
         from openai import OpenAIError
 
         try:

@@ -53,10 +53,7 @@ class OpenAITrainer:
         return find_problems(plan, parse_settings(Settings, plan.config))
 
     def train(self, plan: Plan, folder: Path) -> Trained:
-        """Upload, ask for the job, wait for it, keep what it leaves.
-
-        Started again after it was killed it takes up the same job. Raises TrainingFailed.
-        """
+        """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
         if missing := client.missing_requirements():
             raise TrainingFailed(missing)
         from . import results, uploads

@@ -67,10 +67,7 @@ class JobWatcher:
         return min(MIN_POLL_SECONDS, self.settings.longest_poll)
 
     def until_done(self) -> FineTuningJob:
-        """Return the job when it has succeeded; raises TrainingFailed when it has not.
-
-        Ctrl-C leaves the job as it is and says how to come back to it.
-        """
+        """Return the job when it has succeeded, else raise; Ctrl-C leaves it as it is."""
         try:
             while not self._is_done():
                 self.sleep(self.pause)

@@ -157,10 +157,7 @@ def _not_calibrated_reason(
 def with_swap_consistency(
     calibration: Calibration, consistency: Score, panel: JudgePanel
 ) -> Calibration:
-    """Return the calibration of comparisons, which also takes a swap consistency high enough.
-
-    Where nothing was compared in both orders, it is unchanged.
-    """
+    """Return the calibration of comparisons, which also takes a swap consistency high enough."""
     consistency_text = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
     if calibration.reason or consistency.n == 0:
         return calibration

@@ -129,13 +129,7 @@ def _json_problem(text: str) -> str:
 
 
 def _run_command(command: list[str], text: str, timeout: float, suffix: str) -> str:
-    """Return "" where the command ends with status 0, else a line that says why not.
-
-    The text goes to the file that `{file}` stands for in `command`, or else to standard input. The
-    environment has no variables of the caller but KEPT_VARIABLES. Everything that the command
-    started is killed when it ends, or after `timeout` seconds. Raises ValueError for a command that
-    cannot be run.
-    """
+    """Return "" where the command ends with status 0, else why not, in one line; see `passes`."""
     # The output goes to a file: a child that outlives the command would hold a pipe open.
     with (
         tempfile.TemporaryDirectory(prefix="tunegate-", ignore_cleanup_errors=True) as folder,

@@ -18,10 +18,7 @@ def is_generated(example: Example) -> bool:
 
 
 def population(dataset: Dataset, generated: bool = False) -> list[int]:
-    """Return the rows that a sample is drawn from: those marked as generated.
-
-    Where `generated` says that the whole dataset is, or where no row is marked, all rows.
-    """
+    """Return the rows to draw from: all if `generated` or none is marked so, else the marked."""
     generated_rows = [e.row for e in dataset if is_generated(e)]
     return list(range(len(dataset))) if generated or not generated_rows else generated_rows
 

@@ -62,13 +62,7 @@ class ReviewStatus:
         return f"{rows} reviewed by {', '.join(self.reviewers)}: {wrong}"
 
     def add_sheet(self, sheet: Sheet, dataset: Dataset, rows: Sequence[int]) -> None:
-        """Count the verdicts of a sheet if it is complete, else say why it does not count.
-
-        Args:
-            sheet: A sheet that was drawn from these bytes of the dataset.
-            dataset: The reviewed dataset.
-            rows: The rows that its samples are drawn from.
-        """
+        """Count the verdicts of a sheet if it is complete, else say why it does not count."""
         name = _short_name(sheet.path)
         drawn_rows = draw_order(dataset, rows, sheet.seed)[: len(sheet.entries)]
         row_of_entry = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
@@ -133,10 +127,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print for each split what was reviewed and what was found wrong.
-
-    Raises ValueError where the configuration names no data.
-    """
+    """Print what was reviewed of each split; raises ValueError where no data is configured."""
     from tunegate.config.data_files import find_data_files
     from tunegate.config.project import find_root
     from tunegate.config.schema import Config, load

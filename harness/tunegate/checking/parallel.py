@@ -154,10 +154,7 @@ def _run_chunks(
 def _importable(
     generator: Callable[..., Iterator[Finding]], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[str, str, bytes] | None:
-    """Return module, name and pickled arguments of a generator, for another process.
-
-    None where no other process can import or load them, as what a notebook or a script defines.
-    """
+    """Return module, name and pickled arguments of a generator; None where none can import it."""
     module, name = generator.__module__, generator.__qualname__
     function = getattr(sys.modules.get(module), name, None)
     if module == "__main__" or function is None or inspect.unwrap(function) is not generator:

@@ -71,10 +71,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
-    """Return the ids of what a check found in the last session and is not accepted yet.
-
-    Raises ConfigError where the session found nothing of this check or kind.
-    """
+    """Return the ids of what a check found in the last session; raises ConfigError for nothing."""
     found = last.findings.values()
     checks = Counter(str(f["check"]) for f in found)
     if check not in checks:
@@ -93,11 +90,7 @@ def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
 
 
 def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: str) -> list[str]:
-    """Append an entry for each id to accepted.toml and return the lines to print.
-
-    Raises ConfigError where there is no reason, or where the last session of the data suite has no
-    finding of such an id.
-    """
+    """Append an entry for each id to accepted.toml; return lines to print; raises ConfigError."""
     from filelock import FileLock
 
     from ..checking import accepted

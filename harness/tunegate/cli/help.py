@@ -21,10 +21,7 @@ COMPLETED_SHELLS = ("bash", "zsh", "fish")
 
 
 def answer_without_command(words: Sequence[str], commands: Commands) -> int:
-    """Print the help of the top or of a group, or the completion script of a shell.
-
-    A word that is no command is one line on stderr, and exit status 2.
-    """
+    """Print the help of the top or of a group, or a completion script; exit with 2 for others."""
     group = words[0] if words and verbs_of(words[0], commands) else ""
     prog, rest = " ".join(["tunegate", *([group] if group else [])]), words[bool(group) :]
     if rest and not rest[0].startswith("-"):
@@ -86,10 +83,7 @@ def _line(name: str, text: str) -> str:
 
 
 def summary(entry_point: metadata.EntryPoint) -> str:
-    """Return the first paragraph of a command's docstring, read from its source: it does not run.
-
-    The packages around the module are imported.
-    """
+    """Return the first paragraph of a command's docstring out of its source; it is not run."""
     try:
         spec = importlib.util.find_spec(entry_point.module)
         if spec is None:

@@ -95,10 +95,7 @@ GIT_SETTINGS = {
 
 
 def create_project(folder: Path) -> list[str]:
-    """Copy suites and configuration into a project; return a line for each file.
-
-    A file that exists is left unchanged: it is the user's.
-    """
+    """Copy suites and configuration into a project, if absent; return a line for each file."""
     from ..config.project import find_root
 
     lines, current, installed = [], {}, suite_files.shipped_manifest()
@@ -178,10 +175,7 @@ def has_merge_driver(folder: Path) -> bool:
 
 
 def set_merge_driver(folder: Path) -> list[str]:
-    """Name the merge driver in `.gitattributes`, and set it in this clone; return lines to print.
-
-    Raises ConfigError where git does not set it.
-    """
+    """Name the merge driver in `.gitattributes`, and set it in this clone; raises ConfigError."""
     path, lines = folder / ".gitattributes", []
     for name, value in GIT_SETTINGS.items():
         command = ["git", "-C", str(folder), "config", "--local", name, value]

@@ -37,10 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(argv: Sequence[str] | None) -> int:
-    """Import the module of the command that is named, and no other, and run it.
-
-    One that cannot be imported is one line. What it prints is masked, a traceback too.
-    """
+    """Import the command that is named, and no other, and run it; what it prints is masked."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--"]:
         del words[0]

@@ -35,10 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Split the file and print how many rows each split has.
-
-    In a project, rows, labels, groups and times are read as its configuration says.
-    """
+    """Split the file, read as the configuration says, and print how many rows each split has."""
     from dataclasses import replace
 
     from ..config.project import find_root

@@ -28,17 +28,11 @@ if TYPE_CHECKING:
 
 
 class DataGate(Gate):
-    """The gate of one session with `--train-with`.
+    """The gate of one session with `--train-with NAME`.
 
-    Args:
-        session: What the session knows.
-        name: The trainer, as `--train-with` names it.
-        elsewhere: Stop after the receipt: the model is trained on another machine.
-        max_cost: The bound of `--max-cost` in USD, which stands above that of the configuration.
-
-    Raises:
-        ConfigError: The suite, the trainer, a setting or the training data is not there or not
-            valid. So a mistake ends the session before its first test.
+    `elsewhere`: stop after the receipt, since another machine trains. `max_cost`, in USD, stands
+    above that of the configuration. Raises ConfigError, before the first test, where the suite, the
+    trainer, a setting or the training data is not there or not valid.
     """
 
     def __init__(
@@ -67,10 +61,7 @@ class DataGate(Gate):
             session.splits.get("train")  # raises ConfigError, which says how to name the file
 
     def finish(self, exit_status: int) -> int:
-        """Open or close the gate, train where it is open, and return the session's exit status.
-
-        `exit_status` is the one that pytest ended with.
-        """
+        """Open or close the gate, train where it is open, and return the session's exit status."""
         session = self.session
         state, paths = session.state, session.splits.paths
         decision = self.evaluate(exit_status, list(paths))

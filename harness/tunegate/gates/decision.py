@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether the gate is open, and what a receipt or a scorecard records of the decision.
-
-    `reason` says in one line why the gate is closed and is "" where it is open. `digests` holds the
-    sha256 of each data file at the decision, by split.
-    """
+    """Whether a gate is open, as `reason` says, and the sha256 of each data file at that time."""
 
     reason: str = ""
     collected: CollectedSuite = field(default_factory=lambda: CollectedSuite([]))
@@ -34,11 +30,7 @@ class GateDecision:
 
 
 class Gate:
-    """The gate of one session, with its suite and the digests of its files before the first test.
-
-    Raises ConfigError where the session does not run the suite that is `configured` for the gate
-    that `option` asks for.
-    """
+    """The gate of one session: its suite, and the digests of its files before the first test."""
 
     def __init__(self, session: SessionContext, configured: str, option: str) -> None:
         self.session = session
@@ -49,12 +41,9 @@ class Gate:
         """Decide from the results of the session whether the gate is open.
 
         The suite is listed anew, in a child process: the command line, an environment variable or a
-        plugin of this session can leave tests out, and then a gate may not open.
-
-        Args:
-            exit_status: pytest's; it can close the gate and never opens it.
-            required: The splits, or "predictions", that a passed test must have used.
-            model: The digest of the candidate, whose predictions those must be.
+        plugin of this session can leave tests out, and then a gate may not open. The `exit_status`
+        of pytest can close the gate and never opens it. A passed test must have used each of the
+        `required` splits, or "predictions", and these must be of the `model` with this digest.
         """
         session, results = self.session, self.session.results
         options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
@@ -122,10 +111,7 @@ def tests_not_run(results: SessionResults, collected: CollectedSuite) -> str:
 def unchecked_data(
     results: SessionResults, digests: Mapping[str, str], required: Sequence[str]
 ) -> str:
-    """Name the first split that no passed test used, or used with other bytes; "" for none.
-
-    `digests` are those of now, by split.
-    """
+    """Name the first required split that no passed test used as it is now; "" for none."""
     for split in required:
         used = {digest for name, digest in results.digests if name == split}
         if not used:

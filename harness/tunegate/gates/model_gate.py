@@ -33,17 +33,10 @@ if TYPE_CHECKING:
 
 
 class ModelGate(Gate):
-    """The gate of one session with `--model`.
+    """The gate of one session with `--model SPEC`; `alias` and `why` are those of `--promote`.
 
-    Args:
-        session: What the session knows; its `candidate` is what `spec` stands for.
-        spec: The model, as `--model` names it.
-        alias: The name that `--promote` gives to the candidate; None for no promotion.
-        why: The reason of the promotion, which the registry records.
-
-    Raises:
-        ConfigError: The suite, the candidate or the rows are not those that the options need.
-        ModelUnknown: The spec opens no model.
+    Raises ConfigError where suite, candidate or rows are not those that the options need,
+    ModelUnknown.
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:
@@ -62,10 +55,7 @@ class ModelGate(Gate):
             self.seen = None
 
     def finish(self, exit_status: int) -> int:
-        """Open or close the gate, write the scorecard, promote, and return the exit status.
-
-        `exit_status` is the one that pytest ended with. The scorecard of a closed gate is kept too.
-        """
+        """Open or close the gate, keep the scorecard, promote, and return the exit status."""
         session, results = self.session, self.session.results
         model, required = session.models.model("candidate").digest, ["test", "predictions"]
         decision = self.evaluate(exit_status, required, model)

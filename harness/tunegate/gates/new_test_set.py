@@ -29,10 +29,7 @@ class UnseenTestSet(Exception):
 
 
 def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | None]) -> Run:
-    """Return the run of `--for`, and put the rows that it was trained on into `given_files`.
-
-    Raises ConfigError where there is no such run, or other rows are named.
-    """
+    """Return the run of `--for`, and put its rows into `given_files`; raises ConfigError."""
     run = find_finished(state, name)
     for split in ("train", "validation"):
         if given_files[split]:
@@ -43,10 +40,7 @@ def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | No
 
 
 class NewTestSetGate(Gate):
-    """The gate of one session with `--for RUN`.
-
-    Raises ConfigError where the run cannot be verified, or the test set is not one for it.
-    """
+    """The gate of one session with `--for RUN`; raises ConfigError where it cannot be one."""
 
     def __init__(self, session: SessionContext, run: Run) -> None:
         option, self.run = f"--for {run.id}", run
@@ -84,13 +78,11 @@ class NewTestSetGate(Gate):
 
 
 def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any]:
-    """Return what a promotion records of its test set.
+    """Return what a promotion records of its test set; raises UnseenTestSet, SealBroken.
 
     These are its rows, the models that it has judged so far, and for one with a data gate of its
     own the digest of that receipt, and how many rows of the run's first test set it leaves out or
     expects another reply to.
-
-    Raises UnseenTestSet where no data gate of the run saw it, SealBroken.
     """
     receipts = run.test_receipts()
     if test.digest not in receipts or test.columns != run.plan.columns:

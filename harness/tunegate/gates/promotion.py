@@ -27,20 +27,11 @@ class PromotionRefused(Exception):
 def check_promotable(
     candidate: Candidate, model_digest: str, test: Dataset, state: StateDir
 ) -> Run:
-    """Return the run of a candidate that may be promoted.
+    """Return the run of a candidate that may be promoted; raises PromotionRefused for another.
 
-    It may be promoted when a run with a sealed receipt made it, the model that was scored is the
-    one that was trained, the baseline was measured on the same test set, no test example stands
-    in the training or validation data, and a data gate of the run saw the test set.
-
-    Args:
-        candidate: The model of this session.
-        model_digest: The digest of the model that answered the test set.
-        test: The test set that the scores are about.
-        state: The project's state tree.
-
-    Raises:
-        PromotionRefused: One of these does not hold.
+    A run with a sealed receipt made it, the model that was scored is the one that was trained, the
+    baseline was measured on the same test set, no test example stands in the training or validation
+    data, and a data gate of the run saw the test set.
     """
     if candidate.run is None:
         raise PromotionRefused(
@@ -103,10 +94,7 @@ def promotion_facts(
 
 
 def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]:
-    """Yield what is wrong with a line of the registry: in itself, and beside its run if it is here.
-
-    A rollback or a decision must be as the promotion that it goes back to.
-    """
+    """Yield what is wrong with a line of the registry, in itself and beside its run if here."""
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):
         keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS

@@ -7,11 +7,7 @@ from ..utils.masking import find_private
 
 
 def checked_reason(reason: str) -> str:
-    """Return a reason on one line.
-
-    Raises ConfigError with the kind and the place of the first personal data or key in it. The
-    value itself is not repeated.
-    """
+    """Return a reason on one line; raises ConfigError where it holds personal data or a key."""
     text = " ".join(reason.split())
     for private in find_private(text):
         place = f"from character {private.start + 1} on"

@@ -21,8 +21,7 @@ def make_receipt(
 ) -> dict[str, Any]:
     """Return the receipt: which bytes passed which tests, under which limits, and who took part.
 
-    `verdict` is the digest of what was judged and how: it is the same wherever the same suite
-    passed on the same data. `environment` says where that was.
+    `verdict`, a digest, is the same wherever the same suite passed on the same data.
     """
     session, suites = gate.session, project_version(gate.session.root)
     version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}

@@ -55,10 +55,7 @@ def suite_files(suite: Path) -> Iterator[Path]:
 
 
 def installed_versions(*names: str) -> dict[str, str]:
-    """Return the versions of Python, of the core's distributions and of those named, by name.
-
-    A distribution that is not installed is left out.
-    """
+    """Return the versions of Python, the core's distributions and those named, if installed."""
     installed = {"python": platform.python_version()}
     for name in ("tunegate", "pytest", "pandas", "rapidfuzz", *names):
         try:
@@ -90,9 +87,8 @@ class CollectedSuite:
 def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:
     """List the tests of a suite by `pytest --collect-only` in a child process.
 
-    The child gets none of the session's options. `addopts` of the ini file is emptied too: a `-k`
-    in it would hide tests from the session and from this listing alike. Raises CollectionFailed
-    where the suite cannot be collected.
+    It gets neither the session's options nor `addopts` of the ini file: a `-k` there would hide
+    tests from the session and from this listing alike. Raises CollectionFailed.
     """
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder) / "inventory.json"

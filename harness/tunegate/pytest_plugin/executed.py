@@ -30,10 +30,7 @@ NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
 
 
 def watch_suite(session: SessionContext, config: pytest.Config) -> None:
-    """Register the hooks that see what runs in a session of a suite and, for a receipt, is loaded.
-
-    They have no name, which `-p no:NAME` could block.
-    """
+    """Register the hooks that see what runs, without names, which `-p no:NAME` could block."""
     config.pluginmanager.register(ExecutedTests(session))
     if any(config.getoption(name) for name in ("train_with", "model", "for_run")):
         config.pluginmanager.register(LoadedModules(session, config))
@@ -130,10 +127,7 @@ class ExecutedTests:
             os._exit = self.end_process
 
     def end_process(self, status: int) -> NoReturn:
-        """Say which test ended the process, with an exit status that is not 0.
-
-        A process that a test has forked ends as ever.
-        """
+        """Say which test ended the process, and fail; a forked process ends as ever."""
         if os.getpid() == self.process:
             with self.session.uncaptured():
                 self.session.say("gate", f"closed: os._exit in {self.running}", good=False)

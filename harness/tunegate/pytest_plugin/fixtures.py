@@ -85,10 +85,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def example_ids(test: Dataset) -> list[str]:
-    """Return a test id for each example, made of its text and not of its row number.
-
-    An id has eight hexadecimal digits; a repeated example gets `-2`, `-3` ... behind them.
-    """
+    """Return a test id for each example, of its text alone; `-2`, `-3` ... for repeated ones."""
     counts: Counter[str] = Counter()
     ids = []
     for example in test:
@@ -108,10 +105,7 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
 
 
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
-    """Return the predictions of a role; fail where there are none.
-
-    A candidate that answers nothing ends the session: no test can measure it.
-    """
+    """Return the predictions of a role; a candidate that answers nothing ends the session."""
     try:
         with fail_in_one_line(ConfigError):
             return config.stash[SESSION].models.predictions(role, test)
@@ -312,8 +306,7 @@ def has_nothing_to_judge(item: pytest.Item) -> bool:
 def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
     """Return by name the definitions of tunegate's fixtures that a test sees, its own last.
 
-    `pytestconfig` is among them, since tunegate's ask for it. pytest has no public interface for
-    this: the one place here that knows how it keeps fixtures.
+    pytest has no public interface for this: the one place here that knows how it keeps them.
     """
     manager = node.session._fixturemanager
     names = [*own_fixtures(), "pytestconfig"]
@@ -321,10 +314,7 @@ def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[
 
 
 def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir: Path) -> None:
-    """Raise pytest.UsageError where a fixture of tunegate is defined anew outside of the suite.
-
-    Its tests would judge other data, or by other limits, than those that the gate opens on.
-    """
+    """Raise pytest.UsageError where a fixture is defined anew outside of the suite."""
     originals = {__file__, inspect.getfile(pytest.FixtureDef)}
     for item in {item.parent: item for item in items}.values():
         for name, definitions in visible_fixtures(item).items():

@@ -21,10 +21,7 @@ TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_f
 
 
 class SuiteListing:
-    """The hooks that list a suite under `--inventory`, in the process that a gate starts.
-
-    `unlisted` is a test file of the suite that runs under an option alone.
-    """
+    """The hooks that list a suite under `--inventory`; `unlisted` runs under an option alone."""
 
     def __init__(self, path: Path, suite: Path | None, unlisted: str) -> None:
         self.path, self.suite, self.unlisted = path, suite, unlisted
@@ -80,10 +77,7 @@ class SuiteListing:
 
 
 def configured_doctests(config: pytest.Config) -> argparse.Namespace:
-    """Return the options for doctests in `addopts` of the ini file, whatever the command line says.
-
-    pytest has no public interface to the value of a file that `-o` overrides.
-    """
+    """Return the options for doctests in `addopts` of the ini file, which `-o` overrides."""
     from _pytest.config.findpaths import load_config_dict_from_file
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -96,10 +90,7 @@ def configured_doctests(config: pytest.Config) -> argparse.Namespace:
 
 
 def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
-    """Return the files of a suite that are written as test files: by their name, or by `patterns`.
-
-    Hidden folders, as editors keep them, are left out.
-    """
+    """Return the files of a suite that are test files by their name, or by `patterns`."""
     return [
         path
         for path in suite_modules(suite)
@@ -114,10 +105,7 @@ def suite_modules(suite: Path) -> list[Path]:
 
 
 def asserted_tuples(suite: Path, rootdir: Path) -> list[str]:
-    """Name each assertion of a tuple, which always holds.
-
-    Python and pytest warn of it only when they compile a file, not when its bytecode is cached.
-    """
+    """Name each asserted tuple, which always holds; pytest warns only when it compiles a file."""
     return [
         f"{os.path.relpath(path, rootdir)}, line {node.lineno}: an asserted tuple always holds; "
         "write `assert condition, message` without parentheses"

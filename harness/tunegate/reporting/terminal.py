@@ -82,10 +82,7 @@ def failure_tables(
 
 
 def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bool = False) -> str:
-    """Return a table of line, kind and evidence; `rows` 0 shows all findings, with full evidence.
-
-    `ids` adds the column of the ids by which findings are accepted.
-    """
+    """Return a table of line, kind and evidence, with `ids` too; `rows` 0 shows all, in full."""
     shown_findings = _examples(findings, rows)
     # Misses of a score come from no check; and a value that is wrapped could not be masked.
     mask = masker(quotes=True)
@@ -117,10 +114,7 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
 
 
 def _examples(findings: Sequence[Finding], rows: int) -> Sequence[Finding]:
-    """Return the findings that a table shows: all, as many as `rows`, or three of each cause.
-
-    Three of each cause are shown where not all can be, and -v does not ask for more.
-    """
+    """Return the findings to show: all, or three of each cause where there are many and no -v."""
     if not rows or len(findings) <= rows or rows > MAX_ROWS:
         return findings[:rows] if rows else findings
     seen: Counter[tuple[str, str]] = Counter()
@@ -160,10 +154,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
-    """Return the explanation of a comparison that failed; None for one that held.
-
-    pytest asks for comparisons that held too, where they stand inside an `and`.
-    """
+    """Return why a comparison failed; None for one that held, which pytest asks for in an `and`."""
     if sign not in _COMPARISONS or _COMPARISONS[sign](float(score), limit):
         return None
     return comparison(score, sign, limit)
@@ -177,11 +168,10 @@ def session_summary(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield a heading and lines for the scores of tests that passed, then for their hints.
 
-    `asked` says under the scores which of the test rows they are about.
-
-    `passed` maps node ids to outcomes. Of one check the first hints are shown: advice is read only
-    while it is short. Tests with nothing to judge are counted in one line; `verbose` shows the
-    reason of each as a hint instead. So are those that are `not_applicable` to the task.
+    `passed` maps node ids to outcomes; `asked` says which of the test rows they are about. Of one
+    check the first hints are shown: advice is read only while it is short. Tests with nothing to
+    judge are counted, with `verbose` each is a hint; those `not_applicable` to the task are
+    counted.
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
@@ -213,10 +203,7 @@ def _count_by_file(nodeids: Sequence[str]) -> str:
 def collect_hints(
     outcomes: Sequence[Mapping[str, Any]], verbose: bool = False
 ) -> dict[str, list[str]]:
-    """Return the hints by check and splits (`review of train, test`), each hint of a check once.
-
-    `verbose` adds the reasons of checks that had nothing to judge.
-    """
+    """Return the hints by check and splits, each once; `verbose` adds why nothing was judged."""
     splits_of: dict[tuple[str, str], dict[str, None]] = {}
     for outcome in outcomes:
         for hint in [*outcome.get("hints", ()), *(outcome.get("idle", ()) if verbose else ())]:
@@ -328,10 +315,7 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a table of judged scores, one line each, and a note on each limit that n cannot show.
-
-    The note stands where the estimate holds the limit and the one-sided 95 % bound does not.
-    """
+    """Return a table of judged scores, and a note on each limit that n does not show."""
     judged = list(outcomes)
     rows = [("score", "value", "95 % interval", "limit", "n"), *map(score_cells, judged)]
     lines = grid(rows)

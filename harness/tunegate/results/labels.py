@@ -299,11 +299,7 @@ class LabelledPrediction:
 
 
 def label_predictions(predictions: Predictions, rule: LabelRule) -> list[LabelledPrediction]:
-    """Return all predictions with their labels.
-
-    Raises ValueError for an expected reply without a label: a fault of the test set or the rule,
-    not of the model.
-    """
+    """Return all predictions with their labels; raises ValueError for an expected reply without."""
     __tracebackhide__ = True
     rows = []
     for p in predictions:
@@ -319,10 +315,7 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
 
 
 def wrong_labels(predictions: Predictions, rule: LabelRule) -> Findings:
-    """Return a finding for each answer without the expected label.
-
-    Its kind is the expected label, or "no answer", or "unparseable" where the answer has no label.
-    """
+    """Return a finding for each wrong answer; its kind is the label, "no answer", "unparseable"."""
     findings = []
     for row in label_predictions(predictions, rule):
         p, prompt = row.prediction, shorten(row.prediction.prompt, 60)

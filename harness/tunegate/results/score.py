@@ -377,9 +377,7 @@ def proportion(
 ) -> Score:
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
 
-    Args:
-        errors: How many of the n answers could not be had. Where higher is better they are not
-            among the hits; where lower is better they are.
+    The `errors` could not be had: they are no hits where higher is better, else they are hits.
     """
     low, high = wilson(hits, n)
     best_hits = hits + errors if higher_is_better else hits - errors

@@ -119,10 +119,7 @@ class SessionResults:
         return [o for outcomes in tests.values() for o in outcomes if "table" in o]
 
     def unjudged(self) -> list[str]:
-        """Return the passed tests in which no check ran and no score was held to a limit.
-
-        Those that wait for what the project does not have, such as a judge, are left out.
-        """
+        """Return passed tests without a check or a limit; those with nothing to judge aside."""
         return [
             nodeid for nodeid, outcomes in self.passed.items()
             if not outcomes and nodeid not in self.idle

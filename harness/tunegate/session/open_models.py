@@ -140,10 +140,9 @@ class SessionModels:
             return predict(self.model(role), dataset, self.state, progress)
 
     def cached(self, role: str, test: Dataset) -> Predictions | None:
-        """Return the predictions that the cache holds of a role's model, asking nothing.
+        """Return a role's predictions out of the cache; None where it holds none.
 
-        None where it holds none or where the role has no model. The gate reads them here, because
-        under pytest-xdist its process has asked no model.
+        The gate reads them here: under pytest-xdist its process has asked no model.
         """
         try:
             model = self.model(role)

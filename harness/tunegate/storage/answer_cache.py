@@ -69,10 +69,7 @@ class AnswerCache:
             raise
 
     def _use_write_ahead_log(self) -> None:
-        """Switch to a write-ahead log; wait for others that open the file at the same time.
-
-        SQLite's own timeout does not hold for this switch: it fails at once where one is under way.
-        """
+        """Switch to a write-ahead log, waiting for others, which SQLite's timeout does not."""
         deadline = time.monotonic() + TIMEOUT
         while True:
             try:
@@ -204,10 +201,7 @@ def record_judge(state: StateDir, digest: str) -> None:
 
 
 def delete_judge_answers(state: StateDir) -> int:
-    """Remove the answers of all judges, which quote what they read; return how many there were.
-
-    All of them, since no record tells which answers are about one dataset.
-    """
+    """Remove all judges' answers, since each can quote any dataset; return how many there were."""
     files = state.folder.glob(f"judge/{_ASKED_PREFIX}*")
     digests = [path.name.removeprefix(_ASKED_PREFIX) for path in files]
     if not digests:

@@ -77,10 +77,7 @@ class Registry:
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
     ) -> RegistryEntry:
-        """Add one line, and return it: `facts`, action, alias, reason, who, when, and the link.
-
-        The file is locked, checked, and replaced in one step. Raises RegistryBroken.
-        """
+        """Add one line and return it, while the file is locked; raises RegistryBroken."""
         with self._lock():
             return self._add(self.entries(), action, alias, facts, reason)
 
@@ -129,16 +126,9 @@ class Registry:
     ) -> RegistryEntry | None:
         """Add a promotion, and return it; None where this model is in force already.
 
-        Args:
-            alias: The name that the model gets.
-            facts: What the line says of model, run, receipt and scorecard.
-            reason: Why.
-            seen: The promotion that was in force when the candidate was compared with it.
-
-        Raises:
-            AliasMoved: Another promotion than `seen` is in force now.
-            ConfigError: The alias is no valid name.
-            RegistryBroken: The chain does not hold.
+        `facts` is what the line says of model, run, receipt and scorecard; `seen` is the promotion
+        that the candidate was compared with. Raises AliasMoved where another one is in force now,
+        ConfigError for an alias that is none, RegistryBroken.
         """
         checked_alias(alias)
         with self._lock():
@@ -181,16 +171,10 @@ class Registry:
     ) -> RegistryEntry | None:
         """Join two versions of this file: keep the lines of both, and add one that names both ends.
 
-        None is returned, and no line added, where one version holds all lines of the other.
-
-        Args:
-            reason: Why, for the added line.
-            theirs: The other version. Without it both are taken from this file: from between the
-                conflict markers of git, or one after the other.
-            base: The version that both came from; its lines must be in both.
-
-        Raises:
-            RegistryBroken: A version is no whole chain, or lacks a line of `base`.
+        Without `theirs` both are taken from this file: from between the conflict markers of git, or
+        one after the other. The lines of `base`, which both came from, must be in both. Returns
+        None, and adds no line, where one version holds all lines of the other. Raises
+        RegistryBroken.
         """
         with self._lock():
             sides = conflict_sides(numbered_lines(self.path))
@@ -220,15 +204,9 @@ class Registry:
     def keep(self, run: str, reason: str, alias: str | None = None) -> list[RegistryEntry]:
         """Decide where aliases stand that two branches both moved: at a run of one of them.
 
-        Args:
-            run: A run that one of the branches promoted, or that both came from: its id, or the
-                beginning of it, or of the model's digest.
-            reason: Why, for the added lines.
-            alias: The alias to decide; None for each undecided one that has a promotion of `run`.
-
-        Raises:
-            ConfigError: No undecided alias has such a promotion, or one has several.
-            RegistryBroken: The chain does not hold.
+        `run` is one that a branch promoted, or that both came from: its id, or the beginning of it,
+        or of the model's digest. Without `alias`, each undecided one that has a promotion of it is
+        decided. Raises ConfigError where none has, or one has several, RegistryBroken.
         """
         with self._lock():
             begin = run.removeprefix("run:")

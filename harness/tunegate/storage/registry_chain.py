@@ -84,10 +84,7 @@ def numbered_lines(path: Path) -> list[Line]:
 
 
 def conflict_sides(lines: Sequence[Line]) -> list[list[Line]]:
-    """Return both versions of a file that git left with conflict markers.
-
-    A file without markers is one version.
-    """
+    """Return both versions of a file that git left with conflict markers, else the only one."""
     sides: dict[bytes, list[Line]] = {b"<": [], b"=": []}
     marker = b">"  # after a conflict, and before the first, a line is part of both versions
     for place, line in lines:
@@ -150,10 +147,7 @@ def heads(entries: Iterable[RegistryEntry]) -> list[RegistryEntry]:
 
 @dataclass
 class History:
-    """Where each alias stands after each entry; raises RegistryBroken for what cannot be.
-
-    `places` names the lines in the message.
-    """
+    """Where each alias stands after each entry; RegistryBroken names one of the `places`."""
 
     entries: Sequence[RegistryEntry]
     places: Sequence[str] = ()

@@ -34,10 +34,7 @@ def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
 
 
 def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
-    """Return what `write_sealed` wrote; raises SealBroken where the seal does not fit it.
-
-    `remedy` says what to do then; without it, that of a run.
-    """
+    """Return what `write_sealed` wrote; raises SealBroken, with the `remedy` or that of a run."""
     try:
         body: dict[str, Any] = json.loads(path.read_bytes())
         seal = body.pop("seal")
@@ -81,10 +78,7 @@ def sign(body: Mapping[str, Any], state: StateDir) -> dict[str, Any]:
 
 
 def verify_signed(body: Mapping[str, Any], state: StateDir) -> None:
-    """Raise SealBroken where this state tree signed the body and it was changed since.
-
-    Nothing can be said of what another state tree signed, or none.
-    """
+    """Raise SealBroken where this state tree signed the body and it was changed since."""
     path = state.folder / "key"
     if "signed_by" not in body or not path.is_file():
         return

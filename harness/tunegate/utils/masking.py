@@ -48,10 +48,7 @@ _keys: set[str] = set()
 
 @contextmanager
 def let_through(ignore: Iterable[str], allow: Iterable[str]) -> Iterator[None]:
-    """Leave values of these kinds, and these values, as they are inside the block.
-
-    They are the project's `pii_ignore` and `pii_allow`.
-    """
+    """Leave these kinds and values, `pii_ignore` and `pii_allow`, as they are inside the block."""
     global _public
     before, _public = _public, ((*ignore,), (*allow,))
     try:
@@ -81,10 +78,8 @@ def find_private(text: str) -> Iterator[Private]:
 def mask(text: str, *, quotes: bool = False) -> str:
     """Return a text for a terminal: private values masked, and control characters escaped.
 
-    Args:
-        text: Of one line or several.
-        quotes: It quotes rows or answers, cut to a width, so that a value may have lost the words
-            that say what it is: long numbers are masked too, and values that are cut off.
+    `quotes`: it quotes rows or answers, cut to a width, so that a value may have lost the words
+    that say what it is: long numbers are masked too, and values that are cut off.
     """
     return masker(quotes=quotes)(text)
 

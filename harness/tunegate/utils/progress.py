@@ -61,12 +61,7 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
-    """Yield a function (done, total, errors) that moves a bar: rate, errors, cost and time left.
-
-    Args:
-        description: Stands before the bar.
-        spent: Returns the USD spent so far; 0 is not shown.
-    """
+    """Yield a function (done, total, errors) that moves a bar; `spent` returns USD so far."""
     with closing(ProgressBar(description)) as bar:
 
         def update(done: int, total: int, errors: int) -> None:

@@ -40,10 +40,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json_text(value: Any) -> Any:
-    """Return the value of a text that holds a JSON array or object; anything else as it is.
-
-    It is for texts in which JSON may stand, and is not strict.
-    """
+    """Return the JSON array or object that a text may hold; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)

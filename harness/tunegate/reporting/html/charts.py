@@ -18,10 +18,7 @@ Reading = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class ScoreBar:
-    """A score's 95 % interval on an axis of its own, in a box of 200 by 34 units.
-
-    `refused` is the stretch on which the limit would not hold.
-    """
+    """A score's 95 % interval in a box of 200 by 34 units; the limit does not hold on `refused`."""
 
     value: float
     interval: Point | None
@@ -60,10 +57,7 @@ class LossChart:
 def score_bar(
     outcome: Mapping[str, Any], description: str, *, full_scale: bool = False
 ) -> ScoreBar | None:
-    """Return the bar of a judged score; None without a finite value and an interval or limit.
-
-    The axis ends a little beyond value, interval and limit; with `full_scale` it runs from 0 to 1.
-    """
+    """Return the bar of a judged score, or None; its axis is 0 to 1 if `full_scale`."""
     value, limit, is_share = outcome["value"], outcome["limit"], outcome["hits"] is not None
     limit = limit if _is_drawable(limit) else None
     ends = [v for v in (outcome["low"], outcome["high"]) if v is not None]
@@ -167,11 +161,7 @@ LOG_DECADES = 2  # beyond it a linear axis shows the largest values only
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Maps low..high, the outermost ticks, to start..end, linearly or by the logarithm.
-
-    `start` and `end` are in units of the drawing; `start` may exceed `end`: y grows downwards in
-    SVG.
-    """
+    """Maps low..high, the outermost ticks, to start..end of a drawing; its y grows downwards."""
 
     ticks: tuple[float, ...]
     start: float
@@ -209,10 +199,7 @@ def fitting_axis(low: float, high: float, start: float, end: float) -> Axis:
 
 
 def round_ticks(low: float, high: float, step_count: int = 4) -> list[float]:
-    """Return ascending multiples of 1, 2 or 5 times a power of ten; the outermost hold low..high.
-
-    Raises ValueError unless both are finite and low <= high.
-    """
+    """Return multiples of 1, 2 or 5 times a power of ten that hold low..high; raises ValueError."""
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"no axis from {low} to {high}")
     size = max(abs(low), abs(high))

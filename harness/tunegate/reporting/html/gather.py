@@ -42,9 +42,8 @@ class CachedStateDir(StateDir):
 class RunFiles:
     """The contents of all files about a run, unverified: the module `chain` verifies them.
 
-    Of an evaluation, whose model belongs to no run, there are scorecards alone.
-
     `card` is the scorecard that is reported on, `cards` are all of them, by path, the newest last.
+    Of an evaluation, whose model belongs to no run, there are these alone.
     """
 
     root: Path
@@ -104,10 +103,7 @@ def read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
 
 
 def read_test_data(config: Config, run: Run, card: evaluation.Json | None) -> Dataset | None:
-    """Return the test data that a scorecard is about: its snapshot, else the configured file.
-
-    None where neither has the digest that the scorecard names.
-    """
+    """Return the test data that a scorecard names: the snapshot, the configured file, or None."""
     digest = card["test"]["digest"] if card else None
     if not digest:
         return None

@@ -44,10 +44,7 @@ class Page:
 
 
 def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[RunFiles, Page]:
-    """Read a run, verify its chain of digests and return its files and page.
-
-    `made` is the time that stands on the page. Raises ConfigError where a file cannot be read.
-    """
+    """Return the files of a run and its page, with the time `made`; raises ConfigError."""
     run = find_judged(StateDir(root), name)
     try:
         files = read_run(root, run.id, scorecard)

@@ -356,9 +356,7 @@ def training_section(files: RunFiles) -> Training | str:
     plan, run, root = files.run.plan, files.run, files.root
     figures: dict[str, Any] = files.record["figures"]
     settings = {k: text.public_setting(v, root, k) for k, v in sorted(plan.config.items())}
-    numbers = {
-        k: text.public_setting(v, root, k) for k, v in figures.items() if k not in TEXT_FIGURES
-    }
+    numbers = {k: v for k, v in figures.items() if k not in TEXT_FIGURES}
     step = figures.get("kept_step")
     kept_step = float(step) if isinstance(step, int | float) else None
     drawn = (loss_chart(run.curves, run.curves_after_kept, kept_step, w) for w in CHART_WIDTHS)
@@ -376,6 +374,6 @@ def training_section(files: RunFiles) -> Training | str:
         charts or no_charts,
         "pair" if on_pairs(plan.config) else "token",
         kept_epoch,
-        text.value_pairs(numbers),
+        text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
         text.value_pairs(settings),
     )
