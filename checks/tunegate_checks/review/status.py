@@ -22,17 +22,13 @@ REVIEWS_FOLDER = "reviews"
 
 @dataclass
 class ReviewStatus:
-    """The reviews of one dataset, whose samples are drawn from `n` rows.
-
-    `verdicts` maps each reviewed row to True (wrong) or False. None of the sheets that the other
-    lists tell of counts: `faults` tells of malformed ones, `pending` of those not yet filled in,
-    `other_sheets` of those drawn from other bytes of a file of this name.
-    """
+    """The reviews of one dataset, whose samples are drawn from `n` rows."""
 
     n: int
-    verdicts: dict[int, bool] = field(default_factory=dict)
+    verdicts: dict[int, bool] = field(default_factory=dict)  # by row: whether it is wrong
     reviewers: list[str] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)  # line and note of each wrong row
+    # Sheets that do not count: malformed, not yet filled in, drawn from other bytes of the file.
     faults: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     other_sheets: list[str] = field(default_factory=list)

@@ -39,19 +39,7 @@ class SessionContext:
     """What a session knows: pytest's hooks fill it, fixtures and gates read it.
 
     The configuration, the plugins and the models cost time: each is loaded when first asked for.
-
-    Attributes:
-        root: The project's folder, which holds its configuration.
-        rootdir: pytest's root, to which node ids are relative.
-        say: Prints one line to the terminal.
-        splits, suite, candidate, alias, budget: What the command line and the configuration chose.
-        results: What became of each test.
-        accepted: The project's accepted findings, by id.
-        seen: What the data suite found in this session.
-        environment: The command line, the plugins and the modules that took part.
-        import_mode: How pytest imports test files (`--import-mode`).
-        limit: How many test rows are asked (`--limit`); 0 for all.
-        repeat: How often each of them is asked (`--repeat`).
+    `root` holds the project's configuration; node ids are relative to pytest's own, `rootdir`.
     """
 
     def __init__(
@@ -63,10 +51,10 @@ class SessionContext:
         self.candidate: Candidate | None = None
         self.alias, self.budget = DEFAULT_ALIAS, Budget()
         self.results = SessionResults()
-        self.accepted: dict[str, AcceptedEntry] = {}
-        self.seen = LastFindings()
+        self.accepted: dict[str, AcceptedEntry] = {}  # by id
+        self.seen = LastFindings()  # of this session
         self.environment, self.import_mode = Environment(), "prepend"
-        self.limit, self.repeat = 0, 1
+        self.limit, self.repeat = 0, 1  # test rows that are asked, 0 for all; how often each is
 
     @cached_property
     def splits(self) -> DataFiles:
