@@ -65,7 +65,7 @@ class OpenAITrainer:
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
-        with closing(JobProgress()) as progress:
+        with closing(JobProgress("training")) as progress:
             locate_row = partial(uploads.row_of_line, dataset=train)
             job = JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:

@@ -19,15 +19,12 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
 
-class JobProgress:
+class JobProgress(ProgressBar):
     """Shows how a job goes: a line for each message, and a bar with its steps and losses."""
 
-    def __init__(self) -> None:
-        self.bar = ProgressBar("training")
-
     def print_line(self, text: str) -> None:
-        """Print a line."""
-        self.bar.print_line(f"openai    {text}")
+        """Print a line above the bar, with a label before it."""
+        super().print_line(f"openai    {text}")
 
     def show_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Show step, steps in all and losses, as a metrics event has them."""
@@ -35,11 +32,7 @@ class JobProgress:
         losses = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
         losses += [f"validation {held_out:.4f}"] if isinstance(held_out, int | float) else []
         total = metrics.get("total_steps")
-        self.bar.update(metrics.get("step") or 0, total, ", ".join(losses))
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self.bar.close()
+        self.update(metrics.get("step") or 0, total, ", ".join(losses))
 
 
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come

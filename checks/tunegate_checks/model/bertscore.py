@@ -19,9 +19,7 @@ from ..stats import average
 from .metric import Metric
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+    from ..stats import Array
 
 EXTRA = "bertscore"
 

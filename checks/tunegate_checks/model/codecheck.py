@@ -35,11 +35,6 @@ MAX_SHOWN_LETTERS = 120  # of its last line
 FindProblem = Callable[[str], str]  # code -> why it does not pass, "" where it does
 
 
-def code(answer: str) -> str:
-    """Return the content of an answer's ``` block if it has exactly one, else the whole answer."""
-    return fenced_block(answer)
-
-
 def parses(
     predictions: Predictions, language: str = "python", command: Sequence[str] = ()
 ) -> Score:
@@ -93,7 +88,7 @@ def _pass_score(
     def check_answer(p: Prediction) -> Finding | None:
         if p.error:
             return p.finding("no answer", p.error)
-        problem = find_problem(code(p.got)) if p.got.strip() else "the answer is empty"
+        problem = find_problem(fenced_block(p.got)) if p.got.strip() else "the answer is empty"
         return p.finding("code", problem) if problem else None
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

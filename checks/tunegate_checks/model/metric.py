@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
@@ -20,9 +20,7 @@ from .. import stats
 from ..stats import Estimate, Units, average
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+    from ..stats import Array
 
 MIN_EXAMPLES = 20  # for a bootstrap of a difference: fewer do not show how good either model is
 MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip

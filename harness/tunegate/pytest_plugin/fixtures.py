@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -45,13 +45,6 @@ class ModelSilent(SessionMistake):
     """A model that answers nothing: its server is down, knows no such model, or refuses the key."""
 
     __module__ = "builtins"
-
-
-class ParamRequest(Protocol):
-    """The part of pytest's FixtureRequest that is used here, with a `param`."""
-
-    param: Any
-    config: pytest.Config
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -116,7 +109,7 @@ def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
 
 
 @pytest.fixture
-def dataset(request: ParamRequest) -> Dataset:
+def dataset(request: pytest.FixtureRequest) -> Dataset:
     """Each split in turn: a test with this fixture runs once per split."""
     with fail_in_one_line(ConfigError):
         return request.config.stash[SESSION].splits.get(request.param)
@@ -229,10 +222,9 @@ def compared_models(pytestconfig: pytest.Config, test: Dataset) -> dict[str, Pre
 
 
 @pytest.fixture
-def prediction(request: ParamRequest, predictions: Predictions) -> Prediction:
+def prediction(request: pytest.FixtureRequest, predictions: Predictions) -> Prediction:
     """Each prediction in turn, under --each-example; no request is sent again."""
-    row: int = request.param
-    return predictions[row]
+    return predictions[int(request.param)]
 
 
 @pytest.fixture(scope="session")

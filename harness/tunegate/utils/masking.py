@@ -138,18 +138,15 @@ def escape_controls(text: str, *, colours: bool = False) -> str:
     return pattern.sub(lambda m: m[0] if len(m[0]) > 1 else ascii(m[0])[1:-1], text)
 
 
-def hide_values(value: Any) -> Any:
+def hide_values(value: Any, hide: Callable[[str, bool], str] | None = None) -> Any:
     """Return a value with private values masked in its texts, however deeply nested; keys stay."""
-    return _map_texts(value, hider())
-
-
-def _map_texts(value: Any, hide: Callable[[str, bool], str]) -> Any:
+    hide = hide or hider()
     if type(value) is str:  # no markup, which is ours
         return hide(value, False)
     if isinstance(value, dict):
-        return {key: _map_texts(v, hide) for key, v in value.items()}
+        return {key: hide_values(v, hide) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_map_texts(v, hide) for v in value]
+        return [hide_values(v, hide) for v in value]
     return value
 
 
