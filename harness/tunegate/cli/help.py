@@ -27,12 +27,16 @@ def answer_without_command(words: Sequence[str], commands: Commands) -> int:
     if rest and not rest[0].startswith("-"):
         print(f"{prog}: {unknown_word(group, rest[0], commands)}", file=sys.stderr)
         raise SystemExit(2)
-    usage = f"{prog} VERB ..." if group else f"{prog} COMMAND ... | --version | --completion SHELL"
-    example = f"{verbs_of(group, commands)[0]} --help" if group else "split tickets.jsonl -o data"
+    usage = f"{prog} COMMAND ... | --version | --completion SHELL"
+    lines, example = top_lines(commands), "split tickets.jsonl -o data"
+    if group:
+        verbs, usage = verbs_of(group, commands), f"{prog} VERB ..."
+        lines, example = [_line(v, summary(commands[f"{group} {v}"])) for v in verbs], verbs[0]
+        example += " --help"
     parser = argparse.ArgumentParser(
         prog=prog,
         usage=usage,
-        description="\n".join(group_lines(group, commands) if group else top_lines(commands)),
+        description="\n".join(lines),
         epilog=f"example:  {prog} {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
@@ -70,11 +74,6 @@ def top_lines(commands: Commands) -> list[str]:
         *(_line(group, text) for group, text in verbs.items() if text),
         *(_line(name, summary(e)) for name, e in sorted(others)),
     ]
-
-
-def group_lines(group: str, commands: Commands) -> list[str]:
-    """Return a line for each verb of a group."""
-    return [_line(verb, summary(commands[f"{group} {verb}"])) for verb in verbs_of(group, commands)]
 
 
 def _line(name: str, text: str) -> str:

@@ -142,12 +142,11 @@ def merge_driver_offer(folder: Path) -> list[str]:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER",
-                        help="default: the working directory")  # fmt: skip
-    help_text = "bring copied suites up to the installed version"
-    parser.add_argument("--update", action="store_true", help=help_text)
-    parser.add_argument("--git-merge-driver", action="store_true",
-                        help="let git join registry.jsonl, in this clone")  # fmt: skip
+    add, here = parser.add_argument, "default: the working directory"
+    add("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help=here)
+    add("--update", action="store_true", help="bring copied suites up to the installed version")
+    clone = "let git join registry.jsonl, in this clone"
+    add("--git-merge-driver", action="store_true", help=clone)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -18,13 +18,11 @@ from ..gates.reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE",
-        help="OURS (is written), THEIRS, and git's BASE and path",
-    )  # fmt: skip
-    parser.add_argument("--keep", metavar="RUN", help="where an alias shall stand that both moved")
-    parser.add_argument("--alias", metavar="ALIAS", help="the one that --keep decides, else all")
-    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the registry")
+    add, versions = parser.add_argument, "OURS (is written), THEIRS, and git's BASE and path"
+    add("files", nargs="*", type=Path, metavar="FILE", help=versions)
+    add("--keep", metavar="RUN", help="where an alias shall stand that both moved")
+    add("--alias", metavar="ALIAS", help="the one that --keep decides, else all")
+    add("--why", default="", metavar="TEXT", help="the reason, for the registry")
 
 
 def run(args: argparse.Namespace) -> int:

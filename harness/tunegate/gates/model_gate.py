@@ -29,7 +29,6 @@ from .suite import installed_versions
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
-    from ..storage.run import Run
 
 
 class ModelGate(Gate):
@@ -87,18 +86,14 @@ class ModelGate(Gate):
         text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
         if run and not self.session.limit:  # a model card speaks of all test rows
-            self._notify_trainer(run)
-        note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
-        return [] if run or self.alias else [note]  # a promotion is refused in words of its own
-
-    def _notify_trainer(self, run: Run) -> None:
-        """Call the `scorecard_written` of the trainer that made a run, where it has one."""
-        trainer = self.session.plugins.trainers.get(run.plan.trainer)
-        if written := getattr(trainer and trainer(), "scorecard_written", None):
+            trainer = self.session.plugins.trainers.get(run.plan.trainer)
+            written = getattr(trainer and trainer(), "scorecard_written", lambda *_: None)
             try:
                 written(run.plan, run.folder)
             except Exception as error:  # a plugin's: the verdict does not depend on it
                 self.session.say("trainer", f"{run.plan.trainer}, after the scorecard: {error}")
+        note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
+        return [] if run or self.alias else [note]  # a promotion is refused in words of its own
 
     def _scorecard(self, decision: GateDecision, model_digest: str) -> dict[str, Any]:
         """Return the scorecard: the scores, and what they were measured with and on."""

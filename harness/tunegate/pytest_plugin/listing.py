@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,13 @@ class SuiteListing:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Write the collected tests as JSON, and the test files that yielded none."""
         collected, config = self.collected, session.config
-        suite, files = self.suite, list[Path]()
+        suite, patterns = self.suite, (*TEST_FILES, *config.getini("python_files"))
         if suite is not None:
-            files = expected_files(suite, config.getini("python_files"))
             collected.untested.extend(asserted_tuples(suite, config.rootpath))
-        for path in files:
+        for path in suite_modules(suite) if suite else ():
             name = os.path.relpath(path, config.rootpath)
-            if path.parent == suite and path.name == self.unlisted:
+            is_test_file = any(map(path.match, patterns))
+            if not is_test_file or (path.parent == suite and path.name == self.unlisted):
                 continue
             if path not in self.collected_files:
                 why = "was not collected: collect_ignore, norecursedirs or a plugin leaves it out"
@@ -87,15 +87,6 @@ def configured_doctests(config: pytest.Config) -> argparse.Namespace:
     addopts: Any = values["addopts"].value if values and "addopts" in values else []
     arguments = shlex.split(addopts) if isinstance(addopts, str) else map(str, addopts)
     return parser.parse_known_args([*arguments])[0]
-
-
-def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
-    """Return the files of a suite that are test files by their name, or by `patterns`."""
-    return [
-        path
-        for path in suite_modules(suite)
-        if any(path.match(pattern) for pattern in (*TEST_FILES, *patterns))
-    ]
 
 
 def suite_modules(suite: Path) -> list[Path]:

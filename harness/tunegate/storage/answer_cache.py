@@ -168,10 +168,6 @@ class AnswerCache:
         digests = [request_digest(r.messages, r.tools) for r in requests]
         return self._delete_where("prompt", [*digests, *map(request_digest, texts)])
 
-    def delete_models(self, digests: Sequence[str]) -> int:
-        """Remove all answers of the models with these digests; return how many there were."""
-        return self._delete_where("model", digests)
-
     def _delete_where(self, column: str, values: Sequence[str]) -> int:
         before = self.db.total_changes
         with self._as_config_error():
@@ -207,4 +203,4 @@ def delete_judge_answers(state: StateDir) -> int:
     if not digests:
         return 0
     with closing(AnswerCache(state.path("answers.sqlite"))) as answers:
-        return answers.delete_models(digests)
+        return answers._delete_where("model", digests)

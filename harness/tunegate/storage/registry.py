@@ -79,39 +79,24 @@ class Registry:
     ) -> RegistryEntry:
         """Add one line and return it, while the file is locked; raises RegistryBroken."""
         with self._lock():
-            return self._add(self.entries(), action, alias, facts, reason)
+            return self._add(self.entries(), facts, action=action, alias=alias, why=reason)
 
     def _add(
-        self,
-        entries: Sequence[RegistryEntry],
-        action: str,
-        alias: str,
-        facts: Mapping[str, Any],
-        reason: str,
+        self, entries: Sequence[RegistryEntry], facts: Mapping[str, Any], **decision: str
     ) -> RegistryEntry:
         """Add a line to the file, which holds these entries; the lock is held."""
         existing = self.path.read_bytes() if self.path.exists() else b""
         if existing and not existing.endswith((b"\n", b"\r")):
             existing += b"\n"  # an editor took the last line end away
-        line = self._line(action, alias, facts, reason, entries[-1].digest if entries else "")
+        line = self._line(facts, previous=entries[-1].digest if entries else "", **decision)
         atomic_write(self.path, existing + line + b"\n", mode=0o644)
         return RegistryEntry.read(line)
 
-    def _line(
-        self, action: str, alias: str, facts: Mapping[str, Any], reason: str, previous: str
-    ) -> bytes:
+    def _line(self, facts: Mapping[str, Any], **decision: str) -> bytes:
         """Return the line of an entry that is made now, signed by the state tree."""
-        entry = {
-            **facts,
-            "action": action,
-            "alias": alias,
-            "why": reason,
-            "who": current_user(),
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "previous": previous,
-        }
-        entry = sign({k: v for k, v in entry.items() if k != "seal"}, self.state)
-        return json.dumps(entry, ensure_ascii=False, sort_keys=True).encode()
+        made = {"who": current_user(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        entry = {k: v for k, v in {**facts, **decision, **made}.items() if k != "seal"}
+        return json.dumps(sign(entry, self.state), ensure_ascii=False, sort_keys=True).encode()
 
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
@@ -145,7 +130,7 @@ class Registry:
                     f"{alias} was {then} when this session began and is {now} now; "
                     f"run the model suite again"
                 )
-            return self._add(history.entries, "promote", alias, facts, reason)
+            return self._add(history.entries, facts, action="promote", alias=alias, why=reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
@@ -164,7 +149,7 @@ class Registry:
             earlier = current.earlier.entry
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
             facts["from"] = current.entry.get("run")
-            return self._add(history.entries, "rollback", alias, facts, reason)
+            return self._add(history.entries, facts, action="rollback", alias=alias, why=reason)
 
     def merge(
         self, reason: str = "", theirs: Path | None = None, base: Path | None = None
@@ -194,7 +179,8 @@ class Registry:
             ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
             added = None
             if len(ends) > 1:
-                added = self._line("merge", "", {"merges": ends[1:]}, reason, ends[0])
+                joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}
+                added = self._line({"merges": ends[1:]}, **joined)
                 united.append(("", added))
             content = b"".join(line + b"\n" for _, line in united)
             if not self.path.exists() or content != self.path.read_bytes():
@@ -236,7 +222,8 @@ class Registry:
             for name, (entry, former) in chosen.items():
                 facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
                 facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
-                added.append(self._add(self.entries(), "keep", name, facts, reason))
+                decision = {"action": "keep", "alias": name, "why": reason}
+                added.append(self._add(self.entries(), facts, **decision))
             return added
 
 

@@ -84,7 +84,11 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
             fits = f"{scorecard!r} fits {len(matches)} scorecards of {run}"
             raise ConfigError(f"{fits}; there are: {available}")
         card = cards[matches[0]]
-    entries, registry_error = read_registry(root) if is_run else ([], "")
+    entries, registry_error = list[RegistryEntry](), ""
+    try:
+        entries = Registry(root).entries() if is_run else []
+    except RegistryBroken as error:
+        registry_error = str(error)
     test = read_test_data(config, run, card)
     predictions = (
         evaluation.kept_predictions(run, card, test) if card and test is not None else None
@@ -92,14 +96,6 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
     return RunFiles(
         root, run, record, receipt, card, cards, entries, registry_error, config, test, predictions
     )
-
-
-def read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
-    """Return the registry's lines and "", or no lines and what is wrong with the file."""
-    try:
-        return Registry(root).entries(), ""
-    except RegistryBroken as error:
-        return [], str(error)
 
 
 def read_test_data(config: Config, run: Run, card: evaluation.Json | None) -> Dataset | None:
