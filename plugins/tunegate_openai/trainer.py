@@ -56,23 +56,22 @@ class OpenAITrainer:
         """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
         if missing := client.missing_requirements():
             raise TrainingFailed(missing)
-        from . import results, uploads
+        from . import uploads, watch
         from .client import connect, readable_errors
         from .submit import Submitter
-        from .watch import JobProgress, JobWatcher
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
-        with closing(JobProgress("training")) as progress:
+        with closing(watch.JobProgress("training")) as progress:
             locate_row = partial(uploads.row_of_line, dataset=train)
-            job = JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
+            job = watch.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
         with readable_errors(settings, "fetching the results"):
-            results.fetch_results(api, job, folder)
-            checkpoint_models = results.checkpoint_models(api, job)
+            watch.fetch_results(api, job, folder)
+            checkpoint_models = watch.checkpoint_models(api, job)
         return Trained(
             model_spec(job.fine_tuned_model, settings),
             "",

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from ..config.project import current_project
 from ..errors import ConfigError
-from ..gates.reason import checked_reason
 from ..utils.masking import mask
 from ..utils.text import did_you_mean
 
@@ -45,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Append entries to accepted.toml, or drop some; without arguments, list them."""
     from ..checking.last_findings import read_last_findings
+    from ..storage.registry import checked_reason
     from ..storage.state_dir import StateDir
 
     root = current_project()

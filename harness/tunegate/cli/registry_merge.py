@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ..config.project import current_project
 from ..errors import ConfigError
-from ..gates.reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Keep the entries of both, add one that names both ends; 1 if an alias is undecided."""
-    from ..storage.registry import Registry
+    from ..storage.registry import Registry, checked_reason
 
     if len(args.files) not in (0, 2, 3, 4):
         raise ConfigError("give no file, or OURS THEIRS [BASE [PATH]]")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 
 # What options and configuration say, in the stash of pytest's config.
 SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
+TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
+# The new fixture, where a suite asks for one by its name before 0.2.
+RENAMED_FIXTURES = {
+    "ask": "ask_model",
+    "curves": "loss_curves",
+    "general": "general_set",
+    "judge": "judge_panel",
+    "label": "label_rule",
+    "recipe": "tokenization",
+}
 
 
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
@@ -319,3 +329,34 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                         f"the fixture `{name}` of the suites is defined anew in {file}, outside of "
                         f"the suite: rename it there, or define it in the suite's own conftest.py"
                     )
+
+
+def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
+    """Return the tests of a suite that are marked for other tasks than the project's.
+
+    Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
+    ask for a fixture by its old name, unless somebody else defines one of that name.
+    """
+    from ..config.schema import Task
+
+    valid, others = get_args(Task), []
+    old_names: set[str] = set()
+    node_ids: list[str] = []
+    for item in items:
+        for mark in item.iter_markers("task"):
+            if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
+                wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
+                raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
+        if any(task not in mark.args for mark in item.iter_markers("task")):
+            others.append(item)
+        defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
+        if old := asked_for & RENAMED_FIXTURES.keys():
+            old_names |= old
+            node_ids.append(item.nodeid)
+    if old_names:
+        from ..gates.decision import abbreviate
+
+        renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
+        raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
+    return others

@@ -35,7 +35,6 @@ from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
 from .mask_report import mask_report
-from .task_marks import TASK_MARKER, tests_for_other_tasks
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -90,7 +89,7 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends pytest, exit 4."""
         self.pytest_config = config
-        for marker in (SPLIT_MARKER, TASK_MARKER):
+        for marker in (SPLIT_MARKER, fixtures.TASK_MARKER):
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = config.stash[fixtures.SESSION] = session
@@ -201,7 +200,7 @@ class GateSession:
         try:
             if suite := self.context.suite:
                 fixtures.refuse_shadowed_fixtures(items, suite, config.rootpath)
-                others = tests_for_other_tasks(items, self.context.config.task)
+                others = fixtures.tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
                 raise
@@ -466,6 +465,6 @@ def make_gate(
 
         return NewTestSetGate(session, run)
     from ..gates.model_gate import ModelGate
-    from ..gates.reason import checked_reason
+    from ..storage.registry import checked_reason
 
     return ModelGate(session, option("model"), option("promote"), checked_reason(option("why")))

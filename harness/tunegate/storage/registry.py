@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
+from ..utils.masking import find_private
 from .registry_chain import (
     History,
     Line,
@@ -51,6 +52,16 @@ def checked_alias(name: str) -> str:
         valid = "ASCII letters, digits, '.', '_' and '-', at least one letter or digit"
         raise ConfigError(f"no alias: {name!r}; an alias has {valid}, as in `production`")
     return name
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason on one line; raises ConfigError where it holds personal data or a key."""
+    text = " ".join(reason.split())
+    for private in find_private(text):
+        place = f"from character {private.start + 1} on"
+        message = f"--why holds what looks like {private.kind}, {place}"
+        raise ConfigError(f"{message}: a reason is committed; say it without")
+    return text
 
 
 class Registry:
