@@ -60,9 +60,8 @@ def manifest_of(run: Run) -> ExportManifest:
 def write_export(run: Run, folder: Path) -> ExportManifest:
     """Write configuration, rows and `tunegate-run.json` to a new folder, whole or not at all.
 
-    The folder is private and ignored by git: it can hold personal data. Raises SealBroken where
-    no gate opened for the run, OSError, and ValueError where the run's settings cannot be exported
-    or a row cannot be trained on.
+    The folder is private and ignored by git: it can hold personal data. Raises SealBroken, OSError,
+    and ValueError where settings cannot be exported or a row cannot be trained on.
     """
     run.verify()
     job = training_data.make_job(run.plan, run.folder)

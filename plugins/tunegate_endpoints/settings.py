@@ -121,8 +121,7 @@ def merge_settings(
 ) -> tuple[Settings, frozenset[str]]:
     """Return the settings of `PROTOCOL:NAME?key=value&...`, and the names of those that were set.
 
-    `base_url` is the address where none is set; `defaults_at` gives the defaults at an address.
-    Raises ValueError naming each bad key or value, and where it stands.
+    `defaults_at` gives those at an address. Raises ValueError naming each bad key or value.
     """
     name, _, query = rest.partition("?")
     if not name:

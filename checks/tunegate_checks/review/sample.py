@@ -26,8 +26,7 @@ def population(dataset: Dataset, generated: bool = False) -> list[int]:
 def draw_order(dataset: Dataset, rows: Sequence[int], seed: int) -> list[int]:
     """Return the rows in a random order that depends on the dataset's digest and the seed alone.
 
-    The first k rows are a simple random sample of size k. Rows are sorted by a sha256 sum, which is
-    the same in every version of Python and on every machine.
+    The first k rows are a simple random sample, the same in each Python and on each machine.
     """
     keys = {row: f"{dataset.digest} {seed} {row}".encode() for row in rows}
     return sorted(rows, key=lambda row: sha256_bytes(keys[row]))

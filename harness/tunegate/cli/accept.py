@@ -137,8 +137,7 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
 def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
     """Drop the entries whose finding is gone, and return the lines to print.
 
-    An entry stays where its check did not run, or did not run on its split. Raises ConfigError
-    where the last session was not a complete one of the data suite on the data as it is now.
+    One stays whose check did not run on its split. Raises ConfigError for incomplete sessions.
     """
     from filelock import FileLock
 

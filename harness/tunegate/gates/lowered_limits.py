@@ -23,9 +23,8 @@ AT_MOST = {
 def lowered_limits(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return by name the limits that are weaker now: the value before, and now.
 
-    Nothing says which way a limit of one's own is held: any change of one is named. So is one of
-    `fewest_per_class`, whose default depends on the task. A limit that only one side knows is not
-    compared.
+    Of a limit of one's own, and of `fewest_per_class`, any change is named: nothing says which way
+    it is held. A limit that only one side knows is not compared.
     """
     limits, limits_now = dict(_flat(before)), dict(_flat(now))
     common = {name for name in limits if name in limits_now or "." in name}

@@ -109,11 +109,7 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
 
 
 def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:
-    """Yield where a line of the registry differs from what was signed and from its run's files.
-
-    `run` is the one that the line names; without it, which is not on this machine, the signature
-    alone is verified.
-    """
+    """Yield how a line of the registry differs from what was signed, and from its run's files."""
     try:
         verify_signed(entry, state)
     except SealBroken as error:

@@ -71,17 +71,12 @@ class CollectionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CollectedSuite:
-    """The node ids of a suite's tests.
-
-    `removed` holds tests that a conftest or plugin took out of the collection, `skipped` the files
-    that skipped themselves while they were imported, whose tests are not known, and `untested` a
-    sentence for whatever looks like a test and is none.
-    """
+    """The node ids of a suite's tests."""
 
     tests: list[str]
-    removed: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    untested: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)  # those that a conftest or plugin took out
+    skipped: list[str] = field(default_factory=list)  # files that skipped themselves, unknown tests
+    untested: list[str] = field(default_factory=list)  # sentences on what seems a test, and is none
 
 
 def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:

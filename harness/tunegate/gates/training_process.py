@@ -126,8 +126,7 @@ def finish_run(
 ) -> None:
     """Open the trained model and its checkpoints as `--model` will, and write `run.json`.
 
-    `trained.model` may be `folder:NAME` with NAME relative to the run's folder; the record holds it
-    relative to the project's root. Raises ModelUnknown.
+    `folder:NAME`, relative to the run's folder, is recorded relative to the project's root.
     """
     root = run.state.root
     scheme, _, name = trained.model.partition(":")

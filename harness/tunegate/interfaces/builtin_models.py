@@ -18,10 +18,7 @@ from .model import Answer, ModelUnknown, Request
 
 
 class FileModel:
-    """Answers from a JSON Lines file, which `models.predict` matches with the test set.
-
-    `lines` holds each answer behind the `request` or `prompt` that it answers, "" for none.
-    """
+    """Answers from a JSON Lines file; in `lines` each has what it answers, or "", before it."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()

@@ -135,11 +135,7 @@ class Budget:
 def budget_from_options(
     requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
 ) -> Budget:
-    """Return the budget of a session.
-
-    Raises ConfigError for a bound that is below 0, without `--model`, or with the worker processes
-    of xdist.
-    """
+    """Return the budget of a session; raises ConfigError for a bound that cannot be held."""
     for option, bound in (("--max-requests", requests), ("--max-cost", cost)):
         if bound is None:
             continue
@@ -153,8 +149,5 @@ def budget_from_options(
 
 
 def hold_to_budget(budget: Budget, model: Model) -> Model:
-    """Return the model with the budget where its requests cost something, else as it is.
-
-    Raises ModelUnknown where the budget bounds the cost and the model's prices are not known.
-    """
+    """Return the model, held to the budget if it costs something; ModelUnknown without prices."""
     return model.with_budget(budget) if isinstance(model, PricedModel) else model

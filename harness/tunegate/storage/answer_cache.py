@@ -47,11 +47,9 @@ _MORE_FIELDS = ("tool_calls", "reasoning", "served_by", "asked_at")
 class AnswerCache:
     """Answers by model digest, request digest and repetition; errors are not kept.
 
-    Each answer is sealed with the key beside the database, as receipts are: one that was edited
-    since is not given, and asked for again. Answers of older versions are sealed as they are found.
-
-    Raises ConfigError where the database cannot be used: the file is none, its disk is
-    full, or a newer tunegate wrote it.
+    Each is sealed with the key beside the database: one that was edited since is asked for again.
+    Answers of older versions are sealed as they are found. Raises ConfigError where the database
+    cannot be used: the file is none, its disk is full, or a newer tunegate wrote it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,8 +113,7 @@ class AnswerCache:
     def get(self, model: str, requests: Sequence[Request], since: float = 0) -> dict[int, Answer]:
         """Return the answers of the model with this digest that are kept, by row.
 
-        The requests of one call have one repetition: a row has one place in the result. An answer
-        that was asked for before `since`, or nobody knows when, is none where `since` is not 0.
+        One asked for before `since`, or nobody knows when, is none where `since` is not 0.
         """
         query = f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS}, more, seal from answers where model = ?"
         with self._as_config_error():

@@ -58,14 +58,11 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an alias stands after a line.
-
-    `moved_by` are the lines that brought it there. `contenders` are where two branches moved it to,
-    as long as nobody has decided between them: until then it stands where both came from.
-    """
+    """Where an alias stands after a line."""
 
     promotion: Promotion | None = None
-    moved_by: frozenset[int] = frozenset()
+    moved_by: frozenset[int] = frozenset()  # the lines that brought it there
+    # Where two branches moved it to, until somebody decides: it stands where both came from.
     contenders: tuple[Promotion | None, ...] = ()
 
     @property

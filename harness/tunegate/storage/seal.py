@@ -51,11 +51,7 @@ def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
 
 
 def secret_key(state: StateDir) -> bytes:
-    """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600.
-
-    A receipt written by hand has no valid seal. This guards against mistakes and edits, and not
-    against a person who can read the key.
-    """
+    """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600."""
     return key_file_content(state.path("key"))
 
 

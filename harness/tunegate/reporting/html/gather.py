@@ -40,18 +40,14 @@ class CachedStateDir(StateDir):
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """The contents of all files about a run, unverified: the module `chain` verifies them.
-
-    `card` is the scorecard that is reported on, `cards` are all of them, by path, the newest last.
-    Of an evaluation, whose model belongs to no run, there are these alone.
-    """
+    """The contents of all files about a run, or the scorecards of an evaluation, unverified."""
 
     root: Path
     run: Run
     record: evaluation.Json
     receipt: evaluation.Json | None
-    card: evaluation.Json | None
-    cards: dict[Path, evaluation.Json]
+    card: evaluation.Json | None  # the one that is reported on
+    cards: dict[Path, evaluation.Json]  # the newest last
     entries: list[RegistryEntry]
     registry_error: str  # why `entries` is empty where the registry is broken, else ""
     config: Config
@@ -68,8 +64,7 @@ class RunFiles:
 def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
     """Read the files about a run or an evaluation (`latest`, an id or its beginning, a spec).
 
-    `scorecard` is the beginning of a scorecard's digest; without it the newest is reported on.
-    Raises ConfigError where there is no such run or scorecard, or where a file cannot be read.
+    `scorecard` begins a digest; without it the newest is reported on. Raises ConfigError.
     """
     run, config = evaluation.find_judged(CachedStateDir(root), name), load(root)
     is_run, path = not isinstance(run, evaluation.Evaluation), run.folder / "receipt.json"

@@ -30,8 +30,7 @@ def relative_paths(text: str, root: Path) -> str:
 def public_name(spec: str, root: Path) -> str:
     """Return a model spec or a path without what is private in it.
 
-    Of a path outside the project the last part is kept. The text ends before the first value that
-    `find_private` reports, such as a password in a URL or an API key.
+    Of a path outside the project the last part is kept. The text ends before a private value.
     """
     text = _PATH.sub(lambda m: m[1] + PurePath(m[2]).name, relative_paths(spec, root))
     starts = [private.start for private in find_private(text)]
