@@ -1,7 +1,5 @@
 """Export a run as a folder for another trainer, with a manifest that an import is checked by."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path

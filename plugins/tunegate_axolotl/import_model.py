@@ -1,7 +1,5 @@
 """Import a model that was trained elsewhere into its run, and report what is proved of it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator, Mapping

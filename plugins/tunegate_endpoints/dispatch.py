@@ -4,8 +4,6 @@ No library that was looked at joins an adaptive limit, `Retry-After` and a budge
 before each request; retry libraries (stamina, tenacity) know each request by itself.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """Opens `openai:NAME` and `anthropic:NAME`: models behind an HTTP endpoint."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Decides from a status and its headers whether and when a request is tried again."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import re

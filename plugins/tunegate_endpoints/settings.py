@@ -1,7 +1,5 @@
 """The settings of an endpoint: defaults, `[models.PROTOCOL]`, `[models.NAME]`, then the spec."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from string import Template

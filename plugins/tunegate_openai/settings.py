@@ -1,7 +1,5 @@
 """The settings of a fine-tuning job: one frozen record, every default in sight."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """The trainer `openai`: creates one fine-tuning job at a provider and waits for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial

@@ -3,8 +3,6 @@
 Every question goes to every judge, `repetitions` times, and once more where the answer is unusable.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass

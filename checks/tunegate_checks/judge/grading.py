@@ -1,7 +1,5 @@
 """Grade every reply by a rubric: the share of replies that pass, or the mean mark."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Compare the replies of two models, each pair in both orders: the candidate's win rate."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

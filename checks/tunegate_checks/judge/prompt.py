@@ -11,8 +11,6 @@ The middle line is JSON in which every character that ends a string, a line or a
 no special token of a local model's chat template (`<|im_end|>`, `</s>`, `[INST]`) stays whole.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

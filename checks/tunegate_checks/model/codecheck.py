@@ -1,7 +1,5 @@
 """Check answers that are code: by a parser, or by a command such as a compiler."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

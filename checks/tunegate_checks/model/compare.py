@@ -6,8 +6,6 @@ paired Bayesian bootstrap, 10,000 resamples, what was not seen added at its wors
 Of several comparisons the chance that one holds by luck grows: `HolmFamily` keeps it at alpha.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

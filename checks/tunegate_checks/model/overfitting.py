@@ -5,8 +5,6 @@ Trade): the generalisation loss, which is the validation loss over the lowest on
 and strips in which the validation loss keeps rising.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

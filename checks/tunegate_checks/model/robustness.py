@@ -9,8 +9,6 @@ Rows and places are drawn uniformly with a fixed seed, which the interval of a r
 (hypothesis searches for failures rather than for a fair sample; it tests the perturbations).
 """
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

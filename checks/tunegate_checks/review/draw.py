@@ -6,8 +6,6 @@ $ tunegate review sample data/train.jsonl
 $ tunegate review sample data/train.jsonl --share 0.2 --separator ';'
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Draw a reproducible random sample of the rows that people must review."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -6,8 +6,6 @@ begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a 
 removes the apostrophe.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Iterator

@@ -3,8 +3,6 @@
 $ tunegate review status
 """
 
-from __future__ import annotations
-
 import argparse
 import textwrap
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Reads and writes `accepted.toml`, the accepted findings, which the user commits."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Sequence

@@ -1,7 +1,5 @@
 """`@check`: turns a generator of findings into a function that returns Findings."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import os

@@ -8,8 +8,6 @@ locks of threads that do not exist in the child: after numba, BLAS or torch have
 here, a forked child can wait for such a lock forever.
 """
 
-from __future__ import annotations
-
 import inspect
 import multiprocessing
 import os

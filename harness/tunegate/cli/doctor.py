@@ -6,8 +6,6 @@ can go into a bug report. Exit status 1: something must be put right.
 $ tunegate doctor
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

@@ -4,8 +4,6 @@ $ tunegate failures latest -o failures.jsonl
 $ tunegate failures openai:gpt-4o-mini
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What `tunegate` prints where no command is named: help, the nearest command, completion."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import difflib

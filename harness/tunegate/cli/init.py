@@ -8,8 +8,6 @@ $ tunegate init
 $ tunegate init --update
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import subprocess

@@ -1,7 +1,5 @@
 """`tunegate COMMAND`: finds the command that is named, loads it alone, and runs it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

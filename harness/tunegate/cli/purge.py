@@ -5,8 +5,6 @@ Receipts and the registry keep its digest, which reveals nothing of the data.
 $ tunegate run purge 3fa9c1
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

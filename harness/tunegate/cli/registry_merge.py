@@ -7,8 +7,6 @@ $ tunegate registry merge
 $ tunegate registry merge --keep f3dd6e --why "better on refunds"
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -5,8 +5,6 @@ Runs that are not on this machine are counted; nothing can be said of them.
 $ tunegate registry verify
 """
 
-from __future__ import annotations
-
 import argparse
 
 from ..config.project import current_project

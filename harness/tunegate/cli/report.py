@@ -5,8 +5,6 @@ $ tunegate report 3fa9c1 -o report.html
 $ tunegate report openai:gpt-4o-mini
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 $ tunegate registry rollback production --why "wrong on refunds"
 """
 
-from __future__ import annotations
-
 import argparse
 
 from ..config.project import current_project

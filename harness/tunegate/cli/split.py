@@ -4,8 +4,6 @@ $ tunegate split tickets.jsonl -o data
 $ tunegate split tickets.jsonl --group-by user_id --by-time created_at
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

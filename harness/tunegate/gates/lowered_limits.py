@@ -1,7 +1,5 @@
 """Names the limits that are weaker than they were when the data gate opened."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks that the chain from data to scores is whole before an alias points at a model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

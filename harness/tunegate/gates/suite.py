@@ -3,8 +3,6 @@
 The tests are listed in a process of their own, whatever the command line of the session left out.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

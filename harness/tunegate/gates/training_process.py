@@ -4,8 +4,6 @@
 without it, that of the state tree above the run.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

@@ -1,7 +1,5 @@
 """The models that come with tunegate: answers from a file, and a Python function."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json

@@ -1,7 +1,5 @@
 """Collects the trainers and models that plugins and conftests add."""
 
-from __future__ import annotations
-
 import importlib.util
 import inspect
 import sys

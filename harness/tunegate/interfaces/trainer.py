@@ -1,7 +1,5 @@
 """The interface of a trainer, and the values that it takes and returns."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Measures the base model on the test set, once, so that a promotion can show what it improved."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The judges of a session as checks see them: models to ask, their rubric, and their limits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

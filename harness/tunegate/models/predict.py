@@ -1,7 +1,5 @@
 """Puts each test example to a model once; the answer cache gives the answers of later runs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Records what each test function did, whatever the reports say of it, and what was loaded."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import os

@@ -1,7 +1,5 @@
 """Lists the tests of a suite under `--inventory`, and what is written as a test and is none."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import json

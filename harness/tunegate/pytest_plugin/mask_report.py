@@ -1,7 +1,5 @@
 """Masks private values in what pytest shows of a test: traceback, locals, captured output."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import is_dataclass
 from typing import Any

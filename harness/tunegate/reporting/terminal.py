@@ -1,7 +1,5 @@
 """Turns findings, scores and hints into lines of at most 80 columns for the terminal."""
 
-from __future__ import annotations
-
 import math
 import operator
 import re

@@ -1,7 +1,5 @@
 """The entries of accepted.toml: findings that a person looked at, and that close no gate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 from .outcome import collect_outcomes

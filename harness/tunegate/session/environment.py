@@ -1,7 +1,5 @@
 """Who took part in a session: the command line, the plugins, and the modules that were loaded."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

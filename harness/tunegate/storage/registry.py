@@ -1,7 +1,5 @@
 """Reads and extends `registry.jsonl`, the hash-chained record of promotions that users commit."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os

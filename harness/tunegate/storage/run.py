@@ -1,7 +1,5 @@
 """A run is one training: the files of its folder, their verification, and finding it by name."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Writes files and folders so that a reader sees all of them or nothing."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

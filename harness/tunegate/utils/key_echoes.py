@@ -1,7 +1,5 @@
 """Finds the keys of this process in a text, however a server or a library repeats them."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -5,8 +5,6 @@ the installed finders see, and control characters. Everything that is shown pass
 where a check returns, reports of tests where pytest makes them, commands where they print.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -1,7 +1,5 @@
 """Imports libraries that come with an extra, or says in one line which extra is missing."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any

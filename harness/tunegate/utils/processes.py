@@ -1,7 +1,5 @@
 """Worker processes: how many this machine has CPUs for, and how they end with their parent."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A progress bar on standard error, for steps that take minutes; removed when they are done."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager

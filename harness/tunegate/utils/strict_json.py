@@ -4,8 +4,6 @@ Python's decoder accepts all of these, and a later stage then drops or changes t
 is an error here that names the path of its field.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Texts: words, reasoning apart, and in messages on one line, cut to a width, quoted."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The times in records, and the order of records by them."""
 
-from __future__ import annotations
-
 import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime

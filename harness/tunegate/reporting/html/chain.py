@@ -1,7 +1,5 @@
 """Verifies the chain of digests from the data to the promotion by the rules of the promotion."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Computes the geometry of the two charts: a score beside its limit, and the loss curves."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

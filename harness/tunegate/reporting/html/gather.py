@@ -1,7 +1,5 @@
 """Reads the files that a report is made of: run, scorecards, registry, test data, answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Makes the HTML report of a run: one file that loads nothing and runs nothing."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from json import JSONDecodeError

@@ -1,7 +1,5 @@
 """Makes the sections of a report: scores, wrong answers, data suite, training."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice

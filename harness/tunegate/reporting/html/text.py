@@ -1,7 +1,5 @@
 """Formats values for a report: plain numbers, times to the minute, no path outside the project."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence

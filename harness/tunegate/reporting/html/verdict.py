@@ -1,7 +1,5 @@
 """Says on top of a report whether the run is promoted, since when, or why not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
