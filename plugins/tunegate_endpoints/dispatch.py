@@ -7,7 +7,7 @@ before each request; retry libraries (stamina, tenacity) know each request by it
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, get_args
@@ -55,19 +55,18 @@ class Dispatcher:
 
     async def run(self, requests: Sequence[Request]) -> None:
         """Emit an answer for each request; raises ModelUnknown where none can succeed."""
-        queue = iter(requests)
-        workers = min(len(requests), self.settings.connections)
+        queue = iter(requests)  # the workers share it
+
+        async def work() -> None:
+            for request in queue:
+                self.emit(await self._answer(request))
+
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work(queue))
+                for _ in range(min(len(requests), self.settings.connections)):
+                    group.create_task(work())
         except BaseExceptionGroup as stopped:  # the first stopped the others
             raise stopped.exceptions[0] from None
-
-    async def _work(self, queue: Iterator[Request]) -> None:
-        """Answer requests of the shared queue until it is empty."""
-        for request in queue:
-            self.emit(await self._answer(request))
 
     async def _answer(self, request: Request) -> Answer:
         """Return the answer to one request, with an error where all tries failed."""

@@ -1,20 +1,16 @@
 """Stores the findings of the last session of the data suite, for `tunegate accept`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..results.acceptance import AcceptedEntry
+from ..results.finding import Findings
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
-
-if TYPE_CHECKING:
-    from ..results.acceptance import AcceptedEntry
-    from ..results.finding import Findings
 
 LAST_FINDINGS_FILE = "findings.json"
 

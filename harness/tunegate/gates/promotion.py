@@ -38,37 +38,28 @@ def check_promotable(
     run = candidate.run
     try:
         run.verify()
-    except SealBroken as error:
-        raise PromotionRefused(str(error)) from None
-    if candidate.digest != model_digest:
-        raise PromotionRefused(
-            f"the model of run {run.id} is not the one that was trained: it was changed"
-        )
-    is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
-    try:
-        baseline = recall_baseline(state, run.plan.base, test.identity, sealed=not is_old)
-    except SealBroken as error:
-        raise PromotionRefused(str(error)) from None
-    if baseline is None:
-        raise PromotionRefused(
-            f"the baseline {run.plan.base} was never measured on this test set: "
-            f"nobody could say what the training was good for"
-        )
-    for split in ("train", "validation"):
-        if getattr(run.plan, split) is None:
-            continue
-        rows = run.data(split)
-        matches = [
-            f"{test[i].line} ({split} line {rows[indices[0]].line})"
-            for i, indices in rows_in_training(test, rows).items()
-        ]
-        if matches:
-            more = " ..." if len(matches) > 3 else ""
+        if candidate.digest != model_digest:
             raise PromotionRefused(
-                f"{len(matches)} test examples stand in what the model was trained on: "
-                f"test line {', '.join(matches[:3])}{more}"
+                f"the model of run {run.id} is not the one that was trained: it was changed"
             )
-    try:
+        is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
+        if recall_baseline(state, run.plan.base, test.identity, sealed=not is_old) is None:
+            raise PromotionRefused(
+                f"the baseline {run.plan.base} was never measured on this test set: "
+                f"nobody could say what the training was good for"
+            )
+        for split in ("train", "validation") if run.plan.validation else ("train",):
+            rows = run.data(split)
+            matches = [
+                f"{test[i].line} ({split} line {rows[indices[0]].line})"
+                for i, indices in rows_in_training(test, rows).items()
+            ]
+            if matches:
+                more = " ..." if len(matches) > 3 else ""
+                raise PromotionRefused(
+                    f"{len(matches)} test examples stand in what the model was trained on: "
+                    f"test line {', '.join(matches[:3])}{more}"
+                )
         facts_of_test_set(run, test, state)
     except (UnseenTestSet, SealBroken) as error:
         raise PromotionRefused(str(error)) from None

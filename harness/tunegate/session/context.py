@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..checking.last_findings import LastFindings
 from ..errors import ConfigError
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 DEFAULT_ALIAS = "production"  # its model is the incumbent unless --promote names another alias
 
 
-class PrintLine(Protocol):
-    """Prints a label and one line of text; green where `good`, red where it is False."""
-
-    def __call__(self, label: str, text: str, good: bool | None = None) -> None: ...
-
-
 class SessionContext:
     """What a session knows: pytest's hooks fill it, fixtures and gates read it.
 
@@ -43,7 +37,11 @@ class SessionContext:
     """
 
     def __init__(
-        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager, say: PrintLine
+        self,
+        root: Path,
+        rootdir: Path,
+        plugin_manager: pytest.PytestPluginManager,
+        say: Callable[..., None],
     ) -> None:
         self.root, self.rootdir, self.state = root, rootdir, StateDir(root)
         self.plugin_manager, self.say = plugin_manager, say

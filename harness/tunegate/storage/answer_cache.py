@@ -1,7 +1,5 @@
 """Keeps every answer of every model in one SQLite file, so that no question is paid for twice."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import sqlite3
@@ -10,15 +8,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
 from .seal import key_file_content, seal_of
-
-if TYPE_CHECKING:
-    from .state_dir import StateDir
+from .state_dir import StateDir
 
 VERSION = 4  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write

@@ -1,20 +1,16 @@
 """Writes and verifies JSON files with an HMAC, which shows that this state tree wrote them."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..utils.atomic import atomic_write
 from ..utils.hashing import canonical_json, sha256_bytes
-
-if TYPE_CHECKING:
-    from .state_dir import StateDir
+from .state_dir import StateDir
 
 
 class SealBroken(Exception):

@@ -61,11 +61,7 @@ class ProgressBar:
 def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
     """Yield a function (done, total, errors) that moves a bar; `spent` returns USD so far."""
     with closing(ProgressBar(description)) as bar:
-
-        def update(done: int, total: int, errors: int) -> None:
-            bar.update(done, total, bar_details(bar.speed, errors, spent()))
-
-        yield update
+        yield lambda n, total, errors: bar.update(n, total, bar_details(bar.speed, errors, spent()))
 
 
 def bar_details(rate: float, errors: int, cost: float) -> str:

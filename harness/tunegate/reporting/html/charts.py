@@ -82,7 +82,7 @@ def score_bar(
         limit_x,
         failing,
         tuple(map(axis.position, axis.ticks)),
-        (format_limit(axis.low, is_share), format_limit(axis.high, is_share)),
+        (format_limit(axis.ticks[0], is_share), format_limit(axis.ticks[-1], is_share)),
         description,
     )
 
@@ -166,19 +166,10 @@ class Axis:
     end: float
     log: bool = False
 
-    @property
-    def low(self) -> float:
-        """The value at `start`."""
-        return self.ticks[0]
-
-    @property
-    def high(self) -> float:
-        """The value at `end`."""
-        return self.ticks[-1]
-
     def position(self, value: float) -> float:
         """Return the position of a value; one outside of the axis has that of its end."""
-        value, low, high = min(max(value, self.low), self.high), self.low, self.high
+        low, high = self.ticks[0], self.ticks[-1]
+        value = min(max(value, low), high)
         if self.log:
             value, low, high = map(math.log10, (value, low, high))
         return self.start + (value - low) / (high - low) * (self.end - self.start)
@@ -192,7 +183,10 @@ def linear_axis(low: float, high: float, start: float, end: float, step_count: i
 def fitting_axis(low: float, high: float, start: float, end: float) -> Axis:
     """Return a logarithmic axis where positive values span decades, else a linear one."""
     if low > 0 and math.log10(high) - math.log10(low) >= LOG_DECADES:
-        return Axis(tuple(decade_ticks(low, high)), start, end, log=True)
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        stride = math.ceil((last - first) / 6)
+        decades = range(first, last + stride, stride)
+        return Axis(tuple(float(f"1e{k}") for k in decades), start, end, log=True)
     return linear_axis(min(low, 0.0), high, start, end)
 
 
@@ -212,10 +206,3 @@ def round_ticks(low: float, high: float, step_count: int = 4) -> list[float]:
     first, last = math.floor(low / step), math.ceil(high / step)
     # By way of decimal text: 3 * 0.1 is 0.30000000000000004.
     return [float(f"{k * digit}e{power}") for k in range(first, last + 1)]
-
-
-def decade_ticks(low: float, high: float) -> list[float]:
-    """Return the powers of ten that hold low..high, both positive, at most seven of them."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    stride = math.ceil((last - first) / 6)
-    return [float(f"1e{k}") for k in range(first, last + stride, stride)]
