@@ -45,55 +45,34 @@ def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
 class Settings(BaseModel):
     """How an endpoint is asked. The first seven and `headers` make its answers, and its digest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # The name that the server knows the model by; NAME of the spec where it is not set.
     model: Annotated[str, Field(min_length=1)]
-    """The name that the server knows the model by; NAME of the spec where it is not set."""
-
+    # The address up to `/v1`; a query behind it (Azure's `?api-version=...`) stays behind it.
     base_url: Annotated[str, AfterValidator(_checked_address)]
-    """The address up to `/v1`; a query behind it (Azure's `?api-version=...`) stays behind it."""
-
+    # `default` leaves it out of the request: some reasoning models take no other.
     temperature: Annotated[float, Field(ge=0, le=2)] | Literal["default"] = 0.0
-    """`default` leaves it out of the request: some reasoning models take no other."""
-
+    # The longest answer in tokens, reasoning included; a longer one is cut off.
     max_tokens: PositiveInt = 1024
-    """The longest answer in tokens, reasoning included; a longer one is cut off."""
-
+    # What the server calls it: `max_completion_tokens` at OpenAI.
     max_tokens_field: MaxTokensField = "max_tokens"
-    """What the server calls it: `max_completion_tokens` at OpenAI."""
-
-    seed: int | None = None
-    """Sent where it is set."""
-
+    seed: int | None = None  # sent where it is set
+    # More fields of the request's body, such as `{reasoning_effort = "low"}`.
     extra: dict[str, Any] = {}
-    """More fields of the request's body, such as `{reasoning_effort = "low"}`."""
-
+    # The environment variable that holds the key; "" sends none.
     key_env: Annotated[str, AfterValidator(_checked_variable)] | None = None
-    """The environment variable that holds the key; "" sends none."""
-
-    key_header: str | None = None
-    """The header that carries the key, such as Azure's `api-key`."""
-
+    key_header: str | None = None  # the header that carries the key, such as Azure's `api-key`
+    # More headers; `$NAME` in a value is that environment variable, as for a second key.
     headers: Annotated[dict[str, str], AfterValidator(_checked_headers)] = {}
-    """More headers; `$NAME` in a value is that environment variable, as for a second key."""
-
+    # The most requests in flight; fewer while the server pushes back.
     connections: Annotated[int, Field(ge=1, le=1000)] = 20
-    """The most requests in flight; fewer while the server pushes back."""
-
-    timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds that one answer may take."""
-
-    tries: PositiveInt = 6
-    """How often one answer is asked for."""
-
-    price_in: Price | None = None
-    """USD per million tokens of the prompt."""
-
+    timeout: Annotated[float, Field(gt=0)] = 120.0  # seconds that one answer may take
+    tries: PositiveInt = 6  # how often one answer is asked for
+    price_in: Price | None = None  # USD per million tokens of the prompt
+    # USD per million tokens of the prompt that the server had in its cache; else `price_in`.
     price_cached: Price | None = None
-    """USD per million tokens of the prompt that the server had in its cache; else `price_in`."""
-
-    price_out: Price | None = None
-    """USD per million tokens of the answer, reasoning included."""
+    price_out: Price | None = None  # USD per million tokens of the answer, reasoning included
 
     @property
     def decoding(self) -> dict[str, Any]:
