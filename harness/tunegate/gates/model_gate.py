@@ -17,6 +17,7 @@ from ..models.evaluation import Evaluation
 from ..results import scorecard
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
+from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.text import os_error_text
 from ..utils.timestamps import timestamp
@@ -106,8 +107,9 @@ class ModelGate(Gate):
             predictions = models.cached(role, test) if test is not None else None
             summaries[role] = None
             if predictions:
-                answers = {"answers": scorecard.answers_digest(predictions)}
-                summaries[role] = scorecard.predictions_summary(predictions, rule) | answers
+                summary = scorecard.predictions_summary(predictions, rule)
+                answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
+                summaries[role] = summary | {"answers": sha256_json(answers)}
         return {
             "candidate": mask(candidate.spec) if candidate else "",
             "run": run.id if run else None,
