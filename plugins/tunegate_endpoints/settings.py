@@ -112,7 +112,11 @@ def merge_settings(
         try:
             Settings.model_validate({"model": "-", "base_url": base_url, **values})
         except ValidationError as error:
-            lines = (source + _error_text(dict(e)) for e in error.errors())
+            lines = []
+            for e in error.errors():
+                # A value is not shown where somebody may have put a key or a password into it.
+                is_hidden = str(e["loc"][0]).startswith(_SECRETS) or "@" in str(e["input"])
+                lines.append(source + explain_error(dict(e), Settings, show_value=not is_hidden))
             raise ValueError("; ".join(lines)) from None
         if "base_url" in values:  # a key goes to the server that it was named for
             values_set = {k: v for k, v in values_set.items() if not k.startswith(_SECRETS)}
@@ -120,9 +124,3 @@ def merge_settings(
     url = values_set.get("base_url", base_url)
     merged = {"model": name, "base_url": url, **defaults_at(url), **values_set}
     return Settings.model_validate(merged), frozenset(values_set)
-
-
-def _error_text(error: dict[str, Any]) -> str:
-    # The value is not shown where somebody may have put a key or a password into it.
-    is_hidden = str(error["loc"][0]).startswith(_SECRETS) or "@" in str(error["input"])
-    return explain_error(error, Settings, show_value=not is_hidden)

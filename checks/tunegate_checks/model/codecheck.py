@@ -13,6 +13,7 @@ from pathlib import Path
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
+from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import fenced_block
 
 from ..stats import share
@@ -112,8 +113,6 @@ def _python_problem(text: str) -> str:
 
 
 def _json_problem(text: str) -> str:
-    from tunegate.utils.strict_json import Unreadable, parse_strict
-
     try:
         parse_strict(text)
     except Unreadable as error:
