@@ -21,8 +21,8 @@ SCORES = (
 # What serves a score, and is none: metrics to compare by, tables, lists of what is wrong.
 HELP = {
     *("classification.averaged", "classification.classes", "classification.table"),
-    *("classification.right", "classification.misses", "classification.confused"),
-    *("codecheck.code", "compare.is_shown", "compare.record_comparison", "compare.Comparison"),
+    *("classification.right", "classification.confused"),
+    *("compare.is_shown", "compare.record_comparison", "compare.Comparison"),
     *("compare.adjusted_p_values", "jsonmatch.expected", "jsonmatch.misses", "jsonmatch.table"),
     *("overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
     *("robustness.FlipMinimiser", "robustness.Trial", "robustness.with_user_texts"),

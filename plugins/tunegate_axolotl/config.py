@@ -5,8 +5,6 @@ make the same ids and other labels: it trains a message's content and the token 
 and not what a chat template writes around the content (Qwen3's empty `<think>`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module

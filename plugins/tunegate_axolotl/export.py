@@ -1,7 +1,5 @@
 """Export a run as a folder for another trainer, with a manifest that an import is checked by."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -9,13 +7,7 @@ from pathlib import Path
 from tunegate.storage.run import Run
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
-from tunegate_qlora.data.training_data import (
-    TrainingData,
-    conversations_of,
-    load_training_data,
-    make_job,
-    max_row_tokens,
-)
+from tunegate_qlora.data import training_data
 
 from . import config
 
@@ -39,10 +31,7 @@ CONFIG_HEADER = """\
 
 @dataclass(frozen=True, slots=True)
 class ExportManifest:
-    """The run of an export, with the digests of its receipt, base, data and files.
-
-    `data` are the digests of the snapshots by split, `files` the sha256 of the exported files.
-    """
+    """The run of an export, with the digests of receipt, base, data by split, and files."""
 
     run: str
     receipt: str
@@ -69,12 +58,11 @@ def manifest_of(run: Run) -> ExportManifest:
 def write_export(run: Run, folder: Path) -> ExportManifest:
     """Write configuration, rows and `tunegate-run.json` to a new folder, whole or not at all.
 
-    The folder is private and ignored by git: it can hold personal data. Raises SealBroken where
-    no gate opened for the run, OSError, and ValueError where the run's settings cannot be exported
-    or a row cannot be trained on.
+    The folder is private and ignored by git: it can hold personal data. Raises SealBroken, OSError,
+    and ValueError where settings cannot be exported or a row cannot be trained on.
     """
     run.verify()
-    job = make_job(run.plan, run.folder)
+    job = training_data.make_job(run.plan, run.folder)
     settings, root = job.settings, job.base_folder
     if settings.objective == "dpo":
         raise ValueError(PAIRS_REFUSED)
@@ -82,10 +70,10 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
         raise ValueError(SHARDED_REFUSED)
 
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
-    data = load_training_data(job)
+    data = training_data.load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
     changes = {
-        "max_length": max_row_tokens(settings, root),
+        "max_length": training_data.max_row_tokens(settings, root),
         "accumulation": settings.accumulation * settings.world_size,
     }
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
@@ -105,10 +93,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
 
 
 def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
-    """Return the folder and manifest of an export in a folder or its parent, or None.
-
-    Raises ValueError where the manifest cannot be read.
-    """
+    """Return folder and manifest of an export, here or one above; None, or ValueError."""
     for export_folder in (folder, folder.parent):
         if not (path := export_folder / MANIFEST_FILE).is_file():
             continue
@@ -121,17 +106,18 @@ def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
 
 def changed_rows(run: Run, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
-    files = _row_files(load_training_data(make_job(run.plan, run.folder)))
+    job = training_data.make_job(run.plan, run.folder)
+    files = _row_files(training_data.load_training_data(job))
     return [
         n for n, text in files.items() if _file_digest(folder / n) != sha256_bytes(text.encode())
     ]
 
 
-def _row_files(data: TrainingData) -> dict[str, str]:
+def _row_files(data: training_data.TrainingData) -> dict[str, str]:
     """Return the text of `SPLIT.jsonl` of each split that has rows."""
     files = {}
     for split, items in (("train", data.train), ("validation", data.validation)):
-        encoded = config.axolotl_rows(conversations_of(items))
+        encoded = config.axolotl_rows(training_data.conversations_of(items))
         if lines := [json.dumps(row) + "\n" for row in encoded]:
             files[f"{split}.jsonl"] = "".join(lines)
     return files

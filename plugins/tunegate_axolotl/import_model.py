@@ -1,7 +1,5 @@
 """Import a model that was trained elsewhere into its run, and report what is proved of it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,14 +21,7 @@ from tunegate_qlora.data import training_data
 from tunegate_qlora.model import architecture, base, metadata, weights
 from tunegate_qlora.training import verify
 
-from .export import (
-    CONFIG_FILE,
-    MANIFEST_FILE,
-    ExportManifest,
-    changed_rows,
-    manifest_of,
-    read_manifest,
-)
+from . import export
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LEARNT_STATEMENT = "that it learnt the training rows"
@@ -52,12 +43,10 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """Copy the model of a folder into its run, and finish the run with it.
 
     `same_base`: the base that the adapter names is the run's, under another name. Raises
-    ImportRefused where the model cannot be the run's, ValueError where its base has changed,
-    SealBroken where no gate opened for the run, ModelUnknown where the base cannot be asked,
-    OSError.
+    ImportRefused, ValueError where its base has changed, SealBroken, ModelUnknown, OSError.
     """
     run.verify()
-    job, manifest = training_data.make_job(run.plan, run.folder), manifest_of(run)
+    job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
     external = ExternalModel(folder, job.settings, job.base_folder, manifest)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
@@ -93,33 +82,31 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     return report
 
 
-def compare_export(folder: Path, run: Run, manifest: ExportManifest) -> ImportReport:
-    """Compare the export beside the model with the run, and return what that proves.
-
-    Raises ImportRefused where it is the export of another run, or its rows were changed.
-    """
+def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> ImportReport:
+    """Compare the export beside the model with the run; return what that proves, or refuse."""
     proved = [
         "a gate opened for this run, on these bytes",
         "the model has the shape of the run's base",
     ]
     unproved = ["that it was trained on these bytes, and no others"]
-    report, export = ImportReport(proved, unproved), read_manifest(folder)
-    if export is None:
-        unproved.append(f"that the data came from an export: there is no {MANIFEST_FILE} beside it")
+    report, found = ImportReport(proved, unproved), export.read_manifest(folder)
+    if found is None:
+        missing = f"there is no {export.MANIFEST_FILE} beside it"
+        unproved.append(f"that the data came from an export: {missing}")
         return report
-    export_folder, exported = export
+    export_folder, exported = found
     for key in ("run", "base_digest", "data"):  # its receipt may be newer: the gate opened again
         expected, actual = getattr(manifest, key), getattr(exported, key)
         if expected != actual:
-            path = export_folder / MANIFEST_FILE
+            path = export_folder / export.MANIFEST_FILE
             raise ImportRefused(f"{path}: {key} is {actual}, the run's is {expected}")
-    if names := changed_rows(run, export_folder):
+    if names := export.changed_rows(run, export_folder):
         raise ImportRefused(
             f"{export_folder}: {', '.join(names)} changed since the export: export it again"
         )
     proved.append("the exported rows beside it are those that the gate opened for")
-    if CONFIG_FILE in exported.changed_files(export_folder):
-        unproved.append(f"its settings: {CONFIG_FILE} was changed since the export")
+    if export.CONFIG_FILE in exported.changed_files(export_folder):
+        unproved.append(f"its settings: {export.CONFIG_FILE} was changed since the export")
     return report
 
 
@@ -151,15 +138,12 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
 
 @dataclass(frozen=True, slots=True)
 class ExternalModel:
-    """A folder with a model that was trained elsewhere, and the base of the run that it is for.
-
-    `root` is the base's folder on this machine, `manifest` that of an export of the run.
-    """
+    """A model that was trained elsewhere; its base's `root` here, its export's `manifest`."""
 
     folder: Path
     settings: Settings
     root: Path
-    manifest: ExportManifest
+    manifest: export.ExportManifest
 
     def problems(self, same_base: bool) -> Iterator[str]:
         """Yield why this cannot be the run's model; with `same_base` its base's name is right."""

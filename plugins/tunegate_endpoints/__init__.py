@@ -1,7 +1,5 @@
 """Models behind an HTTP endpoint: what the plugin tells tunegate it has."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

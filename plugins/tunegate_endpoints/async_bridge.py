@@ -1,7 +1,5 @@
 """Turns what a coroutine emits into a plain iterator."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator

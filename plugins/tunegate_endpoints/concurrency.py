@@ -1,7 +1,5 @@
 """Adapts the number of requests in flight to what the server bears (AIMD)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 

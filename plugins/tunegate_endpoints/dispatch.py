@@ -4,12 +4,10 @@ No library that was looked at joins an adaptive limit, `Retry-After` and a budge
 before each request; retry libraries (stamina, tenacity) know each request by itself.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, get_args
@@ -36,10 +34,7 @@ MAX_ERROR_LETTERS = 300  # of a server's message in an error
 
 @dataclass
 class Dispatcher:
-    """Answers the requests of one call of `Endpoint.answers`, over one connection pool.
-
-    `emit` is called with each answer as it comes, in any order.
-    """
+    """Answers the requests of one call of `Endpoint.answers`; `emit` gets each as it comes."""
 
     connection: Connection
     budget: Budget
@@ -59,23 +54,19 @@ class Dispatcher:
         self.settled = asyncio.Event()
 
     async def run(self, requests: Sequence[Request]) -> None:
-        """Emit an answer for each request.
+        """Emit an answer for each request; raises ModelUnknown where none can succeed."""
+        queue = iter(requests)  # the workers share it
 
-        Raises ModelUnknown where no request can succeed: a wrong key, name or address.
-        """
-        queue = iter(requests)
-        workers = min(len(requests), self.settings.connections)
+        async def work() -> None:
+            for request in queue:
+                self.emit(await self._answer(request))
+
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work(queue))
+                for _ in range(min(len(requests), self.settings.connections)):
+                    group.create_task(work())
         except BaseExceptionGroup as stopped:  # the first stopped the others
             raise stopped.exceptions[0] from None
-
-    async def _work(self, queue: Iterator[Request]) -> None:
-        """Answer requests of the shared queue until it is empty."""
-        for request in queue:
-            self.emit(await self._answer(request))
 
     async def _answer(self, request: Request) -> Answer:
         """Return the answer to one request, with an error where all tries failed."""

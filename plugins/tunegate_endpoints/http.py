@@ -1,7 +1,5 @@
 """Sends one request over HTTP and maps whatever goes wrong to a Failure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress

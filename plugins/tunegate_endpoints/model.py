@@ -1,7 +1,5 @@
 """Opens `openai:NAME` and `anthropic:NAME`: models behind an HTTP endpoint."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,10 +23,7 @@ from .settings import Settings, merge_settings
 
 @dataclass
 class Endpoint:
-    """A model behind an endpoint. No digest, cache or message holds its `key` or `variables`.
-
-    The `variables` are those of the environment that its headers ask for.
-    """
+    """A model behind an endpoint; no digest, cache or message holds `key` or `variables`."""
 
     name: str
     provider: Provider
@@ -59,10 +54,7 @@ class Endpoint:
         return replace(self, budget=budget)
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield each answer as it comes, in any order; latency is that of the try that succeeded.
-
-        Raises ModelUnknown where no request can succeed: a wrong key, name or address.
-        """
+        """Yield each answer as it comes; latency is of the last try; raises ModelUnknown."""
         if requests:
             yield from iterate_async(partial(self._ask, requests))
 
@@ -104,10 +96,7 @@ open_anthropic = partial(open_endpoint, AnthropicProvider())
 
 
 def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) -> str:
-    """Return the API key, "" for none; raise ValueError where its variable is not set.
-
-    A server other than the provider's own gets a key only where `key_env` names the variable.
-    """
+    """Return the API key, "" for none; other servers get one by `key_env` alone; ValueError."""
     official, asked = urlsplit(provider.official_url), urlsplit(settings.base_url)
     is_elsewhere = "base_url" in set_fields and official[:2] != asked[:2]
     variable = settings.key_env

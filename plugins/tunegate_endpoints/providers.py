@@ -1,7 +1,5 @@
 """The protocols of OpenAI and Anthropic: how a request is written, and how its reply is read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a server sends back: a reply with the tokens it took, or a failure that says why not."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Decides from a status and its headers whether and when a request is tried again."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import re
@@ -26,10 +24,7 @@ MAX_RETRY_AFTER_SECONDS = 600.0  # a server that asks for a longer wait is a fat
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance, given to what waits, so that tests do not wait.
-
-    `now` are monotonic seconds, `wall_time` seconds since 1970, `random` numbers from 0 to 1.
-    """
+    """Time and chance, given to what waits, so that tests do not wait; `random` is 0 to 1."""
 
     now: Callable[[], float] = time.monotonic
     wall_time: Callable[[], float] = time.time
@@ -83,9 +78,8 @@ def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None
 
 
 def backoff(tries: int, chance: float) -> float:
-    """Return the seconds to wait after `tries` tries: 1, 2, 4, ... up to 60, half of it random.
+    """Return the seconds to wait after `tries` tries: 1, 2, 4, ... up to 60, half by `chance`.
 
-    `chance` is a random number from 0 to 1.
     Source: M. Brooker, "Exponential Backoff And Jitter" (AWS, 2015), "equal jitter".
     """
     longest = min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1))

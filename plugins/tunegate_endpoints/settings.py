@@ -1,7 +1,5 @@
 """The settings of an endpoint: defaults, `[models.PROTOCOL]`, `[models.NAME]`, then the spec."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from string import Template
@@ -47,55 +45,34 @@ def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
 class Settings(BaseModel):
     """How an endpoint is asked. The first seven and `headers` make its answers, and its digest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # The name that the server knows the model by; NAME of the spec where it is not set.
     model: Annotated[str, Field(min_length=1)]
-    """The name that the server knows the model by; NAME of the spec where it is not set."""
-
+    # The address up to `/v1`; a query behind it (Azure's `?api-version=...`) stays behind it.
     base_url: Annotated[str, AfterValidator(_checked_address)]
-    """The address up to `/v1`; a query behind it (Azure's `?api-version=...`) stays behind it."""
-
+    # `default` leaves it out of the request: some reasoning models take no other.
     temperature: Annotated[float, Field(ge=0, le=2)] | Literal["default"] = 0.0
-    """`default` leaves it out of the request: some reasoning models take no other."""
-
+    # The longest answer in tokens, reasoning included; a longer one is cut off.
     max_tokens: PositiveInt = 1024
-    """The longest answer in tokens, reasoning included; a longer one is cut off."""
-
+    # What the server calls it: `max_completion_tokens` at OpenAI.
     max_tokens_field: MaxTokensField = "max_tokens"
-    """What the server calls it: `max_completion_tokens` at OpenAI."""
-
-    seed: int | None = None
-    """Sent where it is set."""
-
+    seed: int | None = None  # sent where it is set
+    # More fields of the request's body, such as `{reasoning_effort = "low"}`.
     extra: dict[str, Any] = {}
-    """More fields of the request's body, such as `{reasoning_effort = "low"}`."""
-
+    # The environment variable that holds the key; "" sends none.
     key_env: Annotated[str, AfterValidator(_checked_variable)] | None = None
-    """The environment variable that holds the key; "" sends none."""
-
-    key_header: str | None = None
-    """The header that carries the key, such as Azure's `api-key`."""
-
+    key_header: str | None = None  # the header that carries the key, such as Azure's `api-key`
+    # More headers; `$NAME` in a value is that environment variable, as for a second key.
     headers: Annotated[dict[str, str], AfterValidator(_checked_headers)] = {}
-    """More headers; `$NAME` in a value is that environment variable, as for a second key."""
-
+    # The most requests in flight; fewer while the server pushes back.
     connections: Annotated[int, Field(ge=1, le=1000)] = 20
-    """The most requests in flight; fewer while the server pushes back."""
-
-    timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds that one answer may take."""
-
-    tries: PositiveInt = 6
-    """How often one answer is asked for."""
-
-    price_in: Price | None = None
-    """USD per million tokens of the prompt."""
-
+    timeout: Annotated[float, Field(gt=0)] = 120.0  # seconds that one answer may take
+    tries: PositiveInt = 6  # how often one answer is asked for
+    price_in: Price | None = None  # USD per million tokens of the prompt
+    # USD per million tokens of the prompt that the server had in its cache; else `price_in`.
     price_cached: Price | None = None
-    """USD per million tokens of the prompt that the server had in its cache; else `price_in`."""
-
-    price_out: Price | None = None
-    """USD per million tokens of the answer, reasoning included."""
+    price_out: Price | None = None  # USD per million tokens of the answer, reasoning included
 
     @property
     def decoding(self) -> dict[str, Any]:
@@ -121,8 +98,7 @@ def merge_settings(
 ) -> tuple[Settings, frozenset[str]]:
     """Return the settings of `PROTOCOL:NAME?key=value&...`, and the names of those that were set.
 
-    `base_url` is the address where none is set; `defaults_at` gives the defaults at an address.
-    Raises ValueError naming each bad key or value, and where it stands.
+    `defaults_at` gives those at an address. Raises ValueError naming each bad key or value.
     """
     name, _, query = rest.partition("?")
     if not name:
@@ -136,7 +112,11 @@ def merge_settings(
         try:
             Settings.model_validate({"model": "-", "base_url": base_url, **values})
         except ValidationError as error:
-            lines = (source + _error_text(dict(e)) for e in error.errors())
+            lines = []
+            for e in error.errors():
+                # A value is not shown where somebody may have put a key or a password into it.
+                is_hidden = str(e["loc"][0]).startswith(_SECRETS) or "@" in str(e["input"])
+                lines.append(source + explain_error(dict(e), Settings, show_value=not is_hidden))
             raise ValueError("; ".join(lines)) from None
         if "base_url" in values:  # a key goes to the server that it was named for
             values_set = {k: v for k, v in values_set.items() if not k.startswith(_SECRETS)}
@@ -144,9 +124,3 @@ def merge_settings(
     url = values_set.get("base_url", base_url)
     merged = {"model": name, "base_url": url, **defaults_at(url), **values_set}
     return Settings.model_validate(merged), frozenset(values_set)
-
-
-def _error_text(error: dict[str, Any]) -> str:
-    # The value is not shown where somebody may have put a key or a password into it.
-    is_hidden = str(error["loc"][0]).startswith(_SECRETS) or "@" in str(error["input"])
-    return explain_error(error, Settings, show_value=not is_hidden)

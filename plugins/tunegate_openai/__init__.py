@@ -1,7 +1,5 @@
 """Fine-tuning over the OpenAI protocol: what the plugin tells tunegate it has."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

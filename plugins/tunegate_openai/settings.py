@@ -1,7 +1,5 @@
 """The settings of a fine-tuning job: one frozen record, every default in sight."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -46,57 +44,37 @@ def _checked_address(url: str) -> str:
 class Settings(BaseModel):
     """What `[train.openai]` takes. "auto" leaves the choice to the provider."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base: Annotated[str, Field(min_length=1)]
-    """The model to fine-tune, by the provider's name."""
-
+    base: Annotated[str, Field(min_length=1)]  # the model to fine-tune, by the provider's name
+    # The provider's address up to `/v1`; a query (Azure's `?api-version=...`) goes along.
     base_url: Annotated[str, AfterValidator(_checked_address)] = "https://api.openai.com/v1"
-    """The provider's address up to `/v1`; a query (Azure's `?api-version=...`) goes along."""
-
+    # The environment variable that holds the key. The key itself is never written anywhere.
     key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key. The key itself is never written anywhere."""
-
+    # The header that carries the key where it is not `Authorization`: Azure's `api-key`.
     key_header: str | None = None
-    """The header that carries the key where it is not `Authorization`: Azure's `api-key`."""
-
+    # Epochs, batch and multiplier for a common case; whatever is set beside it wins.
     preset: Literal["classification", "style", "few"] | None = None
-    """Epochs, batch and multiplier for a common case; whatever is set beside it wins."""
-
+    # `dpo` learns from pairs of a preferred and a non-preferred answer.
     method: Literal["supervised", "dpo"] = "supervised"
-    """`dpo` learns from pairs of a preferred and a non-preferred answer."""
-
-    epochs: Epochs | Auto = "auto"
-    """How often every row is seen."""
-
-    batch: Batch | Auto = "auto"
-    """Rows in one step."""
-
+    epochs: Epochs | Auto = "auto"  # how often every row is seen
+    batch: Batch | Auto = "auto"  # rows in one step
+    # Scales the learning rate that the provider would choose.
     learning_rate_multiplier: Multiplier | Auto = "auto"
-    """Scales the learning rate that the provider would choose."""
-
+    # DPO only: how dear it is to leave the base model's answers.
     beta: Annotated[float, Field(gt=0, le=2)] | Auto = "auto"
-    """DPO only: how dear it is to leave the base model's answers."""
-
+    # Becomes part of the new model's name.
     suffix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Becomes part of the new model's name."""
-
+    # Sent with the job; providers promise to try, not to repeat a training bit by bit.
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Sent with the job; providers promise to try, not to repeat a training bit by bit."""
-
+    # Sent as they stand, such as `{type = "wandb", wandb = {project = "tickets"}}`.
     integrations: list[dict[str, Any]] = []
-    """Sent as they stand, such as `{type = "wandb", wandb = {project = "tickets"}}`."""
-
+    # USD per million trained tokens, from the provider's price list.
     price_per_million: Price | None = None
-    """USD per million trained tokens, from the provider's price list."""
-
+    # USD; a job that is estimated to cost more is not started. `--max-cost` overrules it.
     max_cost: Price | None = None
-    """USD; a job that is estimated to cost more is not started. `--max-cost` overrules it."""
-
+    # Seconds between two looks at a job that nothing happens to.
     longest_poll: Annotated[float, Field(ge=0, le=600)] = 60.0
-    """Seconds between two looks at a job that nothing happens to."""
 
     @property
     def epoch_count(self) -> int:

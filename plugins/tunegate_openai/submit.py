@@ -33,16 +33,12 @@ MAX_CLOCK_SKEW = 600.0  # seconds that our clock and the provider's may differ
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`submission.json` of a run: uploaded files, when a job was requested, and its id.
-
-    It is written before the job is requested. `asked` without `job` means that the request was
-    sent and its answer never seen: a job may exist.
-    """
+    """`submission.json` of a run, written before its job is requested."""
 
     training_file: str = ""
     validation_file: str = ""
     asked: float = 0.0  # when the job was requested: seconds since 1970, by our clock
-    job: str = ""
+    job: str = ""  # where it was asked for, and is not named, the answer was never seen
     forgotten: tuple[str, ...] = ()  # jobs that `tunegate run job --forget` disowned
 
     @staticmethod
@@ -102,10 +98,7 @@ class Submitter:
         return submission.with_saved(self.folder, **file_ids)
 
     def _find_job(self, submission: Submission) -> FineTuningJob | None:
-        """Return the run's job at the provider, None for none.
-
-        Raises TrainingFailed where only the user can tell whether there is one.
-        """
+        """Return the run's job, None for none; TrainingFailed where only the user can tell."""
         from openai import OpenAIError
 
         try:

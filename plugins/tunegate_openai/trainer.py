@@ -1,7 +1,5 @@
 """The trainer `openai`: creates one fine-tuning job at a provider and waits for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
@@ -53,29 +51,25 @@ class OpenAITrainer:
         return find_problems(plan, parse_settings(Settings, plan.config))
 
     def train(self, plan: Plan, folder: Path) -> Trained:
-        """Upload, ask for the job, wait for it, keep what it leaves.
-
-        Started again after it was killed it takes up the same job. Raises TrainingFailed.
-        """
+        """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
         if missing := client.missing_requirements():
             raise TrainingFailed(missing)
-        from . import results, uploads
+        from . import uploads, watch
         from .client import connect, readable_errors
         from .submit import Submitter
-        from .watch import JobProgress, JobWatcher
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
-        with closing(JobProgress()) as progress:
+        with closing(watch.JobProgress("training")) as progress:
             locate_row = partial(uploads.row_of_line, dataset=train)
-            job = JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
+            job = watch.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
         with readable_errors(settings, "fetching the results"):
-            results.fetch_results(api, job, folder)
-            checkpoint_models = results.checkpoint_models(api, job)
+            watch.fetch_results(api, job, folder)
+            checkpoint_models = watch.checkpoint_models(api, job)
         return Trained(
             model_spec(job.fine_tuned_model, settings),
             "",

@@ -95,10 +95,7 @@ def upload_once(client: OpenAI, data: bytes) -> str:
 
 
 def row_of_line(message: str, dataset: Dataset) -> str:
-    """Return ` (line 3 there is line 5 of the training data)` for what a message names, or "".
-
-    Line n of the upload is example n, counted from 1.
-    """
+    """Return ` (line 3 there is line 5 of the training data)` for what a message names, or ""."""
     match = _LINE_NUMBER.search(message)
     number = int(match.group(1)) if match else 0
     if not 1 <= number <= len(dataset):

@@ -1,14 +1,21 @@
-"""Waits for a fine-tuning job and shows its status, events and losses as they come."""
+"""Waits for a fine-tuning job, shows its events and losses, and fetches what it leaves."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import csv
+import io
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.utils.atomic import atomic_write
 from tunegate.utils.progress import ProgressBar
 
 from .client import attempts, readable_errors
@@ -19,15 +26,12 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
 
-class JobProgress:
+class JobProgress(ProgressBar):
     """Shows how a job goes: a line for each message, and a bar with its steps and losses."""
 
-    def __init__(self) -> None:
-        self.bar = ProgressBar("training")
-
     def print_line(self, text: str) -> None:
-        """Print a line."""
-        self.bar.print_line(f"openai    {text}")
+        """Print a line above the bar, with a label before it."""
+        super().print_line(f"openai    {text}")
 
     def show_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Show step, steps in all and losses, as a metrics event has them."""
@@ -35,11 +39,7 @@ class JobProgress:
         losses = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
         losses += [f"validation {held_out:.4f}"] if isinstance(held_out, int | float) else []
         total = metrics.get("total_steps")
-        self.bar.update(metrics.get("step") or 0, total, ", ".join(losses))
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self.bar.close()
+        self.update(metrics.get("step") or 0, total, ", ".join(losses))
 
 
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come
@@ -67,10 +67,7 @@ class JobWatcher:
         return min(MIN_POLL_SECONDS, self.settings.longest_poll)
 
     def until_done(self) -> FineTuningJob:
-        """Return the job when it has succeeded; raises TrainingFailed when it has not.
-
-        Ctrl-C leaves the job as it is and says how to come back to it.
-        """
+        """Return the job when it has succeeded, else raise; Ctrl-C leaves it as it is."""
         try:
             while not self._is_done():
                 self.sleep(self.pause)
@@ -128,3 +125,46 @@ class JobWatcher:
             else:
                 self.progress.print_line(event.message)
         return len(new_events)
+
+
+# A column of the result files, and its name in a run's curves; the last one present wins.
+CURVE_NAMES = {
+    "train_loss": "train_loss",
+    "valid_loss": "validation_loss",
+    "full_valid_loss": "validation_loss",
+}
+
+
+def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
+    """Write the job's result files to `results/`, and its losses to `curves.jsonl`."""
+    points: list[dict[str, Any]] = []
+    for file in job.result_files or []:
+        data = client.files.content(file).content
+        # OpenAI wraps a result file in base64; other providers send it as it is.
+        with suppress(binascii.Error):
+            data = base64.b64decode(data, validate=True)
+        atomic_write(folder / "results" / f"{file}.csv", data, mode=0o600)
+        points += _loss_points(data)
+    if points:
+        text = "".join(json.dumps(point) + "\n" for point in points)
+        atomic_write(folder / "curves.jsonl", text.encode(), mode=0o600)
+
+
+def _loss_points(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield step and losses of each line of a result file that has some."""
+    for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))):
+        losses = {new: float(row[old]) for old, new in CURVE_NAMES.items() if row.get(old)}
+        if losses and str(row.get("step", "")).isdigit():
+            yield {"step": int(row["step"]), **losses}
+
+
+def checkpoint_models(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:
+    """Return the models of the job's checkpoints by name: `step-90`; none where none are kept."""
+    from openai import APIStatusError
+
+    try:
+        listed = list(client.fine_tuning.jobs.checkpoints.list(job.id))
+    except APIStatusError:  # a provider without them
+        return {}
+    models = {f"step-{c.step_number}": c.fine_tuned_model_checkpoint for c in listed}
+    return {name: model for name, model in models.items() if model}

@@ -3,8 +3,6 @@
 Every question goes to every judge, `repetitions` times, and once more where the answer is unusable.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -97,10 +95,7 @@ def majority_marks(votes: Sequence[Vote[Marks]], rubric: Rubric) -> Marks | None
 
 
 def plurality_side(votes: Sequence[str | None]) -> str | None:
-    """Return "a" or "b" where more than half of the votes say so, else "tie".
-
-    None among the votes stands for a missing one; the result is None where these could change it.
-    """
+    """Return "a" or "b" where more than half say so, else "tie"; None where missing ones decide."""
     for_a, for_b, missing = votes.count("a"), votes.count("b"), votes.count(None)
     if 2 * max(for_a, for_b) > len(votes):
         return "a" if for_a > for_b else "b"

@@ -27,15 +27,11 @@ from .rubric import Rubric
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Whether a judge may gate: `reason` says why not, and is "" where it may.
+    """Whether a judge may gate."""
 
-    `measured` is the measurement, such as "kappa 0.82 (0.64 to 1.00) with 40 human labels";
-    `stale_note` says what has changed since the measurement before it.
-    """
-
-    reason: str
-    measured: str = ""
-    stale_note: str = ""
+    reason: str  # why not; "" where it may
+    measured: str = ""  # such as "kappa 0.82 (0.64 to 1.00) with 40 human labels"
+    stale_note: str = ""  # what has changed since the measurement before
 
     @property
     def may_gate(self) -> bool:
@@ -100,9 +96,8 @@ def calibrate(
 ) -> Calibration:
     """Return whether these judges agree with people well enough to gate, and save a note of it.
 
-    `kind` is "grading" or "pairwise". `measure` puts the human labels to the judges; it returns
-    their agreement, and the error of each label that they could not judge. Raises ConfigError for
-    labels that cannot be read.
+    `measure` puts the human labels to the judges, and returns their agreement, and the error of
+    each label that they could not judge. Raises ConfigError for labels that cannot be read.
     """
     __tracebackhide__ = True
     if panel.labels is None:
@@ -157,10 +152,7 @@ def _not_calibrated_reason(
 def with_swap_consistency(
     calibration: Calibration, consistency: Score, panel: JudgePanel
 ) -> Calibration:
-    """Return the calibration of comparisons, which also takes a swap consistency high enough.
-
-    Where nothing was compared in both orders, it is unchanged.
-    """
+    """Return the calibration of comparisons, which also takes a swap consistency high enough."""
     consistency_text = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
     if calibration.reason or consistency.n == 0:
         return calibration

@@ -1,7 +1,5 @@
 """Grade every reply by a rubric: the share of replies that pass, or the mean mark."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -24,10 +22,7 @@ from .rubric import Marks, Rubric, load_rubric
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The marks of one reply by majority, or None and the `error`.
-
-    `passed_votes` has for each valid vote whether the reply passes by it.
-    """
+    """The marks of a reply by majority, or the `error`, and whether each valid vote passes it."""
 
     marks: Marks | None
     reason: str = ""

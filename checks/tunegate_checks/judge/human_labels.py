@@ -1,7 +1,5 @@
 """Read human labels of replies, which a judge is calibrated by, from a committed JSONL file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """Compare the replies of two models, each pair in both orders: the candidate's win rate."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,17 +24,13 @@ _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Which of two answers is better: "a", "b", "tie", or None with the reason in `error`.
-
-    `compared` counts the judges and repetitions that gave a vote in both orders, `consistent` those
-    whose two votes agree.
-    """
+    """Which of two answers is better: "a", "b", "tie", or None with the reason in `error`."""
 
     better: str | None
     reason: str = ""
     error: str = ""
-    consistent: int = 0
-    compared: int = 0
+    consistent: int = 0  # of those compared, whose two votes agree
+    compared: int = 0  # judges and repetitions that gave a vote in both orders
     valid_votes: tuple[str, ...] = ()
 
 

@@ -6,8 +6,6 @@ it, and without `verdicts` around its criteria; true and false as yes, no, sim, 
 whole number as 4.0, "4", or "4/5" of 5. Two objects that say different things are no verdict.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

@@ -11,8 +11,6 @@ The middle line is JSON in which every character that ends a string, a line or a
 no special token of a local model's chat template (`<|im_end|>`, `</s>`, `[INST]`) stays whole.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata
@@ -82,10 +80,7 @@ def item_of(p: Prediction) -> Item:
 
 
 def item_with_setting(item: Item, given: Messages, fields: Mapping[str, Any]) -> Item:
-    """Return an item with the messages that the model was given, and SHOWN_FIELDS of the row.
-
-    Where there are several turns, the question is the last one of the user.
-    """
+    """Return an item, its question the user's last turn, with what was given and SHOWN_FIELDS."""
     systems = [m for m in given if m["role"] in ("system", "developer")]
     turns = [m for m in given if m["role"] not in ("system", "developer")]
     setting = {"system": "\n".join(map(_turn_text, systems)).strip()}
@@ -118,20 +113,14 @@ def grading_prompt(item: Item, rubric: Rubric) -> Messages:
 
 
 def comparison_prompt(item: Item, other: str, rubric: Rubric, *, swapped: bool = False) -> Messages:
-    """Return the messages that ask which answer is better.
-
-    The item's answer is "a" and the other "b"; with `swapped` it is the other way round.
-    """
+    """Return the messages that ask which answer is better; the item's is "a" unless `swapped`."""
     a, b = (other, item.answer) if swapped else (item.answer, other)
     schema = _answer_schema(better={"enum": ["a", "b", "tie"]})
     return _prompt_messages(COMPARISON_TASK, item, {"a": a, "b": b}, rubric, schema)
 
 
 def repair_prompt(messages: Messages, answer: str, problem: str) -> Messages:
-    """Return the messages that ask again and show the unusable answer and its problem.
-
-    Both are quoted as untrusted, since they can repeat the judged text.
-    """
+    """Return the messages that ask again, with the unusable answer and its problem quoted."""
     *before, user = messages
     shown = quote_untrusted({"problem": problem, "earlier answer": answer[:MAX_SHOWN_LETTERS]})
     return [*before, {**user, "content": f"{user['content']}\n\n{REPAIR_REQUEST}\n{shown}"}]

@@ -1,7 +1,5 @@
 """Check how answers end, and whether the model refuses where it should not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from tunegate.checking.decorator import check

@@ -19,9 +19,7 @@ from ..stats import average
 from .metric import Metric
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+    from ..stats import Array
 
 EXTRA = "bertscore"
 
@@ -60,7 +58,11 @@ def bertscore(
                 f"bert-score has no {rescale!r} baseline for {model!r}: leave rescale out"
             )
     rescale_text = f"rescaled:{rescale}" if rescale else "not rescaled"
-    model_text = f"{model}@{_folder_digest(Path(model))[:12]}" if is_folder else model
+    model_text = model
+    if is_folder:
+        files = sorted(path for path in Path(model).iterdir() if path.is_file())
+        parts = (p.name.encode() + b"\0" + bytes.fromhex(sha256_file(p)) for p in files)
+        model_text += f"@{sha256_bytes(b''.join(parts))[:12]}"
     versions = f"bert-score {version('bert-score')}, transformers {version('transformers')}"
 
     def statistics(predictions: Predictions) -> Array:
@@ -68,13 +70,6 @@ def bertscore(
 
     signature = f"{model_text}|layer {used_layers}|{rescale_text}|no idf|{versions}"
     return Metric("BERTScore", statistics, average, signature)
-
-
-def _folder_digest(folder: Path) -> str:
-    """Return the SHA-256 of the names and bytes of all files in a folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    parts = (path.name.encode() + b"\0" + bytes.fromhex(sha256_file(path)) for path in files)
-    return sha256_bytes(b"".join(parts))
 
 
 @cache

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from tunegate.results.finding import Findings
 from tunegate.results.labels import LabelRule, exact, fold_advice, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
@@ -22,10 +21,9 @@ from ..stats import average, share
 from .metric import Metric
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
-    Array = npt.NDArray[Any]
+    from ..stats import Array
 
 NO_LABEL = "(no label)"  # an answer that is not one of the labels, or that cannot be parsed
 Average = Literal["macro", "micro", "weighted"]
@@ -52,11 +50,6 @@ def accuracy(
         "accuracy", [row.right for row in rows], predictions,
         misses=wrong_labels(predictions, label), signature=label.name, hints=hints,
     )  # fmt: skip
-
-
-def misses(predictions: Predictions, *, label: LabelRule = exact) -> Findings:
-    """Return every answer that is not the expected label, and those that have an error."""
-    return wrong_labels(predictions, label)
 
 
 def right(label: LabelRule = exact) -> Metric:

@@ -1,7 +1,5 @@
 """Check answers that are code: by a parser, or by a command such as a compiler."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -15,6 +13,7 @@ from pathlib import Path
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
+from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import fenced_block
 
 from ..stats import share
@@ -33,11 +32,6 @@ MAX_OUTPUT_BYTES = 4_096  # read from the end of the output
 MAX_SHOWN_LETTERS = 120  # of its last line
 
 FindProblem = Callable[[str], str]  # code -> why it does not pass, "" where it does
-
-
-def code(answer: str) -> str:
-    """Return the content of an answer's ``` block if it has exactly one, else the whole answer."""
-    return fenced_block(answer)
 
 
 def parses(
@@ -93,7 +87,7 @@ def _pass_score(
     def check_answer(p: Prediction) -> Finding | None:
         if p.error:
             return p.finding("no answer", p.error)
-        problem = find_problem(code(p.got)) if p.got.strip() else "the answer is empty"
+        problem = find_problem(fenced_block(p.got)) if p.got.strip() else "the answer is empty"
         return p.finding("code", problem) if problem else None
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -119,8 +113,6 @@ def _python_problem(text: str) -> str:
 
 
 def _json_problem(text: str) -> str:
-    from tunegate.utils.strict_json import Unreadable, parse_strict
-
     try:
         parse_strict(text)
     except Unreadable as error:
@@ -129,13 +121,7 @@ def _json_problem(text: str) -> str:
 
 
 def _run_command(command: list[str], text: str, timeout: float, suffix: str) -> str:
-    """Return "" where the command ends with status 0, else a line that says why not.
-
-    The text goes to the file that `{file}` stands for in `command`, or else to standard input. The
-    environment has no variables of the caller but KEPT_VARIABLES. Everything that the command
-    started is killed when it ends, or after `timeout` seconds. Raises ValueError for a command that
-    cannot be run.
-    """
+    """Return "" where the command ends with status 0, else why not, in one line; see `passes`."""
     # The output goes to a file: a child that outlives the command would hold a pipe open.
     with (
         tempfile.TemporaryDirectory(prefix="tunegate-", ignore_cleanup_errors=True) as folder,

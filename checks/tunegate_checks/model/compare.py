@@ -6,8 +6,6 @@ paired Bayesian bootstrap, 10,000 resamples, what was not seen added at its wors
 Of several comparisons the chance that one holds by luck grows: `HolmFamily` keeps it at alpha.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,22 +27,19 @@ ALPHA = 0.05
 class Comparison:
     """A claim about two models, and the evidence; true where p <= alpha.
 
-    `difference`: the candidate's score less the other's, a Score with its 95 % interval; `p`:
-    one-sided, with every missing answer counted against the candidate; `best_case_p`: in its
-    favour; `flips`: the examples on which they differ. `margin`, of a claim that the candidate is
-    not inferior, is in units of the metric. `bool(comparison)` records an outcome in the running
-    test; it raises Unmeasurable where the claim depends on missing answers.
+    `bool(comparison)` records an outcome in the running test; it raises Unmeasurable where the
+    claim depends on missing answers.
     """
 
     metric: str
-    difference: Score
+    difference: Score  # the candidate's score less the other's, with its 95 % interval
     other: float
     candidate: float
-    p: float
-    best_case_p: float
+    p: float  # one-sided, with every missing answer counted against the candidate
+    best_case_p: float  # with every one in its favour
     method: str
-    flips: Findings
-    margin: float | None = None
+    flips: Findings  # the examples on which they differ
+    margin: float | None = None  # of "not inferior", in units of the metric
     alpha: float = ALPHA
     binary: bool = field(default=False)
 

@@ -1,7 +1,5 @@
 """The change in accuracy over another model, on the test set or on general questions."""
 
-from __future__ import annotations
-
 import math
 
 from tunegate.results.finding import Findings

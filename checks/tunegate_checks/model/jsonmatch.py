@@ -1,7 +1,5 @@
 """Scores of answers that are JSON: the share that is valid, the share of fields that are right."""
 
-from __future__ import annotations
-
 import unicodedata
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Check that answers repeat neither training replies nor personal data."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 

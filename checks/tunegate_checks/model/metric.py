@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
@@ -20,9 +20,7 @@ from .. import stats
 from ..stats import Estimate, Units, average
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+    from ..stats import Array
 
 MIN_EXAMPLES = 20  # for a bootstrap of a difference: fewer do not show how good either model is
 MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip
@@ -36,24 +34,20 @@ def ends_of_mean(statistics: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, repr=False)
 class Metric:
-    """Called on predictions it returns their Score, with the bounds of `stats.estimate`.
-
-    `statistics` returns (n, k) numbers, a row per prediction; one without an answer counts as
-    badly as it can. `combine` makes the score of their column sums, (..., k) to (...), and of n.
-    `binary`: each example is right or wrong, and the score is the share of those that are right.
-    `extremes` returns the worst and the best rows that could have been seen beside the statistics;
-    `scale` has the worst and the best score.
-    """
+    """Called on predictions it returns their Score, with the bounds of `stats.estimate`."""
 
     name: str
+    # Returns (n, k) numbers, a row per prediction; one without an answer counts as bad as can be.
     statistics: Callable[[Predictions], Array]
+    # Makes the score of their column sums, (..., k) to (...), and of n.
     combine: Callable[[Array, int], Array]
     signature: str = ""
-    binary: bool = False
+    binary: bool = False  # the score is the share of examples that are right, and not wrong
     misses: Callable[[Predictions], Findings] | None = None
     detail: Callable[[Predictions], str] | None = None
+    # Returns the worst and the best rows that could have been seen beside the statistics.
     extremes: Callable[[Array], tuple[Array, Array]] = ends_of_mean
-    scale: tuple[float, float] = (0.0, 1.0)
+    scale: tuple[float, float] = (0.0, 1.0)  # the worst and the best score
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

@@ -5,8 +5,6 @@ Trade): the generalisation loss, which is the validation loss over the lowest on
 and strips in which the validation loss keeps rising.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -62,7 +60,8 @@ def find(
         training = f"the training loss fell from {start.train:.3g} to {last.train:.3g}"
         evidence = f"from epoch {start.epoch:g} to {last.epoch:g} {validation}, while {training}"
         yield Finding.of_dataset("rising", evidence)
-    if last.validation > best.validation * (1 + most) and _is_relevant_rise(best, last):
+    is_more = last.validation > best.validation * (1 + most)
+    if is_more and last.validation - best.validation > MIN_RISE:
         excess = 100 * (last.validation / best.validation - 1) if best.validation else inf
         losses = (
             f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
@@ -97,8 +96,4 @@ def _is_rising(epochs: Sequence[Epoch]) -> bool:
     pairs = list(pairwise(epochs))
     falls = all(later.train < earlier.train for earlier, later in pairs)
     rises = all(later.validation > earlier.validation for earlier, later in pairs)
-    return rises and falls and _is_relevant_rise(epochs[0], epochs[-1])
-
-
-def _is_relevant_rise(earlier: Epoch, later: Epoch) -> bool:
-    return later.validation - earlier.validation > MIN_RISE
+    return rises and falls and epochs[-1].validation - epochs[0].validation > MIN_RISE

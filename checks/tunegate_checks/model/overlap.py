@@ -22,9 +22,7 @@ from . import classification
 from .metric import Metric, mean
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+    from ..stats import Array
 
 ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
 

@@ -5,8 +5,6 @@ pass^k the share whose k answers are all right (Yao et al. 2024, arXiv:2406.1204
 number of repetitions, so both are counts. Missing answers count as wrong.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median

@@ -9,8 +9,6 @@ Rows and places are drawn uniformly with a fixed seed, which the interval of a r
 (hypothesis searches for failures rather than for a fair sample; it tests the perturbations).
 """
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata
@@ -230,10 +228,7 @@ class FlipMinimiser:
     calls_left: int
 
     def minimise(self, flipped: Sequence[Trial]) -> list[Trial]:
-        """Return the flips, smaller where the calls suffice.
-
-        The first flip of each kind is minimised before the second of any.
-        """
+        """Return the flips, smaller where the calls suffice, the first of each kind first."""
         waves: defaultdict[int, list[Trial]] = defaultdict(list)
         count_of_kind: Counter[str] = Counter()
         for trial in flipped:

@@ -1,7 +1,5 @@
 """Accuracy on slices of the test set: a model can pass overall and fail in one language."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from itertools import pairwise
 from statistics import quantiles

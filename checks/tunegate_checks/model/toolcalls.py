@@ -1,7 +1,5 @@
 """Score the tool calls of answers: which tools, with which arguments, in which order."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

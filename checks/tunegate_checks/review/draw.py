@@ -6,8 +6,6 @@ $ tunegate review sample data/train.jsonl
 $ tunegate review sample data/train.jsonl --share 0.2 --separator ';'
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -26,10 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write a sheet with a random sample of a file's rows, and print what to do next.
-
-    Raises ValueError for a share outside of (0, 1], and for a file without rows to draw from.
-    """
+    """Write a sheet with a random sample of a file's rows; raises ValueError for bad input."""
     from tunegate.config.data_files import read_file
     from tunegate.config.project import find_root
     from tunegate.config.schema import Config, load

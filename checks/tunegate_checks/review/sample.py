@@ -1,7 +1,5 @@
 """Draw a reproducible random sample of the rows that people must review."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -18,10 +16,7 @@ def is_generated(example: Example) -> bool:
 
 
 def population(dataset: Dataset, generated: bool = False) -> list[int]:
-    """Return the rows that a sample is drawn from: those marked as generated.
-
-    Where `generated` says that the whole dataset is, or where no row is marked, all rows.
-    """
+    """Return the rows to draw from: all if `generated` or none is marked so, else the marked."""
     generated_rows = [e.row for e in dataset if is_generated(e)]
     return list(range(len(dataset))) if generated or not generated_rows else generated_rows
 
@@ -29,8 +24,7 @@ def population(dataset: Dataset, generated: bool = False) -> list[int]:
 def draw_order(dataset: Dataset, rows: Sequence[int], seed: int) -> list[int]:
     """Return the rows in a random order that depends on the dataset's digest and the seed alone.
 
-    The first k rows are a simple random sample of size k. Rows are sorted by a sha256 sum, which is
-    the same in every version of Python and on every machine.
+    The first k rows are a simple random sample, the same in each Python and on each machine.
     """
     keys = {row: f"{dataset.digest} {seed} {row}".encode() for row in rows}
     return sorted(rows, key=lambda row: sha256_bytes(keys[row]))

@@ -6,8 +6,6 @@ begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a 
 removes the apostrophe.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Iterator
@@ -71,10 +69,7 @@ def from_cell(cell: str) -> str:
 def write_sheet(
     path: Path, dataset: Dataset, examples: Iterable[Example], seed: int, separator: str = ","
 ) -> None:
-    """Write a sheet to be filled in, atomically, with permissions 0600.
-
-    Raises ValueError where the path is another kind of file, or a sheet that is partly filled in.
-    """
+    """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
     text = io.StringIO()

@@ -3,8 +3,6 @@
 $ tunegate review status
 """
 
-from __future__ import annotations
-
 import argparse
 import textwrap
 from collections.abc import Sequence
@@ -22,17 +20,13 @@ REVIEWS_FOLDER = "reviews"
 
 @dataclass
 class ReviewStatus:
-    """The reviews of one dataset, whose samples are drawn from `n` rows.
-
-    `verdicts` maps each reviewed row to True (wrong) or False. None of the sheets that the other
-    lists tell of counts: `faults` tells of malformed ones, `pending` of those not yet filled in,
-    `other_sheets` of those drawn from other bytes of a file of this name.
-    """
+    """The reviews of one dataset, whose samples are drawn from `n` rows."""
 
     n: int
-    verdicts: dict[int, bool] = field(default_factory=dict)
+    verdicts: dict[int, bool] = field(default_factory=dict)  # by row: whether it is wrong
     reviewers: list[str] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)  # line and note of each wrong row
+    # Sheets that do not count: malformed, not yet filled in, drawn from other bytes of the file.
     faults: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     other_sheets: list[str] = field(default_factory=list)
@@ -62,13 +56,7 @@ class ReviewStatus:
         return f"{rows} reviewed by {', '.join(self.reviewers)}: {wrong}"
 
     def add_sheet(self, sheet: Sheet, dataset: Dataset, rows: Sequence[int]) -> None:
-        """Count the verdicts of a sheet if it is complete, else say why it does not count.
-
-        Args:
-            sheet: A sheet that was drawn from these bytes of the dataset.
-            dataset: The reviewed dataset.
-            rows: The rows that its samples are drawn from.
-        """
+        """Count the verdicts of a sheet if it is complete, else say why it does not count."""
         name = _short_name(sheet.path)
         drawn_rows = draw_order(dataset, rows, sheet.seed)[: len(sheet.entries)]
         row_of_entry = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
@@ -133,10 +121,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print for each split what was reviewed and what was found wrong.
-
-    Raises ValueError where the configuration names no data.
-    """
+    """Print what was reviewed of each split; raises ValueError where no data is configured."""
     from tunegate.config.data_files import find_data_files
     from tunegate.config.project import find_root
     from tunegate.config.schema import Config, load

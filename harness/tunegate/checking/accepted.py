@@ -1,7 +1,5 @@
 """Reads and writes `accepted.toml`, the accepted findings, which the user commits."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Sequence
@@ -21,10 +19,7 @@ FILE_HEADER = """\
 
 
 def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
-    """Return the entries of the project at `root`, by id.
-
-    Raises ConfigError naming file, line and key of an entry that is not valid.
-    """
+    """Return the project's entries, by id; raises ConfigError naming file, line and key."""
     import tomllib
 
     path = root / ACCEPTED_FILE
@@ -94,11 +89,7 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
 
 
 def remove_entries(root: Path, ids: Collection[str]) -> None:
-    """Remove the entries of these ids from the file, whose other text stays as it is.
-
-    A comment right above an entry goes with it. Raises ConfigError where the entries are written in
-    a way in which their lines cannot be told apart.
-    """
+    """Remove entries, and comments right above them; raises ConfigError for unusual tables."""
     import tomllib
 
     from ..utils.atomic import atomic_write

@@ -1,7 +1,5 @@
 """`@check`: turns a generator of findings into a function that returns Findings."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import os
@@ -115,17 +113,14 @@ def check(
             if item.row is None and (per_row or rows):
                 place = describe(check_name, generator)
                 raise ValueError(f"check {place} yields {item.kind!r}, of no row; {VALID_PER_ROW}")
-        datasets = [value for value in bound.arguments.values() if isinstance(value, Dataset)]
-        if not datasets:
-            n = next((len(value) for value in args if isinstance(value, Predictions)), 0)
-            return make_findings(check_name, items, n=n, named=is_named, advisory=advisory)
-        dataset = datasets[-1]
-        if recordings[-1].accepted is not None:  # ids cost time, and only acceptance needs them
-            items = list(add_fingerprints(check_name, items, dataset))
-        return make_findings(
-            check_name, items, split=dataset.split, path=str(dataset.path), n=len(dataset),
-            named=is_named, advisory=advisory,
-        )  # fmt: skip
+        about: dict[str, Any] = {"named": is_named, "advisory": advisory}
+        about["n"] = next((len(value) for value in args if isinstance(value, Predictions)), 0)
+        if datasets := [v for v in bound.arguments.values() if isinstance(v, Dataset)]:
+            dataset = datasets[-1]
+            about |= {"split": dataset.split, "path": str(dataset.path), "n": len(dataset)}
+            if recordings[-1].accepted is not None:  # ids cost time, and only acceptance needs them
+                items = list(add_fingerprints(check_name, items, dataset))
+        return make_findings(check_name, items, **about)
 
     return run_check
 

@@ -1,20 +1,16 @@
 """Stores the findings of the last session of the data suite, for `tunegate accept`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..results.acceptance import AcceptedEntry
+from ..results.finding import Findings
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
-
-if TYPE_CHECKING:
-    from ..results.acceptance import AcceptedEntry
-    from ..results.finding import Findings
 
 LAST_FINDINGS_FILE = "findings.json"
 
@@ -61,28 +57,20 @@ class LastFindings:
         for table in tables:
             self.judged_splits.add((table["check"], table["split"]))
             for finding in table["found"]:
-                self._add_finding(finding)
-
-    def _add_finding(self, finding: dict[str, Any]) -> None:
-        """Add a finding that can be accepted; one of another split may have the same id."""
-        id_ = finding["id"]
-        if id_ and (other := self.findings.get(id_)):
-            splits = {*other.get("split", "").split(", "), finding["split"]} - {""}
-            accepted = finding["accepted"] and other["accepted"]
-            finding = {**finding, "split": ", ".join(sorted(splits)), "accepted": accepted}
-        if id_:
-            self.findings[id_] = finding
-
-    def accepted(self) -> list[str]:
-        """Return the ids of the accepted findings."""
-        return [id_ for id_, finding in self.findings.items() if finding["accepted"]]
+                id_ = finding["id"]
+                if id_ and (other := self.findings.get(id_)):  # that of another split
+                    splits = {*other.get("split", "").split(", "), finding["split"]} - {""}
+                    accepted = finding["accepted"] and other["accepted"]
+                    finding = {**finding, "split": ", ".join(sorted(splits)), "accepted": accepted}
+                if id_:
+                    self.findings[id_] = finding
 
     def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
         """Return the accepted findings for the receipt: where each stands now, and why."""
         return [
-            {**{k: self.findings[i][k] for k in ("id", "check", "kind", "where", "evidence")},
+            {**{k: found[k] for k in ("id", "check", "kind", "where", "evidence")},
              "why": mask(entries[i].why), "who": entries[i].who, "when": entries[i].when}
-            for i in self.accepted()
+            for i, found in self.findings.items() if found["accepted"]
         ]  # fmt: skip
 
     def status(self, entry: AcceptedEntry) -> str:

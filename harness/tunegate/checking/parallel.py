@@ -8,8 +8,6 @@ locks of threads that do not exist in the child: after numba, BLAS or torch have
 here, a forked child can wait for such a lock forever.
 """
 
-from __future__ import annotations
-
 import inspect
 import multiprocessing
 import os
@@ -154,10 +152,7 @@ def _run_chunks(
 def _importable(
     generator: Callable[..., Iterator[Finding]], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[str, str, bytes] | None:
-    """Return module, name and pickled arguments of a generator, for another process.
-
-    None where no other process can import or load them, as what a notebook or a script defines.
-    """
+    """Return module, name and pickled arguments of a generator; None where none can import it."""
     module, name = generator.__module__, generator.__qualname__
     function = getattr(sys.modules.get(module), name, None)
     if module == "__main__" or function is None or inspect.unwrap(function) is not generator:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from ..config.project import current_project
 from ..errors import ConfigError
-from ..gates.reason import checked_reason
 from ..utils.masking import mask
 from ..utils.text import did_you_mean
 
@@ -45,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Append entries to accepted.toml, or drop some; without arguments, list them."""
     from ..checking.last_findings import read_last_findings
+    from ..storage.registry import checked_reason
     from ..storage.state_dir import StateDir
 
     root = current_project()
@@ -71,10 +71,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
-    """Return the ids of what a check found in the last session and is not accepted yet.
-
-    Raises ConfigError where the session found nothing of this check or kind.
-    """
+    """Return the ids of what a check found in the last session; raises ConfigError for nothing."""
     found = last.findings.values()
     checks = Counter(str(f["check"]) for f in found)
     if check not in checks:
@@ -93,11 +90,7 @@ def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
 
 
 def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: str) -> list[str]:
-    """Append an entry for each id to accepted.toml and return the lines to print.
-
-    Raises ConfigError where there is no reason, or where the last session of the data suite has no
-    finding of such an id.
-    """
+    """Append an entry for each id to accepted.toml; return lines to print; raises ConfigError."""
     from filelock import FileLock
 
     from ..checking import accepted
@@ -144,8 +137,7 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
 def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
     """Drop the entries whose finding is gone, and return the lines to print.
 
-    An entry stays where its check did not run, or did not run on its split. Raises ConfigError
-    where the last session was not a complete one of the data suite on the data as it is now.
+    One stays whose check did not run on its split. Raises ConfigError for incomplete sessions.
     """
     from filelock import FileLock
 
@@ -173,7 +165,7 @@ def incomplete_session(root: Path, last: LastFindings) -> str:
     """Say why the last session does not tell which findings are gone; "" where it does."""
     from ..config.data_files import find_data_files
     from ..config.schema import load
-    from ..gates.collection import CollectionFailed, collect_suite
+    from ..gates.suite import CollectionFailed, collect_suite
 
     config = load(root)
     if not last.tests:

@@ -1,7 +1,5 @@
 """The commands of `tunegate`: their names, their order, and how one of them is loaded."""
 
-from __future__ import annotations
-
 import argparse
 import textwrap
 from importlib import metadata

@@ -6,8 +6,6 @@ can go into a bug report. Exit status 1: something must be put right.
 $ tunegate doctor
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform
@@ -135,10 +133,7 @@ def project_lines() -> Iterator[tuple[str, str]]:
 
 
 def machine_lines() -> Iterator[tuple[str, str]]:
-    """Yield the processors, the GPUs that the driver lists, the free space, and which keys are set.
-
-    No trainer's library is asked: which build of torch is installed stands under `qlora`.
-    """
+    """Yield the processors, the GPUs that the driver lists, the free space, and the keys set."""
     yield "cpu", f"{os.cpu_count()} processors"
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:

@@ -4,8 +4,6 @@ $ tunegate failures latest -o failures.jsonl
 $ tunegate failures openai:gpt-4o-mini
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path
@@ -62,11 +60,11 @@ def write_failures(
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN",
-                        help="a run, or the spec of a model; default: latest")  # fmt: skip
-    parser.add_argument("-o", "--out", type=Path, default=Path("failures.jsonl"), metavar="FILE")
-    parser.add_argument("--unmasked", action="store_true", help="with private values as they are")
-    parser.add_argument("--test-data", metavar="FILE", help="default: the configured test split")
+    add, run_help = parser.add_argument, "a run, or the spec of a model; default: latest"
+    add("run", nargs="?", default="latest", metavar="RUN", help=run_help)
+    add("-o", "--out", type=Path, default=Path("failures.jsonl"), metavar="FILE")
+    add("--unmasked", action="store_true", help="with private values as they are")
+    add("--test-data", metavar="FILE", help="default: the configured test split")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -77,15 +75,10 @@ def run(args: argparse.Namespace) -> None:
     root = current_project()
     config = load(root)
     test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
-    rule = config.label_rule
-    wrong_count, n, times = write_failures(
-        StateDir(root), args.run, args.out, test, rule, masked=not args.unmasked
-    )
-    what = (
-        "answers were wrong"
-        if times == 1
-        else f"rows were wrong in at least one of {times} answers"
-    )
+    parts = StateDir(root), args.run, args.out, test, config.label_rule
+    wrong_count, n, times = write_failures(*parts, masked=not args.unmasked)
+    of_several = f"rows were wrong in at least one of {times} answers"
+    what = "answers were wrong" if times == 1 else of_several
     print(f"{wrong_count:,} of {n:,} {what}: {args.out}")
     if wrong_count:
         print("These rows are test rows. Write new ones like them to train on; one that goes into")

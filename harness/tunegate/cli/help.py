@@ -1,7 +1,5 @@
 """What `tunegate` prints where no command is named: help, the nearest command, completion."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import difflib
@@ -21,21 +19,22 @@ COMPLETED_SHELLS = ("bash", "zsh", "fish")
 
 
 def answer_without_command(words: Sequence[str], commands: Commands) -> int:
-    """Print the help of the top or of a group, or the completion script of a shell.
-
-    A word that is no command is one line on stderr, and exit status 2.
-    """
+    """Print the help of the top or of a group, or a completion script; exit with 2 for others."""
     group = words[0] if words and verbs_of(words[0], commands) else ""
     prog, rest = " ".join(["tunegate", *([group] if group else [])]), words[bool(group) :]
     if rest and not rest[0].startswith("-"):
         print(f"{prog}: {unknown_word(group, rest[0], commands)}", file=sys.stderr)
         raise SystemExit(2)
-    usage = f"{prog} VERB ..." if group else f"{prog} COMMAND ... | --version | --completion SHELL"
-    example = f"{verbs_of(group, commands)[0]} --help" if group else "split tickets.jsonl -o data"
+    usage = f"{prog} COMMAND ... | --version | --completion SHELL"
+    lines, example = top_lines(commands), "split tickets.jsonl -o data"
+    if group:
+        verbs, usage = verbs_of(group, commands), f"{prog} VERB ..."
+        lines, example = [_line(v, summary(commands[f"{group} {v}"])) for v in verbs], verbs[0]
+        example += " --help"
     parser = argparse.ArgumentParser(
         prog=prog,
         usage=usage,
-        description="\n".join(group_lines(group, commands) if group else top_lines(commands)),
+        description="\n".join(lines),
         epilog=f"example:  {prog} {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
@@ -75,21 +74,13 @@ def top_lines(commands: Commands) -> list[str]:
     ]
 
 
-def group_lines(group: str, commands: Commands) -> list[str]:
-    """Return a line for each verb of a group."""
-    return [_line(verb, summary(commands[f"{group} {verb}"])) for verb in verbs_of(group, commands)]
-
-
 def _line(name: str, text: str) -> str:
     line = f"  {name:<10} {text}".rstrip()
     return line if len(line) <= 79 else f"{line[:76]}..."
 
 
 def summary(entry_point: metadata.EntryPoint) -> str:
-    """Return the first paragraph of a command's docstring, read from its source: it does not run.
-
-    The packages around the module are imported.
-    """
+    """Return the first paragraph of a command's docstring out of its source; it is not run."""
     try:
         spec = importlib.util.find_spec(entry_point.module)
         if spec is None:

@@ -4,8 +4,6 @@ $ tunegate registry history production
 $ tunegate registry history openai:gpt-4o-mini
 """
 
-from __future__ import annotations
-
 import argparse
 
 from ..config.project import current_project

@@ -8,8 +8,6 @@ $ tunegate init
 $ tunegate init --update
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import subprocess
@@ -17,83 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import suite_files
-from ..config.suite_files import (
-    file_digest,
-    holds_shipped_suites,
-    known_digests,
-    project_version,
-    read_manifest,
-    shipped_manifest,
-)
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
-CONFIG_TEMPLATE = """\
-# tunegate: pytest suites/data --train-with qlora, then pytest suites/model --model latest
-task = "classification"          # multilabel, extraction, tools, qa, text, code or chat
-# label = "json:category"        # label of a reply: "exact", "json:FIELD" or "regex:PATTERN"
-# label = { kind = "exact", fold = ["case"], transform = "suites/labels.py:clean" }
-
-[data]                           # JSONL or JSON; split one file: tunegate split FILE -o data
-train = "data/train.jsonl"
-validation = "data/validation.jsonl"
-test = "data/test.jsonl"
-# generated = true               # a model wrote all rows: people must review 10 % of them
-# general = "data/general.jsonl" # other questions, whose answers training must not worsen
-# columns = { prompt = "text", reply = "category" }   # where no known shape fits
-# system = "prompts/system.txt"  # the system prompt in production: rows must have the same
-# references = "references"      # the field with other replies that are right
-# group_by = "user_id"           # rows of one user, document ... stay in one split; also time_by
-
-[limits]                         # limits of the suites; the defaults are shown
-# similarity = 0.85              # prompts this similar (0..1) are near-duplicates
-# pii_ignore = ["cnpj"]          # kinds of personal data that are allowed in the data
-# pii_allow = ["@example.com"]   # public values or e-mail domains
-# mode = "lower"                 # compare the 95 % lower bound with a limit, not the estimate
-# accuracy = 0.95
-# macro_f1 = 0.90
-# improvement = 0.0              # accuracy gained over the base model
-# margin = 0.03                  # accuracy that may be lost to the model in production
-# worst_slice = 0.9              # accuracy of the worst slice; unset: it is only shown
-# valid_json = 0.99              # share of replies that are JSON; of fields: [limits.fields]
-# tool_calls = 0.95              # share of rows whose tool calls are the expected ones
-# parses = 0.95                  # share of replies that are code; as what:
-# language = "python"            # or json, bash, javascript, typescript
-# command = ["ruff", "check", "{file}"]   # instead: what accepts a reply
-# judge = 0.90                   # share of replies that pass the rubric; see [judge]
-# flips = 0.05                   # share of labels that typos, case ... change; unset: shown
-# latency_p95 = 2.0              # seconds; also latency_p50, tokens, cost_per_1000 (USD): unset
-# cost_ratio = 1.0               # cost / baseline's; latency_ratio, tokens_ratio; [compare.NAME]
-# overfitting = 0.05             # how far the validation loss may end above its minimum
-# cut_off = 0.01                 # share of answers without an end; refusals = 0.01
-# forgetting = 0.05              # score that may be lost on the general set
-# [limits.fields]                # share of replies in which this JSON field is right
-# "address.city" = 0.9
-# [limits.compare.NAME]          # the candidate beside the model of [compare.NAME]
-# difference = -0.02             # its score less that model's; also latency_ratio, cost_ratio
-# [limits.own]                   # limits of your own checks: limits.own["politeness"]
-# politeness = 0.9
-
-# [judge]                        # a model grades replies; advisory until it agrees with people
-# models = "openai:NAME"         # any model spec, or several
-# rubric = "suites/model/rubric.toml"
-# labels = "suites/model/labels.jsonl"   # verdicts of people on replies; docs/judge.md
-
-# [compare.NAME]                 # one more model in the table of scores
-# model = "openai:gpt-4o-mini"   # any model spec
-# [models.local]                 # --model openai:local, or a spec above
-# base_url = "http://localhost:8000/v1"
-# headers = { X-Org = "org-1", X-Token = "$MY_TOKEN" }   # $MY_TOKEN: that variable
-
-[train.qlora]                    # pip install 'tunegate[qlora]'
-base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat template
-# epochs = 3
-# preset = "classification"      # or "style", "few"; method = "lora" or "full": docs/training.md
-# [tokens]                       # shows the cost of the training's tokens
-# price_per_million = 3.00       # USD, from your provider's list
-"""
-
-
+CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
 # Where two branches both promoted, git calls `tunegate registry merge` with these.
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
 GIT_SETTINGS = {
@@ -103,28 +28,25 @@ GIT_SETTINGS = {
 
 
 def create_project(folder: Path) -> list[str]:
-    """Copy suites and configuration into a project; return a line for each file.
-
-    A file that exists is left unchanged: it is the user's.
-    """
+    """Copy suites and configuration into a project, if absent; return a line for each file."""
     from ..config.project import find_root
 
-    lines, current, installed = [], {}, shipped_manifest()
-    version, manifest = project_version(folder), read_manifest(folder)
+    lines, current, installed = [], {}, suite_files.shipped_manifest()
+    version, manifest = suite_files.project_version(folder), suite_files.read_manifest(folder)
     for path in installed.files:
         target = folder / "suites" / path
         lines.append(_file_line(folder, target, target.exists()))
         if not target.exists():
             atomic_write(target, (suite_files.SHIPPED_SUITES / path).read_bytes())
-        if file_digest(target.read_bytes()) == installed.files[path]:
+        if suite_files.file_digest(target.read_bytes()) == installed.files[path]:
             current[path] = installed.files[path]
     # What was copied before keeps its version, until --update.
     base = version if version and current != installed.files else installed
-    if not holds_shipped_suites(folder):
+    if not suite_files.holds_shipped_suites(folder):
         replace(base, files={**(manifest.files if manifest else {}), **current}).write(folder)
     config, existed = folder / "tunegate.toml", find_root(folder) == folder
     if not existed:
-        atomic_write(config, CONFIG_TEMPLATE.encode())
+        atomic_write(config, CONFIG_TEMPLATE.read_bytes())
     elif not config.is_file():
         config = folder / "pyproject.toml"
     return [*lines, _file_line(folder, config, existed)]
@@ -140,16 +62,16 @@ def update_suites(root: Path) -> list[str]:
     The manifest is written last, so an interrupted update is taken up by the next one. A file that
     was edited keeps the digest it was copied with: its difference is shown until it has none.
     """
-    if holds_shipped_suites(root):
+    if suite_files.holds_shipped_suites(root):
         raise ConfigError(f"{root / 'suites'} holds the installed suites themselves")
-    installed = shipped_manifest()
-    known = known_digests(root, read_manifest(root))
+    installed = suite_files.shipped_manifest()
+    known = suite_files.known_digests(root, suite_files.read_manifest(root))
     lines, diffs, files, unchanged = [], [], {}, 0
     for path in installed.files:
         data = (suite_files.SHIPPED_SUITES / path).read_bytes()
         target, name = root / "suites" / path, f"suites/{path}"
         digests, files[path] = known.get(path, set()), installed.files[path]
-        digest = file_digest(target.read_bytes()) if target.exists() else ""
+        digest = suite_files.file_digest(target.read_bytes()) if target.exists() else ""
         if digest == installed.files[path]:
             unchanged += 1
         elif not digest and path in known:
@@ -186,10 +108,7 @@ def has_merge_driver(folder: Path) -> bool:
 
 
 def set_merge_driver(folder: Path) -> list[str]:
-    """Name the merge driver in `.gitattributes`, and set it in this clone; return lines to print.
-
-    Raises ConfigError where git does not set it.
-    """
+    """Name the merge driver in `.gitattributes`, and set it in this clone; raises ConfigError."""
     path, lines = folder / ".gitattributes", []
     for name, value in GIT_SETTINGS.items():
         command = ["git", "-C", str(folder), "config", "--local", name, value]
@@ -221,12 +140,11 @@ def merge_driver_offer(folder: Path) -> list[str]:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER",
-                        help="default: the working directory")  # fmt: skip
-    help_text = "bring copied suites up to the installed version"
-    parser.add_argument("--update", action="store_true", help=help_text)
-    parser.add_argument("--git-merge-driver", action="store_true",
-                        help="let git join registry.jsonl, in this clone")  # fmt: skip
+    add, here = parser.add_argument, "default: the working directory"
+    add("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help=here)
+    add("--update", action="store_true", help="bring copied suites up to the installed version")
+    clone = "let git join registry.jsonl, in this clone"
+    add("--git-merge-driver", action="store_true", help=clone)
 
 
 def run(args: argparse.Namespace) -> None:

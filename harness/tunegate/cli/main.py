@@ -1,7 +1,5 @@
 """`tunegate COMMAND`: finds the command that is named, loads it alone, and runs it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence
@@ -37,10 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(argv: Sequence[str] | None) -> int:
-    """Import the module of the command that is named, and no other, and run it.
-
-    One that cannot be imported is one line. What it prints is masked, a traceback too.
-    """
+    """Import the command that is named, and no other, and run it; what it prints is masked."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--"]:
         del words[0]

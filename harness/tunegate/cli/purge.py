@@ -5,8 +5,6 @@ Receipts and the registry keep its digest, which reveals nothing of the data.
 $ tunegate run purge 3fa9c1
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -23,9 +21,7 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     """Delete the one snapshot whose digest has this prefix, and all cached answers to its prompts.
 
     Findings of the last session and HTML reports are deleted too: they can show text of a row.
-    Runs, receipts and the registry keep the digest alone, which reveals nothing of the data.
-    Returns the deleted path and the number of answers. Raises ConfigError unless the prefix fits
-    one snapshot.
+    Returns the path and the number of answers. Raises ConfigError unless the prefix fits one.
     """
     folder = state.folder / "snapshots"
     matches = sorted(folder.glob(f"{digest_prefix}*.jsonl")) if digest_prefix.isalnum() else []

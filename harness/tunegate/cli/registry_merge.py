@@ -7,29 +7,24 @@ $ tunegate registry merge
 $ tunegate registry merge --keep f3dd6e --why "better on refunds"
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
 from ..config.project import current_project
 from ..errors import ConfigError
-from ..gates.reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE",
-        help="OURS (is written), THEIRS, and git's BASE and path",
-    )  # fmt: skip
-    parser.add_argument("--keep", metavar="RUN", help="where an alias shall stand that both moved")
-    parser.add_argument("--alias", metavar="ALIAS", help="the one that --keep decides, else all")
-    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the registry")
+    add, versions = parser.add_argument, "OURS (is written), THEIRS, and git's BASE and path"
+    add("files", nargs="*", type=Path, metavar="FILE", help=versions)
+    add("--keep", metavar="RUN", help="where an alias shall stand that both moved")
+    add("--alias", metavar="ALIAS", help="the one that --keep decides, else all")
+    add("--why", default="", metavar="TEXT", help="the reason, for the registry")
 
 
 def run(args: argparse.Namespace) -> int:
     """Keep the entries of both, add one that names both ends; 1 if an alias is undecided."""
-    from ..storage.registry import Registry
+    from ..storage.registry import Registry, checked_reason
 
     if len(args.files) not in (0, 2, 3, 4):
         raise ConfigError("give no file, or OURS THEIRS [BASE [PATH]]")

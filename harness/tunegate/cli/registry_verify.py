@@ -5,8 +5,6 @@ Runs that are not on this machine are counted; nothing can be said of them.
 $ tunegate registry verify
 """
 
-from __future__ import annotations
-
 import argparse
 
 from ..config.project import current_project
@@ -20,20 +18,18 @@ def run(args: argparse.Namespace) -> int:
     """Print what is wrong, by line; exit status 1 where something is."""
     from ..gates.promotion import line_faults
     from ..storage.registry import Registry, RegistryBroken
-    from ..storage.state_dir import StateDir
 
-    root = current_project()
-    registry, state = Registry(root), StateDir(root)
+    registry = Registry(current_project())
     try:
         history = registry.history()
     except RegistryBroken as error:
         print(error)
         return 1
-    finished = {path.parent.name for path in state.runs.glob("*/run.json")}
+    finished = {path.parent.name for path in registry.state.runs.glob("*/run.json")}
     wrong = compared = 0
     for number, entry in enumerate(history.entries):
         compared += str(entry.get("run")) in finished
-        faults = [*line_faults(history, number, state)]
+        faults = [*line_faults(history, number, registry.state)]
         wrong += bool(faults)
         for fault in faults:
             print(f"{registry.path}, line {number + 1}: {fault}")

@@ -5,8 +5,6 @@ $ tunegate report 3fa9c1 -o report.html
 $ tunegate report openai:gpt-4o-mini
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -17,11 +15,10 @@ DOCTYPE = b"<!doctype html>"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN",
-                        help="a run, or the spec of a model; default: latest")  # fmt: skip
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE",
-                        help="default: report.html in its folder")  # fmt: skip
-    parser.add_argument("--scorecard", default="", metavar="DIGEST", help="default: the newest")
+    add, run_help = parser.add_argument, "a run, or the spec of a model; default: latest"
+    add("run", nargs="?", default="latest", metavar="RUN", help=run_help)
+    add("-o", "--out", type=Path, metavar="FILE", help="default: report.html in its folder")
+    add("--scorecard", default="", metavar="DIGEST", help="default: the newest")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -3,8 +3,6 @@
 $ tunegate run resume 3fa9c1
 """
 
-from __future__ import annotations
-
 import argparse
 
 from ..config.project import current_project

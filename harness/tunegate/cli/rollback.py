@@ -3,12 +3,9 @@
 $ tunegate registry rollback production --why "wrong on refunds"
 """
 
-from __future__ import annotations
-
 import argparse
 
 from ..config.project import current_project
-from ..gates.reason import checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Add a line to the registry; nothing in it is rewritten."""
-    from ..storage.registry import Registry
+    from ..storage.registry import Registry, checked_reason
 
     entry = Registry(current_project()).rollback(args.alias, checked_reason(args.why))
     print(f"{args.alias} is run:{entry['run']} again; it was run:{entry['from']}")

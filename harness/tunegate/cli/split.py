@@ -4,41 +4,25 @@ $ tunegate split tickets.jsonl -o data
 $ tunegate split tickets.jsonl --group-by user_id --by-time created_at
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("data"), metavar="DIR", help="default: data"
-    )
-    parser.add_argument(
-        "--validation", type=float, default=0.15, metavar="SHARE", help="share of all rows (0.15)"
-    )
-    parser.add_argument(
-        "--test", type=float, default=0.15, metavar="SHARE", help="share of all rows (0.15)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another one splits otherwise (0)"
-    )
-    parser.add_argument(
-        "--by", default="label", metavar="FIELD", help="stratify by the label, or a field's name"
-    )
-    parser.add_argument("--group-by", metavar="FIELD", help="what stays in one split (a user)")
-    parser.add_argument(
-        "--by-time", nargs="?", const="", metavar="FIELD", help="the newest rows become test"
-    )
-    parser.add_argument("--force", action="store_true", help="replace files that are there")
+    add, share = parser.add_argument, "share of all rows (0.15)"
+    add("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
+    add("-o", "--out", type=Path, default=Path("data"), metavar="DIR", help="default: data")
+    add("--validation", type=float, default=0.15, metavar="SHARE", help=share)
+    add("--test", type=float, default=0.15, metavar="SHARE", help=share)
+    add("--seed", type=int, default=0, metavar="N", help="another one splits otherwise (0)")
+    add("--by", default="label", metavar="FIELD", help="stratify by the label, or a field's name")
+    add("--group-by", metavar="FIELD", help="what stays in one split (a user)")
+    add("--by-time", nargs="?", const="", metavar="FIELD", help="the newest rows become test")
+    add("--force", action="store_true", help="replace files that are there")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Split the file and print how many rows each split has.
-
-    In a project, rows, labels, groups and times are read as its configuration says.
-    """
+    """Split the file, read as the configuration says, and print how many rows each split has."""
     from dataclasses import replace
 
     from ..config.project import find_root

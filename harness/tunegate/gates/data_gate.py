@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from .. import exit_codes
 from ..config.data_files import read_split
-from ..config.project import require_suite
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
@@ -20,27 +19,20 @@ from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
 from ..utils.text import did_you_mean, os_error_text
-from .decision import evaluate_gate
-from .receipt import make_receipt, open_gate_notes
-from .suite_fingerprint import suite_fingerprint
+from .decision import Gate
+from .receipt import make_receipt
 from .training_process import train_in_child
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
 
 
-class DataGate:
-    """The gate of one session with `--train-with`.
+class DataGate(Gate):
+    """The gate of one session with `--train-with NAME`.
 
-    Args:
-        session: What the session knows.
-        name: The trainer, as `--train-with` names it.
-        elsewhere: Stop after the receipt: the model is trained on another machine.
-        max_cost: The bound of `--max-cost` in USD, which stands above that of the configuration.
-
-    Raises:
-        ConfigError: The suite, the trainer, a setting or the training data is not there or not
-            valid. So a mistake ends the session before its first test.
+    `elsewhere`: stop after the receipt, since another machine trains. `max_cost`, in USD, stands
+    above that of the configuration. Raises ConfigError, before the first test, where the suite, the
+    trainer, a setting or the training data is not there or not valid.
     """
 
     def __init__(
@@ -51,9 +43,8 @@ class DataGate:
         elsewhere: bool = False,
         max_cost: float | None = None,
     ) -> None:
-        option = f"--train-with {name}"
-        self.session, self.elsewhere = session, elsewhere
-        self.suite = require_suite(session.suite, session.root, session.config.suites.data, option)
+        option, self.elsewhere = f"--train-with {name}", elsewhere
+        super().__init__(session, session.config.suites.data, option)
         trainers = session.plugins.trainers
         if name not in trainers:
             valid = sorted(trainers)
@@ -66,18 +57,14 @@ class DataGate:
             self.settings = self.trainer.resolve({**table, **bound}, session.root)
         except ValueError as error:
             raise ConfigError(f"train.{self.trainer.name}: {error}") from None
-        self.suite_files = suite_fingerprint(self.suite, session.root)
         if "train" not in session.splits.paths:
             session.splits.get("train")  # raises ConfigError, which says how to name the file
 
     def finish(self, exit_status: int) -> int:
-        """Open or close the gate, train where it is open, and return the session's exit status.
-
-        `exit_status` is the one that pytest ended with.
-        """
+        """Open or close the gate, train where it is open, and return the session's exit status."""
         session = self.session
         state, paths = session.state, session.splits.paths
-        decision = evaluate_gate(session, self.suite, self.suite_files, exit_status, list(paths))
+        decision = self.evaluate(exit_status, list(paths))
         if not decision.is_open:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
@@ -92,16 +79,14 @@ class DataGate:
         run = Run(state, run_id(plan))
         if not run.finished:  # the receipt of a finished run leads to its model: it stays
             run.write_intent(plan, project_plugin_files(session.plugin_manager))
-            receipt = make_receipt(
-                session, run.id, self.suite, self.suite_files, decision, self.settings
-            )
+            receipt = make_receipt(self, run.id, decision, self.settings)
             receipt["intent"] = sha256_json(run.intent)
             write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
         n = len(decision.collected.tests)
         session.say(
             "gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True
         )
-        for note in open_gate_notes(session, self.suite_files, decision):
+        for note in self.notes(decision):
             session.say("", note)
         return self._train(run)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..config.project import require_suite
 from ..results.session_results import SessionResults
-from .collection import CollectedSuite, CollectionFailed, collect_suite
-from .suite_fingerprint import suite_fingerprint
+from .suite import CollectedSuite, CollectionFailed, collect_suite, suite_fingerprint
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
@@ -18,11 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether the gate is open, and what a receipt or a scorecard records of the decision.
-
-    `reason` says in one line why the gate is closed and is "" where it is open. `digests` holds the
-    sha256 of each data file at the decision, by split.
-    """
+    """Whether a gate is open, as `reason` says, and the sha256 of each data file at that time."""
 
     reason: str = ""
     collected: CollectedSuite = field(default_factory=lambda: CollectedSuite([]))
@@ -34,53 +29,58 @@ class GateDecision:
         return not self.reason
 
 
-def evaluate_gate(
-    session: SessionContext,
-    suite: Path,
-    suite_files: Mapping[str, str],
-    exit_status: int,
-    required: Sequence[str],
-    model: str = "",
-) -> GateDecision:
-    """Decide from the results of a session whether its gate is open.
+class Gate:
+    """The gate of one session: its suite, and the digests of its files before the first test."""
 
-    The suite is listed anew, in a child process: the command line, an environment variable or a
-    plugin of this session can leave tests out, and then a gate may not open.
+    def __init__(self, session: SessionContext, configured: str, option: str) -> None:
+        self.session = session
+        self.suite = require_suite(session.suite, session.root, configured, option)
+        self.suite_files = suite_fingerprint(self.suite, session.root)
 
-    Args:
-        session: The session whose tests have run.
-        suite: The folder of the suite.
-        suite_files: The suite's fingerprint from before the first test.
-        exit_status: pytest's; it can close the gate and never opens it.
-        required: The splits, or "predictions", that a passed test must have used.
-        model: The digest of the candidate, whose predictions those must be.
-    """
-    results = session.results
-    options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
-    # A data file outside the project, named on the command line, would change pytest's rootdir,
-    # to which all node ids are relative.
-    options.append(f"--rootdir={session.rootdir}")
-    options.append(f"--import-mode={session.import_mode}")
-    try:
-        collected = collect_suite(suite, session.root, options)
-    except CollectionFailed as error:
-        return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
-    digests = session.splits.current_digests()
-    reason = (
-        failed_tests(results)
-        or next(results.false_reports(), "")
-        or results.ignored_findings()
-        or tests_not_run(results, collected)
-    )
-    if not reason and exit_status:
-        reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
-    if not reason and suite_fingerprint(suite, session.root) != suite_files:
-        reason = "the suite or its configuration changed while it ran; run again"
-    if not reason and (changed := session.environment.changed_files()):
-        reason = f"{abbreviate(changed)} changed while the suite ran; run again"
-    if not reason:
-        reason = unchecked_data(results, {**digests, "predictions": model}, required)
-    return GateDecision(reason, collected, digests)
+    def evaluate(self, exit_status: int, required: Sequence[str], model: str = "") -> GateDecision:
+        """Decide from the results of the session whether the gate is open.
+
+        The suite is listed anew, in a child process: the command line, an environment variable or a
+        plugin of this session can leave tests out, and then a gate may not open. The `exit_status`
+        of pytest can close the gate and never opens it. A passed test must have used each of the
+        `required` splits, or "predictions", and these must be of the `model` with this digest.
+        """
+        session, results = self.session, self.session.results
+        options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
+        # A data file outside the project, named on the command line, would change pytest's rootdir,
+        # to which all node ids are relative.
+        options += [f"--rootdir={session.rootdir}", f"--import-mode={session.import_mode}"]
+        try:
+            collected = collect_suite(self.suite, session.root, options)
+        except CollectionFailed as error:
+            return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
+        digests = session.splits.current_digests()
+        reason = (
+            failed_tests(results)
+            or next(results.false_reports(), "")
+            or results.ignored_findings()
+            or tests_not_run(results, collected)
+        )
+        if not reason and exit_status:
+            reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
+        if not reason and suite_fingerprint(self.suite, session.root) != self.suite_files:
+            reason = "the suite or its configuration changed while it ran; run again"
+        if not reason and (changed := session.environment.changed_files()):
+            reason = f"{abbreviate(changed)} changed while the suite ran; run again"
+        if not reason:
+            reason = unchecked_data(results, {**digests, "predictions": model}, required)
+        return GateDecision(reason, collected, digests)
+
+    def notes(self, decision: GateDecision) -> Iterator[str]:
+        """Yield what a reader of an open gate should know: what was left out, or not judged."""
+        session, removed = self.session, decision.collected.removed
+        if removed:
+            left_out = f"{len(removed)} left out by a conftest: {abbreviate(removed)}"
+            yield f"{left_out}; in the receipt too"
+        if unjudged := session.results.unjudged():
+            yield f"no check and no score in {len(unjudged)} of them: {abbreviate(unjudged)}"
+        if others := session.environment.outsiders(session.root, self.suite_files):
+            yield f"loaded from outside of the suite: {abbreviate(others)}"
 
 
 def failed_tests(results: SessionResults) -> str:
@@ -111,10 +111,7 @@ def tests_not_run(results: SessionResults, collected: CollectedSuite) -> str:
 def unchecked_data(
     results: SessionResults, digests: Mapping[str, str], required: Sequence[str]
 ) -> str:
-    """Name the first split that no passed test used, or used with other bytes; "" for none.
-
-    `digests` are those of now, by split.
-    """
+    """Name the first required split that no passed test used as it is now; "" for none."""
     for split in required:
         used = {digest for name, digest in results.digests if name == split}
         if not used:

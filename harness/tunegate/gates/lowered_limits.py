@@ -1,8 +1,6 @@
 """Names the limits that are weaker than they were when the data gate opened."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 # A value must be at least these; at most the numbers that are not listed here.
@@ -23,32 +21,30 @@ AT_MOST = {
 def lowered_limits(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return by name the limits that are weaker now: the value before, and now.
 
-    Nothing says which way a limit of one's own is held: any change of one is named. So is one of
-    `fewest_per_class`, whose default depends on the task. A limit that only one side knows is not
-    compared.
+    Of a limit of one's own, and of `fewest_per_class`, any change is named: nothing says which way
+    it is held. A limit that only one side knows is not compared.
     """
-    lowered = {}
-    for name in before.keys() & now.keys() - {"own", "compare", "fields"}:
-        if is_weaker(name, before[name], now[name]):
-            lowered[name] = [before[name], now[name]]
-    for model, limits in before.get("compare", {}).items():
-        for name, value in limits.items():
-            value_now = now.get("compare", {}).get(model, {}).get(name)
-            if is_weaker(name, value, value_now):
-                lowered[f"compare.{model}.{name}"] = [value, value_now]
-    for name, value in before.get("fields", {}).items():
-        value_now = now.get("fields", {}).get(name)
-        if value_now is None or value_now < value:
-            lowered[f"fields.{name}"] = [value, value_now]
-    own = before.get("own", {}), now.get("own", {})
-    for name in own[0]:
-        if own[1].get(name) != own[0][name]:
-            lowered[f"own.{name}"] = [own[0][name], own[1].get(name)]
-    return dict(sorted(lowered.items()))
+    limits, limits_now = dict(_flat(before)), dict(_flat(now))
+    common = {name for name in limits if name in limits_now or "." in name}
+    pairs = {name: [limits[name], limits_now.get(name)] for name in sorted(common)}
+    return {name: pair for name, pair in pairs.items() if is_weaker(name, *pair)}
+
+
+def _flat(limits: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each limit by its name, those of tables as `fields.NAME` and `compare.MODEL.NAME`."""
+    for name, value in limits.items():
+        inner = _flat(value) if isinstance(value, dict) else ()
+        yield from ((f"{name}.{key}", v) for key, v in inner) if inner else [(name, value)]
 
 
 def is_weaker(name: str, before: Any, now: Any) -> bool:
     """Return whether a limit lets more pass than it did."""
+    table, _, key = name.partition(".")
+    if table == "own":
+        return bool(before != now)
+    if table == "fields":
+        return now is None or bool(now < before)
+    name = key.rpartition(".")[2] or table
     if isinstance(before, list) and isinstance(now, list):  # kinds and values that are not asked
         return not {*now} <= {*before}
     if name == "mode":

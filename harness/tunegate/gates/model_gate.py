@@ -12,52 +12,42 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import exit_codes
-from ..config.project import require_suite
 from ..errors import ConfigError
 from ..models.evaluation import Evaluation
 from ..results import scorecard
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
+from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.text import os_error_text
 from ..utils.timestamps import timestamp
-from .decision import GateDecision, evaluate_gate
+from .decision import Gate, GateDecision
 from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
-from .receipt import environment_record, open_gate_notes
-from .suite_fingerprint import installed_versions, suite_fingerprint
+from .receipt import environment_record
+from .suite import installed_versions
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
-    from ..storage.run import Run
 
 
-class ModelGate:
-    """The gate of one session with `--model`.
+class ModelGate(Gate):
+    """The gate of one session with `--model SPEC`; `alias` and `why` are those of `--promote`.
 
-    Args:
-        session: What the session knows; its `candidate` is what `spec` stands for.
-        spec: The model, as `--model` names it.
-        alias: The name that `--promote` gives to the candidate; None for no promotion.
-        why: The reason of the promotion, which the registry records.
-
-    Raises:
-        ConfigError: The suite, the candidate or the rows are not those that the options need.
-        ModelUnknown: The spec opens no model.
+    Raises ConfigError where suite, candidate or rows are not those that the options need,
+    ModelUnknown.
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:
-        option = f"--model {spec}"
-        self.session, self.alias, self.reason = session, alias, why
-        self.suite = require_suite(session.suite, session.root, session.config.suites.model, option)
+        super().__init__(session, session.config.suites.model, f"--model {spec}")
+        self.alias, self.reason = alias, why
         if alias is not None and session.limit:
             raise ConfigError(
                 f"--promote rests on all test rows: leave --limit {session.limit} out"
             )
         session.models.check()
         self.asked = scorecard.asked_in_words(session.asked)
-        self.suite_files = suite_fingerprint(self.suite, session.root)
         self.registry = Registry(session.root)
         try:
             self.seen = self.registry.current(checked_alias(alias)) if alias is not None else None
@@ -65,15 +55,10 @@ class ModelGate:
             self.seen = None
 
     def finish(self, exit_status: int) -> int:
-        """Open or close the gate, write the scorecard, promote, and return the exit status.
-
-        `exit_status` is the one that pytest ended with. The scorecard of a closed gate is kept too.
-        """
+        """Open or close the gate, keep the scorecard, promote, and return the exit status."""
         session, results = self.session, self.session.results
         model, required = session.models.model("candidate").digest, ["test", "predictions"]
-        decision = evaluate_gate(
-            session, self.suite, self.suite_files, exit_status, required, model
-        )
+        decision = self.evaluate(exit_status, required, model)
         # After the last answer: who asks a model while its file is replaced has scored neither.
         model_changed = decision.is_open and session.models.digest_now("candidate") != model
         if model_changed:
@@ -91,7 +76,7 @@ class ModelGate:
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
         session.say("gate", f"open: all {n} tests of the suite passed{scope}", good=True)
-        for note in [*open_gate_notes(session, self.suite_files, decision), *notes]:
+        for note in [*self.notes(decision), *notes]:
             session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
 
@@ -102,18 +87,14 @@ class ModelGate:
         text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
         if run and not self.session.limit:  # a model card speaks of all test rows
-            self._notify_trainer(run)
-        note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
-        return [] if run or self.alias else [note]  # a promotion is refused in words of its own
-
-    def _notify_trainer(self, run: Run) -> None:
-        """Call the `scorecard_written` of the trainer that made a run, where it has one."""
-        trainer = self.session.plugins.trainers.get(run.plan.trainer)
-        if written := getattr(trainer and trainer(), "scorecard_written", None):
+            trainer = self.session.plugins.trainers.get(run.plan.trainer)
+            written = getattr(trainer and trainer(), "scorecard_written", lambda *_: None)
             try:
                 written(run.plan, run.folder)
             except Exception as error:  # a plugin's: the verdict does not depend on it
                 self.session.say("trainer", f"{run.plan.trainer}, after the scorecard: {error}")
+        note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
+        return [] if run or self.alias else [note]  # a promotion is refused in words of its own
 
     def _scorecard(self, decision: GateDecision, model_digest: str) -> dict[str, Any]:
         """Return the scorecard: the scores, and what they were measured with and on."""
@@ -126,8 +107,9 @@ class ModelGate:
             predictions = models.cached(role, test) if test is not None else None
             summaries[role] = None
             if predictions:
-                answers = {"answers": scorecard.answers_digest(predictions)}
-                summaries[role] = scorecard.predictions_summary(predictions, rule) | answers
+                summary = scorecard.predictions_summary(predictions, rule)
+                answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
+                summaries[role] = summary | {"answers": sha256_json(answers)}
         return {
             "candidate": mask(candidate.spec) if candidate else "",
             "run": run.id if run else None,

@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..config.data_files import read_split
-from ..config.project import require_suite
 from ..data.comparison import question_key
 from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..storage.run import Run, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
-from .decision import evaluate_gate
-from .receipt import make_receipt, open_gate_notes
-from .suite_fingerprint import suite_fingerprint
+from .decision import Gate
+from .receipt import make_receipt
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
@@ -31,10 +29,7 @@ class UnseenTestSet(Exception):
 
 
 def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | None]) -> Run:
-    """Return the run of `--for`, and put the rows that it was trained on into `given_files`.
-
-    Raises ConfigError where there is no such run, or other rows are named.
-    """
+    """Return the run of `--for`, and put its rows into `given_files`; raises ConfigError."""
     run = find_finished(state, name)
     for split in ("train", "validation"):
         if given_files[split]:
@@ -44,16 +39,12 @@ def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | No
     return run
 
 
-class NewTestSetGate:
-    """The gate of one session with `--for RUN`.
-
-    Raises ConfigError where the run cannot be verified, or the test set is not one for it.
-    """
+class NewTestSetGate(Gate):
+    """The gate of one session with `--for RUN`; raises ConfigError where it cannot be one."""
 
     def __init__(self, session: SessionContext, run: Run) -> None:
-        option = f"--for {run.id}"
-        self.session, self.run = session, run
-        self.suite = require_suite(session.suite, session.root, session.config.suites.data, option)
+        option, self.run = f"--for {run.id}", run
+        super().__init__(session, session.config.suites.data, option)
         try:
             run.verify()
         except SealBroken as error:
@@ -61,12 +52,11 @@ class NewTestSetGate:
         session.splits.get("test")  # raises ConfigError, which says how to name the file
         if session.splits.columns != run.plan.columns:
             raise ConfigError(f"{option}: the run was made with other data.columns than are set")
-        self.suite_files = suite_fingerprint(self.suite, session.root)
 
     def finish(self, exit_status: int) -> int:
         """Open or close the gate, write the receipt of the test set, and return the exit status."""
         session, run, paths = self.session, self.run, self.session.splits.paths
-        decision = evaluate_gate(session, self.suite, self.suite_files, exit_status, list(paths))
+        decision = self.evaluate(exit_status, list(paths))
         if not decision.is_open:
             session.say("gate", f"closed for run:{run.id}: {decision.reason}", good=False)
             return exit_status or 1
@@ -76,29 +66,23 @@ class NewTestSetGate:
             return 1
         is_known = digest in run.test_receipts()
         if not is_known:  # the receipt of the first time stays
-            run.write_test_receipt(
-                make_receipt(
-                    session, run.id, self.suite, self.suite_files, decision, run.plan.config
-                )
-            )
+            run.write_test_receipt(make_receipt(self, run.id, decision, run.plan.config))
         n = len(session.splits.get("test"))
         session.say("gate", f"open: {n} test rows may judge run:{run.id}", good=True)
         if is_known:
             session.say("", "a data gate of this run saw them before; nothing to do")
-        for note in open_gate_notes(session, self.suite_files, decision):
+        for note in self.notes(decision):
             session.say("", note)
         session.say("next", f"pytest {session.config.suites.model} --model run:{run.id}")
         return 0
 
 
 def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any]:
-    """Return what a promotion records of its test set.
+    """Return what a promotion records of its test set; raises UnseenTestSet, SealBroken.
 
     These are its rows, the models that it has judged so far, and for one with a data gate of its
     own the digest of that receipt, and how many rows of the run's first test set it leaves out or
     expects another reply to.
-
-    Raises UnseenTestSet where no data gate of the run saw it, SealBroken.
     """
     receipts = run.test_receipts()
     if test.digest not in receipts or test.columns != run.plan.columns:

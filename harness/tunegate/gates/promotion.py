@@ -1,7 +1,5 @@
 """Checks that the chain from data to scores is whole before an alias points at a model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,20 +25,11 @@ class PromotionRefused(Exception):
 def check_promotable(
     candidate: Candidate, model_digest: str, test: Dataset, state: StateDir
 ) -> Run:
-    """Return the run of a candidate that may be promoted.
+    """Return the run of a candidate that may be promoted; raises PromotionRefused for another.
 
-    It may be promoted when a run with a sealed receipt made it, the model that was scored is the
-    one that was trained, the baseline was measured on the same test set, no test example stands
-    in the training or validation data, and a data gate of the run saw the test set.
-
-    Args:
-        candidate: The model of this session.
-        model_digest: The digest of the model that answered the test set.
-        test: The test set that the scores are about.
-        state: The project's state tree.
-
-    Raises:
-        PromotionRefused: One of these does not hold.
+    A run with a sealed receipt made it, the model that was scored is the one that was trained, the
+    baseline was measured on the same test set, no test example stands in the training or validation
+    data, and a data gate of the run saw the test set.
     """
     if candidate.run is None:
         raise PromotionRefused(
@@ -49,37 +38,28 @@ def check_promotable(
     run = candidate.run
     try:
         run.verify()
-    except SealBroken as error:
-        raise PromotionRefused(str(error)) from None
-    if candidate.digest != model_digest:
-        raise PromotionRefused(
-            f"the model of run {run.id} is not the one that was trained: it was changed"
-        )
-    is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
-    try:
-        baseline = recall_baseline(state, run.plan.base, test.identity, sealed=not is_old)
-    except SealBroken as error:
-        raise PromotionRefused(str(error)) from None
-    if baseline is None:
-        raise PromotionRefused(
-            f"the baseline {run.plan.base} was never measured on this test set: "
-            f"nobody could say what the training was good for"
-        )
-    for split in ("train", "validation"):
-        if getattr(run.plan, split) is None:
-            continue
-        rows = run.data(split)
-        matches = [
-            f"{test[i].line} ({split} line {rows[indices[0]].line})"
-            for i, indices in rows_in_training(test, rows).items()
-        ]
-        if matches:
-            more = " ..." if len(matches) > 3 else ""
+        if candidate.digest != model_digest:
             raise PromotionRefused(
-                f"{len(matches)} test examples stand in what the model was trained on: "
-                f"test line {', '.join(matches[:3])}{more}"
+                f"the model of run {run.id} is not the one that was trained: it was changed"
             )
-    try:
+        is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
+        if recall_baseline(state, run.plan.base, test.identity, sealed=not is_old) is None:
+            raise PromotionRefused(
+                f"the baseline {run.plan.base} was never measured on this test set: "
+                f"nobody could say what the training was good for"
+            )
+        for split in ("train", "validation") if run.plan.validation else ("train",):
+            rows = run.data(split)
+            matches = [
+                f"{test[i].line} ({split} line {rows[indices[0]].line})"
+                for i, indices in rows_in_training(test, rows).items()
+            ]
+            if matches:
+                more = " ..." if len(matches) > 3 else ""
+                raise PromotionRefused(
+                    f"{len(matches)} test examples stand in what the model was trained on: "
+                    f"test line {', '.join(matches[:3])}{more}"
+                )
         facts_of_test_set(run, test, state)
     except (UnseenTestSet, SealBroken) as error:
         raise PromotionRefused(str(error)) from None
@@ -103,10 +83,7 @@ def promotion_facts(
 
 
 def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]:
-    """Yield what is wrong with a line of the registry: in itself, and beside its run if it is here.
-
-    A rollback or a decision must be as the promotion that it goes back to.
-    """
+    """Yield what is wrong with a line of the registry, in itself and beside its run if here."""
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):
         keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
@@ -121,11 +98,7 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
 
 
 def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:
-    """Yield where a line of the registry differs from what was signed and from its run's files.
-
-    `run` is the one that the line names; without it, which is not on this machine, the signature
-    alone is verified.
-    """
+    """Yield how a line of the registry differs from what was signed, and from its run's files."""
     try:
         verify_signed(entry, state)
     except SealBroken as error:

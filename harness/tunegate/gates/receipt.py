@@ -1,36 +1,29 @@
-"""Makes the receipt of a data gate, and the lines that go with an open gate."""
+"""Makes the receipt of a data gate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.suite_files import project_version
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
-from .decision import GateDecision, abbreviate
-from .suite_fingerprint import installed_versions
+from .decision import Gate, GateDecision
+from .suite import installed_versions
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
 
 
 def make_receipt(
-    session: SessionContext,
-    run: str,
-    suite: Path,
-    suite_files: Mapping[str, str],
-    decision: GateDecision,
-    settings: Mapping[str, Any],
+    gate: Gate, run: str, decision: GateDecision, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the receipt: which bytes passed which tests, under which limits, and who took part.
 
-    `verdict` is the digest of what was judged and how: it is the same wherever the same suite
-    passed on the same data. `environment` says where that was.
+    `verdict`, a digest, is the same wherever the same suite passed on the same data.
     """
-    suites = project_version(session.root)
+    session, suites = gate.session, project_version(gate.session.root)
     version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
     tests = decision.collected.tests
     receipt = {
@@ -44,7 +37,7 @@ def make_receipt(
             }
             for split, digest in decision.digests.items()
         },
-        "suite": {"path": str(suite), "files": dict(suite_files), "version": version},
+        "suite": {"path": str(gate.suite), "files": gate.suite_files, "version": version},
         "tests": {n: session.results.passed[n] for n in tests},
         "unjudged": session.results.unjudged(),
         "removed": decision.collected.removed,
@@ -70,15 +63,3 @@ def environment_record(session: SessionContext) -> dict[str, Any]:
     record["command"] = [mask(argument) for argument in record["command"]]
     record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
     return record
-
-
-def open_gate_notes(
-    session: SessionContext, suite_files: Mapping[str, str], decision: GateDecision
-) -> Iterator[str]:
-    """Yield what a reader of an open gate should know: tests left out or without a judgement."""
-    if removed := decision.collected.removed:
-        yield f"{len(removed)} left out by a conftest: {abbreviate(removed)}; in the receipt too"
-    if unjudged := session.results.unjudged():
-        yield f"no check and no score in {len(unjudged)} of them: {abbreviate(unjudged)}"
-    if others := session.environment.outsiders(session.root, suite_files):
-        yield f"loaded from outside of the suite: {abbreviate(others)}"

@@ -4,8 +4,6 @@
 without it, that of the state tree above the run.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal
@@ -40,13 +38,10 @@ ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds
 
 
 def train_in_child(run: Run) -> int:
-    """Train a run in a child process and return its exit code.
+    """Train a run in a child process; return 0, 70 for any failure, or 130 if interrupted.
 
     Ctrl-C is delivered to both processes. This one ignores it and waits, so that the child can
     write its checkpoint. The child also ends when this process dies: see `exit_with_parent`.
-
-    Returns:
-        0; 70 (TRAINING_FAILED) for any failure; 130 where the training was interrupted.
     """
     sys.stdout.flush()
     options = [str(run.folder), "--root", str(run.state.root), ATTENDED_OPTION]
@@ -65,8 +60,7 @@ def train_in_child(run: Run) -> int:
 def main(folder: Path, root: Path | None = None) -> int:
     """Train the run of this folder unless it is finished, and return the process's exit code.
 
-    Every failure is one message on stderr. The traceback of an unexpected one is kept in the file
-    `error.log` of the run's folder.
+    Every failure is one message on stderr; `error.log` has the traceback of an unexpected one.
     """
     run = Run(StateDir(root) if root else StateDir.above(folder), folder.name)
     try:
@@ -92,10 +86,7 @@ def main(folder: Path, root: Path | None = None) -> int:
 
 
 def train_run(run: Run) -> None:
-    """Verify the receipt and the data, look for problems, measure the baseline, train, record.
-
-    Raises TrainingFailed, SealBroken, ModelUnknown.
-    """
+    """Verify the receipt and the data, look for problems, measure the baseline, train, record."""
     run.verify()
     installed = load_files(run.plugins)
     trainer = installed.trainers[run.plan.trainer]()
@@ -108,10 +99,7 @@ def train_run(run: Run) -> None:
 
 
 def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
-    """Return the record of the base model's score on the test set, measured where there is none.
-
-    Without test data there is nothing to measure, and None is returned.
-    """
+    """Return the base model's record on the test set, measured if need be; None without one."""
     if run.plan.test is None:
         print("baseline  not measured: no test data; a promotion will want it")
         return None
@@ -136,8 +124,7 @@ def finish_run(
 ) -> None:
     """Open the trained model and its checkpoints as `--model` will, and write `run.json`.
 
-    `trained.model` may be `folder:NAME` with NAME relative to the run's folder; the record holds it
-    relative to the project's root. Raises ModelUnknown.
+    `folder:NAME`, relative to the run's folder, is recorded relative to the project's root.
     """
     root = run.state.root
     scheme, _, name = trained.model.partition(":")

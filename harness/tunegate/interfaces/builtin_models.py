@@ -1,7 +1,5 @@
 """The models that come with tunegate: answers from a file, and a Python function."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json
@@ -18,10 +16,7 @@ from .model import Answer, ModelUnknown, Request
 
 
 class FileModel:
-    """Answers from a JSON Lines file, which `models.predict` matches with the test set.
-
-    `lines` holds each answer behind the `request` or `prompt` that it answers, "" for none.
-    """
+    """Answers from a JSON Lines file; in `lines` each has what it answers, or "", before it."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()

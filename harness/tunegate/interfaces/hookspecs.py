@@ -4,8 +4,6 @@ Mark an implementation `@pytest.hookimpl(optionalhook=True)`: pytest then also s
 tunegate.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Collects the trainers and models that plugins and conftests add."""
 
-from __future__ import annotations
-
 import importlib.util
 import inspect
 import sys
@@ -42,10 +40,7 @@ def load_installed(manager: pytest.PytestPluginManager) -> Installed:
 
 
 def project_plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
-    """Return the files of the plugins that implement a hook and belong to no distribution.
-
-    A training runs in a child process, which reads no conftests: it loads these by path.
-    """
+    """Return the files of plugins of no distribution, which a training's process loads by path."""
     callers = (manager.hook.pytest_tunegate_trainers, manager.hook.pytest_tunegate_models)
     files = {inspect.getfile(i.function) for caller in callers for i in caller.get_hookimpls()}
     installed = {getattr(plugin, "__file__", None) for plugin, _ in manager.list_plugin_distinfo()}

@@ -12,43 +12,34 @@ from ..errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model: the messages before the reply, with all their fields, and tools.
+    """One question to a model: the messages before the reply, with all their fields, and tools."""
 
-    `row` is the number of the example. The same question asked again on purpose, as of a judge with
-    `repetitions = 3`, has another `repetition`. `tools` are in the form of OpenAI's chat
-    completions, as are the `tool_calls` of messages.
-    """
-
-    row: int
+    row: int  # the number of the example
     messages: Sequence[Mapping[str, Any]]
-    repetition: int = 0
-    tools: Sequence[Mapping[str, Any]] = ()
+    repetition: int = 0  # another one where the same question is asked again on purpose
+    tools: Sequence[Mapping[str, Any]] = ()  # as OpenAI's chat completions have them, and calls
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD.
-
-    `tokens` counts those of the answer, `prompt_tokens` those of the question; `finish` is "stop"
-    where the model ended its turn, "length" where it was cut off, "" where that is not known. Each
-    of the `tool_calls` has a `name` and its `arguments`, a JSON value (their text where it is no
-    JSON); OpenAI's form is read too. `reasoning` is never scored. `served_by` is what a server says
-    made the answer, such as its model and fingerprint: cached answers of another are asked again.
-    `asked_at`, in seconds since 1970, is set by the cache.
-    """
+    """One answer, or the reason why there is none (`error`); latency in seconds, cost in USD."""
 
     row: int
     text: str = ""
     latency: float = 0.0
-    tokens: int = 0
+    tokens: int = 0  # those of the answer
     cost: float = 0.0
     error: str = ""
-    prompt_tokens: int = 0
-    finish: str = ""
+    prompt_tokens: int = 0  # those of the question
+    finish: str = ""  # "stop", "length" where it was cut off, "" where that is not known
+    # Each has a `name` and its `arguments`, a JSON value, or their text where it is no JSON.
+    # OpenAI's form is read too.
     tool_calls: Sequence[Mapping[str, Any]] = ()
-    reasoning: str = ""
+    reasoning: str = ""  # never scored
+    # What a server says made the answer, such as its model and fingerprint: cached answers of
+    # another are asked again.
     served_by: str = ""
-    asked_at: float = field(default=0.0, compare=False)
+    asked_at: float = field(default=0.0, compare=False)  # since 1970; set by the cache
 
 
 @runtime_checkable
@@ -135,11 +126,7 @@ class Budget:
 def budget_from_options(
     requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
 ) -> Budget:
-    """Return the budget of a session.
-
-    Raises ConfigError for a bound that is below 0, without `--model`, or with the worker processes
-    of xdist.
-    """
+    """Return the budget of a session; raises ConfigError for a bound that cannot be held."""
     for option, bound in (("--max-requests", requests), ("--max-cost", cost)):
         if bound is None:
             continue
@@ -153,8 +140,5 @@ def budget_from_options(
 
 
 def hold_to_budget(budget: Budget, model: Model) -> Model:
-    """Return the model with the budget where its requests cost something, else as it is.
-
-    Raises ModelUnknown where the budget bounds the cost and the model's prices are not known.
-    """
+    """Return the model, held to the budget if it costs something; ModelUnknown without prices."""
     return model.with_budget(budget) if isinstance(model, PricedModel) else model

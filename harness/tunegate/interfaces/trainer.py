@@ -1,7 +1,5 @@
 """The interface of a trainer, and the values that it takes and returns."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,31 +15,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a training is made of; the run id is a digest of it.
+    """Everything a training is made of; the run id is a digest of it."""
 
-    Attributes:
-        trainer: The trainer's name.
-        train, validation, test: Paths of snapshots, named after their digest: the bytes that
-            passed. Read them as `Dataset.read(plan.train, columns=plan.columns)`.
-        config: The trainer's section of the configuration, with all defaults filled in.
-        base: The model spec of the baseline.
-        columns: The columns of CSV or Parquet files by field; else empty.
-        incidental: Keys of `config` that change nothing in what is trained.
-        root: The folder of the project, from which relative paths in `config` start. It is not
-            part of the run id, and not stored in the run.
-    """
-
-    trainer: str
+    trainer: str  # its name
+    # Paths of snapshots, named after their digest: the bytes that passed. Read them as
+    # `Dataset.read(plan.train, columns=plan.columns)`.
     train: Path
     validation: Path | None
     test: Path | None
-    config: Mapping[str, Any]
-    base: str
+    config: Mapping[str, Any]  # the trainer's section, with all defaults filled in
+    base: str  # the model spec of the baseline
     base_digest: str
     seed: int
-    columns: Mapping[str, str] = field(default_factory=dict)
-    incidental: Sequence[str] = ()
-    root: Path = field(default_factory=Path)  # the working directory
+    columns: Mapping[str, str] = field(default_factory=dict)  # of CSV or Parquet files, by field
+    incidental: Sequence[str] = ()  # keys of `config` that change nothing in what is trained
+    # The folder of the project, from which relative paths in `config` start, by default the working
+    # directory. It is not part of the run id, and not stored in the run.
+    root: Path = field(default_factory=Path)
 
 
 @dataclass(frozen=True, slots=True)

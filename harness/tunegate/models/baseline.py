@@ -1,7 +1,5 @@
 """Measures the base model on the test set, once, so that a promotion can show what it improved."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,7 @@ RECORD_KEYS = {"model", "digest", "test", "n", "right", "errors"}
 def measure_baseline(
     model: Model, spec: str, test: Dataset, rule: LabelRule, state: StateDir, progress: Progress
 ) -> Predictions:
-    """Put the test set to the base model, and record how many answers are right.
-
-    `spec` is what opened the model; `rule` reads a label out of an answer. Answers that are in the
-    cache are not asked for again.
-    """
+    """Put the test set to the base model, opened by `spec`, and record how many are right."""
     predictions = predict(model, test, state, progress)
     record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
     path = _record_path(state, spec, test.identity)

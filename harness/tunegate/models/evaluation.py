@@ -30,10 +30,7 @@ SCORECARD_KEYS = {
 
 
 class Evaluation(Run):
-    """The folder `evaluations/ID` about a model that tunegate did not train, on one test set.
-
-    It has the scorecards that a run has, and nothing else: no receipt, so no promotion.
-    """
+    """The folder `evaluations/ID` of the scorecards of a model without a run, on one test set."""
 
     def __init__(self, state: StateDir, name: str) -> None:
         super().__init__(state, name)

@@ -1,7 +1,5 @@
 """The judges of a session as checks see them: models to ask, their rubric, and their limits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +18,17 @@ class Judge:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class JudgePanel:
-    """Judges, their rubric, and the agreement with people that they need to close a gate.
-
-    Each judge is asked `repetitions` times. `labels` is the file of human labels. `kappa`,
-    `swap_consistency` (the share of verdicts that stay when two answers change places) and
-    `fewest_labels` (a count) are the least values that a calibration needs; the last calibration
-    is kept in the folder `calibration_dir`.
-    """
+    """Judges, their rubric, and the agreement with people that they need to close a gate."""
 
     judges: Sequence[Judge]
     rubric: Path
-    labels: Path | None = None
-    repetitions: int = 1
+    labels: Path | None = None  # the file of human labels
+    repetitions: int = 1  # how often each judge is asked
+    # The least values that a calibration needs.
     kappa: float = 0.6
-    swap_consistency: float = 0.8
+    swap_consistency: float = 0.8  # the share of verdicts that stay when answers change places
     fewest_labels: int = 30
-    calibration_dir: Path | None = None
+    calibration_dir: Path | None = None  # the folder that keeps the last calibration
 
     def __repr__(self) -> str:
         """Return a short form: pytest shows it beside every failed comparison."""

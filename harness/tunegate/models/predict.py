@@ -1,7 +1,5 @@
 """Puts each test example to a model once; the answer cache gives the answers of later runs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -37,10 +35,7 @@ def predict(
     *,
     times: int = 1,
 ) -> Predictions:
-    """Return the model's predictions over the test set, asking only what the cache lacks.
-
-    Each row is asked so many `times`, all of them once before any is asked again.
-    """
+    """Return the model's predictions, asking what the cache lacks; with `times`, round by round."""
     rounds = []
     for repetition in range(times):
         requests = [request_of(example, repetition) for example in test]

@@ -1,7 +1,5 @@
 """Resolves what `--model` names to a model spec and the run that made it, and opens specs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +12,11 @@ from ..storage.state_dir import StateDir
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The model that a session scores.
+    """The model that a session scores."""
 
-    `spec` opens it. `run` made it; without one the model may be scored but not promoted. `digest`
-    is the digest that the run's record holds of it, "" without a run.
-    """
-
-    spec: str
-    run: Run | None
-    digest: str = ""
+    spec: str  # it opens the model
+    run: Run | None  # it made the model; without one it may be scored, and never promoted
+    digest: str = ""  # the one that the run's record holds of the model
 
 
 def resolve_candidate(option: str, state: StateDir) -> Candidate:

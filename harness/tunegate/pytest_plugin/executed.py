@@ -1,10 +1,9 @@
-"""Records what each test function did, whatever the reports of other plugins say of it."""
-
-from __future__ import annotations
+"""Records what each test function did, whatever the reports say of it, and what was loaded."""
 
 import functools
 import inspect
 import os
+import sys
 import unittest
 import warnings
 from collections.abc import Generator, Iterator
@@ -14,11 +13,12 @@ from typing import Any, NoReturn
 import pytest
 
 from ..session.context import SessionContext
-from .loaded_modules import LoadedModules
+from ..session.environment import Environment
 from .mask_report import MaskedMessages
 
 WATCHED = "_tunegate_watched"  # an attribute of a test function that is watched already
 EXECUTED_KEY = "tunegate_executed"  # in what a worker of xdist sends to the controller
+MODULES_KEY = "tunegate_modules"  # in what a worker of xdist sends to the controller
 # What is written as a test and tests nothing: pytest passes it with one of these warnings.
 NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     ("", pytest.PytestReturnNotNoneWarning),
@@ -30,10 +30,7 @@ NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
 
 
 def watch_suite(session: SessionContext, config: pytest.Config) -> None:
-    """Register the hooks that see what runs in a session of a suite and, for a receipt, is loaded.
-
-    They have no name, which `-p no:NAME` could block.
-    """
+    """Register the hooks that see what runs, without names, which `-p no:NAME` could block."""
     config.pluginmanager.register(ExecutedTests(session))
     if any(config.getoption(name) for name in ("train_with", "model", "for_run")):
         config.pluginmanager.register(LoadedModules(session, config))
@@ -130,10 +127,7 @@ class ExecutedTests:
             os._exit = self.end_process
 
     def end_process(self, status: int) -> NoReturn:
-        """Say which test ended the process, with an exit status that is not 0.
-
-        A process that a test has forked ends as ever.
-        """
+        """Say which test ended the process, and fail; a forked process ends as ever."""
         if os.getpid() == self.process:
             with self.session.uncaptured():
                 self.session.say("gate", f"closed: os._exit in {self.running}", good=False)
@@ -157,3 +151,42 @@ class ExecutedTests:
         self.results.returned.update(seen.get("returned", ()))
         self.results.raised.update(seen.get("raised", {}))
         self.results.made.update(seen.get("made", {}))
+
+
+class LoadedModules:
+    """The hooks that fill the environment of a session."""
+
+    def __init__(self, session: SessionContext, config: pytest.Config) -> None:
+        self.manager = config.pluginmanager
+        self.number = 0  # of loaded modules when they were last looked at
+        self.environment = session.environment = Environment(
+            [str(argument) for argument in config.invocation_params.args],
+            {dist.project_name: dist.version for _, dist in self.manager.list_plugin_distinfo()},
+        )
+
+    def note(self) -> None:
+        """Digest the files of the modules and plugins that were loaded since."""
+        if len(sys.modules) != self.number:
+            self.number = len(sys.modules)
+            self.environment.note_files(self.manager.get_plugins())
+
+    def pytest_collection_finish(self) -> None:
+        """Note what is loaded before the first test."""
+        self.note()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """Note what a test has loaded."""
+        self.note()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Send what a worker of xdist has loaded to the controller."""
+        if hasattr(session.config, "workerinput"):
+            session.config.workeroutput[MODULES_KEY] = self.environment.files  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker of xdist has loaded."""
+        loaded: dict[str, str] = getattr(node, "workeroutput", {}).get(MODULES_KEY, {})
+        self.environment.files = {**loaded, **self.environment.files}

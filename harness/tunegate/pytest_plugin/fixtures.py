@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 
 # What options and configuration say, in the stash of pytest's config.
 SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
+TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
+# The new fixture, where a suite asks for one by its name before 0.2.
+RENAMED_FIXTURES = {
+    "ask": "ask_model",
+    "curves": "loss_curves",
+    "general": "general_set",
+    "judge": "judge_panel",
+    "label": "label_rule",
+    "recipe": "tokenization",
+}
 
 
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
@@ -45,13 +55,6 @@ class ModelSilent(SessionMistake):
     """A model that answers nothing: its server is down, knows no such model, or refuses the key."""
 
     __module__ = "builtins"
-
-
-class ParamRequest(Protocol):
-    """The part of pytest's FixtureRequest that is used here, with a `param`."""
-
-    param: Any
-    config: pytest.Config
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -85,10 +88,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def example_ids(test: Dataset) -> list[str]:
-    """Return a test id for each example, made of its text and not of its row number.
-
-    An id has eight hexadecimal digits; a repeated example gets `-2`, `-3` ... behind them.
-    """
+    """Return a test id for each example, of its text alone; `-2`, `-3` ... for repeated ones."""
     counts: Counter[str] = Counter()
     ids = []
     for example in test:
@@ -108,10 +108,7 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
 
 
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
-    """Return the predictions of a role; fail where there are none.
-
-    A candidate that answers nothing ends the session: no test can measure it.
-    """
+    """Return the predictions of a role; a candidate that answers nothing ends the session."""
     try:
         with fail_in_one_line(ConfigError):
             return config.stash[SESSION].models.predictions(role, test)
@@ -122,7 +119,7 @@ def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
 
 
 @pytest.fixture
-def dataset(request: ParamRequest) -> Dataset:
+def dataset(request: pytest.FixtureRequest) -> Dataset:
     """Each split in turn: a test with this fixture runs once per split."""
     with fail_in_one_line(ConfigError):
         return request.config.stash[SESSION].splits.get(request.param)
@@ -235,10 +232,9 @@ def compared_models(pytestconfig: pytest.Config, test: Dataset) -> dict[str, Pre
 
 
 @pytest.fixture
-def prediction(request: ParamRequest, predictions: Predictions) -> Prediction:
+def prediction(request: pytest.FixtureRequest, predictions: Predictions) -> Prediction:
     """Each prediction in turn, under --each-example; no request is sent again."""
-    row: int = request.param
-    return predictions[row]
+    return predictions[int(request.param)]
 
 
 @pytest.fixture(scope="session")
@@ -312,8 +308,7 @@ def has_nothing_to_judge(item: pytest.Item) -> bool:
 def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
     """Return by name the definitions of tunegate's fixtures that a test sees, its own last.
 
-    `pytestconfig` is among them, since tunegate's ask for it. pytest has no public interface for
-    this: the one place here that knows how it keeps fixtures.
+    pytest has no public interface for this: the one place here that knows how it keeps them.
     """
     manager = node.session._fixturemanager
     names = [*own_fixtures(), "pytestconfig"]
@@ -321,10 +316,7 @@ def visible_fixtures(node: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[
 
 
 def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir: Path) -> None:
-    """Raise pytest.UsageError where a fixture of tunegate is defined anew outside of the suite.
-
-    Its tests would judge other data, or by other limits, than those that the gate opens on.
-    """
+    """Raise pytest.UsageError where a fixture is defined anew outside of the suite."""
     originals = {__file__, inspect.getfile(pytest.FixtureDef)}
     for item in {item.parent: item for item in items}.values():
         for name, definitions in visible_fixtures(item).items():
@@ -337,3 +329,34 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                         f"the fixture `{name}` of the suites is defined anew in {file}, outside of "
                         f"the suite: rename it there, or define it in the suite's own conftest.py"
                     )
+
+
+def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
+    """Return the tests of a suite that are marked for other tasks than the project's.
+
+    Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
+    ask for a fixture by its old name, unless somebody else defines one of that name.
+    """
+    from ..config.schema import Task
+
+    valid, others = get_args(Task), []
+    old_names: set[str] = set()
+    node_ids: list[str] = []
+    for item in items:
+        for mark in item.iter_markers("task"):
+            if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
+                wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
+                raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
+        if any(task not in mark.args for mark in item.iter_markers("task")):
+            others.append(item)
+        defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
+        if old := asked_for & RENAMED_FIXTURES.keys():
+            old_names |= old
+            node_ids.append(item.nodeid)
+    if old_names:
+        from ..gates.decision import abbreviate
+
+        renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
+        raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
+    return others

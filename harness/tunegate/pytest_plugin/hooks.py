@@ -24,7 +24,6 @@ from ..errors import ConfigError
 from ..exit_codes import INTERRUPTED
 from ..interfaces.model import ModelUnknown, budget_from_options
 from ..reporting import terminal
-from ..reporting.advice import without_addresses
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
@@ -36,7 +35,6 @@ from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
 from .mask_report import mask_report
-from .task_marks import TASK_MARKER, tests_for_other_tasks
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
@@ -91,7 +89,7 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends pytest, exit 4."""
         self.pytest_config = config
-        for marker in (SPLIT_MARKER, TASK_MARKER):
+        for marker in (SPLIT_MARKER, fixtures.TASK_MARKER):
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = config.stash[fixtures.SESSION] = session
@@ -202,7 +200,7 @@ class GateSession:
         try:
             if suite := self.context.suite:
                 fixtures.refuse_shadowed_fixtures(items, suite, config.rootpath)
-                others = tests_for_other_tasks(items, self.context.config.task)
+                others = fixtures.tests_for_other_tasks(items, self.context.config.task)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
                 raise
@@ -292,9 +290,9 @@ class GateSession:
             first = self.shown_tables.setdefault(str(error.value), report.nodeid)
             report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
         for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
-            entry.lines[:] = map(without_addresses, getattr(entry, "lines", ()))
+            entry.lines[:] = map(terminal.without_addresses, getattr(entry, "lines", ()))
         if crash := getattr(report.longrepr, "reprcrash", None):  # of the summary, of JUnit
-            crash.message = without_addresses(crash.message)
+            crash.message = terminal.without_addresses(crash.message)
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
         # stands under another test already is a reference to it: accuracy and macro-F1 miss the
         # same rows. The table of an expected failure is not printed, so none can refer to it.
@@ -467,6 +465,6 @@ def make_gate(
 
         return NewTestSetGate(session, run)
     from ..gates.model_gate import ModelGate
-    from ..gates.reason import checked_reason
+    from ..storage.registry import checked_reason
 
     return ModelGate(session, option("model"), option("promote"), checked_reason(option("why")))

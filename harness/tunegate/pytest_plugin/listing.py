@@ -1,31 +1,25 @@
 """Lists the tests of a suite under `--inventory`, and what is written as a test and is none."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import json
 import os
 import shlex
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..gates.collection import CollectedSuite
-from ..gates.suite_fingerprint import suite_files
+from ..gates.suite import CollectedSuite, suite_files
 
 TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_files` says
 
 
 class SuiteListing:
-    """The hooks that list a suite under `--inventory`, in the process that a gate starts.
-
-    `unlisted` is a test file of the suite that runs under an option alone.
-    """
+    """The hooks that list a suite under `--inventory`; `unlisted` runs under an option alone."""
 
     def __init__(self, path: Path, suite: Path | None, unlisted: str) -> None:
         self.path, self.suite, self.unlisted = path, suite, unlisted
@@ -61,13 +55,13 @@ class SuiteListing:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Write the collected tests as JSON, and the test files that yielded none."""
         collected, config = self.collected, session.config
-        suite, files = self.suite, list[Path]()
+        suite, patterns = self.suite, (*TEST_FILES, *config.getini("python_files"))
         if suite is not None:
-            files = expected_files(suite, config.getini("python_files"))
             collected.untested.extend(asserted_tuples(suite, config.rootpath))
-        for path in files:
+        for path in suite_modules(suite) if suite else ():
             name = os.path.relpath(path, config.rootpath)
-            if path.parent == suite and path.name == self.unlisted:
+            is_test_file = any(map(path.match, patterns))
+            if not is_test_file or (path.parent == suite and path.name == self.unlisted):
                 continue
             if path not in self.collected_files:
                 why = "was not collected: collect_ignore, norecursedirs or a plugin leaves it out"
@@ -81,10 +75,7 @@ class SuiteListing:
 
 
 def configured_doctests(config: pytest.Config) -> argparse.Namespace:
-    """Return the options for doctests in `addopts` of the ini file, whatever the command line says.
-
-    pytest has no public interface to the value of a file that `-o` overrides.
-    """
+    """Return the options for doctests in `addopts` of the ini file, which `-o` overrides."""
     from _pytest.config.findpaths import load_config_dict_from_file
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -96,18 +87,6 @@ def configured_doctests(config: pytest.Config) -> argparse.Namespace:
     return parser.parse_known_args([*arguments])[0]
 
 
-def expected_files(suite: Path, patterns: Sequence[str]) -> list[Path]:
-    """Return the files of a suite that are written as test files: by their name, or by `patterns`.
-
-    Hidden folders, as editors keep them, are left out.
-    """
-    return [
-        path
-        for path in suite_modules(suite)
-        if any(path.match(pattern) for pattern in (*TEST_FILES, *patterns))
-    ]
-
-
 def suite_modules(suite: Path) -> list[Path]:
     """Return the Python files of a suite, sorted, without those of hidden folders."""
     files = sorted(path for path in suite_files(suite) if path.suffix == ".py")
@@ -115,10 +94,7 @@ def suite_modules(suite: Path) -> list[Path]:
 
 
 def asserted_tuples(suite: Path, rootdir: Path) -> list[str]:
-    """Name each assertion of a tuple, which always holds.
-
-    Python and pytest warn of it only when they compile a file, not when its bytecode is cached.
-    """
+    """Name each asserted tuple, which always holds; pytest warns only when it compiles a file."""
     return [
         f"{os.path.relpath(path, rootdir)}, line {node.lineno}: an asserted tuple always holds; "
         "write `assert condition, message` without parentheses"

@@ -1,7 +1,5 @@
 """Masks private values in what pytest shows of a test: traceback, locals, captured output."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import is_dataclass
 from typing import Any
@@ -36,11 +34,7 @@ class MaskedMessages:
 
 
 def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Mask the report of a test or of a file's collection, in place.
-
-    Its node id stays, by which other tools find the test; and so does our own property, which is
-    masked where it is made.
-    """
+    """Mask a report, in place, except for its node id and our property, masked where it is made."""
     report.longrepr = masked_representation(report.longrepr)
     report.sections = [(title, mask_output(text)) for title, text in report.sections]
     if reason := getattr(report, "wasxfail", ""):
@@ -53,10 +47,7 @@ def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def masked_representation(value: Any) -> Any:
-    """Return how pytest represents an exception, its texts masked; its objects are changed.
-
-    A list of lines is masked as one text: a private key has many lines.
-    """
+    """Return the parts of an exception's report masked, in place; a list of lines is one text."""
     if isinstance(value, str):
         return mask_output(value)
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):

@@ -1,7 +1,5 @@
 """Turns findings, scores and hints into lines of at most 80 columns for the terminal."""
 
-from __future__ import annotations
-
 import math
 import operator
 import re
@@ -17,7 +15,6 @@ from ..results.score import Score, clopper_pearson, format_limit, format_value, 
 from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
 from ..utils.text import cut
-from .advice import advice_for
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -26,6 +23,32 @@ EXAMPLES = 3  # of one cause, in a table that cannot show all
 MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
 ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
+FIX = "`tunegate fix -o clean/`"
+# By the name of the check. A check that a user wrote has no entry: its evidence says what to do.
+ADVICE = {
+    "balance": "add rows of the rare class, or set [limits] rarest_class",
+    "consistency.across": "write one system prompt in all splits, that of [data] system",
+    "consistency.inference": "write the prompt of production in all rows: [data] system",
+    "consistency.labels": "give training rows of that label; misread? [label]",
+    "consistency.output_format": f"{FIX} respells labels; is `task` right?",
+    "consistency.system_prompt": "write one prompt in all rows",
+    "diversity": "add other rows, or set [limits] distinct, opening",
+    "duplicates": f"{FIX} drops the copies",
+    "duplicates.near": f"{FIX} drops them; [limits] near_duplicates",
+    "format": f"{FIX} repairs rows or sets them aside; not `meaning`",
+    "labels.contradictions": "decide which answer is right; drop or correct the others",
+    "leakage": f"{FIX} drops them from the later split",
+    "pii": f"{FIX} redacts; may some stay? [limits] pii_allow",
+    "preferences": "correct or drop the pairs",
+    "review": "`tunegate review` makes a sheet; [limits] reviewed, review_errors",
+    "secrets": f"{FIX} redacts; revoke each key that was real",
+    "size": "add rows, or set [limits] fewest_per_class",
+    "size.enough_test_rows": "add test rows, or set [limits] smallest_test",
+    "splits.drift": "`tunegate split --seed N` draws other splits; [limits] psi, drift_auc",
+    "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
+    "tokens": "shorten the rows, or raise max_length of [train]",
+}
+_FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def failure_tables(
@@ -57,10 +80,7 @@ def failure_tables(
 
 
 def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bool = False) -> str:
-    """Return a table of line, kind and evidence; `rows` 0 shows all findings, with full evidence.
-
-    `ids` adds the column of the ids by which findings are accepted.
-    """
+    """Return a table of line, kind and evidence, with `ids` too; `rows` 0 shows all, in full."""
     shown_findings = _examples(findings, rows)
     # Misses of a score come from no check; and a value that is wrapped could not be masked.
     mask = masker(quotes=True)
@@ -92,10 +112,7 @@ def findings_table(findings: Sequence[Finding], rows: int = MAX_ROWS, *, ids: bo
 
 
 def _examples(findings: Sequence[Finding], rows: int) -> Sequence[Finding]:
-    """Return the findings that a table shows: all, as many as `rows`, or three of each cause.
-
-    Three of each cause are shown where not all can be, and -v does not ask for more.
-    """
+    """Return the findings to show: all, or three of each cause where there are many and no -v."""
     if not rows or len(findings) <= rows or rows > MAX_ROWS:
         return findings[:rows] if rows else findings
     seen: Counter[tuple[str, str]] = Counter()
@@ -135,10 +152,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
-    """Return the explanation of a comparison that failed; None for one that held.
-
-    pytest asks for comparisons that held too, where they stand inside an `and`.
-    """
+    """Return why a comparison failed; None for one that held, which pytest asks for in an `and`."""
     if sign not in _COMPARISONS or _COMPARISONS[sign](float(score), limit):
         return None
     return comparison(score, sign, limit)
@@ -152,11 +166,10 @@ def session_summary(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield a heading and lines for the scores of tests that passed, then for their hints.
 
-    `asked` says under the scores which of the test rows they are about.
-
-    `passed` maps node ids to outcomes. Of one check the first hints are shown: advice is read only
-    while it is short. Tests with nothing to judge are counted in one line; `verbose` shows the
-    reason of each as a hint instead. So are those that are `not_applicable` to the task.
+    `passed` maps node ids to outcomes; `asked` says which of the test rows they are about. Of one
+    check the first hints are shown: advice is read only while it is short. Tests with nothing to
+    judge are counted, with `verbose` each is a hint; those `not_applicable` to the task are
+    counted.
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
@@ -188,10 +201,7 @@ def _count_by_file(nodeids: Sequence[str]) -> str:
 def collect_hints(
     outcomes: Sequence[Mapping[str, Any]], verbose: bool = False
 ) -> dict[str, list[str]]:
-    """Return the hints by check and splits (`review of train, test`), each hint of a check once.
-
-    `verbose` adds the reasons of checks that had nothing to judge.
-    """
+    """Return the hints by check and splits, each once; `verbose` adds why nothing was judged."""
     splits_of: dict[tuple[str, str], dict[str, None]] = {}
     for outcome in outcomes:
         for hint in [*outcome.get("hints", ()), *(outcome.get("idle", ()) if verbose else ())]:
@@ -303,10 +313,7 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a table of judged scores, one line each, and a note on each limit that n cannot show.
-
-    The note stands where the estimate holds the limit and the one-sided 95 % bound does not.
-    """
+    """Return a table of judged scores, and a note on each limit that n does not show."""
     judged = list(outcomes)
     rows = [("score", "value", "95 % interval", "limit", "n"), *map(score_cells, judged)]
     lines = grid(rows)
@@ -341,3 +348,14 @@ def colourise(table: str) -> str:
         else:  # a continuation of the evidence, or a note below the rows
             lines.append(f"\x1b[2m{row}\x1b[0m" if kind.strip() else row)
     return "\n".join(lines)
+
+
+def advice_for(check: str) -> str:
+    """Return what to do about the findings of a check, as one line; "" for a user's own check."""
+    said = ADVICE.get(check)
+    return f"to do: {said}" if said else ""
+
+
+def without_addresses(text: str) -> str:
+    """Return a text of pytest's with the name of each function instead of its place in memory."""
+    return _FUNCTION.sub(r"\1", text)

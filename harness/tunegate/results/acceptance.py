@@ -1,7 +1,5 @@
 """The entries of accepted.toml: findings that a person looked at, and that close no gate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 from .outcome import collect_outcomes
@@ -11,8 +9,7 @@ from .outcome import collect_outcomes
 class AcceptedEntry:
     """One entry of accepted.toml; `where` and `evidence` are for people who read the diff.
 
-    It holds in the splits that `split` names, as in "test, train"; an entry of an older version
-    names none, and holds in all.
+    It holds in the splits of `split`, as in "test, train", or in all: older ones name none.
     """
 
     id: str

@@ -19,28 +19,18 @@ class Finding:
 
     A check makes it with `example.finding(kind, evidence)`, `prediction.finding(kind, evidence)` or
     `Finding.of_dataset(kind, evidence)`.
-
-    Attributes:
-        row: The number of the example, from 0; None where the whole dataset is concerned.
-        line: The line of the file, from 1; None where the whole dataset is concerned.
-        kind: The kind of fault, in one or two words; the table counts findings by kind.
-        evidence: One line, already masked where it is personal data.
-        hint: The finding is advice: it is printed, and closes no gate.
-        fingerprint: What the finding concerns where that is more than its row (both rows of a
-            pair, a figure), without row and line numbers. The id is made of it; leave it out
-            otherwise. Its old name, `about`, can still be given.
-        id: The name by which it can be accepted; `@check` fills it in (see
-            `tunegate.checking.fingerprint`).
     """
 
-    row: int | None
-    line: int | None
-    kind: str
-    evidence: str
-    hint: bool = False
+    row: int | None  # the number of the example, from 0; None: the whole dataset is concerned
+    line: int | None  # the line of the file, from 1; None as for `row`
+    kind: str  # in one or two words; the table counts findings by kind
+    evidence: str  # one line, already masked where it is personal data
+    hint: bool = False  # it is advice: printed, and closes no gate
+    # What the finding concerns where that is more than its row (both rows of a pair, a figure),
+    # without row and line numbers. The id is made of it; leave it out otherwise.
     fingerprint: str = field(default="", compare=False, repr=False)
-    id: str = field(default="", compare=False, repr=False)
-    about: InitVar[str] = ""
+    id: str = field(default="", compare=False, repr=False)  # to accept it by; `@check` fills it in
+    about: InitVar[str] = ""  # the old name of `fingerprint`
 
     def __post_init__(self, about: str) -> None:
         if about and not self.fingerprint:

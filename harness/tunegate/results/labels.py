@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -70,34 +70,28 @@ def _read_exact(text: str) -> str:
     return split_reasoning(text)[1].strip()
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadJson:
-    """Reads the fields of a reply that is JSON, each a path; of a `set`, the elements sorted."""
+def _read_json(paths: tuple[str, ...], is_set: bool, text: str) -> str | None:
+    """Read the fields of a reply that is JSON, each a path; of a set, the elements sorted."""
+    from ..utils.strict_json import Unreadable, parse_strict
 
-    paths: tuple[str, ...]
-    is_set: bool = False
-
-    def __call__(self, text: str) -> str | None:
-        from ..utils.strict_json import Unreadable, parse_strict
-
-        try:
-            value = parse_strict(split_reasoning(text)[1])
-        except Unreadable:
-            return None
-        labels = [self._label_at(path, value) for path in self.paths]
-        return None if None in labels else JOINT.join(map(str, labels))
-
-    def _label_at(self, path: str, value: Any) -> str | None:
+    try:
+        answer = parse_strict(split_reasoning(text)[1])
+    except Unreadable:
+        return None
+    labels = []
+    for path in paths:
+        value = answer
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
-        if self.is_set and isinstance(value, list):
-            elements = [_json_label(element) for element in value]
-            return None if None in elements else _joined_set(map(str, elements))
-        return _json_label(value)
+        is_list = is_set and isinstance(value, list)
+        labels.append(_joined_set(value) if is_list else _json_label(value))
+    return None if None in labels else JOINT.join(map(str, labels))
 
 
-def _joined_set(elements: Iterable[str]) -> str:
-    return JOINT.join(sorted({element for element in elements if element})) or EMPTY_SET
+def _joined_set(values: Iterable[Any]) -> str | None:
+    """Return a label of the labels of these values; None where one has none."""
+    elements = [_json_label(value) for value in values]
+    return None if None in elements else JOINT.join(sorted({e for e in elements if e})) or EMPTY_SET
 
 
 def _json_label(value: Any) -> str | None:
@@ -121,57 +115,38 @@ def _read_set(text: str) -> str | None:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             value = None
         value = [*value] if isinstance(value, list | tuple) else re.split(r"[,;\n]", answer)
-    elements = [_json_label(v) for v in (value if isinstance(value, list) else [value])]
-    return None if None in elements else _joined_set(map(str, elements))
+    return _joined_set(value if isinstance(value, list) else [value])
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadMatch:
-    """Reads the first match of a pattern in a reply: its first group, or all of it."""
-
-    pattern: re.Pattern[str]
-
-    def __call__(self, text: str) -> str | None:
-        match = self.pattern.search(split_reasoning(text)[1])
-        label = match and match.group(1 if self.pattern.groups else 0)
-        return label.strip() if label is not None else None
+def _read_match(pattern: re.Pattern[str], text: str) -> str | None:
+    """Read the first match of a pattern in a reply: its first group, or all of it."""
+    match = pattern.search(split_reasoning(text)[1])
+    label = match and match.group(1 if pattern.groups else 0)
+    return label.strip() if label is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadFolded:
-    """Reads a label by another rule, without case, punctuation, a ``` fence or an explanation."""
-
-    read: Read
-    fold: tuple[str, ...]
-    is_set: bool
-
-    def __call__(self, text: str) -> str | None:
-        if "fence" in self.fold:
-            text = fenced_block(text)
-        if "explanation" in self.fold:  # what is not the JSON object, or the first line
-            start, end = text.find("{"), text.rfind("}") + 1
-            text = text[start:end] if 0 <= start < end else text.strip().partition("\n")[0]
-        label = self.read(text)
-        if label is None:
-            return None
-        parts = label.split(JOINT)
-        if "case" in self.fold:
-            parts = [part.casefold() for part in parts]
-        if "punctuation" in self.fold:
-            parts = [without_edge_punctuation(part) for part in parts]
-        return JOINT.join(sorted({*parts}) if self.is_set else parts)
+def _read_folded(rule: LabelRule, fold: Sequence[str], text: str) -> str | None:
+    """Read a label by another rule, without case, punctuation, a ``` fence or an explanation."""
+    if "fence" in fold:
+        text = fenced_block(text)
+    if "explanation" in fold:  # what is not the JSON object, or the first line
+        start, end = text.find("{"), text.rfind("}") + 1
+        text = text[start:end] if 0 <= start < end else text.strip().partition("\n")[0]
+    label = rule.read(text)
+    if label is None:
+        return None
+    parts = label.split(JOINT)
+    if "case" in fold:
+        parts = [part.casefold() for part in parts]
+    if "punctuation" in fold:
+        parts = [without_edge_punctuation(part) for part in parts]
+    return JOINT.join(sorted({*parts}) if rule.is_set else parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadTransformed:
-    """Reads a label of what a function, `FILE.py:FUNCTION`, returns for a reply."""
-
-    read: Read
-    transform: str
-
-    def __call__(self, text: str) -> str | None:
-        changed = _function_at(self.transform)(text)
-        return self.read(changed) if isinstance(changed, str) else None
+def _read_transformed(rule: LabelRule, transform: str, text: str) -> str | None:
+    """Read a label of what a function, `FILE.py:FUNCTION`, returns for a reply."""
+    changed = _function_at(transform)(text)
+    return rule.read(changed) if isinstance(changed, str) else None
 
 
 @cache
@@ -202,7 +177,7 @@ def json_field(path: str, *more: str, is_set: bool = False) -> LabelRule:
             raise ValueError(f"no field in json:{one}; {VALID_RULES}")
     fields = f"field {path}" if not more else f"fields {', '.join((path, *more))}"
     name = f"label: {'set of ' if is_set else ''}JSON {fields}"
-    return LabelRule(name, _ReadJson((path, *more), is_set), is_set)
+    return LabelRule(name, partial(_read_json, (path, *more), is_set), is_set)
 
 
 def regex(pattern: str) -> LabelRule:
@@ -217,7 +192,7 @@ def regex(pattern: str) -> LabelRule:
         raise ValueError(f"no regular expression: {error}; {VALID_RULES}") from None
     if not pattern:
         raise ValueError(f"no pattern in regex:; {VALID_RULES}")
-    return LabelRule(f"label: regex {pattern}", _ReadMatch(compiled))
+    return LabelRule(f"label: regex {pattern}", partial(_read_match, compiled))
 
 
 def label_rule(spec: str | LabelRule) -> LabelRule:
@@ -265,13 +240,13 @@ def transformed(rule: LabelRule, transform: str) -> LabelRule:
     """
     _function_at(transform)
     name = f"{rule.name}, of what {transform.rpartition(':')[2]} returns"
-    return LabelRule(name, _ReadTransformed(rule.read, transform), rule.is_set)
+    return LabelRule(name, partial(_read_transformed, rule, transform), rule.is_set)
 
 
 def folded(rule: LabelRule, fold: Sequence[str]) -> LabelRule:
     """Return the rule that reads a label by another, without what these folds name."""
     name = f"{rule.name}, without {' and '.join(fold)}"
-    return LabelRule(name, _ReadFolded(rule.read, tuple(fold), rule.is_set), rule.is_set)
+    return LabelRule(name, partial(_read_folded, rule, tuple(fold)), rule.is_set)
 
 
 def fold_advice(predictions: Sequence[Prediction], rule: LabelRule) -> list[str]:
@@ -299,11 +274,7 @@ class LabelledPrediction:
 
 
 def label_predictions(predictions: Predictions, rule: LabelRule) -> list[LabelledPrediction]:
-    """Return all predictions with their labels.
-
-    Raises ValueError for an expected reply without a label: a fault of the test set or the rule,
-    not of the model.
-    """
+    """Return all predictions with their labels; raises ValueError for an expected reply without."""
     __tracebackhide__ = True
     rows = []
     for p in predictions:
@@ -319,10 +290,7 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
 
 
 def wrong_labels(predictions: Predictions, rule: LabelRule) -> Findings:
-    """Return a finding for each answer without the expected label.
-
-    Its kind is the expected label, or "no answer", or "unparseable" where the answer has no label.
-    """
+    """Return a finding for each wrong answer; its kind is the label, "no answer", "unparseable"."""
     findings = []
     for row in label_predictions(predictions, rule):
         p, prompt = row.prediction, shorten(row.prediction.prompt, 60)

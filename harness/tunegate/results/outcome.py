@@ -19,13 +19,9 @@ Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or it
 class Outcome:
     """What one check found, or whether one score held its limit.
 
-    Attributes:
-        passed: The check found nothing, or is advisory; the score held its limit. None: it could
-            not be measured.
-        summary: One line.
-        data: The figures as builtins; those of a check have the key `found`.
-        subject: The Findings or the Score.
-        fixture: The name of the fixture that made it; "" where the test itself did.
+    `passed` is None where it could not be measured. `data` holds the figures as builtins, of a
+    check with the key `found`; `subject` is the Findings or the Score. `fixture` names the fixture
+    that made it; it is "" where the test itself did.
     """
 
     name: str
@@ -46,10 +42,7 @@ class Outcome:
 class Recording:
     """What is recorded while a test runs, and what is in force for it.
 
-    Attributes:
-        outcomes: Those recorded so far.
-        accepted: The entries whose findings are accepted; None where none can be.
-        mode: How scores are held to plain numbers.
+    `accepted` is None where no finding can be; by `mode` scores are held to plain numbers.
     """
 
     outcomes: MutableSequence[Outcome]
@@ -67,10 +60,7 @@ inside_check: ContextVar[bool] = ContextVar("tunegate_inside_check", default=Fal
 
 
 def record(outcome: Outcome) -> None:
-    """Add an outcome to those of the running test; do nothing elsewhere (in a notebook).
-
-    Inside a check nothing is recorded: what it asks of other checks is in its own findings.
-    """
+    """Add an outcome to those of the running test, unless a check has asked another check."""
     if not inside_check.get():
         recordings[-1].outcomes.append(outcome)
 
@@ -86,13 +76,10 @@ def collect_outcomes(
 ) -> Iterator[list[Outcome]]:
     """Yield a list that takes the outcomes recorded inside the block.
 
-    Args:
-        accepted: The entries whose findings are accepted inside the block; by default those of the
-            block around it. Outside of such a block (a notebook, a model suite) nothing is
-            accepted: findings may be used there to leave rows out, and an entry gives no reason to
-            keep them.
-        mode: How scores are held to plain numbers inside the block, as they are to `limits` by
-            theirs; by default as in the block around it.
+    The findings of these entries are `accepted` there; by default those of the block around it are.
+    Outside of such a block (a notebook, a model suite) nothing is accepted: findings may be used
+    there to leave rows out, and an entry gives no reason to keep them. By `mode` scores are held to
+    plain numbers; by default as in the block around it.
     """
     outcomes: list[Outcome] = []
     around = recordings[-1]

@@ -14,34 +14,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Located):
-    """One test example and a model's answer; without an answer `error` says why, and `got` is "".
-
-    `row`, `line` and `fields` (beside the messages) are the example's; `latency` (seconds), `cost`
-    (USD), `tokens`, `prompt_tokens`, `finish` and `asked_at` are the Answer's. `expected` and `got`
-    are without `reasoning`. `calls` and `expected_calls` are the tool calls, as JSON of names and
-    arguments, "" for none. Each of `references` is as right as `expected`. `given` are the messages
-    that the model was given. Rows of one `group`, and of one `request` (the digest of what was
-    asked), are not independent; "" for none.
-    """
+    """One test example and a model's answer; without one `error` says why, and `got` is ""."""
 
     row: int
     line: int
     prompt: str
-    expected: str
+    expected: str  # it and `got` are without `reasoning`
     got: str
     error: str = ""
-    latency: float = 0.0
+    latency: float = 0.0  # in seconds; this and what follows are the Answer's
     tokens: int = 0
-    cost: float = 0.0
+    cost: float = 0.0  # in USD
     prompt_tokens: int = 0
     finish: str = ""
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    calls: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)  # beside the messages
+    calls: str = ""  # of tools, as JSON of names and arguments; "" for none
     expected_calls: str = ""
     reasoning: str = ""
-    references: Sequence[str] = ()
+    references: Sequence[str] = ()  # replies that are as right as `expected`
     asked_at: float = 0.0
-    given: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    given: Sequence[Mapping[str, Any]] = field(default=(), repr=False)  # messages before the reply
+    # Rows of one group, and of one request (the digest of what was asked), are not independent.
     group: str = ""
     request: str = ""
 

@@ -59,48 +59,29 @@ class Score(float):
     limit's mode is "lower", it compares a one-sided 95 % bound (see `held_to`). A comparison with
     None, a limit that is not set, is recorded and true. One with a Score is not recorded, and
     compares the values. A bound that so few rows cannot bring to a limit is unmeasurable.
-
-    Attributes:
-        n: The number of examples.
-        low, high: The two-sided 95 % interval.
-        signature: The metric and its settings, such as `bleu|sacrebleu 2.6|tok:13a`.
-        hits: How many are right, where the score is a proportion; else None.
-        misses: The rows that count against the score.
-        errors: Answers that could not be had; the value counts all of them wrong.
-        best_case: The value with all of them right.
-        lower, best_case_lower: The one-sided 95 % lower bounds, where `hits` do not give them.
-        upper, best_case_upper: The same for upper bounds.
-        scale: The worst and the best value that there can be.
-        units: How many independent units the n rows are, such as groups.
-        estimate: The value; of a bound, the value that it is the bound of.
-        mode: "lower" for a lower bound, "upper" for an upper one.
-        mode_is_chosen: `by` said what is held to limits, so their own mode does not count.
-        detail: Text to read with it, such as a confusion matrix.
-        hints: Advice, one line each.
-        not_applicable: The project has nothing to measure: any limit holds.
     """
 
     name: str
-    n: int
-    low: float
+    n: int  # examples
+    low: float  # of the two-sided 95 % interval
     high: float
-    signature: str
-    hits: int | None
-    misses: Findings | None
-    errors: int
-    best_case: float
-    lower: float | None
+    signature: str  # the metric and its settings, such as `bleu|sacrebleu 2.6|tok:13a`
+    hits: int | None  # how many are right, where the score is a proportion
+    misses: Findings | None  # the rows that count against the score
+    errors: int  # answers that could not be had; the value counts all of them wrong
+    best_case: float  # the value with all of them right
+    lower: float | None  # one-sided 95 % bounds, where `hits` do not give them
     best_case_lower: float | None
     upper: float | None
     best_case_upper: float | None
-    scale: tuple[float, float]
-    units: int
-    estimate: float
-    mode: Literal["point", "lower", "upper"]
-    mode_is_chosen: bool
-    detail: str
-    hints: tuple[str, ...]
-    not_applicable: bool
+    scale: tuple[float, float]  # the worst and the best value that there can be
+    units: int  # how many independent units the n rows are, such as groups
+    estimate: float  # the value; of a bound, the value that it is the bound of
+    mode: Literal["point", "lower", "upper"]  # what kind of bound it is
+    mode_is_chosen: bool  # `by` said what is held to limits, so their own mode does not count
+    detail: str  # text to read with it, such as a confusion matrix
+    hints: tuple[str, ...]  # advice, one line each
+    not_applicable: bool  # the project has nothing to measure: any limit holds
 
     def __new__(
         cls,
@@ -377,9 +358,7 @@ def proportion(
 ) -> Score:
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
 
-    Args:
-        errors: How many of the n answers could not be had. Where higher is better they are not
-            among the hits; where lower is better they are.
+    The `errors` could not be had: they are no hits where higher is better, else they are hits.
     """
     low, high = wilson(hits, n)
     best_hits = hits + errors if higher_is_better else hits - errors

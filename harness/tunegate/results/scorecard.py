@@ -45,11 +45,6 @@ def predictions_summary(predictions: Predictions, rule: LabelRule) -> dict[str, 
     }
 
 
-def answers_digest(predictions: Predictions) -> str:
-    """Return the digest of all answers and errors, in the order of the rows."""
-    return sha256_json([[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions])
-
-
 def asked_in_words(card: Mapping[str, Any]) -> str:
     """Say which test rows a scorecard is about, and how often they were asked; "" for all, once."""
     words = []

@@ -25,29 +25,18 @@ WAYS_TO_JUDGE = (
 
 @dataclass
 class SessionResults:
-    """What the reports of a session say of its tests, by node id.
+    """What the reports of a session say of its tests, by node id."""
 
-    Attributes:
-        passed: The outcomes recorded in each test whose call passed.
-        failed: The outcomes recorded in each test whose call failed.
-        not_passed: Why a test did not pass: "failed", "error in setup", "skipped", "xfailed", ...
-        digests: (split, digest) of each dataset that passed tests read.
-        unmeasurable: Tests that failed because a score could not be measured.
-        returned: Tests whose function ran to its end.
-        idle: Tests that asked for what the project does not have: an incumbent, a judge, a prompt.
-        raised: The type of the exception that the function of a test raised, in any attempt.
-        made, received: The digests of what was put into the last reports of a test, and of what
-            stood in them when they arrived, by "call" and "teardown".
-    """
-
+    # The outcomes recorded in tests whose call passed, and failed.
     passed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     failed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    not_passed: dict[str, str] = field(default_factory=dict)
-    digests: set[tuple[str, str]] = field(default_factory=set)
-    unmeasurable: set[str] = field(default_factory=set)
-    returned: set[str] = field(default_factory=set)
-    idle: set[str] = field(default_factory=set)
-    raised: dict[str, str] = field(default_factory=dict)
+    not_passed: dict[str, str] = field(default_factory=dict)  # why: "failed", "skipped", ...
+    digests: set[tuple[str, str]] = field(default_factory=set)  # of each split that they read
+    unmeasurable: set[str] = field(default_factory=set)  # failed for a score without a measure
+    returned: set[str] = field(default_factory=set)  # their functions ran to the end
+    idle: set[str] = field(default_factory=set)  # what they asked for the project does not have
+    raised: dict[str, str] = field(default_factory=dict)  # the type of exception, in any attempt
+    # The digests of what was put into their last reports, and of what stood there on arrival.
     made: dict[str, dict[str, str]] = field(default_factory=dict)
     received: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -119,10 +108,7 @@ class SessionResults:
         return [o for outcomes in tests.values() for o in outcomes if "table" in o]
 
     def unjudged(self) -> list[str]:
-        """Return the passed tests in which no check ran and no score was held to a limit.
-
-        Those that wait for what the project does not have, such as a judge, are left out.
-        """
+        """Return passed tests without a check or a limit; those with nothing to judge aside."""
         return [
             nodeid for nodeid, outcomes in self.passed.items()
             if not outcomes and nodeid not in self.idle

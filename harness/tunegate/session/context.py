@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..checking.last_findings import LastFindings
 from ..errors import ConfigError
@@ -29,33 +29,19 @@ if TYPE_CHECKING:
 DEFAULT_ALIAS = "production"  # its model is the incumbent unless --promote names another alias
 
 
-class PrintLine(Protocol):
-    """Prints a label and one line of text; green where `good`, red where it is False."""
-
-    def __call__(self, label: str, text: str, good: bool | None = None) -> None: ...
-
-
 class SessionContext:
     """What a session knows: pytest's hooks fill it, fixtures and gates read it.
 
     The configuration, the plugins and the models cost time: each is loaded when first asked for.
-
-    Attributes:
-        root: The project's folder, which holds its configuration.
-        rootdir: pytest's root, to which node ids are relative.
-        say: Prints one line to the terminal.
-        splits, suite, candidate, alias, budget: What the command line and the configuration chose.
-        results: What became of each test.
-        accepted: The project's accepted findings, by id.
-        seen: What the data suite found in this session.
-        environment: The command line, the plugins and the modules that took part.
-        import_mode: How pytest imports test files (`--import-mode`).
-        limit: How many test rows are asked (`--limit`); 0 for all.
-        repeat: How often each of them is asked (`--repeat`).
+    `root` holds the project's configuration; node ids are relative to pytest's own, `rootdir`.
     """
 
     def __init__(
-        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager, say: PrintLine
+        self,
+        root: Path,
+        rootdir: Path,
+        plugin_manager: pytest.PytestPluginManager,
+        say: Callable[..., None],
     ) -> None:
         self.root, self.rootdir, self.state = root, rootdir, StateDir(root)
         self.plugin_manager, self.say = plugin_manager, say
@@ -63,10 +49,10 @@ class SessionContext:
         self.candidate: Candidate | None = None
         self.alias, self.budget = DEFAULT_ALIAS, Budget()
         self.results = SessionResults()
-        self.accepted: dict[str, AcceptedEntry] = {}
-        self.seen = LastFindings()
+        self.accepted: dict[str, AcceptedEntry] = {}  # by id
+        self.seen = LastFindings()  # of this session
         self.environment, self.import_mode = Environment(), "prepend"
-        self.limit, self.repeat = 0, 1
+        self.limit, self.repeat = 0, 1  # test rows that are asked, 0 for all; how often each is
 
     @cached_property
     def splits(self) -> DataFiles:

@@ -1,7 +1,5 @@
 """Who took part in a session: the command line, the plugins, and the modules that were loaded."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys
@@ -20,17 +18,11 @@ PACKAGES = ("site-packages", "dist-packages")  # folders of installed distributi
 
 @dataclass
 class Environment:
-    """What can have changed a verdict without being part of the suite.
+    """What can have changed a verdict without being part of the suite."""
 
-    Attributes:
-        command: The arguments of pytest.
-        plugins: The version of each plugin of an installed distribution.
-        files: The digest of each module file outside of the installed packages, as it was when it
-            was first seen, by path; "" for a file that cannot be read.
-    """
-
-    command: list[str] = field(default_factory=list)
-    plugins: dict[str, str] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)  # the arguments of pytest
+    plugins: dict[str, str] = field(default_factory=dict)  # versions of installed distributions
+    # The digest of each module outside of these, when it was first seen, by path; "" if unreadable.
     files: dict[str, str] = field(default_factory=dict)
 
     def note_files(self, plugins: Iterable[object]) -> None:

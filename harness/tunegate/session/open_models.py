@@ -1,35 +1,28 @@
 """Opens the models of a session (candidate, baseline, incumbent, judges) and asks each once."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..config.data_files import DataFiles
+from ..config.schema import Config
+from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
-from ..interfaces.model import Answer, ModelUnknown, Request, hold_to_budget
+from ..interfaces.installed import ModelOpener
+from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
 from ..models.judge_panel import Judge, JudgePanel
 from ..models.predict import cached_answers, cached_predictions, predict
-from ..models.spec import model_spec, open_model
+from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryEntry
-
-if TYPE_CHECKING:
-    from ..config.data_files import DataFiles
-    from ..config.schema import Config
-    from ..data.dataset import Dataset
-    from ..interfaces.installed import ModelOpener
-    from ..interfaces.model import Budget, Model
-    from ..models.spec import Candidate
-    from ..storage.state_dir import StateDir
-    from ..utils.progress import ShowProgress
+from ..storage.state_dir import StateDir
+from ..utils.progress import ShowProgress
 
 COMPARED = "compare."
 
@@ -140,10 +133,9 @@ class SessionModels:
             return predict(self.model(role), dataset, self.state, progress)
 
     def cached(self, role: str, test: Dataset) -> Predictions | None:
-        """Return the predictions that the cache holds of a role's model, asking nothing.
+        """Return a role's predictions out of the cache; None where it holds none.
 
-        None where it holds none or where the role has no model. The gate reads them here, because
-        under pytest-xdist its process has asked no model.
+        The gate reads them here: under pytest-xdist its process has asked no model.
         """
         try:
             model = self.model(role)

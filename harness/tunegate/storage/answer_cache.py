@@ -1,7 +1,5 @@
 """Keeps every answer of every model in one SQLite file, so that no question is paid for twice."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import sqlite3
@@ -10,15 +8,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
 from .seal import key_file_content, seal_of
-
-if TYPE_CHECKING:
-    from .state_dir import StateDir
+from .state_dir import StateDir
 
 VERSION = 4  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write
@@ -47,11 +42,9 @@ _MORE_FIELDS = ("tool_calls", "reasoning", "served_by", "asked_at")
 class AnswerCache:
     """Answers by model digest, request digest and repetition; errors are not kept.
 
-    Each answer is sealed with the key beside the database, as receipts are: one that was edited
-    since is not given, and asked for again. Answers of older versions are sealed as they are found.
-
-    Raises ConfigError where the database cannot be used: the file is none, its disk is
-    full, or a newer tunegate wrote it.
+    Each is sealed with the key beside the database: one that was edited since is asked for again.
+    Answers of older versions are sealed as they are found. Raises ConfigError where the database
+    cannot be used: the file is none, its disk is full, or a newer tunegate wrote it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,10 +62,7 @@ class AnswerCache:
             raise
 
     def _use_write_ahead_log(self) -> None:
-        """Switch to a write-ahead log; wait for others that open the file at the same time.
-
-        SQLite's own timeout does not hold for this switch: it fails at once where one is under way.
-        """
+        """Switch to a write-ahead log, waiting for others, which SQLite's timeout does not."""
         deadline = time.monotonic() + TIMEOUT
         while True:
             try:
@@ -118,8 +108,7 @@ class AnswerCache:
     def get(self, model: str, requests: Sequence[Request], since: float = 0) -> dict[int, Answer]:
         """Return the answers of the model with this digest that are kept, by row.
 
-        The requests of one call have one repetition: a row has one place in the result. An answer
-        that was asked for before `since`, or nobody knows when, is none where `since` is not 0.
+        One asked for before `since`, or nobody knows when, is none where `since` is not 0.
         """
         query = f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS}, more, seal from answers where model = ?"
         with self._as_config_error():
@@ -171,10 +160,6 @@ class AnswerCache:
         digests = [request_digest(r.messages, r.tools) for r in requests]
         return self._delete_where("prompt", [*digests, *map(request_digest, texts)])
 
-    def delete_models(self, digests: Sequence[str]) -> int:
-        """Remove all answers of the models with these digests; return how many there were."""
-        return self._delete_where("model", digests)
-
     def _delete_where(self, column: str, values: Sequence[str]) -> int:
         before = self.db.total_changes
         with self._as_config_error():
@@ -204,13 +189,10 @@ def record_judge(state: StateDir, digest: str) -> None:
 
 
 def delete_judge_answers(state: StateDir) -> int:
-    """Remove the answers of all judges, which quote what they read; return how many there were.
-
-    All of them, since no record tells which answers are about one dataset.
-    """
+    """Remove all judges' answers, since each can quote any dataset; return how many there were."""
     files = state.folder.glob(f"judge/{_ASKED_PREFIX}*")
     digests = [path.name.removeprefix(_ASKED_PREFIX) for path in files]
     if not digests:
         return 0
     with closing(AnswerCache(state.path("answers.sqlite"))) as answers:
-        return answers.delete_models(digests)
+        return answers._delete_where("model", digests)

@@ -1,7 +1,5 @@
 """Reads and extends `registry.jsonl`, the hash-chained record of promotions that users commit."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os
@@ -15,6 +13,7 @@ from filelock import FileLock
 
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
+from ..utils.masking import find_private
 from .registry_chain import (
     History,
     Line,
@@ -53,6 +52,16 @@ def checked_alias(name: str) -> str:
     return name
 
 
+def checked_reason(reason: str) -> str:
+    """Return a reason on one line; raises ConfigError where it holds personal data or a key."""
+    text = " ".join(reason.split())
+    for private in find_private(text):
+        place = f"from character {private.start + 1} on"
+        message = f"--why holds what looks like {private.kind}, {place}"
+        raise ConfigError(f"{message}: a reason is committed; say it without")
+    return text
+
+
 class Registry:
     """`registry.jsonl`: each line carries the sha256 of the line before it in `previous`.
 
@@ -77,44 +86,26 @@ class Registry:
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
     ) -> RegistryEntry:
-        """Add one line, and return it: `facts`, action, alias, reason, who, when, and the link.
-
-        The file is locked, checked, and replaced in one step. Raises RegistryBroken.
-        """
+        """Add one line and return it, while the file is locked; raises RegistryBroken."""
         with self._lock():
-            return self._add(self.entries(), action, alias, facts, reason)
+            return self._add(self.entries(), facts, action=action, alias=alias, why=reason)
 
     def _add(
-        self,
-        entries: Sequence[RegistryEntry],
-        action: str,
-        alias: str,
-        facts: Mapping[str, Any],
-        reason: str,
+        self, entries: Sequence[RegistryEntry], facts: Mapping[str, Any], **decision: str
     ) -> RegistryEntry:
         """Add a line to the file, which holds these entries; the lock is held."""
         existing = self.path.read_bytes() if self.path.exists() else b""
         if existing and not existing.endswith((b"\n", b"\r")):
             existing += b"\n"  # an editor took the last line end away
-        line = self._line(action, alias, facts, reason, entries[-1].digest if entries else "")
+        line = self._line(facts, previous=entries[-1].digest if entries else "", **decision)
         atomic_write(self.path, existing + line + b"\n", mode=0o644)
         return RegistryEntry.read(line)
 
-    def _line(
-        self, action: str, alias: str, facts: Mapping[str, Any], reason: str, previous: str
-    ) -> bytes:
+    def _line(self, facts: Mapping[str, Any], **decision: str) -> bytes:
         """Return the line of an entry that is made now, signed by the state tree."""
-        entry = {
-            **facts,
-            "action": action,
-            "alias": alias,
-            "why": reason,
-            "who": current_user(),
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "previous": previous,
-        }
-        entry = sign({k: v for k, v in entry.items() if k != "seal"}, self.state)
-        return json.dumps(entry, ensure_ascii=False, sort_keys=True).encode()
+        made = {"who": current_user(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        entry = {k: v for k, v in {**facts, **decision, **made}.items() if k != "seal"}
+        return json.dumps(sign(entry, self.state), ensure_ascii=False, sort_keys=True).encode()
 
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
@@ -129,16 +120,9 @@ class Registry:
     ) -> RegistryEntry | None:
         """Add a promotion, and return it; None where this model is in force already.
 
-        Args:
-            alias: The name that the model gets.
-            facts: What the line says of model, run, receipt and scorecard.
-            reason: Why.
-            seen: The promotion that was in force when the candidate was compared with it.
-
-        Raises:
-            AliasMoved: Another promotion than `seen` is in force now.
-            ConfigError: The alias is no valid name.
-            RegistryBroken: The chain does not hold.
+        `facts` is what the line says of model, run, receipt and scorecard; `seen` is the promotion
+        that the candidate was compared with. Raises AliasMoved where another one is in force now,
+        ConfigError for an alias that is none, RegistryBroken.
         """
         checked_alias(alias)
         with self._lock():
@@ -155,7 +139,7 @@ class Registry:
                     f"{alias} was {then} when this session began and is {now} now; "
                     f"run the model suite again"
                 )
-            return self._add(history.entries, "promote", alias, facts, reason)
+            return self._add(history.entries, facts, action="promote", alias=alias, why=reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
@@ -174,23 +158,17 @@ class Registry:
             earlier = current.earlier.entry
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
             facts["from"] = current.entry.get("run")
-            return self._add(history.entries, "rollback", alias, facts, reason)
+            return self._add(history.entries, facts, action="rollback", alias=alias, why=reason)
 
     def merge(
         self, reason: str = "", theirs: Path | None = None, base: Path | None = None
     ) -> RegistryEntry | None:
         """Join two versions of this file: keep the lines of both, and add one that names both ends.
 
-        None is returned, and no line added, where one version holds all lines of the other.
-
-        Args:
-            reason: Why, for the added line.
-            theirs: The other version. Without it both are taken from this file: from between the
-                conflict markers of git, or one after the other.
-            base: The version that both came from; its lines must be in both.
-
-        Raises:
-            RegistryBroken: A version is no whole chain, or lacks a line of `base`.
+        Without `theirs` both are taken from this file: from between the conflict markers of git, or
+        one after the other. The lines of `base`, which both came from, must be in both. Returns
+        None, and adds no line, where one version holds all lines of the other. Raises
+        RegistryBroken.
         """
         with self._lock():
             sides = conflict_sides(numbered_lines(self.path))
@@ -210,7 +188,8 @@ class Registry:
             ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
             added = None
             if len(ends) > 1:
-                added = self._line("merge", "", {"merges": ends[1:]}, reason, ends[0])
+                joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}
+                added = self._line({"merges": ends[1:]}, **joined)
                 united.append(("", added))
             content = b"".join(line + b"\n" for _, line in united)
             if not self.path.exists() or content != self.path.read_bytes():
@@ -220,15 +199,9 @@ class Registry:
     def keep(self, run: str, reason: str, alias: str | None = None) -> list[RegistryEntry]:
         """Decide where aliases stand that two branches both moved: at a run of one of them.
 
-        Args:
-            run: A run that one of the branches promoted, or that both came from: its id, or the
-                beginning of it, or of the model's digest.
-            reason: Why, for the added lines.
-            alias: The alias to decide; None for each undecided one that has a promotion of `run`.
-
-        Raises:
-            ConfigError: No undecided alias has such a promotion, or one has several.
-            RegistryBroken: The chain does not hold.
+        `run` is one that a branch promoted, or that both came from: its id, or the beginning of it,
+        or of the model's digest. Without `alias`, each undecided one that has a promotion of it is
+        decided. Raises ConfigError where none has, or one has several, RegistryBroken.
         """
         with self._lock():
             begin = run.removeprefix("run:")
@@ -258,7 +231,8 @@ class Registry:
             for name, (entry, former) in chosen.items():
                 facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
                 facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
-                added.append(self._add(self.entries(), "keep", name, facts, reason))
+                decision = {"action": "keep", "alias": name, "why": reason}
+                added.append(self._add(self.entries(), facts, **decision))
             return added
 
 

@@ -58,14 +58,11 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an alias stands after a line.
-
-    `moved_by` are the lines that brought it there. `contenders` are where two branches moved it to,
-    as long as nobody has decided between them: until then it stands where both came from.
-    """
+    """Where an alias stands after a line."""
 
     promotion: Promotion | None = None
-    moved_by: frozenset[int] = frozenset()
+    moved_by: frozenset[int] = frozenset()  # the lines that brought it there
+    # Where two branches moved it to, until somebody decides: it stands where both came from.
     contenders: tuple[Promotion | None, ...] = ()
 
     @property
@@ -84,10 +81,7 @@ def numbered_lines(path: Path) -> list[Line]:
 
 
 def conflict_sides(lines: Sequence[Line]) -> list[list[Line]]:
-    """Return both versions of a file that git left with conflict markers.
-
-    A file without markers is one version.
-    """
+    """Return both versions of a file that git left with conflict markers, else the only one."""
     sides: dict[bytes, list[Line]] = {b"<": [], b"=": []}
     marker = b">"  # after a conflict, and before the first, a line is part of both versions
     for place, line in lines:
@@ -150,10 +144,7 @@ def heads(entries: Iterable[RegistryEntry]) -> list[RegistryEntry]:
 
 @dataclass
 class History:
-    """Where each alias stands after each entry; raises RegistryBroken for what cannot be.
-
-    `places` names the lines in the message.
-    """
+    """Where each alias stands after each entry; RegistryBroken names one of the `places`."""
 
     entries: Sequence[RegistryEntry]
     places: Sequence[str] = ()

@@ -1,7 +1,5 @@
 """A run is one training: the files of its folder, their verification, and finding it by name."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -25,11 +23,7 @@ class RunNotFound(ConfigError):
 
 
 def run_id(plan: Plan) -> str:
-    """Return the id of a run: the digest of data, configuration, base and seed.
-
-    It has twelve hexadecimal digits (48 bits). The same command has the same id, so it finds its
-    run again.
-    """
+    """Return the id of a run: 12 hex digits of the digest of data, configuration, base and seed."""
     parts = {
         "train": plan.train.stem,  # a snapshot is named after its digest
         "validation": plan.validation.stem if plan.validation else None,
@@ -55,10 +49,7 @@ class Run:
         self.folder = state.runs / name
 
     def write_intent(self, plan: Plan, plugins: list[Path]) -> None:
-        """Write the plan to `intent.json` and `config.json`, before the training.
-
-        `plugins` register trainers and models; those in the project are named relative to its root.
-        """
+        """Write the plan, and which `plugins` register trainers and models, before training."""
         self.state.path("runs", self.id, "intent.json")  # makes the run's folder
         values = asdict(plan)
         del values["root"]  # a copy of the project has another one, and the same runs
@@ -71,10 +62,7 @@ class Run:
     def write_record(
         self, trained: Trained, baseline: Mapping[str, Any] | None, digests: Mapping[str, str]
     ) -> None:
-        """Write `run.json`, which makes the run a finished one and its model a candidate.
-
-        `digests` holds those of the checkpoints, by name.
-        """
+        """Write `run.json`, which makes its model a candidate; checkpoints have `digests`."""
         record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
         checkpoints = {
             name: {"model": spec, "digest": digests[name]}
@@ -125,10 +113,7 @@ class Run:
 
     @property
     def attestation(self) -> str:
-        """Who vouches that a model from another machine was trained on these bytes, in words.
-
-        "" where tunegate itself trained it.
-        """
+        """Who vouches for a model that another machine trained; "" where tunegate trained it."""
         return str(self.record["figures"].get("word", ""))
 
     @cached_property
@@ -172,10 +157,7 @@ class Run:
         return readings
 
     def model_of(self, checkpoint: str = "") -> tuple[str, str]:
-        """Return spec and digest of the model, or of a checkpoint.
-
-        Raises RunNotFound for a checkpoint that the run does not have, SealBroken.
-        """
+        """Return spec and digest of the model, or of a checkpoint; RunNotFound, SealBroken."""
         checkpoints = self.record.get("checkpoints", {})
         if checkpoint and checkpoint not in checkpoints:
             available = ", ".join(checkpoints) or "none"
@@ -261,10 +243,7 @@ class Run:
 
 
 def find_finished(state: StateDir, name: str) -> Run:
-    """Return the finished run of this name: an id, the beginning of one, or `latest`.
-
-    `run:` may stand before it. Raises RunNotFound unless the name fits one finished run.
-    """
+    """Return the finished run of an id, the beginning of one, or `latest`; raises RunNotFound."""
     name = name.removeprefix("run:")
     ids = sorted(path.parent.name for path in state.runs.glob("*/run.json"))
     ids.sort(key=lambda id_: Run(state, id_).age)
@@ -277,10 +256,7 @@ def find_finished(state: StateDir, name: str) -> Run:
 
 
 def find_started(state: StateDir, name: str) -> Run:
-    """Return the run of this name, finished or not: an id, or the beginning of one.
-
-    `run:` may stand before it. Raises RunNotFound unless the name fits one run.
-    """
+    """Return the run, finished or not, of an id or the beginning of one; raises RunNotFound."""
     ids = sorted(path.parent.name for path in state.runs.glob("*/intent.json"))
     matches = _ids_that_begin(ids, name.removeprefix("run:"))
     if len(matches) != 1:

@@ -1,20 +1,16 @@
 """Writes and verifies JSON files with an HMAC, which shows that this state tree wrote them."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..utils.atomic import atomic_write
 from ..utils.hashing import canonical_json, sha256_bytes
-
-if TYPE_CHECKING:
-    from .state_dir import StateDir
+from .state_dir import StateDir
 
 
 class SealBroken(Exception):
@@ -34,10 +30,7 @@ def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
 
 
 def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
-    """Return what `write_sealed` wrote; raises SealBroken where the seal does not fit it.
-
-    `remedy` says what to do then; without it, that of a run.
-    """
+    """Return what `write_sealed` wrote; raises SealBroken, with the `remedy` or that of a run."""
     try:
         body: dict[str, Any] = json.loads(path.read_bytes())
         seal = body.pop("seal")
@@ -54,11 +47,7 @@ def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
 
 
 def secret_key(state: StateDir) -> bytes:
-    """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600.
-
-    A receipt written by hand has no valid seal. This guards against mistakes and edits, and not
-    against a person who can read the key.
-    """
+    """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600."""
     return key_file_content(state.path("key"))
 
 
@@ -81,10 +70,7 @@ def sign(body: Mapping[str, Any], state: StateDir) -> dict[str, Any]:
 
 
 def verify_signed(body: Mapping[str, Any], state: StateDir) -> None:
-    """Raise SealBroken where this state tree signed the body and it was changed since.
-
-    Nothing can be said of what another state tree signed, or none.
-    """
+    """Raise SealBroken where this state tree signed the body and it was changed since."""
     path = state.folder / "key"
     if "signed_by" not in body or not path.is_file():
         return

@@ -71,10 +71,7 @@ class StateDir:
     def read_snapshot(
         self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
-        """Read a snapshot; raises ValueError where its bytes do not have the digest of its name.
-
-        `columns` maps the columns of a table to the parts of an example; JSON needs none.
-        """
+        """Read a snapshot, a table by its `columns`; raises ValueError where it was changed."""
         from ..data.dataset import Dataset
 
         return Dataset.read(self.snapshot_path(digest), split, columns)

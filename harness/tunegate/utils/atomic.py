@@ -1,7 +1,5 @@
 """Writes files and folders so that a reader sees all of them or nothing."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil
@@ -47,13 +45,9 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
 def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Path] = ()) -> None:
     """Write all files, or none: each under a temporary name first, then all are renamed.
 
-    Args:
-        files: The content of each file; None removes one that an earlier call wrote. Files are
-            renamed in this order, and removed last.
-        private: Those that only the owner may read (mode 0600).
-
-    Raises:
-        OSError: One cannot be written; then none is.
+    The content None removes a file that an earlier call wrote. Files are renamed in their order,
+    and removed last; those in `private` get the mode 0600. Raises OSError where one cannot be
+    written.
     """
     token = secrets.token_hex(4)
     to_write = {path: data for path, data in files.items() if data is not None}
@@ -78,10 +72,7 @@ def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Pat
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty draft folder, which is renamed to `folder` when the block ends without error.
-
-    A draft that an earlier attempt left is removed first; after an error the draft is removed.
-    """
+    """Yield an empty draft folder, renamed to `folder` at the end, or removed after an error."""
     draft = folder.with_name(folder.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

@@ -4,8 +4,6 @@ A JSON value has three spellings, for ids and digests on disk were made with eac
 one a record uses can no longer change. New records use `sha256_json`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Finds the keys of this process in a text, however a server or a library repeats them."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +45,7 @@ class KeyEchoes:
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        forms = {squashed for key in keys for form in _forms(key) if (squashed := _squash(form))}
+        forms = {"".join(filter(str.isalnum, form)) for key in keys for form in _forms(key)} - {""}
         self.whole = sorted({form for form in forms if len(form) >= MIN_LENGTH}, key=len)[::-1]
         pieces = (form[i : i + WINDOW] for form in forms for i in range(len(form) - WINDOW + 1))
         # Words change seldom between kinds of characters.
@@ -101,10 +99,6 @@ def _forms(key: str) -> Iterator[str]:
         for form in (encoded, encoded.translate(str.maketrans("+/", "-_"))):
             # What the characters at both ends say depends on the text around the key.
             yield form[(0, 2, 3)[before] : len(form) // 4 * 4 - 4]
-
-
-def _squash(text: str) -> str:
-    return "".join(c for c in text if c.isalnum())
 
 
 def kind_changes(text: str) -> int:

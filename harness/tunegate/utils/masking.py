@@ -5,8 +5,6 @@ the installed finders see, and control characters. Everything that is shown pass
 where a check returns, reports of tests where pytest makes them, commands where they print.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -48,10 +46,7 @@ _keys: set[str] = set()
 
 @contextmanager
 def let_through(ignore: Iterable[str], allow: Iterable[str]) -> Iterator[None]:
-    """Leave values of these kinds, and these values, as they are inside the block.
-
-    They are the project's `pii_ignore` and `pii_allow`.
-    """
+    """Leave these kinds and values, `pii_ignore` and `pii_allow`, as they are inside the block."""
     global _public
     before, _public = _public, ((*ignore,), (*allow,))
     try:
@@ -81,10 +76,8 @@ def find_private(text: str) -> Iterator[Private]:
 def mask(text: str, *, quotes: bool = False) -> str:
     """Return a text for a terminal: private values masked, and control characters escaped.
 
-    Args:
-        text: Of one line or several.
-        quotes: It quotes rows or answers, cut to a width, so that a value may have lost the words
-            that say what it is: long numbers are masked too, and values that are cut off.
+    `quotes`: it quotes rows or answers, cut to a width, so that a value may have lost the words
+    that say what it is: long numbers are masked too, and values that are cut off.
     """
     return masker(quotes=quotes)(text)
 
@@ -143,18 +136,15 @@ def escape_controls(text: str, *, colours: bool = False) -> str:
     return pattern.sub(lambda m: m[0] if len(m[0]) > 1 else ascii(m[0])[1:-1], text)
 
 
-def hide_values(value: Any) -> Any:
+def hide_values(value: Any, hide: Callable[[str, bool], str] | None = None) -> Any:
     """Return a value with private values masked in its texts, however deeply nested; keys stay."""
-    return _map_texts(value, hider())
-
-
-def _map_texts(value: Any, hide: Callable[[str, bool], str]) -> Any:
+    hide = hide or hider()
     if type(value) is str:  # no markup, which is ours
         return hide(value, False)
     if isinstance(value, dict):
-        return {key: _map_texts(v, hide) for key, v in value.items()}
+        return {key: hide_values(v, hide) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_map_texts(v, hide) for v in value]
+        return [hide_values(v, hide) for v in value]
     return value
 
 

@@ -1,7 +1,5 @@
 """Imports libraries that come with an extra, or says in one line which extra is missing."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -27,9 +25,6 @@ def require(module: str, extra: str) -> Any:
 
 
 def missing_packages(feature: str, extra: str, *modules: str) -> str:
-    """Return one line naming the modules that are not installed, "" where all are.
-
-    Nothing is imported: modules are top-level ones.
-    """
+    """Return one line naming the top-level modules that are not installed, "" for none."""
     absent = [name for name in modules if find_spec(name) is None]
     return f"{feature} needs {', '.join(absent)}: {install_command(extra)}" if absent else ""

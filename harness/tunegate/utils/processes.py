@@ -1,7 +1,5 @@
 """Worker processes: how many this machine has CPUs for, and how they end with their parent."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable
@@ -28,10 +26,7 @@ def worker_count() -> int:
 
 
 def wait_for_stdin() -> None:
-    """Wait until the parent is gone, which started this process with `stdin=PIPE`.
-
-    It writes nothing. The operating system closes the pipe when the parent ends, even by SIGKILL.
-    """
+    """Wait until the parent is gone, even by SIGKILL: it holds our standard input open."""
     while os.read(0, 1):
         pass
 
@@ -39,12 +34,7 @@ def wait_for_stdin() -> None:
 def exit_with_parent(
     on_parent_exit: Callable[[], object], wait_for_parent: Callable[[], object] = wait_for_stdin
 ) -> None:
-    """Call a function once, from a daemon thread, when the parent process is gone.
-
-    Args:
-        on_parent_exit: What to do then, such as `os._exit` or sending SIGTERM to this process.
-        wait_for_parent: Returns when the parent is gone.
-    """
+    """Call a function once, from a daemon thread, when waiting for the parent has ended."""
 
     def watch() -> None:
         wait_for_parent()

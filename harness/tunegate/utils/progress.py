@@ -1,7 +1,5 @@
 """A progress bar on standard error, for steps that take minutes; removed when they are done."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -61,18 +59,9 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(description: str, spent: Callable[[], float] = lambda: 0.0) -> Iterator[Progress]:
-    """Yield a function (done, total, errors) that moves a bar: rate, errors, cost and time left.
-
-    Args:
-        description: Stands before the bar.
-        spent: Returns the USD spent so far; 0 is not shown.
-    """
+    """Yield a function (done, total, errors) that moves a bar; `spent` returns USD so far."""
     with closing(ProgressBar(description)) as bar:
-
-        def update(done: int, total: int, errors: int) -> None:
-            bar.update(done, total, bar_details(bar.speed, errors, spent()))
-
-        yield update
+        yield lambda n, total, errors: bar.update(n, total, bar_details(bar.speed, errors, spent()))
 
 
 def bar_details(rate: float, errors: int, cost: float) -> str:

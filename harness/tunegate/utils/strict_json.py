@@ -4,15 +4,12 @@ Python's decoder accepts all of these, and a later stage then drops or changes t
 is an error here that names the path of its field.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from .text import quote
@@ -40,10 +37,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json_text(value: Any) -> Any:
-    """Return the value of a text that holds a JSON array or object; anything else as it is.
-
-    It is for texts in which JSON may stand, and is not strict.
-    """
+    """Return the JSON array or object that a text may hold; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
@@ -145,36 +139,30 @@ def _refuse(reason: str) -> Any:
     raise _Refused(reason)
 
 
-def _finite(refuse: Callable[[str], Any], digits: str) -> Any:
-    number = float(digits)
-    return number if math.isfinite(number) else refuse("a number beyond 1.8e308")
+def _decoder(refuse: Callable[[str], Any], *, strict: bool = True) -> json.JSONDecoder:
+    """Return a decoder that calls `refuse` with the reason for each thing that is not allowed."""
+
+    def finite(digits: str) -> Any:
+        number = float(digits)
+        return number if math.isfinite(number) else refuse("a number beyond 1.8e308")
+
+    def short_integer(digits: str) -> Any:
+        # Python itself refuses to convert more than 4,300 digits, as a guard against attacks.
+        return int(digits) if len(digits) < 400 else refuse("a number of 400 digits or more")
+
+    def unique_keys(items: list[tuple[str, Any]]) -> Any:
+        fields = dict(items)
+        if len(fields) == len(items):
+            return fields
+        duplicate = Counter(key for key, _ in items).most_common(1)[0][0]
+        return refuse(f"the key {quote(duplicate)} stands twice in one object")
+
+    def constant(name: str) -> Any:
+        return refuse(f"{name} is not JSON; leave the field out or write null")
+
+    hooks: dict[str, Any] = {"parse_float": finite, "parse_int": short_integer}
+    hooks |= {"parse_constant": constant, "object_pairs_hook": unique_keys}
+    return json.JSONDecoder(strict=strict, **hooks)
 
 
-def _short_integer(refuse: Callable[[str], Any], digits: str) -> Any:
-    # Python itself refuses to convert more than 4,300 digits, as a guard against attacks.
-    return int(digits) if len(digits) < 400 else refuse("a number of 400 digits or more")
-
-
-def _unique_keys(refuse: Callable[[str], Any], items: list[tuple[str, Any]]) -> Any:
-    fields = dict(items)
-    if len(fields) == len(items):
-        return fields
-    duplicate = Counter(key for key, _ in items).most_common(1)[0][0]
-    return refuse(f"the key {quote(duplicate)} stands twice in one object")
-
-
-def _constant(refuse: Callable[[str], Any], name: str) -> Any:
-    return refuse(f"{name} is not JSON; leave the field out or write null")
-
-
-# Each calls the function with the reason for each thing that is not allowed.
-_strict, _lenient, _embedded = (
-    json.JSONDecoder(
-        strict=is_strict,
-        parse_constant=partial(_constant, refuse),
-        parse_float=partial(_finite, refuse),
-        parse_int=partial(_short_integer, refuse),
-        object_pairs_hook=partial(_unique_keys, refuse),
-    )
-    for refuse, is_strict in ((_refuse, True), (_Flaw, True), (_refuse, False))
-)
+_strict, _lenient, _embedded = _decoder(_refuse), _decoder(_Flaw), _decoder(_refuse, strict=False)

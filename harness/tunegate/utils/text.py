@@ -1,7 +1,5 @@
 """Texts: words, reasoning apart, and in messages on one line, cut to a width, quoted."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -82,10 +80,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
 
 def one_line(text: str) -> str:
-    """Return the printable words of a text on one line.
-
-    Control characters become spaces: printed, they could move a terminal's cursor.
-    """
+    """Return the printable words of a text on one line: controls could move a cursor."""
     if not all(map(str.isprintable, words := text.split())):
         words = "".join(c if c.isprintable() else " " for c in text).split()
     return " ".join(words)

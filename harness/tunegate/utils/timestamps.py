@@ -1,7 +1,5 @@
 """The times in records, and the order of records by them."""
 
-from __future__ import annotations
-
 import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
@@ -14,15 +12,11 @@ def timestamp() -> str:
 
 
 def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
-    """Return a key that sorts the newest record last.
+    """Return a key that sorts the newest record last, by the first valid of the `recorded` times.
 
-    A copy, a checkout or a `touch` changes the time of a file. So that time counts only where a
-    record holds none, and between records with the same time: older ones hold whole seconds.
-
-    Args:
-        path: The file of the record.
-        recorded: Times that the record may hold, the first valid one counts; a time without a
-            zone is UTC.
+    A copy, a checkout or a `touch` changes the time of the file at `path`. So that time counts only
+    where a record holds none, and between records with the same time: older ones hold whole
+    seconds. A time without a zone is UTC.
     """
     changed = path.stat().st_mtime_ns
     for value in recorded:

@@ -3,8 +3,6 @@
 $ tunegate run export axolotl 3fa9c1
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

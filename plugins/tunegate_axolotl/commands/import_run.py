@@ -5,8 +5,6 @@ Only a run whose gate has opened here gets one.
 $ tunegate run import axolotl-3fa9c1/out --receipt 3fa9c1
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import textwrap

@@ -6,8 +6,6 @@ $ tunegate run job 3fa9c1
 $ tunegate run job 3fa9c1 --cancel
 """
 
-from __future__ import annotations
-
 import argparse
 
 from tunegate.config.project import current_project

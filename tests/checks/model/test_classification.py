@@ -7,7 +7,14 @@ from hypothesis import given
 from predicted import pairs, predicted
 
 from tunegate import Unmeasurable
-from tunegate.results.labels import LabelRule, json_field, label_rule_of_table, regex
+from tunegate.results.labels import (
+    LabelRule,
+    exact,
+    json_field,
+    label_rule_of_table,
+    regex,
+    wrong_labels,
+)
 from tunegate_checks.model import classification
 
 
@@ -49,7 +56,7 @@ def test_nothing_predicted_is_nothing_measured() -> None:
 
 
 def test_a_miss_shows_line_expectation_answer_and_prompt() -> None:
-    miss = classification.misses(predicted([("billing", "delivery")]))[0]
+    miss = wrong_labels(predicted([("billing", "delivery")]), exact)[0]
     assert (miss.line, miss.kind) == (1, "billing")
     assert miss.evidence == "got 'delivery' for: ticket 0"
 

@@ -11,6 +11,7 @@ import pytest
 from predicted import predicted
 
 from tunegate import Limits
+from tunegate.utils.text import fenced_block
 from tunegate_checks.model import codecheck
 
 PYTHON, ROOT = sys.executable, Path(__file__).parents[3]
@@ -55,7 +56,7 @@ def test_json_parses_too_and_nothing_else() -> None:
 
 
 def test_two_blocks_are_left_as_they_are() -> None:
-    assert codecheck.code("```\na\n```\n```\nb\n```") == "```\na\n```\n```\nb\n```"
+    assert fenced_block("```\na\n```\n```\nb\n```") == "```\na\n```\n```\nb\n```"
 
 
 def test_a_command_reads_the_code_on_standard_input_or_in_a_file() -> None:

@@ -249,7 +249,8 @@ def test_git_joins_the_registry(
 
 
 def test_each_setting_in_the_comments_of_the_configuration_is_one(tmp_path: Path) -> None:
-    settings = re.sub(r'^# (?=\[|"?[\w.]+"? = )', "", CONFIG_TEMPLATE, flags=re.MULTILINE)
+    template = CONFIG_TEMPLATE.read_text()
+    settings = re.sub(r'^# (?=\[|"?[\w.]+"? = )', "", template, flags=re.MULTILINE)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites/labels.py").write_text("def clean(text): return text\n")
     (tmp_path / "tunegate.toml").write_text(re.sub(r"^label = \"", '# "', settings, flags=re.M))

@@ -9,8 +9,7 @@ import pytest
 
 from tunegate.cli.main import main
 from tunegate.errors import ConfigError
-from tunegate.gates.reason import checked_reason
-from tunegate.storage.registry import Registry
+from tunegate.storage.registry import Registry, checked_reason
 
 ADDRESS = "maria.souza@" + "gmail.com"
 KEY = "sk-proj-" + "aB3dE5fG7hI9jK1lM2nO4pQ6rS8tU0vW"

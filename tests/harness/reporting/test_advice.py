@@ -5,8 +5,7 @@ import re
 import pytest
 
 from tunegate.config.schema import Limits
-from tunegate.reporting.advice import ADVICE, advice_for, without_addresses
-from tunegate.reporting.terminal import failure_tables
+from tunegate.reporting.terminal import ADVICE, advice_for, failure_tables, without_addresses
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.outcome import collect_outcomes
 

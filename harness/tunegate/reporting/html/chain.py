@@ -1,7 +1,5 @@
 """Verifies the chain of digests from the data to the promotion by the rules of the promotion."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -16,8 +14,7 @@ from ...storage.registry import RegistryEntry
 from ...storage.seal import SealBroken
 from ...utils.hashing import sha256_bytes, sha256_json
 from .gather import RunFiles
-from .page import Link
-from .verdict import counting_promotions
+from .verdict import Link, counting_promotions
 
 NO_SNAPSHOT = "the snapshot is not kept any more (purged?): nothing can be held against the digest"
 SCORECARD_HOLDS = "its file is whole; it is about this model"

@@ -1,7 +1,5 @@
 """Computes the geometry of the two charts: a score beside its limit, and the loss curves."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +16,7 @@ Reading = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class ScoreBar:
-    """A score's 95 % interval on an axis of its own, in a box of 200 by 34 units.
-
-    `refused` is the stretch on which the limit would not hold.
-    """
+    """A score's 95 % interval in a box of 200 by 34 units; the limit does not hold on `refused`."""
 
     value: float
     interval: Point | None
@@ -60,10 +55,7 @@ class LossChart:
 def score_bar(
     outcome: Mapping[str, Any], description: str, *, full_scale: bool = False
 ) -> ScoreBar | None:
-    """Return the bar of a judged score; None without a finite value and an interval or limit.
-
-    The axis ends a little beyond value, interval and limit; with `full_scale` it runs from 0 to 1.
-    """
+    """Return the bar of a judged score, or None; its axis is 0 to 1 if `full_scale`."""
     value, limit, is_share = outcome["value"], outcome["limit"], outcome["hits"] is not None
     limit = limit if _is_drawable(limit) else None
     ends = [v for v in (outcome["low"], outcome["high"]) if v is not None]
@@ -90,7 +82,7 @@ def score_bar(
         limit_x,
         failing,
         tuple(map(axis.position, axis.ticks)),
-        (format_limit(axis.low, is_share), format_limit(axis.high, is_share)),
+        (format_limit(axis.ticks[0], is_share), format_limit(axis.ticks[-1], is_share)),
         description,
     )
 
@@ -167,30 +159,17 @@ LOG_DECADES = 2  # beyond it a linear axis shows the largest values only
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Maps low..high, the outermost ticks, to start..end, linearly or by the logarithm.
-
-    `start` and `end` are in units of the drawing; `start` may exceed `end`: y grows downwards in
-    SVG.
-    """
+    """Maps low..high, the outermost ticks, to start..end of a drawing; its y grows downwards."""
 
     ticks: tuple[float, ...]
     start: float
     end: float
     log: bool = False
 
-    @property
-    def low(self) -> float:
-        """The value at `start`."""
-        return self.ticks[0]
-
-    @property
-    def high(self) -> float:
-        """The value at `end`."""
-        return self.ticks[-1]
-
     def position(self, value: float) -> float:
         """Return the position of a value; one outside of the axis has that of its end."""
-        value, low, high = min(max(value, self.low), self.high), self.low, self.high
+        low, high = self.ticks[0], self.ticks[-1]
+        value = min(max(value, low), high)
         if self.log:
             value, low, high = map(math.log10, (value, low, high))
         return self.start + (value - low) / (high - low) * (self.end - self.start)
@@ -204,15 +183,15 @@ def linear_axis(low: float, high: float, start: float, end: float, step_count: i
 def fitting_axis(low: float, high: float, start: float, end: float) -> Axis:
     """Return a logarithmic axis where positive values span decades, else a linear one."""
     if low > 0 and math.log10(high) - math.log10(low) >= LOG_DECADES:
-        return Axis(tuple(decade_ticks(low, high)), start, end, log=True)
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        stride = math.ceil((last - first) / 6)
+        decades = range(first, last + stride, stride)
+        return Axis(tuple(float(f"1e{k}") for k in decades), start, end, log=True)
     return linear_axis(min(low, 0.0), high, start, end)
 
 
 def round_ticks(low: float, high: float, step_count: int = 4) -> list[float]:
-    """Return ascending multiples of 1, 2 or 5 times a power of ten; the outermost hold low..high.
-
-    Raises ValueError unless both are finite and low <= high.
-    """
+    """Return multiples of 1, 2 or 5 times a power of ten that hold low..high; raises ValueError."""
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"no axis from {low} to {high}")
     size = max(abs(low), abs(high))
@@ -227,10 +206,3 @@ def round_ticks(low: float, high: float, step_count: int = 4) -> list[float]:
     first, last = math.floor(low / step), math.ceil(high / step)
     # By way of decimal text: 3 * 0.1 is 0.30000000000000004.
     return [float(f"{k * digit}e{power}") for k in range(first, last + 1)]
-
-
-def decade_ticks(low: float, high: float) -> list[float]:
-    """Return the powers of ten that hold low..high, both positive, at most seven of them."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    stride = math.ceil((last - first) / 6)
-    return [float(f"1e{k}") for k in range(first, last + stride, stride)]

@@ -1,7 +1,5 @@
 """Reads the files that a report is made of: run, scorecards, registry, test data, answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +8,7 @@ from ...config.data_files import find_data_files
 from ...config.schema import Config, load
 from ...data.dataset import Dataset
 from ...errors import ConfigError
-from ...models.evaluation import (
-    Evaluation,
-    Json,
-    find_judged,
-    kept_predictions,
-    read_object,
-    read_scorecards,
-)
+from ...models import evaluation
 from ...results.prediction import Predictions
 from ...storage.registry import Registry, RegistryBroken, RegistryEntry
 from ...storage.run import Run
@@ -47,19 +38,14 @@ class CachedStateDir(StateDir):
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """The contents of all files about a run, unverified: the module `chain` verifies them.
-
-    Of an evaluation, whose model belongs to no run, there are scorecards alone.
-
-    `card` is the scorecard that is reported on, `cards` are all of them, by path, the newest last.
-    """
+    """The contents of all files about a run, or the scorecards of an evaluation, unverified."""
 
     root: Path
     run: Run
-    record: Json
-    receipt: Json | None
-    card: Json | None
-    cards: dict[Path, Json]
+    record: evaluation.Json
+    receipt: evaluation.Json | None
+    card: evaluation.Json | None  # the one that is reported on
+    cards: dict[Path, evaluation.Json]  # the newest last
     entries: list[RegistryEntry]
     registry_error: str  # why `entries` is empty where the registry is broken, else ""
     config: Config
@@ -68,7 +54,7 @@ class RunFiles:
 
     def name_of_model(self, model_digest: str) -> str:
         """Return which of the run's models has this digest: `model`, or a checkpoint's name."""
-        checkpoints: Json = self.record.get("checkpoints", {})
+        checkpoints: evaluation.Json = self.record.get("checkpoints", {})
         names = {checkpoint["digest"]: name for name, checkpoint in checkpoints.items()}
         return "model" if model_digest == self.record["digest"] else names.get(model_digest, "")
 
@@ -76,13 +62,13 @@ class RunFiles:
 def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
     """Read the files about a run or an evaluation (`latest`, an id or its beginning, a spec).
 
-    `scorecard` is the beginning of a scorecard's digest; without it the newest is reported on.
-    Raises ConfigError where there is no such run or scorecard, or where a file cannot be read.
+    `scorecard` begins a digest; without it the newest is reported on. Raises ConfigError.
     """
-    run, config = find_judged(CachedStateDir(root), name), load(root)
-    is_run, receipt = not isinstance(run, Evaluation), run.folder / "receipt.json"
-    record = read_object(run.folder / "run.json", RECORD_KEYS) if is_run else run.record
-    cards = read_scorecards(run)
+    run, config = evaluation.find_judged(CachedStateDir(root), name), load(root)
+    is_run, path = not isinstance(run, evaluation.Evaluation), run.folder / "receipt.json"
+    record = evaluation.read_object(run.folder / "run.json", RECORD_KEYS) if is_run else run.record
+    receipt = evaluation.read_object(path, RECEIPT_KEYS) if path.is_file() else None
+    cards = evaluation.read_scorecards(run)
     card = next(reversed(cards.values()), None)
     if scorecard:
         matches = [path for path in cards if path.stem.startswith(scorecard[: len(path.stem)])]
@@ -91,33 +77,27 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
             fits = f"{scorecard!r} fits {len(matches)} scorecards of {run}"
             raise ConfigError(f"{fits}; there are: {available}")
         card = cards[matches[0]]
-    entries, registry_error = read_registry(root) if is_run else ([], "")
-    test = read_test_data(config, run, card)
-    predictions = kept_predictions(run, card, test) if card and test is not None else None
-    return RunFiles(
-        root, run, record, read_object(receipt, RECEIPT_KEYS) if receipt.is_file() else None,
-        card, cards, entries, registry_error, config, test, predictions,
-    )  # fmt: skip
-
-
-def read_registry(root: Path) -> tuple[list[RegistryEntry], str]:
-    """Return the registry's lines and "", or no lines and what is wrong with the file."""
+    entries, registry_error = list[RegistryEntry](), ""
     try:
-        return Registry(root).entries(), ""
+        entries = Registry(root).entries() if is_run else []
     except RegistryBroken as error:
-        return [], str(error)
+        registry_error = str(error)
+    test = read_test_data(config, run, card)
+    predictions = (
+        evaluation.kept_predictions(run, card, test) if card and test is not None else None
+    )
+    return RunFiles(
+        root, run, record, receipt, card, cards, entries, registry_error, config, test, predictions
+    )
 
 
-def read_test_data(config: Config, run: Run, card: Json | None) -> Dataset | None:
-    """Return the test data that a scorecard is about: its snapshot, else the configured file.
-
-    None where neither has the digest that the scorecard names.
-    """
+def read_test_data(config: Config, run: Run, card: evaluation.Json | None) -> Dataset | None:
+    """Return the test data that a scorecard names: the snapshot, the configured file, or None."""
     digest = card["test"]["digest"] if card else None
     if not digest:
         return None
     try:
-        if not isinstance(run, Evaluation) and run.state.snapshot_path(digest).is_file():
+        if not isinstance(run, evaluation.Evaluation) and run.state.snapshot_path(digest).is_file():
             return run.state.read_snapshot(digest, "test", run.plan.columns)
         dataset = find_data_files(config, run.state.root, {}, run.state.root).get("test")
     except (ConfigError, OSError, ValueError):

@@ -1,8 +1,6 @@
 """Makes the HTML report of a run: one file that loads nothing and runs nothing."""
 
-from __future__ import annotations
-
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from json import JSONDecodeError
 from pathlib import Path
@@ -11,12 +9,11 @@ from ...errors import ConfigError
 from ...models.evaluation import find_judged
 from ...storage.state_dir import StateDir
 from ...utils.masking import hide_values
+from . import sections
 from .chain import chain_links
 from .gather import RunFiles, read_run
-from .page import Page
-from .sections import misses_section, scores_section, suite_section, training_section
-from .text import public_name, relative_paths, time_text, value_pairs
-from .verdict import verdict_section
+from .text import Pairs, public_name, relative_paths, time_text, value_pairs
+from .verdict import Link, Verdict, verdict_section
 
 # What reading JSON raises that another program wrote, or that is damaged.
 UNREADABLE = (
@@ -26,11 +23,26 @@ UNREADABLE = (
 NO_REGISTRY_LINE = "registry.jsonl has no line about this run."
 
 
-def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[RunFiles, Page]:
-    """Read a run, verify its chain of digests and return its files and page.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole report."""
 
-    `made` is the time that stands on the page. Raises ConfigError where a file cannot be read.
-    """
+    kind: str  # "run", or "evaluation" of a model without one
+    run: str
+    model: str
+    made: str
+    verdict: Verdict
+    registry: tuple[tuple[str, ...], ...] | str  # when, action, alias, run, who, why
+    scores: sections.Scores | str
+    misses: sections.Misses | str
+    suite: sections.Suite | str
+    training: sections.Training | str
+    chain: tuple[Link, ...]
+    versions: Pairs
+
+
+def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[RunFiles, Page]:
+    """Return the files of a run and its page, with the time `made`; raises ConfigError."""
     run = find_judged(StateDir(root), name)
     try:
         files = read_run(root, run.id, scorecard)
@@ -62,10 +74,10 @@ def build_page(files: RunFiles, made: datetime) -> Page:
         made=time_text(made.isoformat(timespec="seconds")),
         verdict=verdict_section(files, chain),
         registry=registry or NO_REGISTRY_LINE,
-        scores=scores_section(files),
-        misses=misses_section(files),
-        suite=suite_section(files),
-        training=training_section(files),
+        scores=sections.scores_section(files),
+        misses=sections.misses_section(files),
+        suite=sections.suite_section(files),
+        training=sections.training_section(files),
         chain=chain,
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
     )

@@ -1,8 +1,7 @@
 """Makes the sections of a report: scores, wrong answers, data suite, training."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -15,26 +14,60 @@ from ...tokenization.spec import on_pairs
 from ...utils.masking import masker
 from ...utils.text import cut
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
-from .charts import loss_chart, score_bar
+from . import text
+from .charts import LossChart, ScoreBar, loss_chart, score_bar
 from .gather import RunFiles
-from .page import CheckRow, Misses, ModelRow, ScoreRow, Scores, Suite, Tone, Training
-from .text import (
-    MAX_TESTS,
-    first_hints,
-    first_texts,
-    public_name,
-    public_setting,
-    test_title,
-    tests_by_file,
-    time_text,
-    training_method,
-    value_pairs,
-    with_full_stop,
-)
 
 OutcomeDict = dict[str, Any]
 MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example there are thousands
 NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One judged score; `outcome` says whether it held its limit."""
+
+    name: str
+    value: str
+    interval: str
+    limit: str
+    n: str
+    errors: str
+    tone: text.Tone
+    outcome: str
+    signature: str
+    test: str
+    hints: tuple[str, ...]
+    bar: ScoreBar | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model on all test rows: how many of its answers were right."""
+
+    role: str
+    model: str
+    right: str
+    share: str
+    interval: str
+    errors: str
+    bar: ScoreBar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The results of one session of the model suite."""
+
+    intro: str
+    rows: tuple[ScoreRow, ...]
+    not_applicable: tuple[str, ...]
+    models: tuple[ModelRow, ...]
+    not_passed: tuple[tuple[str, str, str], ...]  # test, status, what did not hold
+    more: str  # how many more of `not_passed` there are
+    tables: tuple[tuple[str, list[list[str]]], ...]  # heading and rows, the first one the head
+    details: text.Pairs
+    tests: text.Pairs  # by file
+    removed: tuple[str, ...]
 
 
 def scores_section(files: RunFiles) -> Scores | str:
@@ -65,20 +98,20 @@ def scores_section(files: RunFiles) -> Scores | str:
     if not_passed and gate != "open":
         gate = "closed"  # the tests are listed below
     n, digest = card["test"]["n"], str(card["test"]["digest"])[:12]
-    session = f"{time_text(card['made'])}, {model} on {n:,} test rows ({digest})"
+    session = f"{text.time_text(card['made'])}, {model} on {n:,} test rows ({digest})"
     if asked := asked_in_words(card):
         session += f": {asked}"
     more = len(not_passed) - MAX_NOT_PASSED
     return Scores(
-        intro=with_full_stop(f"{session}. Gate {gate}"),
+        intro=text.with_full_stop(f"{session}. Gate {gate}"),
         rows=tuple(rows),
-        not_applicable=tuple(first_texts(not_applicable, MAX_TESTS)),
+        not_applicable=tuple(text.first_texts(not_applicable, text.MAX_TESTS)),
         models=tuple(model_rows(files, card)),
         not_passed=tuple(not_passed_rows(card)),
         more=f"{more:,} more" if more > 0 else "",
         tables=tuple((o["name"], o["table"]) for o in card.get("tables", [])),
         details=tuple(details),
-        tests=tuple(tests_by_file(card["inventory"]).items()),
+        tests=tuple(text.tests_by_file(card["inventory"]).items()),
         removed=tuple(card["removed"]),
     )
 
@@ -91,7 +124,7 @@ def score_row(outcome: OutcomeDict) -> ScoreRow:
     )
     if not has_value:  # NaN or infinite: only its line says which
         name, value = outcome["line"], "not a number"
-    tone: Tone
+    tone: text.Tone
     if outcome["limit"] is None:
         tone, verdict = "plain", "no limit"
     elif outcome["held"] is None:
@@ -102,7 +135,7 @@ def score_row(outcome: OutcomeDict) -> ScoreRow:
     description = f"{name}: {value}{interval_text}, limit {limit}: {verdict}"
     return ScoreRow(
         name, value, interval, limit, n, f"{outcome['errors']:,}", tone, verdict,
-        outcome["signature"], outcome["test"], first_hints(outcome.get("hints", [])),
+        outcome["signature"], outcome["test"], text.first_hints(outcome.get("hints", [])),
         score_bar(outcome, description),
     )  # fmt: skip
 
@@ -121,7 +154,7 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[ModelRow]:
         _, share, interval, _, _ = score_cells(outcome)
         description = f"{role}: {share} right, 95 % interval {interval}"
         bar = score_bar(outcome, description, full_scale=True)
-        model, errors = public_name(counts["model"], files.root), f"{counts['errors']:,}"
+        model, errors = text.public_name(counts["model"], files.root), f"{counts['errors']:,}"
         yield ModelRow(role, model, f"{right:,} of {n:,}", share, interval, errors, bar)
 
 
@@ -129,7 +162,7 @@ def not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
     """Yield name, status and missed limits of the first tests that closed the gate."""
     for test, status in islice(card.get("troubles", {}).items(), MAX_NOT_PASSED):
         missed = (o["line"] for o in card.get("missed", []) if o["test"] == test and not o["held"])
-        yield test, status, "; ".join(first_texts(missed))
+        yield test, status, "; ".join(text.first_texts(missed))
 
 
 # The data suite, as the receipt has it.
@@ -138,6 +171,29 @@ OutcomesByTest = dict[str, list[OutcomeDict]]
 NO_RECEIPT = "There is no receipt: no gate of this project opened for this run."
 NO_SPLIT = ""  # stands for the split of a test that is about no single split
 ACCEPTED_KEYS = ("id", "check", "kind", "where", "evidence", "why", "who")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One test of the data suite: its result on each split."""
+
+    file: str
+    test: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The data suite behind whose gate the run was trained."""
+
+    intro: str
+    splits: tuple[str, ...]
+    rows: tuple[CheckRow, ...]
+    hints: tuple[tuple[str, tuple[str, ...]], ...]  # by check
+    accepted: tuple[tuple[str, ...], ...]  # id, check, kind, where, evidence, why, who
+    removed: tuple[str, ...]
+    limits: text.Pairs
+    unset: tuple[str, ...]
 
 
 def suite_section(files: RunFiles) -> Suite | str:
@@ -153,26 +209,26 @@ def suite_section(files: RunFiles) -> Suite | str:
     for name, held in limits.pop("compare", {}).items():
         limits |= {f"{k} to {name}": v for k, v in held.items() if v is not None}
     data_files = [
-        public_name(receipt["data"][split]["path"], files.root)
+        text.public_name(receipt["data"][split]["path"], files.root)
         for split in SPLITS
         if split in receipt["data"]
     ]
-    passed = f"{time_text(receipt['made'])}: all {len(tests):,} tests passed"
+    passed = f"{text.time_text(receipt['made'])}: all {len(tests):,} tests passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return Suite(
         intro=f"{passed} on {', '.join(data_files)}.",
         splits=splits,
         rows=tuple(
-            CheckRow(*test_title(test), tuple(row.get(split, "") for split in splits))
+            CheckRow(*text.test_title(test), tuple(row.get(split, "") for split in splits))
             for test, row in cells.items()
         ),
-        hints=tuple((check, first_hints(texts)) for check, texts in hints.items()),
+        hints=tuple((check, text.first_hints(texts)) for check, texts in hints.items()),
         accepted=tuple(
             tuple(str(entry.get(key, "")) for key in ACCEPTED_KEYS)
             for entry in receipt.get("accepted", [])
         ),
         removed=tuple(receipt["removed"]),
-        limits=value_pairs(limits),
+        limits=text.value_pairs(limits),
         unset=tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
     )
 
@@ -191,7 +247,7 @@ def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
             row.setdefault(split_of_test, [])
     return {
         test: {
-            split: "; ".join(first_texts(split_texts)) or "passed"
+            split: "; ".join(text.first_texts(split_texts)) or "passed"
             for split, split_texts in row.items()
         }
         for test, row in texts.items()
@@ -223,6 +279,15 @@ ANSWERS_CHANGED = (
     "The answers that are kept do not add up to what was judged: some were purged, or `label` in "
     "the configuration was changed since."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Misses:
+    """The first wrong answers, and how many there are."""
+
+    rows: tuple[tuple[str, str, str, str], ...]  # line, kind, evidence, the model's reasoning
+    total: str
+    more: str
 
 
 def misses_section(files: RunFiles) -> Misses | str:
@@ -270,21 +335,33 @@ TRAINED_ELSEWHERE = "No loss curves: it was trained elsewhere."
 TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Loss curves, figures and settings of the training."""
+
+    intro: str
+    charts: tuple[LossChart, ...] | str
+    loss_unit: str  # a loss is the mean over these: "token", or "pair" (of replies)
+    kept_epoch: str
+    figures: text.Pairs
+    settings: text.Pairs
+
+
 def training_section(files: RunFiles) -> Training | str:
     """Return how the run was trained; a sentence for a model that tunegate did not train."""
     if isinstance(files.run, Evaluation):
         return NOT_TRAINED_HERE
     plan, run, root = files.run.plan, files.run, files.root
     figures: dict[str, Any] = files.record["figures"]
-    settings = {k: public_setting(v, root, k) for k, v in sorted(plan.config.items())}
-    numbers = {k: public_setting(v, root, k) for k, v in figures.items() if k not in TEXT_FIGURES}
+    settings = {k: text.public_setting(v, root, k) for k, v in sorted(plan.config.items())}
+    numbers = {k: v for k, v in figures.items() if k not in TEXT_FIGURES}
     step = figures.get("kept_step")
     kept_step = float(step) if isinstance(step, int | float) else None
     drawn = (loss_chart(run.curves, run.curves_after_kept, kept_step, w) for w in CHART_WIDTHS)
     charts = tuple(chart for chart in drawn if chart)
     no_charts = TRAINED_ELSEWHERE if figures.get("word") else NO_CURVES
-    base = public_name(str(plan.base), root)
-    intro = f"Trained by {training_method(plan)} on {base}, seed {plan.seed}."
+    base = text.public_name(str(plan.base), root)
+    intro = f"Trained by {text.training_method(plan)} on {base}, seed {plan.seed}."
     if figures.get("proved"):
         intro += f" Held against the export: {figures['proved']}."
     kept_epoch = ""
@@ -295,6 +372,6 @@ def training_section(files: RunFiles) -> Training | str:
         charts or no_charts,
         "pair" if on_pairs(plan.config) else "token",
         kept_epoch,
-        value_pairs(numbers),
-        value_pairs(settings),
+        text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
+        text.value_pairs(settings),
     )

@@ -1,18 +1,18 @@
 """Formats values for a report: plain numbers, times to the minute, no path outside the project."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from ...interfaces.trainer import Plan
 from ...utils.masking import HIDDEN, find_private
 from ..terminal import MAX_HINTS
-from .page import Pairs
+
+Tone = Literal["good", "bad", "plain"]
+Pairs = tuple[tuple[str, str], ...]
 
 MAX_TESTS = 50  # that are listed of one file: with one test per example there are thousands
 SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
@@ -28,8 +28,7 @@ def relative_paths(text: str, root: Path) -> str:
 def public_name(spec: str, root: Path) -> str:
     """Return a model spec or a path without what is private in it.
 
-    Of a path outside the project the last part is kept. The text ends before the first value that
-    `find_private` reports, such as a password in a URL or an API key.
+    Of a path outside the project the last part is kept. The text ends before a private value.
     """
     text = _PATH.sub(lambda m: m[1] + PurePath(m[2]).name, relative_paths(spec, root))
     starts = [private.start for private in find_private(text)]

@@ -1,8 +1,7 @@
 """Says on top of a report whether the run is promoted, since when, or why not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ...gates.lowered_limits import lowered_limits, lowered_text
 from ...gates.new_test_set import note_on_test_set
@@ -13,22 +12,35 @@ from ...results.scorecard import asked_in_words
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.seal import SealBroken
 from ..terminal import score_cells
+from . import text
 from .gather import RunFiles
-from .page import Link, Tone, Verdict
-from .text import (
-    public_name,
-    relative_paths,
-    time_text,
-    training_method,
-    value_text,
-    with_full_stop,
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The top of the report: whether the run is promoted, why or why not, warnings, key facts."""
+
+    tone: text.Tone
+    headline: str
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    facts: text.Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of the chain of digests; `holds` is None where it cannot be verified here."""
+
+    name: str
+    digest: str
+    holds: bool | None
+    explanation: str
 
 
 def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
     """Return headline, sentences, warnings and facts about a run and its chain of digests."""
     current, card = current_promotions(files), files.card
-    tone: Tone = "plain"
+    tone: text.Tone = "plain"
     if current:
         tone, headline = "good", f"Promoted: {', '.join(current)}"
     elif card is None:
@@ -46,9 +58,9 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
         warnings.append(f"{len(broken)} link{noun} not verify: {', '.join(broken)}.")
     if current and card is not None and card["gate"] != "open":
         closed = "A later session of the model suite closed the gate"
-        warnings.append(with_full_stop(f"{closed}: {closing_reasons(card)}"))
+        warnings.append(text.with_full_stop(f"{closed}: {closing_reasons(card)}"))
     if attestation := str(files.record["figures"].get("word") or ""):
-        warnings.append(with_full_stop(attestation[:1].upper() + attestation[1:]))
+        warnings.append(text.with_full_stop(attestation[:1].upper() + attestation[1:]))
     before, now = ((of or {}).get("limits", {}) for of in (files.receipt, card))
     if lowered := lowered_limits(before, now):
         warnings.append(f"Limits lowered since the data gate: {lowered_text(lowered)}.")
@@ -68,16 +80,16 @@ def promotion_sentences(files: RunFiles) -> Iterator[str]:
         lines = [line for line in files.entries if line["alias"] == alias]
         last = [line for line in lines if line.get("run") == entry.get("run")][-1]
         why = f": “{last['why']}”" if last.get("why") else "; no reason was given"
-        signed = f"{time_text(last['when'])}, by {last['who']}{why}"
+        signed = f"{text.time_text(last['when'])}, by {last['who']}{why}"
         if last["action"] in ("rollback", "keep"):
-            promoted = f"was promoted to this run {time_text(entry['when'])}"
+            promoted = f"was promoted to this run {text.time_text(entry['when'])}"
             yield f"{alias} {promoted}, and came back to it {signed}."
         else:
             yield f"{alias} has stood on this run since {signed}."
     for alias, entry in former_promotions(files).items():
         in_force = promotions_in_force(files.entries, alias)
         now = f"run {in_force[-1]['run']}" if in_force else "none"
-        since = f"{alias} stood on this run from {time_text(entry['when'])}"
+        since = f"{alias} stood on this run from {text.time_text(entry['when'])}"
         yield f"{since}; now it stands on {now}."
 
 
@@ -89,9 +101,9 @@ def why_not_promoted(files: RunFiles) -> str:
     if card is None:
         return f"No model suite has judged it: pytest suites/model --model {spec}."
     if card["gate"] != "open":
-        return with_full_stop(f"The model suite closed the gate: {closing_reasons(card)}")
+        return text.with_full_stop(f"The model suite closed the gate: {closing_reasons(card)}")
     if refused := promotion_refusal(files, card):
-        return with_full_stop(f"The gate is open, and a promotion would be refused: {refused}")
+        return text.with_full_stop(f"The gate is open, and a promotion would be refused: {refused}")
     if former_promotions(files):
         return "The gate is open: it could be promoted again."
     return "The gate is open, and nobody has promoted it."
@@ -128,19 +140,19 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
         candidate = Candidate(spec, files.run, digest)
         check_promotable(candidate, card["model_digest"], files.test, files.run.state)
     except (PromotionRefused, SealBroken, ValueError, OSError) as error:
-        return relative_paths(str(error), files.root)
+        return text.relative_paths(str(error), files.root)
     return ""
 
 
 def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
     """Yield name and text of the gates, the right answers, the chain and the training."""
     card = files.card
-    tests = value_text(len(files.receipt["tests"])) if files.receipt else ""
+    tests = text.value_text(len(files.receipt["tests"])) if files.receipt else ""
     yield "data gate", f"open: {tests} tests passed" if files.receipt else "no receipt"
     if card is None:
         yield "model gate", "never judged"
     else:
-        passed = f"open: {value_text(len(card['inventory']))} tests passed"
+        passed = f"open: {text.value_text(len(card['inventory']))} tests passed"
         yield "model gate", passed if card["gate"] == "open" else "closed"
     if card and (counts := card["predictions"]):
         baseline, beside = card["baseline"], ""
@@ -153,8 +165,8 @@ def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str
     yield "chain of digests", f"{verified} of {len(chain)} links verify{more}"
     if not isinstance(files.run, Evaluation):
         plan = files.run.plan
-        base = public_name(str(plan.config.get("base", plan.base)), files.root)
-        yield "trained", f"{training_method(plan)}, on {base}"
+        base = text.public_name(str(plan.config.get("base", plan.base)), files.root)
+        yield "trained", f"{text.training_method(plan)}, on {base}"
 
 
 # The promotions of a run: those in force, and those that were.

@@ -11,8 +11,7 @@ import pytest
 
 from tunegate.cli.main import main
 from tunegate.reporting.html.gather import RunFiles, read_run
-from tunegate.reporting.html.page import ScoreRow, Scores
-from tunegate.reporting.html.sections import scores_section
+from tunegate.reporting.html.sections import ScoreRow, Scores, scores_section
 from tunegate.reporting.html.verdict import closing_reasons
 from tunegate.results.outcome import collect_outcomes
 from tunegate.results.score import Score, Unmeasurable

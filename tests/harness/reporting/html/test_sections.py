@@ -14,7 +14,6 @@ from tunegate import Predictions
 from tunegate.reporting.html import text
 from tunegate.reporting.html.chain import chain_links, promotion_link
 from tunegate.reporting.html.gather import RunFiles, read_run
-from tunegate.reporting.html.page import Misses, Scores, Suite
 from tunegate.reporting.html.render import build_page, render_html
 from tunegate.reporting.html.sections import (
     ANSWERS_CHANGED,
@@ -23,6 +22,9 @@ from tunegate.reporting.html.sections import (
     NO_CURVES,
     NO_RECEIPT,
     TRAINED_ELSEWHERE,
+    Misses,
+    Scores,
+    Suite,
     misses_section,
     scores_section,
     suite_section,
