@@ -19,7 +19,6 @@ from .registry_chain import (
     Line,
     RegistryBroken,
     RegistryEntry,
-    Standing,
     conflict_sides,
     heads,
     numbered_lines,
@@ -110,10 +109,6 @@ class Registry:
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
         return self.history().standing(alias).entry
-
-    def undecided(self) -> dict[str, Standing]:
-        """Return the aliases that two branches both moved, each with where they moved it to."""
-        return self.history().undecided()
 
     def promote(
         self, alias: str, facts: Mapping[str, Any], reason: str, seen: RegistryEntry | None
@@ -207,7 +202,7 @@ class Registry:
             begin = run.removeprefix("run:")
             chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
             runs: set[str] = set()
-            for name, standing in self.undecided().items():
+            for name, standing in self.history().undecided().items():
                 if alias not in (None, name):
                     continue
                 options = (standing.promotion, *standing.contenders)
