@@ -1,19 +1,14 @@
 """Makes the receipt of a data gate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.suite_files import project_version
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from .decision import Gate, GateDecision
 from .suite import installed_versions
-
-if TYPE_CHECKING:
-    pass
 
 
 def make_receipt(

@@ -171,10 +171,8 @@ class Registry:
             for place, line in (numbered for side in sides for numbered in side):
                 lines.setdefault(line, place)
             united: list[chain.Line] = [(place, line) for line, place in lines.items()]
-            ends = [
-                entry.digest
-                for entry in chain.heads(chain.read_history(united, may_fork=True).entries)
-            ]
+            last = chain.heads(chain.read_history(united, may_fork=True).entries)
+            ends = [entry.digest for entry in last]
             added = None
             if len(ends) > 1:
                 joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}

@@ -137,10 +137,7 @@ class Run:
         return time_key(path, imported, _read_unverified(self.folder / "receipt.json").get("made"))
 
     def curves(self, *, after_kept: bool = False) -> list[dict[str, float]]:
-        """Return the readings that a trainer may write, or those after the kept weights' step.
-
-        They end before a line that was cut short.
-        """
+        """Return the readings of a trainer, or those after the kept weights, up to a cut line."""
         path = self.folder / ("curves-beyond.jsonl" if after_kept else "curves.jsonl")
         readings: list[dict[str, float]] = []
         for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
