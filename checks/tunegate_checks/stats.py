@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tunegate.data.comparison import connected, group_indices
 from tunegate.results.prediction import Prediction
@@ -16,9 +16,8 @@ from tunegate.results.score import Z95, Score, clopper_pearson, proportion
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Array = npt.NDArray[Any]
-    Combine = Callable[[Array, int], Array]
-
+Array: TypeAlias = "npt.NDArray[Any]"
+Combine: TypeAlias = "Callable[[Array, int], Array]"
 Z90 = 1.644854  # one-sided 95 %
 P_VALUE_RESAMPLES = 10_000  # enough to see a p of 0.001
 _RESAMPLES = (1_000, 4_000)  # of an interval: fewer where there are many examples

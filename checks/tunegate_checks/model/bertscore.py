@@ -3,23 +3,18 @@
 Scores of different models cannot be compared: the signature names the model and its digest.
 """
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tunegate.results.prediction import Predictions
 from tunegate.utils.hashing import sha256_bytes, sha256_file
 from tunegate.utils.optional_deps import require
 
-from ..stats import average
+from ..stats import Array, average
 from .metric import Metric
-
-if TYPE_CHECKING:
-    from ..stats import Array
 
 EXTRA = "bertscore"
 

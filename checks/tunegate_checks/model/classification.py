@@ -17,13 +17,11 @@ from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.utils.text import cut, shorten
 
-from ..stats import average, share
+from ..stats import Array, average, share
 from .metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..stats import Array
 
 NO_LABEL = "(no label)"  # an answer that is not one of the labels, or that cannot be parsed
 Average = Literal["macro", "micro", "weighted"]

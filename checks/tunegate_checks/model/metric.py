@@ -4,12 +4,9 @@ That is enough to give any score an interval, and to compare two models example 
 difference, its interval, its p-value, and the examples on which they differ.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
@@ -17,10 +14,7 @@ from tunegate.results.score import Z95, Score
 from tunegate.utils.text import shorten
 
 from .. import stats
-from ..stats import Estimate, Units, average
-
-if TYPE_CHECKING:
-    from ..stats import Array
+from ..stats import Array, Estimate, Units, average
 
 MIN_EXAMPLES = 20  # for a bootstrap of a difference: fewer do not show how good either model is
 MIN_GAIN = 1e-9  # a smaller difference is rounding, and no flip

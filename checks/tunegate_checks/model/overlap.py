@@ -5,24 +5,20 @@ ROUGE is rouge-score's, with a tokenizer that keeps letters of every script: rou
 all letters outside a-z ("não" becomes "n" and "o"). For plain English both give the same score.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable
 from importlib.metadata import version
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
 from tunegate.utils.optional_deps import require
 from tunegate.utils.text import words_of
 
+from ..stats import Array
 from . import classification
 from .metric import Metric, mean
-
-if TYPE_CHECKING:
-    from ..stats import Array
 
 ROUGE_TYPES = {"1": "rouge1", "2": "rouge2", "L": "rougeL", "Lsum": "rougeLsum"}
 

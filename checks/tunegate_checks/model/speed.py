@@ -5,8 +5,6 @@ of that time. The tokens and the cost of a baseline include the examples in its 
 counts as the highest measured value in the score, and as the lowest in `best_case`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal

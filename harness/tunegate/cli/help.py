@@ -19,7 +19,7 @@ COMPLETED_SHELLS = ("bash", "zsh", "fish")
 
 
 def answer_without_command(words: Sequence[str], commands: Commands) -> int:
-    """Print the help of the top or of a group, or a completion script; exit with 2 for others."""
+    """Print the help of the top or of a group, or a completion script; 2 for an unknown word."""
     group = words[0] if words and verbs_of(words[0], commands) else ""
     prog, rest = " ".join(["tunegate", *([group] if group else [])]), words[bool(group) :]
     if rest and not rest[0].startswith("-"):

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print("nothing to join: one version holds all entries")
     for entry in registry.keep(args.keep, why, args.alias) if args.keep is not None else ():
         print(f"{entry['alias']} is run:{entry['run']}")
-    undecided = registry.undecided()
+    undecided = registry.history().undecided()
     for alias, standing in undecided.items():
         now = f"run:{standing.entry.get('run')}" if standing.entry else "no run"
         runs = [f"run:{p.entry.get('run')}" for p in standing.contenders if p]

@@ -97,18 +97,12 @@ class DataGate(Gate):
         neutral = getattr(trainer, "neutral", {}).items()
         absent = [key for key, value in neutral if settings.get(key) == value]
         return Plan(
-            trainer=trainer.name,
-            train=snapshots["train"],
-            validation=snapshots.get("validation"),
-            test=snapshots.get("test"),
-            config=settings,
-            base=trainer.baseline(settings),
-            base_digest=trainer.base_digest(settings, root),
-            seed=int(settings["seed"]),
+            trainer.name, snapshots["train"], snapshots.get("validation"), snapshots.get("test"),
+            config=settings, base=trainer.baseline(settings),
+            base_digest=trainer.base_digest(settings, root), seed=int(settings["seed"]),
             columns=self.session.splits.columns,
-            incidental=[*getattr(trainer, "incidental", ()), *absent],
-            root=root,
-        )
+            incidental=[*getattr(trainer, "incidental", ()), *absent], root=root,
+        )  # fmt: skip
 
     def _train(self, run: Run) -> int:
         """Train the run unless that was done before, and print the next command."""

@@ -134,7 +134,7 @@ class ModelGate(Gate):
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
-            "environment": environment_record(session),
+            "environment": environment_record(self),
             "made": timestamp(),
         }
 

@@ -40,7 +40,7 @@ def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | No
 
 
 class NewTestSetGate(Gate):
-    """The gate of one session with `--for RUN`; raises ConfigError where it cannot be one."""
+    """The gate of one session with `--for RUN`; raises ConfigError for an unfit run or test set."""
 
     def __init__(self, session: SessionContext, run: Run) -> None:
         option, self.run = f"--for {run.id}", run

@@ -1,19 +1,14 @@
 """Makes the receipt of a data gate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.suite_files import project_version
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from .decision import Gate, GateDecision
 from .suite import installed_versions
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 def make_receipt(
@@ -45,7 +40,7 @@ def make_receipt(
         "limits": session.config.limits.model_dump(),
         "config": dict(settings),
         "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
-        "environment": environment_record(session),
+        "environment": environment_record(gate),
     }
     return {**receipt, "verdict": verdict_digest(receipt)}
 
@@ -57,9 +52,9 @@ def verdict_digest(receipt: Mapping[str, Any]) -> str:
     return sha256_json({**judged, "data": data, "suite": receipt["suite"]["files"]})
 
 
-def environment_record(session: SessionContext) -> dict[str, Any]:
+def environment_record(gate: Gate) -> dict[str, Any]:
     """Return who took part in a session; private values in it are masked."""
-    record = session.environment.to_dict(session.root)
+    record = gate.session.environment.to_dict(gate.session.root)
     record["command"] = [mask(argument) for argument in record["command"]]
     record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
     return record

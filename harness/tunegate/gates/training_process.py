@@ -62,7 +62,7 @@ def main(folder: Path, root: Path | None = None) -> int:
 
     Every failure is one message on stderr; `error.log` has the traceback of an unexpected one.
     """
-    run = Run(StateDir(root) if root else StateDir.above(folder), folder.name)
+    run = Run(StateDir(root or folder.parents[2]), folder.name)
     try:
         with masked_output(), FileLock(folder / "run.lock", timeout=0):
             if not run.finished:

@@ -270,7 +270,7 @@ def ask_model(pytestconfig: pytest.Config) -> Ask:
 def loss_curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
     """The losses of the candidate's run, a dict for each logged step; [] where there are none."""
     candidate = pytestconfig.stash[SESSION].candidate
-    return candidate.run.curves if candidate and candidate.run else []
+    return candidate.run.curves() if candidate and candidate.run else []
 
 
 @pytest.fixture(scope="session")

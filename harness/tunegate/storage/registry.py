@@ -14,18 +14,8 @@ from filelock import FileLock
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.masking import find_private
-from .registry_chain import (
-    History,
-    Line,
-    RegistryBroken,
-    RegistryEntry,
-    Standing,
-    conflict_sides,
-    heads,
-    numbered_lines,
-    promotions_in_force,
-    read_history,
-)
+from . import registry_chain as chain
+from .registry_chain import RegistryBroken, RegistryEntry, promotions_in_force
 from .seal import sign
 from .state_dir import StateDir
 
@@ -72,9 +62,9 @@ class Registry:
         self.path = path or root / "registry.jsonl"
         self.state = StateDir(root)
 
-    def history(self) -> History:
+    def history(self) -> chain.History:
         """Return where each alias stands after each line; raises RegistryBroken for a bad one."""
-        return read_history(numbered_lines(self.path))
+        return chain.read_history(chain.numbered_lines(self.path))
 
     def entries(self) -> list[RegistryEntry]:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
@@ -110,10 +100,6 @@ class Registry:
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""
         return self.history().standing(alias).entry
-
-    def undecided(self) -> dict[str, Standing]:
-        """Return the aliases that two branches both moved, each with where they moved it to."""
-        return self.history().undecided()
 
     def promote(
         self, alias: str, facts: Mapping[str, Any], reason: str, seen: RegistryEntry | None
@@ -171,21 +157,22 @@ class Registry:
         RegistryBroken.
         """
         with self._lock():
-            sides = conflict_sides(numbered_lines(self.path))
+            sides = chain.conflict_sides(chain.numbered_lines(self.path))
             if theirs is not None:
-                sides = [numbered_lines(self.path), numbered_lines(theirs)]
+                sides = [chain.numbered_lines(self.path), chain.numbered_lines(theirs)]
             may_fork = len(sides) == 1
             if not may_fork:
                 for side in sides:
-                    read_history(side)
-            for place, line in numbered_lines(base) if base else []:
+                    chain.read_history(side)
+            for place, line in chain.numbered_lines(base) if base else []:
                 if any(line not in (kept for _, kept in side) for side in sides):
                     raise RegistryBroken(f"{place}: a version lacks this line: it was rewritten")
             lines: dict[bytes, str] = {}
             for place, line in (numbered for side in sides for numbered in side):
                 lines.setdefault(line, place)
-            united: list[Line] = [(place, line) for line, place in lines.items()]
-            ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
+            united: list[chain.Line] = [(place, line) for line, place in lines.items()]
+            last = chain.heads(chain.read_history(united, may_fork=True).entries)
+            ends = [entry.digest for entry in last]
             added = None
             if len(ends) > 1:
                 joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}
@@ -207,7 +194,7 @@ class Registry:
             begin = run.removeprefix("run:")
             chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
             runs: set[str] = set()
-            for name, standing in self.undecided().items():
+            for name, standing in self.history().undecided().items():
                 if alias not in (None, name):
                     continue
                 options = (standing.promotion, *standing.contenders)

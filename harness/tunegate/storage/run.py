@@ -136,18 +136,9 @@ class Run:
         imported = figures.get("imported") if isinstance(figures, dict) else None
         return time_key(path, imported, _read_unverified(self.folder / "receipt.json").get("made"))
 
-    @property
-    def curves(self) -> list[dict[str, float]]:
-        """The readings of `curves.jsonl`, which a trainer may write, up to a line cut short."""
-        return self._readings("curves.jsonl")
-
-    @property
-    def curves_after_kept(self) -> list[dict[str, float]]:
-        """The readings of steps after the one whose weights were kept."""
-        return self._readings("curves-beyond.jsonl")
-
-    def _readings(self, name: str) -> list[dict[str, float]]:
-        path = self.folder / name
+    def curves(self, *, after_kept: bool = False) -> list[dict[str, float]]:
+        """Return the readings of a trainer, or those after the kept weights, up to a cut line."""
+        path = self.folder / ("curves-beyond.jsonl" if after_kept else "curves.jsonl")
         readings: list[dict[str, float]] = []
         for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
             try:

@@ -34,11 +34,6 @@ class StateDir:
             what = "links to no folder" if self.folder.is_symlink() else "is a file"
             raise ConfigError(f"{self.folder} {what}: remove it, or make it a folder")
 
-    @classmethod
-    def above(cls, run: Path) -> StateDir:
-        """Return the state tree that holds this run's folder, ROOT/.tunegate/runs/ID."""
-        return cls(run.parents[2])
-
     def path(self, *parts: str) -> Path:
         """Return a path below the folder; missing parent folders are made, mode 0700."""
         self.folder.mkdir(mode=0o700, exist_ok=True)

@@ -88,7 +88,7 @@ def test_arguments_with_private_values_are_not_kept() -> None:
     session = SimpleNamespace(
         root=Path(), environment=SimpleNamespace(to_dict=lambda root: copy.deepcopy(record))
     )
-    kept = environment_record(cast(Any, session))
+    kept = environment_record(cast(Any, SimpleNamespace(session=session)))
     assert kept["command"][0] == "pytest"
     assert key not in json.dumps(kept)
 

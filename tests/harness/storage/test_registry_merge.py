@@ -84,7 +84,7 @@ def test_any_two_descendants_of_one_history(common: Moves, ours: Moves, theirs: 
         kept = list(dict.fromkeys([*before, *lines(other)]))
         assert merged[: len(kept)] == kept
         entries = registry.entries()
-        assert [*registry.undecided()] == sorted(touched[0] & touched[1])
+        assert [*registry.history().undecided()] == sorted(touched[0] & touched[1])
         if added:
             heads = {Registry(folder, other).entries()[-1].digest, added["previous"]}
             assert {added["previous"], *added["merges"]} == heads
@@ -112,9 +112,9 @@ def test_two_people_join_the_same_branches(ours: Moves, theirs: Moves, later: Mo
         second.merge("two", other)
         move_decided = [(alias, run) for alias, run in later if run]
         move(second, move_decided, "later")
-        expected, undecided = where(second), {*second.undecided()}
+        expected, undecided = where(second), {*second.history().undecided()}
         registry.merge("both", second.path)
-        assert (where(registry), {*registry.undecided()}) == (expected, undecided)
+        assert (where(registry), {*registry.history().undecided()}) == (expected, undecided)
         assert {*lines(second.path)} <= {*lines(registry.path)}
 
 
@@ -169,7 +169,7 @@ def test_git_calls_it_as_its_merge_driver(
     assert git_merge(folder, [("production", "b")], [(alias, "c")], top=tmp_path) == code
     registry = Registry(folder)
     assert [entry["action"] for entry in registry.entries()] == [*["promote"] * 3, "merge"]
-    assert [*registry.undecided()] == ([alias] if code else [])
+    assert [*registry.history().undecided()] == ([alias] if code else [])
 
 
 @pytest.mark.parametrize("ours", ["b", ""])
@@ -204,7 +204,7 @@ def test_a_decision(tmp_path: Path, run: str, stands: list[str]) -> None:
     (added,) = registry.keep(run, "seen on refunds")
     assert (added["run"], added["from"], added["why"]) == (stands[-1], "a", "seen on refunds")
     assert where(registry) == {"production": stands, "staging": ["c"]}
-    assert registry.undecided() == {}
+    assert registry.history().undecided() == {}
     assert registry.path.read_bytes().startswith(before)
     if len(stands) > 1:
         assert registry.rollback("production", "")["run"] == "a"
@@ -215,7 +215,7 @@ def test_a_new_promotion_decides_too(tmp_path: Path) -> None:
     facts = {"run": "a", "model": "toy:a", "model_digest": "aa"}
     added = registry.promote("production", facts, "", registry.current("production"))
     assert added is not None
-    assert (registry.undecided(), where(registry)["production"]) == ({}, ["a", "a"])
+    assert (registry.history().undecided(), where(registry)["production"]) == ({}, ["a", "a"])
 
 
 @pytest.mark.parametrize(("run", "alias"), [("z", None), ("", None), ("c", "staging")])

@@ -189,11 +189,11 @@ def test_rows_of_a_table_are_read_by_its_columns(state: StateDir, plan: Plan) ->
 
 def test_readings_end_at_a_line_that_was_cut_short(state: StateDir, plan: Plan) -> None:
     run = opened(state, plan)
-    assert run.curves == run.curves_after_kept == []
+    assert run.curves() == run.curves(after_kept=True) == []
     (run.folder / "curves.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"st\n{"step": 4}\n')
     (run.folder / "curves-beyond.jsonl").write_text('{"step": 5}\n')
-    assert run.curves == [{"step": 1}, {"step": 2}]
-    assert run.curves_after_kept == [{"step": 5}]
+    assert run.curves() == [{"step": 1}, {"step": 2}]
+    assert run.curves(after_kept=True) == [{"step": 5}]
 
 
 def test_a_scorecard_s_folder_is_there(state: StateDir) -> None:

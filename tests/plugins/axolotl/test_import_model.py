@@ -101,7 +101,7 @@ def test_what_a_training_begun_here_left_is_not_the_model_s(run: Run, out: Path)
     (run.folder / "checkpoints/checkpoint-1").mkdir(parents=True)
     bring("there/out", "--receipt", run.id)
     done = Run(run.state, run.id)
-    assert done.curves == []
+    assert done.curves() == []
     assert not (done.folder / "checkpoints").exists()
 
 

@@ -76,14 +76,11 @@ def score_bar(
         limit_x = axis.position(limit)
         at_least = outcome["sign"] in (">=", ">")
         failing = (axis.start, limit_x) if at_least else (limit_x, axis.end)
+    interval = (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None
+    first, last = (format_limit(axis.ticks[end], is_share) for end in (0, -1))
+    ticks = tuple(map(axis.position, axis.ticks))
     return ScoreBar(
-        axis.position(value),
-        (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None,
-        limit_x,
-        failing,
-        tuple(map(axis.position, axis.ticks)),
-        (format_limit(axis.ticks[0], is_share), format_limit(axis.ticks[-1], is_share)),
-        description,
+        axis.position(value), interval, limit_x, failing, ticks, (first, last), description
     )
 
 
@@ -128,16 +125,11 @@ def loss_chart(
             descriptions.append(f"{name} from {first:.3g} to {last:.3g} at step {step:,.0f}")
     scale = "logarithmic" if y.log else "linear"
     return LossChart(
-        width,
-        300,
-        box,
-        tuple((x.position(tick), f"{tick:,g}") for tick in x.ticks),
-        tuple((y.position(tick), f"{tick:g}") for tick in y.ticks),
-        tuple(curves),
-        None if kept_step is None else x.position(kept_step),
-        y.log,
+        width, 300, box, tuple((x.position(tick), f"{tick:,g}") for tick in x.ticks),
+        tuple((y.position(tick), f"{tick:g}") for tick in y.ticks), tuple(curves),
+        None if kept_step is None else x.position(kept_step), y.log,
         f"{'; '.join(descriptions)}. The axis of the loss is {scale}.",
-    )
+    )  # fmt: skip
 
 
 def _is_drawable(value: object) -> bool:

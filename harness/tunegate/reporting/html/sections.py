@@ -357,7 +357,8 @@ def training_section(files: RunFiles) -> Training | str:
     numbers = {k: v for k, v in figures.items() if k not in TEXT_FIGURES}
     step = figures.get("kept_step")
     kept_step = float(step) if isinstance(step, int | float) else None
-    drawn = (loss_chart(run.curves, run.curves_after_kept, kept_step, w) for w in CHART_WIDTHS)
+    curves = run.curves(), run.curves(after_kept=True)
+    drawn = (loss_chart(*curves, kept_step, w) for w in CHART_WIDTHS)
     charts = tuple(chart for chart in drawn if chart)
     no_charts = TRAINED_ELSEWHERE if figures.get("word") else NO_CURVES
     base = text.public_name(str(plan.base), root)
