@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,7 +16,10 @@ from typing import Any
 import pytest
 from readmes import ROOT, blocks
 
+from tunegate import Dataset
 from tunegate.config.schema import Config, Limits
+from tunegate.interfaces.programs import Program
+from tunegate_checks.data import programs
 
 CHECKS = ("docs/checks.md", "docs/checks.pt-BR.md")
 CUSTOM = ("docs/custom-checks.md", "docs/custom-checks.pt-BR.md")
@@ -227,3 +231,14 @@ def test_each_check_finds_its_planted_fault_and_passes_the_clean_twin(
     write(tmp_path, clean())
     passed = run(suite_alone, tmp_path)
     assert "6 passed" in passed.stdout
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+@pytest.mark.parametrize("page", CUSTOM)
+def test_the_program_of_the_page_finds_its_fault(page: str, tmp_path: Path) -> None:
+    (program,) = blocks(page, "ts")
+    (tmp_path / "house.mjs").write_text(program, "utf-8")
+    rows = Dataset.of([example("Parse it", "return ok(1)"), example("Parse it", "throw e")])
+    house = Program("house", ("node", "house.mjs"), tmp_path)
+    (found,) = programs.find(rows, program=house)
+    assert (found.row, found.kind, found.evidence) == (1, "throws", "throw e")

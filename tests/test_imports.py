@@ -38,7 +38,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "session": "checking config interfaces models results storage",
         "models": "data interfaces results storage",
         "checking": "data results storage",
-        "config": "data results",
+        "config": "data interfaces results",
         "storage": "data interfaces",
         "tokenization": "data",
         "data": "results similarity",

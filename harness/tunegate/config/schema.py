@@ -22,6 +22,7 @@ from pydantic import (
 from ..data.formats.columns import COLUMNS_EXAMPLE, REPLY_NAMES, missing_columns
 from ..data.reading import Reading
 from ..errors import ConfigError
+from ..interfaces.programs import Program
 from ..results.labels import LabelRule, label_rule, label_rule_of_table, transformed
 from ..results.outcome import Mode
 from ..results.score import Limit
@@ -282,6 +283,19 @@ class Compared(Section):
     model: str  # any model spec
 
 
+class ProgramTable(Section):
+    """A program in any language: a check in `[checks.NAME]`, a model in `[models.NAME]`."""
+
+    command: tuple[str, ...] = Field(min_length=1)  # words, run without a shell
+    files: Names = ()  # patterns below the root: more files that decide what it does
+    timeout: float = Field(default=60.0, gt=0)  # seconds in which it neither reads nor writes
+    memory: int = Field(default=4_096, ge=1)  # megabytes
+
+    def program(self, name: str, root: Path) -> Program:
+        """Return the program with its name and the root of the project."""
+        return Program(name, self.command, root, self.files, self.timeout, self.memory)
+
+
 class Config(Section):
     """The whole configuration, with defaults filled in."""
 
@@ -294,6 +308,7 @@ class Config(Section):
     suites: Suites = Suites()
     limits: Limits = Limits()
     judge: Judge = Judge()
+    checks: dict[str, ProgramTable] = {}
     train: dict[str, dict[str, Any]] = {}
     tokens: Tokens = Tokens()
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model

@@ -35,7 +35,9 @@ class Gate:
     def __init__(self, session: SessionContext, configured: str, option: str) -> None:
         self.session = session
         self.suite = require_suite(session.suite, session.root, configured, option)
-        self.suite_files = suite_fingerprint(self.suite, session.root)
+        checks = session.config.checks
+        self.programs = [checks[name].program(name, session.root) for name in checks]
+        self.suite_files = suite_fingerprint(self.suite, session.root, self.programs)
 
     def evaluate(self, exit_status: int, required: Sequence[str], model: str = "") -> GateDecision:
         """Decide from the results of the session whether the gate is open.
@@ -63,7 +65,10 @@ class Gate:
         )
         if not reason and exit_status:
             reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
-        if not reason and suite_fingerprint(self.suite, session.root) != self.suite_files:
+        if (
+            not reason
+            and suite_fingerprint(self.suite, session.root, self.programs) != self.suite_files
+        ):
             reason = "the suite or its configuration changed while it ran; run again"
         if not reason and (changed := session.environment.changed_files()):
             reason = f"{abbreviate(changed)} changed while the suite ran; run again"

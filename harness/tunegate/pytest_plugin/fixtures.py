@@ -23,8 +23,9 @@ from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 
 if TYPE_CHECKING:
-    from ..config.schema import Limits
+    from ..config.schema import Config, Limits
     from ..data.dataset import Dataset
+    from ..interfaces.programs import Program
     from ..models.judge_panel import JudgePanel
     from ..models.predict import Ask
     from ..results.labels import LabelRule
@@ -80,6 +81,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # fails with the message that says which file is missing.
         splits = list(dict.fromkeys(marked)) or list(session.splits.paths) or ["train"]
         metafunc.parametrize("dataset", splits, indirect=True, scope="function")
+    if "program" in metafunc.fixturenames:
+        metafunc.parametrize("program", list(session.config.checks), indirect=True)
     if "prediction" in metafunc.fixturenames:
         test = session.splits.get("test")
         if session.limit:
@@ -186,6 +189,13 @@ def tokenization(pytestconfig: pytest.Config) -> TokenizationSpec:
 def data_is_generated(pytestconfig: pytest.Config) -> bool:
     """Whether a model wrote the rows: `data.generated` in the configuration."""
     return pytestconfig.stash[SESSION].config.data.generated
+
+
+@pytest.fixture
+def program(request: pytest.FixtureRequest) -> Program:
+    """Each program of `[checks]` in turn."""
+    session = request.config.stash[SESSION]
+    return session.config.checks[request.param].program(request.param, session.root)
 
 
 @pytest.fixture(scope="session")
@@ -331,8 +341,10 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                     )
 
 
-def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
+def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[pytest.Item]:
     """Return the tests of a suite that are marked for other tasks than the project's.
+
+    Where it has no `[checks]`, those of programs are of another project too.
 
     Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
     ask for a fixture by its old name, unless somebody else defines one of that name.
@@ -347,7 +359,8 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
             if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
                 wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
                 raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
-        if any(task not in mark.args for mark in item.iter_markers("task")):
+        lacks_program = "program" in getattr(item, "fixturenames", ()) and not config.checks
+        if lacks_program or any(config.task not in mark.args for mark in item.iter_markers("task")):
             others.append(item)
         defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
         asked_for = {*getattr(item, "fixturenames", ())} - {*defined}

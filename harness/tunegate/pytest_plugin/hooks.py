@@ -200,7 +200,7 @@ class GateSession:
         try:
             if suite := self.context.suite:
                 fixtures.refuse_shadowed_fixtures(items, suite, config.rootpath)
-                others = fixtures.tests_for_other_tasks(items, self.context.config.task)
+                others = fixtures.tests_for_other_tasks(items, self.context.config)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
                 raise

@@ -1,0 +1,60 @@
+"""Programs in any language as checks: rows in, findings out; `[checks.NAME]` names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset, Example
+from tunegate.interfaces.programs import Program, ProgramFailed
+from tunegate.results.finding import Finding, Findings
+
+
+def find(dataset: Dataset, *, program: Program) -> Findings:
+    """Return what a program finds in a dataset; the check has the program's name.
+
+    `tunegate.interfaces.programs` describes what it reads and writes. Raises ProgramFailed where it
+    cannot be run, fails, takes too long or writes anything else.
+    """
+    __tracebackhide__ = True
+
+    @check(name=program.name)
+    def run(dataset: Dataset) -> Iterator[Finding]:
+        for line in program.exchange(
+            row_for_program(row, example, dataset.split) for row, example in enumerate(dataset)
+        ):
+            yield finding_of(line, dataset, program)
+
+    return run(dataset)
+
+
+def row_for_program(row: int, example: Example, split: str) -> Mapping[str, Any]:
+    """Return a row as a program gets it."""
+    return {
+        "row": row,
+        "line": example.line,
+        "split": split,
+        "messages": example.messages,
+        "prompt": example.prompt,
+        "reply": example.reply,
+        "label": example.label,
+        "fields": example.fields,
+    }
+
+
+def finding_of(line: Mapping[str, Any], dataset: Dataset, program: Program) -> Finding:
+    """Return the finding that a program wrote; raises ProgramFailed where it is none."""
+    kind, evidence, row = line.get("kind"), line.get("evidence"), line.get("row")
+    hint, unknown = line.get("hint", False), line.keys() - {"row", "kind", "evidence", "hint"}
+    is_row = row is None or (type(row) is int and 0 <= row < len(dataset))
+    texts = isinstance(kind, str) and bool(kind) and isinstance(evidence, str)
+    if unknown or not (is_row and texts and isinstance(hint, bool)):
+        raise ProgramFailed(
+            f'{program} writes no finding: {dict(line)}; valid: {{"row": 0 to {len(dataset) - 1}, '
+            '"kind": "...", "evidence": "...", "hint": false}, where row and hint may be left out'
+        )
+    if row is None:
+        return Finding.of_dataset(str(kind), str(evidence), hint=hint)
+    example: Example = dataset[int(row)]
+    return example.finding(str(kind), str(evidence), hint=hint)

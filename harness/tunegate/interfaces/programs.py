@@ -1,0 +1,155 @@
+"""Programs in any language as checks and as models: JSON lines in, JSON lines out.
+
+A program is started once, in the project's root. On standard input it gets one JSON object a line,
+in UTF-8, and then the end of the file; on standard output it writes one a line, in any order, and
+ends with status 0. What it writes to standard error is shown where it fails.
+
+A check (`[checks.NAME]`) gets the rows of a split: `row` (from 0), `line`, `split`, `messages`,
+`prompt`, `reply`, `label`, and `fields`, the row as it stands in the file. It writes a line for
+each fault: `row` (left out for a fault of the whole split), `kind`, `evidence`, `hint` (true for
+advice that closes no gate).
+
+A model (`[models.NAME]`, asked as `program:NAME`) gets requests: `row`, `messages`, `tools`. It
+writes a line for each: `row`, and `content`, or `tool_calls`, or `error`; `reasoning`, and
+`latency` in seconds and `tokens` where it measures them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from ..errors import ConfigError
+
+MAX_LINE_BYTES = 4_000_000
+MAX_OUTPUT_BYTES = 256_000_000
+MAX_SHOWN_LETTERS = 200  # of the last line of standard error
+# RLIMIT_DATA: address space alone, which V8 and the JVM reserve in plenty, is not counted.
+WITH_MEMORY_LIMIT = ("/bin/sh", "-c", 'ulimit -d "$0" && exec "$@"')
+
+
+class ProgramFailed(ConfigError):
+    """A program cannot be run, ends otherwise than with 0, or writes what the protocol has not."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command, run without a shell, and its bounds.
+
+    `timeout` is how many seconds may pass in which it neither reads nor writes; `memory` is the
+    most that it may allocate, in megabytes. `files` are the program's own, by which it is known:
+    those that the command names, and more where the configuration names them.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    root: Path
+    files: tuple[str, ...] = ()
+    timeout: float = 60.0
+    memory: int = 4_096
+
+    def source_files(self) -> list[Path]:
+        """Return the files that decide what the program does; raises ProgramFailed for none."""
+        named = [self.root / word for word in self.command if (self.root / word).is_file()]
+        for pattern in self.files:
+            if not (found := [p for p in self.root.glob(pattern) if p.is_file()]):
+                raise ProgramFailed(f"{self}: files names {pattern!r}, and there is no such file")
+            named += found
+        return sorted(set(named))
+
+    def exchange(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield each object that the program writes, as soon as it is there.
+
+        Raises ProgramFailed; what was yielded before is right.
+        """
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(
+                    [*WITH_MEMORY_LIMIT, str(self.memory * 1_000), *self.command], cwd=self.root,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                    start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                raise ProgramFailed(f"{self} cannot be run: {error.strerror}") from None
+            try:
+                for number, line in enumerate(self._lines(process, lines), start=1):
+                    try:
+                        value = json.loads(line)
+                    except ValueError:
+                        value = None
+                    if not isinstance(value, dict):
+                        shown = line[:MAX_SHOWN_LETTERS].decode(errors="replace").strip()
+                        raise ProgramFailed(
+                            f"{self}: line {number} of its output is no JSON object: {shown}"
+                        )
+                    yield value
+                status = process.wait(self.timeout)
+            except subprocess.TimeoutExpired:
+                raise ProgramFailed(f"{self} did nothing for {self.timeout:g} s") from None
+            finally:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its whole session
+                process.wait()
+            if status:
+                errors.seek(0)
+                said = [t for t in errors.read().decode(errors="replace").splitlines() if t.strip()]
+                last = f": {said[-1].strip()[:MAX_SHOWN_LETTERS]}" if said else ""
+                raise ProgramFailed(f"{self} ended with status {status}{last}")
+
+    def _lines(
+        self, process: subprocess.Popen[bytes], lines: Iterable[Mapping[str, Any]]
+    ) -> Iterator[bytes]:
+        """Write the input in one thread, read the output in another, and yield its lines."""
+        assert process.stdin
+        assert process.stdout
+        stdin, stdout = process.stdin, process.stdout
+        output: SimpleQueue[bytes] = SimpleQueue()
+        wrote_at = [time.monotonic()]
+
+        def write() -> None:
+            with suppress(OSError), stdin:  # a program may end before it has read all
+                for line in lines:
+                    stdin.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
+                    wrote_at[0] = time.monotonic()
+
+        def read() -> None:
+            with stdout:
+                while line := stdout.readline(MAX_LINE_BYTES + 1):
+                    output.put(line)
+            output.put(b"")
+
+        for target in (write, read):
+            threading.Thread(target=target, daemon=True).start()
+        total = 0
+        while True:
+            try:
+                line = output.get(timeout=self.timeout)
+            except Empty:
+                if time.monotonic() - wrote_at[0] < self.timeout:
+                    continue
+                raise subprocess.TimeoutExpired(self.command, self.timeout) from None
+            if not line:
+                return
+            total += len(line)
+            if len(line) > MAX_LINE_BYTES or total > MAX_OUTPUT_BYTES:
+                raise ProgramFailed(
+                    f"{self} writes too much: at most {MAX_LINE_BYTES / 1e6:g} MB a line and "
+                    f"{MAX_OUTPUT_BYTES / 1e6:g} MB in all are read"
+                )
+            if line.strip():
+                yield line
+
+    def __str__(self) -> str:
+        """Return the name with the command, as messages show it."""
+        return f"program {self.name} ({' '.join(self.command)})"
