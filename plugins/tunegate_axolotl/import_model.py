@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
-from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
 from tunegate_qlora.config import Settings
@@ -58,7 +58,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """
     run.verify()
     job, manifest = training_data.make_job(run.plan, run.folder), manifest_of(run)
-    external = ExternalModel(folder, job.settings, job.base_folder, manifest)
+    external = ExternalModel(folder, job.settings, job.base_folder, manifest, job.load_template)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
     report = compare_export(folder, run, manifest)
@@ -153,13 +153,15 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
 class ExternalModel:
     """A folder with a model that was trained elsewhere, and the base of the run that it is for.
 
-    `root` is the base's folder on this machine, `manifest` that of an export of the run.
+    `root` is the base's folder on this machine, `manifest` that of an export of the run,
+    `load_template` reads the chat template that the run is trained with.
     """
 
     folder: Path
     settings: Settings
     root: Path
     manifest: ExportManifest
+    load_template: Callable[[], ChatTemplate]
 
     def problems(self, same_base: bool) -> Iterator[str]:
         """Yield why this cannot be the run's model; with `same_base` its base's name is right."""
@@ -192,7 +194,7 @@ class ExternalModel:
             rendered = metadata.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = metadata.render_probe(load_template(self.root))
+        rendered_base = metadata.render_probe(self.load_template())
         if rendered != rendered_base:
             difference = metadata.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
@@ -206,7 +208,7 @@ class ExternalModel:
             files += sorted(self.folder.glob("*.safetensors"))
         else:
             files = [self.folder / metadata.ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        described = metadata.metadata_of(settings, root, load_template(root))
+        described = metadata.metadata_of(settings, root, self.load_template())
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:

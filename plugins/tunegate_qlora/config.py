@@ -31,12 +31,18 @@ LEARNING_RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2
 DPO_LEARNING_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
 BETA = 0.1  # arXiv:2305.18290, appendix B
 
+# Settings that came later: at its default each leaves digests and run ids as they were before.
+LATER_SETTINGS = (
+    *("objective", "beta", "packing", "processes", "machines", "sharding"),
+    *("chat_template", "template_args", "system_role"),
+)
+
 # Settings without a meaning for the method `full`.
 ADAPTER_SETTINGS = frozenset({"r", "alpha", "dropout", "targets"})
 
 
 class Decoding(BaseModel):
-    """How a local model is loaded, and how long it answers; decoding is always greedy."""
+    """How a local model is loaded, asked, and how long it answers; decoding is always greedy."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
@@ -50,6 +56,23 @@ class Decoding(BaseModel):
 
     max_new_tokens: PositiveInt = 256
     """The largest number of tokens in an answer; a longer one is cut there."""
+
+    chat_template: str = ""
+    """A file, from the project's root, with a chat template in place of the base's own."""
+
+    template_args: dict[str, Any] = {}
+    """Values of the chat template's variables, such as `{ enable_thinking = false }`."""
+
+    system_role: Literal["own", "fold"] = "own"
+    """`fold` puts the system message before the first text of the user, for templates that refuse
+    it."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a digest is made of: settings that came later are left out at their defaults."""
+        values = self.model_dump(mode="json", include=set(Decoding.model_fields))
+        defaults = Decoding().model_dump(mode="json")
+        return {k: v for k, v in values.items() if k not in LATER_SETTINGS or v != defaults[k]}
 
 
 class Settings(Decoding):

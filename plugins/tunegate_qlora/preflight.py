@@ -19,7 +19,12 @@ from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, Problem
 from tunegate.storage.state_dir import StateDir
-from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
+from tunegate.tokenization.chat_template import (
+    ChatTemplate,
+    TemplateError,
+    load_template,
+    template_options,
+)
 from tunegate.tokenization.encode import EncodedRow, NotTrainable
 
 from .config import Settings
@@ -48,7 +53,7 @@ def find_problems(plan: Plan) -> list[Problem]:
     try:
         settings = parse_settings(Settings, plan.config)
         folder = base.locate_base(settings.base, plan.root)
-        template = load_template(folder)
+        template = load_template(folder, template_options(plan.config, plan.root))
         messages, train = row_problems(plan, settings, folder, template)
         architecture = read_architecture(folder)
         gpus = torch.cuda.device_count()

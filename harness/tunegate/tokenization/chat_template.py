@@ -72,12 +72,14 @@ def pin_template(name: str, root: Path) -> str:
     return f"{name}@{digest}"
 
 
-def read_template(name: str, root: Path) -> str:
-    """Return the text of a template's file, which `pin_template` names; "" for no name."""
-    if not name:
-        return ""
-    name = pin_template(name, root).rpartition("@")[0]
-    return (root / Path(name).expanduser()).read_text("utf-8")
+def template_options(settings: Mapping[str, Any], root: Path) -> TemplateOptions:
+    """Return the options of settings: `chat_template` (a file), `template_args`, `system_role`."""
+    name, text = settings.get("chat_template"), ""
+    if name:
+        file = pin_template(str(name), root).rpartition("@")[0]
+        text = (root / Path(file).expanduser()).read_text("utf-8")
+    fold = settings.get("system_role") == "fold"
+    return TemplateOptions(text, settings.get("template_args") or {}, fold)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
-from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 
 from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
@@ -27,11 +27,18 @@ class Generator:
     Raises ModelUnknown where the chat template renders something else than in training.
     """
 
-    def __init__(self, folder: Path, tuned: Path | None, decoding: Decoding, size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tuned: Path | None,
+        decoding: Decoding,
+        size: int,
+        options: TemplateOptions | None = None,
+    ) -> None:
         import transformers
 
         hf: Any = transformers  # partly untyped
-        self.size, self.chat_template = size, load_template(folder)
+        self.size, self.chat_template = size, load_template(folder, options)
         # What the template writes before a reply is no part of it, but must be generated.
         before = self.chat_template.token_ids(self.chat_template.written_before)
         self.max_new_tokens = decoding.max_new_tokens + len(before)
