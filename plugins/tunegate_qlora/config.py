@@ -34,7 +34,7 @@ BETA = 0.1  # arXiv:2305.18290, appendix B
 # Settings that came later: at its default each leaves digests and run ids as they were before.
 LATER_SETTINGS = (
     *("objective", "beta", "packing", "processes", "machines", "sharding"),
-    *("chat_template", "template_args", "system_role"),
+    *("attention", "chat_template", "template_args", "system_role"),
 )
 
 # Settings without a meaning for the method `full`.
@@ -56,6 +56,10 @@ class Decoding(BaseModel):
 
     max_new_tokens: PositiveInt = 256
     """The largest number of tokens in an answer; a longer one is cut there."""
+
+    attention: str = ""
+    """The attention of transformers (`sdpa`, `eager`, `flash_attention_2`); "" leaves it to the
+    base."""
 
     chat_template: str = ""
     """A file, from the project's root, with a chat template in place of the base's own."""

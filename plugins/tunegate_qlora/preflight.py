@@ -31,7 +31,7 @@ from .config import Settings
 from .data import training_data
 from .data.training_data import EncodedItem
 from .model import base
-from .model.architecture import Architecture, is_targeted, read_architecture
+from .model.architecture import Architecture, read_architecture
 from .model.metadata import date_note
 from .model.weights import QUANTISATION_BLOCK, local_device
 from .runtime.process_group import print_line
@@ -55,7 +55,7 @@ def find_problems(plan: Plan) -> list[Problem]:
         folder = base.locate_base(settings.base, plan.root)
         template = load_template(folder, template_options(plan.config, plan.root))
         messages, train = row_problems(plan, settings, folder, template)
-        architecture = read_architecture(folder)
+        architecture = read_architecture(folder, settings)
         gpus = torch.cuda.device_count()
         messages += world_size_problems(len(train), settings, architecture, gpus)
         if train:
@@ -201,7 +201,7 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
             'set quantisation = "none"'
         )
     for target in settings.targets if isinstance(settings.targets, list) else ():
-        if not any(is_targeted(name, [target]) for name in layers):
+        if not any(f".{name}".endswith(f".{target}") for name in layers):
             names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
             yield f"targets: no layer is called {target!r}; there are {names}"
     if settings.keep == "best" and plan.validation is None:
