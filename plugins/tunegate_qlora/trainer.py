@@ -27,10 +27,14 @@ class QLoRATrainer:
 
     name = "qlora"
     # Settings that change no weight, and so no run's id. (What a preset sets is in the settings.)
-    incidental = ("preset", "checkpoint_seconds", "address")
+    incidental = ("preset", "checkpoint_seconds", "address", "report_to", "generation_batch")
+    # Settings that decide how the model answers, not what it learns, with their values in the id.
+    decoding: Mapping[str, Any] = {"max_new_tokens": Decoding().max_new_tokens}
 
     # Settings that came later: a run whose values are the defaults keeps the id that it had before.
     neutral: Mapping[str, Any] = {key: Settings.model_fields[key].default for key in LATER_SETTINGS}
+
+    checkpointing = False  # whether preflight found that the memory needs it
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return all settings, with the defaults of method, objective and preset filled in.
@@ -70,7 +74,8 @@ class QLoRATrainer:
         with quiet_libraries():
             from .preflight import find_problems
 
-            return find_problems(plan)
+            problems, self.checkpointing = find_problems(plan)
+            return problems
 
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Train into `folder`: `adapter/` or `model/`, `curves.jsonl`, `figures.json`.
@@ -84,7 +89,7 @@ class QLoRATrainer:
         with quiet_libraries():
             from .pipeline import train_plan
 
-            return train_plan(plan, folder)
+            return train_plan(plan, folder, checkpointing=self.checkpointing)
 
     def scorecard_written(self, plan: Plan, folder: Path) -> None:
         """Write the cards of the run's models anew, with the scores of its newest scorecard."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from ..data.canonical import calls_json, content_text, to_json
@@ -35,6 +36,12 @@ class EncodedRow:
     def trained_tokens(self) -> int:
         """How many tokens the loss falls on."""
         return sum(label != IGNORE_INDEX for label in self.labels)
+
+    @property
+    def longest_reply(self) -> int:
+        """The tokens of the longest unbroken run that the loss falls on."""
+        runs = groupby(label != IGNORE_INDEX for label in self.labels)
+        return max((sum(run) for _, run in runs), default=0)
 
 
 def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:

@@ -18,8 +18,6 @@ from ..config import Decoding
 from ..runtime.libraries import missing_requirements, quiet_libraries
 from . import base, metadata
 
-PROMPTS_PER_BATCH = 32  # prompts answered together
-
 
 class LocalModel:
     """A base, or a base with an adapter; its weights are loaded for the first answer."""
@@ -53,7 +51,7 @@ class LocalModel:
                 from .generate import Generator
 
                 parts = self.folder, self.tuned, self.decoding
-                self._generator = Generator(*parts, PROMPTS_PER_BATCH, self.options)
+                self._generator = Generator(*parts, self.options)
         yield from self._generator.answers(requests)
 
 
@@ -70,10 +68,7 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
     if tuned is not None:
         parts = {"adapter": base.folder_digest(tuned), "base": weights}
         weights = sha256_spaced_json(parts)
-    decoding_settings = decoding.identity | {
-        "batch": PROMPTS_PER_BATCH,
-        "temperature": 0,
-    }
+    decoding_settings = decoding.identity | {"temperature": 0}
     return sha256_spaced_json({"weights": weights, "decoding": decoding_settings})
 
 

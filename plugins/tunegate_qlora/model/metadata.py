@@ -59,7 +59,7 @@ def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
 
     Raises OSError.
     """
-    content = asdict(metadata) | {"decoding": metadata.decoding.identity}
+    content = asdict(metadata) | {"decoding": metadata.decoding.model_dump(mode="json")}
     if metadata.decoding.chat_template:
         (folder / "chat_template.jinja").write_text(metadata.template, "utf-8")
     (folder / METADATA_FILE).write_text(json.dumps(content, indent=1))

@@ -198,7 +198,9 @@ def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> 
     """
     for weight in model.parameters():  # `model.to` would convert the buffers too
         weight.data = weight.data.to(stored_dtype(root))
-    model.save_pretrained(folder)
+    # The format of a base that was saved in 4 bits cannot be written again.
+    is_dense = not any(base.config_values(root, "quantization_config"))
+    model.save_pretrained(folder, save_original_format=is_dense)
     finalise_full(folder, root, metadata)
 
 
