@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
-from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
 from tunegate_qlora.config import Settings
@@ -24,6 +24,11 @@ from tunegate_qlora.training import verify
 from . import export
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+# Fields of an adapter's configuration that say nothing of what was trained.
+UNCOMPARED_FIELDS = {
+    *("auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "task_type"),
+    *("megatron_config", "megatron_core", "peft_version", "revision", "target_modules"),
+}
 LEARNT_STATEMENT = "that it learnt the training rows"
 
 
@@ -47,7 +52,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """
     run.verify()
     job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
-    external = ExternalModel(folder, job.settings, job.base_folder, manifest)
+    external = ExternalModel(folder, job.settings, job.base_folder, manifest, job.load_template)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
     report = compare_export(folder, run, manifest)
@@ -138,12 +143,16 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
 
 @dataclass(frozen=True, slots=True)
 class ExternalModel:
-    """A model that was trained elsewhere; its base's `root` here, its export's `manifest`."""
+    """A model that was trained elsewhere; its base's `root` here, its export's `manifest`.
+
+    `load_template` reads the chat template that the run is trained with.
+    """
 
     folder: Path
     settings: Settings
     root: Path
     manifest: export.ExportManifest
+    load_template: Callable[[], ChatTemplate]
 
     def problems(self, same_base: bool) -> Iterator[str]:
         """Yield why this cannot be the run's model; with `same_base` its base's name is right."""
@@ -160,14 +169,10 @@ class ExternalModel:
             config = json.loads((self.folder / metadata.ADAPTER_CONFIG).read_bytes())
             if not same_base:
                 yield from self._base_problems(str(config.get("base_model_name_or_path")))
-            settings = {"r": self.settings.r, "lora_alpha": self.settings.alpha}
-            for key, expected in {"peft_type": "LORA", **settings}.items():
-                actual = config.get(key)
-                if actual != expected:
-                    file = metadata.ADAPTER_CONFIG
-                    yield f"{file}: {key} is {actual!r}, the run's is {expected!r}"
-            layers = architecture.read_architecture(self.root).linear_layers
-            yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, layers)
+            model = architecture.read_architecture(self.root).model
+            attached = architecture.attach_adapter(model, self.settings)
+            yield from config_problems(config, attached.peft_config["default"].to_dict())
+            yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
 
         # Trainers save the tokenizer with the model: its chat template must be the base's.
         if not metadata.template_text_of(self.folder):
@@ -176,7 +181,7 @@ class ExternalModel:
             rendered = metadata.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = metadata.render_probe(load_template(self.root))
+        rendered_base = metadata.render_probe(self.load_template())
         if rendered != rendered_base:
             difference = metadata.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
@@ -190,7 +195,7 @@ class ExternalModel:
             files += sorted(self.folder.glob("*.safetensors"))
         else:
             files = [self.folder / metadata.ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        described = metadata.metadata_of(settings, root, load_template(root))
+        described = metadata.metadata_of(settings, root, self.load_template())
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:
@@ -230,25 +235,38 @@ class ExternalModel:
             yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
 
 
-def tensor_problems(path: Path, layers: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    """Yield the first tensor of an adapter that fits no layer of the base, or is not finite.
+def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each field of an adapter's configuration that makes another adapter than the run's.
 
-    `layers` are the (inputs, outputs) of the base's linear layers by name.
+    `expected` is the run's own. Which layers are adapted is compared by their tensors.
+    """
+    run_config = json.loads(json.dumps(expected, default=sorted))
+    for key in sorted((config.keys() | {"peft_type", "r", "lora_alpha"}) - UNCOMPARED_FIELDS):
+        actual, own = config.get(key), run_config.get(key)
+        if (actual or own) and actual != own:
+            file = metadata.ADAPTER_CONFIG
+            yield f"{file}: {key} is {actual!r}, the run's is {own!r}"
+
+
+def tensor_problems(path: Path, attached: Any) -> Iterator[str]:
+    """Yield the first tensor that an adapter lacks, has no place for, or whose numbers are none.
+
+    `attached` is the run's own adapter on its base, without weights.
     """
     import torch
+    from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    suffixes = (".lora_A.weight", ".lora_B.weight")
+    expected: dict[str, Any] = get_peft_model_state_dict(attached)
     with safe_open(path, "pt") as file:
-        for name in file.keys():  # noqa: SIM118 - not a mapping
-            if not name.endswith(suffixes):
-                continue
-            layer = name.removeprefix("base_model.model.").rpartition(".lora_")[0]
-            side = 0 if name.endswith(suffixes[0]) else 1
+        names = set(file.keys())
+        for name in sorted(names):
             tensor: Any = file.get_tensor(name)
-            if layer not in layers or tensor.shape[1 - side] != layers[layer][side]:
+            if name not in expected or tensor.shape != expected[name].shape:
                 yield f"{path.name}: {name} has no place in the base"
                 return
             if not bool(torch.isfinite(tensor).all()):
                 yield f"{path.name}: {name} holds what is no number"
                 return
+    if missing := sorted(expected.keys() - names):
+        yield f"{path.name}: {missing[0]} is missing, which the run's targets adapt"

@@ -31,12 +31,18 @@ LEARNING_RATES: Mapping[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2
 DPO_LEARNING_RATES: Mapping[Method, float] = {"qlora": 5e-6, "lora": 5e-6, "full": 5e-7}
 BETA = 0.1  # arXiv:2305.18290, appendix B
 
+# Settings that came later: at its default each leaves digests and run ids as they were before.
+LATER_SETTINGS = (
+    *("objective", "beta", "packing", "processes", "machines", "sharding"),
+    *("attention", "chat_template", "template_args", "system_role", "optimiser"),
+)
+
 # Settings without a meaning for the method `full`.
 ADAPTER_SETTINGS = frozenset({"r", "alpha", "dropout", "targets"})
 
 
 class Decoding(BaseModel):
-    """How a local model is loaded, and how long it answers; decoding is always greedy."""
+    """How a local model is loaded, asked, and how long it answers; decoding is always greedy."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
@@ -50,6 +56,31 @@ class Decoding(BaseModel):
 
     max_new_tokens: PositiveInt = 256
     """The largest number of tokens in an answer; a longer one is cut there."""
+
+    generation_batch: PositiveInt = 32
+    """Prompts that are answered together; halved where the memory does not suffice."""
+
+    attention: str = ""
+    """The attention of transformers (`sdpa`, `eager`, `flash_attention_2`); "" leaves it to the
+    base."""
+
+    chat_template: str = ""
+    """A file, from the project's root, with a chat template in place of the base's own."""
+
+    template_args: dict[str, Any] = {}
+    """Values of the chat template's variables, such as `{ enable_thinking = false }`."""
+
+    system_role: Literal["own", "fold"] = "own"
+    """`fold` puts the system message before the first text of the user, for templates that refuse
+    it."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a digest is made of: settings that came later are left out at their defaults."""
+        values = self.model_dump(mode="json", include=set(Decoding.model_fields))
+        defaults = Decoding().model_dump(mode="json")
+        values["batch"] = values.pop("generation_batch")
+        return {k: v for k, v in values.items() if k not in LATER_SETTINGS or v != defaults[k]}
 
 
 class Settings(Decoding):
@@ -134,7 +165,16 @@ class Settings(Decoding):
     """Which layers get an adapter: every linear one but the output head, or a list of names."""
 
     gradient_checkpointing: bool = False
-    """Compute activations twice instead of keeping them: about a third slower, much less memory."""
+    """Compute activations twice instead of keeping them: about a third slower, much less memory.
+    Where it is false, that is done where the memory estimate needs it."""
+
+    optimiser: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
+    """AdamW with its moments in 32 or in 8 bits; `paged` ones move to main memory when a GPU is
+    full."""
+
+    report_to: list[str] = []
+    """Where transformers reports losses to beside tunegate: `tensorboard`, `wandb`, `mlflow`,
+    `trackio`."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the adapter's first weights, the order of the rows, and the dropout."""

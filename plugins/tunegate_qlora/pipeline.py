@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from tunegate.interfaces.trainer import Plan, Trained
@@ -20,14 +21,18 @@ from .training import checkpoints, loss_curves, progress, verify
 from .training.learn import learn, seed_and_threads
 
 
-def train_plan(plan: Plan, folder: Path) -> Trained:
+def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trained:
     """Train the plan into the run's folder, or go on where an earlier attempt was killed.
 
     The folder then holds `adapter/` or `model/`, `curves.jsonl` and `figures.json`. A run that has
-    its model is not trained again. Raises TrainingFailed with one message for every error below.
+    its model is not trained again. `checkpointing` computes activations twice, though the settings
+    do not say so. Raises TrainingFailed with one message for every error below.
     """
     with one_line_errors(plan.config):
         job = training_data.make_job(plan, folder)
+        if checkpointing:
+            changed = job.settings.model_copy(update={"gradient_checkpointing": True})
+            job = replace(job, settings=changed)
         if not job.model_folder.is_dir():
             train_job(job)
         figures = json.loads((folder / "figures.json").read_bytes())

@@ -19,14 +19,19 @@ from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, Problem
 from tunegate.storage.state_dir import StateDir
-from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
+from tunegate.tokenization.chat_template import (
+    ChatTemplate,
+    TemplateError,
+    load_template,
+    template_options,
+)
 from tunegate.tokenization.encode import EncodedRow, NotTrainable
 
 from .config import Settings
 from .data import training_data
 from .data.training_data import EncodedItem
 from .model import base
-from .model.architecture import Architecture, is_targeted, read_architecture
+from .model.architecture import Architecture, read_architecture
 from .model.metadata import date_note
 from .model.weights import QUANTISATION_BLOCK, local_device
 from .runtime.process_group import print_line
@@ -40,27 +45,35 @@ NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 LAYER_BYTES, CHECKPOINTED_LAYER_BYTES = 34, 2
 
 
-def find_problems(plan: Plan) -> list[Problem]:
+def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
     """Return what is wrong with a plan, [] where it can be trained; print what it will need.
 
-    The rows are encoded, but no weights are loaded: the base is read by its `config.json`.
+    Also returns whether the memory needs gradient checkpointing. The rows are encoded, but no
+    weights are loaded: of the base `config.json` is read, and the shapes of its tensors.
     """
+    checkpointing = False
     try:
         settings = parse_settings(Settings, plan.config)
         folder = base.locate_base(settings.base, plan.root)
-        template = load_template(folder)
+        template = load_template(folder, template_options(plan.config, plan.root))
         messages, train = row_problems(plan, settings, folder, template)
-        architecture = read_architecture(folder)
+        architecture = read_architecture(folder, settings)
         gpus = torch.cuda.device_count()
         messages += world_size_problems(len(train), settings, architecture, gpus)
         if train:
-            messages += memory_problems(train, settings, architecture, base.read_config(folder))
+            config = base.read_config(folder)
+            checkpointing = needs_checkpointing(train, settings, architecture, config)
+            changed = {"gradient_checkpointing": checkpointing}
+            settings = settings.model_copy(update=changed)
+            messages += memory_problems(train, settings, architecture, config)
+            note_cut_replies(train, settings)
         messages += base_problems(plan, settings, architecture)
+        messages += token_problems(template, architecture)
         if note := date_note(template):
             print(note, flush=True)
     except (TemplateError, ValueError, OSError) as error:
         messages = [str(error)]
-    return [Problem(message) for message in messages]
+    return [Problem(message) for message in messages], checkpointing
 
 
 def row_problems(
@@ -132,6 +145,42 @@ def world_size_problems(
         )
 
 
+def needs_checkpointing(
+    train: Sequence[EncodedItem],
+    settings: Settings,
+    architecture: Architecture,
+    config: Mapping[str, Any],
+) -> bool:
+    """Tell whether the training is to compute activations twice; say so where it was not set."""
+    rows = training_data.conversations_of(train)
+    whole = estimate_memory(architecture, settings, rows, config).per_process(settings)
+    can = architecture.model.supports_gradient_checkpointing
+    if settings.gradient_checkpointing or whole.total <= free_memory() or not can:
+        return settings.gradient_checkpointing
+    print_line(f"without gradient checkpointing {format_bytes(whole.total)}: it is on", "memory")
+    return True
+
+
+def note_cut_replies(train: Sequence[EncodedItem], settings: Settings) -> None:
+    """Print a note where replies are longer than the answers that the model is judged by."""
+    longest = max(row.longest_reply for row in training_data.conversations_of(train))
+    if longest > settings.max_new_tokens:
+        print_line(f"replies have up to {longest:,} tokens, and answers are cut after", "note")
+        print_line(f"max_new_tokens = {settings.max_new_tokens:,}, when the model is judged")
+
+
+def token_problems(template: ChatTemplate, architecture: Architecture) -> Iterator[str]:
+    """Yield the names of tokens in the tokenizer that the base has no embedding for."""
+    rows = architecture.model.get_input_embeddings().num_embeddings
+    names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
+    if names:
+        more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
+        yield (
+            f"the tokenizer has {len(names):,} tokens that the base has no embedding for: "
+            f"{', '.join(names[:MAX_SHOWN_ROWS])}{more}; take the base's own tokenizer"
+        )
+
+
 def memory_problems(
     train: Sequence[EncodedItem],
     settings: Settings,
@@ -166,8 +215,9 @@ def memory_problems(
     print_line(str(needed), "memory")
     print_line(f"{free_text} free{', for each process' * (settings.world_size > 1)}")
     if needed.total > available:
-        print_line("that may not fit: a lower batch and a higher accumulation want less,")
-        print_line("gradient_checkpointing = true far less")
+        print_line("that may not fit: a lower batch and a higher accumulation want less")
+        if settings.optimiser == "adamw":
+            print_line('optimiser = "paged_adamw_8bit" wants less too')
     if settings.compute == "bfloat16" and settings.method != "full" and emulates_bfloat16():
         print_line("this CPU has no instructions for it:", "bfloat16")
         print_line('compute = "float32" trains several times faster here')
@@ -196,9 +246,15 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
             'set quantisation = "none"'
         )
     for target in settings.targets if isinstance(settings.targets, list) else ():
-        if not any(is_targeted(name, [target]) for name in layers):
+        if not any(f".{name}".endswith(f".{target}") for name in layers):
             names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
             yield f"targets: no layer is called {target!r}; there are {names}"
+    if settings.optimiser != "adamw" and local_device() == "cpu":
+        yield f'optimiser = "{settings.optimiser}" needs a GPU: set "adamw"'
+    integrations: Any = import_module("transformers.integrations")  # untyped
+    known = integrations.get_available_reporting_integrations()
+    for name in sorted({*settings.report_to} - {*known}):
+        yield f"report_to: {name!r} is not installed, or transformers does not know it"
     if settings.keep == "best" and plan.validation is None:
         yield 'no validation data: `patience` and keep = "best" go by its loss'
     # Three checkpoints of weights and AdamW's two moments in float32, the model itself, and with
@@ -250,7 +306,8 @@ def estimate_memory(
 
     - weights: with `qlora` 0.516 bytes a quantised weight and 4 any other (peft makes those
       float32); with `lora` the compute format; with `full` float32.
-    - trained: the gradient and AdamW's two moments, 4 bytes each, and an adapter's own weights.
+    - trained: the gradient and AdamW's two moments, 4 bytes each or 1 a moment in 8 bits, and an
+      adapter's own weights.
     - activations: 34 x tokens x width bytes a layer in 16 bits (2 with checkpointing, and 34 once),
       and the logits of the answers with their gradient in float32.
 
@@ -269,6 +326,7 @@ def estimate_memory(
         "full": 4 * (linear + architecture.other_parameters),
     }[settings.method]
     bytes_per_parameter = 12 if settings.method == "full" else 16
+    bytes_per_parameter -= 6 * (settings.optimiser != "adamw")
     trained = bytes_per_parameter * architecture.trainable_parameters(settings)
 
     text = config.get("text_config") or config

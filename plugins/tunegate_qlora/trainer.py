@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
+from tunegate.tokenization.chat_template import pin_template
 from tunegate.tokenization.spec import TokenizationSpec
 
-from .config import Decoding, Settings, resolve_settings
+from .config import LATER_SETTINGS, Decoding, Settings, resolve_settings
 from .model import base
 from .runtime.libraries import missing_requirements, quiet_libraries
+
+QUERY_SAFE = '/@:{}", '  # characters that a query shows as they are
 
 
 class QLoRATrainer:
@@ -22,13 +27,14 @@ class QLoRATrainer:
 
     name = "qlora"
     # Settings that change no weight, and so no run's id. (What a preset sets is in the settings.)
-    incidental = ("preset", "checkpoint_seconds", "address")
+    incidental = ("preset", "checkpoint_seconds", "address", "report_to", "generation_batch")
+    # Settings that decide how the model answers, not what it learns, with their values in the id.
+    decoding: Mapping[str, Any] = {"max_new_tokens": Decoding().max_new_tokens}
 
     # Settings that came later: a run whose values are the defaults keeps the id that it had before.
-    neutral: Mapping[str, Any] = {
-        key: Settings.model_fields[key].default
-        for key in ("objective", "beta", "packing", "processes", "machines", "sharding")
-    }
+    neutral: Mapping[str, Any] = {key: Settings.model_fields[key].default for key in LATER_SETTINGS}
+
+    checkpointing = False  # whether preflight found that the memory needs it
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return all settings, with the defaults of method, objective and preset filled in.
@@ -38,7 +44,8 @@ class QLoRATrainer:
         """
         settings = resolve_settings(config)
         base.locate_base(settings.base, root)
-        return settings.model_dump(mode="json")
+        template = settings.chat_template and pin_template(settings.chat_template, root)
+        return settings.model_dump(mode="json") | {"chat_template": template}
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base's weights, configuration, tokenizer and template."""
@@ -48,7 +55,8 @@ class QLoRATrainer:
         """Return the model spec of the base alone, loaded and decoded as the trained model is."""
         settings, defaults = parse_settings(Settings, config), Decoding().model_dump()
         changed = {k: v for k, v in settings.decoding.model_dump().items() if v != defaults[k]}
-        query = "&".join(f"{key}={value}" for key, value in changed.items())
+        texts = {k: json.dumps(v) if isinstance(v, dict) else str(v) for k, v in changed.items()}
+        query = "&".join(f"{key}={quote(text, safe=QUERY_SAFE)}" for key, text in texts.items())
         return f"folder:{settings.base}{'?' if query else ''}{query}"
 
     def tokenization(self, config: Mapping[str, Any]) -> TokenizationSpec:
@@ -66,7 +74,8 @@ class QLoRATrainer:
         with quiet_libraries():
             from .preflight import find_problems
 
-            return find_problems(plan)
+            problems, self.checkpointing = find_problems(plan)
+            return problems
 
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Train into `folder`: `adapter/` or `model/`, `curves.jsonl`, `figures.json`.
@@ -80,7 +89,7 @@ class QLoRATrainer:
         with quiet_libraries():
             from .pipeline import train_plan
 
-            return train_plan(plan, folder)
+            return train_plan(plan, folder, checkpointing=self.checkpointing)
 
     def scorecard_written(self, plan: Plan, folder: Path) -> None:
         """Write the cards of the run's models anew, with the scores of its newest scorecard."""

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from tunegate.checking.decorator import check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
 from tunegate.results.finding import Finding
-from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
-from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example, is_trained_on
+from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
 from tunegate.tokenization.spec import TokenizationSpec
+from tunegate.tokenization.turns import is_trained_on
 from tunegate.utils.optional_deps import install_command
 
 # What the trainer does with a row that is too long, by `on_overflow`; "raise" ends the training.
@@ -49,7 +50,7 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
         yield Finding.dataset_hint("tokens", f"not checked: {tokenization.missing}")
         return
     try:
-        count_tokens = make_token_counter(tokenization.tokenizer)
+        count_tokens = make_token_counter(tokenization.tokenizer, tokenization.template)
     except ImportError:
         missing = f"{install_command('qlora')} brings transformers"
         yield Finding.dataset_hint("tokens", f"not checked: {missing}")
@@ -94,8 +95,8 @@ class ChatTemplateCounter:
 
     estimate = ""
 
-    def __init__(self, folder: str) -> None:
-        self.chat_template = load_template(folder)
+    def __init__(self, folder: str, options: TemplateOptions | None = None) -> None:
+        self.chat_template = load_template(folder, options)
         self.max_tokens = int(self.chat_template.tokenizer.model_max_length)
 
     def __call__(self, example: Example) -> TokenCount:
@@ -112,13 +113,17 @@ class ChatTemplateCounter:
         return TokenCount(len(labels), len(trained), answer_start)
 
 
-def make_token_counter(tokenizer: str) -> OpenAITokenCounter | ChatTemplateCounter:
+def make_token_counter(
+    tokenizer: str, options: TemplateOptions | None = None
+) -> OpenAITokenCounter | ChatTemplateCounter:
     """Return the counter for `openai:MODEL`, or for the tokenizer of a folder or a hub name.
 
     Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
     """
     scheme, _, name = tokenizer.partition(":")
-    return OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer)
+    return (
+        OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer, options)
+    )
 
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:

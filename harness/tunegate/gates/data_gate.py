@@ -7,6 +7,7 @@ Before the first test: `DataGate(...)` resolves suite, trainer and settings. Aft
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,11 @@ class DataGate(Gate):
             return 1
         plan = self._plan(snapshots)
         run = Run(state, run_id(plan))
+        # Until `decoding` was left out of the id, a run had another one.
+        older_plan = replace(plan, decoding={})
+        older = Run(state, run_id(older_plan))
+        if older.finished and not run.finished:
+            plan, run = older_plan, older
         if not run.finished:  # the receipt of a finished run leads to its model: it stays
             run.write_intent(plan, project_plugin_files(session.plugin_manager))
             receipt = make_receipt(self, run.id, decision, self.settings)
@@ -101,7 +107,8 @@ class DataGate(Gate):
             config=settings, base=trainer.baseline(settings),
             base_digest=trainer.base_digest(settings, root), seed=int(settings["seed"]),
             columns=self.session.splits.columns,
-            incidental=[*getattr(trainer, "incidental", ()), *absent], root=root,
+            incidental=[*getattr(trainer, "incidental", ()), *absent],
+            decoding=getattr(trainer, "decoding", {}), root=root,
         )  # fmt: skip
 
     def _train(self, run: Run) -> int:

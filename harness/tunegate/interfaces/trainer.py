@@ -29,6 +29,8 @@ class Plan:
     seed: int
     columns: Mapping[str, str] = field(default_factory=dict)  # of CSV or Parquet files, by field
     incidental: Sequence[str] = ()  # keys of `config` that change nothing in what is trained
+    # Keys of `config` that change only how the model answers: their values in the run id.
+    decoding: Mapping[str, Any] = field(default_factory=dict)
     # The folder of the project, from which relative paths in `config` start, by default the working
     # directory. It is not part of the run id, and not stored in the run.
     root: Path = field(default_factory=Path)
@@ -61,6 +63,8 @@ class Trainer(Protocol):
       training with other values of these has the same run id.
     - `neutral`: by setting, the value at which it changes nothing. It is left out of the run id,
       so that a new setting leaves the ids of older runs as they are.
+    - `decoding`: by setting that changes only how the trained model answers, the value that stands
+      in the run id.
     - `tokenization(config) -> TokenizationSpec`: how tokens are counted under resolved settings.
       Its `tokenizer` may be a folder in the project. Without it, the settings are read by their
       usual names (see `tunegate.tokenization.spec`).

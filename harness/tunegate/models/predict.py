@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from ..data.canonical import calls_json, content_text, request_digest
 from ..data.dataset import Dataset, Example
-from ..data.formats.messages import openai_tools
+from ..data.formats.messages import given_tools
 from ..data.replies import read_reply
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, Model, ModelUnknown, Request
@@ -22,9 +22,7 @@ from ..utils.progress import Progress
 
 def request_of(example: Example, repetition: int = 0) -> Request:
     """Return what the model is asked: every message before the reply, and the tools of the row."""
-    tools = openai_tools(example.fields.get("tools") or example.fields.get("functions"))
-    tools = tools if isinstance(tools, list) else ()
-    return Request(example.row, example.given, repetition, tools)
+    return Request(example.row, example.given, repetition, given_tools(example.fields))
 
 
 def predict(

@@ -1,9 +1,13 @@
 """Resolves what `--model` names to a model spec and the run that made it, and opens specs."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl
 
-from ..interfaces.installed import ModelOpener
+from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
 from ..storage.run import Run, RunNotFound, find_finished
 from ..storage.seal import SealBroken
@@ -19,16 +23,22 @@ class Candidate:
     digest: str = ""  # the one that the run's record holds of the model
 
 
-def resolve_candidate(option: str, state: StateDir) -> Candidate:
+def resolve_candidate(
+    option: str, state: StateDir, installed: Callable[[], Installed] = Installed
+) -> Candidate:
     """Resolve the value of `--model`: `latest`, `run:ID`, `run:ID@CHECKPOINT`, or a model spec.
 
-    A spec (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose
-    seals hold. Raises ModelUnknown where a run or checkpoint is named that is not there.
+    A query (`run:ID?max_new_tokens=40`) makes the same model answer otherwise. A spec
+    (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose seals hold.
+    Raises ModelUnknown where a run or checkpoint is named that is not there.
     """
     if option.startswith("run:") or option.partition("@")[0] == "latest":
-        name, _, checkpoint = option.removeprefix("run:").partition("@")
+        path_text, _, query = option.removeprefix("run:").partition("?")
+        name, _, checkpoint = path_text.partition("@")
         try:
             run = find_finished(state, name)
+            if query:
+                run, checkpoint = record_decoding(run, checkpoint, query, installed())
             spec, digest = run.model_of(checkpoint)
         except (RunNotFound, SealBroken) as error:
             raise ModelUnknown(f"--model {option}: {error}") from None
@@ -43,6 +53,28 @@ def resolve_candidate(option: str, state: StateDir) -> Candidate:
             if spec in (option, f"folder:{option}"):
                 return Candidate(spec, run, digest)
     return Candidate(option, None)
+
+
+def record_decoding(run: Run, checkpoint: str, query: str, installed: Installed) -> tuple[Run, str]:
+    """Return a run that records its model with other decoding, and that checkpoint's name.
+
+    Only what the trainer calls decoding can be set otherwise: all else is what was trained. Raises
+    ModelUnknown, also where the model is not the one that was trained.
+    """
+    name = f"{checkpoint}?{query}"
+    if name in run.record.get("checkpoints", {}):
+        return run, name
+    valid = getattr(installed.trainers.get(run.plan.trainer), "decoding", {})
+    for key, _ in parse_qsl(query, keep_blank_values=True):
+        if key not in valid:
+            names = ", ".join(valid) or "none"
+            raise ModelUnknown(f"run:{run.id}?{query}: {key!r} is no decoding; valid: {names}")
+    (spec, digest), root = run.model_of(checkpoint), run.state.root
+    if open_model(spec, root, installed.openers).digest != digest:
+        raise ModelUnknown(f"run:{run.id}: its model is not the one that was trained")
+    spec = f"{spec}?{query}"
+    run.add_checkpoint(name, spec, open_model(spec, root, installed.openers).digest)
+    return Run(run.state, run.id), name
 
 
 def model_spec(base: str, openers: dict[str, ModelOpener]) -> str:

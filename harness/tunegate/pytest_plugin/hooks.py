@@ -153,7 +153,7 @@ class GateSession:
         if model := option("model"):
             from ..models.spec import resolve_candidate
 
-            session.candidate = resolve_candidate(model, session.state)
+            session.candidate = resolve_candidate(model, session.state, lambda: session.plugins)
         session.choose_rows(option("limit"), option("repeat"))
         session.alias = option("promote") or DEFAULT_ALIAS
         if not hasattr(config.option, "answers_since"):  # xdist's workers are given it

@@ -28,7 +28,9 @@ def run_id(plan: Plan) -> str:
         "train": plan.train.stem,  # a snapshot is named after its digest
         "validation": plan.validation.stem if plan.validation else None,
         "trainer": plan.trainer,
-        "config": {k: v for k, v in plan.config.items() if k not in plan.incidental},
+        "config": {
+            k: plan.decoding.get(k, v) for k, v in plan.config.items() if k not in plan.incidental
+        },
         "base": plan.base_digest,
         "seed": plan.seed,
     }
@@ -70,6 +72,13 @@ class Run:
         }
         record["checkpoints"] = checkpoints
         record["receipt"] = sha256_json(self.receipt)
+        write_sealed(self.folder / "run.json", record, secret_key(self.state))
+
+    def add_checkpoint(self, name: str, model: str, digest: str) -> None:
+        """Record another model of a finished run; the run stays as old as it was."""
+        record: dict[str, Any] = json.loads(json.dumps(self.record))
+        record.setdefault("checkpoints", {})[name] = {"model": model, "digest": digest}
+        record.setdefault("made", self.age[0].isoformat(timespec="microseconds"))
         write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
     def _write(self, name: str, value: Any) -> None:

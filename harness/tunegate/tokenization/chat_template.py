@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from ..data.canonical import content_text
+from ..data.canonical import content_text, to_json
 from ..data.replies import Calls, read_reply
+from ..utils.hashing import sha256_bytes
 from ..utils.strict_json import parse_json_text
 from .render_limits import MAX_MEMORY, uses_powers, within_limits
 
@@ -24,11 +26,60 @@ FIXED_DATE = date(2024, 7, 26)
 _STRFTIME_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 _THOUGHTS = re.compile(r"(?:<\|message\|>|\A(?!<\|))(.*?)(?=<\||\Z)", re.S)
 
+# The variables by which templates let their user turn the reasoning off.
+_THINKING_VARIABLE = re.compile(r"""(?<![.'"\w])(enable_thinking|thinking)(?= is | and | -?%})""")
+_HEAD_END = "tunegate7c1ehead"
+_PIN = re.compile(r"(.+)@([0-9a-f]{12})")
+
 Messages = Sequence[Mapping[str, Any]]
 
 
 class TemplateError(ValueError):
     """The chat template refused a conversation, or cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateOptions:
+    """How a chat template is used otherwise than the base has it.
+
+    Attributes:
+        text: Another template in its place; "" for the base's own.
+        args: Values for variables of the template, such as `enable_thinking`.
+        fold_system: Whether the system message is put before the first text of the user.
+    """
+
+    text: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    fold_system: bool = False
+
+
+def pin_template(name: str, root: Path) -> str:
+    """Return the name of a template's file with the digest of its text, `FILE@1a2b3c4d5e6f`.
+
+    A name that has a digest must have this one. Raises ValueError where it has another, or the file
+    cannot be read.
+    """
+    pinned = _PIN.fullmatch(name)
+    name, expected = pinned.groups() if pinned else (name, "")
+    try:
+        digest = sha256_bytes((root / Path(name).expanduser()).read_bytes())[:12]
+    except OSError as error:
+        raise ValueError(f"chat_template = {name!r}: {error.strerror}: {error.filename}") from None
+    if expected not in ("", digest):
+        raise ValueError(
+            f"chat_template = {name!r}: the file has changed since the run was planned"
+        )
+    return f"{name}@{digest}"
+
+
+def template_options(settings: Mapping[str, Any], root: Path) -> TemplateOptions:
+    """Return the options of settings: `chat_template` (a file), `template_args`, `system_role`."""
+    name, text = settings.get("chat_template"), ""
+    if name:
+        file = pin_template(str(name), root).rpartition("@")[0]
+        text = (root / Path(file).expanduser()).read_text("utf-8")
+    fold = settings.get("system_role") == "fold"
+    return TemplateOptions(text, settings.get("template_args") or {}, fold)
 
 
 @dataclass(frozen=True)
@@ -38,28 +89,53 @@ class ChatTemplate:
     tokenizer: Any
     stop_ids: frozenset[int]
     control_tokens: re.Pattern[str]
+    options: TemplateOptions = TemplateOptions()
+    _heads: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def render(self, messages: Messages, *, prompt: bool = False, tools: Messages = ()) -> str:
-        """Return a conversation as text; as a `prompt`, with the start of the assistant's turn."""
-        template = self.tokenizer.chat_template
+        """Return a conversation as text; as a `prompt`, with the start of the assistant's turn.
+
+        Templates expect the content as text, not as parts. Most expect the arguments of a tool call
+        as JSON values, and some (DeepSeek) as a text of JSON: that is tried where values fail.
+        """
+        texts = [{**_with_values(m), "content": content_text(m)} for m in messages]
+        texts = _with_folded_system(texts) if self.options.fold_system else texts
         try:
-            if isinstance(template, str):
-                template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
-            else:  # several templates by name: the tokenizer chooses
-                template = None
-            # Templates expect the content as text, not as parts, and arguments as JSON values.
-            texts = [{**_with_values(m), "content": content_text(m)} for m in messages]
-            with within_limits():
-                rendered: str = self.tokenizer.apply_chat_template(
-                    texts, tools=[*tools] or None, tokenize=False, add_generation_prompt=prompt,
-                    chat_template=template,
-                )  # fmt: skip
+            try:
+                return self._apply(texts, prompt, tools)
+            except TypeError:
+                return self._apply([_with_json_arguments(m) for m in texts], prompt, tools)
         except MemoryError:
             limit = f"{MAX_MEMORY >> 30} GB of memory"
             raise TemplateError(f"the chat template needs more than {limit}") from None
         except Exception as error:  # templates raise whatever their author had them raise
-            raise TemplateError(f"the chat template refuses it: {error}") from None
+            hint = self._fold_hint(messages, prompt, tools)
+            raise TemplateError(f"the chat template refuses it: {error}{hint}") from None
+
+    def _apply(self, messages: list[dict[str, Any]], prompt: bool, tools: Messages) -> str:
+        """Apply the template within limits of time and memory, its date a fixed one."""
+        template = self.tokenizer.chat_template
+        if isinstance(template, str):
+            template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
+        else:  # several templates by name: the tokenizer chooses
+            template = None
+        with within_limits():
+            rendered: str = self.tokenizer.apply_chat_template(
+                messages, tools=[*tools] or None, tokenize=False, add_generation_prompt=prompt,
+                chat_template=template, **self.options.args,
+            )  # fmt: skip
         return rendered
+
+    def _fold_hint(self, messages: Messages, prompt: bool, tools: Messages) -> str:
+        """Return what to set where a conversation is refused for its system message alone."""
+        if self.options.fold_system or not any(map(is_system, messages)):
+            return ""
+        folding = replace(self, options=replace(self.options, fold_system=True))
+        try:
+            folding.render(messages, prompt=prompt, tools=tools)
+        except TemplateError:
+            return ""
+        return '; system_role = "fold" puts the system message before the first text of the user'
 
     def token_ids(self, text: str) -> list[int]:
         """Return the token ids of a rendered text; the template has written all special tokens."""
@@ -69,6 +145,37 @@ class ChatTemplate:
     def prompt_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
         """Return the token ids that a model is given to answer these messages."""
         return self.token_ids(self.render(messages, prompt=True, tools=tools))
+
+    def head_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
+        """Return the tokens before the first text of the user: the template's, the system's."""
+        systems = [*takewhile(is_system, messages)]
+        key = to_json([[content_text(message) for message in systems], tools])
+        if key not in self._heads:
+            try:
+                question = {"role": "user", "content": _HEAD_END}
+                text = self.render([*systems, question], tools=tools)
+            except TemplateError:
+                text = ""
+            self._heads[key] = self.token_ids(text.partition(_HEAD_END)[0])
+        return self._heads[key]
+
+    @cached_property
+    def stop_texts(self) -> list[str]:
+        """The texts of the tokens that end a turn."""
+        decode = partial(self.tokenizer.decode, clean_up_tokenization_spaces=False)
+        return sorted(decode([token]) for token in self.stop_ids)
+
+    @cached_property
+    def stop_pattern(self) -> re.Pattern[str]:
+        """Matches the text of a token that ends a turn."""
+        longest_first = sorted(self.stop_texts, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)))
+
+    @property
+    def thinking_variable(self) -> str:
+        """The template's variable that turns reasoning off, "" where it has none."""
+        match = _THINKING_VARIABLE.search(str(self.tokenizer.chat_template))
+        return match[1] if match else ""
 
     @cached_property
     def written_before(self) -> str:
@@ -116,19 +223,51 @@ def _with_values(message: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def load_template(folder: Path | str) -> ChatTemplate:
+def is_system(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message tells the model how to behave, rather than speaks with it."""
+    return message["role"] in ("system", "developer")
+
+
+def _with_folded_system(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages, their content a text, with those of the system before the first user's."""
+    texts = [m["content"] for m in messages if is_system(m)]
+    others = [m for m in messages if not is_system(m)]
+    first = next((i for i, m in enumerate(others) if m["role"] == "user"), None)
+    if texts and first is None:
+        return [{"role": "user", "content": "\n\n".join(texts)}, *others]
+    if texts and first is not None:
+        others[first] = {
+            **others[first],
+            "content": "\n\n".join([*texts, others[first]["content"]]),
+        }
+    return others
+
+
+def _with_json_arguments(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with the arguments of its tool calls as texts of JSON."""
+    if not message.get("tool_calls"):
+        return message
+    calls = deepcopy(message["tool_calls"])
+    for function in (call["function"] for call in calls):
+        function["arguments"] = json.dumps(function.get("arguments"), ensure_ascii=False)
+    return {**message, "tool_calls": calls}
+
+
+def load_template(folder: Path | str, options: TemplateOptions | None = None) -> ChatTemplate:
     """Read the tokenizer and the chat template of a model, without any download.
 
     Args:
         folder: The model's folder, or a hub name that the cache on this machine holds.
+        options: How the template is used otherwise than the model has it.
 
     Raises:
         TemplateError: The tokenizer cannot be read or has no chat template, or no file of the
-            model names the token that ends a turn.
+            model names the token that ends a turn, or the template knows no such variable.
         ImportError: transformers is not installed.
     """
     from transformers import AutoTokenizer
 
+    options = options or TemplateOptions()
     try:
         # Code that comes with a model is never run, and nobody is asked whether it may.
         tokenizer: Any = AutoTokenizer.from_pretrained(
@@ -139,12 +278,19 @@ def load_template(folder: Path | str) -> ChatTemplate:
         if "custom code" in reason:
             reason = "it is code of its own (trust_remote_code), which is never run"
         raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
+    tokenizer.chat_template = options.text or tokenizer.chat_template
     if not tokenizer.chat_template:
-        raise TemplateError(f"the tokenizer in {folder} has no chat template (chat_template.jinja)")
+        raise TemplateError(
+            f"the tokenizer in {folder} has no chat template (chat_template.jinja): name one, "
+            "chat_template = FILE"
+        )
     templates = tokenizer.chat_template
     texts = templates.values() if isinstance(templates, dict) else [templates]
     if any(uses_powers(text) for text in texts):
         raise TemplateError(f"the chat template in {folder} computes powers (**), which none needs")
+    words = set(re.findall(r"\w+", str(templates)))
+    if unknown := sorted(options.args.keys() - words):
+        raise TemplateError(f"template_args: the chat template in {folder} reads no {unknown[0]!r}")
     # A chat model names the ids that end a turn in its tokenizer, or in its generation settings.
     named_ids = [tokenizer.eos_token_id]
     generation = Path(folder, "generation_config.json")
@@ -154,6 +300,7 @@ def load_template(folder: Path | str) -> ChatTemplate:
     stop_ids = frozenset(i for i in flat if i is not None)
     if not stop_ids:
         raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
-    longest_first = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
+    added = {t for t, i in tokenizer.get_added_vocab().items() if i in stop_ids}
+    longest_first = sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True)
     control_tokens = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-    return ChatTemplate(tokenizer, stop_ids, control_tokens)
+    return ChatTemplate(tokenizer, stop_ids, control_tokens, options)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from ..data.canonical import content_text
+from ..data.canonical import calls_json, content_text, to_json
 from ..data.dataset import Example
+from ..data.formats.messages import given_tools
 from .chat_template import ChatTemplate, Messages, TemplateError
+from .turns import common_length, is_trained_on, render_conversation
 
 IGNORE_INDEX = -100  # the label of tokens without loss, in PyTorch and transformers
 
@@ -19,94 +22,65 @@ class NotTrainable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """One conversation: `labels` are the `ids` where the loss falls, else IGNORE_INDEX."""
+    """One conversation: `labels` are the `ids` where the loss falls, else IGNORE_INDEX.
+
+    The first `head` tokens, the template's first and the system message, are never cut off.
+    """
 
     line: int
     ids: list[int]
     labels: list[int]
+    head: int = 0
 
     @property
     def trained_tokens(self) -> int:
         """How many tokens the loss falls on."""
         return sum(label != IGNORE_INDEX for label in self.labels)
 
+    @property
+    def longest_reply(self) -> int:
+        """The tokens of the longest unbroken run that the loss falls on."""
+        runs = groupby(label != IGNORE_INDEX for label in self.labels)
+        return max((sum(run) for _, run in runs), default=0)
+
 
 def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
     """Encode an example as token ids and labels.
 
     The loss falls on each assistant message whose `weight` is not 0, from the first token behind
-    the generation prompt to the token that ends the turn, inclusive.
+    the generation prompt to the token that ends the turn, inclusive. What comes after the last of
+    them is left out: nothing would be learnt from it.
 
     Raises:
-        NotTrainable: The template refuses the conversation; the prompt of a message differs from
-            how the trained text begins; a turn has no end; the row has tools, tool calls or
+        NotTrainable: The template refuses the conversation, or leaves out a part of it; the prompt
+            of a message differs from how the trained text begins; a turn has no end; the row has
             control tokens in its texts; or there is no message to train on.
     """
+    learnt = [i for i, message in enumerate(example.messages) if is_trained_on(message)]
+    if not learnt:
+        raise NotTrainable(f"line {example.line}: no assistant message to train on")
+    messages = example.messages[: learnt[-1] + 1]
     try:
-        for field in ("tools", "images", "audios", "videos"):
-            if example.fields.get(field):
-                reason = "the model would be asked without them"
-                raise TemplateError(f"`{field}` are not supported: {reason}")
-        for i, message in enumerate(example.messages):
-            for key in ("tool_calls", "function_call", "refusal"):
-                if message.get(key):
-                    raise TemplateError(f"messages[{i}]: `{key}`: not supported")
-            if part_type := _left_out(message):
-                reason = "the model would be trained without it"
-                raise TemplateError(
-                    f"messages[{i}]: a part {part_type!r} is not supported: {reason}"
-                )
-            if match := chat_template.control_tokens.search(content_text(message)):
-                reason = f"holds the template's own control token {match[0]!r}"
-                raise TemplateError(f"messages[{i}] {reason}")
-        ids = chat_template.token_ids(chat_template.render(example.messages))
-        labels = [IGNORE_INDEX] * len(ids)
-        for start, end in _trained_spans(example.messages, ids, chat_template):
-            labels[start:end] = ids[start:end]
+        refuse_control_tokens(messages, example.fields, chat_template)
+        rendering = render_conversation(messages, example.fields, chat_template)
+        labels = [IGNORE_INDEX] * len(rendering.ids)
+        for start, end in rendering.trained_spans():
+            labels[start:end] = rendering.ids[start:end]
     except TemplateError as error:
         raise NotTrainable(f"line {example.line}: {error}") from None
-    if all(label == IGNORE_INDEX for label in labels):
-        raise NotTrainable(f"line {example.line}: no assistant message to train on")
-    return EncodedRow(example.line, ids, labels)
+    head = chat_template.head_ids(messages, rendering.tools)
+    return EncodedRow(example.line, rendering.ids, labels, common_length(head, rendering.ids))
 
 
-def _left_out(message: Mapping[str, Any]) -> str:
-    """Return the type of the first part of the content that is no text, "" if there is none."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    types = (p.get("type", "?") if isinstance(p, dict) else "?" for p in parts)
-    return next((str(t) for t in types if t != "text"), "")
-
-
-def is_trained_on(message: Mapping[str, Any]) -> bool:
-    """Tell whether the loss falls on a message: an assistant's whose `weight` is not 0."""
-    return bool(message["role"] == "assistant" and message.get("weight", 1) != 0)
-
-
-def _trained_spans(
-    messages: Messages, ids: list[int], chat_template: ChatTemplate
-) -> Iterator[tuple[int, int]]:
-    """Yield the first token, and the end, of each message that the loss falls on."""
-    tokenizer, stop_ids = chat_template.tokenizer, chat_template.stop_ids
-    for i, message in enumerate(messages):
-        if not is_trained_on(message):
-            continue
-        prompt = chat_template.prompt_ids(messages[:i])
-        start = len(prompt)
-        if ids[:start] != prompt:
-            pairs = enumerate(zip(prompt, ids, strict=False))
-            n = next((n for n, (a, b) in pairs if a != b), min(start, len(ids)))
-            asked, trained = (tokenizer.decode(x[n : n + 8]) for x in (prompt, ids))
-            raise TemplateError(
-                f"messages[{i}]: what the model is asked is not how the trained text begins; they "
-                f"part at token {n}: asked {asked!r}, trained {trained!r}. Repair the chat template"
-            )
-        # Messages hold no control token, so the first stop token is that of this turn.
-        end = next((n + 1 for n in range(start, len(ids)) if ids[n] in stop_ids), None)
-        if end is None:
-            names = ", ".join(sorted(tokenizer.convert_ids_to_tokens(list(stop_ids))))
-            raise TemplateError(
-                f"messages[{i}]: the chat template ends this turn without {names}: "
-                "a model trained on it would never stop"
-            )
-        yield start, end
+def refuse_control_tokens(
+    messages: Messages, fields: Mapping[str, Any], chat_template: ChatTemplate
+) -> None:
+    """Raise TemplateError where a text, a tool or its call holds one of the control tokens."""
+    texts = [(f"messages[{i}]", content_text(message)) for i, message in enumerate(messages)]
+    texts += [
+        (f"messages[{i}]", calls) for i, m in enumerate(messages) if (calls := calls_json([m]))
+    ]
+    texts += [("`tools`", to_json(tools))] if (tools := given_tools(fields)) else []
+    for where, text in texts:
+        if match := chat_template.control_tokens.search(text):
+            raise TemplateError(f"{where} holds the template's own control token {match[0]!r}")

@@ -8,9 +8,11 @@ configuration overrides both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .chat_template import TemplateOptions, template_options
 
 if TYPE_CHECKING:
     from ..config.schema import Config
@@ -30,6 +32,7 @@ class TokenizationSpec:
         price_per_million: USD for a million training tokens; None if unknown.
         missing: Why `tokenizer` is "".
         rejected: Whether rejected replies are trained on too.
+        template: How the chat template is used, by the trainer's settings.
     """
 
     tokenizer: str
@@ -39,6 +42,7 @@ class TokenizationSpec:
     price_per_million: float | None = None
     missing: str = ""
     rejected: bool = False
+    template: TemplateOptions = field(default_factory=TemplateOptions)
 
 
 def tokenization_of(
@@ -74,7 +78,8 @@ def _tokenization_of_trainer(
     spec: TokenizationSpec = getattr(trainer, "tokenization", tokenization_from_settings)(settings)
     if not spec.tokenizer:
         return replace(spec, missing=f"train.{name} {spec.missing}")
-    return replace(spec, tokenizer=_resolve_base(spec.tokenizer, root))
+    tokenizer = _resolve_base(spec.tokenizer, root)
+    return replace(spec, tokenizer=tokenizer, template=template_options(settings, root))
 
 
 def tokenization_from_settings(settings: Mapping[str, Any]) -> TokenizationSpec:

@@ -68,7 +68,7 @@ def join_training(plan: Plan, folder: Path, machine: int) -> None:
     from ..preflight import find_problems
     from ..runtime.libraries import one_line_errors
 
-    if problems := find_problems(plan):
+    if problems := find_problems(plan)[0]:
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
     with one_line_errors(plan.config):
         job = make_job(plan, folder)

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
@@ -131,17 +131,10 @@ def record_checkpoint(run: Run, folder: Path) -> None:
 
     A folder inside the project is recorded relative to its root.
     """
-    from tunegate.storage import seal
-
     from ..model.local_model import open_folder
 
     root, resolved = run.state.root, folder.resolve()
     is_inside = root.resolve() in resolved.parents
     name = resolved.relative_to(root.resolve()).as_posix() if is_inside else str(resolved)
-    record: dict[str, Any] = json.loads(json.dumps(run.record))
-    record.setdefault("checkpoints", {})[MERGED_NAME] = {
-        "model": f"folder:{name}",
-        "digest": open_folder(str(folder), root).digest,
-    }
-    record.setdefault("made", run.age[0].isoformat(timespec="microseconds"))
-    seal.write_sealed(run.folder / "run.json", record, seal.secret_key(run.state))
+    digest = open_folder(str(folder), root).digest
+    run.add_checkpoint(MERGED_NAME, f"folder:{name}", digest)

@@ -81,7 +81,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     The second are about the rows and the number of processes, not about this machine.
     """
     from tunegate.config.settings import parse_settings
-    from tunegate.tokenization.chat_template import load_template
+    from tunegate.tokenization.chat_template import load_template, template_options
 
     from ..config import Settings
     from ..data.training_data import conversations_of
@@ -92,7 +92,8 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     settings = parse_settings(Settings, plan.config)
     folder = base.locate_base(settings.base, plan.root)
     architecture = describe_architecture(folder)
-    problems, train = row_problems(plan, settings, folder, load_template(folder))
+    template = load_template(folder, template_options(plan.config, plan.root))
+    problems, train = row_problems(plan, settings, folder, template)
     problems += world_size_problems(len(train), settings, architecture, gpus=0)
     if not train:
         return [], problems

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegate.config.project import find_root
 from tunegate.errors import ConfigError
-from tunegate.tokenization.chat_template import load_template
+from tunegate.tokenization.chat_template import load_template, template_options
 from tunegate.utils.masking import blank
 
 from .common import require_packages
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     example = read_example(args.file, columns, args.row if args.line is None else None, args.line)
     with quiet_libraries():
         folder = base.locate_base(settings.base, Path.cwd(), root)
-        views = view_row(example, load_template(folder), settings, folder)
+        template = load_template(folder, template_options(settings.model_dump(), root))
+        views = view_row(example, template, settings, folder)
     names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")
     for name, view in zip(names, views, strict=False):
         print_view(name, example, view, settings)

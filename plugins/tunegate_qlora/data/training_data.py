@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.interfaces.trainer import Plan
-from tunegate.tokenization.chat_template import ChatTemplate, load_template
+from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options
 from tunegate.tokenization.encode import (
     IGNORE_INDEX,
     EncodedRow,
@@ -42,6 +42,10 @@ class TrainingJob:
     def model_folder(self) -> Path:
         """The folder in the run that the trained model is written to."""
         return self.folder / ("model" if self.settings.method == "full" else "adapter")
+
+    def load_template(self) -> ChatTemplate:
+        """Read the base's tokenizer, with the chat template as the settings have it."""
+        return load_template(self.base_folder, template_options(self.plan.config, self.plan.root))
 
 
 def make_job(plan: Plan, folder: Path) -> TrainingJob:
@@ -116,7 +120,7 @@ def load_training_data(job: TrainingJob) -> TrainingData:
         NotTrainable: A row cannot be trained on, or no row of the training split is left.
         TemplateError: The template cannot be read, or refuses a conversation.
     """
-    settings, chat_template = job.settings, load_template(job.base_folder)
+    settings, chat_template = job.settings, job.load_template()
     max_tokens = max_row_tokens(settings, job.base_folder)
     encode, encoded, fitting = encoder_of(settings), 0, []
     for path in (job.plan.train, job.plan.validation):
@@ -209,7 +213,8 @@ def max_row_tokens(settings: Settings, folder: Path) -> int:
 def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]:
     """Return the rows to train on, in their order, each with at most `longest` tokens.
 
-    Cutting removes tokens from the start of a row, and never a part of an answer: an answer that
+    Cutting removes tokens from the start of a row, behind what the template writes before the first
+    text of the user (BOS, the system message), and never a part of an answer: an answer that
     the cut goes through is kept as text and no longer trained on. Both sides of a pair lose as
     many tokens as the longer one has too many, so that they keep the same prompt.
 
@@ -242,13 +247,15 @@ def _cut_start(row: T, start: int) -> T:
         return replace(row, preferred=cut["preferred"], rejected=cut["rejected"])
     if start <= 0:
         return row
-    labels = row.labels[start:]
+    head, rest = row.ids[: row.head], row.head + start  # what the template writes first is kept
+    labels = row.labels[rest:]
     if labels and labels[0] != IGNORE_INDEX:  # the cut goes through an answer, or right before it
         answer_end = next((i for i, n in enumerate(labels) if n == IGNORE_INDEX), len(labels))
         labels = [IGNORE_INDEX] * answer_end + labels[answer_end:]
-    if all(label == IGNORE_INDEX for label in labels[1:]):
+    if all(label == IGNORE_INDEX for label in labels[not row.head :]):
         raise NotTrainable(
-            f"line {row.line}: {len(row.ids):,} tokens cannot be cut to {len(labels):,} "
+            f"line {row.line}: {len(row.ids):,} tokens cannot be cut to {len(row.ids) - start:,} "
             "without cutting the answer"
         )
-    return EncodedRow(row.line, row.ids[start:], labels)
+    kept = [IGNORE_INDEX] * row.head + labels
+    return EncodedRow(row.line, head + row.ids[rest:], kept, row.head)

@@ -101,7 +101,7 @@ def run_workers(
     report.unlink(missing_ok=True)
     shutil.rmtree(workers_folder / f"errors-{machine}", ignore_errors=True)
     order = {
-        "plan": asdict(job.plan),
+        "plan": asdict(job.plan) | {"config": job.settings.model_dump(mode="json")},
         "base": job.base_folder,
         "folder": job.folder,
         "draft": draft,

@@ -1,7 +1,10 @@
-"""The architecture of a base, read from `config.json` without weights."""
+"""The architecture of a base, and the adapter on it, without weights: on torch's device `meta`."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,11 @@ from typing import Any
 import torch
 
 from ..config import Settings
+from . import base
+
+# Of these peft refuses `out_proj`, whose weight the fused kernels read past an adapter (0.21).
+_MAMBA_TYPES = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+MAX_SHOWN_TENSORS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,61 +25,139 @@ class Architecture:
 
     `linear_layers` maps the full name of each linear layer that can get an adapter to its numbers
     of inputs and outputs; the output head is not among them. `other_parameters` counts the
-    parameters of all else: embeddings, norms, biases, the output head. `decoder_layer` is the name
-    of the class of the decoder layers, "" where transformers names none.
+    parameters of all else: embeddings, norms, biases, the output head, the experts of a mixture.
+    `decoder_layer` is the name of the class of the decoder layers, "" where transformers names
+    none. `model` holds no weights.
     """
 
     linear_layers: dict[str, tuple[int, int]]
     other_parameters: int
-    decoder_layer: str = ""
+    decoder_layer: str
+    model: Any
 
     def trainable_parameters(self, settings: Settings) -> int:
-        """Count the trained parameters: all of them, or r x (in + out) for each adapted layer."""
+        """Count the trained parameters: all of them, or those that peft adds.
+
+        Raises ValueError where the adapter cannot be attached.
+        """
         if settings.method == "full":
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
-        adapted = (
-            s for name, s in self.linear_layers.items() if is_targeted(name, settings.targets)
-        )
-        return sum(settings.r * (i + o) for i, o in adapted)
+        attached = attach_adapter(deepcopy(self.model), settings)
+        return int(attached.get_nb_trainable_parameters()[0])
 
 
-def is_targeted(name: str, targets: str | list[str]) -> bool:
-    """Return whether a layer gets an adapter: peft compares a name, or its last dotted parts."""
-    return isinstance(targets, str) or f".{name}".endswith(tuple(f".{t}" for t in targets))
+def attach_adapter(model: Any, settings: Settings) -> Any:
+    """Return a model with the adapter of the settings: of a model with vision, on its text alone.
+
+    Raises ValueError in one line where peft refuses it.
+    """
+    import peft as untyped
+
+    peft: Any = untyped
+    excluded = list(_parts_without_text(model)) if settings.targets == "all-linear" else []
+    config = peft.LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=settings.targets,
+        exclude_modules="|".join(excluded) or None,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return peft.get_peft_model(model, config)
+    except (ValueError, NotImplementedError) as error:
+        hint = ": set dropout = 0" if "lora_dropout" in str(error) else ""
+        text = f"the adapter does not suit a {type(model).__name__}: {error}"
+        raise ValueError(" ".join(text.split()) + hint) from None
 
 
-def read_architecture(folder: Path) -> Architecture:
-    """Return the architecture of a model; raise ValueError where it or its weights are missing."""
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
-        raise ValueError(f"{folder} holds no weights (*.safetensors)")
-    return describe_architecture(folder)
+def _parts_without_text(model: Any) -> Iterator[str]:
+    """Yield a pattern of the names of layers that read no text, or that peft refuses."""
+    if getattr(model.config, "model_type", "") in _MAMBA_TYPES:
+        yield r".*\.out_proj"
+    names = {id(module): name for name, module in model.named_modules()}
+    parent, _, own = names.get(id(model.get_decoder()), "").rpartition(".")
+    for name, _ in model.get_submodule(parent).named_children() if parent else ():
+        if name != own:
+            yield re.escape(f"{parent}.{name}.") + ".*"
 
 
-def describe_architecture(folder: Path) -> Architecture:
-    """Return the architecture that `config.json` describes, also where no weights are there yet.
+def auto_class(config: Any) -> Any:
+    """Return the class of transformers that loads a model by its configuration.
 
-    Raises ValueError where the folder holds no causal language model.
+    Models that read pictures too are asked and trained on text alone. Raises ValueError where it is
+    no language model.
     """
     import transformers
 
     hf: Any = transformers  # partly untyped
+    for kind in (hf.AutoModelForCausalLM, hf.AutoModelForImageTextToText):
+        if type(config) in kind._model_mapping:
+            return kind
+    raise ValueError(f"a {config.model_type!r} model is none")
+
+
+def read_architecture(folder: Path, settings: Settings | None = None) -> Architecture:
+    """Return the architecture of a base, of which every tensor is there.
+
+    Raises ValueError where the base or a tensor is missing, the weights hold others, or the base is
+    quantised in a way that `settings` cannot train.
+    """
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+        gguf = next(iter(sorted(folder.glob("*.gguf"))), None)
+        hint = f", only {gguf.name}: the weights that it was made of are needed" if gguf else ""
+        raise ValueError(f"{folder} holds no weights (*.safetensors){hint}")
+    if settings and (problem := base.quantisation_problem(folder, settings)):
+        raise ValueError(problem)
+    return describe_architecture(folder, with_weights=True)
+
+
+def describe_architecture(folder: Path, *, with_weights: bool = False) -> Architecture:
+    """Return the architecture that `config.json` describes, also where no weights are there yet.
+
+    Raises ValueError where the folder holds no causal language model, or, `with_weights`, where
+    they are not those of the model.
+    """
+    import transformers
+
+    hf: Any = transformers  # partly untyped
+    files = {"local_files_only": True, "trust_remote_code": False}
+    info: dict[str, Any] = {}
     try:
-        config = hf.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        with torch.device("meta"):
-            model = hf.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        config = hf.AutoConfig.from_pretrained(folder, **files)
+        is_quantised = getattr(config, "quantization_config", None) is not None
+        if with_weights and not is_quantised:
+            model, info = auto_class(config).from_pretrained(
+                folder, device_map={"": "meta"}, output_loading_info=True,
+                ignore_mismatched_sizes=True, **files,
+            )  # fmt: skip
+        else:
+            with torch.device("meta"):
+                model = auto_class(config).from_config(config, trust_remote_code=False)
     except Exception as error:  # an unknown architecture, a setting it does not take
-        raise ValueError(f"{folder} holds no causal language model: {error}") from None
+        reason = str(error).strip().partition("\n")[0]
+        if "custom code" in reason or "trust_remote_code" in reason:
+            reason = "it is code of its own (trust_remote_code), which is never run"
+        raise ValueError(f"{folder} holds no causal language model: {reason}") from None
+    for key, verb in (("missing", "lack"), ("unexpected", "hold"), ("mismatched", "misshape")):
+        if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
+            more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
+            shown = ", ".join(names[:MAX_SHOWN_TENSORS])
+            raise ValueError(
+                f"the weights in {folder} are not those of a {type(model).__name__}: they {verb} "
+                f"{len(names):,} {key} tensors, {shown}{more}"
+            )
     head = model.get_output_embeddings()
     linear = {
         name: (layer.in_features, layer.out_features)
+        if isinstance(layer, torch.nn.Linear)
+        else tuple(layer.weight.shape)
         for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear) and layer is not head
+        if isinstance(layer, torch.nn.Linear | hf.pytorch_utils.Conv1D) and layer is not head
     }
     total = sum(p.numel() for p in model.parameters())
     other = total - sum(i * o for i, o in linear.values())
-    return Architecture(linear, other, decoder_layer_class(model))
+    return Architecture(linear, other, decoder_layer_class(model), model)
 
 
 def decoder_layer_class(model: Any) -> str:

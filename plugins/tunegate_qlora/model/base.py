@@ -11,6 +11,8 @@ from typing import Any
 
 from tunegate.utils.hashing import sha256_file, sha256_spaced_json
 
+from ..config import Settings
+
 # The files that a model's answers depend on, and those of the same suffixes that do not matter.
 _MODEL_SUFFIXES = (".safetensors", ".bin", ".model", ".json", ".jinja", ".txt", ".tiktoken")
 _EXCLUDED = ("trainer_state.json", "sealed.json", "LICENSE.txt", "requirements.txt")
@@ -79,6 +81,25 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} holds no model: config.json: {error}") from None
     return model_config
+
+
+def quantisation_problem(folder: Path, settings: Settings) -> str:
+    """Return why a base that was saved quantised cannot be trained, "" where it can.
+
+    Only NF4 of bitsandbytes is what `qlora` makes itself.
+    """
+    saved = next(filter(None, config_values(folder, "quantization_config")), None)
+    if not saved:
+        return ""
+    kind = str(saved.get("quant_method", "bitsandbytes"))
+    if kind != "bitsandbytes" or saved.get("bnb_4bit_quant_type") != "nf4":
+        return (
+            f"the base is saved quantised ({kind}), and no adapter can be trained on that here: "
+            "name the model that it was made of"
+        )
+    if settings.method != "qlora":
+        return f"the base is saved in 4 bits: set method = 'qlora', not {settings.method!r}"
+    return ""
 
 
 def config_values(folder: Path, *keys: str) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
-from tunegate.tokenization.chat_template import TemplateError, load_template
+from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 
 from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
@@ -27,11 +27,18 @@ class Generator:
     Raises ModelUnknown where the chat template renders something else than in training.
     """
 
-    def __init__(self, folder: Path, tuned: Path | None, decoding: Decoding, size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tuned: Path | None,
+        decoding: Decoding,
+        options: TemplateOptions | None = None,
+    ) -> None:
         import transformers
 
         hf: Any = transformers  # partly untyped
-        self.size, self.chat_template = size, load_template(folder)
+        self.size = decoding.generation_batch
+        self.chat_template = load_template(folder, options)
         # What the template writes before a reply is no part of it, but must be generated.
         before = self.chat_template.token_ids(self.chat_template.written_before)
         self.max_new_tokens = decoding.max_new_tokens + len(before)
@@ -64,8 +71,15 @@ class Generator:
                 message = f"a prompt of {len(ids):,} tokens fills the context of {self.context:,}"
                 yield Answer(request.row, error=message)
         prompts.sort(key=lambda prompt: len(prompt[1]))
-        for start in range(0, len(prompts), self.size):
-            yield from self.answer_batch(prompts[start : start + self.size])
+        while prompts:
+            try:
+                yield from self.answer_batch(prompts[: self.size])
+                del prompts[: self.size]
+            except torch.OutOfMemoryError:
+                if self.size == 1:
+                    raise
+                self.size //= 2
+                torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def answer_batch(self, prompts: Sequence[Prompt]) -> list[Answer]:

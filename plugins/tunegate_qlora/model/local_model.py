@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
+from tunegate.tokenization.chat_template import TemplateOptions, pin_template, template_options
 from tunegate.utils.hashing import sha256_spaced_json
 
 from ..config import Decoding
 from ..runtime.libraries import missing_requirements, quiet_libraries
 from . import base, metadata
-
-PROMPTS_PER_BATCH = 32  # prompts answered together
 
 
 class LocalModel:
@@ -23,8 +24,16 @@ class LocalModel:
 
     temperature = 0
 
-    def __init__(self, name: str, folder: Path, tuned: Path | None, decoding: Decoding) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        tuned: Path | None,
+        decoding: Decoding,
+        options: TemplateOptions,
+    ) -> None:
         self.name, self.folder, self.tuned, self.decoding = name, folder, tuned, decoding
+        self.options = options
         self.digest = model_digest(folder, tuned, decoding)
         self._generator: Any = None  # a Generator, from the first answer on
 
@@ -42,7 +51,7 @@ class LocalModel:
                 from .generate import Generator
 
                 parts = self.folder, self.tuned, self.decoding
-                self._generator = Generator(*parts, PROMPTS_PER_BATCH)
+                self._generator = Generator(*parts, self.options)
         yield from self._generator.answers(requests)
 
 
@@ -59,11 +68,14 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
     if tuned is not None:
         parts = {"adapter": base.folder_digest(tuned), "base": weights}
         weights = sha256_spaced_json(parts)
-    decoding_settings = decoding.model_dump(mode="json") | {
-        "batch": PROMPTS_PER_BATCH,
-        "temperature": 0,
-    }
+    decoding_settings = decoding.identity | {"temperature": 0}
     return sha256_spaced_json({"weights": weights, "decoding": decoding_settings})
+
+
+def _query_value(text: str) -> Any:
+    if text.startswith("{"):
+        return json.loads(text)
+    return int(text) if text.isdigit() else text
 
 
 def open_folder(path: str, root: Path) -> Model:
@@ -91,7 +103,8 @@ def open_folder(path: str, root: Path) -> Model:
             if recorded.base_digest and base.folder_digest(base_folder) != recorded.base_digest:
                 reason = "the files have changed"
                 template = metadata.template_text_of(base_folder)
-                if recorded.template and template != recorded.template:
+                is_own = bool(recorded.decoding.chat_template)  # the model's, not the base's
+                if recorded.template and template != recorded.template and not is_own:
                     difference = metadata.rendering_difference(template, recorded.template)
                     reason = f"its chat template has changed, {difference}"
                 raise ValueError(
@@ -100,8 +113,15 @@ def open_folder(path: str, root: Path) -> Model:
         else:
             base.read_config(folder)
             recorded, base_folder = metadata.read_metadata(folder), folder
-        values = {k: int(v) if v.isdigit() else v for k, v in parse_qsl(query)}
+        values = {k: _query_value(v) for k, v in parse_qsl(query)}
+        if "chat_template" in values:
+            values["chat_template"] = pin_template(str(values["chat_template"]), root)
         decoding = parse_settings(Decoding, recorded.decoding.model_dump() | values)
-        return LocalModel(f"folder:{path}", base_folder, tuned, decoding)
+        same = decoding.chat_template and decoding.chat_template == recorded.decoding.chat_template
+        named = decoding.model_dump() | ({"chat_template": ""} if same else {})
+        options = template_options(named, root)
+        if same:  # the model brings the template that it was trained with
+            options = replace(options, text=recorded.template)
+        return LocalModel(f"folder:{path}", base_folder, tuned, decoding, options)
     except ValueError as error:
         raise ModelUnknown(f"folder:{path}: {error}") from None

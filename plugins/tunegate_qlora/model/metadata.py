@@ -44,19 +44,24 @@ class ModelMetadata:
 
 
 def metadata_of(settings: Settings, base_folder: Path, template: ChatTemplate) -> ModelMetadata:
-    """Return the metadata of a model that is trained on a base, with the base's template."""
+    """Return the metadata of a model that is trained on a base, with this template."""
     return ModelMetadata(
         settings.base,
         folder_digest(base_folder),
         settings.decoding,
-        template_text_of(base_folder),
+        template.options.text or template_text_of(base_folder),
         render_probe(template),
     )
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
-    """Write `tunegate.json` into a model's folder; raise OSError."""
+    """Write `tunegate.json` into a model's folder, and its template where it is not the base's.
+
+    Raises OSError.
+    """
     content = asdict(metadata) | {"decoding": metadata.decoding.model_dump(mode="json")}
+    if metadata.decoding.chat_template:
+        (folder / "chat_template.jinja").write_text(metadata.template, "utf-8")
     (folder / METADATA_FILE).write_text(json.dumps(content, indent=1))
 
 

@@ -17,6 +17,7 @@ import torch
 from ..config import Decoding, Settings
 from ..runtime import process_group
 from . import base
+from .architecture import attach_adapter, auto_class
 from .metadata import ADAPTER_CONFIG, METADATA_FILE, ModelMetadata, write_metadata
 
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
@@ -48,6 +49,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     import transformers
 
     hf: Any = transformers  # partly untyped
+    config = hf.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     compute, device = getattr(torch, decoding.compute), local_device()
     dtype, quantisation = compute, None
     if decoding.quantisation == "nf4":
@@ -61,13 +63,14 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
         dtype = torch.float32 if device == "cpu" else compute
     elif sharded:
         device = "cpu"
-    model = hf.AutoModelForCausalLM.from_pretrained(
+    model = auto_class(config).from_pretrained(
         folder,
         quantization_config=quantisation,
         dtype=dtype,
         device_map={"": device},
         local_files_only=True,
         trust_remote_code=False,
+        **({"attn_implementation": decoding.attention} if decoding.attention else {}),
     )
     if quantisation is not None:
         import bitsandbytes
@@ -111,14 +114,7 @@ def load_trainable(root: Path, settings: Settings) -> Any:
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if settings.gradient_checkpointing:
         model.enable_input_require_grads()
-    config = peft.LoraConfig(
-        r=settings.r,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=settings.targets,
-        task_type="CAUSAL_LM",
-    )
-    return peft.get_peft_model(model, config)
+    return attach_adapter(model, settings)
 
 
 def unwrap(model: Any) -> Any:
@@ -181,9 +177,6 @@ def finalise_adapter(folder: Path, metadata: ModelMetadata) -> None:
 
 def gather_shards(model: Any, root: Path) -> Any:
     """Return a model sharded by FSDP: whole in the first process, `model` itself in the others."""
-    import transformers
-
-    hf: Any = transformers  # partly untyped
     weights = {}
     for name, parameter in model.named_parameters():
         full_weight = process_group.full_tensor(parameter)  # in every process
@@ -191,7 +184,7 @@ def gather_shards(model: Any, root: Path) -> Any:
             weights[name] = full_weight.cpu()
     if not process_group.is_main():
         return model
-    plain_model = hf.AutoModelForCausalLM.from_pretrained(
+    plain_model = type(unwrap(model)).from_pretrained(
         root, dtype=torch.float32, local_files_only=True, trust_remote_code=False
     )
     plain_model.load_state_dict(weights, strict=False)  # of tied weights only one is named
@@ -205,7 +198,9 @@ def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> 
     """
     for weight in model.parameters():  # `model.to` would convert the buffers too
         weight.data = weight.data.to(stored_dtype(root))
-    model.save_pretrained(folder)
+    # The format of a base that was saved in 4 bits cannot be written again.
+    is_dense = not any(base.config_values(root, "quantization_config"))
+    model.save_pretrained(folder, save_original_format=is_dense)
     finalise_full(folder, root, metadata)
 
 
@@ -251,8 +246,11 @@ def load_trained(folder: Path, root: Path, settings: Settings) -> Any:
 def load_tuned(folder: Path, tuned: Path | None, decoding: Decoding) -> Any:
     """Load a whole model, or a base with the adapter of the folder `tuned` on it, for inference."""
     model = load_base(folder, decoding)
-    if tuned is None:
-        return model
+    return model if tuned is None else load_adapter(model, tuned)
+
+
+def load_adapter(model: Any, tuned: Path) -> Any:
+    """Put the adapter of a folder on a base, for inference."""
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(tuned), is_trainable=False).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def training_arguments(
     `layer_class` is the name of the class of the decoder layers, which FSDP wraps one by one.
     """
     gpu = torch.cuda.is_available()
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
     sharding: dict[str, Any] = {}
     if settings.sharding == "fsdp":
         fsdp_config = {
@@ -128,7 +130,7 @@ def training_arguments(
         warmup_steps=round(settings.warmup * steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip,
-        optim="adamw_torch",
+        optim="adamw_torch" if settings.optimiser == "adamw" else settings.optimiser,
         bf16=gpu and settings.compute == "bfloat16",
         fp16=gpu and settings.compute == "float16",
         use_cpu=not gpu,
@@ -141,7 +143,7 @@ def training_arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=gpu,
         disable_tqdm=True,
-        report_to="none",
+        report_to=settings.report_to or "none",
         **sharding,
     )
     # The batches of processes have different numbers of trained tokens: weigh each token alike.

@@ -115,7 +115,8 @@ class SupervisedObjective:
 
     def __init__(self, model: Any, rows: TrainingData, settings: Settings, collate: Any) -> None:
         self.model, self.train, self.held_out = model, rows.train, rows.validation
-        self.num_choices, self.padded_collator = model.config.vocab_size, collate
+        self.padded_collator = collate
+        self.num_choices = model.config.get_text_config().vocab_size
         packed = settings.packing and packing.verified_collator(
             model, conversations_of(rows.train), settings
         )

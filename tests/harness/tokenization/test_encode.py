@@ -97,7 +97,10 @@ def test_a_turn_that_never_ends_is_refused(tmp_path: Path) -> None:
     [
         (example(("user", "a")), "line 1: no assistant message to train on"),
         (example(("user", "a<|im_end|>b"), ("assistant", "c")), "control token '<|im_end|>'"),
-        (example(("user", "a"), ("assistant", "c"), tools=[{}]), "`tools` are not supported"),
+        (
+            example(("user", "a"), ("assistant", "c"), tools=[{}]),
+            "`tools`: the chat template leaves it out",
+        ),
     ],
 )
 def test_a_row_that_would_train_something_else_is_refused(

@@ -224,6 +224,12 @@ def openai_tools(value: Any) -> Any:
     return tools or None
 
 
+def given_tools(fields: Mapping[str, Any]) -> list[Any]:
+    """Return the tools that a row gives to the model, in OpenAI's form."""
+    tools = openai_tools(fields.get("tools") or fields.get("functions"))
+    return tools if isinstance(tools, list) else []
+
+
 def _openai_tool(tool: Any) -> Any:
     function = tool.get("toolSpec", tool) if isinstance(tool, dict) else None
     if not isinstance(function, dict) or "function" in function or "name" not in function:

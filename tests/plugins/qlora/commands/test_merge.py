@@ -101,15 +101,18 @@ def test_a_merged_model_may_be_promoted_by_its_own_digest(run: Run) -> None:
 def test_a_merge_that_loses_what_was_learned_is_not_written(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], harm: str
 ) -> None:
-    dense = merger.dense_layer_weights
+    load = merger.load_adapter
 
-    def spoilt(model: Any, dtype: Any) -> dict[str, Any]:
-        if harm == "no adapter":
-            with model.disable_adapter():
-                return {n: w for n, w in dense(model, dtype).items() if "down_proj" not in n}
-        return {n: 0.5 * w for n, w in dense(model, dtype).items()}
+    def spoilt(model: Any, tuned: Path) -> Any:
+        adapted = load(model, tuned)
+        for name, weight in adapted.named_parameters():
+            if harm == "no adapter":
+                weight.data *= "lora_B" not in name
+            else:
+                weight.data *= 0.5
+        return adapted
 
-    monkeypatch.setattr(merger, "dense_layer_weights", spoilt)
+    monkeypatch.setattr(merger, "load_adapter", spoilt)
     assert command(merge, run.id, "-o", "spoilt") == 70
     assert "not good, nothing was written: the merged model's loss is" in capsys.readouterr().err
     assert not list(run.state.root.glob("spoilt*"))

@@ -71,8 +71,9 @@ def test_both_sides_are_cut_alike(template: Any, replies: Sequence[str]) -> None
     with pytest.raises(NotTrainable, match=rf"1 of 1 rows are longer than {longest - 1} tokens"):
         apply_overflow([whole], longest - 1, "raise")
     (cut,) = apply_overflow([whole], longest - 5, "truncate")
-    assert cut.preferred.ids == whole.preferred.ids[5:]
-    assert cut.rejected.ids == whole.rejected.ids[5:]
+    for side, uncut in ((cut.preferred, whole.preferred), (cut.rejected, whole.rejected)):
+        assert side.head == uncut.head > 0  # what the template writes before the user's text
+        assert side.ids == uncut.ids[: side.head] + uncut.ids[side.head + 5 :]
     assert cut.trained_tokens == whole.trained_tokens
     with pytest.raises(NotTrainable, match=rf"line 1: {longest} tokens cannot be cut to"):
         apply_overflow([whole], longest - asked, "truncate")
