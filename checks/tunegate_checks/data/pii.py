@@ -8,7 +8,7 @@ from tunegate import Dataset, Finding, check
 from tunegate.utils.text import did_you_mean
 
 from ..detect.engine import KINDS, mask_value, personal_spans
-from ..text.text_fields import text_fields
+from ..text.text_fields import squeeze, surrogates_of, text_fields
 
 
 @check(name="pii", per_row=True)
@@ -35,5 +35,8 @@ def find(
             raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")
     for example, field in text_fields(dataset):
         for span in personal_spans(field.text, field.context, ignore, allow):
-            evidence = f"{field.path} {mask_value(span.kind, field.text[span.start : span.end])}"
+            value = field.text[span.start : span.end]
+            if squeeze(value) in surrogates_of(example.fields):
+                continue
+            evidence = f"{field.path} {mask_value(span.kind, value)}"
             yield example.finding(span.kind, evidence, fingerprint=field.shared_text)
