@@ -19,7 +19,8 @@ def find(
 
     A value counts by its format alone where no other value has that format; else by its check
     digits and by the words around it ("CPF", "phone", but also "order"). docs/personal-data.md
-    lists what is found and what is not.
+    lists what is found and what is not. A value that `tunegate fix --surrogates` invented, and that
+    the row lists, is a hint.
 
     Args:
         dataset: One split.
@@ -36,7 +37,8 @@ def find(
     for example, field in text_fields(dataset):
         for span in personal_spans(field.text, field.context, ignore, allow):
             value = field.text[span.start : span.end]
-            if squeeze(value) in surrogates_of(example.fields):
-                continue
             evidence = f"{field.path} {mask_value(span.kind, value)}"
-            yield example.finding(span.kind, evidence, fingerprint=field.shared_text)
+            if squeeze(value) in surrogates_of(example.fields):
+                yield example.hint(span.kind, f"{evidence}, invented as the row says")
+            else:
+                yield example.finding(span.kind, evidence, fingerprint=field.shared_text)

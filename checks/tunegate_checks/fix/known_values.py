@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..detect import dates
 from ..detect.engine import KINDS, decoded, plain
 from ..detect.rule import NUMBER, Span
 from ..text.text_fields import squeeze
@@ -25,7 +24,10 @@ MONTHS = tuple(names.split() for names in (
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
 ))  # fmt: skip
 WORD = re.compile(r"\d+|[^\W\d_]+")
-_DATE = re.compile(dates.RULES[0].pattern, re.IGNORECASE)
+_PART = r"(?:\d{1,4}|[^\W\d_]{3,10})(?:º|st|nd|rd|th)?"  # of a date
+_DATE = re.compile(
+    rf"(?<![\w/.\-])(?=({_PART}(?:[ ./,\-]{{1,2}}(?:de |of )?{_PART}){{2}})(?![\w/]))"
+)
 _AT = re.compile(r" ?(?:\[at\]|\(at\)| arroba ) ?")
 _DOT = re.compile(r" ?(?:\[dot\]|\(dot\)| ponto ) ?")
 _HEAD = 4  # letters and digits; no shorter value is looked for
@@ -73,7 +75,7 @@ def date_parts(value: str) -> tuple[int, int, int]:
     Nothing says which of two small numbers is the month: both readings of a date have one key.
     """
     words = WORD.findall(value)
-    numbers = [word for word in words if word.isdecimal()]
+    numbers = [word for word in words if word.isdecimal()] or ["0"]
     year = next((n for n in numbers if len(n) == 4), numbers[-1])
     numbers.remove(year)
     months = [found[1] for found in map(find_month, words) if found]
@@ -131,6 +133,11 @@ class KnownValues:
                 self._values[spelling] = min((kind, key), self._values.get(spelling, (kind, key)))
                 self._lengths.setdefault(spelling[:_HEAD], set()).add(len(spelling))
 
+    def value_of(self, kind: str, value: str) -> tuple[str, str] | None:
+        """Return kind and key of the known number that a value is, without area code too."""
+        known = self._values.get(squeeze(value))
+        return known if known and known[0] == kind and known[1].isdecimal() else None
+
     def spans(self, text: str) -> list[Span]:
         """Return where known values stand in a text; they can overlap."""
         found: list[Span] = []
@@ -138,8 +145,8 @@ class KnownValues:
             return found
         text, places = decoded(text)
         for match in _DATE.finditer(plain(text)) if self._dates else ():
-            if value_key("birth_date", match[0]) in self._dates:
-                found.append(Span("birth_date", *match.span()))
+            if value_key("birth_date", match[1]) in self._dates:
+                found.append(Span("birth_date", *match.span(1)))
         letters, starts, ends = "", list[tuple[int, int]](), dict[int, int]()
         for word in WORD.finditer(text):
             starts.append((len(letters), word.start()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import tomllib
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -72,11 +71,6 @@ def parses(language: str, code: str) -> bool:
     language = _GRAMMARS.get(language, language)
     if language == "python":
         return _is_python(code)
-    if language == "toml":
-        try:
-            return tomllib.loads(code) is not None
-        except (tomllib.TOMLDecodeError, RecursionError):
-            return False
     parser = _tree_sitter(language)
     return parser is not None and not parser.parse(code.encode()).root_node.has_error
 

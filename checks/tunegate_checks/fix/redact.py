@@ -30,9 +30,7 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?') 
 _JSON_ESCAPE = re.compile(r"\\(?:u[\da-fA-F]{4}|.)", re.DOTALL)
 _CONTEXT_LETTERS = 160  # characters before a value in JSON that may name its kind
 _PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,11})\]")  # keyed ones have 12 digits
-
-
-_Value = tuple[str, str]  # its kind, and what all its writings share
+Value = tuple[str, str]  # its kind, and what all its writings share
 
 
 class Redaction(NamedTuple):
@@ -69,10 +67,9 @@ class Redactor:
     ) -> None:
         self._ignore, self._allow, self._key = ignore, allow, key
         self._with_surrogates = surrogates
-        self._values: dict[_Value, str] = {}  # as each was written first
-        self._placeholders: dict[_Value, str] = {}
-        self._seeds: dict[_Value, str] = {}  # of the invented values
-        self._taken: set[_Value] = set()  # invented values
+        self._values: dict[Value, str] = {}  # as each was written first
+        self._placeholders: dict[Value, str] = {}
+        self._owners: dict[Value, Value] = {}  # by invented value
         self._last_numbers: Counter[str] = Counter()
         for text in texts:
             for kind, number in _PLACEHOLDER.findall(text):
@@ -164,12 +161,13 @@ class Redactor:
     def placeholder(self, kind: str, value: str) -> str:
         """Return what replaces a value, in all its writings the same; record the change."""
         value = decoded(value)[0]
-        known = kind, value_key(kind, value)
-        self._known_in_row.add(kind, value)
-        self._values.setdefault(known, value)
+        written = (known.value_of(kind, value) for known in (self._known_in_row, self._known))
+        known = next(filter(None, written), (kind, value_key(kind, value)))
+        self._known_in_row.add(kind, self._values.setdefault(known, value))
         if known not in self._placeholders:
             self._placeholders[known] = self._new_placeholder(*known)
-        new = self._surrogate(known, value) or self._placeholders[known]
+        invented = self._surrogate(known, value) if self._with_surrogates else ""
+        new = invented or self._placeholders[known]
         description = f"{self._path} {mask_value(kind, value)} became {new}"
         self._redactions.append(Redaction(kind, description))
         return new
@@ -182,16 +180,15 @@ class Redactor:
         self._last_numbers[name] += 1
         return f"[{name}_{self._last_numbers[name]}]"
 
-    def _surrogate(self, known: _Value, value: str) -> str:
-        """Return the invented value that no other value of the data has; "" where there is none."""
-        kind, first = known[0], self._values[known]
-        for n in range(MAX_SEEDS if self._with_surrogates else 0):
-            seed = self._seeds.get(known, f"{self._placeholders[known]} {n}")
-            new = invent(kind, value, seed, first)
-            found = kind, value_key(kind, new)
-            if new and (known in self._seeds or found not in {*self._taken, *self._values}):
-                self._seeds[known] = seed
-                self._taken.add(found)
+    def _surrogate(self, known: Value, value: str) -> str:
+        """Return an invented value that is no other's, here or in the data; "" where none is."""
+        for n in range(MAX_SEEDS):
+            seed = f"{self._placeholders[known]} {n}"
+            new = invent(known[0], value, seed, self._values[known])
+            if not new:
+                break
+            invented = known[0], value_key(known[0], new)
+            if invented not in self._values and self._owners.setdefault(invented, known) == known:
                 self._surrogates_of_row.append(new)
                 self._let_stand.add(text_fields.squeeze(new))
                 return new
@@ -205,7 +202,10 @@ class Redactor:
             candidates += personal_spans(text, context, self._ignore, self._allow)
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
-        candidates += (*self._known_in_row.spans(text), *self._known.spans(text))
+        public = {value.lower() for value in self._allow}
+        for span in (*self._known_in_row.spans(text), *self._known.spans(text)):
+            if text[span.start : span.end].lower() not in public:
+                candidates.append(span)
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
             is_free = all(span.end <= k.start or k.end <= span.start for k in chosen)

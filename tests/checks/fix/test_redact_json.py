@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tunegate_checks.detect import api_keys
 from tunegate_checks.detect.engine import personal_spans
 from tunegate_checks.detect.rule import Span
-from tunegate_checks.fix.redact import Redactor, is_json, json_pieces
+from tunegate_checks.fix.parsing import is_json, json_pieces
+from tunegate_checks.fix.redact import Redactor
 
 TEXTS = (
     *(CPF, EMAIL, KEY, "telefone", "11987654321", f"e-mail:\n{EMAIL}", f'"{EMAIL}"', f"\\{EMAIL}"),
@@ -96,7 +97,8 @@ def test_python_that_no_placeholder_fits_is_left_for_a_person() -> None:
 
     redactor = Named()
     assert redactor.redact_text(code) == code
-    assert redactor.redact_row(row(code)) == (row(code), [])
+    refusal = "messages[1] would no longer parse as Python"
+    assert redactor.redact_row(row(code)) == (row(code), [], refusal)
 
 
 @given(st.text('{[]}",: 1a\n', max_size=60))
