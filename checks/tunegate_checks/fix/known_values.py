@@ -23,6 +23,7 @@ MONTHS = tuple(names.split() for names in (
     "januar februar märz april mai juni juli august september oktober november dezember",
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
 ))  # fmt: skip
+EXTENSION = re.compile(r"\s*(?:x|ext\.?|ramal)\s*\d+$")  # of a telephone number
 WORD = re.compile(r"\d+|[^\W\d_]+")
 _PART = r"(?:\d{1,4}|[^\W\d_]{3,10})(?:º|st|nd|rd|th)?"  # of a date
 _DATE = re.compile(
@@ -58,7 +59,7 @@ def national_number(value: str) -> str:
     """Return the digits of a telephone number without country code, trunk prefix and extension."""
     import phonenumbers
 
-    digits = squeeze(re.split(r"[xer]", value.lower())[0])
+    digits = squeeze(EXTENSION.sub("", value.lower()))
     if re.match(r"\(?(?:\+|00)", value):
         try:
             return str(phonenumbers.parse("+" + digits.removeprefix("00")).national_number)

@@ -71,7 +71,7 @@ def parses(language: str, code: str) -> bool:
     language = _GRAMMARS.get(language, language)
     if language == "python":
         return _is_python(code)
-    parser = _tree_sitter(language)
+    parser = tree_sitter_parser(language)
     return parser is not None and not parser.parse(code.encode()).root_node.has_error
 
 
@@ -91,7 +91,7 @@ def _is_python(text: str, program: bool = False) -> bool:
 
 
 @cache
-def _tree_sitter(language: str) -> Any:
+def tree_sitter_parser(language: str) -> Any:
     """Return the tree-sitter parser of a language; None where it is not installed."""
     try:
         library, grammar = import_module("tree_sitter"), import_module(f"tree_sitter_{language}")

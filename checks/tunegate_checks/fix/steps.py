@@ -94,9 +94,7 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         file_changes.unresolved.append(Unresolved(heading, evidence))
     refusals = [(i, row.refusal) for i, row in enumerate(file_changes.rows, 1) if row.refusal]
     if refusals:
-        file_changes.unresolved.append(
-            Unresolved("not redacted, or code would break, at", refusals)
-        )
+        file_changes.unresolved.append(Unresolved("not redacted, code would break, at", refusals))
     if not len(result):
         file_changes.unresolved.append(Unresolved("no row is left"))
 

@@ -13,7 +13,7 @@ from random import Random
 
 from ..detect.engine import RULES
 from ..text.text_fields import squeeze
-from .known_values import WORD, date_parts, find_month, is_exact, value_key
+from .known_values import EXTENSION, WORD, date_parts, find_month, is_exact, value_key
 
 MAX_DRAWS = 5000  # one of a hundred numbers has two right check digits
 # How invented values begin: "=" is kept, "?" is random.
@@ -60,7 +60,7 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
         new[0] = random.choice("123456789") if key[0] != "0" else "0"
     name = f"card {key[0]}" if kind == "card" else kind
     if kind == "phone":
-        country = squeeze(value).removesuffix(key).lstrip("0")
+        country = squeeze(EXTENSION.sub("", value)).removesuffix(key).lstrip("0")
         is_known = country in ("", "1", "55")
         name = f"phone of {len(key)}" if is_known else f"phone {country}"
     beginning = _BEGINNINGS.get(name) or _BEGINNINGS.get(kind, "")
@@ -77,7 +77,7 @@ def _written_as(value: str, letters: str) -> str:
     """
     if not letters.isalnum():
         return letters
-    number = re.sub(r"\s*(?:x|ext\.?|ramal)\s*\d+$", "", value)
+    number = EXTENSION.sub("", value)
     rest, new = [*letters], ""
     for c in reversed(number):
         new = (_like(c, rest.pop()) if rest and c.isalnum() else c) + new
