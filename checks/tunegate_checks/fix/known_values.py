@@ -98,7 +98,7 @@ def spellings(kind: str, value: str) -> Iterator[str]:
     key = value_key(kind, value)
     yield squeeze(key)
     if kind == "phone":
-        yield from (squeeze(value), *(prefix + key for prefix in ("0", "55", "1", "001")))
+        yield from (squeeze(value), f"00{squeeze(value)}", f"0{key}", f"55{key}", f"1{key}")
         yield key[2:] if len(key) in (10, 11) else key  # in Brazil, without area code
     if not is_exact(kind) and key.isdecimal():
         yield key.lstrip("0")  # as a number

@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..detect import api_keys
@@ -27,7 +27,6 @@ MAX_ROUNDS = 6  # one replacement can expose another value; more than two rounds
 MAX_CLEAN_TEXTS = 1000
 MAX_SEEDS = 100  # invented values of which one is nobody else's in the data
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')  # string or number
-_JSON_ESCAPE = re.compile(r"\\(?:u[\da-fA-F]{4}|.)", re.DOTALL)
 _CONTEXT_LETTERS = 160  # characters before a value in JSON that may name its kind
 _PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,11})\]")  # keyed ones have 12 digits
 Value = tuple[str, str]  # its kind, and what all its writings share
@@ -80,7 +79,7 @@ class Redactor:
         self._start_row({})
 
     def _start_row(self, fields: dict[str, Any]) -> None:
-        self._known_in_row = KnownValues()
+        self.known_in_row = KnownValues()
         self._redactions: list[Redaction] = []
         self._surrogates_of_row: list[str] = []
         self._let_stand = text_fields.surrogates_of(fields)
@@ -131,39 +130,35 @@ class Redactor:
         spans = self.find_spans(text, context)
         if not spans:
             return text
-        if is_json(text):
-            new = redact_json(text, context, self)
-        else:
-            new = self._redact_around_json(text, spans, context)
+        new = self._redact_spans(text, context, spans)
         language = broken_language(text, new)
         if language:
             self._refusal = f"{self._path} would no longer parse as {language}"
         return text if language else new
 
-    def _redact_around_json(self, text: str, spans: Sequence[Span], context: str) -> str:
-        """Return a text whose pieces of JSON stay JSON, and whose other spans are replaced."""
+    def _redact_spans(self, text: str, context: str, spans: Sequence[Span]) -> str:
+        """Return a text with its spans replaced; a piece of JSON is redacted by itself."""
+        if is_json(text):
+            return redact_json(text, context, spans, self)
+        pieces = [Span("", a, b) for a, b in json_pieces(text) if is_json(text[a:b])]
+        pieces = [piece for piece in pieces if any(piece.overlaps(span) for span in spans)]
+        free = [span for span in spans if not any(span.overlaps(piece) for piece in pieces)]
         parts, position = [], 0
-        pieces = [(a, b) for a, b in json_pieces(text) if is_json(text[a:b])]
-        for start, end in [*pieces, (len(text), len(text))]:
-            between = [
-                Span(s.kind, s.start - position, s.end - position)
-                for s in spans
-                if position <= s.start and s.end <= start
-            ]
-            parts.append(replace_spans(text[position:start], between, self.placeholder))
-            piece = text[start:end]
-            if any(s.start < end and start < s.end for s in spans):
-                piece = self.redact_text(piece, f"{context}{text[:start]}"[-_CONTEXT_LETTERS:])
-            parts.append(piece)
-            position = end
-        return "".join(parts)
+        for span in sorted([*pieces, *free], key=lambda s: s.start):
+            parts.append(text[position : span.start])
+            value, position = text[span.start : span.end], span.end
+            before = f"{context}{text[: span.start]}"[-_CONTEXT_LETTERS:]
+            parts.append(
+                self.placeholder(span.kind, value) if span.kind else self.redact_text(value, before)
+            )
+        return "".join([*parts, text[position:]])
 
     def placeholder(self, kind: str, value: str) -> str:
         """Return what replaces a value, in all its writings the same; record the change."""
         value = decoded(value)[0]
-        written = (known.value_of(kind, value) for known in (self._known_in_row, self._known))
+        written = (known.value_of(kind, value) for known in (self.known_in_row, self._known))
         known = next(filter(None, written), (kind, value_key(kind, value)))
-        self._known_in_row.add(kind, self._values.setdefault(known, value))
+        self.known_in_row.add(kind, self._values.setdefault(known, value))
         if known not in self._placeholders:
             self._placeholders[known] = self._new_placeholder(*known)
         invented = self._surrogate(known, value) if self._with_surrogates else ""
@@ -203,77 +198,36 @@ class Redactor:
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
         public = {value.lower() for value in self._allow}
-        for span in (*self._known_in_row.spans(text), *self._known.spans(text)):
+        for span in (*self.known_in_row.spans(text), *self._known.spans(text)):
             if text[span.start : span.end].lower() not in public:
                 candidates.append(span)
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
-            is_free = all(span.end <= k.start or k.end <= span.start for k in chosen)
-            if is_free and text_fields.squeeze(text[span.start : span.end]) not in self._let_stand:
+            if (
+                not any(map(span.overlaps, chosen))
+                and text_fields.squeeze(text[span.start : span.end]) not in self._let_stand
+            ):
                 chosen.append(span)
         return sorted(chosen, key=lambda s: s.start)
 
 
-def replace_spans(text: str, spans: Iterable[Span], replacement: Callable[[str, str], str]) -> str:
-    """Return a text with each span replaced by `replacement(kind, value)`.
-
-    `spans` are sorted by their start. One that is empty or overlaps the one before is skipped.
-    """
-    parts, position = [], 0
-    for span in spans:
-        if position <= span.start < span.end:
-            value = text[span.start : span.end]
-            parts += [text[position : span.start], replacement(span.kind, value)]
-            position = span.end
-    return "".join([*parts, text[position:]])
-
-
-def redact_json(text: str, context: str, redactor: Redactor) -> str:
+def redact_json(text: str, context: str, spans: Iterable[Span], redactor: Redactor) -> str:
     """Return a JSON text whose strings and numbers hold no personal data.
 
-    A number becomes a string, since no placeholder is a number. The decoded strings are searched
-    first, then the text as it is written, since the checks read both.
+    `spans` are those of the text as it is written: it alone shows a value whose label stands in
+    another string. A number becomes a string, unless an invented number replaces it.
     """
 
     def redact_token(token: re.Match[str]) -> str:
         before = f"{context}{text[: token.start()]}"[-_CONTEXT_LETTERS:]
-        if not token[0].startswith('"'):
-            return _redact_number(token[0], redactor.find_spans(token[0], before), redactor)
-        value = json.loads(token[0])
-        new = redactor.redact_text(value, f'{before}"')
-        return token[0] if new == value else json.dumps(new, ensure_ascii=token[0].isascii())
+        if token[0].startswith('"'):
+            value = json.loads(token[0])
+            new = redactor.redact_text(value, f'{before}"')
+            return token[0] if new == value else json.dumps(new, ensure_ascii=token[0].isascii())
+        found = redactor.find_spans(token[0], before)
+        new = redactor.placeholder(found[0].kind, token[0]) if found else token[0]
+        return new if new.isdecimal() or not found else f'"{new}"'
 
-    redacted = _JSON_TOKEN.sub(redact_token, text)
-    # Only the written form shows a value whose label stands behind it, in another string.
-    spans = redactor.find_spans(redacted, context)
-    if spans:
-        redacted = _JSON_TOKEN.sub(lambda m: _replace_in_token(m, spans, redactor), redacted)
-    return redacted
-
-
-def _redact_number(number: str, spans: Sequence[Span], redactor: Redactor) -> str:
-    """Return what replaces a JSON number in which something was found: a string, or a number."""
-    new = redactor.placeholder(spans[0].kind, number) if spans else number
-    return new if new == number or new.isdecimal() else f'"{new}"'
-
-
-def _replace_in_token(token: re.Match[str], spans: Sequence[Span], redactor: Redactor) -> str:
-    """Return a JSON string or number without the spans that overlap it.
-
-    `spans` count from the start of the whole text. They are cut to the inside of the quotes, and
-    moved so that none divides an escape sequence.
-    """
-    overlapping = [s for s in spans if s.start < token.end() and token.start() < s.end]
-    if not token[0].startswith('"'):
-        return _redact_number(token[0], overlapping, redactor)
-    inside: list[Span] = []
-    for span in overlapping:
-        start = max(span.start - token.start(), 1)
-        end = min(span.end - token.start(), len(token[0]) - 1)
-        for escape in _JSON_ESCAPE.finditer(token[0]):
-            if escape.start() < start < escape.end():
-                start = escape.end()
-            if escape.start() < end < escape.end():
-                end = escape.end()
-        inside.append(Span(span.kind, start, max(start, end)))
-    return replace_spans(token[0], inside, redactor.placeholder)
+    for span in spans:
+        redactor.known_in_row.add(span.kind, decoded(text[span.start : span.end])[0])
+    return _JSON_TOKEN.sub(redact_token, text)

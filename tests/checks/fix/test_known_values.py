@@ -120,7 +120,7 @@ def rows_of_values(draw: st.DrawFn) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(rows_of_values(), st.randoms())
 def test_the_laws_of_known_values(rows: list[dict[str, Any]], random: Any) -> None:
     new = redacted(*rows)
