@@ -7,7 +7,9 @@ and digits alone: "CPF 168.995.350-09" in a question is 16899535009 in the reply
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
 
 from ..detect.engine import KINDS, decoded, plain
 from ..detect.rule import NUMBER, Span
@@ -141,25 +143,33 @@ class KnownValues:
 
     def spans(self, text: str) -> list[Span]:
         """Return where known values stand in a text; they can overlap."""
-        found: list[Span] = []
         if not self._values and not self._dates:
-            return found
-        text, places = decoded(text)
+            return []
+        found: list[Span] = []
+        text, places, letters, firsts = _letters_of(text)
         for match in _DATE.finditer(plain(text)) if self._dates else ():
             if value_key("birth_date", match[1]) in self._dates:
                 found.append(Span("birth_date", *match.span(1)))
-        letters, starts, ends = "", list[tuple[int, int]](), dict[int, int]()
-        for word in WORD.finditer(text):
-            starts.append((len(letters), word.start()))
-            letters += word[0].lower() if word[0].isascii() else squeeze(word[0])
-            ends[len(letters)] = word.end()
-        for first, start in starts:
-            for length in self._lengths.get(letters[first : first + _HEAD], ()):
-                value = self._values.get(letters[first : first + length])
-                end = ends.get(first + length)
+        hits = [
+            i for i, first in enumerate(firsts) if letters[first : first + _HEAD] in self._lengths
+        ]
+        words = [*WORD.finditer(text)] if hits else []
+        ends = {firsts[i + 1]: word.end() for i, word in enumerate(words)}
+        for i in hits:
+            for length in self._lengths[letters[firsts[i] : firsts[i] + _HEAD]]:
+                value = self._values.get(letters[firsts[i] : firsts[i] + length])
+                end = ends.get(firsts[i] + length)
                 if value and end:
-                    found += as_written(text, start, end, *value)
+                    found += as_written(text, words[i].start(), end, *value)
         return [Span(s.kind, places[s.start], places[s.end]) for s in found]
+
+
+@lru_cache(maxsize=16)
+def _letters_of(text: str) -> tuple[str, Sequence[int], str, list[int]]:
+    """Return a text without escapes and its places, its letters, and where each word begins."""
+    text, places = decoded(text)
+    words = WORD.findall(text.lower()) if text.isascii() else [*map(squeeze, WORD.findall(text))]
+    return text, places, "".join(words), [0, *accumulate(map(len, words))]
 
 
 def as_written(text: str, start: int, end: int, kind: str, key: str) -> Iterator[Span]:

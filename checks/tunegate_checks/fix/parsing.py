@@ -21,11 +21,11 @@ from tunegate.utils.strict_json import Unreadable, parse_strict
 MAX_PIECES = 1000  # openings of JSON that are tried in one text
 _JSON_OPENING = re.compile(r'\{\s*["}]|\[\s*[{\["]')
 _BLOCK = re.compile(r"^```[ \t]*([\w+#]*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_GRAMMARS = {
-    **{"js": "javascript", "jsx": "javascript", "ts": "typescript", "sh": "bash", "shell": "bash"},
-    **{"c++": "cpp", "cs": "c_sharp", "c#": "c_sharp", "rs": "rust", "rb": "ruby", "yml": "yaml"},
-    **{"golang": "go", "kt": "kotlin", "py": "python", "python3": "python"},
-}
+_ALIASES = {
+    "py": "python", "python3": "python", "js": "javascript", "jsx": "javascript", "yml": "yaml",
+    "ts": "typescript", "sh": "bash", "shell": "bash", "c++": "cpp", "cs": "c_sharp", "rs": "rust",
+    "c#": "c_sharp", "rb": "ruby", "golang": "go", "kt": "kotlin",
+}  # fmt: skip
 
 
 def is_json(text: str) -> bool:
@@ -55,27 +55,26 @@ def broken_language(text: str, changed: str) -> str:
     """Return the language in which a text parses and its changed form does not; "" for none."""
     if is_json(text):
         return "" if is_json(changed) else "JSON"
-    blocks = [(language.lower(), code) for language, code in _BLOCK.findall(text)]
-    changed_blocks = [code for _, code in _BLOCK.findall(changed)]
-    if len(blocks) != len(changed_blocks):
-        return "Markdown"
-    for (language, code), changed_code in zip(blocks, changed_blocks, strict=True):
-        if code != changed_code and parses(language, code) and not parses(language, changed_code):
-            return language
-    is_code = not blocks and _is_python(text, program=True)
-    return "Python" if is_code and not _is_python(changed) else ""
+    blocks, changed_blocks = _BLOCK.findall(text), _BLOCK.findall(changed)
+    if not blocks:
+        return "Python" if is_python(text, program=True) and not is_python(changed) else ""
+    for (language, code), (_, changed_code) in zip(blocks, changed_blocks, strict=False):
+        name = language.lower()
+        if code != changed_code and parses(name, code) and not parses(name, changed_code):
+            return str(name)
+    return ""
 
 
 def parses(language: str, code: str) -> bool:
     """Tell whether code parses in the language of its block; False where nothing here reads it."""
-    language = _GRAMMARS.get(language, language)
-    if language == "python":
-        return _is_python(code)
-    parser = tree_sitter_parser(language)
-    return parser is not None and not parser.parse(code.encode()).root_node.has_error
+    language = _ALIASES.get(language, language)
+    parser = tree_sitter_parser(language) if language != "python" else None
+    if parser is None:
+        return language == "python" and is_python(code)
+    return not parser.parse(code.encode()).root_node.has_error
 
 
-def _is_python(text: str, program: bool = False) -> bool:
+def is_python(text: str, program: bool = False) -> bool:
     """Tell whether a text is Python; a program also calls, defines or assigns something.
 
     "Rome", "a/b" and "name: Ana" are Python too, but nobody means them so.
@@ -85,9 +84,10 @@ def _is_python(text: str, program: bool = False) -> bool:
             body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    bare = [(isinstance(s, ast.Expr) and not isinstance(s.value, ast.Call | ast.Await))
-            or (isinstance(s, ast.AnnAssign) and s.value is None) for s in body]  # fmt: skip
-    return not program or not all(bare)
+    if not program:
+        return True
+    statements = (s for s in body if not isinstance(s, ast.AnnAssign) or s.value)
+    return any(not isinstance(s, ast.Expr) or isinstance(s.value, ast.Call) for s in statements)
 
 
 @cache

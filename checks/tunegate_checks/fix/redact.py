@@ -160,20 +160,20 @@ class Redactor:
         known = next(filter(None, written), (kind, value_key(kind, value)))
         self.known_in_row.add(kind, self._values.setdefault(known, value))
         if known not in self._placeholders:
-            self._placeholders[known] = self._new_placeholder(*known)
+            self._placeholders[known] = f"[{kind.upper()}_{self._number(*known)}]"
         invented = self._surrogate(known, value) if self._with_surrogates else ""
         new = invented or self._placeholders[known]
         description = f"{self._path} {mask_value(kind, value)} became {new}"
         self._redactions.append(Redaction(kind, description))
         return new
 
-    def _new_placeholder(self, kind: str, value: str) -> str:
-        name = kind.upper()
+    def _number(self, kind: str, value: str) -> str:
+        """Return the next number of a kind; with a key a digest of the value."""
         if self._key:
             digest = hmac.digest(self._key, f"{kind} {value}".encode(), "sha256")
-            return f"[{name}_{int.from_bytes(digest) % 10**12:012}]"
-        self._last_numbers[name] += 1
-        return f"[{name}_{self._last_numbers[name]}]"
+            return f"{int.from_bytes(digest) % 10**12:012}"
+        self._last_numbers[kind.upper()] += 1
+        return str(self._last_numbers[kind.upper()])
 
     def _surrogate(self, known: Value, value: str) -> str:
         """Return an invented value that is no other's, here or in the data; "" where none is."""
