@@ -102,6 +102,8 @@ def spellings(kind: str, value: str) -> Iterator[str]:
     if kind == "phone":
         yield from (squeeze(value), f"00{squeeze(value)}", f"0{key}", f"55{key}", f"1{key}")
         yield key[2:] if len(key) in (10, 11) else key  # in Brazil, without area code
+    if kind == "name":
+        yield from (squeeze(word) for word in value.split())
     if not is_exact(kind) and key.isdecimal():
         yield key.lstrip("0")  # as a number
 
@@ -111,7 +113,7 @@ def is_unique(kind: str, value: str, spelling: str) -> bool:
 
     A number has ten digits or more, and does not count up; a name has two words.
     """
-    if kind in _SHARED_KINDS or (kind == "name" and len(value.split()) < 2):
+    if kind in _SHARED_KINDS or (kind == "name" and spelling in map(squeeze, value.split())):
         return False
     is_counting = len(set(spelling)) < 4 or spelling in "0123456789" * 2
     return len(spelling) > (9 if spelling.isdecimal() else 7) and not is_counting
@@ -137,9 +139,10 @@ class KnownValues:
                 self._lengths.setdefault(spelling[:_HEAD], set()).add(len(spelling))
 
     def value_of(self, kind: str, value: str) -> tuple[str, str] | None:
-        """Return kind and key of the known number that a value is, without area code too."""
+        """Return kind and key of the known number or name of which a value may be a part."""
         known = self._values.get(squeeze(value))
-        return known if known and known[0] == kind and known[1].isdecimal() else None
+        can_be_part = known and known[0] == kind and (known[1].isdecimal() or kind == "name")
+        return known if can_be_part else None
 
     def spans(self, text: str) -> list[Span]:
         """Return where known values stand in a text; they can overlap."""

@@ -10,8 +10,9 @@ import re
 from functools import lru_cache
 from importlib import import_module
 from random import Random
+from string import ascii_lowercase, digits
 
-from ..detect.engine import RULES
+from ..detect.engine import RULES, plain
 from ..text.text_fields import squeeze
 from .known_values import EXTENSION, WORD, date_parts, find_month, is_exact, value_key
 
@@ -55,7 +56,8 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
         network = random.choice(("192.0.2", "198.51.100", "203.0.113"))
         is_v6, number = ":" in key, random.randrange(1, 255)
         return f"2001:db8::{number:x}:{random.randrange(9999)}" if is_v6 else f"{network}.{number}"
-    new = [random.choice("0123456789" if c.isdecimal() else "abcdef") for c in key]
+    alphabet = "abcdef" if kind in ("mac", "pix_key") else ascii_lowercase
+    new = [random.choice(digits if c.isdecimal() else alphabet) for c in key]
     if key[0].isdecimal():  # a number begins with 0 if the other does
         new[0] = random.choice("123456789") if key[0] != "0" else "0"
     name = f"card {key[0]}" if kind == "card" else kind
@@ -85,12 +87,14 @@ def _written_as(value: str, letters: str) -> str:
 
 
 def _is_valid(kind: str, value: str) -> bool:
-    """Tell whether a value has the check digits of its kind."""
-    rules = [rule for rule in RULES if rule.kind == kind and kind not in ("us_ssn", "phone")]
-    return not rules or any(
-        rule.valid(value)
+    """Tell whether a value has the form and the check digits of its kind."""
+    value = plain(value)
+    return kind in ("us_ssn", "phone") or any(
+        re.fullmatch(rule.pattern, value, re.IGNORECASE)
+        and rule.valid(value)
         and (not rule.stdnum or import_module(f"stdnum.{rule.stdnum}").is_valid(value))
-        for rule in rules
+        for rule in RULES
+        if rule.kind == kind
     )
 
 

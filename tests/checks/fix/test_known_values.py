@@ -9,6 +9,7 @@ from dirty import CPF, EMAIL, KEY, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunegate_checks.fix.known_values import KnownValues
 from tunegate_checks.fix.redact import Redactor
 
 # What is found by its label, and other writings of the same value, which have none.
@@ -95,6 +96,28 @@ def test_other_rows_know_what_can_mean_nothing_else() -> None:
     *_, unique, shared = redacted(*rows)
     assert unique["messages"][1]["content"] == "[CPF_1] [PHONE_1] [CARD_1]"
     assert shared is rows[3]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Oi, MARIA DA SILVA!", ["MARIA DA SILVA"]),
+        ("joao e Joa\u0303o", []),
+        ("Olá, María da Silva e Maria", ["María da Silva", "Maria"]),
+        ("a rosa de maria, uma silva", []),
+        ("Maria-Clara Silva", ["Maria", "Silva"]),
+        ("Marianne", []),
+    ],
+)
+def test_names(text: str, found: list[str]) -> None:
+    """In its row each word of a name is known where it is written large, in others the whole."""
+    known, everywhere = KnownValues(), KnownValues()
+    known.add("name", "Maria da Silva")
+    everywhere.add("name", "Maria da Silva", only_unique=True)
+    spans = sorted({(s.start, s.end) for s in known.spans(text)})
+    outer = [a for a in spans if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)]
+    assert [text[start:end] for start, end in outer] == found
+    assert [text[s.start : s.end] for s in everywhere.spans(text)] == [f for f in found if " " in f]
 
 
 def test_public_values_are_never_known() -> None:

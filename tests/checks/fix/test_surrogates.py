@@ -68,7 +68,7 @@ def test_values_are_valid_and_of_the_same_format(kind: str) -> None:
 
 
 RESERVED = {
-    "cnpj": r".*/0000-\d\d", "card": r"5555 55.*", "iban": r"GB\d\d [A-F]{4} .*",
+    "cnpj": r".*/0000-\d\d", "card": r"5555 55.*", "iban": r"GB\d\d [A-Z]{4} .*",
     "mac": r"00:00:5E:00:53:..",
     "email": r"[a-z]+\.[a-z]+@example\.(com|org)", "us_ssn": r"9\d\d-0\d-\d{4}",
     "cep": r"00\d{3}-\d{3}",
