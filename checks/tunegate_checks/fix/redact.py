@@ -69,6 +69,7 @@ class Redactor:
         self._values: dict[Value, str] = {}  # as each was written first
         self._placeholders: dict[Value, str] = {}
         self._owners: dict[Value, Value] = {}  # by invented value
+        self._invented_before: set[str] = set()  # by other runs, nobody knows for which values
         self._last_numbers: Counter[str] = Counter()
         for text in texts:
             for kind, number in _PLACEHOLDER.findall(text):
@@ -83,6 +84,9 @@ class Redactor:
         self._redactions: list[Redaction] = []
         self._surrogates_of_row: list[str] = []
         self._let_stand = text_fields.surrogates_of(fields)
+        # A field of this name that is no list is the user's.
+        can_list = isinstance(fields.get(text_fields.SURROGATES, []), list)
+        self._invents = self._with_surrogates and can_list
         self._path = self._refusal = ""
 
     def collect(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -90,6 +94,7 @@ class Redactor:
         with_surrogates, self._with_surrogates = self._with_surrogates, False
         for fields in rows:
             done = self.redact_row(fields)
+            self._invented_before |= set() if self._key else text_fields.surrogates_of(fields)
             if not done.redactions and not done.refusal:
                 self._clean_rows[id(fields)] = fields
         self._with_surrogates = with_surrogates
@@ -161,7 +166,7 @@ class Redactor:
         self.known_in_row.add(kind, self._values.setdefault(known, value))
         if known not in self._placeholders:
             self._placeholders[known] = f"[{kind.upper()}_{self._number(*known)}]"
-        invented = self._surrogate(known, value) if self._with_surrogates else ""
+        invented = self._surrogate(known, value) if self._invents else ""
         new = invented or self._placeholders[known]
         description = f"{self._path} {mask_value(kind, value)} became {new}"
         self._redactions.append(Redaction(kind, description))
@@ -182,10 +187,12 @@ class Redactor:
             new = invent(known[0], value, seed, self._values[known])
             if not new:
                 break
-            invented = known[0], value_key(known[0], new)
-            if invented not in self._values and self._owners.setdefault(invented, known) == known:
+            invented, letters = (known[0], value_key(known[0], new)), text_fields.squeeze(new)
+            if invented in self._values or letters in self._invented_before:
+                continue
+            if self._owners.setdefault(invented, known) == known:
                 self._surrogates_of_row.append(new)
-                self._let_stand.add(text_fields.squeeze(new))
+                self._let_stand.add(letters)
                 return new
         return ""
 

@@ -133,6 +133,19 @@ def test_only_what_the_row_lists_is_let_stand() -> None:
     assert [f.kind for f in pii.find(Dataset.of([{**fields, "surrogates": "all"}]))] == ["cpf"]
 
 
+def test_a_later_run_gives_no_value_what_another_has() -> None:
+    (first,) = redacted(row(f"CPF {CPF}"))
+    again, second = redacted(first, row("CPF 111.444.777-35"))
+    assert again is first
+    assert set(second["surrogates"]).isdisjoint(first["surrogates"])
+
+
+def test_a_field_of_that_name_that_is_no_list_stays() -> None:
+    (fields,) = redacted(row(f"CPF {CPF}", surrogates={"my": "own"}))
+    assert fields["surrogates"] == {"my": "own"}
+    assert fields["messages"][1]["content"] == "CPF [CPF_1]"
+
+
 def test_the_same_in_every_run_with_a_key() -> None:
     rows = [row(f"CPF {CPF}"), row("mail bia@loja.com.br"), row(f"mail {EMAIL}")]
     key = b"a secret of this project"
