@@ -120,6 +120,11 @@ def test_names(text: str, found: list[str]) -> None:
     assert [text[s.start : s.end] for s in everywhere.spans(text)] == [f for f in found if " " in f]
 
 
+def test_the_kind_of_a_value_does_not_hang_on_the_order_of_rows() -> None:
+    rows = [row(f"CPF {CPF}"), row("telefone 52998224725"), row("52998224725")]
+    assert redacted(*rows)[2] == redacted(*rows[::-1])[0]
+
+
 def test_public_values_are_never_known() -> None:
     (fields,) = redacted(row(f"CPF {CPF} mail {EMAIL}", f"52998224725 {EMAIL}"), allow=[EMAIL])
     assert reply(fields) == f"[CPF_1] {EMAIL}"
