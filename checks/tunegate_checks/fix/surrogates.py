@@ -17,14 +17,14 @@ from ..text.text_fields import squeeze
 from .known_values import EXTENSION, WORD, date_parts, find_month, is_exact, value_key
 
 MAX_DRAWS = 5000  # one of a hundred numbers has two right check digits
-# How invented values begin: "=" is kept, "?" is random.
+# How invented values begin: "=" is kept, "?" is random, "~" begins a number of Brazil.
 _BEGINNINGS = {
     **{"cnpj": "????????0000", "iban": "==??0000", "us_ssn": "9??0", "cep": "00"},
     **{"mac": "00005e0053", "eu_vat": "==", "es_nie": "=", "fr_nir": "="},
     **{"card 2": "222300", "card 3": "378282", "card 4": "411111", "card 5": "555555"},
     # By country code, or by length where there is none. 90 is a prefix of calls in Brazil.
     **{"phone 44": "7700900", "phone 33": "63998", "phone 61": "491570"},
-    **{"phone of 11": "==90", "phone of 10": "==?55501", "phone": "=="},
+    **{"phone of 11": "==90", "phone of 10": "==~55501", "phone": "=="},
 }
 
 
@@ -41,8 +41,7 @@ def invent(kind: str, value: str, seed: str, first: str) -> str:
     if kind == "birth_date":
         return _date(value, random)
     if kind == "name":
-        # A particle such as "da" or "van" stays.
-        return re.sub(r"[^\W\d_]{4,}|[A-Z]\w*", lambda m: _like(m[0], _name(random)), value)
+        return WORD.sub(lambda word: _name_for(word, random), value)
     for _ in range(0 if is_exact(kind) or kind == "address" else MAX_DRAWS):
         letters = _letters(kind, value_key(kind, first), first, random)
         if _is_valid(kind, _written_as(first, letters)):
@@ -68,7 +67,7 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
     beginning = _BEGINNINGS.get(name) or _BEGINNINGS.get(kind, "")
     for i, c in enumerate(beginning[: len(key)]):
         if c != "?" and (key[i].isdecimal() or kind != "iban" or c == "="):
-            new[i] = key[i] if c == "=" else c
+            new[i] = {"=": key[i], "~": random.choice("2345")}.get(c, c)
     return "".join(new)
 
 
@@ -127,6 +126,12 @@ def _date(value: str, random: Random) -> str:
 def _name(random: Random) -> str:
     """Return an invented name, which hardly anyone has."""
     return "".join(random.choice("bcdfglmnrstv") + random.choice("aeiou") for _ in range(3))
+
+
+def _name_for(word: re.Match[str], random: Random) -> str:
+    """Return an invented word for one of a name; a particle such as "da" or "van" stays."""
+    is_particle = word.start() and len(word[0]) < 4 and word[0].islower()
+    return word[0] if is_particle else _like(word[0], _name(random))
 
 
 def _like(word: str, new: str) -> str:
