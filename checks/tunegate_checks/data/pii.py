@@ -8,7 +8,7 @@ from tunegate import Dataset, Finding, check
 from tunegate.utils.text import did_you_mean
 
 from ..detect.engine import KINDS, mask_value, personal_spans
-from ..text.text_fields import text_fields
+from ..text.text_fields import squeeze, surrogates_of, text_fields
 
 
 @check(name="pii", per_row=True)
@@ -19,7 +19,8 @@ def find(
 
     A value counts by its format alone where no other value has that format; else by its check
     digits and by the words around it ("CPF", "phone", but also "order"). docs/personal-data.md
-    lists what is found and what is not.
+    lists what is found and what is not. A value that `tunegate fix --surrogates` invented, and that
+    the row lists, is a hint.
 
     Args:
         dataset: One split.
@@ -35,5 +36,9 @@ def find(
             raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")
     for example, field in text_fields(dataset):
         for span in personal_spans(field.text, field.context, ignore, allow):
-            evidence = f"{field.path} {mask_value(span.kind, field.text[span.start : span.end])}"
-            yield example.finding(span.kind, evidence, fingerprint=field.shared_text)
+            value = field.text[span.start : span.end]
+            evidence = f"{field.path} {mask_value(span.kind, value)}"
+            if squeeze(value) in surrogates_of(example.fields):
+                yield example.hint(span.kind, f"{evidence}, invented as the row says")
+            else:
+                yield example.finding(span.kind, evidence, fingerprint=field.shared_text)

@@ -62,7 +62,7 @@ def plain(text: str) -> str:
 
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
 _ESCAPE = re.compile(
-    r"(?<!\\)\\+(?:u(?P<json>[\da-fA-F]{4})|(?P<control>[nrt])|(?P<sign>[\"/]))"
+    r"(?<!\\)\\+(?:u(?P<json>[\da-fA-F]{4})|(?P<control>[bfnrt])|(?P<sign>[\"/]))"
     r"|%(?P<url>[2-7][\da-fA-F])|&#?\w{2,8};"
 )
 

@@ -17,6 +17,10 @@ class Span:
     start: int
     end: int
 
+    def overlaps(self, other: Span) -> bool:
+        """Whether the spans have a character in common."""
+        return self.start < other.end and other.start < self.end
+
 
 def accept_all(_: str) -> bool:
     """Accept every match: for patterns that need no check."""

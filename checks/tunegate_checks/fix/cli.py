@@ -10,12 +10,15 @@ $ tunegate fix tickets.jsonl -o clean.jsonl --only format,labels
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from tunegate.errors import ConfigError
 from tunegate.utils.text import did_you_mean
 
 from .changes import STEPS
+
+MIN_KEY = 16  # characters: a shorter one can be guessed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a split that keeps its rows (training first); again for more")  # fmt: skip
     add("--only", metavar="STEPS", help="of format,redact,labels,duplicates,leaks; default: all")
     add("--columns", metavar="MAP", help="of CSV or Parquet: prompt=COLUMN,reply=COLUMN")
+    add("--key-env", metavar="NAME", help="a variable that holds a secret: with it a value has the "
+        "same placeholder in every run")  # fmt: skip
+    add("--surrogates", action="store_true", help="invented values, not placeholders")
     add("--force", action="store_true", help="replace files that are there")
 
 
@@ -44,12 +50,24 @@ def run(args: argparse.Namespace) -> int:
         if name not in STEPS:
             suggestion = did_you_mean(name, list(STEPS))
             raise ConfigError(f"--only: no step {name!r}{suggestion}; steps: {', '.join(STEPS)}")
+    key = os.environ.get(args.key_env, "") if args.key_env else ""
+    if args.key_env and len(key) < MIN_KEY:
+        fault = f"is {len(key)} characters long" if key else "is not set"
+        raise ConfigError(
+            f"--key-env: {args.key_env} {fault}; put a secret of {MIN_KEY} characters or more into "
+            f"this variable: export {args.key_env}=$(openssl rand -hex 32)"
+        )
+    if (key or args.surrogates) and "redact" not in steps:
+        raise ConfigError("--key-env and --surrogates go with the step redact: add it to --only")
     columns: dict[str, str] = {}
     for pair in args.columns.split(",") if args.columns else ():
         field, _, column = (part.strip() for part in pair.partition("="))
         if not (field and column):
             raise ConfigError(f"--columns {args.columns!r}: write prompt=COLUMN,reply=COLUMN")
         columns[field] = column
-    fixed = fix_files(args.file, args.out, args.against, steps, columns, config, root, args.force)
+    fixed = fix_files(
+        args.file, args.out, args.against, steps, columns, config, root, args.force,
+        key.encode(), args.surrogates,
+    )  # fmt: skip
     print("\n".join(summary_lines(fixed, config or Config())))
     return int(any(changes.unresolved or changes.rejected for changes in fixed))

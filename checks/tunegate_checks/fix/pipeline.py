@@ -35,12 +35,15 @@ def fix_files(
     config: Config | None = None,
     root: Path | None = None,
     force: bool = False,
+    key: bytes = b"",
+    surrogates: bool = False,
 ) -> list[FileChanges]:
     """Fix one file, or without one the configured splits; write results, diffs, rows set aside.
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the
-    configuration does. Raises ConfigError or ValueError for what the user must change first,
-    OSError where a file cannot be read or written; nothing is written then.
+    configuration does. `key` and `surrogates` are those of Redactor. Raises ConfigError or
+    ValueError for what the user must change first, OSError where a file cannot be read or written;
+    nothing is written then.
     """
     project = config or Config()
     columns = columns or dict(project.data.columns)
@@ -58,9 +61,13 @@ def fix_files(
     rows = [row.fields for source in sources for row in source.rows]
     rows += [dict(example.fields) for other in others for example in other]
     texts = (field.text for fields in rows for field in iter_texts(fields))
+    limits = project.limits
+    redactor = Redactor(texts, limits.pii_ignore, limits.pii_allow, key, surrogates)
+    if "redact" in steps:
+        redactor.collect(row.fields for source in sources for row in source.rows)
     rules = FixRules(
-        project.limits,
-        Redactor(texts, project.limits.pii_ignore, project.limits.pii_allow),
+        limits,
+        redactor,
         steps,
         task=project.task if config else "",
         prompt=read_system_prompt(config, root) if config and root else None,

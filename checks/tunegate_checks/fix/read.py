@@ -34,6 +34,7 @@ class Row:
     origin: bytes  # as it stands in the source
     unredacted: Fields | None = None  # the fields before redaction, where redaction changed them
     is_kept: bool = True
+    refusal: str = ""  # why it was not redacted
 
     def set_fields(self, fields: Fields) -> None:
         """Replace the row's fields, and the bytes written for them."""

@@ -1,47 +1,35 @@
 """Replace personal data and keys with placeholders, in every text of a row that the checks read.
 
-JSON stays JSON, wherever it stands in a text: a reply, the arguments of a call, a block between
-fences, a line of its own. Python that parsed still parses. Where no placeholder allows that, the
-value is left, and the check reports it. In `[EMAIL_1]` one value has one number, and no two values
-share one.
+A value that is found once is replaced wherever it stands in its row, however it is written, and in
+other rows where nothing else can be meant by it. In `[EMAIL_1]` one value has one number, and no
+two values share one. JSON stays JSON, wherever it stands in a text: a reply, the arguments of a
+call, a block between fences, a line of its own. A row in which code would no longer parse is left.
 """
 
 from __future__ import annotations
 
-import ast
+import hmac
 import json
 import re
-import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tunegate.utils.strict_json import Unreadable, parse_strict
-
 from ..detect import api_keys
-from ..detect.engine import mask_value, personal_spans
+from ..detect.engine import decoded, mask_value, personal_spans
 from ..detect.rule import Span
 from ..text import text_fields
+from .known_values import KnownValues, value_key
+from .parsing import broken_language, is_json, json_pieces
+from .surrogates import invent
 
 MAX_ROUNDS = 6  # one replacement can expose another value; more than two rounds are rare
 MAX_CLEAN_TEXTS = 1000
-MAX_PIECES = 1000  # openings of JSON that are tried in one text
+MAX_SEEDS = 100  # invented values of which one is nobody else's in the data
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')  # string or number
-_JSON_ESCAPE = re.compile(r"\\(?:u[\da-fA-F]{4}|.)", re.DOTALL)
 _CONTEXT_LETTERS = 160  # characters before a value in JSON that may name its kind
-_JSON_OPENING = re.compile(r'\{\s*["}]|\[\s*[{\["]')
-_PYTHON_FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,12})\]")
-_AT = re.compile(r" ?(?:\[at\]|\(at\)| arroba ) ?")
-_DOT = re.compile(r" ?(?:\[dot\]|\(dot\)| ponto ) ?")
-# Kinds whose case, dots and spaces vary between writings of one value. In a password, a key or a
-# wallet address they belong to the value.
-_IGNORE_PUNCTUATION = frozenset(
-    ("cpf", "cnpj", "rg", "cnh", "pis", "voter_id", "cns", "cep", "pix_key", "plate", "card",
-     "iban", "us_ssn", "eu_vat", "es_dni", "es_nie", "pt_nif", "pt_cc", "fr_nir",
-     "it_codicefiscale", "de_idnr", "nl_bsn", "be_nn", "pl_pesel", "birth_date", "mac")
-)  # fmt: skip
+_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,11})\]")  # keyed ones have 12 digits
+Value = tuple[str, str]  # its kind, and what all its writings share
 
 
 class Redaction(NamedTuple):
@@ -51,212 +39,202 @@ class Redaction(NamedTuple):
     description: str
 
 
+class RedactedRow(NamedTuple):
+    """A row without personal data; or as it was, where `refusal` says what would not parse."""
+
+    fields: dict[str, Any]
+    redactions: list[Redaction]
+    refusal: str = ""
+
+
 class Redactor:
     """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
     `ignore` and `allow` are those of `pii.find`, and `allow` that of `secrets.find`. The values of
-    each kind are numbered behind the placeholders that stand in `texts`.
+    each kind are numbered behind the placeholders that stand in `texts`; with a `key`, by a digest
+    that is the same in every run with this key and leads back with it alone. With `surrogates`,
+    invented values stand in place of placeholders.
     """
 
     def __init__(
-        self, texts: Iterable[str] = (), ignore: Collection[str] = (), allow: Collection[str] = ()
+        self,
+        texts: Iterable[str] = (),
+        ignore: Collection[str] = (),
+        allow: Collection[str] = (),
+        key: bytes = b"",
+        surrogates: bool = False,
     ) -> None:
-        self._ignore, self._allow = ignore, allow
-        self._placeholders: dict[tuple[str, str], str] = {}  # by kind and value
+        self._ignore, self._allow, self._key = ignore, allow, key
+        self._with_surrogates = surrogates
+        self._values: dict[Value, str] = {}  # as each was written first
+        self._placeholders: dict[Value, str] = {}
+        self._owners: dict[Value, Value] = {}  # by invented value
+        self._invented_before: set[str] = set()  # by other runs, nobody knows for which values
         self._last_numbers: Counter[str] = Counter()
         for text in texts:
             for kind, number in _PLACEHOLDER.findall(text):
                 self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
-        self._clean_texts: set[tuple[str, str]] = set()  # system prompts, which all rows share
-        self._redactions: list[Redaction] = []
-        self._path = ""
+        self._clean_texts: set[str] = set()  # system prompts, which all rows share
+        self._clean_rows: dict[int, dict[str, Any]] = {}  # by id: they hold no value
+        self._known = KnownValues()  # in every row
+        self._start_row({})
 
-    def redact_row(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Redaction]]:
+    def _start_row(self, fields: dict[str, Any]) -> None:
+        self.known_in_row = KnownValues()
+        self._redactions: list[Redaction] = []
+        self._surrogates_of_row: list[str] = []
+        self._let_stand = text_fields.surrogates_of(fields)
+        # A field of this name that is no list is the user's.
+        can_list = isinstance(fields.get(text_fields.SURROGATES, []), list)
+        self._invents = self._with_surrogates and can_list
+        self._path = self._refusal = ""
+
+    def collect(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Learn the values of all rows, so that each can then be redacted by itself."""
+        with_surrogates, self._with_surrogates = self._with_surrogates, False
+        for fields in rows:
+            done = self.redact_row(fields)
+            self._invented_before |= set() if self._key else text_fields.surrogates_of(fields)
+            if not done.redactions and not done.refusal:
+                self._clean_rows[id(fields)] = fields
+        self._with_surrogates = with_surrogates
+        for (kind, _), value in self._values.items():
+            self._known.add(kind, value, only_unique=True)
+
+    def redact_row(self, fields: dict[str, Any]) -> RedactedRow:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
         A placeholder is shorter or longer than its value, which can bring another number close
-        enough to a label to be found: the row is read until nothing more is found.
+        enough to a label to be found, and a value can be known by a later text: the row is read
+        until nothing more is found.
         """
+        texts = (field.text for field in text_fields.iter_texts(fields))
+        if id(fields) in self._clean_rows and not any(map(self._known.spans, texts)):
+            return RedactedRow(fields, [])
 
         def redact_field(path: str, context: str, text: str) -> str:
-            if (context, text) in self._clean_texts:
-                return text
             self._path = path
-            new = self.redact_text(text, context)
-            if new == text and not context and len(self._clean_texts) < MAX_CLEAN_TEXTS:
-                self._clean_texts.add((context, text))
-            return new
+            return self.redact_text(text, context)
 
-        self._redactions = []
+        self._start_row(fields)
+        new_fields = fields
         for _ in range(MAX_ROUNDS):
             count = len(self._redactions)
-            fields = text_fields.map_texts(fields, redact_field)
+            new_fields = text_fields.map_texts(new_fields, redact_field)
             if len(self._redactions) == count:
                 break
-        return fields, self._redactions
+        if self._refusal:
+            return RedactedRow(fields, [], self._refusal)
+        if self._surrogates_of_row:
+            listed = [*fields.get(text_fields.SURROGATES, ()), *self._surrogates_of_row]
+            new_fields = new_fields | {text_fields.SURROGATES: [*dict.fromkeys(listed)]}
+        return RedactedRow(new_fields, self._redactions)
 
     def redact_text(self, text: str, context: str = "") -> str:
-        """Return a text without personal data; what parsed as JSON or Python still does."""
+        """Return a text without personal data, or as it is where code would no longer parse."""
         spans = self.find_spans(text, context)
         if not spans:
             return text
-        count = len(self._redactions)
-        if is_json(text):
-            new = redact_json(text, context, self)
-        else:
-            new = self._redact_around_json(text, spans, context)
-            if is_python(text) and not is_python(new):
-                new = text
-        if new == text:  # any replacement would break what parsed; the check reports the value
-            del self._redactions[count:]
-        return new
+        new = self._redact_spans(text, context, spans)
+        language = broken_language(text, new)
+        if language:
+            self._refusal = f"{self._path} would no longer parse as {language}"
+        return text if language else new
 
-    def _redact_around_json(self, text: str, spans: Sequence[Span], context: str) -> str:
-        """Return a text whose pieces of JSON stay JSON, and whose other spans are replaced."""
+    def _redact_spans(self, text: str, context: str, spans: Sequence[Span]) -> str:
+        """Return a text with its spans replaced; a piece of JSON is redacted by itself."""
+        if is_json(text):
+            return redact_json(text, context, spans, self)
+        pieces = [Span("", a, b) for a, b in json_pieces(text) if is_json(text[a:b])]
+        pieces = [piece for piece in pieces if any(piece.overlaps(span) for span in spans)]
+        free = [span for span in spans if not any(span.overlaps(piece) for piece in pieces)]
         parts, position = [], 0
-        pieces = [(a, b) for a, b in json_pieces(text) if is_json(text[a:b])]
-        for start, end in [*pieces, (len(text), len(text))]:
-            between = [
-                Span(s.kind, s.start - position, s.end - position)
-                for s in spans
-                if position <= s.start and s.end <= start
-            ]
-            parts.append(replace_spans(text[position:start], between, self.placeholder))
-            piece = text[start:end]
-            if any(s.start < end and start < s.end for s in spans):
-                before = f"{context}{text[:start]}"[-_CONTEXT_LETTERS:]
-                piece = redact_json(piece, before, self)
-            parts.append(piece)
-            position = end
-        return "".join(parts)
+        for span in sorted([*pieces, *free], key=lambda s: s.start):
+            parts.append(text[position : span.start])
+            value, position = text[span.start : span.end], span.end
+            before = f"{context}{text[: span.start]}"[-_CONTEXT_LETTERS:]
+            parts.append(
+                self.placeholder(span.kind, value) if span.kind else self.redact_text(value, before)
+            )
+        return "".join([*parts, text[position:]])
 
     def placeholder(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value, which all writings of it share; record the change."""
-        key, name = (kind, value_key(kind, value)), kind.upper()
-        if key not in self._placeholders:
-            self._last_numbers[name] += 1
-            self._placeholders[key] = f"[{name}_{self._last_numbers[name]}]"
-        new = self._placeholders[key]
+        """Return what replaces a value, in all its writings the same; record the change."""
+        value = decoded(value)[0]
+        written = (known.value_of(kind, value) for known in (self.known_in_row, self._known))
+        known = next(filter(None, written), (kind, value_key(kind, value)))
+        self.known_in_row.add(kind, self._values.setdefault(known, value))
+        if known not in self._placeholders:
+            self._placeholders[known] = f"[{kind.upper()}_{self._number(*known)}]"
+        invented = self._surrogate(known, value) if self._invents else ""
+        new = invented or self._placeholders[known]
         description = f"{self._path} {mask_value(kind, value)} became {new}"
         self._redactions.append(Redaction(kind, description))
         return new
 
+    def _number(self, kind: str, value: str) -> str:
+        """Return the next number of a kind; with a key a digest of the value."""
+        if self._key:
+            digest = hmac.digest(self._key, f"{kind} {value}".encode(), "sha256")
+            return f"{int.from_bytes(digest) % 10**12:012}"
+        self._last_numbers[kind.upper()] += 1
+        return str(self._last_numbers[kind.upper()])
+
+    def _surrogate(self, known: Value, value: str) -> str:
+        """Return an invented value that is no other's, here or in the data; "" where none is."""
+        for n in range(MAX_SEEDS):
+            seed = f"{self._placeholders[known]} {n}"
+            new = invent(known[0], value, seed, self._values[known])
+            if not new:
+                break
+            invented, letters = (known[0], value_key(known[0], new)), text_fields.squeeze(new)
+            if invented in self._values or letters in self._invented_before:
+                continue
+            if self._owners.setdefault(invented, known) == known:
+                self._surrogates_of_row.append(new)
+                self._let_stand.add(letters)
+                return new
+        return ""
+
     def find_spans(self, text: str, context: str = "") -> list[Span]:
         """Return the spans to replace, in order; of two that overlap, the longer."""
-        candidates = list(api_keys.key_spans(text, self._allow))
-        candidates += personal_spans(text, context, self._ignore, self._allow)
+        candidates: list[Span] = []
+        if context or text not in self._clean_texts:
+            candidates += api_keys.key_spans(text, self._allow)
+            candidates += personal_spans(text, context, self._ignore, self._allow)
+            if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
+                self._clean_texts.add(text)
+        public = {value.lower() for value in self._allow}
+        for span in (*self.known_in_row.spans(text), *self._known.spans(text)):
+            if text[span.start : span.end].lower() not in public:
+                candidates.append(span)
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
-            if all(span.end <= k.start or k.end <= span.start for k in chosen):
+            if (
+                not any(map(span.overlaps, chosen))
+                and text_fields.squeeze(text[span.start : span.end]) not in self._let_stand
+            ):
                 chosen.append(span)
         return sorted(chosen, key=lambda s: s.start)
 
 
-def replace_spans(text: str, spans: Iterable[Span], replacement: Callable[[str, str], str]) -> str:
-    """Return a text with each span replaced by `replacement(kind, value)`.
-
-    `spans` are sorted by their start. One that is empty or overlaps the one before is skipped.
-    """
-    parts, position = [], 0
-    for span in spans:
-        if position <= span.start < span.end:
-            value = text[span.start : span.end]
-            parts += [text[position : span.start], replacement(span.kind, value)]
-            position = span.end
-    return "".join([*parts, text[position:]])
-
-
-def is_json(text: str) -> bool:
-    """Tell whether a text is a JSON object or array."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return False
-    try:
-        return isinstance(parse_strict(text), dict | list)
-    except Unreadable:
-        return False
-
-
-def json_pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each JSON object, and each array of them, that stands in a text."""
-    decoder, position = json.JSONDecoder(), 0
-    for opening in islice(_JSON_OPENING.finditer(text), MAX_PIECES):
-        if opening.start() < position:
-            continue
-        try:
-            _, position = decoder.raw_decode(text, opening.start())
-        except (ValueError, RecursionError):
-            continue
-        yield opening.start(), position
-
-
-def is_python(text: str) -> bool:
-    """Tell whether a text, or the code between its ``` fences, parses as Python."""
-    fenced = _PYTHON_FENCE.findall(text)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            for code in fenced or [text]:
-                ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def redact_json(text: str, context: str, redactor: Redactor) -> str:
+def redact_json(text: str, context: str, spans: Iterable[Span], redactor: Redactor) -> str:
     """Return a JSON text whose strings and numbers hold no personal data.
 
-    A number becomes a string, since no placeholder is a number. The decoded strings are searched
-    first, then the text as it is written, since the checks read both. Where the result would not be
-    JSON, the text is returned as it is.
+    `spans` are those of the text as it is written: it alone shows a value whose label stands in
+    another string. A number becomes a string, unless an invented number replaces it.
     """
 
     def redact_token(token: re.Match[str]) -> str:
         before = f"{context}{text[: token.start()]}"[-_CONTEXT_LETTERS:]
-        if not token[0].startswith('"'):
-            spans = redactor.find_spans(token[0], before)
-            return f'"{redactor.placeholder(spans[0].kind, token[0])}"' if spans else token[0]
-        value = json.loads(token[0])
-        new = redactor.redact_text(value, f'{before}"')
-        return token[0] if new == value else json.dumps(new, ensure_ascii=token[0].isascii())
+        if token[0].startswith('"'):
+            value = json.loads(token[0])
+            new = redactor.redact_text(value, f'{before}"')
+            return token[0] if new == value else json.dumps(new, ensure_ascii=token[0].isascii())
+        found = redactor.find_spans(token[0], before)
+        new = redactor.placeholder(found[0].kind, token[0]) if found else token[0]
+        return new if new.isdecimal() or not found else f'"{new}"'
 
-    redacted = _JSON_TOKEN.sub(redact_token, text)
-    # Only the written form shows a value whose label stands behind it, in another string.
-    spans = redactor.find_spans(redacted, context)
-    if spans:
-        redacted = _JSON_TOKEN.sub(lambda m: _replace_in_token(m, spans, redactor), redacted)
-    return redacted if is_json(redacted) else text
-
-
-def _replace_in_token(token: re.Match[str], spans: Sequence[Span], redactor: Redactor) -> str:
-    """Return a JSON string or number without the spans that overlap it.
-
-    `spans` count from the start of the whole text. They are cut to the inside of the quotes, and
-    moved so that none divides an escape sequence.
-    """
-    overlapping = [s for s in spans if s.start < token.end() and token.start() < s.end]
-    if not token[0].startswith('"'):
-        if not overlapping:
-            return token[0]
-        return f'"{redactor.placeholder(overlapping[0].kind, token[0])}"'
-    inside: list[Span] = []
-    for span in overlapping:
-        start = max(span.start - token.start(), 1)
-        end = min(span.end - token.start(), len(token[0]) - 1)
-        for escape in _JSON_ESCAPE.finditer(token[0]):
-            if escape.start() < start < escape.end():
-                start = escape.end()
-            if escape.start() < end < escape.end():
-                end = escape.end()
-        inside.append(Span(span.kind, start, max(start, end)))
-    return replace_spans(token[0], inside, redactor.placeholder)
-
-
-def value_key(kind: str, value: str) -> str:
-    """Return what all writings of one value share: the digits of a CPF, an e-mail address."""
-    if kind == "email":
-        return _DOT.sub(".", _AT.sub("@", value.lower())).replace(" ", "")
-    if kind == "phone":
-        digits = re.sub(r"\D", "", re.split(r"[xer]", value.lower())[0]).removeprefix("00")
-        return digits[2:] if len(digits) in (12, 13) and digits.startswith("55") else digits
-    if kind in _IGNORE_PUNCTUATION:
-        return re.sub(r"[\W_]", "", value).lower()
-    return value.lower() if kind == "ip" else value
+    for span in spans:
+        redactor.known_in_row.add(span.kind, decoded(text[span.start : span.end])[0])
+    return _JSON_TOKEN.sub(redact_token, text)

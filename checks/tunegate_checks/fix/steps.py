@@ -92,6 +92,9 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
             for f in items
         ]
         file_changes.unresolved.append(Unresolved(heading, evidence))
+    refusals = [(i, row.refusal) for i, row in enumerate(file_changes.rows, 1) if row.refusal]
+    if refusals:
+        file_changes.unresolved.append(Unresolved("not redacted, code would break, at", refusals))
     if not len(result):
         file_changes.unresolved.append(Unresolved("no row is left"))
 
@@ -127,7 +130,7 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
 def redact(file_changes: FileChanges, rules: FixRules) -> None:
     """Replace personal data and keys with placeholders."""
     for row in file_changes.rows:
-        fields, redactions = rules.redactor.redact_row(row.fields)
+        fields, redactions, row.refusal = rules.redactor.redact_row(row.fields)
         if redactions:
             row.unredacted = row.unredacted or row.fields
             changes = [(text, f"personal data: {kind}", kind) for kind, text in redactions]

@@ -7,6 +7,7 @@ changes exactly the texts that the checks have read.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from tunegate.data.formats import REJECTED, rejected_in
 
 _SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
 _CONTEXT_LETTERS = 80  # characters of the message before, which may ask for the number that follows
+SURROGATES = "surrogates"  # the field of a row that lists the values `tunegate fix` invented
 _SKIPPED_KEYS = frozenset({"role", "type"})
 
 
@@ -120,5 +122,18 @@ def map_texts(
     changed = deepcopy(fields)
     for field, new_text in zip(list(iter_texts(changed)), new_texts, strict=True):
         if new_text != field.text:
-            field.holder[field.key] = new_text
+            is_number = isinstance(field.holder[field.key], int) and new_text.isdecimal()
+            field.holder[field.key] = int(new_text) if is_number else new_text
     return changed
+
+
+def squeeze(value: str) -> str:
+    """Return the letters and digits of a value, small and without accents."""
+    text = value if value.isascii() else unicodedata.normalize("NFKD", value)
+    return "".join([c for c in text if c.isalnum()]).lower()
+
+
+def surrogates_of(fields: Mapping[str, Any]) -> set[str]:
+    """Return the letters and digits of the values that a row lists as invented."""
+    listed = fields.get(SURROGATES)
+    return {squeeze(v) for v in listed if isinstance(v, str)} if isinstance(listed, list) else set()

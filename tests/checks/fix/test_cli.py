@@ -12,6 +12,7 @@ from dirty import CPF, EMAIL, KEY, TEAMS, prompts, read, row, write
 from tunegate.cli import main
 from tunegate.config.data_files import find_data_files
 from tunegate.config.schema import load
+from tunegate_checks.fix import steps
 
 ROOT = Path(__file__).parents[3]
 Out = pytest.CaptureFixture[str]
@@ -123,14 +124,21 @@ MISTAKES = [
     (["train.jsonl", "-o", "x", "--columns", "prompt"], "write prompt=COLUMN,reply=COLUMN"),
     (["t.csv", "-o", "x", "--columns", "prompt=txt,reply=team"], "did you mean 'text'?"),
     (["train.jsonl", "-o", "new.csv"], "new.csv: what is written is JSONL; -o new.jsonl"),
+    (
+        ["train.jsonl", "-o", "x", "--key-env", "NO_KEY"],
+        "--key-env: NO_KEY is not set; put a secret",
+    ),
+    (["train.jsonl", "-o", "x", "--key-env", "SHORT_KEY"], "SHORT_KEY is 5 characters long"),
+    (["train.jsonl", "-o", "x", "--only", "labels", "--surrogates"], "go with the step redact"),
     (["-o", "x"], "no tunegate.toml here or above: name the FILE to fix"),
 ]
 
 
 @pytest.mark.parametrize(("args", "said"), MISTAKES)
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    here: Path, capsys: Out, args: list[str], said: str
+    here: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
 ) -> None:
+    monkeypatch.setenv("SHORT_KEY", "12345")
     for name in ("train.jsonl", "test.jsonl", "there.jsonl"):
         write(here / name, [row("x")])
     write(here / "bad.jsonl", ["{"])
@@ -140,6 +148,29 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     told = capsys.readouterr()
     assert (told.out, said in told.err) == ("", True), told.err
     assert {p: p.read_bytes() for p in here.rglob("*") if p.is_file()} == before
+
+
+def test_a_value_is_the_same_in_all_splits_and_with_a_key_in_all_runs(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test split labels the number that training leaves bare."""
+    monkeypatch.setenv("FIX_KEY", "a secret of this project")
+    monkeypatch.setattr(steps, "findings_of_others", lambda *_: {})  # they take seconds
+    (here / "tunegate.toml").write_text(CONFIG)
+    for split, text in {"train": "52998224725", "validation": "x", "test": f"CPF {CPF}"}.items():
+        write(here / f"raw/{split}.jsonl", [row(text)])
+    options = ("--only", "redact", "--key-env", "FIX_KEY")
+    assert tunegate("-o", "clean", *options) == 0
+    texts = [
+        read(here / f"clean/{s}.jsonl")[0]["messages"][1]["content"] for s in ("train", "test")
+    ]
+    assert f"CPF {texts[0]}" == texts[1]
+    assert tunegate("raw/test.jsonl", "-o", "alone.jsonl", *options, "--surrogates") == 0
+    (fields,) = read(here / "alone.jsonl")
+    (invented,) = fields["surrogates"]
+    assert fields["messages"][1]["content"] == f"CPF {invented}"
+    assert tunegate("raw/test.jsonl", "-o", "again.jsonl", *options) == 0
+    assert read(here / "again.jsonl") == read(here / "clean/test.jsonl")
 
 
 def test_force_replaces_what_an_earlier_call_left(here: Path) -> None:

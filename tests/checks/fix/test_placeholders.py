@@ -8,6 +8,8 @@ SAME = [
     ("cpf", "529.982.247-25", "52998224725"),
     ("email", "Ana@Correio.com.br", "ana [at] correio ponto com ponto br"),
     ("phone", "+55 (11) 98765-4321", "11 987654321"),
+    ("phone", "(415) 555-2671", "001 415 555 2671"),
+    ("birth_date", "14/09/1987", "September 14, 1987"),
     ("card", "4111 1111 1111 1111", "4111-1111-1111-1111"),
 ]
 OTHERS = [
@@ -15,6 +17,7 @@ OTHERS = [
     ("password", "Abc123!", "abc123!"),
     ("openai_key", "sk-A", "sk-a"),
     ("email", "a.b@c.com", "ab@c.com"),
+    ("ip", "10.20.30.40", "102.0.30.40"),
 ]
 
 

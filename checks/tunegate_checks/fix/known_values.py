@@ -1,0 +1,198 @@
+"""Find values that are known to be personal data wherever they stand, however they are written.
+
+A detector needs a label beside most numbers. A value that was found once is known by its letters
+and digits alone: "CPF 168.995.350-09" in a question is 16899535009 in the reply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+from ..detect.engine import KINDS, decoded, plain
+from ..detect.rule import NUMBER, Span
+from ..text.text_fields import squeeze
+
+# Kinds of which two persons can have the same value: it says nothing about other rows.
+_SHARED_KINDS = frozenset(("birth_date", "cep", "password"))
+MONTHS = tuple(names.split() for names in (
+    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "january february march april may june july august september october november december",
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "januar februar märz april mai juni juli august september oktober november dezember",
+    "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+))  # fmt: skip
+EXTENSION = re.compile(r"\s*(?:x|ext\.?|ramal)\s*\d+$")  # of a telephone number
+WORD = re.compile(r"\d+|[^\W\d_]+")
+_PART = r"(?:\d{1,4}|[^\W\d_]{3,10})(?:º|st|nd|rd|th)?"  # of a date
+_DATE = re.compile(
+    rf"(?<![\w/.\-])(?=({_PART}(?:[ ./,\-]{{1,2}}(?:de |of )?{_PART}){{2}})(?![\w/]))"
+)
+_AT = re.compile(r" ?(?:\[at\]|\(at\)| arroba ) ?")
+_DOT = re.compile(r" ?(?:\[dot\]|\(dot\)| ponto ) ?")
+_HEAD = 4  # letters and digits; no shorter value is looked for
+# What no value but an exact one has between two groups: more than "-(0)", or the end of a cell.
+_GAP = re.compile(r"[\W_]{5}|[;|\t\n\"]|,(?! )")
+_LONE_NUMBER = re.compile(NUMBER % r"\d+")
+
+
+def is_exact(kind: str) -> bool:
+    """Tell whether case and punctuation belong to a value: to a password, to a key."""
+    return kind in ("password", "url_credentials", "wallet") or kind not in (*KINDS, "name")
+
+
+def value_key(kind: str, value: str) -> str:
+    """Return what all writings of one value share: the digits of a CPF, an e-mail address."""
+    if kind == "email":
+        return _DOT.sub(".", _AT.sub("@", value.lower())).replace(" ", "")
+    if kind == "phone":
+        return national_number(value)
+    if kind == "birth_date":
+        return "-".join(f"{part:02}" for part in date_parts(value))
+    if kind == "ip":
+        return value.lower()
+    return value if is_exact(kind) else squeeze(value)
+
+
+def national_number(value: str) -> str:
+    """Return the digits of a telephone number without country code, trunk prefix and extension."""
+    import phonenumbers
+
+    digits = squeeze(EXTENSION.sub("", value.lower()))
+    if re.match(r"\(?(?:\+|00)", value):
+        try:
+            return str(phonenumbers.parse("+" + digits.removeprefix("00")).national_number)
+        except phonenumbers.NumberParseException:
+            return digits
+    if len(digits) in (12, 13):
+        return digits.removeprefix("55")
+    return digits.removeprefix("1" if re.match(r"1[ .\-(]+\d{3}\D", value) else "0")
+
+
+def date_parts(value: str) -> tuple[int, int, int]:
+    """Return the last two digits of a date's year, then the smaller of day and month, the larger.
+
+    Nothing says which of two small numbers is the month: both readings of a date have one key.
+    """
+    words = WORD.findall(value)
+    numbers = [word for word in words if word.isdecimal()] or ["0"]
+    year = next((n for n in numbers if len(n) == 4), numbers[-1])
+    numbers.remove(year)
+    months = [found[1] for found in map(find_month, words) if found]
+    low, high = sorted([*months, *map(int, numbers), 0, 0][:2])
+    return int(year) % 100, low, high
+
+
+def find_month(word: str) -> tuple[list[str], int] | None:
+    """Return the months of the language in which a word is one, and which; None for no month."""
+    for names in MONTHS:
+        for number, name in enumerate(names, start=1):
+            if len(word) > 2 and squeeze(name).startswith(squeeze(word)):
+                return names, number
+    return None
+
+
+def spellings(kind: str, value: str) -> Iterator[str]:
+    """Yield the letters and digits of each way to write a value that is no date."""
+    key = value_key(kind, value)
+    yield squeeze(key)
+    if kind == "phone":
+        yield from (squeeze(value), f"00{squeeze(value)}", f"0{key}", f"55{key}", f"1{key}")
+        yield key[2:] if len(key) in (10, 11) else key  # in Brazil, without area code
+    if kind == "name":
+        yield from (squeeze(word) for word in value.split())
+    if not is_exact(kind) and key.isdecimal():
+        yield key.lstrip("0")  # as a number
+
+
+def is_unique(kind: str, value: str, spelling: str) -> bool:
+    """Tell whether a value is so rare that in other rows too the same letters mean it.
+
+    A number has ten digits or more, and does not count up; a name has two words.
+    """
+    if kind in _SHARED_KINDS or (kind == "name" and spelling in map(squeeze, value.split())):
+        return False
+    is_counting = len(set(spelling)) < 4 or spelling in "0123456789" * 2
+    return len(spelling) > (9 if spelling.isdecimal() else 7) and not is_counting
+
+
+class KnownValues:
+    """Values that are known, by their spellings, and where these stand in a text."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[str, str]] = {}  # kind and key by spelling
+        self._lengths: dict[str, set[int]] = {}  # of the spellings that begin with the same head
+        self._dates: set[str] = set()
+
+    def add(self, kind: str, value: str, only_unique: bool = False) -> None:
+        """Take note of a value; with `only_unique`, of spellings that mean nothing else."""
+        key = value_key(kind, value)
+        if kind == "birth_date":
+            self._dates |= set() if only_unique else {key}
+            return
+        for spelling in spellings(kind, value):
+            if len(spelling) >= _HEAD and (not only_unique or is_unique(kind, value, spelling)):
+                self._values[spelling] = min((kind, key), self._values.get(spelling, (kind, key)))
+                self._lengths.setdefault(spelling[:_HEAD], set()).add(len(spelling))
+
+    def value_of(self, kind: str, value: str) -> tuple[str, str] | None:
+        """Return kind and key of the known number or name of which a value may be a part."""
+        known = self._values.get(squeeze(value))
+        can_be_part = known and known[0] == kind and (known[1].isdecimal() or kind == "name")
+        return known if can_be_part else None
+
+    def spans(self, text: str) -> list[Span]:
+        """Return where known values stand in a text; they can overlap."""
+        if not self._values and not self._dates:
+            return []
+        found: list[Span] = []
+        text, places, letters, firsts = _letters_of(text)
+        for match in _DATE.finditer(plain(text)) if self._dates else ():
+            if value_key("birth_date", match[1]) in self._dates:
+                found.append(Span("birth_date", *match.span(1)))
+        hits = [
+            i for i, first in enumerate(firsts) if letters[first : first + _HEAD] in self._lengths
+        ]
+        words = [*WORD.finditer(text)] if hits else []
+        ends = {firsts[i + 1]: word.end() for i, word in enumerate(words)}
+        for i in hits:
+            for length in self._lengths[letters[firsts[i] : firsts[i] + _HEAD]]:
+                value = self._values.get(letters[firsts[i] : firsts[i] + length])
+                end = ends.get(firsts[i] + length)
+                if value and end:
+                    found += as_written(text, words[i].start(), end, *value)
+        return [Span(s.kind, places[s.start], places[s.end]) for s in found]
+
+
+@lru_cache(maxsize=16)
+def _letters_of(text: str) -> tuple[str, Sequence[int], str, list[int]]:
+    """Return a text without escapes and its places, its letters, and where each word begins."""
+    text, places = decoded(text)
+    words = WORD.findall(text.lower()) if text.isascii() else [*map(squeeze, WORD.findall(text))]
+    return text, places, "".join(words), [0, *accumulate(map(len, words))]
+
+
+def as_written(text: str, start: int, end: int, kind: str, key: str) -> Iterator[Span]:
+    """Yield the span of a value whose letters and digits stand in text[start:end].
+
+    Yield none where they are another value: a.b@c.com is not ab@c.com, 1234 is no part of 1234.56.
+    """
+    if kind in ("email", "ip") or is_exact(kind):  # signs belong to it, also at its ends
+        words = [*WORD.finditer(key)]
+        start, end = max(start - words[0].start(), 0), end + len(key) - words[-1].end()
+        if value_key(kind, text[start:end]) != key:
+            return
+    elif _GAP.search(text, start, end):
+        return
+    if kind == "phone":
+        if text[start - 1 : start].isalpha() and start:
+            return  # P1; 98765-4321
+        start -= text[start - 1 : start] == "(" and ")" in text[start:end]
+        start -= text[start - 1 : start] == "+"
+    value = text[start:end]
+    is_part = len(value) < 7 and value.isdecimal() and not _LONE_NUMBER.match(text, start)
+    if not is_part and not (kind == "name" and value.isalpha() and value.islower()):
+        yield Span(kind, start, end)
