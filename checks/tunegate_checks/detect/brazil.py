@@ -86,7 +86,7 @@ RULES = (
     ),
     Rule(
         "cnpj", rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)",
-        is_cnpj, min_digits=2, contains="/",
+        is_cnpj, min_digits=2, contains=("/",),
     ),
     Rule(
         "cnpj", NUMBER % rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d",
@@ -110,10 +110,10 @@ RULES = (
     ),
     Rule(
         "pix_key", r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])",
-        label_families=("pix",), contains="-",
+        label_families=("pix",), contains=("-",),
     ),
     Rule(
         "plate", r"(?<![\w\-])[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)(?![\w\-])",
-        label_families=("plate",), needs_own_label=True, min_digits=3,
+        label_families=("plate",), needs_own_label=True, min_digits=2,
     ),
 )  # fmt: skip

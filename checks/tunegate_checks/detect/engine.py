@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from html import unescape
 from importlib import import_module
+from typing import NamedTuple
 
 from . import brazil, dates, europe, money, online, phones
 from .context import Context
-from .rule import Span
+from .rule import Rule, Span
+from .structure import parts_of
 
 # Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
 RULES = (
@@ -28,8 +30,13 @@ RULES = (
 )
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
-_PATTERNS = tuple((rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in RULES)
-_DIGIT = re.compile(r"\d")
+_PATTERNS = tuple(
+    (i, rule, pattern, "v" if "v" in pattern.groupindex else 0)
+    for i, (rule, pattern) in enumerate(
+        (rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in RULES
+    )
+)
+_NUMBER = re.compile(r"\d(?:[^\w\n]{0,4}\d)*")
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -110,27 +117,50 @@ def personal_spans(
     """
     text, places = decoded(text)
     text, context_text = plain(text), plain(context_text)
-    digit_count, lowered = len(_DIGIT.findall(text)), text.lower()
-    rules = [
-        (rule, pattern)
-        for rule, pattern in _PATTERNS
-        if digit_count >= rule.min_digits and rule.contains in lowered
-    ]
+    candidates = list(_candidates(text, context_text, bare))
+    for part in parts_of(text):
+        if part.is_cell:
+            candidates = [c for c in candidates if c.end <= part.start or part.end <= c.start]
+        for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
+            candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
+    public = [plain(value).lower() for value in allow]
+    chosen: list[Span] = []
+    taken = bytearray(len(text))
+    for _, _, _, start, end, kind in sorted(candidates):
+        if not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
+            value = text[start:end].lower()
+            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
+            if kind not in ignore and not is_public:
+                chosen.append(Span(kind, places[start], places[end]))
+    return sorted(chosen, key=lambda s: s.start)
+
+
+class _Candidate(NamedTuple):
+    """A value that may be found; the least one of those that overlap is."""
+
+    distance: int
+    rule_index: int
+    minus_length: int
+    start: int
+    end: int
+    kind: str
+
+
+def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
+    """Yield what the rules find in a text behind its context."""
+    rules = _rules_for(text)
     if not rules:
-        return []
+        return
     offset, context = len(context_text), Context(context_text + text)
-    candidates: list[tuple[int, int, int, Span]] = []
-    for rule_index, (rule, pattern) in enumerate(rules):
+    for rule_index, rule, pattern, group in rules:
         families = () if bare and rule.kind in _TWO_CHECK_DIGITS else rule.label_families
         if families and context.families.isdisjoint(families):
             continue
-        group = "v" if "v" in pattern.groupindex else 0
-        for match in pattern.finditer(context.text, offset):
+        # The word that a pattern begins with, and not its value, may stand in the context.
+        for match in pattern.finditer(context.text, 0 if group else offset):
             start, end = match.span(group)
-            value = match.group(group)
-            if not rule.valid(value):
-                continue
-            if rule.stdnum and not import_module(f"stdnum.{rule.stdnum}").is_valid(value):
+            if start < offset or not _is_valid(rule, match[group]):
                 continue
             distance: int | None = 0
             if families:
@@ -138,20 +168,26 @@ def personal_spans(
             elif rule.silent_under_other_label and context.is_under_other_label(start):
                 distance = None
             if distance is not None:
-                span = Span(rule.kind, start, end)
-                candidates.append((distance, rule_index, start - end, span))
-    public = [plain(value).lower() for value in allow]
-    chosen: list[Span] = []
-    taken = bytearray(len(context.text))
-    for *_, span in sorted(candidates, key=lambda c: c[:3]):
-        if not any(taken[span.start : span.end]):
-            taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            value = context.text[span.start : span.end].lower()
-            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
-            if span.kind not in ignore and not is_public:
-                start, end = places[span.start - offset], places[span.end - offset]
-                chosen.append(Span(span.kind, start, end))
-    return sorted(chosen, key=lambda s: s.start)
+                span = (start - offset, end - offset)
+                yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
+
+
+def _rules_for(text: str) -> list[tuple[int, Rule, re.Pattern[str], str | int]]:
+    """Return the rules that can find anything in a text, which are few in most texts."""
+    lowered = text.lower()
+    digits = max((sum(map(str.isdigit, n)) for n in _NUMBER.findall(text)), default=0)
+    return [
+        row
+        for row in _PATTERNS
+        if digits >= row[1].min_digits
+        and (not row[1].contains or any(sign in lowered for sign in row[1].contains))
+    ]
+
+
+def _is_valid(rule: Rule, value: str) -> bool:
+    if not rule.valid(value):
+        return False
+    return not rule.stdnum or bool(import_module(f"stdnum.{rule.stdnum}").is_valid(value))
 
 
 def mask_value(kind: str, value: str) -> str:

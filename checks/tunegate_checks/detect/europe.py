@@ -21,7 +21,7 @@ def is_ssn(value: str) -> bool:
 RULES = (
     Rule(
         "us_ssn", NUMBER % r"\d{3}-\d\d-\d{4}(?!-)", is_ssn, silent_under_other_label=True,
-        min_digits=9, contains="-",
+        min_digits=9, contains=("-",),
     ),
     Rule(
         "us_ssn", NUMBER % r"\d{3}-\d\d-\d{4}(?!-)", label_families=("ssn",),
@@ -33,7 +33,7 @@ RULES = (
     ),
     Rule(
         "eu_vat", rf"(?<!\w){_VAT} ?[\dA-Z](?:[ .]?[\dA-Z]){{6,11}}(?!\w)",
-        label_families=("vat",), min_digits=7, stdnum="eu.vat",
+        label_families=("vat",), min_digits=5, stdnum="eu.vat",
     ),
     Rule(
         "es_dni", NUMBER % r"\d{8}-?[A-Z]", silent_under_other_label=True, min_digits=8,
@@ -47,17 +47,17 @@ RULES = (
         "pt_nif", NUMBER % r"\d{3} ?\d{3} ?\d{3}", label_families=("pt_nif",), min_digits=9,
         stdnum="pt.nif",
     ),
-    Rule("pt_cc", NUMBER % r"\d{8} ?\d ?[A-Z][\dA-Z]\d", min_digits=10, stdnum="pt.cc"),
+    Rule("pt_cc", NUMBER % r"\d{8} ?\d ?[A-Z][\dA-Z]\d", min_digits=8, stdnum="pt.cc"),
     Rule(
-        "fr_nir", NUMBER % r"[12] \d\d \d\d \d[\dAB] \d{3} \d{3} \d\d", min_digits=13,
+        "fr_nir", NUMBER % r"[12] \d\d \d\d \d[\dAB] \d{3} \d{3} \d\d", min_digits=8,
         stdnum="fr.nir",
     ),
     Rule(
-        "fr_nir", NUMBER % r"[12]\d{4}\d[\dAB]\d{8}", label_families=("fr_nir",), min_digits=13,
+        "fr_nir", NUMBER % r"[12]\d{4}\d[\dAB]\d{8}", label_families=("fr_nir",), min_digits=8,
         stdnum="fr.nir",
     ),
     Rule(
-        "it_codicefiscale", NUMBER % r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]", min_digits=7,
+        "it_codicefiscale", NUMBER % r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]", min_digits=3,
         stdnum="it.codicefiscale",
     ),
     Rule(

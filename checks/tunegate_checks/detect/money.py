@@ -70,11 +70,11 @@ RULES = (
         silent_under_other_label=True, min_digits=12,
     ),
     Rule("card", _CARD, is_luhn, ("card",), min_digits=12),
-    Rule("iban", _IBAN, is_iban, min_digits=6),
+    Rule("iban", _IBAN, is_iban, min_digits=4),
     Rule(
         "wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
-        contains="bc1",
+        contains=("bc1",),
     ),
     Rule("wallet", r"(?-i:(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", is_bitcoin, min_digits=1),
-    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", contains="0x"),
+    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", contains=("0x",)),
 )  # fmt: skip

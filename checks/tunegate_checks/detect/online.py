@@ -91,39 +91,39 @@ RULES = (
     Rule(
         # The user may be absent; in the password an @ may stand, the last one ends it.
         "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@?#]{0,64}:[^\s/?#\"']{1,64})@",
-        is_credentials, contains="://",
+        is_credentials, contains=("://",),
     ),
     Rule(
         "email", rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])",
-        is_email_address, contains="@",
+        is_email_address, contains=("@",),
     ),
     *(
         Rule(
             "email",
             rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}} ?{re.escape(at)}" + _SPOKEN_HOST,
-            contains=at,
+            contains=(at,),
         )
         for at in ("[at]", "(at)", " arroba ")
     ),
     Rule(
         "ip",
         rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
-        is_personal_ipv6, min_digits=1, contains=":",
+        is_personal_ipv6, min_digits=1, contains=(":",),
     ),
     Rule(
-        "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains=".",
+        "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains=(".",),
     ),
-    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains="."),
+    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains=(".",)),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
-            contains=gap,
+            contains=(gap,),
         )
         for gap in ":-"
     ),
     Rule(
         "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])",
-        label_families=("mac",), contains=".",
+        label_families=("mac",), contains=(".",),
     ),
     *(
         Rule(
@@ -132,5 +132,5 @@ RULES = (
         )
         for word in ("senha", "pass", "pwd", "contrase")
     ),
-    Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", contains="pin"),
+    Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", contains=("pin",)),
 )  # fmt: skip

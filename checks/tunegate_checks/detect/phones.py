@@ -68,22 +68,22 @@ RULES = (
     # +55 11 98765-4321, +351 912 345 678, +1 (415) 555-2671
     Rule(
         "phone", rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}" + _EXTENSION + _R,
-        is_international_number, min_digits=8, contains="+",
+        is_international_number, min_digits=8, contains=("+",),
     ),
     # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
     Rule(
         "phone", rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}" + _R,
-        is_phone_number, min_digits=10, contains="(",
+        is_phone_number, min_digits=10, contains=("(",),
     ),
     # 11 98765-4321
     Rule(
         "phone", _L + rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}" + _R,
-        is_phone_number, silent_under_other_label=True, min_digits=10, contains="-",
+        is_phone_number, silent_under_other_label=True, min_digits=10, contains=("-",),
     ),
     # (415) 555-2671, 1 (415)555-2671
     Rule(
         "phone", r"(?<![\w(])(?:(?:00)?1[ .\-]?)?\(\d{3}\) ?\d{3}[ .\-]\d{4}" + _EXTENSION + _R,
-        is_phone_number, min_digits=10, contains="(",
+        is_phone_number, min_digits=10, contains=("(",),
     ),
     # 415-555-2671, 415.555.2671, 001-415-555-2671x123
     Rule(
