@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter
 
+from .prefilter import number_windows
 from .vocabulary import FIRST_WORDS, LABELS, OTHER_FAMILY
 
 REACH_BEFORE, REACH_BEHIND = 60, 28  # characters
@@ -39,7 +40,7 @@ _PAIR = re.compile(
 # The same in prose, and the end of a sentence: "Pedido recebido!", "Produto: tv, ...".
 _CLOSED = re.compile(
     _PAIR.pattern
-    + r"|[ \t]?[:=][ \t]?[^\s\d,;][^\d\n,;]*[,;\n]|[^\d\n]{0,60}?[^\W\d_]{4}(?:\.|[!?]+)\s"
+    + r"|[ \t]?[:=][ \t]?[^\s\d,;][^\d\n,;]*[,;\n]|[^\d\n]{0,60}?[^\W\d_]{4}(?:\.| ?[!?]+)\s"
     r"|[ \t]?\n\s*\n"
 )
 # The end of a sentence behind a number: the next date is no date of birth.
@@ -68,11 +69,12 @@ def fold_word(phrase: str) -> str:
 
 def _words(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and folded form of each word; `phoneNumber` has two, `iPhone` is one."""
-    for match in _WORD.finditer(text):
+    spans = number_windows(text, REACH_ADDRESS + 40)
+    for match in (m for start, end in spans for m in _WORD.finditer(text, start, end)):
         word, start = match.group(), match.start()
         folded = fold_word(word)
         if (
-            word[1:].islower()
+            word[1:].lower() == word[1:]
             or word.isupper()
             or folded in LABELS
             or word[1:2].isupper() > word[0].isupper()

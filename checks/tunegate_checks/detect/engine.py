@@ -6,16 +6,15 @@ A masked value can be found in its file, but not be read.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache
 from html import unescape
 from importlib import import_module
 from typing import NamedTuple
 
-from . import brazil, dates, europe, money, online, phones
+from . import brazil, dates, europe, money, national_ids, online, people, phones
 from .context import Context
+from .prefilter import searched
 from .rule import Rule, Span
 from .structure import parts_of
 
@@ -24,19 +23,18 @@ RULES = (
     *online.RULES,
     *brazil.RULES,
     *money.RULES,
+    *national_ids.RULES,
     *europe.RULES,
     *dates.RULES,
     *phones.RULES,
+    *people.RULES,
 )
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _PATTERNS = tuple(
-    (i, rule, pattern, "v" if "v" in pattern.groupindex else 0)
-    for i, (rule, pattern) in enumerate(
-        (rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in RULES
-    )
+    (pattern, "v" if "v" in pattern.groupindex else 0)
+    for pattern in (re.compile(rule.pattern, re.IGNORECASE) for rule in RULES)
 )
-_NUMBER = re.compile(r"\d(?:[^\w\n]{0,4}\d)*")
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -48,23 +46,28 @@ _CASE_TWINS = "\u0130\u0131\u017f\u212a"
 _ODD = re.compile("[\xa0\u0130-\U0010ffff]")  # what holds all that `plain` changes
 
 
-@cache
-def _plain_characters() -> dict[int, str]:
-    """Return the character of ASCII that each dash, space, digit and case twin is read as.
+class _PlainCharacters(dict[int, str]):
+    """The character of ASCII that each dash, space, digit and case twin is read as.
 
     A digit of another script is a letter (ª): no number here is written in it.
     """
-    plain = dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
-    for code in range(128, sys.maxunicode):
-        category = unicodedata.category(chr(code))
-        if category in ("Zs", "Nd"):
-            plain[code] = " " if category == "Zs" else "ª"
-    return plain
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character) if code > 127 else ""
+        letters = {"Zs": " ", "Nd": "ª"}
+        self[code] = letters.get(category, character)
+        return self[code]
+
+
+_PLAIN = _PlainCharacters(
+    dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
+)
 
 
 def plain(text: str) -> str:
     """Return a text of the same length whose dashes, spaces and digits are those of ASCII."""
-    return text.translate(_plain_characters()) if _ODD.search(text) else text
+    return text.translate(_PLAIN) if _ODD.search(text) else text
 
 
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
@@ -90,6 +93,7 @@ def decoded(text: str) -> tuple[str, Sequence[int]]:
     return "".join([*parts, text[position:]]), [*places, *range(position, len(text) + 1)]
 
 
+_UNSURE = 1000  # a phone by its shape alone: a number with a label beside it goes before
 # Of random numbers, one in a hundred passes.
 _TWO_CHECK_DIGITS = frozenset(("cpf", "cnpj"))
 
@@ -119,8 +123,14 @@ def personal_spans(
     text, context_text = plain(text), plain(context_text)
     candidates = list(_candidates(text, context_text, bare))
     for part in parts_of(text):
-        if part.is_cell:
-            candidates = [c for c in candidates if c.end <= part.start or part.end <= c.start]
+        # What begins before a part belongs to no part: the "1." of a list, the cell to the left.
+        candidates = [
+            c
+            for c in candidates
+            if c.end <= part.start
+            or part.end <= c.start
+            or not (part.is_cell or c.start < part.start)
+        ]
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
             candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
     public = [plain(value).lower() for value in allow]
@@ -149,39 +159,25 @@ class _Candidate(NamedTuple):
 
 def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
     """Yield what the rules find in a text behind its context."""
-    rules = _rules_for(text)
-    if not rules:
-        return
     offset, context = len(context_text), Context(context_text + text)
-    for rule_index, rule, pattern, group in rules:
+    for rule_index, spans in searched(RULES, context.text, offset):
+        rule, (pattern, group) = RULES[rule_index], _PATTERNS[rule_index]
         families = () if bare and rule.kind in _TWO_CHECK_DIGITS else rule.label_families
         if families and context.families.isdisjoint(families):
             continue
-        # The word that a pattern begins with, and not its value, may stand in the context.
-        for match in pattern.finditer(context.text, 0 if group else offset):
+        for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
             start, end = match.span(group)
             if start < offset or not _is_valid(rule, match[group]):
                 continue
             distance: int | None = 0
             if families:
                 distance = context.distance(start, end, families, rule.needs_own_label)
-            elif rule.silent_under_other_label and context.is_under_other_label(start):
-                distance = None
+            elif rule.silent_under_other_label:
+                weight = _UNSURE if rule.kind == "phone" else 0
+                distance = None if context.is_under_other_label(start) else weight
             if distance is not None:
                 span = (start - offset, end - offset)
                 yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
-
-
-def _rules_for(text: str) -> list[tuple[int, Rule, re.Pattern[str], str | int]]:
-    """Return the rules that can find anything in a text, which are few in most texts."""
-    lowered = text.lower()
-    digits = max((sum(map(str.isdigit, n)) for n in _NUMBER.findall(text)), default=0)
-    return [
-        row
-        for row in _PATTERNS
-        if digits >= row[1].min_digits
-        and (not row[1].contains or any(sign in lowered for sign in row[1].contains))
-    ]
 
 
 def _is_valid(rule: Rule, value: str) -> bool:
