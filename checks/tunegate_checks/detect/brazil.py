@@ -70,6 +70,19 @@ def _voter_digit(total: int, state: str) -> int:
     return 0 if rest == 10 else rest
 
 
+def is_cnj(value: str) -> bool:
+    """Check a lawsuit's number (resolution CNJ 65/2008): modulo 97, check digits moved behind."""
+    n = only_digits(value)
+    return n[13] != "0" and int(n[:7] + n[9:] + n[7:9]) % 97 == 1
+
+
+def is_renavam(value: str) -> bool:
+    """Check the digit of a RENAVAM, modulo 11; older ones lack leading zeros."""
+    number = only_digits(value).zfill(11)
+    rest = _weighted_sum(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) * 10 % 11
+    return len(set(number)) > 2 and int(number[10]) == rest % 10
+
+
 def is_cns(value: str) -> bool:
     """Check a SUS card: 11 divides the weighted sum of its fifteen digits."""
     number = only_digits(value)
@@ -79,25 +92,39 @@ def is_cns(value: str) -> bool:
 _C = r"[\dA-Z]"  # a character of a CNPJ: since July 2026 letters too
 
 RULES = (
-    Rule("cpf", r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)", is_cpf, min_digits=11),
+    Rule("cpf", r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)", is_cpf, min_digits=11,
+        signs=("000.000.000-00",),
+    ),
     Rule(
         "cpf", NUMBER % r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d", is_cpf, ("cpf",),
         min_digits=11,
     ),
     Rule(
         "cnpj", rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)",
-        is_cnpj, min_digits=2, contains="/",
+        is_cnpj, min_digits=2, signs=("-00",),
     ),
     Rule(
         "cnpj", NUMBER % rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d",
         is_cnpj, ("cnpj",), min_digits=2,
     ),
     Rule(
-        "rg", NUMBER % rf"(?:{_UF}[ \-]?)?\d{{1,2}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?",
+        "rg",
+        NUMBER % rf"(?:{_UF}[ \-]?)?(?:\d{{1,3}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?|\d{{10}})",
         label_families=("rg",), needs_own_label=True, min_digits=7,
     ),
+    Rule("cnj", NUMBER % r"\d{7}-\d\d\.\d{4}\.\d\.\d\d\.\d{4}", is_cnj, min_digits=20,
+        signs=("0000000-00.0000.0.00.0000",),
+    ),
+    Rule("cnj", NUMBER % r"\d{20}", is_cnj, ("cnj",), min_digits=20),
+    Rule("renavam", NUMBER % r"\d{9}|\d{11}", is_renavam, ("renavam",), min_digits=9),
+    Rule(
+        "ctps", NUMBER % r"\d{5,8}(?:[ ,/\-]{1,3}(?:s[ée]rie:? ?)?\d{3,5})?(?:[ \-/][A-Z]{2})?",
+        label_families=("ctps",), needs_own_label=True, min_digits=5,
+    ),
     Rule("cnh", NUMBER % r"\d{11}", is_cnh, ("cnh",), min_digits=11),
-    Rule("pis", r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)", is_pis, min_digits=11),
+    Rule("pis", r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)", is_pis, min_digits=11,
+        signs=("000.00000.00-0",),
+    ),
     Rule("pis", NUMBER % r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d", is_pis, ("pis",), min_digits=11),
     Rule(
         "voter_id", NUMBER % r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d",
@@ -110,10 +137,14 @@ RULES = (
     ),
     Rule(
         "pix_key", r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])",
-        label_families=("pix",), contains="-",
+        label_families=("pix",), min_digits=1, signs=("-",),
     ),
     Rule(
-        "plate", r"(?<![\w\-])[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)(?![\w\-])",
-        label_families=("plate",), needs_own_label=True, min_digits=3,
+        # Brazil and Argentina; France and Italy, Spain, Germany, Britain.
+        "plate",
+        r"(?<![\w\-])(?:[A-Z]{3}[ \-]?\d(?:\d{3}|[A-J]\d\d)|[A-Z]{2}[ \-]?\d{3}[ \-]?[A-Z]{2}"
+        r"|\d{4}[ \-]?[B-DF-HJ-NPR-TV-Z]{3}|[A-ZÄÖÜ]{1,3}[ \-][A-Z]{1,2} ?\d{1,4}"
+        r"|[A-Z]{2}\d\d ?[A-Z]{3})(?![\w\-])",
+        label_families=("plate",), needs_own_label=True, min_digits=2,
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter
 
+from .prefilter import number_windows
 from .vocabulary import FIRST_WORDS, LABELS, OTHER_FAMILY
 
 REACH_BEFORE, REACH_BEHIND = 60, 28  # characters
@@ -27,7 +28,23 @@ _OF = re.compile(
 _TO_LABEL = re.compile(
     rf"[^\w:\n]{{0,4}}(?:(?:{_FUNCTION_WORDS}|é|val\w*)\b[^\w:\n]{{0,2}}){{0,4}}", re.IGNORECASE
 )
-_OWN_VALUE = re.compile(r"[ \t]*(?:[:=#]|n[º°o]|é\s|is\s|\d)", re.IGNORECASE)
+_OWN_VALUE = re.compile(r"[\"']?[ \t]*(?:[:=#]|n[º°o]|é\s|is\s|\d)", re.IGNORECASE)
+# The words of an identifier: phoneNumber, RGCliente.
+_WORD_OF_IDENTIFIER = re.compile(
+    r"[^\W\d_](?:(?![A-ZÀ-ÖØ-Þ])[^\W\d_])+|[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])"
+)
+# A key with its own value, in JSON or a query: what stands behind it is another's.
+_PAIR = re.compile(
+    r"[\w\-]{0,40}(?:[\"'] ?: ?(?:\"[^\"\n]*\"|'[^'\n]*'|[\w.+\-]+)\s?[,}]|=[^\s&;]*[&;])"
+)
+# The same in prose, and the end of a sentence: "Pedido recebido!", "Produto: tv, ...".
+_CLOSED = re.compile(
+    _PAIR.pattern
+    + r"|[ \t]?[:=][ \t]?[^\s\d,;][^\d\n,;]*[,;\n]|[^\d\n]{0,60}?[^\W\d_]{4}(?:\.| ?[!?]+)\s"
+    r"|[ \t]?\n\s*\n"
+)
+# The end of a sentence behind a number: the next date is no date of birth.
+_NUMBER_ENDS_SENTENCE = re.compile(r"\d[.!?]\s+[^\W\d_]+\s[^\W\d_]+")
 # A number, then words or a comma: the label before them already has its number.
 _SPENT = re.compile(r"\d(?:\W*\s[^\W\d_]+\D*|\s*[:;,]\s*\D?)$")
 # At least four letters, so that "Av. Brasil" and "Dr. Arnaldo" end no sentence.
@@ -50,6 +67,24 @@ def fold_word(phrase: str) -> str:
     return "".join(c for c in bare if not unicodedata.combining(c))
 
 
+def _words(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and folded form of each word; `phoneNumber` has two, `iPhone` is one."""
+    spans = number_windows(text, REACH_ADDRESS + 40)
+    for match in (m for start, end in spans for m in _WORD.finditer(text, start, end)):
+        word, start = match.group(), match.start()
+        folded = fold_word(word)
+        if (
+            word[1:].lower() == word[1:]
+            or word.isupper()
+            or folded in LABELS
+            or word[1:2].isupper() > word[0].isupper()
+        ):
+            yield start, match.end(), folded
+        else:
+            for part in _WORD_OF_IDENTIFIER.finditer(word):
+                yield start + part.start(), start + part.end(), fold_word(part.group())
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """A text with its labels, which are searched for at the first use."""
@@ -59,7 +94,7 @@ class Context:
     @cached_property
     def labels(self) -> list[Label]:
         """The labels in order; of overlapping phrases the longest (up to three words)."""
-        tokens = [(m.start(), m.end(), fold_word(m.group())) for m in _WORD.finditer(self.text)]
+        tokens = list(_words(self.text))
         labels, next_index = [], 0
         for i, (start, _, first_word) in enumerate(tokens):
             if i < next_index or first_word not in FIRST_WORDS:
@@ -110,8 +145,13 @@ class Context:
         """Whether the nearest label before `start` is one of an order, a protocol, a version..."""
         for label in self._labels_before(start, 40):
             if not _SPENT.search(self.text[label.end : start]):
-                return OTHER_FAMILY in label.families
+                return OTHER_FAMILY in label.families and not self._ends(_CLOSED, label, start)
         return False
+
+    def _ends(self, pattern: re.Pattern[str], label: Label, start: int) -> bool:
+        """Whether what belongs to a label ends before `start`."""
+        match = pattern.match(self.text, label.end, start)
+        return match is not None
 
     def _distance_before(
         self, start: int, families: frozenset[str], needs_own_label: bool
@@ -127,11 +167,14 @@ class Context:
                 label.families & wanted
                 and (is_joined or not needs_own_label)
                 and not _NEW_SENTENCE.search(self.text, label.start, start)
+                and not self._ends(_PAIR, label, start)
+                and not (needs_own_label and _NUMBER_ENDS_SENTENCE.search(between))
             ):
                 return None if needs_own_label and self._is_topic(label) else len(between)
             if _SPENT.search(between):
                 continue
-            if OTHER_FAMILY in label.families and not self._is_owner(label, families):
+            is_silencing = OTHER_FAMILY in label.families and not self._is_owner(label, families)
+            if is_silencing and not self._ends(_CLOSED, label, start):
                 return None
             follower = label
         return None

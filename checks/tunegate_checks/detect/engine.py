@@ -6,30 +6,35 @@ A masked value can be found in its file, but not be read.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
-from collections.abc import Collection, Sequence
-from functools import cache
+from collections.abc import Collection, Iterator, Sequence
 from html import unescape
 from importlib import import_module
+from typing import NamedTuple
 
-from . import brazil, dates, europe, money, online, phones
+from . import brazil, dates, europe, money, national_ids, online, people, phones
 from .context import Context
-from .rule import Span
+from .prefilter import searched
+from .rule import Rule, Span
+from .structure import parts_of
 
 # Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
 RULES = (
     *online.RULES,
     *brazil.RULES,
     *money.RULES,
+    *national_ids.RULES,
     *europe.RULES,
     *dates.RULES,
     *phones.RULES,
+    *people.RULES,
 )
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
-_PATTERNS = tuple((rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in RULES)
-_DIGIT = re.compile(r"\d")
+_PATTERNS = tuple(
+    (pattern, "v" if "v" in pattern.groupindex else 0)
+    for pattern in (re.compile(rule.pattern, re.IGNORECASE) for rule in RULES)
+)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -41,23 +46,28 @@ _CASE_TWINS = "\u0130\u0131\u017f\u212a"
 _ODD = re.compile("[\xa0\u0130-\U0010ffff]")  # what holds all that `plain` changes
 
 
-@cache
-def _plain_characters() -> dict[int, str]:
-    """Return the character of ASCII that each dash, space, digit and case twin is read as.
+class _PlainCharacters(dict[int, str]):
+    """The character of ASCII that each dash, space, digit and case twin is read as.
 
     A digit of another script is a letter (ª): no number here is written in it.
     """
-    plain = dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
-    for code in range(128, sys.maxunicode):
-        category = unicodedata.category(chr(code))
-        if category in ("Zs", "Nd"):
-            plain[code] = " " if category == "Zs" else "ª"
-    return plain
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character) if code > 127 else ""
+        letters = {"Zs": " ", "Nd": "ª"}
+        self[code] = letters.get(category, character)
+        return self[code]
+
+
+_PLAIN = _PlainCharacters(
+    dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
+)
 
 
 def plain(text: str) -> str:
     """Return a text of the same length whose dashes, spaces and digits are those of ASCII."""
-    return text.translate(_plain_characters()) if _ODD.search(text) else text
+    return text.translate(_PLAIN) if _ODD.search(text) else text
 
 
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
@@ -83,6 +93,7 @@ def decoded(text: str) -> tuple[str, Sequence[int]]:
     return "".join([*parts, text[position:]]), [*places, *range(position, len(text) + 1)]
 
 
+_UNSURE = 1000  # a phone by its shape alone: a number with a label beside it goes before
 # Of random numbers, one in a hundred passes.
 _TWO_CHECK_DIGITS = frozenset(("cpf", "cnpj"))
 
@@ -110,48 +121,69 @@ def personal_spans(
     """
     text, places = decoded(text)
     text, context_text = plain(text), plain(context_text)
-    digit_count, lowered = len(_DIGIT.findall(text)), text.lower()
-    rules = [
-        (rule, pattern)
-        for rule, pattern in _PATTERNS
-        if digit_count >= rule.min_digits and rule.contains in lowered
-    ]
-    if not rules:
-        return []
+    candidates = list(_candidates(text, context_text, bare))
+    for part in parts_of(text):
+        # What begins before a part belongs to no part: the "1." of a list, the cell to the left.
+        candidates = [
+            c
+            for c in candidates
+            if c.end <= part.start
+            or part.end <= c.start
+            or not (part.is_cell or c.start < part.start)
+        ]
+        for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
+            candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
+    public = [plain(value).lower() for value in allow]
+    chosen: list[Span] = []
+    taken = bytearray(len(text))
+    for _, _, _, start, end, kind in sorted(candidates):
+        if not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
+            value = text[start:end].lower()
+            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
+            if kind not in ignore and not is_public:
+                chosen.append(Span(kind, places[start], places[end]))
+    return sorted(chosen, key=lambda s: s.start)
+
+
+class _Candidate(NamedTuple):
+    """A value that may be found; the least one of those that overlap is."""
+
+    distance: int
+    rule_index: int
+    minus_length: int
+    start: int
+    end: int
+    kind: str
+
+
+def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
+    """Yield what the rules find in a text behind its context."""
     offset, context = len(context_text), Context(context_text + text)
-    candidates: list[tuple[int, int, int, Span]] = []
-    for rule_index, (rule, pattern) in enumerate(rules):
+    for rule_index, spans in searched(RULES, context.text, offset):
+        rule, (pattern, group) = RULES[rule_index], _PATTERNS[rule_index]
         families = () if bare and rule.kind in _TWO_CHECK_DIGITS else rule.label_families
         if families and context.families.isdisjoint(families):
             continue
-        group = "v" if "v" in pattern.groupindex else 0
-        for match in pattern.finditer(context.text, offset):
+        for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
             start, end = match.span(group)
-            value = match.group(group)
-            if not rule.valid(value):
-                continue
-            if rule.stdnum and not import_module(f"stdnum.{rule.stdnum}").is_valid(value):
+            if start < offset or not _is_valid(rule, match[group]):
                 continue
             distance: int | None = 0
             if families:
                 distance = context.distance(start, end, families, rule.needs_own_label)
-            elif rule.silent_under_other_label and context.is_under_other_label(start):
-                distance = None
+            elif rule.silent_under_other_label:
+                weight = _UNSURE if rule.kind == "phone" else 0
+                distance = None if context.is_under_other_label(start) else weight
             if distance is not None:
-                span = Span(rule.kind, start, end)
-                candidates.append((distance, rule_index, start - end, span))
-    public = [plain(value).lower() for value in allow]
-    chosen: list[Span] = []
-    taken = bytearray(len(context.text))
-    for *_, span in sorted(candidates, key=lambda c: c[:3]):
-        if not any(taken[span.start : span.end]):
-            taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            value = context.text[span.start : span.end].lower()
-            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
-            if span.kind not in ignore and not is_public:
-                start, end = places[span.start - offset], places[span.end - offset]
-                chosen.append(Span(span.kind, start, end))
-    return sorted(chosen, key=lambda s: s.start)
+                span = (start - offset, end - offset)
+                yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
+
+
+def _is_valid(rule: Rule, value: str) -> bool:
+    if not rule.valid(value):
+        return False
+    return not rule.stdnum or bool(import_module(f"stdnum.{rule.stdnum}").is_valid(value))
 
 
 def mask_value(kind: str, value: str) -> str:

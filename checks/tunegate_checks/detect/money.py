@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .rule import Rule, only_digits
+from .rule import NUMBER, Rule, only_digits
 
 # Visa, Mastercard (both ranges), American Express, Diners, Discover, JCB, UnionPay, Elo, Hipercard.
 _ISSUER_PREFIX = re.compile(
@@ -63,18 +63,42 @@ _IBAN = (
     r"(?<!\w)[A-Z]{2}\d\d(?P<gap>[ \-]?)[A-Z\d]{4}(?:(?P=gap)[A-Z\d]{4}){1,6}"
     r"(?:(?P=gap)[A-Z\d]{1,3})?(?!\w)"
 )
+# Only right behind these words a number without a check digit is an account.
+_BANK = (
+    "agência|agencia|ag|ag\\.|c/c|conta|conta corrente|conta poupança|conta poupanca|acct"
+    "|account number|account no|bank account|routing|aba|cuenta|cuenta corriente|número de cuenta"
+    "|clabe|cbu|compte|compte bancaire|konto|kontonummer|kontonr|conto|conto corrente"
+)
 
 RULES = (
     Rule(
         "card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card,
         silent_under_other_label=True, min_digits=12,
+        signs=("000000000000", *(f"0000{gap}0000{gap}0000" for gap in " .-"), "0000 000000 0000",
+               "0000-000000-0000"),
+    ),
+    Rule(  # several, one behind the other
+        "card", r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)", is_card,
+        silent_under_other_label=True, min_digits=26, signs=("000000000000",),
     ),
     Rule("card", _CARD, is_luhn, ("card",), min_digits=12),
-    Rule("iban", _IBAN, is_iban, min_digits=6),
+    # Branch and account of a bank: 1234-5, 12.345-X; without a check digit right behind its label.
+    Rule(
+        "bank_account", NUMBER % r"\d{1,3}(?:\.?\d{3}){0,4}\d{0,3}-[\dX]{1,2}|\d\d-\d\d-\d\d",
+        label_families=("bank",), needs_own_label=True, min_digits=3,
+    ),
+    Rule(
+        "bank_account",
+        rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
+        r" ?(?:[:#]| is| é| es)? ?[\"'*]{0,3}(?P<v>\d{4,22}(?:-[\dX]{1,2})?)"
+        r"(?!\w|[.,:/\-]\w| ?[+*/=%])",
+        min_digits=4, words=frozenset(re.findall(r"\b[^\W\d_]+", _BANK)),
+    ),
+    Rule("iban", _IBAN, is_iban, min_digits=8),
     Rule(
         "wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
-        contains="bc1",
+        signs=("bc0",),
     ),
     Rule("wallet", r"(?-i:(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", is_bitcoin, min_digits=1),
-    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", contains="0x"),
+    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", signs=("0x",)),
 )  # fmt: skip

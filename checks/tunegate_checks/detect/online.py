@@ -14,7 +14,11 @@ _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _LINK_OR_DATE = re.compile(r"\w+://|\d\d/\d\d/\d{4}$")
 # At the start of a word, or of one of an identifier: DB_PASSWORD, dbPassword.
 _WORD_START = r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
-_PASSWORD = r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña"
+_PASSWORD = (
+    r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|passwort|kennwort"
+    r"|mot de passe"
+)
+_QUALIFIED = r"(?:_?(?:atual|nova|antiga|current|new|old|admin|user|usuario|app|db))?"
 # Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
     ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
@@ -91,46 +95,44 @@ RULES = (
     Rule(
         # The user may be absent; in the password an @ may stand, the last one ends it.
         "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@?#]{0,64}:[^\s/?#\"']{1,64})@",
-        is_credentials, contains="://",
+        is_credentials, signs=("://",),
     ),
     Rule(
         "email", rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])",
-        is_email_address, contains="@",
+        is_email_address, signs=("@",),
     ),
-    *(
-        Rule(
-            "email",
-            rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}} ?{re.escape(at)}" + _SPOKEN_HOST,
-            contains=at,
-        )
-        for at in ("[at]", "(at)", " arroba ")
+    Rule(
+        "email", r"(?<![\w.+%\-])[\w.+%\-]{1,64} ?(?:\[at\]|\(at\)| arroba )" + _SPOKEN_HOST,
+        signs=("[at]", "(at)", " arroba "),
     ),
     Rule(
         "ip",
         rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
-        is_personal_ipv6, min_digits=1, contains=":",
+        is_personal_ipv6, min_digits=1, signs=("::", ":0"),
     ),
     Rule(
-        "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4, contains=".",
+        "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4,
+        signs=("0.0",),
     ),
-    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, contains="."),
+    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=("0.0",)),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
-            contains=gap,
+            min_digits=1, signs=tuple(gap + c for c in "0abcdef"),
         )
         for gap in ":-"
     ),
     Rule(
         "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])",
-        label_families=("mac",), contains=".",
+        label_families=("mac",), signs=(".",),
     ),
-    *(
-        Rule(
-            "password", rf"{_WORD_START}(?:{_PASSWORD})\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
-            is_password, contains=word,
-        )
-        for word in ("senha", "pass", "pwd", "contrase")
+    Rule(
+        "password",
+        rf"{_WORD_START}(?:{_PASSWORD}){_QUALIFIED}\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
+        is_password, signs=("senha", "pass", "pwd", "contrase", "kennwort"),
     ),
-    Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", contains="pin"),
+    Rule(
+        "password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", min_digits=4,
+        words=frozenset(("pin",)),
+    ),
 )  # fmt: skip

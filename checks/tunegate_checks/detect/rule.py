@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 # `NUMBER % pattern`: a number that is not part of a longer number, a price or a path.
-NUMBER = r"(?<![\w$€£#/=.\-])(?<![$€£] )(?:%s)(?!\w|[.,/\-]\d)"
+# Behind `=` it stands where a name stands before: `cpf=`, but not in `200=800`.
+NUMBER = r"(?<![\w$€£#/.\-])(?<![^A-Za-z_\"']=)(?<![$€£] )(?:%s)(?!\w|[.,/\-]\d)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class Rule:
     `label_families` (see `vocabulary`) must stand near it; an empty tuple needs none. With
     `needs_own_label` (for values without check digits) the nearest label must be of these families.
     With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
-    finding; for rules with label families it never is. A text with fewer digits than `min_digits`,
-    or without the substring `contains` (lower case), is not searched.
+    finding; for rules with label families it never is. A text in which no number has `min_digits`
+    digits (letters end a number) is not searched, nor one with none of the `words` and none of the
+    substrings `signs`, if there are any: in lower case, 0 for any digit.
     """
 
     kind: str
@@ -47,7 +49,8 @@ class Rule:
     needs_own_label: bool = False
     silent_under_other_label: bool = False
     min_digits: int = 0
-    contains: str = ""
+    signs: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
     stdnum: str = ""
 
 

@@ -82,7 +82,10 @@ def test_the_brazilian_sentences_are_the_frozen_ones() -> None:
 
 
 def test_brazilian_sentences() -> None:
-    measured = measure(brazilian())
+    # The kinds that the set labels: it was written before names and streets were kinds.
+    measured = measure(
+        brazilian(), dict.fromkeys(s.kind for _, spans in brazilian() for s in spans)
+    )
     assert min(measured["all"]) >= 0.98, measured
     assert min(min(both) for both in measured.values()) >= 0.9, measured
 

@@ -1,0 +1,86 @@
+"""Find the cells of tables and the items of lists, with the header or heading that names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from .context import Context
+
+
+class Part(NamedTuple):
+    """A cell or an item, `text[start:end]`; nothing but its header names a cell."""
+
+    start: int
+    end: int
+    heading: str
+    is_cell: bool
+
+
+# A line of names, and of nothing that code or a sentence has; a table or a list may stand below it.
+_TOP = re.compile(r"^[^\d(){}=<>.!?\[\]\n]{3,400}$", re.MULTILINE)
+_LINE = re.compile(r"^.*$", re.MULTILINE)
+_DELIMITERS = "\t;|,"
+_HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
+_PERSON = re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE)
+_RULER = re.compile(r"[\s|:+\-]+")
+# "CPFs:", "## Telefones", "**Contatos**"; and what stands below, with a bullet or without.
+_HEADING = re.compile(r"\s*(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}:)[* ]*")
+_ITEM = re.compile(
+    r"\s*(?:[*+•\-–]|\d{1,3}[.)])\s+(?P<item>\S.*)|\s*(?P<bare>(?=.*\d)[\w+(][\w+()@./ \-]{3,40})"
+)
+
+
+@cache
+def _cell_pattern(delimiter: str) -> re.Pattern[str]:
+    d = re.escape(delimiter)
+    return re.compile(rf'(?:^|{d})[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*')
+
+
+def _cells(line: str, delimiter: str) -> list[tuple[int, int]]:
+    return [m.span("v") for m in _cell_pattern(delimiter).finditer(line)]
+
+
+def parts_of(text: str) -> Iterator[Part]:
+    """Yield the cells of each table of a text, and the items of each list below a heading."""
+    below = 0  # where the last table or list ends
+    for top in _TOP.finditer(text) if "\n" in text else ():
+        if top.start() >= below:
+            for part in _table(text, top) or _list(text, top):
+                below = part.end
+                yield part
+
+
+def _table(text: str, top: re.Match[str]) -> list[Part]:
+    """Return the cells below a header of two names or more, of which one is a label."""
+    delimiter = next((d for d in _DELIMITERS if d in top[0]), "")
+    names = [top[0][a:b].strip() for a, b in _cells(top[0], delimiter)] if delimiter else []
+    parts = list[Part]()
+    if len(names) < 2 or not all(map(_HEADER.fullmatch, names)):
+        return parts
+    if not (_PERSON.search(top[0]) or Context(" ".join(names)).labels):
+        return parts
+    for line in _LINE.finditer(text, top.end() + 1):
+        cells = _cells(line[0], delimiter)
+        if len(cells) == len(names):
+            spans = zip(names, cells, strict=True)
+            parts += [Part(line.start() + a, line.start() + b, n, True) for n, (a, b) in spans if n]
+        elif not _RULER.fullmatch(line[0]):
+            break
+    return [part for part in parts if part.start < part.end]
+
+
+def _list(text: str, top: re.Match[str]) -> list[Part]:
+    """Return the items below a heading, up to another line."""
+    parts = list[Part]()
+    for line in _LINE.finditer(text, top.end() + 1) if _HEADING.fullmatch(top[0]) else ():
+        item = _ITEM.fullmatch(line[0])
+        if item:
+            a, b = item.span(str(item.lastgroup))
+            heading = top[0].strip(" #*:")
+            parts.append(Part(line.start() + a, line.start() + b, heading, False))
+        elif line[0].strip():
+            break
+    return parts
