@@ -20,6 +20,7 @@ from tunegate.data.comparison import (
     group_indices,
     is_label,
     meaning_signs,
+    question_comparer,
     question_key,
     subjects_differ,
     system_is_asked,
@@ -139,6 +140,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     if note := screening_note(prompts):
         yield Finding.dataset_hint("long texts", note)
 
+    ask_alike = question_comparer(prompts, similarity)
+
     def reply_form(text: str) -> str:
         return folded_text(text) if is_label(text) else meaning_signs(text)
 
@@ -151,7 +154,7 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
             pairs = [*zip(sides[indices[i]], sides[indices[j]], strict=True)]
             are_alike = all(ratio(a, b) >= similarity for a, b in pairs)
             others = subjects_differ(*pairs[:2]) or any(accents_differ(a, b) for a, b in pairs)
-            return are_alike and not others
+            return are_alike and not others and ask_alike(indices[i], indices[j])
 
         # If prompt and replies all reach the similarity, their joined text reaches it too.
         texts = ["\n".join(filter(None, sides[k])) for k in indices]

@@ -21,6 +21,7 @@ from tunegate.data.comparison import (
     group_indices,
     is_label,
     label_counts,
+    question_comparer,
     rows_together,
 )
 from tunegate.data.dataset import Dataset, Example
@@ -50,9 +51,9 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     "contradiction": the model is given the same, to the letter (`Example.context`: system message,
     earlier turns, pictures, tools), and must answer another label; one finding for each row whose
     label is not the commonest of its context (in a tie, the first label). Labels that differ in
-    case or punctuation are one. Hints: "near contradiction", of similar prompts, since one letter
-    may make the difference; "contradiction", where the replies are no labels of classes: hardly two
-    rows have the same one, as where people chat.
+    case or punctuation are one. Where the replies are no labels of classes, since hardly two rows
+    have the same one, as where people chat, it is a hint. Of labels of classes "near contradiction"
+    is a hint too, of similar prompts, since one letter may make the difference.
 
     Args:
         dataset: One split.
@@ -77,14 +78,19 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
                 yield example.finding(
                     "contradiction", evidence, hint=is_hint, fingerprint=fingerprint
                 )
+    if is_hint:  # answers: to another question, another one is expected
+        return
     # One row for each context: those that still share one have the same label.
     rest = [e for e in labelled if e.row not in reported]
     unique = [rest[indices[0]] for indices in group_indices(rest, lambda e: e.context).values()]
     near_reported: set[int] = set()
-    for i, j, _ in pairs(comparison_texts(unique)[0], similarity):
+    texts = comparison_texts(unique)[0]
+    ask_alike = question_comparer(texts, similarity)
+    for i, j, _ in pairs(texts, similarity):
         first, later = sorted((unique[i], unique[j]), key=lambda e: e.row)
         same_label = label_of[later.row] == label_of[first.row]
-        if not same_label and later.row not in near_reported and later.setting == first.setting:
+        is_new = not same_label and later.row not in near_reported
+        if is_new and later.setting == first.setting and ask_alike(i, j):
             near_reported.add(later.row)
             evidence = f"{_two_labels_text(later, first)}: {diff(later.prompt, first.prompt)}"
             yield later.hint("near contradiction", evidence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import row_fingerprint
@@ -11,6 +11,7 @@ from tunegate.data.comparison import (
     comparison_texts,
     group_indices,
     near_scopes,
+    question_comparer,
     rows_in_training,
 )
 from tunegate.data.dataset import Dataset
@@ -44,7 +45,8 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     if note := screening_note([e.prompt for e in train], [e.prompt for e in test]):
         yield Finding.dataset_hint("long texts", note)
     name = train.split or "train"  # the validation set, where the test set is held to it
-    for i, j, similar, others in (closest := _closest_rows(train, test, similarity)):
+    texts = comparison_texts(test, train)
+    for i, j, similar, others in (closest := _closest_rows(train, test, texts, similarity)):
         kind = "exact" if similar == 1 else "near"
         others_text = f", {others:,} more" if others else ""
         location = f"{name} line {train[j].line}, {similar:.2f}{others_text}"
@@ -53,7 +55,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)
     leaks = {row[0] for row in closest}
     reported = {*leaks}  # also the rows with a hint
-    prompts = [e.prompt for e in test], [e.prompt for e in train], False
+    prompts = *texts, False
     replies = [e.reply for e in test], [e.reply for e in train], True
     for test_texts, train_texts, hint in (prompts, replies):
         for i, j, ngram in ngrams.shared_ngrams(test_texts, train_texts):
@@ -78,18 +80,28 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
 
 
 def _closest_rows(
-    train: Dataset, test: Dataset, similarity: float
+    train: Dataset, test: Dataset, texts: Sequence[Sequence[str]], similarity: float
 ) -> list[tuple[int, int, float, int]]:
-    """Return (index in test, in train, similarity, others as near) of each test row found."""
-    train_texts, test_texts = comparison_texts(train, test)
+    """Return (index in test, in train, similarity, others as near) of each test row found.
+
+    `texts` are the `comparison_texts` of test and training.
+    """
+    test_texts, train_texts = texts
     # A row that stands inside a conversation of training is in no search.
     equal_rows = rows_in_training(test, train).items()
     closest = {i: (rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows}
+    ask_alike = question_comparer([*test_texts, *train_texts], similarity)
     for indices in near_scopes([*test, *train]):
         test_rows = [i for i in indices if i < len(test)]
         train_rows = [i - len(test) for i in indices[len(test_rows) :]]
         left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
-        for i, j, similar, others in nearest(left, right, similarity):
+
+        def condition(
+            i: int, j: int, tested: Sequence[int] = test_rows, trained: Sequence[int] = train_rows
+        ) -> bool:
+            return ask_alike(tested[i], len(test) + trained[j])
+
+        for i, j, similar, others in nearest(left, right, similarity, condition=condition):
             row, found = test_rows[i], (train_rows[j], similar, others)
             if similar == 1 or row not in closest or closest[row][1] < similar:
                 closest[row] = found

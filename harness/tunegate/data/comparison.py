@@ -26,9 +26,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from typing import TypeVar
 
 from ..results.labels import exact
+from ..similarity import ratio
+from ..similarity.beginnings import shared_beginnings
 from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
 from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
@@ -36,9 +39,10 @@ from .dataset import Example
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-BOILERPLATE_SHARE = 0.5  # of the rows: a beginning or end that so many share is boilerplate
-MIN_ROWS = 20  # rows: half of fewer rows may well be true duplicates
-MIN_BOILERPLATE_LETTERS = 20
+BOILERPLATE_SHARE = 0.05  # of the rows: a beginning or end that so many share is boilerplate
+BOILERPLATE_ROWS = 3  # at least
+DOCUMENT_ROWS = 3  # rows that share a beginning or end have a document in common
+MIN_ROWS = 20  # rows: fewer show little of what is usual
 MAX_LABEL_LETTERS = 50
 MAX_LABEL_WORDS = 5
 ROWS_PER_INSTRUCTION = 10  # on average: system messages of fewer rows each hold documents
@@ -51,6 +55,7 @@ _INVISIBLE = re.compile(
 _WIDTH_FORMS = re.compile("[\uff00-\uffef]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’_](?=[^\W\d_])")
+_MARK = re.compile("[\ue000-\uf8ff]")  # of private use, of a template that was removed
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
@@ -132,14 +137,49 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
     """Return, for each dataset, the texts that near-duplicates are searched in, one per example.
 
     A text is the prompt as equal text without case, or the reply if nothing is asked. The system
-    message is part of it where it holds a document (see `system_is_asked`). An instruction that
-    half of all rows begin or end with is removed, because it would make any two of them look alike.
+    message is part of it where it holds a document (see `system_is_asked`). The few instructions
+    and templates that most rows begin or end with are removed, because they would make any two of
+    them look alike; all but the commonest leave a mark, since another one asks something else.
     """
     with_system = system_is_asked(*datasets)
-    texts = [[_without_case(question_text(e, with_system)) for e in rows] for rows in datasets]
-    head = _shared_beginning([t for side in texts for t in side])
-    tail = _shared_beginning([t.removeprefix(head)[::-1] for side in texts for t in side])[::-1]
-    return [[t.removeprefix(head).removesuffix(tail) for t in side] for side in texts]
+    texts = [_without_case(question_text(e, with_system)) for rows in datasets for e in rows]
+    for _ in ("beginnings", "ends"):
+        texts = [text[::-1] for text in _without_beginnings(texts)]
+    own = iter(texts)
+    return [[*islice(own, len(rows))] for rows in datasets]
+
+
+def _without_beginnings(texts: Sequence[str]) -> list[str]:
+    """Return the texts without the instructions and templates that they begin with."""
+    fewest = max(BOILERPLATE_ROWS, round(BOILERPLATE_SHARE * len(texts)))
+    sizes = shared_beginnings(texts, fewest)
+    pairs = [*zip(texts, sizes, strict=True)]
+    counts = Counter(text[:size] for text, size in pairs if size)
+    marks = {beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())}
+    marks |= {"": ""} | {beginning: "" for beginning, _ in counts.most_common(1)}
+    return [marks[text[:size]] + text[size:] for text, size in pairs]
+
+
+def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int, int], bool]:
+    """Return a function that tells whether two near texts also ask what is near, by their indices.
+
+    The texts are `comparison_texts`. Those of two templates ask different things. Where most share
+    their beginning or end, such as a document, with two others or more, they ask what is left.
+    """
+    sides = [(texts, shared_beginnings(texts, DOCUMENT_ROWS))]
+    backwards = [text[::-1] for text in texts]
+    sides.append((backwards, shared_beginnings(backwards, DOCUMENT_ROWS)))
+
+    def ask_alike(i: int, j: int) -> bool:
+        if _MARK.findall(texts[i]) != _MARK.findall(texts[j]):
+            return False
+        head, tail = (
+            sizes[i] if side[i][: sizes[i]] == side[j][: sizes[j]] else 0 for side, sizes in sides
+        )
+        one, other = (texts[k][head : len(texts[k]) - tail] for k in (i, j))
+        return not head + tail or ratio(one, other) >= similarity
+
+    return ask_alike
 
 
 def question_text(example: Example, with_system: bool = False) -> str:
@@ -159,24 +199,6 @@ def system_is_asked(*datasets: Sequence[Example]) -> bool:
     n = systems.total()
     is_usual = len(systems) < 2 or 2 * systems.most_common(1)[0][1] > n
     return not is_usual and ROWS_PER_INSTRUCTION * len(systems) > n
-
-
-def _shared_beginning(texts: Sequence[str]) -> str:
-    """Return the longest beginning that half of the texts share; "" if it is under 20 letters.
-
-    The beginning ends at white space.
-    """
-    if len(texts) < MIN_ROWS:
-        return ""
-    # In sorted order, the texts between two texts begin with all that these two begin with.
-    ordered, step = sorted(texts), int(len(texts) * BOILERPLATE_SHARE)
-    longest = ""
-    for first, last in zip(ordered, ordered[step:], strict=False):
-        letters = enumerate(zip(first, last, strict=False))
-        size = next((i for i, (a, b) in letters if a != b), min(len(first), len(last)))
-        longest = first[:size] if size > len(longest) else longest
-    beginning = longest[: 1 + max(longest.rfind(" "), longest.rfind("\n"))]
-    return beginning if len(beginning) >= MIN_BOILERPLATE_LETTERS else ""
 
 
 def is_label(reply: str) -> bool:

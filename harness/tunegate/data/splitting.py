@@ -247,7 +247,7 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
-    ngram_rows = ngrams.rows_by_ngram(ngrams.ngram_hashes(e.prompt) for e in examples)
+    ngram_rows = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, texts))
     linked += [rows for rows in ngram_rows.values() if 1 < len(rows) <= max_rows]
 
     return connected(len(examples), linked)

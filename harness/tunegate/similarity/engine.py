@@ -16,7 +16,6 @@ BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
 GROUP_SIZE = 4  # queries of one group from which on the targets of the group are left out
 COLUMNS = 20_000  # targets at once
 SKETCHES_MIN_SECONDS = 0.05  # estimated seconds of the search: sketches take some time to make
-SKETCHES_MAX_LETTERS = 160  # mean letters of the queries: in longer texts sketches exclude nothing
 KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
 THREADS_MIN_SECONDS = 60.0  # estimated without the kernel, which takes 5 s for it
@@ -42,8 +41,7 @@ def _make_finder(search: Search, fast: bool | None) -> FindNear:
     if fast is None:
         is_loaded = f"{__package__}.numba_kernel" in sys.modules
         min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
-        is_worth_it = search.estimated_seconds > min_seconds
-        fast = is_worth_it and search.fits_in_memory and _numba_installed()
+        fast = search.estimated_seconds > min_seconds and _numba_installed()
     if fast:
         from ..utils.processes import worker_count
         from .numba_kernel import CompiledSearch
@@ -116,7 +114,7 @@ class NumpySearch:
         scorer, score_cutoff = Indel.normalized_similarity, cutoff - 1e-6
         options: dict[str, Any] = {"scorer": scorer, "score_cutoff": score_cutoff}
         options["dtype"] = np.float64
-        if self.uses_sketches and queries.sizes[block].mean() < SKETCHES_MAX_LETTERS:
+        if self.uses_sketches:
             from .sketches import candidates
 
             letters, target_letters = self.search.encoded_letters

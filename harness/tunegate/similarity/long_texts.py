@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -28,10 +29,12 @@ from .windows import Search
 if TYPE_CHECKING:
     from .windows import Array, FindNear
 
-SCREEN_LETTERS = 500
+SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
+SAMPLED_AT_ONCE = 256  # texts, which bounds the memory
+CACHED_LETTERS = 64
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
@@ -40,14 +43,20 @@ _ASCII_WORD = re.compile(r"\w{1,32}+(?!\w)|[^\s\x1c-\x1f]", re.ASCII)  # the sam
 
 
 @lru_cache(maxsize=1 << 17)
-def _word_number(word: str) -> int:
-    """Return a number for a word, the same in every process: `hash` is not."""
-    return crc32(word.encode("utf-8", "surrogatepass"))
+def _short_piece(piece: str) -> tuple[int, ...]:
+    """Return a number for each word of a text without spaces, the same in every process."""
+    words = (_ASCII_WORD if piece.isascii() else _WORD).findall(piece)
+    return tuple(crc32(word.encode("utf-8", "surrogatepass")) for word in words)
+
+
+def _piece(piece: str) -> tuple[int, ...]:
+    # Long ones hardly occur twice, and would fill the memory.
+    return (_short_piece if len(piece) <= CACHED_LETTERS else _short_piece.__wrapped__)(piece)
 
 
 @lru_cache(maxsize=128)
 def _word_numbers(text: str) -> list[int]:
-    return list(map(_word_number, (_ASCII_WORD if text.isascii() else _WORD).findall(text)))
+    return [*chain.from_iterable(map(_piece, text.split()))]
 
 
 def ratio(left: str, right: str) -> float:
@@ -59,30 +68,54 @@ def ratio(left: str, right: str) -> float:
     return Indel.normalized_similarity(left, right)
 
 
-def _sample(text: str) -> Array:
-    """Return the SAMPLE_SIZE smallest hashes of a text's runs of words, each with its occurrence.
+def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
+    """Return the SAMPLE_SIZE smallest hashes of the runs of words of each text, and how many.
 
-    An occurrence is the number of the same run before it.
+    A run is hashed with its occurrence, the number of the same run before it.
     """
     import numpy as np
 
-    words = np.array(_word_numbers(text), np.uint64)
-    length = min(RUN_WORDS, len(words))
-    size = len(words) - length + 1 if length else 0
-    runs = np.zeros(size, np.uint64)
-    for k in range(length):
-        runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + size]
-    runs.sort()
-    is_first = np.ones(size, bool)
-    is_first[1:] = runs[1:] != runs[:-1]
-    places = np.arange(size)
+    parts = [np.zeros(0, np.uint64)]
+    sizes = [np.zeros(0, np.int64)]
+    for begin in range(0, len(texts), SAMPLED_AT_ONCE):
+        numbers = [_word_numbers(text) for text in texts[begin : begin + SAMPLED_AT_ONCE]]
+        # A text of one word or two is one run.
+        numbers = [[*n, 0, 0][:RUN_WORDS] if 0 < len(n) < RUN_WORDS else n for n in numbers]
+        counts = np.fromiter(map(len, numbers), np.int64, len(numbers))
+        end = int(counts.sum())
+        words = np.fromiter(chain(*numbers, [0] * RUN_WORDS), np.uint64, end + RUN_WORDS)
+        runs = np.zeros(end, np.uint64)
+        for k in range(RUN_WORDS):
+            runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + end]
+        lengths = np.maximum(counts - RUN_WORDS + 1, 0)  # of runs, each of which lies in one text
+        starts = np.cumsum(counts) - counts
+        owners = np.repeat(np.arange(len(counts)), counts)
+        is_run = np.arange(end) < (starts + lengths)[owners]
+        runs, owners = runs[is_run], owners[is_run]
+        order = np.lexsort((runs, owners))
+        hashes = _with_occurrences(runs[order], owners[order])
+        if lengths.max() > SAMPLE_SIZE:
+            split = np.split(hashes, np.cumsum(lengths)[:-1])
+            hashes = np.concatenate([np.sort(sample)[:SAMPLE_SIZE] for sample in split])
+        parts.append(hashes)
+        sizes.append(np.minimum(lengths, SAMPLE_SIZE))
+    return np.concatenate(parts), np.concatenate(sizes)
+
+
+def _with_occurrences(runs: Array, owners: Array) -> Array:
+    """Return a hash of each run and its occurrence in its owner; both are sorted."""
+    import numpy as np
+
+    is_first = np.ones(len(runs), bool)
+    is_first[1:] = (runs[1:] != runs[:-1]) | (owners[1:] != owners[:-1])
+    places = np.arange(len(runs))
     occurrences = places - np.maximum.accumulate(np.where(is_first, places, 0))
     # The finaliser of splitmix64, so that the smallest hashes are a random sample.
     mixed = runs + occurrences.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    sample: Array = np.sort(mixed ^ (mixed >> np.uint64(31)))[:SAMPLE_SIZE]
-    return sample
+    hashes: Array = mixed ^ (mixed >> np.uint64(31))
+    return hashes
 
 
 def screening_note(*sides: Sequence[str]) -> str:
@@ -108,12 +141,20 @@ class LongTextSearch:
         self.long_queries, self.long_targets = _long_counts(search)
         # Targets of a long query, and long targets of any query.
         last = int(search.hi[: self.long_queries].max(initial=self.long_targets))
-        self.samples = [_sample(text) for text in search.targets.texts[:last]]
-        self.sizes: Array = np.array([len(sample) for sample in self.samples], np.int64)
-        owners = np.repeat(np.arange(last), self.sizes)
-        runs = np.concatenate([np.zeros(0, np.uint64), *self.samples])
-        order = np.argsort(runs, kind="stable")
-        self.runs, self.owners = runs[order], owners[order]
+        hashes, self.sizes = asked, asked_sizes = _samples(search.targets.texts[:last])
+        self.smallest = int(self.sizes.min(initial=SAMPLE_SIZE))
+        order = np.argsort(hashes, kind="stable")
+        self.owners = np.repeat(np.arange(last), self.sizes)[order]
+        known, sorted_places = hashes[order], order
+        if not search.is_within_one_list:
+            asking = int(np.searchsorted(search.lo, last))  # the others can be near to none of them
+            asked, asked_sizes = _samples(search.queries.texts[:asking])
+            sorted_places = np.argsort(asked)
+        # Where the owners of each hash of each query stand; in sorted order they are found fastest.
+        self.begins, self.ends = np.zeros((2, len(asked)), np.int64)
+        self.begins[sorted_places] = np.searchsorted(known, asked[sorted_places], "left")
+        self.ends[sorted_places] = np.searchsorted(known, asked[sorted_places], "right")
+        self.starts = np.concatenate([[0], np.cumsum(asked_sizes)])
         common = max(1 - RUN_WORDS * (1 - search.cutoff), 0.0)  # of the runs of either text
         self.min_share = SCREEN_SHARE * common / (2 - common)
 
@@ -138,16 +179,22 @@ class LongTextSearch:
         if lo >= hi:
             return matches, similarities
         text = search.queries.texts[i]
-        sample = self.samples[i] if search.is_within_one_list else _sample(text)
-        begins = np.searchsorted(self.runs, sample, "left")
-        ends = np.searchsorted(self.runs, sample, "right")
-        found = [self.owners[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
-        shared = np.bincount(np.concatenate([matches, *found]), minlength=hi)[lo:hi]
-        needed = self.min_share * np.minimum(self.sizes[lo:hi], len(sample))
-        chosen = (shared >= needed) & (labels[lo:hi] != skip) & (labels[lo:hi] >= 0)
+        hashes = slice(self.starts[i], self.starts[i + 1])
+        size = hashes.stop - hashes.start
+        begins, ends = self.begins[hashes], self.ends[hashes]
+        in_others = ends - begins > search.is_within_one_list
+        pairs = zip(begins[in_others].tolist(), ends[in_others].tolist(), strict=True)
+        found = [self.owners[a:b] for a, b in pairs]
+        shared = np.bincount(np.concatenate([matches, *found]), minlength=hi)[:hi]
+        # First by the fewest that any of them needs, which leaves a few to look at.
+        fewest = self.min_share * min(size, self.smallest)
+        chosen = lo + np.flatnonzero(shared[lo:] >= fewest)
+        needed = self.min_share * np.minimum(self.sizes[chosen], size)
+        enough = shared[chosen] >= needed
+        chosen = chosen[enough & (labels[chosen] != skip) & (labels[chosen] >= 0)]
         near = [
             (j, similarity)
-            for j in (lo + np.flatnonzero(chosen)).tolist()
+            for j in chosen.tolist()
             if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
         ]
         if near:

@@ -1,8 +1,8 @@
 """The near-duplicate search, compiled by numba; importing this module imports numba.
 
 Pairs that the sketches do not exclude are compared by the bit-parallel longest common subsequence
-of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, in the band that the distance
-allows, until the distance is out of reach. The result is exact.
+of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, until the distance is out of
+reach. The result is exact. Texts have at most MAX_LETTERS letters: three words of 64 bits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from .long_texts import SCREEN_LETTERS as MAX_LETTERS
 from .sketches import BITS, COMMON_LETTERS, encode_both
 
 if TYPE_CHECKING:
@@ -90,15 +91,6 @@ def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
 
 
 @_compiled
-def _common_letters(state: Array, word_count: int) -> int:
-    """Return the length of the longest common subsequence: the zero bits of the state."""
-    total = 0
-    for w in range(word_count):
-        total += _popcount(~state[w])
-    return total
-
-
-@_compiled
 def _to_int64(count: Any) -> int:
     # The sum of an int64 and a uint64 is a float in numba.
     return np.int64(count)  # type: ignore[return-value]
@@ -136,30 +128,37 @@ def _distance_two_words(
 
 
 @_compiled
-def _distance(m: int, other: Array, slots: Array, masks: Array, state: Array, limit: int) -> int:
-    """Return the Indel distance of the loaded pattern (m letters) to `other`, or limit + 1."""
-    n, word_count = other.size, (m + 63) >> 6
-    need = (m + n - limit + 1) // 2  # letters that must be common
-    if word_count == 1:
-        return _distance_one_word(m, other, slots, masks, limit, need)
-    if word_count == 2:
-        return _distance_two_words(m, other, slots, masks, limit, need)
-    max_ahead, max_behind = m - need, n - need  # how far the two may drift apart
-    state[:word_count] = ~np.uint64(0)
-    for j in range(n):
-        first, last = max(0, j - max_behind) >> 6, min(word_count, ((j + max_ahead) >> 6) + 1)
-        row, carry = slots[other[j]], np.uint64(0)
-        for w in range(first, last):
-            old = state[w]
-            match = old & masks[row, w]
-            new = old + match
-            over = new < old
+def _distance_three_words(
+    m: int, other: Array, slots: Array, masks: Array, limit: int, need: int
+) -> int:
+    n, low, mid, high = other.size, ~np.uint64(0), ~np.uint64(0), ~np.uint64(0)
+    for begin in range(0, n, 8):
+        for j in range(begin, min(begin + 8, n)):
+            row = slots[other[j]]
+            match, between, above = low & masks[row, 0], mid & masks[row, 1], high & masks[row, 2]
+            new = low + match
+            carry = np.uint64(new < low)
+            low = new | (low - match)
+            new = mid + between
+            over = np.uint64(new < mid)
             new += carry
-            carry = np.uint64(over | (new < carry))
-            state[w] = new | (old - match)
-        if j & 15 == 15 and _common_letters(state, word_count) + n - 1 - j < need:
+            high = (high + above + (over | np.uint64(new < carry))) | (high - above)
+            mid = new | (mid - between)
+        common = _popcount(~low) + _popcount(~mid) + _popcount(~high)
+        if common + n - min(begin + 8, n) < need:
             return limit + 1
-    return min(limit + 1, m + n - 2 * _common_letters(state, word_count))
+    return m + n - 2 * _to_int64(_popcount(~low) + _popcount(~mid) + _popcount(~high))
+
+
+@_compiled
+def _distance(m: int, other: Array, slots: Array, masks: Array, limit: int) -> int:
+    """Return the Indel distance of the loaded pattern (m letters) to `other`, or more than limit."""
+    need = (m + other.size - limit + 1) // 2  # letters that must be common
+    if m <= 64:
+        return _distance_one_word(m, other, slots, masks, limit, need)
+    if m <= 128:
+        return _distance_two_words(m, other, slots, masks, limit, need)
+    return _distance_three_words(m, other, slots, masks, limit, need)
 
 
 @_compiled
@@ -168,7 +167,7 @@ def _scan_block(
     query_letters: Array, query_starts: Array, query_folds: Array, query_sketches: Array,
     letters: Array, starts: Array, folds: Array, sketches: Array,
     lo: Array, hi: Array, labels: Array, cutoff: float,
-    slots: Array, masks: Array, state: Array, bits: Array,
+    slots: Array, masks: Array, bits: Array,
     ends: Array, matches: Array, distances: Array,
 ) -> int:  # fmt: skip
     """Write the targets near to each query into `matches`, their number so far into `ends`.
@@ -210,14 +209,13 @@ def _scan_block(
                     _load_pattern(text, slots, masks)
                     pattern_loaded = True
                 target = letters[starts[j] : starts[j + 1]]
-                distance = _distance(text.size, target, slots, masks, state, max_distance)
+                distance = _distance(text.size, target, slots, masks, max_distance)
                 if distance <= max_distance:
                     matches[count], distances[count] = j, distance
                     count += 1
         if pattern_loaded:
-            word_count = (text.size + 63) >> 6
             for k in range(text.size):
-                masks[slots[text[k]], :word_count] = 0
+                masks[slots[text[k]], :] = 0
             for k in range(text.size):
                 slots[text[k]] = 0
         ends[q] = count
@@ -229,10 +227,8 @@ class _Workspace:
 
     def __init__(self, queries: Letters, targets: Letters) -> None:
         letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
-        word_count = queries.longest // 64 + 1
         self.slots = np.zeros(letters, np.int32)
-        self.masks = np.zeros((min(letters, queries.longest) + 1, word_count), np.uint64)
-        self.state = np.zeros(word_count, np.uint64)
+        self.masks = np.zeros((min(letters, MAX_LETTERS) + 1, MAX_LETTERS // 64), np.uint64)
         self.bits = np.zeros(WINDOW, np.uint8)
         self.ends = np.zeros(BLOCK, np.int64)
         self.matches = np.zeros(max(len(targets.sizes), MATCHES), np.int64)
@@ -295,7 +291,7 @@ class CompiledSearch:
             queries.letters, queries.starts, self.folds[0], queries.sketches,
             targets.letters, targets.starts, self.folds[1], targets.sketches,
             self.search.lo, self.hi, labels, self.search.cutoff,
-            space.slots, space.masks, space.state, space.bits,
+            space.slots, space.masks, space.bits,
             space.ends, space.matches, space.distances,
         )  # fmt: skip
         block, ends = block[:done], space.ends[:done]

@@ -76,14 +76,28 @@ def cross_pairs(
 
 
 def nearest(
-    left: Sequence[str], right: Sequence[str], cutoff: float, *, fast: bool | None = None
+    left: Sequence[str],
+    right: Sequence[str],
+    cutoff: float,
+    *,
+    condition: Callable[[int, int], bool] | None = None,
+    fast: bool | None = None,
 ) -> Iterator[Closest]:
-    """Yield, for each text on the left that has one, its closest on the right; ties: the first."""
+    """Yield, for each text on the left that has one, its closest on the right; ties: the first.
+
+    Two texts are near if they reach the cutoff, and `condition(i, j)` is true if it is given.
+    """
     for positions, others, similarities in _matches_across(left, right, cutoff, fast):
-        best = max(float(s) for s in similarities)
-        first = min(same[0] for same, s in zip(others, similarities, strict=True) if s == best)
-        count = sum(map(len, others)) - 1
-        yield from (Closest(i, first, best, count) for i in positions)
+        near = [
+            (same, float(similarity))
+            for same, similarity in zip(others, similarities, strict=True)
+            if condition is None or condition(positions[0], same[0])
+        ]
+        if near:
+            best = max(similarity for _, similarity in near)
+            first = min(same[0] for same, similarity in near if similarity == best)
+            count = sum(len(same) for same, _ in near) - 1
+            yield from (Closest(i, first, best, count) for i in positions)
 
 
 def _matches_across(

@@ -29,7 +29,6 @@ class Letters:
         sizes: The number of letters of each text.
         letters: The letters of all texts, each as its rank by frequency.
         starts: The index of each text's first letter, and behind them the number of letters.
-        longest: The number of letters of the longest text.
         sketches: (texts, BITS / 64) words of 64 bits.
         folds: (texts, 2) words: the sketches folded into 128 bits by xor. Their bound is weaker,
             but eight times as many of them fit into the processor's cache.
@@ -38,7 +37,6 @@ class Letters:
     def __init__(self, sizes: Array, letters: Array, flip: FlipBits) -> None:
         self.sizes, self.letters = sizes, letters
         self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-        self.longest = int(sizes.max(initial=0))
         self.sketches = np.zeros((len(sizes), BITS // 64), np.uint64)
         for first in range(0, len(sizes), CHUNK):
             last = min(first + CHUNK, len(sizes))

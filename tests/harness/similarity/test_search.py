@@ -26,7 +26,6 @@ def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Run a test once with each engine, however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_, "SKETCHES_MIN_SECONDS", -1 if request.param == "sketches" else 9e9)
-        patch.setattr(engine_, "SKETCHES_MAX_LETTERS", 9e9)
         patch.setattr(engine_, "THREADS_MIN_SECONDS", -1 if request.param == "threads" else 9e9)
         if request.param == "threads":
             from tunegate.similarity import numba_kernel
@@ -181,26 +180,19 @@ def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("seconds", "loaded", "fits", "installed", "kernel"),
+    ("seconds", "loaded", "installed", "kernel"),
     [
-        (2.0, False, True, True, True),
-        (0.5, False, True, True, False),
-        (0.5, True, True, True, True),
-        (0.04, True, True, True, False),
-        (2.0, False, False, True, False),
-        (2.0, False, True, False, False),
+        (2.0, False, True, True),
+        (0.5, False, True, False),
+        (0.5, True, True, True),
+        (0.04, True, True, False),
+        (2.0, False, False, False),
     ],
 )
 def test_the_kernel_runs_where_it_pays_and_can(
-    monkeypatch: pytest.MonkeyPatch,
-    seconds: float,
-    loaded: bool,
-    fits: bool,
-    installed: bool,
-    kernel: bool,
+    monkeypatch: pytest.MonkeyPatch, seconds: float, loaded: bool, installed: bool, kernel: bool
 ) -> None:
-    for name, value in (("estimated_seconds", seconds), ("fits_in_memory", fits)):
-        monkeypatch.setattr(windows.Search, name, value)
+    monkeypatch.setattr(windows.Search, "estimated_seconds", seconds)
     monkeypatch.setattr(engine_, "_numba_installed", lambda: installed)
     assert engine(monkeypatch, loaded) == (1 if kernel else 0)
 
@@ -231,12 +223,6 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
     side = windows.TextsByLength(["a", "b"])
     found: Any = engine_.make_finder(side, side, 0.85, None)
     return getattr(found.__self__, "threads", 0)
-
-
-def test_a_text_whose_masks_are_too_large_is_left_to_rapidfuzz() -> None:
-    few, many = (windows.TextsByLength(["".join(map(chr, range(n))) * 40]) for n in (300, 9000))
-    assert windows.Search(few, few, 0.85).fits_in_memory
-    assert not windows.Search(many, many, 0.85).fits_in_memory
 
 
 def test_without_numba_large_searches_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
