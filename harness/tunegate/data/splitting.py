@@ -162,7 +162,7 @@ def _read_complete(
     check_encoding(data, path)
     if is_table(path):
         header, say_which, option = column_names(path), "", ""
-        if shape_of_columns(header):
+        if not columns and shape_of_columns(header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
             say_which = "say which of them is the prompt, and which the reply, to "
             option = f" --columns {quote(f'prompt={prompt},reply={reply}')}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,6 +30,10 @@ from .row_format import (
 _CHOICES = ("choices", "options")
 # Names of the classes beside their numbers (SetFit).
 _LABEL_TEXTS = ("label_text", "label_name")
+# Replies of which a row can have several, each as right as the first; elsewhere a list is no reply.
+_SEVERAL = ("answer", "summary", "target")
+_SUMMARISED = ("dialogue", "document", "article", "text")
+_SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
 NAMES_ADVICE = (
     'write under [data]: columns = { prompt = "text", reply = "label", '
@@ -82,9 +86,30 @@ def from_pair(
         texts = [*passages, text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
     value = fields[reply]
+    if reply in _SEVERAL and isinstance(value, list):
+        return _answered([*system, *asked], value, reply, fields)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     answer = str(value) if is_number else text_field(fields, reply)
     return {"messages": [*system, *asked, assistant_message(answer)]}
+
+
+def _answered(
+    asked: list[Message], answers: list[Any], name: str, fields: Mapping[str, Any]
+) -> Fields:
+    """Return messages with the first answer as the reply, and the others as `references`."""
+    if not answers or not isinstance(answers[0], str):
+        advice = "write one, such as 'unanswerable', or leave the row out"
+        raise Unreadable("shape", f"{name} holds no text: {advice}")
+    first, *others = dict.fromkeys(text for text in answers if isinstance(text, str))
+    references = {"references": others} if others and "references" not in fields else {}
+    return {"messages": [*asked, assistant_message(first)], **references}
+
+
+def from_summaries(fields: Mapping[str, Any]) -> Fields:
+    """Convert a text and `summary1`, `summary2`, ... to messages (DialogSum's test set)."""
+    prompt = next(name for name in _SUMMARISED if name in fields)
+    summaries = [fields[name] for name in _SUMMARIES if name in fields]
+    return from_pair(prompt, "summary", (), {**fields, "summary": summaries})
 
 
 def from_dolly(fields: Mapping[str, Any]) -> Fields:
@@ -95,17 +120,26 @@ def from_dolly(fields: Mapping[str, Any]) -> Fields:
 
 
 def from_squad(fields: Mapping[str, Any]) -> Fields:
-    """Convert `context`, `question` and the first of `answers` to messages (SQuAD)."""
+    """Convert `context`, `question` and `answers` to messages (SQuAD)."""
     answers = fields["answers"]
-    texts = answers.get("text") if isinstance(answers, dict) else answers
-    first = texts[0] if isinstance(texts, list) and texts else None
-    first = first.get("text") if isinstance(first, dict) else first
-    if not isinstance(first, str):
-        advice = "write one, such as 'unanswerable', or leave the row out"
-        raise Unreadable("shape", f"answers holds no text: {advice}")
+    answers = answers.get("text") if isinstance(answers, dict) else answers
+    found = answers if isinstance(answers, list) else []
+    texts = [answer.get("text") if isinstance(answer, dict) else answer for answer in found]
     question = joined_text(fields, "context", "question") if fields.get("context") else ""
     asked = user_message(question or text_field(fields, "question"))
-    return {"messages": [asked, assistant_message(first)]}
+    return _answered([asked], texts, "answers", fields)
+
+
+def squad_questions(article: Any) -> list[Fields]:
+    """Return a row for each question of an article of SQuAD's files; [] for another value."""
+    try:
+        return [
+            {"title": article.get("title"), "context": paragraph["context"], **question}
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+    except (TypeError, KeyError, AttributeError):
+        return []
 
 
 def from_translation(fields: Mapping[str, Any]) -> Fields:
@@ -138,15 +172,20 @@ def label_name(value: Any, names: tuple[str, ...]) -> str | None:
         value = value.split(",")
     if isinstance(value, list):
         found = [name for item in value if (name := label_name(item, names)) is not None]
-        if len(found) < len(value):
-            return None
-        # JSON where there are none, which is an answer too, or where a comma is part of a name.
-        is_plain = found and not any("," in name for name in found)
-        return ", ".join(found) if is_plain else json.dumps(found, ensure_ascii=False)
+        return joined_names(found) if len(found) == len(value) else None
     is_number = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
     if not is_number:
         return value if isinstance(value, str) else None
     return names[int(value)] if 0 <= int(value) < len(names) else None
+
+
+def joined_names(names: Sequence[str]) -> str:
+    """Return the names of classes as one reply.
+
+    It is JSON where there are none, which is an answer too, or where a comma is part of a name.
+    """
+    is_plain = names and not any("," in name for name in names)
+    return ", ".join(names) if is_plain else json.dumps(names, ensure_ascii=False)
 
 
 def label_type(value: Any) -> str:
@@ -232,4 +271,12 @@ PAIR_FORMATS = (
     _pair("article and highlights", "article", "highlights"),
     _pair("dialogue and summary", "dialogue", "summary"),
     _pair("text and summary", "text", "summary"),
+    RowFormat(
+        "several summaries",
+        frozenset({"summary1"}),
+        frozenset({*_SUMMARISED, *_SUMMARIES}),
+        from_summaries,
+        "the text became the prompt, summary1 the reply, others references",
+        lambda row: sum(name in row for name in _SUMMARISED) == 1,
+    ),
 )
