@@ -41,11 +41,10 @@ def form_faults(dataset: Dataset) -> Iterator[tuple[Example | None, str, str]]:
             (kind, evidence), *more = faults
             yield example, kind, evidence + f" (and {len(more)} more)" * bool(more)
     if optional:
-        names = sorted(optional, key=lambda path: (-counts[path], path))
-        shown = ", ".join(f"{path} in {counts[path]:,}" for path in names[:3])
-        more_text = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        names = sorted(optional)
+        others = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
         advice = "where your program needs a key, write null for a value that is not there"
-        evidence = f"of {len(read):,} replies not all have {shown}{more_text}: {advice}"
+        evidence = f"not all replies have {', '.join(names[:3])}{others}: {advice}"
         yield None, "optional keys", evidence
 
 

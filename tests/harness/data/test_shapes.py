@@ -375,7 +375,6 @@ def test_fix_and_split_take_each_question_of_an_article(tmp_path: Path) -> None:
     file.write_text(json.dumps({"data": articles}), "utf-8")
     source = read_source(file)
     assert [row.fields["messages"][-1]["content"] for row in source.rows][:2] == ["A0", "A1"]
-    file.write_text(json.dumps(articles), "utf-8")
     report = split_file(file, tmp_path / "out", by=None)
     assert sum(report.rows.values()) == 30
     assert Dataset.read(tmp_path / "out/train.jsonl")[0].reply.startswith("A")
