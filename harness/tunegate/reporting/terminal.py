@@ -52,7 +52,7 @@ def failure_tables(
             place += f", {path}" if findings.path not in ("", ".") else ""
             heading = f"{findings.name}: {len(findings):,} in {place}"
             table = findings_table(findings.items, rows, ids=show_ids)
-            advice = advice_for(findings.name)
+            advice = advice_for(findings.name, findings.kinds)
             yield heading, "\n".join([table, *(_wrap(advice, WIDTH) if advice else ())])
 
 
