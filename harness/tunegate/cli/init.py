@@ -29,72 +29,7 @@ from ..data.json_lines import SPLIT_NAMES, TABLE_SUFFIXES
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
-CONFIG_TEMPLATE = """\
-# tunegate: pytest suites/data --train-with qlora, then pytest suites/model --model latest
-task = "classification"          # multilabel, extraction, tools, qa, text, code or chat
-# label = "json:category"        # label of a reply: "exact", "json:FIELD" or "regex:PATTERN"
-# label = { kind = "exact", fold = ["case"], transform = "suites/labels.py:clean" }
-
-[data]                           # JSONL or JSON; split one file: tunegate split FILE -o data
-train = "data/train.jsonl"
-validation = "data/validation.jsonl"
-test = "data/test.jsonl"
-# generated = true               # a model wrote all rows: people must review 10 % of them
-# general = "data/general.jsonl" # other questions, whose answers training must not worsen
-# columns = { prompt = "text", reply = "category" }   # where no known shape fits
-# system = "prompts/system.txt"  # the system prompt in production: rows must have the same
-# references = "references"      # the field with other replies that are right
-# group_by = "user_id"           # rows of one user, document ... stay in one split; also time_by
-
-[limits]                         # limits of the suites; the defaults are shown
-# similarity = 0.85              # prompts this similar (0..1) are near-duplicates
-# pii_ignore = ["cnpj"]          # kinds of personal data that are allowed in the data
-# pii_allow = ["@example.com"]   # public values or e-mail domains
-# mode = "lower"                 # compare the 95 % lower bound with a limit, not the estimate
-# accuracy = 0.95
-# macro_f1 = 0.90
-# improvement = 0.0              # accuracy gained over the base model
-# margin = 0.03                  # accuracy that may be lost to the model in production
-# worst_slice = 0.9              # accuracy of the worst slice; unset: it is only shown
-# valid_json = 0.99              # share of replies that are JSON; of fields: [limits.fields]
-# tool_calls = 0.95              # share of rows whose tool calls are the expected ones
-# parses = 0.95                  # share of replies that are code; as what:
-# language = "python"            # or json, bash, javascript, typescript
-# command = ["ruff", "check", "{file}"]   # instead: what accepts a reply
-# judge = 0.90                   # share of replies that pass the rubric; see [judge]
-# flips = 0.05                   # share of labels that typos, case ... change; unset: shown
-# latency_p95 = 2.0              # seconds; also latency_p50, tokens, cost_per_1000 (USD): unset
-# cost_ratio = 1.0               # cost / baseline's; latency_ratio, tokens_ratio; [compare.NAME]
-# overfitting = 0.05             # how far the validation loss may end above its minimum
-# cut_off = 0.01                 # share of answers without an end; refusals = 0.01
-# forgetting = 0.05              # score that may be lost on the general set
-# [limits.fields]                # share of replies in which this JSON field is right
-# "address.city" = 0.9
-# [limits.compare.NAME]          # the candidate beside the model of [compare.NAME]
-# difference = -0.02             # its score less that model's; also latency_ratio, cost_ratio
-# [limits.own]                   # limits of your own checks: limits.own["politeness"]
-# politeness = 0.9
-
-# [judge]                        # a model grades replies; advisory until it agrees with people
-# models = "openai:NAME"         # any model spec, or several
-# rubric = "suites/model/rubric.toml"
-# labels = "suites/model/labels.jsonl"   # verdicts of people on replies; docs/judge.md
-
-# [compare.NAME]                 # one more model in the table of scores
-# model = "openai:gpt-4o-mini"   # any model spec
-# [models.local]                 # --model openai:local, or a spec above
-# base_url = "http://localhost:8000/v1"
-# headers = { X-Org = "org-1", X-Token = "$MY_TOKEN" }   # $MY_TOKEN: that variable
-
-[train.qlora]                    # pip install 'tunegate[qlora]'
-base = "path/to/a/base/model"    # a folder with weights, tokenizer and chat template
-# epochs = 3
-# preset = "classification"      # or "style", "few"; method = "lora" or "full": docs/training.md
-# [tokens]                       # shows the cost of the training's tokens
-# price_per_million = 3.00       # USD, from your provider's list
-"""
-
-
+TEMPLATE = Path(suite_files.__file__).with_name("project_template.toml")
 DATA_SUFFIXES = (".jsonl", ".json", *TABLE_SUFFIXES)
 # Where two branches both promoted, git calls `tunegate registry merge` with these.
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
@@ -126,7 +61,7 @@ def create_project(folder: Path) -> list[str]:
         replace(base, files={**(manifest.files if manifest else {}), **current}).write(folder)
     config, existed = folder / "tunegate.toml", find_root(folder) == folder
     if not existed:
-        atomic_write(config, with_found_data(CONFIG_TEMPLATE, folder).encode())
+        atomic_write(config, with_found_data(TEMPLATE.read_text("utf-8"), folder).encode())
     elif not config.is_file():
         config = folder / "pyproject.toml"
     return [*lines, _file_line(folder, config, existed)]

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..data.formats.columns import COLUMNS_EXAMPLE, LISTS, missing_columns
+from ..data.formats.columns import COLUMNS_EXAMPLE, missing_columns
 from ..data.reading import Reading
 from ..errors import ConfigError
 from ..results.labels import LabelRule, label_rule, label_rule_of_table, transformed
@@ -52,8 +52,7 @@ def _flat_columns(columns: Any) -> Any:
     """Return a mapping with each list as JSON text: receipts hold texts by field."""
     if not isinstance(columns, dict):
         return columns
-    lists = {k: json.dumps(columns[k]) for k in LISTS if isinstance(columns.get(k), list)}
-    return {**columns, **lists}
+    return {k: json.dumps(v) if isinstance(v, list) else v for k, v in columns.items()}
 
 
 def _checked_columns(columns: dict[str, str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ from .dataset import PLAIN_READING, Dataset, Example
 from .hf_datasets import read_saved
 from .json_lines import check_encoding, is_table, select_split, split_rows
 from .reading import Reading
-from .tables import column_names, shape_of_columns
+from .tables import column_names, shape_advice
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
@@ -163,7 +163,7 @@ def _read_complete(
     check_encoding(data, path)
     if is_table(path):
         header, say_which, option = column_names(path), "", ""
-        if not columns and shape_of_columns(header):
+        if not columns and shape_advice(data, header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
             say_which = "say which of them is the prompt, and which the reply, to "
             option = f" --columns {quote(f'prompt={prompt},reply={reply}')}"

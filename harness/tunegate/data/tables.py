@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from .formats import RowFormat, find_format, to_messages, unrecognised
+from .formats import RowFormat, columns_advice, find_format, to_messages
 from .formats.columns import (
     Columns,
     map_columns,
@@ -132,17 +132,14 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
 def _is_unquoted(text: str, delimiter: str) -> bool:
     """Tell whether quotes are letters in a table with tabs, by the standard of TSV.
 
-    They are where each line has as many tabs as the first, and by the rules of CSV not each line
-    is a record.
+    They are where all lines have as many tabs, and by the rules of CSV not each is a record.
     """
-    if delimiter != "\t" or '"' not in text:
-        return False
     lines = [line for line in text.split("\n") if line.strip()]
-    if len({line.count("\t") for line in lines}) > 1:
+    if delimiter != "\t" or '"' not in text or len({line.count("\t") for line in lines}) > 1:
         return False
     try:
         table = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
-        return sum(bool(cells) for cells in table) < len(lines)
+        return sum(map(bool, table)) < len(lines)
     except csv.Error:
         return True
 
@@ -152,13 +149,6 @@ def _names(cells: list[str], columns: Columns) -> list[str]:
     wanted = {column for _, column in mapped_columns(columns)}
     is_numbered = wanted and not wanted & {*cells} and all(c.isdecimal() for c in wanted)
     return [str(n) for n in range(1, len(cells) + 1)] if is_numbered else cells
-
-
-def first_record(data: bytes, names: list[str]) -> dict[str, Any]:
-    """Return the first record of a table; one of empty texts where it cannot be read."""
-    records = _parquet_records if data.startswith(b"PAR1") else _csv_records
-    _, record = next(records(data, {}), (0, None))
-    return record if isinstance(record, dict) else dict.fromkeys(names, "")
 
 
 def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
@@ -269,7 +259,11 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
     return _names(next(csv.reader([header], delimiter=delimiter), []), columns or {})
 
 
-def shape_of_columns(names: list[str]) -> str:
-    """Return "" if a table with these columns has a known shape, else what to configure."""
-    row = dict.fromkeys(names, "")
-    return "" if find_format(row) else unrecognised(row)
+def shape_advice(data: bytes, names: list[str]) -> str:
+    """Return "" if a table with these columns has a known shape, else the line to configure."""
+    row: Any = dict.fromkeys(names, "")
+    if find_format(row):
+        return ""
+    records = _parquet_records if data.startswith(b"PAR1") else _csv_records
+    _, record = next(records(data, {}), (0, row))
+    return columns_advice(record if isinstance(record, dict) else row)

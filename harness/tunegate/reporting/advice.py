@@ -40,10 +40,7 @@ _FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def advice_for(check: str, kinds: Iterable[str] = ()) -> str:
-    """Return what to do about the findings of a check, in a sentence for each kind that needs one.
-
-    It is "" for a user's own check.
-    """
+    """Return what to do about findings of these kinds in one line; "" for a user's own check."""
     general = ADVICE.get(check, "")
     said = dict.fromkeys(ADVICE.get(f"{check}: {kind}", general) for kind in [*kinds] or [""])
     return f"to do: {'; '.join(said)}" if any(said) else ""

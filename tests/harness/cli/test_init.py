@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli.init import CONFIG_TEMPLATE
+from tunegate.cli.init import TEMPLATE
 from tunegate.cli.main import main
 from tunegate.config import suite_files
 from tunegate.config.schema import load
@@ -249,7 +249,9 @@ def test_git_joins_the_registry(
 
 
 def test_each_setting_in_the_comments_of_the_configuration_is_one(tmp_path: Path) -> None:
-    settings = re.sub(r'^# (?=\[|"?[\w.]+"? = )', "", CONFIG_TEMPLATE, flags=re.MULTILINE)
+    settings = re.sub(
+        r'^# (?=\[|"?[\w.]+"? = )', "", TEMPLATE.read_text("utf-8"), flags=re.MULTILINE
+    )
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites/labels.py").write_text("def clean(text): return text\n")
     (tmp_path / "tunegate.toml").write_text(re.sub(r"^label = \"", '# "', settings, flags=re.M))

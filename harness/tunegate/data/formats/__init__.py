@@ -179,14 +179,11 @@ def columns_advice(row: Mapping[str, Any]) -> str:
 
 
 def _nearness(row_format: RowFormat, names: tuple[str, ...]) -> float:
-    """Return how much of what a format requires a row has, 0..1; names may be misspelt."""
-    import difflib
+    """Return the share of the fields of a format that a row has, 0..1; names may be misspelt."""
+    from difflib import get_close_matches
 
-    similar = (
-        max((difflib.SequenceMatcher(None, field, name).ratio() for name in names), default=0)
-        for field in row_format.required
-    )
-    return sum(ratio if ratio > 0.7 else 0.0 for ratio in similar) / len(row_format.required)
+    found = sum(bool(get_close_matches(field, names, 1, 0.7)) for field in row_format.required)
+    return found / len(row_format.required)
 
 
 def _shown(name: str) -> str:

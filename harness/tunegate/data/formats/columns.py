@@ -22,7 +22,6 @@ Columns = Mapping[str, str]  # by field
 
 REQUIRED_FIELDS = ("prompt", "reply")
 REPLY_NAMES = "reply_names"  # the names of the numbers in the column `reply`: no column itself
-LISTS = (REPLY_NAMES, "reply")  # the fields that may be lists
 FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
 COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
@@ -76,10 +75,10 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
         classes = [column for field, column in pairs if field == "reply"]
         given = [field for field in ("system", "prompt") if field in columns]
         texts = {field: text_of_column(columns[field], record) for field in given}
-        if len(classes) > 1:
-            texts["reply"] = marked_classes(classes, record)
+        if classes == [columns["reply"]]:
+            texts["reply"] = text_of_column(classes[0], record, reply_names(columns))
         else:
-            texts["reply"] = text_of_column(columns["reply"], record, reply_names(columns))
+            texts["reply"] = marked_classes(classes, record)
         messages = [{"role": ROLE_OF_FIELD[f], "content": text} for f, text in texts.items()]
     if REJECTED in columns:
         fields[REJECTED] = [assistant_message(text_of_column(columns[REJECTED], record))]
