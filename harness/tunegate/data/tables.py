@@ -102,9 +102,10 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
     delimiter = named[1] if named else detect_delimiter(header_line, columns)
     previous_limit = csv.field_size_limit(2**31 - 1)  # the csv module's own is 131,072 characters
     try:
-        quoting = csv.QUOTE_NONE if _is_unquoted(text, delimiter) else csv.QUOTE_MINIMAL
-        lines = io.StringIO(text, newline="")
-        table = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)
+        table = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, strict=True,
+            quoting=csv.QUOTE_NONE if _is_unquoted(text, delimiter) else csv.QUOTE_MINIMAL,
+        )  # fmt: skip
         cells = next(table, [])
         header = _names(cells, columns)
         if header != cells:
@@ -194,16 +195,26 @@ def _class_names(data: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the classes of each column that has some; `features` as in JSON."""
+    """Return the names of the classes of each column that has some; `features` as in JSON.
+
+    Those of a list of classes stand in its `feature`, in older files as the only item of a list.
+    """
+    inner = {c: f[0] if isinstance(f, list) and f else f for c, f in features.items()}
+    inner = {c: f.get("feature", f) if isinstance(f, dict) else f for c, f in inner.items()}
     return {
         column: tuple(map(str, feature["names"]))
-        for column, feature in features.items()
+        for column, feature in inner.items()
         if isinstance(feature, dict) and isinstance(feature.get("names"), list)
     }
 
 
 def name_class(value: Any, names: tuple[str, ...]) -> Any:
-    """Return the name of a class by its number; another value, or one without a name, as it is."""
+    """Return the name of a class by its number; another value, or one without a name, as it is.
+
+    Of a list of classes each is named.
+    """
+    if isinstance(value, list):
+        return [name_class(item, names) for item in value]
     has_name = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
     return names[value] if has_name else value
 

@@ -196,6 +196,8 @@ def test_a_system_prompt_beside_messages_is_read_unless_they_have_one() -> None:
         ({"text": "Hi", "label": 1}, 'reply_names = ["name of 0", "name of 1"]'),
         ({"text": "Hi", "label": "1"}, "label is a number in a text, not a name"),
         ({"text": "Hi", "label": True}, "label is a boolean"),
+        ({"sentence": "Hi", "label": 1}, 'prompt = "sentence", reply = "label", reply_names'),
+        ({"text": "Hi", "labels": [0, 3]}, 'prompt = "text", reply = "labels", reply_names'),
         ({"question": "Which?", "choices": ["a", "b"], "answer": "a"}, "choices belongs to the"),
         ({"question": "Hi", "answers": {"text": []}}, "answers holds no text"),
         ({"translation": {"en": "a", "pt": "b", "fr": "c"}}, "in each of two languages"),
@@ -389,6 +391,8 @@ def test_fix_and_split_take_each_question_of_an_article(tmp_path: Path) -> None:
         ({"document": "Long", "summary": ["a", "b"]}, "a", ["b"]),
         ({"dialogue": "A: Hi", "summary1": "a", "summary2": "b", "topic1": "x"}, "a", ["b"]),
         ({"source": "Oi", "target": ["Hi", "Hello"]}, "Hi", ["Hello"]),
+        ({"inputs": "Oi", "targets": ["Hi"]}, "Hi", None),
+        ({"prompt": [ASKED], "completion": "Yes"}, "Yes", None),
     ],
 )
 def test_other_right_answers_become_references(

@@ -182,7 +182,7 @@ def _nearness(row_format: RowFormat, names: tuple[str, ...]) -> float:
     """Return the share of the fields of a format that a row has, 0..1; names may be misspelt."""
     from difflib import get_close_matches
 
-    found = sum(bool(get_close_matches(field, names, 1, 0.7)) for field in row_format.required)
+    found = sum(bool(get_close_matches(field, names, 1, 0.8)) for field in row_format.required)
     return found / len(row_format.required)
 
 

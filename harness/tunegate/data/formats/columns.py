@@ -121,5 +121,7 @@ def mapped_format(columns: Columns) -> RowFormat:
 
 @lru_cache(maxsize=16)  # it is asked for each row
 def _format_of(pairs: tuple[tuple[str, str], ...]) -> RowFormat:
-    mapping = ", ".join(f"{column} as {field}" for field, column in pairs)
+    fields = dict.fromkeys(field for field, _ in pairs)
+    columns = {field: ", ".join(c for f, c in pairs if f == field) for field in fields}
+    mapping = ", ".join(f"{named} as {field}" for field, named in columns.items())
     return RowFormat("columns", frozenset(), frozenset(), dict, mapping)

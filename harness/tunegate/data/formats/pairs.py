@@ -21,6 +21,7 @@ from .row_format import (
     RowFormat,
     assistant_message,
     json_type,
+    prompt_messages,
     system_message,
     text_field,
     user_message,
@@ -31,14 +32,10 @@ _CHOICES = ("choices", "options")
 # Names of the classes beside their numbers (SetFit).
 _LABEL_TEXTS = ("label_text", "label_name")
 # Replies of which a row can have several, each as right as the first; elsewhere a list is no reply.
-_SEVERAL = ("answer", "summary", "target")
+_SEVERAL = ("answer", "summary", "target", "targets")
 _SUMMARISED = ("dialogue", "document", "article", "text")
 _SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
-NAMES_ADVICE = (
-    'write under [data]: columns = { prompt = "text", reply = "label", '
-    'reply_names = ["name of 0", "name of 1"] }'
-)
 
 
 def from_alpaca(fields: Mapping[str, Any]) -> Fields:
@@ -61,13 +58,12 @@ def joined_text(fields: Mapping[str, Any], first: str, *others: str) -> str:
 
 
 def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
-    """Convert `prompt` and `completion`, two texts or two lists of messages, to messages."""
-    prompt, completion = fields["prompt"], fields["completion"]
-    messages = system_message(fields)
-    if isinstance(prompt, list) and isinstance(completion, list):
-        return {"messages": openai_messages([*messages, *prompt, *completion])}
-    messages.append(user_message(text_field(fields, "prompt")))
-    return {"messages": [*messages, assistant_message(text_field(fields, "completion"))]}
+    """Convert `prompt` and `completion`, texts or lists of messages, to messages."""
+    completion = fields["completion"]
+    if not isinstance(completion, list):
+        completion = [assistant_message(text_field(fields, "completion"))]
+    asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
+    return {"messages": openai_messages([*asked, *completion])}
 
 
 def from_pair(
@@ -151,13 +147,15 @@ def from_translation(fields: Mapping[str, Any]) -> Fields:
     return {"messages": [user_message(source), assistant_message(target)]}
 
 
-def from_label(prompt: str, fields: Mapping[str, Any]) -> Fields:
-    """Convert a text and its `label` to messages; a number needs a name."""
-    label = fields["label"]
-    candidates = (label, *(fields.get(name) for name in _LABEL_TEXTS))
-    reply = next((name for c in candidates if (name := label_name(c, ())) is not None), None)
+def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
+    """Convert a text and its `label` or `labels` to messages; a number needs a name."""
+    label = fields[name]
+    candidates = (label, *(fields.get(beside) for beside in _LABEL_TEXTS))
+    reply = next((text for c in candidates if (text := label_name(c, ())) is not None), None)
     if reply is None:
-        raise Unreadable("shape", f"label is {label_type(label)}, not a name; {NAMES_ADVICE}")
+        columns = f'prompt = "{prompt}", reply = "{name}", reply_names = ["name of 0", "name of 1"]'
+        advice = f"not a name; write under [data]: columns = {{ {columns} }}"
+        raise Unreadable("shape", f"{name} is {label_type(label)}, {advice}")
     asked = user_message(text_field(fields, prompt))
     return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
 
@@ -204,11 +202,11 @@ def _pair(name: str, prompt: str, reply: str, *context: str) -> RowFormat:
     )
 
 
-def _label(prompt: str) -> RowFormat:
-    hint = f"{prompt} became the prompt, label the reply"
-    to_fields = partial(from_label, prompt)
+def _label(prompt: str, name: str) -> RowFormat:
+    hint = f"{prompt} became the prompt, {name} the reply"
+    to_fields = partial(from_label, prompt, name)
     more = frozenset({"system", *_LABEL_TEXTS})
-    return RowFormat(f"{prompt} and label", frozenset({prompt, "label"}), more, to_fields, hint)
+    return RowFormat(f"{prompt} and {name}", frozenset({prompt, name}), more, to_fields, hint)
 
 
 _PASSAGES = ("context", "passage")
@@ -265,8 +263,9 @@ PAIR_FORMATS = (
     _pair("text_input and output", "text_input", "output"),
     _pair("inputs and targets", "inputs", "targets"),
     _pair("source and target", "source", "target"),
-    _label("text"),
-    _label("sentence"),
+    _label("text", "label"),
+    _label("text", "labels"),
+    _label("sentence", "label"),
     _pair("document and summary", "document", "summary"),
     _pair("article and highlights", "article", "highlights"),
     _pair("dialogue and summary", "dialogue", "summary"),
