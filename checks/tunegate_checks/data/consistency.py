@@ -99,7 +99,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     """Yield each reply whose format is not that of the others.
 
     Where at least half of the replies are JSON objects, each reply must be one, with the keys that
-    most have and values of the type that most have (null fits any type). For classification each
+    nearly all have and values of the type that most have (null fits any type). Keys that some have,
+    three or more, are optional, and a hint names them. For classification each
     reply must be a label: spelled like the others of its class, without white space around it.
     Where the project says how a label is read, each reply must have one. For extraction at least
     half of the replies must be JSON objects, for tools one must call a tool.
@@ -114,6 +115,9 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
         yield Finding.of_dataset("task", "no reply calls a tool; is the task another?")
     if is_json:
         for example, kind, evidence in form_faults(dataset):
+            if example is None:
+                yield Finding.dataset_hint(kind, evidence)
+                continue
             reported.add(example.row)
             yield example.finding(kind, evidence)
         if rule == exact:

@@ -12,6 +12,7 @@ from tunegate.config.data_files import find_data_files, read_file, read_system_p
 from tunegate.config.schema import Config
 from tunegate.data import SPLITS
 from tunegate.data.dataset import Dataset
+from tunegate.data.hf_datasets import is_saved_folder
 from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
 from tunegate.errors import ConfigError
@@ -56,7 +57,7 @@ def fix_files(
         raise ConfigError("leaks: nothing to compare with; give --against TRAIN")
 
     others = [read_reference(path, split, columns, project.reading) for path, split in references]
-    sources = [read_source(job.path, columns) for job in jobs]
+    sources = [read_source(job.path, columns, job.split) for job in jobs]
     # A placeholder that some file has already is not given to another value.
     rows = [row.fields for source in sources for row in source.rows]
     rows += [dict(example.fields) for other in others for example in other]
@@ -136,7 +137,7 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
     read_paths = [*(job.path for job in jobs), *(path for path, _ in references)]
     read = {path.resolve(): path for path in read_paths}
     for path in read.values():
-        if not path.is_file():
+        if not path.is_file() and not is_saved_folder(path):
             raise ConfigError(f"{path} is not a file")
     written = [file for job in jobs for file in job.files().values()]
     written += [job.files(job.path.suffix)["aside"] for job in jobs]

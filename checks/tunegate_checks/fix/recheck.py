@@ -5,7 +5,7 @@ Left out are `tokens`, which needs the tokenizer of the model, and `review`, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from tunegate.data.dataset import Dataset
@@ -28,7 +28,7 @@ from ..data import (
 from .rules import FixRules
 
 FindingsByCheck = dict[str, list[Finding]]
-Checks = Iterator[tuple[str, Callable[[], Iterable[Finding]]]]
+Checked = Iterator[tuple[str, Sequence[Finding]]]
 
 
 def findings_of_steps(
@@ -62,74 +62,57 @@ def findings_of_others(
 
     Outside of a project the checks that need its task or its limits are left out.
     """
-    checks = [*_row_checks(result, against, rules)]
+    found = dict(_row_checks(result, against, rules))
     if rules.task:
-        checks += _project_checks(result, against, rules)
-    found = {name: [*find()] for name, find in checks}
-    return {name: findings for name, findings in found.items() if findings}
+        found |= dict(_project_checks(result, against, rules))
+    return {name: [*findings] for name, findings in found.items() if findings}
 
 
-def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checks:
+def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checked:
     limits, skipped = rules.limits, rules.steps
-    yield "labels.contradictions", lambda: labels.contradictions(result)
-    yield "consistency.system_prompt", lambda: consistency.system_prompt(result)
-    yield "preferences", lambda: preferences.find(result, similarity=limits.similarity)
+    yield "labels.contradictions", labels.contradictions(result)
+    yield "consistency.system_prompt", consistency.system_prompt(result)
+    yield "preferences", preferences.find(result, similarity=limits.similarity)
     # What is wrong with the file, or with its fields, is no fault of a row that a step could mend.
     is_limited = rules.task and "format" in skipped
     fewest, largest = (limits.fewest_examples, limits.largest_mb) if is_limited else (0, inf)
-    yield (
-        "format",
-        lambda: [
-            f
-            for f in format.find(result, fewest=fewest, largest=largest)
-            if f.row is None or "format" not in skipped
-        ],
-    )
+    of_format = format.find(result, fewest=fewest, largest=largest)
+    yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
     if "redact" not in skipped:
-        options = {"ignore": limits.pii_ignore, "allow": limits.pii_allow}
-        yield "pii", lambda: pii.find(result, **options)
-        yield "secrets", lambda: secrets.find(result, allow=limits.pii_allow)
+        yield "pii", pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)
+        yield "secrets", secrets.find(result, allow=limits.pii_allow)
     if "duplicates" not in skipped:
-        yield "duplicates", lambda: duplicates.find(result)
-        yield "duplicates.near", lambda: duplicates.near(result, similarity=limits.similarity)
+        yield "duplicates", duplicates.find(result)
+        yield "duplicates.near", duplicates.near(result, similarity=limits.similarity)
     if "leaks" not in skipped and against:
-        train = against[0]
-        yield "leakage", lambda: leakage.find(train, result, similarity=limits.similarity)
+        yield "leakage", leakage.find(against[0], result, similarity=limits.similarity)
 
 
-def _project_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checks:
-    limits, task, prompt = rules.limits, rules.task, rules.prompt
+def _project_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checked:
+    limits, task = rules.limits, rules.task
+    has_classes = task in ("classification", "multilabel")
     train = next((other for other in against if other.split == "train"), None)
-    yield (
-        "consistency.output_format",
-        lambda: [
-            f
-            for f in consistency.output_format(result, task=task)
-            if "labels" not in rules.steps or f.kind != "near miss"
-        ],
-    )
-    if prompt is not None:
-        yield "consistency.inference", lambda: consistency.inference(result, prompt)
-    if task == "classification":
-        yield "balance", lambda: balance.find(result, rarest=limits.rarest_class)
+    of_replies = consistency.output_format(result, task=task)
+    is_left = "labels" not in rules.steps
+    yield "consistency.output_format", [f for f in of_replies if is_left or f.kind != "near miss"]
+    if rules.prompt is not None:
+        yield "consistency.inference", consistency.inference(result, rules.prompt)
+    if has_classes:
+        yield "balance", balance.find(result, rarest=limits.rarest_class)
     if result.split == "train":
-        per_class = limits.fewest_per_class
-        yield "size", lambda: size.find(result, task=task, per_class=per_class)
+        yield "size", size.find(result, task=task, per_class=limits.fewest_per_class)
         opening, distinct = limits.opening, limits.distinct
-        yield (
-            "diversity",
-            lambda: diversity.find(result, task=task, distinct=distinct, opening=opening),
-        )
+        yield "diversity", diversity.find(result, task=task, distinct=distinct, opening=opening)
     if result.split == "test":
-        smallest = limits.smallest_test
-        yield "size.enough_test_rows", lambda: size.enough_test_rows(result, smallest=smallest)
+        enough = size.enough_test_rows(result, smallest=limits.smallest_test)
+        yield "size.enough_test_rows", enough
     if train is None or result.split == "train":
         return
-    yield "consistency.across", lambda: consistency.across(train, result)
-    if task == "classification":
-        yield "consistency.labels", lambda: consistency.labels(train, result)
+    yield "consistency.across", consistency.across(train, result)
+    if has_classes:
+        yield "consistency.labels", consistency.labels(train, result)
     psi, auc = limits.psi, limits.drift_auc
-    yield "splits.drift", lambda: splits.drift(train, result, psi_limit=psi, auc_limit=auc)
+    yield "splits.drift", splits.drift(train, result, psi_limit=psi, auc_limit=auc)
     if result.split == "validation":
         low, high = limits.validation_low, limits.validation_high
-        yield "splits.share", lambda: splits.share(train, result, low=low, high=high)
+        yield "splits.share", splits.share(train, result, low=low, high=high)

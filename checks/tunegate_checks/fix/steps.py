@@ -33,6 +33,7 @@ from .rules import FixRules
 # Dropping a row can turn a common label into a rare one, or a shared instruction into words of a
 # few rows: one round of the steps is not always enough.
 MAX_STEP_ROUNDS = 10
+EXAMPLES = 3  # of one fault of the whole file, such as classes that are too small
 STEP_OF = {
     "format": "format",
     "pii": "redact",
@@ -76,15 +77,19 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         file_changes.still_found.append(f"{name}: {counted:,}; the step `{step}` was left out")
     file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
     unresolved: dict[str, list[Finding]] = {}
+    of_whole: dict[str, list[str]] = {}  # no step can add rows, or change how often a label occurs
     named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]
     for name, finding in named:
         if finding.kind == "meaning":  # of a field, which a person knows
             file_changes.unresolved.append(Unresolved(f"{finding.kind}: {finding.evidence}"))
-        elif finding.line is None:  # no step can add rows, or change how often a label occurs
-            file_changes.still_found.append(f"{finding.kind} ({name}): {finding.evidence}")
+        elif finding.line is None:
+            of_whole.setdefault(f"{finding.kind} ({name})", []).append(finding.evidence)
         else:
             heading = HEADINGS.get(name, f"{finding.kind} ({name}), at")
             unresolved.setdefault(heading, []).append(finding)
+    for heading, said in of_whole.items():
+        more = f"; and {len(said) - EXAMPLES:,} more" if len(said) > EXAMPLES else ""
+        file_changes.still_found.append(f"{heading}: {'; '.join(said[:EXAMPLES])}{more}")
     for heading, items in unresolved.items():
         # Where rows were not redacted, the report must not quote them.
         evidence = [

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.formats import json_type
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
+from .label_typos import label_distance
+
 Form = dict[str, str]  # path of a key, such as "a.b" -> JSON type of its value
+
+RECURRING = 3  # replies: a key that so many have, or lack, can be optional
+MAX_LACKING = 0.1  # of the replies: a key that more of them lack is optional
 
 
 def is_mostly_json(dataset: Dataset) -> bool:
@@ -18,44 +23,77 @@ def is_mostly_json(dataset: Dataset) -> bool:
     return len(dataset) > 0 and sum(_form_of(e) is not None for e in dataset) * 2 >= len(dataset)
 
 
-def form_faults(dataset: Dataset) -> Iterator[tuple[Example, str, str]]:
-    """Yield example, kind and evidence for each difference from the form of most replies."""
+def form_faults(dataset: Dataset) -> Iterator[tuple[Example | None, str, str]]:
+    """Yield example, kind and evidence for each reply that differs from the form of most.
+
+    The last, without an example, is a hint at the keys that only some replies have.
+    """
     forms = [(example, _form_of(example)) for example in dataset]
-    common_form = _common_form([form for _, form in forms if form is not None])
+    read = [form for _, form in forms if form is not None]
+    counts = Counter(path for form in read for path in form)
+    usual, optional = _usual_keys(read, counts)
     for example, form in forms:
         if form is None:
             description = "stands in a ``` fence" if "```" in example.reply else "is no JSON object"
             evidence = f"the reply {description}; most replies are bare JSON objects"
             yield example, "not JSON", evidence
-            continue
-        for path in sorted(common_form.keys() - form.keys()):
-            if _parent_is_object(path, form):
-                yield example, "missing key", f"the reply has no {path}; most have one"
-        for path, actual in form.items():
-            expected = common_form.get(path)
-            if expected is None and _parent_is_object(path, common_form):
-                yield example, "unknown key", f"the reply has {path}; most have no such key"
-            elif expected not in (None, actual) and actual != "null":
-                yield example, "type", f"{path} is {actual}; in most replies it is {expected}"
+        elif faults := [*_key_faults(form, usual, optional)]:
+            (kind, evidence), *more = faults
+            yield example, kind, evidence + f" (and {len(more)} more)" * bool(more)
+    if optional:
+        names = sorted(optional)
+        others = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        advice = "where your program needs a key, write null for a value that is not there"
+        evidence = f"not all replies have {', '.join(names[:3])}{others}: {advice}"
+        yield None, "optional keys", evidence
 
 
-def _parent_is_object(path: str, form: Form) -> bool:
-    """Tell whether the parent of `path` is an object in a form; else only the parent is a fault."""
-    parent = path.rpartition(".")[0]
-    return not parent or form.get(parent) == "an object"
+def _usual_keys(forms: list[Form], counts: Mapping[str, int]) -> tuple[Form, set[str]]:
+    """Return the keys that more than half of the replies have, with their type; and the optional.
 
-
-def _common_form(forms: list[Form]) -> Form:
-    """Return the paths that more than half of the replies have, each with its commonest type."""
-    types_by_path: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    Of replies with the object that a key stands in, a tenth, and three or more, lack an optional
+    key; or three have it; or most have one of their own: the keys of that object are data.
+    """
+    types: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    objects, odd = Counter[str](), Counter[str]()
     for form in forms:
+        objects.update({"", *(p for p, name in form.items() if name == "an object")})
+        odd.update({_parent(p) for p in form if counts[p] < RECURRING})
         for path, value_type in form.items():
-            types_by_path[path][value_type] += 1
-    return {
-        path: max(type_counts, key=lambda name: (name != "null", type_counts[name]))
-        for path, type_counts in sorted(types_by_path.items())
-        if type_counts.total() * 2 > len(forms)
-    }
+            types[path][value_type] += 1
+    usual, optional = Form(), set[str]()
+    for path, n in sorted(counts.items()):
+        whole = objects[_parent(path)]
+        if n * 2 > whole:
+            usual[path] = max(types[path], key=lambda name: (name != "null", types[path][name]))
+            is_optional = whole - n >= max(RECURRING, MAX_LACKING * whole)
+        else:
+            is_optional = n >= RECURRING or odd[_parent(path)] * 2 > whole
+        optional |= {path} if is_optional else set()
+    return usual, optional
+
+
+def _key_faults(form: Form, usual: Form, optional: set[str]) -> Iterator[tuple[str, str]]:
+    missing = [
+        path
+        for path in usual.keys() - form.keys()
+        if not _parent(path) or form.get(_parent(path)) == "an object"
+    ]
+    for path in sorted({*missing} - optional):
+        yield "missing key", f"the reply has no {path}; most have one"
+    for path, actual in form.items():
+        expected = usual.get(path)
+        if expected not in (None, actual) and actual != "null":
+            yield "type", f"{path} is {actual}; in most replies it is {expected}"
+        elif expected is None:
+            meant = sorted(p for p in missing if label_distance(path, p) is not None)
+            if meant or path not in optional:
+                advice = f": is it {meant[0]}?" if meant else ""
+                yield "unknown key", f"the reply has {path}; most have no such key{advice}"
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _form_of(example: Example) -> Form | None:

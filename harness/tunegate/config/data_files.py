@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..data import SPLITS
 from ..data.dataset import PLAIN_READING, Dataset
-from ..data.formats.columns import COLUMNS_EXAMPLE, column_of_field
+from ..data.formats.columns import mapped_columns
 from ..data.hf_datasets import is_saved_folder, read_saved
 from ..data.json_lines import check_encoding, is_table, select_split, split_rows
-from ..data.tables import column_names, shape_of_columns
+from ..data.tables import column_names, shape_advice
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
 from ..utils.text import did_you_mean
@@ -116,10 +116,10 @@ def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
         return
     names = column_names(path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
-    if not columns and shape_of_columns(names):
+    if not columns and (advice := shape_advice(data, names)):
         message = "say which of them is the prompt, and which the reply"
-        raise ConfigError(f"{columns_line}\n{message}; {COLUMNS_EXAMPLE}")
-    for field, column in column_of_field(columns).items():
+        raise ConfigError(f"{columns_line}\n{message}; {advice}")
+    for field, column in mapped_columns(columns):
         if column not in names:
             hint = did_you_mean(column, names)
             message = f"data.columns.{field} = {column!r}: no such column{hint}"

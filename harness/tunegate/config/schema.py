@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..data.formats.columns import COLUMNS_EXAMPLE, REPLY_NAMES, missing_columns
+from ..data.formats.columns import COLUMNS_EXAMPLE, missing_columns
 from ..data.reading import Reading
 from ..errors import ConfigError
 from ..interfaces.programs import Program
@@ -50,9 +50,10 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]  # one, or several
 
 
 def _flat_columns(columns: Any) -> Any:
-    """Return a mapping with the list `reply_names` as JSON text: receipts hold texts by field."""
-    is_list = isinstance(columns, dict) and isinstance(columns.get(REPLY_NAMES), list)
-    return {**columns, REPLY_NAMES: json.dumps(columns[REPLY_NAMES])} if is_list else columns
+    """Return a mapping with each list as JSON text: receipts hold texts by field."""
+    if not isinstance(columns, dict):
+        return columns
+    return {k: json.dumps(v) if isinstance(v, list) else v for k, v in columns.items()}
 
 
 def _checked_columns(columns: dict[str, str]) -> dict[str, str]:

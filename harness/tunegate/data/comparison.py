@@ -155,7 +155,9 @@ def _without_beginnings(texts: Sequence[str]) -> list[str]:
     sizes = shared_beginnings(texts, fewest)
     pairs = [*zip(texts, sizes, strict=True)]
     counts = Counter(text[:size] for text, size in pairs if size)
-    marks = {beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())}
+    marks = {
+        beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())
+    }
     marks |= {"": ""} | {beginning: "" for beginning, _ in counts.most_common(1)}
     return [marks[text[:size]] + text[size:] for text, size in pairs]
 

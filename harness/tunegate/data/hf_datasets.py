@@ -30,8 +30,9 @@ def hf_json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
         names = ", ".join(map(str, rows))
         raise ValueError(f"these are several splits ({names}); give one: Dataset.of(data['train'])")
     features = getattr(rows, "features", None) or {}
-    # A ClassLabel has `names`, and so has its form in JSON.
-    forms = {column: {"names": getattr(f, "names", None)} for column, f in features.items()}
+    # A ClassLabel has `names`, and so has its form in JSON; a list has its `feature`.
+    inner = {column: getattr(f, "feature", f) for column, f in features.items()}
+    forms = {column: {"names": getattr(f, "names", None)} for column, f in inner.items()}
     return to_json_lines(rows, class_names(forms))
 
 

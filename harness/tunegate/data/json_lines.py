@@ -21,6 +21,7 @@ from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import error_names
 from .formats import Fields, RowFormat, to_messages
 from .formats.columns import Columns
+from .formats.pairs import squad_questions
 
 Row = tuple[int, Fields]  # the first line, from 1, and the fields
 
@@ -173,8 +174,22 @@ def read_row(
 def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     """Yield the first line and the bytes of each row: elements of one array, else lines.
 
-    Instead of bytes, an Unreadable says why the rest of an array cannot be read.
+    Of an article of SQuAD's files each question is a row. Instead of bytes, an Unreadable says why
+    the rest of an array cannot be read.
     """
+    for line, row in _split_elements(data):
+        if isinstance(row, bytes) and b'"paragraphs"' in row and b'"qas"' in row:
+            try:
+                questions = squad_questions(parse_strict(str(row, "utf-8"), line))
+            except ValueError:  # `read_row` says why
+                questions = []
+            yield from ((line, json.dumps(q).encode()) for q in questions)
+            if questions:
+                continue
+        yield line, row
+
+
+def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     start = len(BOM) if data.startswith(BOM) else 0
     first = _NOT_BLANK.search(data, start)
     if first and first[0] == b"[" and not _is_array_in_lines(data, first.start()):
@@ -184,6 +199,12 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
         names = ", ".join(splits)
         advice = "name one: Dataset.read(FILE, split), or data.train = FILE in the configuration"
         yield 1, Unreadable("shape", f"the file is one object of splits ({names}); {advice}")
+        return
+    if b"\n" in data.strip() and (members := _members(data)):
+        names = ", ".join(ascii(name)[1:-1][:30] for name in [*members][:6])
+        array = next((f": jq -c '.\"{name}\"[]' FILE" for name in members if members[name]), "")
+        reason = f"the file is one JSON object ({names}); one row a line is needed{array}"
+        yield 1, Unreadable("shape", reason)
         return
     # Only \n ends a line: U+2028, U+0085 and other line separators are legal in a JSON string.
     line = 0
@@ -202,27 +223,33 @@ def split_arrays(data: bytes) -> dict[str, bytes]:
     The names are those of SPLIT_NAMES. The array begins behind as many line ends as in the file, so
     that its rows keep their lines.
     """
+    if not any(b'"%s"' % name.encode() in data for name in _ALL_NAMES):
+        return {}
+    return {name: rows for name, rows in _members(data).items() if rows and name in _ALL_NAMES}
+
+
+def _members(data: bytes) -> dict[str, bytes]:
+    """Return the members of a file that is one JSON object: the bytes of arrays, else b""."""
     head = data[:4096].removeprefix(BOM).lstrip()
     if not head.startswith(b"{") or _JSON_LINES.match(data):
         return {}
-    if not any(b'"%s"' % name.encode() in data for name in _ALL_NAMES):
-        return {}
     text = data.decode("utf-8-sig", "surrogateescape")
-    arrays: dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     end, letter = text.index("{"), "{"
     try:
         while letter != "}":
             name, end = _ELEMENT.raw_decode(text, _skip_space(text, end + 1))
             start = _skip_space(text, text.index(":", end) + 1)
             value, end = _ELEMENT.raw_decode(text, start)
-            if isinstance(value, list) and name in _ALL_NAMES:
+            members[name] = b""
+            if isinstance(value, list):
                 lines = "\n" * text.count("\n", 0, start)
-                arrays[name] = (lines + text[start:end]).encode("utf-8", "surrogateescape")
+                members[name] = (lines + text[start:end]).encode("utf-8", "surrogateescape")
             end = _skip_space(text, end)
             letter = text[end]
     except (ValueError, IndexError, RecursionError):
         return {}
-    return {} if _NOT_SPACE.search(text, end + 1) else arrays
+    return {} if _NOT_SPACE.search(text, end + 1) else members
 
 
 def _skip_space(text: str, start: int) -> int:

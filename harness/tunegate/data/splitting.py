@@ -28,9 +28,10 @@ from .comparison import (
     rows_together,
 )
 from .dataset import PLAIN_READING, Dataset, Example
-from .json_lines import check_encoding, is_table, split_rows
+from .hf_datasets import read_saved
+from .json_lines import check_encoding, is_table, select_split, split_rows
 from .reading import Reading
-from .tables import column_names, shape_of_columns
+from .tables import column_names, shape_advice
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
@@ -158,11 +159,11 @@ def _read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
 ) -> tuple[bytes, Dataset]:
     """Return a file's bytes and rows; raise SplitError if it is a table or a row cannot be read."""
-    data = path.read_bytes()
+    data = select_split(read_saved(path, ""), "")
     check_encoding(data, path)
     if is_table(path):
         header, say_which, option = column_names(path), "", ""
-        if shape_of_columns(header):
+        if not columns and shape_advice(data, header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
             say_which = "say which of them is the prompt, and which the reply, to "
             option = f" --columns {quote(f'prompt={prompt},reply={reply}')}"

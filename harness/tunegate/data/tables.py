@@ -19,11 +19,11 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from .formats import RowFormat, find_format, to_messages, unrecognised
+from .formats import RowFormat, columns_advice, find_format, to_messages
 from .formats.columns import (
     Columns,
-    column_of_field,
     map_columns,
+    mapped_columns,
     mapped_format,
     missing_columns,
 )
@@ -100,10 +100,16 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
     text = text[named.end() :] if named else text
     header_line = text.partition("\n")[0]
     delimiter = named[1] if named else detect_delimiter(header_line, columns)
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     previous_limit = csv.field_size_limit(2**31 - 1)  # the csv module's own is 131,072 characters
     try:
-        header = next(table, [])
+        table = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, strict=True,
+            quoting=csv.QUOTE_NONE if _is_unquoted(text, delimiter) else csv.QUOTE_MINIMAL,
+        )  # fmt: skip
+        cells = next(table, [])
+        header = _names(cells, columns)
+        if header != cells:
+            yield 2 if named else 1, dict(zip(header, cells, strict=True))
         _check_mapping(columns, header)
         while True:
             line = table.line_num + (2 if named else 1)
@@ -122,6 +128,28 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
                 yield line, Unreadable("csv", reason)
     finally:
         csv.field_size_limit(previous_limit)
+
+
+def _is_unquoted(text: str, delimiter: str) -> bool:
+    """Tell whether quotes are letters in a table with tabs, by the standard of TSV.
+
+    They are where all lines have as many tabs, and by the rules of CSV not each is a record.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    if delimiter != "\t" or '"' not in text or len({line.count("\t") for line in lines}) > 1:
+        return False
+    try:
+        table = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+        return sum(map(bool, table)) < len(lines)
+    except csv.Error:
+        return True
+
+
+def _names(cells: list[str], columns: Columns) -> list[str]:
+    """Return the names in the first line; the numbers of the columns where a mapping has these."""
+    wanted = {column for _, column in mapped_columns(columns)}
+    is_numbered = wanted and not wanted & {*cells} and all(c.isdecimal() for c in wanted)
+    return [str(n) for n in range(1, len(cells) + 1)] if is_numbered else cells
 
 
 def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
@@ -167,22 +195,32 @@ def _class_names(data: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the classes of each column that has some; `features` as in JSON."""
+    """Return the names of the classes of each column that has some; `features` as in JSON.
+
+    Those of a list of classes stand in its `feature`, in older files as the only item of a list.
+    """
+    inner = {c: f[0] if isinstance(f, list) and f else f for c, f in features.items()}
+    inner = {c: f.get("feature", f) if isinstance(f, dict) else f for c, f in inner.items()}
     return {
         column: tuple(map(str, feature["names"]))
-        for column, feature in features.items()
+        for column, feature in inner.items()
         if isinstance(feature, dict) and isinstance(feature.get("names"), list)
     }
 
 
 def name_class(value: Any, names: tuple[str, ...]) -> Any:
-    """Return the name of a class by its number; another value, or one without a name, as it is."""
+    """Return the name of a class by its number; another value, or one without a name, as it is.
+
+    Of a list of classes each is named.
+    """
+    if isinstance(value, list):
+        return [name_class(item, names) for item in value]
     has_name = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
     return names[value] if has_name else value
 
 
 def _check_mapping(columns: Columns, header: list[str]) -> None:
-    for field, column in column_of_field(columns).items():
+    for field, column in mapped_columns(columns):
         if column not in header:
             names = ", ".join(map(repr, header[:20])) or "no columns"
             raise ValueError(f"columns[{field!r}] is {column!r}; the file has {names}")
@@ -191,12 +229,15 @@ def _check_mapping(columns: Columns, header: list[str]) -> None:
 def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     """Return the delimiter of a CSV file by its first line.
 
-    The first of DELIMITERS that yields all mapped columns; else the one that yields most names.
+    The first of DELIMITERS that yields all mapped columns; else the tab if there is one, which no
+    name or text holds, or the one that yields most names.
     """
     names = {d: next(csv.reader([header], delimiter=d), []) for d in DELIMITERS}
-    wanted = {*column_of_field(columns or {}).values()}
+    wanted = {column for _, column in mapped_columns(columns or {})}
     matching = (d for d in DELIMITERS if wanted and wanted <= {*names[d]})
-    return next(matching, max(DELIMITERS, key=lambda d: len(names[d])))
+    return next(matching, "") or (
+        "\t" if len(names["\t"]) > 1 else max(DELIMITERS, key=lambda d: len(names[d]))
+    )
 
 
 def column_names(path: Path, columns: Columns | None = None) -> list[str]:
@@ -226,10 +267,14 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
         message = "its first line, the names of the columns, is not UTF-8"
         raise ConfigError(f'{path}: {message}; save it as "CSV UTF-8"') from None
     delimiter = named[1] if named else detect_delimiter(header, columns)
-    return next(csv.reader([header], delimiter=delimiter), [])
+    return _names(next(csv.reader([header], delimiter=delimiter), []), columns or {})
 
 
-def shape_of_columns(names: list[str]) -> str:
-    """Return "" if a table with these columns has a known shape, else what to configure."""
-    row = dict.fromkeys(names, "")
-    return "" if find_format(row) else unrecognised(row)
+def shape_advice(data: bytes, names: list[str]) -> str:
+    """Return "" if a table with these columns has a known shape, else the line to configure."""
+    row: Any = dict.fromkeys(names, "")
+    if find_format(row):
+        return ""
+    records = _parquet_records if data.startswith(b"PAR1") else _csv_records
+    _, record = next(records(data, {}), (0, row))
+    return columns_advice(record if isinstance(record, dict) else row)

@@ -24,18 +24,24 @@ MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
 ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
 FIX = "`tunegate fix -o clean/`"
-# By the name of the check. A check that a user wrote has no entry: its evidence says what to do.
+# By the name of the check, and of a kind of finding where the advice for others is none for it. A
+# check that a user wrote has no entry: its evidence says what to do.
 ADVICE = {
     "balance": "add rows of the rare class, or set [limits] rarest_class",
     "consistency.across": "write one system prompt in all splits, that of [data] system",
     "consistency.inference": "write the prompt of production in all rows: [data] system",
     "consistency.labels": "give training rows of that label; misread? [label]",
-    "consistency.output_format": f"{FIX} respells labels; is `task` right?",
+    "consistency.output_format": "write these replies as most are written; is `task` right?",
+    "consistency.output_format: near miss": f"{FIX} respells labels",
     "consistency.system_prompt": "write one prompt in all rows",
     "diversity": "add other rows, or set [limits] distinct, opening",
     "duplicates": f"{FIX} drops the copies",
     "duplicates.near": f"{FIX} drops them; [limits] near_duplicates",
-    "format": f"{FIX} repairs rows or sets them aside; not `meaning`",
+    "format": f"{FIX} repairs rows or sets them aside",
+    "format: meaning": "take these rows out, or name the field in [data] ignore",
+    "format: shape": "name the columns in [data], or write rows of a known shape",
+    "format: too few": "add rows, or set [limits] fewest_examples",
+    "format: too large": "split the file, or set [limits] largest_mb",
     "labels.contradictions": "decide which answer is right; drop or correct the others",
     "leakage": f"{FIX} drops them from the later split",
     "pii": f"{FIX} redacts; may some stay? [limits] pii_allow",
@@ -75,7 +81,7 @@ def failure_tables(
             place += f", {path}" if findings.path not in ("", ".") else ""
             heading = f"{findings.name}: {len(findings):,} in {place}"
             table = findings_table(findings.items, rows, ids=show_ids)
-            advice = advice_for(findings.name)
+            advice = advice_for(findings.name, findings.kinds)
             yield heading, "\n".join([table, *(_wrap(advice, WIDTH) if advice else ())])
 
 
@@ -350,10 +356,11 @@ def colourise(table: str) -> str:
     return "\n".join(lines)
 
 
-def advice_for(check: str) -> str:
-    """Return what to do about the findings of a check, as one line; "" for a user's own check."""
-    said = ADVICE.get(check)
-    return f"to do: {said}" if said else ""
+def advice_for(check: str, kinds: Iterable[str] = ()) -> str:
+    """Return what to do about findings of these kinds in one line; "" for a user's own check."""
+    general = ADVICE.get(check, "")
+    said = dict.fromkeys(ADVICE.get(f"{check}: {kind}", general) for kind in [*kinds] or [""])
+    return f"to do: {'; '.join(said)}" if any(said) else ""
 
 
 def without_addresses(text: str) -> str:

@@ -51,9 +51,7 @@ def _common_size(text: str, other: str) -> int:
     return words.end() if words else 0
 
 
-def _branches(
-    ordered: Sequence[str], first: int, end: int, size: int
-) -> Iterator[tuple[int, int]]:
+def _branches(ordered: Sequence[str], first: int, end: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield the bounds of the texts that go on with each word, after the same `size` letters."""
     while first < end:
         text = ordered[first]

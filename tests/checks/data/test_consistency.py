@@ -138,6 +138,49 @@ def test_json_of_another_form_is_named(other: Any, kind: str, evidence: str) -> 
     assert evidence in finding.evidence
 
 
+def slots(*names: str) -> str:
+    return json.dumps({"intent": "book", **dict.fromkeys(names, "x")})
+
+
+def test_keys_that_some_replies_have_are_optional() -> None:
+    half, few, one = slots("city", "date"), slots("city", "party size"), slots("city", "sky")
+    found = consistency.output_format(
+        dataset(*[half] * 12, *[few] * 5, slots("date"), one, slots())
+    )
+    assert [(f.row, f.kind) for f in found] == [
+        (17, "missing key"),
+        (18, "unknown key"),
+        (19, "missing key"),
+    ]
+    assert [f.evidence.partition(":")[0] for f in found.hints] == [
+        "not all replies have 'party size', date"
+    ]
+    assert not consistency.output_format(dataset(*[half] * 12, *[few] * 5)).kinds
+
+
+def test_the_faults_of_a_reply_are_one_finding() -> None:
+    (finding,) = consistency.output_format(replies({"team": 1, "more": 1}))
+    assert finding.kind == "missing key"
+    assert finding.evidence == "the reply has no score; most have one (and 3 more)"
+
+
+@pytest.mark.parametrize("n", [1, 4, 12])
+def test_a_key_that_is_misspelled_is_told_however_often(n: int) -> None:
+    right, wrong = slots("destination"), slots("destinaton")
+    found = consistency.output_format(dataset(*[right] * 20, *[wrong] * n))
+    assert len(found) == n
+    assert n < 12 or "the reply has destinaton; most have no such key: is it destination?" in {
+        f.evidence for f in found
+    }
+    both = slots("destination", "destinations")
+    assert not consistency.output_format(dataset(*[right] * 20, *[both] * 12))
+
+
+def test_keys_that_are_data_are_no_faults() -> None:
+    orders = [json.dumps({"id": n, "items": {f"thing {n}": 1, f"other {n}": 2}}) for n in range(20)]
+    assert not consistency.output_format(dataset(*orders))
+
+
 def test_a_label_never_seen_in_training_is_named_with_the_nearest_that_was() -> None:
     train, test = dataset(*LABELS), dataset("billing", "shiping", "shiping", "new", split="test")
     result = consistency.labels(train, test)

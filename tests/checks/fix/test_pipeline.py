@@ -238,3 +238,18 @@ def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(
     assert done[0].job.out.read_bytes() == b""
     assert [left.description for left in done[0].unresolved] == ["no row is left"]
     assert read(train) == rows
+
+
+def test_the_splits_of_one_file_are_fixed_each(tmp_path: Path) -> None:
+    asked = [{"text": p, "label": f"class {i}"} for i, p in enumerate(prompts(8, seed=2))]
+    splits = {"train": asked[:5], "val": asked[5:7], "test": [asked[7], asked[0]]}
+    (tmp_path / "all.json").write_text(json.dumps(splits), "utf-8")
+    data = dict.fromkeys(("train", "validation", "test"), "all.json")
+    config = Config.model_validate({"data": data})
+    done = fix_files(None, tmp_path / "o", config=config, root=tmp_path)
+    assert [(w.job.out.name, len(w.rows)) for w in done] == [
+        ("train.jsonl", 5), ("validation.jsonl", 2), ("test.jsonl", 1)
+    ]  # fmt: skip
+    (small,) = [said for said in done[0].still_found if said.startswith("too few (size): ")]
+    assert small.count("more needed") == 3
+    assert small.endswith("; and 2 more")

@@ -249,7 +249,7 @@ def test_git_joins_the_registry(
 
 
 def test_each_setting_in_the_comments_of_the_configuration_is_one(tmp_path: Path) -> None:
-    template = CONFIG_TEMPLATE.read_text()
+    template = CONFIG_TEMPLATE.read_text("utf-8")
     settings = re.sub(r'^# (?=\[|"?[\w.]+"? = )', "", template, flags=re.MULTILINE)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites/labels.py").write_text("def clean(text): return text\n")
@@ -258,3 +258,27 @@ def test_each_setting_in_the_comments_of_the_configuration_is_one(tmp_path: Path
     assert config.compared == {"NAME": "openai:gpt-4o-mini"}
     assert config.limits.fields == {"address.city": 0.9}
     assert config.limits.command == ["ruff", "check", "{file}"]
+
+
+@pytest.mark.parametrize(
+    ("files", "configured", "says"),
+    [
+        ([], ["data/train.jsonl", "data/validation.jsonl", "data/test.jsonl"], "write the paths"),
+        (["data/train.jsonl", "data/test.jsonl"], ["data/train.jsonl", "data/test.jsonl"], ""),
+        (["train.csv", "dev.csv"], ["train.csv", "dev.csv"], ""),
+        (["data/train.json", "train.jsonl", "val.tsv"], ["data/train.json", "val.tsv"], ""),
+    ],
+)
+def test_data_that_is_there_is_configured(
+    files: list[str], configured: list[str], says: str, shipped: Path, tmp_path: Path, capsys: Out
+) -> None:
+    root = tmp_path / "new"
+    write(root, dict.fromkeys(files, ""))
+    assert main(["init", str(root)]) == 0
+    data = load(root).data
+    assert [path for path in (data.train, data.validation, data.test) if path] == configured
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert says in last if says else last == "next   pytest suites/data"
+    (root / "tunegate.toml").write_text('[data]\ntrain = "gone.jsonl"\n')
+    assert main(["init", str(root)]) == 0
+    assert "tunegate.toml (gone.jsonl: not there)" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from tunegate.config.data_files import DataFiles, find_data_files
 from tunegate.config.schema import Config
 from tunegate.data import hf_datasets
 from tunegate.data.dataset import Dataset
+from tunegate.data.tables import class_names, name_class
 from tunegate.errors import ConfigError
 
 ROWS = [{"text": "Hi", "label": 1}, {"text": "Bye", "label": 0}]
@@ -48,6 +49,9 @@ def test_a_data_set_in_memory_is_read_with_the_names_of_its_classes() -> None:
     dataset = Dataset.of(InMemory(ROWS), "train")
     assert [(e.prompt, e.reply) for e in dataset] == [("Hi", "b"), ("Bye", "a")]
     assert dataset.split == "train"
+    several = InMemory([{"text": "Hi", "labels": [1, 0]}])
+    several.features = {"labels": SimpleNamespace(feature=SimpleNamespace(names=["a", "b"]))}
+    assert Dataset.of(several)[0].reply == "b, a"
     unlabelled = InMemory([{"text": "Hi", "label": -1}])
     assert "label is a number" in Dataset.of(unlabelled).problems[0].evidence
 
@@ -144,3 +148,16 @@ def test_only_a_whole_object_of_arrays_is_one_of_splits(text: str, rows: int) ->
     dataset = Dataset.parse(text.encode(), "train")
     assert len(dataset) == rows
     assert bool(rows) != any(not problem.hint for problem in dataset.problems)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"feature": {"names": ["a", "b"], "_type": "ClassLabel"}, "_type": "Sequence"},
+        [{"names": ["a", "b"], "_type": "ClassLabel"}],
+    ],
+)
+def test_the_classes_of_a_list_are_named(form: Any) -> None:
+    names = class_names({"labels": form, "text": {"dtype": "string", "_type": "Value"}})
+    assert names == {"labels": ("a", "b")}
+    assert name_class([1, 0, 2], names["labels"]) == ["b", "a", 2]

@@ -402,3 +402,19 @@ def test_the_splits_of_an_object_are_found_behind_a_long_list_of_another_name() 
             "b",
             "d",
         ]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (
+            {"Play": [{"data": []}], "n": 1},
+            "one JSON object (Play, n); one row a line is needed: jq",
+        ),
+        ({"messages": [{"role": "user", "content": "Hi"}]}, "one JSON object (messages)"),
+        ({"a": "b"}, "one JSON object (a); one row a line is needed"),
+    ],
+)
+def test_one_object_over_several_lines_is_told_once(value: object, says: str) -> None:
+    (problem,) = Dataset.parse(json.dumps(value, indent=2).encode()).problems
+    assert says in problem.evidence

@@ -15,7 +15,9 @@ from tunegate.data.dataset import Dataset
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.columns import map_columns
 from tunegate.data.formats.messages import is_openai_form, openai_messages, openai_tools
+from tunegate.data.splitting import split_file
 from tunegate.results.labels import label_rule_of_table
+from tunegate_checks.fix.read import read_source
 
 DOCS = Path(__file__).parents[3] / "docs"
 CALL = {"name": "weather", "arguments": {"city": "Pará"}}
@@ -194,6 +196,8 @@ def test_a_system_prompt_beside_messages_is_read_unless_they_have_one() -> None:
         ({"text": "Hi", "label": 1}, 'reply_names = ["name of 0", "name of 1"]'),
         ({"text": "Hi", "label": "1"}, "label is a number in a text, not a name"),
         ({"text": "Hi", "label": True}, "label is a boolean"),
+        ({"sentence": "Hi", "label": 1}, 'prompt = "sentence", reply = "label", reply_names'),
+        ({"text": "Hi", "labels": [0, 3]}, 'prompt = "text", reply = "labels", reply_names'),
         ({"question": "Which?", "choices": ["a", "b"], "answer": "a"}, "choices belongs to the"),
         ({"question": "Hi", "answers": {"text": []}}, "answers holds no text"),
         ({"translation": {"en": "a", "pt": "b", "fr": "c"}}, "in each of two languages"),
@@ -321,3 +325,140 @@ def test_numbers_of_several_classes_become_names(value: object, reply: str) -> N
     columns = {"prompt": "text", "reply": "label", "reply_names": '["joy", "fear"]'}
     fields = map_columns({"text": "Hi", "label": value}, columns)
     assert fields["messages"][-1]["content"] == reply
+
+
+ARTICLE = {
+    "title": "Rain",
+    "paragraphs": [
+        {
+            "context": "It rains in Belém.",
+            "qas": [
+                {
+                    "id": "1",
+                    "question": "Where?",
+                    "answers": [{"text": "Belém", "answer_start": 12}],
+                },
+                {
+                    "id": "2",
+                    "question": "What?",
+                    "answers": [{"text": t, "answer_start": 3} for t in ("rains", "rains", "rain")],
+                },
+                {"id": "3", "question": "When?", "answers": [], "is_impossible": True},
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("form", ["object", "lines", "array"])
+def test_the_questions_of_an_article_are_rows(form: str) -> None:
+    text = json.dumps(ARTICLE)
+    texts = {"object": json.dumps({"version": "1.1", "data": [ARTICLE]}, indent=2)}
+    texts |= {"lines": f"{text}\n{text}\n", "array": f"[{text},\n{text}]"}
+    dataset, times = Dataset.parse(texts[form].encode(), "train"), 1 if form == "object" else 2
+    first, second = dataset[:2]
+    assert len(dataset) == 2 * times
+    assert (first.prompt, first.reply) == ("It rains in Belém.\n\nWhere?", "Belém")
+    assert (second.reply, second.references, second.fields["title"]) == ("rains", ("rain",), "Rain")
+    evidence = [p.evidence for p in dataset.problems if not p.hint]
+    assert [e.partition(":")[0] for e in evidence] == ["answers holds no text"] * times
+
+
+def test_fix_and_split_take_each_question_of_an_article(tmp_path: Path) -> None:
+    articles = [
+        {
+            "paragraphs": [
+                {"context": f"Text {n}.", "qas": [{"question": f"Q{n}?", "answers": [f"A{n}"]}]}
+            ]
+        }
+        for n in range(30)
+    ]
+    file = tmp_path / "squad.json"
+    file.write_text(json.dumps({"data": articles}), "utf-8")
+    source = read_source(file)
+    assert [row.fields["messages"][-1]["content"] for row in source.rows][:2] == ["A0", "A1"]
+    report = split_file(file, tmp_path / "out", by=None)
+    assert sum(report.rows.values()) == 30
+    assert Dataset.read(tmp_path / "out/train.jsonl")[0].reply.startswith("A")
+
+
+@pytest.mark.parametrize(
+    ("row", "reply", "references"),
+    [
+        ({"question": "When?", "answer": ["14 May", "May"]}, "14 May", ["May"]),
+        ({"question": "When?", "answer": ["May"]}, "May", None),
+        ({"query": "When?", "answer": ["May", "May"], "references": ["5"]}, "May", ["5"]),
+        ({"document": "Long", "summary": ["a", "b"]}, "a", ["b"]),
+        ({"dialogue": "A: Hi", "summary1": "a", "summary2": "b", "topic1": "x"}, "a", ["b"]),
+        ({"source": "Oi", "target": ["Hi", "Hello"]}, "Hi", ["Hello"]),
+        ({"inputs": "Oi", "targets": ["Hi"]}, "Hi", None),
+        ({"prompt": [ASKED], "completion": "Yes"}, "Yes", None),
+    ],
+)
+def test_other_right_answers_become_references(
+    row: dict[str, Any], reply: str, references: list[str] | None
+) -> None:
+    (one,) = Dataset.of([row])
+    assert (one.reply, one.fields.get("references")) == (reply, references)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"input": "Hi", "output": ["a", "b"]}, "output is an array"),  # parts, or alternatives?
+        ({"question": "Which?", "answer1": "a", "answer2": "b", "right": 1}, "shape"),
+        ({"question": "Which?", "answer": []}, "answer holds no text"),
+        ({"question": "Which?", "answer": [1]}, "answer holds no text"),
+        ({"text": "a", "document": "b", "summary1": "c"}, "no `messages`"),
+        ({"paragraphs": [{"qas": 1}]}, "no `messages`"),
+    ],
+)
+def test_what_could_be_meant_otherwise_is_not_read(row: dict[str, Any], says: str) -> None:
+    (problem,) = Dataset.of([row]).problems
+    assert says in f"{problem.kind} {problem.evidence}"
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"id": "7", "review": "Bad", "rating": 1}, 'prompt = "review", reply = "rating", reply_n'),
+        (
+            {"": "0", "texto": "Oi", "insulto": "1.0", "racismo": "0.0", "votos": "3"},
+            'prompt = "texto", reply = ["insulto", "racismo"] }',
+        ),
+        (
+            {"comment_id": 5, "comment": "Hi", "toxic": True, "rude": False},
+            'prompt = "comment", reply = ["toxic", "rude"] }',
+        ),
+        ({"I like it.": "No.", "3": "1"}, "number the columns from 1, and write under [data]: col"),
+    ],
+)
+def test_the_line_to_write_goes_by_the_values(row: dict[str, Any], columns: str) -> None:
+    (problem,) = Dataset.of([row]).problems
+    assert columns in problem.evidence
+
+
+CLASSES = {"prompt": "text", "reply": '["joy", "fear, dread"]'}
+
+
+@pytest.mark.parametrize(
+    ("marks", "reply"),
+    [
+        ((1, 0), "joy"),
+        (("0", "1.0"), '["fear, dread"]'),
+        ((True, "TRUE"), '["joy", "fear, dread"]'),
+        ((False, "0.0"), "[]"),
+    ],
+)
+def test_columns_of_classes_are_one_reply(marks: tuple[object, object], reply: str) -> None:
+    row = {"text": "Hi", "joy": marks[0], "fear, dread": marks[1], "id": 1}
+    dataset = Dataset.parse(json.dumps(row).encode(), columns=CLASSES)
+    assert dataset[0].reply == reply
+    assert dataset[0].fields.keys() == {"messages", "id"}
+
+
+@pytest.mark.parametrize("mark", [2, "yes", None, 0.5])
+def test_a_class_that_is_neither_there_nor_not_is_told(mark: object) -> None:
+    row = {"text": "Hi", "joy": 1, "fear, dread": mark}
+    (problem,) = Dataset.parse(json.dumps(row).encode(), columns=CLASSES).problems
+    assert "0 or 1 is needed" in problem.evidence

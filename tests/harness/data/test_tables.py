@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunegate.config.data_files import read_file
 from tunegate.data.dataset import Dataset, rejected_messages, rejected_reply
+from tunegate.data.tables import read_table_rows
+from tunegate.errors import ConfigError
 
 COLUMNS = {"prompt": "text", "reply": "category"}
 
@@ -147,3 +150,41 @@ def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(pd, "read_parquet", absent)
     with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'tunegate\[parquet\]'$"):
         parsed(b"PAR1")
+
+
+NUMBERED = {"prompt": "1", "reply": "2", "reply_names": '["joy", "fear"]'}
+
+
+def test_columns_without_a_header_are_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text("I like it, and you, too\t0\tx\nBrr\t0,1\ty\n", "utf-8")
+    dataset = read_file(path, NUMBERED)
+    assert [(e.line, e.prompt, e.reply, e.fields["3"]) for e in dataset] == [
+        (1, "I like it, and you, too", "joy", "x"), (2, "Brr", "joy, fear", "y")
+    ]  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=r'number the columns from 1, .*prompt = "1", reply = "2"'
+    ):
+        read_file(path, {})
+    with pytest.raises(ConfigError, match=r"data.columns.reply = '4': no such column"):
+        read_file(path, {"prompt": "1", "reply": "4"})
+
+
+def test_names_that_are_numbers_stay_names() -> None:
+    rows, _ = read_table_rows(b"1,2,3\na,b,c\n", {"prompt": "1", "reply": "3"})
+    assert [fields["messages"][-1]["content"] for _, fields in rows] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ('text\tlabel\n"Hi" she said\ta\n', ['"Hi" she said']),
+        ('text\tlabel\n"It opens\ta\nand closes"\tb\n', ['"It opens', 'and closes"']),
+        ('text\tlabel\n"Hi ""you"""\ta\n', ['Hi "you"']),
+        ('text\tlabel\n"over\nlines"\ta\n', ["over\nlines"]),
+    ],
+)
+def test_quotes_of_tsv_are_letters_where_they_close_no_field(text: str, prompts: list[str]) -> None:
+    rows, found = read_table_rows(text.encode(), {})
+    assert [fields["messages"][0]["content"] for _, fields in rows] == prompts
+    assert all(problem.hint for problem in found)

@@ -27,6 +27,15 @@ def test_advice_is_one_short_line() -> None:
     assert advice_for("my own check") == ""
 
 
+def test_fix_is_not_advised_for_what_it_cannot_mend() -> None:
+    assert "tunegate fix" in advice_for("format", ["content"])
+    for kind in ("shape", "too few", "too large", "meaning"):
+        assert "tunegate fix" not in advice_for("format", [kind])
+    assert "tunegate fix" not in advice_for("consistency.output_format", ["missing key", "task"])
+    both = advice_for("consistency.output_format", ["near miss", "missing key", "type"])
+    assert both.count("respells") == both.count("as most are written") == 1
+
+
 def test_the_line_stands_under_the_table() -> None:
     found = Findings("pii", [Finding(0, 1, "cpf", "x")], split="train", n=10)
     ((_, table),) = failure_tables([found.outcome(False)], 0)

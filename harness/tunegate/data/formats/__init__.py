@@ -7,6 +7,7 @@ holds the rejected reply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ from .chat import (
     SHAREGPT_FORMATS,
     SHAREGPT_ROLES,
 )
-from .columns import Columns, is_mapped, map_columns, mapped_format
+from .columns import FLAGS, Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
 from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
 from .preferences import (
@@ -49,6 +50,7 @@ __all__ = [
     "Message",
     "RowFormat",
     "assistant_message",
+    "columns_advice",
     "find_format",
     "json_type",
     "rejected_in",
@@ -69,6 +71,9 @@ ROW_FORMATS = (
     *EXPORT_FORMATS,
     *PAIR_FORMATS,
 )
+
+_IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
+_IS_NUMBER = re.compile(r"\s*\d+(?:\.\d+)?\s*")
 
 
 def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, Fields]:
@@ -130,18 +135,11 @@ def _formats_with(names: tuple[str, ...]) -> tuple[RowFormat, ...]:
 
 def unrecognised(row: Mapping[str, Any], columns: Columns | None = None) -> str:
     """Return one line for a row without a known format: the nearest one, and what to configure."""
-    texts = tuple(key for key, value in row.items() if isinstance(value, str))
-    turns = tuple(key for key, value in row.items() if are_messages(value))
-    return _unrecognised(tuple(row), texts, turns, tuple((columns or {}).items()))
+    return _unrecognised(tuple(row), columns_advice(row), tuple((columns or {}).items()))
 
 
 @lru_cache(maxsize=256)
-def _unrecognised(
-    names: tuple[str, ...],
-    texts: tuple[str, ...],
-    turns: tuple[str, ...],
-    columns: tuple[tuple[str, str], ...],
-) -> str:
+def _unrecognised(names: tuple[str, ...], advice: str, columns: tuple[tuple[str, str], ...]) -> str:
     found = ", ".join(map(_shown, names[:6])) or "no fields at all"
     parts = [f"no `messages`; the row has {found}"]
     if columns:
@@ -152,25 +150,40 @@ def _unrecognised(
     if _nearness(nearest, names):
         needed = " + ".join(sorted(nearest.required))
         parts.append(f"the nearest known shape is {nearest.name}: {needed}")
-    if turns:
-        parts.append(f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}')
+    return "; ".join([*parts, advice])
+
+
+def columns_advice(row: Mapping[str, Any]) -> str:
+    """Return the line of configuration by which rows like this one are probably meant to be read.
+
+    Names that are numbers, or sentences, are the first row of a table that has no header.
+    """
+    if turns := [name for name, value in row.items() if are_messages(value)]:
+        return f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}'
+    if any(_IS_NUMBER.fullmatch(name) or name.count(" ") > 5 for name in row):
+        advice = "the first line is a row and no header: number the columns from 1, and write"
+        return f'{advice} under [data]: columns = {{ prompt = "1", reply = "2" }}'
+    own = {n: v for n, v in row.items() if n and not _IS_ID.fullmatch(n)} or row
+    numbers = [n for n, v in own.items() if _IS_NUMBER.fullmatch(str(v)) or isinstance(v, bool)]
+    flags = [f'"{_shown(n)}"' for n in numbers if str(own[n]).lower() in FLAGS]
+    texts = [_shown(n) for n, v in own.items() if isinstance(v, str) and n not in numbers]
+    if texts and len(flags) > 1:
+        reply = f"[{', '.join(flags)}]"
     elif len(texts) > 1:
-        prompt, reply = map(_shown, texts[:2])
-        parts.append(f'write under [data]: columns = {{ prompt = "{prompt}", reply = "{reply}" }}')
+        reply = f'"{texts[1]}"'
+    elif texts and numbers:
+        reply = f'"{_shown(numbers[0])}", reply_names = ["name of 0", "name of 1"]'
     else:
-        parts.append("a row needs what the model is given and what it must answer")
-    return "; ".join(parts)
+        return "a row needs what the model is given and what it must answer"
+    return f'write under [data]: columns = {{ prompt = "{texts[0]}", reply = {reply} }}'
 
 
 def _nearness(row_format: RowFormat, names: tuple[str, ...]) -> float:
-    """Return how much of what a format requires a row has, 0..1; names may be misspelt."""
-    import difflib
+    """Return the share of the fields of a format that a row has, 0..1; names may be misspelt."""
+    from difflib import get_close_matches
 
-    similar = (
-        max((difflib.SequenceMatcher(None, field, name).ratio() for name in names), default=0)
-        for field in row_format.required
-    )
-    return sum(ratio if ratio > 0.7 else 0.0 for ratio in similar) / len(row_format.required)
+    found = sum(bool(get_close_matches(field, names, 1, 0.8)) for field in row_format.required)
+    return found / len(row_format.required)
 
 
 def _shown(name: str) -> str:

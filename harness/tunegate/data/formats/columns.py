@@ -2,24 +2,27 @@
 
 columns = { prompt = "text", reply = "category" }
 columns = { prompt = "text", reply = "label", reply_names = ["negative", "positive"] }
+columns = { prompt = "text", reply = ["obscene", "insult"] }   # 0 or 1 in each: its classes
+columns = { prompt = "1", reply = "2" }   # CSV without a header: numbers from 1
 columns = { messages = "dialogue" }
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .messages import openai_messages
-from .pairs import label_name
+from .pairs import joined_names, label_name
 from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
 
 Columns = Mapping[str, str]  # by field
 
 REQUIRED_FIELDS = ("prompt", "reply")
 REPLY_NAMES = "reply_names"  # the names of the numbers in the column `reply`: no column itself
+FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
 COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
 
@@ -31,9 +34,14 @@ def missing_columns(columns: Columns) -> list[str]:
     return [field for field in REQUIRED_FIELDS if not columns.get(field)]
 
 
-def column_of_field(columns: Columns) -> dict[str, str]:
-    """Return the columns that a mapping names, by field."""
-    return {field: column for field, column in columns.items() if field != REPLY_NAMES}
+def mapped_columns(columns: Columns) -> list[tuple[str, str]]:
+    """Return each field of a mapping with its column; `reply` with each of several."""
+    pairs = []
+    for field, column in columns.items():
+        several = parse_json_text(column) if field == "reply" else column
+        named = several if isinstance(several, list) else [column]
+        pairs += [(field, str(one)) for one in named if field != REPLY_NAMES]
+    return pairs
 
 
 def reply_names(columns: Columns) -> tuple[str, ...]:
@@ -45,12 +53,15 @@ def reply_names(columns: Columns) -> tuple[str, ...]:
 def is_mapped(value: Mapping[str, Any], columns: Columns) -> bool:
     """Tell whether a row has the fields that the mapping makes its messages of."""
     needed = ("messages",) if columns.get("messages") else REQUIRED_FIELDS
-    return all(columns.get(field) in value for field in needed)
+    if missing_columns(columns):
+        return False
+    return all(column in value for field, column in mapped_columns(columns) if field in needed)
 
 
 def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
     """Return the fields of a record with `messages`; columns that are not mapped stay as fields."""
-    field_of_column = {column: field for field, column in column_of_field(columns).items()}
+    pairs = mapped_columns(columns)
+    field_of_column = {column: field for field, column in pairs}
     message_fields = (*ROLE_OF_FIELD, REJECTED, "messages")
     fields = {
         field_of_column.get(column, column): value
@@ -61,18 +72,27 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
         turns = parse_json_text(record[columns["messages"]])
         messages = openai_messages(turns) if isinstance(turns, list) else turns
     else:
-        names = reply_names(columns)
-        messages = [
-            {
-                "role": role,
-                "content": text_of_column(columns[field], record, names * (field == "reply")),
-            }
-            for field, role in ROLE_OF_FIELD.items()
-            if field in columns
-        ]
+        classes = [column for field, column in pairs if field == "reply"]
+        given = [field for field in ("system", "prompt") if field in columns]
+        texts = {field: text_of_column(columns[field], record) for field in given}
+        if classes == [columns["reply"]]:
+            texts["reply"] = text_of_column(classes[0], record, reply_names(columns))
+        else:
+            texts["reply"] = marked_classes(classes, record)
+        messages = [{"role": ROLE_OF_FIELD[f], "content": text} for f, text in texts.items()]
     if REJECTED in columns:
         fields[REJECTED] = [assistant_message(text_of_column(columns[REJECTED], record))]
     return {**fields, "messages": messages}
+
+
+def marked_classes(columns: Sequence[str], record: Mapping[str, Any]) -> str:
+    """Return the columns of classes that hold 1 or true, as one reply; others must hold 0."""
+    values = {column: FLAGS.get(str(record[column]).strip().lower()) for column in columns}
+    for column, value in values.items():
+        if value is None:
+            needed = "0 or 1 is needed, as it names a class of the reply"
+            raise Unreadable("shape", f"{column} is {str(record[column])[:30]!a}; {needed}")
+    return joined_names([column for column, value in values.items() if value])
 
 
 def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...] = ()) -> str:
@@ -96,10 +116,12 @@ def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...
 
 def mapped_format(columns: Columns) -> RowFormat:
     """Return the format of rows that are read by a mapping."""
-    return _format_of(tuple(column_of_field(columns).items()))
+    return _format_of(tuple(mapped_columns(columns)))
 
 
 @lru_cache(maxsize=16)  # it is asked for each row
 def _format_of(pairs: tuple[tuple[str, str], ...]) -> RowFormat:
-    mapping = ", ".join(f"{column} as {field}" for field, column in pairs)
+    fields = dict.fromkeys(field for field, _ in pairs)
+    columns = {field: ", ".join(c for f, c in pairs if f == field) for field in fields}
+    mapping = ", ".join(f"{named} as {field}" for field, named in columns.items())
     return RowFormat("columns", frozenset(), frozenset(), dict, mapping)

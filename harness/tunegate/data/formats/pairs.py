@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from .row_format import (
     RowFormat,
     assistant_message,
     json_type,
+    prompt_messages,
     system_message,
     text_field,
     user_message,
@@ -30,11 +31,11 @@ from .row_format import (
 _CHOICES = ("choices", "options")
 # Names of the classes beside their numbers (SetFit).
 _LABEL_TEXTS = ("label_text", "label_name")
+# Replies of which a row can have several, each as right as the first; elsewhere a list is no reply.
+_SEVERAL = ("answer", "summary", "target", "targets")
+_SUMMARISED = ("dialogue", "document", "article", "text")
+_SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
-NAMES_ADVICE = (
-    'write under [data]: columns = { prompt = "text", reply = "label", '
-    'reply_names = ["name of 0", "name of 1"] }'
-)
 
 
 def from_alpaca(fields: Mapping[str, Any]) -> Fields:
@@ -57,13 +58,12 @@ def joined_text(fields: Mapping[str, Any], first: str, *others: str) -> str:
 
 
 def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
-    """Convert `prompt` and `completion`, two texts or two lists of messages, to messages."""
-    prompt, completion = fields["prompt"], fields["completion"]
-    messages = system_message(fields)
-    if isinstance(prompt, list) and isinstance(completion, list):
-        return {"messages": openai_messages([*messages, *prompt, *completion])}
-    messages.append(user_message(text_field(fields, "prompt")))
-    return {"messages": [*messages, assistant_message(text_field(fields, "completion"))]}
+    """Convert `prompt` and `completion`, texts or lists of messages, to messages."""
+    completion = fields["completion"]
+    if not isinstance(completion, list):
+        completion = [assistant_message(text_field(fields, "completion"))]
+    asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
+    return {"messages": openai_messages([*asked, *completion])}
 
 
 def from_pair(
@@ -82,9 +82,30 @@ def from_pair(
         texts = [*passages, text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
     value = fields[reply]
+    if reply in _SEVERAL and isinstance(value, list):
+        return _answered([*system, *asked], value, reply, fields)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     answer = str(value) if is_number else text_field(fields, reply)
     return {"messages": [*system, *asked, assistant_message(answer)]}
+
+
+def _answered(
+    asked: list[Message], answers: list[Any], name: str, fields: Mapping[str, Any]
+) -> Fields:
+    """Return messages with the first answer as the reply, and the others as `references`."""
+    if not answers or not isinstance(answers[0], str):
+        advice = "write one, such as 'unanswerable', or leave the row out"
+        raise Unreadable("shape", f"{name} holds no text: {advice}")
+    first, *others = dict.fromkeys(text for text in answers if isinstance(text, str))
+    references = {"references": others} if others and "references" not in fields else {}
+    return {"messages": [*asked, assistant_message(first)], **references}
+
+
+def from_summaries(fields: Mapping[str, Any]) -> Fields:
+    """Convert a text and `summary1`, `summary2`, ... to messages (DialogSum's test set)."""
+    prompt = next(name for name in _SUMMARISED if name in fields)
+    summaries = [fields[name] for name in _SUMMARIES if name in fields]
+    return from_pair(prompt, "summary", (), {**fields, "summary": summaries})
 
 
 def from_dolly(fields: Mapping[str, Any]) -> Fields:
@@ -95,17 +116,26 @@ def from_dolly(fields: Mapping[str, Any]) -> Fields:
 
 
 def from_squad(fields: Mapping[str, Any]) -> Fields:
-    """Convert `context`, `question` and the first of `answers` to messages (SQuAD)."""
+    """Convert `context`, `question` and `answers` to messages (SQuAD)."""
     answers = fields["answers"]
-    texts = answers.get("text") if isinstance(answers, dict) else answers
-    first = texts[0] if isinstance(texts, list) and texts else None
-    first = first.get("text") if isinstance(first, dict) else first
-    if not isinstance(first, str):
-        advice = "write one, such as 'unanswerable', or leave the row out"
-        raise Unreadable("shape", f"answers holds no text: {advice}")
+    answers = answers.get("text") if isinstance(answers, dict) else answers
+    found = answers if isinstance(answers, list) else []
+    texts = [answer.get("text") if isinstance(answer, dict) else answer for answer in found]
     question = joined_text(fields, "context", "question") if fields.get("context") else ""
     asked = user_message(question or text_field(fields, "question"))
-    return {"messages": [asked, assistant_message(first)]}
+    return _answered([asked], texts, "answers", fields)
+
+
+def squad_questions(article: Any) -> list[Fields]:
+    """Return a row for each question of an article of SQuAD's files; [] for another value."""
+    try:
+        return [
+            {"title": article.get("title"), "context": paragraph["context"], **question}
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+    except (TypeError, KeyError, AttributeError):
+        return []
 
 
 def from_translation(fields: Mapping[str, Any]) -> Fields:
@@ -117,13 +147,15 @@ def from_translation(fields: Mapping[str, Any]) -> Fields:
     return {"messages": [user_message(source), assistant_message(target)]}
 
 
-def from_label(prompt: str, fields: Mapping[str, Any]) -> Fields:
-    """Convert a text and its `label` to messages; a number needs a name."""
-    label = fields["label"]
-    candidates = (label, *(fields.get(name) for name in _LABEL_TEXTS))
-    reply = next((name for c in candidates if (name := label_name(c, ())) is not None), None)
+def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
+    """Convert a text and its `label` or `labels` to messages; a number needs a name."""
+    label = fields[name]
+    candidates = (label, *(fields.get(beside) for beside in _LABEL_TEXTS))
+    reply = next((text for c in candidates if (text := label_name(c, ())) is not None), None)
     if reply is None:
-        raise Unreadable("shape", f"label is {label_type(label)}, not a name; {NAMES_ADVICE}")
+        columns = f'prompt = "{prompt}", reply = "{name}", reply_names = ["name of 0", "name of 1"]'
+        advice = f"not a name; write under [data]: columns = {{ {columns} }}"
+        raise Unreadable("shape", f"{name} is {label_type(label)}, {advice}")
     asked = user_message(text_field(fields, prompt))
     return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
 
@@ -138,15 +170,20 @@ def label_name(value: Any, names: tuple[str, ...]) -> str | None:
         value = value.split(",")
     if isinstance(value, list):
         found = [name for item in value if (name := label_name(item, names)) is not None]
-        if len(found) < len(value):
-            return None
-        # JSON where there are none, which is an answer too, or where a comma is part of a name.
-        is_plain = found and not any("," in name for name in found)
-        return ", ".join(found) if is_plain else json.dumps(found, ensure_ascii=False)
+        return joined_names(found) if len(found) == len(value) else None
     is_number = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
     if not is_number:
         return value if isinstance(value, str) else None
     return names[int(value)] if 0 <= int(value) < len(names) else None
+
+
+def joined_names(names: Sequence[str]) -> str:
+    """Return the names of classes as one reply.
+
+    It is JSON where there are none, which is an answer too, or where a comma is part of a name.
+    """
+    is_plain = names and not any("," in name for name in names)
+    return ", ".join(names) if is_plain else json.dumps(names, ensure_ascii=False)
 
 
 def label_type(value: Any) -> str:
@@ -165,11 +202,11 @@ def _pair(name: str, prompt: str, reply: str, *context: str) -> RowFormat:
     )
 
 
-def _label(prompt: str) -> RowFormat:
-    hint = f"{prompt} became the prompt, label the reply"
-    to_fields = partial(from_label, prompt)
+def _label(prompt: str, name: str) -> RowFormat:
+    hint = f"{prompt} became the prompt, {name} the reply"
+    to_fields = partial(from_label, prompt, name)
     more = frozenset({"system", *_LABEL_TEXTS})
-    return RowFormat(f"{prompt} and label", frozenset({prompt, "label"}), more, to_fields, hint)
+    return RowFormat(f"{prompt} and {name}", frozenset({prompt, name}), more, to_fields, hint)
 
 
 _PASSAGES = ("context", "passage")
@@ -226,10 +263,19 @@ PAIR_FORMATS = (
     _pair("text_input and output", "text_input", "output"),
     _pair("inputs and targets", "inputs", "targets"),
     _pair("source and target", "source", "target"),
-    _label("text"),
-    _label("sentence"),
+    _label("text", "label"),
+    _label("text", "labels"),
+    _label("sentence", "label"),
     _pair("document and summary", "document", "summary"),
     _pair("article and highlights", "article", "highlights"),
     _pair("dialogue and summary", "dialogue", "summary"),
     _pair("text and summary", "text", "summary"),
+    RowFormat(
+        "several summaries",
+        frozenset({"summary1"}),
+        frozenset({*_SUMMARISED, *_SUMMARIES}),
+        from_summaries,
+        "the text became the prompt, summary1 the reply, others references",
+        lambda row: sum(name in row for name in _SUMMARISED) == 1,
+    ),
 )
