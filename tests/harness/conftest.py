@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import forking
 import pytest
 
 CONFIG = """\
@@ -142,12 +142,7 @@ class Project:
         outside = ("PYTEST", "PY_COLORS", "CI", "BUILD_NUMBER")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         clean |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
-        child = subprocess.run(
-            [sys.executable, *args],
-            cwd=self.root, env=clean, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        return Result(child.returncode, child.stdout)
+        return Result(*forking.run_python(args, self.root, clean))
 
     def pytest(
         self, *args: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()
