@@ -47,9 +47,14 @@ def can_fork(args: Sequence[str], env: Mapping[str, str]) -> bool:
     return args[0] == "-m" or (args[0] == "-u" and "import sys;exec(eval(sys.stdin" in args[-1])
 
 
-def run_python(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> tuple[int, str]:
-    """Run Python, by a fork where one is the same; return its exit status and what it printed."""
-    if not can_fork(args, env):
+def run_python(
+    args: Sequence[str], cwd: Path, env: Mapping[str, str], fresh: bool = False
+) -> tuple[int, str]:
+    """Run Python, by a fork where one is the same, unless it shall be `fresh`.
+
+    Returns its exit status and what it printed.
+    """
+    if fresh or not can_fork(args, env):
         import subprocess
 
         child = subprocess.run(
