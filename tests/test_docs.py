@@ -7,12 +7,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import forking
 import pytest
 from readmes import ROOT, blocks
 
@@ -119,14 +118,11 @@ def test_every_link_leads_somewhere(page: str) -> None:
     assert [t for t in targets if not (ROOT / "docs" / t).exists()] == []
 
 
-def run(args: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(args: list[str], folder: Path) -> tuple[int, str]:
     # pytest shortens nothing where CI is set; other people's plugins only cost time here.
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "CI", "BUILD_N"))}
     env |= {"COLUMNS": "80", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run(
-        [sys.executable, *args], cwd=folder, text=True, check=False, env=env,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    return forking.run_python(args, folder, env)
 
 
 def example(prompt: str, reply: str, **fields: str) -> Row:
@@ -150,9 +146,9 @@ def test_the_notebook_runs_without_pytest(page: str, tmp_path: Path) -> None:
     block = r"^```python\n.*?^```\n\n```\n(.*?)^```"
     printed = re.findall(block, (ROOT / page).read_text("utf-8"), re.M | re.S)
     assert "pytest" not in code
-    ran = run(["-c", f"{code}\nimport sys; assert 'pytest' not in sys.modules"], tmp_path)
-    assert ran.returncode == 0, ran.stdout
-    assert ran.stdout == printed[0]
+    status, out = run(["-c", f"{code}\nimport sys; assert 'pytest' not in sys.modules"], tmp_path)
+    assert status == 0, out
+    assert out == printed[0]
 
 
 @pytest.mark.parametrize("page", CHECKS)
@@ -222,15 +218,15 @@ def test_each_check_finds_its_planted_fault_and_passes_the_clean_twin(
 
     write(tmp_path, planted())
     suite_alone = ["-m", "pytest", "-p", "tunegate", "-q", "suites/data"]
-    failed = run(suite_alone, tmp_path)
-    assert "5 failed, 1 passed" in failed.stdout  # the other language is answered well
+    _, failed = run(suite_alone, tmp_path)
+    assert "5 failed, 1 passed" in failed  # the other language is answered well
     for section in parts.values():
         told = code(section, "").splitlines()
-        assert [line for line in told if line not in failed.stdout] == []
+        assert [line for line in told if line not in failed] == []
 
     write(tmp_path, clean())
-    passed = run(suite_alone, tmp_path)
-    assert "6 passed" in passed.stdout
+    _, passed = run(suite_alone, tmp_path)
+    assert "6 passed" in passed
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import forking
 import pytest
 
 from tunegate.cli.init import create_project
@@ -87,21 +86,13 @@ def test_the_code_runs_as_a_suite(tmp_path: Path) -> None:
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text, "utf-8")
-    command = [
-        "-m",
-        "pytest",
-        "-p",
-        "tunegate",
-        "-q",
-        "suites/model",
-        "--model",
-        "file:answers.jsonl",
-    ]
-    done = subprocess.run(
-        [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, "COLUMNS": "80", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
-    assert re.search(r"judge \(support reply\) +100.0%", done.stdout)
-    assert "advisory" not in done.stdout
+    command = ["-m", "pytest", "-p", "tunegate", "-q", "suites/model"]
+    code, out = forking.run_python(
+        [*command, "--model", "file:answers.jsonl"],
+        tmp_path,
+        {**os.environ, "COLUMNS": "80", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )
+    assert code == 0, out
+    assert "3 passed" in out
+    assert re.search(r"judge \(support reply\) +100.0%", out)
+    assert "advisory" not in out

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import forking
 import pytest
 
 CONFIG = """\
@@ -136,26 +136,30 @@ class Project:
         before = path.read_text("utf-8") if path.exists() else ""
         self.write(name, before + text)
 
-    def python(self, *args: str, env: Mapping[str, str] | None = None) -> Result:
-        """Run Python in the project, as a newcomer's shell would: 80 columns, no pytest around."""
+    def python(
+        self, *args: str, env: Mapping[str, str] | None = None, fresh: bool = False
+    ) -> Result:
+        """Run Python in the project, as a newcomer's shell would: 80 columns, no pytest around.
+
+        `fresh` is for what a fork would hide: what is imported, and who is whose parent.
+        """
         # pytest shortens nothing where CI is set: what is printed would depend on who asks.
         outside = ("PYTEST", "PY_COLORS", "CI", "BUILD_NUMBER")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         clean |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
-        child = subprocess.run(
-            [sys.executable, *args],
-            cwd=self.root, env=clean, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        return Result(child.returncode, child.stdout)
+        return Result(*forking.run_python(args, self.root, clean, fresh))
 
     def pytest(
-        self, *args: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        flags: tuple[str, ...] = (),
+        fresh: bool = False,
     ) -> Result:
         """Run pytest. Other people's plugins stay out: their imports would take most of a test."""
         bare = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **(env or {})}
         plugins = ["-p", "tunegate", *(["-p", "xdist"] if "-n" in args else [])]
-        return self.python(*flags, "-m", "pytest", *plugins, *args, env=bare)
+        return self.python(*flags, "-m", "pytest", *plugins, *args, env=bare, fresh=fresh)
 
     def gate(self, *args: str) -> Result:
         """Run the data suite, training behind it."""

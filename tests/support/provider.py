@@ -1,4 +1,4 @@
-"""A provider of the OpenAI protocol, in a process of its own: `python provider.py FOLDER`.
+"""A provider of the OpenAI protocol, `with provider.serving(FOLDER) as port`.
 
 Its state is in FOLDER: `state.json` and the uploaded files. Every request is held to the protocol,
 and so is every answer. A job goes one step further each time it is looked at, so that nobody has
@@ -11,9 +11,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -291,9 +292,18 @@ ROUTES = {
     ("POST", "/chat/completions"): ("_chat", wire.COMPLETION),
 }
 
-if __name__ == "__main__":
-    Handler.store = Store(Path(sys.argv[1]))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+@contextmanager
+def serving(folder: Path) -> Iterator[int]:
+    """Serve in a thread; yields the port."""
+    handler = type("HandlerOfOneFolder", (Handler,), {"store": Store(folder)})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -331,7 +331,7 @@ def test_no_training_outlives_the_pytest_that_started_it(project: Project) -> No
     project.write(
         "conftest.py", conftest.replace("        (folder", f"        {hang}\n        (folder")
     )
-    result = project.gate()
+    result = project.pytest("suites/data", "--train-with", "toy", fresh=True)
     assert result.code == -9
     assert f"run {project.run.name}: interrupted; the same command takes it up" in result.out
     assert not project.left("run.json")

@@ -34,7 +34,7 @@ def test_a_strangers_project_loads_the_door_alone(stranger: Project) -> None:
         *("tunegate.pytest_plugin", "tunegate.pytest_plugin.plugin"),
     ]
     stranger.write("test_own.py", LOADED.format(heavy=HEAVY, ours=ours))
-    result = stranger.pytest("test_own.py")
+    result = stranger.pytest("test_own.py", fresh=True)
     assert result.code == 0, result.out
 
 
@@ -83,14 +83,14 @@ def test_hooks_without_tunegate(project: Project) -> None:
 def test_an_ordinary_session_in_a_project_of_ours_is_light(project: Project) -> None:
     test = LOADED.format(heavy=HEAVY, ours="sorted(ours)")
     project.write("tests/test_own.py", test)
-    result = project.pytest("tests")
+    result = project.pytest("tests", fresh=True)
     assert result.code == 0, result.out
 
 
 def test_a_data_suite_loads_no_data_frames(project: Project) -> None:
     heavy = [name for name in HEAVY if name != "pydantic"]  # it validates the configuration
     project.write("suites/data/test_own.py", LOADED.format(heavy=heavy, ours="sorted(ours)"))
-    result = project.pytest("suites/data")
+    result = project.pytest("suites/data", fresh=True)
     assert result.code == 0, result.out
 
 

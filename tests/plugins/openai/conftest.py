@@ -1,22 +1,19 @@
-"""A provider in a process of its own, and a run's plan to put to it."""
+"""A provider, and a run's plan to put to it."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import stamina
 from openai_parts import KEY, Provider, example
+from provider import serving
 
 from tunegate.interfaces.trainer import Plan
 from tunegate_openai.settings import Settings
 from tunegate_openai.trainer import OpenAITrainer
-
-SUPPORT = Path(__file__).parents[2] / "support"
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +29,8 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provid
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     folder = tmp_path / "provider"
     folder.mkdir()
-    command = [sys.executable, str(SUPPORT / "provider.py"), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
+    with serving(folder) as port:
         yield Provider(f"http://127.0.0.1:{port}/v1", folder)
-        process.kill()
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forking
 import pytest
 from openai_parts import KEY, Provider, example
 
@@ -57,11 +56,7 @@ def project(tmp_path: Path, provider: Provider) -> Path:
 def pytest_in(project: Path, *args: str) -> tuple[int, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     env |= {"OPENAI_API_KEY": KEY, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", *args], cwd=project, env=env, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+    return forking.run_python(["-m", *args], project, env)
 
 
 def gate(project: Path, *args: str) -> tuple[int, str]:
