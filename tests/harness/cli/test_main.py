@@ -241,7 +241,10 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         (["preflight"], "no command 'preflight', did you mean `tunegate run preflight`?"),
         (["dryrun"], "no command 'dryrun', did you mean `tunegate run preflight`?"),
         (["regstry"], "no command 'regstry', did you mean `tunegate registry`?"),
-        (["zzz"], "no command 'zzz'; commands: accept, data tokens, doctor, failures, fix, init, "),
+        (
+            ["zzz"],
+            "no command 'zzz'; commands: accept, data plan, data tokens, doctor, failures, fix, ",
+        ),
         (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
         (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),
     ],
