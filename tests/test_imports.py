@@ -48,9 +48,10 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "tunegate_checks": {
         "fix": "data detect text",
-        "data": "detect review text",
+        "data": "detect power review text",
         "model": "detect stats text",
         "judge": "stats",
+        "power": "stats",
         "detect": "",
         "review": "",
         "stats": "",

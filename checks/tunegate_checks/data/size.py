@@ -17,6 +17,8 @@ from tunegate.checking.decorator import check
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
 
+from ..power import RISK, errors_allowed, examples_needed
+from ..power import pass_rate as wrong_pass_rate
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
 from .consistency import no_classes
@@ -97,8 +99,7 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     """Yield hints on what a test set of this size can show about `accuracy >= limit`.
 
     How often a weaker model would pass, how small a difference between two models can be seen, and
-    how few errors prove the limit. Exact binomial arithmetic: Clopper and Pearson (1934),
-    Biometrika 26:404-413; McNemar (1947), Psychometrika 12:153-157.
+    how few errors prove the limit. The figures are those of `tunegate data plan`.
 
     Args:
         test: The test set.
@@ -111,7 +112,7 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     weaker_accuracy = max(limit - worse, 0.0)
     pass_rate = wrong_pass_rate(n, limit, weaker_accuracy)
     enough = examples_needed(limit, weaker_accuracy)
-    remedy = "" if pass_rate <= 0.05 else f"; about {enough:,} examples would make it 5 %"
+    remedy = "" if pass_rate <= RISK else f"; about {enough:,} examples would make it 5 %"
     weaker = f"a model that is right {_percent(weaker_accuracy)} of the time"
     passes = f"passes accuracy >= {limit:g} on {_percent(pass_rate)} of such test sets{remedy}"
     # 1.96 and 0.8416: a two-sided test at 5 % with 80 % power (normal approximation).
@@ -131,41 +132,6 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
         proof = f"with {wrong} of {n:,} wrong, {claim} is proved (95 %, one-sided)"
     for evidence in (f"{weaker} {passes}", f"{apart}; {paired}", proof):
         yield Finding.dataset_hint("resolution", evidence)
-
-
-def wrong_pass_rate(n: int, limit: float, accuracy: float) -> float:
-    """Return how often a model of this true accuracy scores `limit` or more on n examples."""
-    from scipy.stats import binom
-
-    return float(binom.sf(math.ceil(limit * n - 1e-9) - 1, n, accuracy))
-
-
-def errors_allowed(n: int, limit: float, confidence: float = 0.95) -> int:
-    """Return the most errors in n whose one-sided lower bound reaches `limit`; -1 if none does."""
-    from scipy.stats import binom
-
-    # The bound reaches `limit` if so few errors are improbable at accuracy = limit.
-    errors = int(binom.ppf(1 - confidence, n, 1 - limit))
-    while errors >= 0 and binom.cdf(errors, n, 1 - limit) > 1 - confidence:
-        errors -= 1
-    return errors
-
-
-def examples_needed(limit: float, accuracy: float, risk: float = 0.05) -> int:
-    """Return about how many examples a test set needs so that the model passes at most at `risk`.
-
-    The number is approximate, since the risk is no monotonic function of it: it rises a little
-    wherever one more error is allowed. Found by bisection.
-    """
-    low, high = 1, 1
-    while wrong_pass_rate(high, limit, accuracy) > risk and high < 10**7:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (
-            (middle, high) if wrong_pass_rate(middle, limit, accuracy) > risk else (low, middle)
-        )
-    return high
 
 
 def _percent(share: float) -> str:

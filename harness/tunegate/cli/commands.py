@@ -31,7 +31,7 @@ DAILY = (
     *("report", "failures", "demo", "doctor"),
 )
 GROUPS = {
-    "data": ("tokens",),
+    "data": ("plan", "tokens"),
     "run": ("preflight", "resume", "join", "job", "export", "import", "merge", "purge"),
     "registry": ("history", "rollback", "verify", "merge"),
     "review": ("sample", "status"),
