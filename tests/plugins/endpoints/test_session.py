@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import forking
 import pytest
 from endpoint_parts import Told
 
@@ -50,23 +51,27 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        """Start the model suite."""
+    def command(self, *args: str) -> tuple[list[str], dict[str, str]]:
+        """Return the arguments of Python that run the model suite, and the environment."""
         outside = ("PYTEST", "PY_COLORS", "CI", "OPENAI", "http_proxy", "HTTP_PROXY")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         clean |= {"COLUMNS": "80", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         plugins = ["-p", "tunegate", *(["-p", "xdist"] if "-n" in args else [])]
-        command = ["pytest", *plugins, "suites/model", "--model", "openai:m", *args]
+        command = ["-m", "pytest", *plugins, "suites/model", "--model", "openai:m", *args]
+        return command, clean
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start the model suite."""
+        command, env = self.command(*args)
         return subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=self.root, env=clean, text=True,
+            [sys.executable, *command], cwd=self.root, env=env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     def run(self, *args: str) -> tuple[int, str]:
         """Run the model suite; returns the exit status and what it printed."""
-        child = self.start(*args)
-        out, _ = child.communicate(timeout=120)
-        return child.returncode, out
+        command, env = self.command(*args)
+        return forking.run_python(command, self.root, env)
 
     @property
     def kept(self) -> int:

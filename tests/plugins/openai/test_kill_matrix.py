@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import forking
 import pytest
 from openai_parts import KEY, Provider
 
@@ -19,6 +20,7 @@ from tunegate.storage.run import Run, run_id
 from tunegate.storage.seal import secret_key
 from tunegate.storage.state_dir import StateDir
 
+TRAINING = ("-m", "tunegate.gates.training_process")
 JOB = "/fine_tuning/jobs/ftjob-1"
 STEPS = [
     ("GET /models/.*", 0), ("GET /files", 0), ("POST /files", 0), ("GET /files", 1),
@@ -45,13 +47,19 @@ def run(plan: Plan, tmp_path: Path) -> Run:
 
 def start(run: Run) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tunegate.gates.training_process", str(run.folder)],
+        [sys.executable, *TRAINING, str(run.folder)],
         env={**os.environ, "OPENAI_API_KEY": KEY},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
+
+
+def train(run: Run) -> tuple[int, str]:
+    """Train to the end, in a process that nobody kills."""
+    env = {**os.environ, "OPENAI_API_KEY": KEY}
+    return forking.run_python([*TRAINING, str(run.folder)], Path.cwd(), env)
 
 
 def until_hanging(process: subprocess.Popen[str], provider: Provider) -> None:
@@ -73,9 +81,8 @@ def test_killed(run: Run, provider: Provider, request_: str, skip: int, when: st
     provider.be("released")
     assert not run.finished
 
-    second = start(run)
-    printed = second.communicate(timeout=120)[0]
-    assert second.returncode == 0, printed
+    code, printed = train(run)
+    assert code == 0, printed
     assert len(provider.uploads) == len(set(provider.uploads)) == 2
     assert len(provider.jobs) == 1
     assert Run(run.state, run.id).record["figures"]["job"] == "ftjob-1"
@@ -97,20 +104,17 @@ def test_two_at_once(run: Run, provider: Provider) -> None:
     provider.fail("POST /fine_tuning/jobs", "hang before")
     first = start(run)
     until_hanging(first, provider)
-    second = start(run)
-    assert "another process is training it" in second.communicate(timeout=60)[0]
-    assert second.returncode == 70
+    code, printed = train(run)
+    assert "another process is training it" in printed
+    assert code == 70
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     provider.be("released")
-    third = start(run)
-    assert third.communicate(timeout=120)[0] is not None
-    assert (third.returncode, len(provider.jobs), len(provider.uploads)) == (0, 1, 2)
+    assert (train(run)[0], len(provider.jobs), len(provider.uploads)) == (0, 1, 2)
 
 
 def test_a_run_is_recorded_once(run: Run, provider: Provider) -> None:
     for _ in range(2):
-        process = start(run)
-        printed = process.communicate(timeout=120)[0]
-        assert process.returncode == 0, printed
+        code, printed = train(run)
+        assert code == 0, printed
     assert (len(provider.jobs), len(provider.uploads)) == (1, 2)
