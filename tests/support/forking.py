@@ -27,7 +27,7 @@ forking.be_python(sys.argv[1:], {path!r})
 """
 # What a session imports later: with the first test, behind a gate that opens, with a model.
 LATER = (
-    *("tunegate.pytest_plugin.executed", "tunegate.pytest_plugin.loaded_modules"),
+    "tunegate.pytest_plugin.executed",
     *("tunegate.checking.decorator", "tunegate.session.open_models", "tunegate.models.judge_panel"),
     *("tunegate.gates.data_gate", "tunegate.gates.model_gate", "tunegate.gates.promotion"),
     *("tunegate.gates.training_process", "tunegate.cli.main", "tunegate.cli.doctor"),
@@ -93,8 +93,11 @@ def server() -> str:
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
-    while process.stdout.readline() not in (b"ready\n", b""):
-        pass
+    for line in process.stdout:
+        if line == b"ready\n":
+            break
+    else:
+        raise RuntimeError(f"the server of forks ended with {process.wait()}: see above")
 
     def end() -> None:
         process.communicate()

@@ -1,7 +1,6 @@
 """Redact, de-duplicate and tidy data, and write down each change.
 
-Without FILE the configured splits are fixed, training first. Exit status: 0 everything was put
-right, 1 something is left for a person, 2 a mistake.
+Without FILE the configured splits are fixed. Exit status: 0 all is right, 1 not all, 2 a mistake.
 
 $ tunegate fix -o clean/
 $ tunegate fix tickets.jsonl -o clean.jsonl --only format,labels
@@ -26,11 +25,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("file", nargs="?", type=Path, metavar="FILE", help="default: the configured splits")
     add("-o", "--out", type=Path, required=True, help="a file; a folder where there is no FILE")
     add("--against", type=Path, action="append", default=[], metavar="FILE",
-        help="a split that keeps its rows (training first); again for more")  # fmt: skip
+        help="a split that keeps its rows (training first); repeatable")  # fmt: skip
     add("--only", metavar="STEPS", help="of format,redact,labels,duplicates,leaks; default: all")
     add("--columns", metavar="MAP", help="of CSV or Parquet: prompt=COLUMN,reply=COLUMN")
-    add("--key-env", metavar="NAME", help="a variable that holds a secret: with it a value has the "
-        "same placeholder in every run")  # fmt: skip
+    add("--key-env", metavar="NAME", help="variable with a secret: the same placeholders always")
     add("--surrogates", action="store_true", help="invented values, not placeholders")
     add("--force", action="store_true", help="replace files that are there")
 
