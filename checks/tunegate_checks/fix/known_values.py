@@ -135,7 +135,9 @@ class KnownValues:
             return
         for spelling in spellings(kind, value):
             if len(spelling) >= _HEAD and (not only_unique or is_unique(kind, value, spelling)):
-                self._values[spelling] = min((kind, key), self._values.get(spelling, (kind, key)))
+                others = self._values.get(spelling, (kind, key))
+                # Of a part of two values the longer, whichever row comes first.
+                self._values[spelling] = max((kind, key), others, key=lambda v: (len(v[1]), v))
                 self._lengths.setdefault(spelling[:_HEAD], set()).add(len(spelling))
 
     def value_of(self, kind: str, value: str) -> tuple[str, str] | None:

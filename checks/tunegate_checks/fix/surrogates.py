@@ -26,6 +26,7 @@ _BEGINNINGS = {
     **{"phone 44": "7700900", "phone 33": "63998", "phone 61": "491570"},
     **{"phone of 11": "==90", "phone of 10": "==~55501", "phone": "=="},
 }
+_PARTICLE = re.compile("d[aeiou]s?|de[lr]|e|la|le|van|von|y", re.IGNORECASE)
 
 
 @lru_cache(maxsize=10_000)
@@ -129,8 +130,8 @@ def _name(random: Random) -> str:
 
 
 def _name_for(word: re.Match[str], random: Random) -> str:
-    """Return an invented word for one of a name; a particle such as "da" or "van" stays."""
-    is_particle = word.start() and len(word[0]) < 4 and word[0].islower()
+    """Return an invented word for one of a name; particles stay."""
+    is_particle = word.start() and _PARTICLE.fullmatch(word[0])
     return word[0] if is_particle else _like(word[0], _name(random))
 
 

@@ -118,6 +118,8 @@ def test_names(text: str, found: list[str]) -> None:
     outer = [a for a in spans if not any(b != a and b[0] <= a[0] and a[1] <= b[1] for b in spans)]
     assert [text[start:end] for start, end in outer] == found
     assert [text[s.start : s.end] for s in everywhere.spans(text)] == [f for f in found if " " in f]
+    known.add("name", "Maria")
+    assert known.value_of("name", "MARIA") == ("name", "mariadasilva")
 
 
 def test_the_kind_of_a_value_does_not_hang_on_the_order_of_rows() -> None:

@@ -112,6 +112,7 @@ def test_names_keep_their_particles_and_capitals() -> None:
     new = invent("name", "Maria da SILVA", "1", "Maria da SILVA")
     assert re.fullmatch(r"[A-Z][a-z]+ da [A-Z]+", new)
     assert "Maria" not in new
+    assert invent("name", "MARIA DA SILVA", "1", "Maria da SILVA") == new.upper()
 
 
 def test_passwords_and_keys_stay_placeholders() -> None:
