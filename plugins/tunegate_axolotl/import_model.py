@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,9 @@ from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
-from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
+from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
-from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.model import architecture, base, metadata, weights
 from tunegate_qlora.training import verify
@@ -63,7 +62,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """
     run.verify()
     job, manifest = training_data.make_job(run.plan, run.folder), manifest_of(run)
-    external = ExternalModel(folder, job.settings, job.base_folder, manifest, job.load_template)
+    external = ExternalModel(folder, job, manifest)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
     report = compare_export(folder, run, manifest)
@@ -156,25 +155,25 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
 
 @dataclass(frozen=True, slots=True)
 class ExternalModel:
-    """A folder with a model that was trained elsewhere, and the base of the run that it is for.
+    """A folder with a model that was trained elsewhere, and the run's training that it is for.
 
-    `root` is the base's folder on this machine, `manifest` that of an export of the run,
-    `load_template` reads the chat template that the run is trained with.
+    `manifest` is that of an export of the run.
     """
 
     folder: Path
-    settings: Settings
-    root: Path
+    job: training_data.TrainingJob
     manifest: ExportManifest
-    load_template: Callable[[], ChatTemplate]
 
     def problems(self, same_base: bool) -> Iterator[str]:
         """Yield why this cannot be the run's model; with `same_base` its base's name is right."""
         if missing := self._missing_files():
             yield missing
             return
-        if self.settings.method == "full":
-            base_config, config = base.read_config(self.root), base.read_config(self.folder)
+        if self.job.settings.method == "full":
+            base_config, config = (
+                base.read_config(self.job.base_folder),
+                base.read_config(self.folder),
+            )
             for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
                 expected, actual = base_config.get(key), config.get(key)
                 if expected != actual:
@@ -183,10 +182,10 @@ class ExternalModel:
             config = json.loads((self.folder / metadata.ADAPTER_CONFIG).read_bytes())
             if not same_base:
                 yield from self._base_problems(str(config.get("base_model_name_or_path")))
-            model = architecture.read_architecture(self.root).model
-            attached = architecture.attach_adapter(model, self.settings)
-            yield from config_problems(config, attached.peft_config["default"].to_dict())
-            yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
+            model = architecture.read_architecture(self.job.base_folder).model
+            attached = architecture.attach_adapter(model, self.job.settings)
+            differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
+            yield from differing or tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
 
         # Trainers save the tokenizer with the model: its chat template must be the base's.
         if not metadata.template_text_of(self.folder):
@@ -195,21 +194,21 @@ class ExternalModel:
             rendered = metadata.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = metadata.render_probe(self.load_template())
+        rendered_base = metadata.render_probe(self.job.load_template())
         if rendered != rendered_base:
             difference = metadata.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
 
     def copy_to(self, model_folder: Path) -> None:
         """Copy the files of the model alone, whole or not at all, over what is there."""
-        settings, root = self.settings, self.root
+        settings, root = self.job.settings, self.job.base_folder
         if settings.method == "full":
             names = ("config.json", "model.safetensors.index.json")
             files = [self.folder / name for name in names if (self.folder / name).is_file()]
             files += sorted(self.folder.glob("*.safetensors"))
         else:
             files = [self.folder / metadata.ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        described = metadata.metadata_of(settings, root, self.load_template())
+        described = metadata.metadata_of(settings, root, self.job.load_template())
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:
@@ -221,7 +220,7 @@ class ExternalModel:
 
     def _missing_files(self) -> str:
         """Return one line about the files that the folder lacks, "" where it has a model."""
-        if self.settings.method == "full":
+        if self.job.settings.method == "full":
             if list(self.folder.glob("*.safetensors")):
                 return ""
             return f"{self.folder} holds no weights (*.safetensors), and the run trains all of them"
@@ -234,9 +233,9 @@ class ExternalModel:
 
     def _base_problems(self, base_name: str) -> Iterator[str]:
         """Yield why the base that the adapter names is not the run's."""
-        if base_name in (self.settings.base, self.manifest.base_model):
+        if base_name in (self.job.settings.base, self.manifest.base_model):
             return
-        own = self.settings.base
+        own = self.job.settings.base
         try:
             base_folder = base.locate_base(base_name, self.folder, Path.cwd())
         except ValueError:
