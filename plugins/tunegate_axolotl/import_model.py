@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,9 @@ from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
-from tunegate.tokenization.chat_template import ChatTemplate, TemplateError, load_template
+from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate_qlora import model_card
-from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.model import architecture, base, metadata, weights
 from tunegate_qlora.training import verify
@@ -52,7 +51,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """
     run.verify()
     job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
-    external = ExternalModel(folder, job.settings, job.base_folder, manifest, job.load_template)
+    external = ExternalModel(folder, job, manifest)
     if problems := list(external.problems(same_base)):
         raise ImportRefused("; ".join(problems))
     report = compare_export(folder, run, manifest)
@@ -143,24 +142,22 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
 
 @dataclass(frozen=True, slots=True)
 class ExternalModel:
-    """A model that was trained elsewhere; its base's `root` here, its export's `manifest`.
-
-    `load_template` reads the chat template that the run is trained with.
-    """
+    """A model that was trained elsewhere, the run's training that it is for, and its export."""
 
     folder: Path
-    settings: Settings
-    root: Path
+    job: training_data.TrainingJob
     manifest: export.ExportManifest
-    load_template: Callable[[], ChatTemplate]
 
     def problems(self, same_base: bool) -> Iterator[str]:
         """Yield why this cannot be the run's model; with `same_base` its base's name is right."""
         if missing := self._missing_files():
             yield missing
             return
-        if self.settings.method == "full":
-            base_config, config = base.read_config(self.root), base.read_config(self.folder)
+        if self.job.settings.method == "full":
+            base_config, config = (
+                base.read_config(self.job.base_folder),
+                base.read_config(self.folder),
+            )
             for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
                 expected, actual = base_config.get(key), config.get(key)
                 if expected != actual:
@@ -169,10 +166,10 @@ class ExternalModel:
             config = json.loads((self.folder / metadata.ADAPTER_CONFIG).read_bytes())
             if not same_base:
                 yield from self._base_problems(str(config.get("base_model_name_or_path")))
-            model = architecture.read_architecture(self.root).model
-            attached = architecture.attach_adapter(model, self.settings)
-            yield from config_problems(config, attached.peft_config["default"].to_dict())
-            yield from tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
+            model = architecture.read_architecture(self.job.base_folder).model
+            attached = architecture.attach_adapter(model, self.job.settings)
+            differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
+            yield from differing or tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
 
         # Trainers save the tokenizer with the model: its chat template must be the base's.
         if not metadata.template_text_of(self.folder):
@@ -181,21 +178,21 @@ class ExternalModel:
             rendered = metadata.render_probe(load_template(self.folder))
         except TemplateError:
             return
-        rendered_base = metadata.render_probe(self.load_template())
+        rendered_base = metadata.render_probe(self.job.load_template())
         if rendered != rendered_base:
             difference = metadata.rendering_difference(rendered, rendered_base)
             yield f"it was trained with another chat template than the base's: {difference}"
 
     def copy_to(self, model_folder: Path) -> None:
         """Copy the files of the model alone, whole or not at all, over what is there."""
-        settings, root = self.settings, self.root
+        settings, root = self.job.settings, self.job.base_folder
         if settings.method == "full":
             names = ("config.json", "model.safetensors.index.json")
             files = [self.folder / name for name in names if (self.folder / name).is_file()]
             files += sorted(self.folder.glob("*.safetensors"))
         else:
             files = [self.folder / metadata.ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        described = metadata.metadata_of(settings, root, self.load_template())
+        described = metadata.metadata_of(settings, root, self.job.load_template())
         shutil.rmtree(model_folder, ignore_errors=True)
         with atomic_folder(model_folder) as draft:
             for path in files:
@@ -207,7 +204,7 @@ class ExternalModel:
 
     def _missing_files(self) -> str:
         """Return one line about the files that the folder lacks, "" where it has a model."""
-        if self.settings.method == "full":
+        if self.job.settings.method == "full":
             if list(self.folder.glob("*.safetensors")):
                 return ""
             return f"{self.folder} holds no weights (*.safetensors), and the run trains all of them"
@@ -220,9 +217,9 @@ class ExternalModel:
 
     def _base_problems(self, base_name: str) -> Iterator[str]:
         """Yield why the base that the adapter names is not the run's."""
-        if base_name in (self.settings.base, self.manifest.base_model):
+        if base_name in (self.job.settings.base, self.manifest.base_model):
             return
-        own = self.settings.base
+        own = self.job.settings.base
         try:
             base_folder = base.locate_base(base_name, self.folder, Path.cwd())
         except ValueError:

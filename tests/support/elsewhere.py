@@ -58,8 +58,13 @@ def adapter(
     peft: Any = typed
     torch.manual_seed(0)
     model: Any = AutoModelForCausalLM.from_pretrained(base)
-    config = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear"} | said
-    tuned = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **config))
+    config = {
+        "r": 16,
+        "lora_alpha": 32,
+        "lora_dropout": 0.05,
+        "target_modules": "all-linear",
+    } | said
+    tuned = peft.get_peft_model(model, peft.LoraConfig(**{"target_modules": "all-linear"} | config))
     if data is not None:
         learn(tuned, data, steps)
     tuned.save_pretrained(folder)

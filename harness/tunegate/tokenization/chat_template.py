@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -31,7 +31,8 @@ _THINKING_VARIABLE = re.compile(r"""(?<![.'"\w])(enable_thinking|thinking)(?= is
 _HEAD_END = "tunegate7c1ehead"
 _PIN = re.compile(r"(.+)@([0-9a-f]{12})")
 
-Messages = Sequence[Mapping[str, Any]]
+Message = Mapping[str, Any]
+Messages = Sequence[Message]
 
 
 class TemplateError(ValueError):
@@ -74,12 +75,12 @@ def pin_template(name: str, root: Path) -> str:
 
 def template_options(settings: Mapping[str, Any], root: Path) -> TemplateOptions:
     """Return the options of settings: `chat_template` (a file), `template_args`, `system_role`."""
-    name, text = settings.get("chat_template"), ""
-    if name:
+    text = ""
+    if name := settings.get("chat_template"):
         file = pin_template(str(name), root).rpartition("@")[0]
         text = (root / Path(file).expanduser()).read_text("utf-8")
-    fold = settings.get("system_role") == "fold"
-    return TemplateOptions(text, settings.get("template_args") or {}, fold)
+    is_folded = settings.get("system_role") == "fold"
+    return TemplateOptions(text, settings.get("template_args") or {}, is_folded)
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,13 @@ class ChatTemplate:
         Templates expect the content as text, not as parts. Most expect the arguments of a tool call
         as JSON values, and some (DeepSeek) as a text of JSON: that is tried where values fail.
         """
-        texts = [{**_with_values(m), "content": content_text(m)} for m in messages]
+        texts = [{**m, "content": content_text(m)} for m in messages]
         texts = _with_folded_system(texts) if self.options.fold_system else texts
         try:
             try:
-                return self._apply(texts, prompt, tools)
+                return self._apply(texts, prompt, tools, lambda value: value)
             except TypeError:
-                return self._apply([_with_json_arguments(m) for m in texts], prompt, tools)
+                return self._apply(texts, prompt, tools, partial(json.dumps, ensure_ascii=False))
         except MemoryError:
             limit = f"{MAX_MEMORY >> 30} GB of memory"
             raise TemplateError(f"the chat template needs more than {limit}") from None
@@ -112,7 +113,9 @@ class ChatTemplate:
             hint = self._fold_hint(messages, prompt, tools)
             raise TemplateError(f"the chat template refuses it: {error}{hint}") from None
 
-    def _apply(self, messages: list[dict[str, Any]], prompt: bool, tools: Messages) -> str:
+    def _apply(
+        self, messages: Messages, prompt: bool, tools: Messages, form: Callable[[Any], Any]
+    ) -> str:
         """Apply the template within limits of time and memory, its date a fixed one."""
         template = self.tokenizer.chat_template
         if isinstance(template, str):
@@ -121,8 +124,9 @@ class ChatTemplate:
             template = None
         with within_limits():
             rendered: str = self.tokenizer.apply_chat_template(
-                messages, tools=[*tools] or None, tokenize=False, add_generation_prompt=prompt,
-                chat_template=template, **self.options.args,
+                [_with_arguments(m, form) for m in messages], tools=[*tools] or None,
+                tokenize=False, add_generation_prompt=prompt, chat_template=template,
+                **self.options.args,
             )  # fmt: skip
         return rendered
 
@@ -213,13 +217,13 @@ class ChatTemplate:
         return int(min(self.stop_ids) if pad_token is None else pad_token)
 
 
-def _with_values(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message without its weight, the arguments of its tool calls as JSON values."""
+def _with_arguments(message: Message, form: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a message without its weight, the arguments of its tool calls in a form."""
     fields = {key: value for key, value in message.items() if key != "weight"}
     if fields.get("tool_calls"):
         fields["tool_calls"] = deepcopy(fields["tool_calls"])
         for function in (call["function"] for call in fields["tool_calls"]):
-            function["arguments"] = parse_json_text(function.get("arguments"))
+            function["arguments"] = form(parse_json_text(function.get("arguments")))
     return fields
 
 
@@ -241,16 +245,6 @@ def _with_folded_system(messages: Sequence[dict[str, Any]]) -> list[dict[str, An
             "content": "\n\n".join([*texts, others[first]["content"]]),
         }
     return others
-
-
-def _with_json_arguments(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message with the arguments of its tool calls as texts of JSON."""
-    if not message.get("tool_calls"):
-        return message
-    calls = deepcopy(message["tool_calls"])
-    for function in (call["function"] for call in calls):
-        function["arguments"] = json.dumps(function.get("arguments"), ensure_ascii=False)
-    return {**message, "tool_calls": calls}
 
 
 def load_template(folder: Path | str, options: TemplateOptions | None = None) -> ChatTemplate:

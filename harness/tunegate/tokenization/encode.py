@@ -64,7 +64,8 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
         refuse_control_tokens(messages, example.fields, chat_template)
         rendering = render_conversation(messages, example.fields, chat_template)
         labels = [IGNORE_INDEX] * len(rendering.ids)
-        for start, end in rendering.trained_spans():
+        for i in learnt:
+            start, end = rendering.trained_span(i)
             labels[start:end] = rendering.ids[start:end]
     except TemplateError as error:
         raise NotTrainable(f"line {example.line}: {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Architecture:
     other_parameters: int
     decoder_layer: str
     model: Any
+    counts: dict[str, int] = field(default_factory=dict, compare=False)  # attaching takes seconds
 
     def trainable_parameters(self, settings: Settings) -> int:
         """Count the trained parameters: all of them, or those that peft adds.
@@ -42,8 +43,11 @@ class Architecture:
         """
         if settings.method == "full":
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
-        attached = attach_adapter(deepcopy(self.model), settings)
-        return int(attached.get_nb_trainable_parameters()[0])
+        key = f"{settings.r} {settings.targets} {settings.dropout}"
+        if key not in self.counts:
+            attached = attach_adapter(deepcopy(self.model), settings)
+            self.counts[key] = int(attached.get_nb_trainable_parameters()[0])
+        return self.counts[key]
 
 
 def attach_adapter(model: Any, settings: Settings) -> Any:
@@ -64,7 +68,8 @@ def attach_adapter(model: Any, settings: Settings) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        return peft.get_peft_model(model, config)
+        # Without weights, the adapter needs none either.
+        return peft.get_peft_model(model, config, low_cpu_mem_usage=model.device.type == "meta")
     except (ValueError, NotImplementedError) as error:
         hint = ": set dropout = 0" if "lora_dropout" in str(error) else ""
         text = f"the adapter does not suit a {type(model).__name__}: {error}"

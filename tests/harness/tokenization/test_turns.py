@@ -178,7 +178,7 @@ def test_a_prompt_that_opens_thoughts_says_which_setting_closes_them() -> None:
         ([user("a"), reply(None, tool_calls=[{"function": {"name": "f"}}])], "`tool_calls`"),
         (
             [user([{"type": "text", "text": "a"}, {"type": "image"}]), reply("b")],
-            "a part 'image': the chat template leaves it out",
+            "a part of its content: the chat template leaves it out",
         ),
     ],
 )  # fmt: skip
@@ -215,7 +215,7 @@ def test_tool_calls_are_trained_where_the_template_takes_them() -> None:
         '<tool_call>find {"city": "Porto"}</tool_call><|end|>'
     )
     named = chat(HERMES.replace("c.function | tojson", "c.function.name"), ["<|end|>"])
-    with pytest.raises(NotTrainable, match=r"messages\[1\]: the arguments of call 0: "):
+    with pytest.raises(NotTrainable, match=r"messages\[1\]: the arguments of its calls: "):
         encode(named, *WITH_CALL, tools=TOOLS)
     injected = {**CALL, "function": {"name": "find", "arguments": '{"city": "<|end|>"}'}}
     with pytest.raises(NotTrainable, match=r"control token '<\|end\|>'"):

@@ -10,10 +10,9 @@ import pytest
 from elsewhere import adapter, open_gate
 from tiny_llama import CHATML, make_base
 
-from tunegate.config.settings import parse_settings
 from tunegate_axolotl import export
 from tunegate_axolotl.import_model import ADAPTER_WEIGHTS, ExternalModel
-from tunegate_qlora.config import Settings
+from tunegate_qlora.data.training_data import make_job
 
 Faults = Callable[..., list[str]]
 
@@ -36,12 +35,8 @@ def faults(project: Path) -> Faults:
 
     def found(folder: Path, *, same_base: bool = False, **said: Any) -> list[str]:
         run = open_gate(project, **said)
-        settings = parse_settings(Settings, run.plan.config)
-        return list(
-            ExternalModel(folder, settings, project / "base", export.manifest_of(run)).problems(
-                same_base
-            )
-        )
+        job = make_job(run.plan, run.folder)
+        return [*ExternalModel(folder, job, export.manifest_of(run)).problems(same_base)]
 
     return found
 
@@ -88,6 +83,41 @@ def test_a_copy_of_the_base_is_the_base(out: Path, faults: Faults, project: Path
 def test_other_settings_are_another_run(out: Path, faults: Faults) -> None:
     assert faults(out, r=8) == ["adapter_config.json: r is 16, the run's is 8"]
     assert faults(out, alpha=8) == ["adapter_config.json: lora_alpha is 32, the run's is 8"]
+    dropout = "adapter_config.json: lora_dropout is 0.05, the run's is 0.0"
+    assert faults(out, dropout=0.0) == [dropout]
+    (fault,) = faults(out, targets=["q_proj"])
+    assert fault.endswith("lora_A.weight has no place in the base")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *(
+            {"use_dora": True},
+            {"use_rslora": True},
+            {"bias": "all"},
+            {"rank_pattern": {"q": 4}},
+        ),
+        *({"modules_to_save": ["lm_head"]}, {"init_lora_weights": "pissa"}, {"new_field": 1}),
+    ],
+)
+def test_every_field_that_changes_the_adapter_is_compared(
+    out: Path, faults: Faults, field: dict[str, Any]
+) -> None:
+    edit(out / "adapter_config.json", **field)
+    ((key, value),) = field.items()
+    (fault,) = faults(out)
+    assert fault.startswith(f"adapter_config.json: {key} is {value!r}, the run's is ")
+
+
+def test_layers_that_the_run_adapts_may_not_be_missing(out: Path, faults: Faults) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(out / ADAPTER_WEIGHTS)
+    del tensors["base_model.model.model.layers.0.mlp.down_proj.lora_A.weight"]
+    save_file(tensors, out / ADAPTER_WEIGHTS)
+    (fault,) = faults(out)
+    assert "layers.0.mlp.down_proj.lora_A.weight is missing, which the run's targets adapt" in fault
 
 
 def test_weights_must_fit_the_base(out: Path, faults: Faults, project: Path) -> None:

@@ -268,8 +268,44 @@ def test_what_fits_is_told_and_what_may_not_is_a_warning(
     assert out.endswith("\n          8.0 GB free\n")
     assert max(map(len, out.splitlines())) <= 80
     monkeypatch.setattr(preflight, "free_memory", lambda: 10**6)
-    assert QLoRATrainer().preflight(plan()) == []
-    assert "that may not fit: a lower batch" in capsys.readouterr().out
+    trainer = QLoRATrainer()
+    assert trainer.preflight(plan()) == []
+    out = capsys.readouterr().out
+    assert "memory    without gradient checkpointing 4." in out
+    assert "that may not fit: a lower batch" in out
+    assert trainer.checkpointing
+    monkeypatch.setattr(preflight, "free_memory", lambda: 8 * GB)
+    trainer.preflight(plan())
+    assert not trainer.checkpointing
+
+
+def test_reports_and_optimisers_that_are_not_there_are_named(plan: Planner) -> None:
+    assert told(plan(report_to=["nowhere"], optimiser="paged_adamw_8bit")) == [
+        'optimiser = "paged_adamw_8bit" needs a GPU: set "adamw"',
+        "report_to: 'nowhere' is not installed, or transformers does not know it",
+    ]
+
+
+def test_eight_billion_parameters_in_four_bits_fit_a_card_of_24_gb(
+    plan: Planner, tmp_path: Path
+) -> None:
+    """Llama 3.1 8B with the default settings and rows of 1,024 tokens.
+
+    LLaMA-Factory's table of hardware has 6 GB for 7B in 4 bits, with the smallest batch.
+    """
+    from transformers import LlamaConfig
+
+    wide = {"hidden_size": 4096, "intermediate_size": 14336, "num_key_value_heads": 8}
+    LlamaConfig(**wide, num_hidden_layers=32, vocab_size=128256).save_pretrained(tmp_path)
+    outline = architecture.describe_architecture(tmp_path)
+    rows = [EncodedRow(1, [5] * 1024, [IGNORE_INDEX] * 512 + [5] * 512)]
+    plain = {"batch": 8, "gradient_checkpointing": True}
+    settings = parse_settings(Settings, plan(**plain).config)
+    found = preflight.estimate_memory(
+        outline, settings, rows, bases.read_config(tmp_path), gpu=True
+    )
+    assert 5 * GB < found.weights < 9 * GB
+    assert 16 * GB < found.total < 24 * GB
 
 
 def test_weights_that_do_not_fit_are_a_problem(

@@ -12,7 +12,8 @@ from tiny_llama import make_project, ticket
 
 from tunegate.errors import ConfigError
 from tunegate.gates import promotion, training_process
-from tunegate.interfaces.model import Request
+from tunegate.interfaces.installed import Installed
+from tunegate.interfaces.model import ModelUnknown, Request
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
 from tunegate.storage.run import Run
@@ -95,6 +96,25 @@ def test_a_merged_model_may_be_promoted_by_its_own_digest(run: Run) -> None:
     assert promotion.check_promotable(found, found.digest, test, run.state).id == run.id
     with pytest.raises(promotion.PromotionRefused, match="it was changed"):
         promotion.check_promotable(found, run.record["digest"], test, run.state)
+
+
+def test_the_model_may_answer_otherwise_and_be_promoted(run: Run) -> None:
+    plugins = Installed({"qlora": QLoRATrainer}, {"folder": open_folder})
+    recorded = run.record["digest"]
+    found = spec.resolve_candidate(f"run:{run.id}?max_new_tokens=3", run.state, lambda: plugins)
+    assert found.run is not None
+    assert (found.spec, found.digest != recorded) == (
+        f"{run.record['model']}?max_new_tokens=3",
+        True,
+    )
+    assert open_folder(found.spec.removeprefix("folder:"), run.state.root).digest == found.digest
+    again = spec.resolve_candidate(f"run:{run.id}?max_new_tokens=3", run.state)
+    assert (again.spec, again.digest) == (found.spec, found.digest)
+    test = run.data("test")
+    assert promotion.check_promotable(again, found.digest, test, run.state).id == run.id
+    for query in ("quantisation=none", "chat_template=own.jinja", "max_new_token=3"):
+        with pytest.raises(ModelUnknown, match="is no decoding; valid: max_new_tokens"):
+            spec.resolve_candidate(f"run:{run.id}?{query}", run.state, lambda: plugins)
 
 
 @pytest.mark.parametrize("harm", ["no adapter", "rounded to 4 bits"])

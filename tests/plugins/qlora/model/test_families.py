@@ -13,6 +13,7 @@ import transformers
 from tunegate_qlora.config import Settings
 from tunegate_qlora.model.architecture import attach_adapter, auto_class
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of peft and transformers, on their own names
 hf: Any = transformers
 DOCS = Path(__file__).parents[4] / "docs"
 FAMILIES = {
@@ -30,6 +31,13 @@ def described(config_name: str) -> str:
     config = getattr(hf, f"{config_name}Config")()
     for part in (config, getattr(config, "text_config", config)):
         part.num_hidden_layers = 2
+        for key, few in {
+            "num_experts": 4,
+            "n_routed_experts": 8,
+            "first_k_dense_replace": 1,
+        }.items():
+            if hasattr(part, key):
+                setattr(part, key, few)
     with torch.device("meta"):
         model = auto_class(config).from_config(config)
     need = "none"
