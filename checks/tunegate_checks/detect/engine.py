@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from . import brazil, dates, europe, money, national_ids, online, people, phones
 from .context import Context
-from .prefilter import searched
+from .prefilter import Prefilter
 from .rule import Rule, Span
 from .structure import parts_of
 
@@ -35,6 +35,7 @@ _PATTERNS = tuple(
     (pattern, "v" if "v" in pattern.groupindex else 0)
     for pattern in (re.compile(rule.pattern, re.IGNORECASE) for rule in RULES)
 )
+_PREFILTER = Prefilter(RULES)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -160,11 +161,11 @@ class _Candidate(NamedTuple):
 def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
     """Yield what the rules find in a text behind its context."""
     offset, context = len(context_text), Context(context_text + text)
-    for rule_index, spans in searched(RULES, context.text, offset):
+    found_alone = _TWO_CHECK_DIGITS if bare else frozenset[str]()
+    searched = _PREFILTER.searched(context.text, offset, lambda: context.families | found_alone)
+    for rule_index, spans in searched:
         rule, (pattern, group) = RULES[rule_index], _PATTERNS[rule_index]
-        families = () if bare and rule.kind in _TWO_CHECK_DIGITS else rule.label_families
-        if families and context.families.isdisjoint(families):
-            continue
+        families = () if rule.kind in found_alone else rule.label_families
         for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
             start, end = match.span(group)
             if start < offset or not _is_valid(rule, match[group]):

@@ -112,9 +112,9 @@ RULES = (
     ),
     Rule(
         "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4,
-        signs=("0.0",),
+        signs=(".0.", ".00.", ".000."),
     ),
-    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=("0.0",)),
+    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=(".0.", ".00.", ".000.")),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
@@ -124,7 +124,7 @@ RULES = (
     ),
     Rule(
         "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])",
-        label_families=("mac",), signs=(".",),
+        label_families=("mac",), min_digits=1,
     ),
     Rule(
         "password",

@@ -13,15 +13,16 @@ _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŠŽŁ", "a-zß-öø-ÿšžł"
 _TITLES = """sr,sra,srta,dr,dra,prof,profa,mr,mrs,ms,mme,mlle,sig,sig.ra,sig.na,dott,dott.ssa,
     senhor,senhora,señor,señora,señorita,doña,don,dona,monsieur,madame,mademoiselle,signor,signora,frau,
     herr,herrn,doutor,doutora,mister,miss"""
-# `name:` alone is a word of programs: it needs a whole line.
 _LABELS = """nome,nome completo,nome social,nome e cognome,cognome,cognome e nome,nombre,
     nombre completo,nom,nom complet,nom de famille,prénom,prenom,apellido,apellidos,sobrenome,
-    vorname,nachname,full name,first name,last name,surname,customer name,client name,patient name,
-    account holder,card holder,cardholder,nome cliente,nome do cliente,nome da mãe,nome do pai,
+    vorname,nachname,surname,cardholder,nome cliente,nome do cliente,nome da mãe,nome do pai,
     nome mae,nome pai,nome do titular,nome titular,nome do paciente,nome paciente,nombre cliente,
     cliente,customer,patient,paciente,paziente,titular,titular da conta,titular do cartão,
     intestatario,beneficiário,beneficiario,responsável,responsavel,kunde,comprador,destinatário,
     destinatario,remetente,buyer,recipient"""
+# Their first words say nothing. `name:` alone is a word of programs: it needs a whole line.
+_COMPOUNDS = "full name,first name,last name,customer name,client name,patient name,account holder,\
+card holder"
 _INTRODUCTIONS = """meu nome é,meu nome e,me chamo,chamo-me,my name is,mi nombre es,me llamo,
     je m'appelle,je m’appelle,mon nom est,mein name ist,ich heiße,ich heisse,mi chiamo,
     il mio nome è,aqui é,aqui quem fala é,signed by,assinado por"""
@@ -77,6 +78,7 @@ _GIVEN = (
 _PARTICLE = r"(?:d[aeo]s?|del|della|di|du|de la|e|y|van|von|van de[rn]?|von de[rmn])"
 _FURTHER = rf"(?: (?:(?:{_PARTICLE} )?(?:{_GIVEN}|[{_UPPER}]\.)|d['’]{_GIVEN}))"
 _NAME = rf"(?P<v>(?-i:{_GIVEN}{_FURTHER}{{0,5}})(?![\w@(]|\.\w))"
+_LABELLED = rf"(?<![\w.])%s[\"'*]{{0,3}} ?[:=] ?[\"'*]{{0,3}}\s?{_NAME}"
 _LINE_END = r"(?=[ \t,.!]*(?:\n|$))"
 
 _STREETS = """rua,r.,avenida,av.,av,travessa,alameda,al.,praça,praca,pça,estrada,rodovia,rod.,largo,
@@ -149,9 +151,11 @@ RULES = (
         is_name, words=_first_words(_TITLES),
     ),
     Rule("name", rf"(?<![\w.])(?-i:M\. ){_NAME}", is_name, signs=("m. ",)),
+    Rule("name", _LABELLED % _any_of(_LABELS), is_name, words=_first_words(_LABELS)),
     Rule(
-        "name", rf"(?<![\w.]){_any_of(_LABELS)}[\"'*]{{0,3}} ?[:=] ?[\"'*]{{0,3}}\s?{_NAME}",
-        is_name, words=_first_words(_LABELS),
+        "name", _LABELLED % _any_of(_COMPOUNDS), is_name,
+        signs=tuple(p.replace(" ", gap) for p in _phrases(_COMPOUNDS) for gap in ("", " ", "_")),
+        words=_first_words(_COMPOUNDS),
     ),
     Rule(
         "name",
@@ -161,6 +165,7 @@ RULES = (
     Rule(
         "name", rf"(?<!\w){_any_of(_INTRODUCTIONS)}:? (?:[oa] )?{_NAME}",
         is_name, signs=tuple(_phrases(_INTRODUCTIONS)),
+        words=frozenset(re.findall(r"[^\W\d_]{3,}", _INTRODUCTIONS)),
     ),
     Rule(
         "name", rf"(?<!\w){_any_of(_CLOSINGS)}[ \t]*[,.!]?\s{{1,4}}{_NAME}{_LINE_END}",
