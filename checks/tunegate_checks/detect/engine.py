@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from . import brazil, dates, europe, money, national_ids, online, people, phones
 from .context import Context
+from .names import recogniser
 from .prefilter import Prefilter
 from .rule import Rule, Span
 from .structure import parts_of
@@ -106,6 +107,7 @@ def personal_spans(
     allow: Collection[str] = (),
     *,
     bare: bool = False,
+    names: str = "",
 ) -> list[Span]:
     """Return the personal data in a text, in order, none overlapping.
 
@@ -118,6 +120,7 @@ def personal_spans(
             field). Its labels count; it is not searched itself.
         ignore: Kinds that are not asked for.
         allow: Values that are public, and `@domain` for every address there; case is ignored.
+        names: The model that finds names, as `names.recogniser` takes it; "" for none.
         bare: A CPF or CNPJ counts by its check digits alone, without a label.
     """
     text, places = decoded(text)
@@ -134,6 +137,9 @@ def personal_spans(
         ]
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
             candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
+    if names:
+        found = recogniser(names)(text)
+        candidates += [_Candidate(_UNSURE, len(RULES), a - b, a, b, "name") for a, b in found]
     public = [plain(value).lower() for value in allow]
     chosen: list[Span] = []
     taken = bytearray(len(text))

@@ -41,7 +41,8 @@ def findings_of_steps(
         of_format = format.find(result, fewest=0, largest=inf)
         findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
-        findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
+        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+        findings["pii"] = [*pii.find(result, ignore=ignore, allow=allow, names=names)]
         findings["secrets"] = [*secrets.find(result, allow=limits.pii_allow)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
@@ -86,8 +87,8 @@ def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) ->
         ],
     )
     if "redact" not in skipped:
-        options = {"ignore": limits.pii_ignore, "allow": limits.pii_allow}
-        yield "pii", lambda: pii.find(result, **options)
+        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+        yield "pii", lambda: pii.find(result, ignore=ignore, allow=allow, names=names)
         yield "secrets", lambda: secrets.find(result, allow=limits.pii_allow)
     if "duplicates" not in skipped:
         yield "duplicates", lambda: duplicates.find(result)
