@@ -75,7 +75,7 @@ def plain(text: str) -> str:
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
 _ESCAPE = re.compile(
     r"(?<!\\)\\+(?:u(?P<json>[\da-fA-F]{4})|(?P<control>[nrt])|(?P<sign>[\"/]))"
-    r"|%(?P<url>[2-7][\da-fA-F])|&#?\w{2,8};"
+    r"|(?P<url>%[2-7][\da-fA-F]|%[C-Fc-f][\da-fA-F](?:%[89ABab][\da-fA-F]){1,3})|&#?\w{2,8};"
 )
 
 
@@ -85,8 +85,11 @@ def decoded(text: str) -> tuple[str, Sequence[int]]:
         return text, range(len(text) + 1)
     parts, places, position = list[str](), list[int](), 0
     for match in _ESCAPE.finditer(text):
-        code = match["json"] or match["url"]
-        character = chr(int(code, 16)) if code else match["sign"] or unescape(match[0])
+        character = match["sign"] or unescape(match[0])
+        if match["json"]:
+            character = chr(int(match["json"], 16))
+        elif match["url"]:
+            character = bytes.fromhex(match[0].replace("%", "")).decode(errors="ignore")
         character = "\n" if match["control"] else character
         if len(character) == 1:
             parts += text[position : match.start()], character

@@ -150,7 +150,11 @@ RULES = (
         rf"(?:{_any_of(_TITLES)}\.? ){{1,2}}{_NAME}",
         is_name, words=_first_words(_TITLES),
     ),
-    Rule("name", rf"(?<![\w.])(?-i:M\. ){_NAME}", is_name, signs=("m. ",)),
+    # Not in the name of another: David M. Blei
+    Rule(
+        "name", rf"(?:^|[\n,;:!?(]\s?|\b(?:et|à|de|que|pour|avec|par|chez) )(?-i:M\. ){_NAME}",
+        is_name, signs=("m. ",),
+    ),
     Rule("name", _LABELLED % _any_of(_LABELS), is_name, words=_first_words(_LABELS)),
     Rule(
         "name", _LABELLED % _any_of(_COMPOUNDS), is_name,

@@ -298,6 +298,7 @@ def test_odd_digits_letters_and_dashes_raise_nothing(text: str, data: st.DataObj
         ("<td>ana&#64;loja.com.br</td>&nbsp;415-555-2671&amp;",
          [("email", "ana&#64;loja.com.br"), ("phone", "415-555-2671")]),
         ("?mail=ana%40loja.com.br&x=1", [("email", "ana%40loja.com.br")]),
+        ("nome=Jos%C3%A9%20da%20Silva&x=1", [("name", "Jos%C3%A9%20da%20Silva")]),
         (r"\theta = 5 \times 10, 100% &c; \u12 &notaname;", []),
     ],
 )  # fmt: skip
