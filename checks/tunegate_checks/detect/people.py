@@ -65,7 +65,7 @@ def _first_words(text: str) -> frozenset[str]:
     return frozenset(firsts | {phrase.replace(" ", "") for phrase in _phrases(text)})
 
 
-_WORDS_OF_NO_NAME = frozenset(_phrases(_NO_NAMES))
+_WORDS_OF_NO_NAME = frozenset(_phrases(_NO_NAMES)) | _first_words(_CLOSINGS)
 
 
 def is_name(value: str) -> bool:
