@@ -65,7 +65,7 @@ def _first_words(text: str) -> frozenset[str]:
     return frozenset(firsts | {phrase.replace(" ", "") for phrase in _phrases(text)})
 
 
-_WORDS_OF_NO_NAME = frozenset(_phrases(_NO_NAMES)) | _first_words(_CLOSINGS)
+_WORDS_OF_NO_NAME = frozenset(_phrases(_NO_NAMES))
 
 
 def is_name(value: str) -> bool:
@@ -189,7 +189,8 @@ RULES = (
         words=frozenset(re.findall(r"[^\W\d_]{3,}", _INTRODUCTIONS)),
     ),
     Rule(
-        "name", rf"(?<!\w){_any_of(_CLOSINGS)}[ \t]*[,.!]?\s{{1,4}}{_NAME}{_LINE_END}",
+        "name", rf"(?<!\w){_any_of(_CLOSINGS)}[ \t]*[,.!]?\s{{1,4}}"
+        rf"(?!{_any_of(_CLOSINGS)}){_NAME}{_LINE_END}",
         is_name, words=_first_words(_CLOSINGS),
     ),
 )  # fmt: skip
