@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ BRAZILIAN = Path(__file__).parents[1] / "tests/checks/data/brazilian_sentences.j
 KINDS = {
     "EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "CREDIT_CARD": "card", "US_SSN": "us_ssn",
     "IBAN_CODE": "iban", "IP_ADDRESS": "ip", "MAC_ADDRESS": "mac", "CRYPTO": "wallet",
+    "PERSON": "name", "US_PASSPORT": "passport", "US_DRIVER_LICENSE": "driver_license",
+    "US_BANK_NUMBER": "bank_account",
 }  # fmt: skip
 Found = tuple[str, int, int]  # kind, start, end
 Finder = Callable[[str], list[Found]]
@@ -36,12 +39,27 @@ Sentences = list[tuple[str, list[Found]]]
 
 
 def labelled(path: Path) -> Sentences:
-    """Read a labelled set: JSONL with `text`, or JSON with `full_text`; kinds both know."""
+    """Read a labelled set: JSONL with `text`, its spans marked or beside it; presidio's JSON."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".jsonl":
         rows = [json.loads(line) for line in text.splitlines()]
-        return [(r["text"], [(s["kind"], s["start"], s["end"]) for s in r["spans"]]) for r in rows]
+        return [
+            (r["text"], [(s["kind"], s["start"], s["end"]) for s in r["spans"]])
+            if "spans" in r
+            else _unmarked(r["text"])
+            for r in rows
+        ]
     return [(row["full_text"], list(_spans(row["spans"]))) for row in json.loads(text)]
+
+
+def _unmarked(marked: str) -> tuple[str, list[Found]]:
+    """Return a text without its marks, and the span of each: `CPF ⟦cpf:529.982.247-25⟧`."""
+    text, found, position = "", list[Found](), 0
+    for match in re.finditer(r"⟦(\w+?):(.*?)⟧", marked, re.DOTALL):
+        text += marked[position : match.start()]
+        found.append((match[1], len(text), len(text) + len(match[2])))
+        text, position = text + match[2], match.end()
+    return text + marked[position:], found
 
 
 def _spans(rows: list[dict[str, Any]]) -> Iterator[Found]:

@@ -7,7 +7,8 @@ from tunegate_checks.data import pii, secrets
 
 
 def test_no_personal_data(dataset: Dataset, limits: Limits) -> None:
-    assert not pii.find(dataset, ignore=limits.pii_ignore, allow=limits.pii_allow)
+    ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+    assert not pii.find(dataset, ignore=ignore, allow=allow, names=names)
 
 
 def test_no_secrets(dataset: Dataset, limits: Limits) -> None:

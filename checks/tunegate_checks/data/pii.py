@@ -13,7 +13,11 @@ from ..text.text_fields import squeeze, surrogates_of, text_fields
 
 @check(name="pii", per_row=True)
 def find(
-    dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = ()
+    dataset: Dataset,
+    *,
+    ignore: Collection[str] = (),
+    allow: Collection[str] = (),
+    names: str = "",
 ) -> Iterator[Finding]:
     """Yield every piece of personal data, masked, with the message or field that contains it.
 
@@ -26,16 +30,18 @@ def find(
         dataset: One split.
         ignore: Kinds that may stand in the data, such as a company's own `cnpj`.
         allow: Public values, or e-mail domains as "@example.com".
+        names: A language model that finds names without a label: `spacy:en_core_web_sm`,
+            `transformers:FOLDER`. It needs `tunegate[names]`.
 
     Raises:
-        ValueError: `ignore` names a kind that does not exist.
+        ValueError: `ignore` names a kind that does not exist, or `names` no model.
     """
     for kind in ignore:
         if kind not in KINDS:
             hint, valid = did_you_mean(kind, list(KINDS)), ", ".join(KINDS)
             raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")
     for example, field in text_fields(dataset):
-        for span in personal_spans(field.text, field.context, ignore, allow):
+        for span in personal_spans(field.text, field.context, ignore, allow, names=names):
             value = field.text[span.start : span.end]
             evidence = f"{field.path} {mask_value(span.kind, value)}"
             if squeeze(value) in surrogates_of(example.fields):

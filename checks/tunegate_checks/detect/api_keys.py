@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache, partial
 
 from tunegate.utils.key_echoes import kind_changes
@@ -16,6 +17,7 @@ from .rule import Span
 
 _compiled = cache(partial(re.compile, flags=re.DOTALL))  # at the first text with a keyword
 _MIN_WORD = 15  # characters: the word that a key and its keyword stand in is no shorter
+_BASE64 = re.compile(r"(?<![\w+/\-.])[A-Za-z\d+/]{28,20000}={0,2}(?![\w+/\-.=])")
 # Kinds whose keyword and key can stand in different words.
 _SPACED = frozenset(
     ("aws_secret", "aws_session_token", "private_key", "bearer_token", "basic_auth", "seed_phrase")
@@ -81,11 +83,25 @@ def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
             is_key = entropy(value.lower()) >= key.least_entropy and not is_placeholder(secret)
             if is_key and value not in allow and (group or _is_whole(match, key.keywords.split())):
                 matches.append(Span(key.kind, *match.span(group)))
+    matches += _encoded_keys(text, allow)
     chosen: list[Span] = []
     for span in sorted(matches, key=lambda s: (s.start, -s.end)):
         if not chosen or chosen[-1].end <= span.start:
             chosen.append(span)
     return chosen
+
+
+def _encoded_keys(text: str, allow: Collection[str]) -> Iterator[Span]:
+    """Yield the words in base64 that hold a key, such as the values of a Kubernetes secret."""
+    for match in _BASE64.finditer(text):
+        padded = match[0] + "=" * (-len(match[0]) % 4)
+        try:
+            plain = base64.b64decode(padded, validate=True).decode("ascii")
+        except ValueError:
+            continue
+        for key in key_spans(plain, allow):
+            yield Span(key.kind, *match.span())
+            break
 
 
 def _is_whole(match: re.Match[str], markers: list[str]) -> bool:

@@ -67,22 +67,24 @@ def fold_word(phrase: str) -> str:
     return "".join(c for c in bare if not unicodedata.combining(c))
 
 
-def _words(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield start, end and folded form of each word; `phoneNumber` has two, `iPhone` is one."""
-    spans = number_windows(text, REACH_ADDRESS + 40)
-    for match in (m for start, end in spans for m in _WORD.finditer(text, start, end)):
-        word, start = match.group(), match.start()
-        folded = fold_word(word)
-        if (
-            word[1:].lower() == word[1:]
-            or word.isupper()
-            or folded in LABELS
-            or word[1:2].isupper() > word[0].isupper()
-        ):
-            yield start, match.end(), folded
-        else:
-            for part in _WORD_OF_IDENTIFIER.finditer(word):
-                yield start + part.start(), start + part.end(), fold_word(part.group())
+def _words(text: str) -> list[tuple[int, int, str]]:
+    """Return start, end and folded form of each word; `phoneNumber` has two, `iPhone` is one."""
+    words = list[tuple[int, int, str]]()
+    for start, end in number_windows(text, REACH_ADDRESS + 40):
+        for match in _WORD.finditer(text, start, end):
+            word, folded = match[0], fold_word(match[0])
+            if (
+                word.islower()
+                or word.isupper()
+                or word[1:].islower()
+                or folded in LABELS
+                or word[1:2].isupper() > word[0].isupper()
+            ):
+                words.append((*match.span(), folded))
+            else:
+                parts = _WORD_OF_IDENTIFIER.finditer(text, *match.span())
+                words += [(*part.span(), fold_word(part[0])) for part in parts]
+    return words
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ class Context:
     @cached_property
     def labels(self) -> list[Label]:
         """The labels in order; of overlapping phrases the longest (up to three words)."""
-        tokens = list(_words(self.text))
+        tokens = _words(self.text)
         labels, next_index = [], 0
         for i, (start, _, first_word) in enumerate(tokens):
             if i < next_index or first_word not in FIRST_WORDS:

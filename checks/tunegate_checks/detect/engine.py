@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from . import brazil, dates, europe, money, national_ids, online, people, phones
 from .context import Context
-from .prefilter import searched
+from .names import recogniser
+from .prefilter import Prefilter
 from .rule import Rule, Span
 from .structure import parts_of
 
@@ -35,6 +36,7 @@ _PATTERNS = tuple(
     (pattern, "v" if "v" in pattern.groupindex else 0)
     for pattern in (re.compile(rule.pattern, re.IGNORECASE) for rule in RULES)
 )
+_PREFILTER = Prefilter(RULES)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -73,7 +75,7 @@ def plain(text: str) -> str:
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
 _ESCAPE = re.compile(
     r"(?<!\\)\\+(?:u(?P<json>[\da-fA-F]{4})|(?P<control>[bfnrt])|(?P<sign>[\"/]))"
-    r"|%(?P<url>[2-7][\da-fA-F])|&#?\w{2,8};"
+    r"|(?P<url>%[2-7][\da-fA-F]|%[C-Fc-f][\da-fA-F](?:%[89ABab][\da-fA-F]){1,3})|&#?\w{2,8};"
 )
 
 
@@ -83,8 +85,11 @@ def decoded(text: str) -> tuple[str, Sequence[int]]:
         return text, range(len(text) + 1)
     parts, places, position = list[str](), list[int](), 0
     for match in _ESCAPE.finditer(text):
-        code = match["json"] or match["url"]
-        character = chr(int(code, 16)) if code else match["sign"] or unescape(match[0])
+        character = match["sign"] or unescape(match[0])
+        if match["json"]:
+            character = chr(int(match["json"], 16))
+        elif match["url"]:
+            character = bytes.fromhex(match[0].replace("%", "")).decode(errors="ignore")
         character = "\n" if match["control"] else character
         if len(character) == 1:
             parts += text[position : match.start()], character
@@ -105,6 +110,7 @@ def personal_spans(
     allow: Collection[str] = (),
     *,
     bare: bool = False,
+    names: str = "",
 ) -> list[Span]:
     """Return the personal data in a text, in order, none overlapping.
 
@@ -117,6 +123,7 @@ def personal_spans(
             field). Its labels count; it is not searched itself.
         ignore: Kinds that are not asked for.
         allow: Values that are public, and `@domain` for every address there; case is ignored.
+        names: The model that finds names, as `names.recogniser` takes it; "" for none.
         bare: A CPF or CNPJ counts by its check digits alone, without a label.
     """
     text, places = decoded(text)
@@ -133,6 +140,9 @@ def personal_spans(
         ]
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
             candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
+    if names:
+        found = recogniser(names)(text)
+        candidates += [_Candidate(_UNSURE, len(RULES), a - b, a, b, "name") for a, b in found]
     public = [plain(value).lower() for value in allow]
     chosen: list[Span] = []
     taken = bytearray(len(text))
@@ -160,14 +170,14 @@ class _Candidate(NamedTuple):
 def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
     """Yield what the rules find in a text behind its context."""
     offset, context = len(context_text), Context(context_text + text)
-    for rule_index, spans in searched(RULES, context.text, offset):
+    found_alone = _TWO_CHECK_DIGITS if bare else frozenset[str]()
+    searched = _PREFILTER.searched(context.text, offset, lambda: context.families | found_alone)
+    for rule_index, spans in searched:
         rule, (pattern, group) = RULES[rule_index], _PATTERNS[rule_index]
-        families = () if bare and rule.kind in _TWO_CHECK_DIGITS else rule.label_families
-        if families and context.families.isdisjoint(families):
-            continue
+        families = () if rule.kind in found_alone else rule.label_families
         for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
             start, end = match.span(group)
-            if start < offset or not _is_valid(rule, match[group]):
+            if start < offset or not holds(rule, match[group]):
                 continue
             distance: int | None = 0
             if families:
@@ -180,7 +190,8 @@ def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate
                 yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
 
 
-def _is_valid(rule: Rule, value: str) -> bool:
+def holds(rule: Rule, value: str) -> bool:
+    """Tell whether a value that a rule matches has the right check digits."""
     if not rule.valid(value):
         return False
     return not rule.stdnum or bool(import_module(f"stdnum.{rule.stdnum}").is_valid(value))

@@ -88,6 +88,11 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
         "discord_webhook", "/api/webhooks/",
         r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[\w\-]{60,}",
     ),
+    # Discord, a bot: its number in base64, the time, a signature.
+    (
+        "discord_token", "MD MT Mj Mz ND NT Nj Nz OD OT",
+        r"[MNO][A-Za-z\d]{23,27}\.[\w\-]{6}\.[\w\-]{27,45}", 4.0,
+    ),
     (
         "teams_webhook", ".webhook.office.com",
         r"https://[\w\-]+\.webhook\.office\.com/webhookb2/[\w@\-/]{80,}",

@@ -92,13 +92,16 @@ RULES = (
         rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
         r" ?(?:[:#]| is| é| es)? ?[\"'*]{0,3}(?P<v>\d{4,22}(?:-[\dX]{1,2})?)"
         r"(?!\w|[.,:/\-]\w| ?[+*/=%])",
-        min_digits=4, words=frozenset(re.findall(r"\b[^\W\d_]+", _BANK)),
+        min_digits=4, words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK)),
     ),
     Rule("iban", _IBAN, is_iban, min_digits=8),
     Rule(
         "wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
         signs=("bc0",),
     ),
-    Rule("wallet", r"(?-i:(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", is_bitcoin, min_digits=1),
+    Rule(
+        "wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", is_bitcoin,
+        min_digits=1,
+    ),
     Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", signs=("0x",)),
 )  # fmt: skip

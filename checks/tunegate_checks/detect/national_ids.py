@@ -18,17 +18,22 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "driver_license", r"(?=(?:[A-Z]*\d){4})[A-Z\d]{7,16}", "",
-        "driver license,drivers license,driver s license,driving licence,driving license,"
+        "drivers licence,driver s licence,driver license,drivers license,driver s license,"
+        "driving licence,driving license,"
         "license number,licence number,driver licence,permis de conduire,permis,fuhrerschein,"
         "fuhrerscheinnummer,patente,patente di guida,carnet de conducir,licencia de conducir,"
         "permiso de conducir,carta de conducao",
     ),
+    (
+        "id_card", r"(?=(?:[A-Z]*\d){5})[A-Z\d]{9,12}", "",
+        "personalausweis,ausweisnummer,ausweis,carte d identite,carte nationale d,identity card",
+    ),
     # The Americas
     ("us_itin", r"9\d\d-?[5-9]\d-?\d{4}", "us.itin", "itin,taxpayer,tax id"),
-    ("us_ein", r"\d\d-\d{7}", "us.ein", "ein,employer identification,fein"),
+    ("us_ein", r"\d\d-\d{7}", "us.ein", "ein,employer identification,fein,tax id"),
     ("ca_sin", r"\d{3}[ -]?\d{3}[ -]?\d{3}", "ca.sin", "sin,social insurance"),
     ("mx_curp", rf"[A-Z]{{4}}{_DATED}[HM][A-Z]{{5}}[A-Z\d]\d", "mx.curp", "-"),
-    ("mx_rfc", rf"[A-ZÑ&]{{4}} ?-?{_DATED}-?[A-Z\d]{{2}}[\dA]", "mx.rfc", "-rfc,contribuyente"),
+    ("mx_rfc", rf"[A-ZÑ&]{{4}}-?{_DATED}-?[A-Z\d]{{2}}[\dA]", "mx.rfc", "-rfc,contribuyente"),
     ("ar_cuit", r"(?:20|2[347]|3[034])-\d{8}-\d", "ar.cuit", "-"),
     ("ar_cuit", r"\d{11}", "ar.cuit", "cuit,cuil,cdi"),
     ("ar_dni", r"\d\d?\.?\d{3}\.?\d{3}", "ar.dni", "dni,documento de identidad,documento"),
@@ -87,7 +92,7 @@ RULES = tuple(
     Rule(
         kind, NUMBER % pattern, label_families=() if labels[0] == "-" else (kind,),
         needs_own_label=not module, silent_under_other_label=labels[0] == "-",
-        min_digits=4 if module else 2, stdnum=module,
+        min_digits=6 if labels[0] == "-" else 4 if module else 2, stdnum=module,
         signs=_SIGNS[kind] if labels[0] == "-" else (),
     )
     for kind, pattern, module, labels in TABLE

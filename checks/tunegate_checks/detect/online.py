@@ -30,7 +30,8 @@ def is_email_address(value: str) -> bool:
     """Tell an e-mail address from `icon@2x.png`, `git@host` and `user:password@host`."""
     user = value.lower().partition("@")[0]
     is_file = value.lower().endswith(_FILE_SUFFIXES)
-    return user != "git" and not is_file and not is_password_name(user)
+    is_password = is_password_name(user) and user not in ("token", "secret")
+    return user != "git" and not is_file and not is_password
 
 
 def is_personal_ip(value: str) -> bool:
@@ -98,7 +99,7 @@ RULES = (
         is_credentials, signs=("://",),
     ),
     Rule(
-        "email", rf"(?<![\w.+%\-/@]){_USER}@(?!\dx\.){_HOST}(?![\w@])",
+        "email", rf"(?<![\w.+%\-/@])(?!(?<=:)(?:token|secret)@){_USER}@(?!\dx\.){_HOST}(?![\w@])",
         is_email_address, signs=("@",),
     ),
     Rule(
@@ -112,9 +113,9 @@ RULES = (
     ),
     Rule(
         "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4,
-        signs=("0.0",),
+        signs=(".0.", ".00.", ".000."),
     ),
-    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=("0.0",)),
+    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=(".0.", ".00.", ".000.")),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
@@ -124,7 +125,7 @@ RULES = (
     ),
     Rule(
         "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])",
-        label_families=("mac",), signs=(".",),
+        label_families=("mac",), min_digits=1,
     ),
     Rule(
         "password",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from .rule import Rule
 
 Spans = list[tuple[int, int]]
-_SHORT = 300  # characters: a shorter text is searched as a whole
+_SHORT = 200  # characters: a shorter text is searched as a whole
 _NUMBER = re.compile(r"\d(?:[^\w\n]{0,4}\d)*")
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[a-zß-öø-ÿ]+")  # those of `Rule.words` are Latin
 _SPACE = re.compile(r"\s")
 _ZEROS = str.maketrans("123456789", "000000000")
 _REACH = 40  # characters around a number; a street has its number behind it
@@ -20,37 +20,52 @@ _REACH_OF_STREET = 120
 _BEFORE_WORD, _BEFORE_SIGN, _BEHIND = 30, 70, 140
 
 
-def searched(rules: Sequence[Rule], text: str, offset: int) -> Iterator[tuple[int, Spans]]:
-    """Yield the index of each rule that can find anything behind `offset`, and where it may begin.
+class Prefilter:
+    """Chooses the rules that can find anything in a text, by its numbers, words and labels."""
 
-    No word and no number goes on behind the end of a span.
-    """
-    shape = text.lower().translate(_ZEROS)
-    numbers = [(m[0].count("0"), *m.span()) for m in _NUMBER.finditer(shape, offset)]
-    most_digits = max(numbers, default=(0,))[0]
-    words = set(_WORD.findall(shape))
-    whole, known = [(0, len(text))], dict[tuple[object, ...], Spans]()
-    for index, rule in enumerate(rules):
-        if most_digits < rule.min_digits:
-            continue
-        hits: tuple[str, ...] = ()
-        if rule.signs or rule.words:
-            hits = tuple([s for s in rule.signs if s in shape]) + tuple(words & rule.words)
-            if not hits:
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._by_family = dict[str, list[int]]()
+        for index, rule in enumerate(rules):
+            for family in rule.label_families or ("",):
+                self._by_family.setdefault(family, []).append(index)
+
+    def searched(
+        self, text: str, offset: int, families: Callable[[], Collection[str]]
+    ) -> Iterator[tuple[int, Spans]]:
+        """Yield the index of each rule that can find anything behind `offset`, and where.
+
+        No word and no number goes on behind the end of a span. `families` returns the families of
+        the labels; it is called where the text has a number.
+        """
+        shape = text.lower().translate(_ZEROS)
+        numbers = [(m[0].count("0"), *m.span()) for m in _NUMBER.finditer(shape, offset)]
+        most_digits = max(numbers, default=(0,))[0]
+        words = set(_WORD.findall(shape))
+        known = dict[tuple[object, ...], Spans]()
+        by_family = [self._by_family.get(f, ()) for f in ("", *(families() if numbers else ()))]
+        for index in sorted({index for indexes in by_family for index in indexes}):
+            rule = self._rules[index]
+            if most_digits < rule.min_digits or (rule.words and words.isdisjoint(rule.words)):
                 continue
-        if len(text) < _SHORT or not (rule.min_digits or hits):
-            yield index, whole
-        elif rule.min_digits:
-            reach = _REACH_OF_STREET if rule.words else _REACH
-            if (rule.min_digits, reach) not in known:
-                anchors = [(a, b) for n, a, b in numbers if n >= rule.min_digits]
-                known[rule.min_digits, reach] = list(windows(text, anchors, reach, reach))
-            yield index, known[rule.min_digits, reach]
-        else:
-            before = _BEFORE_WORD if rule.words or hits[0].isalpha() else _BEFORE_SIGN
-            if hits not in known:
-                known[hits] = list(windows(text, sorted(_places(shape, hits)), before, _BEHIND))
-            yield index, known[hits]
+            hits = tuple([sign for sign in rule.signs if sign in shape]) if rule.signs else ()
+            if rule.signs and not hits:
+                continue
+            hits = hits or tuple(words & rule.words)
+            if len(text) < _SHORT or not (rule.min_digits or hits):
+                yield index, [(0, len(text))]
+            elif rule.min_digits:
+                reach = _REACH_OF_STREET if rule.words else _REACH
+                if (rule.min_digits, reach) not in known:
+                    anchors = [(a, b) for n, a, b in numbers if n >= rule.min_digits]
+                    known[rule.min_digits, reach] = list(windows(text, anchors, reach, reach))
+                yield index, known[rule.min_digits, reach]
+            else:
+                before = _BEFORE_WORD if hits[0].isalpha() else _BEFORE_SIGN
+                if hits not in known:
+                    places = sorted(_places(shape, hits))
+                    known[hits] = list(windows(text, places, before, _BEHIND))
+                yield index, known[hits]
 
 
 def number_windows(text: str, reach: int) -> Spans:

@@ -38,8 +38,8 @@ class Rule:
     `needs_own_label` (for values without check digits) the nearest label must be of these families.
     With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
     finding; for rules with label families it never is. A text in which no number has `min_digits`
-    digits (letters end a number) is not searched, nor one with none of the `words` and none of the
-    substrings `signs`, if there are any: in lower case, 0 for any digit.
+    digits (letters end a number) is not searched, nor one with none of the `words`, or with none of
+    the substrings `signs`, if there are any: in lower case, 0 for any digit.
     """
 
     kind: str

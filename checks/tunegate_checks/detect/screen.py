@@ -12,16 +12,6 @@ from . import api_keys
 from .engine import mask_value, personal_spans
 from .rule import only_digits
 
-# Without one of these a text holds no personal data: findings are many, and most say "line 1234".
-_SIGNS = (
-    *("@", "[at]", "(at)", "arroba", "://", "senha", "pass", "pwd", "contrase", "pin", "0x", "bc1"),
-    *("placa", "plate", "carro", "moto", "veic", "caminh", "autom"),
-)
-_NUMBER_SIGN = re.compile(
-    r"\d(?:(?:[ ().+:\-/]{0,4}\d){6}|(?<=1)9\d\d|(?<=2)0\d\d|\.\d{1,3}\.\d|[ /.\-]\d\d?[ /.\-]\d"
-    r"|(?<=[A-Za-z]{2}\d)\d[ \-]?\w{4})|/\w{4}-\d\d|[A-Za-z\d]{16}"
-)
-_ADDRESS_SIGN = re.compile(r"[\da-f]{0,4}([:\-.])[\da-f]{0,4}\1[\da-f]", re.IGNORECASE)
 # A number of a quotation: the words that say what it is may have been cut off.
 _LONG_NUMBER = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ ().\-/]{0,2}\d){7,40}(?!\w|[.,]\d)")
 _DATE_OR_DECIMAL = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[ T]\d\d)?|\d+\.\d+")
@@ -54,10 +44,9 @@ def find_private(
         allow: Values that are public, and `@domain` for every address there.
     """
     let_through = {only_digits(value) for value in allow}
-    if may_hold_personal(text):
-        for span in personal_spans(text, "", ignore, allow, bare=quotes):
-            if quotes or not _is_of_a_message(span.kind, text[span.start : span.end]):
-                yield _private(text, span.kind, span.start, span.end, mask_value)
+    for span in personal_spans(text, "", ignore, allow, bare=quotes):
+        if quotes or not _is_of_a_message(span.kind, text[span.start : span.end]):
+            yield _private(text, span.kind, span.start, span.end, mask_value)
     has_long_word = _LONG_WORD.search(text) is not None
     known = api_keys.key_spans(text) if has_long_word else []
     possible = api_keys.possible_key_spans(text) if has_long_word else []
@@ -80,15 +69,6 @@ def find_private(
             yield Private("possible_secret", *match.span())
 
 
-def may_hold_personal(text: str) -> bool:
-    """Whether `personal_spans` can find anything in a text; false for most that hold nothing."""
-    lowered = text.lower()
-    if any(sign in lowered for sign in _SIGNS) or _NUMBER_SIGN.search(text):
-        return True
-    has_separators = any(text.count(separator) > 1 for separator in ":-.")
-    return has_separators and _ADDRESS_SIGN.search(text) is not None
-
-
 def _private(
     text: str, kind: str, start: int, end: int, shown: Callable[[str, str], str]
 ) -> Private:
@@ -96,13 +76,13 @@ def _private(
 
 
 def _is_of_a_message(kind: str, value: str) -> bool:
-    """Whether a value is what messages name: a server of a private network, or the id of a run.
+    """Whether messages name a value: a reviewer, a server of a private network, the id of a run.
 
     One id in some two thousand has the form of a Portuguese identity card, its check digit too.
     """
     if kind == "ip":
         return ipaddress.ip_address(value).is_private
-    return kind == "pt_cc" and _RUN_ID.fullmatch(value) is not None
+    return kind == "name" or (kind == "pt_cc" and _RUN_ID.fullmatch(value) is not None)
 
 
 def _is_private_piece(piece: str) -> bool:

@@ -48,15 +48,18 @@ def parts_of(text: str) -> Iterator[Part]:
     below = 0  # where the last table or list ends
     for top in _TOP.finditer(text) if "\n" in text else ():
         if top.start() >= below:
-            for part in _table(text, top) or _list(text, top):
+            delimiter = next((d for d in _DELIMITERS if d in top[0]), "")
+            for part in (delimiter and _table(text, top, delimiter)) or _list(text, top):
                 below = part.end
                 yield part
 
 
-def _table(text: str, top: re.Match[str]) -> list[Part]:
+def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     """Return the cells below a header of two names or more, of which one is a label."""
-    delimiter = next((d for d in _DELIMITERS if d in top[0]), "")
-    names = [top[0][a:b].strip() for a, b in _cells(top[0], delimiter)] if delimiter else []
+    line_below = text[top.end() + 1 :].partition("\n")[0]
+    if line_below.count(delimiter) < top[0].count(delimiter):
+        return []
+    names = [top[0][a:b].strip() for a, b in _cells(top[0], delimiter)]
     parts = list[Part]()
     if len(names) < 2 or not all(map(_HEADER.fullmatch, names)):
         return parts

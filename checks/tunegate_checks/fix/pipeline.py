@@ -63,7 +63,9 @@ def fix_files(
     rows += [dict(example.fields) for other in others for example in other]
     texts = (field.text for fields in rows for field in iter_texts(fields))
     limits = project.limits
-    redactor = Redactor(texts, limits.pii_ignore, limits.pii_allow, key, surrogates)
+    redactor = Redactor(
+        texts, limits.pii_ignore, limits.pii_allow, key, surrogates, limits.pii_names
+    )
     if "redact" in steps:
         redactor.collect(row.fields for source in sources for row in source.rows)
     rules = FixRules(

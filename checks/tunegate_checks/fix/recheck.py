@@ -41,7 +41,8 @@ def findings_of_steps(
         of_format = format.find(result, fewest=0, largest=inf)
         findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
-        findings["pii"] = [*pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)]
+        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+        findings["pii"] = [*pii.find(result, ignore=ignore, allow=allow, names=names)]
         findings["secrets"] = [*secrets.find(result, allow=limits.pii_allow)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
@@ -79,8 +80,9 @@ def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) ->
     of_format = format.find(result, fewest=fewest, largest=largest)
     yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
     if "redact" not in skipped:
-        yield "pii", pii.find(result, ignore=limits.pii_ignore, allow=limits.pii_allow)
-        yield "secrets", secrets.find(result, allow=limits.pii_allow)
+        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+        yield "pii", pii.find(result, ignore=ignore, allow=allow, names=names)
+        yield "secrets", secrets.find(result, allow=allow)
     if "duplicates" not in skipped:
         yield "duplicates", duplicates.find(result)
         yield "duplicates.near", duplicates.near(result, similarity=limits.similarity)

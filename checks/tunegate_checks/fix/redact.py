@@ -63,8 +63,9 @@ class Redactor:
         allow: Collection[str] = (),
         key: bytes = b"",
         surrogates: bool = False,
+        names: str = "",
     ) -> None:
-        self._ignore, self._allow, self._key = ignore, allow, key
+        self._ignore, self._allow, self._key, self._names = ignore, allow, key, names
         self._with_surrogates = surrogates
         self._values: dict[Value, str] = {}  # as each was written first
         self._placeholders: dict[Value, str] = {}
@@ -201,7 +202,9 @@ class Redactor:
         candidates: list[Span] = []
         if context or text not in self._clean_texts:
             candidates += api_keys.key_spans(text, self._allow)
-            candidates += personal_spans(text, context, self._ignore, self._allow)
+            candidates += personal_spans(
+                text, context, self._ignore, self._allow, names=self._names
+            )
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
         public = {value.lower() for value in self._allow}

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib import import_module
 from random import Random
 from string import ascii_lowercase, digits
 
-from ..detect.engine import RULES, plain
+from ..detect.engine import RULES, holds, plain
 from ..text.text_fields import squeeze
 from .known_values import EXTENSION, WORD, date_parts, find_month, is_exact, value_key
 
@@ -90,9 +89,7 @@ def _is_valid(kind: str, value: str) -> bool:
     """Tell whether a value has the form and the check digits of its kind."""
     value = plain(value)
     return kind in ("us_ssn", "phone") or any(
-        re.fullmatch(rule.pattern, value, re.IGNORECASE)
-        and rule.valid(value)
-        and (not rule.stdnum or import_module(f"stdnum.{rule.stdnum}").is_valid(value))
+        re.fullmatch(rule.pattern, value, re.IGNORECASE) and holds(rule, value)
         for rule in RULES
         if rule.kind == kind
     )

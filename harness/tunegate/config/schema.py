@@ -193,6 +193,7 @@ class Limits(Section):
     # Data: personal data. Kinds that are not asked for; values, or "@domain", that are public.
     pii_ignore: list[str] = []
     pii_allow: list[str] = []
+    pii_names: str = ""  # the model that finds names: "spacy:en_core_web_sm", "transformers:FOLDER"
     # Models.
     # "lower": the one-sided 95 % bound must hold a limit, the lower bound a `>=`, the upper a `<=`.
     mode: Mode = "point"

@@ -1,5 +1,6 @@
 """Keys are put together here, never written out: no scanner should stumble over this file."""
 
+import base64
 import itertools
 import re
 import string
@@ -76,6 +77,7 @@ KEYS = {
     "e2b_key": "e2b" + "_" + HEX[:40],
     "wandb_key": "wandb" + "_v1_" + MIXED[:27] + "_" + MIXED[:49],
     "discord_webhook": "https://discord" + ".com/api/webhooks/123456789012345678/" + MIXED[:68],
+    "discord_token": "MTk4NjIyNDgz" + "NDcxOTI1MjQ4." + "Cl2FMQ." + MIXED[:27],
     "teams_webhook": "https://acme.webhook" + ".office.com/webhookb2/" + GUID + "@" + GUID
     + "/IncomingWebhook/" + HEX[:32] + "/" + GUID,
     "mailgun_key": "key" + "-" + HEX[:32],
@@ -176,6 +178,14 @@ def test_every_format_has_a_key_here() -> None:
         assert any(word in text for word in key.keywords.split() for text in matched), key
         (span,) = api_keys.key_spans(matched[0])
         assert span.kind == key.kind
+
+
+def test_a_key_in_base64_is_found_whole() -> None:
+    encoded = base64.b64encode(KEYS["github_token"].encode()).decode()
+    text = f"data:\n  token: {encoded}\n  other: {base64.b64encode(b'x' * 40).decode()}\n"
+    assert [(s.kind, text[s.start : s.end]) for s in api_keys.key_spans(text)] == [
+        ("github_token", encoded)
+    ]
 
 
 @pytest.mark.parametrize(("kind", "key"), OTHER_KEYS)

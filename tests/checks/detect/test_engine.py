@@ -91,13 +91,14 @@ FOUND = {
     "address": """Rua das Flores, 123 | Av. Dom Pedro II nº 1000, apto 42 | rua sete de abril, 12
         Calle de Alcalá 45 | 12 bis rue de Rivoli | Hauptstraße 5 | Berliner Str. 17a | Via Roma 12
         Piazza del Popolo, 3 | 123 Main St | 221B Baker Street | 350 West 42nd Street, Apt 4
-        Adresse: Am Markt 7""",
+        Adresse: Am Markt 7 | moro na rua das palmeiras 45""",
     "name": """a Sra. Maria Souza ligou | Meu nome é João da Silva | Regards, John O'Brien
         Mme Lefèvre
         Nome completo: Ícaro Meireles | M. Dubois est absent | Mit freundlichen Grüßen Jürgen Weiß
         {"customerName": "Ana Souza"} | Dr. George W. Ellis | Name: Ann Lee
         ich heiße Uwe von Stein
         Mi chiamo Niccolò D'Angelo | full_name = Mary-Ann Smith | Paciente: LUCIA RUIZ""",
+    "id_card": "Personalausweis L01X00T471 | carte d'identité 880692310285",
     "us_itin": "ITIN 975-99-6004",
     "us_ein": "EIN 99-5891236",
     "ca_sin": "SIN 749 616 314",
@@ -298,6 +299,7 @@ def test_odd_digits_letters_and_dashes_raise_nothing(text: str, data: st.DataObj
         ("<td>ana&#64;loja.com.br</td>&nbsp;415-555-2671&amp;",
          [("email", "ana&#64;loja.com.br"), ("phone", "415-555-2671")]),
         ("?mail=ana%40loja.com.br&x=1", [("email", "ana%40loja.com.br")]),
+        ("nome=Jos%C3%A9%20da%20Silva&x=1", [("name", "Jos%C3%A9%20da%20Silva")]),
         (r"\theta = 5 \times 10, 100% &c; \u12 &notaname;", []),
     ],
 )  # fmt: skip

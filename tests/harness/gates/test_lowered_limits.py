@@ -11,7 +11,7 @@ from tunegate.gates.lowered_limits import AT_LEAST, AT_MOST, lowered_limits, low
 
 EITHER_WAY = {
     *("command", "compare", "fewest_per_class", "fields", "language", "mode", "own"),
-    *("pii_ignore", "pii_allow"),
+    *("pii_ignore", "pii_allow", "pii_names"),
 }
 
 CASES: list[tuple[str, Any, Any, bool]] = [

@@ -1,0 +1,61 @@
+"""Find the names of people with a language model, which the configuration names.
+
+`spacy:MODEL` is a pipeline of spaCy, installed or a folder; `transformers:FOLDER` a model that
+labels tokens, a folder or a name on the hub. Their labels PER and PERSON count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from tunegate.utils.optional_deps import require
+
+Recogniser = Callable[[str], list[tuple[int, int]]]
+_PERSON = frozenset(("PER", "PERSON"))
+
+
+def _spacy(model: str) -> Recogniser:
+    spacy = require("spacy", "names")
+    try:
+        pipeline = spacy.load(model)
+    except OSError:
+        raise ValueError(
+            f"pii_names: spaCy has no model {model!r}: python -m spacy download {model}"
+        ) from None
+    return lambda text: [
+        (e.start_char, e.end_char) for e in pipeline(text).ents if e.label_ in _PERSON
+    ]
+
+
+def _transformers(model: str) -> Recogniser:
+    transformers = require("transformers", "qlora")
+    try:
+        find = transformers.pipeline(
+            "token-classification", model=model, aggregation_strategy="simple", device="cpu"
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None
+    return lambda text: [
+        (int(e["start"]), int(e["end"])) for e in find(text) if e["entity_group"] in _PERSON
+    ]
+
+
+_BACKENDS = {"spacy": _spacy, "transformers": _transformers}
+
+
+@cache
+def recogniser(spec: str) -> Recogniser:
+    """Return what finds names in a text, loaded once.
+
+    Raises:
+        ValueError: `spec` names no backend, or a model that cannot be loaded.
+        MissingDependency: The library of the backend is not installed.
+    """
+    backend, _, model = spec.partition(":")
+    if backend not in _BACKENDS or not model:
+        raise ValueError(
+            f"pii_names: {spec!r} names no model; valid: spacy:en_core_web_sm, transformers:FOLDER"
+        )
+    return _BACKENDS[backend](model)
