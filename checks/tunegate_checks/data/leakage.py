@@ -55,7 +55,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)
     leaks = {row[0] for row in closest}
     reported = {*leaks}  # also the rows with a hint
-    prompts = *texts, False
+    prompts = texts[0], texts[1], False
     replies = [e.reply for e in test], [e.reply for e in train], True
     for test_texts, train_texts, hint in (prompts, replies):
         for i, j, ngram in ngrams.shared_ngrams(test_texts, train_texts):

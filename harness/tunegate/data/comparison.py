@@ -23,11 +23,11 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from functools import lru_cache, wraps
 from hashlib import blake2b
 from itertools import islice
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ..results.labels import exact
 from ..similarity import ratio
@@ -38,6 +38,7 @@ from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 BOILERPLATE_SHARE = 0.05  # of the rows: a beginning or end that so many share is boilerplate
 BOILERPLATE_ROWS = 3  # at least
@@ -57,6 +58,22 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’_](?=[^\W\d_])")
 _MARK = re.compile("[\ue000-\uf8ff]")  # of private use, of a template that was removed
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+
+def _cached_in_row(
+    function: Callable[Concatenate[Example, P], T],
+) -> Callable[Concatenate[Example, P], T]:
+    """Keep what a function says of a row in the row's `cache`."""
+
+    @wraps(function)
+    def cached(example: Example, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, *args, *kwargs.items())
+        if key not in example.cache:
+            example.cache[key] = function(example, *args, **kwargs)
+        found: T = example.cache[key]
+        return found
+
+    return cached
 
 
 _character = lru_cache(maxsize=4096)(html.unescape)  # of an entity
@@ -119,14 +136,29 @@ def near_scopes(rows: Sequence[Example]) -> list[list[int]]:
 
     They have the same setting, and the same signs in their questions or in their answers.
     """
-    answered = [(e.setting, meaning_signs(f"{e.target.text} {e.target.calls}")) for e in rows]
+    answered = [(e.setting, _answer_signs(e)) for e in rows]
     scopes = [*group_indices(answered, lambda key: key).values()]
     if len(scopes) > 1:
         with_system = system_is_asked(rows)
-        asked = ((e.setting, meaning_signs(question_text(e, with_system))) for e in rows)
+        asked = ((e.setting, _question_signs(e, with_system)) for e in rows)
         same_asked = group_indices(asked, lambda key: key).values()
         scopes += (s for s in same_asked if len({answered[i] for i in s}) > 1)
     return scopes
+
+
+@_cached_in_row
+def _answer_signs(example: Example) -> str:
+    return meaning_signs(f"{example.target.text} {example.target.calls}")
+
+
+@_cached_in_row
+def _question_signs(example: Example, with_system: bool) -> str:
+    return meaning_signs(question_text(example, with_system))
+
+
+@_cached_in_row
+def _question_without_case(example: Example, with_system: bool) -> str:
+    return _without_case(question_text(example, with_system))
 
 
 def _without_case(text: str) -> str:
@@ -142,7 +174,7 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
     them look alike; all but the commonest leave a mark, since another one asks something else.
     """
     with_system = system_is_asked(*datasets)
-    texts = [_without_case(question_text(e, with_system)) for rows in datasets for e in rows]
+    texts = [_question_without_case(e, with_system) for rows in datasets for e in rows]
     for _ in ("beginnings", "ends"):
         texts = [text[::-1] for text in _without_beginnings(texts)]
     own = iter(texts)
@@ -155,20 +187,38 @@ def _without_beginnings(texts: Sequence[str]) -> list[str]:
     sizes = shared_beginnings(texts, fewest)
     pairs = [*zip(texts, sizes, strict=True)]
     counts = Counter(text[:size] for text, size in pairs if size)
-    marks = {beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())}
+    marks = {
+        beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())
+    }
     marks |= {"": ""} | {beginning: "" for beginning, _ in counts.most_common(1)}
     return [marks[text[:size]] + text[size:] for text, size in pairs]
+
+
+def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
+    """Return the indices of the `comparison_texts` that begin, or end, with the same document.
+
+    There are documents where most texts share their beginning, or end, with two others or more.
+    """
+    by_document: list[dict[str, list[int]]] = []
+    for side, sizes in _documents(texts):
+        begun = (text[:size] for text, size in zip(side, sizes, strict=True))
+        by_document.append(group_indices(begun, lambda beginning: beginning))
+    return [rows for groups in by_document for document, rows in groups.items() if document]
+
+
+def _documents(texts: Sequence[str]) -> list[tuple[Sequence[str], list[int]]]:
+    """Return the texts, forwards and backwards, with the sizes of the documents they begin with."""
+    sides = texts, [text[::-1] for text in texts]
+    return [(side, shared_beginnings(side, DOCUMENT_ROWS)) for side in sides]
 
 
 def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int, int], bool]:
     """Return a function that tells whether two near texts also ask what is near, by their indices.
 
-    The texts are `comparison_texts`. Those of two templates ask different things. Where most share
-    their beginning or end, such as a document, with two others or more, they ask what is left.
+    The texts are `comparison_texts`. Those of two templates ask different things, and those of one
+    document (see `rows_by_document`) what is left without it.
     """
-    sides = [(texts, shared_beginnings(texts, DOCUMENT_ROWS))]
-    backwards = [text[::-1] for text in texts]
-    sides.append((backwards, shared_beginnings(backwards, DOCUMENT_ROWS)))
+    sides = _documents(texts)
 
     def ask_alike(i: int, j: int) -> bool:
         if _MARK.findall(texts[i]) != _MARK.findall(texts[j]):
@@ -219,10 +269,11 @@ def label_counts(examples: Sequence[Example]) -> Counter[str]:
     return labels if few and all(map(is_label, labels)) else Counter()
 
 
+@_cached_in_row
 def history_keys(
     example: Example, with_system: bool = False, form: Callable[[str], str] = _without_case
-) -> Iterator[bytes]:
-    """Yield a key for each (history -> reply) of a row, the last for what the row itself asks.
+) -> tuple[bytes, ...]:
+    """Return a key for each (history -> reply) of a row, the last for what the row itself asks.
 
     A history is every message before a turn of the assistant. Two histories have the same key if
     their texts are equal in a `form`, by default but for case, and so are their tool calls, names,
@@ -230,7 +281,7 @@ def history_keys(
     message is, `with_system`.
     """
     given = given_fields(example.fields)
-    asks_nothing = not given
+    asks_nothing, keys = not given, list[bytes]()
     digest = blake2b(to_json(given).encode("utf-8", "surrogatepass"), digest_size=16)
     for turn in canonical_turns(example.given, form):
         if turn["role"] == "system" and not with_system:
@@ -239,20 +290,20 @@ def history_keys(
         if turn["role"] == "assistant":
             asked = digest.copy()
             asked.update(data if asks_nothing else b"")
-            yield asked.digest()
+            keys.append(asked.digest())
         digest.update(data)
         asks_nothing = asks_nothing and not turn["content"] and "calls" not in turn
     if asks_nothing:
         for turn in canonical_turns(example.messages[len(example.given) :], form):
             digest.update(to_json(turn).encode("utf-8", "surrogatepass"))
-    yield digest.digest()
+    return *keys, digest.digest()
 
 
 def question_key(
     example: Example, with_system: bool = False, form: Callable[[str], str] = _without_case
 ) -> bytes:
     """Return a key that is equal for two rows if they ask the same: the last of `history_keys`."""
-    return list(history_keys(example, with_system, form))[-1]
+    return history_keys(example, with_system, form)[-1]
 
 
 def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:

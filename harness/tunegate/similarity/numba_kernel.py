@@ -152,7 +152,7 @@ def _distance_three_words(
 
 @_compiled
 def _distance(m: int, other: Array, slots: Array, masks: Array, limit: int) -> int:
-    """Return the Indel distance of the loaded pattern (m letters) to `other`, or more than limit."""
+    """Return the Indel distance of the loaded pattern (m letters) to `other`, or limit + 1."""
     need = (m + other.size - limit + 1) // 2  # letters that must be common
     if m <= 64:
         return _distance_one_word(m, other, slots, masks, limit, need)
