@@ -23,11 +23,11 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
-from functools import lru_cache, wraps
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 from ..results.labels import exact
 from ..similarity import ratio
@@ -38,12 +38,12 @@ from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-P = ParamSpec("P")
 
 BOILERPLATE_SHARE = 0.05  # of the rows: a beginning or end that so many share is boilerplate
 BOILERPLATE_ROWS = 3  # at least
 DOCUMENT_ROWS = 3  # rows that share a beginning or end have a document in common
 MIN_ROWS = 20  # rows: fewer show little of what is usual
+CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
 MAX_LABEL_LETTERS = 50
 MAX_LABEL_WORDS = 5
 ROWS_PER_INSTRUCTION = 10  # on average: system messages of fewer rows each hold documents
@@ -58,22 +58,6 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _WORD_JOINERS = re.compile(r"(?<=[^\W\d_]{2})[-'’_](?=[^\W\d_])")
 _MARK = re.compile("[\ue000-\uf8ff]")  # of private use, of a template that was removed
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-
-
-def _cached_in_row(
-    function: Callable[Concatenate[Example, P], T],
-) -> Callable[Concatenate[Example, P], T]:
-    """Keep what a function says of a row in the row's `cache`."""
-
-    @wraps(function)
-    def cached(example: Example, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        key = (function, *args, *kwargs.items())
-        if key not in example.cache:
-            example.cache[key] = function(example, *args, **kwargs)
-        found: T = example.cache[key]
-        return found
-
-    return cached
 
 
 _character = lru_cache(maxsize=4096)(html.unescape)  # of an entity
@@ -98,6 +82,7 @@ def folded_text(text: str) -> str:
     return without_edge_punctuation(_without_case(text))
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def meaning_signs(text: str) -> str:
     """Return the digits, signs and emoji of a text: what carries meaning in it beside its words.
 
@@ -136,31 +121,17 @@ def near_scopes(rows: Sequence[Example]) -> list[list[int]]:
 
     They have the same setting, and the same signs in their questions or in their answers.
     """
-    answered = [(e.setting, _answer_signs(e)) for e in rows]
+    answered = [(e.setting, meaning_signs(f"{e.target.text} {e.target.calls}")) for e in rows]
     scopes = [*group_indices(answered, lambda key: key).values()]
     if len(scopes) > 1:
         with_system = system_is_asked(rows)
-        asked = ((e.setting, _question_signs(e, with_system)) for e in rows)
+        asked = ((e.setting, meaning_signs(question_text(e, with_system))) for e in rows)
         same_asked = group_indices(asked, lambda key: key).values()
         scopes += (s for s in same_asked if len({answered[i] for i in s}) > 1)
     return scopes
 
 
-@_cached_in_row
-def _answer_signs(example: Example) -> str:
-    return meaning_signs(f"{example.target.text} {example.target.calls}")
-
-
-@_cached_in_row
-def _question_signs(example: Example, with_system: bool) -> str:
-    return meaning_signs(question_text(example, with_system))
-
-
-@_cached_in_row
-def _question_without_case(example: Example, with_system: bool) -> str:
-    return _without_case(question_text(example, with_system))
-
-
+@lru_cache(maxsize=CACHED_TEXTS)
 def _without_case(text: str) -> str:
     return equal_text(text).casefold()
 
@@ -174,7 +145,7 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
     them look alike; all but the commonest leave a mark, since another one asks something else.
     """
     with_system = system_is_asked(*datasets)
-    texts = [_question_without_case(e, with_system) for rows in datasets for e in rows]
+    texts = [_without_case(question_text(e, with_system)) for rows in datasets for e in rows]
     for _ in ("beginnings", "ends"):
         texts = [text[::-1] for text in _without_beginnings(texts)]
     own = iter(texts)
@@ -269,11 +240,10 @@ def label_counts(examples: Sequence[Example]) -> Counter[str]:
     return labels if few and all(map(is_label, labels)) else Counter()
 
 
-@_cached_in_row
 def history_keys(
     example: Example, with_system: bool = False, form: Callable[[str], str] = _without_case
-) -> tuple[bytes, ...]:
-    """Return a key for each (history -> reply) of a row, the last for what the row itself asks.
+) -> Iterator[bytes]:
+    """Yield a key for each (history -> reply) of a row, the last for what the row itself asks.
 
     A history is every message before a turn of the assistant. Two histories have the same key if
     their texts are equal in a `form`, by default but for case, and so are their tool calls, names,
@@ -281,7 +251,7 @@ def history_keys(
     message is, `with_system`.
     """
     given = given_fields(example.fields)
-    asks_nothing, keys = not given, list[bytes]()
+    asks_nothing = not given
     digest = blake2b(to_json(given).encode("utf-8", "surrogatepass"), digest_size=16)
     for turn in canonical_turns(example.given, form):
         if turn["role"] == "system" and not with_system:
@@ -290,20 +260,20 @@ def history_keys(
         if turn["role"] == "assistant":
             asked = digest.copy()
             asked.update(data if asks_nothing else b"")
-            keys.append(asked.digest())
+            yield asked.digest()
         digest.update(data)
         asks_nothing = asks_nothing and not turn["content"] and "calls" not in turn
     if asks_nothing:
         for turn in canonical_turns(example.messages[len(example.given) :], form):
             digest.update(to_json(turn).encode("utf-8", "surrogatepass"))
-    return *keys, digest.digest()
+    yield digest.digest()
 
 
 def question_key(
     example: Example, with_system: bool = False, form: Callable[[str], str] = _without_case
 ) -> bytes:
     """Return a key that is equal for two rows if they ask the same: the last of `history_keys`."""
-    return history_keys(example, with_system, form)[-1]
+    return list(history_keys(example, with_system, form))[-1]
 
 
 def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:

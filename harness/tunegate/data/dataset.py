@@ -131,11 +131,6 @@ class Example(Located):
         weight = number_of(self.fields.get("weight"))
         return 1.0 if weight is None else weight
 
-    @cached_property
-    def cache(self) -> dict[Any, Any]:
-        """What `data.comparison` has computed of the row: many checks ask for the same."""
-        return {}
-
     @property
     def text(self) -> str:
         """Prompt and reply, without the system message, which most rows share."""
