@@ -32,8 +32,9 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     `tunegate.data.comparison.rows_in_training`, the rule by which a promotion is refused: also what
     a training conversation begins with. "near": the prompts reach the similarity, or differ in the
     punctuation around words alone. "overlap": texts of 50 words or more share 13 consecutive words
-    (`tunegate.similarity.ngrams`); between replies this is a hint, since many correct replies
-    contain the same passage. "group": training has rows of the same group (`data.group_by`).
+    (`tunegate.similarity.ngrams`), templates aside; between replies this is a hint, since many
+    correct replies contain the same passage. "group": training has rows of the same group
+    (`data.group_by`).
 
     Args:
         train: The training set.

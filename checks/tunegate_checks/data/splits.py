@@ -66,7 +66,8 @@ def drift(
     # splits apart.
     train_rows, other_rows = _sample(train), _sample(other)
     rows = [*train_rows, *other_rows]
-    numbers = group_numbers(len(rows), rows_of_one_source(rows, comparison_texts(rows)[0]))
+    texts = [text[:READ_LETTERS] for text in comparison_texts(rows)[0]]
+    numbers = group_numbers(len(rows), rows_of_one_source(rows, texts))
     sides = numbers[: len(train_rows)], numbers[len(train_rows) :]
     sizes = [
         min(len({*side}) * len(split) // len(side), len({e.group or e.row for e in split}))
