@@ -32,8 +32,9 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     `tunegate.data.comparison.rows_in_training`, the rule by which a promotion is refused: also what
     a training conversation begins with. "near": the prompts reach the similarity, or differ in the
     punctuation around words alone. "overlap": texts of 50 words or more share 13 consecutive words
-    (`tunegate.similarity.ngrams`); between replies this is a hint, since many correct replies
-    contain the same passage. "group": training has rows of the same group (`data.group_by`).
+    (`tunegate.similarity.ngrams`), templates aside; between replies this is a hint, since many
+    correct replies contain the same passage. "group": training has rows of the same group
+    (`data.group_by`).
 
     Args:
         train: The training set.
@@ -55,7 +56,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)
     leaks = {row[0] for row in closest}
     reported = {*leaks}  # also the rows with a hint
-    prompts = *texts, False
+    prompts = texts[0], texts[1], False
     replies = [e.reply for e in test], [e.reply for e in train], True
     for test_texts, train_texts, hint in (prompts, replies):
         for i, j, ngram in ngrams.shared_ngrams(test_texts, train_texts):

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tunegate.checking.decorator import check
-from tunegate.data.comparison import group_numbers, rows_together
+from tunegate.data.comparison import comparison_texts, group_numbers
 from tunegate.data.dataset import Dataset, Example
+from tunegate.data.splitting import rows_of_one_source
 from tunegate.results.finding import Finding
 from tunegate.utils.text import word_pattern
 
@@ -61,11 +62,15 @@ def drift(
     """
     if not len(train) or not len(other):
         return
-    # Rows that belong together are one observation: what tells users apart tells no splits apart.
+    # Rows of one source are one observation: what tells users, documents or receipts apart tells no
+    # splits apart.
     train_rows, other_rows = _sample(train), _sample(other)
-    sides = [group_numbers(len(rows), rows_together(rows)) for rows in (train_rows, other_rows)]
+    rows = [*train_rows, *other_rows]
+    texts = [text[:READ_LETTERS] for text in comparison_texts(rows)[0]]
+    numbers = group_numbers(len(rows), rows_of_one_source(rows, texts))
+    sides = numbers[: len(train_rows)], numbers[len(train_rows) :]
     sizes = [
-        len({*side}) if len(split) <= MAX_SAMPLE else len({e.group or e.row for e in split})
+        min(len({*side}) * len(split) // len(side), len({e.group or e.row for e in split}))
         for side, split in zip(sides, (train, other), strict=True)
     ]
     expected, observed = (
@@ -109,8 +114,8 @@ def _word_findings(
         [e.prompt[:READ_LETTERS] for e in rows] for rows in (train_rows, other_rows)
     )
     is_grouped = train_groups + other_groups < len(train_rows) + len(other_rows)
-    names = [f"{k} {name}" for k, side in enumerate(sides) for name in side]
-    auc = classifier_auc(train_texts, other_texts, groups=names if is_grouped else None)
+    names = [*sides[0], *sides[1]] if is_grouped else None
+    auc = classifier_auc(train_texts, other_texts, groups=names)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
@@ -182,7 +187,7 @@ def _sample(dataset: Dataset) -> list[Example]:
 
 
 def classifier_auc(
-    first_texts: Sequence[str], second_texts: Sequence[str], groups: Sequence[str] | None = None
+    first_texts: Sequence[str], second_texts: Sequence[str], groups: Sequence[int] | None = None
 ) -> float:
     """Return the cross-validated ROC AUC of a classifier that tells two lists of texts apart.
 

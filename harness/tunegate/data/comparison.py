@@ -43,6 +43,7 @@ BOILERPLATE_SHARE = 0.05  # of the rows: a beginning or end that so many share i
 BOILERPLATE_ROWS = 3  # at least
 DOCUMENT_ROWS = 3  # rows that share a beginning or end have a document in common
 MIN_ROWS = 20  # rows: fewer show little of what is usual
+CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
 MAX_LABEL_LETTERS = 50
 MAX_LABEL_WORDS = 5
 ROWS_PER_INSTRUCTION = 10  # on average: system messages of fewer rows each hold documents
@@ -81,6 +82,7 @@ def folded_text(text: str) -> str:
     return without_edge_punctuation(_without_case(text))
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def meaning_signs(text: str) -> str:
     """Return the digits, signs and emoji of a text: what carries meaning in it beside its words.
 
@@ -129,6 +131,7 @@ def near_scopes(rows: Sequence[Example]) -> list[list[int]]:
     return scopes
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def _without_case(text: str) -> str:
     return equal_text(text).casefold()
 
@@ -162,15 +165,31 @@ def _without_beginnings(texts: Sequence[str]) -> list[str]:
     return [marks[text[:size]] + text[size:] for text, size in pairs]
 
 
+def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
+    """Return the indices of the `comparison_texts` that begin, or end, with the same document.
+
+    There are documents where most texts share their beginning, or end, with two others or more.
+    """
+    by_document: list[dict[str, list[int]]] = []
+    for side, sizes in _documents(texts):
+        begun = (text[:size] for text, size in zip(side, sizes, strict=True))
+        by_document.append(group_indices(begun, lambda beginning: beginning))
+    return [rows for groups in by_document for document, rows in groups.items() if document]
+
+
+def _documents(texts: Sequence[str]) -> list[tuple[Sequence[str], list[int]]]:
+    """Return the texts, forwards and backwards, with the sizes of the documents they begin with."""
+    sides = texts, [text[::-1] for text in texts]
+    return [(side, shared_beginnings(side, DOCUMENT_ROWS)) for side in sides]
+
+
 def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int, int], bool]:
     """Return a function that tells whether two near texts also ask what is near, by their indices.
 
-    The texts are `comparison_texts`. Those of two templates ask different things. Where most share
-    their beginning or end, such as a document, with two others or more, they ask what is left.
+    The texts are `comparison_texts`. Those of two templates ask different things, and those of one
+    document (see `rows_by_document`) what is left without it.
     """
-    sides = [(texts, shared_beginnings(texts, DOCUMENT_ROWS))]
-    backwards = [text[::-1] for text in texts]
-    sides.append((backwards, shared_beginnings(backwards, DOCUMENT_ROWS)))
+    sides = _documents(texts)
 
     def ask_alike(i: int, j: int) -> bool:
         if _MARK.findall(texts[i]) != _MARK.findall(texts[j]):

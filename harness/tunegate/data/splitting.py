@@ -25,6 +25,7 @@ from .comparison import (
     group_indices,
     label_counts,
     near_scopes,
+    rows_by_document,
     rows_together,
 )
 from .dataset import PLAIN_READING, Dataset, Example
@@ -233,9 +234,8 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
 def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[int]]:
     """Return the indices of all rows, in groups that must stay in one split; most hold one row.
 
-    Rows are in one group if the project says so (`Example.group`), their texts reach the
-    similarity, one stands in the other (`comparison.rows_in_training`), or their prompts share a
-    passage: directly, or through other rows.
+    Rows are in one group if their texts reach the similarity, or if they are of one source:
+    directly, or through other rows.
     """
     texts = comparison_texts(examples)[0]
     linked: list[list[int]] = []
@@ -244,14 +244,21 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
         near = search.connected_groups(scope, similarity)
         near += group_indices(scope, without_edge_punctuation).values()
         linked += [[indices[k] for k in group] for group in near]
-    linked += rows_together(examples)
+    return connected(len(examples), [*linked, *rows_of_one_source(examples, texts)])
+
+
+def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> list[list[int]]:
+    """Return lists of indices of rows of one source; a row can be in none, or in several.
+
+    They are those of one group or conversation (`comparison.rows_together`), and those whose
+    `comparison_texts` share a passage or a document.
+    """
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
     ngram_rows = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, texts))
-    linked += [rows for rows in ngram_rows.values() if 1 < len(rows) <= max_rows]
-
-    return connected(len(examples), linked)
+    shared = [*ngram_rows.values(), *rows_by_document(texts)]
+    return [*rows_together(examples), *(rows for rows in shared if 1 < len(rows) <= max_rows)]
 
 
 def chronological_group_split(

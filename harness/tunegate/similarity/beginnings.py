@@ -1,7 +1,7 @@
 """Finds the beginnings that several texts share: instructions, templates, documents.
 
 In the tree of all beginnings in whole words, one is shared if enough different texts have it, and
-if it is MIN_LETTERS letters, and a space, longer than the last shared one on its way. The shared ends of texts
+if it is more than MIN_LETTERS longer than the last shared one on its way. The shared ends of texts
 are the shared beginnings of the reversed texts.
 """
 
@@ -47,6 +47,8 @@ def _common_size(text: str, other: str) -> int:
     """Return how many letters two texts have in common at the beginning, in whole words."""
     lengths = range(1, min(len(text), len(other)) + 1)
     letters = bisect_left(lengths, True, key=lambda k: text[:k] != other[:k])
+    if letters == len(text) < len(other) and other[letters].isspace():
+        return letters + 1  # the instruction alone, and with something behind it
     words = _TO_THE_LAST_WORD.match(text, 0, letters)
     return words.end() if words else 0
 

@@ -18,7 +18,6 @@ COLUMNS = 20_000  # targets at once
 SKETCHES_MIN_SECONDS = 0.05  # estimated seconds of the search: sketches take some time to make
 KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
-THREADS_MIN_SECONDS = 60.0  # estimated without the kernel, which takes 5 s for it
 
 
 def make_finder(
@@ -43,11 +42,9 @@ def _make_finder(search: Search, fast: bool | None) -> FindNear:
         min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
         fast = search.estimated_seconds > min_seconds and _numba_installed()
     if fast:
-        from ..utils.processes import worker_count
         from .numba_kernel import CompiledSearch
 
-        threads = worker_count() if search.estimated_seconds > THREADS_MIN_SECONDS else 1
-        return CompiledSearch(search, threads).find_near
+        return CompiledSearch(search).find_near
     return NumpySearch(search).find_near
 
 

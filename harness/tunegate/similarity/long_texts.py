@@ -34,7 +34,6 @@ MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
 SAMPLED_AT_ONCE = 256  # texts, which bounds the memory
-CACHED_LETTERS = 64
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
@@ -43,20 +42,14 @@ _ASCII_WORD = re.compile(r"\w{1,32}+(?!\w)|[^\s\x1c-\x1f]", re.ASCII)  # the sam
 
 
 @lru_cache(maxsize=1 << 17)
-def _short_piece(piece: str) -> tuple[int, ...]:
-    """Return a number for each word of a text without spaces, the same in every process."""
-    words = (_ASCII_WORD if piece.isascii() else _WORD).findall(piece)
-    return tuple(crc32(word.encode("utf-8", "surrogatepass")) for word in words)
-
-
-def _piece(piece: str) -> tuple[int, ...]:
-    # Long ones hardly occur twice, and would fill the memory.
-    return (_short_piece if len(piece) <= CACHED_LETTERS else _short_piece.__wrapped__)(piece)
+def _word_number(word: str) -> int:
+    """Return a number for a word, the same in every process: `hash` is not."""
+    return crc32(word.encode("utf-8", "surrogatepass"))
 
 
 @lru_cache(maxsize=128)
 def _word_numbers(text: str) -> list[int]:
-    return [*chain.from_iterable(map(_piece, text.split()))]
+    return list(map(_word_number, (_ASCII_WORD if text.isascii() else _WORD).findall(text)))
 
 
 def ratio(left: str, right: str) -> float:

@@ -8,8 +8,6 @@ reach. The result is exact. Texts have at most MAX_LETTERS letters: three words 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
@@ -20,11 +18,9 @@ from .long_texts import SCREEN_LETTERS as MAX_LETTERS
 from .sketches import BITS, COMMON_LETTERS, encode_both
 
 if TYPE_CHECKING:
-    from .sketches import Letters
     from .windows import Search
 
 Array = npt.NDArray[Any]
-Rows = dict[int, tuple[Array, Array]]  # by query: the near targets and their similarities
 BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons
 WINDOW = 256  # targets at once, so that their bits stay in the processor's first-level cache
 MATCHES = 1 << 18  # pairs at once, or as many as there are targets
@@ -35,9 +31,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _compiled(function: F) -> F:
     """Compile a function with numba, and keep the machine code on disk if possible."""
     try:
-        return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+        return cast(F, numba.njit(cache=True, error_model="numpy")(function))
     except RuntimeError:  # no writable folder for the code: installation and home are read-only
-        return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+        return cast(F, numba.njit(error_model="numpy")(function))
 
 
 @_compiled
@@ -97,41 +93,10 @@ def _to_int64(count: Any) -> int:
 
 
 @_compiled
-def _distance_one_word(
-    m: int, other: Array, slots: Array, masks: Array, limit: int, need: int
-) -> int:
-    n, state = other.size, ~np.uint64(0)
-    for begin in range(0, n, 8):
-        for j in range(begin, min(begin + 8, n)):
-            match = state & masks[slots[other[j]], 0]
-            state = (state + match) | (state - match)
-        if _popcount(~state) + n - min(begin + 8, n) < need:
-            return limit + 1
-    return m + n - 2 * _to_int64(_popcount(~state))
-
-
-@_compiled
-def _distance_two_words(
-    m: int, other: Array, slots: Array, masks: Array, limit: int, need: int
-) -> int:
-    n, low, high = other.size, ~np.uint64(0), ~np.uint64(0)
-    for begin in range(0, n, 8):
-        for j in range(begin, min(begin + 8, n)):
-            row = slots[other[j]]
-            match, above = low & masks[row, 0], high & masks[row, 1]
-            new = low + match
-            high = (high + above + np.uint64(new < low)) | (high - above)
-            low = new | (low - match)
-        if _popcount(~low) + _popcount(~high) + n - min(begin + 8, n) < need:
-            return limit + 1
-    return m + n - 2 * _to_int64(_popcount(~low) + _popcount(~high))
-
-
-@_compiled
-def _distance_three_words(
-    m: int, other: Array, slots: Array, masks: Array, limit: int, need: int
-) -> int:
+def _distance(m: int, other: Array, slots: Array, masks: Array, limit: int) -> int:
+    """Return the Indel distance of the loaded pattern (m letters) to `other`, or limit + 1."""
     n, low, mid, high = other.size, ~np.uint64(0), ~np.uint64(0), ~np.uint64(0)
+    need = (m + n - limit + 1) // 2  # letters that must be common: zero bits of the three words
     for begin in range(0, n, 8):
         for j in range(begin, min(begin + 8, n)):
             row = slots[other[j]]
@@ -148,17 +113,6 @@ def _distance_three_words(
         if common + n - min(begin + 8, n) < need:
             return limit + 1
     return m + n - 2 * _to_int64(_popcount(~low) + _popcount(~mid) + _popcount(~high))
-
-
-@_compiled
-def _distance(m: int, other: Array, slots: Array, masks: Array, limit: int) -> int:
-    """Return the Indel distance of the loaded pattern (m letters) to `other`, or more than limit."""
-    need = (m + other.size - limit + 1) // 2  # letters that must be common
-    if m <= 64:
-        return _distance_one_word(m, other, slots, masks, limit, need)
-    if m <= 128:
-        return _distance_two_words(m, other, slots, masks, limit, need)
-    return _distance_three_words(m, other, slots, masks, limit, need)
 
 
 @_compiled
@@ -222,34 +176,24 @@ def _scan_block(
     return queries.size
 
 
-class _Workspace:
-    """The arrays that one thread writes to."""
+class CompiledSearch:
+    """The compiled search, a block of queries at a time."""
 
-    def __init__(self, queries: Letters, targets: Letters) -> None:
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        queries, targets = encode_both(search.queries.texts, search.targets.texts, flip)
+        self.queries, self.targets = queries, targets
+        self.folds = [np.ascontiguousarray(s.folds.T) for s in (queries, targets)]
+        self.hi = np.maximum(search.lo, search.hi)
+        # Of the queries before `end` that have near targets; most have none.
+        self.rows: dict[int, tuple[Array, Array]] = {}
+        self.end = 0
+        # What the compiled code writes to.
         letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
         self.slots = np.zeros(letters, np.int32)
         self.masks = np.zeros((min(letters, MAX_LETTERS) + 1, MAX_LETTERS // 64), np.uint64)
-        self.bits = np.zeros(WINDOW, np.uint8)
-        self.ends = np.zeros(BLOCK, np.int64)
-        self.matches = np.zeros(max(len(targets.sizes), MATCHES), np.int64)
-        self.distances = np.zeros(len(self.matches), np.int64)
-
-
-class CompiledSearch:
-    """The compiled search, some blocks of queries at a time.
-
-    Each thread searches one block: the compiled code releases the interpreter lock.
-    """
-
-    def __init__(self, search: Search, threads: int = 1) -> None:
-        self.search = search
-        self.queries, self.targets = encode_both(search.queries.texts, search.targets.texts, flip)
-        self.folds = [np.ascontiguousarray(s.folds.T) for s in (self.queries, self.targets)]
-        self.hi = np.maximum(search.lo, search.hi)
-        self.workspaces = [_Workspace(self.queries, self.targets) for _ in range(threads)]
-        # Of the queries before `end` that have near targets; most have none.
-        self.rows: Rows = {}
-        self.end = 0
+        self.bits, self.ends = np.zeros(WINDOW, np.uint8), np.zeros(BLOCK, np.int64)
+        self.matches, self.distances = np.zeros((2, max(len(targets.sizes), MATCHES)), np.int64)
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
@@ -263,46 +207,29 @@ class CompiledSearch:
         return matches[remaining], similarities[remaining]
 
     def _search_from(self, i: int, labels: Array) -> None:
-        """Search some blocks of queries from `i` on; those after a block that is cut are left."""
-        self.end = min(i + len(self.workspaces) * BLOCK, len(self.search.lo))
-        queries = np.arange(i, self.end)
-        if self.search.is_within_one_list:
-            queries = queries[labels[queries] >= 0]  # others are not queried any more
-        blocks = [queries[k : k + BLOCK] for k in range(0, len(queries), BLOCK)]
-        self.rows = {}
-        if len(blocks) == 1:
-            searched = [self._search_block(blocks[0], labels, self.workspaces[0])]
-        else:
-            search, spaces = self._search_block, self.workspaces
-            with ThreadPoolExecutor(len(blocks)) as threads:
-                searched = list(threads.map(search, blocks, repeat(labels), spaces))
-        for block, (rows, done) in zip(blocks, searched, strict=True):
-            self.rows |= rows
-            if done < len(block):
-                self.end = int(block[done])
-                break
-
-    def _search_block(self, block: Array, labels: Array, space: _Workspace) -> tuple[Rows, int]:
-        """Return the near targets of the queries of a block, and of how many `space` has room."""
-        skips = labels[block] if self.search.is_within_one_list else np.full(len(block), -1)
-        queries, targets = self.queries, self.targets
+        """Search some queries from `i` on, as many as there is room for."""
+        search, queries, targets = self.search, self.queries, self.targets
+        self.end = min(i + BLOCK, len(search.lo))
+        block = np.arange(i, self.end)
+        if search.is_within_one_list:
+            block = block[labels[block] >= 0]  # others are not queried any more
+        skips = labels[block] if search.is_within_one_list else np.full(len(block), -1)
         done = _scan_block(
             block, skips,
             queries.letters, queries.starts, self.folds[0], queries.sketches,
             targets.letters, targets.starts, self.folds[1], targets.sketches,
-            self.search.lo, self.hi, labels, self.search.cutoff,
-            space.slots, space.masks, space.bits,
-            space.ends, space.matches, space.distances,
+            search.lo, self.hi, labels, search.cutoff,
+            self.slots, self.masks, self.bits, self.ends, self.matches, self.distances,
         )  # fmt: skip
-        block, ends = block[:done], space.ends[:done]
+        self.end = int(block[done]) if done < len(block) else self.end
+        block, ends = block[:done], self.ends[:done]
         count = int(ends[-1])
-        matches, counts = space.matches[:count].copy(), np.diff(ends, prepend=0)
+        matches, counts = self.matches[:count].copy(), np.diff(ends, prepend=0)
         totals = np.repeat(queries.sizes[block], counts) + targets.sizes[matches]
-        similarities = 1.0 - space.distances[:count] / np.maximum(totals, 1)
+        similarities = 1.0 - self.distances[:count] / np.maximum(totals, 1)
         near = np.flatnonzero(counts)
         begins = (ends[near] - counts[near]).tolist()
-        rows = {
+        self.rows = {
             i: (matches[a:b], similarities[a:b])
             for i, a, b in zip(block[near].tolist(), begins, ends[near].tolist(), strict=True)
         }
-        return rows, done

@@ -1,13 +1,13 @@
-"""Finds every pair of texts whose similarity reaches a cutoff; exact up to 500 letters.
+"""Finds every pair of texts whose similarity reaches a cutoff; exact up to 192 letters.
 
 Similarity is the normalised Indel similarity, rapidfuzz's `fuzz.ratio` / 100: 1 - distance / (sum
 of both lengths), where the distance is the number of letters to insert and delete. Case counts:
-lower-case the texts first if it should not. Texts of more than 500 letters are compared if they
+lower-case the texts first if it should not. Texts of more than 192 letters are compared if they
 share n-grams, and those of more than 2,000 word by word: see `long_texts`.
 
 A similarity bounds how much two lengths may differ, so each text is compared only with those in a
 window of lengths. Small searches run in rapidfuzz, large ones in a compiled kernel if numba is
-installed (`pip install 'tunegate[fast]'`), the largest on all cores; both find the same pairs.
+installed (`pip install 'tunegate[fast]'`); both find the same pairs.
 Every function takes `fast` to force one of the two, and raises ValueError for a cutoff outside
 0 < cutoff <= 1.
 """

@@ -244,3 +244,17 @@ def test_labels_are_read_by_the_rule_of_the_project() -> None:
     assert not labels.contradictions(Dataset.of(rows, "train"))
     assert len(labels.errors(by_rule).hints) >= 5
     assert not labels.errors(Dataset.of(rows, "train")).hints
+
+
+DOCUMENTS = [" ".join(random.Random(n).choices("abcdefghijklm", k=40)) for n in range(8)]
+
+
+def test_other_questions_on_one_document_contradict_nothing() -> None:
+    asked = ("was it sold?", "is he well?", "did they win?", "are we late?")
+    told = [(f"{text}\n\n{a}", a) for text in DOCUMENTS for a in asked]
+    classes = made(*((prompt, "yes" if a < "c" else "no") for prompt, a in told))
+    assert not labels.contradictions(classes, similarity=0.8).hints
+    twice = made(*((p, "yes") for p, _ in told), (told[0][0].replace("sold", "solde"), "no"))
+    assert [f.row for f in labels.contradictions(twice, similarity=0.8).hints] == [len(told)]
+    answers = made(*((prompt, f"in {n} {a[:3]}") for n, (prompt, a) in enumerate(told)))
+    assert not labels.contradictions(answers, similarity=0.5).hints  # no classes

@@ -122,14 +122,14 @@ def test_a_copy_is_not_told_again_for_the_passages_it_shares() -> None:
     long = f"Good morning! {PASSAGE}. {OURS}"
     for prompt, kind in ((long, "exact"), (f"{long} Thank you.", "near")):
         found = leakage.find(made(long), made(prompt, split="test"))
-        assert (found.kinds, found.hints) == ({kind: 1}, ())
+        assert (found.kinds, {f.kind for f in found.hints}) == ({kind: 1}, {"long texts"})
 
 
 def test_a_prompt_that_shares_a_passage_is_not_told_again_for_its_reply() -> None:
     said = " ".join(f"said{n}" for n in range(60))
     train = Dataset.of([row(f"{PASSAGE} {OURS}", said)])
     found = leakage.find(train, Dataset.of([row(f"{PASSAGE} {THEIRS}", said)], "test"))
-    assert (found.kinds, found.hints) == ({"overlap": 1}, ())
+    assert (found.kinds, {f.kind for f in found.hints}) == ({"overlap": 1}, {"long texts"})
 
 
 def test_the_case_of_a_training_prompt_is_not_part_of_an_id() -> None:
@@ -218,3 +218,88 @@ def test_a_passage_is_found_in_a_script_without_spaces() -> None:
     train, test = made(ours + passage), made(theirs + passage, split="test")
     assert leakage.find(train, test).kinds == {"overlap": 1}
     assert not leakage.find(made(ours + passage[:25]), test)
+
+
+LONG = (
+    "You read what the customers of a large shop on the internet write about the things that they "
+    "have bought there, one by one. Decide whether the author of the review below was happy with "
+    "the product or not, and answer with one word, positive or negative, and nothing else than it: "
+)
+OTHER = (
+    "Below stands a message that a customer has sent to the people who answer such messages all "
+    "day long. Your task is to say which of the queues of our service desk should handle it, by "
+    "its name and by nothing else than that name, please. This is the message as it was sent: "
+)
+ONE_WORD = [
+    "good",
+    "awful",
+    "great",
+    "boring",
+    "lovely",
+    "dull",
+    "bright",
+    "slow",
+    "weak",
+    "strong",
+    "funny",
+    "cold",
+]
+TEMPLATES = {
+    "one word": [f"Classify the sentiment of this review: {word}" for word in ONE_WORD],
+    "a long template": [LONG + word for word in ONE_WORD],
+    "behind the content": [f"{word}\n\n{LONG.strip()}" for word in ONE_WORD],
+    "around it": [f"Here is a review that I got: {w}\n{OTHER.strip()}" for w in ONE_WORD],
+    "sentences": [f"{LONG}The {word} lamp {word[::-1]}ed {word[:2]} me" for word in ONE_WORD],
+    "two templates": [(LONG, OTHER)[n % 2] + word for n, word in enumerate(ONE_WORD)],
+}
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_what_most_rows_share_does_not_count(kind: str) -> None:
+    prompts = TEMPLATES[kind]
+    for sizes in ((6, 6), (9, 3), (4, 4)):
+        train, test = made(*prompts[: sizes[0]]), made(*prompts[-sizes[1] :], split="test")
+        assert not leakage.find(train, test)
+    assert not duplicates.near(made(*prompts))
+    assert len(similar_groups(made(*prompts), 0.85)) == len(prompts)
+    copy = prompts[0].replace("Classify", "CLASSIFY").replace("good", "good!")
+    assert leakage.find(train, made(*prompts[-4:], copy, split="test")).rows == [4]
+
+
+def test_a_copy_is_found_under_the_template_that_rows_share() -> None:
+    said = "The lamp came late, its switch was broken, and nobody answered my letters"
+    train = made(*TEMPLATES["a long template"], LONG + said)
+    other = said.replace("late", "too late")
+    test = made(*(LONG + word for word in ("warm", "plain", "odd")), LONG + other, split="test")
+    (found,) = leakage.find(train, test)
+    assert (found.row, found.kind) == (3, "near")
+
+
+DOCUMENTS = [
+    " ".join(
+        random.Random(n).choices([f"w{chr(97 + k)}{chr(97 + k * 7 % 26)}" for k in range(26)], k=24)
+    )
+    for n in range(24)
+]
+QUESTIONS = [
+    "who wrote it?",
+    "when did the king come back to his town?",
+    "how many people live there?",
+    "why was that bridge closed?",
+]
+
+
+@pytest.mark.parametrize("form", ["{document}\n\n{question}", "{question}\n\n{document}"])
+def test_two_questions_about_one_document_are_no_copies(form: str) -> None:
+    asked = [
+        form.format(document=document, question=f"{question[:-1]} ({n % 5})?")
+        for n, document in enumerate(DOCUMENTS)
+        for question in QUESTIONS
+    ]
+    train, test = made(*asked[::2]), made(*asked[1::2], split="test")
+    assert not duplicates.near(made(*asked), similarity=0.8)
+    assert not leakage.find(train, test, similarity=0.8)
+    groups = similar_groups(made(*asked), 0.85)
+    assert sorted(map(len, groups)) == [4] * len(DOCUMENTS)
+    again = asked[0].replace("wrote", "had wrote")
+    assert leakage.find(train, made(again, split="test"), similarity=0.8).kinds == {"near": 1}

@@ -11,6 +11,7 @@ import pytest
 
 from tunegate import Dataset
 from tunegate.data.reading import Reading
+from tunegate.data.splitting import similar_groups
 from tunegate_checks.data import diversity, labels, splits
 
 WORDS = [
@@ -282,3 +283,31 @@ def test_counting_terms_once_changes_no_fold() -> None:
     )  # fmt: skip
     plain = roc_auc_score([truth[k] for k in ordered], decisions)
     assert splits.classifier_auc(texts[::2], texts[1::2]) == pytest.approx(plain, abs=1e-9)
+
+
+SYLLABLES = [a + b for a in "bdfglmnprst" for b in ("al", "en", "ir", "ot", "ul")]
+
+
+def asked_of_documents(documents: int, letters: str) -> list[dict[str, Any]]:
+    """Four questions on each document, whose words are its own."""
+    rng, rows = random.Random(1), []
+    for _ in range(documents):
+        words = ["".join(rng.choices(SYLLABLES, k=2)) for _ in range(9)]
+        text = " ".join(rng.choices(words, k=14))
+        for asked in rng.sample(["who came", "what is left", "how much is", "when was"], 4):
+            told = f"Receipt: {text}\n\n{asked} {rng.choice(words)} {letters}?"
+            rows.append({"messages": [{"role": "user", "content": told}]})
+    return rows
+
+
+def test_what_tells_documents_apart_is_no_drift_where_their_questions_are_kept_together() -> None:
+    rows = asked_of_documents(60, "then")
+    parts = similar_groups(Dataset.of(rows), 0.85)
+    assert len(parts) == 60
+    train, test = (
+        Dataset.of([rows[i] for part in side for i in part]) for side in (parts[:44], parts[44:])
+    )
+    assert not splits.drift(train, test, auc_limit=0.65)
+    other = Dataset.of(asked_of_documents(76, "as she said to him in the evening")[64 * 4 :])
+    found = splits.drift(train, other, auc_limit=0.65)
+    assert "12 groups are held to 44 of train's" in found[-1].evidence

@@ -16,9 +16,8 @@ from rapidfuzz.distance import Indel
 from tunegate.similarity import engine as engine_
 from tunegate.similarity import search as similar
 from tunegate.similarity import sketches, windows
-from tunegate.utils import processes
 
-ENGINES = ["rapidfuzz", "sketches", *(["numba", "threads"] if find_spec("numba") else [])]
+ENGINES = ["rapidfuzz", "sketches", *(["numba", "blocks"] if find_spec("numba") else [])]
 
 
 @pytest.fixture(params=ENGINES)
@@ -26,14 +25,12 @@ def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Run a test once with each engine, however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_, "SKETCHES_MIN_SECONDS", -1 if request.param == "sketches" else 9e9)
-        patch.setattr(engine_, "THREADS_MIN_SECONDS", -1 if request.param == "threads" else 9e9)
-        if request.param == "threads":
+        if request.param == "blocks":
             from tunegate.similarity import numba_kernel
 
             patch.setattr(numba_kernel, "BLOCK", 2)
             patch.setattr(numba_kernel, "WINDOW", 3)
-            patch.setenv(processes.WORKERS_VARIABLE, "3")
-        yield request.param in ("numba", "threads")
+        yield request.param in ("numba", "blocks")
 
 
 any_fast = settings(
@@ -194,24 +191,14 @@ def test_the_kernel_runs_where_it_pays_and_can(
 ) -> None:
     monkeypatch.setattr(windows.Search, "estimated_seconds", seconds)
     monkeypatch.setattr(engine_, "_numba_installed", lambda: installed)
-    assert engine(monkeypatch, loaded) == (1 if kernel else 0)
+    assert chooses_kernel(monkeypatch, loaded) is kernel
 
 
-def test_threads_run_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "worker_count", lambda: 7)
-    monkeypatch.setattr(engine_, "_numba_installed", lambda: True)
-    monkeypatch.setattr(windows.Search, "estimated_seconds", 61.0)
-    assert engine(monkeypatch, loaded=True) == 7
-    monkeypatch.setattr(windows.Search, "estimated_seconds", 59.0)
-    assert engine(monkeypatch, loaded=True) == 1
-
-
-def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
-    """Return the threads of the kernel that is chosen, by a stand-in for it; 0 for rapidfuzz."""
+def chooses_kernel(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> bool:
+    """Tell whether the kernel is chosen, by a stand-in for it, and not rapidfuzz."""
 
     class Compiled:
-        def __init__(self, search: windows.Search, threads: int) -> None:
-            self.threads = threads
+        def __init__(self, search: windows.Search) -> None: ...
 
         def find_near(self) -> None: ...
 
@@ -222,7 +209,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> int:
     monkeypatch.setattr(engine_, "sys", SimpleNamespace(modules=seen))
     side = windows.TextsByLength(["a", "b"])
     found: Any = engine_.make_finder(side, side, 0.85, None)
-    return getattr(found.__self__, "threads", 0)
+    return isinstance(found.__self__, Compiled)
 
 
 def test_without_numba_large_searches_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
