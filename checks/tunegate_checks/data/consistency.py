@@ -120,7 +120,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     replies are texts, a hint says where most are tool calls, JSON objects or a few labels.
     """
     rule, reported = dataset.reading.label, set[int]()
-    is_json, n, likely = is_mostly_json(dataset), len(dataset), likely_task(dataset)
+    n, is_json = len(dataset), is_mostly_json(dataset)
+    likely = likely_task(dataset, is_json)
     question = f'is the task "{likely}"?' if likely else "is the task another?"
     has_classes = task in ("classification", "multilabel")
     if n and task == "extraction" and not is_json:
@@ -153,13 +154,13 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
         yield from _label_spellings(dataset)
 
 
-def likely_task(dataset: Dataset) -> str:
+def likely_task(dataset: Dataset, is_json: bool) -> str:
     """Return the task that most replies look like, of 20 or more; "" where none is clear."""
     if len(dataset) < MIN_ROWS:
         return ""
     if sum(bool(e.target.calls) for e in dataset) * 2 > len(dataset):
         return "tools"
-    if is_mostly_json(dataset):
+    if is_json:
         return "extraction"
     if label_counts(dataset):
         return "classification"
@@ -170,7 +171,9 @@ def likely_task(dataset: Dataset) -> str:
 def lacks_labels(dataset: Dataset) -> str:
     """Return that most replies have no label by the project's rule; "" where they have one."""
     lacking = sum(not e.label for e in dataset)
-    if lacking * 2 <= len(dataset) or (likely := likely_task(dataset)) not in FORMS:
+    if lacking * 2 <= len(dataset):
+        return ""
+    if (likely := likely_task(dataset, is_mostly_json(dataset))) not in FORMS:
         return ""
     count = f"{lacking:,} of {len(dataset):,} replies have no label ({dataset.reading.label.name})"
     return f'{count} but are {FORMS[likely]}: is the task "{likely}"?'

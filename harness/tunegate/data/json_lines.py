@@ -178,15 +178,8 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     the rest of an array cannot be read.
     """
     for line, row in _split_elements(data):
-        if isinstance(row, bytes) and b'"paragraphs"' in row and b'"qas"' in row:
-            try:
-                questions = squad_questions(parse_strict(str(row, "utf-8"), line))
-            except ValueError:  # `read_row` says why
-                questions = []
-            yield from ((line, json.dumps(q).encode()) for q in questions)
-            if questions:
-                continue
-        yield line, row
+        questions = squad_questions(row) if isinstance(row, bytes) and b'"qas"' in row else []
+        yield from ((line, question) for question in questions or [row])
 
 
 def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:

@@ -178,7 +178,9 @@ def test_a_key_that_is_misspelled_is_told_however_often(n: int) -> None:
 
 def test_keys_that_are_data_are_no_faults() -> None:
     orders = [json.dumps({"id": n, "items": {f"thing {n}": 1, f"other {n}": 2}}) for n in range(20)]
-    assert not consistency.output_format(dataset(*orders))
+    found = consistency.output_format(dataset(*orders))
+    assert not found
+    assert not found.hints
 
 
 def test_a_label_never_seen_in_training_is_named_with_the_nearest_that_was() -> None:
