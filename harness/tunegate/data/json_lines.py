@@ -52,6 +52,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 # How JSON begins, and hardly a header of CSV: `{"`, `[{`, `[[`, `["`.
 _JSON_START = re.compile(rb"\s*(\{\s*([\"}]|\Z)|\[\s*([\[{\"\]]|\Z))")
 _JSON_LINES = re.compile(rb"[^\n]*\}[ \t\r]*\n\s*\{")  # an object, and another below it
+_TWO_LINES = re.compile(rb"\s*\S[^\n]*\n\s*\S")
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 # Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert
@@ -193,7 +194,7 @@ def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
         advice = "name one: Dataset.read(FILE, split), or data.train = FILE in the configuration"
         yield 1, Unreadable("shape", f"the file is one object of splits ({names}); {advice}")
         return
-    if b"\n" in data.strip() and (members := _members(data)):
+    if _TWO_LINES.match(data, start) and (members := _members(data)):
         names = ", ".join(ascii(name)[1:-1][:30] for name in [*members][:6])
         array = next((f": jq -c '.\"{name}\"[]' FILE" for name in members if members[name]), "")
         reason = f"the file is one JSON object ({names}); one row a line is needed{array}"
