@@ -22,14 +22,15 @@ from ._tool_calls import Fault
 JUNK_HINTS = frozenset({"null", "entity read", "token named"})
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`", re.DOTALL)
-# Sets of characters alone: most texts have none, and the search for a set is fast.
-_SUSPECT = re.compile(r"[\ufffdÃÂâðÐÑï&{<\[]")
-_SUSPECT_LETTER = re.compile("[\ufffdÃÂâðÐÑï]")
+# What most texts have nothing of, so that they are read no further.
+_SUSPECT_LETTER = re.compile("[\ufffdÃÂâðÎÏÐÑ×ØÙï]|[à-í][^\\s\\w.,;:!?()'\"/-]")
+_SUSPECT = re.compile(rf"[&{{<\[]|{_SUSPECT_LETTER.pattern}")
 
 # What pandas, JavaScript and spreadsheets write for a value that is not there; and what may be a
 # word of the task.
 _MISSING = {"nan", "NaN", "NAN", "<NA>", "NaT", "[object Object]", "#N/A", "#REF!", "#VALUE!"}
 _NULL = {"None", "null", "NULL", "undefined"}
+_MISSING_LINE = re.compile(r"^[^:\n]{1,40}: ?(nan|NaN|<NA>|NaT)\s*$", re.MULTILINE)
 _ABOUT_CODE = re.compile(
     r"`|\w\(|==|=>|\b(?:python|javascript|pandas|sql|json|code|function|program)\b", re.I
 )
@@ -41,13 +42,15 @@ _ABOUT_TEMPLATES = re.compile(
     re.IGNORECASE,
 )
 
-# UTF-8 read as Windows-1252: the lead byte of two letters of European scripts, and what follows.
+# UTF-8 read as Windows-1252: the lead byte of letters of two bytes (European scripts, Arabic,
+# Hebrew) or three (Chinese, Japanese, Korean, Thai, Hindi), and what follows.
 # A quote may follow a word in capitals that ends in this letter: "MANHÃ”".
 _FOLLOWS = "\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ"
 _QUOTES = "\xa0«»‘’“”–—…"
 _MOJIBAKE = re.compile(
     rf"[ÃÂ][{_FOLLOWS}]|(?<![A-ZÀ-Þ])[ÃÂ][{_QUOTES}]|â(?:€[^\s\w]|€[\x80-\xbfœž]|„¢|‚¬)|ðŸ"
-    rf"|(?:[ÐÑ][{_FOLLOWS}{_QUOTES}]){{2}}|ï(?:¿½|»¿)"
+    rf"|(?:[ÎÏÐÑ×ØÙ][{_FOLLOWS}{_QUOTES}]){{2}}|(?:[à-í][{_FOLLOWS}{_QUOTES}]{{2}}){{2}}"
+    r"|ï(?:¿½|»¿)"
 )
 _ABOUT_ENCODING = re.compile(r"mojibake|U\+FFFD|replacement character|utf-?8|encoding", re.I)
 
@@ -71,6 +74,8 @@ def junk_faults(example: Example) -> Iterator[Fault]:
         path = f"messages[{i}].content"
         if len(text) < 20:
             yield from _missing_faults(path, text.strip(), texts[:i])
+        if (found := _MISSING_LINE.search(text)) and not any(map(_ABOUT_CODE.search, texts)):
+            yield "missing value", f"{path} holds {quote_line(found[0])}: no value was there"
         if message["role"] == "assistant":
             yield from _thought_faults(path, message, text)
         if not _SUSPECT.search(text):

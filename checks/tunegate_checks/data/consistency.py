@@ -13,7 +13,13 @@ from statistics import median
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.comparison import MAX_LABEL_WORDS, MIN_ROWS, is_label, system_is_asked
+from tunegate.data.comparison import (
+    MAX_LABEL_WORDS,
+    MIN_ROWS,
+    is_label,
+    label_counts,
+    system_is_asked,
+)
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
@@ -21,7 +27,14 @@ from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
 
 from ..text.display import first_difference, quote_line, quote_repr
+from ..text.json_replies import form_faults, is_mostly_json
 from ..text.label_typos import find_typos, nearest_label
+
+FORMS = {
+    "tools": "tool calls",
+    "extraction": "JSON objects",
+    "classification": "a few labels, again and again",
+}
 
 
 @check(name="consistency.system_prompt")
@@ -103,16 +116,24 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     three or more, are optional, and a hint names them. For classification each
     reply must be a label: spelled like the others of its class, without white space around it.
     Where the project says how a label is read, each reply must have one. For extraction at least
-    half of the replies must be JSON objects, for tools one must call a tool.
+    half of the replies must be JSON objects, for tools one must call a tool. For tasks whose
+    replies are texts, a hint says where most are tool calls, JSON objects or a few labels.
     """
-    from ..text.json_replies import form_faults, is_mostly_json
-
     rule, reported = dataset.reading.label, set[int]()
-    is_json, n = is_mostly_json(dataset), len(dataset)
+    n, is_json = len(dataset), is_mostly_json(dataset)
+    likely = likely_task(dataset, is_json)
+    question = f'is the task "{likely}"?' if likely else "is the task another?"
+    has_classes = task in ("classification", "multilabel")
     if n and task == "extraction" and not is_json:
-        yield Finding.of_dataset("task", "most replies are no JSON objects; is the task another?")
+        yield Finding.of_dataset("task", f"most replies are no JSON objects; {question}")
     if n and task == "tools" and not any(called_tools(e) for e in dataset):
-        yield Finding.of_dataset("task", "no reply calls a tool; is the task another?")
+        yield Finding.of_dataset("task", f"no reply calls a tool; {question}")
+    fits = (task, likely) in (("qa", "extraction"), ("code", "extraction"), ("chat", "tools"))
+    if likely in FORMS and task in ("qa", "text", "style", "code", "chat") and not fits:
+        yield Finding.dataset_hint("task", f"most replies are {FORMS[likely]}; {question}")
+    if has_classes and (evidence := lacks_labels(dataset)):
+        yield Finding.of_dataset("labels", evidence)
+        return
     if is_json:
         for example, kind, evidence in form_faults(dataset):
             if example is None:
@@ -129,8 +150,33 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
             if example.target and not example.label and example.row not in reported:
                 evidence = f"{quote_line(example.reply)} ({rule.name})"
                 yield example.finding("no label", evidence)
-    if task in ("classification", "multilabel"):
+    if has_classes:
         yield from _label_spellings(dataset)
+
+
+def likely_task(dataset: Dataset, is_json: bool) -> str:
+    """Return the task that most replies look like, of 20 or more; "" where none is clear."""
+    if len(dataset) < MIN_ROWS:
+        return ""
+    if sum(bool(e.target.calls) for e in dataset) * 2 > len(dataset):
+        return "tools"
+    if is_json:
+        return "extraction"
+    if label_counts(dataset):
+        return "classification"
+    words = median(count_words(e.target.text) for e in dataset)
+    return "text" if words > MAX_LABEL_WORDS else ""
+
+
+def lacks_labels(dataset: Dataset) -> str:
+    """Return that most replies have no label by the project's rule; "" where they have one."""
+    lacking = sum(not e.label for e in dataset)
+    if lacking * 2 <= len(dataset):
+        return ""
+    if (likely := likely_task(dataset, is_mostly_json(dataset))) not in FORMS:
+        return ""
+    count = f"{lacking:,} of {len(dataset):,} replies have no label ({dataset.reading.label.name})"
+    return f'{count} but are {FORMS[likely]}: is the task "{likely}"?'
 
 
 def called_tools(example: Example) -> bool:
@@ -143,6 +189,8 @@ def no_classes(dataset: Dataset) -> str:
 
     They are none if more than half of them, of 20 or more, differ from each other.
     """
+    if evidence := lacks_labels(dataset):
+        return evidence
     labels = [label for example in dataset for label in example.labels]
     different = len({*labels})
     if len(labels) < MIN_ROWS or different <= len(labels) / 2:

@@ -40,8 +40,7 @@ def form_faults(dataset: Dataset) -> Iterator[tuple[Example | None, str, str]]:
         elif faults := [*_key_faults(form, usual, optional)]:
             (kind, evidence), *more = faults
             yield example, kind, evidence + f" (and {len(more)} more)" * bool(more)
-    if optional:
-        names = sorted(optional)
+    if names := sorted(path for path in optional if counts[path] >= RECURRING):
         others = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
         advice = "where your program needs a key, write null for a value that is not there"
         evidence = f"not all replies have {', '.join(names[:3])}{others}: {advice}"
@@ -74,11 +73,8 @@ def _usual_keys(forms: list[Form], counts: Mapping[str, int]) -> tuple[Form, set
 
 
 def _key_faults(form: Form, usual: Form, optional: set[str]) -> Iterator[tuple[str, str]]:
-    missing = [
-        path
-        for path in usual.keys() - form.keys()
-        if not _parent(path) or form.get(_parent(path)) == "an object"
-    ]
+    objects = {"", *(path for path, name in form.items() if name == "an object")}
+    missing = [path for path in usual.keys() - form.keys() if _parent(path) in objects]
     for path in sorted({*missing} - optional):
         yield "missing key", f"the reply has no {path}; most have one"
     for path, actual in form.items():

@@ -15,12 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import suite_files
-from ..data.json_lines import SPLIT_NAMES, TABLE_SUFFIXES
+from ..data import SPLITS
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
-DATA_SUFFIXES = (".jsonl", ".json", *TABLE_SUFFIXES)
 # Where two branches both promoted, git calls `tunegate registry merge` with these.
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
 GIT_SETTINGS = {
@@ -48,23 +47,10 @@ def create_project(folder: Path) -> list[str]:
         replace(base, files={**(manifest.files if manifest else {}), **current}).write(folder)
     config, existed = folder / "tunegate.toml", find_root(folder) == folder
     if not existed:
-        atomic_write(config, with_found_data(CONFIG_TEMPLATE.read_text("utf-8"), folder).encode())
+        atomic_write(config, CONFIG_TEMPLATE.read_bytes())
     elif not config.is_file():
         config = folder / "pyproject.toml"
     return [*lines, _file_line(folder, config, existed)]
-
-
-def with_found_data(template: str, folder: Path) -> str:
-    """Return the template with the files of the splits that a project has; as it is for none."""
-    found = {}
-    for split, names in SPLIT_NAMES.items():
-        files = [f"{name}{suffix}" for name in names for suffix in DATA_SUFFIXES]
-        paths = (f"{place}{file}" for place in ("data/", "") for file in files)
-        found[split] = next((path for path in paths if (folder / path).is_file()), "")
-    for split, path in found.items() if any(found.values()) else ():
-        line = f'{split} = "data/{split}.jsonl"'
-        template = template.replace(line, f'{split} = "{path}"' if path else f"# {line}")
-    return template
 
 
 def next_step(folder: Path) -> str:
@@ -72,7 +58,7 @@ def next_step(folder: Path) -> str:
     from ..config.schema import load
 
     data = load(folder).data
-    named = [path for split in SPLIT_NAMES if (path := getattr(data, split))]
+    named = [path for split in SPLITS if (path := getattr(data, split))]
     lacking = [path for path in named if not (folder / path).exists()]
     if named and not lacking:
         return "next   pytest suites/data"

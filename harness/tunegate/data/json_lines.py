@@ -52,6 +52,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 # How JSON begins, and hardly a header of CSV: `{"`, `[{`, `[[`, `["`.
 _JSON_START = re.compile(rb"\s*(\{\s*([\"}]|\Z)|\[\s*([\[{\"\]]|\Z))")
 _JSON_LINES = re.compile(rb"[^\n]*\}[ \t\r]*\n\s*\{")  # an object, and another below it
+_TWO_LINES = re.compile(rb"\s*\S[^\n]*\n\s*\S")
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 # Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert
@@ -178,15 +179,8 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     the rest of an array cannot be read.
     """
     for line, row in _split_elements(data):
-        if isinstance(row, bytes) and b'"paragraphs"' in row and b'"qas"' in row:
-            try:
-                questions = squad_questions(parse_strict(str(row, "utf-8"), line))
-            except ValueError:  # `read_row` says why
-                questions = []
-            yield from ((line, json.dumps(q).encode()) for q in questions)
-            if questions:
-                continue
-        yield line, row
+        questions = squad_questions(row) if isinstance(row, bytes) and b'"qas"' in row else []
+        yield from ((line, question) for question in questions or [row])
 
 
 def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
@@ -200,7 +194,7 @@ def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
         advice = "name one: Dataset.read(FILE, split), or data.train = FILE in the configuration"
         yield 1, Unreadable("shape", f"the file is one object of splits ({names}); {advice}")
         return
-    if b"\n" in data.strip() and (members := _members(data)):
+    if _TWO_LINES.match(data, start) and (members := _members(data)):
         names = ", ".join(ascii(name)[1:-1][:30] for name in [*members][:6])
         array = next((f": jq -c '.\"{name}\"[]' FILE" for name in members if members[name]), "")
         reason = f"the file is one JSON object ({names}); one row a line is needed{array}"

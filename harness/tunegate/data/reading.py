@@ -13,8 +13,9 @@ from ..results.labels import LabelRule, exact
 if TYPE_CHECKING:
     from .dataset import Dataset
 
-# Fields that say whether a reply is wanted: our own, that of TRL and ms-swift, LLaMA-Factory's.
-DESIRABLE_FIELDS = ("desirable", "label", "kto_tag")
+# Fields that say whether a reply is wanted: our own, that of TRL and ms-swift, LLaMA-Factory's,
+# those of people's feedback.
+DESIRABLE_FIELDS = ("desirable", "label", "kto_tag", "is_good", "accepted", "approved", "correct")
 # Fields that say how good a row is, by the names that UltraFeedback, OpenAssistant and others use.
 SCORE_FIELDS = ("score", "scores", "rating", "reward", "quality", "score_chosen", "chosen_score")
 

@@ -108,6 +108,9 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
         )  # fmt: skip
         cells = next(table, [])
         header = _names(cells, columns)
+        if twice := next((name for name in header if name and header.count(name) > 1), ""):
+            yield 1, Unreadable("csv", f"the header has the column {twice!a} twice; rename one")
+            return
         if header != cells:
             yield 2 if named else 1, dict(zip(header, cells, strict=True))
         _check_mapping(columns, header)

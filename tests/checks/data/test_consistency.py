@@ -178,7 +178,9 @@ def test_a_key_that_is_misspelled_is_told_however_often(n: int) -> None:
 
 def test_keys_that_are_data_are_no_faults() -> None:
     orders = [json.dumps({"id": n, "items": {f"thing {n}": 1, f"other {n}": 2}}) for n in range(20)]
-    assert not consistency.output_format(dataset(*orders))
+    found = consistency.output_format(dataset(*orders))
+    assert not found
+    assert not found.hints
 
 
 def test_a_label_never_seen_in_training_is_named_with_the_nearest_that_was() -> None:
@@ -306,3 +308,34 @@ def test_documents_in_system_messages_are_no_other_system_prompts() -> None:
     assert not consistency.across(train, test)
     usual = asked(["Be brief."] * 30 + documents[:10], "train")
     assert len(consistency.system_prompt(usual)) == 10
+
+
+REPLIES: dict[str, list[dict[str, Any]]] = {
+    "classification": [{"content": "ab"[n % 2]} for n in range(20)],
+    "extraction": [{"content": json.dumps({"total": n, "to": f"x{n}"})} for n in range(20)],
+    "tools": [
+        {"content": None, "tool_calls": [{"function": {"name": f"f{n}"}}]} for n in range(20)
+    ],
+    "text": [{"content": f"This is the long answer to number {n}"} for n in range(20)],
+}
+
+
+@pytest.mark.parametrize("likely", REPLIES)
+@pytest.mark.parametrize(
+    "task", ["classification", "multilabel", "extraction", "tools", "qa", "text", "code", "chat"]
+)
+def test_replies_of_another_task_are_told_once(task: str, likely: str) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": f"Q{n}"}, {"role": "assistant", **reply}]}
+        for n, reply in enumerate(REPLIES[likely])
+    ]
+    reading = Config.model_validate({"task": task}).reading
+    found = consistency.output_format(Dataset.of(rows, "train", reading), task=task)
+    told = [f.evidence for f in (*found, *found.hints)]
+    fits = (task, likely) in {("multilabel", "classification"), ("qa", "text"), ("code", "text"),
+                              ("chat", "text"), ("qa", "extraction"), ("code", "extraction"),
+                              ("chat", "tools"), (likely, task)}  # fmt: skip
+    if task == "classification" and likely == "extraction":  # the label may be a field
+        assert told == ["20 different replies in 20 rows are no set of labels"]
+    else:
+        assert [f'is the task "{likely}"?' in one for one in told] == [True] * (not fits)

@@ -30,6 +30,20 @@ def found(reply: str, prompt: str = "Where is it?", **more: Any) -> Findings:
         ("mojibake", "20Â°C"),
         ("mojibake", "It costs â‚¬5 ðŸ™‚"),
         ("mojibake", "Ð¿Ñ€Ð¸Ð²ÐµÑ‚"),
+        *(
+            ("mojibake", text.encode().decode("cp1252"))
+            for text in (
+                "你好吗",
+                "สวัสดี".replace("ั", ""),
+                "καλός",
+                "ありがと",
+                "नमस",
+                "안녕",
+                "שלום",
+            )
+            if all(byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for byte in text.encode())
+        ),
+        ("missing value", "Name: Ana\nPhone: nan\n"),
         ("lost letter", "N\ufffdo funciona"),
         ("entity", "n&atilde;o &amp; sim"),
         ("entity", "it&#39;s"),
@@ -58,6 +72,9 @@ def test_junk_closes_the_gate(kind: str, reply: str) -> None:
         "int a[1][1] = {{0}};",
         "uses: ${{ secrets.TOKEN }}",
         "JOÃO MANHÃ” disse",
+        "Até «já», à… «é», ê– è—",
+        "Where: nan, my gran, is out",
+        "In pandas a float column shows\nprice: nan",
         "„Spaß“ und CAFÉ… – “OLÁ”",
         "Âncora, Ânimo, Ãngela, â la carte, ðe, Ða",
         "U+FFFD, \ufffd, is the replacement character.",

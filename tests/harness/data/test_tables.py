@@ -170,6 +170,12 @@ def test_columns_without_a_header_are_numbered(tmp_path: Path) -> None:
         read_file(path, {"prompt": "1", "reply": "4"})
 
 
+def test_two_columns_of_one_name_are_told_and_neither_is_dropped() -> None:
+    rows, (problem,) = read_table_rows(b"text,text,label,,\na,b,c,,\n", {})
+    assert not rows
+    assert problem.evidence == "the header has the column 'text' twice; rename one"
+
+
 def test_names_that_are_numbers_stay_names() -> None:
     rows, _ = read_table_rows(b"1,2,3\na,b,c\n", {"prompt": "1", "reply": "3"})
     assert [fields["messages"][-1]["content"] for _, fields in rows] == ["c"]

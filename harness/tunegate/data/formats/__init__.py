@@ -167,6 +167,7 @@ def columns_advice(row: Mapping[str, Any]) -> str:
     numbers = [n for n, v in own.items() if _IS_NUMBER.fullmatch(str(v)) or isinstance(v, bool)]
     flags = [f'"{_shown(n)}"' for n in numbers if str(own[n]).lower() in FLAGS]
     texts = [_shown(n) for n, v in own.items() if isinstance(v, str) and n not in numbers]
+    texts += [_shown(n) for n in numbers if texts and isinstance(own[n], str)]
     if texts and len(flags) > 1:
         reply = f"[{', '.join(flags)}]"
     elif len(texts) > 1:

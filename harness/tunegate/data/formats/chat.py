@@ -17,9 +17,9 @@ from .messages import (
 from .row_format import (
     Fields,
     Message,
-    RowFormat,
     describe_field,
     json_type,
+    row_format,
     system_message,
     text_field,
 )
@@ -167,39 +167,18 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
     return with_openai_tools({"messages": messages}, fields["tools"])
 
 
-CHAT = RowFormat("chat", frozenset({"messages"}), frozenset(), dict, "", is_plain_chat)
+CHAT = row_format("chat", "messages", "", dict, "", is_plain_chat)
 CHAT_FORMATS = (
-    RowFormat(
-        "chat in another dialect",
-        frozenset({"messages"}),
-        frozenset(),
-        from_chat,
-        "null keys left out; roles, parts, tools and calls in OpenAI's form",
-    ),
-)
+    row_format("chat in another dialect", "messages", "", from_chat,
+               "null keys left out; roles, parts, tools and calls in OpenAI's form"),
+)  # fmt: skip
 SHAREGPT_FORMATS = (
-    *(
-        RowFormat(
-            "ShareGPT",
-            frozenset({name}),
-            frozenset({"system", "tools"}),
-            from_sharegpt,
-            f"{name} (from, value) became messages",
-        )
-        for name in ("conversations", "conversation")
-    ),
-    RowFormat(
-        "Gemini",
-        frozenset({"contents"}),
-        frozenset({"systemInstruction", "system_instruction", "tools"}),
-        from_gemini,
-        "contents (role, parts) became messages",
-    ),
-    RowFormat(
-        "function calls",
-        frozenset({"query", "tools", "answers"}),
-        frozenset(),
-        from_function_calls,
-        "query became the prompt, answers the tool calls of the reply",
-    ),
-)
+    row_format("ShareGPT", "conversations", "system tools", from_sharegpt,
+               "conversations (from, value) became messages"),
+    row_format("ShareGPT", "conversation", "system tools", from_sharegpt,
+               "conversation (from, value) became messages"),
+    row_format("Gemini", "contents", "systemInstruction system_instruction tools", from_gemini,
+               "contents (role, parts) became messages"),
+    row_format("function calls", "query tools answers", "", from_function_calls,
+               "query became the prompt, answers the tool calls of the reply"),
+)  # fmt: skip

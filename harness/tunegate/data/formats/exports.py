@@ -15,9 +15,9 @@ from .chat import from_chat
 from .row_format import (
     Fields,
     Message,
-    RowFormat,
     assistant_message,
     json_type,
+    row_format,
     user_message,
 )
 
@@ -168,47 +168,15 @@ def has_flat_responses(row: Mapping[str, Any]) -> bool:
 
 
 EXPORT_FORMATS = (
-    RowFormat(
-        "Label Studio",
-        frozenset({"data", "annotations"}),
-        frozenset(),
-        from_label_studio,
-        "the text of data became the prompt, the annotation the reply",
-    ),
-    RowFormat(
-        "Argilla 1",
-        frozenset({"annotation", "annotation_agent"}),
-        frozenset({"text", "inputs"}),
-        from_argilla_1,
-        "text became the prompt, annotation the reply",
-    ),
-    RowFormat(
-        "Argilla 2",
-        frozenset({"fields", "responses"}),
-        frozenset(),
-        from_argilla_2,
-        "fields became the prompt, responses the reply",
-    ),
-    RowFormat(
-        "batch request",
-        frozenset({"custom_id", "body"}),
-        frozenset({"response", "method", "url"}),
-        from_batch_request,
-        "the messages of body became messages",
-    ),
-    RowFormat(
-        "batch result",
-        frozenset({"custom_id", "response"}),
-        frozenset(),
-        from_batch_response,
-        "",
-    ),
-    RowFormat(
-        "Argilla 2 (flat)",
-        frozenset({"status", "_server_id"}),
-        frozenset(),
-        from_flat_argilla,
-        "the text field became the prompt, the responses the reply",
-        has_flat_responses,
-    ),
-)
+    row_format("Label Studio", "data annotations", "", from_label_studio,
+               "the text of data became the prompt, the annotation the reply"),
+    row_format("Argilla 1", "annotation annotation_agent", "text inputs", from_argilla_1,
+               "text became the prompt, annotation the reply"),
+    row_format("Argilla 2", "fields responses", "", from_argilla_2,
+               "fields became the prompt, responses the reply"),
+    row_format("batch request", "custom_id body", "response method url", from_batch_request,
+               "the messages of body became messages"),
+    row_format("batch result", "custom_id response", "", from_batch_response, ""),
+    row_format("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
+               "the text field became the prompt, the responses the reply", has_flat_responses),
+)  # fmt: skip

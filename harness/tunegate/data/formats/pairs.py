@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ...utils.strict_json import Unreadable
+from ...utils.strict_json import Unreadable, parse_strict
 from .messages import openai_messages
 from .row_format import (
     Fields,
@@ -22,6 +21,7 @@ from .row_format import (
     assistant_message,
     json_type,
     prompt_messages,
+    row_format,
     system_message,
     text_field,
     user_message,
@@ -126,15 +126,14 @@ def from_squad(fields: Mapping[str, Any]) -> Fields:
     return _answered([asked], texts, "answers", fields)
 
 
-def squad_questions(article: Any) -> list[Fields]:
-    """Return a row for each question of an article of SQuAD's files; [] for another value."""
+def squad_questions(row: bytes) -> list[bytes]:
+    """Return a row for each question of an article of SQuAD's files; [] for another row."""
     try:
-        return [
-            {"title": article.get("title"), "context": paragraph["context"], **question}
-            for paragraph in article["paragraphs"]
-            for question in paragraph["qas"]
-        ]
-    except (TypeError, KeyError, AttributeError):
+        article = parse_strict(row.decode())
+        given = [({"title": article.get("title"), "context": p["context"]}, p["qas"])
+                 for p in article["paragraphs"]]  # fmt: skip
+        return [json.dumps({**text, **asked}).encode() for text, qas in given for asked in qas]
+    except (ValueError, TypeError, KeyError, AttributeError):
         return []
 
 
@@ -191,91 +190,59 @@ def label_type(value: Any) -> str:
     return "a number in a text" if isinstance(value, str) else json_type(value)
 
 
-def _pair(name: str, prompt: str, reply: str, *context: str) -> RowFormat:
+def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
+    hint = f"{prompt} became the prompt, {reply} the reply"
     to_fields: Callable[[Mapping[str, Any]], Fields] = partial(from_pair, prompt, reply, context)
-    return RowFormat(
-        name,
-        frozenset({prompt, reply}),
-        frozenset({"system", "system_prompt", *context}),
-        to_fields,
-        f"{prompt} became the prompt, {reply} the reply",
-    )
+    more = " ".join(("system", "system_prompt", *context))
+    return row_format(f"{prompt} and {reply}", f"{prompt} {reply}", more, to_fields, hint)
 
 
 def _label(prompt: str, name: str) -> RowFormat:
     hint = f"{prompt} became the prompt, {name} the reply"
-    to_fields = partial(from_label, prompt, name)
-    more = frozenset({"system", *_LABEL_TEXTS})
-    return RowFormat(f"{prompt} and {name}", frozenset({prompt, name}), more, to_fields, hint)
+    to_fields, more = partial(from_label, prompt, name), " ".join(("system", *_LABEL_TEXTS))
+    return row_format(f"{prompt} and {name}", f"{prompt} {name}", more, to_fields, hint)
 
 
 _PASSAGES = ("context", "passage")
-ALPACA = RowFormat(
-    "Alpaca",
-    frozenset({"instruction", "output"}),
-    frozenset({"input", "system", "history"}),
-    from_alpaca,
+ALPACA = row_format(
+    "Alpaca", "instruction output", "input system history", from_alpaca,
     "instruction, input and output became messages",
-)
-PROMPT_COMPLETION = RowFormat(
-    "prompt and completion",
-    frozenset({"prompt", "completion"}),
-    frozenset({"system"}),
-    from_prompt_completion,
+)  # fmt: skip
+PROMPT_COMPLETION = row_format(
+    "prompt and completion", "prompt completion", "system", from_prompt_completion,
     "prompt and completion became messages",
-)
-KTO = replace(
-    PROMPT_COMPLETION,
-    name="KTO",
-    hint="prompt and completion became messages, label says which replies are wanted",
-    accepts=lambda row: isinstance(row.get("label"), bool),
-)
+)  # fmt: skip
+KTO = row_format(
+    "KTO", "prompt completion", "system", from_prompt_completion,
+    "prompt and completion became messages, label says which replies are wanted",
+    lambda row: isinstance(row.get("label"), bool),
+)  # fmt: skip
 PAIR_FORMATS = (
-    RowFormat(
-        "Dolly",
-        frozenset({"instruction", "response"}),
-        frozenset({"context", "input", "system"}),
-        from_dolly,
-        "instruction and context became the prompt, response the reply",
-    ),
-    RowFormat(
-        "SQuAD",
-        frozenset({"question", "answers"}),
-        frozenset({"context"}),
-        from_squad,
-        "context and question became the prompt, the first of answers the reply",
-    ),
-    RowFormat(
-        "translation",
-        frozenset({"translation"}),
-        frozenset(),
-        from_translation,
-        "the first language became the prompt, the second the reply",
-    ),
-    _pair("question and answer", "question", "answer", *_PASSAGES),
-    _pair("question and response", "question", "response", *_PASSAGES),
-    _pair("problem and solution", "problem", "solution"),
-    _pair("query and response", "query", "response", *_PASSAGES),
-    _pair("query and answer", "query", "answer", *_PASSAGES),
-    _pair("prompt and response", "prompt", "response", *_PASSAGES),
-    _pair("prompt and answer", "prompt", "answer", *_PASSAGES),
-    _pair("input and output", "input", "output"),
-    _pair("text_input and output", "text_input", "output"),
-    _pair("inputs and targets", "inputs", "targets"),
-    _pair("source and target", "source", "target"),
+    row_format("Dolly", "instruction response", "context input system", from_dolly,
+               "instruction and context became the prompt, response the reply"),
+    row_format("SQuAD", "question answers", "context", from_squad,
+               "context and question became the prompt, the first of answers the reply"),
+    row_format("translation", "translation", "", from_translation,
+               "the first language became the prompt, the second the reply"),
+    _pair("question", "answer", _PASSAGES),
+    _pair("question", "response", _PASSAGES),
+    _pair("problem", "solution"),
+    _pair("query", "response", _PASSAGES),
+    _pair("query", "answer", _PASSAGES),
+    _pair("prompt", "response", _PASSAGES),
+    _pair("prompt", "answer", _PASSAGES),
+    _pair("input", "output"),
+    _pair("text_input", "output"),
+    _pair("inputs", "targets"),
+    _pair("source", "target"),
     _label("text", "label"),
     _label("text", "labels"),
     _label("sentence", "label"),
-    _pair("document and summary", "document", "summary"),
-    _pair("article and highlights", "article", "highlights"),
-    _pair("dialogue and summary", "dialogue", "summary"),
-    _pair("text and summary", "text", "summary"),
-    RowFormat(
-        "several summaries",
-        frozenset({"summary1"}),
-        frozenset({*_SUMMARISED, *_SUMMARIES}),
-        from_summaries,
-        "the text became the prompt, summary1 the reply, others references",
-        lambda row: sum(name in row for name in _SUMMARISED) == 1,
-    ),
-)
+    _pair("document", "summary"),
+    _pair("article", "highlights"),
+    _pair("dialogue", "summary"),
+    _pair("text", "summary"),
+    row_format("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),
+               from_summaries, "the text became the prompt, summary1 the reply, others references",
+               lambda row: sum(name in row for name in _SUMMARISED) == 1),
+)  # fmt: skip

@@ -24,6 +24,7 @@ from .row_format import (
     assistant_message,
     describe_field,
     prompt_messages,
+    row_format,
     system_message,
     text_field,
     user_message,
@@ -156,11 +157,10 @@ def single_reply(messages: list[Message], name: str) -> Message:
 
 
 def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
-    more = {"system", "system_prompt"} | ({"input"} if question == "instruction" else set())
-    return RowFormat(
+    return row_format(
         f"preferences ({question})",
-        frozenset({question, *names}),
-        frozenset(more),
+        " ".join((question, *names)),
+        "system system_prompt" + " input" * (question == "instruction"),
         partial(from_question, question, names),
         f"{question} and {names[0]} became messages, {names[1]} became rejected",
         lambda row: (
@@ -169,40 +169,23 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
     )
 
 
-TRL_PREFERENCES = RowFormat(
-    "preferences (TRL)",
-    frozenset(_CHOSEN),
-    frozenset({"prompt", "system", "messages"}),
-    from_trl_preferences,
+TRL_PREFERENCES = row_format(
+    "preferences (TRL)", "chosen rejected", "prompt system messages", from_trl_preferences,
     "prompt and chosen became messages",
-)
-SHAREGPT_PREFERENCES = RowFormat(
-    "preferences (ShareGPT)",
-    frozenset({"conversations", *_CHOSEN}),
-    frozenset({"system", "tools"}),
-    from_sharegpt_preferences,
-    "conversations and chosen became messages",
-)
+)  # fmt: skip
+SHAREGPT_PREFERENCES = row_format(
+    "preferences (ShareGPT)", "conversations chosen rejected", "system tools",
+    from_sharegpt_preferences, "conversations and chosen became messages",
+)  # fmt: skip
 PREFERENCE_FORMATS = (
-    RowFormat(
-        "preferences (OpenAI)",
-        frozenset({"input", "preferred_output", "non_preferred_output"}),
-        frozenset(),
-        from_openai_preferences,
-        "input and preferred_output became messages, non_preferred_output became rejected",
-    ),
-    RowFormat(
-        "preferences (Anthropic HH)",
-        frozenset(_CHOSEN),
-        frozenset(),
-        from_human_assistant,
-        "the turns of chosen became messages, the last of rejected became rejected",
-        is_human_assistant,
-    ),
+    row_format("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
+               from_openai_preferences,
+               "input and preferred_output became messages, non_preferred_output became rejected"),
+    row_format("preferences (Anthropic HH)", "chosen rejected", "", from_human_assistant,
+               "the turns of chosen became messages, the last of rejected became rejected",
+               is_human_assistant),
     *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
     TRL_PREFERENCES,
-    *(
-        _question_format(question, ("chosen_response", "rejected_response"))
-        for question in ("prompt", *_QUESTIONS)
-    ),
-)
+    *(_question_format(question, ("chosen_response", "rejected_response"))
+      for question in ("prompt", *_QUESTIONS)),
+)  # fmt: skip

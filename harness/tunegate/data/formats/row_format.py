@@ -35,6 +35,19 @@ class RowFormat:
     accepts: Callable[[Mapping[str, Any]], bool] | None = None
 
 
+def row_format(
+    name: str,
+    required: str,
+    optional: str,
+    to_fields: Callable[[Mapping[str, Any]], Fields],
+    hint: str,
+    accepts: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> RowFormat:
+    """Return a format, given the names of its fields as words of a text."""
+    fields = frozenset(required.split()), frozenset(optional.split())
+    return RowFormat(name, *fields, to_fields, hint, accepts)
+
+
 def json_type(value: Any) -> str:
     """Name the JSON type of a value: `an object`, `a text`, `null`."""
     names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean"}
