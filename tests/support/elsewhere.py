@@ -9,6 +9,7 @@ from typing import Any
 
 from tiny_llama import ticket, write
 
+from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
 from tunegate.storage import seal
 from tunegate.storage.run import Run, run_id
@@ -45,6 +46,15 @@ def open_gate(root: Path, tested: bool = True, **said: Any) -> Run:
     data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
     seal.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
     return run
+
+
+def finished(root: Path, **said: Any) -> Run:
+    """Train behind an open gate, as `python -m tunegate.gates.training_process` does."""
+    hasty = {"epochs": 20, "batch": 4, "learning_rate": 5e-3, "max_length": 128}
+    (root / "tunegate.toml").touch()
+    run = open_gate(root, **hasty | said)
+    assert training_process.main(run.folder) == 0
+    return Run(run.state, run.id)
 
 
 def adapter(

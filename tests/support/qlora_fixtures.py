@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from elsewhere import finished
+from filelock import FileLock
 from tiny_llama import make_base, make_plan, make_project
 
 from tunegate.interfaces.trainer import Plan
@@ -33,6 +36,24 @@ def template(base: Path) -> Any:
     from tunegate.tokenization.chat_template import load_template
 
     return load_template(base)
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
+    """A project with one finished run, whose adapter knows its tickets; nobody writes to it.
+
+    It is trained once for all processes of xdist.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    project = folder / "finished"
+    with FileLock(folder / "finished.lock"):
+        if not list(project.glob(".tunegate/runs/*/run.json")):
+            shutil.rmtree(project, ignore_errors=True)
+            project.mkdir()
+            finished(make_project(project, base))
+    return project
 
 
 @pytest.fixture

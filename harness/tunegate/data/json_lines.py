@@ -179,8 +179,10 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     the rest of an array cannot be read.
     """
     for line, row in _split_elements(data):
-        questions = squad_questions(row) if isinstance(row, bytes) and b'"qas"' in row else []
-        yield from ((line, question) for question in questions or [row])
+        if isinstance(row, bytes) and b'"qas"' in row and (questions := squad_questions(row)):
+            yield from ((line, question) for question in questions)
+        else:
+            yield line, row
 
 
 def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:

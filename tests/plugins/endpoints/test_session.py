@@ -121,12 +121,15 @@ def test_killed_in_the_middle_it_loses_what_was_in_flight(project: Project, serv
 def test_interrupted_it_keeps_what_came(project: Project, server: Told) -> None:
     server(first=10)
     child = project.start()
-    server(**{"await": 14})
-    deadline = time.monotonic() + 60
-    while project.kept < 10:  # the last ones may have come, and not be written yet
-        assert time.monotonic() < deadline
-    child.send_signal(signal.SIGINT)
-    out, _ = child.communicate(timeout=60)
+    try:
+        server(**{"await": 14})
+        deadline = time.monotonic() + 60
+        while project.kept < 10:  # the last ones may have come, and not be written yet
+            assert time.monotonic() < deadline
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=120)
+    finally:
+        child.kill()  # else it would ask the server of the next test
     assert child.returncode == 130, out
     assert "Traceback" not in out
     assert project.kept == 10

@@ -1,5 +1,5 @@
 """Fixtures: a project with a tiny random Llama as its base."""
 
-from qlora_fixtures import base, folder, plan, project, second, template
+from qlora_fixtures import base, finished_project, folder, plan, project, second, template
 
-__all__ = ["base", "folder", "plan", "project", "second", "template"]
+__all__ = ["base", "finished_project", "folder", "plan", "project", "second", "template"]

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from elsewhere import open_gate
-from tiny_llama import make_project, ticket
+from elsewhere import finished
+from tiny_llama import ticket
 
 from tunegate.errors import ConfigError
-from tunegate.gates import promotion, training_process
+from tunegate.gates import promotion
 from tunegate.interfaces.installed import Installed
 from tunegate.interfaces.model import ModelUnknown, Request
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
-from tunegate.storage.run import Run
+from tunegate.storage.run import Run, find_finished
+from tunegate.storage.state_dir import StateDir
 from tunegate_qlora.commands import merge
 from tunegate_qlora.model import merge as merger
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import verify
 
-HASTY = {"epochs": 20, "batch": 4, "learning_rate": 5e-3, "max_length": 128}
-
-
-def finished(root: Path, **said: Any) -> Run:
-    """Train behind an open gate, as `python -m tunegate.gates.training_process` does."""
-    (root / "tunegate.toml").touch()
-    run = open_gate(root, **HASTY | said)
-    assert training_process.main(run.folder) == 0
-    return Run(run.state, run.id)
-
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, finished_project: Path) -> Run:
     """A finished run, which the tests of this file share."""
-    return finished(make_project(tmp_path_factory.mktemp("project"), base))
+    root = tmp_path_factory.mktemp("project") / "copy"
+    shutil.copytree(finished_project, root, symlinks=True)
+    return find_finished(StateDir(root), "latest")
 
 
 @pytest.fixture

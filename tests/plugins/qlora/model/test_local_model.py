@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_llama import CHATML, make_base, make_plan, make_project, ticket
+from tiny_llama import CHATML, make_base, ticket
 
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate_qlora.model.local_model import open_folder
-from tunegate_qlora.trainer import QLoRATrainer
 
 QUICK = "base?max_new_tokens=12"
 
@@ -24,20 +23,11 @@ def answers(model: Model, n: int = 6) -> dict[int, Answer]:
     return {answer.row: answer for answer in model.answers(requests(n))}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
-    """The folder of a run whose adapter knows its tickets."""
-    project = make_project(tmp_path_factory.mktemp("project"), base)
-    folder = project / ".tunegate/runs/abc"
-    folder.mkdir(parents=True)
-    QLoRATrainer().train(make_plan(project, epochs=20), folder)
-    return folder
-
-
 @pytest.fixture
-def tuned(project: Path, trained: Path) -> str:
-    """That adapter, in this test's own project, as a path from its root."""
-    shutil.copytree(trained, project / "run")
+def tuned(project: Path, finished_project: Path) -> str:
+    """An adapter that knows its tickets, in this test's own project, as a path from its root."""
+    (run,) = finished_project.glob(".tunegate/runs/*")
+    shutil.copytree(run, project / "run")
     return "run/adapter"
 
 
