@@ -79,10 +79,10 @@ def server() -> str:
     import subprocess
     import tempfile
 
-    folder = tempfile.TemporaryDirectory(prefix="forks")
-    path = f"{folder.name}/socket"
+    folder = tempfile.mkdtemp(prefix="forks")  # the server takes it away
+    path = f"{folder}/socket"
     here = str(Path(__file__).parent)
-    script = Path(folder.name, "python")
+    script = Path(folder, "python")
     script.write_text(SCRIPT.format(python=sys.executable, here=here, path=path))
     script.chmod(0o700)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
@@ -95,12 +95,7 @@ def server() -> str:
     assert process.stdout is not None
     while process.stdout.readline() not in (b"ready\n", b""):
         pass
-
-    def end() -> None:
-        process.communicate()
-        folder.cleanup()
-
-    atexit.register(end)
+    atexit.register(process.communicate)
     return path
 
 
@@ -152,6 +147,7 @@ def serve(path: str) -> list[str]:
     """Fork for each request until standard input ends; return in the fork, with its arguments."""
     import contextlib
     import select
+    import shutil
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -163,6 +159,7 @@ def serve(path: str) -> list[str]:
                 while os.waitpid(-1, 0 if is_over else os.WNOHANG)[0]:
                     pass
             if is_over:
+                shutil.rmtree(Path(path).parent)
                 os._exit(0)
             connection, _ = listener.accept()
             if os.fork() == 0:
