@@ -79,10 +79,10 @@ def server() -> str:
     import subprocess
     import tempfile
 
-    folder = tempfile.TemporaryDirectory(prefix="forks")
-    path = f"{folder.name}/socket"
+    folder = tempfile.mkdtemp(prefix="forks")  # the server takes it away
+    path = f"{folder}/socket"
     here = str(Path(__file__).parent)
-    script = Path(folder.name, "python")
+    script = Path(folder, "python")
     script.write_text(SCRIPT.format(python=sys.executable, here=here, path=path))
     script.chmod(0o700)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
@@ -98,12 +98,7 @@ def server() -> str:
             break
     else:
         raise RuntimeError(f"the server of forks ended with {process.wait()}: see above")
-
-    def end() -> None:
-        process.communicate()
-        folder.cleanup()
-
-    atexit.register(end)
+    atexit.register(process.communicate)
     return path
 
 
@@ -155,6 +150,7 @@ def serve(path: str) -> list[str]:
     """Fork for each request until standard input ends; return in the fork, with its arguments."""
     import contextlib
     import select
+    import shutil
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -166,6 +162,7 @@ def serve(path: str) -> list[str]:
                 while os.waitpid(-1, 0 if is_over else os.WNOHANG)[0]:
                     pass
             if is_over:
+                shutil.rmtree(Path(path).parent)
                 os._exit(0)
             connection, _ = listener.accept()
             if os.fork() == 0:
