@@ -179,8 +179,10 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     the rest of an array cannot be read.
     """
     for line, row in _split_elements(data):
-        questions = squad_questions(row) if isinstance(row, bytes) and b'"qas"' in row else []
-        yield from ((line, question) for question in questions or [row])
+        parts: list[bytes | Unreadable] = [row]
+        if isinstance(row, bytes) and b'"qas"' in row:
+            parts = [*squad_questions(row)] or parts
+        yield from ((line, part) for part in parts)
 
 
 def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
