@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache, partial
 from html import unescape
 from importlib import import_module
 from typing import NamedTuple
@@ -32,10 +33,7 @@ RULES = (
 )
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
-_PATTERNS = tuple(
-    (pattern, "v" if "v" in pattern.groupindex else 0)
-    for pattern in (re.compile(rule.pattern, re.IGNORECASE) for rule in RULES)
-)
+_compiled = cache(partial(re.compile, flags=re.IGNORECASE))  # at the first text that needs it
 _PREFILTER = Prefilter(RULES)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
@@ -173,7 +171,9 @@ def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate
     found_alone = _TWO_CHECK_DIGITS if bare else frozenset[str]()
     searched = _PREFILTER.searched(context.text, offset, lambda: context.families | found_alone)
     for rule_index, spans in searched:
-        rule, (pattern, group) = RULES[rule_index], _PATTERNS[rule_index]
+        rule = RULES[rule_index]
+        pattern = _compiled(rule.pattern)
+        group = "v" if "v" in pattern.groupindex else 0
         families = () if rule.kind in found_alone else rule.label_families
         for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
             start, end = match.span(group)
