@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache, partial
 from html import unescape
@@ -126,16 +127,16 @@ def personal_spans(
     """
     text, places = decoded(text)
     text, context_text = plain(text), plain(context_text)
-    candidates = list(_candidates(text, context_text, bare))
-    for part in parts_of(text):
+    parts = list(parts_of(text))
+    ends = [part.end for part in parts]
+    candidates = []
+    for c in _candidates(text, context_text, bare):
+        index = bisect_right(ends, c.start)
+        part = parts[index] if index < len(parts) else None
         # What begins before a part belongs to no part: the "1." of a list, the cell to the left.
-        candidates = [
-            c
-            for c in candidates
-            if c.end <= part.start
-            or part.end <= c.start
-            or not (part.is_cell or c.start < part.start)
-        ]
+        if part is None or c.end <= part.start or not (part.is_cell or c.start < part.start):
+            candidates.append(c)
+    for part in parts:
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
             candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
     if names:
