@@ -100,12 +100,12 @@ RULES = (
         min_digits=11,
     ),
     Rule(
-        "cnpj", rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)",
-        is_cnpj, min_digits=2, signs=("-00",),
+        "cnpj", rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)", is_cnpj,
+        min_digits=2, signs=("-00",),
     ),
     Rule(
-        "cnpj", NUMBER % rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d",
-        is_cnpj, ("cnpj",), min_digits=2,
+        "cnpj", NUMBER % rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d", is_cnpj,
+        ("cnpj",), min_digits=2,
     ),
     Rule(
         "rg",
@@ -127,8 +127,8 @@ RULES = (
     ),
     Rule("pis", NUMBER % r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d", is_pis, ("pis",), min_digits=11),
     Rule(
-        "voter_id", NUMBER % r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d",
-        is_voter_id, ("voter_id",), min_digits=12,
+        "voter_id", NUMBER % r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d", is_voter_id, ("voter_id",),
+        min_digits=12,
     ),
     Rule("cns", NUMBER % r"\d{3} ?\d{4} ?\d{4} ?\d{4}", is_cns, ("cns",), min_digits=15),
     Rule(

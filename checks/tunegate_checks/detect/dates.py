@@ -16,11 +16,5 @@ _DATE_FORMATS = (
 _DATE = rf"(?<![\w/.\-])(?:{'|'.join(_DATE_FORMATS)})(?!\w|[/.\-]\w)"
 
 RULES = (
-    Rule(
-        "birth_date",
-        _DATE,
-        label_families=("birth_date",),
-        needs_own_label=True,
-        min_digits=4,
-    ),
+    Rule("birth_date", _DATE, label_families=("birth_date",), needs_own_label=True, min_digits=4),
 )

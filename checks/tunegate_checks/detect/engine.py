@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache, partial
 from html import unescape
 from importlib import import_module
 from typing import NamedTuple
@@ -32,10 +34,7 @@ RULES = (
 )
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
-_PATTERNS = tuple(
-    (pattern, "v" if "v" in pattern.groupindex else 0)
-    for pattern in (re.compile(rule.pattern, re.IGNORECASE) for rule in RULES)
-)
+_compiled = cache(partial(re.compile, flags=re.IGNORECASE))  # at the first text that needs it
 _PREFILTER = Prefilter(RULES)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
@@ -128,16 +127,16 @@ def personal_spans(
     """
     text, places = decoded(text)
     text, context_text = plain(text), plain(context_text)
-    candidates = list(_candidates(text, context_text, bare))
-    for part in parts_of(text):
+    parts = list(parts_of(text))
+    ends = [part.end for part in parts]
+    candidates = []
+    for c in _candidates(text, context_text, bare):
+        index = bisect_right(ends, c.start)
+        part = parts[index] if index < len(parts) else None
         # What begins before a part belongs to no part: the "1." of a list, the cell to the left.
-        candidates = [
-            c
-            for c in candidates
-            if c.end <= part.start
-            or part.end <= c.start
-            or not (part.is_cell or c.start < part.start)
-        ]
+        if part is None or c.end <= part.start or not (part.is_cell or c.start < part.start):
+            candidates.append(c)
+    for part in parts:
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
             candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
     if names:
@@ -173,7 +172,9 @@ def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate
     found_alone = _TWO_CHECK_DIGITS if bare else frozenset[str]()
     searched = _PREFILTER.searched(context.text, offset, lambda: context.families | found_alone)
     for rule_index, spans in searched:
-        rule, (pattern, group) = RULES[rule_index], _PATTERNS[rule_index]
+        rule = RULES[rule_index]
+        pattern = _compiled(rule.pattern)
+        group = "v" if "v" in pattern.groupindex else 0
         families = () if rule.kind in found_alone else rule.label_families
         for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
             start, end = match.span(group)

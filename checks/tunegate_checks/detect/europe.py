@@ -24,21 +24,20 @@ RULES = (
         min_digits=9, signs=("000-00-0000",),
     ),
     Rule(
-        "us_ssn", NUMBER % r"\d{3}-\d\d-\d{4}(?!-)", label_families=("ssn",),
-        needs_own_label=True, min_digits=9,
+        "us_ssn", NUMBER % r"\d{3}-\d\d-\d{4}(?!-)", label_families=("ssn",), needs_own_label=True,
+        min_digits=9,
     ),
     Rule(
         "us_ssn", NUMBER % r"\d{3} ?\d\d ?\d{4}", is_ssn, ("ssn",), needs_own_label=True,
         min_digits=9,
     ),
     Rule(
-        "eu_vat", rf"(?<!\w){_VAT} ?[\dA-Z](?:[ .]?[\dA-Z]){{6,11}}(?!\w)",
-        label_families=("vat",), min_digits=5, stdnum="eu.vat",
+        "eu_vat", rf"(?<!\w){_VAT} ?[\dA-Z](?:[ .]?[\dA-Z]){{6,11}}(?!\w)", label_families=("vat",),
+        min_digits=5, stdnum="eu.vat",
     ),
     Rule(
         "es_dni", NUMBER % r"\d{8}-?[A-Z]", silent_under_other_label=True, min_digits=8,
-        signs=("00000000",),
-        stdnum="es.dni",
+        signs=("00000000",), stdnum="es.dni",
     ),
     Rule(
         "es_nie", NUMBER % r"[XYZ]-?\d{7}-?[A-Z]", silent_under_other_label=True, min_digits=7,
@@ -46,44 +45,19 @@ RULES = (
         stdnum="es.nie",
     ),
     Rule(
-        "pt_nif", NUMBER % r"\d{3} ?\d{3} ?\d{3}", label_families=("pt_nif",), min_digits=9,
-        stdnum="pt.nif",
-    ),
-    Rule(
         "pt_cc", NUMBER % r"\d{8} ?\d ?[A-Z][\dA-Z]\d", min_digits=8,
         signs=("000000000", "00000000 0"), stdnum="pt.cc",
     ),
     Rule(
         "fr_nir", NUMBER % r"[12] \d\d \d\d \d[\dAB] \d{3} \d{3} \d\d", min_digits=8,
-        signs=("0 00 00 00 000 000 00", "0 00 00 0a", "0 00 00 0b"),
-
-        stdnum="fr.nir",
-    ),
-    Rule(
-        "fr_nir", NUMBER % r"[12]\d{4}\d[\dAB]\d{8}", label_families=("fr_nir",), min_digits=8,
-        stdnum="fr.nir",
+        signs=("0 00 00 00 000 000 00", "0 00 00 0a", "0 00 00 0b"), stdnum="fr.nir",
     ),
     Rule(
         "it_codicefiscale", NUMBER % r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]", min_digits=3,
-        signs=tuple(f"00{month}00" for month in "abcdehlmprst"),
-
-        stdnum="it.codicefiscale",
-    ),
-    Rule(
-        "de_idnr", NUMBER % r"\d\d ?\d{3} ?\d{3} ?\d{3}", label_families=("de_idnr",),
-        min_digits=11, stdnum="de.idnr",
-    ),
-    Rule(
-        "nl_bsn", NUMBER % r"\d{4}[ .]?\d\d[ .]?\d{3}", label_families=("nl_bsn",), min_digits=9,
-        stdnum="nl.bsn",
+        signs=tuple(f"00{month}00" for month in "abcdehlmprst"), stdnum="it.codicefiscale",
     ),
     Rule(
         "be_nn", NUMBER % r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", min_digits=11,
         signs=("00.00.00-000.00",), stdnum="be.nn",
-    ),
-    Rule("be_nn", NUMBER % r"\d{11}", label_families=("be_nn",), min_digits=11, stdnum="be.nn"),
-    Rule(
-        "pl_pesel", NUMBER % r"\d{11}", label_families=("pl_pesel",), min_digits=11,
-        stdnum="pl.pesel",
     ),
 )  # fmt: skip

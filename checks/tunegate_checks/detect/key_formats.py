@@ -26,8 +26,7 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     # AWS, IAM identifiers: AKIA (long-lived) and ASIA (temporary) access key ids.
     ("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
     (
-        "aws_secret",
-        "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
+        "aws_secret", "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
         r"(?i:aws_secret(?:_access)?_key|SecretAccessKey)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d/+]{40})",
     ),
     # GitHub, "Behind GitHub's new authentication token formats" (2021); fine-grained tokens (2022).
@@ -42,8 +41,7 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     (
         "gitlab_token",
         "glpat- gloas- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glwt- glsoat- "
-        "glffct-",
-        r"gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[\w\-]{20,}"
+        "glffct-", r"gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[\w\-]{20,}"
         r"(?:\.[\da-z]{2}\.?[\da-z]{7,9}\b)?",
     ),
     ("gitlab_token", "GR1348941", r"GR1348941[\w\-]{20,}"),
@@ -106,10 +104,7 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     ("google_key", "AIza", r"AIza[\w\-]{35}"),
     ("google_secret", "GOCSPX-", r"GOCSPX-[\w\-]{28}"),
     # Stripe, "API keys": secret and restricted; publishable (pk_) ones are public by design.
-    (
-        "stripe_key", "sk_live_ rk_live_ sk_test_ rk_test_",
-        r"[sr]k_(?:live|test)_[A-Za-z\d]{16,}",
-    ),
+    ("stripe_key", "sk_live_ rk_live_ sk_test_ rk_test_", r"[sr]k_(?:live|test)_[A-Za-z\d]{16,}"),
     ("stripe_webhook", "whsec_", r"whsec_[A-Za-z\d+/=]{24,}"),
     # Hugging Face, user access tokens and organisations' (api_org_).
     ("huggingface_token", "hf_ api_org_", r"(?:hf|api_org)_[A-Za-z\d]{30,}"),
@@ -166,8 +161,7 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     ("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
     # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or what there is of it.
     (
-        "private_key", "PRIVATE",
-        r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+        "private_key", "PRIVATE", r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
         r"(?=(?:(?!-----).){0,300}?[A-Za-z\d+/=]{16})"
         r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
         r"|(?:(?:\s|\\[nr])*[A-Za-z\d+/=]{16,}){0,400})",

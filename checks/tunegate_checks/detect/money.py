@@ -72,10 +72,10 @@ _BANK = (
 
 RULES = (
     Rule(
-        "card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card,
-        silent_under_other_label=True, min_digits=12,
+        "card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card, silent_under_other_label=True,
+        min_digits=12,
         signs=("000000000000", *(f"0000{gap}0000{gap}0000" for gap in " .-"), "0000 000000 0000",
-               "0000-000000-0000"),
+        "0000-000000-0000"),
     ),
     Rule(  # several, one behind the other
         "card", r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)", is_card,
@@ -88,11 +88,10 @@ RULES = (
         label_families=("bank",), needs_own_label=True, min_digits=3,
     ),
     Rule(
-        "bank_account",
-        rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
+        "bank_account", rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
         r" ?(?:[:#]| is| é| es)? ?[\"'*]{0,3}(?P<v>\d{4,22}(?:-[\dX]{1,2})?)"
-        r"(?!\w|[.,:/\-]\w| ?[+*/=%])",
-        min_digits=4, words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK)),
+        r"(?!\w|[.,:/\-]\w| ?[+*/=%])", min_digits=4,
+        words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK)),
     ),
     Rule("iban", _IBAN, is_iban, min_digits=8),
     Rule(

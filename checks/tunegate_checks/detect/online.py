@@ -124,8 +124,8 @@ RULES = (
         for gap in ":-"
     ),
     Rule(
-        "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])",
-        label_families=("mac",), min_digits=1,
+        "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])", label_families=("mac",),
+        min_digits=1,
     ),
     Rule(
         "password",

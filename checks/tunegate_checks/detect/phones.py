@@ -72,13 +72,13 @@ RULES = (
     ),
     # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
     Rule(
-        "phone", rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}" + _R,
-        is_phone_number, min_digits=10, signs=("(00",),
+        "phone", rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}" + _R, is_phone_number,
+        min_digits=10, signs=("(00",),
     ),
     # 11 98765-4321
     Rule(
-        "phone", _L + rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}" + _R,
-        is_phone_number, silent_under_other_label=True, min_digits=10, signs=("-0000",),
+        "phone", _L + rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}" + _R, is_phone_number,
+        silent_under_other_label=True, min_digits=10, signs=("-0000",),
     ),
     # (415) 555-2671, 1 (415)555-2671
     Rule(
@@ -93,23 +93,20 @@ RULES = (
     ),
     # 021-555-2671x99: no US area code begins with 0, but only telephones have extensions
     Rule(
-        "phone", _L + r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}" + _R,
-        is_phone_number, silent_under_other_label=True, min_digits=11,
-        signs=("000-000-0000", "000.000.0000"),
+        "phone", _L + r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}" + _R, is_phone_number,
+        silent_under_other_label=True, min_digits=11, signs=("000-000-0000", "000.000.0000"),
     ),
     # 06 12 34 56 78
     Rule(
-        "phone", _L + r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}" + _R,
-        is_phone_number, silent_under_other_label=True, min_digits=10,
-        signs=("00 00 00 00 00", "00.00.00.00.00"),
+        "phone", _L + r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}" + _R, is_phone_number,
+        silent_under_other_label=True, min_digits=10, signs=("00 00 00 00 00", "00.00.00.00.00"),
     ),
     # Spain 983 45 65 72, 635 576 281; Chile 9 8765 4321; Colombia 310 555 1234; Mexico 55 1234 5678
     Rule(
         "phone",
         _L + r"(?:[6-9]\d\d \d\d \d\d \d\d|[679]\d\d \d{3} \d{3}|9 \d{4} \d{4}|3\d\d \d{3} \d{4}"
         rf"|(?:33|55|56|81) \d{{4}} \d{{4}}|{_AREA} 9\d{{4}} \d{{4}})(?! ?\d)"
-        + _R + rf"(?!{_COUNTED})",
-        is_phone_number, silent_under_other_label=True, min_digits=9,
+        + _R + rf"(?!{_COUNTED})", is_phone_number, silent_under_other_label=True, min_digits=9,
         signs=("000 00 00 00", "000 000 000", "0 0000 0000", "00 00000 0000"),
     ),
     # wa.me/5511987654321, tel:+5511987654321
@@ -123,7 +120,7 @@ RULES = (
         is_phone_number, _PHONE, needs_own_label=True, min_digits=6,
     ),
     Rule(
-        "phone", _L + r"\d{7,15}" + _EXTENSION + _R + rf"(?!{_COUNTED})",
-        is_phone_number, _PHONE, needs_own_label=True, min_digits=7,
+        "phone", _L + r"\d{7,15}" + _EXTENSION + _R + rf"(?!{_COUNTED})", is_phone_number, _PHONE,
+        needs_own_label=True, min_digits=7,
     ),
 )  # fmt: skip

@@ -356,7 +356,9 @@ def test_a_mask_never_shows_the_value(kind: str, value: str) -> None:
     "text",
     ["1" * 50_000, "1 " * 25_000, "1-" * 25_000, "a" * 50_000 + "@", "a@" * 25_000, "(" * 50_000,
      "a." * 25_000, "AB12 " * 10_000, "senha " * 8_000, "::" * 25_000, "fone 1(" * 7_000,
-     "cpf rg cnpj " * 4_000 + "1", "\\" * 50_000, "\\u0040" * 8_000, "a://:" * 10_000],
+     "cpf rg cnpj " * 4_000 + "1", "\\" * 50_000, "\\u0040" * 8_000, "a://:" * 10_000,
+     "nome,cpf\n" + "a,52998224725\n" * 2_000, "CPF:\n" * 8_000, "rua a, " * 7_000,
+     "Sra. Ana de " * 4_000, "Nome: A " * 6_000, "a@b, " * 10_000],
 )  # fmt: skip
 def test_no_text_takes_for_ever(text: str) -> None:
     began = time.process_time()
