@@ -32,9 +32,9 @@ def resolve_candidate(
     (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose seals hold.
     Raises ModelUnknown where a run or checkpoint is named that is not there.
     """
-    if option.startswith("run:") or option.partition("@")[0] == "latest":
-        path_text, _, query = option.removeprefix("run:").partition("?")
-        name, _, checkpoint = path_text.partition("@")
+    run_text, _, query = option.removeprefix("run:").partition("?")
+    name, _, checkpoint = run_text.partition("@")
+    if option.startswith("run:") or name == "latest":
         try:
             run = find_finished(state, name)
             if query:

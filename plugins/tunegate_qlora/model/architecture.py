@@ -144,12 +144,12 @@ def describe_architecture(folder: Path, *, with_weights: bool = False) -> Archit
         if "custom code" in reason or "trust_remote_code" in reason:
             reason = "it is code of its own (trust_remote_code), which is never run"
         raise ValueError(f"{folder} holds no causal language model: {reason}") from None
-    for key, verb in (("missing", "lack"), ("unexpected", "hold"), ("mismatched", "misshape")):
+    for key in ("missing", "unexpected", "mismatched"):
         if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
             more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
             shown = ", ".join(names[:MAX_SHOWN_TENSORS])
             raise ValueError(
-                f"the weights in {folder} are not those of a {type(model).__name__}: they {verb} "
+                f"the weights in {folder} are not those of a {type(model).__name__}: "
                 f"{len(names):,} {key} tensors, {shown}{more}"
             )
     head = model.get_output_embeddings()

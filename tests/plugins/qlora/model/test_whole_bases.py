@@ -35,12 +35,12 @@ def refused(folder: Path, method: Method = "lora") -> str:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda w: {k: v for k, v in w.items() if k != DOWN}, f"lack 1 missing tensors, {DOWN}"),
-        (lambda w: w | {"model.layers.2.x": torch.ones(2)}, "hold 1 unexpected tensors, model.lay"),
-        (lambda w: w | {DOWN: torch.ones(3, 3)}, f"misshape 1 mismatched tensors, {DOWN}"),
+        (lambda w: {k: v for k, v in w.items() if k != DOWN}, f": 1 missing tensors, {DOWN}"),
+        (lambda w: w | {"model.layers.2.x": torch.ones(2)}, ": 1 unexpected tensors, model.lay"),
+        (lambda w: w | {DOWN: torch.ones(3, 3)}, f": 1 mismatched tensors, {DOWN}"),
         (
             lambda w: {"model.norm.weight": w["model.norm.weight"]},
-            "lack 20 missing tensors, lm_head.weight, model.emb",
+            ": 20 missing tensors, lm_head.weight, model.emb",
         ),
     ],
 )
