@@ -43,14 +43,15 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     """
     if not len(test):  # such as a general set that the project does not have
         return
-    if note := screening_note([e.prompt for e in train], [e.prompt for e in test]):
+    texts = comparison_texts(test, train)
+    if note := screening_note(*texts):
         yield Finding.dataset_hint("long texts", note)
     name = train.split or "train"  # the validation set, where the test set is held to it
-    texts = comparison_texts(test, train)
     for i, j, similar, others in (closest := _closest_rows(train, test, texts, similarity)):
         kind = "exact" if similar == 1 else "near"
         others_text = f", {others:,} more" if others else ""
-        location = f"{name} line {train[j].line}, {similar:.2f}{others_text}"
+        alike = f"{similar:.2f}" if similar >= similarity else "the same but for punctuation"
+        location = f"{name} line {train[j].line}, {alike}{others_text}"
         evidence = f"{location}: {diff(test[i].prompt, train[j].prompt)}"
         fingerprint = f"{row_fingerprint(test[i])} {train[j].prompt.lower()}"
         yield test[i].finding(kind, evidence, fingerprint=fingerprint)

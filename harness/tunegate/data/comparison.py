@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 BOILERPLATE_SHARE = 0.05  # of the rows: a beginning or end that so many share is boilerplate
 BOILERPLATE_ROWS = 3  # at least
+DOCUMENT_PART = 0.5  # of a text, at least: shorter ones are set phrases
 DOCUMENT_ROWS = 3  # rows that share a beginning or end have a document in common
 MIN_ROWS = 20  # rows: fewer show little of what is usual
 CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
@@ -77,6 +78,7 @@ def equal_text(text: str) -> str:
     return " ".join(text.split())
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def folded_text(text: str) -> str:
     """Return the equal text without case and the punctuation around its words."""
     return without_edge_punctuation(_without_case(text))
@@ -168,7 +170,8 @@ def _without_beginnings(texts: Sequence[str]) -> list[str]:
 def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
     """Return the indices of the `comparison_texts` that begin, or end, with the same document.
 
-    There are documents where most texts share their beginning, or end, with two others or more.
+    There are documents where most texts share the larger part, at their beginning or end, with two
+    others or more.
     """
     by_document: list[dict[str, list[int]]] = []
     for side, sizes in _documents(texts):
@@ -180,7 +183,7 @@ def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
 def _documents(texts: Sequence[str]) -> list[tuple[Sequence[str], list[int]]]:
     """Return the texts, forwards and backwards, with the sizes of the documents they begin with."""
     sides = texts, [text[::-1] for text in texts]
-    return [(side, shared_beginnings(side, DOCUMENT_ROWS)) for side in sides]
+    return [(side, shared_beginnings(side, DOCUMENT_ROWS, DOCUMENT_PART)) for side in sides]
 
 
 def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int, int], bool]:

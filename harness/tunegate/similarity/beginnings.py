@@ -21,11 +21,12 @@ _WORD = re.compile(rf"\s*(?:[{UNSPACED}]|[^\s{UNSPACED}]*\s?)")
 _AFTER_ALL = "\U0010ffff"
 
 
-def shared_beginnings(texts: Sequence[str], fewest: int) -> list[int]:
+def shared_beginnings(texts: Sequence[str], fewest: int, part: float = 0.0) -> list[int]:
     """Return, for each text, the size of the beginning that it shares with `fewest` texts, or 0.
 
-    It is the longest of them, and never the whole text. Equal texts count once. Where no more than
-    half of the texts, and MIN_TEXTS, share one, all are 0: what a few have in common is their own.
+    It is the longest of them, never the whole text, and at least a `part` of it. Equal texts count
+    once. Where no more than half of the texts, and MIN_TEXTS, share one, all are 0: what a few have
+    in common is their own.
     """
     ordered = sorted({*texts})
     sizes = dict.fromkeys(ordered, 0)
@@ -37,7 +38,8 @@ def shared_beginnings(texts: Sequence[str], fewest: int) -> list[int]:
         size = _common_size(ordered[first], ordered[end - 1])
         if size > shared + MIN_LETTERS:
             shared = size
-            sizes.update((text, size) for text in ordered[first:end] if len(text) > size)
+            found = (t for t in ordered[first:end] if part * len(t) <= size < len(t))
+            sizes.update(dict.fromkeys(found, size))
         nodes += ((a, b, shared) for a, b in _branches(ordered, first, end, size))
     count = sum(size > 0 for size in sizes.values())
     return [sizes[text] if 2 * (count - MIN_TEXTS) >= len(ordered) else 0 for text in texts]

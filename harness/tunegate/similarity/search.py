@@ -88,15 +88,13 @@ def nearest(
     Two texts are near if they reach the cutoff, and `condition(i, j)` is true if it is given.
     """
     for positions, others, similarities in _matches_across(left, right, cutoff, fast):
-        near = [
-            (same, float(similarity))
-            for same, similarity in zip(others, similarities, strict=True)
-            if condition is None or condition(positions[0], same[0])
-        ]
+        near = [*zip(map(float, similarities), others, strict=True)]
+        if condition:
+            near = [(s, same) for s, same in near if condition(positions[0], same[0])]
         if near:
-            best = max(similarity for _, similarity in near)
-            first = min(same[0] for same, similarity in near if similarity == best)
-            count = sum(len(same) for same, _ in near) - 1
+            best = max(s for s, _ in near)
+            first = min(same[0] for s, same in near if s == best)
+            count = sum(len(same) for _, same in near) - 1
             yield from (Closest(i, first, best, count) for i in positions)
 
 
