@@ -231,11 +231,14 @@ def _members(data: bytes) -> dict[str, bytes]:
         return {}
     text = data.decode("utf-8-sig", "surrogateescape")
     members: dict[str, bytes] = {}
-    end, letter = text.index("{"), "{"
+    end, letter = text.index("{"), ","
     try:
-        while letter != "}":
+        while letter == ",":
             name, end = _ELEMENT.raw_decode(text, _skip_space(text, end + 1))
-            start = _skip_space(text, text.index(":", end) + 1)
+            colon = _skip_space(text, end)
+            if not isinstance(name, str) or text[colon] != ":":
+                return {}
+            start = _skip_space(text, colon + 1)
             value, end = _ELEMENT.raw_decode(text, start)
             members[name] = b""
             if isinstance(value, list):
@@ -245,7 +248,7 @@ def _members(data: bytes) -> dict[str, bytes]:
             letter = text[end]
     except (ValueError, IndexError, RecursionError):
         return {}
-    return {} if _NOT_SPACE.search(text, end + 1) else members
+    return {} if letter != "}" or _NOT_SPACE.search(text, end + 1) else members
 
 
 def _skip_space(text: str, start: int) -> int:

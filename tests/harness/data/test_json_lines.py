@@ -418,3 +418,10 @@ def test_the_splits_of_an_object_are_found_behind_a_long_list_of_another_name() 
 def test_one_object_over_several_lines_is_told_once(value: object, says: str) -> None:
     (problem,) = Dataset.parse(json.dumps(value, indent=2).encode()).problems
     assert says in problem.evidence
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, {"b": 2}: []\n}', '{"a" 1:\n[]}', '{"a": [] "b": 1\n}'])
+def test_what_is_not_one_object_is_read_by_its_lines(text: str) -> None:
+    problems = Dataset.parse(text.encode()).problems
+    assert len(problems) == 2
+    assert not any("one JSON object" in problem.evidence for problem in problems)
