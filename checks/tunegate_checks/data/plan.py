@@ -63,14 +63,14 @@ def run(args: argparse.Namespace) -> None:
         rows = power.rows_for_pair(args.difference, args.changed, margin, mode, args.power)
         claim = f"not worse by {100 * margin:g} points" if margin else "better"
         claim += f" than another model, on the same rows, {args.changed:.1%} of which change"
-        good, bad = f"{100 * args.difference:+g} points", power.worst_pair(margin, mode)
+        good, bad = f"{100 * args.difference:+g} points", power.should_not_pass(0 - margin, mode)
         weak = f"{100 * bad:+g} points: {power.RISK:.0%} at most"
     else:
         given, floor = f"--accuracy {accuracy:g}", limit
         rows = power.rows_for_limit(limit, accuracy, mode, args.power)
         wrong = power.errors_in_all(rows, limit, mode)
         claim = f"accuracy >= {limit:g}: {wrong:,} may be wrong"
-        good, bad = f"{accuracy:.1%} right", power.worst_model(limit, mode)
+        good, bad = f"{accuracy:.1%} right", max(power.should_not_pass(limit, mode), 0.0)
         weak = f"{bad:.1%} right: {power.pass_rate(rows, limit, bad, mode):.1%}"
     if rows == power.MOST_ROWS:
         raise ValueError(f"{given} takes more than {rows:,} rows: well above {floor:g} is valid")

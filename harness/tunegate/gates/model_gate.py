@@ -56,7 +56,6 @@ class ModelGate:
                 f"--promote rests on all test rows: leave --limit {session.limit} out"
             )
         session.models.check()
-        self.asked = scorecard.asked_in_words(session.asked)
         self.suite_files = suite_fingerprint(self.suite, session.root)
         self.registry = Registry(session.root)
         try:
@@ -81,7 +80,7 @@ class ModelGate:
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
-        scope = f"; {self.asked}" if self.asked else ""
+        scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
         if not decision.is_open:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
@@ -101,7 +100,7 @@ class ModelGate:
         owner = run or Evaluation.of(self.session.state, card)
         text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
-        if run and not self.session.limit:  # a model card speaks of all test rows
+        if run and not card.keys() & {"limit", "stopped"}:  # a model card speaks of all test rows
             self._notify_trainer(run)
         note = f"kept: tunegate report {card['candidate']}; without a run it is never promoted"
         return [] if run or self.alias else [note]  # a promotion is refused in words of its own

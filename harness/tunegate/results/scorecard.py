@@ -56,6 +56,9 @@ def asked_in_words(card: Mapping[str, Any]) -> str:
     if limit := card.get("limit"):
         rows = f"{limit['rows']:,} of {limit['of']:,} test rows"
         words.append(f"{rows}, drawn at random (--limit): never promotable")
+    if stop := card.get("stopped"):
+        rows = f"{stop['of'] - stop['rows']:,} of {stop['of']:,} test rows not asked"
+        words += [f"{rows} (order {stop['seed']}, look {stop['looks']})", *stop["why"]]
     if repeat := card.get("repeat"):
         at = repeat["temperature"]
         temperature = "its own temperature" if at is None else f"temperature {at}"
