@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,67 +86,53 @@ def test_the_interval_holds_the_estimate_and_shrinks_to_it(n: int, data: st.Data
     assert sequential.interval(n, n, wrong) == pytest.approx((1 - wrong / n,) * 2)
 
 
-# Simulations.
-
-
-def wrong_at_looks(rng: np.random.Generator, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return how many of the rows are wrong at each look, for many random orders."""
-    counts: npt.NDArray[np.int64] = rng.permuted(rows, axis=1).cumsum(axis=1)
-    return counts
-
-
-def verdicts(
-    bounds: tuple[list[int], list[int]], looks: tuple[int, ...], wrong: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.bool_], float]:
-    """Return whether each run passes, and the mean share of the rows that was asked."""
-    at = wrong[:, np.array(looks) - 1]
-    passes, fails = at <= np.array(bounds[0]), at >= np.array(bounds[1])
-    first = (passes | fails).argmax(axis=1)
-    asked = np.array(looks)[first].mean() / looks[-1]
-    return passes[np.arange(len(at)), first], float(asked)
+@pytest.fixture
+def early_stops(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The simulation in benchmarks/."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    return importlib.import_module("early_stops")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [200, 480, 1_000, 2_000])
-@pytest.mark.parametrize("accuracy", [0.80, 0.90, 0.93, 0.95, 0.97, 0.99])
-def test_in_point_mode_all_rows_would_seldom_say_otherwise(n: int, accuracy: float) -> None:
-    rng, looks = np.random.default_rng(n), (*range(20, n, 20), n)
-    allowed = power.errors_in_all(n, 0.95, "point")
-    wrong = wrong_at_looks(rng, rng.random((RUNS, n)) >= accuracy)
-    passed, _ = verdicts(sequential.spending(n, allowed, looks), looks, wrong)
-    truth = wrong[:, -1] <= allowed
-    assert (passed & ~truth).mean() <= 0.01
-    assert (passed != truth).mean() <= 0.02
+def test_in_point_mode_all_rows_would_seldom_say_otherwise(n: int, early_stops: Any) -> None:
+    for accuracy in early_stops.ACCURACIES:
+        found = early_stops.measure(early_stops.drawn(n, accuracy, RUNS), "point")
+        assert found.false_passes <= 0.01
+        assert found.false_passes + found.false_fails <= 0.02
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("over", "most"), [(1, 0.01), (0, 0.05)])
-def test_the_worst_test_sets_keep_the_promise(over: int, most: float) -> None:
-    rng = np.random.default_rng(over)
-    rows = np.tile(np.arange(480) < 24 + over, (RUNS, 1))
-    bounds = sequential.spending(480, 24, LOOKS_480)
-    passed, _ = verdicts(bounds, LOOKS_480, wrong_at_looks(rng, rows))
-    error = passed.mean() if over else (~passed).mean()
-    assert 0.2 * most < error <= most + 3 * math.sqrt(most / RUNS)
+def test_the_worst_test_sets_keep_the_promise(over: int, most: float, early_stops: Any) -> None:
+    found = early_stops.measure(early_stops.shuffled(480, 24 + over, 5 * RUNS), "point")
+    error = found.false_passes if over else found.false_fails
+    assert 0.4 * most < error <= most + 3 * math.sqrt(most / (5 * RUNS))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [200, 480, 1_000])
-def test_in_lower_mode_a_model_at_the_limit_passes_one_time_in_twenty(n: int) -> None:
-    rng, looks = np.random.default_rng(n), (*range(20, n, 20), n)
-    bounds = sequential.spending(n, power.errors_in_all(n, 0.95, "lower"), looks, 0.95)
-    rows = rng.random((5 * RUNS, n)) >= 0.95
-    passed, _ = verdicts(bounds, looks, rows.cumsum(axis=1))
-    assert 0.02 < passed.mean() <= 0.05 + 3 * math.sqrt(0.05 / len(rows))
+def test_in_lower_mode_a_model_at_the_limit_passes_one_time_in_twenty(
+    n: int, early_stops: Any
+) -> None:
+    found = early_stops.measure(early_stops.drawn(n, 0.95, 5 * RUNS), "lower")
+    assert 0.03 < found.passes <= 0.05 + 3 * math.sqrt(0.05 / (5 * RUNS))
 
 
 @pytest.mark.slow
-def test_a_bad_model_is_cheap_and_one_at_the_limit_is_not() -> None:
-    rng, shares = np.random.default_rng(0), {}
-    for accuracy in (0.80, 0.95, 0.99):
-        wrong = (rng.random((RUNS, 480)) >= accuracy).cumsum(axis=1)
-        bounds = sequential.spending(480, 24, LOOKS_480)
-        shares[accuracy] = verdicts(bounds, LOOKS_480, wrong)[1]
-    assert shares[0.80] < 0.12
-    assert shares[0.95] > 0.8
-    assert shares[0.99] < 0.40
+def test_what_is_certain_is_never_otherwise(early_stops: Any) -> None:
+    for mode in ("point", "lower"):
+        rows = early_stops.drawn(480, 0.95, RUNS)
+        found = early_stops.measure(rows, mode, is_sequential=False)
+        assert found.false_passes == found.false_fails == 0
+
+
+@pytest.mark.slow
+def test_a_bad_model_is_cheap_and_one_at_the_limit_is_not(early_stops: Any) -> None:
+    bad, limit, good = (
+        early_stops.measure(early_stops.drawn(480, accuracy, RUNS), "point").asked
+        for accuracy in (0.80, 0.95, 0.99)
+    )
+    assert bad < 0.12
+    assert limit > 0.8
+    assert good < 0.40

@@ -214,7 +214,8 @@ def take_rules(request: pytest.FixtureRequest, session: SessionContext) -> None:
     why = f"{needy[0]} needs them; {len(needy):,} tests have no rule" if needy else why
     session.models.may_pass = not why
     if why and session.config.ask:
-        session.say("ask", f"{session.ask}: a pass takes all rows ({why})")
+        with session.uncaptured():
+            session.say("ask", f"{session.ask}: a pass takes all rows ({why})")
 
 
 @pytest.fixture(scope="session")
