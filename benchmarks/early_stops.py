@@ -38,7 +38,7 @@ class Measured(NamedTuple):
 
 
 def looks_of(n: int) -> tuple[int, ...]:
-    """Return after how many rows one looks, as `predict_enough` does."""
+    """Return after how many rows one looks, as `predict_until` does."""
     size = max(20, -(-n // 50))
     return (*range(size, n, size), n)
 

@@ -51,11 +51,6 @@ def examples_needed(limit: float, accuracy: float, risk: float = RISK) -> int:
     return fewest_rows(lambda n: pass_rate(n, limit, accuracy) <= risk)
 
 
-def should_not_pass(limit: float, mode: Mode) -> float:
-    """Return the accuracy, or the difference, of a model that should pass at RISK alone."""
-    return limit if mode == "lower" else limit - WORSE
-
-
 def rows_for_limit(limit: float, accuracy: float, mode: Mode, power: float = POWER) -> int:
     """Return about how many rows `accuracy >= limit` takes.
 

@@ -1,8 +1,7 @@
 """When the rows asked so far decide about accuracy: wrong rows drawn without replacement.
 
-Looks, the numbers of asked rows after which one may stop, are fixed beforehand, and the rows are
-asked in a random order. The probability of each way to a boundary is exact, and is spent evenly
-over the rows: K. K. G. Lan & D. L. DeMets (1983), Biometrika 70:659-663.
+Looks, the numbers of asked rows after which one may stop, are fixed beforehand. The probability of
+each way to a boundary is exact, spent evenly: K. Lan & D. DeMets (1983), Biometrika 70:659-663.
 """
 
 from __future__ import annotations

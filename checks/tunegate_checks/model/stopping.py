@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tunegate.config.schema import Limits
+from tunegate.data.canonical import request_digest
+from tunegate.data.dataset import Dataset
 from tunegate.results.labels import LabelRule, label_predictions
 from tunegate.results.prediction import Predictions
 
 from ..power import errors_in_all
 from ..sequential import FALSE_FAIL, FALSE_PASS, VERSION, certain, interval, spending
-from ..stats import Units
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,18 @@ class Accuracy:
     The fields are fixtures. `certain`: only where no other answer could change it.
     """
 
+    test: Dataset
     near_rows: Collection[int]
     label_rule: LabelRule
     limits: Limits
     certain: bool
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether two rows of the test set are of one group, or the same request."""
+        groups = [example.group for example in self.test if example.group]
+        requests = [request_digest(example.given) for example in self.test]
+        return len({*groups}) < len(groups) or len({*requests}) < len(requests)
 
     def __call__(
         self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
@@ -34,11 +44,11 @@ class Accuracy:
         In mode "lower" rows that are not independent decide nothing: not their number counts.
         """
         limit, mode = float(self.limits.accuracy), self.limits.mode
-        clean, near = so_far.without(self.near_rows), {*self.near_rows}
-        if mode == "lower" and Units.of(clean).count < len(clean):
-            return None
-        ends = tuple(len({*rows} - near) for rows in looks)
+        ends = tuple(len({*rows} - {*self.near_rows}) for rows in looks)
         n, allowed = ends[-1], errors_in_all(ends[-1], limit, mode)
+        if not ends[look] or allowed < 0 or (mode == "lower" and self.repeats):
+            return None
+        clean = so_far.without(self.near_rows)
         missed = [r for r in label_predictions(clean, self.label_rule) if not r.right]
         wrong, surely = len(missed), sum(not row.prediction.error for row in missed)
         passes, fails = certain(n, allowed, ends)

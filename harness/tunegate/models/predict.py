@@ -55,7 +55,7 @@ def predict(
 Rule = Callable[[Predictions, Sequence[Collection[int]], int], tuple[bool, str] | None]
 
 
-def predict_enough(
+def predict_until(
     model: Model, test: Dataset, state: StateDir, rules: Sequence[Rule], may_pass: bool,
     progress: Progress = lambda *_: None,
 ) -> tuple[Predictions, dict[str, Any]]:  # fmt: skip

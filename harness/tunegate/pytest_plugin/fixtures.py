@@ -205,28 +205,27 @@ def take_rules(request: pytest.FixtureRequest, session: SessionContext) -> None:
     """
     items = [i for i in request.session.items if "predictions" in getattr(i, "fixturenames", ())]
     marks = [mark for item in items for mark in item.iter_markers("decided_by")]
+    rules = []
     for rule in {mark.kwargs["rule"]: 0 for mark in marks}:
         names = inspect.signature(rule).parameters.keys() - {"certain"}
         values = {name: request.getfixturevalue(name) for name in names}
-        session.models.rules.append(rule(**values, certain=session.ask == "certain"))
+        rules.append(rule(**values, certain=session.ask == "certain"))
     needy = [item.name for item in items if not item.get_closest_marker("decided_by")]
     why = "the next incumbent needs them" if request.config.getoption("promote") else ""
     why = f"{needy[0]} needs them; {len(needy):,} tests have no rule" if needy else why
-    session.models.may_pass = not why
+    session.models.rules = rules, not why
     if why and session.config.ask:
         with session.uncaptured():
             session.say("ask", f"{session.ask}: a pass takes all rows ({why})")
 
 
 @pytest.fixture(scope="session")
-def predictions(
-    request: pytest.FixtureRequest, pytestconfig: pytest.Config, test: Dataset
-) -> Predictions:
+def predictions(request: pytest.FixtureRequest, test: Dataset) -> Predictions:
     """The candidate's predictions over the test set, each asked once and cached."""
-    session = pytestconfig.stash[SESSION]
-    if session.ask != "all" and not hasattr(pytestconfig, "workerinput"):
+    session = request.config.stash[SESSION]
+    if session.ask != "all" and not hasattr(request.config, "workerinput"):
         take_rules(request, session)
-    predictions = ask_role(pytestconfig, "candidate", test)
+    predictions = ask_role(request.config, "candidate", test)
     stop = session.models.stopped.get("stopped")
     if stop and not stop["passed"]:
         request.session.shouldfail = "the candidate fails, and is asked no more"

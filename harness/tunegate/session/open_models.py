@@ -15,7 +15,7 @@ from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
 from ..models.judge_panel import Judge, JudgePanel
-from ..models.predict import Rule, cached_answers, cached_predictions, predict, predict_enough
+from ..models.predict import Rule, cached_answers, cached_predictions, predict, predict_until
 from ..models.spec import model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
@@ -54,8 +54,7 @@ class SessionModels:
     show_progress: ShowProgress
     limit: int = 0
     repeat: int = 1
-    rules: list[Rule] = field(default_factory=list)
-    may_pass: bool = False
+    rules: tuple[Sequence[Rule], bool] = ((), False)  # the latter: whether a pass may come early
     stopped: dict[str, Any] = field(default_factory=dict)
     judged: dict[str, str] = field(default_factory=dict)
 
@@ -124,10 +123,8 @@ class SessionModels:
             if role == "baseline" and not self.limit:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
-            if role == "candidate" and self.rules and not isinstance(model, FileModel):
-                predictions, self.stopped = predict_enough(
-                    model, rows, state, self.rules, self.may_pass, progress
-                )
+            if role == "candidate" and self.rules[0] and not isinstance(model, FileModel):
+                predictions, self.stopped = predict_until(model, rows, state, *self.rules, progress)
             else:
                 predictions = predict(model, rows, state, progress, times=times)
         if role == "candidate":

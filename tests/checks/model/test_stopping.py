@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunegate import Dataset
 from tunegate.config.schema import Limits
+from tunegate.data.reading import Reading
 from tunegate.results.labels import exact
 from tunegate.results.outcome import Mode
 from tunegate.results.prediction import Prediction, Predictions
@@ -16,23 +20,30 @@ from tunegate_checks.model import classification
 from tunegate_checks.model.stopping import Accuracy
 
 N = 240
+ROWS = [{"prompt": f"question {i}", "completion": "a", "user": f"user {i}"} for i in range(N)]
+ROWS[0]["user"] = "one"
+TEST = Dataset.of(ROWS, "test", reading=Reading(group_by=("user",)))
 LOOKS = [frozenset(range(t)) for t in (*range(20, N, 20), N)]
 
 
-def predictions(
-    wrong: set[int], n: int, errors: frozenset[int] = frozenset(), group: str = ""
-) -> Predictions:
+def predictions(wrong: set[int], n: int, errors: frozenset[int] = frozenset()) -> Predictions:
     return Predictions(
         [
-            Prediction(i, i + 1, f"q{i}", "a", "b" if i in wrong else "a", group=group,
+            Prediction(i, i + 1, f"q{i}", "a", "b" if i in wrong else "a",
                        error="timeout" if i in errors else "")
             for i in range(n)
         ]
     )  # fmt: skip
 
 
-def rule(mode: Mode = "point", near: tuple[int, ...] = (), certain: bool = False) -> Accuracy:
-    return Accuracy(near, exact, Limits(accuracy=0.95, mode=mode), certain)
+def rule(
+    mode: Mode = "point",
+    near: tuple[int, ...] = (),
+    certain: bool = False,
+    test: Dataset = TEST,
+    limit: float = 0.95,
+) -> Accuracy:
+    return Accuracy(test, near, exact, Limits(accuracy=limit, mode=mode), certain)
 
 
 def decide(of: Accuracy, wrong: set[int], look: int, **facts: object) -> tuple[bool, str] | None:
@@ -74,9 +85,18 @@ def test_near_rows_do_not_count() -> None:
     assert decide(rule(near=near), {13, 14, 15, 16, 17, 18}, 1) is not None
 
 
-def test_rows_of_a_group_decide_nothing_in_lower_mode() -> None:
-    assert decide(rule("lower"), {*range(19)}, 0, group="one user") is None
-    assert decide(rule("point"), {*range(19)}, 0, group="one user") is not None
+@pytest.mark.parametrize("fields", [{"user": "one"}, {"prompt": "question 0"}])
+def test_rows_that_are_not_independent_decide_nothing_in_lower_mode(fields: Any) -> None:
+    test = Dataset.of([*ROWS[:-1], ROWS[-1] | fields], "test", reading=Reading(group_by=("user",)))
+    wrong = {*range(19)}
+    assert decide(rule("lower", test=test), wrong, 0) is None
+    assert decide(rule("lower"), wrong, 0) is not None
+    assert decide(rule("point", test=test), wrong, 0) is not None
+
+
+def test_where_there_is_nothing_to_count_nothing_is_decided() -> None:
+    assert decide(rule(near=(*range(20),)), set(), 0) is None
+    assert decide(rule("lower", limit=0.99), set(), 0) is None  # no 240 rows can show 99 %
 
 
 @settings(max_examples=15, deadline=None)

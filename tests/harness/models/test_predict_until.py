@@ -12,7 +12,7 @@ from counting import Counting, dataset
 
 from tunegate import Predictions
 from tunegate.models.evaluation import kept_predictions
-from tunegate.models.predict import predict, predict_enough
+from tunegate.models.predict import predict, predict_until
 from tunegate.results.scorecard import asked_in_words
 from tunegate.storage.state_dir import StateDir
 
@@ -34,7 +34,7 @@ class Decides:
 def ask(
     tmp_path: Path, model: Counting, *rules: Decides, n: int = 100, may_pass: bool = True
 ) -> tuple[Predictions, dict[str, Any]]:
-    return predict_enough(model, dataset(n), StateDir(tmp_path), rules, may_pass)
+    return predict_until(model, dataset(n), StateDir(tmp_path), rules, may_pass)
 
 
 def test_a_fail_ends_it_and_the_rest_is_not_asked(tmp_path: Path) -> None:
