@@ -44,10 +44,7 @@ def pass_rate(n: int, limit: float, accuracy: float, mode: Mode = "point") -> fl
 
 
 def examples_needed(limit: float, accuracy: float, risk: float = RISK) -> int:
-    """Return about how many examples a test set needs so that the model passes at most at `risk`.
-
-    The number is approximate: the risk rises a little wherever one more error is allowed.
-    """
+    """Return about how many examples it takes so that the model passes at most at `risk`."""
     return fewest_rows(lambda n: pass_rate(n, limit, accuracy) <= risk)
 
 

@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> None:
     if args.paired:
         given, floor = f"--difference {args.difference:g}", 0 - margin
         rows = power.rows_for_pair(args.difference, args.changed, margin, mode, args.power)
-        claim = f"not worse by {100 * margin:g} points" if margin else "better"
-        claim += f" than another model, on the same rows, {args.changed:.1%} of which change"
+        claim = f"not worse by {100 * margin:g} points" if margin else "better than another model"
+        claim += f", on the same rows, {args.changed:.1%} of which change"
         good = f"{100 * args.difference:+g} points"
         weak = f"{100 * (0 - margin - worse):+g} points: {power.RISK:.0%} at most"
     else:
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> None:
         weak = f"{bad:.1%} right: {power.pass_rate(rows, limit, bad, mode):.1%}"
     if rows == power.MOST_ROWS:
         raise ValueError(f"{given} takes more than {rows:,} rows: well above {floor:g} is valid")
-    lines = [("rows", f"{rows:,} (mode {mode})"), ("claim", claim)]
-    lines += [("passes", f"{good}: {args.power:.0%} of test sets or more"), ("", weak)]
+    passes = f"{good}: {args.power:.0%} of test sets or more"
+    lines = [("rows", f"{rows:,} (mode {mode})"), ("claim", claim), ("passes", passes), ("", weak)]
     if args.classes:
         every = f"of each class alone: {rows:,} rows of each, {rows * args.classes:,} in all"
         lines.append(("classes", f"{every}; drawn at random, {rows:,} / the rarest's share"))

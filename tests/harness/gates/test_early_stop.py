@@ -62,7 +62,9 @@ def test_a_candidate_that_fails_is_asked_no_more(
     assert (card["predictions"]["n"], card["predictions"]["right"]) == (20, 20 - int(why[1]))
     closed = result.line("gate ")
     assert closed.startswith("closed: 1 error in setup: suites/model/test_quality.py::")
-    assert f"; 220 of 240 test rows not asked (order {stop['seed']}, look 1); accuracy" in closed
+    order = f"stopped early, order {stop['seed']}, look 1"
+    said = f"; 20 of 240 test rows, 220 not asked ({order}): never promotable; accuracy >="
+    assert said in closed
 
     monkeypatch.chdir(large.root)
     assert main(["failures", "latest"]) == 0
@@ -78,7 +80,7 @@ def test_a_suite_whose_every_test_has_a_rule_passes_early(large: Project) -> Non
     stop = scorecard(large)["stopped"]
     assert 20 < stop["rows"] < 240
     assert "passes early: 0 of" in stop["why"][0]
-    left = f"{240 - stop['rows']} of 240 test rows not asked"
+    left = f"{stop['rows']} of 240 test rows, {240 - stop['rows']} not asked"
     assert result.line("gate ").startswith(f"open: all 1 tests of the suite passed; {left}")
     assert " ".join(result.out.split()).count(left) == 2  # under the scores, too
 

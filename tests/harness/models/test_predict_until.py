@@ -45,8 +45,9 @@ def test_a_fail_ends_it_and_the_rest_is_not_asked(tmp_path: Path) -> None:
     stop = card["stopped"]
     assert (stop["rows"], stop["of"], stop["looks"], stop["passed"]) == (40, 100, 2, False)
     assert stop["why"] == ["look 1"]
-    words = f"60 of 100 test rows not asked (order {stop['seed']}, look 2); look 1"
-    assert asked_in_words(card) == words
+    order = f"stopped early, order {stop['seed']}, look 2"
+    said = f"40 of 100 test rows, 60 not asked ({order}): never promotable; look 1"
+    assert asked_in_words(card) == said
 
 
 @pytest.mark.parametrize(
