@@ -71,6 +71,7 @@ def test_a_candidate_that_fails_is_asked_no_more(
     assert f"{why[1]} of 20" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_suite_whose_every_test_has_a_rule_passes_early(large: Project) -> None:
     quality = (large.root / "suites/model/test_quality.py").read_text()
     large.write("suites/model/test_quality.py", quality[: quality.index("def test_macro_f1")])
