@@ -49,11 +49,12 @@ ALLOWED: dict[str, dict[str, str]] = {
     "tunegate_checks": {
         "fix": "data detect text",
         "data": "detect power review text",
-        "model": "detect stats text",
+        "model": "detect power sequential stats text",
         "judge": "stats",
         "power": "stats",
         "detect": "",
         "review": "",
+        "sequential": "",
         "stats": "",
         "text": "",
     },

@@ -1,13 +1,13 @@
-"""How many rows show what: pass rates of a model whose true accuracy is given, and sample sizes.
+"""How many rows show what: how often a model of given accuracy passes, and sample sizes.
 
-All exact, from the binomial distribution: C. J. Clopper & E. S. Pearson (1934), Biometrika
-26:404-413; two models on the same rows by the rows that they differ on, Q. McNemar (1947),
-Psychometrika 12:153-157, with a margin by `stats.not_inferior_p`.
+Exact, by C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413; of two models on the same
+rows, by those that they differ on: Q. McNemar (1947), Psychometrika 12:153-157.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Callable
 
 from tunegate.results.outcome import Mode
@@ -44,33 +44,19 @@ def pass_rate(n: int, limit: float, accuracy: float, mode: Mode = "point") -> fl
 
 
 def examples_needed(limit: float, accuracy: float, risk: float = RISK) -> int:
-    """Return about how many examples a test set needs so that the model passes at most at `risk`.
-
-    The number is approximate, since the risk is no monotonic function of it: it rises a little
-    wherever one more error is allowed.
-    """
+    """Return about how many examples it takes so that the model passes at most at `risk`."""
     return fewest_rows(lambda n: pass_rate(n, limit, accuracy) <= risk)
-
-
-def worst_model(limit: float, mode: Mode) -> float:
-    """Return the accuracy of a model that should pass at RISK alone."""
-    return limit if mode == "lower" else max(limit - WORSE, 0.0)
-
-
-def worst_pair(margin: float, mode: Mode) -> float:
-    """Return the difference of a model that should pass at RISK alone."""
-    return 0 - margin if mode == "lower" else -margin - WORSE
 
 
 def rows_for_limit(limit: float, accuracy: float, mode: Mode, power: float = POWER) -> int:
     """Return about how many rows `accuracy >= limit` takes.
 
-    A model of this true accuracy then passes with this power, the `worst_model` at RISK.
+    A model of this true accuracy passes with this power, one that should not at RISK.
     """
     if accuracy <= limit:
         return MOST_ROWS
-    enough = fewest_rows(lambda n: pass_rate(n, limit, accuracy, mode) >= power)
-    return max(enough, examples_needed(limit, worst_model(limit, mode)) if mode == "point" else 0)
+    strict = examples_needed(limit, max(limit - WORSE, 0)) if mode == "point" else 0
+    return max(strict, fewest_rows(lambda n: pass_rate(n, limit, accuracy, mode) >= power))
 
 
 def rows_for_pair(
@@ -78,8 +64,8 @@ def rows_for_pair(
 ) -> int:
     """Return about how many rows it takes to show that a model is not worse than another.
 
-    One of this true difference is shown with this power, the `worst_pair` at RISK. The two differ
-    on a share `changed` of the rows.
+    One of this true difference is shown with this power, one that should not at RISK. The two
+    differ on a share `changed` of the rows.
     """
 
     def rate(n: int, difference: float) -> float:
@@ -88,8 +74,8 @@ def rows_for_pair(
 
     if difference <= -margin:
         return MOST_ROWS
-    enough, worst = fewest_rows(lambda n: rate(n, difference) >= power), worst_pair(margin, mode)
-    return max(enough, fewest_rows(lambda n: rate(n, worst) <= RISK) if mode == "point" else 0)
+    enough, bad = fewest_rows(lambda n: rate(n, difference) >= power), -margin - WORSE
+    return max(enough, fewest_rows(lambda n: rate(n, bad) <= RISK) if mode == "point" else 0)
 
 
 def pair_pass_rate(n: int, gained: float, lost: float, margin: float, mode: Mode) -> float:
@@ -99,23 +85,18 @@ def pair_pass_rate(n: int, gained: float, lost: float, margin: float, mode: Mode
     """
     from scipy.stats import binom
 
-    def most_losses(flips: int, most: int) -> int:
+    def most_losses(flips: int) -> int:
         if mode == "point":
             return math.floor((flips + margin * n) / 2 + 1e-9) if margin else (flips - 1) // 2
-        while most < flips and not_inferior_p(flips - most - 1, most + 1, n, margin) <= RISK:
-            most += 1
-        while most >= 0 and not_inferior_p(flips - most, most, n, margin) > RISK:
-            most -= 1
-        return most
+        losses = range(flips + 1)
+        return bisect(losses, RISK, key=lambda k: not_inferior_p(flips - k, k, n, margin)) - 1
 
     changed = gained + lost
     low, high = (int(binom.ppf(end, n, changed)) for end in (1e-6, 1 - 1e-6))
-    flips, most = range(low, high + 1), [-1]
-    for count in flips:  # one flip more allows half a loss more, about
-        most.append(most_losses(count, most[-1]))
+    flips = range(low, high + 1)
     share_lost = lost / changed if changed else 0.0
-    chances = binom.pmf(flips, n, changed) * binom.cdf(most[1:], flips, share_lost)
-    return float(chances.sum())
+    shown = binom.cdf([*map(most_losses, flips)], flips, share_lost)
+    return float((binom.pmf(flips, n, changed) * shown).sum())
 
 
 def fewest_rows(enough: Callable[[int], bool]) -> int:

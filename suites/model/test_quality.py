@@ -6,11 +6,12 @@ With `mode = "lower"` in [limits] the one-sided 95 % lower bound must hold, not 
 import pytest
 
 from tunegate import LabelRule, Limits, Predictions
-from tunegate_checks.model import classification
+from tunegate_checks.model import classification, stopping
 
 pytestmark = pytest.mark.task("classification", "multilabel")
 
 
+@pytest.mark.decided_by(rule=stopping.Accuracy)
 def test_accuracy(
     clean: Predictions, predictions: Predictions, label_rule: LabelRule, limits: Limits
 ) -> None:

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from .. import power
 
-NEAR_0, NEAR_1 = 0.0001, 0.9999
 RANGES = {
-    "limit": (NEAR_0, NEAR_1), "accuracy": (NEAR_0, 1), "power": (NEAR_0, NEAR_1),
-    "margin": (0, NEAR_1), "difference": (-1, 1), "changed": (0, 1), "classes": (0, math.inf),
+    "limit": (0.0001, 0.9999), "accuracy": (0.0001, 1), "power": (0.0001, 0.9999),
+    "margin": (0, 0.9999), "difference": (-1, 1), "changed": (0, 1), "classes": (0, math.inf),
     "label_cost": (0, math.inf), "ask_cost": (0, math.inf),
 }  # fmt: skip
 
@@ -54,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if args.difference is None:
         args.difference = 0.0 if margin else 0.03
     mode = args.mode or limits.mode
+    worse = power.WORSE if mode == "point" else 0  # than the claim: who should not pass
     for name, (low, high) in RANGES.items():
         if not low <= (value := getattr(args, name)) <= high:
             option = f"--{name.replace('_', '-')} {value:g}"
@@ -61,21 +61,21 @@ def run(args: argparse.Namespace) -> None:
     if args.paired:
         given, floor = f"--difference {args.difference:g}", 0 - margin
         rows = power.rows_for_pair(args.difference, args.changed, margin, mode, args.power)
-        claim = f"not worse by {100 * margin:g} points" if margin else "better"
-        claim += f" than another model, on the same rows, {args.changed:.1%} of which change"
-        good, bad = f"{100 * args.difference:+g} points", power.worst_pair(margin, mode)
-        weak = f"{100 * bad:+g} points: {power.RISK:.0%} at most"
+        claim = f"not worse by {100 * margin:g} points" if margin else "better than another model"
+        claim += f", on the same rows, {args.changed:.1%} of which change"
+        good = f"{100 * args.difference:+g} points"
+        weak = f"{100 * (0 - margin - worse):+g} points: {power.RISK:.0%} at most"
     else:
         given, floor = f"--accuracy {accuracy:g}", limit
         rows = power.rows_for_limit(limit, accuracy, mode, args.power)
         wrong = power.errors_in_all(rows, limit, mode)
         claim = f"accuracy >= {limit:g}: {wrong:,} may be wrong"
-        good, bad = f"{accuracy:.1%} right", power.worst_model(limit, mode)
+        good, bad = f"{accuracy:.1%} right", max(limit - worse, 0.0)
         weak = f"{bad:.1%} right: {power.pass_rate(rows, limit, bad, mode):.1%}"
     if rows == power.MOST_ROWS:
         raise ValueError(f"{given} takes more than {rows:,} rows: well above {floor:g} is valid")
-    lines = [("rows", f"{rows:,} (mode {mode})"), ("claim", claim)]
-    lines += [("passes", f"{good}: {args.power:.0%} of test sets or more"), ("", weak)]
+    passes = f"{good}: {args.power:.0%} of test sets or more"
+    lines = [("rows", f"{rows:,} (mode {mode})"), ("claim", claim), ("passes", passes), ("", weak)]
     if args.classes:
         every = f"of each class alone: {rows:,} rows of each, {rows * args.classes:,} in all"
         lines.append(("classes", f"{every}; drawn at random, {rows:,} / the rarest's share"))

@@ -302,6 +302,7 @@ class Config(Section):
     """The whole configuration, with defaults filled in."""
 
     task: Task = "classification"
+    ask: Literal["all", "certain", "sequential"] | None = None  # "certain" where there is a budget
     baseline: str | None = None  # any model spec: another spelling of [compare.baseline]
     compare: dict[str, Compared] = {}
     # How a label is read from an answer: "exact", "json:FIELD", "regex:PATTERN", or a table.

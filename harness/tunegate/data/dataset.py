@@ -246,14 +246,14 @@ class Dataset(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._examples)
 
-    def drawn(self, n: int) -> Dataset:
-        """Return n rows, drawn at random, the same ones each time; more for a larger n.
+    def drawn(self, n: int, seed: int | str = 0, before: int = 0) -> Dataset:
+        """Return n rows, drawn at random, the same ones for a seed, less the first `before`.
 
         They keep their order and their numbers, and the dataset its digest.
         """
-        order = random.Random(0).sample(range(len(self)), len(self))
+        order = random.Random(seed).sample(range(len(self)), len(self))
         return Dataset(
-            [self[row] for row in sorted(order[:n])], split=self.split, path=self.path,
+            [self[row] for row in sorted(order[before:n])], split=self.split, path=self.path,
             digest=self.digest, problems=self.problems, columns=self.columns, reading=self.reading,
         )  # fmt: skip
 

@@ -47,7 +47,6 @@ class ModelGate(Gate):
                 f"--promote rests on all test rows: leave --limit {session.limit} out"
             )
         session.models.check()
-        self.asked = scorecard.asked_in_words(session.asked)
         self.registry = Registry(session.root)
         try:
             self.seen = self.registry.current(checked_alias(alias)) if alias is not None else None
@@ -66,7 +65,7 @@ class ModelGate(Gate):
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
-        scope = f"; {self.asked}" if self.asked else ""
+        scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
         if not decision.is_open:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
@@ -86,7 +85,7 @@ class ModelGate(Gate):
         owner = run or Evaluation.of(self.session.state, card)
         text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
-        if run and not self.session.limit:  # a model card speaks of all test rows
+        if run and not card.keys() & {"limit", "stopped"}:  # a model card speaks of all test rows
             trainer = self.session.plugins.trainers.get(run.plan.trainer)
             written = getattr(trainer and trainer(), "scorecard_written", lambda *_: None)
             try:

@@ -86,7 +86,8 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
             return None
     if not (state.folder / "answers.sqlite").is_file():
         return None
-    rows = test.drawn(card["limit"]["rows"]) if "limit" in card else test
+    part = card.get("limit") or card.get("stopped")
+    rows = test.drawn(part["rows"], part.get("seed", 0)) if part else test
     times = card["repeat"]["times"] if "repeat" in card else 1
     return cached_predictions(run.spec, digest, rows, state, times=times)
 

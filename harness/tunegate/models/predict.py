@@ -1,10 +1,10 @@
 """Puts each test example to a model once; the answer cache gives the answers of later runs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from filelock import FileLock
 
@@ -17,6 +17,7 @@ from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache
 from ..storage.state_dir import StateDir
+from ..utils.hashing import sha256_json
 from ..utils.progress import Progress
 
 
@@ -40,6 +41,39 @@ def predict(
         answers = cached_answers(model, requests, state, progress)
         rounds.append(_predictions_of(model.name, test, requests, answers))
     return Predictions.repeated(rounds)
+
+
+# Tells whether a test holds, and why, from the predictions so far, the rows of each look, and the
+# number of this one; None where that is not decided.
+Rule = Callable[[Predictions, Sequence[Collection[int]], int], tuple[bool, str] | None]
+
+
+def predict_until(
+    model: Model, test: Dataset, state: StateDir, rules: Sequence[Rule], may_pass: bool,
+    progress: Progress = lambda *_: None,
+) -> tuple[Predictions, dict[str, Any]]:  # fmt: skip
+    """Return the predictions so far when one rule fails or, where it `may_pass`, all rules pass.
+
+    Rows are asked in batches, in a random order that hangs on the digests of test set and model, so
+    that no other one can be tried; the rules look at whole batches. With the predictions comes what
+    a scorecard says of an early stop, {} where all rows were asked.
+    """
+    n, seed = len(test), sha256_json([test.digest, model.digest])[:12]
+    size = max(20, -(-n // 50))
+    ends = (*range(size, n, size), n)
+    looks = [frozenset(example.row for example in test.drawn(t, seed)) for t in ends]
+    rows: list[Prediction] = []
+    for look, (before, end) in enumerate(zip((0, *ends), ends, strict=False)):
+        rows += predict(model, test.drawn(end, seed, before), state, progress)
+        rows.sort(key=lambda prediction: prediction.row)
+        predictions = Predictions(rows, model=model.name, test=test.digest)
+        decisions = [rule(predictions, looks, look) for rule in rules if end < n]
+        fails = [why for passed, why in filter(None, decisions) if not passed]
+        passes = [why for passed, why in filter(None, decisions) if passed and may_pass]
+        if why := fails or passes * (len(passes) == len(decisions)):
+            stop = {"rows": end, "of": n, "seed": seed, "looks": look + 1}
+            return predictions, {"stopped": {**stop, "passed": not fails, "why": why}}
+    return predictions, {}
 
 
 def cached_answers(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext
 
+RULE_MARKER = "decided_by(rule): a rule that may decide the test before every row is asked"
 # What options and configuration say, in the stash of pytest's config.
 SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
@@ -204,10 +205,39 @@ def project_root(pytestconfig: pytest.Config) -> Path:
     return pytestconfig.stash[SESSION].root
 
 
+def take_rules(request: pytest.FixtureRequest, session: SessionContext) -> None:
+    """Give the models the rules of the tests, made of the fixtures that each names.
+
+    A pass takes all rows where a test with predictions has no rule, and for the next incumbent.
+    """
+    items = [i for i in request.session.items if "predictions" in getattr(i, "fixturenames", ())]
+    marks = [mark for item in items for mark in item.iter_markers("decided_by")]
+    rules = []
+    for rule in {mark.kwargs["rule"]: 0 for mark in marks}:
+        names = inspect.signature(rule).parameters.keys() - {"certain"}
+        values = {name: request.getfixturevalue(name) for name in names}
+        rules.append(rule(**values, certain=session.ask == "certain"))
+    needy = [item.name for item in items if not item.get_closest_marker("decided_by")]
+    why = "the next incumbent needs them" if request.config.getoption("promote") else ""
+    why = f"{needy[0]} needs them; {len(needy):,} tests have no rule" if needy else why
+    session.models.rules = rules, not why
+    if why and session.config.ask:
+        with session.uncaptured():
+            session.say("ask", f"{session.ask}: a pass takes all rows ({why})")
+
+
 @pytest.fixture(scope="session")
-def predictions(pytestconfig: pytest.Config, test: Dataset) -> Predictions:
+def predictions(request: pytest.FixtureRequest, test: Dataset) -> Predictions:
     """The candidate's predictions over the test set, each asked once and cached."""
-    return ask_role(pytestconfig, "candidate", test)
+    session = request.config.stash[SESSION]
+    if session.ask != "all" and not hasattr(request.config, "workerinput"):
+        take_rules(request, session)
+    predictions = ask_role(request.config, "candidate", test)
+    stop = session.models.stopped.get("stopped")
+    if stop and not stop["passed"]:
+        request.session.shouldfail = "the candidate fails, and is asked no more"
+        raise SessionMistake("\n".join(stop["why"]), pytrace=False)
+    return predictions
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ class GateSession:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Resolve configuration, suite, data, trainer and model; a mistake ends pytest, exit 4."""
         self.pytest_config = config
-        for marker in (SPLIT_MARKER, fixtures.TASK_MARKER):
+        for marker in (SPLIT_MARKER, fixtures.TASK_MARKER, fixtures.RULE_MARKER):
             config.addinivalue_line("markers", marker)
         session = SessionContext(self.root, config.rootpath, config.pluginmanager, self.print_line)
         self.context = config.stash[fixtures.SESSION] = session

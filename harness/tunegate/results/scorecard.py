@@ -51,6 +51,10 @@ def asked_in_words(card: Mapping[str, Any]) -> str:
     if limit := card.get("limit"):
         rows = f"{limit['rows']:,} of {limit['of']:,} test rows"
         words.append(f"{rows}, drawn at random (--limit): never promotable")
+    if stop := card.get("stopped"):
+        rows = f"{stop['rows']:,} of {stop['of']:,} test rows, {stop['of'] - stop['rows']:,} not"
+        order = f"stopped early, order {stop['seed']}, look {stop['looks']}"
+        words += [f"{rows} asked ({order}): never promotable", *stop["why"]]
     if repeat := card.get("repeat"):
         at = repeat["temperature"]
         temperature = "its own temperature" if at is None else f"temperature {at}"

@@ -92,10 +92,18 @@ class SessionContext:
                 raise ConfigError(f"{option} {number}: needs a number from 1 on, and --model")
         self.limit, self.repeat = limit or 0, repeat or 1
 
-    @cached_property
+    @property
+    def ask(self) -> str:
+        """When the candidate is asked no more: `ask`, by default "certain" with a budget."""
+        if self.limit or self.repeat > 1:
+            return "all"
+        bounds = self.budget.requests, self.budget.cost
+        return self.config.ask or ("all" if bounds == (None, None) else "certain")
+
+    @property
     def asked(self) -> dict[str, dict[str, Any]]:
         """What a scorecard says of the rows that are asked; {} for all. Raises ConfigError."""
-        asked: dict[str, dict[str, Any]] = {}
+        asked: dict[str, dict[str, Any]] = {**self.models.stopped} if self.candidate else {}
         if self.limit:
             n = len(self.splits.get("test"))
             asked["limit"] = {"rows": min(self.limit, n), "of": n}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config.data_files import DataFiles
 from ..config.schema import Config
@@ -18,7 +18,7 @@ from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
 from ..models.judge_panel import Judge, JudgePanel
-from ..models.predict import cached_answers, cached_predictions, predict
+from ..models.predict import Rule, cached_answers, cached_predictions, predict, predict_until
 from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
@@ -38,8 +38,8 @@ class SessionModels:
 
     Roles are "candidate", "baseline", "incumbent", and COMPARED before a name of `[compare]`.
     `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
-    arguments. `judged` holds the digest of the candidate under "predictions" as soon as its
-    predictions were given to a test.
+    arguments, the candidate until the `rules` decide. `stopped` is what a scorecard says of that.
+    `judged` holds the digest of the candidate under "predictions" once a test has predictions.
     """
 
     root: Path
@@ -52,6 +52,8 @@ class SessionModels:
     show_progress: ShowProgress
     limit: int = 0
     repeat: int = 1
+    rules: tuple[Sequence[Rule], bool] = ((), False)  # the latter: whether a pass may come early
+    stopped: dict[str, Any] = field(default_factory=dict)
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -119,7 +121,10 @@ class SessionModels:
             if role == "baseline" and not self.limit:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
-            predictions = predict(model, rows, state, progress, times=times)
+            if role == "candidate" and self.rules[0] and not isinstance(model, FileModel):
+                predictions, self.stopped = predict_until(model, rows, state, *self.rules, progress)
+            else:
+                predictions = predict(model, rows, state, progress, times=times)
         if role == "candidate":
             self.judged["predictions"] = model.digest
         return predictions
@@ -153,6 +158,8 @@ class SessionModels:
 
     def _asked_of(self, role: str, test: Dataset) -> tuple[Dataset, int]:
         """Return the rows that a model is asked, and how often: the lines of a file answer all."""
+        if role == "candidate" and (stop := self.stopped.get("stopped")):
+            return test.drawn(stop["rows"], stop["seed"]), 1
         draws = self.limit and not isinstance(self.model(role), FileModel)
         rows = test.drawn(self.limit) if draws else test
         return rows, self.repeat if role == "candidate" else 1

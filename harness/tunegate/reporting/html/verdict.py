@@ -128,7 +128,7 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
     """Return why `--promote` would refuse the model of a scorecard; "" where it would not."""
     if isinstance(files.run, Evaluation):
         return "it belongs to no run with a receipt; it may be scored, never promoted"
-    if "limit" in card:
+    if "limit" in card or "stopped" in card:
         return f"it was judged on {asked_in_words(card)}"
     name = files.name_of_model(card["model_digest"])
     if not name:

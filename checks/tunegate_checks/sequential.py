@@ -1,0 +1,116 @@
+"""When the rows asked so far decide about accuracy: wrong rows drawn without replacement.
+
+Looks, the numbers of asked rows after which one may stop, are fixed beforehand. The probability of
+each way to a boundary is exact, spent evenly: K. Lan & D. DeMets (1983), Biometrika 70:659-663.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+    Chance = Callable[[Array, int], Array]  # of one more, by the count so far and the rows drawn
+
+VERSION = 1  # of the rules: a scorecard names it
+FALSE_PASS, FALSE_FAIL = 0.01, 0.05  # how often all rows would say otherwise, at most
+ALPHA = 0.05  # how often a claim about the population is wrong, at most
+SMALLEST = 200  # with fewer rows only what is certain stops
+
+
+def certain(n: int, allowed: int, looks: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return at each look the most wrong rows of a pass, -1 for none, and the fewest of a fail.
+
+    No answer to another row changes the verdict there. `allowed` is the most in all n that passes.
+    """
+    return [max(allowed - (n - t), -1) for t in looks], [allowed + 1] * len(looks)
+
+
+@cache
+def spending(
+    n: int, allowed: int, looks: tuple[int, ...], limit: float | None = None
+) -> tuple[list[int], list[int]]:
+    """Return the boundaries of `certain`, moved to where the verdict would seldom be another.
+
+    A model that all rows fail passes at FALSE_PASS at most, one that they pass fails at FALSE_FAIL.
+    With `limit` a pass, on n rows too, says `accuracy > limit` of the population: at ALPHA wrongly.
+    """
+    passes, fails = certain(n, allowed, looks)
+    if n < SMALLEST or not 0 <= allowed < n:
+        return passes, fails
+    if limit is None:
+        few_wrong = _spend(looks, n, FALSE_PASS, _share_of(allowed + 1, n))[0]
+    else:
+        few_wrong = _population_passes(n, allowed, looks, limit)
+    few_right = _spend(looks, n, FALSE_FAIL, _share_of(n - allowed, n))[0]
+    most_wrong = [t - few if few >= 0 else n for t, few in zip(looks, few_right, strict=True)]
+    return [*map(max, passes, few_wrong)], [*map(min, fails, most_wrong)]
+
+
+def _population_passes(n: int, allowed: int, looks: Sequence[int], limit: float) -> list[int]:
+    """Return the boundaries whose looks spend what Clopper & Pearson's bound leaves of ALPHA."""
+    import numpy as np
+
+    def chance(count: Array, drawn: int) -> Array:
+        return np.full(len(count), 1 - limit)
+
+    low, high = 0.0, ALPHA
+    for _ in range(16):
+        middle = (low + high) / 2
+        _, q, spent = _spend(looks[:-1], n, middle, chance)
+        total = spent + float(_walk(q, range(looks[-2], n), chance)[: allowed + 1].sum())
+        low, high = (middle, high) if total <= ALPHA else (low, middle)
+    return [*_spend(looks[:-1], n, low, chance)[0], allowed]
+
+
+def _spend(
+    looks: Sequence[int], n: int, alpha: float, chance: Chance
+) -> tuple[list[int], Array, float]:
+    """Return at each look the highest count that alpha pays for, which grows with the rows asked.
+
+    With them, the probabilities of the counts that did not stop, and what was spent.
+    """
+    import numpy as np
+
+    q, spent, boundary = np.ones(1), 0.0, []
+    for before, t in zip((0, *looks), looks, strict=False):
+        q = _walk(q, range(before, t), chance)
+        mass = spent + np.cumsum(q)
+        few = int(np.searchsorted(mass, alpha * t / n, side="right"))
+        if few:
+            spent, q[:few] = float(mass[few - 1]), 0
+        boundary.append(few - 1)
+    return boundary, q, spent
+
+
+def _walk(q: Array, rows: range, chance: Chance) -> Array:
+    """Return the probabilities of each count after these rows, from those before them."""
+    import numpy as np
+
+    for drawn in rows:
+        p = chance(np.arange(len(q)), drawn)
+        q = np.append(q * (1 - p), 0) + np.append(0, q * p)
+    return q
+
+
+def _share_of(marked: int, n: int) -> Chance:
+    """Return the chance that the next row is one of those marked, of n without replacement."""
+    return lambda count, drawn: (marked - count).clip(0) / (n - drawn)
+
+
+def interval(n: int, asked: int, wrong: int) -> tuple[float, float]:
+    """Return the 95 % interval of accuracy on all n rows, whenever one stopped.
+
+    I. Waudby-Smith & A. Ramdas (2020), NeurIPS 33: the ratio of prior and posterior.
+    """
+    import numpy as np
+    from scipy.stats import hypergeom
+
+    in_all = np.arange(wrong, n - asked + wrong + 1)
+    likelihood = hypergeom.pmf(wrong, n, in_all, asked)
+    likely = in_all[likelihood / likelihood.sum() > 0.05 / (n + 1)]
+    return float(1 - likely.max() / n), float(1 - likely.min() / n)
