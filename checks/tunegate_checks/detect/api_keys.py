@@ -99,9 +99,8 @@ def _encoded_keys(text: str, allow: Collection[str]) -> Iterator[Span]:
             plain = base64.b64decode(padded, validate=True).decode("ascii")
         except ValueError:
             continue
-        for key in key_spans(plain, allow):
-            yield Span(key.kind, *match.span())
-            break
+        if keys := key_spans(plain, allow):
+            yield Span(keys[0].kind, *match.span())
 
 
 def _is_whole(match: re.Match[str], markers: list[str]) -> bool:

@@ -120,10 +120,8 @@ class Context:
     ) -> int | None:
         """Return the distance from text[start:end] to the label that gives it one of the families.
 
-        Labels before the number count first; a label behind it only where no other label precedes.
-
-        Returns:
-            Characters plus 1, plus REACH_BEFORE for a label behind; None without such a label.
+        It is counted in characters, plus 1, plus REACH_BEFORE for a label behind. Labels before the
+        number count first; a label behind it only where no other label precedes.
         """
         wanted = frozenset(families)
         distance = self._distance_before(start, wanted, needs_own_label)
@@ -152,8 +150,7 @@ class Context:
 
     def _ends(self, pattern: re.Pattern[str], label: Label, start: int) -> bool:
         """Whether what belongs to a label ends before `start`."""
-        match = pattern.match(self.text, label.end, start)
-        return match is not None
+        return pattern.match(self.text, label.end, start) is not None
 
     def _distance_before(
         self, start: int, families: frozenset[str], needs_own_label: bool

@@ -6,7 +6,6 @@ A masked value can be found in its file, but not be read.
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache, partial
@@ -44,31 +43,18 @@ _LAST_TWO = frozenset(
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 # Letters that a pattern which ignores case takes for i, s and k, but no check of digits can read.
 _CASE_TWINS = "\u0130\u0131\u017f\u212a"
-_ODD = re.compile("[\xa0\u0130-\U0010ffff]")  # what holds all that `plain` changes
-
-
-class _PlainCharacters(dict[int, str]):
-    """The character of ASCII that each dash, space, digit and case twin is read as.
-
-    A digit of another script is a letter (ª): no number here is written in it.
-    """
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        category = unicodedata.category(character) if code > 127 else ""
-        letters = {"Zs": " ", "Nd": "ª"}
-        self[code] = letters.get(category, character)
-        return self[code]
-
-
-_PLAIN = _PlainCharacters(
-    dict.fromkeys(map(ord, _DASHES), "-") | dict.fromkeys(map(ord, _CASE_TWINS), "ª")
-)
+_SPACES = "\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_PLAIN = dict.fromkeys(_DASHES, "-") | dict.fromkeys(_SPACES, " ")
+# The look ahead is much faster than the classes behind it.
+_ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWINS}]|\d)")
 
 
 def plain(text: str) -> str:
-    """Return a text of the same length whose dashes, spaces and digits are those of ASCII."""
-    return text.translate(_PLAIN) if _ODD.search(text) else text
+    """Return a text of the same length whose dashes and spaces are those of ASCII.
+
+    A digit of another script is a letter (ª): no number here is written in it.
+    """
+    return text if text.isascii() else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
@@ -116,14 +102,10 @@ def personal_spans(
     Of overlapping candidates the one that needs no label is chosen, else the one with the nearest
     label, then the one of the earlier rule, then the longest.
 
-    Args:
-        text: What is searched.
-        context_text: What stands just before the text (the end of the message before, the name of a
-            field). Its labels count; it is not searched itself.
-        ignore: Kinds that are not asked for.
-        allow: Values that are public, and `@domain` for every address there; case is ignored.
-        names: The model that finds names, as `names.recogniser` takes it; "" for none.
-        bare: A CPF or CNPJ counts by its check digits alone, without a label.
+    `context_text` stands just before the text (the end of the message before, the name of a field):
+    its labels count, and it is not searched itself. `ignore` are kinds that are not asked for,
+    `allow` public values, and `@domain` for every address there; case is ignored. With `bare` a CPF
+    or CNPJ needs no label. `names` is the model that finds names, as `names.recogniser` takes it.
     """
     text, places = decoded(text)
     text, context_text = plain(text), plain(context_text)

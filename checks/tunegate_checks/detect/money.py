@@ -23,14 +23,7 @@ _ISSUER_PREFIX = re.compile(
 
 def is_card(value: str) -> bool:
     """Check a card number: prefix and length of a known network, and the Luhn digit."""
-    from stdnum import luhn
-
-    number = only_digits(value)
-    return (
-        bool(_ISSUER_PREFIX.fullmatch(number))
-        and len(set(number)) > 1
-        and bool(luhn.is_valid(number))
-    )
+    return _ISSUER_PREFIX.fullmatch(only_digits(value)) is not None and is_luhn(value)
 
 
 def is_luhn(value: str) -> bool:
@@ -46,13 +39,6 @@ def is_iban(value: str) -> bool:
     from stdnum import iban
 
     return bool(iban.is_valid(value.replace(" ", "").replace("-", ""), check_country=False))
-
-
-def is_bitcoin(value: str) -> bool:
-    """Check a Bitcoin address by Base58Check."""
-    from stdnum import bitcoin
-
-    return bool(bitcoin.is_valid(value))
 
 
 _CARD = (
@@ -99,8 +85,8 @@ RULES = (
         signs=("bc0",),
     ),
     Rule(
-        "wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", is_bitcoin,
-        min_digits=1,
+        "wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
+        stdnum="bitcoin",
     ),
     Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", signs=("0x",)),
 )  # fmt: skip

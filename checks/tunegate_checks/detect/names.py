@@ -20,9 +20,8 @@ def _spacy(model: str) -> Recogniser:
     try:
         pipeline = spacy.load(model)
     except OSError:
-        raise ValueError(
-            f"pii_names: spaCy has no model {model!r}: python -m spacy download {model}"
-        ) from None
+        advice = f"python -m spacy download {model}"
+        raise ValueError(f"pii_names: spaCy has no model {model!r}: {advice}") from None
     return lambda text: [
         (e.start_char, e.end_char) for e in pipeline(text).ents if e.label_ in _PERSON
     ]
@@ -49,13 +48,11 @@ _BACKENDS = {"spacy": _spacy, "transformers": _transformers}
 def recogniser(spec: str) -> Recogniser:
     """Return what finds names in a text, loaded once.
 
-    Raises:
-        ValueError: `spec` names no backend, or a model that cannot be loaded.
-        MissingDependency: The library of the backend is not installed.
+    Raises ValueError where `spec` names no backend or a model that cannot be loaded,
+    MissingDependency where the library of the backend is not installed.
     """
     backend, _, model = spec.partition(":")
     if backend not in _BACKENDS or not model:
-        raise ValueError(
-            f"pii_names: {spec!r} names no model; valid: spacy:en_core_web_sm, transformers:FOLDER"
-        )
+        valid = "spacy:en_core_web_sm, transformers:FOLDER"
+        raise ValueError(f"pii_names: {spec!r} names no model; valid: {valid}")
     return _BACKENDS[backend](model)

@@ -23,11 +23,6 @@ class Span:
         return self.start < other.end and other.start < self.end
 
 
-def accept_all(_: str) -> bool:
-    """Accept every match: for patterns that need no check."""
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A pattern, a check of the matched value, and the labels that the value needs beside it.
@@ -44,7 +39,7 @@ class Rule:
 
     kind: str
     pattern: str
-    valid: Callable[[str], bool] = accept_all
+    valid: Callable[[str], bool] = bool  # accepts every match
     label_families: tuple[str, ...] = ()
     needs_own_label: bool = False
     silent_under_other_label: bool = False

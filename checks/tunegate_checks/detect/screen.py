@@ -34,14 +34,10 @@ def find_private(
     """Yield personal data, keys and possible keys in a text; they can overlap.
 
     The entry point `tunegate.private`: what `tunegate` prints is masked by it, and reasons are
-    checked with it before they are written.
-
-    Args:
-        text: What is searched.
-        quotes: The text quotes data and is cut to a width: numbers of eight digits are private
-            without any label, CPF and CNPJ by their check digits, and so are pieces of values.
-        ignore: Kinds that are let through.
-        allow: Values that are public, and `@domain` for every address there.
+    checked with it before they are written. With `quotes` the text quotes data and is cut to a
+    width: numbers of eight digits are private without any label, CPF and CNPJ by their check
+    digits, and so are pieces of values. `ignore` are kinds that are let through, `allow` values
+    that are public, and `@domain` for every address there.
     """
     let_through = {only_digits(value) for value in allow}
     for span in personal_spans(text, "", ignore, allow, bare=quotes):

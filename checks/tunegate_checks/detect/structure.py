@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
 from .context import Context
@@ -22,7 +21,8 @@ class Part(NamedTuple):
 # A line of names, and of nothing that code or a sentence has; a table or a list may stand below it.
 _TOP = re.compile(r"^[^\d(){}=<>.!?\[\]\n]{3,400}$", re.MULTILINE)
 _LINE = re.compile(r"^.*$", re.MULTILINE)
-_DELIMITERS = "\t;|,"
+# By the delimiter of a table.
+_CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
 _HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
 _PERSON = re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE)
 _RULER = re.compile(r"[\s|:+\-]+")
@@ -33,22 +33,12 @@ _ITEM = re.compile(
 )
 
 
-@cache
-def _cell_pattern(delimiter: str) -> re.Pattern[str]:
-    d = re.escape(delimiter)
-    return re.compile(rf'(?:^|{d})[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*')
-
-
-def _cells(line: str, delimiter: str) -> list[tuple[int, int]]:
-    return [m.span("v") for m in _cell_pattern(delimiter).finditer(line)]
-
-
 def parts_of(text: str) -> Iterator[Part]:
     """Yield the cells of each table of a text, and the items of each list below a heading."""
     below = 0  # where the last table or list ends
     for top in _TOP.finditer(text) if "\n" in text else ():
         if top.start() >= below:
-            delimiter = next((d for d in _DELIMITERS if d in top[0]), "")
+            delimiter = next((d for d in _CELL if d in top[0]), "")
             for part in (delimiter and _table(text, top, delimiter)) or _list(text, top):
                 below = part.end
                 yield part
@@ -59,14 +49,14 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     line_below = text[top.end() + 1 :].partition("\n")[0]
     if line_below.count(delimiter) < top[0].count(delimiter):
         return []
-    names = [top[0][a:b].strip() for a, b in _cells(top[0], delimiter)]
+    names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
     parts = list[Part]()
     if len(names) < 2 or not all(map(_HEADER.fullmatch, names)):
         return parts
     if not (_PERSON.search(top[0]) or Context(" ".join(names)).labels):
         return parts
     for line in _LINE.finditer(text, top.end() + 1):
-        cells = _cells(line[0], delimiter)
+        cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):
             spans = zip(names, cells, strict=True)
             parts += [Part(line.start() + a, line.start() + b, n, True) for n, (a, b) in spans if n]

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunegate.data.dataset import PLAIN_READING, Dataset, Example
+from tunegate.data.formats import Fields
 from tunegate.data.reading import Reading
 
-from .read import Fields, Rejected, Row, Source
+from .read import Rejected, Row, Source, to_json_line
 
 STEPS = ("format", "redact", "labels", "duplicates", "leaks")
+Why = tuple[str, str, str]  # description, reason and kind of a change
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,8 @@ class Job:
 
     def files(self, suffix: str = ".jsonl") -> dict[str, Path]:
         """Return the three files of a result; `suffix` is that of the rows set aside."""
-        with_suffix = self.out.with_suffix
-        return {
-            "data": self.out,
-            "diff": with_suffix(".fix.csv"),
-            "aside": with_suffix(f".aside{suffix}"),
-        }
+        diff, aside = map(self.out.with_suffix, (".fix.csv", f".aside{suffix}"))
+        return {"data": self.out, "diff": diff, "aside": aside}
 
 
 @dataclass(frozen=True)
@@ -105,11 +103,9 @@ class FileChanges:
         """Record a change that concerns the whole file."""
         self.changes.append(Change(None, None, step, description, reason, "file"))
 
-    def change_row(
-        self, row: Row, fields: Fields, step: str, *changes: tuple[str, str, str]
-    ) -> None:
-        """Give a row other fields; `changes`: description, reason and kind of each."""
-        row.set_fields(fields)
+    def change_row(self, row: Row, fields: Fields, step: str, *changes: Why) -> None:
+        """Give a row other fields, and the bytes written for them; record each of the changes."""
+        row.fields, row.raw = fields, to_json_line(fields)
         self.changes += (Change(row, row.line, step, *change) for change in changes)
 
     def drop(self, row: Row, step: str, reason: str, kind: str) -> None:

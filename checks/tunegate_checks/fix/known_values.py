@@ -155,9 +155,7 @@ class KnownValues:
         for match in _DATE.finditer(plain(text)) if self._dates else ():
             if value_key("birth_date", match[1]) in self._dates:
                 found.append(Span("birth_date", *match.span(1)))
-        hits = [
-            i for i, first in enumerate(firsts) if letters[first : first + _HEAD] in self._lengths
-        ]
+        hits = [i for i, a in enumerate(firsts) if letters[a : a + _HEAD] in self._lengths]
         words = [*WORD.finditer(text)] if hits else []
         ends = {firsts[i + 1]: word.end() for i, word in enumerate(words)}
         for i in hits:

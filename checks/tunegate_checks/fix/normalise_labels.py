@@ -10,16 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
+from tunegate.data.formats import Fields
 from tunegate.results.labels import LabelRule, exact
 
 from ..data.consistency import no_classes, spelled_labels
 from ..text.json_replies import is_mostly_json
 from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
-
-Fields = dict[str, Any]
 
 
 def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
@@ -29,11 +27,7 @@ def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> d
         return {}
     counts = Counter(label for example in dataset for label in spelled_labels(example))
     typos = find_typos(counts)
-    certain = {
-        label: other
-        for label, other in typos.items()
-        if _is_certain(label, counts, typos, train_labels)
-    }
+    certain = {c: m for c, m in typos.items() if _is_certain(c, counts, typos, train_labels)}
     known_by_fold: dict[str, set[str]] = {}
     for label in train_labels:
         known_by_fold.setdefault(fold(label), set()).add(label)

@@ -21,9 +21,9 @@ from tunegate.utils.atomic import atomic_write_all
 from ..text.text_fields import iter_texts
 from .changes import STEPS, FileChanges, Job
 from .read import read_source
+from .recheck import FixRules
 from .redact import Redactor
 from .report import changes_csv
-from .rules import FixRules
 from .steps import run_steps
 
 
@@ -63,18 +63,12 @@ def fix_files(
     rows += [dict(example.fields) for other in others for example in other]
     texts = (field.text for fields in rows for field in iter_texts(fields))
     limits = project.limits
-    redactor = Redactor(
-        texts, limits.pii_ignore, limits.pii_allow, key, surrogates, limits.pii_names
-    )
+    ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+    redactor = Redactor(texts, ignore, allow, key, surrogates, names)
     if "redact" in steps:
         redactor.collect(row.fields for source in sources for row in source.rows)
-    rules = FixRules(
-        limits,
-        redactor,
-        steps,
-        task=project.task if config else "",
-        prompt=read_system_prompt(config, root) if config and root else None,
-    )
+    prompt = read_system_prompt(config, root) if config and root else None
+    rules = FixRules(limits, redactor, steps, project.task if config else "", prompt)
 
     fixed: list[FileChanges] = []
     contents: dict[Path, bytes | None] = {}
@@ -165,10 +159,7 @@ def read_reference(path: Path, split: str, columns: Mapping[str, str], reading: 
     Raises ValueError where one of them cannot be read: a leak could hide in it.
     """
     dataset = read_file(path, columns, split, reading)
-    bad = [p for p in dataset.problems if not p.hint]
-    if bad:
-        location = f"line {bad[0].line}" if bad[0].line else "it"
-        raise ValueError(
-            f"{path}: {location} cannot be read ({bad[0].evidence}); fix this file first"
-        )
+    for problem in (p for p in dataset.problems if not p.hint):
+        place = f"{path}: line {problem.line}" if problem.line else f"{path}: it"
+        raise ValueError(f"{place} cannot be read ({problem.evidence}); fix this file first")
     return dataset

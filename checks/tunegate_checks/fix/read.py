@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.config.data_files import check_data, read_split
-from tunegate.data.formats import ROW_FORMATS
+from tunegate.data.formats import ROW_FORMATS, Fields
 from tunegate.data.json_lines import BOM, is_table, read_json_rows, read_row, split_rows
 from tunegate.data.tables import read_table_rows
 from tunegate.utils.strict_json import Unreadable
-
-Fields = dict[str, Any]
 
 
 @dataclass(eq=False)
@@ -35,10 +33,6 @@ class Row:
     unredacted: Fields | None = None  # the fields before redaction, where redaction changed them
     is_kept: bool = True
     refusal: str = ""  # why it was not redacted
-
-    def set_fields(self, fields: Fields) -> None:
-        """Replace the row's fields, and the bytes written for them."""
-        self.fields, self.raw = fields, to_json_line(fields)
 
 
 @dataclass(frozen=True)
@@ -163,9 +157,8 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
             errors[line] = str(error)
     if parquet and errors:
         raw_rows = _parquet_records(data, sorted(errors))
-    source.rejected = [
-        Rejected(line, raw_rows.get(line, b""), errors[line]) for line in sorted(errors)
-    ]
+    faults = sorted(errors.items())
+    source.rejected = [Rejected(line, raw_rows.get(line, b""), why) for line, why in faults]
     mapping = "; ".join(p.evidence.partition(": ")[2] for p in problems if p.hint)
     source.notes.append(f"a table became chat messages: {mapping}")
     return source
@@ -179,8 +172,7 @@ def to_json_value(value: Any) -> Any:
 def _record_bytes(data: bytes, starts: list[int]) -> dict[int, bytes]:
     """Return for the first line of each record the bytes up to the first line of the next."""
     lines = data.split(b"\n")
-    ordered = [*sorted(starts), len(lines) + 1]
-    pairs = pairwise(ordered)
+    pairs = pairwise([*sorted(starts), len(lines) + 1])
     return {a: b"\n".join(lines[a - 1 : b - 1]).rstrip(b"\r\n") for a, b in pairs}
 
 

@@ -1,13 +1,17 @@
 """Check what a fix wrote: with the checks that belong to its steps, and with all other data checks.
 
-Left out are `tokens`, which needs the tokenizer of the model, and `review`, which people do.
+`FixRules` has the settings of both. Left out are `tokens`, which needs the tokenizer of the model,
+and `review`, which people do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
 
+from tunegate.config.schema import Limits
+from tunegate.data.comparison import label_counts
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
 
@@ -25,10 +29,27 @@ from ..data import (
     size,
     splits,
 )
-from .rules import FixRules
+from .changes import STEPS
+from .redact import Redactor
 
 FindingsByCheck = dict[str, list[Finding]]
 Checked = Iterator[tuple[str, Sequence[Finding]]]
+
+
+@dataclass(frozen=True)
+class FixRules:
+    """Which steps run, and the settings of their checks."""
+
+    limits: Limits
+    redactor: Redactor
+    steps: Collection[str] = STEPS
+    task: str = ""  # "": classification where the replies are few and repeated
+    prompt: str | None = None  # the system prompt at inference
+
+    def are_labels(self, dataset: Dataset) -> bool:
+        """Whether the replies are the labels of a classification."""
+        is_said = self.task in ("classification", "multilabel")
+        return is_said or (not self.task and bool(label_counts(dataset)))
 
 
 def findings_of_steps(
@@ -48,8 +69,8 @@ def findings_of_steps(
         spelled = consistency.output_format(result, task="classification")
         findings["labels"] = [f for f in spelled if f.kind == "near miss"]
     if "duplicates" in rules.steps:
-        near_findings = duplicates.near(result, similarity=similarity)
-        findings["duplicates"] = [*duplicates.find(result), *near_findings]
+        near = duplicates.near(result, similarity=similarity)
+        findings["duplicates"] = [*duplicates.find(result), *near]
     if "leaks" in rules.steps and against:
         leaks = (leakage.find(other, result, similarity=similarity) for other in against)
         findings["leakage"] = [finding for leak_findings in leaks for finding in leak_findings]
@@ -106,8 +127,7 @@ def _project_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules
         opening, distinct = limits.opening, limits.distinct
         yield "diversity", diversity.find(result, task=task, distinct=distinct, opening=opening)
     if result.split == "test":
-        enough = size.enough_test_rows(result, smallest=limits.smallest_test)
-        yield "size.enough_test_rows", enough
+        yield "size.enough_test_rows", size.enough_test_rows(result, smallest=limits.smallest_test)
     if train is None or result.split == "train":
         return
     yield "consistency.across", consistency.across(train, result)

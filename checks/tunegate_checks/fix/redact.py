@@ -13,7 +13,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from tunegate.data.formats import Fields
 
 from ..detect import api_keys
 from ..detect.engine import decoded, mask_value, personal_spans
@@ -32,18 +34,14 @@ _PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,11})\]")  # keyed ones have
 Value = tuple[str, str]  # its kind, and what all its writings share
 
 
-class Redaction(NamedTuple):
-    """One value that was replaced: its kind, and where, its mask and the placeholder in words."""
-
-    kind: str
-    description: str
-
-
 class RedactedRow(NamedTuple):
-    """A row without personal data; or as it was, where `refusal` says what would not parse."""
+    """A row without personal data; or as it was, where `refusal` says what would not parse.
 
-    fields: dict[str, Any]
-    redactions: list[Redaction]
+    `redactions` has the kind of each value, and in words where, its mask and its placeholder.
+    """
+
+    fields: Fields
+    redactions: list[tuple[str, str]]
     refusal: str = ""
 
 
@@ -76,13 +74,13 @@ class Redactor:
             for kind, number in _PLACEHOLDER.findall(text):
                 self._last_numbers[kind] = max(self._last_numbers[kind], int(number))
         self._clean_texts: set[str] = set()  # system prompts, which all rows share
-        self._clean_rows: dict[int, dict[str, Any]] = {}  # by id: they hold no value
+        self._clean_rows: dict[int, Fields] = {}  # by id: they hold no value
         self._known = KnownValues()  # in every row
         self._start_row({})
 
-    def _start_row(self, fields: dict[str, Any]) -> None:
+    def _start_row(self, fields: Fields) -> None:
         self.known_in_row = KnownValues()
-        self._redactions: list[Redaction] = []
+        self._redactions: list[tuple[str, str]] = []
         self._surrogates_of_row: list[str] = []
         self._let_stand = text_fields.surrogates_of(fields)
         # A field of this name that is no list is the user's.
@@ -90,7 +88,7 @@ class Redactor:
         self._invents = self._with_surrogates and can_list
         self._path = self._refusal = ""
 
-    def collect(self, rows: Iterable[dict[str, Any]]) -> None:
+    def collect(self, rows: Iterable[Fields]) -> None:
         """Learn the values of all rows, so that each can then be redacted by itself."""
         with_surrogates, self._with_surrogates = self._with_surrogates, False
         for fields in rows:
@@ -102,7 +100,7 @@ class Redactor:
         for (kind, _), value in self._values.items():
             self._known.add(kind, value, only_unique=True)
 
-    def redact_row(self, fields: dict[str, Any]) -> RedactedRow:
+    def redact_row(self, fields: Fields) -> RedactedRow:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
         A placeholder is shorter or longer than its value, which can bring another number close
@@ -154,9 +152,9 @@ class Redactor:
             parts.append(text[position : span.start])
             value, position = text[span.start : span.end], span.end
             before = f"{context}{text[: span.start]}"[-_CONTEXT_LETTERS:]
-            parts.append(
-                self.placeholder(span.kind, value) if span.kind else self.redact_text(value, before)
-            )
+            kind, is_piece = span.kind, not span.kind
+            new = self.redact_text(value, before) if is_piece else self.placeholder(kind, value)
+            parts.append(new)
         return "".join([*parts, text[position:]])
 
     def placeholder(self, kind: str, value: str) -> str:
@@ -169,8 +167,7 @@ class Redactor:
             self._placeholders[known] = f"[{kind.upper()}_{self._number(*known)}]"
         invented = self._surrogate(known, value) if self._invents else ""
         new = invented or self._placeholders[known]
-        description = f"{self._path} {mask_value(kind, value)} became {new}"
-        self._redactions.append(Redaction(kind, description))
+        self._redactions.append((kind, f"{self._path} {mask_value(kind, value)} became {new}"))
         return new
 
     def _number(self, kind: str, value: str) -> str:
@@ -202,9 +199,8 @@ class Redactor:
         candidates: list[Span] = []
         if context or text not in self._clean_texts:
             candidates += api_keys.key_spans(text, self._allow)
-            candidates += personal_spans(
-                text, context, self._ignore, self._allow, names=self._names
-            )
+            ignore, allow, names = self._ignore, self._allow, self._names
+            candidates += personal_spans(text, context, ignore, allow, names=names)
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
         public = {value.lower() for value in self._allow}
@@ -213,10 +209,8 @@ class Redactor:
                 candidates.append(span)
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
-            if (
-                not any(map(span.overlaps, chosen))
-                and text_fields.squeeze(text[span.start : span.end]) not in self._let_stand
-            ):
+            stands = text_fields.squeeze(text[span.start : span.end]) in self._let_stand
+            if not stands and not any(map(span.overlaps, chosen)):
                 chosen.append(span)
         return sorted(chosen, key=lambda s: s.start)
 

@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from tunegate.data.formats import REJECTED, SHAREGPT_ROLES, rejected_in
+from tunegate.data.formats import REJECTED, SHAREGPT_ROLES, Fields, Message, rejected_in
 from tunegate.data.formats.messages import openai_call
 
 from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
 
 # The field of a row that takes the keys that a message cannot have, by the message's number.
 EXTRA_KEYS = "message_fields"
-Message = dict[str, Any]
 
 
-def repair_messages(fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def repair_messages(fields: Fields) -> tuple[Fields, list[str]]:
     """Return the repaired row, and each repair as "path action"; with none, the row itself.
 
     The rejected reply of a preference row is repaired like a message. Keys that a message cannot

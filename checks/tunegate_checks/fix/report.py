@@ -41,9 +41,8 @@ def changes_csv(file_changes: FileChanges) -> bytes:
     for item in file_changes.unresolved:
         for out_line, why in item.evidence:
             line = kept_rows[out_line - 1].line if out_line else ""
-            writer.writerow(
-                [line, out_line or "", "left", "nothing: for you to decide", mask_personal(why)]
-            )
+            left = "left", "nothing: for you to decide", mask_personal(why)
+            writer.writerow([line, out_line or "", *left])
     return text.getvalue().encode("utf-8", "replace")
 
 

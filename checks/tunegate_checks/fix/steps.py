@@ -26,23 +26,16 @@ from .normalise_labels import (
     with_system,
     with_text,
 )
-from .recheck import FindingsByCheck, findings_of_others, findings_of_steps
+from .recheck import FindingsByCheck, FixRules, findings_of_others, findings_of_steps
 from .repair_messages import repair_messages
-from .rules import FixRules
 
 # Dropping a row can turn a common label into a rare one, or a shared instruction into words of a
 # few rows: one round of the steps is not always enough.
 MAX_STEP_ROUNDS = 10
 EXAMPLES = 3  # of one fault of the whole file, such as classes that are too small
-STEP_OF = {
-    "format": "format",
-    "pii": "redact",
-    "secrets": "redact",
-    "labels": "labels",
-    "duplicates": "duplicates",
-    "duplicates.near": "duplicates",
-    "leakage": "leaks",
-}
+# The steps of checks that have another name.
+STEP_OF = {"pii": "redact", "secrets": "redact", "leakage": "leaks"}
+STEP_OF["duplicates.near"] = "duplicates"
 # Which of two answers is right, or which prompt is meant, only a person can decide.
 HEADINGS = {
     "labels.contradictions": "same question, another answer, at",
@@ -66,15 +59,16 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         if findings and len(file_changes.changes) == change_count:
             break
         findings = findings_of_steps(file_changes.result(), file_changes.against, rules)
-        due_steps = {STEP_OF[name] for name, items in findings.items() if items}
+        due_steps = {STEP_OF.get(name, name) for name, items in findings.items() if items}
         if not due_steps:
             break
     result = file_changes.result()
     others = findings_of_others(result, file_changes.against, rules)
-    left_out = [name for name in others if name in STEP_OF and STEP_OF[name] not in rules.steps]
-    for name in left_out:
-        counted, step = len(others.pop(name)), STEP_OF[name]
-        file_changes.still_found.append(f"{name}: {counted:,}; the step `{step}` was left out")
+    for name in [*others]:
+        step = STEP_OF.get(name, name)
+        if step in STEPS and step not in rules.steps:
+            count = len(others.pop(name))
+            file_changes.still_found.append(f"{name}: {count:,}; the step `{step}` was left out")
     file_changes.finding_counts = {name: len(items) for name, items in findings.items()}
     unresolved: dict[str, list[Finding]] = {}
     of_whole: dict[str, list[str]] = {}  # no step can add rows, or change how often a label occurs
@@ -92,10 +86,8 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         file_changes.still_found.append(f"{heading}: {'; '.join(said[:EXAMPLES])}{more}")
     for heading, items in unresolved.items():
         # Where rows were not redacted, the report must not quote them.
-        evidence = [
-            (f.line, f"{f.kind}: {f.evidence}" if "redact" in rules.steps else f.kind)
-            for f in items
-        ]
+        is_quoted = "redact" in rules.steps
+        evidence = [(f.line, f"{f.kind}: {f.evidence}" if is_quoted else f.kind) for f in items]
         file_changes.unresolved.append(Unresolved(heading, evidence))
     refusals = [(i, row.refusal) for i, row in enumerate(file_changes.rows, 1) if row.refusal]
     if refusals:
@@ -109,8 +101,7 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
     for row in file_changes.rows:
         fields, actions = repair_messages(row.fields)
         if actions:
-            reason = "the chat format asks for it"
-            changes = [(action, reason, "reformatted") for action in actions]
+            changes = [(a, "the chat format asks for it", "reformatted") for a in actions]
             file_changes.change_row(row, fields, "format", *changes)
     dataset = file_changes.dataset()
     train = file_changes.against[0] if file_changes.against else ()
@@ -178,11 +169,8 @@ def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
 def _contested_rows(dataset: Dataset) -> set[int]:
     """Return the first row of each answer to a context whose answers contradict each other."""
     found = [*labels.contradictions(dataset, similarity=1.0), *preferences.find(dataset)]
-    contexts = {
-        dataset[f.row].context
-        for f in found
-        if f.row is not None and f.kind == "contradiction" and not f.hint
-    }
+    certain = [f for f in found if f.kind == "contradiction" and not f.hint]
+    contexts = {dataset[f.row].context for f in certain if f.row is not None}
     first_rows: dict[Hashable, int] = {}
     for example in dataset:
         if example.context in contexts:
@@ -195,19 +183,13 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
 
     Redacted rows are compared as they were before, too, since the other file may not be redacted.
     """
-    unredacted = Dataset(
-        [
-            Example(i, row.line, row.unredacted, file_changes.reading)
-            for i, row in enumerate(file_changes.rows)
-            if row.unredacted
-        ],
-        reading=file_changes.reading,
-    )
+    reading, rows = file_changes.reading, enumerate(file_changes.rows)
+    unredacted = [Example(i, r.line, r.unredacted, reading) for i, r in rows if r.unredacted]
     leaks: list[Finding] = []
     for other in file_changes.against:
         name = other.split or other.path.name
-        for rows in (file_changes.dataset(), unredacted):
-            found = leakage.find(other, rows, similarity=rules.limits.similarity)
+        for dataset in (file_changes.dataset(), Dataset(unredacted, reading=reading)):
+            found = leakage.find(other, dataset, similarity=rules.limits.similarity)
             leaks += (replace(f, evidence=f.evidence.replace("train", name, 1)) for f in found)
     _drop_rows(file_changes, rules, "leaks", leaks)
 

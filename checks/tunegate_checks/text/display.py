@@ -25,15 +25,13 @@ def diff(text: str, other: str, width: int = MAX_WIDTH) -> str:
     after them is shown as the width allows.
     """
     text_words, other_words = one_line(text).split(), one_line(other).split()
-    head = _common_prefix_length(text_words, other_words)
-    tail = _common_prefix_length(text_words[head:][::-1], other_words[head:][::-1])
+    one, two = ([word.lower() for word in words] for words in (text_words, other_words))
+    head = _common_prefix_length(one, two)
+    tail = _common_prefix_length(one[head:][::-1], two[head:][::-1])
     if head == len(text_words) == len(other_words):
         return quote_line(text, width)
-    changed = [
-        _truncate(" ".join(words[head : len(words) - tail]), width // 3)
-        for words in (text_words, other_words)
-    ]
-    middle = f"[{'|'.join(changed)}]"
+    changed = (" ".join(w[head : len(w) - tail]) for w in (text_words, other_words))
+    middle = f"[{'|'.join(_truncate(words, width // 3) for words in changed)}]"
     left, right = " ".join(text_words[:head]), " ".join(text_words[len(text_words) - tail :])
     free_width = width - len(middle)
     left_width = max(free_width // 2, free_width - len(right))
@@ -51,8 +49,7 @@ def quote_repr(text: str, width: int = 40) -> str:
 
 def first_difference(actual: str, expected: str) -> str:
     """Return, on one line, the first character at which two texts differ, and both texts there."""
-    pairs = enumerate(zip(actual, expected, strict=False))
-    position = next((i for i, (a, b) in pairs if a != b), min(len(actual), len(expected)))
+    position = _common_prefix_length(actual, expected)
     shown = f"{_excerpt(actual, position)} instead of {_excerpt(expected, position)}"
     return f"from character {position + 1} on {shown}"
 
@@ -65,7 +62,7 @@ def _excerpt(text: str, position: int) -> str:
 
 def _common_prefix_length(first: Sequence[str], second: Sequence[str]) -> int:
     pairs = enumerate(zip(first, second, strict=False))
-    return next((k for k, (a, b) in pairs if a.lower() != b.lower()), min(len(first), len(second)))
+    return next((k for k, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _truncate(text: str, width: int) -> str:

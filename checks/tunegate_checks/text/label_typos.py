@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 from tunegate.utils.text import without_accents
 
@@ -30,13 +29,6 @@ _QUOTES = "\"'“”‘’«»`*"
 _JOINERS = re.compile(r"(?<=[^\W\d_])[-_ ]+(?=[^\W\d_])")  # between letters; before one: a sign
 
 
-class Spelling(NamedTuple):
-    """What two spellings are compared by: the words, and all that is no letter with a case."""
-
-    words: tuple[str, ...]
-    signs: str
-
-
 @lru_cache(maxsize=4096)
 def fold(label: str) -> str:
     """Return a label without case, quotes around it and full stops, commas, colons behind it."""
@@ -46,11 +38,12 @@ def fold(label: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _spelling(label: str) -> Spelling:
+def _spelling(label: str) -> tuple[list[str], str]:
+    """Return the words of a label, and all that is no letter with a case."""
     folded = fold(label)
     # A letter without a case (Chinese, Thai) is a word or a syllable, not a letter to get wrong.
     signs = "".join(c for c in folded if not c.isspace() and c.lower() == c.upper())
-    return Spelling(tuple(re.findall(r"[^\W\d_]+", folded)), signs)
+    return re.findall(r"[^\W\d_]+", folded), signs
 
 
 def is_variant(label: str, other: str) -> bool:
@@ -62,14 +55,12 @@ def is_variant(label: str, other: str) -> bool:
 def find_typos(counts: Mapping[str, int]) -> dict[str, str]:
     """Return each label that is likely a misspelling, with the commoner label that was meant.
 
+    `counts` has the number of rows of each label.
     White space around a label never makes another label. Else a label is a misspelling only if it
     is rare beside the label that was meant: at most a tenth as common (MAX_VARIANT_SHARE; a single
     row: beside five rows) where it differs in case, in quotes or closing punctuation, or by having
     no accents at all, or is a sentence around that label; at most a twentieth (MAX_TYPO_SHARE)
     where it differs by letters, as `nearest_label` says.
-
-    Args:
-        counts: Rows by label.
     """
     spellings: dict[str, list[str]] = {}  # those of one label, which differ in white space
     for label in sorted(counts, key=lambda c: (c != " ".join(c.split()), -counts[c], c)):
@@ -126,12 +117,12 @@ def label_distance(label: str, other: str) -> int | None:
     """Return by how many letters two labels differ; None if they cannot be one label misspelled."""
     if is_variant(label, other):
         return 0
-    one, two = _spelling(label), _spelling(other)
-    if one.signs != two.signs:
+    (words, signs), (other_words, other_signs) = _spelling(label), _spelling(other)
+    if signs != other_signs:
         return None
-    if len(one.words) != len(two.words):  # `log in` and `login`
-        return 1 if "".join(one.words) == "".join(two.words) else None
-    distances = [_word_distance(a, b) for a, b in zip(one.words, two.words, strict=True)]
+    if len(words) != len(other_words):  # `log in` and `login`
+        return 1 if "".join(words) == "".join(other_words) else None
+    distances = [_word_distance(a, b) for a, b in zip(words, other_words, strict=True)]
     total = sum(d for d in distances if d is not None)
     return total if None not in distances and 0 < total <= 2 else None
 

@@ -13,7 +13,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from tunegate import Dataset, Example
-from tunegate.data.formats import REJECTED, rejected_in
+from tunegate.data.formats import REJECTED, Fields, rejected_in
 
 _SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
 _CONTEXT_LETTERS = 80  # characters of the message before, which may ask for the number that follows
@@ -24,20 +24,14 @@ _SKIPPED_KEYS = frozenset({"role", "type"})
 class TextField(NamedTuple):
     """A text of a row, or a number as text.
 
-    Attributes:
-        path: Where it stands: `messages[1]`, `meta.phone`.
-        context: What stands just before it: the end of the message before, or the field's name.
-        text: The text.
-        holder: The object or array that has it under `key`.
-        key: Its name or index in `holder`.
-        shared_text: The text of a system prompt, which many rows have in common: a finding in it
-            belongs to the text and not to one row. "" for other texts.
+    `shared_text` is that of a system prompt, which many rows have in common: a finding in it
+    belongs to the text and not to one row. It is "" for other texts.
     """
 
-    path: str
-    context: str
+    path: str  # `messages[1]`, `meta.phone`
+    context: str  # what stands just before it: the end of the message before, or the field's name
     text: str
-    holder: Any
+    holder: Any  # the object or array that has it under `key`, a name or an index
     key: Any
     shared_text: str = ""
 
@@ -47,11 +41,9 @@ def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
     earlier_messages = [{"messages": [message]} for message in dataset.earlier_messages]
     known_texts = {field.text for fields in earlier_messages for field in iter_texts(fields)}
     for example in dataset:
-        system_paths = tuple(
-            f"messages[{i}]"
-            for i, message in enumerate(example.fields["messages"])
-            if message["role"] in ("system", "developer")
-        )
+        roles = enumerate(message["role"] for message in example.fields["messages"])
+        systems = [i for i, role in roles if role in ("system", "developer")]
+        system_paths = tuple(f"messages[{i}]" for i in systems)
         for field in iter_texts(example.fields):
             if not field.path.startswith(system_paths):
                 yield example, field
@@ -82,11 +74,9 @@ def iter_texts(fields: Mapping[str, Any]) -> Iterator[TextField]:
 def _texts_of(holder: Any, key: Any, path: str, context: str) -> Iterator[TextField]:
     """Yield every text of `holder[key]`."""
     value = holder[key]
-    if isinstance(value, str):
-        if not value.startswith("data:"):  # an embedded file, such as a picture in base64
-            yield TextField(path, context, value, holder, key)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield TextField(path, context, str(value), holder, key)
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        if not str(value).startswith("data:"):  # an embedded file, such as a picture in base64
+            yield TextField(path, context, str(value), holder, key)
     elif isinstance(value, dict):
         for name in value:
             if name == "content":
@@ -108,9 +98,7 @@ def _name_and_context(name: object) -> tuple[str, str]:
     return printed_name, f"{name}: "[-_CONTEXT_LETTERS:]
 
 
-def map_texts(
-    fields: dict[str, Any], replace_text: Callable[[str, str, str], str]
-) -> dict[str, Any]:
+def map_texts(fields: Fields, replace_text: Callable[[str, str, str], str]) -> Fields:
     """Return the row with each text replaced; unchanged, the same object.
 
     `replace_text` is called with path, context and text, as `TextField` describes them.
