@@ -51,8 +51,7 @@ def find(dataset: Dataset) -> Iterator[Finding]:
     same_normalised = _first_rows_by(dataset, lambda e: keys[e.row])
     same_prompt = _first_rows_by(dataset, lambda e: keys[e.row][0] if e.prompt.strip() else None)
     same_reply = _first_rows_by(
-        dataset,
-        lambda e: folded_text(e.reply) if count_words(e.reply) >= MIN_REPLY_WORDS else None,
+        dataset, lambda e: folded_text(e.reply) if count_words(e.reply) >= MIN_REPLY_WORDS else None
     )
     members = group_indices(dataset, lambda e: same_normalised[e.row])
     groups = {

@@ -13,11 +13,7 @@ from ..text.text_fields import squeeze, surrogates_of, text_fields
 
 @check(name="pii", per_row=True)
 def find(
-    dataset: Dataset,
-    *,
-    ignore: Collection[str] = (),
-    allow: Collection[str] = (),
-    names: str = "",
+    dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = (), names: str = ""
 ) -> Iterator[Finding]:
     """Yield every piece of personal data, masked, with the message or field that contains it.
 

@@ -128,11 +128,7 @@ def _word_findings(
 
 
 def _shift_findings(
-    name: str,
-    expected: Counter[Any],
-    observed: Counter[Any],
-    limit: float,
-    sizes: Sequence[int],
+    name: str, expected: Counter[Any], observed: Counter[Any], limit: float, sizes: Sequence[int]
 ) -> Iterator[Finding]:
     index = psi(expected, observed)
     if index <= max(0.1, psi_by_chance(expected, observed, sizes)):

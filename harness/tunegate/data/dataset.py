@@ -228,10 +228,7 @@ class Dataset(Sequence[Example]):
 
     @classmethod
     def of(
-        cls,
-        rows: Sequence[Mapping[str, Any]],
-        split: str = "",
-        reading: Reading = PLAIN_READING,
+        cls, rows: Sequence[Mapping[str, Any]], split: str = "", reading: Reading = PLAIN_READING
     ) -> Dataset:
         """Make a dataset from rows in memory, or from a `datasets.Dataset` of Hugging Face."""
         return cls.parse(hf_json_lines(rows), split, reading=reading)

@@ -279,10 +279,7 @@ def chronological_group_split(
 
 
 def stratified_group_split(
-    labels: Sequence[str],
-    groups: Sequence[Sequence[int]],
-    shares: Mapping[str, float],
-    seed: int,
+    labels: Sequence[str], groups: Sequence[Sequence[int]], shares: Mapping[str, float], seed: int
 ) -> dict[str, list[int]]:
     """Return the rows of each split, in random order; the same arguments give the same splits.
 

@@ -13,12 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable
-from .chat import (
-    CHAT,
-    CHAT_FORMATS,
-    SHAREGPT_FORMATS,
-    SHAREGPT_ROLES,
-)
+from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS, SHAREGPT_ROLES
 from .columns import FLAGS, Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
 from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION

@@ -12,14 +12,7 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .chat import from_chat
-from .row_format import (
-    Fields,
-    Message,
-    assistant_message,
-    json_type,
-    row_format,
-    user_message,
-)
+from .row_format import Fields, Message, assistant_message, json_type, row_format, user_message
 
 # Of a Label Studio result's `value`: what the annotator chose or wrote.
 _ANSWER_KEYS = ("choices", "text", "taxonomy", "rating", "number")
