@@ -36,8 +36,8 @@ def is_cnpj(value: str) -> bool:
 def is_pis(value: str) -> bool:
     """Check the digit of a PIS, PASEP, NIS or NIT, modulo 11."""
     number = only_digits(value)
-    rest = 11 - _weighted_sum(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
-    return len(set(number)) > 1 and int(number[10]) == (0 if rest > 9 else rest)
+    rest = _weighted_sum(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) * 10 % 11
+    return len(set(number)) > 1 and int(number[10]) == rest % 10
 
 
 def is_cnh(value: str) -> bool:
@@ -77,10 +77,9 @@ def is_cnj(value: str) -> bool:
 
 
 def is_renavam(value: str) -> bool:
-    """Check the digit of a RENAVAM, modulo 11; older ones lack leading zeros."""
+    """Check the digit of a RENAVAM, made as that of a PIS; older ones lack leading zeros."""
     number = only_digits(value).zfill(11)
-    rest = _weighted_sum(number, (3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) * 10 % 11
-    return len(set(number)) > 2 and int(number[10]) == rest % 10
+    return len(set(number)) > 2 and is_pis(number)
 
 
 def is_cns(value: str) -> bool:

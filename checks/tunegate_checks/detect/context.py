@@ -73,13 +73,8 @@ def _words(text: str) -> list[tuple[int, int, str]]:
     for start, end in number_windows(text, REACH_ADDRESS + 40):
         for match in _WORD.finditer(text, start, end):
             word, folded = match[0], fold_word(match[0])
-            if (
-                word.islower()
-                or word.isupper()
-                or word[1:].islower()
-                or folded in LABELS
-                or word[1:2].isupper() > word[0].isupper()
-            ):
+            is_one = word.islower() or word.isupper() or word[1:].islower() or folded in LABELS
+            if is_one or word[1:2].isupper() > word[0].isupper():
                 words.append((*match.span(), folded))
             else:
                 parts = _WORD_OF_IDENTIFIER.finditer(text, *match.span())
@@ -131,15 +126,12 @@ class Context:
         if index == len(self.labels) or self.is_under_other_label(start):
             return None
         label = self.labels[index]
-        if (
-            label.families & wanted
-            and label.start - end <= REACH_BEHIND
-            and _TO_LABEL.fullmatch(self.text, end, label.start)
-            # A label with a value of its own behind it does not belong to the number before it.
-            and not _OWN_VALUE.match(self.text, label.end)
-        ):
-            return REACH_BEFORE + label.start - end + 1
-        return None
+        is_near = label.families & wanted and label.start - end <= REACH_BEHIND
+        # A label with a value of its own behind it does not belong to the number before it.
+        if not is_near or _OWN_VALUE.match(self.text, label.end):
+            return None
+        is_joined = _TO_LABEL.fullmatch(self.text, end, label.start)
+        return REACH_BEFORE + label.start - end + 1 if is_joined else None
 
     def is_under_other_label(self, start: int) -> bool:
         """Whether the nearest label before `start` is one of an order, a protocol, a version..."""
@@ -190,11 +182,9 @@ class Context:
     def _is_topic(self, label: Label) -> bool:
         """Whether a label is only the topic of another number: "protocolo de ligação"."""
         earlier = next(self._labels_before(label.start, 20), None)
-        return (
-            earlier is not None
-            and OTHER_FAMILY in earlier.families
-            and self._is_linked(_OF, earlier, label)
-        )
+        if earlier is None or OTHER_FAMILY not in earlier.families:
+            return False
+        return self._is_linked(_OF, earlier, label)
 
     def _is_owner(self, label: Label, families: frozenset[str]) -> bool:
         """Whether a label only says whose number a wanted label names: "telefone do pedido"."""

@@ -21,16 +21,8 @@ from .rule import Rule, Span
 from .structure import parts_of
 
 # Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
-RULES = (
-    *online.RULES,
-    *brazil.RULES,
-    *money.RULES,
-    *national_ids.RULES,
-    *europe.RULES,
-    *dates.RULES,
-    *phones.RULES,
-    *people.RULES,
-)
+_MODULES = (online, brazil, money, national_ids, europe, dates, phones, people)
+RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.RULES)
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _compiled = cache(partial(re.compile, flags=re.IGNORECASE))  # at the first text that needs it

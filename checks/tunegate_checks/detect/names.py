@@ -18,13 +18,11 @@ _PERSON = frozenset(("PER", "PERSON"))
 def _spacy(model: str) -> Recogniser:
     spacy = require("spacy", "names")
     try:
-        pipeline = spacy.load(model)
+        nlp = spacy.load(model)
     except OSError:
         advice = f"python -m spacy download {model}"
         raise ValueError(f"pii_names: spaCy has no model {model!r}: {advice}") from None
-    return lambda text: [
-        (e.start_char, e.end_char) for e in pipeline(text).ents if e.label_ in _PERSON
-    ]
+    return lambda text: [(e.start_char, e.end_char) for e in nlp(text).ents if e.label_ in _PERSON]
 
 
 def _transformers(model: str) -> Recogniser:

@@ -42,11 +42,8 @@ def is_personal_ip(value: str) -> bool:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
     is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
-    return (
-        not is_reserved
-        and str(address) not in _PUBLIC_ADDRESSES
-        and not str(address).startswith(("255.", "0."))
-    )
+    is_public = str(address) in _PUBLIC_ADDRESSES or str(address).startswith(("255.", "0."))
+    return not is_reserved and not is_public
 
 
 def is_personal_ipv6(value: str) -> bool:

@@ -38,15 +38,10 @@ _SERVICE = re.compile(r"0[3589]00\d*|[89]00\d{6}|(?:4004|4003|4020|3003|4062)\d{
 def is_phone_number(value: str) -> bool:
     """Check for 7 to 15 digits (ITU-T E.164); refuse dates, ranges of years and service lines."""
     number = only_digits(re.split(r"[xer]", value.lower())[0])
-    return (
-        (7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None)
-        and len(set(number)) > 1
-        and not _DATE.fullmatch(value)
-        and not _DATED.match(value)
-        and not _THOUSANDS.fullmatch(value)
-        and not _YEARS.fullmatch(value)
-        and not _SERVICE.fullmatch(number)
-    )
+    is_long = 7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None
+    forms = (_DATE.fullmatch, _DATED.match, _THOUSANDS.fullmatch, _YEARS.fullmatch)
+    is_other = any(match(value) for match in forms) or _SERVICE.fullmatch(number) is not None
+    return is_long and len(set(number)) > 1 and not is_other
 
 
 def is_international_number(value: str) -> bool:

@@ -23,12 +23,9 @@ _CODE = re.compile(
 
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for another: `${DB_PASS}`, `<password>`, `****`, `your-api-key`."""
-    return (
-        (len(value) > 3 and len(set(value)) < 3)
-        or is_password_name(value)
-        or _OPENING.match(value) is not None
-        or _WORDS.search(value) is not None
-    )
+    is_repeated = len(value) > 3 and len(set(value)) < 3
+    is_marked = _OPENING.match(value) or _WORDS.search(value)
+    return is_repeated or bool(is_marked) or is_password_name(value)
 
 
 def is_password_name(value: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
-from tunegate.utils.masking import HIDDEN, Private
+from tunegate.utils.masking import Private
 
 from . import api_keys
 from .engine import mask_value, personal_spans
@@ -41,13 +41,15 @@ def find_private(
     """
     let_through = {only_digits(value) for value in allow}
     for span in personal_spans(text, "", ignore, allow, bare=quotes):
-        if quotes or not _is_of_a_message(span.kind, text[span.start : span.end]):
-            yield _private(text, span.kind, span.start, span.end, mask_value)
+        value = text[span.start : span.end]
+        if quotes or not _is_of_a_message(span.kind, value):
+            yield Private(span.kind, span.start, span.end, mask_value(span.kind, value))
     has_long_word = _LONG_WORD.search(text) is not None
     known = api_keys.key_spans(text) if has_long_word else []
     possible = api_keys.possible_key_spans(text) if has_long_word else []
     for span in [*known, *possible, *api_keys.sent_key_spans(text)]:
-        yield _private(text, span.kind, span.start, span.end, lambda _, v: api_keys.mask_key(v))
+        shown = api_keys.mask_key(text[span.start : span.end])
+        yield Private(span.kind, span.start, span.end, shown)
     for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():
         piece = match["v"] or match["w"]
         if _is_private_piece(piece) if quotes else "@" in piece[1:]:  # `@name...` is code
@@ -59,16 +61,10 @@ def find_private(
         is_ignored = any(s.start < match.end() and match.start() < s.end for s in ignored)
         is_public = only_digits(match[0]) in let_through
         if not (is_ignored or is_public or _DATE_OR_DECIMAL.fullmatch(match[0])):
-            yield _private(text, "phone", *match.span(), mask_value)
+            yield Private("phone", *match.span(), mask_value("phone", match[0]))
     for match in _RANDOM_WORD.finditer(text) if has_long_word else ():
         if api_keys.looks_random(match[0]):
             yield Private("possible_secret", *match.span())
-
-
-def _private(
-    text: str, kind: str, start: int, end: int, shown: Callable[[str, str], str]
-) -> Private:
-    return Private(kind, start, end, shown(kind, text[start:end]) or HIDDEN)
 
 
 def _is_of_a_message(kind: str, value: str) -> bool:

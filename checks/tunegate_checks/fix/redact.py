@@ -204,9 +204,8 @@ class Redactor:
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
         public = {value.lower() for value in self._allow}
-        for span in (*self.known_in_row.spans(text), *self._known.spans(text)):
-            if text[span.start : span.end].lower() not in public:
-                candidates.append(span)
+        known = (*self.known_in_row.spans(text), *self._known.spans(text))
+        candidates += [s for s in known if text[s.start : s.end].lower() not in public]
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
             stands = text_fields.squeeze(text[span.start : span.end]) in self._let_stand

@@ -12,13 +12,12 @@ from functools import partial
 from tunegate.config.schema import Config
 from tunegate.utils.masking import mask
 
-from .changes import FileChanges
+from .changes import STEPS, FileChanges
 
 CSV_COLUMNS = ("line_in", "line_out", "step", "what", "why")
 MAX_WIDTH = 80  # of the summary, in columns
 MAX_LINES = 8  # line numbers listed
 CHANGE_NAMES = {"format": "reformatted", "redact": "redacted", "labels": "respelled"}
-DROP_STEPS = ("duplicates", "leaks")
 SEPARATE_KINDS = ("file", "set aside")  # kinds of change that have summary lines of their own
 _wrap = partial(textwrap.wrap, width=MAX_WIDTH, break_long_words=False, break_on_hyphens=False)
 
@@ -76,15 +75,11 @@ def _file_lines(file_changes: FileChanges) -> Iterator[str]:
     yield f"{file_changes.job.path.name} -> {out['data']}"
     yield from _count_line("rows in", file_changes.total)
     counted = [c for c in file_changes.changes if c.kind not in SEPARATE_KINDS]
-    for step, name in CHANGE_NAMES.items():
+    for step in STEPS:  # a step that has no name for changed rows drops rows
         changes = [c for c in counted if c.step == step]
-        rows = {id(c.row) for c in changes}
-        if rows:
-            yield from _count_line(name, len(rows), Counter(c.kind for c in changes))
-    for step in DROP_STEPS:
-        kinds = Counter(c.kind for c in counted if c.step == step)
-        if kinds:
-            yield from _count_line(step, -kinds.total(), kinds)
+        if count := len({id(c.row) for c in changes}):
+            name, sign = (CHANGE_NAMES[step], 1) if step in CHANGE_NAMES else (step, -1)
+            yield from _count_line(name, sign * count, Counter(c.kind for c in changes))
     rejected = file_changes.rejected
     if rejected:
         yield from _count_line("set aside", -len(rejected))

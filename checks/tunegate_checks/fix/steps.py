@@ -7,7 +7,6 @@ checks that belong to them report nothing more.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from math import inf
@@ -16,16 +15,9 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 
 from ..data import duplicates, format, labels, leakage, preferences
-from ..data.consistency import spelled_labels
 from ..text.display import quote_line
 from .changes import STEPS, FileChanges, Unresolved
-from .normalise_labels import (
-    label_corrections,
-    prompt_corrections,
-    respelled,
-    with_system,
-    with_text,
-)
+from .normalise_labels import normalise_labels, prompt_corrections, with_system
 from .recheck import FindingsByCheck, FixRules, findings_of_others, findings_of_steps
 from .repair_messages import repair_messages
 
@@ -131,26 +123,6 @@ def redact(file_changes: FileChanges, rules: FixRules) -> None:
             row.unredacted = row.unredacted or row.fields
             changes = [(text, f"personal data: {kind}", kind) for kind, text in redactions]
             file_changes.change_row(row, fields, "redact", *changes)
-
-
-def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
-    """Give all spellings of a label, where its rule reads it, that of most rows, or of training."""
-    dataset = file_changes.dataset()
-    if not rules.are_labels(dataset):
-        return
-    train = file_changes.against[0] if file_changes.against else ()
-    corrections = label_corrections(dataset, {label for e in train for label in spelled_labels(e)})
-    counts = Counter(label for e in dataset for label in spelled_labels(e))
-    for row, example in zip(file_changes.rows, dataset, strict=True):
-        for label in (c for c in spelled_labels(example) if c in corrections):
-            new = corrections[label]
-            reply = respelled(example.reply, label, new, example.reading.label)
-            if reply is not None and (fields := with_text(row.fields, -1, reply)):
-                n = counts[new]
-                reason = f"{n:,} rows spell it so" if n else "training spells it so"
-                change = f"{label!r} became {new!r}", reason, "respelled"
-                file_changes.change_row(row, fields, "labels", change)
-                break  # the next round respells the next label of a set
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
