@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
+from tunegate.interfaces.trainer import Plan, TrainingFailed
 
+from ..data.training_data import make_job
+from ..runtime.libraries import one_line_errors
 from .common import qlora_run
-
-if TYPE_CHECKING:
-    from tunegate.interfaces.trainer import Plan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +31,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end with the other machines; return 70 where that fails."""
-    from filelock import FileLock
-
-    from tunegate.interfaces.trainer import TrainingFailed
-
     busy = f"machine {args.machine} has joined run {args.run} already"
     try:
         with qlora_run(args.run, busy=busy) as started:
@@ -61,12 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
 def join_training(plan: Plan, folder: Path, machine: int) -> None:
     """Run the workers of one more machine until the training ends; raise TrainingFailed."""
-    from tunegate.interfaces.trainer import TrainingFailed
-
-    from ..data.training_data import make_job
     from ..distributed import launch
     from ..preflight import find_problems
-    from ..runtime.libraries import one_line_errors
 
     if problems := find_problems(plan)[0]:
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))

@@ -9,15 +9,18 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
+from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.storage.run import Run
+from tunegate.utils.atomic import atomic_folder, atomic_write
 
+from ..data import training_data
+from ..model.local_model import open_folder
 from .common import qlora_run
-
-if TYPE_CHECKING:
-    from tunegate.storage.run import Run
 
 COMPARED_ROWS = 256  # rows that the losses of adapter and merged model are measured on
 MERGED_NAME = "merged"
@@ -32,10 +35,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Merge, and return 70 where the merged model's loss is not the adapter's."""
-    from filelock import FileLock
-
-    from tunegate.interfaces.trainer import TrainingFailed
-
     busy = f"another process is merging run {args.run}"
     try:
         with (
@@ -61,25 +60,13 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
     """Merge the run's adapter into its base, and write the model into a folder, atomically.
 
     The merged model becomes a checkpoint of the run, `run:ID@merged`: it is judged and promoted
-    like the adapter, on scores of its own.
-
-    Returns:
-        The losses of both models (`loss_of_adapter`, `loss_merged`), their number of `rows`, and
-        the `tolerance` that they may differ by.
-
-    Raises:
-        ConfigError: The run has no adapter, or it was changed since.
-        ValueError: The base was changed since.
-        TrainingFailed: The losses differ by more than the tolerance.
+    like the adapter, on scores of its own. Returns the losses of both models (`loss_of_adapter`,
+    `loss_merged`), their number of `rows`, and the `tolerance` that they may differ by. Raises
+    TrainingFailed where they differ by more, ConfigError where the run has no adapter or it was
+    changed since, ValueError where the base was.
     """
-    from tunegate.interfaces.trainer import TrainingFailed
-    from tunegate.utils.atomic import atomic_folder, atomic_write
-
     from .. import model_card
-    from ..data import training_data
-    from ..model import merge
-    from ..model.local_model import open_folder
-    from ..model.weights import load_base, load_tuned
+    from ..model import weights
     from ..training import verify
 
     # The run, its adapter and its base must be what they were when it was trained.
@@ -94,47 +81,35 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
 
     # The adapter's loss, measured before anything is written.
     rows = training_data.load_training_data(job)
-    model = load_tuned(root, tuned, settings.decoding)
+    model = weights.load_tuned(root, tuned, settings.decoding)
     adapter_losses = verify.measure_loss(model, rows, settings, COMPARED_ROWS)
     del model  # the merged model takes its place in memory
 
     with atomic_folder(folder) as draft:
-        merge.merge_adapter(tuned, root, settings, draft)
+        weights.merge_adapter(tuned, root, settings, draft)
         decoding = settings.decoding.model_copy(update={"quantisation": "none"})
-        merged = load_base(draft, decoding)
+        merged = weights.load_base(draft, decoding)
         merged_losses = verify.measure_loss(merged, rows, settings, COMPARED_ROWS)
-        tolerances = {
-            name: max(verify.TOLERANCE * loss, verify.MIN_DIFFERENCE)
-            for name, loss in adapter_losses.items()
-        }
         for name, loss in adapter_losses.items():
             if verify.differs(loss, merged_losses[name]):
                 raise TrainingFailed(
                     f"not good, nothing was written: the merged model's {name.replace('_', ' ')} "
                     f"is {merged_losses[name]:.4f}, the adapter's {loss:.4f}, further apart than "
-                    f"{tolerances[name]:.4f}. Serve the adapter itself"
+                    f"{verify.tolerance(loss):.4f}. Serve the adapter itself"
                 )
         figures = {
             **verify.prefix_keys(adapter_losses, "of_adapter"),
             **verify.prefix_keys(merged_losses, "merged"),
-            "tolerance": tolerances["loss"],
+            "tolerance": verify.tolerance(adapter_losses["loss"]),
             "rows": len(verify.sample_rows(rows, COMPARED_ROWS)),
         }
         atomic_write(run.folder / "merge.json", json.dumps(figures, indent=1).encode(), mode=0o600)
         model_card.write_card(draft, job)
-    record_checkpoint(run, folder)
-    return figures
 
-
-def record_checkpoint(run: Run, folder: Path) -> None:
-    """Add the merged model to `run.json` as a checkpoint; the run stays as old as it was.
-
-    A folder inside the project is recorded relative to its root.
-    """
-    from ..model.local_model import open_folder
-
-    root, resolved = run.state.root, folder.resolve()
-    is_inside = root.resolve() in resolved.parents
-    name = resolved.relative_to(root.resolve()).as_posix() if is_inside else str(resolved)
-    digest = open_folder(str(folder), root).digest
+    # The run stays as old as it was; a folder inside the project is recorded relative to its root.
+    project, resolved = run.state.root.resolve(), folder.resolve()
+    is_inside = project in resolved.parents
+    name = resolved.relative_to(project).as_posix() if is_inside else str(resolved)
+    digest = open_folder(str(folder), run.state.root).digest
     run.add_checkpoint(MERGED_NAME, f"folder:{name}", digest)
+    return figures

@@ -12,18 +12,21 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tunegate import exit_codes
 from tunegate.config.project import current_project
+from tunegate.config.schema import load
+from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
+from tunegate.interfaces.trainer import Plan
+from tunegate.tokenization.chat_template import load_template, template_options
 
+from ..config import Settings
+from ..data.training_data import conversations_of
+from ..model import base
+from ..runtime.libraries import quiet_libraries
+from ..trainer import QLoRATrainer
 from .common import qlora_run, require_packages
-
-if TYPE_CHECKING:
-    from tunegate.interfaces.trainer import Plan
-
-    from ..config import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +36,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what would be trained, or what stands against it; return 70 then."""
-    from ..runtime.libraries import quiet_libraries
-
     require_packages()
     if args.run:
         with qlora_run(args.run) as started:
@@ -52,11 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
 def plan_of_config(root: Path) -> Plan:
     """Return the plan of the project's configuration; no gate has opened for it."""
-    from tunegate.config.schema import load
-    from tunegate.interfaces.trainer import Plan
-
-    from ..trainer import QLoRATrainer
-
     config, trainer = load(root), QLoRATrainer()
     if not config.data.train:
         raise ConfigError("preflight needs rows: name a file as `train` in [data], or a RUN")
@@ -80,12 +76,6 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
 
     The second are about the rows and the number of processes, not about this machine.
     """
-    from tunegate.config.settings import parse_settings
-    from tunegate.tokenization.chat_template import load_template, template_options
-
-    from ..config import Settings
-    from ..data.training_data import conversations_of
-    from ..model import base
     from ..model.architecture import describe_architecture
     from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems
 

@@ -7,26 +7,33 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tunegate.config.data_files import read_file
 from tunegate.config.project import find_root
+from tunegate.config.schema import Config, load
+from tunegate.config.settings import parse_settings
+from tunegate.data.dataset import Example
 from tunegate.errors import ConfigError
-from tunegate.tokenization.chat_template import load_template, template_options
+from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options
+from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 from tunegate.utils.masking import blank
 
+from ..config import Settings
+from ..data import training_data
+from ..model import base
+from ..runtime.libraries import quiet_libraries
+from ..trainer import QLoRATrainer
 from .common import require_packages
-
-if TYPE_CHECKING:
-    from tunegate.data.dataset import Example
-
-    from ..config import Settings
-    from ..data.token_view import Token, TokenView
 
 LEGEND = "+ learnt, │ between tokens, · a space, ↵ a line's end, … the same character"
 MARGIN_WIDTH = 8  # the number of a line's first token, and its mark
+# A character has at most 4 bytes in UTF-8, and so at most as many tokens.
+MAX_CHARACTER_TOKENS = 4
+REPLACEMENT_CHARACTER, CONTINUATION = "\ufffd", "…"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +46,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the row, and return 1 where the trainer would refuse it."""
-    from ..data.token_view import view_row
-    from ..model import base
-    from ..runtime.libraries import quiet_libraries
-
     require_packages()
     root = find_root(Path.cwd()) or Path.cwd()
     settings, columns = settings_and_columns(root, args.base)
@@ -63,12 +66,6 @@ def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings,
     `base_option` stands above the configuration; it is a name, or a folder below the project's root
     or the working directory.
     """
-    from tunegate.config.schema import Config, load
-    from tunegate.config.settings import parse_settings
-
-    from ..config import Settings
-    from ..trainer import QLoRATrainer
-
     config = load(root) if find_root(root) else Config()
     table: dict[str, Any] = dict(config.train.get("qlora", {}))
     if base_option:
@@ -85,8 +82,6 @@ def read_example(path: Path, columns: dict[str, str], row: int | None, line: int
 
     Raises ConfigError that says which rows there are.
     """
-    from tunegate.config.data_files import read_file
-
     dataset = read_file(path, columns)
     for example in dataset:
         if line == example.line or (line is None and row == example.row):
@@ -97,6 +92,102 @@ def read_example(path: Path, columns: dict[str, str], row: int | None, line: int
         lines = f"lines {dataset[0].line} to {dataset[-1].line:,}"
         available = f"it has rows 0 to {len(dataset) - 1:,}, {lines}"
     raise ConfigError(f"{path}: no {position}; {available}")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: its text, whether it is trained on, whether it is a control token."""
+
+    text: str
+    trained: bool
+    special: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """The tokens of a row after `on_overflow`, and what the trainer does with it.
+
+    `length` is its number of tokens before `on_overflow`, `limit` the number that is allowed, and
+    `excess` the difference (of a pair: that of the longer side). `refused` says why the trainer
+    refuses the row, "" where it takes it.
+    """
+
+    tokens: list[Token]
+    length: int
+    limit: int
+    refused: str = ""
+    excess: int = 0
+
+    @property
+    def trained(self) -> int:
+        """The number of tokens that are trained on."""
+        return sum(token.trained for token in self.tokens)
+
+    @property
+    def turn_ends(self) -> tuple[int, int]:
+        """The number of trained spans, and how many of them end with a control token."""
+        after = [*self.tokens[1:], Token("", False, False)]
+        last = [a for a, b in zip(self.tokens, after, strict=True) if a.trained and not b.trained]
+        return len(last), sum(token.special for token in last)
+
+
+def view_row(
+    example: Example, template: ChatTemplate, settings: Settings, folder: Path
+) -> list[TokenView]:
+    """Encode a row, and apply `on_overflow`, with the trainer's own functions.
+
+    Returns one view, and for `dpo` two: the preferred side, then the rejected one. A row that the
+    trainer refuses is shown whole, with the reason. Raises TemplateError where the template
+    refuses the conversation.
+    """
+    limit = training_data.max_row_tokens(settings, folder)
+    try:
+        item = training_data.encoder_of(settings)(example, template)
+    except NotTrainable as error:
+        ids = template.token_ids(template.render(example.messages))
+        untrained = EncodedRow(example.line, ids, [IGNORE_INDEX] * len(ids))
+        tokens, excess = tokens_of(untrained, template), len(ids) - limit
+        return [TokenView(tokens, len(ids), limit, str(error), excess)]
+    refused, fitted, conversations = "", [item], training_data.conversations_of([item])
+    try:
+        fitted = training_data.apply_overflow([item], limit, settings.on_overflow) or fitted
+    except NotTrainable as error:
+        refused = str(error)
+    if training_data.equal_replies_message([item]):
+        refused = f"line {example.line}: the two replies are equal: nothing can be learnt from them"
+    excess = len(item.ids) - limit
+    return [
+        TokenView(tokens_of(row, template), len(unfitted.ids), limit, refused, excess)
+        for row, unfitted in zip(training_data.conversations_of(fitted), conversations, strict=True)
+    ]
+
+
+def tokens_of(row: EncodedRow, template: ChatTemplate) -> list[Token]:
+    """Return the tokens of a row; their texts, joined without "…", are the rendered text.
+
+    The tokens that a character of several tokens is spread over have the character in the first
+    one's text and "…" in the others'. Bytes that make no character are shown one by one.
+    """
+    special = set(template.tokenizer.all_special_ids) | template.stop_ids
+    texts: list[str] = []
+    while (start := len(texts)) < len(row.ids):
+        rest = row.ids[start : start + MAX_CHARACTER_TOKENS]
+        lengths = range(1, len(rest) + 1)
+        whole = (n for n in lengths if REPLACEMENT_CHARACTER not in _decode(rest[:n], template))
+        length = next(whole, 1)
+        texts += [_decode(rest[:length], template), *[CONTINUATION] * (length - 1)]
+    return [
+        Token(text, label != IGNORE_INDEX, token in special)
+        for text, label, token in zip(texts, row.labels, row.ids, strict=True)
+    ]
+
+
+def _decode(ids: Sequence[int], template: ChatTemplate) -> str:
+    tokenizer = template.tokenizer
+    text: str = tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+    # SentencePiece writes a space as "▁", and its decoder removes the first one.
+    has_leading_space = str(tokenizer.convert_ids_to_tokens(ids[0])).startswith("▁")
+    return f" {text}" if has_leading_space and not text.startswith(" ") else text
 
 
 def print_view(name: str, example: Example, view: TokenView, settings: Settings) -> None:

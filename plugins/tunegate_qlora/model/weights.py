@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,14 @@ import torch
 from ..config import Decoding, Settings
 from ..runtime import process_group
 from . import base
-from .architecture import attach_adapter, auto_class
-from .metadata import ADAPTER_CONFIG, METADATA_FILE, ModelMetadata, write_metadata
+from .architecture import attach_adapter, auto_class, describe_architecture
+from .metadata import (
+    ADAPTER_CONFIG,
+    METADATA_FILE,
+    ModelMetadata,
+    read_adapter_metadata,
+    write_metadata,
+)
 
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
@@ -254,3 +261,29 @@ def load_adapter(model: Any, tuned: Path) -> Any:
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(tuned), is_trainable=False).eval()
+
+
+def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> None:
+    """Write a base with its adapter merged in, as a dense model in the base's number format.
+
+    An adapter that was trained beside quantised weights is merged into these, dequantised. Merged
+    into the original weights it would make a model that was never trained, and merged into 4-bit
+    weights it would be lost in rounding. `tuned` is the adapter's folder, `root` the base's.
+    Raises OSError, ValueError where the adapter cannot be read.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    metadata = read_adapter_metadata(tuned)
+    layers = dict(describe_architecture(root).model.named_modules())
+    model = load_base(root, settings.decoding)
+    if settings.quantisation == "nf4":
+        model = model.dequantize(torch.float32)
+    merged = load_adapter(model.float(), tuned).merge_and_unload().to("cpu")
+    # A quantised Conv1D (GPT-2) has become a linear layer, whose weight lies the other way round.
+    turned = {f"{name}.weight" for name, layer in layers.items() if isinstance(layer, Conv1D)}
+    if settings.quantisation == "nf4":
+        for name, weight in merged.named_parameters():
+            if name in turned:
+                weight.data = weight.data.T.contiguous()
+    decoding = metadata.decoding.model_copy(update={"quantisation": "none"})
+    save_full(merged, folder, root, replace(metadata, decoding=decoding))

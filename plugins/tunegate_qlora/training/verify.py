@@ -24,9 +24,14 @@ IN_MEMORY = "in_memory"  # suffix of the figures that `learn` measures before th
 Losses = Mapping[str, float]
 
 
+def tolerance(loss: float) -> float:
+    """Return how far another loss may be from this one by rounding alone."""
+    return max(TOLERANCE * abs(loss), MIN_DIFFERENCE)
+
+
 def differs(first: float, second: float) -> bool:
     """Whether two losses are further apart than rounding explains; NaN and inf always differ."""
-    return not abs(first - second) <= max(TOLERANCE * abs(first), MIN_DIFFERENCE)
+    return not abs(first - second) <= tolerance(first)
 
 
 def sample_rows(rows: TrainingData, max_rows: int = SAMPLE_ROWS) -> Sequence[EncodedItem]:
@@ -69,14 +74,9 @@ def verify_saved(
 ) -> dict[str, float]:
     """Load the model of a folder and compare its losses with those in memory and of its base.
 
-    Args:
-        figures: Those of `learn`: the entries that end in `_in_memory` are compared with.
-
-    Returns:
-        The losses of the model from disk (`loss_from_disk`) and of its base (`loss_of_base`).
-
-    Raises:
-        TrainingFailed: The losses from disk differ from those in memory, or equal the base's.
+    `figures` are those of `learn`: the entries that end in `_in_memory` are compared with. Returns
+    the losses of the model from disk (`loss_from_disk`) and of its base (`loss_of_base`). Raises
+    TrainingFailed where those from disk differ from those in memory, or equal the base's.
     """
     model = weights.load_trained(folder, base_folder, settings)
     disk_losses = measure_loss(model, rows, settings)

@@ -20,7 +20,7 @@ from tunegate.models import spec
 from tunegate.storage.run import Run, find_finished
 from tunegate.storage.state_dir import StateDir
 from tunegate_qlora.commands import merge
-from tunegate_qlora.model import merge as merger
+from tunegate_qlora.model import weights
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import verify
@@ -115,7 +115,7 @@ def test_the_model_may_answer_otherwise_and_be_promoted(run: Run) -> None:
 def test_a_merge_that_loses_what_was_learned_is_not_written(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], harm: str
 ) -> None:
-    load = merger.load_adapter
+    merge_adapter, load = weights.merge_adapter, weights.load_adapter
 
     def spoilt(model: Any, tuned: Path) -> Any:
         adapted = load(model, tuned)
@@ -126,7 +126,12 @@ def test_a_merge_that_loses_what_was_learned_is_not_written(
                 weight.data *= 0.5
         return adapted
 
-    monkeypatch.setattr(merger, "load_adapter", spoilt)
+    def merge_spoilt(*parts: Any) -> None:
+        monkeypatch.setattr(weights, "load_adapter", spoilt)
+        merge_adapter(*parts)
+        monkeypatch.setattr(weights, "load_adapter", load)
+
+    monkeypatch.setattr(weights, "merge_adapter", merge_spoilt)
     assert command(merge, run.id, "-o", "spoilt") == 70
     assert "not good, nothing was written: the merged model's loss is" in capsys.readouterr().err
     assert not list(run.state.root.glob("spoilt*"))

@@ -9,7 +9,6 @@ from tiny_llama import ticket, write
 
 from tunegate.errors import ConfigError
 from tunegate_qlora.commands import tokens
-from tunegate_qlora.data.token_view import Token
 
 Out = pytest.CaptureFixture[str]
 
@@ -111,6 +110,6 @@ def test_a_file_without_rows_says_so(data: Path) -> None:
 
 def test_private_values_are_hidden_however_they_are_split() -> None:
     texts = ["mail", " an", "a@loja", ".com.br", " now", "<|im_end|>"]
-    made = [Token(text, trained=False, special=text[0] == "<") for text in texts]
+    made = [tokens.Token(text, trained=False, special=text[0] == "<") for text in texts]
     shown = [token.text for token in tokens.masked_tokens(made)]
     assert shown == ["mail", " **", "******", "*******", " now", "<|im_end|>"]

@@ -10,8 +10,8 @@ from tiny_llama import ticket
 
 from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import encode_example
+from tunegate_qlora.commands.tokens import CONTINUATION, TokenView, view_row
 from tunegate_qlora.config import Settings
-from tunegate_qlora.data.token_view import CONTINUATION, TokenView, view_row
 
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="<…\ufffd"), max_size=30)
 
