@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
 from .canonical import Target, canonical_context, content_text, setting_json, target_of
-from .formats import rejected_in
+from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
 from .json_lines import select_split
 from .reading import Reading, desirable_of, number_of, value_at

@@ -19,9 +19,10 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import error_names
-from .formats import Fields, RowFormat, to_messages
+from .formats import to_messages
 from .formats.columns import Columns
 from .formats.pairs import squad_questions
+from .formats.row_format import Fields, RowFormat
 
 Row = tuple[int, Fields]  # the first line, from 1, and the fields
 

@@ -19,8 +19,9 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from .formats import RowFormat, columns_advice, find_format, to_messages
+from .formats import columns_advice, find_format, to_messages
 from .formats.columns import Columns, map_columns, mapped_columns, mapped_format, missing_columns
+from .formats.row_format import RowFormat
 from .json_lines import (
     NOT_JSON_MAGIC,
     RefusedRows,

@@ -13,59 +13,24 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable
-from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS, SHAREGPT_ROLES
+from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
 from .columns import FLAGS, Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
 from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
 from .preferences import (
-    OPENAI_TOOL_KEYS,
     PREFERENCE_FORMATS,
     SHAREGPT_PREFERENCES,
     TRL_PREFERENCES,
     are_messages,
-    rejected_in,
     single_reply,
 )
-from .row_format import (
-    REJECTED,
-    Fields,
-    Message,
-    RowFormat,
-    assistant_message,
-    json_type,
-    validate_messages,
-)
-
-__all__ = [
-    "OPENAI_TOOL_KEYS",
-    "REJECTED",
-    "ROW_FORMATS",
-    "SHAREGPT_ROLES",
-    "Fields",
-    "Message",
-    "RowFormat",
-    "assistant_message",
-    "columns_advice",
-    "find_format",
-    "json_type",
-    "rejected_in",
-    "to_messages",
-    "unrecognised",
-]
+from .row_format import REJECTED, Fields, RowFormat, json_type, validate_messages
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
-    CHAT,
-    *CHAT_FORMATS,
-    SHAREGPT_PREFERENCES,
-    *SHAREGPT_FORMATS,
-    ALPACA,
-    KTO,
-    PROMPT_COMPLETION,
-    *PREFERENCE_FORMATS,
-    *EXPORT_FORMATS,
-    *PAIR_FORMATS,
-)
+    CHAT, *CHAT_FORMATS, SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, ALPACA, KTO, PROMPT_COMPLETION,
+    *PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
+)  # fmt: skip
 
 _IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
 _IS_NUMBER = re.compile(r"\s*\d+(?:\.\d+)?\s*")

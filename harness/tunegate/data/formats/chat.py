@@ -26,17 +26,9 @@ from .row_format import (
 
 SHAREGPT_ROLES = {
     "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
-    "model": "assistant",
-    "assistant": "assistant",
-    "tool": "tool",
-    "observation": "tool",
-    "function_response": "tool",
+    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("gpt", "chatgpt", "bing", "bard", "model", "assistant"), "assistant"),
+    **dict.fromkeys(("tool", "observation", "function_response"), "tool"),
 }
 # Turns that hold calls of functions as JSON text (LLaMA-Factory).
 CALL_ROLES = ("function_call", "tool_call")
@@ -81,9 +73,8 @@ def _system_of_parts(value: Any, name: str) -> list[Message]:
     parts = value if isinstance(value, list) else [{"text": value}]
     texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
     if not all(isinstance(text, str) for text in texts):
-        raise Unreadable(
-            "shape", f"{name} is {json_type(value)}; a text, or parts of text are needed"
-        )
+        needed = "a text, or parts of text are needed"
+        raise Unreadable("shape", f"{name} is {json_type(value)}; {needed}")
     return [{"role": "system", "content": "\n".join(map(str, texts))}] if any(texts) else []
 
 
@@ -158,11 +149,8 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
     calls, numbers = parse_json_text(fields["answers"]), count(1)
     if not isinstance(calls, list) or not calls:
         raise Unreadable("shape", f"answers is {json_type(calls)}; a list of calls is needed")
-    reply = {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [openai_call(call, numbers) for call in calls],
-    }
+    made = [openai_call(call, numbers) for call in calls]
+    reply = {"role": "assistant", "content": None, "tool_calls": made}
     messages = [{"role": "user", "content": text_field(fields, "query")}, reply]
     return with_openai_tools({"messages": messages}, fields["tools"])
 

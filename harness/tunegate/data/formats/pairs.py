@@ -154,7 +154,8 @@ def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
     if reply is None:
         columns = f'prompt = "{prompt}", reply = "{name}", reply_names = ["name of 0", "name of 1"]'
         advice = f"not a name; write under [data]: columns = {{ {columns} }}"
-        raise Unreadable("shape", f"{name} is {label_type(label)}, {advice}")
+        found = "a number in a text" if isinstance(label, str) else json_type(label)
+        raise Unreadable("shape", f"{name} is {found}, {advice}")
     asked = user_message(text_field(fields, prompt))
     return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
 
@@ -183,11 +184,6 @@ def joined_names(names: Sequence[str]) -> str:
     """
     is_plain = names and not any("," in name for name in names)
     return ", ".join(names) if is_plain else json.dumps(names, ensure_ascii=False)
-
-
-def label_type(value: Any) -> str:
-    """Name the type of a label that has no name."""
-    return "a number in a text" if isinstance(value, str) else json_type(value)
 
 
 def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
@@ -224,24 +220,15 @@ PAIR_FORMATS = (
                "context and question became the prompt, the first of answers the reply"),
     row_format("translation", "translation", "", from_translation,
                "the first language became the prompt, the second the reply"),
-    _pair("question", "answer", _PASSAGES),
-    _pair("question", "response", _PASSAGES),
+    *(_pair("question", reply, _PASSAGES) for reply in ("answer", "response")),
     _pair("problem", "solution"),
-    _pair("query", "response", _PASSAGES),
-    _pair("query", "answer", _PASSAGES),
-    _pair("prompt", "response", _PASSAGES),
-    _pair("prompt", "answer", _PASSAGES),
-    _pair("input", "output"),
-    _pair("text_input", "output"),
-    _pair("inputs", "targets"),
-    _pair("source", "target"),
-    _label("text", "label"),
-    _label("text", "labels"),
-    _label("sentence", "label"),
-    _pair("document", "summary"),
-    _pair("article", "highlights"),
-    _pair("dialogue", "summary"),
-    _pair("text", "summary"),
+    *(_pair(prompt, reply, _PASSAGES)
+      for prompt in ("query", "prompt") for reply in ("response", "answer")),
+    *(_pair(prompt, "output") for prompt in ("input", "text_input")),
+    _pair("inputs", "targets"), _pair("source", "target"),
+    _label("text", "label"), _label("text", "labels"), _label("sentence", "label"),
+    _pair("document", "summary"), _pair("article", "highlights"),
+    *(_pair(prompt, "summary") for prompt in ("dialogue", "text")),
     row_format("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),
                from_summaries, "the text became the prompt, summary1 the reply, others references",
                lambda row: sum(name in row for name in _SUMMARISED) == 1),

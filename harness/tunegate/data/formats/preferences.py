@@ -132,11 +132,8 @@ def from_sharegpt_preferences(fields: Mapping[str, Any]) -> Fields:
 def _split_prompt(leading: list[Message], sides: Sequence[Any], names: Sequence[str]) -> Fields:
     """Return `messages` and `rejected` of a preference.
 
-    Args:
-        leading: The messages before both sides.
-        sides: The preferred messages, and the rejected ones. The messages that both begin with
-            are added to the prompt; one reply must be left on each side.
-        names: The field of each side, for error messages.
+    `leading` stands before both sides, the preferred messages and the rejected ones. What both
+    begin with is added to the prompt; one reply must be left on each. Errors name their fields.
     """
     for name, side in zip(names, sides, strict=True):
         validate_messages(side, name)

@@ -16,22 +16,15 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True, eq=False)
 class RowFormat:
-    """How rows of one format are recognised and converted to messages.
+    """How rows of one format are recognised and converted to messages."""
 
-    Attributes:
-        name: The name that reports use.
-        required: Fields that a row of this format has.
-        optional: More fields that the messages are made of.
-        to_fields: Converts a row; returns `messages`, and `rejected` and `tools` if any.
-        hint: What the conversion did, for the report.
-        accepts: Looks at the values of a row, where the names of its fields do not tell.
-    """
-
-    name: str
-    required: frozenset[str]
-    optional: frozenset[str]
+    name: str  # that reports use
+    required: frozenset[str]  # fields that a row of this format has
+    optional: frozenset[str]  # more fields that the messages are made of
+    # Converts a row; returns `messages`, and `rejected` and `tools` if any.
     to_fields: Callable[[Mapping[str, Any]], Fields]
-    hint: str
+    hint: str  # what the conversion did, for the report
+    # Looks at the values of a row, where the names of its fields do not tell.
     accepts: Callable[[Mapping[str, Any]], bool] | None = None
 
 
