@@ -95,8 +95,7 @@ def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fau
     offered = re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
     if not any(offered.search(text) or _ABOUT_CODE.search(text) for text in before):
         kind = "missing value" if word in _MISSING else "null"
-        evidence = f"{path} is {quote_line(word)}, as an export writes a value that is missing"
-        yield kind, evidence
+        yield kind, f"{path} is {quote_line(word)}, as an export writes a value that is missing"
 
 
 def _markup_faults(

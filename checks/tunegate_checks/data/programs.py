@@ -31,16 +31,9 @@ def find(dataset: Dataset, *, program: Program) -> Findings:
 
 def row_for_program(row: int, example: Example, split: str) -> Mapping[str, Any]:
     """Return a row as a program gets it."""
-    return {
-        "row": row,
-        "line": example.line,
-        "split": split,
-        "messages": example.messages,
-        "prompt": example.prompt,
-        "reply": example.reply,
-        "label": example.label,
-        "fields": example.fields,
-    }
+    given = {"row": row, "line": example.line, "split": split}
+    names = ("messages", "prompt", "reply", "label", "fields")
+    return given | {name: getattr(example, name) for name in names}
 
 
 def finding_of(line: Mapping[str, Any], dataset: Dataset, program: Program) -> Finding:

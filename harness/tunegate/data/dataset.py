@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
-from .canonical import Target, canonical_context, content_text, setting_json, target_of
+from .canonical import (
+    Target,
+    calls_of,
+    canonical_turns,
+    content_text,
+    given_fields,
+    non_text_json,
+    target_of,
+    to_json,
+)
 from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
-from .json_lines import select_split
+from .json_lines import is_table_data, read_json_rows, select_split
 from .reading import Reading, desirable_of, number_of, value_at
-from .tables import read_rows
+from .tables import read_table_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +37,12 @@ PLAIN_READING = Reading()
 
 @dataclass(frozen=True)
 class Example(Located):
-    """One row of a dataset.
+    """One row of a dataset."""
 
-    Attributes:
-        row: The index in the dataset, from 0.
-        line: The first line of the row in its file, from 1.
-        fields: The row's fields; `messages` is always there.
-        reading: How labels, groups and times are read from them.
-    """
-
-    row: int
-    line: int
-    fields: Mapping[str, Any] = field(repr=False)
+    row: int  # the index in the dataset, from 0
+    line: int  # the first line of the row in its file, from 1
+    fields: Mapping[str, Any] = field(repr=False)  # `messages` is always there
+    # How labels, groups and times are read from the fields.
     reading: Reading = field(default=PLAIN_READING, repr=False, compare=False)
 
     @cached_property
@@ -76,7 +79,7 @@ class Example(Located):
 
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
-        return canonical_context(self.fields, self.given)
+        return to_json([canonical_turns(self.given), given_fields(self.fields)])
 
     @cached_property
     def setting(self) -> str:
@@ -85,7 +88,9 @@ class Example(Located):
         Two rows that ask the same about different pictures are no copies: the texts of two rows are
         compared only if their settings are equal.
         """
-        return setting_json(self.fields, self.given)
+        calls = [call for message in self.given for call in calls_of(message)]
+        setting = [given_fields(self.fields), non_text_json(self.given), calls]
+        return to_json(setting) if any(setting) else ""
 
     @cached_property
     def target(self) -> Target:
@@ -212,7 +217,8 @@ class Dataset(Sequence[Example]):
     ) -> Dataset:
         """Read a dataset from the bytes of a file, as `read` does."""
         data = select_split(data, split)
-        rows, problems = read_rows(data, columns or {}, Path(path))
+        is_table = is_table_data(data, Path(path), mapped=bool(columns))
+        rows, problems = (read_table_rows if is_table else read_json_rows)(data, columns or {})
         examples = [Example(i, line, fields, reading) for i, (line, fields) in enumerate(rows)]
         return cls(
             examples, split=split, path=path, digest=sha256_bytes(data), problems=problems,
@@ -265,17 +271,15 @@ class Dataset(Sequence[Example]):
 
         columns = ("line", "system", "prompt", "reply", "label")
         table = {c: [getattr(e, c) for e in self] for c in columns}
-        own_fields = dict.fromkeys(
-            k for e in self for k in e.fields if k not in ("messages", *columns)
-        )
+        names = dict.fromkeys(name for e in self for name in e.fields)
+        own_fields = [name for name in names if name not in ("messages", *columns)]
         return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own_fields})
 
     def __repr__(self) -> str:
-        problem_count = sum(not problem.hint for problem in self.problems)
-        size = f"{len(self):,} examples" + (
-            f", {problem_count:,} problems" if problem_count else ""
-        )
-        return f"<{self.split or 'dataset'}: {size}, {self.digest[:12]}>"
+        count = sum(not problem.hint for problem in self.problems)
+        problems = f", {count:,} problems" if count else ""
+        name = self.split or "dataset"
+        return f"<{name}: {len(self):,} examples{problems}, {self.digest[:12]}>"
 
 
 def rejected_reply(example: Example) -> Mapping[str, Any] | None:

@@ -101,9 +101,8 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
     the fields of rows that have no known format. After MAX_PROBLEMS findings one more finding
     counts the rest.
     """
-    file_format = next(
-        (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic)), ""
-    )
+    found = (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic))
+    file_format = next(found, "")
     if not file_format and data[:100].count(0) > len(data[:100]) / 3:
         file_format = "every other byte is NUL, as in UTF-16; save the file as UTF-8"
     if file_format:
