@@ -107,7 +107,8 @@ def _markup_faults(
         advice = "no value was filled in; fill it in, or leave the row out"
         yield "placeholder", f"{path} holds {quote_line(found[0])}: {advice}"
     if "&" in prose:
-        entity = next((m[0] for m in _ENTITY.finditer(prose) if _is_entity(m[0])), "")
+        found_all = (m[0] for m in _ENTITY.finditer(prose))
+        entity = next((e for e in found_all if e[1] == "#" or e[1:] in html5), "")
         if entity and not any(map(_ABOUT_MARKUP.search, texts)):
             kind = "entity" if is_learnt else "entity read"
             advice = "HTML in place of a character (html.unescape)"
@@ -116,10 +117,6 @@ def _markup_faults(
         kind = "token named" if any(map(_ABOUT_TOKENS.search, texts)) else "control token"
         advice = "the chat template writes it; a text that holds it ends or opens a turn"
         yield kind, f"{path} holds {quote_line(found[0])}: {advice}"
-
-
-def _is_entity(text: str) -> bool:
-    return text[1] == "#" or text[1:] in html5
 
 
 def _thought_faults(path: str, message: Mapping[str, Any], text: str) -> Iterator[Fault]:

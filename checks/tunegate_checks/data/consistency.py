@@ -116,7 +116,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     has_classes = task in ("classification", "multilabel")
     if n and task == "extraction" and not is_json:
         yield Finding.of_dataset("task", f"most replies are no JSON objects; {question}")
-    if n and task == "tools" and not any(called_tools(e) for e in dataset):
+    called = (m.get("tool_calls") or m.get("function_call") for e in dataset for m in e.messages)
+    if n and task == "tools" and not any(called):
         yield Finding.of_dataset("task", f"no reply calls a tool; {question}")
     fits = (task, likely) in (("qa", "extraction"), ("code", "extraction"), ("chat", "tools"))
     if likely in FORMS and task in ("qa", "text", "style", "code", "chat") and not fits:
@@ -166,11 +167,6 @@ def lacks_labels(dataset: Dataset) -> str:
         return ""
     count = f"{lacking:,} of {len(dataset):,} replies have no label ({dataset.reading.label.name})"
     return f'{count} but are {FORMS[likely]}: is the task "{likely}"?'
-
-
-def called_tools(example: Example) -> bool:
-    """Tell whether the assistant calls a tool in a turn of an example."""
-    return any(m.get("tool_calls") or m.get("function_call") for m in example.messages)
 
 
 def no_classes(dataset: Dataset) -> str:

@@ -132,19 +132,11 @@ def _shift_findings(
     index = psi(expected, observed)
     if index <= max(0.1, psi_by_chance(expected, observed, sizes)):
         return
-    largest = max(
-        expected | observed, key=lambda b: abs(_share_of(expected, b) - _share_of(observed, b))
-    )
-    evidence = (
-        f"{name} differ from train's: PSI {index:.2f}; most of all {largest!r}: "
-        f"{100 * _share_of(expected, largest):.3g} % of train, "
-        f"{100 * _share_of(observed, largest):.3g} % here"
-    )
+    p, q = ({b: c[b] / c.total() for b in expected | observed} for c in (expected, observed))
+    largest = max(p, key=lambda b: abs(p[b] - q[b]))
+    shares = f"{100 * p[largest]:.3g} % of train, {100 * q[largest]:.3g} % here"
+    evidence = f"{name} differ from train's: PSI {index:.2f}; most of all {largest!r}: {shares}"
     yield Finding.of_dataset("drift", evidence, hint=index <= limit)
-
-
-def _share_of(counts: Counter[Any], item: Any) -> float:
-    return counts[item] / counts.total()
 
 
 def psi(expected: Counter[Any], observed: Counter[Any]) -> float:

@@ -25,7 +25,7 @@ from .canonical import (
 from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
 from .json_lines import is_table_data, read_json_rows, select_split
-from .reading import Reading, desirable_of, number_of, value_at
+from .reading import DESIRABLE_FIELDS, Reading, number_of, value_at
 from .tables import read_table_rows
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class Example(Located):
     @property
     def group(self) -> str:
         """What must stay in one split with other rows of the same group; "" for none."""
-        return self.reading.group_of(self.fields)
+        values = (value_at(name, self.fields) for name in self.reading.group_by)
+        return next((str(value) for value in values if value is not None and value != ""), "")
 
     @property
     def time(self) -> float | None:
@@ -127,8 +128,12 @@ class Example(Located):
 
     @property
     def desirable(self) -> bool | None:
-        """Whether the reply is a good one, of the rows of KTO; None where the row does not say."""
-        return desirable_of(self.fields)
+        """Whether the reply is a good one, of the rows of KTO; None where the row does not say.
+
+        It is the first of `DESIRABLE_FIELDS` that is true or false.
+        """
+        marks = (self.fields.get(name) for name in DESIRABLE_FIELDS)
+        return next((mark for mark in marks if isinstance(mark, bool)), None)
 
     @property
     def weight(self) -> float:

@@ -33,11 +33,6 @@ class Reading:
     ignore: tuple[str, ...] = ()  # fields that could change what a row means, and do not here
     references: str = "references"  # the field with other right replies, a text or several
 
-    def group_of(self, fields: Mapping[str, Any]) -> str:
-        """Return the group of a row with these fields; "" for none."""
-        values = (value_at(name, fields) for name in self.group_by)
-        return next((str(value) for value in values if value is not None and value != ""), "")
-
     def time_of(self, fields: Mapping[str, Any]) -> float | None:
         """Return the time of a row: a number as it is, an ISO 8601 text as seconds since 1970."""
         value = value_at(self.time_by, fields) if self.time_by else None
@@ -62,15 +57,6 @@ def value_at(path: str, fields: Mapping[str, Any]) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
-
-
-def desirable_of(fields: Mapping[str, Any]) -> bool | None:
-    """Return the mark of KTO's rows: whether the reply is a good one; None where there is none.
-
-    It is the first of `DESIRABLE_FIELDS` that is true or false.
-    """
-    marks = (fields.get(name) for name in DESIRABLE_FIELDS)
-    return next((mark for mark in marks if isinstance(mark, bool)), None)
 
 
 def open_questions(dataset: Dataset) -> Iterator[Finding]:

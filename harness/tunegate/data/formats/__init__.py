@@ -56,7 +56,8 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         return mapped_format(columns), fields
     row_format = find_format(value)
     if row_format is None:
-        raise Unreadable("shape", unrecognised(value, columns))
+        mapping = tuple((columns or {}).items())
+        raise Unreadable("shape", _unrecognised(tuple(value), columns_advice(value), mapping))
     converted = row_format.to_fields(value)
     validate_messages(converted["messages"])
     if row_format is CHAT or (row_format in CHAT_FORMATS and _is_same(converted, value)):
@@ -93,13 +94,9 @@ def _formats_with(names: tuple[str, ...]) -> tuple[RowFormat, ...]:
     return tuple(f for f in ROW_FORMATS if f.required <= {*names})
 
 
-def unrecognised(row: Mapping[str, Any], columns: Columns | None = None) -> str:
-    """Return one line for a row without a known format: the nearest one, and what to configure."""
-    return _unrecognised(tuple(row), columns_advice(row), tuple((columns or {}).items()))
-
-
 @lru_cache(maxsize=256)
 def _unrecognised(names: tuple[str, ...], advice: str, columns: tuple[tuple[str, str], ...]) -> str:
+    """Return one line for a row without a known format: the nearest one, and what to configure."""
     found = ", ".join(map(_shown, names[:6])) or "no fields at all"
     parts = [f"no `messages`; the row has {found}"]
     if columns:

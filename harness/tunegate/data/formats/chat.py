@@ -17,9 +17,9 @@ from .messages import (
 from .row_format import (
     Fields,
     Message,
+    RowFormat,
     describe_field,
     json_type,
-    row_format,
     system_message,
     text_field,
 )
@@ -155,18 +155,18 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
     return with_openai_tools({"messages": messages}, fields["tools"])
 
 
-CHAT = row_format("chat", "messages", "", dict, "", is_plain_chat)
+CHAT = RowFormat("chat", "messages", "", dict, "", is_plain_chat)
 CHAT_FORMATS = (
-    row_format("chat in another dialect", "messages", "", from_chat,
-               "null keys left out; roles, parts, tools and calls in OpenAI's form"),
+    RowFormat("chat in another dialect", "messages", "", from_chat,
+              "null keys left out; roles, parts, tools and calls in OpenAI's form"),
 )  # fmt: skip
 SHAREGPT_FORMATS = (
-    row_format("ShareGPT", "conversations", "system tools", from_sharegpt,
-               "conversations (from, value) became messages"),
-    row_format("ShareGPT", "conversation", "system tools", from_sharegpt,
-               "conversation (from, value) became messages"),
-    row_format("Gemini", "contents", "systemInstruction system_instruction tools", from_gemini,
-               "contents (role, parts) became messages"),
-    row_format("function calls", "query tools answers", "", from_function_calls,
-               "query became the prompt, answers the tool calls of the reply"),
+    RowFormat("ShareGPT", "conversations", "system tools", from_sharegpt,
+              "conversations (from, value) became messages"),
+    RowFormat("ShareGPT", "conversation", "system tools", from_sharegpt,
+              "conversation (from, value) became messages"),
+    RowFormat("Gemini", "contents", "systemInstruction system_instruction tools", from_gemini,
+              "contents (role, parts) became messages"),
+    RowFormat("function calls", "query tools answers", "", from_function_calls,
+              "query became the prompt, answers the tool calls of the reply"),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .chat import from_chat
-from .row_format import Fields, Message, assistant_message, json_type, row_format, user_message
+from .row_format import Fields, Message, RowFormat, assistant_message, json_type, user_message
 
 # Of a Label Studio result's `value`: what the annotator chose or wrote.
 _ANSWER_KEYS = ("choices", "text", "taxonomy", "rating", "number")
@@ -147,16 +147,16 @@ def from_batch_response(fields: Mapping[str, Any]) -> Fields:
 
 
 EXPORT_FORMATS = (
-    row_format("Label Studio", "data annotations", "", from_label_studio,
-               "the text of data became the prompt, the annotation the reply"),
-    row_format("Argilla 1", "annotation annotation_agent", "text inputs", from_argilla_1,
-               "text became the prompt, annotation the reply"),
-    row_format("Argilla 2", "fields responses", "", from_argilla_2,
-               "fields became the prompt, responses the reply"),
-    row_format("batch request", "custom_id body", "response method url", from_batch_request,
-               "the messages of body became messages"),
-    row_format("batch result", "custom_id response", "", from_batch_response, ""),
-    row_format("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
-               "the text field became the prompt, the responses the reply",
-               lambda row: any(map(_RESPONSES.fullmatch, row))),
+    RowFormat("Label Studio", "data annotations", "", from_label_studio,
+              "the text of data became the prompt, the annotation the reply"),
+    RowFormat("Argilla 1", "annotation annotation_agent", "text inputs", from_argilla_1,
+              "text became the prompt, annotation the reply"),
+    RowFormat("Argilla 2", "fields responses", "", from_argilla_2,
+              "fields became the prompt, responses the reply"),
+    RowFormat("batch request", "custom_id body", "response method url", from_batch_request,
+              "the messages of body became messages"),
+    RowFormat("batch result", "custom_id response", "", from_batch_response, ""),
+    RowFormat("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
+              "the text field became the prompt, the responses the reply",
+              lambda row: any(map(_RESPONSES.fullmatch, row))),
 )  # fmt: skip

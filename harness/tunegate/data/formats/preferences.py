@@ -24,7 +24,6 @@ from .row_format import (
     assistant_message,
     describe_field,
     prompt_messages,
-    row_format,
     system_message,
     text_field,
     user_message,
@@ -154,7 +153,7 @@ def single_reply(messages: list[Message], name: str) -> Message:
 
 
 def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
-    return row_format(
+    return RowFormat(
         f"preferences ({question})",
         " ".join((question, *names)),
         "system system_prompt" + " input" * (question == "instruction"),
@@ -166,21 +165,21 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
     )
 
 
-TRL_PREFERENCES = row_format(
+TRL_PREFERENCES = RowFormat(
     "preferences (TRL)", "chosen rejected", "prompt system messages", from_trl_preferences,
     "prompt and chosen became messages",
 )  # fmt: skip
-SHAREGPT_PREFERENCES = row_format(
+SHAREGPT_PREFERENCES = RowFormat(
     "preferences (ShareGPT)", "conversations chosen rejected", "system tools",
     from_sharegpt_preferences, "conversations and chosen became messages",
 )  # fmt: skip
 PREFERENCE_FORMATS = (
-    row_format("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
-               from_openai_preferences,
-               "input and preferred_output became messages, non_preferred_output became rejected"),
-    row_format("preferences (Anthropic HH)", "chosen rejected", "", from_human_assistant,
-               "the turns of chosen became messages, the last of rejected became rejected",
-               is_human_assistant),
+    RowFormat("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
+              from_openai_preferences,
+              "input and preferred_output became messages, non_preferred_output became rejected"),
+    RowFormat("preferences (Anthropic HH)", "chosen rejected", "", from_human_assistant,
+              "the turns of chosen became messages, the last of rejected became rejected",
+              is_human_assistant),
     *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
     TRL_PREFERENCES,
     *(_question_format(question, ("chosen_response", "rejected_response"))
