@@ -21,9 +21,8 @@ def find(dataset: Dataset, *, program: Program) -> Findings:
 
     @check(name=program.name)
     def run(dataset: Dataset) -> Iterator[Finding]:
-        for line in program.exchange(
-            row_for_program(row, example, dataset.split) for row, example in enumerate(dataset)
-        ):
+        rows = (row_for_program(row, e, dataset.split) for row, e in enumerate(dataset))
+        for line in program.exchange(rows):
             yield finding_of(line, dataset, program)
 
     return run(dataset)

@@ -200,10 +200,8 @@ class Dataset(Sequence[Example]):
         of other shapes. A row that cannot be read is in `problems`. A snapshot, which is named
         after its sha256, must have it: what is verified are the bytes that are read here.
 
-        Raises:
-            OSError: The file cannot be read.
-            ValueError: `columns` does not fit the file, the folder is no data set, or a snapshot
-                was changed.
+        Raises OSError where the file cannot be read, ValueError where `columns` does not fit it,
+        the folder is no data set, or a snapshot was changed.
         """
         path = Path(path)
         dataset = cls.parse(read_saved(path, split), split, path, columns, reading)

@@ -93,12 +93,9 @@ def split_file(
             as its newest row.
         reading, columns: As for `Dataset.read`.
 
-    Raises:
-        SplitError: The shares leave no training rows, a row cannot be read, no row has the field
-            `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
-            the files exists.
-        ConfigError: The file is not UTF-8.
-        OSError: A file cannot be read or written.
+    Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
+    field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
+    the files exists; ConfigError where the file is not UTF-8; OSError.
     """
     shares = _checked_shares(validation, test)
     path, out = Path(path), {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}

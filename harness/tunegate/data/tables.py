@@ -138,12 +138,11 @@ def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
     except Exception as error:  # whatever the engine raises for a damaged file
         yield 1, Unreadable("parquet", f"not Parquet: {str(error).partition(chr(10))[0][:100]}")
         return
-    frame.columns = [str(column) for column in frame.columns]
-    _check_mapping(columns, [*frame.columns])
+    _check_mapping(columns, [str(c) for c in frame.columns])
     frame = frame.astype(object).where(frame.notna(), None)
     names = _class_names(data)
     for number, record in enumerate(frame.to_dict("records"), start=1):
-        values = {column: _without_arrays(value) for column, value in record.items()}
+        values = {str(column): _without_arrays(value) for column, value in record.items()}
         yield number, {c: name_class(value, names.get(c, ())) for c, value in values.items()}
 
 

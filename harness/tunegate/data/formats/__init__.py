@@ -40,10 +40,8 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
     """Recognise the format of a row and convert it to fields with `messages`.
 
     Fields that the messages are not made of are kept as they are. `columns` is the user's mapping:
-    rows that have its fields are read by it, and others by their format.
-
-    Raises:
-        Unreadable: The value is no object, has no known format, or its messages are malformed.
+    rows that have its fields are read by it, and others by their format. Raises Unreadable where
+    the value is no object, has no known format, or its messages are malformed.
     """
     if isinstance(value, list) and [type(item) for item in value] == [str, str]:
         value = {"text": value[0], "label": value[1]}

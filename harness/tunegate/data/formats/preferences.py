@@ -113,12 +113,6 @@ def from_human_assistant(fields: Mapping[str, Any]) -> Fields:
     return _split_prompt([], sides, _CHOSEN)
 
 
-def is_human_assistant(row: Mapping[str, Any]) -> bool:
-    """Tell whether both replies of a row are conversations written as text."""
-    texts = (row["chosen"], row[REJECTED])
-    return all(isinstance(text, str) and _HH_TURN.match(text) for text in texts)
-
-
 def from_sharegpt_preferences(fields: Mapping[str, Any]) -> Fields:
     """Convert `conversations` and two turns that may follow to messages (LLaMA-Factory)."""
     sides = [side if isinstance(side, list) else [side] for side in (fields[n] for n in _CHOSEN)]
@@ -179,7 +173,7 @@ PREFERENCE_FORMATS = (
               "input and preferred_output became messages, non_preferred_output became rejected"),
     RowFormat("preferences (Anthropic HH)", "chosen rejected", "", from_human_assistant,
               "the turns of chosen became messages, the last of rejected became rejected",
-              is_human_assistant),
+              lambda row: all(isinstance(row[n], str) and _HH_TURN.match(row[n]) for n in _CHOSEN)),
     *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
     TRL_PREFERENCES,
     *(_question_format(question, ("chosen_response", "rejected_response"))
