@@ -29,8 +29,8 @@ SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
 judge_panel
-label_rule limits loss_curves prediction predictions program project_root task test tokenization
-train trained_on validation
+label_rule limits loss_curves prediction predictions program_check project_root task test
+tokenization train trained_on validation
 """
 
 # The parameters of each function; those behind a star are given by keyword.

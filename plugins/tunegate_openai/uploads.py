@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate import Dataset, Example
-from tunegate.data.formats import OPENAI_TOOL_KEYS, REJECTED
+from tunegate.data.formats.preferences import OPENAI_TOOL_KEYS
+from tunegate.data.formats.row_format import REJECTED
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.hashing import sha256_bytes
 

@@ -5,6 +5,6 @@ from tunegate.interfaces.programs import Program
 from tunegate_checks.data import programs
 
 
-def test_program(dataset: Dataset, program: Program) -> None:
+def test_program(dataset: Dataset, program_check: Program) -> None:
     """Each program reads the rows of each split, and writes what it finds."""
-    assert not programs.find(dataset, program=program)
+    assert not programs.find(dataset, program=program_check)

@@ -95,8 +95,7 @@ def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fau
     offered = re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
     if not any(offered.search(text) or _ABOUT_CODE.search(text) for text in before):
         kind = "missing value" if word in _MISSING else "null"
-        evidence = f"{path} is {quote_line(word)}, as an export writes a value that is missing"
-        yield kind, evidence
+        yield kind, f"{path} is {quote_line(word)}, as an export writes a value that is missing"
 
 
 def _markup_faults(
@@ -108,7 +107,8 @@ def _markup_faults(
         advice = "no value was filled in; fill it in, or leave the row out"
         yield "placeholder", f"{path} holds {quote_line(found[0])}: {advice}"
     if "&" in prose:
-        entity = next((m[0] for m in _ENTITY.finditer(prose) if _is_entity(m[0])), "")
+        found_all = (m[0] for m in _ENTITY.finditer(prose))
+        entity = next((e for e in found_all if e[1] == "#" or e[1:] in html5), "")
         if entity and not any(map(_ABOUT_MARKUP.search, texts)):
             kind = "entity" if is_learnt else "entity read"
             advice = "HTML in place of a character (html.unescape)"
@@ -117,10 +117,6 @@ def _markup_faults(
         kind = "token named" if any(map(_ABOUT_TOKENS.search, texts)) else "control token"
         advice = "the chat template writes it; a text that holds it ends or opens a turn"
         yield kind, f"{path} holds {quote_line(found[0])}: {advice}"
-
-
-def _is_entity(text: str) -> bool:
-    return text[1] == "#" or text[1:] in html5
 
 
 def _thought_faults(path: str, message: Mapping[str, Any], text: str) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.comparison import (
     MAX_LABEL_WORDS,
     MIN_ROWS,
+    group_indices,
     is_label,
     label_counts,
     system_is_asked,
@@ -45,10 +46,10 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     """
     if len(dataset) >= MIN_ROWS and system_is_asked(dataset):
         return
-    groups = _group_by_prompt(dataset)
+    groups = group_indices(dataset, lambda e: e.system)
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
-        rows = groups[prompt]
+        rows = [dataset[i] for i in groups[prompt]]
         lines_text = ", ".join(str(e.line) for e in rows[:5]) + (", ..." if len(rows) > 5 else "")
         row_text = f"{len(rows):,} of {len(dataset):,} rows (line {lines_text})"
         if not prompt:
@@ -61,16 +62,13 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
 
 @check(name="consistency.inference")
 def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
-    """Yield each system prompt that differs, in any character, from that of the use in production.
+    """Yield each system prompt that differs, in any character, from the `prompt` in production.
 
     A space or a line break more already changes the tokens before every answer.
-
-    Args:
-        dataset: One split.
-        prompt: The system prompt that the model gets in production.
     """
-    for actual, rows in _group_by_prompt(dataset).items():
+    for actual, indices in group_indices(dataset, lambda e: e.system).items():
         if actual != prompt:
+            rows = [dataset[i] for i in indices]
             row_text = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
             evidence = f"{row_text}: {first_difference(actual, prompt)}"
             if actual == prompt.strip():
@@ -95,16 +93,8 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     )
     if train_prompt != other_prompt:
         name = other.split or "the other split"
-        difference = first_difference(other_prompt, train_prompt)
-        evidence = f"{name} has another than train: {difference}"
+        evidence = f"{name} has another than train: {first_difference(other_prompt, train_prompt)}"
         yield Finding.of_dataset("system prompt", evidence)
-
-
-def _group_by_prompt(dataset: Dataset) -> dict[str, list[Example]]:
-    groups: defaultdict[str, list[Example]] = defaultdict(list)
-    for example in dataset:
-        groups[example.system].append(example)
-    return groups
 
 
 @check(name="consistency.output_format")
@@ -126,7 +116,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     has_classes = task in ("classification", "multilabel")
     if n and task == "extraction" and not is_json:
         yield Finding.of_dataset("task", f"most replies are no JSON objects; {question}")
-    if n and task == "tools" and not any(called_tools(e) for e in dataset):
+    called = (m.get("tool_calls") or m.get("function_call") for e in dataset for m in e.messages)
+    if n and task == "tools" and not any(called):
         yield Finding.of_dataset("task", f"no reply calls a tool; {question}")
     fits = (task, likely) in (("qa", "extraction"), ("code", "extraction"), ("chat", "tools"))
     if likely in FORMS and task in ("qa", "text", "style", "code", "chat") and not fits:
@@ -148,8 +139,7 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     if rule != exact:
         for example in dataset:
             if example.target and not example.label and example.row not in reported:
-                evidence = f"{quote_line(example.reply)} ({rule.name})"
-                yield example.finding("no label", evidence)
+                yield example.finding("no label", f"{quote_line(example.reply)} ({rule.name})")
     if has_classes:
         yield from _label_spellings(dataset)
 
@@ -177,11 +167,6 @@ def lacks_labels(dataset: Dataset) -> str:
         return ""
     count = f"{lacking:,} of {len(dataset):,} replies have no label ({dataset.reading.label.name})"
     return f'{count} but are {FORMS[likely]}: is the task "{likely}"?'
-
-
-def called_tools(example: Example) -> bool:
-    """Tell whether the assistant calls a tool in a turn of an example."""
-    return any(m.get("tool_calls") or m.get("function_call") for m in example.messages)
 
 
 def no_classes(dataset: Dataset) -> str:

@@ -35,12 +35,9 @@ def find(
     et al. 2016, arXiv:1510.03055). Further hints: a classification without a class such as `other`,
     questions none of which is refused, and replies with many facts that their prompts lack.
 
-    Args:
-        dataset: The training set.
-        task: One of `size.SIZES`.
-        distinct: The least distinct-2 of prompts and of replies; by default below 0.1 is a hint.
-        opening: The largest share of prompts that begin with the same four words; by default above
-            0.1 is a hint.
+    `task` is one of `size.SIZES`; `distinct` the least distinct-2 of prompts and of replies, by
+    default below 0.1 is a hint; `opening` the largest share of prompts that begin with the same
+    four words, by default above 0.1 is a hint.
     """
     n, prompts = len(dataset), [example.prompt for example in dataset]
     yield from _repetition_findings("prompts", prompts, distinct)

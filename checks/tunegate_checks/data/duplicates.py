@@ -124,10 +124,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     without the rows found no two near-duplicates remain. Rows that `duplicates.find` yields are
     left out. Lee et al. (2022, arXiv:2107.06499) show that models memorise near-duplicates.
 
-    Args:
-        dataset: One split.
-        similarity: `tunegate.similarity.ratio` of lower-cased texts, 0..1. The default, a
-            working value, allows one word in seven to differ.
+    `similarity` is a limit for `tunegate.similarity.ratio` of lower-cased texts, 0..1. The default,
+    a working value, allows one word in seven to differ.
     """
     with_system = system_is_asked(dataset)
     same_normalised = _first_rows_by(dataset, lambda e: _row_key(e, with_system, folded_text))

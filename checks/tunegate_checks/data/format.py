@@ -25,16 +25,8 @@ from ._tool_calls import UNNAMED_RESULT, Fault, format_json, tool_call_faults
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MESSAGE_KEYS = (
-    "role",
-    "content",
-    "name",
-    "weight",
-    "refusal",
-    "tool_calls",
-    "tool_call_id",
-    "function_call",
-    "reasoning_content",
-    "thinking",
+    *("role", "content", "name", "weight", "refusal", "tool_calls", "tool_call_id"),
+    *("function_call", "reasoning_content", "thinking"),
 )
 # Of an object in `content`: its `type`, which is also the key that holds its data.
 PART_TYPES = ("text", "image_url", "input_audio", "file")
@@ -67,11 +59,8 @@ def find(
     tools without an id, which templates take or refuse (`tokens.find` asks the template); `None`
     for a whole text; HTML entities that the model only reads; tokens that prose names.
 
-    Args:
-        dataset: One split.
-        fewest: The least number of examples.
-        largest: The largest file, in megabytes (10^6 bytes).
-        allow: Kinds that are meant in this data set, such as "placeholder".
+    `fewest` is the least number of examples, `largest` the largest file, in megabytes (10^6 bytes);
+    `allow` has kinds that are meant in this data set, such as "placeholder".
     """
     yield from _once_a_shape(dataset.problems)
     yield from open_questions(dataset)
@@ -177,16 +166,12 @@ def _media_faults(example: Example) -> Iterator[Fault]:
         files = example.fields.get(field)
         count = len(files) if isinstance(files, list) else int(files is not None)
         # A part that has nothing but its type stands for the next file; so does the text `<image>`.
-        places = sum(
-            isinstance(p, dict) and p.keys() == {"type"} and p["type"] == kind for p in parts
-        )
+        places = sum(part == {"type": kind} for part in parts)
         if count:
             places += sum(content_text(message).count(f"<{kind}>") for message in messages)
         if places and places != count:
-            yield (
-                field,
-                f"places for a {kind} in the messages: {places}; files in `{field}`: {count}",
-            )
+            found = f"places for a {kind} in the messages: {places}"
+            yield field, f"{found}; files in `{field}`: {count}"
 
 
 def _message_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
@@ -245,11 +230,8 @@ def _content_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _text_faults(path: str, text: str, may_be_null: bool = False) -> Iterator[Fault]:
     if not text.strip():
-        null_remedy, remedy = (
-            "write null, beside tool_calls",
-            "write the text, or leave the row out",
-        )
-        description = "blank" if text else "empty"
-        yield "empty", f"{path} is {description}; {null_remedy if may_be_null else remedy}"
+        remedy = "write the text, or leave the row out"
+        remedy = "write null, beside tool_calls" if may_be_null else remedy
+        yield "empty", f"{path} is {'blank' if text else 'empty'}; {remedy}"
     elif "\0" in text:
         yield "content", f"{path} holds a NUL character at {text.index(chr(0)) + 1}; remove it"

@@ -53,11 +53,8 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     label is not the commonest of its context (in a tie, the first label). Labels that differ in
     case or punctuation are one. Where the replies are no labels of classes, since hardly two rows
     have the same one, as where people chat, it is a hint. Of labels of classes "near contradiction"
-    is a hint too, of similar prompts, since one letter may make the difference.
-
-    Args:
-        dataset: One split.
-        similarity: `tunegate.similarity.ratio` of prompts without case, 0..1.
+    is a hint too, of similar prompts, since one letter may make the difference: those whose
+    `tunegate.similarity.ratio`, without case, reaches `similarity`, 0..1.
     """
     labelled = [e for e in dataset if is_label(e.label)]
     label_of = {e.row: folded_text(e.label) for e in labelled}
@@ -144,8 +141,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         evidence = f"looked at {len(rows):,} of the {len(dataset):,} rows, drawn at random"
         yield Finding.dataset_hint("label", evidence)
     texts = [text[:READ_LETTERS] for text in comparison_texts(examples)[0]]
-    linked = [*connected_groups(texts, 0.85), *rows_together(examples)]
-    groups = connected(len(texts), linked)
+    groups = connected(len(texts), [*connected_groups(texts, 0.85), *rows_together(examples)])
     if (n := len(groups)) < folds:
         evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
         yield Finding.dataset_hint("label", evidence)
@@ -163,8 +159,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         example, own = examples[index], labels[index]
         odds = f"{probabilities[index][other]:.2f} against {probabilities[index][own]:.2f}"
         wrong_label = f"{quote_line(example.label, 24)} reads like {quote_line(names[other], 24)}"
-        evidence = f"{wrong_label} ({odds}): {quote_line(example.prompt)}"
-        yield example.hint("label", evidence)
+        yield example.hint("label", f"{wrong_label} ({odds}): {quote_line(example.prompt)}")
 
 
 def _out_of_fold_probabilities(
@@ -176,15 +171,7 @@ def _out_of_fold_probabilities(
 ) -> Array:
     """Return each row's probability of each class, by a model that was not trained on the row.
 
-    Args:
-        texts: The prompts.
-        label_indices: The class of each text, 0 to K - 1.
-        groups: The indices of the texts of each group, which stay in one fold.
-        folds: Into how many parts the texts are divided.
-        seed: Of the folds.
-
-    Returns:
-        An array of shape (texts, K).
+    The classes are 0 to K - 1; the texts of a group stay in one fold. The array is (texts, K).
     """
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -233,11 +220,7 @@ def confident_errors(
     """Yield (row, class) for each row whose label is in doubt, and the class it is taken for.
 
     These are the entries off the diagonal of the confident joint, without those whose probability
-    of their own label is above MAX_OWN_PROBABILITY.
-
-    Args:
-        probabilities: Shape (rows, K), out of fold.
-        label_indices: The label of each row, 0 to K - 1.
+    of their own label is above MAX_OWN_PROBABILITY. The probabilities are (rows, K), out of fold.
     """
     import numpy as np
 
@@ -248,9 +231,6 @@ def confident_errors(
     confident = np.where(probabilities >= mean_probability, probabilities, 0.0)
     best = confident.argmax(axis=1)
     own_probability = probabilities[np.arange(len(labels)), labels]
-    is_doubtful = (
-        (confident.max(axis=1) > 0)
-        & (best != labels)
-        & (own_probability < MAX_OWN_PROBABILITY * mean_probability[labels])
-    )
+    is_doubtful = own_probability < MAX_OWN_PROBABILITY * mean_probability[labels]
+    is_doubtful &= (confident.max(axis=1) > 0) & (best != labels)
     yield from ((int(k), int(best[k])) for k in np.flatnonzero(is_doubtful))

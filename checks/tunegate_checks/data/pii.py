@@ -22,15 +22,10 @@ def find(
     lists what is found and what is not. A value that `tunegate fix --surrogates` invented, and that
     the row lists, is a hint.
 
-    Args:
-        dataset: One split.
-        ignore: Kinds that may stand in the data, such as a company's own `cnpj`.
-        allow: Public values, or e-mail domains as "@example.com".
-        names: A language model that finds names without a label: `spacy:en_core_web_sm`,
-            `transformers:FOLDER`. It needs `tunegate[names]`.
-
-    Raises:
-        ValueError: `ignore` names a kind that does not exist, or `names` no model.
+    `ignore` has kinds that may stand in the data, such as a company's own `cnpj`; `allow` public
+    values, or e-mail domains as "@example.com". `names` is a language model that finds names
+    without a label: `spacy:en_core_web_sm`, `transformers:FOLDER`. It needs `tunegate[names]`.
+    Raises ValueError where `ignore` names a kind that does not exist, or `names` no model.
     """
     for kind in ignore:
         if kind not in KINDS:

@@ -38,11 +38,8 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     Hints: how many pairs are nearly equal, for which DPO may make the preferred reply less likely
     too (Pal et al. 2024, arXiv:2402.13228); how often the preferred reply is the longer one. Above
     90 % of at least 20 pairs the model may learn length instead of quality (Park et al. 2024,
-    arXiv:2403.19159).
-
-    Args:
-        dataset: One split.
-        similarity: From this `tunegate.similarity.ratio` on, 0..1, a pair is nearly equal.
+    arXiv:2403.19159). From the `tunegate.similarity.ratio` `similarity` on, 0..1, a pair is nearly
+    equal.
     """
     pairs = [(example, reply) for example in dataset if (reply := rejected_reply(example))]
     n = len(pairs)
@@ -91,6 +88,6 @@ def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Findi
     fingerprint = rows_fingerprint([example for example, _ in votes])
     for example, preferred in votes:
         if preferred != winner:
-            preference = f"line {first.line} prefers what is rejected here"
-            evidence = f"{preference}: {quote_line(example.prompt)}"
+            quoted = quote_line(example.prompt)
+            evidence = f"line {first.line} prefers what is rejected here: {quoted}"
             yield example.finding("contradiction", evidence, fingerprint=fingerprint)

@@ -21,9 +21,8 @@ def find(dataset: Dataset, *, program: Program) -> Findings:
 
     @check(name=program.name)
     def run(dataset: Dataset) -> Iterator[Finding]:
-        for line in program.exchange(
-            row_for_program(row, example, dataset.split) for row, example in enumerate(dataset)
-        ):
+        rows = (row_for_program(row, e, dataset.split) for row, e in enumerate(dataset))
+        for line in program.exchange(rows):
             yield finding_of(line, dataset, program)
 
     return run(dataset)
@@ -31,16 +30,9 @@ def find(dataset: Dataset, *, program: Program) -> Findings:
 
 def row_for_program(row: int, example: Example, split: str) -> Mapping[str, Any]:
     """Return a row as a program gets it."""
-    return {
-        "row": row,
-        "line": example.line,
-        "split": split,
-        "messages": example.messages,
-        "prompt": example.prompt,
-        "reply": example.reply,
-        "label": example.label,
-        "fields": example.fields,
-    }
+    given = {"row": row, "line": example.line, "split": split}
+    names = ("messages", "prompt", "reply", "label", "fields")
+    return given | {name: getattr(example, name) for name in names}
 
 
 def finding_of(line: Mapping[str, Any], dataset: Dataset, program: Program) -> Finding:

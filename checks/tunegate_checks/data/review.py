@@ -31,13 +31,9 @@ def find(
     A sheet counts if it was drawn from exactly these bytes and holds the rows that were drawn. A
     hint says what was reviewed and by whom; the receipt keeps it beside the dataset's digest.
 
-    Args:
-        dataset: One split.
-        folder: Where the sheets are.
-        generated: Whether a model wrote the whole dataset; else only the rows with a field
-            `"generated": true` must be reviewed.
-        share: The least share of the generated rows that must be reviewed, 0..1.
-        errors: The largest share of the reviewed rows that may be wrong, 0..1.
+    The sheets are in `folder`. `generated`: a model wrote the whole dataset; else only the rows
+    with a field `"generated": true` must be reviewed. At least the `share` of the generated rows
+    must be, and at most the share `errors` of those may be wrong, 0..1.
     """
     status = review_status(dataset, Path(folder), generated=generated)
     is_required = generated or any(map(is_generated, dataset))

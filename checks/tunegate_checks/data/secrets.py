@@ -15,11 +15,8 @@ def find(dataset: Dataset, *, allow: Collection[str] = ()) -> Iterator[Finding]:
     """Yield every key that has a known vendor's format; random-looking values are hints.
 
     The formats and their sources are in `tunegate_checks.detect.key_formats`. A value such as
-    `token = <20 random characters>` is only a hint, since it may be an invented example.
-
-    Args:
-        dataset: One split.
-        allow: Keys that are public, such as the one of a sandbox, exactly as they stand.
+    `token = <20 random characters>` is only a hint, since it may be an invented example. `allow`
+    has keys that are public, such as the one of a sandbox, exactly as they stand.
     """
     for example, field in text_fields(dataset):
         keys = key_spans(field.text, allow)
@@ -28,5 +25,4 @@ def find(dataset: Dataset, *, allow: Collection[str] = ()) -> Iterator[Finding]:
             yield example.finding(key.kind, evidence, fingerprint=field.shared_text)
         for span in possible_key_spans(field.text, allow):
             if all(span.end <= key.start or key.end <= span.start for key in keys):
-                evidence = f"{field.path} ***"
-                yield example.hint(span.kind, evidence)
+                yield example.hint(span.kind, f"{field.path} ***")

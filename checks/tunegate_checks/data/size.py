@@ -43,12 +43,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
 
     The minimum is 100 for text (or style), 500 for qa, chat, extraction and tools, 1,000 for code,
     and 200 per class for classification and multilabel. Below the good number (500, 2,000, 5,000,
-    and 1,000 per class) a hint says so.
-
-    Args:
-        train: The training set.
-        task: One of SIZES; another raises ValueError.
-        per_class: Another minimum, per class or in all as the task's is.
+    and 1,000 per class) a hint says so. `per_class` is another minimum, per class or in all as the
+    task's is. A task that is not in SIZES raises ValueError.
     """
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
@@ -60,9 +56,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
             return
         counts = Counter(label for example in train for label in example.labels)
         label_notes = typo_notes(counts)
-        sizes = {
-            f"class {quote_repr(label)}{label_notes[label]}": n for label, n in counts.most_common()
-        }
+        classes = counts.most_common()
+        sizes = {f"class {quote_repr(name)}{label_notes[name]}": n for name, n in classes}
         sizes = sizes or {"every class": 0}
     else:
         sizes = {f"the {train.split or 'training'} set": len(train)}
@@ -88,9 +83,8 @@ def enough_test_rows(test: Dataset, *, smallest: int = 100) -> Iterator[Finding]
 
     Of fewer than 100 examples each is more than one percentage point of accuracy.
     """
-    if len(test) < smallest:
-        lacking = smallest - len(test)
-        evidence = f"the test set has {len(test):,} examples; {lacking:,} more needed"
+    if (n := len(test)) < smallest:
+        evidence = f"the test set has {n:,} examples; {smallest - n:,} more needed"
         yield Finding.of_dataset("too few", evidence)
 
 
@@ -99,12 +93,8 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     """Yield hints on what a test set of this size can show about `accuracy >= limit`.
 
     How often a weaker model would pass, how small a difference between two models can be seen, and
-    how few errors prove the limit. The figures are those of `tunegate data plan`.
-
-    Args:
-        test: The test set.
-        limit: The least accuracy, 0..1.
-        worse: How far below the limit the weaker model's true accuracy is.
+    how few errors prove the limit. The figures are those of `tunegate data plan`. The weaker
+    model's true accuracy is `worse` below the limit, 0..1.
     """
     n = len(test)
     if n == 0 or not 0 < limit < 1:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tunegate.checking.decorator import check
-from tunegate.data.comparison import comparison_texts, group_numbers
+from tunegate.data.comparison import comparison_texts, connected
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.splitting import rows_of_one_source
 from tunegate.results.finding import Finding
@@ -53,12 +53,9 @@ def drift(
     area under the ROC curve (AUC) of a classifier that tells the splits apart (0.5: it cannot) by
     the first 1,000 letters of their prompts.
 
-    Args:
-        train: The training set.
-        other: Another split.
-        psi_limit: A PSI above it is a finding, above 0.1 a hint (N. Siddiqi, Credit Risk
-            Scorecards, 2006), if it also exceeds what chance explains.
-        auc_limit: A 95 % interval of the AUC above it is a finding, above 0.6 a hint.
+    A PSI above `psi_limit` is a finding, above 0.1 a hint (N. Siddiqi, Credit Risk Scorecards,
+    2006), if it also exceeds what chance explains. A 95 % interval of the AUC above `auc_limit` is
+    a finding, above 0.6 a hint.
     """
     if not len(train) or not len(other):
         return
@@ -67,7 +64,9 @@ def drift(
     train_rows, other_rows = _sample(train), _sample(other)
     rows = [*train_rows, *other_rows]
     texts = [text[:READ_LETTERS] for text in comparison_texts(rows)[0]]
-    numbers = group_numbers(len(rows), rows_of_one_source(rows, texts))
+    sources = connected(len(rows), rows_of_one_source(rows, texts))
+    source_of = {row: number for number, indices in enumerate(sources) for row in indices}
+    numbers = [source_of[row] for row in range(len(rows))]
     sides = numbers[: len(train_rows)], numbers[len(train_rows) :]
     sizes = [
         min(len({*side}) * len(split) // len(side), len({e.group or e.row for e in split}))
@@ -133,19 +132,11 @@ def _shift_findings(
     index = psi(expected, observed)
     if index <= max(0.1, psi_by_chance(expected, observed, sizes)):
         return
-    largest = max(
-        expected | observed, key=lambda b: abs(_share_of(expected, b) - _share_of(observed, b))
-    )
-    evidence = (
-        f"{name} differ from train's: PSI {index:.2f}; most of all {largest!r}: "
-        f"{100 * _share_of(expected, largest):.3g} % of train, "
-        f"{100 * _share_of(observed, largest):.3g} % here"
-    )
+    p, q = ({b: c[b] / c.total() for b in expected | observed} for c in (expected, observed))
+    largest = max(p, key=lambda b: abs(p[b] - q[b]))
+    shares = f"{100 * p[largest]:.3g} % of train, {100 * q[largest]:.3g} % here"
+    evidence = f"{name} differ from train's: PSI {index:.2f}; most of all {largest!r}: {shares}"
     yield Finding.of_dataset("drift", evidence, hint=index <= limit)
-
-
-def _share_of(counts: Counter[Any], item: Any) -> float:
-    return counts[item] / counts.total()
 
 
 def psi(expected: Counter[Any], observed: Counter[Any]) -> float:

@@ -41,10 +41,6 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
     of each text (OpenAI's cookbook, "How to count tokens with tiktoken"). Nothing is downloaded:
     without the encoding in tiktoken's cache 4 characters count as a token, a rule of thumb for
     English of OpenAI's help centre ("What are tokens and how to count them?").
-
-    Args:
-        dataset: One split.
-        tokenization: The tokenizer, the longest row, the epochs and the price.
     """
     if not tokenization.tokenizer:
         yield Finding.dataset_hint("tokens", f"not checked: {tokenization.missing}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
-from tunegate.data.formats import json_type
+from tunegate.data.formats.row_format import json_type
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from .label_typos import label_distance

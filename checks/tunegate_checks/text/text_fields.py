@@ -13,7 +13,8 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from tunegate import Dataset, Example
-from tunegate.data.formats import REJECTED, Fields, rejected_in
+from tunegate.data.formats.preferences import rejected_in
+from tunegate.data.formats.row_format import REJECTED, Fields
 
 _SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")
 _CONTEXT_LETTERS = 80  # characters of the message before, which may ask for the number that follows

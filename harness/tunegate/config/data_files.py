@@ -60,9 +60,8 @@ class DataFiles:
 
     def current_digests(self) -> dict[str, str]:
         """Return the sha256 of each split as it is now; "" for a file that is gone."""
-        return {
-            s: sha256_bytes(read_split(p, s)) if p.exists() else "" for s, p in self.paths.items()
-        }
+        files = self.paths.items()
+        return {s: sha256_bytes(read_split(p, s)) if p.exists() else "" for s, p in files}
 
 
 def find_data_files(
@@ -70,15 +69,10 @@ def find_data_files(
 ) -> DataFiles:
     """Return the files that the command line names, else those of the configuration.
 
-    Where all of them are chat messages, `data.columns` is ignored.
-
-    Args:
-        root: The folder of the project, from which the configuration's paths start.
-        given_files: The path that an option named, by split.
-        folder: The working directory, from which those start.
-
-    Raises:
-        ConfigError: A file does not exist, or `data.columns` does not fit it.
+    The configuration's paths start from `root`, the folder of the project; `given_files`, the paths
+    that an option named, by split, from the working directory `folder`. Where all of them are chat
+    messages, `data.columns` is ignored. Raises ConfigError where a file does not exist, or
+    `data.columns` does not fit it.
     """
     paths: dict[str, Path] = {}
     for split in SPLITS:

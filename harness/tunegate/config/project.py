@@ -30,9 +30,8 @@ def find_root(start: Path) -> Path | None:
             lines = []
         has_table = any(line.startswith(TABLE_HEADERS) for line in lines)
         if has_toml and has_table:
-            raise ConfigError(
-                f"{folder}: both tunegate.toml and [tool.tunegate] in pyproject.toml; keep one"
-            )
+            both = "both tunegate.toml and [tool.tunegate] in pyproject.toml"
+            raise ConfigError(f"{folder}: {both}; keep one")
         if has_toml or has_table:
             return folder
         if (folder / ".git").exists():
@@ -45,9 +44,8 @@ def current_project(folder: Path = Path()) -> Path:
     root = find_root(folder.resolve())
     if root is None:
         place = "here" if folder == Path() else f"in {folder}"
-        raise ConfigError(
-            f"no tunegate.toml or [tool.tunegate] {place} or above; `tunegate init` makes one"
-        )
+        lacking = f"no tunegate.toml or [tool.tunegate] {place} or above"
+        raise ConfigError(f"{lacking}; `tunegate init` makes one")
     return root
 
 
@@ -91,14 +89,12 @@ def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> 
     matches = {s for s in suites for p in paths if p == s or s in p.parents}
     # A folder above the suites names them all, but only when it was named, not as the default.
     parents = {suite.parent for suite in suites}
-    matches |= {
-        s for s in suites if s.parent in parents and s.parent in paths and s.parent != folder
-    }
+    named = {parent for parent in parents if parent in paths and parent != folder}
+    matches |= {suite for suite in suites if suite.parent in named}
     if len(matches) > 1:
         names = ", ".join(sorted(p.name for p in matches))
-        raise ConfigError(
-            f"one suite a session, these are {len(matches)}: {names}; name one of them"
-        )
+        several = f"these are {len(matches)}: {names}"
+        raise ConfigError(f"one suite a session, {several}; name one of them")
     return next(iter(matches), None)
 
 
@@ -109,9 +105,8 @@ def require_suite(suite: Path | None, root: Path, required: str, option: str) ->
         raise ConfigError(f"the suite {required} must be a folder inside {root}")
     if suite != expected:
         named = f"you named {suite.name}" if suite else "you named none"
-        raise ConfigError(
-            f"{option} waits for the suite {required}, {named}: pytest {required} {option}"
-        )
+        waiting = f"{option} waits for the suite {required}, {named}"
+        raise ConfigError(f"{waiting}: pytest {required} {option}")
     return expected
 
 

@@ -43,10 +43,8 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
 def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
     """Return one line for one of pydantic's errors: the key, the value and what is valid.
 
-    Args:
-        error: An item of `ValidationError.errors()`.
-        model: What was validated; the error's `loc` leads into it.
-        show_value: False where the value may be secret.
+    `error` is an item of `ValidationError.errors()`, whose `loc` leads into `model`; `show_value`
+    is False where the value may be secret.
     """
     from pydantic import BaseModel
 

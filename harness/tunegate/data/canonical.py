@@ -79,16 +79,6 @@ def target_of(message: Message) -> Target:
     )
 
 
-def canonical_context(fields: Mapping[str, Any], given: Sequence[Message]) -> str:
-    """Return, as JSON, all that a row gives to the model.
-
-    Args:
-        fields: The fields of the row.
-        given: Its messages, without the reply.
-    """
-    return to_json([canonical_turns(given), given_fields(fields)])
-
-
 def request_digest(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
     """Return the digest of all that a model is asked: each field of each message, and the tools.
 
@@ -106,16 +96,6 @@ def _beside_content(message: Message, turn: Mapping[str, Any]) -> dict[str, Any]
     calls = [call for call in turn.get("calls", ()) if any(call.values())]
     numbered = {"calls": calls, "answers": turn.get("answers")}
     return more | {key: value for key, value in numbered.items() if value}
-
-
-def setting_json(fields: Mapping[str, Any], given: Sequence[Message]) -> str:
-    """Return, as JSON, what a row gives to the model that is not text, and its tools; "" for none.
-
-    Only rows with the same setting can repeat each other: pictures, tools, earlier tool calls.
-    """
-    calls = [call for message in given for call in calls_of(message)]
-    setting = [given_fields(fields), non_text_json(given), calls]
-    return to_json(setting) if any(setting) else ""
 
 
 def canonical_turns(
@@ -157,9 +137,8 @@ def _content_of(message: Message, role: str, text: TextForm) -> Any:
         else:
             items.append(str(part["text"]))
     items = [text(item) if isinstance(item, str) else item for item in items]
-    if all(isinstance(item, str) for item in items):
-        return "".join(items)  # one text, or none
-    return items
+    one_text = all(isinstance(item, str) for item in items)  # or none
+    return "".join(items) if one_text else items
 
 
 def calls_of(message: Message) -> list[dict[str, Any]]:
@@ -192,11 +171,8 @@ def with_whole_numbers(value: Any) -> Any:
 
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row gives to the model beside its messages: tools, documents, pictures."""
-    given = {
-        name: _without_nulls(parse_json_text(fields[name]))
-        for name in GIVEN_FIELDS
-        if name in fields
-    }
+    names = (name for name in GIVEN_FIELDS if name in fields)
+    given = {name: _without_nulls(parse_json_text(fields[name])) for name in names}
     return {name: value for name, value in given.items() if value not in (None, "", [], {})}
 
 

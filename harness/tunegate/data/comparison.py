@@ -345,12 +345,3 @@ def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
     for i in range(n):
         groups.setdefault(root_of(i), []).append(i)
     return list(groups.values())
-
-
-def group_numbers(n: int, linked: Iterable[Sequence[int]]) -> list[int]:
-    """Return, for each index, the number of its group: see `connected`."""
-    numbers = [0] * n
-    for number, indices in enumerate(connected(n, linked)):
-        for index in indices:
-            numbers[index] = number
-    return numbers

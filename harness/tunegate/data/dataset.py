@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
-from .canonical import Target, canonical_context, content_text, setting_json, target_of
-from .formats import rejected_in
+from .canonical import (
+    Target,
+    calls_of,
+    canonical_turns,
+    content_text,
+    given_fields,
+    non_text_json,
+    target_of,
+    to_json,
+)
+from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
-from .json_lines import select_split
-from .reading import Reading, desirable_of, number_of, value_at
-from .tables import read_rows
+from .json_lines import is_table_data, read_json_rows, select_split
+from .reading import DESIRABLE_FIELDS, Reading, number_of, value_at
+from .tables import read_table_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +37,12 @@ PLAIN_READING = Reading()
 
 @dataclass(frozen=True)
 class Example(Located):
-    """One row of a dataset.
+    """One row of a dataset."""
 
-    Attributes:
-        row: The index in the dataset, from 0.
-        line: The first line of the row in its file, from 1.
-        fields: The row's fields; `messages` is always there.
-        reading: How labels, groups and times are read from them.
-    """
-
-    row: int
-    line: int
-    fields: Mapping[str, Any] = field(repr=False)
+    row: int  # the index in the dataset, from 0
+    line: int  # the first line of the row in its file, from 1
+    fields: Mapping[str, Any] = field(repr=False)  # `messages` is always there
+    # How labels, groups and times are read from the fields.
     reading: Reading = field(default=PLAIN_READING, repr=False, compare=False)
 
     @cached_property
@@ -76,7 +79,7 @@ class Example(Located):
 
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
-        return canonical_context(self.fields, self.given)
+        return to_json([canonical_turns(self.given), given_fields(self.fields)])
 
     @cached_property
     def setting(self) -> str:
@@ -85,7 +88,9 @@ class Example(Located):
         Two rows that ask the same about different pictures are no copies: the texts of two rows are
         compared only if their settings are equal.
         """
-        return setting_json(self.fields, self.given)
+        calls = [call for message in self.given for call in calls_of(message)]
+        setting = [given_fields(self.fields), non_text_json(self.given), calls]
+        return to_json(setting) if any(setting) else ""
 
     @cached_property
     def target(self) -> Target:
@@ -113,7 +118,8 @@ class Example(Located):
     @property
     def group(self) -> str:
         """What must stay in one split with other rows of the same group; "" for none."""
-        return self.reading.group_of(self.fields)
+        values = (value_at(name, self.fields) for name in self.reading.group_by)
+        return next((str(value) for value in values if value is not None and value != ""), "")
 
     @property
     def time(self) -> float | None:
@@ -122,8 +128,12 @@ class Example(Located):
 
     @property
     def desirable(self) -> bool | None:
-        """Whether the reply is a good one, of the rows of KTO; None where the row does not say."""
-        return desirable_of(self.fields)
+        """Whether the reply is a good one, of the rows of KTO; None where the row does not say.
+
+        It is the first of `DESIRABLE_FIELDS` that is true or false.
+        """
+        marks = (self.fields.get(name) for name in DESIRABLE_FIELDS)
+        return next((mark for mark in marks if isinstance(mark, bool)), None)
 
     @property
     def weight(self) -> float:
@@ -190,10 +200,8 @@ class Dataset(Sequence[Example]):
         of other shapes. A row that cannot be read is in `problems`. A snapshot, which is named
         after its sha256, must have it: what is verified are the bytes that are read here.
 
-        Raises:
-            OSError: The file cannot be read.
-            ValueError: `columns` does not fit the file, the folder is no data set, or a snapshot
-                was changed.
+        Raises OSError where the file cannot be read, ValueError where `columns` does not fit it,
+        the folder is no data set, or a snapshot was changed.
         """
         path = Path(path)
         dataset = cls.parse(read_saved(path, split), split, path, columns, reading)
@@ -212,7 +220,8 @@ class Dataset(Sequence[Example]):
     ) -> Dataset:
         """Read a dataset from the bytes of a file, as `read` does."""
         data = select_split(data, split)
-        rows, problems = read_rows(data, columns or {}, Path(path))
+        is_table = is_table_data(data, Path(path), mapped=bool(columns))
+        rows, problems = (read_table_rows if is_table else read_json_rows)(data, columns or {})
         examples = [Example(i, line, fields, reading) for i, (line, fields) in enumerate(rows)]
         return cls(
             examples, split=split, path=path, digest=sha256_bytes(data), problems=problems,
@@ -265,17 +274,15 @@ class Dataset(Sequence[Example]):
 
         columns = ("line", "system", "prompt", "reply", "label")
         table = {c: [getattr(e, c) for e in self] for c in columns}
-        own_fields = dict.fromkeys(
-            k for e in self for k in e.fields if k not in ("messages", *columns)
-        )
+        names = dict.fromkeys(name for e in self for name in e.fields)
+        own_fields = [name for name in names if name not in ("messages", *columns)]
         return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own_fields})
 
     def __repr__(self) -> str:
-        problem_count = sum(not problem.hint for problem in self.problems)
-        size = f"{len(self):,} examples" + (
-            f", {problem_count:,} problems" if problem_count else ""
-        )
-        return f"<{self.split or 'dataset'}: {size}, {self.digest[:12]}>"
+        count = sum(not problem.hint for problem in self.problems)
+        problems = f", {count:,} problems" if count else ""
+        name = self.split or "dataset"
+        return f"<{name}: {len(self):,} examples{problems}, {self.digest[:12]}>"
 
 
 def rejected_reply(example: Example) -> Mapping[str, Any] | None:

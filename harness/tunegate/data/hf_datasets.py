@@ -89,9 +89,8 @@ def _split_folder(path: Path, split: str) -> Path:
     names = (name for name in SPLIT_NAMES.get(split, ()) if name in found)
     if name := next(names, found[0] if len(found) == 1 else None):
         return path / str(name)
-    raise ConfigError(
-        f"{path} has the splits {', '.join(found)}; {split or 'no split'} was asked for"
-    )
+    asked = f"{split or 'no split'} was asked for"
+    raise ConfigError(f"{path} has the splits {', '.join(found)}; {asked}")
 
 
 def _arrow_rows(files: list[Path]) -> Iterator[Mapping[str, Any]]:

@@ -19,9 +19,10 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import error_names
-from .formats import Fields, RowFormat, to_messages
+from .formats import to_messages
 from .formats.columns import Columns
 from .formats.pairs import squad_questions
+from .formats.row_format import Fields, RowFormat
 
 Row = tuple[int, Fields]  # the first line, from 1, and the fields
 
@@ -100,9 +101,8 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
     the fields of rows that have no known format. After MAX_PROBLEMS findings one more finding
     counts the rest.
     """
-    file_format = next(
-        (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic)), ""
-    )
+    found = (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic))
+    file_format = next(found, "")
     if not file_format and data[:100].count(0) > len(data[:100]) / 3:
         file_format = "every other byte is NUL, as in UTF-16; save the file as UTF-8"
     if file_format:

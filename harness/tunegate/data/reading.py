@@ -22,28 +22,16 @@ SCORE_FIELDS = ("score", "scores", "rating", "reward", "quality", "score_chosen"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the rows of a project are read; it can be pickled with them.
+    """How the rows of a project are read; it can be pickled with them."""
 
-    Attributes:
-        label: How a label is read from a reply.
-        group_by: Fields of which the first that a row has names its group: rows of one user,
-            document or conversation. ("parent", "id") puts generated rows with what they were
-            made of. Dots lead into nested objects.
-        time_by: The field with the time of a row; "" for none.
-        ignore: Fields that could change what a row means, and do not here.
-        references: The field with other right replies, a text or a list of texts; "" for none.
-    """
-
-    label: LabelRule = exact
+    label: LabelRule = exact  # how a label is read from a reply
+    # Fields of which the first that a row has names its group: rows of one user, document or
+    # conversation. ("parent", "id") puts generated rows with what they were made of. Dots lead into
+    # nested objects.
     group_by: tuple[str, ...] = ()
-    time_by: str = ""
-    ignore: tuple[str, ...] = ()
-    references: str = "references"
-
-    def group_of(self, fields: Mapping[str, Any]) -> str:
-        """Return the group of a row with these fields; "" for none."""
-        values = (value_at(name, fields) for name in self.group_by)
-        return next((str(value) for value in values if value is not None and value != ""), "")
+    time_by: str = ""  # the field with the time of a row; "" for none
+    ignore: tuple[str, ...] = ()  # fields that could change what a row means, and do not here
+    references: str = "references"  # the field with other right replies, a text or several
 
     def time_of(self, fields: Mapping[str, Any]) -> float | None:
         """Return the time of a row: a number as it is, an ISO 8601 text as seconds since 1970."""
@@ -69,15 +57,6 @@ def value_at(path: str, fields: Mapping[str, Any]) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
-
-
-def desirable_of(fields: Mapping[str, Any]) -> bool | None:
-    """Return the mark of KTO's rows: whether the reply is a good one; None where there is none.
-
-    It is the first of `DESIRABLE_FIELDS` that is true or false.
-    """
-    marks = (fields.get(name) for name in DESIRABLE_FIELDS)
-    return next((mark for mark in marks if isinstance(mark, bool)), None)
 
 
 def open_questions(dataset: Dataset) -> Iterator[Finding]:
@@ -116,10 +95,9 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
             )
             yield Finding.dataset_hint("meaning", evidence)
     yield from _unread_fields(dataset, "group_by", reading.group_by, [e.group for e in dataset])
-    times = ["" if e.time is None else "time" for e in dataset]
-    yield from _unread_fields(
-        dataset, "time_by", [reading.time_by] if reading.time_by else [], times
-    )
+    if reading.time_by:
+        times = ["" if e.time is None else "time" for e in dataset]
+        yield from _unread_fields(dataset, "time_by", [reading.time_by], times)
 
 
 def _unread_fields(

@@ -82,10 +82,8 @@ def split_file(
     Each row is written as it stands in the source, on one line, in the source's order.
 
     Args:
-        path: The file to split.
-        out_dir: The folder of the three files.
-        validation: The share of all rows, 0..1, in validation.jsonl.
-        test: The share of all rows, 0..1, in test.jsonl.
+        path, out_dir: The file to split, and the folder of the three files.
+        validation, test: The shares of all rows, 0..1, in validation.jsonl and test.jsonl.
         seed: The seed of the random order in which rows are assigned.
         by: What is spread over the splits in proportion: "label" (if the task is
             classification), the values of one of the rows' own fields, or nothing (None).
@@ -93,15 +91,11 @@ def split_file(
         force: Replace files that exist.
         by_time: Put the newest rows into test, those before them into validation. A group is as old
             as its newest row.
-        reading: How labels, groups and times are read.
-        columns: The fields of rows of no known shape, as for `Dataset.read`.
+        reading, columns: As for `Dataset.read`.
 
-    Raises:
-        SplitError: The shares leave no training rows, a row cannot be read, no row has the field
-            `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
-            the files exists.
-        ConfigError: The file is not UTF-8.
-        OSError: A file cannot be read or written.
+    Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
+    field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
+    the files exists; ConfigError where the file is not UTF-8; OSError.
     """
     shares = _checked_shares(validation, test)
     path, out = Path(path), {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
@@ -286,13 +280,8 @@ def stratified_group_split(
     Groups of several rows are assigned first, the largest first; then the single rows, label by
     label. A group goes to the split with the largest deficit: the rows that are due to it by its
     share of the rows so far, less those it has, in the group's labels and in all. Deficits are not
-    rounded, so that neither many small labels nor large groups shift the shares for long.
-
-    Args:
-        labels: The label of each row.
-        groups: Every row once; the rows of a group stay in one split.
-        shares: The share of all rows, 0..1, of each split.
-        seed: The seed of the random order.
+    rounded, so that neither many small labels nor large groups shift the shares for long. The
+    `groups` hold every row once.
     """
     rng = random.Random(seed)
     shuffled = rng.sample(list(groups), len(groups))

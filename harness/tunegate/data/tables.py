@@ -19,17 +19,10 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from .formats import RowFormat, columns_advice, find_format, to_messages
+from .formats import columns_advice, find_format, to_messages
 from .formats.columns import Columns, map_columns, mapped_columns, mapped_format, missing_columns
-from .json_lines import (
-    NOT_JSON_MAGIC,
-    RefusedRows,
-    Row,
-    encoding_finding,
-    format_hints,
-    is_table_data,
-    read_json_rows,
-)
+from .formats.row_format import RowFormat
+from .json_lines import NOT_JSON_MAGIC, RefusedRows, Row, encoding_finding, format_hints
 
 Record = tuple[int, dict[str, Any] | Unreadable]  # the first line, from 1, and the values by column
 
@@ -37,28 +30,14 @@ DELIMITERS = ",;\t|"
 _DELIMITER_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's, above the header
 
 
-def read_rows(data: bytes, columns: Columns, path: Path) -> tuple[list[Row], list[Finding]]:
-    """Return the rows of a JSON file, CSV or Parquet, and a finding for each that is not a row."""
-    if is_table_data(data, path, mapped=bool(columns)):
-        return read_table_rows(data, columns)
-    return read_json_rows(data, columns)
-
-
 def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Finding]]:
     """Return the rows of a CSV or Parquet file, and a finding for each record that is not a row.
 
-    Args:
-        data: The bytes of the file.
-        columns: The column of `prompt` and `reply`, or of `messages`, and of `system`, `rejected`
-            (the rejected reply of a preference) and any other field. Columns that it does not name
-            are kept as fields. Empty: the columns are those of a known shape.
-
-    Returns:
-        Each row with its first line; a Parquet row's line is its number, from 1. A hint names the
-        mapping.
-
-    Raises:
-        ValueError: The mapping lacks a field, or names a column that the file does not have.
+    A row has its first line, of Parquet its number, from 1. `columns` has the column of `prompt`
+    and `reply`, or of `messages`, and of `system`, `rejected` (the rejected reply of a preference)
+    and any other field; a hint names it. Columns that it does not name are kept as fields. If it is
+    empty, the columns are those of a known shape. Raises ValueError where it lacks a field, or
+    names a column that the file does not have.
     """
     if columns and (missing := missing_columns(columns)):
         raise ValueError(f"columns has no {missing[0]!r}; it must map 'prompt' and 'reply'")
@@ -163,13 +142,8 @@ def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
     frame = frame.astype(object).where(frame.notna(), None)
     names = _class_names(data)
     for number, record in enumerate(frame.to_dict("records"), start=1):
-        yield (
-            number,
-            {
-                str(column): name_class(_without_arrays(value), names.get(str(column), ()))
-                for column, value in record.items()
-            },
-        )
+        values = {str(column): _without_arrays(value) for column, value in record.items()}
+        yield number, {c: name_class(value, names.get(c, ())) for c, value in values.items()}
 
 
 def _without_arrays(value: Any) -> Any:

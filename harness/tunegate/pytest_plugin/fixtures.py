@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -23,7 +23,7 @@ from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 
 if TYPE_CHECKING:
-    from ..config.schema import Config, Limits
+    from ..config.schema import Limits
     from ..data.dataset import Dataset
     from ..interfaces.programs import Program
     from ..models.judge_panel import JudgePanel
@@ -73,8 +73,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     unknown split.
     """
     session = metafunc.config.stash[SESSION]
-    definitions = metafunc._arg2fixturedefs.get("dataset", ())
-    if definitions and definitions[-1].func.__module__ == __name__:
+    if _is_own("dataset", metafunc._arg2fixturedefs):
         marked = [str(name) for m in metafunc.definition.iter_markers("split") for name in m.args]
         if unknown := [name for name in marked if name not in SPLITS]:
             raise pytest.UsageError(f"unknown split {unknown[0]!r}; valid: {', '.join(SPLITS)}")
@@ -82,13 +81,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # fails with the message that says which file is missing.
         splits = list(dict.fromkeys(marked)) or list(session.splits.paths) or ["train"]
         metafunc.parametrize("dataset", splits, indirect=True, scope="function")
-    if "program" in metafunc.fixturenames:
-        metafunc.parametrize("program", list(session.config.checks), indirect=True)
+    if _is_own("program_check", metafunc._arg2fixturedefs):
+        metafunc.parametrize("program_check", list(session.config.checks), indirect=True)
     if "prediction" in metafunc.fixturenames:
         test = session.splits.get("test")
         if session.limit:
             test = test.drawn(session.limit)
         metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
+
+
+def _is_own(name: str, definitions: Mapping[str, Sequence[pytest.FixtureDef[Any]]]) -> bool:
+    """Tell whether a test asks for a fixture of this name, and it is tunegate's."""
+    return name in definitions and definitions[name][-1].func.__module__ == __name__
+
+
+def tests_of_programs(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests that run a program of `[checks]`."""
+    infos = ((item, getattr(item, "_fixtureinfo", None)) for item in items)
+    return [i for i, info in infos if info and _is_own("program_check", info.name2fixturedefs)]
 
 
 def example_ids(test: Dataset) -> list[str]:
@@ -193,7 +203,7 @@ def data_is_generated(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def program(request: pytest.FixtureRequest) -> Program:
+def program_check(request: pytest.FixtureRequest) -> Program:
     """Each program of `[checks]` in turn."""
     session = request.config.stash[SESSION]
     return session.config.checks[request.param].program(request.param, session.root)
@@ -371,10 +381,8 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                     )
 
 
-def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[pytest.Item]:
+def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
     """Return the tests of a suite that are marked for other tasks than the project's.
-
-    Where it has no `[checks]`, those of programs are of another project too.
 
     Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
     ask for a fixture by its old name, unless somebody else defines one of that name.
@@ -389,8 +397,7 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
             if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
                 wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
                 raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
-        lacks_program = "program" in getattr(item, "fixturenames", ()) and not config.checks
-        if lacks_program or any(config.task not in mark.args for mark in item.iter_markers("task")):
+        if any(task not in mark.args for mark in item.iter_markers("task")):
             others.append(item)
         defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
         asked_for = {*getattr(item, "fixturenames", ())} - {*defined}

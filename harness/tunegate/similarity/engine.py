@@ -116,10 +116,8 @@ class NumpySearch:
 
             letters, target_letters = self.search.encoded_letters
             rows, matches = candidates(letters, block, target_letters, targets, cutoff)
-            left, right = (
-                [queries.texts[i] for i in block[rows]],
-                [target_texts[j] for j in matches],
-            )
+            left = [queries.texts[i] for i in block[rows]]
+            right = [target_texts[j] for j in matches]
             similarities: Array = cpdist(left, right, **options)
         else:
             left, right = [queries.texts[i] for i in block], [target_texts[j] for j in targets]

@@ -122,9 +122,7 @@ def screening_note(*sides: Sequence[str]) -> str:
 class LongTextSearch:
     """Finds the pairs of which one text is long; those of short texts are left to another engine.
 
-    Args:
-        search: The queries and targets, the longest first.
-        short: What finds the pairs of the short texts, which it counts from 0.
+    That is `short`, which counts the short texts from 0.
     """
 
     def __init__(self, search: Search, short: FindNear) -> None:

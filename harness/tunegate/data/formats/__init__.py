@@ -13,59 +13,24 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable
-from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS, SHAREGPT_ROLES
+from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
 from .columns import FLAGS, Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
 from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
 from .preferences import (
-    OPENAI_TOOL_KEYS,
     PREFERENCE_FORMATS,
     SHAREGPT_PREFERENCES,
     TRL_PREFERENCES,
     are_messages,
-    rejected_in,
     single_reply,
 )
-from .row_format import (
-    REJECTED,
-    Fields,
-    Message,
-    RowFormat,
-    assistant_message,
-    json_type,
-    validate_messages,
-)
-
-__all__ = [
-    "OPENAI_TOOL_KEYS",
-    "REJECTED",
-    "ROW_FORMATS",
-    "SHAREGPT_ROLES",
-    "Fields",
-    "Message",
-    "RowFormat",
-    "assistant_message",
-    "columns_advice",
-    "find_format",
-    "json_type",
-    "rejected_in",
-    "to_messages",
-    "unrecognised",
-]
+from .row_format import REJECTED, Fields, RowFormat, json_type, validate_messages
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
-    CHAT,
-    *CHAT_FORMATS,
-    SHAREGPT_PREFERENCES,
-    *SHAREGPT_FORMATS,
-    ALPACA,
-    KTO,
-    PROMPT_COMPLETION,
-    *PREFERENCE_FORMATS,
-    *EXPORT_FORMATS,
-    *PAIR_FORMATS,
-)
+    CHAT, *CHAT_FORMATS, SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, ALPACA, KTO, PROMPT_COMPLETION,
+    *PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
+)  # fmt: skip
 
 _IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
 _IS_NUMBER = re.compile(r"\s*\d+(?:\.\d+)?\s*")
@@ -75,10 +40,8 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
     """Recognise the format of a row and convert it to fields with `messages`.
 
     Fields that the messages are not made of are kept as they are. `columns` is the user's mapping:
-    rows that have its fields are read by it, and others by their format.
-
-    Raises:
-        Unreadable: The value is no object, has no known format, or its messages are malformed.
+    rows that have its fields are read by it, and others by their format. Raises Unreadable where
+    the value is no object, has no known format, or its messages are malformed.
     """
     if isinstance(value, list) and [type(item) for item in value] == [str, str]:
         value = {"text": value[0], "label": value[1]}
@@ -91,7 +54,8 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         return mapped_format(columns), fields
     row_format = find_format(value)
     if row_format is None:
-        raise Unreadable("shape", unrecognised(value, columns))
+        mapping = tuple((columns or {}).items())
+        raise Unreadable("shape", _unrecognised(tuple(value), columns_advice(value), mapping))
     converted = row_format.to_fields(value)
     validate_messages(converted["messages"])
     if row_format is CHAT or (row_format in CHAT_FORMATS and _is_same(converted, value)):
@@ -128,13 +92,9 @@ def _formats_with(names: tuple[str, ...]) -> tuple[RowFormat, ...]:
     return tuple(f for f in ROW_FORMATS if f.required <= {*names})
 
 
-def unrecognised(row: Mapping[str, Any], columns: Columns | None = None) -> str:
-    """Return one line for a row without a known format: the nearest one, and what to configure."""
-    return _unrecognised(tuple(row), columns_advice(row), tuple((columns or {}).items()))
-
-
 @lru_cache(maxsize=256)
 def _unrecognised(names: tuple[str, ...], advice: str, columns: tuple[tuple[str, str], ...]) -> str:
+    """Return one line for a row without a known format: the nearest one, and what to configure."""
     found = ", ".join(map(_shown, names[:6])) or "no fields at all"
     parts = [f"no `messages`; the row has {found}"]
     if columns:

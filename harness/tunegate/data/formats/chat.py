@@ -17,26 +17,18 @@ from .messages import (
 from .row_format import (
     Fields,
     Message,
+    RowFormat,
     describe_field,
     json_type,
-    row_format,
     system_message,
     text_field,
 )
 
 SHAREGPT_ROLES = {
     "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
-    "model": "assistant",
-    "assistant": "assistant",
-    "tool": "tool",
-    "observation": "tool",
-    "function_response": "tool",
+    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("gpt", "chatgpt", "bing", "bard", "model", "assistant"), "assistant"),
+    **dict.fromkeys(("tool", "observation", "function_response"), "tool"),
 }
 # Turns that hold calls of functions as JSON text (LLaMA-Factory).
 CALL_ROLES = ("function_call", "tool_call")
@@ -81,9 +73,8 @@ def _system_of_parts(value: Any, name: str) -> list[Message]:
     parts = value if isinstance(value, list) else [{"text": value}]
     texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
     if not all(isinstance(text, str) for text in texts):
-        raise Unreadable(
-            "shape", f"{name} is {json_type(value)}; a text, or parts of text are needed"
-        )
+        needed = "a text, or parts of text are needed"
+        raise Unreadable("shape", f"{name} is {json_type(value)}; {needed}")
     return [{"role": "system", "content": "\n".join(map(str, texts))}] if any(texts) else []
 
 
@@ -158,27 +149,24 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
     calls, numbers = parse_json_text(fields["answers"]), count(1)
     if not isinstance(calls, list) or not calls:
         raise Unreadable("shape", f"answers is {json_type(calls)}; a list of calls is needed")
-    reply = {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [openai_call(call, numbers) for call in calls],
-    }
+    made = [openai_call(call, numbers) for call in calls]
+    reply = {"role": "assistant", "content": None, "tool_calls": made}
     messages = [{"role": "user", "content": text_field(fields, "query")}, reply]
     return with_openai_tools({"messages": messages}, fields["tools"])
 
 
-CHAT = row_format("chat", "messages", "", dict, "", is_plain_chat)
+CHAT = RowFormat("chat", "messages", "", dict, "", is_plain_chat)
 CHAT_FORMATS = (
-    row_format("chat in another dialect", "messages", "", from_chat,
-               "null keys left out; roles, parts, tools and calls in OpenAI's form"),
+    RowFormat("chat in another dialect", "messages", "", from_chat,
+              "null keys left out; roles, parts, tools and calls in OpenAI's form"),
 )  # fmt: skip
 SHAREGPT_FORMATS = (
-    row_format("ShareGPT", "conversations", "system tools", from_sharegpt,
-               "conversations (from, value) became messages"),
-    row_format("ShareGPT", "conversation", "system tools", from_sharegpt,
-               "conversation (from, value) became messages"),
-    row_format("Gemini", "contents", "systemInstruction system_instruction tools", from_gemini,
-               "contents (role, parts) became messages"),
-    row_format("function calls", "query tools answers", "", from_function_calls,
-               "query became the prompt, answers the tool calls of the reply"),
+    RowFormat("ShareGPT", "conversations", "system tools", from_sharegpt,
+              "conversations (from, value) became messages"),
+    RowFormat("ShareGPT", "conversation", "system tools", from_sharegpt,
+              "conversation (from, value) became messages"),
+    RowFormat("Gemini", "contents", "systemInstruction system_instruction tools", from_gemini,
+              "contents (role, parts) became messages"),
+    RowFormat("function calls", "query tools answers", "", from_function_calls,
+              "query became the prompt, answers the tool calls of the reply"),
 )  # fmt: skip

@@ -124,4 +124,4 @@ def _format_of(pairs: tuple[tuple[str, str], ...]) -> RowFormat:
     fields = dict.fromkeys(field for field, _ in pairs)
     columns = {field: ", ".join(c for f, c in pairs if f == field) for field in fields}
     mapping = ", ".join(f"{named} as {field}" for field, named in columns.items())
-    return RowFormat("columns", frozenset(), frozenset(), dict, mapping)
+    return RowFormat("columns", "", "", dict, mapping)

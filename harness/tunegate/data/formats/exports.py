@@ -12,7 +12,7 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .chat import from_chat
-from .row_format import Fields, Message, assistant_message, json_type, row_format, user_message
+from .row_format import Fields, Message, RowFormat, assistant_message, json_type, user_message
 
 # Of a Label Studio result's `value`: what the annotator chose or wrote.
 _ANSWER_KEYS = ("choices", "text", "taxonomy", "rating", "number")
@@ -35,21 +35,16 @@ def from_label_studio(fields: Mapping[str, Any]) -> Fields:
 
 def _label_studio_answer(result: Any) -> str:
     """Return what was chosen or written in one annotation, "" if nothing was."""
-    values = (
-        [r.get("value") for r in result if isinstance(r, dict)] if isinstance(result, list) else []
-    )
     found: list[str] = []
-    for value in values:
+    for item in result if isinstance(result, list) else []:
+        value = item.get("value") if isinstance(item, dict) else None
         fields = value if isinstance(value, dict) else {}
         answer = next((fields[key] for key in _ANSWER_KEYS if key in fields), None)
         if answer is not None:
-            found += map(_answer_text, answer if isinstance(answer, list) else [answer])
+            several = answer if isinstance(answer, list) else [answer]
+            # A path of a taxonomy counts by its last step.
+            found += (str(one[-1] if isinstance(one, list) and one else one) for one in several)
     return ", ".join(found)
-
-
-def _answer_text(answer: Any) -> str:
-    """Return an answer as text; a path of a taxonomy by its last step."""
-    return str(answer[-1] if isinstance(answer, list) and answer else answer)
 
 
 def _agreed(answers: Iterable[str], name: str) -> str:
@@ -111,20 +106,17 @@ def from_flat_argilla(fields: Mapping[str, Any]) -> Fields:
 
 def _argilla_messages(texts: Mapping[str, Any], given: Mapping[str, list[Any]]) -> Fields:
     answered = {question: answers for question, answers in given.items() if answers}
-    if len(answered) > 1:
+    if (count := len(answered)) > 1:
         names = ", ".join(ascii(question)[1:-1][:30] for question in answered)
-        raise Unreadable(
-            "shape", f"{len(answered)} questions are answered ({names}); one is needed"
-        )
+        raise Unreadable("shape", f"{count} questions are answered ({names}); one is needed")
     answers = (
         ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
         for values in answered.values()
         for answer in values
         if answer is not None
     )
-    return {
-        "messages": [_asked_text(texts, "fields"), assistant_message(_agreed(answers, "responses"))]
-    }
+    reply = assistant_message(_agreed(answers, "responses"))
+    return {"messages": [_asked_text(texts, "fields"), reply]}
 
 
 def from_batch_request(fields: Mapping[str, Any]) -> Fields:
@@ -150,26 +142,21 @@ def _batch_reply(response: Any) -> list[Any]:
 def from_batch_response(fields: Mapping[str, Any]) -> Fields:
     """Refuse a result of OpenAI's batch API, which has no prompt."""
     advice = "its requests have; join the two by custom_id, as `body` and `response` of one row"
-    raise Unreadable(
-        "shape", f"a batch result has no prompt ({json_type(fields['response'])}): {advice}"
-    )
-
-
-def has_flat_responses(row: Mapping[str, Any]) -> bool:
-    """Tell whether a record has a field `QUESTION.responses`."""
-    return any(map(_RESPONSES.fullmatch, row))
+    found = json_type(fields["response"])
+    raise Unreadable("shape", f"a batch result has no prompt ({found}): {advice}")
 
 
 EXPORT_FORMATS = (
-    row_format("Label Studio", "data annotations", "", from_label_studio,
-               "the text of data became the prompt, the annotation the reply"),
-    row_format("Argilla 1", "annotation annotation_agent", "text inputs", from_argilla_1,
-               "text became the prompt, annotation the reply"),
-    row_format("Argilla 2", "fields responses", "", from_argilla_2,
-               "fields became the prompt, responses the reply"),
-    row_format("batch request", "custom_id body", "response method url", from_batch_request,
-               "the messages of body became messages"),
-    row_format("batch result", "custom_id response", "", from_batch_response, ""),
-    row_format("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
-               "the text field became the prompt, the responses the reply", has_flat_responses),
+    RowFormat("Label Studio", "data annotations", "", from_label_studio,
+              "the text of data became the prompt, the annotation the reply"),
+    RowFormat("Argilla 1", "annotation annotation_agent", "text inputs", from_argilla_1,
+              "text became the prompt, annotation the reply"),
+    RowFormat("Argilla 2", "fields responses", "", from_argilla_2,
+              "fields became the prompt, responses the reply"),
+    RowFormat("batch request", "custom_id body", "response method url", from_batch_request,
+              "the messages of body became messages"),
+    RowFormat("batch result", "custom_id response", "", from_batch_response, ""),
+    RowFormat("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
+              "the text field became the prompt, the responses the reply",
+              lambda row: any(map(_RESPONSES.fullmatch, row))),
 )  # fmt: skip

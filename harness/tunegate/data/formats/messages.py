@@ -25,13 +25,8 @@ _CALL_PARTS = ("toolUse", "functionCall", "function_call")
 _RESULT_PARTS = ("toolResult", "functionResponse", "function_response")
 # Parts that name no type, by the key that holds their data (Gemini, Bedrock).
 _MEDIA_PARTS = {
-    "inlineData": "file",
-    "inline_data": "file",
-    "fileData": "file",
-    "file_data": "file",
-    "image": "image",
-    "video": "video",
-    "document": "file",
+    **dict.fromkeys(("inlineData", "inline_data", "fileData", "file_data"), "file"),
+    **{"image": "image", "video": "video", "document": "file"},
 }
 
 
@@ -155,9 +150,7 @@ def _call_in(part: Mapping[str, Any]) -> Message | None:
     if part.get("type") == "tool_use":
         return dict(part)
     value = next((part[key] for key in _CALL_PARTS if isinstance(part.get(key), dict)), None)
-    if value is None:
-        return None
-    return {"id": value.get("toolUseId"), **value}
+    return None if value is None else {"id": value.get("toolUseId"), **value}
 
 
 def _result_in(part: Mapping[str, Any]) -> Message | None:
@@ -183,9 +176,8 @@ def _as_text(value: Any) -> str:
 def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     """Return a call in OpenAI's form; what is no call of a function stays as it is.
 
-    Args:
-        call: An object with `function`, or with `name` and arguments.
-        numbers: Where a call without an id takes its number from.
+    A call is an object with `function`, or with `name` and arguments. One without an id takes the
+    next of the `numbers`.
     """
     if not isinstance(call, dict):
         return call

@@ -21,7 +21,6 @@ from .row_format import (
     assistant_message,
     json_type,
     prompt_messages,
-    row_format,
     system_message,
     text_field,
     user_message,
@@ -154,7 +153,8 @@ def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
     if reply is None:
         columns = f'prompt = "{prompt}", reply = "{name}", reply_names = ["name of 0", "name of 1"]'
         advice = f"not a name; write under [data]: columns = {{ {columns} }}"
-        raise Unreadable("shape", f"{name} is {label_type(label)}, {advice}")
+        found = "a number in a text" if isinstance(label, str) else json_type(label)
+        raise Unreadable("shape", f"{name} is {found}, {advice}")
     asked = user_message(text_field(fields, prompt))
     return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
 
@@ -185,64 +185,50 @@ def joined_names(names: Sequence[str]) -> str:
     return ", ".join(names) if is_plain else json.dumps(names, ensure_ascii=False)
 
 
-def label_type(value: Any) -> str:
-    """Name the type of a label that has no name."""
-    return "a number in a text" if isinstance(value, str) else json_type(value)
-
-
 def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
     hint = f"{prompt} became the prompt, {reply} the reply"
     to_fields: Callable[[Mapping[str, Any]], Fields] = partial(from_pair, prompt, reply, context)
     more = " ".join(("system", "system_prompt", *context))
-    return row_format(f"{prompt} and {reply}", f"{prompt} {reply}", more, to_fields, hint)
+    return RowFormat(f"{prompt} and {reply}", f"{prompt} {reply}", more, to_fields, hint)
 
 
 def _label(prompt: str, name: str) -> RowFormat:
     hint = f"{prompt} became the prompt, {name} the reply"
     to_fields, more = partial(from_label, prompt, name), " ".join(("system", *_LABEL_TEXTS))
-    return row_format(f"{prompt} and {name}", f"{prompt} {name}", more, to_fields, hint)
+    return RowFormat(f"{prompt} and {name}", f"{prompt} {name}", more, to_fields, hint)
 
 
 _PASSAGES = ("context", "passage")
-ALPACA = row_format(
+ALPACA = RowFormat(
     "Alpaca", "instruction output", "input system history", from_alpaca,
     "instruction, input and output became messages",
 )  # fmt: skip
-PROMPT_COMPLETION = row_format(
+PROMPT_COMPLETION = RowFormat(
     "prompt and completion", "prompt completion", "system", from_prompt_completion,
     "prompt and completion became messages",
 )  # fmt: skip
-KTO = row_format(
+KTO = RowFormat(
     "KTO", "prompt completion", "system", from_prompt_completion,
     "prompt and completion became messages, label says which replies are wanted",
     lambda row: isinstance(row.get("label"), bool),
 )  # fmt: skip
 PAIR_FORMATS = (
-    row_format("Dolly", "instruction response", "context input system", from_dolly,
-               "instruction and context became the prompt, response the reply"),
-    row_format("SQuAD", "question answers", "context", from_squad,
-               "context and question became the prompt, the first of answers the reply"),
-    row_format("translation", "translation", "", from_translation,
-               "the first language became the prompt, the second the reply"),
-    _pair("question", "answer", _PASSAGES),
-    _pair("question", "response", _PASSAGES),
+    RowFormat("Dolly", "instruction response", "context input system", from_dolly,
+              "instruction and context became the prompt, response the reply"),
+    RowFormat("SQuAD", "question answers", "context", from_squad,
+              "context and question became the prompt, the first of answers the reply"),
+    RowFormat("translation", "translation", "", from_translation,
+              "the first language became the prompt, the second the reply"),
+    *(_pair("question", reply, _PASSAGES) for reply in ("answer", "response")),
     _pair("problem", "solution"),
-    _pair("query", "response", _PASSAGES),
-    _pair("query", "answer", _PASSAGES),
-    _pair("prompt", "response", _PASSAGES),
-    _pair("prompt", "answer", _PASSAGES),
-    _pair("input", "output"),
-    _pair("text_input", "output"),
-    _pair("inputs", "targets"),
-    _pair("source", "target"),
-    _label("text", "label"),
-    _label("text", "labels"),
-    _label("sentence", "label"),
-    _pair("document", "summary"),
-    _pair("article", "highlights"),
-    _pair("dialogue", "summary"),
-    _pair("text", "summary"),
-    row_format("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),
-               from_summaries, "the text became the prompt, summary1 the reply, others references",
-               lambda row: sum(name in row for name in _SUMMARISED) == 1),
+    *(_pair(prompt, reply, _PASSAGES)
+      for prompt in ("query", "prompt") for reply in ("response", "answer")),
+    *(_pair(prompt, "output") for prompt in ("input", "text_input")),
+    _pair("inputs", "targets"), _pair("source", "target"),
+    _label("text", "label"), _label("text", "labels"), _label("sentence", "label"),
+    _pair("document", "summary"), _pair("article", "highlights"),
+    *(_pair(prompt, "summary") for prompt in ("dialogue", "text")),
+    RowFormat("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),
+              from_summaries, "the text became the prompt, summary1 the reply, others references",
+              lambda row: sum(name in row for name in _SUMMARISED) == 1),
 )  # fmt: skip

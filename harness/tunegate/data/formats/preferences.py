@@ -24,7 +24,6 @@ from .row_format import (
     assistant_message,
     describe_field,
     prompt_messages,
-    row_format,
     system_message,
     text_field,
     user_message,
@@ -114,12 +113,6 @@ def from_human_assistant(fields: Mapping[str, Any]) -> Fields:
     return _split_prompt([], sides, _CHOSEN)
 
 
-def is_human_assistant(row: Mapping[str, Any]) -> bool:
-    """Tell whether both replies of a row are conversations written as text."""
-    texts = (row["chosen"], row[REJECTED])
-    return all(isinstance(text, str) and _HH_TURN.match(text) for text in texts)
-
-
 def from_sharegpt_preferences(fields: Mapping[str, Any]) -> Fields:
     """Convert `conversations` and two turns that may follow to messages (LLaMA-Factory)."""
     sides = [side if isinstance(side, list) else [side] for side in (fields[n] for n in _CHOSEN)]
@@ -132,11 +125,8 @@ def from_sharegpt_preferences(fields: Mapping[str, Any]) -> Fields:
 def _split_prompt(leading: list[Message], sides: Sequence[Any], names: Sequence[str]) -> Fields:
     """Return `messages` and `rejected` of a preference.
 
-    Args:
-        leading: The messages before both sides.
-        sides: The preferred messages, and the rejected ones. The messages that both begin with
-            are added to the prompt; one reply must be left on each side.
-        names: The field of each side, for error messages.
+    `leading` stands before both sides, the preferred messages and the rejected ones. What both
+    begin with is added to the prompt; one reply must be left on each. Errors name their fields.
     """
     for name, side in zip(names, sides, strict=True):
         validate_messages(side, name)
@@ -157,7 +147,7 @@ def single_reply(messages: list[Message], name: str) -> Message:
 
 
 def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
-    return row_format(
+    return RowFormat(
         f"preferences ({question})",
         " ".join((question, *names)),
         "system system_prompt" + " input" * (question == "instruction"),
@@ -169,21 +159,21 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
     )
 
 
-TRL_PREFERENCES = row_format(
+TRL_PREFERENCES = RowFormat(
     "preferences (TRL)", "chosen rejected", "prompt system messages", from_trl_preferences,
     "prompt and chosen became messages",
 )  # fmt: skip
-SHAREGPT_PREFERENCES = row_format(
+SHAREGPT_PREFERENCES = RowFormat(
     "preferences (ShareGPT)", "conversations chosen rejected", "system tools",
     from_sharegpt_preferences, "conversations and chosen became messages",
 )  # fmt: skip
 PREFERENCE_FORMATS = (
-    row_format("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
-               from_openai_preferences,
-               "input and preferred_output became messages, non_preferred_output became rejected"),
-    row_format("preferences (Anthropic HH)", "chosen rejected", "", from_human_assistant,
-               "the turns of chosen became messages, the last of rejected became rejected",
-               is_human_assistant),
+    RowFormat("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
+              from_openai_preferences,
+              "input and preferred_output became messages, non_preferred_output became rejected"),
+    RowFormat("preferences (Anthropic HH)", "chosen rejected", "", from_human_assistant,
+              "the turns of chosen became messages, the last of rejected became rejected",
+              lambda row: all(isinstance(row[n], str) and _HH_TURN.match(row[n]) for n in _CHOSEN)),
     *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
     TRL_PREFERENCES,
     *(_question_format(question, ("chosen_response", "rejected_response"))

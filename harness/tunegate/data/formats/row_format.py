@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ...utils.strict_json import Unreadable
@@ -14,38 +13,25 @@ Message = dict[str, Any]
 REJECTED = "rejected"
 
 
-@dataclass(frozen=True, eq=False)
 class RowFormat:
     """How rows of one format are recognised and converted to messages.
 
     Attributes:
         name: The name that reports use.
-        required: Fields that a row of this format has.
-        optional: More fields that the messages are made of.
+        required: Fields that a row of this format has; given as words of a text.
+        optional: More fields that the messages are made of; given likewise.
         to_fields: Converts a row; returns `messages`, and `rejected` and `tools` if any.
         hint: What the conversion did, for the report.
         accepts: Looks at the values of a row, where the names of its fields do not tell.
     """
 
-    name: str
-    required: frozenset[str]
-    optional: frozenset[str]
-    to_fields: Callable[[Mapping[str, Any]], Fields]
-    hint: str
-    accepts: Callable[[Mapping[str, Any]], bool] | None = None
-
-
-def row_format(
-    name: str,
-    required: str,
-    optional: str,
-    to_fields: Callable[[Mapping[str, Any]], Fields],
-    hint: str,
-    accepts: Callable[[Mapping[str, Any]], bool] | None = None,
-) -> RowFormat:
-    """Return a format, given the names of its fields as words of a text."""
-    fields = frozenset(required.split()), frozenset(optional.split())
-    return RowFormat(name, *fields, to_fields, hint, accepts)
+    def __init__(
+        self, name: str, required: str, optional: str,
+        to_fields: Callable[[Mapping[str, Any]], Fields], hint: str,
+        accepts: Callable[[Mapping[str, Any]], bool] | None = None,
+    ) -> None:  # fmt: skip
+        self.name, self.to_fields, self.hint, self.accepts = name, to_fields, hint, accepts
+        self.required, self.optional = frozenset(required.split()), frozenset(optional.split())
 
 
 def json_type(value: Any) -> str:
