@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunegate.data.dataset import PLAIN_READING, Dataset, Example
-from tunegate.data.formats import Fields
+from tunegate.data.formats.row_format import Fields
 from tunegate.data.reading import Reading
 
 from .read import Rejected, Row, Source, to_json_line

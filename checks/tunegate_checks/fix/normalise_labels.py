@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from tunegate.data.dataset import Dataset, Example
-from tunegate.data.formats import Fields
+from tunegate.data.formats.row_format import Fields
 from tunegate.results.labels import LabelRule, exact
 
 from ..data.consistency import no_classes, spelled_labels

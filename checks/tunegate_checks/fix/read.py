@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.config.data_files import check_data, read_split
-from tunegate.data.formats import ROW_FORMATS, Fields
+from tunegate.data.formats import ROW_FORMATS
+from tunegate.data.formats.row_format import Fields
 from tunegate.data.json_lines import BOM, is_table, read_json_rows, read_row, split_rows
 from tunegate.data.tables import read_table_rows
 from tunegate.utils.strict_json import Unreadable

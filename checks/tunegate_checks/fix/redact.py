@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from tunegate.data.formats import Fields
+from tunegate.data.formats.row_format import Fields
 
 from ..detect import api_keys
 from ..detect.engine import decoded, mask_value, personal_spans
