@@ -50,11 +50,10 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     if line_below.count(delimiter) < top[0].count(delimiter):
         return []
     names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
+    is_header = len(names) > 1 and all(map(_HEADER.fullmatch, names))
+    if not is_header or not (_PERSON.search(top[0]) or Context(" ".join(names)).labels):
+        return []
     parts = list[Part]()
-    if len(names) < 2 or not all(map(_HEADER.fullmatch, names)):
-        return parts
-    if not (_PERSON.search(top[0]) or Context(" ".join(names)).labels):
-        return parts
     for line in _LINE.finditer(text, top.end() + 1):
         cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):

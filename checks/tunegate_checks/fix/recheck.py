@@ -33,7 +33,6 @@ from .changes import STEPS
 from .redact import Redactor
 
 FindingsByCheck = dict[str, list[Finding]]
-Checked = Iterator[tuple[str, Sequence[Finding]]]
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,19 @@ def findings_of_others(
 
     Outside of a project the checks that need its task or its limits are left out.
     """
-    found = dict(_row_checks(result, against, rules))
-    if rules.task:
-        found |= dict(_project_checks(result, against, rules))
-    return {name: [*findings] for name, findings in found.items() if findings}
+    found = {name: [*items] for name, items in _other_checks(result, against, rules)}
+    return {name: items for name, items in found.items() if items}
 
 
-def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checked:
-    limits, skipped = rules.limits, rules.steps
+def _other_checks(
+    result: Dataset, against: Sequence[Dataset], rules: FixRules
+) -> Iterator[tuple[str, Sequence[Finding]]]:
+    limits, task, skipped = rules.limits, rules.task, rules.steps
     yield "labels.contradictions", labels.contradictions(result)
     yield "consistency.system_prompt", consistency.system_prompt(result)
     yield "preferences", preferences.find(result, similarity=limits.similarity)
     # What is wrong with the file, or with its fields, is no fault of a row that a step could mend.
-    is_limited = rules.task and "format" in skipped
+    is_limited = task and "format" in skipped
     fewest, largest = (limits.fewest_examples, limits.largest_mb) if is_limited else (0, inf)
     of_format = format.find(result, fewest=fewest, largest=largest)
     yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
@@ -109,14 +108,12 @@ def _row_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) ->
         yield "duplicates.near", duplicates.near(result, similarity=limits.similarity)
     if "leaks" not in skipped and against:
         yield "leakage", leakage.find(against[0], result, similarity=limits.similarity)
-
-
-def _project_checks(result: Dataset, against: Sequence[Dataset], rules: FixRules) -> Checked:
-    limits, task = rules.limits, rules.task
+    if not task:
+        return
     has_classes = task in ("classification", "multilabel")
     train = next((other for other in against if other.split == "train"), None)
     of_replies = consistency.output_format(result, task=task)
-    is_left = "labels" not in rules.steps
+    is_left = "labels" not in skipped
     yield "consistency.output_format", [f for f in of_replies if is_left or f.kind != "near miss"]
     if rules.prompt is not None:
         yield "consistency.inference", consistency.inference(result, rules.prompt)
