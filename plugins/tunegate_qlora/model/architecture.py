@@ -140,9 +140,10 @@ def describe_architecture(folder: Path, *, with_weights: bool = False) -> Archit
         if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
             more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
             shown = ", ".join(names[:MAX_SHOWN_TENSORS])
-            what = f"the weights in {folder} are not those of a {type(model).__name__}"
-            tensors = f"{len(names):,} {key} tensors, {shown}{more}"
-            raise ValueError(f"{what}: they {verb} {tensors}")
+            raise ValueError(
+                f"the weights in {folder} are not those of a {type(model).__name__}: they {verb} "
+                f"{len(names):,} {key} tensors, {shown}{more}"
+            )
     head = model.get_output_embeddings()
     linear = {
         name: (layer.in_features, layer.out_features)
