@@ -18,11 +18,7 @@ Method = Literal["qlora", "lora", "full"]
 Objective = Literal["supervised", "dpo"]
 
 # How each method holds the base while it trains. The trained weights are float32 throughout.
-QUANTISATION_OF_METHOD: Mapping[Method, Quantisation] = {
-    "qlora": "nf4",
-    "lora": "none",
-    "full": "none",
-}
+QUANTISATIONS: Mapping[Method, Quantisation] = {"qlora": "nf4", "lora": "none", "full": "none"}
 
 # Default learning rates. QLoRA's (arXiv:2305.14314, table 9) is 2e-4; training every weight needs
 # about a tenth of an adapter's (Schulman et al. 2025, "LoRA Without Regret").
@@ -230,9 +226,7 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "classification": Preset(
-        3, 4, 1.0, "short answers, often repeated, are learned in three passes"
-    ),
+    "classification": Preset(3, 4, 1, "short answers, often repeated, are learned in three passes"),
     "style": Preset(2, 8, 1.0, "tone and layout come early; a third pass learns rows by heart"),
     "few": Preset(5, 2, 0.5, "fewer than 200 rows want more passes, in more and smaller steps"),
 }
@@ -252,15 +246,14 @@ def resolve_settings(values: Mapping[str, Any]) -> Settings:
         # The field calls an adapter on a base that is not quantised LoRA.
         settings = settings.model_copy(update={"method": "lora"})
     derived: dict[str, Any] = {
-        "quantisation": QUANTISATION_OF_METHOD[settings.method],
+        "quantisation": QUANTISATIONS[settings.method],
         "learning_rate": default_learning_rate(settings),
         "keep": "best" if settings.patience else "last",
-        **({"beta": BETA} if settings.objective == "dpo" else {}),
+        "beta": BETA if settings.objective == "dpo" else None,
         **preset_values(settings),
     }
-    settings = settings.model_copy(
-        update={key: value for key, value in derived.items() if key not in set_fields}
-    )
+    unset = {key: value for key, value in derived.items() if key not in set_fields}
+    settings = settings.model_copy(update=unset)
     if conflicts := list(find_conflicts(settings, set_fields)):
         raise ValueError("; ".join(conflicts))
     return settings
@@ -271,16 +264,11 @@ def preset_lines(settings: Settings) -> list[str]:
     if settings.preset is None:
         return []
     values = preset_values(settings)
-    lines = [
-        f"{settings.preset}: {values['epochs']} epochs, batch {values['batch']}, "
-        f"learning rate {values['learning_rate']:g}",
-        PRESETS[settings.preset].reason,
-    ]
-    overrides = [
-        f"{key} = {getattr(settings, key):g}"
-        for key, value in values.items()
-        if getattr(settings, key) != value
-    ]
+    passes, rate = f"{values['epochs']} epochs, batch {values['batch']}", values["learning_rate"]
+    described = f"{settings.preset}: {passes}, learning rate {rate:g}"
+    lines = [described, PRESETS[settings.preset].reason]
+    actual = {key: getattr(settings, key) for key in values}
+    overrides = [f"{key} = {n:g}" for key, n in actual.items() if n != values[key]]
     return [*lines, f"set otherwise: {', '.join(overrides)}"] if overrides else lines
 
 
@@ -301,11 +289,9 @@ def default_learning_rate(settings: Settings) -> float:
 def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     """Yield one message for each pair of settings that exclude each other.
 
-    Args:
-        settings: With all derived values filled in.
-        set_fields: The names of those that the user has set.
+    In `settings` all derived values are filled in; `set_fields` are those that the user has set.
     """
-    needed_quantisation = QUANTISATION_OF_METHOD[settings.method]
+    needed_quantisation = QUANTISATIONS[settings.method]
     if settings.quantisation != needed_quantisation:
         yield (
             f"method = {settings.method!r} holds the base with quantisation = "
@@ -324,10 +310,8 @@ def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     if settings.address and not (host and port.isdecimal() and 0 < int(port) < 2**16):
         yield f"address = {settings.address!r}: host:port is needed, a port from 1 to 65535"
     if (settings.machines > 1) != bool(settings.address):
-        yield (
-            "machines above 1 and address go together: the first machine's host:port, which the "
-            "others can reach"
-        )
+        reach = "the first machine's host:port, which the others can reach"
+        yield f"machines above 1 and address go together: {reach}"
     needs_whole_model = settings.objective == "dpo" or settings.packing
     if settings.sharding == "fsdp" and settings.method != "qlora" and needs_whole_model:
         subject = "packing" if settings.packing else "objective = 'dpo'"

@@ -47,8 +47,7 @@ def write_card(folder: Path, job: TrainingJob) -> Path:
     else:
         kind = "model" if job.settings.method == "full" else "merged"
         digest = model_digest(folder, None, decoding)
-    path = folder / "README.md"
-    lines = map(mask, card_lines(kind, digest, job))
+    path, lines = folder / "README.md", map(mask, card_lines(kind, digest, job))
     atomic_write(path, "\n".join(lines).encode() + b"\n")
     return path
 

@@ -19,12 +19,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, Problem
 from tunegate.storage.state_dir import StateDir
-from tunegate.tokenization.chat_template import (
-    ChatTemplate,
-    TemplateError,
-    load_template,
-    template_options,
-)
+from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options
 from tunegate.tokenization.encode import EncodedRow, NotTrainable
 
 from .config import Settings
@@ -61,17 +56,18 @@ def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
         gpus = torch.cuda.device_count()
         messages += world_size_problems(len(train), settings, architecture, gpus)
         if train:
-            config = base.read_config(folder)
-            checkpointing = needs_checkpointing(train, settings, architecture, config)
-            changed = {"gradient_checkpointing": checkpointing}
-            settings = settings.model_copy(update=changed)
-            messages += memory_problems(train, settings, architecture, config)
+            rows, config = training_data.conversations_of(train), base.read_config(folder)
+            needed = estimate_memory(architecture, settings, rows, config)
+            checkpointing = needs_checkpointing(needed, settings, architecture.model)
+            settings = settings.model_copy(update={"gradient_checkpointing": checkpointing})
+            needed = estimate_memory(architecture, settings, rows, config)
+            messages += memory_problems(needed.per_process(settings), settings)
             note_cut_replies(train, settings)
         messages += base_problems(plan, settings, architecture)
         messages += token_problems(template, architecture)
         if note := date_note(template):
             print(note, flush=True)
-    except (TemplateError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         messages = [str(error)]
     return [Problem(message) for message in messages], checkpointing
 
@@ -128,16 +124,13 @@ def world_size_problems(
     if settings.world_size == 1:
         return
     if 0 < gpus < settings.processes:
-        yield (
-            f"processes = {settings.processes}: this machine has {gpus} "
-            f"GPU{'s' * (gpus > 1)}, and every process wants its own"
-        )
+        available = f"this machine has {gpus} GPU{'s' * (gpus > 1)}"
+        yield f"processes = {settings.processes}: {available}, and every process wants its own"
     batches = -(-rows // settings.batch)
     if rows and batches < settings.world_size:
-        yield (
-            f"{rows:,} rows in batches of {settings.batch} make {batches:,} an epoch, fewer "
-            f"than the {settings.world_size} processes: lower `batch` or `processes`"
-        )
+        made = f"{rows:,} rows in batches of {settings.batch} make {batches:,} an epoch"
+        fewer = f"fewer than the {settings.world_size} processes"
+        yield f"{made}, {fewer}: lower `batch` or `processes`"
     if settings.sharding == "fsdp" and not architecture.decoder_layer:
         yield (
             "sharding = 'fsdp' shares out a model by its decoder layers, and transformers names "
@@ -145,19 +138,13 @@ def world_size_problems(
         )
 
 
-def needs_checkpointing(
-    train: Sequence[EncodedItem],
-    settings: Settings,
-    architecture: Architecture,
-    config: Mapping[str, Any],
-) -> bool:
+def needs_checkpointing(needed: MemoryEstimate, settings: Settings, model: Any) -> bool:
     """Tell whether the training is to compute activations twice; say so where it was not set."""
-    rows = training_data.conversations_of(train)
-    whole = estimate_memory(architecture, settings, rows, config).per_process(settings)
-    can = architecture.model.supports_gradient_checkpointing
-    if settings.gradient_checkpointing or whole.total <= free_memory() or not can:
+    total = needed.per_process(settings).total
+    can = model.supports_gradient_checkpointing
+    if settings.gradient_checkpointing or total <= free_memory() or not can:
         return settings.gradient_checkpointing
-    print_line(f"without gradient checkpointing {format_bytes(whole.total)}: it is on", "memory")
+    print_line(f"without gradient checkpointing {format_bytes(total)}: it is on", "memory")
     return True
 
 
@@ -175,35 +162,23 @@ def token_problems(template: ChatTemplate, architecture: Architecture) -> Iterat
     names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
     if names:
         more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
-        yield (
-            f"the tokenizer has {len(names):,} tokens that the base has no embedding for: "
-            f"{', '.join(names[:MAX_SHOWN_ROWS])}{more}; take the base's own tokenizer"
-        )
+        what = f"the tokenizer has {len(names):,} tokens that the base has no embedding for"
+        shown = ", ".join(names[:MAX_SHOWN_ROWS])
+        yield f"{what}: {shown}{more}; take the base's own tokenizer"
 
 
-def memory_problems(
-    train: Sequence[EncodedItem],
-    settings: Settings,
-    architecture: Architecture,
-    config: Mapping[str, Any],
-) -> Iterator[str]:
-    """Print the memory that the training needs; yield a line where the weights alone do not fit.
+def memory_problems(needed: MemoryEstimate, settings: Settings) -> Iterator[str]:
+    """Print the memory that each process needs; yield a line where the weights alone do not fit.
 
     More than the weights is an estimate, which is printed as a warning and stops nothing.
-    `config` is the base's `config.json`.
     """
-    needed = estimate_memory(
-        architecture, settings, training_data.conversations_of(train), config
-    ).per_process(settings)
     sharers = settings.processes if local_device() == "cpu" else 1  # of the memory of one device
     available = free_memory() // sharers
     free_text = format_bytes(available)
     if needed.weights > available:
         method_hint = "" if settings.method == "qlora" else ', or method = "qlora"'
-        yield (
-            f"the base's weights alone need {format_bytes(needed.weights)}, and {free_text} "
-            f"are free: take a smaller base{method_hint}"
-        )
+        least = f"the base's weights alone need {format_bytes(needed.weights)}"
+        yield f"{least}, and {free_text} are free: take a smaller base{method_hint}"
         return
     if settings.world_size > 1:
         machines = f" on {settings.machines} machines" if settings.machines > 1 else ""
@@ -263,11 +238,9 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
     needed = architecture.trainable_parameters(settings) * 4 * states
     free = shutil.disk_usage(plan.train.parent).free
     if needed > free:
-        yield (
-            f"checkpoints need {format_bytes(needed)}, the disk has "
-            f"{format_bytes(free)} free: make room, or move {StateDir(plan.root).folder} "
-            "to a larger one and leave a link"
-        )
+        sizes = f"checkpoints need {format_bytes(needed)}, the disk has {format_bytes(free)} free"
+        remedy = f"move {StateDir(plan.root).folder} to a larger one and leave a link"
+        yield f"{sizes}: make room, or {remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,12 +284,8 @@ def estimate_memory(
     - activations: 34 x tokens x width bytes a layer in 16 bits (2 with checkpointing, and 34 once),
       and the logits of the answers with their gradient in float32.
 
-    Args:
-        architecture: The sizes of the base's layers.
-        settings: The settings of the training.
-        rows: All rows that are trained on, for `dpo` both sides of each pair.
-        config: The base's `config.json`.
-        gpu: Whether to estimate for a GPU; what this machine trains on where it is None.
+    `rows` are all that are trained on, for `dpo` both sides of each pair, `config` is the base's
+    `config.json`. `gpu` says whether to estimate for a GPU; None: for what this machine trains on.
     """
     linear = sum(i * o for i, o in architecture.linear_layers.values())
     size = 2 if settings.compute != "float32" else 4

@@ -43,10 +43,8 @@ class TemplateError(ValueError):
 class TemplateOptions:
     """How a chat template is used otherwise than the base has it.
 
-    Attributes:
-        text: Another template in its place; "" for the base's own.
-        args: Values for variables of the template, such as `enable_thinking`.
-        fold_system: Whether the system message is put before the first text of the user.
+    `text` is another template in its place, "" for the base's own; `args` are values of variables
+    such as `enable_thinking`; `fold_system` puts the system message before the user's first text.
     """
 
     text: str = ""
@@ -67,9 +65,8 @@ def pin_template(name: str, root: Path) -> str:
     except OSError as error:
         raise ValueError(f"chat_template = {name!r}: {error.strerror}: {error.filename}") from None
     if expected not in ("", digest):
-        raise ValueError(
-            f"chat_template = {name!r}: the file has changed since the run was planned"
-        )
+        changed = "the file has changed since the run was planned"
+        raise ValueError(f"chat_template = {name!r}: {changed}")
     return f"{name}@{digest}"
 
 
@@ -237,27 +234,20 @@ def _with_folded_system(messages: Sequence[dict[str, Any]]) -> list[dict[str, An
     texts = [m["content"] for m in messages if is_system(m)]
     others = [m for m in messages if not is_system(m)]
     first = next((i for i, m in enumerate(others) if m["role"] == "user"), None)
-    if texts and first is None:
+    if not texts:
+        return others
+    if first is None:
         return [{"role": "user", "content": "\n\n".join(texts)}, *others]
-    if texts and first is not None:
-        others[first] = {
-            **others[first],
-            "content": "\n\n".join([*texts, others[first]["content"]]),
-        }
+    others[first] = {**others[first], "content": "\n\n".join([*texts, others[first]["content"]])}
     return others
 
 
 def load_template(folder: Path | str, options: TemplateOptions | None = None) -> ChatTemplate:
     """Read the tokenizer and the chat template of a model, without any download.
 
-    Args:
-        folder: The model's folder, or a hub name that the cache on this machine holds.
-        options: How the template is used otherwise than the model has it.
-
-    Raises:
-        TemplateError: The tokenizer cannot be read or has no chat template, or no file of the
-            model names the token that ends a turn, or the template knows no such variable.
-        ImportError: transformers is not installed.
+    `folder` may be a hub name that the cache on this machine holds. Raises TemplateError where the
+    tokenizer cannot be read or has no chat template, no file of the model names the token that ends
+    a turn, or the template knows no such variable; ImportError where transformers is missing.
     """
     from transformers import AutoTokenizer
 
@@ -274,10 +264,8 @@ def load_template(folder: Path | str, options: TemplateOptions | None = None) ->
         raise TemplateError(f"{folder} holds no tokenizer that can be read: {reason}") from None
     tokenizer.chat_template = options.text or tokenizer.chat_template
     if not tokenizer.chat_template:
-        raise TemplateError(
-            f"the tokenizer in {folder} has no chat template (chat_template.jinja): name one, "
-            "chat_template = FILE"
-        )
+        missing = f"the tokenizer in {folder} has no chat template (chat_template.jinja)"
+        raise TemplateError(f"{missing}: name one, chat_template = FILE")
     templates = tokenizer.chat_template
     texts = templates.values() if isinstance(templates, dict) else [templates]
     if any(uses_powers(text) for text in texts):

@@ -26,12 +26,9 @@ ESTIMATE_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """The tokens of a row.
+    """The tokens of a row: all, and those that the loss falls on.
 
-    Attributes:
-        length: All tokens.
-        trained: The tokens that the loss falls on.
-        answer_start: The index of the first token of the last trained message.
+    `answer_start` is the index of the first token of the last trained message.
     """
 
     length: int
@@ -75,20 +72,15 @@ def _token_counter(model: str) -> tuple[Callable[[str], int], str]:
     try:
         import tiktoken
 
-        name = tiktoken.encoding_name_for_model(base)
+        encoding = cached_encoding(tiktoken.encoding_name_for_model(base))
+        return lambda text: len(encoding.encode_ordinary(text)), ""
     except ImportError:
-        return _estimate_tokens, f"tiktoken is not installed; {ESTIMATE_NOTE}"
+        reason = "tiktoken is not installed"
     except KeyError:
-        return _estimate_tokens, f"tiktoken knows no encoding of {model!r}; {ESTIMATE_NOTE}"
-    try:
-        encoding = cached_encoding(name)
+        reason = f"tiktoken knows no encoding of {model!r}"
     except OSError as error:
-        return _estimate_tokens, f"{error}; {ESTIMATE_NOTE}"
-    return lambda text: len(encoding.encode_ordinary(text)), ""
-
-
-def _estimate_tokens(text: str) -> int:
-    return -(-len(text) // 4)
+        reason = str(error)
+    return lambda text: -(-len(text) // 4), f"{reason}; {ESTIMATE_NOTE}"
 
 
 def cached_encoding(name: str) -> Any:

@@ -49,12 +49,10 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
 
     The loss falls on each assistant message whose `weight` is not 0, from the first token behind
     the generation prompt to the token that ends the turn, inclusive. What comes after the last of
-    them is left out: nothing would be learnt from it.
-
-    Raises:
-        NotTrainable: The template refuses the conversation, or leaves out a part of it; the prompt
-            of a message differs from how the trained text begins; a turn has no end; the row has
-            control tokens in its texts; or there is no message to train on.
+    them is left out: nothing would be learnt from it. Raises NotTrainable where the template
+    refuses the conversation, or leaves out a part of it; the prompt of a message differs from how
+    the trained text begins; a turn has no end; the row has control tokens in its texts; or there is
+    no message to train on.
     """
     learnt = [i for i, message in enumerate(example.messages) if is_trained_on(message)]
     if not learnt:
@@ -78,9 +76,7 @@ def refuse_control_tokens(
 ) -> None:
     """Raise TemplateError where a text, a tool or its call holds one of the control tokens."""
     texts = [(f"messages[{i}]", content_text(message)) for i, message in enumerate(messages)]
-    texts += [
-        (f"messages[{i}]", calls) for i, m in enumerate(messages) if (calls := calls_json([m]))
-    ]
+    texts += [(f"messages[{i}]", calls_json([m])) for i, m in enumerate(messages)]
     texts += [("`tools`", to_json(tools))] if (tools := given_tools(fields)) else []
     for where, text in texts:
         if match := chat_template.control_tokens.search(text):

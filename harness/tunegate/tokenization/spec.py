@@ -23,16 +23,12 @@ if TYPE_CHECKING:
 class TokenizationSpec:
     """What tokens are counted with, and the limits of a row.
 
-    Attributes:
-        tokenizer: A folder or a hub name with a chat template, or `openai:MODEL`; "" if unknown.
-            A trainer may give a folder relative to the project's root.
-        max_length: Tokens that a row may have; None if only the model limits them.
-        epochs: Epochs of the training.
-        on_overflow: What the trainer does with a longer row: "raise", "drop" or "truncate".
-        price_per_million: USD for a million training tokens; None if unknown.
-        missing: Why `tokenizer` is "".
-        rejected: Whether rejected replies are trained on too.
-        template: How the chat template is used, by the trainer's settings.
+    `tokenizer` is a folder (a trainer's may be relative to the project's root) or a hub name with a
+    chat template, or `openai:MODEL`; "" if unknown, and `missing` says why. `max_length` is None
+    where only the model limits the tokens of a row; a longer row is treated as `on_overflow` says,
+    "raise", "drop" or "truncate". `price_per_million` is in USD for a million training tokens, None
+    if unknown. `rejected` says whether rejected replies are trained on too, `template` how the chat
+    template is used, by the trainer's settings.
     """
 
     tokenizer: str

@@ -206,9 +206,8 @@ def _with_less(
             emptied = [{**c, "function": {**c["function"], "arguments": "{}"}} for c in calls]
             variants["the arguments of its calls"] = {**message, "tool_calls": emptied}
         for what, fewer in variants.items():
-            if target_of(message) != target_of(fewer) or given_fields(message) != given_fields(
-                fewer
-            ):
+            held, left = ((target_of(m), given_fields(m)) for m in (message, fewer))
+            if held != left:
                 yield f"messages[{i}]: {what}", [*messages[:i], fewer, *messages[i + 1 :]], tools
 
 

@@ -20,15 +20,17 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tunegate.cli.init import create_project
+from tunegate.config.project import find_root
+from tunegate.config.schema import Config, load
 from tunegate.errors import ConfigError
+from tunegate.results.score import wilson
+from tunegate.storage.registry import Registry
+from tunegate.storage.run import Run, find_finished
+from tunegate.storage.state_dir import StateDir
 
 from .common import require_packages
-
-if TYPE_CHECKING:
-    from tunegate.config.schema import Config
-    from tunegate.storage.run import Run
 
 # The files of the project: in the wheel, or in a checkout of the repository.
 _IN_WHEEL = Path(__file__).parents[1] / "demo"
@@ -43,9 +45,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run both suites as a user would, and sum up; return the status of the one that failed."""
-    from tunegate.storage.run import find_finished
-    from tunegate.storage.state_dir import StateDir
-
     require_packages()
     root: Path = args.folder.resolve()
     config = make_project(root)
@@ -85,10 +84,6 @@ def make_project(root: Path) -> Config:
 
     Raises ConfigError where the folder holds anything else.
     """
-    from tunegate.cli.init import create_project
-    from tunegate.config.project import find_root
-    from tunegate.config.schema import load
-
     if root.is_dir() and find_root(root) == root:
         config = load(root)
         weights = root / str(config.train.get("qlora", {}).get("base", "")) / Path(WEIGHTS).name
@@ -110,8 +105,6 @@ def make_project(root: Path) -> Config:
 
 def summary(root: Path, config: Config, run: Run) -> list[str]:
     """Return what happened in plain words, and what simple methods reach on the same rows."""
-    from tunegate.storage.registry import Registry
-
     paths = (config.data.train, config.data.validation, config.data.test)
     train, validation, test = (tickets(root / str(path)) for path in paths)
     cards = [json.loads(path.read_bytes()) for path in run.folder.glob("scorecards/*.json")]
@@ -139,8 +132,6 @@ def tickets(path: Path) -> list[tuple[str, str]]:
 
 def share(name: str, right: int, n: int) -> str:
     """Return one line: the accuracy of a model with its n and its interval."""
-    from tunegate.results.score import wilson
-
     low, high = wilson(right, n)
     return f"{name:<28} {right / n:6.1%}  n={n}  95 % interval {low:.1%} to {high:.1%}"
 

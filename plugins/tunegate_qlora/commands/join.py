@@ -36,13 +36,11 @@ def run(args: argparse.Namespace) -> int:
         with qlora_run(args.run, busy=busy) as started:
             machines = int(started.plan.config.get("machines", 1))
             if machines == 1:
-                raise ConfigError(
-                    "this run is trained on one machine: `machines` in [train.qlora] is 1"
-                )
+                where = "`machines` in [train.qlora] is 1"
+                raise ConfigError(f"this run is trained on one machine: {where}")
             if not 0 < args.machine < machines:
-                raise ConfigError(
-                    f"--machine {args.machine}: of {machines} machines, 1 to {machines - 1} join"
-                )
+                which = f"of {machines} machines, 1 to {machines - 1} join"
+                raise ConfigError(f"--machine {args.machine}: {which}")
             started.verify()
             with FileLock(started.folder / f"join-{args.machine}.lock", timeout=0):
                 join_training(started.plan, started.folder, args.machine)

@@ -28,9 +28,8 @@ MERGED_NAME = "merged"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="its id, the beginning of it, or latest")
-    parser.add_argument(
-        "-o", "--out", type=Path, metavar="FOLDER", help="default: merged/ in the run's folder"
-    )
+    help_text = "default: merged/ in the run's folder"
+    parser.add_argument("-o", "--out", type=Path, metavar="FOLDER", help=help_text)
 
 
 def run(args: argparse.Namespace) -> int:

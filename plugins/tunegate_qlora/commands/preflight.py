@@ -58,17 +58,10 @@ def plan_of_config(root: Path) -> Plan:
         raise ConfigError("preflight needs rows: name a file as `train` in [data], or a RUN")
     settings = trainer.resolve(config.train.get("qlora", {}), root)
     return Plan(
-        trainer=trainer.name,
-        train=root / config.data.train,
-        validation=None,
-        test=None,
-        config=settings,
-        base=str(settings["base"]),
-        base_digest="",
-        seed=int(settings["seed"]),
-        columns=config.data.columns,
-        root=root,
-    )
+        trainer=trainer.name, train=root / config.data.train, validation=None, test=None,
+        config=settings, base=str(settings["base"]), base_digest="", seed=int(settings["seed"]),
+        columns=config.data.columns, root=root,
+    )  # fmt: skip
 
 
 def describe_training(plan: Plan) -> tuple[list[str], list[str]]:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     require_packages()
     root = find_root(Path.cwd()) or Path.cwd()
     settings, columns = settings_and_columns(root, args.base)
-    example = read_example(args.file, columns, args.row if args.line is None else None, args.line)
+    example = read_example(args.file, columns, args.row, args.line)
     with quiet_libraries():
         folder = base.locate_base(settings.base, Path.cwd(), root)
         template = load_template(folder, template_options(settings.model_dump(), root))
@@ -77,8 +77,8 @@ def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings,
     return parse_settings(Settings, resolved), config.data.columns
 
 
-def read_example(path: Path, columns: dict[str, str], row: int | None, line: int | None) -> Example:
-    """Return the example of a data file with this row (from 0) or line (from 1).
+def read_example(path: Path, columns: dict[str, str], row: int, line: int | None) -> Example:
+    """Return the example of a data file at this line (from 1), or row (from 0) where it is None.
 
     Raises ConfigError that says which rows there are.
     """
@@ -199,8 +199,7 @@ def print_view(name: str, example: Example, view: TokenView, settings: Settings)
     console.print(name + "\n".join(fact_lines(example, view, settings)), markup=False)
     console.print(Text(f"{LEGEND}\n", style="dim"))
     for index, tokens in token_lines(masked_tokens(view.tokens), console.width - MARGIN_WIDTH):
-        is_trained = tokens[0].trained
-        mark, style = ("+", "green") if is_trained else (" ", "dim")
+        mark, style = ("+", "green") if tokens[0].trained else (" ", "dim")
         line = Text(f"{index:>5} {mark} ", style=style)
         styled = []
         for token in tokens:
@@ -215,11 +214,9 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
     if excess > 0:
         # Of a pair, both replies lose what the longer one has too many.
         subject = "" if view.length - view.limit == excess else "the other reply has "
-        action = {
-            "raise": "refused",
-            "drop": "set aside",
-            "truncate": f"the first {excess:,} are cut",
-        }[settings.on_overflow]
+        cut = f"the first {excess:,} are cut"
+        actions = {"raise": "refused", "drop": "set aside", "truncate": cut}
+        action = actions[settings.on_overflow]
         overflow = f"; {subject}{excess:,} too many: {action} (on_overflow)"
     turns, ended = view.turn_ends
     turn_end = "learnt" if ended == turns else f"learnt in {ended} of {turns}"
@@ -241,10 +238,8 @@ def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Tok
     for i, token in enumerate(tokens):
         previous = tokens[i - 1] if i else token
         size = len(_visible_text(token)) + 1
-        breaks = (
-            used + size > width or previous.trained != token.trained or previous.text.endswith("\n")
-        )
-        if breaks and i > start:
+        is_full, is_border = used + size > width, previous.trained != token.trained
+        if i > start and (is_full or is_border or previous.text.endswith("\n")):
             yield start, tokens[start:i]
             start, used = i, 0
         used += size

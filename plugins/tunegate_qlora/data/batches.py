@@ -17,6 +17,7 @@ from ..config import Settings
 from .training_data import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
+Collator = Callable[[Sequence[EncodedRow]], Batch]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
 POOL_BATCHES = 50
 
@@ -34,12 +35,7 @@ class LengthGroupedSampler:
     """
 
     def __init__(
-        self,
-        rows: Sequence[EncodedItem],
-        size: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
+        self, rows: Sequence[EncodedItem], size: int, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
         self.lengths = [len(row.ids) for row in rows]
         self.size, self.seed, self.epoch = size, seed, 0
@@ -72,18 +68,16 @@ def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[i
     return total, 1 - row_tokens / total
 
 
-def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]], Batch]:
+def make_collator(pad: int, *, narrow: bool) -> Collator:
     """Return a function that pads rows on the right and stacks them to a batch.
 
     A batch has `input_ids` and `attention_mask` [rows, width], and `labels` [rows, 1 + k]: a column
     of IGNORE_INDEX, then the targets of the k positions that the model predicts from. (The first
     column is there because transformers' Trainer counts `labels[:, 1:]` for some models.)
 
-    Args:
-        pad: The token id of padding.
-        narrow: Keep only the positions where a row has a target, and add them as
-            `logits_to_keep` [k]: the output head, the widest layer, then runs on the answers and
-            not on the prompts. Otherwise they are all positions but the last.
+    `narrow` keeps only the positions where a row has a target, and adds them as `logits_to_keep`
+    [k]: the output head, the widest layer, then runs on the answers and not on the prompts.
+    Otherwise they are all positions but the last. `pad` is the token id of padding.
     """
 
     def collate(rows: Sequence[EncodedRow]) -> Batch:
@@ -93,10 +87,10 @@ def make_collator(pad: int, *, narrow: bool) -> Callable[[Sequence[EncodedRow]],
         labels = torch.tensor([row.labels + [IGNORE_INDEX] * n for row, n in padded])
         mask = torch.tensor([[1] * len(row.ids) + [0] * n for row, n in padded])
         batch = {"input_ids": ids, "attention_mask": mask}
-        if not narrow:
-            labels[:, 0] = IGNORE_INDEX
-            return batch | {"labels": labels}
-        return batch | narrow_labels(labels)
+        if narrow:
+            return batch | narrow_labels(labels)
+        labels[:, 0] = IGNORE_INDEX
+        return batch | {"labels": labels}
 
     return collate
 
@@ -105,10 +99,8 @@ def narrow_labels(labels: torch.Tensor) -> Batch:
     """Return `labels` and `logits_to_keep` for the positions where any row has a target."""
     positions = (labels[:, 1:] != IGNORE_INDEX).any(dim=0).nonzero()[:, 0]
     first = torch.full((len(labels), 1), IGNORE_INDEX)
-    return {
-        "labels": torch.cat([first, labels[:, positions + 1]], dim=1),
-        "logits_to_keep": positions,
-    }
+    kept = torch.cat([first, labels[:, positions + 1]], dim=1)
+    return {"labels": kept, "logits_to_keep": positions}
 
 
 def split_among_ranks(

@@ -16,12 +16,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options
-from tunegate.tokenization.encode import (
-    IGNORE_INDEX,
-    EncodedRow,
-    NotTrainable,
-    encode_example,
-)
+from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable, encode_example
 
 from ..config import Settings
 from ..model import base
@@ -116,9 +111,8 @@ class TrainingData:
 def load_training_data(job: TrainingJob) -> TrainingData:
     """Encode the snapshots of a job with the base's template, and apply `on_overflow`.
 
-    Raises:
-        NotTrainable: A row cannot be trained on, or no row of the training split is left.
-        TemplateError: The template cannot be read, or refuses a conversation.
+    Raises NotTrainable where a row cannot be trained on, or no row of the training split is left,
+    TemplateError where the template cannot be read, or refuses a conversation.
     """
     settings, chat_template = job.settings, job.load_template()
     max_tokens = max_row_tokens(settings, job.base_folder)
@@ -182,10 +176,8 @@ def conversations_of(items: Iterable[EncodedItem]) -> list[EncodedRow]:
 def missing_rejected_message(dataset: Dataset) -> str:
     """Say in one line how many rows have no rejected reply, "" where each has one."""
     lines = [example.line for example in dataset.without_rejected()]
-    if not lines:
-        return ""
     count = f"{len(lines):,} of {len(dataset):,}"
-    return f"{count} rows have no rejected reply ({_lines_text(lines)})"
+    return f"{count} rows have no rejected reply ({_lines_text(lines)})" if lines else ""
 
 
 def equal_replies_message(items: Sequence[EncodedItem]) -> str:
@@ -193,11 +185,8 @@ def equal_replies_message(items: Sequence[EncodedItem]) -> str:
     lines = [
         i.line for i in items if isinstance(i, EncodedPair) and i.preferred.ids == i.rejected.ids
     ]
-    if not lines:
-        return ""
-    return (
-        f"in {len(lines):,} of {len(items):,} rows the two replies are equal ({_lines_text(lines)})"
-    )
+    count = f"{len(lines):,} of {len(items):,}"
+    return f"in {count} rows the two replies are equal ({_lines_text(lines)})" if lines else ""
 
 
 def _lines_text(lines: Sequence[int]) -> str:
@@ -216,15 +205,8 @@ def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]
     Cutting removes tokens from the start of a row, behind what the template writes before the first
     text of the user (BOS, the system message), and never a part of an answer: an answer that
     the cut goes through is kept as text and no longer trained on. Both sides of a pair lose as
-    many tokens as the longer one has too many, so that they keep the same prompt.
-
-    Args:
-        rows: The encoded rows of a split.
-        longest: The largest number of tokens.
-        on_overflow: "raise", "drop" or "truncate".
-
-    Raises:
-        NotTrainable: With "raise" a row is too long; with "truncate" no answer of a row is left.
+    many tokens as the longer one has too many, so that they keep the same prompt. Raises
+    NotTrainable where with "raise" a row is too long, or with "truncate" no answer of it is left.
     """
     if on_overflow == "raise" and (too_long := [row for row in rows if len(row.ids) > longest]):
         worst = max(too_long, key=lambda row: len(row.ids))

@@ -60,27 +60,22 @@ def learn_with_workers(
 ) -> dict[str, float | int]:
     """Train with the workers of this machine, and those of other machines that join it.
 
-    The workers save the model into the draft.
-
-    Returns:
-        The figures, as `learn` returns them.
-
-    Raises:
-        TrainingFailed: With the message of the worker that failed first.
+    The workers save the model into the draft. Returns the figures, as `learn` does. Raises
+    TrainingFailed with the message of the worker that failed first.
     """
     workers_folder = job.folder / "workers"
     if job.settings.machines > 1:
-        print_line(
-            f"for the other machines: tunegate run join {job.folder.name} --machine 1", "waiting"
-        )
+        command = f"tunegate run join {job.folder.name} --machine 1"
+        print_line(f"for the other machines: {command}", "waiting")
     gc.collect()
     if torch.cuda.is_available():  # the workers need the memory that the baseline used
         torch.cuda.empty_cache()
-    (workers_folder / "figures.json").unlink(missing_ok=True)  # of an attempt that was killed
+    figures_file = workers_folder / "figures.json"
+    figures_file.unlink(missing_ok=True)  # of an attempt that was killed
     run_workers(job, 0, draft, checkpoint)
-    if not (workers_folder / "figures.json").is_file():
+    if not figures_file.is_file():
         raise TrainingFailed(f"the workers ended, and left no figures in {workers_folder}")
-    figures: dict[str, float | int] = json.loads((workers_folder / "figures.json").read_bytes())
+    figures: dict[str, float | int] = json.loads(figures_file.read_bytes())
     shutil.rmtree(workers_folder, ignore_errors=True)  # workers elsewhere may still be ending
     return figures
 
@@ -154,19 +149,15 @@ def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
     # torchrun itself ends the other workers, with SIGTERM.
     crashes = {code: rank for rank, code in exits.items() if code < 0 and code != -signal.SIGTERM}
     if -signal.SIGKILL in crashes:
-        return (
-            f"process {crashes[-signal.SIGKILL]} of {world_size} was killed (SIGKILL), often for "
-            "memory; the same command goes on where it stopped"
-        )
+        killed = f"process {crashes[-signal.SIGKILL]} of {world_size} was killed (SIGKILL)"
+        return f"{killed}, often for memory; the same command goes on where it stopped"
     # Messages of other machines that are older than the order are of an earlier attempt.
     order = workers_folder / f"order-{machine}.json"
     order_time = order.stat().st_mtime_ns if order.is_file() else 0
     times = {p: p.stat().st_mtime_ns for p in workers_folder.glob("errors-*/**/error.json")}
     failed = sorted((p for p in times if times[p] >= order_time), key=lambda p: times[p])
-    messages = [
-        str(json.loads(p.read_bytes())["message"]["message"]).removeprefix("TrainingFailed: ")
-        for p in failed
-    ]
+    reports = (json.loads(p.read_bytes())["message"]["message"] for p in failed)
+    messages = [str(message).removeprefix("TrainingFailed: ") for message in reports]
     causes = [message for message in messages if message != LOST_PROCESS_MESSAGE]
     causes += [f"process {r} of {world_size} crashed (signal {-c})" for c, r in crashes.items()]
     ended = [f"process {r} ended with exit code {c}" for r, c in exits.items()]
@@ -184,9 +175,8 @@ def wait_for_workers(workers_folder: Path, ranks: range) -> None:
             with FileLock(lock, timeout=WORKER_TIMEOUT):
                 pass
         except Timeout:
-            raise TrainingFailed(
-                f"process {rank} of an earlier attempt is still there: {lock}"
-            ) from None
+            message = f"process {rank} of an earlier attempt is still there: {lock}"
+            raise TrainingFailed(message) from None
 
 
 def run_torchrun(report: Path, arguments: list[str]) -> int:

@@ -45,10 +45,11 @@ def train_order(order_file: Path) -> None:
 
     from ..runtime.libraries import one_line_errors, quiet_libraries
 
-    with (
-        FileLock(order_file.with_name(f"{os.environ['RANK']}.lock"), timeout=60),
-        quiet_libraries(),
-    ):
+    lock = FileLock(order_file.with_name(f"{os.environ['RANK']}.lock"), timeout=60)
+    with lock, quiet_libraries():
+        import torch
+        from accelerate import PartialState
+
         from tunegate.config.settings import parse_settings
         from tunegate.interfaces.trainer import Plan
         from tunegate.utils.atomic import atomic_write
@@ -60,7 +61,8 @@ def train_order(order_file: Path) -> None:
 
         order = json.loads(order_file.read_bytes())
         with one_line_errors(order["plan"]["config"]):
-            process_group.init()
+            # Join the group of the launcher: NCCL between GPUs, gloo between CPUs.
+            PartialState(cpu=not torch.cuda.is_available())
             paths = {key: order["plan"][key] and Path(order["plan"][key]) for key in PATH_FIELDS}
             plan = Plan(**order["plan"] | paths)
             settings = parse_settings(Settings, plan.config)
@@ -72,7 +74,8 @@ def train_order(order_file: Path) -> None:
             figures = learn.learn(job, rows, Path(draft), checkpoint and Path(checkpoint))
             if process_group.is_main():
                 atomic_write(order_file.with_name("figures.json"), json.dumps(figures).encode())
-            process_group.shutdown()
+            process_group.barrier()
+            torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

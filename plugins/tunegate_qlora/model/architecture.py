@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,13 @@ def attach_adapter(model: Any, settings: Settings) -> Any:
 
     Raises ValueError in one line where peft refuses it.
     """
-    import peft as untyped
-
-    peft: Any = untyped
+    peft: Any = import_module("peft")  # untyped
     excluded = list(_parts_without_text(model)) if settings.targets == "all-linear" else []
     config = peft.LoraConfig(
-        r=settings.r,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=settings.targets,
-        exclude_modules="|".join(excluded) or None,
+        r=settings.r, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
+        target_modules=settings.targets, exclude_modules="|".join(excluded) or None,
         task_type="CAUSAL_LM",
-    )
+    )  # fmt: skip
     try:
         # Without weights, the adapter needs none either.
         return peft.get_peft_model(model, config, low_cpu_mem_usage=model.device.type == "meta")
@@ -93,9 +89,7 @@ def auto_class(config: Any) -> Any:
     Models that read pictures too are asked and trained on text alone. Raises ValueError where it is
     no language model.
     """
-    import transformers
-
-    hf: Any = transformers  # partly untyped
+    hf: Any = import_module("transformers")  # partly untyped
     for kind in (hf.AutoModelForCausalLM, hf.AutoModelForImageTextToText):
         if type(config) in kind._model_mapping:
             return kind
@@ -123,9 +117,7 @@ def describe_architecture(folder: Path, *, with_weights: bool = False) -> Archit
     Raises ValueError where the folder holds no causal language model, or, `with_weights`, where
     they are not those of the model.
     """
-    import transformers
-
-    hf: Any = transformers  # partly untyped
+    hf: Any = import_module("transformers")  # partly untyped
     files = {"local_files_only": True, "trust_remote_code": False}
     info: dict[str, Any] = {}
     try:

@@ -23,13 +23,9 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequenc
 def locate_base(base: str, *roots: Path) -> Path:
     """Return the folder of a base model, without any download.
 
-    Args:
-        base: A path relative to one of the roots, an absolute path, or a hub name. A hub name is
-            looked up in the cache of this machine, where no folder has that name.
-        roots: Folders that a relative path may start from; the first that holds it counts.
-
-    Raises:
-        ValueError: There is no such folder, and no such name in the cache.
+    `base` is an absolute path, one relative to a root (the first that holds it counts), or a hub
+    name, which is looked up in the cache of this machine where no folder has that name. Raises
+    ValueError where there is no such folder, and no such name in the cache.
     """
     candidates = [root / Path(base).expanduser() for root in roots]  # absolute: the same in each
     for candidate in candidates:
@@ -93,10 +89,8 @@ def quantisation_problem(folder: Path, settings: Settings) -> str:
         return ""
     kind = str(saved.get("quant_method", "bitsandbytes"))
     if kind != "bitsandbytes" or saved.get("bnb_4bit_quant_type") != "nf4":
-        return (
-            f"the base is saved quantised ({kind}), and no adapter can be trained on that here: "
-            "name the model that it was made of"
-        )
+        what = f"the base is saved quantised ({kind}), and no adapter can be trained on that here"
+        return f"{what}: name the model that it was made of"
     if settings.method != "qlora":
         return f"the base is saved in 4 bits: set method = 'qlora', not {settings.method!r}"
     return ""

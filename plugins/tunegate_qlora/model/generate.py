@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,27 +35,22 @@ class Generator:
         decoding: Decoding,
         options: TemplateOptions | None = None,
     ) -> None:
-        import transformers
-
-        hf: Any = transformers  # partly untyped
+        hf: Any = import_module("transformers")  # partly untyped
         self.size = decoding.generation_batch
         self.chat_template = load_template(folder, options)
         # What the template writes before a reply is no part of it, but must be generated.
         before = self.chat_template.token_ids(self.chat_template.written_before)
         self.max_new_tokens = decoding.max_new_tokens + len(before)
         try:
-            rendered = read_metadata(tuned or folder).rendered
-            check_same(self.chat_template, rendered)
+            check_same(self.chat_template, read_metadata(tuned or folder).rendered)
         except ValueError as error:
             raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
         self.context = base.context_length(folder)
         self.model = load_tuned(folder, tuned, decoding)
         # It replaces the base's own generation settings, such as a repetition penalty.
-        self.model.generation_config = hf.GenerationConfig(
-            do_sample=False,
-            eos_token_id=sorted(self.chat_template.stop_ids),
-            pad_token_id=self.chat_template.pad_id,
-        )
+        ends, pad = sorted(self.chat_template.stop_ids), self.chat_template.pad_id
+        settings = hf.GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=pad)
+        self.model.generation_config = settings
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield the answers whose prompts cannot be read, then those of each batch in turn."""
@@ -94,13 +90,13 @@ class Generator:
                 attention_mask=torch.tensor(mask, device=self.model.device),
                 max_new_tokens=min(self.max_new_tokens, self.context - width),
             )
-        stop_ids, rows = self.chat_template.stop_ids, []
-        for new in generated[:, width:].tolist():  # after the end of a turn stands padding
-            end = next((i for i, token in enumerate(new) if token in stop_ids), len(new))
-            rows.append(new[: end + 1])
+        rows = generated[:, width:].tolist()
         seconds = time.perf_counter() - started
-        answers = []
-        for (request, prompt_ids), new in zip(prompts, rows, strict=True):
+        stop_ids, answers = self.chat_template.stop_ids, []
+        for (request, prompt_ids), row in zip(prompts, rows, strict=True):
+            # After the end of a turn stands padding.
+            end = next((i for i, token in enumerate(row) if token in stop_ids), len(row))
+            new = row[: end + 1]
             text, reasoning, calls = self.chat_template.read_answer(new, request.tools)
             finish = "stop" if new[-1] in stop_ids else "length"
             answers.append(Answer(

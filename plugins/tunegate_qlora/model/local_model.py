@@ -50,24 +50,19 @@ class LocalModel:
             with quiet_libraries():
                 from .generate import Generator
 
-                parts = self.folder, self.tuned, self.decoding
-                self._generator = Generator(*parts, self.options)
+                self._generator = Generator(self.folder, self.tuned, self.decoding, self.options)
         yield from self._generator.answers(requests)
 
 
 def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
     """Return the sha256 of all that decides the answers: weights, chat template and decoding.
 
-    Args:
-        folder: The folder of a whole model, or of the base of an adapter.
-        tuned: The adapter's folder, if there is one.
-        decoding: How the model is loaded and answers. The size of a batch counts too, since sums
-            over padded rows can differ in the last bits.
+    `folder` is that of a whole model, or of the base of the adapter in `tuned`. The size of a batch
+    counts too, since sums over padded rows can differ in the last bits.
     """
     weights = base.folder_digest(folder)
     if tuned is not None:
-        parts = {"adapter": base.folder_digest(tuned), "base": weights}
-        weights = sha256_spaced_json(parts)
+        weights = sha256_spaced_json({"adapter": base.folder_digest(tuned), "base": weights})
     decoding_settings = decoding.identity | {"temperature": 0}
     return sha256_spaced_json({"weights": weights, "decoding": decoding_settings})
 
@@ -82,16 +77,9 @@ def open_folder(path: str, root: Path) -> Model:
     """Open a model folder (`config.json`) or an adapter folder (`adapter_config.json`).
 
     What tunegate trained or merged answers with the decoding of its training. Any other model is
-    quantised as in training, so that a base is a fair baseline.
-
-    Args:
-        path: Absolute, or relative to `root`. A query sets decoding otherwise:
-            `PATH?quantisation=none&max_new_tokens=64`.
-        root: The folder of the project.
-
-    Raises:
-        ModelUnknown: There is no model, the adapter's base is missing or is not the one that it
-            was trained on, or a setting in the query is unknown.
+    quantised as in training, so that a base is a fair baseline. A query sets decoding otherwise:
+    `PATH?quantisation=none&max_new_tokens=64`. Raises ModelUnknown where there is no model, the
+    adapter's base is missing or is not the one that it was trained on, or a setting is unknown.
     """
     folder_path, _, query = path.partition("?")
     folder = (root / Path(folder_path).expanduser()).resolve()
@@ -107,9 +95,8 @@ def open_folder(path: str, root: Path) -> Model:
                 if recorded.template and template != recorded.template and not is_own:
                     difference = metadata.rendering_difference(template, recorded.template)
                     reason = f"its chat template has changed, {difference}"
-                raise ValueError(
-                    f"its base in {base_folder} is not the one it was trained on: {reason}"
-                )
+                what = f"its base in {base_folder} is not the one it was trained on"
+                raise ValueError(f"{what}: {reason}")
         else:
             base.read_config(folder)
             recorded, base_folder = metadata.read_metadata(folder), folder

@@ -32,8 +32,7 @@ class ModelMetadata:
     """The base of a model, and how the model answers.
 
     `template` is the text of the chat template in training, `rendered` the probe that it rendered
-    (see `render_probe`). Both, and the digest, are "" for a model that tunegate did
-    not train: there is nothing to compare with.
+    (see `render_probe`). Both, and the digest, are "" for a model that tunegate did not train.
     """
 
     base: str = ""
@@ -45,13 +44,9 @@ class ModelMetadata:
 
 def metadata_of(settings: Settings, base_folder: Path, template: ChatTemplate) -> ModelMetadata:
     """Return the metadata of a model that is trained on a base, with this template."""
-    return ModelMetadata(
-        settings.base,
-        folder_digest(base_folder),
-        settings.decoding,
-        template.options.text or template_text_of(base_folder),
-        render_probe(template),
-    )
+    text = template.options.text or template_text_of(base_folder)
+    digest, rendered = folder_digest(base_folder), render_probe(template)
+    return ModelMetadata(settings.base, digest, settings.decoding, text, rendered)
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
@@ -73,9 +68,8 @@ def read_metadata(folder: Path) -> ModelMetadata:
         decoding = parse_settings(Decoding, content.get("decoding", {}))
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    texts = (str(content.get(k, "")) for k in ("template", "rendered"))
-    base, digest = (str(content.get(k, "")) for k in ("base", "base_digest"))
-    return ModelMetadata(base, digest, decoding, *texts)
+    keys = ("base", "base_digest", "template", "rendered")
+    return ModelMetadata(decoding=decoding, **{key: str(content.get(key, "")) for key in keys})
 
 
 def is_adapter(folder: Path) -> bool:
@@ -120,20 +114,16 @@ def check_same(template: ChatTemplate, recorded: str) -> None:
     """Raise ValueError where a template renders the probe otherwise than `recorded`; "" passes."""
     current = render_probe(template)
     if recorded and current != recorded:
-        raise ValueError(
-            "the chat template does not render what it rendered in training: "
-            f"{rendering_difference(current, recorded)}"
-        )
+        what = "the chat template does not render what it rendered in training"
+        raise ValueError(f"{what}: {rendering_difference(current, recorded)}")
 
 
 def rendering_difference(current: str, recorded: str) -> str:
     """Describe the first place where two texts differ, with what each has there."""
     pairs = enumerate(zip(current, recorded, strict=False))
     position = next((i for i, (a, b) in pairs if a != b), min(len(current), len(recorded)))
-    shown = (
-        repr(t[max(position - CONTEXT_LETTERS, 0) : position + CONTEXT_LETTERS])
-        for t in (current, recorded)
-    )
+    around = slice(max(position - CONTEXT_LETTERS, 0), position + CONTEXT_LETTERS)
+    shown = repr(current[around]), repr(recorded[around])
     return "from character {:,} on it has {}, then it had {}".format(position + 1, *shown)
 
 

@@ -10,6 +10,7 @@ import inspect
 import json
 import shutil
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,47 +47,34 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     3); what is not quantised (embeddings, norms, the output head) is float32 on a CPU and in the
     compute format on a GPU. With `none` everything is in the compute format.
 
-    Args:
-        folder: The base's folder.
-        decoding: The quantisation, and the number format of the computation.
-        sharded: Prepare for FSDP, which shards tensors of numbers: 4-bit weights are stored in the
-            compute format (`bnb_4bit_quant_storage`). Other weights are loaded into main memory,
-            so that no GPU ever holds all of them.
+    `sharded` prepares for FSDP, which shards tensors of numbers: 4-bit weights are stored in the
+    compute format (`bnb_4bit_quant_storage`). Other weights are loaded into main memory, so that no
+    GPU ever holds all of them.
     """
-    import transformers
-
-    hf: Any = transformers  # partly untyped
+    hf: Any = import_module("transformers")  # partly untyped
     config = hf.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     compute, device = getattr(torch, decoding.compute), local_device()
     dtype, quantisation = compute, None
     if decoding.quantisation == "nf4":
         quantisation = hf.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=compute,
             bnb_4bit_quant_storage=compute if sharded else torch.uint8,
-        )
+        )  # fmt: skip
         dtype = torch.float32 if device == "cpu" else compute
     elif sharded:
         device = "cpu"
+    attention = {"attn_implementation": decoding.attention} if decoding.attention else {}
     model = auto_class(config).from_pretrained(
-        folder,
-        quantization_config=quantisation,
-        dtype=dtype,
-        device_map={"": device},
-        local_files_only=True,
-        trust_remote_code=False,
-        **({"attn_implementation": decoding.attention} if decoding.attention else {}),
-    )
+        folder, quantization_config=quantisation, dtype=dtype, device_map={"": device},
+        local_files_only=True, trust_remote_code=False, **attention,
+    )  # fmt: skip
     if quantisation is not None:
-        import bitsandbytes
-
         # On CPUs with AVX512-BF16, bitsandbytes 0.50.2 repacks a layer's weights *in place* at the
         # first forward pass without gradients. After that, without any message, training computes
         # no gradients of that layer, and merging an adapter writes wrong weights. One evaluation
         # between epochs is enough. An adapter is put around the same layers.
-        bnb: Any = bitsandbytes
+        bnb: Any = import_module("bitsandbytes")  # untyped
         for layer in model.modules():
             if isinstance(layer, bnb.nn.Linear4bit):
                 layer.support_avx512bf16_for_cpu = False
@@ -113,9 +101,7 @@ def load_trainable(root: Path, settings: Settings) -> Any:
     if settings.method == "full":
         plain_decoding = Decoding(quantisation="none", compute="float32")
         return load_base(root, plain_decoding, sharded=is_sharded).requires_grad_(True)
-    import peft as untyped
-
-    peft: Any = untyped
+    peft: Any = import_module("peft")  # untyped
     model = load_base(root, settings.decoding, sharded=is_sharded)
     if settings.quantisation == "nf4":
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -156,11 +142,8 @@ def save_trained(
         return
     trained = None  # peft takes the weights from the model
     if process_group.is_distributed():
-        trained = {
-            name: process_group.full_tensor(parameter)
-            for name, parameter in model.named_parameters()
-            if parameter.requires_grad
-        }
+        parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        trained = {name: process_group.full_tensor(p) for name, p in parameters}
     if process_group.is_main():
         model.save_pretrained(folder, state_dict=trained)
         finalise_adapter(folder, metadata)
@@ -245,9 +228,8 @@ def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
 
 def load_trained(folder: Path, root: Path, settings: Settings) -> Any:
     """Load what `save_trained` wrote, quantised as for inference."""
-    if settings.method == "full":
-        return load_base(folder, settings.decoding)
-    return load_tuned(root, folder, settings.decoding)
+    is_full = settings.method == "full"
+    return load_tuned(folder if is_full else root, None if is_full else folder, settings.decoding)
 
 
 def load_tuned(folder: Path, tuned: Path | None, decoding: Decoding) -> Any:

@@ -5,38 +5,23 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils import optional_deps
 
 REQUIRED_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
-_NOISY_LIBRARIES = (
-    "transformers",
-    "peft",
-    "bitsandbytes",
-    "accelerate",
-    "huggingface_hub",
-    "torch",
-)
-# Parts of the messages of PyTorch's allocators that raise no OutOfMemoryError: CPU, cuBLAS.
-_OUT_OF_MEMORY_TEXTS = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "ALLOC_FAILED",
-)
-
-# Parts of the messages of gloo and NCCL when another process of the group has ended.
-_LOST_PROCESS_TEXTS = (
-    "Connection closed by peer",
-    "Connection reset by peer",
-    "remote process exited",
-)
+_NOISY_LIBRARIES = (*REQUIRED_PACKAGES, "huggingface_hub")
+# Messages of PyTorch's allocators that raise no OutOfMemoryError: CPU, cuBLAS.
+_OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|ALLOC_FAILED")
+# Messages of gloo and NCCL when another process of the group has ended.
+_LOST_PROCESS = re.compile("Connection (closed|reset) by peer|remote process exited")
 LOST_PROCESS_MESSAGE = (
     "another process of this training is gone; the same command goes on where it stopped"
 )
@@ -60,24 +45,20 @@ def quiet_libraries() -> Iterator[None]:
     if hub_constants is not None:  # imported before, so that the variable is read already
         hub_constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
     levels = {name: logging.getLogger(name).level for name in _NOISY_LIBRARIES}
-    try:
-        with warnings.catch_warnings():
-            from transformers.utils import logging as untyped  # sets the level of its logger
-
-            bars: Any = untyped
-            had_bars = bars.is_progress_bar_enabled()
-            bars.disable_progress_bar()
-            for name in _NOISY_LIBRARIES:
-                logging.getLogger(name).setLevel(logging.ERROR)
-                warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
-            try:
-                yield
-            finally:
-                if had_bars:
-                    bars.enable_progress_bar()
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    with warnings.catch_warnings():
+        bars: Any = import_module("transformers.utils.logging")  # sets the level of its logger
+        had_bars = bars.is_progress_bar_enabled()
+        bars.disable_progress_bar()
+        for name in _NOISY_LIBRARIES:
+            logging.getLogger(name).setLevel(logging.ERROR)
+            warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+        try:
+            yield
+        finally:
+            if had_bars:
+                bars.enable_progress_bar()
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 @contextmanager
@@ -101,19 +82,16 @@ def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
     from . import process_group
 
     text = str(error)
-    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(part in text for part in _OUT_OF_MEMORY_TEXTS)
-    )
-    if out_of_memory:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(text)
+    ):
         return (
             f"out of memory at batch = {config['batch']}, max_length = {config['max_length']}. "
             "Lower `batch` and raise `accumulation` by as much, or set "
             "`gradient_checkpointing = true`"
         )
-    if process_group.is_distributed() and any(part in text for part in _LOST_PROCESS_TEXTS):
+    if process_group.is_distributed() and _LOST_PROCESS.search(text):
         return LOST_PROCESS_MESSAGE
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; make room and run the same command: it goes on where it stopped"
-    if isinstance(error, ValueError | OSError):
-        return text
-    return f"{type(error).__name__}: {text}"
+    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"

@@ -13,13 +13,6 @@ import torch
 import torch.distributed as dist
 
 
-def init() -> None:
-    """Join the process group of the launcher: NCCL between GPUs, gloo between CPUs."""
-    from accelerate import PartialState
-
-    PartialState(cpu=not torch.cuda.is_available())
-
-
 def enable_cpu_fsdp() -> None:
     """Make accelerate use FSDP between CPUs, which gloo supports and accelerate does not offer.
 
@@ -30,12 +23,6 @@ def enable_cpu_fsdp() -> None:
     from accelerate.utils import DistributedType
 
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-
-
-def shutdown() -> None:
-    """Wait for all processes, then leave the group."""
-    barrier()
-    dist.destroy_process_group()
 
 
 def is_distributed() -> bool:

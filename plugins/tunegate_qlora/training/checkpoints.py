@@ -112,9 +112,8 @@ def is_whole(checkpoint: Path) -> bool:
     """Whether a checkpoint was sealed, and every file is still what it was then."""
     try:
         sealed = json.loads((checkpoint / _SEAL_FILE).read_bytes())
-        return bool(sealed) and sealed == base.file_digests(
-            (checkpoint / name for name in sealed), checkpoint
-        )
+        files = [checkpoint / name for name in sealed or ()]
+        return bool(sealed) and sealed == base.file_digests(files, checkpoint)
     except (OSError, ValueError):
         return False
 
@@ -125,10 +124,9 @@ def newest_whole(run: Path) -> Path | None:
     It is whole, and so are the best weights that it refers to: with `keep = "best"` the training
     may have to end with weights that were saved before it.
     """
-    found = (
-        p for p in (run / "checkpoints").glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()
-    )
-    for checkpoint in sorted(found, key=step_of, reverse=True):
+    found = (run / "checkpoints").glob("checkpoint-*")
+    numbered = (path for path in found if path.name.rpartition("-")[2].isdigit())
+    for checkpoint in sorted(numbered, key=step_of, reverse=True):
         best = _best_step_of(checkpoint)
         if is_whole(checkpoint) and (not best or is_whole(_weights_folder(run, best))):
             return checkpoint

@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy, logsigmoid
 
-from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
+from tunegate.tokenization.encode import IGNORE_INDEX
 
 from ..config import BETA, Settings
-from ..data.batches import Batch, split_among_ranks
+from ..data.batches import Batch, Collator, split_among_ranks
 from ..data.training_data import EncodedPair
 from ..runtime import process_group
 
-RowCollator = Callable[[Sequence[EncodedRow]], Batch]
 LOSS_KEYS = ("labels", "targets", "reference")  # entries of a batch that the model does not read
 
 
@@ -38,7 +37,7 @@ class DPOObjective:
         train: Sequence[EncodedPair],
         held_out: Sequence[EncodedPair],
         settings: Settings,
-        rows: RowCollator,
+        rows: Collator,
     ) -> None:
         self.model, self.beta, self.size = model, settings.beta or BETA, settings.batch
         self.divergence_factor = dpo_divergence_factor(self.beta)
@@ -70,11 +69,8 @@ class DPOObjective:
         if not self.held_out:
             return {}
         gained = self._margin_gains()
-        margin = self.beta * gained.mean()
-        return {
-            "reward_accuracy": float((gained > 0).float().mean()),
-            "reward_margin": float(margin),
-        }
+        accuracy, margin = (gained > 0).float().mean(), self.beta * gained.mean()
+        return {"reward_accuracy": float(accuracy), "reward_margin": float(margin)}
 
     def _margin_gains(self) -> torch.Tensor:
         references = torch.tensor([pair.reference for pair in self.held_out])
@@ -118,7 +114,7 @@ def dpo_divergence_factor(beta: float) -> float:
     return 10.0 * max(1.0, beta / BETA)
 
 
-def make_pair_collator(rows: RowCollator) -> Callable[[Sequence[EncodedPair]], Batch]:
+def make_pair_collator(rows: Collator) -> Callable[[Sequence[EncodedPair]], Batch]:
     """Return a function that makes a batch of pairs: the preferred rows, then the rejected ones.
 
     `targets` [2 pairs, 1 + k] are what `batches.make_collator` calls labels. `labels` [pairs, 2]
@@ -137,10 +133,8 @@ def make_pair_collator(rows: RowCollator) -> Callable[[Sequence[EncodedPair]], B
 def log_margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return log p(preferred) - log p(rejected) of each pair of a batch, in nats [pairs]."""
     label_ids = targets[:, 1:]
-    kept_logits = logits[:, : label_ids.shape[1]].float().flatten(0, 1)
-    nats = cross_entropy(
-        kept_logits, label_ids.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
-    )
+    kept, flat = logits[:, : label_ids.shape[1]].float().flatten(0, 1), label_ids.flatten()
+    nats = cross_entropy(kept, flat, ignore_index=IGNORE_INDEX, reduction="none")
     preferred, rejected = nats.view(label_ids.shape).sum(dim=1).chunk(2)
     return rejected - preferred
 

@@ -27,13 +27,9 @@ def learn(
     """Train the job's model, from a checkpoint on if there is one, and save it into the draft.
 
     In a distributed training every process calls this with its own copy of the arguments; the main
-    process alone prints and writes.
-
-    Returns:
-        The figures of the training, with the losses of the model in memory (`loss_in_memory`).
-
-    Raises:
-        TrainingFailed: A loss or weight is no finite number, or packed rows are not kept apart.
+    process alone prints and writes. Returns the figures of the training, with the losses of the
+    model in memory (`loss_in_memory`). Raises TrainingFailed where a loss or weight is no finite
+    number, or packed rows are not kept apart.
     """
     settings, folder = job.settings, job.folder
     steps_done = checkpoints.step_of(checkpoint)
@@ -52,12 +48,9 @@ def learn(
     # The callbacks, in the order in which the Trainer calls them. The curves come first: they
     # measure the validation loss, which the other two read.
     curves = LossCurveCallback(
-        folder / "curves.jsonl",
-        num_choices=objective.num_choices,
-        validate=objective.validate if rows.validation else None,
-        steps_done=steps_done,
-        divergence_factor=objective.divergence_factor,
-    )
+        folder / "curves.jsonl", objective.num_choices,
+        objective.validate if rows.validation else None, steps_done, objective.divergence_factor,
+    )  # fmt: skip
     display = progress.ProgressCallback(curves, rows.tokens * settings.epochs)
     best = None
     if settings.keep == "best" and rows.validation:
@@ -65,15 +58,11 @@ def learn(
 
     # The loop itself is transformers' Trainer; it restores optimiser, schedule and random numbers
     # from the checkpoint, and so ends with the weights of a training that was never interrupted.
+    callbacks = [curves, display, *([best] if best else [])]
     trainer = LengthGroupedTrainer(
-        model,
-        objective.train,
-        settings,
-        folder / "checkpoints",
-        collate=objective.collate,
-        callbacks=[curves, display, *([best] if best else [])],
-        loss_function=objective.loss,
-    )
+        model, objective.train, settings, folder / "checkpoints",
+        collate=objective.collate, callbacks=callbacks, loss_function=objective.loss,
+    )  # fmt: skip
     with closing(display.bar):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 

@@ -12,11 +12,7 @@ from accelerate.data_loader import prepare_data_loader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from ..config import Settings
-from ..data.batches import (
-    Batch,
-    LengthGroupedSampler,
-    pad_with_dummy_batch,
-)
+from ..data.batches import Batch, LengthGroupedSampler, pad_with_dummy_batch
 from ..data.training_data import EncodedItem
 from ..model import architecture, weights
 from ..runtime import process_group
@@ -47,21 +43,17 @@ class LengthGroupedTrainer(Trainer):
         group = process_group.rank(), process_group.world_size()
         self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed, *group)
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
+        layer_class = architecture.decoder_layer_class(weights.unwrap(model))
         super().__init__(
             model=model,
-            args=training_arguments(
-                settings, folder, steps, architecture.decoder_layer_class(weights.unwrap(model))
-            ),
+            args=training_arguments(settings, folder, steps, layer_class),
             train_dataset=rows,
             data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
             compute_loss_func=loss_function or loss.loss_per_token,
         )
         self.remove_callback(PrinterCallback)
-        for callback in (
-            *callbacks,
-            EpochSeedCallback(self.batches),
-            TimedCheckpointCallback(settings.checkpoint_seconds),
-        ):
+        own = EpochSeedCallback(self.batches), TimedCheckpointCallback(settings.checkpoint_seconds)
+        for callback in (*callbacks, *own):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> Any:

@@ -6,16 +6,16 @@ Also what the training loop needs to know of an objective, this one or `dpo`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import Settings
-from ..data.batches import Batch, make_collator, split_among_ranks
-from ..data.training_data import EncodedItem, EncodedPair, TrainingData, conversations_of
+from ..data.batches import Collator, make_collator, split_among_ranks
+from ..data.training_data import EncodedPair, TrainingData, conversations_of
 from ..model import weights
 from ..runtime import process_group
 from . import packing
@@ -28,9 +28,8 @@ MAX_VALIDATION_BATCH = 64
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the cross entropy summed over a batch, in nats.
 
-    Args:
-        logits: [rows, k or more, vocabulary]; those after position k are not read.
-        labels: [rows, 1 + k], as `batches.make_collator` makes them.
+    `labels` [rows, 1 + k] are as `batches.make_collator` makes them; of `logits` [rows, k or more,
+    vocabulary] those after position k are not read.
     """
     targets = labels[:, 1:]
     kept_logits = logits[:, : targets.shape[1]].float()
@@ -47,19 +46,13 @@ def loss_per_token(
     `num_items_in_batch`: the trained tokens of all passes of the step; None where this is the only
     one. The losses of the passes then add up to the mean over the step.
     """
-    count = (
-        (labels[:, 1:] != IGNORE_INDEX).sum() if num_items_in_batch is None else num_items_in_batch
-    )
+    own_count = (labels[:, 1:] != IGNORE_INDEX).sum()
+    count = own_count if num_items_in_batch is None else num_items_in_batch
     return summed_loss(outputs.logits, labels) / count
 
 
 @torch.no_grad()
-def mean_loss(
-    model: Any,
-    rows: Sequence[EncodedRow],
-    size: int,
-    collate: Callable[[Sequence[EncodedRow]], Batch],
-) -> float:
+def mean_loss(model: Any, rows: Sequence[EncodedRow], size: int, collate: Collator) -> float:
     """Return the loss per trained token over rows, without dropout; NaN where none is trained.
 
     In a distributed training each process computes a part of the rows, and every one has to call
@@ -83,32 +76,12 @@ def mean_loss(
     return total_loss / tokens if tokens else math.nan
 
 
-class Objective(Protocol):
-    """What the training loop needs of an objective, which is made on the untrained model."""
-
-    num_choices: int  # a model without knowledge guesses among so many: its loss is ln(num_choices)
-    divergence_factor: float  # a loss of so many times that means that the training has diverged
-    collate: Callable[[Sequence[Any]], Batch]
-
-    @property
-    def train(self) -> Sequence[EncodedItem]:
-        """The rows or pairs to train on."""
-
-    def loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Return the loss of one pass, as its share of the mean over the step's batches, in nats.
-
-        `num_items_in_batch` counts the items of the whole step that the mean is taken over.
-        """
-
-    def validate(self) -> float:
-        """Return the mean loss on the validation data, in nats."""
-
-    def figures(self) -> dict[str, float]:
-        """Return figures of the model as it is now, beside its losses."""
-
-
 class SupervisedObjective:
-    """Learns the replies: the mean cross entropy over the tokens of the assistant."""
+    """Learns the replies: the mean cross entropy over the tokens of the assistant.
+
+    A model without knowledge guesses among `num_choices`: its loss is their logarithm, and
+    `divergence_factor` times that means that the training has diverged.
+    """
 
     divergence_factor = 2.0
     loss = staticmethod(loss_per_token)
@@ -125,23 +98,21 @@ class SupervisedObjective:
 
     def validate(self) -> float:
         """Return the loss per trained token of the validation rows, without dropout."""
-        return mean_loss(
-            self.model, cast(Sequence[EncodedRow], self.held_out), self.size, self.padded_collator
-        )
+        rows = conversations_of(self.held_out)
+        return mean_loss(self.model, rows, self.size, self.padded_collator)
 
     def figures(self) -> dict[str, float]:
         """Return none: the validation loss is in the curves."""
         return {}
 
 
-def make_objective(model: Any, rows: TrainingData, settings: Settings) -> Objective:
+def make_objective(
+    model: Any, rows: TrainingData, settings: Settings
+) -> SupervisedObjective | DPOObjective:
     """Return the objective that the settings name; the model must not be trained yet."""
-    collate = make_collator(
-        rows.chat_template.pad_id, narrow=weights.supports_logits_to_keep(model)
-    )
+    narrow = weights.supports_logits_to_keep(model)
+    collate = make_collator(rows.chat_template.pad_id, narrow=narrow)
     if settings.objective == "supervised":
         return SupervisedObjective(model, rows, settings, collate)
-    train, held_out = (
-        cast(Sequence[EncodedPair], items) for items in (rows.train, rows.validation)
-    )
+    train, held_out = (cast(list[EncodedPair], items) for items in (rows.train, rows.validation))
     return DPOObjective(model, train, held_out, settings, collate)

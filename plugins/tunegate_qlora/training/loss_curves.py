@@ -22,18 +22,12 @@ class LossCurveCallback(TrainerCallback):
 
     Losses are nats per trained token, or per pair (`dpo`); train_loss is the mean since the reading
     before. Validation is measured once an epoch. The main process writes; `last` holds the newest
-    value of each key in every process.
+    value of each key in every process. Readings of an earlier attempt after `steps_done`, those at
+    the checkpoint that the training goes on from, are removed from the file.
 
-    Args:
-        path: The file; readings of an earlier attempt after `steps_done` are removed from it.
-        num_choices: Among how many a model without knowledge guesses: the vocabulary's size, or two
-            replies. Guessing has the loss ln(num_choices).
-        validate: Measures the validation loss; None where there is no validation data.
-        steps_done: The optimiser steps at the checkpoint that the training goes on from.
-        divergence_factor: How many times the loss of guessing counts as divergence.
-
-    Raises:
-        TrainingFailed: A loss is not a finite number, or the training has diverged.
+    A model without knowledge guesses among `num_choices`, the vocabulary's size or two replies, and
+    has the loss ln(num_choices). Raises TrainingFailed where a loss is `divergence_factor` times
+    that, or no finite number.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -35,9 +36,7 @@ def make_packing_collator(*, narrow: bool) -> Collate:
     where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers read
     `cu_seq_lens_*`, `max_length_*` and `seq_idx` instead.
     """
-    import transformers
-
-    hf: Any = transformers  # partly untyped
+    hf: Any = import_module("transformers")  # partly untyped
     flatten = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True, return_seq_idx=True)
 
     def collate(rows: Sequence[EncodedRow]) -> dict[str, Any]:
@@ -54,10 +53,9 @@ def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings
     Up to three rows are computed packed and one by one. Raises TrainingFailed where the logits
     differ by more than the number format rounds (TOLERANCE), or the model takes no packed rows.
     """
-    narrow = weights.supports_logits_to_keep(model)
-    collate = make_packing_collator(narrow=narrow)
+    collate = make_packing_collator(narrow=weights.supports_logits_to_keep(model))
     sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))
-    difference = max_logit_difference(model, sample_rows, collate, narrow=narrow)
+    difference = max_logit_difference(model, sample_rows, collate)
     tolerance = TOLERANCE["float32" if settings.method == "full" else settings.compute]
     if not difference <= tolerance:  # also where it is NaN
         text = f"its logits differ by up to {100 * difference:.1f} %"
@@ -66,9 +64,7 @@ def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings
 
 
 @torch.no_grad()
-def max_logit_difference(
-    model: Any, rows: Sequence[EncodedRow], collate: Collate, *, narrow: bool
-) -> float:
+def max_logit_difference(model: Any, rows: Sequence[EncodedRow], collate: Collate) -> float:
     """Return the greatest distance of packed logits from those of single rows, over the norm.
 
     Compared are the logits at each row's first position, where a row before it shows most, and at
@@ -77,25 +73,23 @@ def max_logit_difference(
     training = model.training
     model.eval()
     try:
-        packed_logits = _logits_at(model, collate(rows), _compared_positions(rows), narrow=narrow)
+        packed_logits = _logits_at(model, collate(rows), _compared_positions(rows))
         row_logits = []
         for row in rows:
             batch = {"input_ids": torch.tensor([row.ids])}
-            row_logits.append(_logits_at(model, batch, _compared_positions([row]), narrow=narrow))
+            row_logits.append(_logits_at(model, batch, _compared_positions([row])))
     except (TypeError, ValueError, NotImplementedError) as error:  # the model takes no packed rows
         raise TrainingFailed(_mixed_rows_message(model, str(error))) from error
     finally:
         model.train(training)
     separate_logits = torch.cat(row_logits)
-    return float(
-        ((packed_logits - separate_logits).norm(dim=-1) / separate_logits.norm(dim=-1)).max()
-    )
+    distances = (packed_logits - separate_logits).norm(dim=-1)
+    return float((distances / separate_logits.norm(dim=-1)).max())
 
 
-def _logits_at(
-    model: Any, batch: dict[str, Any], positions: torch.Tensor, *, narrow: bool
-) -> torch.Tensor:
+def _logits_at(model: Any, batch: dict[str, Any], positions: torch.Tensor) -> torch.Tensor:
     """Return the logits [positions, vocabulary] of the one sequence in a batch, in float32."""
+    narrow = weights.supports_logits_to_keep(model)
     inputs = {k: v for k, v in batch.items() if k != "labels"}
     inputs |= {"logits_to_keep": positions} if narrow else {}
     device_inputs = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in inputs.items()}

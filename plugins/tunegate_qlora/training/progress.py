@@ -26,8 +26,7 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
 
     Returns the figures of the last: the tokens computed in an epoch, and padding among them.
     """
-    lines = preset_lines(settings) if settings.preset else []
-    for label, line in zip(("preset", "", ""), lines, strict=False):
+    for label, line in zip(("preset", "", ""), preset_lines(settings), strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
     held_out = f", {len(rows.validation):,} held out" if rows.validation else ""
@@ -135,15 +134,11 @@ def print_figures(
         "trainable_parameters": parameters.trainable,
         "parameters": parameters.total,
     }
-    steps_text = (
-        f"{state.global_step:,} steps in {format_duration(last['seconds'])}: {losses_text(last)}"
-    )
-    print_line(f"{epochs} epochs, {steps_text}", "trained")
+    steps_text = f"{state.global_step:,} steps in {format_duration(last['seconds'])}"
+    print_line(f"{epochs} epochs, {steps_text}: {losses_text(last)}", "trained")
     if epochs < settings.epochs:
-        print_line(
-            f"stopped after epoch {epochs} of {settings.epochs}: the last {settings.patience} were "
-            "no better"
-        )
+        why = f"the last {settings.patience} were no better"
+        print_line(f"stopped after epoch {epochs} of {settings.epochs}: {why}")
     if kept_epoch < epochs:
         print_line(f"kept epoch {kept_epoch}, the one with the best validation loss")
     if "reward_accuracy" in more:
@@ -156,17 +151,10 @@ def print_figures(
 def print_proof(figures: Figures, rows: int) -> None:
     """Print the losses that `verify_saved` has compared; of pairs, those of both replies."""
     disk, base = figures["loss_from_disk"], figures["loss_of_base"]
+    proof = f"from disk as in memory; base {base:.3f}"
     if "rejected_loss_of_base" not in figures:
-        print_line(
-            f"loss {disk:.3f} on {rows:,} rows, from disk as in memory; base {base:.3f}", "proof"
-        )
+        print_line(f"loss {disk:.3f} on {rows:,} rows, {proof}", "proof")
         return
-    rejected_disk, rejected_base = (
-        figures["rejected_loss_from_disk"],
-        figures["rejected_loss_of_base"],
-    )
-    print_line(
-        f"loss {disk:.3f} of preferred, {rejected_disk:.3f} of rejected replies, {rows:,} pairs,",
-        "proof",
-    )
-    print_line(f"from disk as in memory; base {base:.3f} and {rejected_base:.3f}")
+    both = f"{disk:.3f} of preferred, {figures['rejected_loss_from_disk']:.3f} of rejected replies"
+    print_line(f"loss {both}, {rows:,} pairs,", "proof")
+    print_line(f"{proof} and {figures['rejected_loss_of_base']:.3f}")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.interfaces.trainer import TrainingFailed
-from tunegate.tokenization.encode import EncodedRow
 
 from ..config import Settings
 from ..data.batches import make_collator
-from ..data.training_data import EncodedItem, EncodedPair, TrainingData
+from ..data.training_data import EncodedItem, EncodedPair, TrainingData, conversations_of
 from ..model import weights
 from . import loss
 
@@ -48,16 +47,12 @@ def measure_loss(
     moves the two apart, so that one loss for both could stay what it was.
     """
     items = sample_rows(rows, max_rows)
-    pairs = [item for item in items if isinstance(item, EncodedPair)]
-    if pairs:
+    sides = {"loss": conversations_of(items)}
+    if pairs := [item for item in items if isinstance(item, EncodedPair)]:
         sides = {"loss": [p.preferred for p in pairs], "rejected_loss": [p.rejected for p in pairs]}
-    else:
-        sides = {"loss": [item for item in items if isinstance(item, EncodedRow)]}
-    narrow = weights.supports_logits_to_keep(model)
+    narrow, size = weights.supports_logits_to_keep(model), settings.batch
     collate = make_collator(rows.chat_template.pad_id, narrow=narrow)
-    return {
-        name: loss.mean_loss(model, side, settings.batch, collate) for name, side in sides.items()
-    }
+    return {name: loss.mean_loss(model, side, size, collate) for name, side in sides.items()}
 
 
 def prefix_keys(losses: Losses, suffix: str) -> dict[str, float]:
