@@ -25,25 +25,19 @@ _WORD = (
 _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     # AWS, IAM identifiers: AKIA (long-lived) and ASIA (temporary) access key ids.
     ("aws_key", "AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}"),
-    (
-        "aws_secret", "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
-        r"(?i:aws_secret(?:_access)?_key|SecretAccessKey)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d/+]{40})",
-    ),
+    ("aws_secret", "aws_secret AWS_SECRET SecretAccessKey secretAccessKey",
+     r"(?i:aws_secret(?:_access)?_key|SecretAccessKey)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d/+]{40})"),
     # GitHub, "Behind GitHub's new authentication token formats" (2021); fine-grained tokens (2022).
     ("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z\d]{36,251}"),
     ("github_token", "github_pat_", r"github_pat_[A-Za-z\d]{22}_[A-Za-z\d]{59}"),
-    (
-        "aws_session_token", "ession_token ESSION_TOKEN essionToken",
-        r"(?i:session_?token)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d+/]{100,}={0,2})", 4.0,
-    ),
+    ("aws_session_token", "ession_token ESSION_TOKEN essionToken",
+     r"(?i:session_?token)[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z\d+/]{100,}={0,2})", 4.0),
     # GitLab, "Token prefixes" in its documentation; the old one of runners. A routable token has
     # its length and checksum behind a dot.
-    (
-        "gitlab_token",
-        "glpat- gloas- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glwt- glsoat- "
-        "glffct-", r"gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[\w\-]{20,}"
-        r"(?:\.[\da-z]{2}\.?[\da-z]{7,9}\b)?",
-    ),
+    ("gitlab_token",
+     "glpat- gloas- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glwt- glsoat- "
+     "glffct-", r"gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[\w\-]{20,}"
+     r"(?:\.[\da-z]{2}\.?[\da-z]{7,9}\b)?"),
     ("gitlab_token", "GR1348941", r"GR1348941[\w\-]{20,}"),
     # OpenAI: keys of projects, service accounts, admins and users; T3BlbkFJ is "OpenAI" in base64.
     ("openai_key", "proj- svcacct- admin- None-", r"sk-(?:proj|svcacct|admin|None)-[\w\-]{20,}"),
@@ -73,33 +67,21 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     # Anthropic, console keys (api) and administrators' (admin).
     ("anthropic_key", "sk-ant-", r"sk-ant-(?:api|admin|oat|ort)\d\d-[\w\-]{20,}"),
     # Slack, "Token types"; incoming webhooks.
-    (
-        "slack_token", "xoxa xoxb xoxe xoxo xoxp xoxr xoxs xapp-",
-        r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}",
-    ),
-    (
-        "slack_webhook", "hooks.slack.com",
-        r"https://hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}",
-    ),
+    ("slack_token", "xoxa xoxb xoxe xoxo xoxp xoxr xoxs xapp-",
+     r"xox[abeoprs](?:\.xox[bp])?-[\w\-]{10,}|xapp-\d-[\w\-]{10,}"),
+    ("slack_webhook", "hooks.slack.com",
+     r"https://hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}"),
     # Discord and Microsoft Teams (connectors, and workflows of Power Automate), incoming webhooks.
-    (
-        "discord_webhook", "/api/webhooks/",
-        r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[\w\-]{60,}",
-    ),
+    ("discord_webhook", "/api/webhooks/",
+     r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[\w\-]{60,}"),
     # Discord, a bot: its number in base64, the time, a signature.
-    (
-        "discord_token", "MD MT Mj Mz ND NT Nj Nz OD OT",
-        r"[MNO][A-Za-z\d]{23,27}\.[\w\-]{6}\.[\w\-]{27,45}", 4.0,
-    ),
-    (
-        "teams_webhook", ".webhook.office.com",
-        r"https://[\w\-]+\.webhook\.office\.com/webhookb2/[\w@\-/]{80,}",
-    ),
-    (
-        "teams_webhook", "sig=",
-        r"https://[\w.\-]+\.(?:logic\.azure|api\.powerplatform)\.com[\w:/.\-]{1,200}\?[^\s\"'<>]{0,200}?"
-        r"sig=[\w\-]{30,}",
-    ),
+    ("discord_token", "MD MT Mj Mz ND NT Nj Nz OD OT",
+     r"[MNO][A-Za-z\d]{23,27}\.[\w\-]{6}\.[\w\-]{27,45}", 4.0),
+    ("teams_webhook", ".webhook.office.com",
+     r"https://[\w\-]+\.webhook\.office\.com/webhookb2/[\w@\-/]{80,}"),
+    ("teams_webhook", "sig=",
+     r"https://[\w.\-]+\.(?:logic\.azure|api\.powerplatform)\.com[\w:/.\-]{1,200}\?[^\s\"'<>]{0,200}?"
+     r"sig=[\w\-]{30,}"),
     # Google Cloud, API keys: 39 characters; OAuth client secrets.
     ("google_key", "AIza", r"AIza[\w\-]{35}"),
     ("google_secret", "GOCSPX-", r"GOCSPX-[\w\-]{28}"),
@@ -112,10 +94,8 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     ("npm_token", "npm_", r"npm_[A-Za-z\d]{36}"),
     ("pypi_token", "pypi-AgE", r"pypi-AgE[\w\-]{50,}"),
     # Azure storage and Service Bus connection strings: the key is 32 or 64 bytes in base64.
-    (
-        "azure_key", "AccountKey= SharedAccessKey=",
-        r"(?:AccountKey|SharedAccessKey)=(?P<v>[A-Za-z\d+/]{42,86}={0,2})",
-    ),
+    ("azure_key", "AccountKey= SharedAccessKey=",
+     r"(?:AccountKey|SharedAccessKey)=(?P<v>[A-Za-z\d+/]{42,86}={0,2})"),
     # Twilio, SendGrid, Mailgun, Brevo, DigitalOcean, Telegram bots: each vendor's documentation.
     ("twilio_key", "SK", r"SK[0-9a-f]{32}"),
     ("sendgrid_key", "SG.", r"SG\.[\w\-]{22}\.[\w\-]{43}"),
@@ -126,10 +106,8 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     # Databricks, Shopify, Notion, HashiCorp Vault, Grafana, Docker, Supabase, Linear, Postman,
     # New Relic, Atlassian, Figma: each vendor's documentation of its tokens.
     ("databricks_token", "dapi dose dkea", r"d(?:api|ose|kea)[0-9a-f]{32}(?:-\d)?"),
-    (
-        "shopify_token", "shpat_ shpss_ shpca_ shppa_ shptka_",
-        r"shp(?:at|ss|ca|pa|tka)_[0-9a-fA-F]{32}",
-    ),
+    ("shopify_token", "shpat_ shpss_ shpca_ shppa_ shptka_",
+     r"shp(?:at|ss|ca|pa|tka)_[0-9a-fA-F]{32}"),
     ("notion_token", "ntn_ secret_", r"(?:ntn_[A-Za-z\d]{40,}|secret_[A-Za-z\d]{43})"),
     ("vault_token", "hvs. hvb. hvr.", r"hv[sbr]\.[\w\-]{24,}"),
     ("grafana_token", "glsa_", r"glsa_[A-Za-z\d]{32}_[0-9a-f]{8}"),
@@ -160,35 +138,24 @@ _FORMATS: tuple[tuple[str, str, str] | tuple[str, str, str, float], ...] = (
     # RFC 7519: header and payload are JSON objects, so both begin with eyJ.
     ("jwt", "eyJ", r"eyJ[\w\-]{10,}\.eyJ[\w\-]{10,}\.[\w\-]{10,}"),
     # RFC 7468 and OpenSSH: a private key in PEM, up to its end line, or what there is of it.
-    (
-        "private_key", "PRIVATE", r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?=(?:(?!-----).){0,300}?[A-Za-z\d+/=]{16})"
-        r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"|(?:(?:\s|\\[nr])*[A-Za-z\d+/=]{16,}){0,400})",
-    ),
+    ("private_key", "PRIVATE", r"-----BEGIN (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+     r"(?=(?:(?!-----).){0,300}?[A-Za-z\d+/=]{16})"
+     r"(?:.{0,20000}?-----END (?:[A-Z\d]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+     r"|(?:(?:\s|\\[nr])*[A-Za-z\d+/=]{16,}){0,400})"),
     # RFC 6750 and 7617: what an HTTP request carries, whatever the vendor; curl's --user.
-    (
-        "bearer_token", "Bearer bearer BEARER",
-        r"(?i:bearer) (?=[^\s\"']{0,99}\d)(?P<v>[\w.~+/\-]{15,}\w=*)", 3.5,
-    ),
-    (
-        "basic_auth", "uthorization UTHORIZATION",
-        r"(?i:authorization[\"']?\s?[:=,]\s?[\"']?basic) (?=[A-Za-z+/]{0,99}(?:\d|[a-z][A-Z]))"
-        r"(?P<v>[A-Za-z\d+/]{6,}={0,2})", 2.5,
-    ),
-    (
-        "basic_auth", "curl",
-        r"curl\b[^\n|;]{0,300}?\s(?:-u|--user)[ =]?[\"']?(?P<v>[^\s\"':]{1,64}:[^\s\"']{3,64})",
-        2.0,
-    ),
+    ("bearer_token", "Bearer bearer BEARER",
+     r"(?i:bearer) (?=[^\s\"']{0,99}\d)(?P<v>[\w.~+/\-]{15,}\w=*)", 3.5),
+    ("basic_auth", "uthorization UTHORIZATION",
+     r"(?i:authorization[\"']?\s?[:=,]\s?[\"']?basic) (?=[A-Za-z+/]{0,99}(?:\d|[a-z][A-Z]))"
+     r"(?P<v>[A-Za-z\d+/]{6,}={0,2})", 2.5),
+    ("basic_auth", "curl",
+     r"curl\b[^\n|;]{0,300}?\s(?:-u|--user)[ =]?[\"']?(?P<v>[^\s\"':]{1,64}:[^\s\"']{3,64})", 2.0),
     # BIP 39: 12 to 24 words of three to eight letters, behind a name for them.
-    (
-        "seed_phrase", "seed Seed SEED ecovery nemonic semente ecupera",
-        r"(?i:(?:seed|recovery|mnemonic)[ _](?:phrase|words)|mnemonic"
-        r"|(?:frase|palavras) (?:semente|mnem[oô]nicas?|de recupera[cç][aã]o))"
-        r"(?:[\"']?\s?[:=]|\s(?:is|are|é|são))?[\s\"']{1,3}"
-        rf"(?P<v>{_WORD}(?:\s{_WORD}){{11}}(?:(?:\s{_WORD}){{3}}){{0,4}})",
-    ),
+    ("seed_phrase", "seed Seed SEED ecovery nemonic semente ecupera",
+     r"(?i:(?:seed|recovery|mnemonic)[ _](?:phrase|words)|mnemonic"
+     r"|(?:frase|palavras) (?:semente|mnem[oô]nicas?|de recupera[cç][aã]o))"
+     r"(?:[\"']?\s?[:=]|\s(?:is|are|é|são))?[\s\"']{1,3}"
+     rf"(?P<v>{_WORD}(?:\s{_WORD}){{11}}(?:(?:\s{_WORD}){{3}}){{0,4}})"),
 )  # fmt: skip
 
 KEY_FORMATS = tuple(KeyFormat(*row) for row in _FORMATS)

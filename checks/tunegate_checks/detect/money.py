@@ -57,36 +57,26 @@ _BANK = (
 )
 
 RULES = (
-    Rule(
-        "card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card, silent_under_other_label=True,
+    Rule("card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card, silent_under_other_label=True,
         min_digits=12,
         signs=("000000000000", *(f"0000{gap}0000{gap}0000" for gap in " .-"), "0000 000000 0000",
-        "0000-000000-0000"),
-    ),
+        "0000-000000-0000")),
     Rule(  # several, one behind the other
         "card", r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)", is_card,
         silent_under_other_label=True, min_digits=26, signs=("000000000000",),
     ),
     Rule("card", _CARD, is_luhn, ("card",), min_digits=12),
     # Branch and account of a bank: 1234-5, 12.345-X; without a check digit right behind its label.
-    Rule(
-        "bank_account", NUMBER % r"\d{1,3}(?:\.?\d{3}){0,4}\d{0,3}-[\dX]{1,2}|\d\d-\d\d-\d\d",
-        label_families=("bank",), needs_own_label=True, min_digits=3,
-    ),
-    Rule(
-        "bank_account", rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
+    Rule("bank_account", NUMBER % r"\d{1,3}(?:\.?\d{3}){0,4}\d{0,3}-[\dX]{1,2}|\d\d-\d\d-\d\d",
+        label_families=("bank",), needs_own_label=True, min_digits=3),
+    Rule("bank_account", rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
         r" ?(?:[:#]| is| é| es)? ?[\"'*]{0,3}(?P<v>\d{4,22}(?:-[\dX]{1,2})?)"
         r"(?!\w|[.,:/\-]\w| ?[+*/=%])", min_digits=4,
-        words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK)),
-    ),
+        words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK))),
     Rule("iban", _IBAN, is_iban, min_digits=8),
-    Rule(
-        "wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
-        signs=("bc0",),
-    ),
-    Rule(
-        "wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
-        stdnum="bitcoin",
-    ),
+    Rule("wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
+        signs=("bc0",)),
+    Rule("wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
+        stdnum="bitcoin"),
     Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", signs=("0x",)),
 )  # fmt: skip

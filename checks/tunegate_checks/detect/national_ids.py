@@ -1,33 +1,30 @@
-"""Rules for tax and identity numbers of further countries, as a table for python-stdnum.
+"""Rules for tax and identity numbers of other countries, with check digits by python-stdnum.
 
-Where python-stdnum has no module, the shape and the label beside it must do.
+A number that has letters or punctuation in fixed places needs only its check digit; a run of
+digits needs its label beside it (89 % of random nine-digit numbers pass as an SSN). Where
+python-stdnum has no module, the shape and the label must do.
 """
 
 from __future__ import annotations
 
-from .rule import NUMBER, Rule
+from .rule import NUMBER, Rule, only_digits
 
 _DATED = r"\d\d[01]\d[0-3]\d"  # yymmdd
+_VAT = r"(?:AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK)"
 
 # Kind, pattern, module of python-stdnum, labels. With "-" before them the shape needs no label.
 TABLE: tuple[tuple[str, str, str, str], ...] = (
-    (
-        "passport", r"(?=(?:[A-Z]*\d){5})[A-Z\d]{8,9}", "",
-        "passaporte,passaportes,passport,passports,passport number,pasaporte,passeport,reisepass,"
-        "reisepassnummer,passnummer,passaporto",
-    ),
-    (
-        "driver_license", r"(?=(?:[A-Z]*\d){4})[A-Z\d]{7,16}", "",
-        "drivers licence,driver s licence,driver license,drivers license,driver s license,"
-        "driving licence,driving license,"
-        "license number,licence number,driver licence,permis de conduire,permis,fuhrerschein,"
-        "fuhrerscheinnummer,patente,patente di guida,carnet de conducir,licencia de conducir,"
-        "permiso de conducir,carta de conducao",
-    ),
-    (
-        "id_card", r"(?=(?:[A-Z]*\d){5})[A-Z\d]{9,12}", "",
-        "personalausweis,ausweisnummer,ausweis,carte d identite,carte nationale d,identity card",
-    ),
+    ("passport", r"(?=(?:[A-Z]*\d){5})[A-Z\d]{8,9}", "",
+     "passaporte,passaportes,passport,passports,passport number,pasaporte,passeport,reisepass,"
+     "reisepassnummer,passnummer,passaporto"),
+    ("driver_license", r"(?=(?:[A-Z]*\d){4})[A-Z\d]{7,16}", "",
+     "drivers licence,driver s licence,driver license,drivers license,driver s license,"
+     "driving licence,driving license,"
+     "license number,licence number,driver licence,permis de conduire,permis,fuhrerschein,"
+     "fuhrerscheinnummer,patente,patente di guida,carnet de conducir,licencia de conducir,"
+     "permiso de conducir,carta de conducao"),
+    ("id_card", r"(?=(?:[A-Z]*\d){5})[A-Z\d]{9,12}", "",
+     "personalausweis,ausweisnummer,ausweis,carte d identite,carte nationale d,identity card"),
     # The Americas
     ("us_itin", r"9\d\d-?[5-9]\d-?\d{4}", "us.itin", "itin,taxpayer,tax id"),
     ("us_ein", r"\d\d-\d{7}", "us.ein", "ein,employer identification,fein,tax id"),
@@ -45,10 +42,8 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("pe_ruc", r"[12]\d{10}", "pe.ruc", "ruc"),
     ("ve_rif", r"[VEJPG]-?\d{8}-?\d", "ve.rif", "rif"),
     # Britain and Ireland, India, Australia
-    (
-        "uk_nino", r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", "",
-        "nino,ni number,ni no,national insurance,insurance number",
-    ),
+    ("uk_nino", r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", "",
+     "nino,ni number,ni no,national insurance,insurance number"),
     ("uk_nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", "gb.nhs", "nhs,nhs number"),
     ("uk_utr", r"\d{5} ?\d{5}", "gb.utr", "utr,taxpayer reference"),
     ("ie_pps", r"\d{7}[A-W][A-IW]?", "ie.pps", "pps,ppsn"),
@@ -78,8 +73,7 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("it_iva", r"\d{11}", "it.iva", "partita iva,p iva,piva,iva"),
     ("lt_asmens", r"[1-6]\d{10}", "lt.asmens", "asmens kodas"),
     ("lv_pk", r"\d{6}-?\d{5}", "lv.pvn", "personas kods"),
-    ("nl_bsn", r"\d{4}[ .]?\d\d[ .]?\d{3}", "nl.bsn",
-     "bsn,burgerservicenummer,sofinummer,sofi"),
+    ("nl_bsn", r"\d{4}[ .]?\d\d[ .]?\d{3}", "nl.bsn", "bsn,burgerservicenummer,sofinummer,sofi"),
     ("no_fnr", r"\d{6} ?\d{5}", "no.fodselsnummer", "fødselsnummer,personnummer"),
     ("pl_pesel", r"\d{11}", "pl.pesel", "pesel"),
     ("pt_nif", r"\d{3} ?\d{3} ?\d{3}", "pt.nif",
@@ -99,12 +93,44 @@ _SIGNS = {
     "fi_hetu": ("000000-000", "000000+000", "000000a000"),
 }
 FAMILIES = {kind: labels.lstrip("-") for kind, *_, labels in TABLE if labels != "-"}
-RULES = tuple(
-    Rule(
-        kind, NUMBER % pattern, label_families=() if labels[0] == "-" else (kind,),
-        needs_own_label=not module, silent_under_other_label=labels[0] == "-",
-        min_digits=6 if labels[0] == "-" else 4 if module else 2, stdnum=module,
-        signs=_SIGNS[kind] if labels[0] == "-" else (),
-    )
-    for kind, pattern, module, labels in TABLE
+
+
+def is_ssn(value: str) -> bool:
+    """Check a US SSN: no area 000, 666 or 9xx, no group 00, no serial 0000, none from an advert."""
+    from stdnum.us import ssn
+
+    return bool(ssn.is_valid(only_digits(value)))
+
+
+RULES = (
+    *(
+        Rule(
+            kind, NUMBER % pattern, label_families=() if labels[0] == "-" else (kind,),
+            needs_own_label=not module, silent_under_other_label=labels[0] == "-",
+            min_digits=6 if labels[0] == "-" else 4 if module else 2, stdnum=module,
+            signs=_SIGNS[kind] if labels[0] == "-" else (),
+        )
+        for kind, pattern, module, labels in TABLE
+    ),
+    Rule("us_ssn", NUMBER % r"\d{3}-\d\d-\d{4}(?!-)", is_ssn, silent_under_other_label=True,
+        min_digits=9, signs=("000-00-0000",)),
+    Rule("us_ssn", NUMBER % r"\d{3}-\d\d-\d{4}(?!-)", label_families=("ssn",), needs_own_label=True,
+        min_digits=9),
+    Rule("us_ssn", NUMBER % r"\d{3} ?\d\d ?\d{4}", is_ssn, ("ssn",), needs_own_label=True,
+        min_digits=9),
+    Rule("eu_vat", rf"(?<!\w){_VAT} ?[\dA-Z](?:[ .]?[\dA-Z]){{6,11}}(?!\w)",
+        label_families=("vat",), min_digits=5, stdnum="eu.vat"),
+    Rule("es_dni", NUMBER % r"\d{8}-?[A-Z]", silent_under_other_label=True, min_digits=8,
+        signs=("00000000",), stdnum="es.dni"),
+    Rule("es_nie", NUMBER % r"[XYZ]-?\d{7}-?[A-Z]", silent_under_other_label=True, min_digits=7,
+        signs=("x0000000", "y0000000", "z0000000", "x-0000000", "y-0000000", "z-0000000"),
+        stdnum="es.nie"),
+    Rule("pt_cc", NUMBER % r"\d{8} ?\d ?[A-Z][\dA-Z]\d", min_digits=8,
+        signs=("000000000", "00000000 0"), stdnum="pt.cc"),
+    Rule("fr_nir", NUMBER % r"[12] \d\d \d\d \d[\dAB] \d{3} \d{3} \d\d", min_digits=8,
+        signs=("0 00 00 00 000 000 00", "0 00 00 0a", "0 00 00 0b"), stdnum="fr.nir"),
+    Rule("it_codicefiscale", NUMBER % r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]", min_digits=3,
+        signs=tuple(f"00{month}00" for month in "abcdehlmprst"), stdnum="it.codicefiscale"),
+    Rule("be_nn", NUMBER % r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", min_digits=11,
+        signs=("00.00.00-000.00",), stdnum="be.nn"),
 )  # fmt: skip

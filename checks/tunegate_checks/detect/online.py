@@ -95,23 +95,15 @@ RULES = (
         "url_credentials", r"\b[a-z][a-z\d+.\-]{1,20}://(?P<v>[^\s:/@?#]{0,64}:[^\s/?#\"']{1,64})@",
         is_credentials, signs=("://",),
     ),
-    Rule(
-        "email", rf"(?<![\w.+%\-/@])(?!(?<=:)(?:token|secret)@){_USER}@(?!\dx\.){_HOST}(?![\w@])",
-        is_email_address, signs=("@",),
-    ),
-    Rule(
-        "email", r"(?<![\w.+%\-])[\w.+%\-]{1,64} ?(?:\[at\]|\(at\)| arroba )" + _SPOKEN_HOST,
-        signs=("[at]", "(at)", " arroba "),
-    ),
-    Rule(
-        "ip",
+    Rule("email", rf"(?<![\w.+%\-/@])(?!(?<=:)(?:token|secret)@){_USER}@(?!\dx\.){_HOST}(?![\w@])",
+        is_email_address, signs=("@",)),
+    Rule("email", r"(?<![\w.+%\-])[\w.+%\-]{1,64} ?(?:\[at\]|\(at\)| arroba )" + _SPOKEN_HOST,
+        signs=("[at]", "(at)", " arroba ")),
+    Rule("ip",
         rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
-        is_personal_ipv6, min_digits=1, signs=("::", ":0"),
-    ),
-    Rule(
-        "ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4,
-        signs=(".0.", ".00.", ".000."),
-    ),
+        is_personal_ipv6, min_digits=1, signs=("::", ":0")),
+    Rule("ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4,
+        signs=(".0.", ".00.", ".000.")),
     Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=(".0.", ".00.", ".000.")),
     *(
         Rule(
@@ -120,17 +112,11 @@ RULES = (
         )
         for gap in ":-"
     ),
-    Rule(
-        "mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])", label_families=("mac",),
-        min_digits=1,
-    ),
-    Rule(
-        "password",
+    Rule("mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])", label_families=("mac",),
+        min_digits=1),
+    Rule("password",
         rf"{_WORD_START}(?:{_PASSWORD}){_QUALIFIED}\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
-        is_password, signs=("senha", "pass", "pwd", "contrase", "kennwort"),
-    ),
-    Rule(
-        "password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", min_digits=4,
-        words=frozenset(("pin",)),
-    ),
+        is_password, signs=("senha", "pass", "pwd", "contrase", "kennwort")),
+    Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", min_digits=4,
+        words=frozenset(("pin",))),
 )  # fmt: skip
