@@ -53,7 +53,10 @@ def marked() -> Iterator[tuple[str, str, str]]:
                 if ast.unparse(called).rpartition(".")[2] == "check":
                     given = {k.arg: k.value for k in getattr(mark, "keywords", ())}
                     assert isinstance(node, ast.FunctionDef)
-                    name = ast.literal_eval(given["name"]) if "name" in given else ""
+                    value = given.get("name", ast.Constant(""))
+                    if not isinstance(value, ast.Constant):  # that of a user's program
+                        continue
+                    name = str(value.value)
                     yield path.name, node.name, name
 
 

@@ -21,6 +21,7 @@ MIN_KEY = 16  # characters: a shorter one can be guessed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s [FILE] -o OUT [options]"
     add = parser.add_argument
     add("file", nargs="?", type=Path, metavar="FILE", help="default: the configured splits")
     add("-o", "--out", type=Path, required=True, help="a file; a folder where there is no FILE")

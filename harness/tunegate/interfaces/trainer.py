@@ -29,11 +29,11 @@ class Plan:
     seed: int
     columns: Mapping[str, str] = field(default_factory=dict)  # of CSV or Parquet files, by field
     incidental: Sequence[str] = ()  # keys of `config` that change nothing in what is trained
-    # Keys of `config` that change only how the model answers: their values in the run id.
-    decoding: Mapping[str, Any] = field(default_factory=dict)
     # The folder of the project, from which relative paths in `config` start, by default the working
     # directory. It is not part of the run id, and not stored in the run.
     root: Path = field(default_factory=Path)
+    # Keys of `config` that change only how the model answers: their values in the run id.
+    decoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

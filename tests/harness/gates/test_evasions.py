@@ -202,7 +202,7 @@ RECORD = (
 )
 INTENT = (
     *("trainer", "train", "validation", "test", "config", "base", "base_digest", "seed"),
-    *("columns", "incidental", "plugins"),
+    *("columns", "incidental", "decoding", "plugins"),
 )
 EDITED_KEYS = [
     *(("receipt.json", key) for key in RECEIPT),
