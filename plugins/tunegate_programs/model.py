@@ -37,7 +37,7 @@ class ProgramModel:
         try:
             for line in self.program.exchange(lines):
                 row = line.get("row")
-                if row not in missing:
+                if type(row) is not int or row not in missing:
                     raise ProgramFailed(f"{self.program}: row {row!r} was not asked, or twice")
                 answer = self._answer(line)
                 del missing[row]
@@ -52,7 +52,7 @@ class ProgramModel:
         try:
             latency, tokens = float(line.get("latency", 0)), int(line.get("tokens", 0))
             return replace(answer_of(line), latency=latency, tokens=tokens)
-        except (TypeError, ValueError) as problem:
+        except (TypeError, ValueError, OverflowError) as problem:
             raise ProgramFailed(f"{self.program}, row {line['row']}: {problem}") from None
 
 

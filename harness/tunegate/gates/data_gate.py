@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,12 @@ class DataGate(Gate):
         session = self.session
         state, paths = session.state, session.splits.paths
         decision = self.evaluate(exit_status, list(paths))
+        passed = chain.from_iterable(session.results.passed.values())
+        ran = {(outcome.get("name"), outcome.get("split")) for outcome in passed}
+        for name, split in product(session.config.checks, paths):
+            if decision.is_open and (name, split) not in ran:
+                reason = f"no test ran [checks.{name}] on {split}: see suites/data/test_programs.py"
+                decision = replace(decision, reason=f"{reason} of `tunegate init`")
         if not decision.is_open:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1

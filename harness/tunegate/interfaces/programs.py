@@ -26,11 +26,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import ConfigError
+from ..utils.strict_json import Unreadable, parse_strict
 
 MAX_LINE_BYTES = 4_000_000
 MAX_OUTPUT_BYTES = 256_000_000
@@ -48,8 +50,8 @@ class Program:
     """A command, run without a shell, and its bounds.
 
     `timeout` is how many seconds may pass in which it neither reads nor writes; `memory` is the
-    most that it may allocate, in megabytes. `files` are the program's own, by which it is known:
-    those that the command names, and more where the configuration names them.
+    most that one of its processes may allocate, in megabytes. It is known by its files: those that
+    the command names, and `files`, patterns below the root.
     """
 
     name: str
@@ -61,18 +63,23 @@ class Program:
 
     def source_files(self) -> list[Path]:
         """Return the files that decide what the program does; raises ProgramFailed for none."""
-        named = [self.root / word for word in self.command if (self.root / word).is_file()]
+        paths = (self.root / word for word in self.command)  # an interpreter lies outside
+        named = {p for p in paths if p.is_relative_to(self.root) and os.path.isfile(p)}
         for pattern in self.files:
-            if not (found := [p for p in self.root.glob(pattern) if p.is_file()]):
+            if not (found := glob(str(self.root / pattern), recursive=True)):
                 raise ProgramFailed(f"{self}: files names {pattern!r}, and there is no such file")
-            named += found
-        return sorted(set(named))
+            named |= {path for path in map(Path, found) if path.is_file()}
+        if not named:
+            raise ProgramFailed(f"{self} names no file of the project: name its own in `files`")
+        return sorted(named)
 
     def exchange(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield each object that the program writes, as soon as it is there.
 
-        Raises ProgramFailed; what was yielded before is right.
+        Raises ProgramFailed, also where it ends before it has read all, and whatever making the
+        lines raises. What was yielded before is right.
         """
+        failures: list[Exception] = []
         with tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(
@@ -83,10 +90,10 @@ class Program:
             except OSError as error:
                 raise ProgramFailed(f"{self} cannot be run: {error.strerror}") from None
             try:
-                for number, line in enumerate(self._lines(process, lines), start=1):
+                for number, line in enumerate(self._output(process, lines, failures), start=1):
                     try:
-                        value = json.loads(line)
-                    except ValueError:
+                        value = parse_strict(line.decode(errors="replace"))
+                    except Unreadable:
                         value = None
                     if not isinstance(value, dict):
                         shown = line[:MAX_SHOWN_LETTERS].decode(errors="replace").strip()
@@ -106,9 +113,16 @@ class Program:
                 said = [t for t in errors.read().decode(errors="replace").splitlines() if t.strip()]
                 last = f": {said[-1].strip()[:MAX_SHOWN_LETTERS]}" if said else ""
                 raise ProgramFailed(f"{self} ended with status {status}{last}")
+        for failure in failures:
+            if isinstance(failure, BrokenPipeError):
+                raise ProgramFailed(f"{self} ended before it had read all lines") from None
+            raise failure
 
-    def _lines(
-        self, process: subprocess.Popen[bytes], lines: Iterable[Mapping[str, Any]]
+    def _output(
+        self,
+        process: subprocess.Popen[bytes],
+        lines: Iterable[Mapping[str, Any]],
+        failures: list[Exception],
     ) -> Iterator[bytes]:
         """Write the input in one thread, read the output in another, and yield its lines."""
         assert process.stdin
@@ -118,10 +132,14 @@ class Program:
         wrote_at = [time.monotonic()]
 
         def write() -> None:
-            with suppress(OSError), stdin:  # a program may end before it has read all
-                for line in lines:
-                    stdin.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
-                    wrote_at[0] = time.monotonic()
+            try:
+                with stdin:
+                    for line in lines:
+                        text = json.dumps(line, ensure_ascii=False, default=str)
+                        stdin.write(text.encode(errors="replace") + b"\n")
+                        wrote_at[0] = time.monotonic()
+            except Exception as error:  # the other end is closed, or a line cannot be made
+                failures.append(error)
 
         def read() -> None:
             with stdout:

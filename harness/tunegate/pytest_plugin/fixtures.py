@@ -23,7 +23,7 @@ from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 
 if TYPE_CHECKING:
-    from ..config.schema import Limits
+    from ..config.schema import Config, Limits
     from ..data.dataset import Dataset
     from ..interfaces.programs import Program
     from ..models.judge_panel import JudgePanel
@@ -93,12 +93,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _is_own(name: str, definitions: Mapping[str, Sequence[pytest.FixtureDef[Any]]]) -> bool:
     """Tell whether a test asks for a fixture of this name, and it is tunegate's."""
     return name in definitions and definitions[name][-1].func.__module__ == __name__
-
-
-def tests_of_programs(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests that run a program of `[checks]`."""
-    infos = ((item, getattr(item, "_fixtureinfo", None)) for item in items)
-    return [i for i, info in infos if info and _is_own("program_check", info.name2fixturedefs)]
 
 
 def example_ids(test: Dataset) -> list[str]:
@@ -381,8 +375,10 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                     )
 
 
-def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytest.Item]:
+def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[pytest.Item]:
     """Return the tests of a suite that are marked for other tasks than the project's.
+
+    Where it has no `[checks]`, the tests of these programs are returned too.
 
     Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
     ask for a fixture by its old name, unless somebody else defines one of that name.
@@ -397,9 +393,12 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], task: str) -> list[pytes
             if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
                 wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
                 raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
-        if any(task not in mark.args for mark in item.iter_markers("task")):
+        if any(config.task not in mark.args for mark in item.iter_markers("task")):
             others.append(item)
-        defined = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        info = getattr(item, "_fixtureinfo", None)
+        defined, arguments = getattr(info, "name2fixturedefs", {}), getattr(info, "argnames", ())
+        if "program_check" in arguments and not config.checks and _is_own("program_check", defined):
+            others.append(item)
         asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
         if old := asked_for & RENAMED_FIXTURES.keys():
             old_names |= old

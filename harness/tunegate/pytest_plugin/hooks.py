@@ -198,12 +198,9 @@ class GateSession:
             self.listing.files_with_tests = {item.path for item in items}
         output: dict[str, Any] = getattr(config, "workeroutput", {})
         try:
-            if not self.context.config.checks:  # there is no program that such a test would run
-                without = {*fixtures.tests_of_programs(items)}
-                items[:] = [item for item in items if item not in without]
             if suite := self.context.suite:
                 fixtures.refuse_shadowed_fixtures(items, suite, config.rootpath)
-                others = fixtures.tests_for_other_tasks(items, self.context.config.task)
+                others = fixtures.tests_for_other_tasks(items, self.context.config)
         except pytest.UsageError as error:
             if not hasattr(config, "workeroutput"):
                 raise

@@ -192,7 +192,7 @@ def session_summary(
     if idle and not verbose:
         lines += _bullet(f"nothing to judge: {_count_by_file(idle)} (see -v)")
     if not_applicable:
-        lines += _bullet(f"not for the project's task: {_count_by_file(not_applicable)}")
+        lines += _bullet(f"not for this project: {_count_by_file(not_applicable)}")
     if lines:
         yield "hints", lines
 

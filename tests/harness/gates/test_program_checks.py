@@ -26,7 +26,7 @@ for line in sys.stdin:
 
 def test_a_program_is_a_test_of_the_suite(project: Project) -> None:
     project.write("suites/data/test_programs.py", SUITE)
-    assert "4 passed in" in project.pytest("suites/data").out  # without [checks]
+    assert "4 passed, 3 deselected in" in project.pytest("suites/data").out  # without [checks]
     command = json.dumps([sys.executable, "-S", "house.py"])
     project.add("tunegate.toml", f"[checks.house]\ncommand = {command}\n")
     project.write("house.py", HOUSE)
@@ -42,6 +42,10 @@ def test_a_program_is_a_test_of_the_suite(project: Project) -> None:
     assert "house.py" in files
 
     (project.root / "house.py").unlink()
-    broken = project.gate()
+    broken = project.gate()  # before the first test
     assert "Traceback" not in broken.out
-    assert "program house" in broken.out
+    assert "names no file of the project" in broken.out
+
+    project.write("house.py", HOUSE)
+    (project.root / "suites/data/test_programs.py").unlink()
+    assert "no test ran [checks.house] on train" in project.gate().out

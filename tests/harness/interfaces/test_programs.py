@@ -40,9 +40,20 @@ def test_what_fits_in_no_pipe_is_written_and_read_at_once() -> None:
     assert run(Program("cat", ("cat",), Path()), lines) == lines
 
 
-def test_a_program_may_end_before_it_has_read_all() -> None:
-    lines: Iterator[dict[str, Any]] = ({"row": n} for n in range(MANY))
-    assert list(script("print('{}')").exchange(lines)) == [{}]
+def test_a_program_that_has_not_read_all_has_checked_nothing() -> None:
+    lines: Iterator[dict[str, Any]] = ({"row": n, "text": "x" * 99} for n in range(MANY))
+    with pytest.raises(ProgramFailed, match="ended before it had read all lines"):
+        list(script("print('{}')").exchange(lines))
+
+
+@pytest.mark.parametrize("error", [OSError("labels.txt"), ValueError("no label")])
+def test_a_line_that_cannot_be_made_is_an_error(error: Exception) -> None:
+    def lines() -> Iterator[dict[str, Any]]:
+        yield {"row": 0}
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        list(Program("cat", ("cat",), Path()).exchange(lines()))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +98,9 @@ def test_its_files_are_those_that_the_command_and_the_configuration_name(tmp_pat
     program = Program("house", ("npx", "tsx", "house.ts"), tmp_path, files=("rules/*.ts",))
     names = [str(path.relative_to(tmp_path)) for path in program.source_files()]
     assert names == ["house.ts", "rules/a.ts", "rules/b.ts"]
+    for command in (("x",), ("python3", "-c", "x" * 5000), ("python3", "-m", "house")):
+        with pytest.raises(ProgramFailed, match="names no file of the project"):
+            Program("house", command, tmp_path).source_files()
     with pytest.raises(ProgramFailed, match="files names 'lib/\\*'"):
         Program("house", ("x",), tmp_path, files=("lib/*",)).source_files()
 

@@ -29,7 +29,7 @@ def test_tests_for_other_tasks_are_not_applicable(project: Project) -> None:
     result = project.gate()
     assert result.code == 0, result.out
     assert "5 passed, 3 deselected" in result.out
-    assert result.line("not for the project's task:") == "3 tests of more"
+    assert result.line("not for this project:") == "3 tests of more"
     assert "all 5 tests of the suite passed" in result.line("gate      open:")
     receipt = json.loads((project.run / "receipt.json").read_text())
     assert not any("test_answers" in name for name in receipt["tests"])
@@ -42,14 +42,14 @@ def test_in_a_project_with_the_task_they_run(project: Project) -> None:
     project.write(FILE, MARKED)
     result = project.pytest("suites/data")
     assert "3 failed, 5 passed" in result.out
-    assert "not for the project's task" not in result.out
+    assert "not for this project" not in result.out
 
 
 def test_a_session_with_nothing_applicable_says_why(project: Project) -> None:
     project.write(FILE, MARKED.replace("def test_labels(train): pass", ""))
     result = project.pytest(FILE)
     assert result.code == 5
-    assert result.line("not for the project's task:") == "3 tests of more"
+    assert result.line("not for this project:") == "3 tests of more"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_controller_of_xdist_says_what_was_not_applicable(project: Project) 
     project.write(FILE, MARKED)
     result = project.pytest("suites/data", "-n", "2")
     assert "5 passed" in result.out
-    assert result.line("not for the project's task:") == "3 tests of more"
+    assert result.line("not for this project:") == "3 tests of more"
 
 
 OWN = """

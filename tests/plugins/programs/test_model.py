@@ -63,6 +63,8 @@ def test_answers_before_a_failure_stay(root: Path) -> None:
     [
         ("print('{\"row\": 99, \"content\": \"x\"}')", "row 99 was not asked, or twice"),
         ("print('{\"row\": 5, \"content\": 3}')", "row 5: returned"),
+        ("print('{\"row\": [0], \"content\": \"x\"}')", "row [0] was not asked, or twice"),
+        ("print('{\"row\": 5.0, \"content\": \"x\"}')", "row 5.0 was not asked, or twice"),
         ("print('{\"row\": 5, \"content\": \"\", \"tokens\": \"a\"}')", "row 5: invalid literal"),
         ("", "did not answer this row"),
     ],
