@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
-from .context import Context
+from .context import Context, fold_word
+from .vocabulary import LABELS, OTHER_FAMILY
 
 
 class Part(NamedTuple):
-    """A cell or an item, `text[start:end]`; nothing but its header names a cell."""
+    """A cell or an item, `text[start:end]`; a header can say that a cell `is_of_other` meaning."""
 
     start: int
     end: int
     heading: str
-    is_cell: bool
+    is_cell: bool = False
+    is_of_other: bool = False
 
 
 # A line of names, and of nothing that code or a sentence has; a table or a list may stand below it.
@@ -25,6 +28,7 @@ _LINE = re.compile(r"^.*$", re.MULTILINE)
 _CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
 _HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
 _PERSON = re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE)
+_WORDS = re.compile(r"\D*[^\W\d_]\D*")
 _RULER = re.compile(r"[\s|:+\-]+")
 # "CPFs:", "## Telefones", "**Contatos**"; and what stands below, with a bullet or without.
 _HEADING = re.compile(r"\s*(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}:)[* ]*")
@@ -57,11 +61,28 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     for line in _LINE.finditer(text, top.end() + 1):
         cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):
-            spans = zip(names, cells, strict=True)
-            parts += [Part(line.start() + a, line.start() + b, n, True) for n, (a, b) in spans if n]
+            parts += _cells(line, cells, names)
         elif not _RULER.fullmatch(line[0]):
             break
     return [part for part in parts if part.start < part.end]
+
+
+@lru_cache(maxsize=4096)
+def _families(cell: str) -> frozenset[str]:
+    return Context(cell).families or frozenset({"name"} if _PERSON.search(cell) else ())
+
+
+def _cells(line: re.Match[str], cells: list[tuple[int, int]], names: list[str]) -> Iterator[Part]:
+    """Yield the cells that hold a value; a key in their line names them behind their header."""
+    key, of_key = "", frozenset[str]()
+    for name, (a, b) in zip(names, cells, strict=True):
+        cell, of_name = line[0][a:b].strip(), _families(name)
+        is_other = of_name == {OTHER_FAMILY} and of_key <= {OTHER_FAMILY, "name"}
+        heading = name if of_name - {OTHER_FAMILY} or not of_key else f"{name}: {key}"
+        if name and fold_word(cell) not in LABELS:
+            yield Part(line.start() + a, line.start() + b, heading, True, is_other)
+        if not key and _WORDS.fullmatch(cell):
+            key, of_key = cell, _families(cell)
 
 
 def _list(text: str, top: re.Match[str]) -> list[Part]:
@@ -72,7 +93,7 @@ def _list(text: str, top: re.Match[str]) -> list[Part]:
         if item:
             a, b = item.span(str(item.lastgroup))
             heading = top[0].strip(" #*:")
-            parts.append(Part(line.start() + a, line.start() + b, heading, False))
+            parts.append(Part(line.start() + a, line.start() + b, heading))
         elif line[0].strip():
             break
     return parts
