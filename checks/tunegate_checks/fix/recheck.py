@@ -61,8 +61,7 @@ def findings_of_steps(
         of_format = format.find(result, fewest=0, largest=inf)
         findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
-        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
-        findings["pii"] = [*pii.find(result, ignore=ignore, allow=allow, names=names)]
+        findings["pii"] = [*_pii(result, limits)]
         findings["secrets"] = [*secrets.find(result, allow=limits.pii_allow)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
@@ -74,6 +73,12 @@ def findings_of_steps(
         leaks = (leakage.find(other, result, similarity=similarity) for other in against)
         findings["leakage"] = [finding for leak_findings in leaks for finding in leak_findings]
     return findings
+
+
+def _pii(result: Dataset, limits: Limits) -> Sequence[Finding]:
+    ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+    believed = limits.surrogates
+    return pii.find(result, ignore=ignore, allow=allow, names=names, surrogates=believed)
 
 
 def findings_of_others(
@@ -100,9 +105,8 @@ def _other_checks(
     of_format = format.find(result, fewest=fewest, largest=largest)
     yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
     if "redact" not in skipped:
-        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
-        yield "pii", pii.find(result, ignore=ignore, allow=allow, names=names)
-        yield "secrets", secrets.find(result, allow=allow)
+        yield "pii", _pii(result, limits)
+        yield "secrets", secrets.find(result, allow=limits.pii_allow)
     if "duplicates" not in skipped:
         yield "duplicates", duplicates.find(result)
         yield "duplicates.near", duplicates.near(result, similarity=limits.similarity)
