@@ -13,13 +13,9 @@ from ..text.text_fields import squeeze, surrogates_of, text_fields
 
 @check(name="pii", per_row=True)
 def find(
-    dataset: Dataset,
-    *,
-    ignore: Collection[str] = (),
-    allow: Collection[str] = (),
-    names: str = "",
+    dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = (), names: str = "",
     surrogates: bool = False,
-) -> Iterator[Finding]:
+) -> Iterator[Finding]:  # fmt: skip
     """Yield every piece of personal data, masked, with the message or field that contains it.
 
     A value counts by its format alone where no other value has that format; else by its check

@@ -107,11 +107,9 @@ def personal_spans(
     for c in _candidates(text, context_text, bare):
         index = bisect_right(ends, c.start)
         part = parts[index] if index < len(parts) else None
-        if part and part.is_cell and not part.is_of_other and c.end > part.start:
-            # What its own header says of a cell goes before the words around it.
-            candidates.append(c._replace(distance=c.distance + REACH_BEFORE))
-        # What begins before a part belongs to no part: the "1." of a list.
-        elif not part or c.end <= part.start or not (part.is_cell or c.start < part.start):
+        if part and c.end > part.start:
+            c = c._replace(distance=c.distance + REACH_BEFORE)  # its heading goes first
+        if not part or c.end <= part.start or not part.is_of_other:
             candidates.append(c)
     for part in parts:
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):

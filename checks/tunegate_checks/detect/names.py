@@ -31,11 +31,16 @@ def _transformers(model: str) -> Recogniser:
         find = transformers.pipeline(
             "token-classification", model=model, aggregation_strategy="simple", device="cpu"
         )
+        longest = getattr(find.model.config, "max_position_embeddings", 512)
+        find.tokenizer.model_max_length = min(find.tokenizer.model_max_length, longest)
+        stride = min(64, longest // 4)  # pieces that overlap
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None
     return lambda text: [
-        (int(e["start"]), int(e["end"])) for e in find(text) if e["entity_group"] in _PERSON
+        (int(e["start"]), int(e["end"]))
+        for e in find(text, stride=stride)
+        if e["entity_group"] in _PERSON
     ]
 
 

@@ -17,7 +17,6 @@ class Part(NamedTuple):
     start: int
     end: int
     heading: str
-    is_cell: bool = False
     is_of_other: bool = False
 
 
@@ -28,7 +27,6 @@ _LINE = re.compile(r"^.*$", re.MULTILINE)
 _CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
 _HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
 _PERSON = re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE)
-_WORDS = re.compile(r"\D*[^\W\d_]\D*")
 _RULER = re.compile(r"[\s|:+\-]+")
 # "CPFs:", "## Telefones", "**Contatos**"; and what stands below, with a bullet or without.
 _HEADING = re.compile(r"\s*(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}:)[* ]*")
@@ -48,6 +46,11 @@ def parts_of(text: str) -> Iterator[Part]:
                 yield part
 
 
+@lru_cache(maxsize=4096)
+def _families(cell: str) -> frozenset[str]:
+    return Context(cell).families or frozenset({"name"} if _PERSON.search(cell) else ())
+
+
 def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     """Return the cells below a header of two names or more, of which one is a label."""
     line_below = text[top.end() + 1 :].partition("\n")[0]
@@ -55,34 +58,24 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
         return []
     names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
     is_header = len(names) > 1 and all(map(_HEADER.fullmatch, names))
-    if not is_header or not (_PERSON.search(top[0]) or Context(" ".join(names)).labels):
+    if not is_header or not any(map(_families, names)):
         return []
     parts = list[Part]()
     for line in _LINE.finditer(text, top.end() + 1):
         cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):
-            parts += _cells(line, cells, names)
+            key, of_key = "", frozenset[str]()  # the words that begin the line name its values too
+            for name, (a, b) in zip(names, cells, strict=True):
+                cell, of_name = line[0][a:b].strip(), _families(name)
+                is_other = of_name == {OTHER_FAMILY} and of_key <= {OTHER_FAMILY, "name"}
+                heading = name if of_name - {OTHER_FAMILY} or not of_key else f"{name}: {key}"
+                if name and fold_word(cell) not in LABELS:
+                    parts.append(Part(line.start() + a, line.start() + b, heading, is_other))
+                if not key and re.fullmatch(r"\D*[^\W\d_]\D*", cell):
+                    key, of_key = cell, _families(cell)
         elif not _RULER.fullmatch(line[0]):
             break
     return [part for part in parts if part.start < part.end]
-
-
-@lru_cache(maxsize=4096)
-def _families(cell: str) -> frozenset[str]:
-    return Context(cell).families or frozenset({"name"} if _PERSON.search(cell) else ())
-
-
-def _cells(line: re.Match[str], cells: list[tuple[int, int]], names: list[str]) -> Iterator[Part]:
-    """Yield the cells that hold a value; a key in their line names them behind their header."""
-    key, of_key = "", frozenset[str]()
-    for name, (a, b) in zip(names, cells, strict=True):
-        cell, of_name = line[0][a:b].strip(), _families(name)
-        is_other = of_name == {OTHER_FAMILY} and of_key <= {OTHER_FAMILY, "name"}
-        heading = name if of_name - {OTHER_FAMILY} or not of_key else f"{name}: {key}"
-        if name and fold_word(cell) not in LABELS:
-            yield Part(line.start() + a, line.start() + b, heading, True, is_other)
-        if not key and _WORDS.fullmatch(cell):
-            key, of_key = cell, _families(cell)
 
 
 def _list(text: str, top: re.Match[str]) -> list[Part]:

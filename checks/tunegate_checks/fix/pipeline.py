@@ -68,7 +68,6 @@ def fix_files(
     if "redact" in steps:
         redactor.collect(row.fields for source in sources for row in source.rows)
     prompt = read_system_prompt(config, root) if config and root else None
-    # What this run invents is no fault of it.
     believing = limits.model_copy(update={"surrogates": surrogates or limits.surrogates})
     rules = FixRules(believing, redactor, steps, project.task if config else "", prompt)
 

@@ -51,8 +51,7 @@ class Redactor:
     `ignore` and `allow` are those of `pii.find`, and `allow` that of `secrets.find`. The values of
     each kind are numbered behind the placeholders that stand in `texts`; with a `key`, by a digest
     that is the same in every run with this key and leads back with it alone. With `surrogates`,
-    invented values stand in place of placeholders; with `believes_rows`, so do those that a row
-    lists, but no keys.
+    invented values stand in place of placeholders; with `believes_rows` those of a row's list too.
     """
 
     def __init__(
