@@ -20,8 +20,7 @@ def find(
 
     A value counts by its format alone where no other value has that format; else by its check
     digits and by the words around it ("CPF", "phone", but also "order"). docs/personal-data.md
-    lists what is found and what is not. With `surrogates` a row is believed: a value that it lists
-    as invented by `tunegate fix --surrogates` is a hint.
+    lists what is found and what is not. With `surrogates` what a row lists as invented is a hint.
 
     `ignore` has kinds that may stand in the data, such as a company's own `cnpj`; `allow` public
     values, or e-mail domains as "@example.com". `names` is a language model that finds names

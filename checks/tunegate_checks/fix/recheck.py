@@ -55,13 +55,15 @@ def findings_of_steps(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> FindingsByCheck:
     """Return the findings, without hints, of each check that belongs to the chosen steps."""
-    limits, similarity = rules.limits, rules.limits.similarity
+    limits, similarity, believed = rules.limits, rules.limits.similarity, rules.limits.surrogates
     findings: FindingsByCheck = {}
     if "format" in rules.steps:
         of_format = format.find(result, fewest=0, largest=inf)
         findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
-        findings["pii"] = [*_pii(result, limits)]
+        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+        found = pii.find(result, ignore=ignore, allow=allow, names=names, surrogates=believed)
+        findings["pii"] = [*found]
         findings["secrets"] = [*secrets.find(result, allow=limits.pii_allow)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
@@ -73,12 +75,6 @@ def findings_of_steps(
         leaks = (leakage.find(other, result, similarity=similarity) for other in against)
         findings["leakage"] = [finding for leak_findings in leaks for finding in leak_findings]
     return findings
-
-
-def _pii(result: Dataset, limits: Limits) -> Sequence[Finding]:
-    ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
-    believed = limits.surrogates
-    return pii.find(result, ignore=ignore, allow=allow, names=names, surrogates=believed)
 
 
 def findings_of_others(
@@ -95,7 +91,7 @@ def findings_of_others(
 def _other_checks(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> Iterator[tuple[str, Sequence[Finding]]]:
-    limits, task, skipped = rules.limits, rules.task, rules.steps
+    limits, task, skipped, believed = rules.limits, rules.task, rules.steps, rules.limits.surrogates
     yield "labels.contradictions", labels.contradictions(result)
     yield "consistency.system_prompt", consistency.system_prompt(result)
     yield "preferences", preferences.find(result, similarity=limits.similarity)
@@ -105,8 +101,9 @@ def _other_checks(
     of_format = format.find(result, fewest=fewest, largest=largest)
     yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
     if "redact" not in skipped:
-        yield "pii", _pii(result, limits)
-        yield "secrets", secrets.find(result, allow=limits.pii_allow)
+        ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+        yield "pii", pii.find(result, ignore=ignore, allow=allow, names=names, surrogates=believed)
+        yield "secrets", secrets.find(result, allow=allow)
     if "duplicates" not in skipped:
         yield "duplicates", duplicates.find(result)
         yield "duplicates.near", duplicates.near(result, similarity=limits.similarity)
