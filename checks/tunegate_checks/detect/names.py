@@ -29,17 +29,14 @@ def _transformers(model: str) -> Recogniser:
     transformers = require("transformers", "qlora")
     try:
         find = transformers.pipeline(
-            "token-classification", model=model, aggregation_strategy="simple", device="cpu"
+            "token-classification", model, aggregation_strategy="simple", device="cpu", stride=64
         )
-        # The pipeline cuts a text into pieces of this length, which overlap by the stride.
         find.tokenizer.model_max_length = min(find.tokenizer.model_max_length, 512)
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None
     return lambda text: [
-        (int(e["start"]), int(e["end"]))
-        for e in find(text, stride=64)
-        if e["entity_group"] in _PERSON
+        (int(e["start"]), int(e["end"])) for e in find(text) if e["entity_group"] in _PERSON
     ]
 
 
