@@ -49,7 +49,7 @@ DATA = {
     "labels.contradictions": "dataset * similarity",
     "labels.errors": "dataset * folds seed",
     "leakage.find": "train test * similarity",
-    "pii.find": "dataset * ignore allow names",
+    "pii.find": "dataset * ignore allow names surrogates",
     "preferences.find": "dataset * similarity",
     "review.find": "dataset * folder generated share errors",
     "secrets.find": "dataset * allow",

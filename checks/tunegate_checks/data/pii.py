@@ -13,14 +13,14 @@ from ..text.text_fields import squeeze, surrogates_of, text_fields
 
 @check(name="pii", per_row=True)
 def find(
-    dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = (), names: str = ""
-) -> Iterator[Finding]:
+    dataset: Dataset, *, ignore: Collection[str] = (), allow: Collection[str] = (), names: str = "",
+    surrogates: bool = False,
+) -> Iterator[Finding]:  # fmt: skip
     """Yield every piece of personal data, masked, with the message or field that contains it.
 
     A value counts by its format alone where no other value has that format; else by its check
     digits and by the words around it ("CPF", "phone", but also "order"). docs/personal-data.md
-    lists what is found and what is not. A value that `tunegate fix --surrogates` invented, and that
-    the row lists, is a hint.
+    lists what is found and what is not. With `surrogates` what a row lists as invented is a hint.
 
     `ignore` has kinds that may stand in the data, such as a company's own `cnpj`; `allow` public
     values, or e-mail domains as "@example.com". `names` is a language model that finds names
@@ -35,7 +35,7 @@ def find(
         for span in personal_spans(field.text, field.context, ignore, allow, names=names):
             value = field.text[span.start : span.end]
             evidence = f"{field.path} {mask_value(span.kind, value)}"
-            if squeeze(value) in surrogates_of(example.fields):
+            if surrogates and squeeze(value) in surrogates_of(example.fields):
                 yield example.hint(span.kind, f"{evidence}, invented as the row says")
             else:
                 yield example.finding(span.kind, evidence, fingerprint=field.shared_text)

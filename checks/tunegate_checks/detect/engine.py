@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from . import brazil, dates, money, national_ids, online, people, phones
-from .context import Context
+from .context import REACH_BEFORE, Context
 from .names import recogniser
 from .prefilter import Prefilter
 from .rule import Rule, Span
@@ -107,8 +107,9 @@ def personal_spans(
     for c in _candidates(text, context_text, bare):
         index = bisect_right(ends, c.start)
         part = parts[index] if index < len(parts) else None
-        # What begins before a part belongs to no part: the "1." of a list, the cell to the left.
-        if part is None or c.end <= part.start or not (part.is_cell or c.start < part.start):
+        if part and c.end > part.start:
+            c = c._replace(distance=c.distance + REACH_BEFORE)  # its heading goes first
+        if not part or c.end <= part.start or not part.is_of_other:
             candidates.append(c)
     for part in parts:
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):

@@ -29,8 +29,9 @@ def _transformers(model: str) -> Recogniser:
     transformers = require("transformers", "qlora")
     try:
         find = transformers.pipeline(
-            "token-classification", model=model, aggregation_strategy="simple", device="cpu"
+            "token-classification", model, aggregation_strategy="simple", device="cpu", stride=64
         )
+        find.tokenizer.model_max_length = min(find.tokenizer.model_max_length, 512)
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None

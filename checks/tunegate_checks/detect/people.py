@@ -45,7 +45,7 @@ _NO_NAMES = """
     nome,nombre,nom,servizio,google,amazon,microsoft,central,atendimento,customers,
     user,users,usuário,unknown,desconhecido,direção,gerência,coordenação,recursos,
     sales,marketing,vertrieb,empresa,kundenservice,company,companhia,número,numero,
-    cpf,telefone,email,endereço,pedido,obrigado,obrigada,presidente,president,
+    cpf,telefone,email,senha,password,endereço,pedido,obrigado,obrigada,presidente,president,
     director,diretor,juiz,judge,chairman,und,oder,text,field,char,varchar"""
 _NO_STREET = re.compile(r"\b(?:sem|com|tem|estava|cheia|foi|con|está|llena|cortada)\b", re.I)
 

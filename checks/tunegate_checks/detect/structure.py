@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
-from .context import Context
+from .context import Context, fold_word
+from .vocabulary import LABELS, OTHER_FAMILY
 
 
 class Part(NamedTuple):
-    """A cell or an item, `text[start:end]`; nothing but its header names a cell."""
+    """A cell or an item, `text[start:end]`; a header can say that a cell `is_of_other` meaning."""
 
     start: int
     end: int
     heading: str
-    is_cell: bool
+    is_of_other: bool = False
 
 
 # A line of names, and of nothing that code or a sentence has; a table or a list may stand below it.
@@ -44,6 +46,11 @@ def parts_of(text: str) -> Iterator[Part]:
                 yield part
 
 
+@lru_cache(maxsize=4096)
+def _families(cell: str) -> frozenset[str]:
+    return Context(cell).families or frozenset({"name"} if _PERSON.search(cell) else ())
+
+
 def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     """Return the cells below a header of two names or more, of which one is a label."""
     line_below = text[top.end() + 1 :].partition("\n")[0]
@@ -51,14 +58,21 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
         return []
     names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
     is_header = len(names) > 1 and all(map(_HEADER.fullmatch, names))
-    if not is_header or not (_PERSON.search(top[0]) or Context(" ".join(names)).labels):
+    if not is_header or not any(map(_families, names)):
         return []
     parts = list[Part]()
     for line in _LINE.finditer(text, top.end() + 1):
         cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):
-            spans = zip(names, cells, strict=True)
-            parts += [Part(line.start() + a, line.start() + b, n, True) for n, (a, b) in spans if n]
+            key, of_key = "", frozenset[str]()  # the words that begin the line name its values too
+            for name, (a, b) in zip(names, cells, strict=True):
+                cell, of_name = line[0][a:b].strip(), _families(name)
+                is_other = of_name == {OTHER_FAMILY} and of_key <= {OTHER_FAMILY, "name"}
+                heading = name if of_name - {OTHER_FAMILY} or not of_key else f"{name}: {key}"
+                if name and fold_word(cell) not in LABELS:
+                    parts.append(Part(line.start() + a, line.start() + b, heading, is_other))
+                if not key and re.fullmatch(r"\D*[^\W\d_]\D*", cell):
+                    key, of_key = cell, _families(cell)
         elif not _RULER.fullmatch(line[0]):
             break
     return [part for part in parts if part.start < part.end]
@@ -72,7 +86,7 @@ def _list(text: str, top: re.Match[str]) -> list[Part]:
         if item:
             a, b = item.span(str(item.lastgroup))
             heading = top[0].strip(" #*:")
-            parts.append(Part(line.start() + a, line.start() + b, heading, False))
+            parts.append(Part(line.start() + a, line.start() + b, heading))
         elif line[0].strip():
             break
     return parts

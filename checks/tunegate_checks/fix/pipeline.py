@@ -64,11 +64,12 @@ def fix_files(
     texts = (field.text for fields in rows for field in iter_texts(fields))
     limits = project.limits
     ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
-    redactor = Redactor(texts, ignore, allow, key, surrogates, names)
+    redactor = Redactor(texts, ignore, allow, key, surrogates, names, limits.surrogates)
     if "redact" in steps:
         redactor.collect(row.fields for source in sources for row in source.rows)
     prompt = read_system_prompt(config, root) if config and root else None
-    rules = FixRules(limits, redactor, steps, project.task if config else "", prompt)
+    believing = limits.model_copy(update={"surrogates": surrogates or limits.surrogates})
+    rules = FixRules(believing, redactor, steps, project.task if config else "", prompt)
 
     fixed: list[FileChanges] = []
     contents: dict[Path, bytes | None] = {}
@@ -77,6 +78,9 @@ def fix_files(
         file_changes = FileChanges(job, source, others, project.reading)
         if "leaks" in steps and not others and job.split in SPLITS[1:]:
             file_changes.add_file_change("leaks", "leaks were not looked for", "no --against")
+        if surrogates and not limits.surrogates:
+            line = "invented values close the data gate without: [limits] surrogates = true"
+            file_changes.add_file_change("redact", line, "--surrogates")
         run_steps(file_changes, rules)
         fixed.append(file_changes)
         others = [*others, file_changes.result()]

@@ -55,14 +55,15 @@ def findings_of_steps(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> FindingsByCheck:
     """Return the findings, without hints, of each check that belongs to the chosen steps."""
-    limits, similarity = rules.limits, rules.limits.similarity
+    limits, similarity, believed = rules.limits, rules.limits.similarity, rules.limits.surrogates
     findings: FindingsByCheck = {}
     if "format" in rules.steps:
         of_format = format.find(result, fewest=0, largest=inf)
         findings["format"] = [f for f in of_format if f.row is not None]
     if "redact" in rules.steps:
         ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
-        findings["pii"] = [*pii.find(result, ignore=ignore, allow=allow, names=names)]
+        found = pii.find(result, ignore=ignore, allow=allow, names=names, surrogates=believed)
+        findings["pii"] = [*found]
         findings["secrets"] = [*secrets.find(result, allow=limits.pii_allow)]
     if "labels" in rules.steps and rules.are_labels(result):
         spelled = consistency.output_format(result, task="classification")
@@ -90,7 +91,7 @@ def findings_of_others(
 def _other_checks(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> Iterator[tuple[str, Sequence[Finding]]]:
-    limits, task, skipped = rules.limits, rules.task, rules.steps
+    limits, task, skipped, believed = rules.limits, rules.task, rules.steps, rules.limits.surrogates
     yield "labels.contradictions", labels.contradictions(result)
     yield "consistency.system_prompt", consistency.system_prompt(result)
     yield "preferences", preferences.find(result, similarity=limits.similarity)
@@ -101,7 +102,7 @@ def _other_checks(
     yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
     if "redact" not in skipped:
         ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
-        yield "pii", pii.find(result, ignore=ignore, allow=allow, names=names)
+        yield "pii", pii.find(result, ignore=ignore, allow=allow, names=names, surrogates=believed)
         yield "secrets", secrets.find(result, allow=allow)
     if "duplicates" not in skipped:
         yield "duplicates", duplicates.find(result)

@@ -21,7 +21,7 @@ from ..detect import api_keys
 from ..detect.engine import decoded, mask_value, personal_spans
 from ..detect.rule import Span
 from ..text import text_fields
-from .known_values import KnownValues, value_key
+from .known_values import KnownValues, is_exact, value_key
 from .parsing import broken_language, is_json, json_pieces
 from .surrogates import invent
 
@@ -51,7 +51,7 @@ class Redactor:
     `ignore` and `allow` are those of `pii.find`, and `allow` that of `secrets.find`. The values of
     each kind are numbered behind the placeholders that stand in `texts`; with a `key`, by a digest
     that is the same in every run with this key and leads back with it alone. With `surrogates`,
-    invented values stand in place of placeholders.
+    invented values stand in place of placeholders; with `believes_rows` those of a row's list too.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class Redactor:
         key: bytes = b"",
         surrogates: bool = False,
         names: str = "",
+        believes_rows: bool = False,
     ) -> None:
         self._ignore, self._allow, self._key, self._names = ignore, allow, key, names
-        self._with_surrogates = surrogates
+        self._with_surrogates, self._believes_rows = surrogates, believes_rows
         self._values: dict[Value, str] = {}  # as each was written first
         self._placeholders: dict[Value, str] = {}
         self._owners: dict[Value, Value] = {}  # by invented value
@@ -82,7 +83,7 @@ class Redactor:
         self.known_in_row = KnownValues()
         self._redactions: list[tuple[str, str]] = []
         self._surrogates_of_row: list[str] = []
-        self._let_stand = text_fields.surrogates_of(fields)
+        self._let_stand = text_fields.surrogates_of(fields) if self._believes_rows else set[str]()
         # A field of this name that is no list is the user's.
         can_list = isinstance(fields.get(text_fields.SURROGATES, []), list)
         self._invents = self._with_surrogates and can_list
@@ -125,7 +126,7 @@ class Redactor:
         if self._refusal:
             return RedactedRow(fields, [], self._refusal)
         if self._surrogates_of_row:
-            listed = [*fields.get(text_fields.SURROGATES, ()), *self._surrogates_of_row]
+            listed = [*new_fields.get(text_fields.SURROGATES, ()), *self._surrogates_of_row]
             new_fields = new_fields | {text_fields.SURROGATES: [*dict.fromkeys(listed)]}
         return RedactedRow(new_fields, self._redactions)
 
@@ -208,7 +209,8 @@ class Redactor:
         candidates += [s for s in known if text[s.start : s.end].lower() not in public]
         chosen: list[Span] = []
         for span in sorted(candidates, key=lambda s: (s.start - s.end, s.start)):
-            stands = text_fields.squeeze(text[span.start : span.end]) in self._let_stand
+            value = text_fields.squeeze(text[span.start : span.end])
+            stands = value in self._let_stand and not is_exact(span.kind)
             if not stands and not any(map(span.overlaps, chosen)):
                 chosen.append(span)
         return sorted(chosen, key=lambda s: s.start)

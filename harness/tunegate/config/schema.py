@@ -191,6 +191,7 @@ class Limits(Section):
     pii_ignore: list[str] = []
     pii_allow: list[str] = []
     pii_names: str = ""  # the model that finds names: "spacy:en_core_web_sm", "transformers:FOLDER"
+    surrogates: bool = False  # values that a row lists as invented may stand
     # Models.
     # "lower": the one-sided 95 % bound must hold a limit, the lower bound a `>=`, the upper a `<=`.
     mode: Mode = "point"

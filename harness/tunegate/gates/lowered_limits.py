@@ -14,7 +14,7 @@ AT_MOST = {
     *("largest_mb", "validation_high", "psi", "drift_auc", "review_errors", "similarity"),
     *("near_duplicates", "opening", "margin", "latency_p50", "latency_p95", "tokens"),
     *("cost_per_1000", "latency_ratio", "tokens_ratio", "cost_ratio", "flips", "overfitting"),
-    *("cut_off", "refusals", "forgetting"),
+    *("cut_off", "refusals", "forgetting", "surrogates"),
 }
 
 

@@ -68,5 +68,8 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
     found = personal_spans("Ontem vimos Zuleide e Caio", names=f"transformers:{tmp_path}")
     assert [(s.kind, s.start, s.end) for s in found] == [("name", 12, 19), ("name", 22, 26)]
+    far = "ontem " * 600 + "vimos Zuleide"
+    (last,) = personal_spans(far, names=f"transformers:{tmp_path}")
+    assert far[last.start : last.end] == "Zuleide"
     with pytest.raises(ValueError, match="no model that labels tokens"):
         personal_spans("x", names=f"transformers:{tmp_path / 'absent'}")

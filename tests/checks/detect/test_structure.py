@@ -1,9 +1,10 @@
 """Headers of tables and headings of lists name what stands below them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunegate_checks.detect import engine
 from tunegate_checks.detect.engine import personal_spans
 from tunegate_checks.detect.structure import parts_of
 
@@ -64,3 +65,63 @@ def test_parts_lie_in_the_text_in_order(text: str) -> None:
         assert position <= part.start < part.end <= len(text)
         assert "\n" not in text[part.start : part.end]
         position = part.end
+
+
+DELIMITERS = [",", ";", "\t", "|", " | "]
+
+
+def table(delimiter: str, *rows: tuple[str, ...]) -> str:
+    if delimiter != "markdown":
+        return "\n".join(delimiter.join(row) for row in rows)
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+@pytest.mark.parametrize("delimiter", [*DELIMITERS, "markdown"])
+@pytest.mark.parametrize(
+    "header",
+    [("Name", "Value"), ("Campo", "Valor"), ("Cliente", "Dados"), ("Nome", "Ana Souza"),
+     ("Customer", "Details"), ("Dado do cliente", "Detalhe")],
+)  # fmt: skip
+def test_the_first_cell_of_a_line_names_its_value(delimiter: str, header: tuple[str, str]) -> None:
+    text = table(
+        delimiter, header, ("CPF", "16899535009"), ("Phone", "(11) 98765-4321"), ("Senha", "x"),
+        ("RG", "12.345.678-9"), ("Nascimento", "14/09/1987"), ("Cartão", "5555555555554444"),
+        ("Pedido", "0000123"),
+    )  # fmt: skip
+    found = [s for s in personal_spans(text) if s.start > text.index("\n")]
+    assert [s.kind for s in found] == ["cpf", "phone", "rg", "birth_date", "card"]
+
+
+@pytest.mark.parametrize("delimiter", [*DELIMITERS, "markdown"])
+def test_tables_of_keys_and_values_with_numbers_and_names(delimiter: str) -> None:
+    rows = [("Linha", "Campo", "Valor"), ("1", "CPF", CPF), ("2", "Nome", "Ana Souza"),
+            ("3", "Pedido", "415-555-2671")]  # fmt: skip
+    assert kinds(table(delimiter, *rows)) == ["cpf", "name"]
+    across = table(delimiter, ("Nome", "CPF", "Pedido"), ("Ana Souza", CPF, "415-555-2671"))
+    assert kinds(across) == ["name", "cpf"]
+
+
+def test_prose_with_commas_is_searched_as_prose() -> None:
+    assert kinds("Prezado cliente, bom dia\nO CPF do titular, 16899535009") == ["cpf"]
+    assert kinds("Caro cliente, sobre o pedido\nO CPF do titular, 16899535009") == ["cpf"]
+
+
+WORDS = ["Nome", "Dados", "CPF", "Telefone", "Ana", "Saldo", "Rua", "RG", "Obs"]
+VALUES = [CPF, PHONE, "(11) 98765-4321", "12.345.678-9", "14/09/1987", "ana@loja.com.br", "7", "x"]
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(DELIMITERS), st.integers(2, 3), st.data())
+def test_a_table_hides_nothing_but_under_a_header_of_another_meaning(
+    delimiter: str, width: int, data: st.DataObject
+) -> None:
+    top = data.draw(st.tuples(*[st.sampled_from(WORDS)] * width))
+    cells = st.sampled_from(WORDS + VALUES)
+    rows = data.draw(st.lists(st.tuples(*[cells] * width), min_size=1, max_size=4))
+    text = table(delimiter, top, *rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "parts_of", lambda _: [])
+        without = personal_spans(text)
+    found = personal_spans(text)
+    assert all(any(span.overlaps(other) for other in found) for span in without)

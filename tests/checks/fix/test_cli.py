@@ -151,7 +151,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 
 def test_a_value_is_the_same_in_all_splits_and_with_a_key_in_all_runs(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     """The test split labels the number that training leaves bare."""
     monkeypatch.setenv("FIX_KEY", "a secret of this project")
@@ -166,6 +166,7 @@ def test_a_value_is_the_same_in_all_splits_and_with_a_key_in_all_runs(
     ]
     assert f"CPF {texts[0]}" == texts[1]
     assert tunegate("raw/test.jsonl", "-o", "alone.jsonl", *options, "--surrogates") == 0
+    assert "[limits] surrogates = true" in " ".join(capsys.readouterr().out.split())
     (fields,) = read(here / "alone.jsonl")
     (invented,) = fields["surrogates"]
     assert fields["messages"][1]["content"] == f"CPF {invented}"

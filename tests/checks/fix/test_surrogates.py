@@ -62,9 +62,9 @@ def test_values_are_valid_and_of_the_same_format(kind: str) -> None:
         letters = [re.sub(r"\W", "", t.removeprefix(label)).lower() for t in (asked, said)]
         assert letters[0].endswith(letters[1])
     result = Dataset.of([fields])
-    assert not pii.find(result)
-    assert pii.find(result).hints
-    assert redacted(fields)[0] is fields
+    assert not pii.find(result, surrogates=True)
+    assert pii.find(result, surrogates=True).hints
+    assert redacted(fields, believes_rows=True)[0] is fields
 
 
 RESERVED = {
@@ -130,13 +130,25 @@ def test_numbers_stay_numbers() -> None:
 def test_only_what_the_row_lists_is_let_stand() -> None:
     (fields,) = redacted(row(f"CPF {CPF}"))
     other = row(f"CPF {CPF}", surrogates=fields["surrogates"])
-    assert [f.kind for f in pii.find(Dataset.of([other]))] == ["cpf"]
-    assert [f.kind for f in pii.find(Dataset.of([{**fields, "surrogates": "all"}]))] == ["cpf"]
+    for unlisted in (other, {**fields, "surrogates": "all"}):
+        found = pii.find(Dataset.of([unlisted]), surrogates=True)
+        assert [f.kind for f in found] == ["cpf"]
+
+
+def test_a_row_is_believed_only_where_the_configuration_says_so() -> None:
+    key = "sk-proj-" + "a8Kd02Lq9ZxW7vT3" * 4
+    listing = row(f"CPF {CPF} e {key}", surrogates=[CPF, key])
+    assert "cpf" in {f.kind for f in pii.find(Dataset.of([listing]))}
+    assert not pii.find(Dataset.of([listing]), surrogates=True)
+    for fields in redacted(listing), redacted(listing, believes_rows=True):
+        assert key not in json.dumps(fields)
+    assert CPF not in json.dumps(redacted(listing))
+    assert CPF in json.dumps(redacted(listing, believes_rows=True))
 
 
 def test_a_later_run_gives_no_value_what_another_has() -> None:
     (first,) = redacted(row(f"CPF {CPF}"))
-    again, second = redacted(first, row("CPF 111.444.777-35"))
+    again, second = redacted(first, row("CPF 111.444.777-35"), believes_rows=True)
     assert again is first
     assert set(second["surrogates"]).isdisjoint(first["surrogates"])
 
@@ -163,6 +175,7 @@ def test_nothing_is_left_and_no_two_values_share_one(kinds: list[str]) -> None:
     text = json.dumps(new, ensure_ascii=False)
     assert not any(value in text for k in (*kinds, "cpf") for value in VALUES[k][1:])
     assert len({fields["messages"][1]["content"] for fields in new}) == len(rows)
-    assert not pii.find(Dataset.of(new))
+    assert not pii.find(Dataset.of(new), surrogates=True)
     assert not secrets.find(Dataset.of(new))
-    assert all(a is b for a, b in zip(redacted(*new), new, strict=True))
+    again = redacted(*new, believes_rows=True)
+    assert all(a is b for a, b in zip(again, new, strict=True))

@@ -30,6 +30,8 @@ CASES: list[tuple[str, Any, Any, bool]] = [
     ("mode", "point", "lower", False),
     ("pii_ignore", ["cpf"], ["cpf", "cnpj"], True),
     ("pii_ignore", ["cpf"], [], False),
+    ("surrogates", False, True, True),
+    ("surrogates", True, False, False),
     ("fewest_per_class", None, 1, True),
     ("a limit of a later version", 1, 1, False),
 ]
