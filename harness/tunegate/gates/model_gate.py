@@ -81,7 +81,9 @@ class ModelGate(Gate):
 
     def _keep(self, card: Mapping[str, Any], name: str) -> list[str]:
         """Write the scorecard; return what to say of it where it is about no run."""
-        run = self.session.candidate.run if self.session.candidate else None
+        run = (candidate := self.session.candidate) and candidate.run
+        if candidate and run and "?" in candidate.checkpoint:
+            run.add_checkpoint(candidate.checkpoint, candidate.spec, candidate.digest)
         owner = run or Evaluation.of(self.session.state, card)
         text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
         atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)

@@ -43,9 +43,9 @@ def check_promotable(
                 f"the model of run {run.id} is not the one that was trained: it was changed"
             )
         is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
-        if recall_baseline(state, run.plan.base, test.identity, sealed=not is_old) is None:
+        if recall_baseline(state, candidate.base, test.identity, sealed=not is_old) is None:
             raise PromotionRefused(
-                f"the baseline {run.plan.base} was never measured on this test set: "
+                f"the baseline {candidate.base} was never measured on this test set: "
                 f"nobody could say what the training was good for"
             )
         for split in ("train", "validation") if run.plan.validation else ("train",):
@@ -112,8 +112,7 @@ def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iter
     except SealBroken as error:
         yield str(error)
         return
-    models = [record, *record.get("checkpoints", {}).values()]
-    names = [(model["model"], model["digest"]) for model in models]
+    names = [(m["model"], m["digest"]) for m in (record, *record.get("checkpoints", {}).values())]
     if (entry.get("model"), entry.get("model_digest")) not in names:
         yield f"it names a model that is not of run {run.id}"
     try:

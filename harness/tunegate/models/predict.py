@@ -27,13 +27,9 @@ def request_of(example: Example, repetition: int = 0) -> Request:
 
 
 def predict(
-    model: Model,
-    test: Dataset,
-    state: StateDir,
-    progress: Progress = lambda *_: None,
-    *,
-    times: int = 1,
-) -> Predictions:
+    model: Model, test: Dataset, state: StateDir,
+    progress: Progress = lambda *_: None, *, times: int = 1,
+) -> Predictions:  # fmt: skip
     """Return the model's predictions, asking what the cache lacks; with `times`, round by round."""
     rounds = []
     for repetition in range(times):
@@ -45,11 +41,11 @@ def predict(
 
 # Tells whether a test holds, and why, from the predictions so far, the rows of each look, and the
 # number of this one; None where that is not decided.
-Rule = Callable[[Predictions, Sequence[Collection[int]], int], tuple[bool, str] | None]
+StoppingRule = Callable[[Predictions, Sequence[Collection[int]], int], tuple[bool, str] | None]
 
 
 def predict_until(
-    model: Model, test: Dataset, state: StateDir, rules: Sequence[Rule], may_pass: bool,
+    model: Model, test: Dataset, state: StateDir, rules: Sequence[StoppingRule], may_pass: bool,
     progress: Progress = lambda *_: None,
 ) -> tuple[Predictions, dict[str, Any]]:  # fmt: skip
     """Return the predictions so far when one rule fails or, where it `may_pass`, all rules pass.

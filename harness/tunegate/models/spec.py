@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
@@ -20,7 +20,13 @@ class Candidate:
 
     spec: str  # it opens the model
     run: Run | None  # it made the model; without one it may be scored, and never promoted
-    digest: str = ""  # the one that the run's record holds of the model
+    digest: str = ""  # the one of the run's record, or that its record would hold
+    checkpoint: str = ""  # the model's name in that record; behind "?" stands its decoding
+
+    @property
+    def base(self) -> str:
+        """The base of the run, with the decoding of this model; "" where there is no run."""
+        return with_query(self.run.plan.base, self.checkpoint.partition("?")[2]) if self.run else ""
 
 
 def resolve_candidate(
@@ -28,7 +34,7 @@ def resolve_candidate(
 ) -> Candidate:
     """Resolve the value of `--model`: `latest`, `run:ID`, `run:ID@CHECKPOINT`, or a model spec.
 
-    A query (`run:ID?max_new_tokens=40`) makes the same model answer otherwise. A spec
+    A query (`run:ID?max_new_tokens=400`) makes the same model answer otherwise. A spec
     (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose seals hold.
     Raises ModelUnknown where a run or checkpoint is named that is not there.
     """
@@ -37,44 +43,47 @@ def resolve_candidate(
     if option.startswith("run:") or name == "latest":
         try:
             run = find_finished(state, name)
-            if query:
-                run, checkpoint = record_decoding(run, checkpoint, query, installed())
-            spec, digest = run.model_of(checkpoint)
+            name = with_query(checkpoint, query)
+            if query and name not in run.record.get("checkpoints", {}):
+                return decode_otherwise(run, name, query, installed())
+            spec, digest = run.model_of(name)
         except (RunNotFound, SealBroken) as error:
             raise ModelUnknown(f"--model {option}: {error}") from None
-        return Candidate(spec, run, digest)
+        return Candidate(spec, run, digest, name)
     for path in state.runs.glob("*/run.json"):
         run = Run(state, path.parent.name)
         try:
-            models = [run.model_of(name) for name in ("", *run.record.get("checkpoints", {}))]
+            models = {n: run.model_of(n) for n in ["", *run.record.get("checkpoints", {})]}
         except SealBroken:
             continue
-        for spec, digest in models:
+        for name, (spec, digest) in models.items():
             if spec in (option, f"folder:{option}"):
-                return Candidate(spec, run, digest)
+                return Candidate(spec, run, digest, name)
     return Candidate(option, None)
 
 
-def record_decoding(run: Run, checkpoint: str, query: str, installed: Installed) -> tuple[Run, str]:
-    """Return a run that records its model with other decoding, and that checkpoint's name.
+def decode_otherwise(run: Run, name: str, query: str, installed: Installed) -> Candidate:
+    """Return the model of a run, or of a checkpoint, with other decoding; nothing is recorded.
 
-    Only what the trainer calls decoding can be set otherwise: all else is what was trained. Raises
-    ModelUnknown, also where the model is not the one that was trained.
+    Raises ModelUnknown for what its trainer calls no decoding, and for a model that was changed.
     """
-    name = f"{checkpoint}?{query}"
-    if name in run.record.get("checkpoints", {}):
-        return run, name
     valid = getattr(installed.trainers.get(run.plan.trainer), "decoding", {})
     for key, _ in parse_qsl(query, keep_blank_values=True):
         if key not in valid:
             names = ", ".join(valid) or "none"
             raise ModelUnknown(f"run:{run.id}?{query}: {key!r} is no decoding; valid: {names}")
-    (spec, digest), root = run.model_of(checkpoint), run.state.root
+    (spec, digest), root = run.model_of(name.partition("?")[0]), run.state.root
     if open_model(spec, root, installed.openers).digest != digest:
         raise ModelUnknown(f"run:{run.id}: its model is not the one that was trained")
-    spec = f"{spec}?{query}"
-    run.add_checkpoint(name, spec, open_model(spec, root, installed.openers).digest)
-    return Run(run.state, run.id), name
+    spec = with_query(spec, query)
+    return Candidate(spec, run, open_model(spec, root, installed.openers).digest, name)
+
+
+def with_query(spec: str, query: str) -> str:
+    """Return a spec with the settings of a query, sorted; without a query, the spec as it is."""
+    place, _, own = spec.partition("?")
+    settings = dict(parse_qsl(f"{own}&{query}", keep_blank_values=True))
+    return f"{place}?{urlencode(sorted(settings.items()))}" if query else spec
 
 
 def model_spec(base: str, openers: dict[str, ModelOpener]) -> str:

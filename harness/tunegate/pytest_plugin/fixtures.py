@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext
 
-RULE_MARKER = "decided_by(rule): a rule that may decide the test before every row is asked"
+RULE_MARKER = "decided_by(rule=...): a rule that may decide the test before every row is asked"
 # What options and configuration say, in the stash of pytest's config.
 SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
@@ -244,6 +244,18 @@ def predictions(request: pytest.FixtureRequest, test: Dataset) -> Predictions:
     return predictions
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test without a rule that took part of the predictions by `getfixturevalue`."""
+    yield
+    session = item.config.stash[SESSION]
+    names = getattr(getattr(item, "_request", None), "fixturenames", ())
+    took_part = session.candidate and "predictions" in names and session.models.stopped
+    if took_part and not item.get_closest_marker("decided_by"):
+        advice = 'add the marker decided_by(rule=...), or set ask = "all"'
+        raise SessionMistake(f"{item.name}: not all rows were asked; {advice}", pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the base that the candidate was trained from, else of `baseline`.
@@ -380,8 +392,8 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
 
     Where it has no `[checks]`, the tests of these programs are returned too.
 
-    Raises pytest.UsageError for a marker without a task or with an unknown one, and for tests that
-    ask for a fixture by its old name, unless somebody else defines one of that name.
+    Raises pytest.UsageError for a marker without a task or rule or with an unknown task, and for
+    tests that ask for a fixture by its old name, unless somebody else defines one of that name.
     """
     from ..config.schema import Task
 
@@ -393,6 +405,9 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
             if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
                 wrong = f"unknown task {unknown[0]!r}" if mark.args else "mark.task without a task"
                 raise pytest.UsageError(f"{item.nodeid}: {wrong}; valid: {', '.join(valid)}")
+        for mark in item.iter_markers("decided_by"):
+            if mark.args or {*mark.kwargs} != {"rule"} or not callable(mark.kwargs["rule"]):
+                raise pytest.UsageError(f"{item.nodeid}: valid: mark.decided_by(rule=CLASS)")
         if any(config.task not in mark.args for mark in item.iter_markers("task")):
             others.append(item)
         info = getattr(item, "_fixtureinfo", None)

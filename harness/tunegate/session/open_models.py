@@ -18,7 +18,7 @@ from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
 from ..models.judge_panel import Judge, JudgePanel
-from ..models.predict import Rule, cached_answers, cached_predictions, predict, predict_until
+from ..models.predict import cached_answers, cached_predictions, predict, predict_until
 from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
@@ -28,6 +28,7 @@ from ..utils.progress import ShowProgress
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
+    from ..models.predict import StoppingRule
 
 COMPARED = "compare."
 
@@ -52,7 +53,7 @@ class SessionModels:
     show_progress: ShowProgress
     limit: int = 0
     repeat: int = 1
-    rules: tuple[Sequence[Rule], bool] = ((), False)  # the latter: whether a pass may come early
+    rules: tuple[Sequence[StoppingRule], bool] = ((), False)  # the latter: may a pass come early
     stopped: dict[str, Any] = field(default_factory=dict)
     judged: dict[str, str] = field(default_factory=dict)
 
@@ -83,7 +84,7 @@ class SessionModels:
                 raise ConfigError(f"no incumbent: {self.alias!r} was never promoted")
             return str(self.promoted["model"])
         if role == "baseline" and self.candidate and self.candidate.run:
-            return self.candidate.run.plan.base
+            return self.candidate.base
         spec = self.config.compared.get(role.removeprefix(COMPARED))
         if spec is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")

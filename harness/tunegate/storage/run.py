@@ -76,10 +76,13 @@ class Run:
 
     def add_checkpoint(self, name: str, model: str, digest: str) -> None:
         """Record another model of a finished run; the run stays as old as it was."""
-        record: dict[str, Any] = json.loads(json.dumps(self.record))
-        record.setdefault("checkpoints", {})[name] = {"model": model, "digest": digest}
-        record.setdefault("made", self.age[0].isoformat(timespec="microseconds"))
-        write_sealed(self.folder / "run.json", record, secret_key(self.state))
+        from filelock import FileLock
+
+        with FileLock(self.folder / "run.lock"):
+            record = read_sealed(self.folder / "run.json", secret_key(self.state))
+            record.setdefault("checkpoints", {})[name] = {"model": model, "digest": digest}
+            record.setdefault("made", self.age[0].isoformat(timespec="microseconds"))
+            write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
     def _write(self, name: str, value: Any) -> None:
         text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)

@@ -8,13 +8,17 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock, call
 
 import pytest
 
 from tunegate.cli.main import main
 from tunegate.config.schema import Config
 from tunegate.errors import ConfigError
+from tunegate.gates.model_gate import ModelGate
 from tunegate.interfaces.model import Budget
+from tunegate.models.spec import Candidate
+from tunegate.pytest_plugin.fixtures import tests_for_other_tasks as other_tasks
 from tunegate.session.context import SessionContext
 
 if TYPE_CHECKING:
@@ -24,6 +28,20 @@ SUITES = Path(__file__).parents[3] / "suites" / "model"
 RIGHT = 'def say(messages): return "ab"[int(messages[-1]["content"].split()[-1]) % 2]\n'
 POOR = 'def say(messages): return "a"\n'
 SETTINGS = 'ask = "sequential"\n'
+DYNAMIC = """
+@pytest.fixture(scope="session")
+def built(predictions):
+    return len(predictions)
+
+def test_any(request):
+    assert request.getfixturevalue("predictions")
+
+def test_built(request):
+    assert request.getfixturevalue("built")
+
+def test_other(label_rule):
+    assert label_rule
+"""
 LIMITS = "[limits]\nsimilarity = 1  # the rows of the toy data are near to each other\n"
 
 
@@ -84,6 +102,49 @@ def test_a_suite_whose_every_test_has_a_rule_passes_early(large: Project) -> Non
     left = f"{stop['rows']} of 240 test rows, {240 - stop['rows']} not asked"
     assert result.line("gate ").startswith(f"open: all 1 tests of the suite passed; {left}")
     assert " ".join(result.out.split()).count(left) == 2  # under the scores, too
+
+
+@pytest.mark.slow
+def test_a_test_without_a_rule_gets_no_part_of_the_rows(large: Project) -> None:
+    quality = (large.root / "suites/model/test_quality.py").read_text()
+    quality = quality[: quality.index("def test_macro_f1")] + DYNAMIC
+    large.write("suites/model/test_quality.py", quality)
+    (large.root / "suites/model/test_slices.py").unlink()
+    result = large.judge(model="python:right:say")
+    assert result.code == 1
+    assert scorecard(large)["stopped"]["passed"]
+    for name in ("test_any", "test_built"):
+        advice = 'add the marker decided_by(rule=...), or set ask = "all"'
+        assert f"{name}: not all rows were asked; {advice}" in result.out
+    assert result.line("gate ").startswith("closed: 2 failed: "), result.out
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        pytest.mark.decided_by,
+        pytest.mark.decided_by.with_args(Budget),
+        pytest.mark.decided_by(rule=3),
+    ],
+)
+def test_a_marker_without_a_rule_is_one_line(mark: pytest.MarkDecorator) -> None:
+    item: Any = SimpleNamespace(
+        nodeid="t.py::test_a", iter_markers=lambda name: [mark.mark] * (name == "decided_by")
+    )
+    with pytest.raises(pytest.UsageError, match=r"^t.py::test_a: .* mark.decided_by\(rule=CLASS\)"):
+        other_tasks([item], "text")
+
+
+@pytest.mark.parametrize(("checkpoint", "recorded"), [("", 0), ("best", 0), ("?a=1", 1)])
+def test_what_decodes_otherwise_is_recorded_beside_its_scorecard(
+    tmp_path: Path, checkpoint: str, recorded: int
+) -> None:
+    run = Mock(scorecard_path=lambda name: tmp_path / name)
+    candidate = Candidate("toy:x?a=1", run, "digest", checkpoint)
+    gate: Any = SimpleNamespace(session=SimpleNamespace(candidate=candidate), alias=None)
+    assert ModelGate._keep(gate, {"candidate": "", "limit": 1}, "card") == []
+    assert (tmp_path / "card").exists()
+    assert run.add_checkpoint.mock_calls == [call("?a=1", "toy:x?a=1", "digest")] * recorded
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,20 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from counting import Counting, dataset
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tunegate.config.schema import load
 from tunegate.interfaces.model import Budget
 from tunegate.models.baseline import measure_baseline, recall_baseline
-from tunegate.models.spec import Candidate
+from tunegate.models.spec import Candidate, with_query
 from tunegate.results.labels import LabelRule, exact, label_rule
 from tunegate.session.open_models import SessionModels
 from tunegate.storage.seal import SealBroken
@@ -56,6 +61,30 @@ def test_a_session_counts_it_by_its_own_configuration(tmp_path: Path) -> None:
     record = recall_baseline(state, "toy:base", test.identity)
     assert record is not None
     assert record["right"] == 0
+
+
+def test_the_base_is_asked_with_the_decoding_of_the_candidate(tmp_path: Path) -> None:
+    """Else its answers are cut where those of the candidate are not, and count as wrong."""
+    run: Any = SimpleNamespace(plan=SimpleNamespace(base="toy:base?length=8&kind=b"))
+    for checkpoint, base in {
+        "": "toy:base?length=8&kind=b",
+        "merged": "toy:base?length=8&kind=b",
+        "merged?length=400": "toy:base?kind=b&length=400",
+        "?a=1&length=400": "toy:base?a=1&kind=b&length=400",
+    }.items():
+        candidate = Candidate("toy:x", run, "", checkpoint)
+        parts: Any = [tmp_path, None, candidate, "production", {}, Budget(), None, None]
+        assert SessionModels(*parts).spec("baseline") == candidate.base == base
+
+
+@given(st.dictionaries(st.text("abc%=&+ é", min_size=1), st.text("12%=&+ é")), st.randoms())
+def test_the_order_of_a_query_is_of_no_account(settings: dict[str, str], random: Random) -> None:
+    pairs = list(settings.items())
+    random.shuffle(pairs)
+    spec = with_query("folder:m", urlencode(pairs))
+    assert spec == with_query("folder:m", urlencode(settings))
+    assert with_query(spec, urlencode(pairs)) == spec
+    assert dict(parse_qsl(spec.partition("?")[2], keep_blank_values=True)) == settings
 
 
 def test_the_child_that_trains_counts_it_by_the_project_s_rule(project: Project) -> None:

@@ -17,6 +17,8 @@ from tunegate.interfaces.installed import Installed
 from tunegate.interfaces.model import ModelUnknown, Request
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
+from tunegate.models.baseline import measure_baseline
+from tunegate.results.labels import exact
 from tunegate.storage.run import Run, find_finished
 from tunegate.storage.state_dir import StateDir
 from tunegate_qlora.commands import merge
@@ -95,16 +97,26 @@ def test_a_merged_model_may_be_promoted_by_its_own_digest(run: Run) -> None:
 def test_the_model_may_answer_otherwise_and_be_promoted(run: Run) -> None:
     plugins = Installed({"qlora": QLoRATrainer}, {"folder": open_folder})
     recorded = run.record["digest"]
+    before = (run.folder / "run.json").read_bytes()
     found = spec.resolve_candidate(f"run:{run.id}?max_new_tokens=3", run.state, lambda: plugins)
     assert found.run is not None
+    assert (run.folder / "run.json").read_bytes() == before  # options alone record nothing
+    run.add_checkpoint(found.checkpoint, found.spec, found.digest)
     assert (found.spec, found.digest != recorded) == (
         f"{run.record['model']}?max_new_tokens=3",
         True,
     )
     assert open_folder(found.spec.removeprefix("folder:"), run.state.root).digest == found.digest
     again = spec.resolve_candidate(f"run:{run.id}?max_new_tokens=3", run.state)
-    assert (again.spec, again.digest) == (found.spec, found.digest)
+    by_spec = spec.resolve_candidate(found.spec, run.state)
+    for one in (again, by_spec):
+        assert (one.spec, one.digest, one.base) == (found.spec, found.digest, found.base)
+    assert found.base == spec.with_query(run.plan.base, "max_new_tokens=3") != run.plan.base
     test = run.data("test")
+    with pytest.raises(promotion.PromotionRefused, match=r"\?.*max_new_tokens=3.* never measured"):
+        promotion.check_promotable(again, found.digest, test, run.state)
+    base = spec.open_model(found.base, run.state.root, {"folder": open_folder})
+    measure_baseline(base, found.base, test, exact, run.state, lambda *_: None)
     assert promotion.check_promotable(again, found.digest, test, run.state).id == run.id
     for query in ("quantisation=none", "chat_template=own.jinja", "max_new_token=3"):
         with pytest.raises(ModelUnknown, match="is no decoding; valid: max_new_tokens"):
