@@ -76,7 +76,7 @@ def adapter(
     } | said
     tuned = peft.get_peft_model(model, peft.LoraConfig(**{"target_modules": "all-linear"} | config))
     if data is not None:
-        learn(tuned, data, steps)
+        learn(tuned.eval(), data, steps)  # without dropout: so few steps must be enough
     tuned.save_pretrained(folder)
     return folder
 
