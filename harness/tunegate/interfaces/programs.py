@@ -147,8 +147,9 @@ class Program:
                     output.put(line)
             output.put(b"")
 
-        for target in (write, read):
-            threading.Thread(target=target, daemon=True).start()
+        writer, reader = (threading.Thread(target=run, daemon=True) for run in (write, read))
+        writer.start()
+        reader.start()
         total = 0
         while True:
             try:
@@ -158,6 +159,9 @@ class Program:
                     continue
                 raise subprocess.TimeoutExpired(self.command, self.timeout) from None
             if not line:
+                writer.join(self.timeout)
+                if writer.is_alive():  # nobody reads what is left
+                    failures.append(BrokenPipeError())
                 return
             total += len(line)
             if len(line) > MAX_LINE_BYTES or total > MAX_OUTPUT_BYTES:

@@ -71,7 +71,7 @@ def refused(test: Dataset, train: Dataset) -> bool:
         receipt={},
         test_receipts=lambda: {test.digest: ""},
     )
-    candidate: Any = SimpleNamespace(run=run, digest="d")
+    candidate: Any = SimpleNamespace(run=run, digest="d", base="b")
     # Asked for the baseline, which stands for measured here, and for scorecards, of which are none.
     state: Any = SimpleNamespace(folder=Path("none"), runs=Path("none"))
     try:
