@@ -1,18 +1,17 @@
 """Check answers that are code: by a parser, or by a command such as a compiler."""
 
 import os
-import signal
 import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
+from tunegate.utils.processes import end_session, last_line
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import fenced_block
 
@@ -28,8 +27,7 @@ COMMANDS = {
 LANGUAGES = ("python", "json", *COMMANDS)
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")  # never API keys
 FILE_PLACEHOLDER = "{file}"
-MAX_OUTPUT_BYTES = 4_096  # read from the end of the output
-MAX_SHOWN_LETTERS = 120  # of its last line
+MAX_SHOWN_LETTERS = 120  # of the last line of its output
 
 FindProblem = Callable[[str], str]  # code -> why it does not pass, "" where it does
 
@@ -149,13 +147,8 @@ def _run_command(command: list[str], text: str, timeout: float, suffix: str) -> 
         except subprocess.TimeoutExpired:
             return f"{arguments[0]} took longer than {timeout:g} s"
         finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # its whole session
-            process.wait()
+            end_session(process)
         if not status:
             return ""
-        output.seek(0, os.SEEK_END)
-        output.seek(max(output.tell() - MAX_OUTPUT_BYTES, 0))
-        last_lines = output.read().decode(errors="replace").splitlines()
-        shown = [line.strip()[:MAX_SHOWN_LETTERS] for line in last_lines if line.strip()][-1:]
-        return ": ".join([f"{arguments[0]} ended with {status}", *shown])
+        last = last_line(output, MAX_SHOWN_LETTERS)
+        return f"{arguments[0]} ended with {status}{last and f': {last}'}"

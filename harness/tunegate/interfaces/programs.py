@@ -18,13 +18,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -32,6 +30,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..errors import ConfigError
+from ..utils.processes import end_session, last_line
 from ..utils.strict_json import Unreadable, parse_strict
 
 MAX_LINE_BYTES = 4_000_000
@@ -105,14 +104,10 @@ class Program:
             except subprocess.TimeoutExpired:
                 raise ProgramFailed(f"{self} did nothing for {self.timeout:g} s") from None
             finally:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)  # its whole session
-                process.wait()
+                end_session(process)
             if status:
-                errors.seek(0)
-                said = [t for t in errors.read().decode(errors="replace").splitlines() if t.strip()]
-                last = f": {said[-1].strip()[:MAX_SHOWN_LETTERS]}" if said else ""
-                raise ProgramFailed(f"{self} ended with status {status}{last}")
+                last = last_line(errors, MAX_SHOWN_LETTERS)
+                raise ProgramFailed(f"{self} ended with status {status}{last and f': {last}'}")
         for failure in failures:
             if isinstance(failure, BrokenPipeError):
                 raise ProgramFailed(f"{self} ended before it had read all lines") from None
