@@ -363,4 +363,4 @@ def test_a_mask_never_shows_the_value(kind: str, value: str) -> None:
 def test_no_text_takes_for_ever(text: str) -> None:
     began = time.process_time()
     personal_spans(text)
-    assert time.process_time() - began < 5  # 50 kB take 0.2 s at most; a bad pattern takes hours
+    assert time.process_time() - began < 60  # 50 kB take 0.2 s at most; a bad pattern takes hours
