@@ -6,7 +6,8 @@ Each cell is a model of one true accuracy, held to 95 % on simulated test sets o
 share of the rows that is asked, the 90th percentile, and how often the verdict on all rows is
 another. In mode "lower" it is how often the model passes, and how often on all rows. The boundaries
 are the product's, at its looks. A model exactly at the limit must not fail early in more than 5 %
-of the test sets that pass, nor pass early in more than 1 % of those that fail.
+of the test sets that pass, nor pass early in more than 1 % of those that fail. The last rows are
+claims about two models: the share asked, how often the claim is shown, and how often on all rows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ import numpy.typing as npt
 
 from tunegate.results.outcome import Mode
 from tunegate_checks.power import errors_in_all
-from tunegate_checks.sequential import certain, spending
+from tunegate_checks.sequential import (
+    ALPHA_EARLY,
+    ALPHA_LEFT,
+    FALSE_FAIL,
+    certain,
+    evidence,
+    sign_test,
+    spending,
+)
+from tunegate_checks.stats import not_inferior_p
 
 LIMIT = 0.95
 SIZES = (200, 480, 1_000, 2_000)
@@ -74,6 +84,44 @@ def shuffled(n: int, wrong: int, runs: int) -> npt.NDArray[np.bool_]:
     return np.random.default_rng(n).permuted(rows, axis=1)
 
 
+class Claimed(NamedTuple):
+    """Shares of the rows that are asked, and of the runs in which a claim is shown."""
+
+    asked: float
+    asked_90: float  # in one run of ten it is more
+    shown: float
+    shown_all: float  # where all rows are asked, at 5 %
+
+
+def compare_pairs(n: int, difference: float, margin: float | None, runs: int) -> Claimed:
+    """Return what becomes of claims about two models of which one is better by `difference`.
+
+    One alone is right on one of ten rows. Decided as by `stopping`, where no answer is missing.
+    """
+    looks, m = looks_of(n), margin or 0.0
+    ends, rng = np.array(looks) - 1, np.random.default_rng(n)
+    asked, shown, shown_all = [], 0, 0
+    for _ in range(runs):
+        kind = rng.choice(3, n, p=[0.05 + difference / 2, 0.05 - difference / 2, 0.9])
+        gained, lost = ((kind == k).cumsum()[ends] for k in (0, 1))
+        most_lost = sign_test([*map(int, gained + lost)], looks, n)
+        for t, g, lo, few in zip(looks, map(int, gained), map(int, lost), most_lost, strict=True):
+            if t == n:
+                passed = not_inferior_p(g, lo, n, m) <= ALPHA_LEFT
+            elif margin is None:
+                passed = lo <= few
+            else:
+                passed = evidence(g, lo, t, margin) >= 1 / ALPHA_EARLY
+            aim = 0.03 if margin is None else 0.0
+            if t == n or passed or evidence(lo, g, t, aim) >= 1 / FALSE_FAIL:
+                break
+        asked.append(t / n)
+        shown += passed
+        shown_all += not_inferior_p(int(gained[-1]), int(lost[-1]), n, m) <= 0.05
+    mean, high = float(np.mean(asked)), float(np.quantile(asked, 0.9))
+    return Claimed(mean, high, shown / runs, shown_all / runs)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,6 +150,14 @@ def main() -> None:
             cells.append(measure(shuffled(n, allowed, 5 * runs), "point"))
         worst = (c.false_passes if over else c.false_fails for c in cells)
         print(f"| {name} | " + " | ".join(f"{share:.1%}" for share in worst) + " |")
+    for margin, claim in ((None, "better"), (0.03, "not worse by 3 points")):
+        for difference in (-0.05, -0.03, 0.0, 0.03, 0.06):
+            claims = [compare_pairs(n, difference, margin, runs) for n in SIZES]
+            cells = [
+                f"{c.asked:.0%} ({c.asked_90:.0%}), {c.shown:.1%} ({c.shown_all:.1%})"
+                for c in claims
+            ]
+            print(f"| {claim}, {100 * difference:+.0f} points | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""When the rows asked so far decide about accuracy: wrong rows drawn without replacement.
+"""When the rows asked so far decide about accuracy, or about two models on the same rows.
 
 Looks, the numbers of asked rows after which one may stop, are fixed beforehand. The probability of
 each way to a boundary is exact, spent evenly: K. Lan & D. DeMets (1983), Biometrika 70:659-663.
+Wrong rows are drawn without replacement; what two models differ in is a sample of a population.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ VERSION = 1  # of the rules: a scorecard names it
 FALSE_PASS, FALSE_FAIL = 0.01, 0.05  # how often all rows would say otherwise, at most
 ALPHA = 0.05  # how often a claim about the population is wrong, at most
 SMALLEST = 200  # with fewer rows only what is certain stops
+# Of ALPHA, a comparison of two models spends the one before all rows are asked, the other on them.
+ALPHA_EARLY, ALPHA_LEFT = 0.01, 0.04
 
 
 def certain(n: int, allowed: int, looks: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -79,12 +82,51 @@ def _spend(
     q, spent, boundary = np.ones(1), 0.0, []
     for before, t in zip((0, *looks), looks, strict=False):
         q = _walk(q, range(before, t), chance)
-        mass = spent + np.cumsum(q)
-        few = int(np.searchsorted(mass, alpha * t / n, side="right"))
-        if few:
-            spent, q[:few] = float(mass[few - 1]), 0
-        boundary.append(few - 1)
+        few, spent = _stop(q, spent, alpha * t / n)
+        boundary.append(few)
     return boundary, q, spent
+
+
+def _stop(q: Array, spent: float, budget: float) -> tuple[int, float]:
+    """Remove the lowest counts that the budget pays for from q; return the highest, or -1."""
+    import numpy as np
+
+    mass = spent + np.cumsum(q)
+    few = int(np.searchsorted(mass, budget, side="right"))
+    q[:few] = 0
+    return few - 1, float(mass[few - 1]) if few else spent
+
+
+def sign_test(flips: Sequence[int], looks: Sequence[int], n: int) -> list[int]:
+    """Return at each look the most losses among the flips so far that show a gain; -1 for none.
+
+    A flip is a row on which one of two models alone is right, lost or gained with the same chance
+    where neither is better: then a look of these spends ALPHA_EARLY, by the rows asked of n.
+    """
+    import numpy as np
+    from scipy.stats import binom
+
+    q, spent, boundary = np.ones(1), 0.0, []
+    for before, flipped, t in zip((0, *flips), flips, looks, strict=False):
+        new = flipped - before
+        q = np.convolve(q, binom.pmf(np.arange(new + 1), new, 0.5))
+        few, spent = _stop(q, spent, ALPHA_EARLY * t / n)
+        boundary.append(few)
+    return boundary
+
+
+def evidence(gained: int, lost: int, n: int, margin: float) -> float:
+    """Return the evidence of n rows that a model is not worse than another by `margin`, from 0 on.
+
+    It reaches 1 / alpha, at any time, with probability alpha at most where it is worse by as much:
+    a mean of bets x on gains (I. Waudby-Smith & A. Ramdas (2024), JRSS-B 86:1-27).
+    """
+    import numpy as np
+
+    x = (np.arange(30) + 0.5) / 30 / (1 - margin)
+    won, kept = gained * np.log1p(x * (1 + margin)), (n - gained - lost) * np.log1p(x * margin)
+    bets = won + kept + lost * np.log1p(-x * (1 - margin))
+    return float(np.exp(min(np.logaddexp.reduce(bets) - np.log(len(x)), 700)))
 
 
 def _walk(q: Array, rows: range, chance: Chance) -> Array:

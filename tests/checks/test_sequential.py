@@ -86,6 +86,44 @@ def test_the_interval_holds_the_estimate_and_shrinks_to_it(n: int, data: st.Data
     assert sequential.interval(n, n, wrong) == pytest.approx((1 - wrong / n,) * 2)
 
 
+def test_the_evidence_about_two_models() -> None:
+    assert sequential.evidence(12, 3, 200, 0.03) == pytest.approx(407.66, abs=0.005)
+    assert sequential.evidence(12, 3, 200, 0) == pytest.approx(8.9068, abs=5e-5)
+    assert sequential.evidence(90_000, 0, 100_000, 0.03) > 1e300
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 300), st.data())
+def test_no_evidence_is_to_be_expected_of_a_row_where_the_model_is_as_much_worse(
+    gained: int, lost: int, alike: int, data: st.DataObject
+) -> None:
+    margin = data.draw(st.floats(0, 0.3))
+    chance = data.draw(st.floats(0, 1 - margin)) / 2  # of a gain
+    n = gained + lost + alike
+    more = sequential.evidence(gained + 1, lost, n + 1, margin)
+    less = sequential.evidence(gained, lost + 1, n + 1, margin)
+    same = sequential.evidence(gained, lost, n + 1, margin)
+    mean = chance * more + (chance + margin) * less + (1 - 2 * chance - margin) * same
+    assert mean == pytest.approx(sequential.evidence(gained, lost, n, margin), rel=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12))
+def test_flips_that_are_won_by_luck_seldom_show_a_gain(new: list[int]) -> None:
+    flips, looks = [*np.cumsum(new).tolist()], [*range(40, 40 * len(new) + 1, 40)]
+    most = sequential.sign_test(flips, looks, looks[-1])
+    q, total = {0: 1.0}, 0.0
+    for more, few in zip(new, most, strict=True):
+        after: dict[int, float] = {}
+        for lost, chance in q.items():
+            for k in range(more + 1):
+                share = chance * math.comb(more, k) / 2**more
+                after[lost + k] = after.get(lost + k, 0) + share
+        total += sum(chance for lost, chance in after.items() if lost <= few)
+        q = {lost: chance for lost, chance in after.items() if lost > few}
+    assert total <= sequential.ALPHA_EARLY + 1e-12
+    assert sequential.sign_test([10, 20], [100, 200], 200)[-1] < 10 / 2
+
+
 @pytest.fixture
 def early_stops(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The simulation in benchmarks/."""
@@ -136,3 +174,23 @@ def test_a_bad_model_is_cheap_and_one_at_the_limit_is_not(early_stops: Any) -> N
     assert bad < 0.12
     assert limit > 0.8
     assert good < 0.40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("margin", "difference"), [(None, 0.0), (0.03, -0.03)])
+def test_a_claim_about_models_that_does_not_hold_is_shown_one_time_in_twenty(
+    margin: float | None, difference: float, early_stops: Any
+) -> None:
+    found = early_stops.compare_pairs(480, difference, margin, RUNS)
+    assert 0.01 < found.shown <= 0.05 + 3 * math.sqrt(0.05 / RUNS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("margin", [None, 0.03])
+def test_a_worse_model_is_given_up_early_and_a_good_one_seldom(
+    margin: float | None, early_stops: Any
+) -> None:
+    worse = early_stops.compare_pairs(480, -0.05, margin, 400)
+    good = early_stops.compare_pairs(480, 0.03 if margin is None else 0.0, margin, RUNS)
+    assert worse.asked < (0.4 if margin is None else 0.7)
+    assert good.shown_all - 0.07 < good.shown <= good.shown_all + 0.01

@@ -13,7 +13,22 @@ from tunegate.results.labels import LabelRule, label_predictions
 from tunegate.results.prediction import Predictions
 
 from ..power import errors_in_all
-from ..sequential import FALSE_FAIL, FALSE_PASS, VERSION, certain, interval, spending
+from ..sequential import (
+    ALPHA_EARLY,
+    ALPHA_LEFT,
+    FALSE_FAIL,
+    FALSE_PASS,
+    SMALLEST,
+    VERSION,
+    certain,
+    evidence,
+    interval,
+    sign_test,
+    spending,
+)
+from ..stats import not_inferior_p
+from .classification import right
+from .metric import pair_predictions, with_errors_right
 
 
 @dataclass(frozen=True)
@@ -31,10 +46,8 @@ class Accuracy:
 
     @cached_property
     def repeats(self) -> bool:
-        """Whether two rows of the test set are of one group, or the same request."""
-        groups = [example.group for example in self.test if example.group]
-        requests = [request_digest(example.given) for example in self.test]
-        return len({*groups}) < len(groups) or len({*requests}) < len(requests)
+        """Whether two rows of the test set are not independent."""
+        return _repeats(self.test)
 
     def __call__(
         self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
@@ -64,3 +77,85 @@ class Accuracy:
         counts = f"{wrong:,} of {ends[look]:,} wrong, {low:.1%} to {high:.1%} right of all {n:,}"
         verdict = f"accuracy >= {limit:.10g} ({mode}) {'passes' if passed else 'fails'} early"
         return passed, f"{verdict}: {counts}; {why} (rule {VERSION})"
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Decides a claim about two models where its test takes `alpha=ALPHA_LEFT`.
+
+    Early claims are wrong in ALPHA_EARLY of the cases at most, which with ALPHA_LEFT is 5 %. One
+    that is 3 points better, or as good where it must not be worse, fails early in 5 % at most.
+    """
+
+    test: Dataset
+    near_rows: Collection[int]
+    label_rule: LabelRule
+    certain: bool
+
+    def decide(
+        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int,
+        other: Predictions | None, margin: float | None,
+    ) -> tuple[bool, str] | None:  # fmt: skip
+        """Return whether the claim is shown, and why; None for nothing yet, or for no claim."""
+        n = len({*looks[-1]} - {*self.near_rows})
+        new, old = pair_predictions(so_far.without(self.near_rows), other or Predictions([]))
+        if not (t := len(new)) or _repeats(self.test):
+            return None
+        correct = right(self.label_rule).statistics
+        worst = correct(new)[:, 0] - correct(with_errors_right(old))[:, 0]
+        best = correct(with_errors_right(new))[:, 0] - correct(old)[:, 0]
+        gained, lost = int((worst > 0).sum()), int((worst < 0).sum())
+        most, fewest = int((best > 0).sum()), int((best < 0).sum())
+        why, aim = "no other answer could change it", 0.03 if margin is None else 0.0
+        passed = not_inferior_p(gained, lost + n - t, n, margin or 0.0) <= ALPHA_LEFT
+        if not passed and not_inferior_p(most + n - t, fewest, n, margin or 0.0) <= ALPHA_LEFT:
+            if self.certain or n < SMALLEST:
+                return None
+            if margin is None:
+                asked = [[p.row in rows for p in new] for rows in looks[: look + 1]]
+                flips = [int(abs(worst[rows]).sum()) for rows in asked]
+                passed = lost <= sign_test(flips, [*map(sum, asked)], n)[-1]
+            else:
+                passed = evidence(gained, lost, t, margin) >= 1 / ALPHA_EARLY
+            if not passed and evidence(fewest, most, t, aim) < 1 / FALSE_FAIL:
+                return None
+            like = f"of models {'3 points better' if aim else 'as good'} {FALSE_FAIL:.0%} at most"
+            why = f"wrong in {ALPHA_EARLY:.0%} at most" if passed else like
+        claim = "better" if margin is None else f"not worse by {margin:g}"
+        shown = "passes" if passed else "is not shown, fails"
+        counts = f"{gained:,} gained, {lost:,} lost on {t:,} of {n:,}"
+        return passed, f"{claim} {shown} early: {counts}; {why} (rule {VERSION})"
+
+
+@dataclass(frozen=True)
+class BetterThanBaseline(_Comparison):
+    """Decides `compare.superior(clean, over=baseline, alpha=ALPHA_LEFT)`."""
+
+    baseline: Predictions | None
+
+    def __call__(
+        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
+    ) -> tuple[bool, str] | None:
+        """Return whether it holds, and why; None for nothing yet, or without a baseline."""
+        return self.decide(so_far, looks, look, self.baseline, None)
+
+
+@dataclass(frozen=True)
+class NoWorseThanIncumbent(_Comparison):
+    """Decides `compare.not_inferior(clean, incumbent, margin=limits.margin, alpha=ALPHA_LEFT)`."""
+
+    incumbent: Predictions | None
+    limits: Limits
+
+    def __call__(
+        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
+    ) -> tuple[bool, str] | None:
+        """Return whether it holds, and why; None for nothing yet, or without an incumbent."""
+        return self.decide(so_far, looks, look, self.incumbent, float(self.limits.margin))
+
+
+def _repeats(test: Dataset) -> bool:
+    """Tell whether two rows are of one group, or the same request."""
+    groups = [example.group for example in test if example.group]
+    requests = [request_digest(example.given) for example in test]
+    return len({*groups}) < len(groups) or len({*requests}) < len(requests)

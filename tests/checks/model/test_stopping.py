@@ -16,8 +16,9 @@ from tunegate.results.labels import exact
 from tunegate.results.outcome import Mode
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
-from tunegate_checks.model import classification
-from tunegate_checks.model.stopping import Accuracy
+from tunegate_checks.model import classification, compare
+from tunegate_checks.model.stopping import Accuracy, BetterThanBaseline, NoWorseThanIncumbent
+from tunegate_checks.sequential import ALPHA_LEFT
 
 N = 240
 ROWS = [{"prompt": f"question {i}", "completion": "a", "user": f"user {i}"} for i in range(N)]
@@ -120,3 +121,63 @@ def test_who_passes_early_passes_the_test_on_the_rows_so_far(mode: Mode) -> None
             if (decide(rule(mode), {*range(wrong)}, look) or (False,))[0]:
                 so_far = predictions({*range(wrong)}, len(rows))
                 assert classification.accuracy(so_far) >= limits.accuracy
+
+
+def better(baseline: Predictions | None, certain: bool = False) -> BetterThanBaseline:
+    return BetterThanBaseline(TEST, (), exact, certain, baseline)
+
+
+def no_worse(incumbent: Predictions | None) -> NoWorseThanIncumbent:
+    return NoWorseThanIncumbent(TEST, (), exact, False, incumbent, Limits(margin=0.03))
+
+
+def test_a_gain_is_shown_early_and_a_loss_is_given_up() -> None:
+    bad, good = predictions({*range(0, N, 4)}, N), predictions(set(), N)
+    assert better(bad)(predictions(set(), 20), LOOKS, 0) is None
+    passed, why = better(bad)(predictions(set(), 100), LOOKS, 4) or (None, "")
+    assert passed is True
+    assert why == (
+        "better passes early: 25 gained, 0 lost on 100 of 240; wrong in 1% at most (rule 1)"
+    )
+    passed, why = better(good)(predictions({*range(0, 40, 4)}, 40), LOOKS, 1) or (None, "")
+    assert passed is False
+    assert why == (
+        "better is not shown, fails early: 0 gained, 10 lost on 40 of 240; "
+        "of models 3 points better 5% at most (rule 1)"
+    )
+    assert better(None)(predictions(set(), 100), LOOKS, 4) is None
+
+
+def test_no_loss_is_shown_early_and_a_loss_is_given_up() -> None:
+    some, good = predictions({*range(0, N, 9)}, N), predictions(set(), N)
+    passed, why = no_worse(some)(predictions(set(), 160), LOOKS, 7) or (None, "")
+    assert passed is True
+    assert why.startswith("not worse by 0.03 passes early: 18 gained, 0 lost on 160 of 240")
+    passed, why = no_worse(good)(predictions({*range(0, 60, 5)}, 60), LOOKS, 2) or (None, "")
+    assert passed is False
+    assert why.endswith("of models as good 5% at most (rule 1)")
+    assert no_worse(good)(predictions(set(), 20), LOOKS, 0) is None
+
+
+def test_missing_answers_count_against_each_claim() -> None:
+    bad, lost = predictions({*range(0, N, 4)}, N), frozenset(range(0, 100, 4))
+    assert better(bad)(predictions(set(), 100, lost), LOOKS, 4) is None
+    good = predictions(set(), N)
+    assert better(good)(predictions({*lost}, 100, lost), LOOKS, 4) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 99))
+def test_what_is_certain_of_two_models_is_what_all_rows_say(
+    gains: int, losses: int, seed: int
+) -> None:
+    order = np.random.default_rng(seed).permutation(N).tolist()
+    base = predictions({*order[:gains]}, N)
+    wrong = {*order[gains : gains + losses]}
+    of = better(base, certain=True)
+    decisions = [
+        of(predictions({*wrong} & LOOKS[look], len(LOOKS[look])), LOOKS, look)
+        for look in range(len(LOOKS) - 1)
+    ]
+    holds = compare.superior(predictions(wrong, N), base, alpha=ALPHA_LEFT).holds()
+    assert {passed for passed, _ in filter(None, decisions)} <= {holds}
