@@ -190,7 +190,7 @@ def test_a_claim_about_models_that_does_not_hold_is_shown_one_time_in_twenty(
 def test_a_worse_model_is_given_up_early_and_a_good_one_seldom(
     margin: float | None, early_stops: Any
 ) -> None:
-    worse = early_stops.compare_pairs(480, -0.05, margin, 400)
-    good = early_stops.compare_pairs(480, 0.03 if margin is None else 0.0, margin, RUNS)
+    worse = early_stops.compare_pairs(480, -0.05, margin, 200)
+    good = early_stops.compare_pairs(480, 0.03 if margin is None else 0.0, margin, 800)
     assert worse.asked < (0.4 if margin is None else 0.7)
     assert good.shown_all - 0.07 < good.shown <= good.shown_all + 0.01
