@@ -104,6 +104,32 @@ def test_a_suite_whose_every_test_has_a_rule_passes_early(large: Project) -> Non
     assert " ".join(result.out.split()).count(left) == 2  # under the scores, too
 
 
+BETTER = """
+import pytest
+from tunegate_checks.model import compare, stopping
+
+@pytest.mark.decided_by(rule=stopping.BetterThanBaseline)
+def test_better(clean, baseline):
+    assert compare.superior(clean, over=baseline, alpha=stopping.ALPHA_LEFT)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worse", [False, True])
+def test_a_claim_about_two_models_is_decided_early(large: Project, worse: bool) -> None:
+    config = (large.root / "tunegate.toml").read_text()
+    models = ["python:right:say", "python:poor:say"]
+    model, other = reversed(models) if worse else models
+    large.write("tunegate.toml", f'baseline = "{other}"\n{config}')
+    large.write("suites/model/test_quality.py", BETTER)
+    (large.root / "suites/model/test_slices.py").unlink()
+    result = large.judge(model=model)
+    assert result.code == int(worse), result.out
+    stop = scorecard(large)["stopped"]
+    assert 20 <= stop["rows"] < 240
+    assert f"better {'is not shown, fails' if worse else 'passes'} early" in stop["why"][0]
+
+
 @pytest.mark.slow
 def test_a_test_without_a_rule_gets_no_part_of_the_rows(large: Project) -> None:
     quality = (large.root / "suites/model/test_quality.py").read_text()
