@@ -291,6 +291,13 @@ def test_no_private_value_is_shown(
     run("accept", "--why", "for quirino.alves@clinica-boavista.com.br", code=2)
     run("demo", ".", code=2)
     run("doctor")
+    for form in (
+        [],
+        ["--accepted"],
+        ["--json", "--accepted"],
+        ["--html", "findings.html", "--accepted"],
+    ):
+        run("data", "findings", *form)
     run("failures", "-o", "wrong.jsonl")
     run("report", "latest", "-o", "page.html")
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)

@@ -1,4 +1,4 @@
-"""Stores the findings of the last session of the data suite, for `tunegate accept`."""
+"""Stores the findings of the last session of the data suite, for `accept` and `data findings`."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
 
 @dataclass
 class LastFindings:
-    """The findings of a session that can be accepted, by id, and the splits it checked.
+    """The findings of a session, those that can be accepted by id, and the splits it checked.
 
     `tests` are the node ids of the tests that ran, and `digests` the sha256 of the data they read,
     by split; sessions of older versions kept neither.
@@ -51,6 +51,7 @@ class LastFindings:
     when: str = ""
     tests: Collection[str] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    without_id: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, tables: Sequence[dict[str, Any]]) -> None:
         """Add the tables that a test reported (see `to_dicts`)."""
@@ -64,6 +65,8 @@ class LastFindings:
                     finding = {**finding, "split": ", ".join(sorted(splits)), "accepted": accepted}
                 if id_:
                     self.findings[id_] = finding
+                else:
+                    self.without_id.append(finding)
 
     def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
         """Return the accepted findings for the receipt: where each stands now, and why."""
@@ -91,6 +94,7 @@ class LastFindings:
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
                 "judged": sorted(self.judged_splits),
                 "found": list(self.findings.values()),
+                "without_id": self.without_id,
                 "tests": sorted(self.tests),
                 "digests": dict(self.digests),
             }
@@ -109,4 +113,5 @@ def read_last_findings(state: StateDir) -> LastFindings:
     findings = {finding["id"]: finding for finding in content["found"]}
     judged = {(check, split) for check, split in content["judged"]}
     tests, digests = content.get("tests", ()), content.get("digests", {})
-    return LastFindings(findings, judged, content["when"], tests, digests)
+    without_id = content.get("without_id", [])
+    return LastFindings(findings, judged, content["when"], tests, digests, without_id)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from ..results.acceptance import AcceptedEntry
     from ..storage.state_dir import StateDir
 
-HINT_SHOW_IDS = "`pytest suites/data -v` shows what there is, with ids"
+HINT_SHOW_IDS = "`tunegate data findings` shows what there is, with ids"
 MAX_LINES = 10  # entries that are shown one by one
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("ids", nargs="*", metavar="ID", help="as `pytest suites/data -v` shows it")
+    add("ids", nargs="*", metavar="ID", help="as `tunegate data findings` shows it")
     add("--check", metavar="NAME", help="all findings of this check; with --all")
     add("--kind", help="of these, only the findings of this kind")
     add("--all", action="store_true", help="accept all that the last session found")
@@ -110,7 +110,7 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
                 before.append(entry)
                 continue
             if not findings:
-                raise ConfigError(f"no findings of a session are kept here; {HINT_SHOW_IDS}")
+                raise ConfigError("no findings of a session are kept here: run pytest suites/data")
             if id_ not in findings:
                 close = did_you_mean(id_, list(findings)) or ";"
                 missing = f"{id_}: the last session found nothing of this id{close}"

@@ -154,7 +154,7 @@ def test_rows_may_move_but_an_edited_row_counts_again(dirty: Project, capsys: Ou
 
 
 def test_the_list(dirty: Project, capsys: Out) -> None:
-    assert "nothing is accepted; `pytest suites/data -v` shows" in accept(capsys)
+    assert "nothing is accepted; `tunegate data findings` shows" in accept(capsys)
     first, _ = ids(dirty)
     accept(capsys, first, "--why", WHY)
     other = "from tunegate import check\n@check\ndef find(dataset): yield from ()\n"
@@ -172,7 +172,7 @@ def test_the_list(dirty: Project, capsys: Out) -> None:
         (["{id}"], 'a reason is needed: tunegate accept ID --why "..."'),
         (["{id}", "--why", "  "], "a reason is needed"),
         (["{near}", "--why", "x"], "nothing of this id, did you mean '{id}'?"),
-        (["{id}", "{near}", "--why", "x"], "`pytest suites/data -v` shows what there is"),
+        (["{id}", "{near}", "--why", "x"], "`tunegate data findings` shows what there is"),
         (["--why", "x"], "which finding? give its id"),
         (["--check", "test_it", "--all"], 'a reason is needed: tunegate accept ID --why "..."'),
         (["--check", "test_it", "--why", "x"], "a check: --check NAME --all, or of one --kind"),
@@ -205,7 +205,7 @@ def test_without_a_session_there_is_nothing_to_accept(
 ) -> None:
     monkeypatch.chdir(project.root)
     told = accept(capsys, "0123456789ab", "--why", "x")
-    assert "no findings of a session are kept here; `pytest suites/data -v`" in told
+    assert "no findings of a session are kept here: run pytest suites/data" in told
 
 
 def test_accepting_twice_changes_nothing(dirty: Project, capsys: Out) -> None:

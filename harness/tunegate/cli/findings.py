@@ -1,0 +1,101 @@
+"""List every finding of the last session of the data suite.
+
+$ tunegate data findings
+$ tunegate data findings --check pii --split test
+$ tunegate data findings --html findings.html
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.project import current_project
+from ..errors import ConfigError
+from ..utils.masking import mask
+from ..utils.text import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FILTERS = ("check", "kind", "split")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    for name in FILTERS:
+        add(f"--{name}", metavar="NAME", help=f"only the findings of this {name}")
+    add("--accepted", action="store_true", help="those that are accepted, too")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a JSON object on each line")
+    form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the findings, on a terminal in a pager."""
+    from ..checking.last_findings import read_last_findings
+    from ..storage.state_dir import StateDir
+
+    last = read_last_findings(StateDir(current_project()))
+    if not last.when:
+        raise ConfigError("no session of the data suite is kept here: run pytest suites/data")
+    found = [
+        f for f in [*last.findings.values(), *last.without_id] if args.accepted or not f["accepted"]
+    ]
+    for name in FILTERS:
+        found = matching(found, name, getattr(args, name))
+    if args.json:
+        keys = ("id", "check", "kind", "split", "where", "evidence", "accepted")
+        for finding in found:
+            print(json.dumps({key: finding[key] for key in keys}, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    heading = f"{len(found):,} findings of the session of {last.when}"
+    if args.html:
+        from io import StringIO
+
+        from ..utils.atomic import atomic_write
+
+        console = Console(record=True, file=StringIO(), width=160)
+        show(console, heading, found)
+        atomic_write(args.html, mask(console.export_html()).encode(), mode=0o600)
+        print(f"{args.html}: {heading}")
+        return
+    console = Console(highlight=False)
+    if sys.stdout.isatty() and len(found) > console.height:
+        with console.pager(styles=True):
+            show(console, heading, found)
+    else:
+        show(console, heading, found)
+
+
+def matching(found: Sequence[dict[str, Any]], name: str, value: str | None) -> list[dict[str, Any]]:
+    """Return the findings of a check, kind or split; raises ConfigError where there are none."""
+    if value is None:
+        return [*found]
+    counts = Counter(part for f in found for part in str(f[name]).split(", "))
+    if value not in counts:
+        available = ", ".join(f"{part} ({n:,})" for part, n in counts.most_common()) or "nothing"
+        near = did_you_mean(value, list(counts)) or ";"
+        raise ConfigError(f"no findings of the {name} {value!r}{near} there are: {available}")
+    return [f for f in found if value in str(f[name]).split(", ")]
+
+
+def show(console: "Console", heading: str, found: Sequence[dict[str, Any]]) -> None:
+    """Print a table of the findings of each check."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(heading, style="bold"))
+    for check in dict.fromkeys(f["check"] for f in found):
+        rows = [f for f in found if f["check"] == check]
+        table = Table("id", "kind", "where", "evidence", box=None, title_justify="left")
+        table.title = Text(f"\n{check}: {len(rows):,}", style="bold")
+        for f in rows:
+            id_ = f"{f['id'] or '-'}{' accepted' if f['accepted'] else ''}"
+            table.add_row(*map(Text, (id_, f["kind"], f["where"], f["evidence"])))
+        console.print(table)
