@@ -1,18 +1,23 @@
 """Copy the suites and a commented configuration into a project.
 
-With --update, bring copied suites to the installed version: files that nobody edited are replaced,
-new ones are added, and of an edited one the difference is shown. With --git-merge-driver, git joins
-the registries of two branches that both promoted.
+On a terminal it asks for task and data. With --update, bring copied suites to the installed
+version: files that nobody edited are replaced, new ones added, of edited ones the difference shown.
 
-$ tunegate init
+$ tunegate init --task extraction --data data/
 $ tunegate init --update
 """
 
 import argparse
 import difflib
+import json
+import re
 import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from ..config import suite_files
 from ..data import SPLITS
@@ -20,6 +25,10 @@ from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
+EXAMPLE_CHECK = Path(__file__).with_name("example_check.py")
+# What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
+GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report.html")
+DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 # Where two branches both promoted, git calls `tunegate registry merge` with these.
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
 GIT_SETTINGS = {
@@ -51,6 +60,39 @@ def create_project(folder: Path) -> list[str]:
     elif not config.is_file():
         config = folder / "pyproject.toml"
     return [*lines, _file_line(folder, config, existed)]
+
+
+def configure(folder: Path, task: str, data: Path | None) -> str:
+    """Write task and data files into a new configuration; return what to do next.
+
+    The splits are the files of a folder that are named so.
+    """
+    config = folder / "tunegate.toml"
+    text = config.read_text("utf-8").replace('task = "classification"', f'task = "{task}"', 1)
+    found = sorted(data.iterdir()) if data and data.is_dir() else [data] if data else []
+    files = [file for file in found if file.suffix in DATA_SUFFIXES]
+    for split, stem in zip(SPLITS, ("train", "val", "test"), strict=True):
+        named = [file for file in files if re.search(rf"(?i)(^|[^a-z]){stem}", file.stem)]
+        if len(named) == 1:
+            path = named[0].resolve()
+            path = path.relative_to(folder) if path.is_relative_to(folder) else path
+            value = json.dumps(path.as_posix(), ensure_ascii=False)
+            text = text.replace(f'\n{split} = "data/{split}.jsonl"', f"\n{split} = {value}", 1)
+    atomic_write(config, text.encode())
+    return f"next   tunegate split {files[0]} -o data" if len(files) == 1 else next_step(folder)
+
+
+def ask_task_and_data(args: argparse.Namespace) -> None:
+    """Ask on the terminal for what no option names; an empty answer takes the default."""
+    from ..config.schema import Task
+
+    tasks = get_args(Task)
+    while args.task is None:
+        answer = input(f"task: {', '.join(tasks)} [{tasks[0]}]? ").strip() or tasks[0]
+        args.task = answer if answer in tasks else None
+    if args.data is None:
+        answer = input("your data, a file or a folder [none yet]? ").strip()
+        args.data = Path(answer).expanduser() if answer else None
 
 
 def next_step(folder: Path) -> str:
@@ -134,9 +176,7 @@ def set_merge_driver(folder: Path) -> list[str]:
         lines.append(f"set    git config {name}")
     existed = has_merge_driver(folder)
     if not existed:
-        before = path.read_text("utf-8") if path.is_file() else ""
-        before += "\n" if before and not before.endswith("\n") else ""
-        atomic_write(path, f"{before}{GIT_ATTRIBUTE}\n".encode())
+        append_missing(path, [GIT_ATTRIBUTE])
     return [*lines, _file_line(folder, path, existed)]
 
 
@@ -153,11 +193,31 @@ def merge_driver_offer(folder: Path) -> list[str]:
     ]
 
 
+def append_missing(path: Path, lines: Sequence[str]) -> list[str]:
+    """Append to a file the lines that it does not hold; return these."""
+    text = path.read_text("utf-8") if path.is_file() else ""
+    lacking = [line for line in lines if line not in text.splitlines()]
+    if lacking:
+        text += "\n" if text and not text.endswith("\n") else ""
+        atomic_write(path, (text + "\n".join(lacking) + "\n").encode())
+    return lacking
+
+
+def short_lines(lines: Sequence[str]) -> list[str]:
+    """Return the lines of `create_project`, those of the suites counted by folder."""
+    suites = Counter(re.sub(r"(suites/\w+)/.*", r"\1", line) for line in lines)
+    return [line if n == 1 else f"{line}: {n} files" for line, n in suites.items()]
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
+    from ..config.schema import Task
+
     add, here = parser.add_argument, "default: the working directory"
     add("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help=here)
+    add("--task", choices=get_args(Task), metavar="TASK", help="default: classification")
+    add("--data", type=Path, metavar="PATH", help="a file of rows, or a folder of train, val, test")
     add("--update", action="store_true", help="bring copied suites up to the installed version")
-    clone = "let git join registry.jsonl, in this clone"
+    clone = "let git join the registries of two branches"
     add("--git-merge-driver", action="store_true", help=clone)
 
 
@@ -175,5 +235,21 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(set_merge_driver(find_root(folder) or folder)))
         return
     folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join([*create_project(folder), *merge_driver_offer(folder)]))
-    print(f"\n{next_step(folder)}")
+    is_new = find_root(folder) != folder
+    if not is_new and (args.task or args.data):
+        raise ConfigError(f"{folder} has a configuration: write task and data there")
+    if is_new and sys.stdin.isatty() and sys.stdout.isatty():
+        ask_task_and_data(args)
+    if args.data and not args.data.exists():
+        raise ConfigError(f"{args.data} is not there: --data takes a file of rows, or their folder")
+    lines = short_lines(create_project(folder))
+    if is_new:
+        example = folder / "suites" / "data" / "test_my_checks.py"
+        if not example.exists():
+            atomic_write(example, EXAMPLE_CHECK.read_bytes())
+            lines.append(f"wrote  {example.relative_to(folder)}: an example, yours to edit")
+        if added := append_missing(folder / ".gitignore", GIT_IGNORED):
+            lines.append(f"added  {', '.join(added)} to .gitignore")
+        step = configure(folder, args.task or "classification", args.data)
+    print("\n".join([*lines, *merge_driver_offer(folder)]))
+    print(f"\n{step if is_new else next_step(folder)}")

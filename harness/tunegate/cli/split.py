@@ -10,7 +10,7 @@ from pathlib import Path
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add, share = parser.add_argument, "share of all rows (0.15)"
-    add("file", type=Path, metavar="FILE", help="JSONL or a JSON array")
+    add("file", type=Path, metavar="FILE", help="JSONL, a JSON array, CSV or Parquet")
     add("-o", "--out", type=Path, default=Path("data"), metavar="DIR", help="default: data")
     add("--validation", type=float, default=0.15, metavar="SHARE", help=share)
     add("--test", type=float, default=0.15, metavar="SHARE", help=share)

@@ -7,12 +7,12 @@ rows are parted by their time. The same file and seed give the same bytes.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
@@ -77,9 +77,10 @@ def split_file(
     reading: Reading = PLAIN_READING,
     columns: Mapping[str, str] | None = None,
 ) -> SplitReport:
-    """Split a JSONL file or a JSON array into three files in a folder.
+    """Split a file of rows into three JSONL files in a folder.
 
-    Each row is written as it stands in the source, on one line, in the source's order.
+    Each row is written as it stands in the source, on one line, in the source's order; a row of
+    CSV or Parquet as messages.
 
     Args:
         path, out_dir: The file to split, and the folder of the three files.
@@ -153,29 +154,28 @@ def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n
 def _read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
 ) -> tuple[bytes, Dataset]:
-    """Return a file's bytes and rows; raise SplitError if it is a table or a row cannot be read."""
+    """Return a file's bytes and rows, of a table as JSONL; raise SplitError if a row is unread."""
     data = select_split(read_saved(path, ""), "")
     check_encoding(data, path)
-    if is_table(path):
-        header, say_which, option = column_names(path), "", ""
-        if not columns and shape_advice(data, header):
+    if (is_a_table := is_table(path)) and not columns:
+        header = column_names(path)
+        if shape_advice(data, header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
-            say_which = "say which of them is the prompt, and which the reply, to "
-            option = f" --columns {quote(f'prompt={prompt},reply={reply}')}"
-        raise SplitError(
-            f"{path} is CSV or Parquet, and split takes JSONL or a JSON array\n"
-            f"  its columns: {', '.join(header)}\n"
-            f"  {say_which}make JSONL of it:\n"
-            f"  tunegate fix {quote(str(path))} -o {quote(str(path.with_suffix('.jsonl')))}"
-            f" --only format{option}"
-        )
+            raise SplitError(
+                f"{path}: which column is the prompt, and which the reply?\n"
+                f"  its columns: {', '.join(header)}\n"
+                f'  [data] columns = {{ prompt = "{prompt}", reply = "{reply}" }} in tunegate.toml'
+            )
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
+    if is_a_table:
+        rows = (json.dumps(example.fields, ensure_ascii=False, default=str) for example in dataset)
+        data = "\n".join(rows).encode()
     if bad := [problem for problem in dataset.problems if not problem.hint]:
-        rows = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
+        count = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
         listed += [f"  and {len(bad) - 20:,} more"] if len(bad) > 20 else []
         listed += ["  put them right, or let `tunegate fix FILE -o NEW` set them aside"]
-        head = f"{path}: {rows} cannot be read, and nothing was written:"
+        head = f"{path}: {count} cannot be read, and nothing was written:"
         raise SplitError("\n".join([head, *listed]))
     if len(dataset) < len(SPLITS):
         raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")

@@ -59,7 +59,8 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 def suites(root: Path) -> dict[str, str]:
     folder = root / "suites"
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("test_*.py")}
+    files = (p for p in folder.rglob("test_*.py") if p.name != "test_my_checks.py")
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in files}
 
 
 def update(capsys: Out) -> str:
@@ -279,3 +280,57 @@ def test_init_says_which_data_is_not_there(
     (root / "tunegate.toml").write_text('[data]\ntrain = "gone.jsonl"\n')
     assert main(["init", str(root)]) == 0
     assert "tunegate.toml (gone.jsonl: not there)" in capsys.readouterr().out
+
+
+def test_task_and_data_stand_in_the_configuration(tmp_path: Path, capsys: Out) -> None:
+    root = tmp_path / "new"
+    names = ("my_train.csv", "my-validation.csv", "holdout_test.csv", "latest.md")
+    write(root, {f"rows é/{name}": "a,b\n" for name in names})
+    assert main(["init", str(root), "--task", "text", "--data", str(root / "rows é")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "next   pytest suites/data"
+    config = load(root)
+    assert config.task == "text"
+    assert config.data.train == "rows é/my_train.csv"
+    assert config.data.validation == "rows é/my-validation.csv"
+    assert config.data.test == "rows é/holdout_test.csv"
+    assert main(["init", str(root), "--task", "text"]) == 2
+    assert "has a configuration: write task and data there" in capsys.readouterr().err
+
+
+def test_one_file_is_to_be_split(tmp_path: Path, capsys: Out) -> None:
+    root = tmp_path / "new"
+    write(root, {"rows.csv": "text,label\n"})
+    assert main(["init", str(root), "--data", str(root / "rows.csv")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"next   tunegate split {root / 'rows.csv'} -o data"
+    assert main(["init", str(tmp_path / "other"), "--data", "nowhere"]) == 2
+    assert "nowhere is not there: --data takes a file" in capsys.readouterr().err
+    assert not (tmp_path / "other" / "tunegate.toml").exists()
+
+
+def test_a_terminal_is_asked(tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["tickets", "qa", ""])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["init", str(tmp_path / "new")]) == 0
+    assert load(tmp_path / "new").task == "qa"
+    assert next(answers, None) is None
+
+
+def test_what_may_hold_personal_data_is_kept_out_of_git(tmp_path: Path, capsys: Out) -> None:
+    write(tmp_path, {".gitignore": "*.log\nreport.html"})
+    assert main(["init", str(tmp_path)]) == 0
+    assert (
+        "added  *.fix.csv, failures.jsonl, findings.html to .gitignore" in capsys.readouterr().out
+    )
+    lines = (tmp_path / ".gitignore").read_text().splitlines()
+    assert lines == ["*.log", "report.html", "*.fix.csv", "failures.jsonl", "findings.html"]
+
+
+def test_the_example_of_a_check_finds_a_reply_that_repeats_its_prompt() -> None:
+    from tunegate import Dataset
+    from tunegate.cli.example_check import echo
+
+    rows = [{"prompt": "say it", "completion": reply} for reply in ("said", " say it ", "")]
+    assert [finding.row for finding in echo(Dataset.of(rows, "train"), advisory=True)] == [1]

@@ -49,12 +49,13 @@ def promote(root: Path, run: str) -> None:
 def test_init_writes_what_is_missing_and_keeps_what_is_there(tmp_path: Path, capsys: Out) -> None:
     assert main(["init", str(tmp_path)]) == 0
     first = capsys.readouterr().out
-    assert "wrote  suites/data/test_format.py" in first
+    assert "wrote  suites/data: 14 files" in first
+    assert "wrote  suites/data/test_my_checks.py: an example, yours to edit" in first
     assert "wrote  tunegate.toml" in first
     mine = tmp_path / "suites" / "data" / "test_format.py"
     mine.write_text("# mine")
     assert main(["init", str(tmp_path)]) == 0
-    assert "kept   suites/data/test_format.py" in capsys.readouterr().out
+    assert "kept   suites/data: 14 files" in capsys.readouterr().out
     assert mine.read_text() == "# mine"
 
 
@@ -243,7 +244,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         (["regstry"], "no command 'regstry', did you mean `tunegate registry`?"),
         (
             ["zzz"],
-            "no command 'zzz'; commands: accept, data findings, data plan, data tokens, demo, doctor, ",
+            "no command 'zzz'; commands: accept, data findings, data plan, data tokens, demo, d",
         ),
         (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
         (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),

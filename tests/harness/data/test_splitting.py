@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -236,6 +237,30 @@ def test_rows_of_a_group_and_turns_of_a_conversation_stay_in_one_split(tmp_path:
     assert not leakage.find(files["train"], files["test"])
     with pytest.raises(SplitError, match=r"no row has a field 'usr' \(data.group_by\); valid: use"):
         split_file(source, tmp_path / "no", reading=Reading(group_by=("usr",)))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_is_split_into_messages(tmp_path: Path, suffix: str) -> None:
+    rng, source = random.Random(0), tmp_path / f"all.{suffix}"
+    table = pd.DataFrame({
+        "text": [words(rng) for _ in range(60)], "label": ["yes", "no"] * 30, "user": range(60)
+    })  # fmt: skip
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+        table.to_parquet(source)
+    else:
+        table.to_csv(source, index=False)
+    assert sum(split_file(source, tmp_path / "out").rows.values()) == 60
+    files = [Dataset.read(tmp_path / "out" / f"{s}.jsonl") for s in SPLITS]
+    whole = {(e.prompt, e.reply, str(e.fields["user"])) for e in Dataset.read(source)}
+    assert {(e.prompt, e.reply, str(e.fields["user"])) for split in files for e in split} == whole
+    source = tmp_path / "wide.csv"
+    source.write_text("a,b,c\n" + "x y,1,2\n" * 9)
+    with pytest.raises(SplitError, match=r"which column is the prompt(.|\n)*its columns: a, b, c"):
+        split_file(source, tmp_path / "no")
+    columns = {"prompt": "a", "reply": "b"}
+    with pytest.raises(SplitError, match="all 9 rows are alike"):
+        split_file(source, tmp_path / "no", columns=columns)
 
 
 def test_by_time_the_newest_groups_are_the_test_set(tmp_path: Path) -> None:
