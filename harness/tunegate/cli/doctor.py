@@ -7,14 +7,16 @@ $ tunegate doctor
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..config.project import find_root
@@ -89,7 +91,7 @@ def project_lines() -> Iterator[tuple[str, str]]:
     """Yield how configuration, data, suites, runs and registry of the project stand."""
     from ..config.data_files import find_data_files
     from ..config.project import read_table
-    from ..config.schema import load
+    from ..config.schema import Config, load
     from ..config.suite_files import older_than_installed
     from ..storage.registry import Registry, RegistryBroken
     from ..storage.run import RunNotFound, find_finished
@@ -100,8 +102,11 @@ def project_lines() -> Iterator[tuple[str, str]]:
         if root is None:
             yield "project", "none here or above: tunegate init"
             return
-        config = load(root)
-        yield "project", f"{read_table(root)[0]}, task {config.task}"
+        config, (path, table) = load(root), read_table(root)
+        yield "project", f"{path}, task {config.task}"
+        for setting in settings(table, Config().model_dump()):
+            yield "set", f"{setting} ({path.name})"
+        yield "set", "all other settings: their defaults"
     except ConfigError as error:
         yield "project", f"PROBLEM: {error}"
         return
@@ -130,6 +135,19 @@ def project_lines() -> Iterator[tuple[str, str]]:
                 yield "alias", f"PROBLEM: {problem}"
     except RegistryBroken as error:
         yield "alias", f"PROBLEM: {error}"
+
+
+def settings(
+    table: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
+) -> Iterator[str]:
+    """Yield each setting of a table, beside its default where it is another."""
+    for key, value in table.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping):
+            yield from settings(value, default or {}, f"{prefix}{key}.")
+        else:
+            other = "" if default is None or default == value else f", not {default}"
+            yield f"{prefix}{key} = {json.dumps(value, default=str)}{other}"
 
 
 def machine_lines() -> Iterator[tuple[str, str]]:

@@ -42,6 +42,7 @@ def test_a_sound_project(project: Path, capsys: Out, monkeypatch: pytest.MonkeyP
         "tunegate 0.1.0, Python 3.",
         f"core filelock {metadata.version('filelock')}, ",
         f"project ~/{project.name}/tunegate.toml, task style",
+        'set task = "style", not classification (tunegate.toml)',
         "data train: train.jsonl, 0.0 MB",
         "latest no run is finished yet",
         "alias production is run:0123456789ab, since 20",
