@@ -1,11 +1,13 @@
 """A progress bar on standard error, for steps that take minutes; removed when they are done."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
 from .masking import mask, unmasked
 
+SECONDS_BETWEEN_LINES = 60  # in a log
 Progress = Callable[[int, int, int], None]  # done, total, errors
 
 ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # given a description
@@ -14,7 +16,8 @@ ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # given a desc
 class ProgressBar:
     """Shows a description, a bar, the steps done of all, details and the time left.
 
-    Nothing is shown before the first `update`, nor in a log, where a bar would be an empty line.
+    Nothing is shown before the first `update`. In a log, where there is no bar, a line a minute
+    says how far it is.
     """
 
     def __init__(self, description: str) -> None:
@@ -23,8 +26,9 @@ class ProgressBar:
         from rich.table import Column
 
         self.console = Console(file=unmasked(sys.stderr))
+        self.description, self.said_at = mask(description), time.monotonic()
         self.bar = rich.Progress(
-            rich.TextColumn(mask(description), markup=False),
+            rich.TextColumn(self.description, markup=False),
             rich.BarColumn(),  # it alone gets narrower where the terminal is
             rich.MofNCompleteColumn(table_column=Column(no_wrap=True)),
             rich.TextColumn("{task.fields[details]}"),
@@ -42,6 +46,10 @@ class ProgressBar:
             self.bar.add_task("", total=total, completed=done, details=details)
         task = self.bar.tasks[0]
         self.bar.update(task.id, total=total, completed=done, details=details)
+        if self.bar.disable and time.monotonic() >= self.said_at + SECONDS_BETWEEN_LINES:
+            self.said_at = time.monotonic()
+            counts = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+            self.print_line(", ".join(filter(None, (f"{self.description}: {counts}", details))))
 
     @property
     def speed(self) -> float:

@@ -27,6 +27,23 @@ def test_beside_the_bar(rate: float, errors: int, cost: float, told: str) -> Non
     assert console.bar_details(rate, errors, cost) == told
 
 
+def test_a_log_gets_a_line_a_minute(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with console.progress_bar("asking [it]", lambda: 0.0) as progress:
+        for done in range(600):
+            now = done / 4
+            progress(done, 1_200, int(done > 300))
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        "asking [it]: 240 of 1",
+        "asking [it]: 480 of 1",
+    ]
+    assert lines[1].endswith(", 1 error")
+
+
 def test_a_log_gets_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with console.progress_bar("asking", lambda: 1.0) as progress:
         progress(1, 2, 1)
