@@ -1,7 +1,5 @@
 """Find keys in the formats of `key_formats`, keys that a request carries, and possible keys."""
 
-from __future__ import annotations
-
 import base64
 import math
 import re

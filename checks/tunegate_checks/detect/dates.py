@@ -1,7 +1,5 @@
 """The rule for dates of birth: a date beside a word such as "born"."""
 
-from __future__ import annotations
-
 from .rule import Rule
 
 _MONTH = (

@@ -3,8 +3,6 @@
 A masked value can be found in its file, but not be read.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence

@@ -4,8 +4,6 @@
 labels tokens, a folder or a name on the hub. Their labels PER and PERSON count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -5,8 +5,6 @@ digits needs its label beside it (89 % of random nine-digit numbers pass as an S
 python-stdnum has no module, the shape and the label must do.
 """
 
-from __future__ import annotations
-
 from .rule import NUMBER, Rule, only_digits
 
 _DATED = r"\d\d[01]\d[0-3]\d"  # yymmdd

@@ -1,7 +1,5 @@
 """Rules for e-mail, IP and MAC addresses, and for passwords."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 

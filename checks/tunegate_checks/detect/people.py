@@ -3,8 +3,6 @@
 A name is found by what stands before it, never by itself: that needs a language model.
 """
 
-from __future__ import annotations
-
 import re
 
 from .rule import Rule

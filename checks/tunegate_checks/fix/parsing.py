@@ -4,8 +4,6 @@ JSON and Python are read by the standard library, every other language by its tr
 where `tree_sitter` and `tree_sitter_LANGUAGE` are installed.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re

@@ -3,8 +3,6 @@
 A split that was fixed is what the later ones are compared with, so it keeps its rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 

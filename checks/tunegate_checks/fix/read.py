@@ -4,8 +4,6 @@ Every line that is not blank (every element of an array, every record of a table
 is set aside with the reason and its bytes as they are.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

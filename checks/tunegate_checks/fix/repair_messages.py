@@ -3,8 +3,6 @@
 A repair loses nothing. A row with any other fault is left for a person.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import count
 from typing import Any

@@ -1,7 +1,5 @@
 """Report a fix: every change in a CSV table, and a summary of each file for the terminal."""
 
-from __future__ import annotations
-
 import csv
 import io
 import textwrap

@@ -5,8 +5,6 @@ differ in an e-mail address alone are duplicates after it; `leaks` last. The ste
 checks that belong to them report nothing more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from math import inf

@@ -5,15 +5,13 @@ verdicts stay when the order of the answers is swapped. Both are measured in eve
 answers from the cache. A note of the last measurement shows what has changed since.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tunegate.models.judge_panel import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
@@ -49,7 +47,7 @@ class JudgedScore(Score):
     calibration: Calibration
 
     @classmethod
-    def of(cls, score: Score, calibration: Calibration) -> JudgedScore:
+    def of(cls, score: Score, calibration: Calibration) -> Self:
         """Return a score with its calibration, which its name and signature name too."""
         judged_score = cls(score)
         judged_score.__dict__.update(score.__dict__, calibration=calibration)

@@ -1,11 +1,9 @@
 """Read rubrics from TOML files: the criteria or the scale that a judge marks replies by."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -58,7 +56,7 @@ class Rubric(Section):
     pass_from: float | None = None
 
     @model_validator(mode="after")
-    def _checked(self) -> Rubric:
+    def _checked(self) -> Self:
         if problem := (self._scale_problem() if self.scale else self._criteria_problem()):
             raise ValueError(problem)
         return self

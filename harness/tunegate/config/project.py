@@ -4,8 +4,6 @@ A suite runs only when it is named, and alone: model calls cost money. Standard 
 imports this at every start.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

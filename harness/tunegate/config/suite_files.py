@@ -4,8 +4,6 @@
 digest of each file as it was shipped. So it can be told later which files were edited.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """Resolves what `--model` names to a model spec and the run that made it, and opens specs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Renders messages with a chat template to token ids, for counting, training and generation."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Counts the tokens that a row has at OpenAI, and those that are trained on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Encodes a conversation as token ids and labels; the loss falls on the assistant's messages."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby

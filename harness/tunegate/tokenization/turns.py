@@ -4,8 +4,6 @@ The conversation is rendered a second time with a mark inside each message's tex
 the marks must leave the first rendering: so each text is known to stand in it, and where.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

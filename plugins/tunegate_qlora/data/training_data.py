@@ -4,8 +4,6 @@ Examples are encoded as the objective learns from them: single rows, or pairs fo
 are too long are treated as `on_overflow` says: refused, dropped, or cut at the start of the prompt.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ run.html). Each writes its error into a file of torchrun's (`@record`), below `w
 run's folder, which all machines share.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import logging

@@ -4,8 +4,6 @@ It trains and saves; the process that started it (`launch`) verifies the model. 
 writes an error into the file that `launch` reads it from.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The machine-learning libraries: required, silenced, offline, their errors in one line."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

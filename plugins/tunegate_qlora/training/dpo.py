@@ -3,8 +3,6 @@
 Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` compares the loss with TRL's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any

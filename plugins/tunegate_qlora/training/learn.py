@@ -1,7 +1,5 @@
 """Train the weights of one job: model, objective, loop, best weights, figures, files."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from pathlib import Path
 

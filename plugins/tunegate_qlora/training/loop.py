@@ -1,7 +1,5 @@
 """The training loop: transformers' Trainer, with batches in an order that can be repeated."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 Also what the training loop needs to know of an objective, this one or `dpo`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, cast

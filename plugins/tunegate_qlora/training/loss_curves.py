@@ -1,7 +1,5 @@
 """Write the loss curves, one line of JSON a reading, and stop a training that diverges."""
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -1,7 +1,5 @@
 """Show what a training does: its start, a bar or a line an epoch, its figures at the end."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any
