@@ -70,7 +70,7 @@ class Command(Protocol):
     """
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the command's arguments to its parser."""
+        """Add the command's arguments to its parser; a command without any lacks this."""
 
     def run(self, args: argparse.Namespace) -> int | None:
         """Run the command; return its exit status, None for 0.
@@ -111,7 +111,8 @@ def load_command(
             epilog="example:\n" + textwrap.indent("\n".join(examples), "  ") if examples else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.arguments(parser)
+        if hasattr(command, "arguments"):
+            command.arguments(parser)
     except (Exception, SystemExit) as error:  # another distribution's code may raise anything
         raise CommandBroken(entry_point, error) from None
     return command, parser

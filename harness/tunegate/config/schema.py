@@ -27,7 +27,7 @@ from ..results.labels import LabelRule, label_rule, label_rule_of_table, transfo
 from ..results.outcome import Mode
 from ..results.score import Limit
 from ..utils.text import did_you_mean
-from .project import DEFAULT_SUITES, read_table
+from .project import DEFAULT_SUITES, find_root, read_table
 from .settings import explain_error, parse_settings
 
 # "style" is the old name of "text": a style, summaries, translations.
@@ -362,3 +362,9 @@ def load(root: Path) -> Config:
     except ValidationError as error:
         lines = [f"{path}: {explain_error(e, Config)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def load_here() -> tuple[Path | None, Config]:
+    """Return the project around the working folder and its configuration; None and the defaults."""
+    root = find_root(Path.cwd())
+    return root, load(root) if root else Config()
