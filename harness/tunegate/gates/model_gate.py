@@ -25,7 +25,6 @@ from .decision import Gate, GateDecision
 from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
-from .receipt import environment_record
 from .suite import installed_versions
 
 if TYPE_CHECKING:
@@ -103,11 +102,10 @@ class ModelGate(Gate):
         run = candidate.run if candidate else None
         test = session.splits.get("test") if "test" in session.splits.paths else None
         rule = session.config.label_rule
-        summaries: dict[str, dict[str, Any] | None] = {}
-        for role in ("candidate", "baseline", "incumbent"):
-            predictions = models.cached(role, test) if test is not None else None
-            summaries[role] = None
-            if predictions:
+        roles = ("candidate", "baseline", "incumbent")
+        summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(roles)
+        for role in roles if test is not None else ():
+            if predictions := models.cached(role, test):
                 summary = scorecard.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
                 summaries[role] = summary | {"answers": sha256_json(answers)}
@@ -135,7 +133,7 @@ class ModelGate(Gate):
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
-            "environment": environment_record(self),
+            "environment": self.environment(),
             "made": timestamp(),
         }
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -59,10 +60,8 @@ def installed_versions(*names: str) -> dict[str, str]:
     """Return the versions of Python, the core's distributions and those named, if installed."""
     installed = {"python": platform.python_version()}
     for name in ("tunegate", "pytest", "pandas", "rapidfuzz", *names):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return installed
 
 
