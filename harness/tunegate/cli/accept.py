@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..checking import accepted
-from ..checking.last_findings import LastFindings, read_last_findings
+from ..checking.accepted import LastFindings, read_last_findings
 from ..config.data_files import find_data_files
 from ..config.project import current_project
 from ..config.schema import load

@@ -54,9 +54,7 @@ ALIASES = {
     "tokens": "data tokens",
 }
 # Former commands that nothing replaces, and what to know instead.
-REMOVED = {
-    "card": "the model card is written with each scorecard: pytest suites/model --model RUN",
-}
+REMOVED = {"card": "the model card is written with each scorecard: pytest suites/model --model RUN"}
 
 Commands = dict[str, metadata.EntryPoint]
 

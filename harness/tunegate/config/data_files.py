@@ -1,25 +1,20 @@
 """The files of the three splits of a session, each read once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..data import SPLITS
 from ..data.dataset import PLAIN_READING, Dataset
 from ..data.formats.columns import mapped_columns
 from ..data.hf_datasets import is_saved_folder, read_saved
 from ..data.json_lines import check_encoding, is_table, select_split, split_rows
+from ..data.reading import Reading
 from ..data.tables import column_names, shape_advice
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
 from ..utils.text import did_you_mean
-
-if TYPE_CHECKING:
-    from ..data.reading import Reading
-    from .schema import Config
+from .schema import Config
 
 _CHAT = re.compile(rb'"messages"\s*:\s*\[')
 

@@ -1,16 +1,13 @@
 """Validates tables of settings with pydantic, and explains its errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
 
 from ..utils.text import did_you_mean
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-T = TypeVar("T", bound="BaseModel")
+T = TypeVar("T", bound=BaseModel)
 
 
 def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
@@ -18,8 +15,6 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
 
     Raises ValueError naming each bad key or value, in one line.
     """
-    from pydantic import ValidationError
-
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -46,8 +41,6 @@ def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True
     `error` is an item of `ValidationError.errors()`, whose `loc` leads into `model`; `show_value`
     is False where the value may be secret.
     """
-    from pydantic import BaseModel
-
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return str(message)

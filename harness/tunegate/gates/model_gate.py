@@ -104,8 +104,8 @@ class ModelGate(Gate):
         rule = session.config.label_rule
         roles = ("candidate", "baseline", "incumbent")
         summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(roles)
-        for role in roles if test is not None else ():
-            if predictions := models.cached(role, test):
+        for role in roles:
+            if test is not None and (predictions := models.cached(role, test)):
                 summary = scorecard.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
                 summaries[role] = summary | {"answers": sha256_json(answers)}

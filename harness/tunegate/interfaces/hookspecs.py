@@ -16,7 +16,5 @@ def pytest_tunegate_trainers(register: Callable[[type[Trainer]], Any]) -> None:
     """Call `register(YourTrainer)`: a class, made without arguments, that `--train-with` names."""
 
 
-def pytest_tunegate_models(
-    register: Callable[[str, Callable[[str, Path], Model]], Any],
-) -> None:
+def pytest_tunegate_models(register: Callable[[str, Callable[[str, Path], Model]], Any]) -> None:
     """Call `register("scheme", opener)`: `--model scheme:REST` becomes `opener(REST, root)`."""

@@ -58,13 +58,14 @@ class ExecutedTests:
 
     @contextmanager
     def recorded(self, nodeid: str) -> Iterator[None]:
-        """Record whether the block raised or ended."""
+        """Record whether the block raised or ended, and fail what is no test."""
         try:
             yield
         except BaseException as error:
             self.results.raised[nodeid] = type(error).__name__
             raise
         self.results.returned.add(nodeid)
+        fail_what_is_no_test()  # before pytest looks at the value
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
@@ -101,16 +102,12 @@ class ExecutedTests:
         def run(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             with self.recorded(item.nodeid):
-                value = function(*args, **kwargs)
-            fail_what_is_no_test()  # before pytest looks at the value
-            return value
+                return function(*args, **kwargs)
 
         async def run_async(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             with self.recorded(item.nodeid):
-                value = await function(*args, **kwargs)
-            fail_what_is_no_test()  # before pytest looks at the value
-            return value
+                return await function(*args, **kwargs)
 
         is_async = inspect.iscoroutinefunction(function)
         item.obj = functools.wraps(function)(run_async if is_async else run)

@@ -149,15 +149,8 @@ class Run:
         return time_key(path, imported, _read_unverified(self.folder / "receipt.json").get("made"))
 
     def curves(self, *, after_kept: bool = False) -> list[dict[str, float]]:
-        """Return the readings of a trainer, or those after the kept weights, up to a cut line."""
-        path = self.folder / ("curves-beyond.jsonl" if after_kept else "curves.jsonl")
-        readings: list[dict[str, float]] = []
-        for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
-            try:
-                readings.append(json.loads(line))
-            except ValueError:
-                break
-        return readings
+        """Return the readings of a trainer, or those after the kept weights."""
+        return read_curves(self.folder / ("curves-beyond.jsonl" if after_kept else "curves.jsonl"))
 
     def model_of(self, checkpoint: str = "") -> tuple[str, str]:
         """Return spec and digest of the model, or of a checkpoint; RunNotFound, SealBroken."""
@@ -243,6 +236,17 @@ class Run:
         """Return the path of a scorecard of this run; its folder is made."""
         folder = self.folder.relative_to(self.state.folder)
         return self.state.path(*folder.parts, "scorecards", f"{name}.json")
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """Return the readings in a file of loss curves; a line that a kill has cut short ends them."""
+    readings: list[dict[str, float]] = []
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
+        try:
+            readings.append(json.loads(line))
+        except ValueError:
+            break
+    return readings
 
 
 def find_finished(state: StateDir, name: str) -> Run:
