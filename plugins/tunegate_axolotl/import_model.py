@@ -154,10 +154,8 @@ class ExternalModel:
             yield missing
             return
         if self.job.settings.method == "full":
-            base_config, config = (
-                base.read_config(self.job.base_folder),
-                base.read_config(self.folder),
-            )
+            base_config = base.read_config(self.job.base_folder)
+            config = base.read_config(self.folder)
             for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
                 expected, actual = base_config.get(key), config.get(key)
                 if expected != actual:

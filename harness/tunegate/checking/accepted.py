@@ -61,19 +61,16 @@ def _parse_entry(location: str, values: Any) -> AcceptedEntry:
         raise ConfigError(f"{location}: an entry is a table that begins with [[accepted]]")
     for key in values:
         if key not in ENTRY_KEYS:
-            valid = ", ".join(ENTRY_KEYS)
-            raise ConfigError(
-                f"{location}: unknown key {key!r}{did_you_mean(key, ENTRY_KEYS)}; valid: {valid}"
-            )
+            valid = f"{did_you_mean(key, ENTRY_KEYS)}; valid: {', '.join(ENTRY_KEYS)}"
+            raise ConfigError(f"{location}: unknown key {key!r}{valid}")
     for key in ENTRY_KEYS:
         if key == "split" and key not in values:
             continue
         if key not in values:
             raise ConfigError(f"{location}: no {key!r}; `tunegate accept ID --why ...` writes it")
         if not isinstance(values[key], str) or not values[key].strip():
-            raise ConfigError(
-                f"{location}: {key} = {values[key]!r}; a text that is not blank is needed"
-            )
+            given = f"{key} = {values[key]!r}"
+            raise ConfigError(f"{location}: {given}; a text that is not blank is needed")
     return AcceptedEntry(**values)
 
 
@@ -198,10 +195,8 @@ class LastFindings:
                 "tests": sorted(self.tests),
                 "digests": dict(self.digests),
             }
-            text = json.dumps(content, indent=1, ensure_ascii=False)
-            atomic_write(
-                state.path(LAST_FINDINGS_FILE), text.encode("utf-8", "replace"), mode=0o600
-            )
+            data = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+            atomic_write(state.path(LAST_FINDINGS_FILE), data, mode=0o600)
 
 
 def read_last_findings(state: StateDir) -> LastFindings:

@@ -70,9 +70,8 @@ def suite_folders(configured: Any, root: Path) -> list[Path]:
     pytest, and most sessions run no suite.
     """
     table = configured if isinstance(configured, dict) else {}
-    configured_suites = [
-        (root / str(table.get(key, usual))).resolve() for key, usual in DEFAULT_SUITES.items()
-    ]
+    names = [str(table.get(key, usual)) for key, usual in DEFAULT_SUITES.items()]
+    configured_suites = [(root / name).resolve() for name in names]
     parents = {path.parent for path in configured_suites} - {root.resolve()}
     siblings = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if p.is_dir()]
     return sorted({*configured_suites, *(p for p in siblings if p.name[0] not in "._")})

@@ -71,9 +71,7 @@ class DataGate(Gate):
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
         # The files are read again: what is trained on must be the bytes that the tests judged.
-        snapshots = {
-            split: state.store_snapshot(read_split(path, split)) for split, path in paths.items()
-        }
+        snapshots = {s: state.store_snapshot(read_split(path, s)) for s, path in paths.items()}
         if {split: path.stem for split, path in snapshots.items()} != decision.digests:
             session.say("gate", "closed: the data changed while it was being checked", good=False)
             return 1

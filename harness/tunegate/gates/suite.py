@@ -93,9 +93,7 @@ def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> Colle
             *(f"--inventory={listing}", *options),
         ]
         env = {k: v for k, v in os.environ.items() if k not in UNTRUSTED_ENV}
-        child = subprocess.run(
-            command, cwd=root, env=env, capture_output=True, text=True, check=False
-        )
+        child = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
         # 5 means that no test was collected: `Gate.evaluate` reports that in its own words.
         if child.returncode in (0, 5) and listing.exists():
             return CollectedSuite(**json.loads(listing.read_text("utf-8")))

@@ -335,9 +335,7 @@ class GateSession:
         sections = getattr(report.longrepr, "sections", None)
         # By now other reporters, such as JUnit's, have their copy without colour.
         if sections and reporter is not None and reporter.hasmarkup:
-            sections[:] = [
-                (name, terminal.colourise(str(text)), sep) for name, text, sep in sections
-            ]
+            sections[:] = [(n, terminal.colourise(str(text)), sep) for n, text, sep in sections]
 
     # The end.
 

@@ -230,9 +230,8 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)
         lines += [f"{entry['id']}  {heading[0]}", *(f"{'':14}{part}" for part in heading[1:])]
-        lines += [
-            f"{'':14}{part}" for part in _wrap(f"{entry['why']} ({entry['who']})", WIDTH - 14)
-        ]
+        why = _wrap(f"{entry['why']} ({entry['who']})", WIDTH - 14)
+        lines += [f"{'':14}{part}" for part in why]
     return lines
 
 
@@ -329,10 +328,8 @@ def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
         if limit is None or bound is None or outcome.get("mode") == "lower":
             continue
         if not _COMPARISONS[outcome["sign"]](bound, limit):
-            bound_text = (
-                f"{outcome['sign']} {format_value(bound, outcome['hits'] is not None)} (95 % sure)"
-            )
-            note = f"{name}: n = {n} does not show {limit_text}, but {bound_text}"
+            shown = f"{outcome['sign']} {format_value(bound, outcome['hits'] is not None)}"
+            note = f"{name}: n = {n} does not show {limit_text}, but {shown} (95 % sure)"
             notes |= dict.fromkeys(_wrap(note, WIDTH - 2))
     return [*lines, *notes]
 

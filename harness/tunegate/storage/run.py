@@ -24,13 +24,12 @@ class RunNotFound(ConfigError):
 
 def run_id(plan: Plan) -> str:
     """Return the id of a run: 12 hex digits of the digest of data, configuration, base and seed."""
+    settings = {k: v for k, v in plan.config.items() if k not in plan.incidental}
     parts = {
         "train": plan.train.stem,  # a snapshot is named after its digest
         "validation": plan.validation.stem if plan.validation else None,
         "trainer": plan.trainer,
-        "config": {
-            k: plan.decoding.get(k, v) for k, v in plan.config.items() if k not in plan.incidental
-        },
+        "config": {k: plan.decoding.get(k, v) for k, v in settings.items()},
         "base": plan.base_digest,
         "seed": plan.seed,
     }
@@ -66,11 +65,10 @@ class Run:
     ) -> None:
         """Write `run.json`, which makes its model a candidate; checkpoints have `digests`."""
         record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
-        checkpoints = {
+        record["checkpoints"] = {
             name: {"model": spec, "digest": digests[name]}
             for name, spec in trained.checkpoints.items()
         }
-        record["checkpoints"] = checkpoints
         record["receipt"] = sha256_json(self.receipt)
         write_sealed(self.folder / "run.json", record, secret_key(self.state))
 

@@ -180,9 +180,8 @@ def missing_rejected_message(dataset: Dataset) -> str:
 
 def equal_replies_message(items: Sequence[EncodedItem]) -> str:
     """Say in one line how many pairs have two equal sides, "" where none has."""
-    lines = [
-        i.line for i in items if isinstance(i, EncodedPair) and i.preferred.ids == i.rejected.ids
-    ]
+    pairs = [item for item in items if isinstance(item, EncodedPair)]
+    lines = [pair.line for pair in pairs if pair.preferred.ids == pair.rejected.ids]
     count = f"{len(lines):,} of {len(items):,}"
     return f"in {count} rows the two replies are equal ({_lines_text(lines)})" if lines else ""
 

@@ -88,9 +88,8 @@ class SupervisedObjective:
         self.model, self.train, self.held_out = model, rows.train, rows.validation
         self.padded_collator = collate
         self.num_choices = model.config.get_text_config().vocab_size
-        packed = settings.packing and packing.verified_collator(
-            model, conversations_of(rows.train), settings
-        )
+        train = conversations_of(rows.train)
+        packed = settings.packing and packing.verified_collator(model, train, settings)
         self.collate = packed or collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
 

@@ -119,9 +119,8 @@ def scores_section(files: RunFiles) -> Scores | str:
 def score_row(outcome: OutcomeDict) -> ScoreRow:
     """Return the row of a score, with its bar and whether it held its limit."""
     has_value = outcome["value"] is not None
-    name, value, interval, limit, n = score_cells(
-        outcome if has_value else {**outcome, "value": 0.0}
-    )
+    shown = outcome if has_value else {**outcome, "value": 0.0}
+    name, value, interval, limit, n = score_cells(shown)
     if not has_value:  # NaN or infinite: only its line says which
         name, value = outcome["line"], "not a number"
     tone: text.Tone
