@@ -231,10 +231,7 @@ class ExternalModel:
 
 
 def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each field of an adapter's configuration that makes another adapter than the run's.
-
-    `expected` is the run's own. Which layers are adapted is compared by their tensors.
-    """
+    """Yield each field of an adapter's configuration that is not as the run's own, `expected`."""
     run_config = json.loads(json.dumps(expected, default=sorted))
     for key in sorted((config.keys() | {"peft_type", "r", "lora_alpha"}) - UNCOMPARED_FIELDS):
         actual, own = config.get(key), run_config.get(key)
@@ -244,10 +241,7 @@ def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> I
 
 
 def tensor_problems(path: Path, attached: Any) -> Iterator[str]:
-    """Yield the first tensor that an adapter lacks, has no place for, or whose numbers are none.
-
-    `attached` is the run's own adapter on its base, without weights.
-    """
+    """Yield the first tensor that an adapter lacks, has no place for, or is no number."""
     import torch
     from peft import get_peft_model_state_dict
     from safetensors import safe_open

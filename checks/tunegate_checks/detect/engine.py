@@ -1,7 +1,4 @@
-"""Find personal data in a text: prefilter, pattern, check digits, labels around; and mask it.
-
-A masked value can be found in its file, but not be read.
-"""
+"""Find personal data in a text: prefilter, pattern, check digits, labels around; and mask it."""
 
 import re
 from bisect import bisect_right
@@ -40,10 +37,7 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 
 
 def plain(text: str) -> str:
-    """Return a text of the same length whose dashes and spaces are those of ASCII.
-
-    A digit of another script is a letter (ª): no number here is written in it.
-    """
+    """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
     return text if text.isascii() else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 

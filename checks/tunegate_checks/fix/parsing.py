@@ -73,10 +73,7 @@ def parses(language: str, code: str) -> bool:
 
 
 def is_python(text: str, program: bool = False) -> bool:
-    """Tell whether a text is Python; a program also calls, defines or assigns something.
-
-    "Rome", "a/b" and "name: Ana" are Python too, but nobody means them so.
-    """
+    """Tell whether a text is Python; a program also calls, defines or assigns: "a/b" does not."""
     try:
         with warnings.catch_warnings(action="ignore"):
             body = ast.parse(text).body

@@ -156,10 +156,7 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
 
 
 def read_reference(path: Path, split: str, columns: Mapping[str, str], reading: Reading) -> Dataset:
-    """Read a split that keeps its rows.
-
-    Raises ValueError where one of them cannot be read: a leak could hide in it.
-    """
+    """Read a split that keeps its rows; raises ValueError for an unread one, which could leak."""
     dataset = read_file(path, columns, split, reading)
     for problem in (p for p in dataset.problems if not p.hint):
         place = f"{path}: line {problem.line}" if problem.line else f"{path}: it"

@@ -135,10 +135,7 @@ def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
 
 
 def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> Source:
-    """Return the rows of CSV or Parquet as chat messages; `path` is not read.
-
-    A record of CSV that cannot be read is set aside as it stands in the file.
-    """
+    """Return rows of CSV or Parquet as chat messages; set aside, as it is, what is unreadable."""
     rows, problems = read_table_rows(data, columns)
     source = Source(path)
     errors = {p.line: p.evidence for p in problems if p.line is not None}

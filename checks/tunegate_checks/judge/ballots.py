@@ -1,7 +1,4 @@
-"""Collect the votes of a panel of judges, and combine the votes on each item into one verdict.
-
-Every question goes to every judge, `repetitions` times, and once more where the answer is unusable.
-"""
+"""Ask each judge each question, `repetitions` times, and combine the votes into one verdict."""
 
 import math
 from collections.abc import Callable, Hashable, Sequence

@@ -1,7 +1,4 @@
-"""The accepted findings, `accepted.toml`, which the user commits; and those of the last session.
-
-`tunegate accept` writes the former from the latter.
-"""
+"""The accepted findings, `accepted.toml`, which the user commits; those of the last session."""
 
 import json
 import re

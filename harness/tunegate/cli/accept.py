@@ -127,10 +127,7 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
 
 
 def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
-    """Drop the entries whose finding is gone, and return the lines to print.
-
-    One stays whose check did not run on its split. Raises ConfigError for incomplete sessions.
-    """
+    """Drop entries whose finding is gone; raises ConfigError for incomplete sessions."""
     root = state.root
     if reason := incomplete_session(root, last):
         raise ConfigError(f"nothing was dropped: {reason}; run the whole data suite first")

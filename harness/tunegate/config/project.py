@@ -48,10 +48,7 @@ def current_project(folder: Path = Path()) -> Path:
 
 
 def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the configuration file of the project at `root`, and its table, not yet validated.
-
-    Raises ConfigError where the file is not TOML.
-    """
+    """Return configuration file and table of a project, not yet validated; raises ConfigError."""
     import tomllib
 
     toml_file = root / "tunegate.toml"
@@ -78,10 +75,7 @@ def suite_folders(configured: Any, root: Path) -> list[Path]:
 
 
 def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> Path | None:
-    """Return the suite that pytest's arguments name, or None for an ordinary session.
-
-    Raises ConfigError for two suites in one session.
-    """
+    """Return the suite that pytest's arguments name, or None; raises ConfigError for two."""
     paths = [(folder / arg.partition("::")[0]).resolve() for arg in args]
     matches = {s for s in suites for p in paths if p == s or s in p.parents}
     # A folder above the suites names them all, but only when it was named, not as the default.

@@ -133,10 +133,7 @@ class UnsetLimit(ConfigError, AttributeError):
 
 
 class OwnLimits(dict[str, float]):
-    """The table `[limits.own]`: `own["politeness"]` or `own.politeness`; `get` gives None for none.
-
-    Raises UnsetLimit for a limit that is not set.
-    """
+    """`[limits.own]`: `own["name"]` or `own.name`, which raise UnsetLimit; `get` gives None."""
 
     def __missing__(self, name: str) -> float:
         __tracebackhide__ = True
@@ -349,10 +346,7 @@ class Config(Section):
 
 
 def load(root: Path) -> Config:
-    """Return the configuration of the project at `root`.
-
-    Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
-    """
+    """Return a project's configuration; raises ConfigError naming key or value, and valid ones."""
     path, table = read_table(root)
     label = table.get("label")
     if isinstance(label, dict) and isinstance(label.get("transform"), str):

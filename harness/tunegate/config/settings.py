@@ -11,10 +11,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
-    """Return the settings of a plugin as a record, with defaults filled in.
-
-    Raises ValueError naming each bad key or value, in one line.
-    """
+    """Return a plugin's settings with defaults; raises ValueError naming each bad key or value."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:

@@ -1,7 +1,4 @@
-"""The rule of all gates: open only if every test of the suite passed on the bytes on disk now.
-
-An open gate writes a receipt of it.
-"""
+"""The rule of all gates: open only if all tests passed on the bytes on disk now; the receipt."""
 
 from __future__ import annotations
 

@@ -144,10 +144,7 @@ class SessionModels:
             return predict(self.model(role), dataset, self.state, progress)
 
     def cached(self, role: str, test: Dataset) -> Predictions | None:
-        """Return a role's predictions out of the cache; None where it holds none.
-
-        The gate reads them here: under pytest-xdist its process has asked no model.
-        """
+        """Return predictions out of the cache, for a gate that asked no model; None for none."""
         try:
             model = self.model(role)
             if isinstance(model, FileModel):

@@ -90,10 +90,7 @@ T = TypeVar("T", EncodedRow, EncodedPair, EncodedItem)
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The encoded rows of the training and the validation split; for `dpo` they are pairs.
-
-    `dropped_rows` counts the rows of both splits that `on_overflow = "drop"` left out.
-    """
+    """The encoded rows of both splits, for `dpo` pairs; `dropped_rows` were too long in either."""
 
     chat_template: ChatTemplate
     train: Sequence[EncodedItem]

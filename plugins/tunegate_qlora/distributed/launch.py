@@ -163,10 +163,7 @@ def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
 
 
 def wait_for_workers(workers_folder: Path, ranks: range) -> None:
-    """Wait until no worker of these ranks holds its lock, which it does for as long as it lives.
-
-    Raises TrainingFailed where one still does after WORKER_TIMEOUT.
-    """
+    """Wait until no worker of these ranks holds its lock; TrainingFailed after WORKER_TIMEOUT."""
     for rank in ranks if workers_folder.is_dir() else ():
         lock = workers_folder / f"{rank}.lock"
         try:

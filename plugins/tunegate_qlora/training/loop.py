@@ -94,10 +94,7 @@ class EpochSeedCallback(TrainerCallback):
 def training_arguments(
     settings: Settings, folder: Path, steps: int, layer_class: str = ""
 ) -> TrainingArguments:
-    """Return transformers' names and values of the settings, for a training of so many steps.
-
-    `layer_class` is the name of the class of the decoder layers, which FSDP wraps one by one.
-    """
+    """Return the settings as transformers names them; FSDP wraps the layers of `layer_class`."""
     gpu = torch.cuda.is_available()
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
     sharding: dict[str, Any] = {}

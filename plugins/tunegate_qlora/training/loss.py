@@ -1,7 +1,4 @@
-"""The supervised loss: the mean cross entropy, in nats, over the tokens of the assistant.
-
-Also what the training loop needs to know of an objective, this one or `dpo`.
-"""
+"""The supervised loss, mean cross entropy in nats over the assistant's tokens; and objectives."""
 
 import math
 from collections.abc import Sequence

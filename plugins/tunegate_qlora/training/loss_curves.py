@@ -78,10 +78,7 @@ class LossCurveCallback(TrainerCallback):
 
 
 def end_curves(run: Path, step: int) -> None:
-    """Move a run's readings after `step`, whose weights were kept, to `curves-beyond.jsonl`.
-
-    A second call does nothing.
-    """
+    """Move the readings after `step`, whose weights were kept, to `curves-beyond.jsonl`, once."""
     path = run / "curves.jsonl"
     lines = read_curves(path)
     if later_lines := [line for line in lines if line["step"] > step]:
