@@ -41,8 +41,7 @@ def fix_files(
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the
     configuration does. `key` and `surrogates` are those of Redactor. Raises ConfigError or
-    ValueError for what the user must change first, OSError where a file cannot be read or written;
-    nothing is written then.
+    ValueError for what the user must change first, and OSError; nothing is written then.
     """
     project = config or Config()
     columns = columns or dict(project.data.columns)

@@ -56,8 +56,7 @@ def check(
     `advisory=True`, a keyword that every check takes. What a check asks of other checks is not
     recorded; nor are calls outside of a test.
 
-    The findings belong to the last Dataset among the arguments: `leakage.find(train, test)` finds
-    rows of the test set.
+    The findings belong to the last Dataset of the arguments: to `test` in `find(train, test)`.
 
     Args:
         name: The name of the check, such as "pii", of which the ids of its findings are made: with

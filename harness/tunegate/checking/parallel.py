@@ -97,8 +97,7 @@ def run_in_chunks(
     """Return the findings of a generator in the order of the rows, wherever it runs.
 
     A dataset of one chunk is given to the generator as it is. Of others the first chunks run in
-    this process: their time tells whether more processes would pay. An exception of the generator
-    is raised here as it is.
+    this process: their time tells whether more processes would pay. An exception is raised here.
     """
     __tracebackhide__ = True
     if len(dataset) <= CHUNK_ROWS and _executor is None:

@@ -159,8 +159,7 @@ class CompareLimits(Section):
 class Limits(Section):
     """The limits of the suites; `own` takes those of your own checks.
 
-    A limit that is not a whole number is a `Limit`, which carries `mode`. Text and booleans are no
-    numbers here (`strict`).
+    One that is not a whole number is a `Limit`, which carries `mode`; no text or boolean is one.
     """
 
     model_config = ConfigDict(strict=True)

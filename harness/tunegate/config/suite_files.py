@@ -91,8 +91,7 @@ def known_digests(root: Path, manifest: SuiteManifest | None) -> dict[str, set[s
 def project_version(root: Path) -> SuiteManifest | None:
     """Return the version of the suites in a project, None where it copied none.
 
-    The digest is "" where the manifest cannot be read, or where there is none and a file is that of
-    a former version.
+    The digest is "" where the manifest cannot be read, or is missing beside a former file.
     """
     try:
         manifest = read_manifest(root)

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 class ModelGate(Gate):
     """The gate of one session with `--model SPEC`; `alias` and `why` are those of `--promote`.
 
-    Raises ConfigError where suite, candidate or rows are not those that the options need,
-    ModelUnknown.
+    Raises ModelUnknown, ConfigError where suite, candidate or rows are not what the options need.
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:

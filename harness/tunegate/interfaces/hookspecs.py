@@ -1,7 +1,6 @@
 """The two hooks of tunegate, on pytest's plugin manager.
 
-Mark an implementation `@pytest.hookimpl(optionalhook=True)`: pytest then also starts without
-tunegate.
+Mark each `@pytest.hookimpl(optionalhook=True)`: pytest then also starts without tunegate.
 """
 
 from collections.abc import Callable

@@ -47,8 +47,7 @@ class ExecutedTests:
     """The hooks that watch the test functions of a suite.
 
     A plugin can run a test again until it passes, catch its exception, or write its report itself:
-    the reports then say "passed". `raised` and `returned` of the session's results say what
-    happened.
+    the reports then say "passed". `raised` and `returned` of the results say what happened.
     """
 
     def __init__(self, session: SessionContext) -> None:

@@ -69,8 +69,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `dataset` once per split, for `prediction` once per example.
 
     The fixture `dataset` must be tunegate's and not the project's. The splits are those of the
-    marker `split`, else the configured ones. Raises pytest.UsageError for a marker that names an
-    unknown split.
+    marker `split`, else the configured ones. Raises pytest.UsageError for an unknown one.
     """
     session = metafunc.config.stash[SESSION]
     if _is_own("dataset", metafunc._arg2fixturedefs):

@@ -174,8 +174,7 @@ def session_summary(
 
     `passed` maps node ids to outcomes; `asked` says which of the test rows they are about. Of one
     check the first hints are shown: advice is read only while it is short. Tests with nothing to
-    judge are counted, with `verbose` each is a hint; those `not_applicable` to the task are
-    counted.
+    judge are counted, with `verbose` each is a hint; those `not_applicable` are counted.
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:

@@ -153,8 +153,7 @@ class Registry:
 
         Without `theirs` both are taken from this file: from between the conflict markers of git, or
         one after the other. The lines of `base`, which both came from, must be in both. Returns
-        None, and adds no line, where one version holds all lines of the other. Raises
-        RegistryBroken.
+        None, adding no line, where one version holds all of the other. Raises RegistryBroken.
         """
         with self._lock():
             sides = chain.conflict_sides(chain.numbered_lines(self.path))

@@ -177,10 +177,9 @@ class Run:
         return self.folder / "receipts" / f"{digest[:12]}.json"
 
     def test_receipts(self) -> dict[str, str]:
-        """Return the test sets that a data gate of this run saw, by digest, the first one first.
+        """Return the test sets that a data gate of this run saw, by digest; raises SealBroken.
 
-        The value is "" for that of the training, and the digest of its own receipt for another.
-        Raises SealBroken.
+        The value is "" for that of the training, the first, and for others that of its receipt.
         """
         first = self.receipt["data"].get("test", {}).get("digest")
         receipts = {first: ""} if first else {}

@@ -60,8 +60,7 @@ def make_job(plan: Plan, folder: Path) -> TrainingJob:
 class EncodedPair:
     """Two rows with the same prompt, of which only the last reply is trained on.
 
-    `reference` is the base's log p(preferred) - log p(rejected), in nats; NaN until it is
-    computed.
+    `reference` is the base's log p(preferred) - log p(rejected), in nats, NaN at first.
     """
 
     preferred: EncodedRow

@@ -106,8 +106,7 @@ def dpo_divergence_factor(beta: float) -> float:
     """Return how many times the loss of guessing counts as divergence.
 
     10 ln 2 is the loss of a model that prefers the wrong reply by 1000 to 1. Few pairs in a batch,
-    or noisy preferences, can have twice the loss of guessing in a sound training. The loss of a
-    margin grows with beta.
+    or noisy preferences, can have twice the loss of guessing; a margin's loss grows with beta.
     """
     return 10.0 * max(1.0, beta / BETA)
 
