@@ -92,11 +92,7 @@ def fix_files(
 
 
 def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | None) -> list[Job]:
-    """Return the job of `file`, or without one those of the configured splits, training first.
-
-    In an `out` that is a folder the one file keeps its name. Raises ConfigError where no split is
-    configured, `out` is a file but must be a folder, or the name of a table.
-    """
+    """Return the job of `file`, or those of the configured splits; raises ConfigError."""
     if file is not None:
         is_folder = out.is_dir() or not out.suffix
         path = out / f"{file.stem}.jsonl" if is_folder else out

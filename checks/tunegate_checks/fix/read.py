@@ -68,11 +68,7 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
 
 
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
-    """Read a file; `columns` maps those of CSV or Parquet, `split` is read of one with several.
-
-    Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
-    UTF-8, ValueError where not one row can be read.
-    """
+    """Read a file, or its `split`; raises OSError, ConfigError, ValueError for no readable row."""
     data = read_split(path, split)
     check_data(data, path, columns or {})
     read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source

@@ -138,11 +138,7 @@ def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
 
 @dataclass
 class LastFindings:
-    """The findings of a session that can be accepted, by id, and the splits it checked.
-
-    `tests` are the node ids of the tests that ran, and `digests` the sha256 of the data they read,
-    by split; sessions of older versions kept neither.
-    """
+    """The findings of a session by id, the splits it checked, its tests, the digests of its data."""
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)

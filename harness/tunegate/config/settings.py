@@ -33,11 +33,7 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
 
 
 def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
-    """Return one line for one of pydantic's errors: the key, the value and what is valid.
-
-    `error` is an item of `ValidationError.errors()`, whose `loc` leads into `model`; `show_value`
-    is False where the value may be secret.
-    """
+    """Return a line for an item of `ValidationError.errors()`: key, value (`show_value`), valid ones."""
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return str(message)

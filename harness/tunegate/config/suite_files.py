@@ -74,11 +74,7 @@ def read_manifest(root: Path) -> SuiteManifest | None:
 
 
 def known_digests(root: Path, manifest: SuiteManifest | None) -> dict[str, set[str]]:
-    """Return by path the digests that a file of the project can have if nobody edited it.
-
-    They are those of the manifest; where it has no version, those of former versions too, if the
-    project has a file of theirs.
-    """
+    """Return by path the digests, of manifest or former versions, of a file that nobody edited."""
     known = {path: {digest} for path, digest in manifest.files.items()} if manifest else {}
     if manifest is None or not manifest.digest:
         former: dict[str, list[str]] = json.loads(FORMER_FILES.read_text("utf-8"))

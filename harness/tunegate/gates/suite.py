@@ -29,11 +29,7 @@ UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
 def suite_fingerprint(suite: Path, root: Path, programs: Iterable[Program] = ()) -> dict[str, str]:
-    """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
-
-    These are the suite's own files, the conftests above it, the configuration of tunegate and of
-    pytest, the accepted findings, the sheets of reviews, and the files of the `programs`.
-    """
+    """Return the sha256 of each file that decides what a suite checks, by its path below `root`."""
     parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
     other_files = [folder / "conftest.py" for folder in parents]
     other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]

@@ -1,8 +1,4 @@
-"""The fixtures of the suites: data, limits, and the predictions of candidate and baseline.
-
-`pytest_generate_tests` chooses the splits that a test with `dataset` runs on. A fixture that is
-defined anew outside of the suite is refused.
-"""
+"""The fixtures of the suites: data, limits, predictions; none may be defined anew outside."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The hooks of a pytest session in a project that uses tunegate.
-
-The rules behind them lie in other packages: what a suite is in `config`, when a gate opens in
-`gates`, how results are printed in `reporting`.
-"""
+"""The hooks of a pytest session in a project of tunegate; other packages hold the rules."""
 
 from __future__ import annotations
 

@@ -42,11 +42,7 @@ class TrainingJob:
 
 
 def make_job(plan: Plan, folder: Path) -> TrainingJob:
-    """Return the job of a plan, to be trained into the run's folder.
-
-    Raises ValueError where a setting is not valid, the base is not found, or its files are not
-    those that the gate was opened for.
-    """
+    """Return the job of a plan; raises ValueError for a bad setting, no base, or a changed one."""
     settings = parse_settings(Settings, plan.config)
     base_folder = base.locate_base(settings.base, plan.root)
     if plan.base_digest and base.folder_digest(base_folder) != plan.base_digest:
@@ -103,11 +99,7 @@ class TrainingData:
 
 
 def load_training_data(job: TrainingJob) -> TrainingData:
-    """Encode the snapshots of a job with the base's template, and apply `on_overflow`.
-
-    Raises NotTrainable where a row cannot be trained on, or no row of the training split is left,
-    TemplateError where the template cannot be read, or refuses a conversation.
-    """
+    """Encode the snapshots of a job, apply `on_overflow`; raises NotTrainable, TemplateError."""
     settings, chat_template = job.settings, job.load_template()
     max_tokens = max_row_tokens(settings, job.base_folder)
     encode, encoded, fitting = encoder_of(settings), 0, []

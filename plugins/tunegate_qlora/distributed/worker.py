@@ -1,8 +1,4 @@
-"""`python -m tunegate_qlora.distributed.worker ORDER`: one of several processes that train a run.
-
-It trains and saves; the process that started it (`launch`) verifies the model. torchrun's `@record`
-writes an error into the file that `launch` reads it from.
-"""
+"""`python -m tunegate_qlora.distributed.worker ORDER`: one of the processes that train a run."""
 
 import json
 import os

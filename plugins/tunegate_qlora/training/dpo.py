@@ -80,11 +80,7 @@ class DPOObjective:
 
     @torch.no_grad()
     def _pair_margins(self, pairs: Sequence[EncodedPair]) -> torch.Tensor:
-        """Return the log margin of each pair under the model as it is, without dropout [pairs].
-
-        In a distributed training each process computes a part of the pairs, and every one has to
-        call this; all get the same result.
-        """
+        """Return each pair's log margin, without dropout [pairs]; all processes must call this."""
         training = self.model.training
         self.model.eval()
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))

@@ -22,11 +22,7 @@ MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with 
 
 
 class LengthGroupedTrainer(Trainer):
-    """A Trainer with batches of rows of like length, shared out among processes.
-
-    It calls `callbacks` in their order, and then its own two, which set the epoch of the sampler
-    and keep checkpoints in `folder`.
-    """
+    """A Trainer with batches of rows of like length; its own callbacks come after `callbacks`."""
 
     def __init__(
         self,

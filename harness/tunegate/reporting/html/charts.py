@@ -93,11 +93,7 @@ def loss_chart(
     kept_step: float | None,
     width: int,
 ) -> LossChart | None:
-    """Return the chart of the losses over the steps; None for fewer than two points.
-
-    `readings_after` are those after the step whose weights were kept: a curve of its own, which
-    begins where the curve of `readings` ends.
-    """
+    """Return the chart of the losses, `readings_after` as curves of their own; None for no curve."""
     lines: list[tuple[str, list[Point], bool]] = []
     for key in CURVE_NAMES:
         parts = []
