@@ -138,7 +138,7 @@ def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
 
 @dataclass
 class LastFindings:
-    """The findings of a session by id, the splits it checked, its tests, the digests of its data."""
+    """The findings of a session by id, the splits it checked, its tests, digests of its data."""
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)

@@ -1,10 +1,8 @@
 """The configuration of a project: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -232,7 +230,7 @@ class Limits(Section):
     )
 
     @model_validator(mode="after")
-    def _carry_mode(self) -> Limits:
+    def _carry_mode(self) -> Self:
         """Give each limit the mode; the fields are frozen, so it is done in place."""
         low, high = self.validation_low, self.validation_high
         if low > high:
@@ -311,7 +309,7 @@ class Config(Section):
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
     @model_validator(mode="after")
-    def _name_compared(self) -> Config:
+    def _name_compared(self) -> Self:
         """Give each model of `[compare]` its limits, those of no model being an error."""
         if self.baseline is not None and "baseline" in self.compare:
             raise ValueError("baseline and [compare.baseline] are the same: set one of them")

@@ -33,7 +33,7 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
 
 
 def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
-    """Return a line for an item of `ValidationError.errors()`: key, value (`show_value`), valid ones."""
+    """Return a line for an item of pydantic's `errors()`: key, value (`show_value`), valid ones."""
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return str(message)

@@ -77,7 +77,7 @@ def learn_with_workers(
 def run_workers(
     job: TrainingJob, machine: int, draft: Path | None = None, checkpoint: Path | None = None
 ) -> None:
-    """Start this machine's workers, which end with this process, and wait; raises TrainingFailed."""
+    """Start this machine's workers, which end with this process, and wait; TrainingFailed."""
     workers_folder = job.folder / "workers"
     workers_folder.mkdir(parents=True, exist_ok=True)
     ranks_here = range(machine * job.settings.processes, (machine + 1) * job.settings.processes)

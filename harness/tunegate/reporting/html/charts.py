@@ -93,7 +93,7 @@ def loss_chart(
     kept_step: float | None,
     width: int,
 ) -> LossChart | None:
-    """Return the chart of the losses, `readings_after` as curves of their own; None for no curve."""
+    """Return the chart of the losses, `readings_after` as curves of their own, None for none."""
     lines: list[tuple[str, list[Point], bool]] = []
     for key in CURVE_NAMES:
         parts = []
