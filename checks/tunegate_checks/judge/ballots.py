@@ -46,7 +46,7 @@ def collect_votes(
         }
         for i, answer in _ask_judge(judge, repairs, repetition).items():
             vote = _read_vote(answer, read)
-            unusable = Vote[T](None, error=f"{UNPARSEABLE}: {vote}")
+            unusable: Vote[T] = Vote(None, error=f"{UNPARSEABLE}: {vote}")
             votes[i] = vote if isinstance(vote, Vote) else unusable
         votes_by_ballot.append([votes[i] for i in range(len(questions))])
     return [list(question_votes) for question_votes in zip(*votes_by_ballot, strict=True)]

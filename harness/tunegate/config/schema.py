@@ -230,7 +230,7 @@ class Limits(Section):
     )
 
     @model_validator(mode="after")
-    def _carry_mode(self) -> Self:
+    def _carry_mode(self) -> "Limits":
         """Give each limit the mode; the fields are frozen, so it is done in place."""
         low, high = self.validation_low, self.validation_high
         if low > high:
