@@ -7,21 +7,12 @@ from typing import Protocol
 
 ENTRY_POINT_GROUP = "tunegate.commands"
 
-# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB".
-BUILTIN_COMMANDS = {
-    "init": "init",
-    "split": "split",
-    "accept": "accept",
-    "report": "report",
-    "failures": "failures",
-    "doctor": "doctor",
-    "run.resume": "resume",
-    "run.purge": "purge",
-    "registry.history": "history",
-    "registry.rollback": "rollback",
-    "registry.verify": "registry_verify",
-    "registry.merge": "registry_merge",
-}
+# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB". Each is
+# a module here of the name of its verb.
+BUILTIN_COMMANDS = (
+    *("init", "split", "accept", "report", "failures", "doctor", "run.resume", "run.purge"),
+    *("registry.history", "registry.rollback", "registry.verify", "registry.merge"),
+)
 
 # In the order of the work, which is the order of the help; pytest's commands stand between them.
 DAILY = (
@@ -40,18 +31,9 @@ GROUPS = {
 
 # Former names: they stay valid, and stand in no help.
 ALIASES = {
-    "cancel": "run job --cancel",
-    "dry-run": "run preflight",
-    "export": "run export",
-    "history": "registry history",
-    "import-run": "run import",
-    "job": "run job",
-    "join": "run join",
-    "merge": "run merge",
-    "purge": "run purge",
-    "resume": "run resume",
-    "rollback": "registry rollback",
-    "tokens": "data tokens",
+    **{verb: f"run {verb}" for verb in ("export", "job", "join", "merge", "purge", "resume")},
+    **{"cancel": "run job --cancel", "dry-run": "run preflight", "import-run": "run import"},
+    **{"history": "registry history", "rollback": "registry rollback", "tokens": "data tokens"},
 }
 # Former commands that nothing replaces, and what to know instead.
 REMOVED = {"card": "the model card is written with each scorecard: pytest suites/model --model RUN"}
@@ -89,8 +71,9 @@ class CommandBroken(Exception):
 def installed_commands() -> Commands:
     """Return every command by its path, "init" or "run merge"; the core's keep their names."""
     installed = {e.name: e for e in metadata.entry_points(group=ENTRY_POINT_GROUP)}
-    for name, module in BUILTIN_COMMANDS.items():
-        installed[name] = metadata.EntryPoint(name, f"{__package__}.{module}", ENTRY_POINT_GROUP)
+    for name in BUILTIN_COMMANDS:
+        module = f"{__package__}.{name.rpartition('.')[2]}"
+        installed[name] = metadata.EntryPoint(name, module, ENTRY_POINT_GROUP)
     return {name.replace(".", " ", 1): entry_point for name, entry_point in installed.items()}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.project import require_suite
 from ..config.suite_files import project_version
+from ..models.evaluation import Json
 from ..results.session_results import SessionResults
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
@@ -97,26 +98,21 @@ class Gate:
         if others := session.environment.outsiders(session.root, self.suite_files):
             yield f"loaded from outside of the suite: {abbreviate(others)}"
 
-    def receipt(
-        self, run: str, decision: GateDecision, settings: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def receipt(self, run: str, decision: GateDecision, settings: Mapping[str, Any]) -> Json:
         """Return which bytes passed which tests, under which limits, and who took part.
 
         `verdict`, a digest, is the same wherever the same suite passed on the same data.
         """
         session, suites = self.session, project_version(self.session.root)
         version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
+        data: Json = {}
+        for split, digest in decision.digests.items():
+            path, n = str(session.splits.paths[split]), len(session.splits.get(split))
+            data[split] = {"path": path, "digest": digest, "n": n}
         receipt = {
             "run": run,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data": {
-                split: {
-                    "path": str(session.splits.paths[split]),
-                    "digest": digest,
-                    "n": len(session.splits.get(split)),
-                }
-                for split, digest in decision.digests.items()
-            },
+            "data": data,
             "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
             "tests": {n: session.results.passed[n] for n in decision.collected.tests},
             "unjudged": session.results.unjudged(),
@@ -129,7 +125,7 @@ class Gate:
         }
         return {**receipt, "verdict": verdict_digest(receipt)}
 
-    def environment(self) -> dict[str, Any]:
+    def environment(self) -> Json:
         """Return who took part in the session; private values in it are masked."""
         record = self.session.environment.to_dict(self.session.root)
         record["command"] = [mask(argument) for argument in record["command"]]

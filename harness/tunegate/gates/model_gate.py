@@ -101,22 +101,20 @@ class ModelGate(Gate):
         run = candidate.run if candidate else None
         test = session.splits.get("test") if "test" in session.splits.paths else None
         rule = session.config.label_rule
-        roles = ("candidate", "baseline", "incumbent")
-        summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(roles)
-        for role in roles:
+        keys = {"candidate": "predictions", "baseline": "baseline", "incumbent": "incumbent"}
+        summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(keys.values())
+        for role, key in keys.items():
             if test is not None and (predictions := models.cached(role, test)):
                 summary = scorecard.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
-                summaries[role] = summary | {"answers": sha256_json(answers)}
+                summaries[key] = summary | {"answers": sha256_json(answers)}
+        n = len(test) if test is not None else 0
         return {
             "candidate": mask(candidate.spec) if candidate else "",
             "run": run.id if run else None,
             **({"trained": run.attestation} if run and run.attestation else {}),
             "model_digest": model_digest,
-            "test": {
-                "digest": decision.digests.get("test"),
-                "n": len(test) if test is not None else 0,
-            },
+            "test": {"digest": decision.digests.get("test"), "n": n},
             "gate": mask(decision.reason) or "open",
             **session.asked,
             "suite": {"path": str(self.suite), "files": self.suite_files},
@@ -126,9 +124,7 @@ class ModelGate(Gate):
             "scores": scorecard.passed_scores(session.results),
             "missed": scorecard.failed_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
-            "predictions": summaries["candidate"],
-            "baseline": summaries["baseline"],
-            "incumbent": summaries["incumbent"],
+            **summaries,
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),

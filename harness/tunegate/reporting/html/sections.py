@@ -207,11 +207,8 @@ def suite_section(files: RunFiles) -> Suite | str:
     limits |= {f"own: {k}": v for k, v in limits.pop("own", {}).items()}
     for name, held in limits.pop("compare", {}).items():
         limits |= {f"{k} to {name}": v for k, v in held.items() if v is not None}
-    data_files = [
-        text.public_name(receipt["data"][split]["path"], files.root)
-        for split in SPLITS
-        if split in receipt["data"]
-    ]
+    read = [receipt["data"][split]["path"] for split in SPLITS if split in receipt["data"]]
+    data_files = [text.public_name(path, files.root) for path in read]
     passed = f"{text.time_text(receipt['made'])}: all {len(tests):,} tests passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return Suite(
