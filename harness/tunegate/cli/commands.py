@@ -7,8 +7,8 @@ from typing import Protocol
 
 ENTRY_POINT_GROUP = "tunegate.commands"
 
-# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB". Each is
-# a module here of the name of its verb.
+# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB". The
+# module of each, here, has the name of its verb.
 BUILTIN_COMMANDS = (
     *("init", "split", "accept", "report", "failures", "doctor", "run.resume", "run.purge"),
     *("registry.history", "registry.rollback", "registry.verify", "registry.merge"),
