@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
+from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
 from tunegate_qlora.model import architecture, base, metadata, weights
@@ -74,7 +74,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
             "trained": "elsewhere",
             "word": f"trained elsewhere; {word}",  # scorecards and promotions repeat it
             "proved": "; ".join(report.proved),
-            "imported": datetime.now(UTC).isoformat(timespec="seconds"),
+            "imported": timestamp("seconds"),
             **losses,
         }
         trained = Trained(f"folder:{job.model_folder.name}", "", figures)

@@ -8,7 +8,7 @@ from statistics import median_low
 from typing import Generic, TypeVar
 
 from tunegate.interfaces.model import Answer, Request
-from tunegate.models.judge_panel import Judge, JudgePanel
+from tunegate.models.predict import Judge, JudgePanel
 
 from .parse import UnusableAnswer
 from .prompt import Messages, repair_prompt

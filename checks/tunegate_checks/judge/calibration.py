@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from tunegate.models.judge_panel import JudgePanel
+from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.text import did_you_mean
+from ..utils.timestamps import timestamp
 
 ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
 FILE_HEADER = """\
@@ -182,7 +182,7 @@ class LastFindings:
         """Write the findings to `.tunegate/`; a session without checks leaves the file as it is."""
         if self.judged_splits:
             content = {
-                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+                "when": timestamp("seconds"),
                 "judged": sorted(self.judged_splits),
                 "found": list(self.findings.values()),
                 "tests": sorted(self.tests),

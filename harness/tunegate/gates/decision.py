@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..config.project import require_suite
@@ -14,6 +13,7 @@ from ..models.evaluation import Json
 from ..results.session_results import SessionResults
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
+from ..utils.timestamps import timestamp
 from .suite import (
     CollectedSuite,
     CollectionFailed,
@@ -111,7 +111,7 @@ class Gate:
             data[split] = {"path": path, "digest": digest, "n": n}
         receipt = {
             "run": run,
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "made": timestamp("seconds"),
             "data": data,
             "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
             "tests": {n: session.results.passed[n] for n in decision.collected.tests},

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from ..config.schema import Config, Limits
     from ..data.dataset import Dataset
     from ..interfaces.programs import Program
-    from ..models.judge_panel import JudgePanel
-    from ..models.predict import Ask
+    from ..models.predict import Ask, JudgePanel
     from ..results.labels import LabelRule
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext

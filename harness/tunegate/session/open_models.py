@@ -17,8 +17,14 @@ from ..interfaces.builtin_models import FileModel
 from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
-from ..models.judge_panel import Judge, JudgePanel
-from ..models.predict import cached_answers, cached_predictions, predict, predict_until
+from ..models.predict import (
+    Judge,
+    JudgePanel,
+    cached_answers,
+    cached_predictions,
+    predict,
+    predict_until,
+)
 from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
