@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset as Dataset
     from .data.dataset import Example as Example
     from .errors import ConfigError as ConfigError
-    from .models.judge_panel import JudgePanel as JudgePanel
     from .models.predict import Ask as Ask
+    from .models.predict import JudgePanel as JudgePanel
     from .results.finding import Finding as Finding
     from .results.finding import Findings as Findings
     from .results.labels import LabelRule as LabelRule
@@ -40,7 +40,7 @@ _MODULE_OF = {
     "Example": "data.dataset",
     "Finding": "results.finding",
     "Findings": "results.finding",
-    "JudgePanel": "models.judge_panel",
+    "JudgePanel": "models.predict",
     "LabelRule": "results.labels",
     "Limits": "config.schema",
     "Prediction": "results.prediction",

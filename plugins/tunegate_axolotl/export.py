@@ -50,9 +50,8 @@ def manifest_of(run: Run) -> ExportManifest:
     plan = run.plan
     paths = {"train": plan.train, "validation": plan.validation}
     data = {split: path.stem for split, path in paths.items() if path}
-    return ExportManifest(
-        run.id, sha256_json(run.receipt), _portable_base(run), plan.base_digest, data
-    )
+    receipt = sha256_json(run.receipt)
+    return ExportManifest(run.id, receipt, _portable_base(run), plan.base_digest, data)
 
 
 def write_export(run: Run, folder: Path) -> ExportManifest:
@@ -107,10 +106,9 @@ def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
 def changed_rows(run: Run, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
     job = training_data.make_job(run.plan, run.folder)
-    files = _row_files(training_data.load_training_data(job))
-    return [
-        n for n, text in files.items() if _file_digest(folder / n) != sha256_bytes(text.encode())
-    ]
+    texts = _row_files(training_data.load_training_data(job))
+    digests = {name: sha256_bytes(text.encode()) for name, text in texts.items()}
+    return [name for name, sha in digests.items() if _file_digest(folder / name) != sha]
 
 
 def _row_files(data: training_data.TrainingData) -> dict[str, str]:

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tunegate.storage.registry import current_user
 from tunegate.storage.run import Run
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
+from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
 from tunegate_qlora.model import architecture, base, metadata, weights
@@ -74,7 +74,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
             "trained": "elsewhere",
             "word": f"trained elsewhere; {word}",  # scorecards and promotions repeat it
             "proved": "; ".join(report.proved),
-            "imported": datetime.now(UTC).isoformat(timespec="seconds"),
+            "imported": timestamp("seconds"),
             **losses,
         }
         trained = Trained(f"folder:{job.model_folder.name}", "", figures)
@@ -154,10 +154,8 @@ class ExternalModel:
             yield missing
             return
         if self.job.settings.method == "full":
-            base_config, config = (
-                base.read_config(self.job.base_folder),
-                base.read_config(self.folder),
-            )
+            base_config = base.read_config(self.job.base_folder)
+            config = base.read_config(self.folder)
             for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
                 expected, actual = base_config.get(key), config.get(key)
                 if expected != actual:
@@ -233,10 +231,7 @@ class ExternalModel:
 
 
 def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each field of an adapter's configuration that makes another adapter than the run's.
-
-    `expected` is the run's own. Which layers are adapted is compared by their tensors.
-    """
+    """Yield each field of an adapter's configuration that is not as the run's own, `expected`."""
     run_config = json.loads(json.dumps(expected, default=sorted))
     for key in sorted((config.keys() | {"peft_type", "r", "lora_alpha"}) - UNCOMPARED_FIELDS):
         actual, own = config.get(key), run_config.get(key)
@@ -246,10 +241,7 @@ def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> I
 
 
 def tensor_problems(path: Path, attached: Any) -> Iterator[str]:
-    """Yield the first tensor that an adapter lacks, has no place for, or whose numbers are none.
-
-    `attached` is the run's own adapter on its base, without weights.
-    """
+    """Yield the first tensor that an adapter lacks, has no place for, or is no number."""
     import torch
     from peft import get_peft_model_state_dict
     from safetensors import safe_open

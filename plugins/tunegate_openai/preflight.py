@@ -19,6 +19,10 @@ from .uploads import missing_rejected_message
 if TYPE_CHECKING:
     from openai import OpenAI
 
+NO_PRICE = (
+    "max_cost is set and no price: set price_per_million (USD per million trained tokens, from the "
+    "provider's price list) in [train.openai]"
+)
 SHUTDOWN_WARNING_DAYS = 60  # before a model's shutdown, from which on it is warned of
 
 
@@ -32,16 +36,14 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     train = Dataset.read(plan.train, columns=plan.columns or None)
     cost = estimate_cost(train, settings)
     print(f"openai    {cost}", flush=True)
-    problems = [*model_problems, *_preference_problems(plan, train, settings)]
-    if settings.max_cost is not None and cost.usd is None:
-        problems.append(
-            Problem(
-                "max_cost is set and no price: set price_per_million (USD per million trained "
-                "tokens, from the provider's price list) in [train.openai]"
-            )
-        )
-    elif settings.max_cost is not None and cost.usd is not None and cost.usd > settings.max_cost:
-        problems.append(Problem(f"{cost}; max_cost is ${settings.max_cost:,.2f}"))
+    problems, most = (
+        [*model_problems, *_preference_problems(plan, train, settings)],
+        settings.max_cost,
+    )
+    if most is not None and cost.usd is None:
+        problems.append(Problem(NO_PRICE))
+    elif most is not None and cost.usd is not None and cost.usd > most:
+        problems.append(Problem(f"{cost}; max_cost is ${most:,.2f}"))
     return problems
 
 

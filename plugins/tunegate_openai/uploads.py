@@ -63,10 +63,7 @@ def missing_rejected_message(dataset: Dataset) -> str:
 
 
 def _preference_row(example: Example) -> dict[str, Any]:
-    """Return a row with its preferred and its rejected reply.
-
-    Source: https://platform.openai.com/docs/api-reference/fine-tuning/preference-input
-    """
+    """Return a row with both replies, by OpenAI's API reference, fine-tuning/preference-input."""
     *prompt_messages, preferred = example.messages
     tool_fields = {key: example.fields[key] for key in OPENAI_TOOL_KEYS if key in example.fields}
     outputs = {"preferred_output": [preferred], "non_preferred_output": example.fields[REJECTED]}

@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,18 +144,13 @@ def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:
         with suppress(binascii.Error):
             data = base64.b64decode(data, validate=True)
         atomic_write(folder / "results" / f"{file}.csv", data, mode=0o600)
-        points += _loss_points(data)
+        for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))):
+            losses = {new: float(row[old]) for old, new in CURVE_NAMES.items() if row.get(old)}
+            if losses and str(row.get("step", "")).isdigit():
+                points.append({"step": int(row["step"]), **losses})
     if points:
         text = "".join(json.dumps(point) + "\n" for point in points)
         atomic_write(folder / "curves.jsonl", text.encode(), mode=0o600)
-
-
-def _loss_points(data: bytes) -> Iterator[dict[str, Any]]:
-    """Yield step and losses of each line of a result file that has some."""
-    for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))):
-        losses = {new: float(row[old]) for old, new in CURVE_NAMES.items() if row.get(old)}
-        if losses and str(row.get("step", "")).isdigit():
-            yield {"step": int(row["step"]), **losses}
 
 
 def checkpoint_models(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:

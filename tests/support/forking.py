@@ -28,7 +28,7 @@ forking.be_python(sys.argv[1:], {path!r})
 # What a session imports later: with the first test, behind a gate that opens, with a model.
 LATER = (
     "tunegate.pytest_plugin.executed",
-    *("tunegate.checking.decorator", "tunegate.session.open_models", "tunegate.models.judge_panel"),
+    *("tunegate.checking.decorator", "tunegate.session.open_models", "tunegate.models.predict"),
     *("tunegate.gates.data_gate", "tunegate.gates.model_gate", "tunegate.gates.promotion"),
     *("tunegate.gates.training_process", "tunegate.cli.main", "tunegate.cli.doctor"),
     *("tunegate_checks.detect.screen", "tunegate_endpoints.model", "tunegate_openai.trainer"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.interfaces.model import Answer, Request
-from tunegate.models.judge_panel import Judge, JudgePanel
+from tunegate.models.predict import Judge, JudgePanel
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate_checks.judge import prompt
 from tunegate_checks.judge.rubric import Criterion, Rubric

@@ -1,7 +1,5 @@
 """Find keys in the formats of `key_formats`, keys that a request carries, and possible keys."""
 
-from __future__ import annotations
-
 import base64
 import math
 import re
@@ -125,10 +123,7 @@ def looks_random(word: str) -> bool:
 
 
 def possible_key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
-    """Return the random-looking values that are assigned to a name such as key, token or secret.
-
-    A value looks random if it has letters, digits and an entropy of at least MIN_ENTROPY.
-    """
+    """Return values of letters, digits and MIN_ENTROPY that are assigned to a key or a secret."""
     if not _KEY_WORDS.search(text):
         return []
     spans = []

@@ -5,8 +5,6 @@ Sources of the check digits: python-stdnum for CPF and CNPJ (also the alphanumer
 ID), Denatran's rule for the CNH, and DATASUS (cartão nacional de saúde).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from .rule import NUMBER, Rule, only_digits

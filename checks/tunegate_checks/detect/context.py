@@ -1,7 +1,5 @@
 """Find the label that says what a number is: a word or phrase just before or behind it."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right

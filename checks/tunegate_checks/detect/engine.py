@@ -1,9 +1,4 @@
-"""Find personal data in a text: prefilter, pattern, check digits, labels around; and mask it.
-
-A masked value can be found in its file, but not be read.
-"""
-
-from __future__ import annotations
+"""Find personal data in a text: prefilter, pattern, check digits, labels around; and mask it."""
 
 import re
 from bisect import bisect_right
@@ -13,7 +8,7 @@ from html import unescape
 from importlib import import_module
 from typing import NamedTuple
 
-from . import brazil, dates, money, national_ids, online, people, phones
+from . import brazil, money, national_ids, online, people, phones
 from .context import REACH_BEFORE, Context
 from .names import recogniser
 from .prefilter import Prefilter
@@ -21,7 +16,7 @@ from .rule import Rule, Span
 from .structure import parts_of
 
 # Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
-_MODULES = (online, brazil, money, national_ids, dates, phones, people)
+_MODULES = (online, brazil, money, national_ids, phones, people)
 RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.RULES)
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
@@ -42,10 +37,7 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 
 
 def plain(text: str) -> str:
-    """Return a text of the same length whose dashes and spaces are those of ASCII.
-
-    A digit of another script is a letter (ª): no number here is written in it.
-    """
+    """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
     return text if text.isascii() else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 

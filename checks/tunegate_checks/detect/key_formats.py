@@ -4,8 +4,6 @@ Each pattern begins with the vendor's fixed prefix; where a vendor says that the
 the length is a lower bound. The last formats have no prefix: a header or a label names the value.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

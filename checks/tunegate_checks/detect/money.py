@@ -4,8 +4,6 @@ Sources: ISO/IEC 7812 (Luhn) and the networks' published ranges; ISO 13616 (IBAN
 Base58Check through python-stdnum; BIP 173 for the shape of bc1 addresses; EIP-55 for Ethereum's.
 """
 
-from __future__ import annotations
-
 import re
 
 from .rule import NUMBER, Rule, only_digits

@@ -4,8 +4,6 @@
 labels tokens, a folder or a name on the hub. Their labels PER and PERSON count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 
@@ -45,11 +43,7 @@ _BACKENDS = {"spacy": _spacy, "transformers": _transformers}
 
 @cache
 def recogniser(spec: str) -> Recogniser:
-    """Return what finds names in a text, loaded once.
-
-    Raises ValueError where `spec` names no backend or a model that cannot be loaded,
-    MissingDependency where the library of the backend is not installed.
-    """
+    """Return what finds names in a text, loaded once; raises ValueError, MissingDependency."""
     backend, _, model = spec.partition(":")
     if backend not in _BACKENDS or not model:
         valid = "spacy:en_core_web_sm, transformers:FOLDER"

@@ -1,11 +1,9 @@
-"""Rules for tax and identity numbers of other countries, with check digits by python-stdnum.
+"""Rules for dates of birth, and for tax and identity numbers of other countries.
 
-A number that has letters or punctuation in fixed places needs only its check digit; a run of
-digits needs its label beside it (89 % of random nine-digit numbers pass as an SSN). Where
-python-stdnum has no module, the shape and the label must do.
+Check digits are those of python-stdnum. A number that has letters or punctuation in fixed places
+needs only its check digit; a run of digits needs its label beside it (89 % of random nine-digit
+numbers pass as an SSN). Where python-stdnum has no module, the shape and the label must do.
 """
-
-from __future__ import annotations
 
 from .rule import NUMBER, Rule, only_digits
 
@@ -94,6 +92,17 @@ _SIGNS = {
 }
 FAMILIES = {kind: labels.lstrip("-") for kind, *_, labels in TABLE if labels != "-"}
 
+_MONTH = (
+    r"(?:jan|feb|fev|mar|apr|abr|may|mai|jun|jul|aug|ago|sep|set|oct|out|nov|dec|dez)[a-zç]{0,7}\.?"
+)
+_DATE_FORMATS = (
+    r"\d{1,2}(?P<a>[/.\-])\d{1,2}(?P=a)(?:\d{4}|\d{2})",
+    r"(?:19|20)\d\d(?P<b>[/.\-])\d{1,2}(?P=b)\d{1,2}",
+    rf"\d{{1,2}}(?:º|st|nd|rd|th)? (?:de |of )?{_MONTH},? (?:de )?(?:19|20)\d\d",
+    rf"{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d",
+)
+_DATE = rf"(?<![\w/.\-])(?:{'|'.join(_DATE_FORMATS)})(?!\w|[/.\-]\w)"
+
 
 def is_ssn(value: str) -> bool:
     """Check a US SSN: no area 000, 666 or 9xx, no group 00, no serial 0000, none from an advert."""
@@ -133,4 +142,5 @@ RULES = (
         signs=tuple(f"00{month}00" for month in "abcdehlmprst"), stdnum="it.codicefiscale"),
     Rule("be_nn", NUMBER % r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", min_digits=11,
         signs=("00.00.00-000.00",), stdnum="be.nn"),
+    Rule("birth_date", _DATE, label_families=("birth_date",), needs_own_label=True, min_digits=4),
 )  # fmt: skip

@@ -1,7 +1,5 @@
 """Rules for e-mail, IP and MAC addresses, and for passwords."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 
@@ -47,10 +45,7 @@ def is_personal_ip(value: str) -> bool:
 
 
 def is_personal_ipv6(value: str) -> bool:
-    """Check an IPv6 address of three groups or more: `fe80::1` is nobody's, `add::face` is code.
-
-    An IPv4 address at its end counts for two groups.
-    """
+    """Check for three groups or more, an IPv4 end being two: `fe80::1`, `add::face` have fewer."""
     groups = [g for g in re.split(r"[:.]", value) if g]
     return len(groups) > 2 and any(c.isdigit() for c in value) and is_personal_ip(value)
 

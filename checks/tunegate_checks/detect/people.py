@@ -1,9 +1,4 @@
-"""Rules for names beside a title, a label or a closing, and for street addresses.
-
-A name is found by what stands before it, never by itself: that needs a language model.
-"""
-
-from __future__ import annotations
+"""Rules for street addresses, and for names by the title, label or closing that stands before."""
 
 import re
 

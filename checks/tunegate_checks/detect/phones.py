@@ -4,8 +4,6 @@ Area codes: Anatel's plan (67 of them). Test data annotated by people contains i
 which strict validation refuses, so only international numbers are checked by numbering plan.
 """
 
-from __future__ import annotations
-
 import re
 
 from .rule import Rule, only_digits

@@ -1,7 +1,5 @@
 """Tell a value from what documentation and code write in its place."""
 
-from __future__ import annotations
-
 import re
 
 # <password>, [SENHA], {{pwd}}, ${DB_PASS}, $DB_PASS, %(password)s, %s, %PASS%

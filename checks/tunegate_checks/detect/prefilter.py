@@ -1,7 +1,5 @@
 """Say where in a text each rule can find anything: most patterns search little, or nothing."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -1,9 +1,8 @@
 """A detection rule, and the span of text that it finds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 # `NUMBER % pattern`: a number that is not part of a longer number, a price or a path.
 # Behind `=` it stands where a name stands before: `cpf=`, but not in `200=800`.
@@ -18,7 +17,7 @@ class Span:
     start: int
     end: int
 
-    def overlaps(self, other: Span) -> bool:
+    def overlaps(self, other: Self) -> bool:
         """Whether the spans have a character in common."""
         return self.start < other.end and other.start < self.end
 

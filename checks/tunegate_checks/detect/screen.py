@@ -1,7 +1,5 @@
 """Find all personal data and keys in a text that is printed, or written into a committed file."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """Find the cells of tables and the items of lists, with the header or heading that names them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import lru_cache

@@ -5,8 +5,6 @@ looked up. A phrase of up to three words takes precedence over its first word: "
 a graphics card, not a number plate.
 """
 
-from __future__ import annotations
-
 from .national_ids import FAMILIES
 
 # Labels of numbers that are no personal data: a number behind one belongs to it.

@@ -1,7 +1,5 @@
 """One file during a fix: where its results go, its rows, and every change with its reason."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -6,8 +6,6 @@ $ tunegate fix -o clean/
 $ tunegate fix tickets.jsonl -o clean.jsonl --only format,labels
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

@@ -4,8 +4,6 @@ A detector needs a label beside most numbers. A value that was found once is kno
 and digits alone: "CPF 168.995.350-09" in a question is 16899535009 in the reply.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache

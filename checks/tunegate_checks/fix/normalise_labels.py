@@ -5,8 +5,6 @@ one that could be meant for two others, one that is a label of its own in traini
 sentence ("the team is not billing").
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

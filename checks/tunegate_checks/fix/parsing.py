@@ -4,8 +4,6 @@ JSON and Python are read by the standard library, every other language by its tr
 where `tree_sitter` and `tree_sitter_LANGUAGE` are installed.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re
@@ -75,10 +73,7 @@ def parses(language: str, code: str) -> bool:
 
 
 def is_python(text: str, program: bool = False) -> bool:
-    """Tell whether a text is Python; a program also calls, defines or assigns something.
-
-    "Rome", "a/b" and "name: Ana" are Python too, but nobody means them so.
-    """
+    """Tell whether a text is Python; a program also calls, defines or assigns: "a/b" does not."""
     try:
         with warnings.catch_warnings(action="ignore"):
             body = ast.parse(text).body

@@ -3,8 +3,6 @@
 A split that was fixed is what the later ones are compared with, so it keeps its rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -43,8 +41,7 @@ def fix_files(
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the
     configuration does. `key` and `surrogates` are those of Redactor. Raises ConfigError or
-    ValueError for what the user must change first, OSError where a file cannot be read or written;
-    nothing is written then.
+    ValueError for what the user must change first, and OSError; nothing is written then.
     """
     project = config or Config()
     columns = columns or dict(project.data.columns)
@@ -95,11 +92,7 @@ def fix_files(
 
 
 def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | None) -> list[Job]:
-    """Return the job of `file`, or without one those of the configured splits, training first.
-
-    In an `out` that is a folder the one file keeps its name. Raises ConfigError where no split is
-    configured, `out` is a file but must be a folder, or the name of a table.
-    """
+    """Return the job of `file`, or those of the configured splits; raises ConfigError."""
     if file is not None:
         is_folder = out.is_dir() or not out.suffix
         path = out / f"{file.stem}.jsonl" if is_folder else out
@@ -158,10 +151,7 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
 
 
 def read_reference(path: Path, split: str, columns: Mapping[str, str], reading: Reading) -> Dataset:
-    """Read a split that keeps its rows.
-
-    Raises ValueError where one of them cannot be read: a leak could hide in it.
-    """
+    """Read a split that keeps its rows; raises ValueError for an unread one, which could leak."""
     dataset = read_file(path, columns, split, reading)
     for problem in (p for p in dataset.problems if not p.hint):
         place = f"{path}: line {problem.line}" if problem.line else f"{path}: it"

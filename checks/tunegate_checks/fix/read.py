@@ -4,8 +4,6 @@ Every line that is not blank (every element of an array, every record of a table
 is set aside with the reason and its bytes as they are.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re
@@ -70,11 +68,7 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
 
 
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
-    """Read a file; `columns` maps those of CSV or Parquet, `split` is read of one with several.
-
-    Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
-    UTF-8, ValueError where not one row can be read.
-    """
+    """Read a file, or its `split`; raises OSError, ConfigError, ValueError for no readable row."""
     data = read_split(path, split)
     check_data(data, path, columns or {})
     read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source
@@ -137,10 +131,7 @@ def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
 
 
 def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> Source:
-    """Return the rows of CSV or Parquet as chat messages; `path` is not read.
-
-    A record of CSV that cannot be read is set aside as it stands in the file.
-    """
+    """Return rows of CSV or Parquet as chat messages; set aside, as it is, what is unreadable."""
     rows, problems = read_table_rows(data, columns)
     source = Source(path)
     errors = {p.line: p.evidence for p in problems if p.line is not None}

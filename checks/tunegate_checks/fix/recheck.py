@@ -4,8 +4,6 @@
 and `review`, which people do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf

@@ -6,8 +6,6 @@ two values share one. JSON stays JSON, wherever it stands in a text: a reply, th
 call, a block between fences, a line of its own. A row in which code would no longer parse is left.
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import re

@@ -1,9 +1,4 @@
-"""Repair the faults of messages that `data.format` reports and that have exactly one remedy.
-
-A repair loses nothing. A row with any other fault is left for a person.
-"""
-
-from __future__ import annotations
+"""Repair, losing nothing, what `data.format` reports where there is exactly one remedy."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -72,10 +67,7 @@ def _repair_keys(message: Message) -> Iterator[str]:
 
 
 def _repair_content(message: Message) -> Iterator[str]:
-    """Remove NUL characters, and blank content beside a tool call; complete the tool calls.
-
-    A call gets the id and the type that it lacks; arguments that are an object become JSON text.
-    """
+    """Remove NUL characters and blank content beside a call; give calls OpenAI's form."""
     content = _without_nul(message.get("content"))
     if content != message.get("content"):
         message["content"] = content

@@ -1,7 +1,5 @@
 """Report a fix: every change in a CSV table, and a summary of each file for the terminal."""
 
-from __future__ import annotations
-
 import csv
 import io
 import textwrap
@@ -51,10 +49,7 @@ def mask_personal(text: str) -> str:
 
 
 def summary_lines(fixed: Sequence[FileChanges], project: Config) -> Iterator[str]:
-    """Yield what was done to each file, and the command that runs the data suite on the results.
-
-    The lines are at most 80 columns wide; a path is never broken, however long.
-    """
+    """Yield what was done to each file and the next command, in 80 columns; no path is broken."""
     for file_changes in fixed:
         yield from _file_lines(file_changes)
     if project.data.columns and len(fixed) == 1:

@@ -5,8 +5,6 @@ differ in an e-mail address alone are duplicates after it; `leaks` last. The ste
 checks that belong to them report nothing more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from math import inf
@@ -151,10 +149,7 @@ def _contested_rows(dataset: Dataset) -> set[int]:
 
 
 def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
-    """Drop rows that also stand in a split before this one; that split keeps them.
-
-    Redacted rows are compared as they were before, too, since the other file may not be redacted.
-    """
+    """Drop rows that stand in an earlier split; redacted ones are compared unredacted too."""
     reading, rows = file_changes.reading, enumerate(file_changes.rows)
     unredacted = [Example(i, r.line, r.unredacted, reading) for i, r in rows if r.unredacted]
     leaks: list[Finding] = []

@@ -4,8 +4,6 @@ Check digits are right. Where a range is reserved for documentation, tests or fi
 nobody, the value lies in it. Other invented numbers may be somebody's by chance.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from random import Random

@@ -1,16 +1,14 @@
-"""Collect the votes of a panel of judges, and combine the votes on each item into one verdict.
-
-Every question goes to every judge, `repetitions` times, and once more where the answer is unusable.
-"""
+"""Ask each judge each question, `repetitions` times, and combine the votes into one verdict."""
 
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from statistics import median_low
 from typing import Generic, TypeVar
 
 from tunegate.interfaces.model import Answer, Request
-from tunegate.models.judge_panel import Judge, JudgePanel
+from tunegate.models.predict import Judge, JudgePanel
 
 from .parse import UnusableAnswer
 from .prompt import Messages, repair_prompt
@@ -39,20 +37,18 @@ def collect_votes(
     votes_by_ballot: list[list[Vote[T]]] = []
     for judge, repetition in product(panel.judges, range(panel.repetitions)):
         answers = _ask_judge(judge, dict(enumerate(questions)), repetition)
-        votes = {i: _read_vote(answer, read) for i, answer in answers.items()}
+        first = {i: _read_vote(answer, read) for i, answer in answers.items()}
+        votes = {i: vote for i, vote in first.items() if isinstance(vote, Vote)}
         repairs = {
-            i: repair_prompt(questions[i], answers[i].text, vote)
-            for i, vote in votes.items()
-            if isinstance(vote, str)
+            i: repair_prompt(questions[i], answers[i].text, problem)
+            for i, problem in first.items()
+            if isinstance(problem, str)
         }
         for i, answer in _ask_judge(judge, repairs, repetition).items():
-            votes[i] = _read_vote(answer, read)
-        votes_by_ballot.append(
-            [
-                Vote(None, error=f"{UNPARSEABLE}: {vote}") if isinstance(vote, str) else vote
-                for vote in (votes[i] for i in range(len(questions)))
-            ]
-        )
+            vote = _read_vote(answer, read)
+            unusable: Vote[T] = Vote(None, error=f"{UNPARSEABLE}: {vote}")
+            votes[i] = vote if isinstance(vote, Vote) else unusable
+        votes_by_ballot.append([votes[i] for i in range(len(questions))])
     return [list(question_votes) for question_votes in zip(*votes_by_ballot, strict=True)]
 
 
@@ -84,9 +80,7 @@ def majority_marks(votes: Sequence[Vote[Marks]], rubric: Rubric) -> Marks | None
     for assumed in rubric.extremes():
         cast = [vote.value if vote.value is not None else assumed for vote in votes]
         if rubric.scale:
-            outcomes.append(
-                {"score": sorted(marks["score"] for marks in cast)[(len(cast) - 1) // 2]}
-            )
+            outcomes.append({"score": median_low(marks["score"] for marks in cast)})
         else:
             counts = {c.id: sum(marks[c.id] for marks in cast) for c in rubric.criteria}
             outcomes.append({criterion: 2 * n > len(cast) for criterion, n in counts.items()})

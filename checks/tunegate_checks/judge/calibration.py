@@ -5,17 +5,15 @@ verdicts stay when the order of the answers is swapped. Both are measured in eve
 answers from the cache. A note of the last measurement shows what has changed since.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tunegate.models.judge_panel import JudgePanel
+from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
@@ -49,7 +47,7 @@ class JudgedScore(Score):
     calibration: Calibration
 
     @classmethod
-    def of(cls, score: Score, calibration: Calibration) -> JudgedScore:
+    def of(cls, score: Score, calibration: Calibration) -> Self:
         """Return a score with its calibration, which its name and signature name too."""
         judged_score = cls(score)
         judged_score.__dict__.update(score.__dict__, calibration=calibration)
@@ -61,9 +59,8 @@ class JudgedScore(Score):
         if calibration.stale_note:
             judged_score.hints += (calibration.stale_note,)
         judged_score.signature = f"{measured_text}|{score.signature}"
-        judged_score.detail = "\n".join(
-            filter(None, (measured_text, calibration.stale_note, score.detail))
-        )
+        parts = measured_text, calibration.stale_note, score.detail
+        judged_score.detail = "\n".join(filter(None, parts))
         return judged_score
 
     @property
@@ -76,11 +73,8 @@ class JudgedScore(Score):
 
     def _compare(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
         __tracebackhide__ = True
-        if (
-            self.calibration.reason
-            and isinstance(other, int | float)
-            and not isinstance(other, Score)
-        ):
+        is_limit = isinstance(other, int | float) and not isinstance(other, Score)
+        if self.calibration.reason and is_limit:
             raise Unmeasurable(
                 f"{self.name}: no limit can be held to it\n{self.calibration.reason}\n"
                 "hold it to a limit only `if not judged.advisory`"
@@ -157,9 +151,8 @@ def with_swap_consistency(
     if calibration.reason or consistency.n == 0:
         return calibration
     if float(consistency) < panel.swap_consistency:
-        return replace(
-            calibration, reason=f"{consistency_text}, {panel.swap_consistency:.0%} is needed"
-        )
+        needed = f"{panel.swap_consistency:.0%} is needed"
+        return replace(calibration, reason=f"{consistency_text}, {needed}")
     return replace(calibration, measured=f"{calibration.measured}; {consistency_text}")
 
 

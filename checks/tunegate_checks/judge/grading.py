@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunegate.models.judge_panel import JudgePanel
+from tunegate.models.predict import JudgePanel
 from tunegate.results.finding import Finding, Findings
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
@@ -35,8 +35,7 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
 
     `rubric` is that of the configuration unless another is given. A reply without a verdict (no
     answer, or an unparseable judge) is an error: wrong in the value, right in `best_case`; a judge
-    without any verdict gives no score. Raises ConfigError for a rubric or labels that cannot be
-    read.
+    without any verdict gives no score. Raises ConfigError for an unreadable rubric or labels.
     """
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunegate.models.judge_panel import JudgePanel
+from tunegate.models.predict import JudgePanel
 from tunegate.results.finding import Findings
 from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value, proportion

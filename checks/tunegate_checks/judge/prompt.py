@@ -164,9 +164,8 @@ def grading_schema(rubric: Rubric) -> dict[str, Any]:
     if rubric.scale:
         low, high = rubric.scale
         return _answer_schema(score={"type": "integer", "minimum": low, "maximum": high})
-    return _answer_schema(
-        verdicts=_strict_schema({c.id: {"type": "boolean"} for c in rubric.criteria})
-    )
+    criteria = {c.id: {"type": "boolean"} for c in rubric.criteria}
+    return _answer_schema(verdicts=_strict_schema(criteria))
 
 
 def _answer_schema(**verdict: Any) -> dict[str, Any]:
@@ -189,9 +188,8 @@ def prompt_version() -> str:
     item, examples = Item(0, "<question>", "answer", "reference"), []
     for rubric in (criteria, scale):
         examples += [grading_prompt(item, rubric), comparison_prompt(item, "other", rubric)]
-    return sha256_json(
-        [*map(list, examples), list(repair_prompt(examples[0], "answer", "problem"))]
-    )
+    examples.append(repair_prompt(examples[0], "answer", "problem"))
+    return sha256_json([*map(list, examples)])
 
 
 def quote_untrusted(fields: Mapping[str, str]) -> str:

@@ -1,11 +1,9 @@
 """Read rubrics from TOML files: the criteria or the scale that a judge marks replies by."""
 
-from __future__ import annotations
-
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -58,37 +56,35 @@ class Rubric(Section):
     pass_from: float | None = None
 
     @model_validator(mode="after")
-    def _checked(self) -> Rubric:
-        if problem := (self._scale_problem() if self.scale else self._criteria_problem()):
+    def _checked(self) -> Self:
+        if problem := next(self._problems(), ""):
             raise ValueError(problem)
         return self
 
-    def _criteria_problem(self) -> str:
-        ids = [c.id for c in self.criteria]
-        if not ids:
-            return "neither criteria nor a scale: write [[criteria]] tables, or scale = [1, 5]"
-        if repeated := sorted({i for i in ids if ids.count(i) > 1}):
-            return f"two criteria have the id {repeated[0]!r}"
-        if self.anchors:
-            return "anchors describe a scale: with criteria leave them out"
-        if self.pass_from is not None and not 0 < self.pass_from <= 1:
-            return f"pass_from = {self.pass_from:g}: a share of the weights, above 0, at most 1"
-        return ""
-
-    def _scale_problem(self) -> str:
-        low, high = self.scale or (0, 0)
+    def _problems(self) -> Iterator[str]:
+        if self.scale is None:
+            ids = [c.id for c in self.criteria]
+            if not ids:
+                yield "neither criteria nor a scale: write [[criteria]] tables, or scale = [1, 5]"
+            if repeated := sorted({i for i in ids if ids.count(i) > 1}):
+                yield f"two criteria have the id {repeated[0]!r}"
+            if self.anchors:
+                yield "anchors describe a scale: with criteria leave them out"
+            if self.pass_from is not None and not 0 < self.pass_from <= 1:
+                yield f"pass_from = {self.pass_from:g}: a share of the weights, above 0, at most 1"
+            return
+        low, high = self.scale
         if self.criteria:
-            return "both criteria and a scale: keep one, or write two rubrics"
+            yield "both criteria and a scale: keep one, or write two rubrics"
         if not 1 <= high - low <= MAX_SCALE_STEPS:
-            return f"scale = [{low}, {high}]: the lowest score, then a higher one, as in [1, 5]"
+            yield f"scale = [{low}, {high}]: the lowest score, then a higher one, as in [1, 5]"
         valid = [str(score) for score in range(low, high + 1)]
         if wrong := [key for key in self.anchors if key not in valid]:
-            return f"anchors.{wrong[0]}: not a score of the scale; valid: {low} to {high}"
+            yield f"anchors.{wrong[0]}: not a score of the scale; valid: {low} to {high}"
         if not {valid[0], valid[-1]} <= set(self.anchors):
-            return f"[anchors] must say at least what {low} and {high} mean: judges guess otherwise"
+            yield f"[anchors] must say at least what {low} and {high} mean: judges guess otherwise"
         if self.pass_from is None or not low < self.pass_from <= high:
-            return f"pass_from: from which score on a reply passes, above {low}, at most {high}"
-        return ""
+            yield f"pass_from: from which score on a reply passes, above {low}, at most {high}"
 
     @property
     def digest(self) -> str:

@@ -9,6 +9,9 @@ $ tunegate review sample data/train.jsonl --share 0.2 --separator ';'
 import argparse
 from pathlib import Path
 
+from tunegate.config.data_files import read_file
+from tunegate.config.schema import load_here
+
 from .sample import draw_order, population, sample_size
 from .sheet import write_sheet
 from .status import REVIEWS_FOLDER
@@ -25,13 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write a sheet with a random sample of a file's rows; raises ValueError for bad input."""
-    from tunegate.config.data_files import read_file
-    from tunegate.config.project import find_root
-    from tunegate.config.schema import Config, load
-
-    folder = Path.cwd()
-    root = find_root(folder)
-    config = load(root) if root else Config()
+    folder, (root, config) = Path.cwd(), load_here()
     if not 0 < args.share <= 1:
         raise ValueError(f"--share {args.share:g}: a share above 0, and 1 at most, is valid")
     dataset = read_file(args.file, config.data.columns)

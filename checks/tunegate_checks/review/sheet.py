@@ -2,8 +2,7 @@
 
 It begins with a byte order mark, since Excel reads UTF-8 without one as another encoding. A text
 that does not begin with a letter gets an apostrophe before it: a spreadsheet would run a text that
-begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a date. Reading
-removes the apostrophe.
+begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a date.
 """
 
 import csv

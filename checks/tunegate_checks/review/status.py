@@ -116,18 +116,13 @@ def _short_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
-
-
 def run(args: argparse.Namespace) -> None:
     """Print what was reviewed of each split; raises ValueError where no data is configured."""
     from tunegate.config.data_files import find_data_files
-    from tunegate.config.project import find_root
-    from tunegate.config.schema import Config, load
+    from tunegate.config.schema import load_here
 
-    root = find_root(Path.cwd())
-    folder, config = root or Path.cwd(), load(root) if root else Config()
+    root, config = load_here()
+    folder = root or Path.cwd()
     splits = find_data_files(config, folder, {}, folder)
     if not splits.paths:
         raise ValueError("no data is configured: set data.train in tunegate.toml")

@@ -1,17 +1,22 @@
-"""Reads and writes `accepted.toml`, the accepted findings, which the user commits."""
+"""The accepted findings, `accepted.toml`, which the user commits; those of the last session."""
 
 import json
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
 from ..results.acceptance import ENTRY_KEYS, AcceptedEntry
+from ..results.finding import Findings
+from ..storage.state_dir import StateDir
+from ..utils.atomic import atomic_write
+from ..utils.masking import mask
 from ..utils.text import did_you_mean
+from ..utils.timestamps import timestamp
 
-ACCEPTED_FILE = "accepted.toml"
+ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
 FILE_HEADER = """\
 # Findings of the data suite that somebody looked at and accepted, with `tunegate accept`.
 # Each entry is for one finding in a row as it is now; without its entry the finding counts again.
@@ -53,26 +58,21 @@ def _parse_entry(location: str, values: Any) -> AcceptedEntry:
         raise ConfigError(f"{location}: an entry is a table that begins with [[accepted]]")
     for key in values:
         if key not in ENTRY_KEYS:
-            valid = ", ".join(ENTRY_KEYS)
-            raise ConfigError(
-                f"{location}: unknown key {key!r}{did_you_mean(key, ENTRY_KEYS)}; valid: {valid}"
-            )
+            valid = f"{did_you_mean(key, ENTRY_KEYS)}; valid: {', '.join(ENTRY_KEYS)}"
+            raise ConfigError(f"{location}: unknown key {key!r}{valid}")
     for key in ENTRY_KEYS:
         if key == "split" and key not in values:
             continue
         if key not in values:
             raise ConfigError(f"{location}: no {key!r}; `tunegate accept ID --why ...` writes it")
         if not isinstance(values[key], str) or not values[key].strip():
-            raise ConfigError(
-                f"{location}: {key} = {values[key]!r}; a text that is not blank is needed"
-            )
+            given = f"{key} = {values[key]!r}"
+            raise ConfigError(f"{location}: {given}; a text that is not blank is needed")
     return AcceptedEntry(**values)
 
 
 def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
     """Append entries to the file, whose text stays as it is, comments included."""
-    from ..utils.atomic import atomic_write
-
     path = root / ACCEPTED_FILE
     before = path.read_text("utf-8") if path.is_file() else FILE_HEADER
     lines = [before.rstrip("\n")]
@@ -91,8 +91,6 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
 def remove_entries(root: Path, ids: Collection[str]) -> None:
     """Remove entries, and comments right above them; raises ConfigError for unusual tables."""
     import tomllib
-
-    from ..utils.atomic import atomic_write
 
     path, before = root / ACCEPTED_FILE, read_accepted(root)
     lines = path.read_text("utf-8").splitlines(keepends=True)
@@ -118,3 +116,94 @@ def remove_entries(root: Path, ids: Collection[str]) -> None:
         advice = "remove them by hand: " + ", ".join(ids)
         raise ConfigError(f"{path} has entries that are no plain [[accepted]] tables; {advice}")
     atomic_write(path, text.encode())
+
+
+# The findings of the last session of the data suite.
+
+
+def to_dicts(findings: Iterable[Findings]) -> list[dict[str, Any]]:
+    """Return findings as builtins, which xdist can carry: one table for each check that ran."""
+    tables = []
+    for f in findings:
+        rows = []
+        for finding, accepted in [*((o, False) for o in f.items), *((o, True) for o in f.accepted)]:
+            place = f"line {finding.line}" if finding.line is not None else ""
+            where = ", ".join(filter(None, (f.split, place)))
+            row = {"id": finding.id, "check": f.name, "named": f.named, "kind": finding.kind}
+            row |= {"split": f.split, "where": where, "evidence": finding.evidence}
+            rows.append({**row, "accepted": accepted})
+        tables.append({"check": f.name, "split": f.split, "found": rows})
+    return tables
+
+
+@dataclass
+class LastFindings:
+    """The findings of a session by id, the splits it checked, its tests, digests of its data."""
+
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    judged_splits: set[tuple[str, str]] = field(default_factory=set)  # (check, split)
+    when: str = ""
+    tests: Collection[str] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+    without_id: list[dict[str, Any]] = field(default_factory=list)  # they cannot be accepted
+
+    def add(self, tables: Sequence[dict[str, Any]]) -> None:
+        """Add the tables that a test reported (see `to_dicts`)."""
+        for table in tables:
+            self.judged_splits.add((table["check"], table["split"]))
+            for finding in table["found"]:
+                id_ = finding["id"]
+                if id_ and (other := self.findings.get(id_)):  # that of another split
+                    splits = {*other.get("split", "").split(", "), finding["split"]} - {""}
+                    accepted = finding["accepted"] and other["accepted"]
+                    finding = {**finding, "split": ", ".join(sorted(splits)), "accepted": accepted}
+                if id_:
+                    self.findings[id_] = finding
+                else:
+                    self.without_id.append(finding)
+
+    def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
+        """Return the accepted findings for the receipt: where each stands now, and why."""
+        return [
+            {**{k: found[k] for k in ("id", "check", "kind", "where", "evidence")},
+             "why": mask(entries[i].why), "who": entries[i].who, "when": entries[i].when}
+            for i, found in self.findings.items() if found["accepted"]
+        ]  # fmt: skip
+
+    def status(self, entry: AcceptedEntry) -> str:
+        """Return "" for an entry whose finding was found, else that it is stale or unchecked."""
+        if finding := self.findings.get(entry.id):
+            found_in = finding.get("split", "").split(", ")
+            if any(map(entry.holds_in, found_in)):
+                return ""
+        split = entry.where.partition(",")[0]
+        if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
+            return "stale: not found any more"
+        return "not looked for in the last session"
+
+    def save(self, state: StateDir) -> None:
+        """Write the findings to `.tunegate/`; a session without checks leaves the file as it is."""
+        if self.judged_splits:
+            content = {
+                "when": timestamp("seconds"),
+                "judged": sorted(self.judged_splits),
+                "found": list(self.findings.values()),
+                "without_id": self.without_id,
+                "tests": sorted(self.tests),
+                "digests": dict(self.digests),
+            }
+            data = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+            atomic_write(state.path(LAST_FINDINGS_FILE), data, mode=0o600)
+
+
+def read_last_findings(state: StateDir) -> LastFindings:
+    """Return the findings of the last session; none where there was no session."""
+    path = state.folder / LAST_FINDINGS_FILE
+    if not path.is_file():
+        return LastFindings()
+    content = json.loads(path.read_text("utf-8"))
+    findings = {finding["id"]: finding for finding in content["found"]}
+    judged = {(check, split) for check, split in content["judged"]}
+    tests, digests = content.get("tests", ()), content.get("digests", {})
+    without_id = content.get("without_id", [])
+    return LastFindings(findings, judged, content["when"], tests, digests, without_id)

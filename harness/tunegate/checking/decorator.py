@@ -56,8 +56,7 @@ def check(
     `advisory=True`, a keyword that every check takes. What a check asks of other checks is not
     recorded; nor are calls outside of a test.
 
-    The findings belong to the last Dataset among the arguments: `leakage.find(train, test)` finds
-    rows of the test set.
+    The findings belong to the last Dataset of the arguments: to `test` in `find(train, test)`.
 
     Args:
         name: The name of the check, such as "pii", of which the ids of its findings are made: with
@@ -108,8 +107,7 @@ def check(
         for item in items:
             if not isinstance(item, Finding):
                 shown = "None" if item is None else f"a value of type {type(item).__name__}"
-                place = describe(check_name, generator)
-                raise TypeError(f"check {place} yields {shown}; {VALID}")
+                raise TypeError(f"check {describe(check_name, generator)} yields {shown}; {VALID}")
             if item.row is None and (per_row or rows):
                 place = describe(check_name, generator)
                 raise ValueError(f"check {place} yields {item.kind!r}, of no row; {VALID_PER_ROW}")
@@ -143,16 +141,11 @@ def describe(name: str, generator: Callable[..., object]) -> str:
 
 
 def make_findings(
-    name: str,
-    items: Sequence[Finding],
-    *,
-    split: str = "",
-    path: str = "",
-    n: int = 0,
-    named: bool = True,
-    advisory: bool = False,
+    name: str, items: Sequence[Finding], *, split: str = "", advisory: bool = False, **about: Any
 ) -> Findings:
     """Return the findings of a check, with the accepted ones in `.accepted`, and record them.
+
+    `about` is what else `Findings` takes: `path`, `n`, `named`.
 
     Here they are masked, whatever their author did: the ids are made by now, of what was found. A
     check that another one calls is not masked, since that one can make an id of what it says.
@@ -172,7 +165,7 @@ def make_findings(
     counted = [f for f in items if f.hint or f.id not in known]
     if not inside_check.get():
         accepted, counted = list(masked_findings(accepted)), list(masked_findings(counted))
-    made = Findings(name, counted, accepted=accepted, split=split, path=path, n=n, named=named)
+    made = Findings(name, counted, accepted=accepted, split=split, **about)
     record(made.outcome(advisory))
     return made
 
@@ -181,8 +174,4 @@ def masked_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield findings with private values masked, and control characters escaped, in their texts."""
     masked = masker(quotes=True)
     for finding in findings:
-        kind, evidence = masked(finding.kind), masked(finding.evidence)
-        if (kind, evidence) == (finding.kind, finding.evidence):
-            yield finding
-        else:
-            yield replace(finding, kind=kind, evidence=evidence)
+        yield replace(finding, kind=masked(finding.kind), evidence=masked(finding.evidence))

@@ -25,7 +25,6 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from ..data.dataset import Dataset, Example
-from ..data.reading import Reading
 from ..results.finding import Finding
 from ..utils.processes import exit_with_parent, worker_count
 
@@ -53,20 +52,15 @@ class Chunk(Dataset):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields of the examples alone, without what was computed from them."""
         rows = [(e.row, e.line, e.fields) for e in self]
-        state = rows, self.split, str(self.path), self.digest, self.reading, self.earlier_messages
-        return _rebuild_chunk, state
+        about = {"split": self.split, "path": str(self.path), "digest": self.digest}
+        return _rebuild_chunk, (rows, {**about, "reading": self.reading}, self.earlier_messages)
 
 
 def _rebuild_chunk(
-    rows: list[tuple[int, int, dict[str, Any]]],
-    split: str,
-    path: str,
-    digest: str,
-    reading: Reading,
-    earlier_messages: Messages,
+    rows: Sequence[tuple[int, int, dict[str, Any]]], about: Mapping[str, Any], earlier: Messages
 ) -> Chunk:
-    dataset = Dataset((), split=split, path=path, digest=digest, reading=reading)
-    return Chunk([Example(*row, reading) for row in rows], dataset, earlier_messages)
+    examples = [Example(*row, about["reading"]) for row in rows]
+    return Chunk(examples, Dataset((), **about), earlier)
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:
@@ -103,8 +97,7 @@ def run_in_chunks(
     """Return the findings of a generator in the order of the rows, wherever it runs.
 
     A dataset of one chunk is given to the generator as it is. Of others the first chunks run in
-    this process: their time tells whether more processes would pay. An exception of the generator
-    is raised here as it is.
+    this process: their time tells whether more processes would pay. An exception is raised here.
     """
     __tracebackhide__ = True
     if len(dataset) <= CHUNK_ROWS and _executor is None:

@@ -7,25 +7,27 @@ $ tunegate accept 3fa9c1d20b77 --why "our own address"
 $ tunegate accept --check duplicates --all --why "from the old system"
 """
 
-from __future__ import annotations
-
 import argparse
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
+from ..checking import accepted
+from ..checking.accepted import LastFindings, read_last_findings
+from ..config.data_files import find_data_files
 from ..config.project import current_project
+from ..config.schema import load
 from ..errors import ConfigError
+from ..gates.suite import CollectionFailed, collect_suite
+from ..results.acceptance import AcceptedEntry
+from ..storage.registry import checked_reason, current_user
+from ..storage.state_dir import StateDir
 from ..utils.masking import mask
 from ..utils.text import did_you_mean
-
-if TYPE_CHECKING:
-    from ..checking.last_findings import LastFindings
-    from ..results.acceptance import AcceptedEntry
-    from ..storage.state_dir import StateDir
 
 HINT_SHOW_IDS = "`tunegate data findings` shows what there is, with ids"
 MAX_LINES = 10  # entries that are shown one by one
@@ -43,10 +45,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Append entries to accepted.toml, or drop some; without arguments, list them."""
-    from ..checking.last_findings import read_last_findings
-    from ..storage.registry import checked_reason
-    from ..storage.state_dir import StateDir
-
     root = current_project()
     state = StateDir(root)
     last = read_last_findings(state)
@@ -91,12 +89,6 @@ def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
 
 def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: str) -> list[str]:
     """Append an entry for each id to accepted.toml; return lines to print; raises ConfigError."""
-    from filelock import FileLock
-
-    from ..checking import accepted
-    from ..results.acceptance import AcceptedEntry
-    from ..storage.registry import current_user
-
     if not why:
         raise ConfigError('a reason is needed: tunegate accept ID --why "..."')
     findings, user = last.findings, current_user()
@@ -135,14 +127,7 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
 
 
 def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
-    """Drop the entries whose finding is gone, and return the lines to print.
-
-    One stays whose check did not run on its split. Raises ConfigError for incomplete sessions.
-    """
-    from filelock import FileLock
-
-    from ..checking import accepted
-
+    """Drop entries whose finding is gone; raises ConfigError for incomplete sessions."""
     root = state.root
     if reason := incomplete_session(root, last):
         raise ConfigError(f"nothing was dropped: {reason}; run the whole data suite first")
@@ -163,10 +148,6 @@ def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
 
 def incomplete_session(root: Path, last: LastFindings) -> str:
     """Say why the last session does not tell which findings are gone; "" where it does."""
-    from ..config.data_files import find_data_files
-    from ..config.schema import load
-    from ..gates.suite import CollectionFailed, collect_suite
-
     config = load(root)
     if not last.tests:
         return "no session of the data suite is kept here"
@@ -184,8 +165,6 @@ def incomplete_session(root: Path, last: LastFindings) -> str:
 
 def list_accepted(root: Path, last: LastFindings) -> list[str]:
     """Return lines for each entry of accepted.toml: finding, reason, and whether it is stale."""
-    from ..checking import accepted
-
     entries = accepted.read_accepted(root).values()
     if not entries:
         return [f"nothing is accepted; {HINT_SHOW_IDS}"]

@@ -7,22 +7,13 @@ from typing import Protocol
 
 ENTRY_POINT_GROUP = "tunegate.commands"
 
-# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB".
-BUILTIN_COMMANDS = {
-    "init": "init",
-    "split": "split",
-    "accept": "accept",
-    "report": "report",
-    "failures": "failures",
-    "doctor": "doctor",
-    "data.findings": "findings",
-    "run.resume": "resume",
-    "run.purge": "purge",
-    "registry.history": "history",
-    "registry.rollback": "rollback",
-    "registry.verify": "registry_verify",
-    "registry.merge": "registry_merge",
-}
+# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB". The
+# module of each, here, has the name of its verb.
+BUILTIN_COMMANDS = (
+    *("init", "split", "accept", "report", "failures", "doctor"),
+    *("data.findings", "run.resume", "run.purge"),
+    *("registry.history", "registry.rollback", "registry.verify", "registry.merge"),
+)
 
 # In the order of the work, which is the order of the help; pytest's commands stand between them.
 DAILY = (
@@ -41,23 +32,12 @@ GROUPS = {
 
 # Former names: they stay valid, and stand in no help.
 ALIASES = {
-    "cancel": "run job --cancel",
-    "dry-run": "run preflight",
-    "export": "run export",
-    "history": "registry history",
-    "import-run": "run import",
-    "job": "run job",
-    "join": "run join",
-    "merge": "run merge",
-    "purge": "run purge",
-    "resume": "run resume",
-    "rollback": "registry rollback",
-    "tokens": "data tokens",
+    **{verb: f"run {verb}" for verb in ("export", "job", "join", "merge", "purge", "resume")},
+    **{"cancel": "run job --cancel", "dry-run": "run preflight", "import-run": "run import"},
+    **{"history": "registry history", "rollback": "registry rollback", "tokens": "data tokens"},
 }
 # Former commands that nothing replaces, and what to know instead.
-REMOVED = {
-    "card": "the model card is written with each scorecard: pytest suites/model --model RUN",
-}
+REMOVED = {"card": "the model card is written with each scorecard: pytest suites/model --model RUN"}
 
 Commands = dict[str, metadata.EntryPoint]
 
@@ -71,7 +51,7 @@ class Command(Protocol):
     """
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the command's arguments to its parser."""
+        """Add the command's arguments to its parser; a command without any lacks this."""
 
     def run(self, args: argparse.Namespace) -> int | None:
         """Run the command; return its exit status, None for 0.
@@ -92,8 +72,9 @@ class CommandBroken(Exception):
 def installed_commands() -> Commands:
     """Return every command by its path, "init" or "run merge"; the core's keep their names."""
     installed = {e.name: e for e in metadata.entry_points(group=ENTRY_POINT_GROUP)}
-    for name, module in BUILTIN_COMMANDS.items():
-        installed[name] = metadata.EntryPoint(name, f"{__package__}.{module}", ENTRY_POINT_GROUP)
+    for name in BUILTIN_COMMANDS:
+        module = f"{__package__}.{name.rpartition('.')[2]}"
+        installed[name] = metadata.EntryPoint(name, module, ENTRY_POINT_GROUP)
     return {name.replace(".", " ", 1): entry_point for name, entry_point in installed.items()}
 
 
@@ -112,7 +93,8 @@ def load_command(
             epilog="example:\n" + textwrap.indent("\n".join(examples), "  ") if examples else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.arguments(parser)
+        if hasattr(command, "arguments"):
+            command.arguments(parser)
     except (Exception, SystemExit) as error:  # another distribution's code may raise anything
         raise CommandBroken(entry_point, error) from None
     return command, parser

@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..config.project import find_root
+from ..config.data_files import find_data_files
+from ..config.project import find_root, read_table
+from ..config.schema import Config, load
+from ..config.suite_files import older_than_installed
 from ..errors import ConfigError
+from ..storage.registry import Registry, RegistryBroken
+from ..storage.run import RunNotFound, find_finished
+from ..storage.state_dir import StateDir
+from ..utils.masking import find_private
 from ..utils.optional_deps import install_command
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 DEVELOPMENT_EXTRAS = ("dev",)
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,8 +45,6 @@ def run(args: argparse.Namespace) -> int:
 
 def mask(text: str) -> str:
     """Return a text without the home folder, and without words that hold personal data or keys."""
-    from ..utils.masking import find_private
-
     text = text.replace(str(Path.home()), "~")
     for private in sorted(find_private(text), key=lambda found: -found.start):
         end = next((n for n in range(private.start, len(text)) if text[n].isspace()), len(text))
@@ -89,14 +90,6 @@ def installed_lines() -> Iterator[tuple[str, str]]:
 
 def project_lines() -> Iterator[tuple[str, str]]:
     """Yield how configuration, data, suites, runs and registry of the project stand."""
-    from ..config.data_files import find_data_files
-    from ..config.project import read_table
-    from ..config.schema import Config, load
-    from ..config.suite_files import older_than_installed
-    from ..storage.registry import Registry, RegistryBroken
-    from ..storage.run import RunNotFound, find_finished
-    from ..storage.state_dir import StateDir
-
     try:
         root = find_root(Path.cwd())
         if root is None:

@@ -8,7 +8,9 @@ import argparse
 import json
 from pathlib import Path
 
+from ..config.data_files import find_data_files
 from ..config.project import current_project
+from ..config.schema import load
 from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..models.evaluation import find_judged, kept_predictions, read_scorecards
@@ -69,9 +71,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the rows and print how many there are, and that they must not be trained on."""
-    from ..config.data_files import find_data_files
-    from ..config.schema import load
-
     root = current_project()
     config = load(root)
     test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checking.accepted import read_last_findings
 from ..config.project import current_project
 from ..errors import ConfigError
+from ..storage.state_dir import StateDir
 from ..utils.masking import mask
 from ..utils.text import did_you_mean
 
@@ -36,9 +38,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the findings, on a terminal in a pager."""
-    from ..checking.last_findings import read_last_findings
-    from ..storage.state_dir import StateDir
-
     last = read_last_findings(StateDir(current_project()))
     if not last.when:
         raise ConfigError("no session of the data suite is kept here: run pytest suites/data")

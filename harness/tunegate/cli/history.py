@@ -7,6 +7,11 @@ $ tunegate registry history openai:gpt-4o-mini
 import argparse
 
 from ..config.project import current_project
+from ..gates.lowered_limits import lowered_text
+from ..gates.new_test_set import note_on_test_set
+from ..gates.promotion import line_faults
+from ..models.evaluation import find_judged, read_scorecards
+from ..storage.registry import Registry
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,12 +21,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each entry, and which aliases are undecided; 1 where the last is wrong."""
-    from ..gates.lowered_limits import lowered_text
-    from ..gates.new_test_set import note_on_test_set
-    from ..gates.promotion import line_faults
-    from ..models.evaluation import find_judged, read_scorecards
-    from ..storage.registry import Registry
-
     registry = Registry(current_project())
     history, alias = registry.history(), args.alias or ""
     if alias not in history.last and (":" in alias or alias == "latest"):

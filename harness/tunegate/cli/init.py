@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import get_args
 
 from ..config import suite_files
+from ..config.project import find_root
+from ..config.schema import load
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
@@ -39,8 +41,6 @@ GIT_SETTINGS = {
 
 def create_project(folder: Path) -> list[str]:
     """Copy suites and configuration into a project, if absent; return a line for each file."""
-    from ..config.project import find_root
-
     lines, current, installed = [], {}, suite_files.shipped_manifest()
     version, manifest = suite_files.project_version(folder), suite_files.read_manifest(folder)
     for path in installed.files:
@@ -97,8 +97,6 @@ def ask_task_and_data(args: argparse.Namespace) -> None:
 
 def next_step(folder: Path) -> str:
     """Return what to do after `init`: to name the data, where what is configured is not there."""
-    from ..config.schema import load
-
     data = load(folder).data
     named = [path for split in SPLITS if (path := getattr(data, split))]
     lacking = [path for path in named if not (folder / path).exists()]
@@ -223,8 +221,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Copy what is missing, or update the suites, and print what became of each file."""
-    from ..config.project import find_root
-
     folder: Path = args.folder.resolve()
     if args.update:
         if (root := find_root(folder)) is None:

@@ -8,7 +8,7 @@ $ tunegate run purge 3fa9c1
 import argparse
 from pathlib import Path
 
-from ..checking.last_findings import LAST_FINDINGS_FILE
+from ..checking.accepted import LAST_FINDINGS_FILE
 from ..config.project import current_project
 from ..errors import ConfigError
 from ..models.predict import request_of

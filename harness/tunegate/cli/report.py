@@ -6,10 +6,13 @@ $ tunegate report openai:gpt-4o-mini
 """
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..config.project import current_project
 from ..errors import ConfigError
+from ..reporting.html.render import make_report, render_html
+from ..utils.atomic import atomic_write
 
 DOCTYPE = b"<!doctype html>"
 
@@ -23,11 +26,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the page with mode 0600: it can show text of rows."""
-    from datetime import UTC, datetime
-
-    from ..reporting.html.render import make_report, render_html
-    from ..utils.atomic import atomic_write
-
     files, page = make_report(current_project(), args.run, args.scorecard, datetime.now(UTC))
     out: Path = args.out or files.run.folder / "report.html"
     if out.is_dir():

@@ -6,6 +6,9 @@ $ tunegate run resume 3fa9c1
 import argparse
 
 from ..config.project import current_project
+from ..gates.training_process import train_in_child
+from ..storage.run import find_started
+from ..storage.state_dir import StateDir
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,10 +17,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Continue the training from the receipt and the snapshots that the run's folder names."""
-    from ..gates.training_process import train_in_child
-    from ..storage.run import find_started
-    from ..storage.state_dir import StateDir
-
     started = find_started(StateDir(current_project()), args.run)
     code = 0 if started.finished else train_in_child(started)
     if not code:

@@ -6,6 +6,7 @@ $ tunegate registry rollback production --why "wrong on refunds"
 import argparse
 
 from ..config.project import current_project
+from ..storage.registry import Registry, checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Add a line to the registry; nothing in it is rewritten."""
-    from ..storage.registry import Registry, checked_reason
-
     entry = Registry(current_project()).rollback(args.alias, checked_reason(args.why))
     print(f"{args.alias} is run:{entry['run']} again; it was run:{entry['from']}")

@@ -5,7 +5,11 @@ $ tunegate split tickets.jsonl --group-by user_id --by-time created_at
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+
+from ..config.schema import load_here
+from ..data.splitting import split_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,14 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Split the file, read as the configuration says, and print how many rows each split has."""
-    from dataclasses import replace
-
-    from ..config.project import find_root
-    from ..config.schema import Config, load
-    from ..data.splitting import split_file
-
-    root = find_root(Path.cwd())
-    config = load(root) if root else Config()
+    _, config = load_here()
     reading = config.reading
     if args.group_by:
         reading = replace(reading, group_by=(args.group_by,))

@@ -1,25 +1,20 @@
 """The files of the three splits of a session, each read once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..data import SPLITS
 from ..data.dataset import PLAIN_READING, Dataset
 from ..data.formats.columns import mapped_columns
 from ..data.hf_datasets import is_saved_folder, read_saved
 from ..data.json_lines import check_encoding, is_table, select_split, split_rows
+from ..data.reading import Reading
 from ..data.tables import column_names, shape_advice
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
 from ..utils.text import did_you_mean
-
-if TYPE_CHECKING:
-    from ..data.reading import Reading
-    from .schema import Config
+from .schema import Config
 
 _CHAT = re.compile(rb'"messages"\s*:\s*\[')
 
@@ -101,10 +96,7 @@ def read_split(path: Path, split: str) -> bytes:
 
 
 def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError if a split is not UTF-8, or the configured columns do not fit its table.
-
-    A table needs columns that it has, unless it has a known shape.
-    """
+    """Raise ConfigError unless a split is UTF-8, and its table has the columns or a known shape."""
     check_encoding(data, path)
     if not is_table(path, bool(columns)):
         return
@@ -123,18 +115,12 @@ def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
 def read_file(
     path: Path, columns: Mapping[str, str], split: str = "", reading: Reading = PLAIN_READING
 ) -> Dataset:
-    """Read a file with the configured columns; raise ConfigError where they do not fit a table.
-
-    It is also raised where the file is not UTF-8.
-    """
+    """Read a file with the configured columns; raises ConfigError where they do not fit it."""
     return DataFiles({split: path}, columns, reading).get(split)
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:
-    """Return the text of the file `data.system`, white space included; None where it is not set.
-
-    Raises ConfigError where it cannot be read.
-    """
+    """Return the whole text of the file `data.system`, None if unset; raises ConfigError."""
     if config.data.system is None:
         return None
     path = root / config.data.system

@@ -4,8 +4,6 @@ A suite runs only when it is named, and alone: model calls cost money. Standard 
 imports this at every start.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,10 +48,7 @@ def current_project(folder: Path = Path()) -> Path:
 
 
 def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the configuration file of the project at `root`, and its table, not yet validated.
-
-    Raises ConfigError where the file is not TOML.
-    """
+    """Return configuration file and table of a project, not yet validated; raises ConfigError."""
     import tomllib
 
     toml_file = root / "tunegate.toml"
@@ -72,19 +67,15 @@ def suite_folders(configured: Any, root: Path) -> list[Path]:
     pytest, and most sessions run no suite.
     """
     table = configured if isinstance(configured, dict) else {}
-    configured_suites = [
-        (root / str(table.get(key, usual))).resolve() for key, usual in DEFAULT_SUITES.items()
-    ]
+    names = [str(table.get(key, usual)) for key, usual in DEFAULT_SUITES.items()]
+    configured_suites = [(root / name).resolve() for name in names]
     parents = {path.parent for path in configured_suites} - {root.resolve()}
     siblings = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if p.is_dir()]
     return sorted({*configured_suites, *(p for p in siblings if p.name[0] not in "._")})
 
 
 def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> Path | None:
-    """Return the suite that pytest's arguments name, or None for an ordinary session.
-
-    Raises ConfigError for two suites in one session.
-    """
+    """Return the suite that pytest's arguments name, or None; raises ConfigError for two."""
     paths = [(folder / arg.partition("::")[0]).resolve() for arg in args]
     matches = {s for s in suites for p in paths if p == s or s in p.parents}
     # A folder above the suites names them all, but only when it was named, not as the default.

@@ -1,10 +1,8 @@
 """The configuration of a project: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +25,7 @@ from ..results.labels import LabelRule, label_rule, label_rule_of_table, transfo
 from ..results.outcome import Mode
 from ..results.score import Limit
 from ..utils.text import did_you_mean
-from .project import DEFAULT_SUITES, read_table
+from .project import DEFAULT_SUITES, find_root, read_table
 from .settings import explain_error, parse_settings
 
 # "style" is the old name of "text": a style, summaries, translations.
@@ -133,10 +131,7 @@ class UnsetLimit(ConfigError, AttributeError):
 
 
 class OwnLimits(dict[str, float]):
-    """The table `[limits.own]`: `own["politeness"]` or `own.politeness`; `get` gives None for none.
-
-    Raises UnsetLimit for a limit that is not set.
-    """
+    """`[limits.own]`: `own["name"]` or `own.name`, which raise UnsetLimit; `get` gives None."""
 
     def __missing__(self, name: str) -> float:
         __tracebackhide__ = True
@@ -162,8 +157,7 @@ class CompareLimits(Section):
 class Limits(Section):
     """The limits of the suites; `own` takes those of your own checks.
 
-    A limit that is not a whole number is a `Limit`, which carries `mode`. Text and booleans are no
-    numbers here (`strict`).
+    One that is not a whole number is a `Limit`, which carries `mode`; no text or boolean is one.
     """
 
     model_config = ConfigDict(strict=True)
@@ -236,7 +230,7 @@ class Limits(Section):
     )
 
     @model_validator(mode="after")
-    def _carry_mode(self) -> Limits:
+    def _carry_mode(self) -> "Limits":
         """Give each limit the mode; the fields are frozen, so it is done in place."""
         low, high = self.validation_low, self.validation_high
         if low > high:
@@ -315,7 +309,7 @@ class Config(Section):
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
     @model_validator(mode="after")
-    def _name_compared(self) -> Config:
+    def _name_compared(self) -> Self:
         """Give each model of `[compare]` its limits, those of no model being an error."""
         if self.baseline is not None and "baseline" in self.compare:
             raise ValueError("baseline and [compare.baseline] are the same: set one of them")
@@ -349,10 +343,7 @@ class Config(Section):
 
 
 def load(root: Path) -> Config:
-    """Return the configuration of the project at `root`.
-
-    Raises ConfigError naming the file, the key or value that is wrong, and the valid ones.
-    """
+    """Return a project's configuration; raises ConfigError naming key or value, and valid ones."""
     path, table = read_table(root)
     label = table.get("label")
     if isinstance(label, dict) and isinstance(label.get("transform"), str):
@@ -362,3 +353,9 @@ def load(root: Path) -> Config:
     except ValidationError as error:
         lines = [f"{path}: {explain_error(e, Config)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def load_here() -> tuple[Path | None, Config]:
+    """Return the project around the working folder and its configuration; None and the defaults."""
+    root = find_root(Path.cwd())
+    return root, load(root) if root else Config()

@@ -1,25 +1,17 @@
 """Validates tables of settings with pydantic, and explains its errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
 
 from ..utils.text import did_you_mean
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-T = TypeVar("T", bound="BaseModel")
+T = TypeVar("T", bound=BaseModel)
 
 
 def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
-    """Return the settings of a plugin as a record, with defaults filled in.
-
-    Raises ValueError naming each bad key or value, in one line.
-    """
-    from pydantic import ValidationError
-
+    """Return a plugin's settings with defaults; raises ValueError naming each bad key or value."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -41,13 +33,7 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
 
 
 def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
-    """Return one line for one of pydantic's errors: the key, the value and what is valid.
-
-    `error` is an item of `ValidationError.errors()`, whose `loc` leads into `model`; `show_value`
-    is False where the value may be secret.
-    """
-    from pydantic import BaseModel
-
+    """Return a line for an item of pydantic's `errors()`: key, value (`show_value`), valid ones."""
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return str(message)

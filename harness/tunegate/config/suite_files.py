@@ -4,8 +4,6 @@
 digest of each file as it was shipped. So it can be told later which files were edited.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -76,11 +74,7 @@ def read_manifest(root: Path) -> SuiteManifest | None:
 
 
 def known_digests(root: Path, manifest: SuiteManifest | None) -> dict[str, set[str]]:
-    """Return by path the digests that a file of the project can have if nobody edited it.
-
-    They are those of the manifest; where it has no version, those of former versions too, if the
-    project has a file of theirs.
-    """
+    """Return by path the digests, of manifest or former versions, of a file that nobody edited."""
     known = {path: {digest} for path, digest in manifest.files.items()} if manifest else {}
     if manifest is None or not manifest.digest:
         former: dict[str, list[str]] = json.loads(FORMER_FILES.read_text("utf-8"))
@@ -93,8 +87,7 @@ def known_digests(root: Path, manifest: SuiteManifest | None) -> dict[str, set[s
 def project_version(root: Path) -> SuiteManifest | None:
     """Return the version of the suites in a project, None where it copied none.
 
-    The digest is "" where the manifest cannot be read, or where there is none and a file is that of
-    a former version.
+    The digest is "" where the manifest cannot be read, or is missing beside a former file.
     """
     try:
         manifest = read_manifest(root)

@@ -22,7 +22,6 @@ from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
 from ..utils.text import did_you_mean, os_error_text
 from .decision import Gate
-from .receipt import make_receipt
 from .training_process import train_in_child
 
 if TYPE_CHECKING:
@@ -38,12 +37,7 @@ class DataGate(Gate):
     """
 
     def __init__(
-        self,
-        session: SessionContext,
-        name: str,
-        *,
-        elsewhere: bool = False,
-        max_cost: float | None = None,
+        self, session: SessionContext, name: str, *, elsewhere: bool, max_cost: float | None
     ) -> None:
         option, self.elsewhere = f"--train-with {name}", elsewhere
         super().__init__(session, session.config.suites.data, option)
@@ -77,9 +71,7 @@ class DataGate(Gate):
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
         # The files are read again: what is trained on must be the bytes that the tests judged.
-        snapshots = {
-            split: state.store_snapshot(read_split(path, split)) for split, path in paths.items()
-        }
+        snapshots = {s: state.store_snapshot(read_split(path, s)) for s, path in paths.items()}
         if {split: path.stem for split, path in snapshots.items()} != decision.digests:
             session.say("gate", "closed: the data changed while it was being checked", good=False)
             return 1
@@ -92,13 +84,11 @@ class DataGate(Gate):
             plan, run = older_plan, older
         if not run.finished:  # the receipt of a finished run leads to its model: it stays
             run.write_intent(plan, project_plugin_files(session.plugin_manager))
-            receipt = make_receipt(self, run.id, decision, self.settings)
+            receipt = self.receipt(run.id, decision, self.settings)
             receipt["intent"] = sha256_json(run.intent)
             write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
-        n = len(decision.collected.tests)
-        session.say(
-            "gate", f"open: all {n} tests of the suite passed on exactly these bytes", good=True
-        )
+        passed_all = f"all {len(decision.collected.tests)} tests of the suite passed"
+        session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)
         for note in self.notes(decision):
             session.say("", note)
         return self._train(run)
@@ -127,9 +117,8 @@ class DataGate(Gate):
             except (SealBroken, OSError) as error:
                 print_line("run", os_error_text(error), good=False)
                 return exit_codes.TRAINING_FAILED
-            print_line(
-                "run", f"{run.id} was trained on exactly this before; nothing to do", good=True
-            )
+            before = f"{run.id} was trained on exactly this before; nothing to do"
+            print_line("run", before, good=True)
         elif self.elsewhere:
             print_line("run", f"{run.id} may be trained elsewhere; nothing was trained here")
             print_line("next", f"tunegate run export axolotl {run.id}")

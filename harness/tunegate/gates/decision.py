@@ -1,15 +1,26 @@
-"""The rule of both gates: open only if every test of the suite passed on the bytes on disk now."""
+"""The rule of all gates: open only if all tests passed on the bytes on disk now; the receipt."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config.project import require_suite
+from ..config.suite_files import project_version
+from ..models.evaluation import Json
 from ..results.session_results import SessionResults
-from .suite import CollectedSuite, CollectionFailed, collect_suite, suite_fingerprint
+from ..utils.hashing import sha256_json
+from ..utils.masking import mask
+from ..utils.timestamps import timestamp
+from .suite import (
+    CollectedSuite,
+    CollectionFailed,
+    collect_suite,
+    installed_versions,
+    suite_fingerprint,
+)
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
@@ -86,6 +97,47 @@ class Gate:
             yield f"no check and no score in {len(unjudged)} of them: {abbreviate(unjudged)}"
         if others := session.environment.outsiders(session.root, self.suite_files):
             yield f"loaded from outside of the suite: {abbreviate(others)}"
+
+    def receipt(self, run: str, decision: GateDecision, settings: Mapping[str, Any]) -> Json:
+        """Return which bytes passed which tests, under which limits, and who took part.
+
+        `verdict`, a digest, is the same wherever the same suite passed on the same data.
+        """
+        session, suites = self.session, project_version(self.session.root)
+        version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
+        data: Json = {}
+        for split, digest in decision.digests.items():
+            path, n = str(session.splits.paths[split]), len(session.splits.get(split))
+            data[split] = {"path": path, "digest": digest, "n": n}
+        receipt = {
+            "run": run,
+            "made": timestamp("seconds"),
+            "data": data,
+            "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
+            "tests": {n: session.results.passed[n] for n in decision.collected.tests},
+            "unjudged": session.results.unjudged(),
+            "removed": decision.collected.removed,
+            "accepted": session.seen.to_receipt(session.accepted),
+            "limits": session.config.limits.model_dump(),
+            "config": dict(settings),
+            "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
+            "environment": self.environment(),
+        }
+        return {**receipt, "verdict": verdict_digest(receipt)}
+
+    def environment(self) -> Json:
+        """Return who took part in the session; private values in it are masked."""
+        record = self.session.environment.to_dict(self.session.root)
+        record["command"] = [mask(argument) for argument in record["command"]]
+        record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
+        return record
+
+
+def verdict_digest(receipt: Mapping[str, Any]) -> str:
+    """Return the digest of data, suite, configuration, tests and judgements of a receipt."""
+    judged = {key: receipt[key] for key in ("tests", "removed", "accepted", "limits", "config")}
+    data = {split: values["digest"] for split, values in receipt["data"].items()}
+    return sha256_json({**judged, "data": data, "suite": receipt["suite"]["files"]})
 
 
 def failed_tests(results: SessionResults) -> str:

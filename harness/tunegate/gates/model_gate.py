@@ -25,7 +25,6 @@ from .decision import Gate, GateDecision
 from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
-from .receipt import environment_record
 from .suite import installed_versions
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
 class ModelGate(Gate):
     """The gate of one session with `--model SPEC`; `alias` and `why` are those of `--promote`.
 
-    Raises ConfigError where suite, candidate or rows are not those that the options need,
-    ModelUnknown.
+    Raises ModelUnknown, ConfigError where suite, candidate or rows are not what the options need.
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:
@@ -103,23 +101,20 @@ class ModelGate(Gate):
         run = candidate.run if candidate else None
         test = session.splits.get("test") if "test" in session.splits.paths else None
         rule = session.config.label_rule
-        summaries: dict[str, dict[str, Any] | None] = {}
-        for role in ("candidate", "baseline", "incumbent"):
-            predictions = models.cached(role, test) if test is not None else None
-            summaries[role] = None
-            if predictions:
+        keys = {"candidate": "predictions", "baseline": "baseline", "incumbent": "incumbent"}
+        summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(keys.values())
+        for role, key in keys.items():
+            if test is not None and (predictions := models.cached(role, test)):
                 summary = scorecard.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
-                summaries[role] = summary | {"answers": sha256_json(answers)}
+                summaries[key] = summary | {"answers": sha256_json(answers)}
+        n = len(test) if test is not None else 0
         return {
             "candidate": mask(candidate.spec) if candidate else "",
             "run": run.id if run else None,
             **({"trained": run.attestation} if run and run.attestation else {}),
             "model_digest": model_digest,
-            "test": {
-                "digest": decision.digests.get("test"),
-                "n": len(test) if test is not None else 0,
-            },
+            "test": {"digest": decision.digests.get("test"), "n": n},
             "gate": mask(decision.reason) or "open",
             **session.asked,
             "suite": {"path": str(self.suite), "files": self.suite_files},
@@ -129,13 +124,11 @@ class ModelGate(Gate):
             "scores": scorecard.passed_scores(session.results),
             "missed": scorecard.failed_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
-            "predictions": summaries["candidate"],
-            "baseline": summaries["baseline"],
-            "incumbent": summaries["incumbent"],
+            **summaries,
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
-            "environment": environment_record(self),
+            "environment": self.environment(),
             "made": timestamp(),
         }
 

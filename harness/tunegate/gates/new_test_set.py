@@ -18,7 +18,6 @@ from ..storage.run import Run, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from .decision import Gate
-from .receipt import make_receipt
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
@@ -66,7 +65,7 @@ class NewTestSetGate(Gate):
             return 1
         is_known = digest in run.test_receipts()
         if not is_known:  # the receipt of the first time stays
-            run.write_test_receipt(make_receipt(self, run.id, decision, run.plan.config))
+            run.write_test_receipt(self.receipt(run.id, decision, run.plan.config))
         n = len(session.splits.get("test"))
         session.say("gate", f"open: {n} test rows may judge run:{run.id}", good=True)
         if is_known:

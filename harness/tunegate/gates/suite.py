@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -28,11 +29,7 @@ UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
 def suite_fingerprint(suite: Path, root: Path, programs: Iterable[Program] = ()) -> dict[str, str]:
-    """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
-
-    These are the suite's own files, the conftests above it, the configuration of tunegate and of
-    pytest, the accepted findings, the sheets of reviews, and the files of the `programs`.
-    """
+    """Return the sha256 of each file that decides what a suite checks, by its path below `root`."""
     parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
     other_files = [folder / "conftest.py" for folder in parents]
     other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]
@@ -59,10 +56,8 @@ def installed_versions(*names: str) -> dict[str, str]:
     """Return the versions of Python, the core's distributions and those named, if installed."""
     installed = {"python": platform.python_version()}
     for name in ("tunegate", "pytest", "pandas", "rapidfuzz", *names):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return installed
 
 
@@ -94,9 +89,7 @@ def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> Colle
             *(f"--inventory={listing}", *options),
         ]
         env = {k: v for k, v in os.environ.items() if k not in UNTRUSTED_ENV}
-        child = subprocess.run(
-            command, cwd=root, env=env, capture_output=True, text=True, check=False
-        )
+        child = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
         # 5 means that no test was collected: `Gate.evaluate` reports that in its own words.
         if child.returncode in (0, 5) and listing.exists():
             return CollectedSuite(**json.loads(listing.read_text("utf-8")))

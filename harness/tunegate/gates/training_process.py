@@ -112,10 +112,9 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
             measure_baseline(model, base, test, rule, state, progress)
         record = recall_baseline(state, base, test.identity)
     if record:
-        share = record["right"] / record["n"] if record["n"] else 0.0
-        print(
-            f"baseline  {record['right']} of {record['n']} answers right ({share:.1%})", flush=True
-        )
+        right, n = record["right"], record["n"]
+        share = right / n if n else 0.0
+        print(f"baseline  {right} of {n} answers right ({share:.1%})", flush=True)
     return record
 
 

@@ -3,16 +3,5 @@
 from .model import Answer, Budget, Model, ModelUnknown, PricedModel, Request
 from .trainer import Plan, Problem, Trained, Trainer, TrainingFailed
 
-__all__ = [
-    "Answer",
-    "Budget",
-    "Model",
-    "ModelUnknown",
-    "Plan",
-    "PricedModel",
-    "Problem",
-    "Request",
-    "Trained",
-    "Trainer",
-    "TrainingFailed",
-]
+__all__ = ["Answer", "Budget", "Model", "ModelUnknown", "Plan", "PricedModel", "Problem"]
+__all__ += ["Request", "Trained", "Trainer", "TrainingFailed"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from . import builtin_models, hookspecs
+from . import hookspecs
+from .builtin_models import open_file, open_function
 from .model import Model
 from .trainer import Trainer
 
@@ -29,9 +30,7 @@ def load_installed(manager: pytest.PytestPluginManager) -> Installed:
     if not hasattr(manager.hook, "pytest_tunegate_trainers"):
         manager.add_hookspecs(hookspecs)
     manager.load_setuptools_entrypoints("tunegate")
-    installed = Installed(
-        openers={"file": builtin_models.open_file, "python": builtin_models.open_function}
-    )
+    installed = Installed(openers={"file": open_file, "python": open_function})
     manager.hook.pytest_tunegate_trainers(
         register=lambda trainer: installed.trainers.__setitem__(trainer.name, trainer)
     )

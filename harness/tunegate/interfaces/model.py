@@ -1,7 +1,5 @@
 """The interface of a model: requests, answers, and the budget that bounds what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -51,18 +49,6 @@ class Model(Protocol):
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer when it is there, in any order; may batch or ask concurrently."""
-
-
-@runtime_checkable
-class PricedModel(Protocol):
-    """The method that a model has beside those of `Model` where its requests cost something."""
-
-    def with_budget(self, budget: Budget) -> Model:
-        """Return the model, spending from this budget only; raise ModelUnknown without prices.
-
-        The model calls `budget.reserve` before it sends a request, retries included. A request
-        that does not fit becomes an answer with the error `budget.mark_exhausted()`.
-        """
 
 
 class ModelUnknown(Exception):
@@ -121,6 +107,18 @@ class Budget:
         text = f"{self.sent:,}{of_requests} requests"
         text += f", ${self.spent:.4f}{of_cost}" if has_price else ""
         return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
+
+
+@runtime_checkable
+class PricedModel(Protocol):
+    """The method that a model has beside those of `Model` where its requests cost something."""
+
+    def with_budget(self, budget: Budget) -> Model:
+        """Return the model, spending from this budget only; raise ModelUnknown without prices.
+
+        The model calls `budget.reserve` before it sends a request, retries included. A request
+        that does not fit becomes an answer with the error `budget.mark_exhausted()`.
+        """
 
 
 def budget_from_options(

@@ -14,8 +14,6 @@ writes a line for each: `row`, and `content`, or `tool_calls`, or `error`; `reas
 `latency` in seconds and `tokens` where it measures them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

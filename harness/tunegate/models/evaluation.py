@@ -1,13 +1,11 @@
 """The evaluations of models that belong to no run, and finding what was judged by its name."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ..data.dataset import Dataset
 from ..errors import ConfigError
@@ -37,7 +35,7 @@ class Evaluation(Run):
         self.folder = state.folder / "evaluations" / name
 
     @classmethod
-    def of(cls, state: StateDir, card: Mapping[str, Any]) -> Evaluation:
+    def of(cls, state: StateDir, card: Mapping[str, Any]) -> Self:
         """Return the evaluation that a scorecard belongs to."""
         about = [card["candidate"], card["model_digest"], card["test"]["digest"]]
         return cls(state, sha256_json(about)[:12])

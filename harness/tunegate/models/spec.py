@@ -1,7 +1,5 @@
 """Resolves what `--model` names to a model spec and the run that made it, and opens specs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +61,7 @@ def resolve_candidate(
 
 
 def decode_otherwise(run: Run, name: str, query: str, installed: Installed) -> Candidate:
-    """Return the model of a run, or of a checkpoint, with other decoding; nothing is recorded.
-
-    Raises ModelUnknown for what its trainer calls no decoding, and for a model that was changed.
-    """
+    """Return a model of a run with other decoding, not recorded; raises ModelUnknown."""
     valid = getattr(installed.trainers.get(run.plan.trainer), "decoding", {})
     for key, _ in parse_qsl(query, keep_blank_values=True):
         if key not in valid:

@@ -47,8 +47,7 @@ class ExecutedTests:
     """The hooks that watch the test functions of a suite.
 
     A plugin can run a test again until it passes, catch its exception, or write its report itself:
-    the reports then say "passed". `raised` and `returned` of the session's results say what
-    happened.
+    the reports then say "passed". `raised` and `returned` of the results say what happened.
     """
 
     def __init__(self, session: SessionContext) -> None:
@@ -58,13 +57,14 @@ class ExecutedTests:
 
     @contextmanager
     def recorded(self, nodeid: str) -> Iterator[None]:
-        """Record whether the block raised or ended."""
+        """Record whether the block raised or ended, and fail what is no test."""
         try:
             yield
         except BaseException as error:
             self.results.raised[nodeid] = type(error).__name__
             raise
         self.results.returned.add(nodeid)
+        fail_what_is_no_test()  # before pytest looks at the value
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
@@ -101,16 +101,12 @@ class ExecutedTests:
         def run(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             with self.recorded(item.nodeid):
-                value = function(*args, **kwargs)
-            fail_what_is_no_test()  # before pytest looks at the value
-            return value
+                return function(*args, **kwargs)
 
         async def run_async(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             with self.recorded(item.nodeid):
-                value = await function(*args, **kwargs)
-            fail_what_is_no_test()  # before pytest looks at the value
-            return value
+                return await function(*args, **kwargs)
 
         is_async = inspect.iscoroutinefunction(function)
         item.obj = functools.wraps(function)(run_async if is_async else run)

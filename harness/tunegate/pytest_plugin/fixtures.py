@@ -1,8 +1,4 @@
-"""The fixtures of the suites: data, limits, and the predictions of candidate and baseline.
-
-`pytest_generate_tests` chooses the splits that a test with `dataset` runs on. A fixture that is
-defined anew outside of the suite is refused.
-"""
+"""The fixtures of the suites: data, limits, predictions; none may be defined anew outside."""
 
 from __future__ import annotations
 
@@ -26,8 +22,7 @@ if TYPE_CHECKING:
     from ..config.schema import Config, Limits
     from ..data.dataset import Dataset
     from ..interfaces.programs import Program
-    from ..models.judge_panel import JudgePanel
-    from ..models.predict import Ask
+    from ..models.predict import Ask, JudgePanel
     from ..results.labels import LabelRule
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext
@@ -69,8 +64,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `dataset` once per split, for `prediction` once per example.
 
     The fixture `dataset` must be tunegate's and not the project's. The splits are those of the
-    marker `split`, else the configured ones. Raises pytest.UsageError for a marker that names an
-    unknown split.
+    marker `split`, else the configured ones. Raises pytest.UsageError for an unknown one.
     """
     session = metafunc.config.stash[SESSION]
     if _is_own("dataset", metafunc._arg2fixturedefs):

@@ -1,8 +1,4 @@
-"""The hooks of a pytest session in a project that uses tunegate.
-
-The rules behind them lie in other packages: what a suite is in `config`, when a gate opens in
-`gates`, how results are printed in `reporting`.
-"""
+"""The hooks of a pytest session in a project of tunegate; other packages hold the rules."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..checking import last_findings
+from ..checking.accepted import read_accepted, to_dicts
 from ..config.project import public_lists, read_table, suite_folders, suite_of_args
 from ..data import SPLITS
 from ..errors import ConfigError
@@ -167,8 +163,6 @@ class GateSession:
                 advice = "which is not there; `tunegate init` writes it"
                 raise ConfigError(f"--each-example runs {file}, {advice}")
         if suite is not None and suite == (self.root / session.config.suites.data).resolve():
-            from ..checking.accepted import read_accepted
-
             session.accepted, self.accepts = read_accepted(self.root), True
 
     # Collection.
@@ -307,7 +301,7 @@ class GateSession:
             item.stash[REPORTED] = len(outcomes)
             if self.accepts:
                 findings = [o.subject for o in outcomes if isinstance(o.subject, Findings)]
-                setattr(report, REPORT_ATTRIBUTE, last_findings.to_dicts(findings))
+                setattr(report, REPORT_ATTRIBUTE, to_dicts(findings))
         if self.context.suite:
             mask_report(report)
         return report
@@ -337,9 +331,7 @@ class GateSession:
         sections = getattr(report.longrepr, "sections", None)
         # By now other reporters, such as JUnit's, have their copy without colour.
         if sections and reporter is not None and reporter.hasmarkup:
-            sections[:] = [
-                (name, terminal.colourise(str(text)), sep) for name, text, sep in sections
-            ]
+            sections[:] = [(n, terminal.colourise(str(text)), sep) for n, text, sep in sections]
 
     # The end.
 

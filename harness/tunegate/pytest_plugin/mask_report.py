@@ -27,10 +27,8 @@ class MaskedMessages:
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Mask what a warning says."""
         if isinstance(warning_message.message, Warning):
-            arguments = warning_message.message.args
-            warning_message.message.args = tuple(
-                mask(a) if isinstance(a, str) else a for a in arguments
-            )
+            said = warning_message.message
+            said.args = tuple(mask(a) if isinstance(a, str) else a for a in said.args)
 
 
 def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -174,8 +174,7 @@ def session_summary(
 
     `passed` maps node ids to outcomes; `asked` says which of the test rows they are about. Of one
     check the first hints are shown: advice is read only while it is short. Tests with nothing to
-    judge are counted, with `verbose` each is a hint; those `not_applicable` to the task are
-    counted.
+    judge are counted, with `verbose` each is a hint; those `not_applicable` are counted.
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
@@ -230,9 +229,8 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)
         lines += [f"{entry['id']}  {heading[0]}", *(f"{'':14}{part}" for part in heading[1:])]
-        lines += [
-            f"{'':14}{part}" for part in _wrap(f"{entry['why']} ({entry['who']})", WIDTH - 14)
-        ]
+        why = _wrap(f"{entry['why']} ({entry['who']})", WIDTH - 14)
+        lines += [f"{'':14}{part}" for part in why]
     return lines
 
 
@@ -329,10 +327,8 @@ def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
         if limit is None or bound is None or outcome.get("mode") == "lower":
             continue
         if not _COMPARISONS[outcome["sign"]](bound, limit):
-            bound_text = (
-                f"{outcome['sign']} {format_value(bound, outcome['hits'] is not None)} (95 % sure)"
-            )
-            note = f"{name}: n = {n} does not show {limit_text}, but {bound_text}"
+            shown = f"{outcome['sign']} {format_value(bound, outcome['hits'] is not None)}"
+            note = f"{name}: n = {n} does not show {limit_text}, but {shown} (95 % sure)"
             notes |= dict.fromkeys(_wrap(note, WIDTH - 2))
     return [*lines, *notes]
 

@@ -1,11 +1,9 @@
 """Finding and Findings: what a check returns, falsy where it found nothing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any, overload
+from typing import Any, Self, overload
 
 from .outcome import Outcome
 from .score import Score, proportion
@@ -39,12 +37,12 @@ class Finding:
     @classmethod
     def of_dataset(
         cls, kind: str, evidence: str, *, hint: bool = False, fingerprint: str = ""
-    ) -> Finding:
+    ) -> Self:
         """Return a finding about the whole dataset."""
         return cls(None, None, kind, evidence, hint, fingerprint)
 
     @classmethod
-    def dataset_hint(cls, kind: str, evidence: str) -> Finding:
+    def dataset_hint(cls, kind: str, evidence: str) -> Self:
         """Return advice about the whole dataset: it is printed, and closes no gate."""
         return cls(None, None, kind, evidence, hint=True)
 

@@ -234,10 +234,7 @@ def label_rule_of_table(
 
 
 def transformed(rule: LabelRule, transform: str) -> LabelRule:
-    """Return the rule that reads a label of what a function makes of a reply: `FILE.py:FUNCTION`.
-
-    What is no text has no label. Raises ValueError where there is no such function.
-    """
+    """Return the rule that reads a label of what `FILE.py:FUNCTION` returns; raises ValueError."""
     _function_at(transform)
     name = f"{rule.name}, of what {transform.rpartition(':')[2]} returns"
     return LabelRule(name, partial(_read_transformed, rule, transform), rule.is_set)

@@ -83,9 +83,8 @@ def collect_outcomes(
     """
     outcomes: list[Outcome] = []
     around = recordings[-1]
-    recording = Recording(
-        outcomes, around.accepted if accepted is None else accepted, mode or around.mode
-    )
+    accepted = around.accepted if accepted is None else accepted
+    recording = Recording(outcomes, accepted, mode or around.mode)
     recordings.append(recording)
     try:
         yield outcomes

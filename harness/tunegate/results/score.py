@@ -270,10 +270,7 @@ def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
 
 
 def format_value(value: float, is_share: bool) -> str:
-    """Return a value as text: a share as per cent, anything else to four places.
-
-    A share is never rounded up to 100 % or down to 0 %.
-    """
+    """Return a value as text: a share as per cent, never rounded to 0 or 100; else four places."""
     value = float(value)  # the comparisons of a Score are recorded
     if not is_share:
         return f"{value:.4f}"

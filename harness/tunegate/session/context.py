@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checking.last_findings import LastFindings
+from ..checking.accepted import LastFindings
 from ..errors import ConfigError
 from ..interfaces.model import Budget
 from ..results.session_results import SessionResults

@@ -17,8 +17,14 @@ from ..interfaces.builtin_models import FileModel
 from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..models.baseline import measure_baseline
-from ..models.judge_panel import Judge, JudgePanel
-from ..models.predict import cached_answers, cached_predictions, predict, predict_until
+from ..models.predict import (
+    Judge,
+    JudgePanel,
+    cached_answers,
+    cached_predictions,
+    predict,
+    predict_until,
+)
 from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
@@ -144,10 +150,7 @@ class SessionModels:
             return predict(self.model(role), dataset, self.state, progress)
 
     def cached(self, role: str, test: Dataset) -> Predictions | None:
-        """Return a role's predictions out of the cache; None where it holds none.
-
-        The gate reads them here: under pytest-xdist its process has asked no model.
-        """
+        """Return predictions out of the cache, for a gate that asked no model; None for none."""
         try:
             model = self.model(role)
             if isinstance(model, FileModel):

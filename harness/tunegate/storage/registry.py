@@ -5,7 +5,6 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from filelock import FileLock
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.masking import find_private
+from ..utils.timestamps import timestamp
 from . import registry_chain as chain
 from .registry_chain import RegistryBroken, RegistryEntry, promotions_in_force
 from .seal import sign
@@ -93,7 +93,7 @@ class Registry:
 
     def _line(self, facts: Mapping[str, Any], **decision: str) -> bytes:
         """Return the line of an entry that is made now, signed by the state tree."""
-        made = {"who": current_user(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
+        made = {"who": current_user(), "when": timestamp("seconds")}
         entry = {k: v for k, v in {**facts, **decision, **made}.items() if k != "seal"}
         return json.dumps(sign(entry, self.state), ensure_ascii=False, sort_keys=True).encode()
 
@@ -153,8 +153,7 @@ class Registry:
 
         Without `theirs` both are taken from this file: from between the conflict markers of git, or
         one after the other. The lines of `base`, which both came from, must be in both. Returns
-        None, and adds no line, where one version holds all lines of the other. Raises
-        RegistryBroken.
+        None, adding no line, where one version holds all of the other. Raises RegistryBroken.
         """
         with self._lock():
             sides = chain.conflict_sides(chain.numbered_lines(self.path))

@@ -216,9 +216,7 @@ class History:
         ours, theirs, base = self._after(others), self.standings[last], self._after(newest)
         unmoved = Standing()
         return {
-            alias: merged_standing(
-                *(side.get(alias, unmoved) for side in (ours, theirs, base)),
-            )
+            alias: merged_standing(*(side.get(alias, unmoved) for side in (ours, theirs, base)))
             for alias in sorted({*ours, *theirs})
         }
 

@@ -24,13 +24,12 @@ class RunNotFound(ConfigError):
 
 def run_id(plan: Plan) -> str:
     """Return the id of a run: 12 hex digits of the digest of data, configuration, base and seed."""
+    settings = {k: v for k, v in plan.config.items() if k not in plan.incidental}
     parts = {
         "train": plan.train.stem,  # a snapshot is named after its digest
         "validation": plan.validation.stem if plan.validation else None,
         "trainer": plan.trainer,
-        "config": {
-            k: plan.decoding.get(k, v) for k, v in plan.config.items() if k not in plan.incidental
-        },
+        "config": {k: plan.decoding.get(k, v) for k, v in settings.items()},
         "base": plan.base_digest,
         "seed": plan.seed,
     }
@@ -66,11 +65,10 @@ class Run:
     ) -> None:
         """Write `run.json`, which makes its model a candidate; checkpoints have `digests`."""
         record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
-        checkpoints = {
+        record["checkpoints"] = {
             name: {"model": spec, "digest": digests[name]}
             for name, spec in trained.checkpoints.items()
         }
-        record["checkpoints"] = checkpoints
         record["receipt"] = sha256_json(self.receipt)
         write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
@@ -149,15 +147,8 @@ class Run:
         return time_key(path, imported, _read_unverified(self.folder / "receipt.json").get("made"))
 
     def curves(self, *, after_kept: bool = False) -> list[dict[str, float]]:
-        """Return the readings of a trainer, or those after the kept weights, up to a cut line."""
-        path = self.folder / ("curves-beyond.jsonl" if after_kept else "curves.jsonl")
-        readings: list[dict[str, float]] = []
-        for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
-            try:
-                readings.append(json.loads(line))
-            except ValueError:
-                break
-        return readings
+        """Return the readings of a trainer, or those after the kept weights."""
+        return read_curves(self.folder / ("curves-beyond.jsonl" if after_kept else "curves.jsonl"))
 
     def model_of(self, checkpoint: str = "") -> tuple[str, str]:
         """Return spec and digest of the model, or of a checkpoint; RunNotFound, SealBroken."""
@@ -186,10 +177,9 @@ class Run:
         return self.folder / "receipts" / f"{digest[:12]}.json"
 
     def test_receipts(self) -> dict[str, str]:
-        """Return the test sets that a data gate of this run saw, by digest, the first one first.
+        """Return the test sets that a data gate of this run saw, by digest; raises SealBroken.
 
-        The value is "" for that of the training, and the digest of its own receipt for another.
-        Raises SealBroken.
+        The value is "" for that of the training, the first, and for others that of its receipt.
         """
         first = self.receipt["data"].get("test", {}).get("digest")
         receipts = {first: ""} if first else {}
@@ -243,6 +233,17 @@ class Run:
         """Return the path of a scorecard of this run; its folder is made."""
         folder = self.folder.relative_to(self.state.folder)
         return self.state.path(*folder.parts, "scorecards", f"{name}.json")
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """Return the readings in a file of loss curves; a line that a kill has cut short ends them."""
+    readings: list[dict[str, float]] = []
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
+        try:
+            readings.append(json.loads(line))
+        except ValueError:
+            break
+    return readings
 
 
 def find_finished(state: StateDir, name: str) -> Run:

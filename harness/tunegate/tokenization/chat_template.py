@@ -1,7 +1,5 @@
 """Renders messages with a chat template to token ids, for counting, training and generation."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -55,8 +53,7 @@ class TemplateOptions:
 def pin_template(name: str, root: Path) -> str:
     """Return the name of a template's file with the digest of its text, `FILE@1a2b3c4d5e6f`.
 
-    A name that has a digest must have this one. Raises ValueError where it has another, or the file
-    cannot be read.
+    Raises ValueError where the name has another digest already, or the file cannot be read.
     """
     pinned = _PIN.fullmatch(name)
     name, expected = pinned.groups() if pinned else (name, "")

@@ -1,7 +1,5 @@
 """Counts the tokens that a row has at OpenAI, and those that are trained on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -26,10 +24,7 @@ ESTIMATE_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """The tokens of a row: all, and those that the loss falls on.
-
-    `answer_start` is the index of the first token of the last trained message.
-    """
+    """The tokens of a row: all, those trained on, and where the last trained message begins."""
 
     length: int
     trained: int

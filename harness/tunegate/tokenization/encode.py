@@ -1,7 +1,5 @@
 """Encodes a conversation as token ids and labels; the loss falls on the assistant's messages."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -49,10 +47,9 @@ def encode_example(example: Example, chat_template: ChatTemplate) -> EncodedRow:
 
     The loss falls on each assistant message whose `weight` is not 0, from the first token behind
     the generation prompt to the token that ends the turn, inclusive. What comes after the last of
-    them is left out: nothing would be learnt from it. Raises NotTrainable where the template
-    refuses the conversation, or leaves out a part of it; the prompt of a message differs from how
-    the trained text begins; a turn has no end; the row has control tokens in its texts; or there is
-    no message to train on.
+    them is left out: nothing would be learnt from it. Raises NotTrainable where there is no message
+    to train on, the template refuses the conversation, or leaves out a part of it; a prompt differs
+    from how the trained text begins; a turn has no end; or a text has control tokens.
     """
     learnt = [i for i, message in enumerate(example.messages) if is_trained_on(message)]
     if not learnt:

@@ -1,7 +1,5 @@
 """Stops a chat template that loops for ever or takes all memory: it comes with a model's files."""
 
-from __future__ import annotations
-
 import ctypes
 import threading
 import time

@@ -4,8 +4,6 @@ The conversation is rendered a second time with a mark inside each message's tex
 the marks must leave the first rendering: so each text is known to stand in it, and where.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,9 +195,8 @@ def _with_less(
     for name in given_fields(fields):
         yield f"`{name}`", messages, () if name in ("tools", "functions") else tools
     for i, message in enumerate(messages):
-        variants = {
-            f"`{key}`": {**message, key: None} for key in message.keys() - {"role", "content"}
-        }
+        others = message.keys() - {"role", "content"}
+        variants = {f"`{key}`": {**message, key: None} for key in others}
         if isinstance(message.get("content"), list):
             variants["a part of its content"] = {**message, "content": content_text(message)}
         if calls := message.get("tool_calls"):

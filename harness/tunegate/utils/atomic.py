@@ -46,8 +46,7 @@ def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Pat
     """Write all files, or none: each under a temporary name first, then all are renamed.
 
     The content None removes a file that an earlier call wrote. Files are renamed in their order,
-    and removed last; those in `private` get the mode 0600. Raises OSError where one cannot be
-    written.
+    and removed last; those in `private` get the mode 0600. Raises OSError.
     """
     token = secrets.token_hex(4)
     to_write = {path: data for path, data in files.items() if data is not None}

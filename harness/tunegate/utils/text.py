@@ -44,10 +44,7 @@ def count_words(text: str) -> int:
 
 
 def without_edge_punctuation(text: str) -> str:
-    """Return the words of a text without the punctuation around them: 1.5 stays, `so?` does not.
-
-    A text of punctuation alone is returned as it is.
-    """
+    """Return words without punctuation around them: 1.5 stays, `so?` does not, `?!` alone does."""
     words = (word.lstrip(_OPENING_MARKS).rstrip(_CLOSING_MARKS) for word in text.split())
     return " ".join(filter(None, words)) or text
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def timestamp() -> str:
-    """Return the time as records hold it in `made`: ISO 8601, UTC, with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+def timestamp(timespec: str = "microseconds") -> str:
+    """Return the time as records hold it: ISO 8601, UTC; what is ordered by it to microseconds."""
+    return datetime.now(UTC).isoformat(timespec=timespec)
 
 
 def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:

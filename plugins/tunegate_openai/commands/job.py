@@ -41,18 +41,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _run_action(args: argparse.Namespace) -> str:
     started = find_started(StateDir(current_project()), args.run)
-    if started.plan.trainer != "openai":
-        raise ConfigError(
-            f"run {started.id} was trained with {started.plan.trainer}: it has no job"
-        )
-    submission, settings = (
-        Submission.read(started.folder),
-        parse_settings(Settings, started.plan.config),
-    )
+    if (trainer := started.plan.trainer) != "openai":
+        raise ConfigError(f"run {started.id} was trained with {trainer}: it has no job")
+    submission = Submission.read(started.folder)
+    settings = parse_settings(Settings, started.plan.config)
     if args.forget:
-        submission.with_saved(
-            started.folder, job="", asked=0.0, forgotten=[*submission.forgotten, submission.job]
-        )
+        forgotten = [*submission.forgotten, submission.job]
+        submission.with_saved(started.folder, job="", asked=0.0, forgotten=forgotten)
         return f"run {started.id} has no job; the command that trained it asks for a new one"
     name = args.attach or submission.job
     if not name:

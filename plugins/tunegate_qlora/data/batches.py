@@ -4,8 +4,6 @@ The order depends on seed and epoch alone, also where several processes share th
 they learn what one process would.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ Examples are encoded as the objective learns from them: single rows, or pairs fo
 are too long are treated as `on_overflow` says: refused, dropped, or cut at the start of the prompt.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -44,11 +42,7 @@ class TrainingJob:
 
 
 def make_job(plan: Plan, folder: Path) -> TrainingJob:
-    """Return the job of a plan, to be trained into the run's folder.
-
-    Raises ValueError where a setting is not valid, the base is not found, or its files are not
-    those that the gate was opened for.
-    """
+    """Return the job of a plan; raises ValueError for a bad setting, no base, or a changed one."""
     settings = parse_settings(Settings, plan.config)
     base_folder = base.locate_base(settings.base, plan.root)
     if plan.base_digest and base.folder_digest(base_folder) != plan.base_digest:
@@ -62,8 +56,7 @@ def make_job(plan: Plan, folder: Path) -> TrainingJob:
 class EncodedPair:
     """Two rows with the same prompt, of which only the last reply is trained on.
 
-    `reference` is the base's log p(preferred) - log p(rejected), in nats; NaN until it is
-    computed.
+    `reference` is the base's log p(preferred) - log p(rejected), in nats, NaN at first.
     """
 
     preferred: EncodedRow
@@ -92,10 +85,7 @@ T = TypeVar("T", EncodedRow, EncodedPair, EncodedItem)
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The encoded rows of the training and the validation split; for `dpo` they are pairs.
-
-    `dropped_rows` counts the rows of both splits that `on_overflow = "drop"` left out.
-    """
+    """The encoded rows of both splits, for `dpo` pairs; `dropped_rows` were too long in either."""
 
     chat_template: ChatTemplate
     train: Sequence[EncodedItem]
@@ -109,11 +99,7 @@ class TrainingData:
 
 
 def load_training_data(job: TrainingJob) -> TrainingData:
-    """Encode the snapshots of a job with the base's template, and apply `on_overflow`.
-
-    Raises NotTrainable where a row cannot be trained on, or no row of the training split is left,
-    TemplateError where the template cannot be read, or refuses a conversation.
-    """
+    """Encode the snapshots of a job, apply `on_overflow`; raises NotTrainable, TemplateError."""
     settings, chat_template = job.settings, job.load_template()
     max_tokens = max_row_tokens(settings, job.base_folder)
     encode, encoded, fitting = encoder_of(settings), 0, []
@@ -182,9 +168,8 @@ def missing_rejected_message(dataset: Dataset) -> str:
 
 def equal_replies_message(items: Sequence[EncodedItem]) -> str:
     """Say in one line how many pairs have two equal sides, "" where none has."""
-    lines = [
-        i.line for i in items if isinstance(i, EncodedPair) and i.preferred.ids == i.rejected.ids
-    ]
+    pairs = [item for item in items if isinstance(item, EncodedPair)]
+    lines = [pair.line for pair in pairs if pair.preferred.ids == pair.rejected.ids]
     count = f"{len(lines):,} of {len(items):,}"
     return f"in {count} rows the two replies are equal ({_lines_text(lines)})" if lines else ""
 

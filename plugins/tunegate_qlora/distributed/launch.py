@@ -5,8 +5,6 @@ run.html). Each writes its error into a file of torchrun's (`@record`), below `w
 run's folder, which all machines share.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import logging
@@ -58,11 +56,7 @@ def torchrun_arguments(settings: Settings, machine: int, workers_folder: Path) -
 def learn_with_workers(
     job: TrainingJob, draft: Path, checkpoint: Path | None
 ) -> dict[str, float | int]:
-    """Train with the workers of this machine, and those of other machines that join it.
-
-    The workers save the model into the draft. Returns the figures, as `learn` does. Raises
-    TrainingFailed with the message of the worker that failed first.
-    """
+    """Train with the workers of all machines; return the figures; raises TrainingFailed."""
     workers_folder = job.folder / "workers"
     if job.settings.machines > 1:
         command = f"tunegate run join {job.folder.name} --machine 1"
@@ -83,11 +77,7 @@ def learn_with_workers(
 def run_workers(
     job: TrainingJob, machine: int, draft: Path | None = None, checkpoint: Path | None = None
 ) -> None:
-    """Start this machine's workers and wait until they have ended.
-
-    They end with this process, however it ends. The first machine's draft and checkpoint hold for
-    all. Raises TrainingFailed.
-    """
+    """Start this machine's workers, which end with this process, and wait; TrainingFailed."""
     workers_folder = job.folder / "workers"
     workers_folder.mkdir(parents=True, exist_ok=True)
     ranks_here = range(machine * job.settings.processes, (machine + 1) * job.settings.processes)
@@ -165,10 +155,7 @@ def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
 
 
 def wait_for_workers(workers_folder: Path, ranks: range) -> None:
-    """Wait until no worker of these ranks holds its lock, which it does for as long as it lives.
-
-    Raises TrainingFailed where one still does after WORKER_TIMEOUT.
-    """
+    """Wait until no worker of these ranks holds its lock; TrainingFailed after WORKER_TIMEOUT."""
     for rank in ranks if workers_folder.is_dir() else ():
         lock = workers_folder / f"{rank}.lock"
         try:

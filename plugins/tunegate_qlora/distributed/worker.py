@@ -1,10 +1,4 @@
-"""`python -m tunegate_qlora.distributed.worker ORDER`: one of several processes that train a run.
-
-It trains and saves; the process that started it (`launch`) verifies the model. torchrun's `@record`
-writes an error into the file that `launch` reads it from.
-"""
-
-from __future__ import annotations
+"""`python -m tunegate_qlora.distributed.worker ORDER`: one of the processes that train a run."""
 
 import json
 import os
@@ -19,10 +13,7 @@ PATH_FIELDS = ("train", "validation", "test", "root")  # of a Plan
 
 
 def main(order_file: Path) -> int:
-    """Train this process's part of the run, and return the exit code.
-
-    `order_file` is the JSON that `launch.run_workers` writes.
-    """
+    """Train this process's part of the run, by the order of `run_workers`; return the exit code."""
     exit_with_parent(partial(os._exit, 1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     # Imported only now: from here on the process ends with its parent.
@@ -37,10 +28,7 @@ def main(order_file: Path) -> int:
 
 
 def train_order(order_file: Path) -> None:
-    """Train what the order says together with the other processes; the main one writes figures.
-
-    The process holds a lock on RANK.lock beside the order for as long as it lives.
-    """
+    """Train by the order with the other processes, RANK.lock held; the main one writes figures."""
     from filelock import FileLock
 
     from ..runtime.libraries import one_line_errors, quiet_libraries

@@ -1,7 +1,5 @@
 """The machine-learning libraries: required, silenced, offline, their errors in one line."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os
@@ -63,10 +61,7 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextmanager
 def one_line_errors(config: Mapping[str, Any]) -> Iterator[None]:
-    """Raise TrainingFailed for any exception inside the block; KeyboardInterrupt passes through.
-
-    `config` holds the settings of the training, which the message about memory names.
-    """
+    """Raise TrainingFailed for any exception inside the block; `config` holds the settings."""
     try:
         yield
     except TrainingFailed:

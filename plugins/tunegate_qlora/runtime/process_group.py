@@ -4,8 +4,6 @@ A process that trains alone is in no group: its rank is 0, and each collective o
 returns what it was given.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

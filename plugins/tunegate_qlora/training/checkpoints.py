@@ -3,8 +3,6 @@
 Both are sealed with the digests of their files: a training resumes from nothing that is not whole.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -3,8 +3,6 @@
 Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` compares the loss with TRL's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -82,11 +80,7 @@ class DPOObjective:
 
     @torch.no_grad()
     def _pair_margins(self, pairs: Sequence[EncodedPair]) -> torch.Tensor:
-        """Return the log margin of each pair under the model as it is, without dropout [pairs].
-
-        In a distributed training each process computes a part of the pairs, and every one has to
-        call this; all get the same result.
-        """
+        """Return each pair's log margin, without dropout [pairs]; all processes must call this."""
         training = self.model.training
         self.model.eval()
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
@@ -108,8 +102,7 @@ def dpo_divergence_factor(beta: float) -> float:
     """Return how many times the loss of guessing counts as divergence.
 
     10 ln 2 is the loss of a model that prefers the wrong reply by 1000 to 1. Few pairs in a batch,
-    or noisy preferences, can have twice the loss of guessing in a sound training. The loss of a
-    margin grows with beta.
+    or noisy preferences, can have twice the loss of guessing; a margin's loss grows with beta.
     """
     return 10.0 * max(1.0, beta / BETA)
 

@@ -1,7 +1,5 @@
 """Train the weights of one job: model, objective, loop, best weights, figures, files."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from pathlib import Path
 
@@ -87,10 +85,7 @@ def learn(
 
 
 def seed_and_threads(settings: Settings) -> None:
-    """Seed Python, NumPy and PyTorch, and set the number of CPU threads where `threads` is set.
-
-    Call it before anything is drawn from a random generator: before the model is loaded.
-    """
+    """Seed Python, NumPy and PyTorch before anything is drawn; set the CPU threads, if given."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)

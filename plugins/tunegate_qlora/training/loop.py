@@ -1,7 +1,5 @@
 """The training loop: transformers' Trainer, with batches in an order that can be repeated."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,11 +22,7 @@ MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with 
 
 
 class LengthGroupedTrainer(Trainer):
-    """A Trainer with batches of rows of like length, shared out among processes.
-
-    It calls `callbacks` in their order, and then its own two, which set the epoch of the sampler
-    and keep checkpoints in `folder`.
-    """
+    """A Trainer with batches of rows of like length; its own callbacks come after `callbacks`."""
 
     def __init__(
         self,
@@ -96,10 +90,7 @@ class EpochSeedCallback(TrainerCallback):
 def training_arguments(
     settings: Settings, folder: Path, steps: int, layer_class: str = ""
 ) -> TrainingArguments:
-    """Return transformers' names and values of the settings, for a training of so many steps.
-
-    `layer_class` is the name of the class of the decoder layers, which FSDP wraps one by one.
-    """
+    """Return the settings as transformers names them; FSDP wraps the layers of `layer_class`."""
     gpu = torch.cuda.is_available()
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.parent / "tensorboard"))
     sharding: dict[str, Any] = {}

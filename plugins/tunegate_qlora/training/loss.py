@@ -1,9 +1,4 @@
-"""The supervised loss: the mean cross entropy, in nats, over the tokens of the assistant.
-
-Also what the training loop needs to know of an objective, this one or `dpo`.
-"""
-
-from __future__ import annotations
+"""The supervised loss, mean cross entropy in nats over the assistant's tokens; and objectives."""
 
 import math
 from collections.abc import Sequence
@@ -90,9 +85,8 @@ class SupervisedObjective:
         self.model, self.train, self.held_out = model, rows.train, rows.validation
         self.padded_collator = collate
         self.num_choices = model.config.get_text_config().vocab_size
-        packed = settings.packing and packing.verified_collator(
-            model, conversations_of(rows.train), settings
-        )
+        train = conversations_of(rows.train)
+        packed = settings.packing and packing.verified_collator(model, train, settings)
         self.collate = packed or collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
 

@@ -1,7 +1,5 @@
 """Write the loss curves, one line of JSON a reading, and stop a training that diverges."""
 
-from __future__ import annotations
-
 import json
 import math
 import time
@@ -12,6 +10,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tunegate.interfaces.trainer import TrainingFailed
+from tunegate.storage.run import read_curves
 from tunegate.utils.atomic import atomic_write
 
 from ..runtime import process_group
@@ -41,7 +40,7 @@ class LossCurveCallback(TrainerCallback):
         self.path, self.guessing_loss, self.validate = path, math.log(num_choices), validate
         self.limit = divergence_factor * self.guessing_loss
         self.last: dict[str, float] = {}
-        earlier_lines = [line for line in _read_lines(path) if line["step"] <= steps_done]
+        earlier_lines = [line for line in read_curves(path) if line["step"] <= steps_done]
         if process_group.is_main():  # atomically: a kill right here must not lose the readings
             _rewrite_lines(path, earlier_lines)
         for line in earlier_lines:
@@ -79,12 +78,9 @@ class LossCurveCallback(TrainerCallback):
 
 
 def end_curves(run: Path, step: int) -> None:
-    """Move a run's readings after `step`, whose weights were kept, to `curves-beyond.jsonl`.
-
-    A second call does nothing.
-    """
+    """Move the readings after `step`, whose weights were kept, to `curves-beyond.jsonl`, once."""
     path = run / "curves.jsonl"
-    lines = _read_lines(path)
+    lines = read_curves(path)
     if later_lines := [line for line in lines if line["step"] > step]:
         _rewrite_lines(run / "curves-beyond.jsonl", later_lines)
         _rewrite_lines(path, [line for line in lines if line["step"] <= step])
@@ -92,14 +88,3 @@ def end_curves(run: Path, step: int) -> None:
 
 def _rewrite_lines(path: Path, lines: list[dict[str, float]]) -> None:
     atomic_write(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
-
-
-def _read_lines(path: Path) -> list[dict[str, float]]:
-    """Return the readings of an earlier attempt; a line cut short by a kill ends them."""
-    lines: list[dict[str, float]] = []
-    for text in path.read_text().splitlines() if path.is_file() else []:
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    return lines

@@ -4,8 +4,6 @@ An attention that ignores where a row begins lets a row read the one before it, 
 So `verified_collator` tests on the model itself, before the first step, that rows are kept apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Show what a training does: its start, a bar or a line an epoch, its figures at the end."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -22,10 +20,7 @@ Figures = dict[str, float | int]
 
 
 def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> Figures:
-    """Print the values of a preset, method, rows, trainable parameters, and the share of padding.
-
-    Returns the figures of the last: the tokens computed in an epoch, and padding among them.
-    """
+    """Print preset, method, rows, parameters and padding; return the figures of the padding."""
     for label, line in zip(("preset", "", ""), preset_lines(settings), strict=False):
         print_line(line, label)
     dropped_text = f", {rows.dropped_rows:,} too long and set aside" if rows.dropped_rows else ""
@@ -45,10 +40,7 @@ def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCou
 
 
 class ProgressCallback(TrainerCallback):
-    """Shows steps, losses, tokens a second and the time left, from two seconds on.
-
-    `tokens` are those of the whole training.
-    """
+    """Shows steps, losses, tokens a second (of all `tokens`) and time left, from two seconds on."""
 
     def __init__(self, curves: LossCurveCallback, tokens: int) -> None:
         self.bar, self.curves, self.tokens = ProgressBar("training"), curves, tokens
@@ -76,10 +68,7 @@ class ProgressCallback(TrainerCallback):
         return time.monotonic() - self.started
 
     def _details(self, state: Any) -> str:
-        """Return the last losses and the tokens a second.
-
-        Every step counts as the mean number of tokens: batches of like length come in random order.
-        """
+        """Return the last losses and the tokens a second; each step counts as the mean of all."""
         done = (state.global_step - self.first_step) * self.tokens / max(state.max_steps, 1)
         return f"{losses_text(self.curves.last)}  {done / max(self.seconds, 1e-9):,.0f} tokens/s"
 

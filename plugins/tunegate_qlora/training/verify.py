@@ -1,7 +1,5 @@
 """Verify a saved model: read back from disk, it must have the loss that it had in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path

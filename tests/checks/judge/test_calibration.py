@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from judges import SCALE, YES_NO, by_rule, first, judge_panel, longer, warmth
 
-from tunegate.models.judge_panel import JudgePanel
+from tunegate.models.predict import JudgePanel
 from tunegate_checks.judge import grading, pairwise
 from tunegate_checks.judge.calibration import Calibration
 from tunegate_checks.judge.rubric import Rubric

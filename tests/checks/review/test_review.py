@@ -32,7 +32,8 @@ def lines(n: int, prompt: str = "question") -> str:
 def tunegate(*args: str) -> None:
     command: Command = {"sample": draw, "status": status}[args[0]]
     parser = argparse.ArgumentParser()
-    command.arguments(parser)
+    if hasattr(command, "arguments"):
+        command.arguments(parser)
     command.run(parser.parse_args(args[1:]))
 
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from tunegate import Finding, Findings
 from tunegate.checking.accepted import (
     FILE_HEADER,
+    LastFindings,
     append_entries,
     read_accepted,
     remove_entries,
+    to_dicts,
 )
 from tunegate.checking.decorator import make_findings
-from tunegate.checking.last_findings import LastFindings, to_dicts
 from tunegate.cli.accept import accept_findings
 from tunegate.errors import ConfigError
 from tunegate.results.acceptance import AcceptedEntry, accepting

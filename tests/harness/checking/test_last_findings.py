@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tunegate import Finding
+from tunegate.checking.accepted import LastFindings, read_last_findings, to_dicts
 from tunegate.checking.decorator import make_findings
-from tunegate.checking.last_findings import LastFindings, read_last_findings, to_dicts
 from tunegate.results.acceptance import AcceptedEntry, accepting
 from tunegate.storage.state_dir import StateDir
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.checking.last_findings import LastFindings
+from tunegate.checking.accepted import LastFindings
 from tunegate.cli.main import main
 from tunegate.storage.state_dir import StateDir
 

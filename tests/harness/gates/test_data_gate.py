@@ -13,7 +13,7 @@ import pytest
 
 from tunegate.exit_codes import INTERRUPTED
 from tunegate.gates.data_gate import DataGate
-from tunegate.gates.receipt import environment_record, verdict_digest
+from tunegate.gates.decision import verdict_digest
 from tunegate.pytest_plugin.hooks import GateSession
 from tunegate.storage.run import Run
 from tunegate.storage.state_dir import StateDir
@@ -88,7 +88,7 @@ def test_arguments_with_private_values_are_not_kept() -> None:
     session = SimpleNamespace(
         root=Path(), environment=SimpleNamespace(to_dict=lambda root: copy.deepcopy(record))
     )
-    kept = environment_record(cast(Any, SimpleNamespace(session=session)))
+    kept = DataGate.environment(cast(Any, SimpleNamespace(session=session)))
     assert kept["command"][0] == "pytest"
     assert key not in json.dumps(kept)
 

@@ -15,7 +15,7 @@ from tunegate.config.schema import Config, Judge, load
 from tunegate.errors import ConfigError
 from tunegate.interfaces.installed import ModelOpener
 from tunegate.interfaces.model import Answer, Budget, Request
-from tunegate.models.judge_panel import JudgePanel
+from tunegate.models.predict import JudgePanel
 from tunegate.session.open_models import SessionModels
 from tunegate.storage.answer_cache import AnswerCache, delete_judge_answers
 from tunegate.storage.state_dir import StateDir

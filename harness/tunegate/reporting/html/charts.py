@@ -93,11 +93,7 @@ def loss_chart(
     kept_step: float | None,
     width: int,
 ) -> LossChart | None:
-    """Return the chart of the losses over the steps; None for fewer than two points.
-
-    `readings_after` are those after the step whose weights were kept: a curve of its own, which
-    begins where the curve of `readings` ends.
-    """
+    """Return the chart of the losses, `readings_after` as curves of their own, None for none."""
     lines: list[tuple[str, list[Point], bool]] = []
     for key in CURVE_NAMES:
         parts = []
@@ -137,9 +133,9 @@ def _is_drawable(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) <= MAX_DRAWN
 
 
-def thin_out(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Point]:
-    """Return at most `max_points` points, each the mean of a chunk of consecutive ones."""
-    size = math.ceil(len(points) / max_points) or 1
+def thin_out(points: Sequence[Point]) -> list[Point]:
+    """Return at most MAX_POINTS points, each the mean of a chunk of consecutive ones."""
+    size = math.ceil(len(points) / MAX_POINTS) or 1
     chunks = [points[i : i + size] for i in range(0, len(points), size)]
     return [(sum(s for s, _ in p) / len(p), sum(v for _, v in p) / len(p)) for p in chunks]
 

@@ -82,10 +82,9 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
         entries = Registry(root).entries() if is_run else []
     except RegistryBroken as error:
         registry_error = str(error)
-    test = read_test_data(config, run, card)
-    predictions = (
-        evaluation.kept_predictions(run, card, test) if card and test is not None else None
-    )
+    test, predictions = read_test_data(config, run, card), None
+    if card and test is not None:
+        predictions = evaluation.kept_predictions(run, card, test)
     return RunFiles(
         root, run, record, receipt, card, cards, entries, registry_error, config, test, predictions
     )

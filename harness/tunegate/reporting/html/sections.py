@@ -119,9 +119,8 @@ def scores_section(files: RunFiles) -> Scores | str:
 def score_row(outcome: OutcomeDict) -> ScoreRow:
     """Return the row of a score, with its bar and whether it held its limit."""
     has_value = outcome["value"] is not None
-    name, value, interval, limit, n = score_cells(
-        outcome if has_value else {**outcome, "value": 0.0}
-    )
+    shown = outcome if has_value else {**outcome, "value": 0.0}
+    name, value, interval, limit, n = score_cells(shown)
     if not has_value:  # NaN or infinite: only its line says which
         name, value = outcome["line"], "not a number"
     tone: text.Tone
@@ -208,11 +207,8 @@ def suite_section(files: RunFiles) -> Suite | str:
     limits |= {f"own: {k}": v for k, v in limits.pop("own", {}).items()}
     for name, held in limits.pop("compare", {}).items():
         limits |= {f"{k} to {name}": v for k, v in held.items() if v is not None}
-    data_files = [
-        text.public_name(receipt["data"][split]["path"], files.root)
-        for split in SPLITS
-        if split in receipt["data"]
-    ]
+    read = [receipt["data"][split]["path"] for split in SPLITS if split in receipt["data"]]
+    data_files = [text.public_name(path, files.root) for path in read]
     passed = f"{text.time_text(receipt['made'])}: all {len(tests):,} tests passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return Suite(

@@ -38,8 +38,7 @@ def public_name(spec: str, root: Path) -> str:
 def public_setting(value: Any, root: Path, name: str = "") -> Any:
     """Return a setting or figure, however deeply nested, with its texts as `public_name` has them.
 
-    The value of a setting whose name says key, token, secret or password is hidden, except for a
-    count of tokens.
+    What is named key, token, secret or password is hidden, except for a count of tokens.
     """
     if isinstance(value, dict):
         return {

@@ -8,17 +8,12 @@ $ tunegate registry verify
 import argparse
 
 from ..config.project import current_project
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none."""
+from ..gates.promotion import line_faults
+from ..storage.registry import Registry, RegistryBroken
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is wrong, by line; exit status 1 where something is."""
-    from ..gates.promotion import line_faults
-    from ..storage.registry import Registry, RegistryBroken
-
     registry = Registry(current_project())
     try:
         history = registry.history()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..config.project import current_project
 from ..errors import ConfigError
+from ..storage.registry import Registry, checked_reason
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +25,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Keep the entries of both, add one that names both ends; 1 if an alias is undecided."""
-    from ..storage.registry import Registry, checked_reason
-
     if len(args.files) not in (0, 2, 3, 4):
         raise ConfigError("give no file, or OURS THEIRS [BASE [PATH]]")
     if args.keep is not None and not args.why.strip():
