@@ -78,10 +78,7 @@ def findings_of_steps(
 def findings_of_others(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> FindingsByCheck:
-    """Return the findings, without hints, of every other data check, those with some alone.
-
-    Outside of a project the checks that need its task or its limits are left out.
-    """
+    """Return what every other data check finds; without a task, those that need none."""
     found = {name: [*items] for name, items in _other_checks(result, against, rules)}
     return {name: items for name, items in found.items() if items}
 
