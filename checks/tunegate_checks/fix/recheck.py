@@ -77,15 +77,8 @@ def findings_of_steps(
 
 def findings_of_others(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
-) -> FindingsByCheck:
-    """Return what every other data check finds; without a task, those that need none."""
-    found = {name: [*items] for name, items in _other_checks(result, against, rules)}
-    return {name: items for name, items in found.items() if items}
-
-
-def _other_checks(
-    result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> Iterator[tuple[str, Sequence[Finding]]]:
+    """Yield what every other data check finds; without a task, those that need none."""
     limits, task, skipped, believed = rules.limits, rules.task, rules.steps, rules.limits.surrogates
     yield "labels.contradictions", labels.contradictions(result)
     yield "consistency.system_prompt", consistency.system_prompt(result)
