@@ -1,7 +1,4 @@
-"""Fix files: read all, run the steps on training first, write all results, say what was done.
-
-A split that was fixed is what the later ones are compared with, so it keeps its rows.
-"""
+"""Fix files, training first, since it keeps its rows: read all, run the steps, write all."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

@@ -77,18 +77,8 @@ def findings_of_steps(
 
 def findings_of_others(
     result: Dataset, against: Sequence[Dataset], rules: FixRules
-) -> FindingsByCheck:
-    """Return the findings, without hints, of every other data check, those with some alone.
-
-    Outside of a project the checks that need its task or its limits are left out.
-    """
-    found = {name: [*items] for name, items in _other_checks(result, against, rules)}
-    return {name: items for name, items in found.items() if items}
-
-
-def _other_checks(
-    result: Dataset, against: Sequence[Dataset], rules: FixRules
 ) -> Iterator[tuple[str, Sequence[Finding]]]:
+    """Yield what every other data check finds; without a task, those that need none."""
     limits, task, skipped, believed = rules.limits, rules.task, rules.steps, rules.limits.surrogates
     yield "labels.contradictions", labels.contradictions(result)
     yield "consistency.system_prompt", consistency.system_prompt(result)

@@ -53,7 +53,8 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         if not due_steps:
             break
     result = file_changes.result()
-    others = findings_of_others(result, file_changes.against, rules)
+    found = findings_of_others(result, file_changes.against, rules)
+    others = {name: [*items] for name, items in found if items}
     for name in [*others]:
         step = STEP_OF.get(name, name)
         if step in STEPS and step not in rules.steps:

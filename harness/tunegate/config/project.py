@@ -102,10 +102,7 @@ def require_suite(suite: Path | None, root: Path, required: str, option: str) ->
 
 
 def public_lists(folder: Path) -> tuple[list[str], list[str]]:
-    """Return what the project of a folder lets through: its `pii_ignore` and `pii_allow`.
-
-    They are not validated, and empty where the configuration cannot be read: who needs it says so.
-    """
+    """Return `pii_ignore` and `pii_allow` of a folder's project, not validated; or none."""
     try:
         root = find_root(folder)
         limits = read_table(root)[1].get("limits", {}) if root else {}

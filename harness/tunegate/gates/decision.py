@@ -14,13 +14,7 @@ from ..results.session_results import SessionResults
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.timestamps import timestamp
-from .suite import (
-    CollectedSuite,
-    CollectionFailed,
-    collect_suite,
-    installed_versions,
-    suite_fingerprint,
-)
+from . import suite
 
 if TYPE_CHECKING:
     from ..session.context import SessionContext
@@ -31,7 +25,7 @@ class GateDecision:
     """Whether a gate is open, as `reason` says, and the sha256 of each data file at that time."""
 
     reason: str = ""
-    collected: CollectedSuite = field(default_factory=lambda: CollectedSuite([]))
+    collected: suite.CollectedSuite = field(default_factory=lambda: suite.CollectedSuite([]))
     digests: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -48,7 +42,7 @@ class Gate:
         self.suite = require_suite(session.suite, session.root, configured, option)
         checks = session.config.checks
         self.programs = [checks[name].program(name, session.root) for name in checks]
-        self.suite_files = suite_fingerprint(self.suite, session.root, self.programs)
+        self.suite_files = suite.suite_fingerprint(self.suite, session.root, self.programs)
 
     def evaluate(self, exit_status: int, required: Sequence[str], model: str = "") -> GateDecision:
         """Decide from the results of the session whether the gate is open.
@@ -64,8 +58,8 @@ class Gate:
         # to which all node ids are relative.
         options += [f"--rootdir={session.rootdir}", f"--import-mode={session.import_mode}"]
         try:
-            collected = collect_suite(self.suite, session.root, options)
-        except CollectionFailed as error:
+            collected = suite.collect_suite(self.suite, session.root, options)
+        except suite.CollectionFailed as error:
             return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
         digests = session.splits.current_digests()
         reason = (
@@ -78,7 +72,7 @@ class Gate:
             reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
         if (
             not reason
-            and suite_fingerprint(self.suite, session.root, self.programs) != self.suite_files
+            and suite.suite_fingerprint(self.suite, session.root, self.programs) != self.suite_files
         ):
             reason = "the suite or its configuration changed while it ran; run again"
         if not reason and (changed := session.environment.changed_files()):
@@ -120,7 +114,7 @@ class Gate:
             "accepted": session.seen.to_receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
             "config": dict(settings),
-            "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
+            "versions": suite.installed_versions("torch", "transformers", "peft", "bitsandbytes"),
             "environment": self.environment(),
         }
         return {**receipt, "verdict": verdict_digest(receipt)}
@@ -150,7 +144,7 @@ def failed_tests(results: SessionResults) -> str:
     return f"{counts}: {next(iter(results.not_passed))}{more}"
 
 
-def tests_not_run(results: SessionResults, collected: CollectedSuite) -> str:
+def tests_not_run(results: SessionResults, collected: suite.CollectedSuite) -> str:
     """Name the tests of the suite that have no passed call in this session; "" for none."""
     if collected.skipped:  # the tests of such a file are not known
         return f"{abbreviate(collected.skipped)} skipped itself while it was imported"

@@ -1,7 +1,4 @@
-"""The suite of a gate: the digests of the files that decide what it checks, and its tests.
-
-The tests are listed in a process of their own, whatever the command line of the session left out.
-"""
+"""The suite of a gate: digests of the files that decide what it checks; its tests, listed anew."""
 
 import json
 import os

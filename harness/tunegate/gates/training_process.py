@@ -58,10 +58,7 @@ def train_in_child(run: Run) -> int:
 
 
 def main(folder: Path, root: Path | None = None) -> int:
-    """Train the run of this folder unless it is finished, and return the process's exit code.
-
-    Every failure is one message on stderr; `error.log` has the traceback of an unexpected one.
-    """
+    """Train a run unless it is finished, each failure one message; return the exit code."""
     run = Run(StateDir(root or folder.parents[2]), folder.name)
     try:
         with masked_output(), FileLock(folder / "run.lock", timeout=0):
@@ -121,10 +118,7 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
 def finish_run(
     run: Run, installed: Installed, trained: Trained, baseline_record: Mapping[str, Any] | None
 ) -> None:
-    """Open the trained model and its checkpoints as `--model` will, and write `run.json`.
-
-    `folder:NAME`, relative to the run's folder, is recorded relative to the project's root.
-    """
+    """Open model and checkpoints as `--model` will; write `run.json`, folders from the root on."""
     root = run.state.root
     scheme, _, name = trained.model.partition(":")
     place = run.folder / name

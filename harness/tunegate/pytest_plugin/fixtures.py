@@ -33,12 +33,8 @@ SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
 # The new fixture, where a suite asks for one by its name before 0.2.
 RENAMED_FIXTURES = {
-    "ask": "ask_model",
-    "curves": "loss_curves",
-    "general": "general_set",
-    "judge": "judge_panel",
-    "label": "label_rule",
-    "recipe": "tokenization",
+    **{"ask": "ask_model", "curves": "loss_curves", "general": "general_set"},
+    **{"judge": "judge_panel", "label": "label_rule", "recipe": "tokenization"},
 }
 
 

@@ -29,10 +29,7 @@ Read = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """The one way a project reads labels.
-
-    The rules of this module can be pickled, for the processes that checks run in.
-    """
+    """The one way a project reads labels; it can be pickled, for the processes of checks."""
 
     name: str  # part of the signature of every score
     reader: Read = field(repr=False, compare=False)

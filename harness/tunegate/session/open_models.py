@@ -16,15 +16,8 @@ from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
+from ..models import predict
 from ..models.baseline import measure_baseline
-from ..models.predict import (
-    Judge,
-    JudgePanel,
-    cached_answers,
-    cached_predictions,
-    predict,
-    predict_until,
-)
 from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge
@@ -34,7 +27,6 @@ from ..utils.progress import ShowProgress
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
-    from ..models.predict import StoppingRule
 
 COMPARED = "compare."
 
@@ -59,7 +51,8 @@ class SessionModels:
     show_progress: ShowProgress
     limit: int = 0
     repeat: int = 1
-    rules: tuple[Sequence[StoppingRule], bool] = ((), False)  # the latter: may a pass come early
+    # With whether a pass may come early.
+    rules: tuple[Sequence[predict.StoppingRule], bool] = ((), False)
     stopped: dict[str, Any] = field(default_factory=dict)
     judged: dict[str, str] = field(default_factory=dict)
 
@@ -129,9 +122,11 @@ class SessionModels:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
             if role == "candidate" and self.rules[0] and not isinstance(model, FileModel):
-                predictions, self.stopped = predict_until(model, rows, state, *self.rules, progress)
+                predictions, self.stopped = predict.predict_until(
+                    model, rows, state, *self.rules, progress
+                )
             else:
-                predictions = predict(model, rows, state, progress, times=times)
+                predictions = predict.predict(model, rows, state, progress, times=times)
         if role == "candidate":
             self.judged["predictions"] = model.digest
         return predictions
@@ -147,18 +142,18 @@ class SessionModels:
         if not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:
-            return predict(self.model(role), dataset, self.state, progress)
+            return predict.predict(self.model(role), dataset, self.state, progress)
 
     def cached(self, role: str, test: Dataset) -> Predictions | None:
         """Return predictions out of the cache, for a gate that asked no model; None for none."""
         try:
             model = self.model(role)
             if isinstance(model, FileModel):
-                return predict(model, test, self.state)
+                return predict.predict(model, test, self.state)
         except (ConfigError, ModelUnknown):
             return None
         rows, times = self._asked_of(role, test)
-        return cached_predictions(model.name, model.digest, rows, self.state, times=times)
+        return predict.cached_predictions(model.name, model.digest, rows, self.state, times=times)
 
     def _asked_of(self, role: str, test: Dataset) -> tuple[Dataset, int]:
         """Return the rows that a model is asked, and how often: the lines of a file answer all."""
@@ -179,7 +174,7 @@ class SessionModels:
                 notes.append(f"{len(kept):,} of {len(predictions):,} of the {role}, age {age}")
         return "; ".join([*notes, "--fresh asks anew"]) if notes else ""
 
-    def judges(self) -> JudgePanel | None:
+    def judges(self) -> predict.JudgePanel | None:
         """Open the judges of `[judge]`; None where it names none.
 
         A judge that fails while it is asked (a server that is down, weights that do not load)
@@ -189,20 +184,20 @@ class SessionModels:
         if not settings.models or settings.rubric is None:
             return None
 
-        def open_judge(spec: str) -> Judge:
+        def open_judge(spec: str) -> predict.Judge:
             model = hold_to_budget(self.budget, open_model(spec, self.root, self.openers))
 
             def ask(requests: Sequence[Request]) -> dict[int, Answer]:
                 record_judge(state, model.digest)
                 with self.show_progress(f"asking the judge {model.name}") as progress:
                     try:
-                        return cached_answers(model, requests, state, progress)
+                        return predict.cached_answers(model, requests, state, progress)
                     except ModelUnknown as error:
                         return {r.row: Answer(r.row, error=str(error)) for r in requests}
 
-            return Judge(model.name, model.digest, ask)
+            return predict.Judge(model.name, model.digest, ask)
 
-        return JudgePanel(
+        return predict.JudgePanel(
             judges=[open_judge(spec) for spec in settings.models],
             rubric=self.root / settings.rubric,
             labels=self.root / settings.labels if settings.labels else None,

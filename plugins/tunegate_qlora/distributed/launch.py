@@ -35,10 +35,7 @@ WORKER_TIMEOUT = 60.0  # seconds for workers to end; a worker ends when its pipe
 
 
 def torchrun_arguments(settings: Settings, machine: int, workers_folder: Path) -> list[str]:
-    """Return the arguments of `torchrun` that start the workers of a machine.
-
-    The first machine is node 0, which has the main process: the model is read back there.
-    """
+    """Return torchrun's arguments for a machine's workers; the first has the main process."""
     if settings.machines == 1:
         rendezvous = ["--standalone", "--local-addr", "127.0.0.1"]  # at a free port
     else:

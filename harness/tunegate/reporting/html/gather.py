@@ -60,10 +60,7 @@ class RunFiles:
 
 
 def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
-    """Read the files about a run or an evaluation (`latest`, an id or its beginning, a spec).
-
-    `scorecard` begins a digest; without it the newest is reported on. Raises ConfigError.
-    """
+    """Read the files of a run or an evaluation, and of a scorecard, or the newest; ConfigError."""
     run, config = evaluation.find_judged(CachedStateDir(root), name), load(root)
     is_run, path = not isinstance(run, evaluation.Evaluation), run.folder / "receipt.json"
     record = evaluation.read_object(run.folder / "run.json", RECORD_KEYS) if is_run else run.record
