@@ -1,7 +1,5 @@
 """Local fine-tuning and local models: registers a trainer and a kind of model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -5,8 +5,6 @@ file as a whole is in another encoding or format. An array is read up to its fir
 No function here raises for bad bytes.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from codecs import getincrementaldecoder

@@ -5,8 +5,6 @@
 Where columns have the names of a known shape (docs/data-formats.md), no mapping is needed.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

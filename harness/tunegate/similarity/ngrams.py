@@ -5,8 +5,6 @@ Learners*, appendix C): 13-grams in lower case and without punctuation, where th
 more than ten documents are boilerplate. Short texts have none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 

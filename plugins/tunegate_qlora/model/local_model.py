@@ -1,7 +1,5 @@
 """`folder:PATH`: a model or an adapter on this machine, which answers greedily."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Conversations: chat messages, ShareGPT, Gemini and Bedrock, with tools and their results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import count
 from typing import Any

@@ -9,8 +9,6 @@ Gemini write calls and their results as parts of the content:
 - https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from itertools import count
