@@ -1,16 +1,10 @@
 """Chooses the engine of the near-duplicate search, and holds the one on numpy and rapidfuzz."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
 
 from ..utils.processes import worker_count
 from .long_texts import LongTextSearch, short_texts
-from .windows import Search
-
-if TYPE_CHECKING:
-    from .windows import Array, FindNear, TextsByLength
+from .windows import Array, FindNear, Search, TextsByLength
 
 BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
 GROUP_SIZE = 4  # queries of one group from which on the targets of the group are left out

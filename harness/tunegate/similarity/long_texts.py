@@ -14,20 +14,14 @@ common; SCREEN_SHARE leaves room for the error of the sample. So a long text in 
 word in seven is misspelt by a letter is not found, though most of its letters are right.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ..utils.text import UNSPACED
-from .windows import Search
-
-if TYPE_CHECKING:
-    from .windows import Array, FindNear
+from .windows import Array, FindNear, Search
 
 SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 MAX_LETTERS = 2_000

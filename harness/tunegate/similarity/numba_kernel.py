@@ -10,21 +10,15 @@ of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, until the 
 reach. The result is exact. Texts have at most MAX_LETTERS letters: three words of 64 bits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from .long_texts import SCREEN_LETTERS as MAX_LETTERS
+from .windows import Array, Search
 
-if TYPE_CHECKING:
-    from .windows import Search
-
-Array = npt.NDArray[Any]
 BITS = 1024
 COMMON_LETTERS = 43  # the commonest letters, which have own bits up to their 11th occurrence
 BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Array = npt.NDArray[Any]
-    # find_near(i, labels, skip) returns the targets near to query i, and their similarities.
-    # `labels` has an integer for each target: negative ones and those equal to `skip` are left out.
-    # It must be called with rising i.
-    FindNear = Callable[[int, Array, int], tuple[Array, Array]]
+Array: TypeAlias = "npt.NDArray[Any]"
+# find_near(i, labels, skip) returns the targets near to query i, and their similarities. `labels`
+# has an integer for each target: negative ones and those equal to `skip` are left out. It must be
+# called with rising i.
+FindNear: TypeAlias = "Callable[[int, Array, int], tuple[Array, Array]]"
 
 
 class TextsByLength:
