@@ -85,10 +85,10 @@ def _split_parts(turn: Message) -> Iterator[Message]:
             results.append(result)
         elif part.get("type") == "thinking" and isinstance(part.get("thinking"), str):
             message["reasoning_content"] = part["thinking"]
-        elif "type" not in part and (kind := _part_type(part)):
-            parts.append({"type": kind, **part})
         else:
-            parts.append(part)
+            kinds = {"text": "text"} if isinstance(part.get("text"), str) else _MEDIA_PARTS
+            kind = next((kind for key, kind in kinds.items() if key in part), "")
+            parts.append({"type": kind, **part} if kind and "type" not in part else part)
     yield from results
     if calls:
         message["tool_calls"] = calls
@@ -97,12 +97,6 @@ def _split_parts(turn: Message) -> Iterator[Message]:
     message["content"] = texts[0] if is_one_text else parts or None
     if parts or calls or not results:
         yield message
-
-
-def _part_type(part: Mapping[str, Any]) -> str:
-    if isinstance(part.get("text"), str):
-        return "text"
-    return next((kind for key, kind in _MEDIA_PARTS.items() if key in part), "")
 
 
 def _call_in(part: Mapping[str, Any]) -> Message | None:
