@@ -4,8 +4,6 @@ Exact, by C. J. Clopper & E. S. Pearson (1934), Biometrika 26:404-413; of two mo
 rows, by those that they differ on: Q. McNemar (1947), Psychometrika 12:153-157.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect
 from collections.abc import Callable

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-Register = Callable[..., Any]
 
-
-def pytest_tunegate_models(register: Register) -> None:
+def pytest_tunegate_models(register: Callable[..., Any]) -> None:
     """Offer `openai:NAME` (any server that speaks its protocol) and `anthropic:NAME`."""
     from .model import open_anthropic, open_openai
 

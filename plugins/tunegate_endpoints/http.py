@@ -1,6 +1,7 @@
 """Sends one request over HTTP and maps whatever goes wrong to a Failure."""
 
 import json
+from asyncio import IncompleteReadError
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -65,10 +66,12 @@ class Connection:
         url = self.url
         asking = self.http.post(url, data=data, allow_redirects=False, proxy=self.proxy)
         async with asking as response:
-            body = await _read_body(response)
-            if body is None:
+            try:
+                await response.content.readexactly(MAX_REPLY_BYTES + 1)
                 response.close()  # do not download the rest
                 return Failure(f"the reply is longer than {MAX_REPLY_BYTES >> 20} MB", billed=True)
+            except IncompleteReadError as whole:
+                body = whole.partial
             if response.status == 404 and url.path == "/chat/completions":  # without its /v1
                 self.url = url.with_path("/v1/chat/completions").with_query(url.query)
                 return Failure("404", retryable=True)
@@ -77,16 +80,6 @@ class Connection:
                 if isinstance(result, Reply) or not (status := status_in(body)):
                     return result
             return failure_of_status(status, response.headers, body, self.clock)
-
-
-async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body; None where it is longer than MAX_REPLY_BYTES."""
-    received = bytearray()
-    async for chunk in response.content.iter_any():
-        received += chunk
-        if len(received) > MAX_REPLY_BYTES:
-            return None
-    return bytes(received)
 
 
 @asynccontextmanager

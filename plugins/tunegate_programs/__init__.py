@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-Register = Callable[..., Any]
 
-
-def pytest_tunegate_models(register: Register) -> None:
+def pytest_tunegate_models(register: Callable[..., Any]) -> None:
     """Offer `program:NAME`, the command of `[models.NAME]`."""
     from .model import open_program
 

@@ -1,7 +1,5 @@
 """`program:NAME`: a program in any language that answers requests; `[models.NAME]` names it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Write the model card: what a model was made of, its figures, scores and limits of use."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

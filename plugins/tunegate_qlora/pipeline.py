@@ -1,7 +1,5 @@
 """Train one run: from its plan to a model on disk, with a model card, that was read back."""
 
-from __future__ import annotations
-
 import gc
 import json
 import shutil

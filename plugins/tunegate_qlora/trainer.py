@@ -1,7 +1,5 @@
 """The trainer `qlora`: trains an adapter on a base, in 4 bits or not, or all weights."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

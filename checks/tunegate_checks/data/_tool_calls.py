@@ -3,8 +3,6 @@
 Rules: the Chat Completions reference, https://platform.openai.com/docs/guides/function-calling.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

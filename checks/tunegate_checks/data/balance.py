@@ -3,8 +3,6 @@
 A model hardly learns a rare class, and the accuracy over all classes does not show it.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ A model learns accidental differences as if they meant something. OpenAI's fine-
 use.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median

@@ -3,8 +3,6 @@
 All findings are hints unless a limit is given: how much repetition is too much depends on the task.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator

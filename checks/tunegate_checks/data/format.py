@@ -6,8 +6,6 @@ The checker in OpenAI's cookbook is older: it refuses OpenAI's own example, and 
 ends on the user, `weight: 0.5`, and a row whose every weight is 0.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Find personal data in messages and fields: e-mail, phones, documents, cards, IP addresses."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from tunegate import Dataset, Finding, check

@@ -6,8 +6,6 @@ $ tunegate data plan --mode lower --classes 8 --label-cost 0.10
 $ tunegate data plan --paired --difference 0 --changed 0.06
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 from pathlib import Path

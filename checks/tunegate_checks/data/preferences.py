@@ -5,8 +5,6 @@ the two replies (Rafailov et al. 2023, arXiv:2305.18290, eq. 7): what they have 
 effect, and the effects of two rows that prefer the opposite cancel out.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Programs in any language as checks: rows in, findings out; `[checks.NAME]` names them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

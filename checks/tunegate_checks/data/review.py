@@ -4,8 +4,6 @@ A random sample of n rows estimates an error rate to within about 1 / sqrt(n): t
 10 % of 3,000 tell 5 % wrong from 9 %. `tunegate review sample` draws the sample.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

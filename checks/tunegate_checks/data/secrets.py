@@ -1,7 +1,5 @@
 """Find API keys and tokens: a model can reproduce the keys that it was trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from tunegate import Dataset, Finding, check

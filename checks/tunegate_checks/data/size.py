@@ -5,8 +5,6 @@ effect shows; LIMA (Zhou et al. 2023, arXiv:2305.11206) taught a style with 1,00
 can show is computed exactly, from the binomial distribution.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections import Counter

@@ -1,7 +1,5 @@
 """Splits: the validation set must have the right size, and the splits must look alike."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections import Counter

@@ -6,8 +6,6 @@ Tokens are counted by the tokenizer and chat template of the model that will be 
 `tokenization` has the values of the configuration.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from tunegate.checking.decorator import check

@@ -6,9 +6,9 @@ and strips in which the validation loss keeps rising.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 from tunegate.checking.decorator import check
 from tunegate.results.finding import NOT_APPLICABLE, Finding
@@ -21,8 +21,7 @@ MIN_RISE = 0.01
 Reading = Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(NamedTuple):
     """A validation loss, and the mean training loss since the one before."""
 
     epoch: float
@@ -52,8 +51,11 @@ def find(
         yield Finding.dataset_hint("no curve" if curves else NOT_APPLICABLE, reason)
         return
     last, best = epochs[-1], min(epochs, key=lambda e: e.validation)
-    if len(epochs) > strip and _is_rising(epochs[-strip - 1 :]):
-        start = epochs[-strip - 1]
+    start, pairs = epochs[max(-strip - 1, -len(epochs))], [*pairwise(epochs)][-strip:]
+    falls = all(later.train < earlier.train for earlier, later in pairs)
+    rises = all(later.validation > earlier.validation for earlier, later in pairs)
+    is_long = len(epochs) > strip and last.validation - start.validation > MIN_RISE
+    if rises and falls and is_long:
         validation = (
             f"the validation loss rose from {start.validation:.3g} to {last.validation:.3g}"
         )
@@ -89,11 +91,3 @@ def _losses_by_epoch(curves: Sequence[Reading]) -> list[Epoch]:
             epochs.append(Epoch(epoch, reading["validation_loss"], train))
             losses = []
     return epochs
-
-
-def _is_rising(epochs: Sequence[Epoch]) -> bool:
-    """Tell whether each validation loss rose while the training loss fell."""
-    pairs = list(pairwise(epochs))
-    falls = all(later.train < earlier.train for earlier, later in pairs)
-    rises = all(later.validation > earlier.validation for earlier, later in pairs)
-    return rises and falls and epochs[-1].validation - epochs[0].validation > MIN_RISE

@@ -64,12 +64,10 @@ def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
     def combine(sums: Array, n: int) -> Array:
         import numpy as np
 
-        if name != "BLEU" and not scorer.eps_smoothing:
-            return _chrf_scores(sums, scorer.beta)
         flat = sums.reshape(-1, sums.shape[-1])
-        # sacrebleu needs lists of integers: with NumPy floats its 0/0 would not raise.
-        counts = np.rint(flat).astype(int).tolist()
-        scores = [scorer._compute_score_from_stats(row).score for row in counts]
+        # BLEU needs lists of integers: with NumPy floats its 0/0 would not raise.
+        counts = np.rint(flat).astype(int) if name == "BLEU" else flat
+        scores = [scorer._compute_score_from_stats(row).score for row in counts.tolist()]
         return np.array(scores).reshape(sums.shape[:-1])
 
     def extremes(rows: Array) -> tuple[Array, Array]:
@@ -82,21 +80,6 @@ def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
     scorer._extract_corpus_statistics(["a"], [["a"]])  # the signature counts the references
     signature = f"{name}|{scorer.get_signature().format(short=False)}"
     return Metric(name, statistics, combine, signature, extremes=extremes, scale=(0.0, 100.0))
-
-
-def _chrf_scores(sums: Array, beta: float) -> Array:
-    """Return chrF of column sums, as sacrebleu computes it from the counts of one corpus."""
-    import numpy as np
-
-    answered, expected, matches = (sums[..., kind::3] for kind in range(3))
-    seen = (answered > 0) & (expected > 0)
-    precision, recall = (
-        (matches * seen / counts.clip(min=1e-9)).sum(axis=-1) / seen.sum(axis=-1).clip(min=1)
-        for counts in (answered, expected)
-    )
-    both = np.maximum(beta**2 * precision + recall, 1e-9)
-    scores: Array = 100 * (1 + beta**2) * precision * recall / both
-    return scores
 
 
 def rouge(kind: str = "L", *, stem: bool = False) -> Metric:

@@ -1,7 +1,5 @@
 """Rules that decide a test before every row is asked: `@pytest.mark.decided_by(rule=...)`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@
 space included: for labels and system prompts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tunegate.utils.text import cut, one_line

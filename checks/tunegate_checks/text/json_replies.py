@@ -1,7 +1,5 @@
 """Compare replies that are JSON: their keys, and the types of their values."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any

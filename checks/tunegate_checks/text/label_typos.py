@@ -5,8 +5,6 @@ Signs, digits, emoji and accents carry meaning: `C` and `C++`, `>50K` and `<=50K
 `avó` and `avô` are never one label, however rare one of them is.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping

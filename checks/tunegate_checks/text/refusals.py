@@ -1,7 +1,5 @@
 """The pattern of replies that refuse or apologise."""
 
-from __future__ import annotations
-
 import re
 
 # At the start of a reply; English and Portuguese.

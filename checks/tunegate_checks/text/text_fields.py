@@ -4,8 +4,6 @@
 changes exactly the texts that the checks have read.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping

@@ -6,8 +6,6 @@ and arguments written as a text of JSON make no difference. Reasoning is kept ap
 leave that of earlier turns out.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ several splits has a folder for each and a `dataset_dict.json`. Numbers of a `Cl
 as the names of their classes.
 """
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping

@@ -5,15 +5,14 @@ file as a whole is in another encoding or format. An array is read up to its fir
 No function here raises for bad bytes.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
+from typing import TypeVar
 
 from ..errors import ConfigError
 from ..results.finding import Finding
@@ -25,6 +24,8 @@ from .formats.pairs import squad_questions
 from .formats.row_format import Fields, RowFormat
 
 Row = tuple[int, Fields]  # the first line, from 1, and the fields
+
+T = TypeVar("T")
 
 MAX_PROBLEMS = 10_000  # findings; a finding needs more memory than the broken line it reports
 
@@ -107,21 +108,40 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
         file_format = "every other byte is NUL, as in UTF-16; save the file as UTF-8"
     if file_format:
         return [], [Finding(None, 1, "encoding", file_format)]
-    rows: list[Row] = []
-    refused = RefusedRows()
-    formats: list[RowFormat] = []  # of each row
-    for line, row in split_rows(data):
-        try:
-            row_format, fields = read_row(row, line, columns)
-        except Unreadable as error:
-            refused.add(line, error)
-        else:
-            rows.append((line, fields))
-            formats.append(row_format)
-    problems = refused.findings()
+    rows, problems, formats = read_each(split_rows(data), lambda row, n: read_row(row, n, columns))
     if problems and (encoding_problem := encoding_finding(data)):
         return [], [encoding_problem]
     return rows, [*problems, *format_hints(formats)]
+
+
+def read_each(
+    lines: Iterable[tuple[int, T | Unreadable]], read: Callable[[T, int], tuple[RowFormat, Fields]]
+) -> tuple[list[Row], list[Finding], list[RowFormat]]:
+    """Return the rows that can be read, a finding for each other one, and the format of each row.
+
+    `lines` has the first line of each and what `read` reads it from, or why there is none. The last
+    of the findings counts those beyond MAX_PROBLEMS.
+    """
+    rows: list[Row] = []
+    problems: list[Finding] = []
+    formats: list[RowFormat] = []
+    unlisted = 0
+    for line, row in lines:
+        try:
+            if isinstance(row, Unreadable):
+                raise row
+            row_format, fields = read(row, line)
+        except Unreadable as error:
+            if len(problems) < MAX_PROBLEMS:
+                problems.append(Finding(None, line, error.kind, error.evidence))
+            else:
+                unlisted += 1
+        else:
+            rows.append((line, fields))
+            formats.append(row_format)
+    if unlisted:
+        problems.append(Finding.of_dataset("unlisted", f"{unlisted:,} more rows are unreadable"))
+    return rows, problems, formats
 
 
 def format_hints(formats: Sequence[RowFormat]) -> Iterator[Finding]:
@@ -138,32 +158,8 @@ def format_hints(formats: Sequence[RowFormat]) -> Iterator[Finding]:
             yield Finding.dataset_hint("shape", evidence)
 
 
-class RefusedRows:
-    """The rows of a file that cannot be read."""
-
-    def __init__(self) -> None:
-        self._found: list[Finding] = []
-        self._unlisted = 0
-
-    def add(self, line: int, error: Unreadable) -> None:
-        """Note a row that starts on `line`, with the reason."""
-        if len(self._found) < MAX_PROBLEMS:
-            self._found.append(Finding(None, line, error.kind, error.evidence))
-        else:
-            self._unlisted += 1
-
-    def findings(self) -> list[Finding]:
-        """Return a finding for each row, and one that counts those beyond MAX_PROBLEMS."""
-        evidence = f"{self._unlisted:,} more rows are unreadable"
-        return [*self._found, *([Finding.of_dataset("unlisted", evidence)] * bool(self._unlisted))]
-
-
-def read_row(
-    row: bytes | Unreadable, line: int, columns: Columns | None = None
-) -> tuple[RowFormat, Fields]:
+def read_row(row: bytes, line: int, columns: Columns | None = None) -> tuple[RowFormat, Fields]:
     """Return the format of a row that starts on `line`, and its fields; raise Unreadable."""
-    if isinstance(row, Unreadable):
-        raise row
     try:
         text = str(row, "utf-8")
     except UnicodeDecodeError as error:

@@ -1,7 +1,5 @@
 """Reads the text of a model as its chat template has it: reasoning, answer, tool calls."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -5,8 +5,6 @@ holds nothing that the training set has. Each label is spread over the splits in
 rows are parted by their time. The same file and seed give the same bytes.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections import Counter, defaultdict

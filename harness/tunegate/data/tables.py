@@ -5,8 +5,6 @@
 Where columns have the names of a known shape (docs/data-formats.md), no mapping is needed.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -21,8 +19,8 @@ from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
 from .formats import columns_advice, find_format, to_messages
 from .formats.columns import Columns, map_columns, mapped_columns, mapped_format, missing_columns
-from .formats.row_format import RowFormat
-from .json_lines import NOT_JSON_MAGIC, RefusedRows, Row, encoding_finding, format_hints
+from .formats.row_format import Fields, RowFormat
+from .json_lines import NOT_JSON_MAGIC, Row, encoding_finding, format_hints, read_each
 
 Record = tuple[int, dict[str, Any] | Unreadable]  # the first line, from 1, and the values by column
 
@@ -43,27 +41,18 @@ def read_table_rows(data: bytes, columns: Columns) -> tuple[list[Row], list[Find
         raise ValueError(f"columns has no {missing[0]!r}; it must map 'prompt' and 'reply'")
     if encoding_problem := encoding_finding(data):
         return [], [encoding_problem]
-    rows: list[Row] = []
-    refused = RefusedRows()
-    formats: list[RowFormat] = []
     records = _parquet_records if data.startswith(b"PAR1") else _csv_records
-    for line, record in records(data, columns):
-        try:
-            if isinstance(record, Unreadable):
-                raise record
-            if columns:
-                fields = map_columns(record, columns)
-            else:
-                row_format, fields = to_messages(record)
-                formats.append(row_format)
-            rows.append((line, fields))
-        except Unreadable as error:
-            refused.add(line, error)
-    problems = [*refused.findings(), *format_hints(formats)]
+
+    def read(record: dict[str, Any], line: int) -> tuple[RowFormat, Fields]:
+        if columns:
+            return mapped_format(columns), map_columns(record, columns)
+        return to_messages(record)
+
+    rows, problems, formats = read_each(records(data, columns), read)
     if columns:
-        mapping = mapped_format(columns).hint
-        problems.append(Finding.dataset_hint("shape", f"read as a table: {mapping}"))
-    return rows, problems
+        evidence = f"read as a table: {mapped_format(columns).hint}"
+        return rows, [*problems, Finding.dataset_hint("shape", evidence)]
+    return rows, [*problems, *format_hints(formats)]
 
 
 def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:

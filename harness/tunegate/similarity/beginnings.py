@@ -5,8 +5,6 @@ if it is more than MIN_LETTERS longer than the last shared one on its way. The s
 are the shared beginnings of the reversed texts.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence

@@ -1,21 +1,14 @@
 """Chooses the engine of the near-duplicate search, and holds the one on numpy and rapidfuzz."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Any
 
+from ..utils.processes import worker_count
 from .long_texts import LongTextSearch, short_texts
-from .windows import Search
-
-if TYPE_CHECKING:
-    from .windows import Array, FindNear, Search, TextsByLength
-
+from .windows import Array, FindNear, Search, TextsByLength
 
 BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
 GROUP_SIZE = 4  # queries of one group from which on the targets of the group are left out
 COLUMNS = 20_000  # targets at once
-SKETCHES_MIN_SECONDS = 0.05  # estimated seconds of the search: sketches take some time to make
 KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
 
@@ -60,12 +53,8 @@ class NumpySearch:
     """The search in numpy and rapidfuzz, a block of queries at a time."""
 
     def __init__(self, search: Search) -> None:
-        import numpy as np
-
         self.search = search
         self.rows: dict[int, tuple[Array, Array]] = {}
-        is_worth_it = search.estimated_seconds > SKETCHES_MIN_SECONDS
-        self.uses_sketches = is_worth_it and hasattr(np, "bitwise_count")  # numpy 2 has it
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
@@ -103,26 +92,16 @@ class NumpySearch:
         """Return (index in the block, target, similarity) of each pair that reaches the cutoff."""
         import numpy as np
         from rapidfuzz.distance import Indel
-        from rapidfuzz.process import cdist, cpdist
+        from rapidfuzz.process import cdist
 
-        queries, cutoff = self.search.queries, self.search.cutoff
-        target_texts = self.search.targets.texts
+        queries = [self.search.queries.texts[i] for i in block]
+        others = [self.search.targets.texts[j] for j in targets]
         # With the cutoff itself, rapidfuzz 3.14 returns 0 for some pairs that reach it exactly.
-        scorer, score_cutoff = Indel.normalized_similarity, cutoff - 1e-6
-        options: dict[str, Any] = {"scorer": scorer, "score_cutoff": score_cutoff}
-        options["dtype"] = np.float64
-        if self.uses_sketches:
-            from .sketches import candidates
-
-            letters, target_letters = self.search.encoded_letters
-            rows, matches = candidates(letters, block, target_letters, targets, cutoff)
-            left = [queries.texts[i] for i in block[rows]]
-            right = [target_texts[j] for j in matches]
-            similarities: Array = cpdist(left, right, **options)
-        else:
-            left, right = [queries.texts[i] for i in block], [target_texts[j] for j in targets]
-            table: Array = cdist(left, right, **options)
-            rows, columns = np.nonzero(table)
-            matches, similarities = targets[columns], table[rows, columns]
-        near = (similarities >= cutoff) & (matches >= self.search.lo[block][rows])
+        table: Array = cdist(
+            queries, others, scorer=Indel.normalized_similarity, dtype=np.float64,
+            score_cutoff=self.search.cutoff - 1e-6, workers=worker_count(),
+        )  # fmt: skip
+        rows, columns = np.nonzero(table)
+        matches, similarities = targets[columns], table[rows, columns]
+        near = (similarities >= self.search.cutoff) & (matches >= self.search.lo[block][rows])
         return rows[near], matches[near], similarities[near]

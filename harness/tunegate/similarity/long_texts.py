@@ -14,26 +14,18 @@ common; SCREEN_SHARE leaves room for the error of the sample. So a long text in 
 word in seven is misspelt by a letter is not found, though most of its letters are right.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ..utils.text import UNSPACED
-from .windows import Search
-
-if TYPE_CHECKING:
-    from .windows import Array, FindNear
+from .windows import Array, FindNear, Search
 
 SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
-SAMPLED_AT_ONCE = 256  # texts, which bounds the memory
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
@@ -61,54 +53,36 @@ def ratio(left: str, right: str) -> float:
     return Indel.normalized_similarity(left, right)
 
 
-def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
-    """Return the SAMPLE_SIZE smallest hashes of the runs of words of each text, and how many.
+def _sample(text: str) -> Array:
+    """Return the SAMPLE_SIZE smallest hashes of the runs of words of a text.
 
     A run is hashed with its occurrence, the number of the same run before it.
     """
     import numpy as np
 
-    parts = [np.zeros(0, np.uint64)]
-    sizes = [np.zeros(0, np.int64)]
-    for begin in range(0, len(texts), SAMPLED_AT_ONCE):
-        numbers = [_word_numbers(text) for text in texts[begin : begin + SAMPLED_AT_ONCE]]
-        # A text of one word or two is one run.
-        numbers = [[*n, 0, 0][:RUN_WORDS] if 0 < len(n) < RUN_WORDS else n for n in numbers]
-        counts = np.fromiter(map(len, numbers), np.int64, len(numbers))
-        end = int(counts.sum())
-        words = np.fromiter(chain(*numbers, [0] * RUN_WORDS), np.uint64, end + RUN_WORDS)
-        runs = np.zeros(end, np.uint64)
-        for k in range(RUN_WORDS):
-            runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + end]
-        lengths = np.maximum(counts - RUN_WORDS + 1, 0)  # of runs, each of which lies in one text
-        starts = np.cumsum(counts) - counts
-        owners = np.repeat(np.arange(len(counts)), counts)
-        is_run = np.arange(end) < (starts + lengths)[owners]
-        runs, owners = runs[is_run], owners[is_run]
-        order = np.lexsort((runs, owners))
-        hashes = _with_occurrences(runs[order], owners[order])
-        if lengths.max() > SAMPLE_SIZE:
-            split = np.split(hashes, np.cumsum(lengths)[:-1])
-            hashes = np.concatenate([np.sort(sample)[:SAMPLE_SIZE] for sample in split])
-        parts.append(hashes)
-        sizes.append(np.minimum(lengths, SAMPLE_SIZE))
-    return np.concatenate(parts), np.concatenate(sizes)
-
-
-def _with_occurrences(runs: Array, owners: Array) -> Array:
-    """Return a hash of each run and its occurrence in its owner; both are sorted."""
-    import numpy as np
-
-    is_first = np.ones(len(runs), bool)
-    is_first[1:] = (runs[1:] != runs[:-1]) | (owners[1:] != owners[:-1])
-    places = np.arange(len(runs))
-    occurrences = places - np.maximum.accumulate(np.where(is_first, places, 0))
+    numbers = _word_numbers(text)
+    count = max(len(numbers) - RUN_WORDS + 1, min(len(numbers), 1))  # one or two words are one run
+    words = np.array([*numbers, *[0] * RUN_WORDS], np.uint64)
+    runs = np.zeros(count, np.uint64)
+    for k in range(RUN_WORDS):
+        runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + count]
+    runs.sort()
+    occurrences = (np.arange(count) - np.searchsorted(runs, runs)).astype(np.uint64)
     # The finaliser of splitmix64, so that the smallest hashes are a random sample.
-    mixed = runs + occurrences.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    mixed = runs + occurrences * np.uint64(0xD1342543DE82EF95)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    hashes: Array = mixed ^ (mixed >> np.uint64(31))
-    return hashes
+    hashes: Array = np.sort(mixed ^ (mixed >> np.uint64(31)))
+    return hashes[:SAMPLE_SIZE]
+
+
+def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
+    """Return the hashes of the samples of texts, and how many each has."""
+    import numpy as np
+
+    samples = [*map(_sample, texts)]
+    sizes = np.fromiter(map(len, samples), np.int64, len(samples))
+    return np.concatenate([np.zeros(0, np.uint64), *samples]), sizes
 
 
 def screening_note(*sides: Sequence[str]) -> str:

@@ -1,7 +1,5 @@
 """Find the run that a command is about, and report what is wrong with it in one line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -7,8 +7,6 @@ $ tunegate demo
 $ tunegate demo ../playground
 """
 
-from __future__ import annotations
-
 import argparse
 import filecmp
 import json

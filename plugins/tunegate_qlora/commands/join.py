@@ -6,8 +6,6 @@ The project's folder is on a disk that all machines share, at the same place. On
 $ tunegate run join 3fa9c1 --machine 1
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

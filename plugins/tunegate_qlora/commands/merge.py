@@ -3,8 +3,6 @@
 $ tunegate run merge latest
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

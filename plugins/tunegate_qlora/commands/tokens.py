@@ -3,8 +3,6 @@
 $ tunegate data tokens data/train.jsonl --row 3
 """
 
-from __future__ import annotations
-
 import argparse
 import textwrap
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The architecture of a base, and the adapter on it, without weights: on torch's device `meta`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """A model's folder on this machine: its place, digest, configuration, context length, licence."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable

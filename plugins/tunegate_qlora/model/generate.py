@@ -1,7 +1,5 @@
 """Generates greedy answers with a loaded model: in batches, the shortest prompts first."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module

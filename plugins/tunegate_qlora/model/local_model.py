@@ -1,10 +1,8 @@
 """`folder:PATH`: a model or an adapter on this machine, which answers greedily."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,22 +17,19 @@ from ..runtime.libraries import missing_requirements, quiet_libraries
 from . import base, metadata
 
 
+@dataclass(eq=False)
 class LocalModel:
     """A base, or a base with an adapter; its weights are loaded for the first answer."""
 
+    name: str
+    folder: Path
+    tuned: Path | None
+    decoding: Decoding
+    options: TemplateOptions
     temperature = 0
 
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        tuned: Path | None,
-        decoding: Decoding,
-        options: TemplateOptions,
-    ) -> None:
-        self.name, self.folder, self.tuned, self.decoding = name, folder, tuned, decoding
-        self.options = options
-        self.digest = model_digest(folder, tuned, decoding)
+    def __post_init__(self) -> None:
+        self.digest = model_digest(self.folder, self.tuned, self.decoding)
         self._generator: Any = None  # a Generator, from the first answer on
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:

@@ -5,8 +5,6 @@ text shows that somebody edited the template. The rendered probe also shows what
 a template that writes the current date, or another version of the renderer.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path

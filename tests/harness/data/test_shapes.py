@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate.data.formats import ROW_FORMATS
+from tunegate.data.formats.chat import is_plain_chat
 from tunegate.data.formats.columns import map_columns
-from tunegate.data.formats.messages import is_openai_form, openai_messages, openai_tools
+from tunegate.data.formats.messages import openai_messages, openai_tools
 from tunegate.data.splitting import split_file
 from tunegate.results.labels import label_rule_of_table
 from tunegate_checks.fix.read import read_source
@@ -297,7 +298,7 @@ def test_any_row_is_read_or_told_of_and_none_raises(row: dict[str, Any]) -> None
 def test_messages_in_openais_form_stay_as_they_are(turns: list[Any]) -> None:
     once = openai_messages(turns)
     assert openai_messages(once) == once
-    if is_openai_form(turns) and all(isinstance(turn, dict) for turn in turns):
+    if is_plain_chat({"messages": turns}):
         assert once == turns
     assert openai_tools(openai_tools(turns)) == openai_tools(turns)
 

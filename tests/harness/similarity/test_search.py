@@ -15,16 +15,15 @@ from rapidfuzz.distance import Indel
 
 from tunegate.similarity import engine as engine_
 from tunegate.similarity import search as similar
-from tunegate.similarity import sketches, windows
+from tunegate.similarity import windows
 
-ENGINES = ["rapidfuzz", "sketches", *(["numba", "blocks"] if find_spec("numba") else [])]
+ENGINES = ["rapidfuzz", *(["numba", "blocks"] if find_spec("numba") else [])]
 
 
 @pytest.fixture(params=ENGINES)
 def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Run a test once with each engine, however little there is to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_, "SKETCHES_MIN_SECONDS", -1 if request.param == "sketches" else 9e9)
         if request.param == "blocks":
             from tunegate.similarity import numba_kernel
 
@@ -159,10 +158,7 @@ def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     expected = sorted(similar.pairs(texts, 0.8, fast=False))
     monkeypatch.setattr(engine_, "BLOCK", 3)
     monkeypatch.setattr(engine_, "COLUMNS", 7)
-    monkeypatch.setattr(sketches, "CHUNK", 7)
-    for pays in (-1, 9e9):
-        monkeypatch.setattr(engine_, "SKETCHES_MIN_SECONDS", pays)
-        assert sorted(similar.pairs(texts, 0.8, fast=False)) == expected
+    assert sorted(similar.pairs(texts, 0.8, fast=False)) == expected
 
 
 def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,6 @@ preference are its prompt and the preferred reply; the field `rejected`, a list 
 holds the rejected reply.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import lru_cache

@@ -1,19 +1,11 @@
 """Conversations: chat messages, ShareGPT, Gemini and Bedrock, with tools and their results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .messages import (
-    is_openai_form,
-    is_openai_tools,
-    openai_call,
-    openai_messages,
-    with_openai_tools,
-)
+from .messages import openai_call, openai_messages, with_openai_tools
 from .row_format import (
     Fields,
     Message,
@@ -30,17 +22,24 @@ SHAREGPT_ROLES = {
     **dict.fromkeys(("gpt", "chatgpt", "bing", "bard", "model", "assistant"), "assistant"),
     **dict.fromkeys(("tool", "observation", "function_response"), "tool"),
 }
+_ROLE_AND_TEXT = {"role", "content"}
 # Turns that hold calls of functions as JSON text (LLaMA-Factory).
 CALL_ROLES = ("function_call", "tool_call")
 
 
 def is_plain_chat(row: Mapping[str, Any]) -> bool:
-    """Tell whether the messages of a row are in OpenAI's form, so that it is taken as it is."""
-    if not is_openai_form(row["messages"]):
-        return False
-    if "tools" in row and not is_openai_tools(row["tools"]):
-        return False
-    return not (row.get("system") and _lacks_system(row["messages"]))
+    """Tell whether `from_chat` need not look at a row: its messages have a role and a text alone.
+
+    Most rows are so, and every row of a file is asked.
+    """
+    messages = row["messages"]
+    return (
+        isinstance(messages, list)
+        and all(isinstance(m, dict) and m.keys() == _ROLE_AND_TEXT for m in messages)
+        and all(type(m["content"]) is str and m["role"] and m["role"] != "tool" for m in messages)
+        and "tools" not in row
+        and not (row.get("system") and _lacks_system(messages))
+    )
 
 
 def _lacks_system(messages: Any) -> bool:
@@ -57,7 +56,8 @@ def from_chat(fields: Mapping[str, Any]) -> Fields:
     if not isinstance(messages, list):
         return {"messages": messages, **rest}
     converted = openai_messages(messages)
-    if messages and all(isinstance(turn, dict) and "from" in turn for turn in messages):
+    turns = [turn for turn in messages if isinstance(turn, dict) and "from" in turn]
+    if len(turns) == len(messages) and any(turn.get("content") is None for turn in turns):
         converted = sharegpt_messages(messages, "messages")
     # Beside messages, as Anthropic and Bedrock have it.
     if isinstance(system, str | list) and system and _lacks_system(converted):

@@ -7,8 +7,6 @@ columns = { prompt = "1", reply = "2" }   # CSV without a header: numbers from 1
 columns = { messages = "dialogue" }
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any

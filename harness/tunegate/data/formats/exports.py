@@ -4,8 +4,6 @@ Sources: https://labelstud.io/guide/task_format, the records of Argilla 1 and 2
 (https://docs.argilla.io), https://platform.openai.com/docs/guides/batch.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -9,8 +9,6 @@ Gemini write calls and their results as parts of the content:
 - https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -30,42 +28,6 @@ _MEDIA_PARTS = {
 }
 
 
-def is_openai_form(messages: Any) -> bool:
-    """Tell whether `openai_messages` would leave messages as they are; true for what is malformed.
-
-    It looks at each message of each row: what most messages have is looked at first.
-    """
-    if not isinstance(messages, list):
-        return not isinstance(messages, str)
-    for message in messages:
-        if not isinstance(message, dict):
-            return True
-        content, role = message.get("content"), message.get("role")
-        if len(message) == 2 and type(content) is str and role and role != "tool":
-            continue
-        values = message.values()
-        if None in values and any(v is None and k != "content" for k, v in message.items()):
-            return False
-        if type(message.get("weight")) is float or (content is None and "from" in message):
-            return False
-        if type(content) is list and not all(map(_is_openai_part, content)):
-            return False
-        if role == "tool" and "tool_call_id" not in message:
-            return False
-        calls = message.get("tool_calls")
-        if type(calls) is list and not all(map(_is_openai_call, calls)):
-            return False
-    return True
-
-
-def _is_openai_call(call: Any) -> bool:
-    function = call.get("function") if isinstance(call, dict) else None
-    if not isinstance(function, dict):
-        return not (isinstance(call, dict) and isinstance(call.get("name"), str))
-    is_named = call.get("id") is not None and call.get("type") is not None
-    return is_named and not isinstance(function.get("arguments"), dict)
-
-
 def _is_openai_part(part: Any) -> bool:
     is_foreign = isinstance(part, dict) and (
         part.get("type") in (None, "tool_use", "tool_result", "thinking") or None in part.values()
@@ -80,8 +42,6 @@ def openai_messages(turns: list[Any]) -> list[Any]:
     content become `tool_calls` and messages from tool. Arguments become JSON text. Calls without an
     id are numbered, and results without one answer the open calls in their order.
     """
-    if is_openai_form(turns):
-        return turns
     messages: list[Any] = []
     numbers, open_ids = count(1), list[str]()
     for turn in turns:
@@ -125,10 +85,10 @@ def _split_parts(turn: Message) -> Iterator[Message]:
             results.append(result)
         elif part.get("type") == "thinking" and isinstance(part.get("thinking"), str):
             message["reasoning_content"] = part["thinking"]
-        elif "type" not in part and (kind := _part_type(part)):
-            parts.append({"type": kind, **part})
         else:
-            parts.append(part)
+            kinds = {"text": "text"} if isinstance(part.get("text"), str) else _MEDIA_PARTS
+            kind = next((kind for key, kind in kinds.items() if key in part), "")
+            parts.append({"type": kind, **part} if kind and "type" not in part else part)
     yield from results
     if calls:
         message["tool_calls"] = calls
@@ -137,12 +97,6 @@ def _split_parts(turn: Message) -> Iterator[Message]:
     message["content"] = texts[0] if is_one_text else parts or None
     if parts or calls or not results:
         yield message
-
-
-def _part_type(part: Mapping[str, Any]) -> str:
-    if isinstance(part.get("text"), str):
-        return "text"
-    return next((kind for key, kind in _MEDIA_PARTS.items() if key in part), "")
 
 
 def _call_in(part: Mapping[str, Any]) -> Message | None:
@@ -231,13 +185,6 @@ def _openai_tool(tool: Any) -> Any:
         function = {k: v for k, v in function.items() if k not in ("input_schema", "inputSchema")}
         function["parameters"] = schema.get("json", schema)
     return {"type": "function", "function": {k: v for k, v in function.items() if k != "type"}}
-
-
-def is_openai_tools(value: Any) -> bool:
-    """Tell whether `openai_tools` would leave the tools of a row as they are."""
-    if not isinstance(value, list) or not value:
-        return False
-    return all(isinstance(tool, dict) and "function" in tool for tool in value)
 
 
 def with_openai_tools(fields: Fields, tools: Any) -> Fields:

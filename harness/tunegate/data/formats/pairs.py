@@ -4,8 +4,6 @@ The names are those of public data sets: Dolly, SQuAD, OpenOrca, GSM8K, XSum, SA
 FLAN, WMT and the text classification sets of Hugging Face.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence

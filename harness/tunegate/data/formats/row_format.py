@@ -1,7 +1,5 @@
 """What a row format is, and what the conversions to messages have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 
