@@ -7,6 +7,7 @@ use.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median
@@ -36,6 +37,8 @@ FORMS = {
     "extraction": "JSON objects",
     "classification": "a few labels, again and again",
 }
+_CODE = re.compile(r"```|~~~|[{}]|;[ \t]*$|\w\(|\w[ \t]*:?=", re.MULTILINE)
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)]*\s*\Z")
 
 
 @check(name="consistency.system_prompt")
@@ -119,6 +122,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     called = (m.get("tool_calls") or m.get("function_call") for e in dataset for m in e.messages)
     if n and task == "tools" and not any(called):
         yield Finding.of_dataset("task", f"no reply calls a tool; {question}")
+    if task == "code" and likely == "text" and 2 * sum(map(_is_prose, dataset)) > n:
+        yield Finding.dataset_hint("task", f"most replies are prose; {question}")
     fits = (task, likely) in (("qa", "extraction"), ("code", "extraction"), ("chat", "tools"))
     if likely in FORMS and task in ("qa", "text", "style", "code", "chat") and not fits:
         yield Finding.dataset_hint("task", f"most replies are {FORMS[likely]}; {question}")
@@ -142,6 +147,12 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
                 yield example.finding("no label", f"{quote_line(example.reply)} ({rule.name})")
     if has_classes:
         yield from _label_spellings(dataset)
+
+
+def _is_prose(example: Example) -> bool:
+    """Tell whether a reply ends as a sentence does, and holds nothing that programs are made of."""
+    text = example.target.text
+    return bool(_SENTENCE_END.search(text)) and not _CODE.search(text)
 
 
 def likely_task(dataset: Dataset, is_json: bool) -> str:
