@@ -8,6 +8,7 @@ more than ten documents are boilerplate. Short texts have none.
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NGRAM_WORDS = 13
 # with ..."), and the near-duplicate search finds copies of short texts.
 MIN_WORDS = 50
 BOILERPLATE_ROWS = 10  # rows
+CACHED_TEXTS = 1 << 17  # training is held to each other split
 
 UNSPACED_SCALE = 2  # letters that count as a word, in scripts without spaces between words
 
@@ -110,6 +112,7 @@ def ngram_hashes(text: str) -> Iterable[int]:
     return dict.fromkeys(_hash_array(text).tolist())
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def _hash_array(text: str) -> Array:
     """Return a hash of each 13-gram of a text, in order."""
     import numpy as np
