@@ -14,9 +14,9 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable
 from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
-from .columns import FLAGS, Columns, is_mapped, map_columns, mapped_format
+from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
-from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
+from .pairs import ALPACA, FLAGS, KTO, PAIR_FORMATS, PROMPT_COMPLETION
 from .preferences import (
     PREFERENCE_FORMATS,
     SHAREGPT_PREFERENCES,

@@ -15,14 +15,13 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .messages import openai_messages
-from .pairs import joined_names, label_name
+from .pairs import FLAGS, joined_names, label_name
 from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
 
 Columns = Mapping[str, str]  # by field
 
 REQUIRED_FIELDS = ("prompt", "reply")
 REPLY_NAMES = "reply_names"  # the names of the numbers in the column `reply`: no column itself
-FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
 COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
 

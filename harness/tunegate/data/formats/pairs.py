@@ -34,6 +34,8 @@ _LABEL_TEXTS = ("label_text", "label_name")
 _SEVERAL = ("answer", "summary", "target", "targets")
 _SUMMARISED = ("dialogue", "document", "article", "text")
 _SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
+FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_KTO_FIELDS = {"prompt", "completion", "label", "system"}
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
 
 
@@ -63,6 +65,17 @@ def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
         completion = [assistant_message(text_field(fields, "completion"))]
     asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
     return {"messages": openai_messages([*asked, *completion])}
+
+
+def from_kto(fields: Mapping[str, Any]) -> Fields:
+    """Convert a prompt, a completion and its `label`, true or false, to messages."""
+    return {**from_prompt_completion(fields), "label": FLAGS[str(fields["label"]).strip().lower()]}
+
+
+def _is_kto(row: Mapping[str, Any]) -> bool:
+    """Tell whether `label` marks a completion: true or false, or 0 or 1 with nothing beside it."""
+    is_flag = str(row["label"]).strip().lower() in FLAGS
+    return isinstance(row["label"], bool) or (is_flag and row.keys() <= _KTO_FIELDS)
 
 
 def from_pair(
@@ -208,9 +221,8 @@ PROMPT_COMPLETION = RowFormat(
     "prompt and completion became messages",
 )  # fmt: skip
 KTO = RowFormat(
-    "KTO", "prompt completion", "system", from_prompt_completion,
-    "prompt and completion became messages, label says which replies are wanted",
-    lambda row: isinstance(row.get("label"), bool),
+    "KTO", "prompt completion label", "system", from_kto,
+    "prompt and completion became messages, label (true, 1) says which replies are wanted", _is_kto,
 )  # fmt: skip
 PAIR_FORMATS = (
     RowFormat("Dolly", "instruction response", "context input system", from_dolly,
