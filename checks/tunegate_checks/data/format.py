@@ -51,9 +51,9 @@ def find(
     allowed; an unknown key of a message is a finding, since no service acts on it. A rejected
     reply must follow the same rules as the preferred one, in its place.
 
-    Junk in texts: "placeholder" (`{{name}}`, `{order_id}` in a reply), "missing value" (`nan` for a whole text), "mojibake",
-    "lost letter" (U+FFFD), "entity" (HTML), "unclosed think", "control token" (of a chat template).
-    Texts in backticks and rows about such things are left alone.
+    Junk in texts: "placeholder" (`{{name}}`; in a reply `{order_id}`), "missing value" (`nan` for a
+    whole text), "mojibake", "lost letter" (U+FFFD), "entity" (HTML), "unclosed think", "control
+    token" (of a chat template). Texts in backticks and rows about such things are left alone.
 
     Hints: a row that begins with the assistant, two messages of the user in a row, and results of
     tools without an id, which templates take or refuse (`tokens.find` asks the template); `None`

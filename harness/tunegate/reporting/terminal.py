@@ -51,7 +51,7 @@ ADVICE = {
     "review": "`tunegate review` makes a sheet; [limits] reviewed, review_errors",
     "secrets": f"{FIX} redacts; revoke each key that was real",
     "size": "add rows, or set [limits] fewest_per_class",
-    "size.enough_test_rows": "add test rows, or set [limits] smallest_test",
+    "size.test_size": "add test rows, or set [limits] smallest_test",
     "splits.drift": "`tunegate split`; users: [data] group_by; [limits] psi, drift_auc",
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
     "tokens": "shorten the rows, or raise max_length of [train]",
