@@ -37,8 +37,10 @@ FORMS = {
     "extraction": "JSON objects",
     "classification": "a few labels, again and again",
 }
-_CODE = re.compile(r"```|~~~|[{}]|;[ \t]*$|\w\(|\w[ \t]*:?=", re.MULTILINE)
-_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)]*\s*\Z")
+# It ends as a sentence does, and holds nothing that programs are made of.
+_PROSE = re.compile(
+    r"(?s)(?!.*(?:```|~~~|[{}]|;[ \t]*(?:\n|\Z)|\w\(|\w[ \t]*:?=)).*[.!?…。！？][\"'”’)]*\s*\Z"
+)
 
 
 @check(name="consistency.system_prompt")
@@ -122,7 +124,8 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     called = (m.get("tool_calls") or m.get("function_call") for e in dataset for m in e.messages)
     if n and task == "tools" and not any(called):
         yield Finding.of_dataset("task", f"no reply calls a tool; {question}")
-    if task == "code" and likely == "text" and 2 * sum(map(_is_prose, dataset)) > n:
+    prose = sum(bool(_PROSE.match(e.target.text)) for e in dataset) if task == "code" else 0
+    if likely == "text" and 2 * prose > n:
         yield Finding.dataset_hint("task", f"most replies are prose; {question}")
     fits = (task, likely) in (("qa", "extraction"), ("code", "extraction"), ("chat", "tools"))
     if likely in FORMS and task in ("qa", "text", "style", "code", "chat") and not fits:
@@ -147,12 +150,6 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
                 yield example.finding("no label", f"{quote_line(example.reply)} ({rule.name})")
     if has_classes:
         yield from _label_spellings(dataset)
-
-
-def _is_prose(example: Example) -> bool:
-    """Tell whether a reply ends as a sentence does, and holds nothing that programs are made of."""
-    text = example.target.text
-    return bool(_SENTENCE_END.search(text)) and not _CODE.search(text)
 
 
 def likely_task(dataset: Dataset, is_json: bool) -> str:

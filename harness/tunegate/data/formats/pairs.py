@@ -34,8 +34,8 @@ _LABEL_TEXTS = ("label_text", "label_name")
 _SEVERAL = ("answer", "summary", "target", "targets")
 _SUMMARISED = ("dialogue", "document", "article", "text")
 _SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
-FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _KTO_FIELDS = {"prompt", "completion", "label", "system"}
+_FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
 
 
@@ -67,15 +67,9 @@ def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
     return {"messages": openai_messages([*asked, *completion])}
 
 
-def from_kto(fields: Mapping[str, Any]) -> Fields:
-    """Convert a prompt, a completion and its `label`, true or false, to messages."""
-    return {**from_prompt_completion(fields), "label": FLAGS[str(fields["label"]).strip().lower()]}
-
-
-def _is_kto(row: Mapping[str, Any]) -> bool:
-    """Tell whether `label` marks a completion: true or false, or 0 or 1 with nothing beside it."""
-    is_flag = str(row["label"]).strip().lower() in FLAGS
-    return isinstance(row["label"], bool) or (is_flag and row.keys() <= _KTO_FIELDS)
+def flag_of(value: Any) -> bool | None:
+    """Return true or false for what files write for it; None for another value."""
+    return _FLAGS.get(str(value).strip().lower())
 
 
 def from_pair(
@@ -221,8 +215,12 @@ PROMPT_COMPLETION = RowFormat(
     "prompt and completion became messages",
 )  # fmt: skip
 KTO = RowFormat(
-    "KTO", "prompt completion label", "system", from_kto,
-    "prompt and completion became messages, label (true, 1) says which replies are wanted", _is_kto,
+    "KTO", "prompt completion label", "system",
+    lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
+    "prompt and completion became messages, label says which replies are wanted",
+    # A number can be a class, too: it is read where nothing else stands in the row.
+    lambda row: isinstance(row["label"], bool) or (
+        flag_of(row["label"]) is not None and not row.keys() - _KTO_FIELDS),
 )  # fmt: skip
 PAIR_FORMATS = (
     RowFormat("Dolly", "instruction response", "context input system", from_dolly,
