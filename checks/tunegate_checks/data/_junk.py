@@ -18,8 +18,9 @@ from tunegate.tokenization.turns import is_trained_on
 from ..text.display import quote_line
 from ._tool_calls import Fault
 
-# Hints: a reply that may be one, entities in what the model only reads, a token that prose names.
-JUNK_HINTS = frozenset({"null", "entity read", "token named"})
+# Hints: a reply that may be one, entities in what the model only reads, a token that prose names,
+# what letters and anonymised texts hold in brackets.
+JUNK_HINTS = frozenset({"null", "entity read", "token named", "likely placeholder"})
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`", re.DOTALL)
 # What most texts have nothing of, so that they are read no further.
@@ -36,6 +37,18 @@ _ABOUT_CODE = re.compile(
 )
 
 _PLACEHOLDER = re.compile(r"(?<![\w\\}{^_$])\{\{\s*[^\W\d][\w.\- ]{0,40}\}\}")
+# {order_id}, [NAME], [Your name], <NOME>, with a word that forms ask for; no index, link or path.
+_WORD = (
+    "(?<![^\\W_])(?i:(?:sur|user|first|last)?name|(?:sobre)?nome|order|pedido|company|empresa|date"
+    "|customer|clientes?|address|endereço|phone|telefone|e-?mail|n[uú]mero|number|city|cidade|price"
+    "|preço|products?|produto|amount|valor|account|conta|insert|inserir|your?|seu|sua)(?![^\\W_])"
+)
+_FIELD = re.compile(
+    rf"(?<![\w\\\]}}{{^_$/\"'=@.])(?:\{{(?:[a-z]+(?:_[a-z]+)+|(?={_WORD})[A-Za-z]+)\}}(?!\}})"
+    rf"|\[(?=[A-ZÀ-Þ]|your|insert|seu|sua)(?=[^\]\n]{{0,40}}{_WORD})"
+    rf"[^\W\d_][^\W\d]+(?:[ '-][^\W\d]+)*\](?![(\[:\w])"
+    rf"|<(?=[A-ZÀ-Þ _-]{{0,40}}{_WORD})[A-ZÀ-Þ][A-ZÀ-Þ _-]{{2,40}}>)"
+)
 _ABOUT_TEMPLATES = re.compile(
     r"\{%|\b(?:jinja2?|handlebars|mustache|liquid|twig|django|vue|angular|ansible|helm|dbt|latex"
     r"|f-strings?|templat\w*|placeholders?|modelos? de (?:mensagem|e-?mail)|marcador\w*)\b",
@@ -84,7 +97,9 @@ def junk_faults(example: Example) -> Iterator[Fault]:
         if _SUSPECT_LETTER.search(prose):
             yield from _encoding_faults(path, prose, texts)
         if message["role"] not in ("tool", "function"):  # what a tool returns is data: pages, code
-            yield from _markup_faults(path, prose, texts, is_learnt=is_trained_on(message))
+            yield from _markup_faults(
+                path, prose, texts, texts[:i], is_learnt=is_trained_on(message)
+            )
 
 
 def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fault]:
@@ -99,13 +114,20 @@ def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fau
 
 
 def _markup_faults(
-    path: str, prose: str, texts: Sequence[str], *, is_learnt: bool
+    path: str, prose: str, texts: Sequence[str], before: Sequence[str], *, is_learnt: bool
 ) -> Iterator[Fault]:
     """Yield a fault for a placeholder, an HTML entity and a control token in a text."""
-    found = _PLACEHOLDER.search(prose) if "{{" in prose else None
-    if found and not any(map(_ABOUT_TEMPLATES.search, texts)):
+    found, field = _PLACEHOLDER.search(prose), _FIELD.search(prose)
+    if (found or field) and not any(map(_ABOUT_TEMPLATES.search, texts)):
         advice = "no value was filled in; fill it in, or leave the row out"
-        yield "placeholder", f"{path} holds {quote_line(found[0])}: {advice}"
+        if found:
+            yield "placeholder", f"{path} holds {quote_line(found[0])}: {advice}"
+        elif field and not (
+            any(field[0] in text for text in before) or any(map(_ABOUT_CODE.search, texts))
+        ):
+            is_sure = is_learnt and field[0][0] == "{" and "_" in field[0]
+            kind = "placeholder" if is_sure else "likely placeholder"
+            yield kind, f"{path} holds {quote_line(field[0])}: {advice}"
     if "&" in prose:
         found_all = (m[0] for m in _ENTITY.finditer(prose))
         entity = next((e for e in found_all if e[1] == "#" or e[1:] in html5), "")

@@ -5,6 +5,7 @@ A model learns accidental differences as if they meant something. OpenAI's fine-
 use.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median
@@ -34,6 +35,10 @@ FORMS = {
     "extraction": "JSON objects",
     "classification": "a few labels, again and again",
 }
+# It ends as a sentence does, and holds nothing that programs are made of.
+_PROSE = re.compile(
+    r"(?s)(?!.*(?:```|~~~|[{}]|;[ \t]*(?:\n|\Z)|\w\(|\w[ \t]*:?=)).*[.!?…。！？][\"'”’)]*\s*\Z"
+)
 
 
 @check(name="consistency.system_prompt")
@@ -117,6 +122,9 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
     called = (m.get("tool_calls") or m.get("function_call") for e in dataset for m in e.messages)
     if n and task == "tools" and not any(called):
         yield Finding.of_dataset("task", f"no reply calls a tool; {question}")
+    prose = sum(bool(_PROSE.match(e.target.text)) for e in dataset) if task == "code" else 0
+    if likely == "text" and 2 * prose > n:
+        yield Finding.dataset_hint("task", f"most replies are prose; {question}")
     fits = (task, likely) in (("qa", "extraction"), ("code", "extraction"), ("chat", "tools"))
     if likely in FORMS and task in ("qa", "text", "style", "code", "chat") and not fits:
         yield Finding.dataset_hint("task", f"most replies are {FORMS[likely]}; {question}")

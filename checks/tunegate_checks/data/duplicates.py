@@ -9,6 +9,7 @@ rejected reply must be equal too: one reply preferred to two others is two prefe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
@@ -46,10 +47,7 @@ def find(dataset: Dataset) -> Iterator[Finding]:
     Hints, which close no gate: "prompt", the same prompt with another reply in prose; "reply", one
     long reply to several prompts.
     """
-    with_system = system_is_asked(dataset)
-    keys = [_row_key(e, with_system, folded_text) for e in dataset]
-    same_normalised = _first_rows_by(dataset, lambda e: keys[e.row])
-    same_prompt = _first_rows_by(dataset, lambda e: keys[e.row][0] if e.prompt.strip() else None)
+    with_system, (same_normalised, same_prompt) = system_is_asked(dataset), _same_rows(dataset)
     same_reply = _first_rows_by(
         dataset, lambda e: folded_text(e.reply) if count_words(e.reply) >= MIN_REPLY_WORDS else None
     )
@@ -72,6 +70,15 @@ def find(dataset: Dataset) -> Iterator[Finding]:
             yield _repeat_finding(example, dataset[first], "prompt", hint=True)
         elif (first := same_reply[example.row]) != example.row:
             yield _repeat_finding(example, dataset[first], "reply", hint=True)
+
+
+@lru_cache(maxsize=4)  # the splits of a project: both checks ask
+def _same_rows(dataset: Dataset) -> tuple[list[int], list[int]]:
+    """Return for each row the first that is equal in normalised form, and that asks the same."""
+    with_system = system_is_asked(dataset)
+    keys = [_row_key(e, with_system, folded_text) for e in dataset]
+    asked = _first_rows_by(dataset, lambda e: keys[e.row][0] if e.prompt.strip() else None)
+    return _first_rows_by(dataset, lambda e: keys[e.row]), asked
 
 
 def _first_rows_by(dataset: Dataset, key: Callable[[Example], Hashable]) -> list[int]:
@@ -127,8 +134,7 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     `similarity` is a limit for `tunegate.similarity.ratio` of lower-cased texts, 0..1. The default,
     a working value, allows one word in seven to differ.
     """
-    with_system = system_is_asked(dataset)
-    same_normalised = _first_rows_by(dataset, lambda e: _row_key(e, with_system, folded_text))
+    same_normalised, _ = _same_rows(dataset)
     unique = [e for e in dataset if same_normalised[e.row] == e.row]
     # Sorted, so that which of equally long rows is kept does not depend on their order.
     unique.sort(key=lambda e: (e.text, _reply_texts(e)))

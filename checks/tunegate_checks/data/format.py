@@ -49,13 +49,13 @@ def find(
     allowed; an unknown key of a message is a finding, since no service acts on it. A rejected
     reply must follow the same rules as the preferred one, in its place.
 
-    Junk in texts: "placeholder" (`{{name}}`), "missing value" (`nan` for a whole text), "mojibake",
-    "lost letter" (U+FFFD), "entity" (HTML), "unclosed think", "control token" (of a chat template).
-    Texts in backticks and rows about such things are left alone.
+    Junk in texts: "placeholder" (`{{name}}`; in a reply `{order_id}`), "missing value" (`nan` for a
+    whole text), "mojibake", "lost letter" (U+FFFD), "entity" (HTML), "unclosed think", "control
+    token" (of a chat template). Texts in backticks and rows about such things are left alone.
 
     Hints: a row that begins with the assistant, two messages of the user in a row, and results of
     tools without an id, which templates take or refuse (`tokens.find` asks the template); `None`
-    for a whole text; HTML entities that the model only reads; tokens that prose names.
+    for a whole text; HTML entities that the model only reads; tokens that prose names; `[NAME]`.
 
     `fewest` is the least number of examples, `largest` the largest file, in megabytes (10^6 bytes);
     `allow` has kinds that are meant in this data set, such as "placeholder".

@@ -40,9 +40,9 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     if not len(test):  # such as a general set that the project does not have
         return
     texts = comparison_texts(test, train)
-    if note := screening_note(*texts):
-        yield Finding.dataset_hint("long texts", note)
     name = train.split or "train"  # the validation set, where the test set is held to it
+    if note := screening_note(*texts):
+        yield Finding.dataset_hint("long texts", f"held to {name}: {note}")
     for i, j, similar, others in (closest := _closest_rows(train, test, texts, similarity)):
         kind = "exact" if similar == 1 else "near"
         others_text = f", {others:,} more" if others else ""
@@ -73,7 +73,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
             yield example.finding("group", evidence, fingerprint=fingerprint)
     newest = max((time for e in train if (time := e.time) is not None), default=-math.inf)
     if early := sum(time <= newest for e in test if (time := e.time) is not None):
-        evidence = f"{early:,} of {len(test):,} rows are not later than all of train"
+        evidence = f"{early:,} of {len(test):,} rows are not later than all of {name}"
         yield Finding.dataset_hint("time", f"{evidence}; `tunegate split --by-time` parts by time")
 
 

@@ -36,8 +36,8 @@ class DataFiles:
         reading: Reading = PLAIN_READING,
     ) -> None:
         self.paths, self.reading = paths, reading
-        self._contents = {split: read_split(path, split) for split, path in paths.items()}
-        files = [(path, self._contents[split]) for split, path in paths.items()]
+        self._contents = {split: read_saved(path, split) for split, path in paths.items()}
+        files = [(path, select_split(self._contents[s], s)) for s, path in paths.items()]
         is_mapped = columns and any(needs_columns(path, data) for path, data in files)
         self.columns = dict(columns or {}) if is_mapped else {}
         for path, data in files:

@@ -24,7 +24,7 @@ from .canonical import (
 )
 from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
-from .json_lines import is_table_data, read_json_rows, select_split
+from .json_lines import is_table_data, read_json_rows, select_split, unread_rows
 from .reading import DESIRABLE_FIELDS, Reading, number_of, value_at
 from .tables import read_table_rows
 
@@ -219,13 +219,14 @@ class Dataset(Sequence[Example]):
         reading: Reading = PLAIN_READING,
     ) -> Dataset:
         """Read a dataset from the bytes of a file, as `read` does."""
-        data = select_split(data, split)
+        whole, data = data, select_split(data, split)
+        unread = unread_rows(whole, split) if data is not whole else []
         is_table = is_table_data(data, Path(path), mapped=bool(columns))
         rows, problems = (read_table_rows if is_table else read_json_rows)(data, columns or {})
         examples = [Example(i, line, fields, reading) for i, (line, fields) in enumerate(rows)]
         return cls(
-            examples, split=split, path=path, digest=sha256_bytes(data), problems=problems,
-            columns=columns, reading=reading,
+            examples, split=split, path=path, digest=sha256_bytes(data),
+            problems=[*unread, *problems], columns=columns, reading=reading,
         )  # fmt: skip
 
     @property

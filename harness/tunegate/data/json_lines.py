@@ -49,6 +49,8 @@ SPLIT_NAMES = {
     "test": ("test", "testing"),
 }
 WRAPPER_NAMES = ("data", "rows", "examples", "instances")
+_OF_ROWS = re.compile(rb"\s*\[\s*[{\[]")
+_PARTS = re.compile(r"[^\W_]+").findall
 _ALL_NAMES = {*WRAPPER_NAMES, *(name for names in SPLIT_NAMES.values() for name in names)}
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 # How JSON begins, and hardly a header of CSV: `{"`, `[{`, `[[`, `["`.
@@ -262,6 +264,21 @@ def select_split(data: bytes, split: str) -> bytes:
     if len(arrays) == 1 and not arrays.keys() & {n for s in SPLIT_NAMES.values() for n in s}:
         names = tuple(arrays)
     return next((arrays[name] for name in names if name in arrays), data)
+
+
+def unread_rows(data: bytes, split: str) -> list[Finding]:
+    """Return a finding where one object of splits holds more rows of a split: CLINC's `oos_train`.
+
+    Its name has that of the split as a part, and it holds objects or arrays.
+    """
+    names, members = {*SPLIT_NAMES.get(split, ())}, _members(data)
+    arrays = [n for n, rows in members.items() if _OF_ROWS.match(rows) and names & {*_PARTS(n)}]
+    if len(arrays) < 2:
+        return []
+    every = ", ".join(f".{json.dumps(name)}[]" for name in arrays)
+    unread = " and ".join(name for name in arrays if name not in names)
+    reason = f"{unread} stands beside the {split} rows and is not read; write what is meant"
+    return [Finding(None, 1, "shape", f"{reason}: jq -c '{every}' FILE > {split}.jsonl")]
 
 
 def _is_array_in_lines(data: bytes, start: int) -> bool:

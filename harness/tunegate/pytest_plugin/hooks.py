@@ -23,7 +23,7 @@ from ..reporting import terminal
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
-from ..results.session_results import REPORT_PROPERTY, outcome_dicts
+from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
@@ -344,11 +344,13 @@ class GateSession:
             ids = "an id above" if verbosity > 0 else "-v shows ids"
             advice = f'known, and right as it is? {ids}: tunegate accept ID --why "..."'
             write(self.save_error or advice)
-        passed = session.results.passed if session.suite else {}
+        results = session.results if session.suite else SessionResults()
         for title, lines in (
             ("accepted", terminal.accepted_lines(accepted, verbosity) if accepted else []),
             *((o["name"], terminal.grid(o["table"])) for o in session.results.tables()),
-            *terminal.session_summary(passed, verbosity > 0, self.not_applicable, session.asked),
+            *terminal.session_summary(
+                results.passed, verbosity > 0, self.not_applicable, session.asked, results.failed
+            ),
         ):
             if lines:
                 terminalreporter.write_sep("=", title)

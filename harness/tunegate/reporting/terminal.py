@@ -5,6 +5,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ EXAMPLES = 3  # of one cause, in a table that cannot show all
 MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
 ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
+NOT_HELD = {False: ", failed", None: ", unmeasurable"}
 FIX = "`tunegate fix -o clean/`"
 # By the name of the check, and of a kind of finding where the advice for others is none for it. A
 # check that a user wrote has no entry: its evidence says what to do.
@@ -49,7 +51,7 @@ ADVICE = {
     "review": "`tunegate review` makes a sheet; [limits] reviewed, review_errors",
     "secrets": f"{FIX} redacts; revoke each key that was real",
     "size": "add rows, or set [limits] fewest_per_class",
-    "size.enough_test_rows": "add test rows, or set [limits] smallest_test",
+    "size.test_size": "add test rows, or set [limits] smallest_test",
     "splits.drift": "`tunegate split`; users: [data] group_by; [limits] psi, drift_auc",
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
     "tokens": "shorten the rows, or raise max_length of [train]",
@@ -169,14 +171,20 @@ def session_summary(
     verbose: bool = False,
     not_applicable: Sequence[str] = (),
     asked: Mapping[str, Any] = {},
+    failed: Mapping[str, Sequence[Mapping[str, Any]]] = {},
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield a heading and lines for the scores of tests that passed, then for their hints.
+    """Yield a heading and lines for the scores of tests, then for their hints.
 
-    `passed` maps node ids to outcomes; `asked` says which of the test rows they are about. Of one
-    check the first hints are shown: advice is read only while it is short. Tests with nothing to
-    judge are counted, with `verbose` each is a hint; those `not_applicable` are counted.
+    `passed` and `failed` map node ids to outcomes; `asked` says which of the test rows they are
+    about. Of one check the first hints are shown: advice is read only while it is short. Tests with
+    nothing to judge are counted, with `verbose` each is a hint; those `not_applicable` are counted.
     """
     outcomes = [outcome for outcomes in passed.values() for outcome in outcomes]
+    for outcome in chain.from_iterable(failed.values()):
+        if "value" in outcome:  # of a score the failure has shown the hints
+            name = f"{outcome['name']}{NOT_HELD.get(outcome['held'], '')}"
+            outcome = {**outcome, "name": name, "hints": []}
+        outcomes.append(outcome)
     if scores := [outcome for outcome in outcomes if outcome.get("value") is not None]:
         words = asked_in_words(asked)
         yield "scores", [*scores_table(scores), *(_wrap(words, WIDTH) if words else ())]

@@ -108,17 +108,26 @@ class LongTextSearch:
         last = int(search.hi[: self.long_queries].max(initial=self.long_targets))
         hashes, self.sizes = asked, asked_sizes = _samples(search.targets.texts[:last])
         self.smallest = int(self.sizes.min(initial=SAMPLE_SIZE))
-        order = np.argsort(hashes, kind="stable")
+        order = sorted_places = np.argsort(hashes, kind="stable")
         self.owners = np.repeat(np.arange(last), self.sizes)[order]
-        known, sorted_places = hashes[order], order
+        known = hashes[order]
         if not search.is_within_one_list:
             asking = int(np.searchsorted(search.lo, last))  # the others can be near to none of them
             asked, asked_sizes = _samples(search.queries.texts[:asking])
-            sorted_places = np.argsort(asked)
-        # Where the owners of each hash of each query stand; in sorted order they are found fastest.
+            sorted_places = np.argsort(asked, kind="stable")
+        # Of each hash of each query, where its owners stand that are of a length to be near. The
+        # place of a hash and an owner make one number; in sorted order they are found fastest.
+        places = np.searchsorted(known, known) * last + self.owners
+        asked_places = np.searchsorted(known, asked[sorted_places])
+        is_known = asked_places < np.searchsorted(known, asked[sorted_places], "right")
+        queries = np.repeat(np.arange(len(asked_sizes)), asked_sizes)[sorted_places]
+        self.hi = np.minimum(search.hi, last)
+        self.hi[self.long_queries :] = np.minimum(self.hi[self.long_queries :], self.long_targets)
+        lo = np.minimum(search.lo, last)
         self.begins, self.ends = np.zeros((2, len(asked)), np.int64)
-        self.begins[sorted_places] = np.searchsorted(known, asked[sorted_places], "left")
-        self.ends[sorted_places] = np.searchsorted(known, asked[sorted_places], "right")
+        for ends, bounds in ((self.begins, lo), (self.ends, np.maximum(lo, self.hi))):
+            found = np.searchsorted(places, asked_places * last + bounds[queries])
+            ends[sorted_places] = np.where(is_known, found, 0)
         self.starts = np.concatenate([[0], np.cumsum(asked_sizes)])
         common = max(1 - RUN_WORDS * (1 - search.cutoff), 0.0)  # of the runs of either text
         self.min_share = SCREEN_SHARE * common / (2 - common)
@@ -138,8 +147,7 @@ class LongTextSearch:
         import numpy as np
 
         search = self.search
-        lo, hi = int(search.lo[i]), int(search.hi[i])
-        hi = hi if i < self.long_queries else min(hi, self.long_targets)
+        lo, hi = int(search.lo[i]), int(self.hi[i])
         matches, similarities = np.zeros(0, np.int64), np.zeros(0)
         if lo >= hi:
             return matches, similarities
@@ -147,15 +155,14 @@ class LongTextSearch:
         hashes = slice(self.starts[i], self.starts[i + 1])
         size = hashes.stop - hashes.start
         begins, ends = self.begins[hashes], self.ends[hashes]
-        in_others = ends - begins > search.is_within_one_list
-        pairs = zip(begins[in_others].tolist(), ends[in_others].tolist(), strict=True)
-        found = [self.owners[a:b] for a, b in pairs]
-        shared = np.bincount(np.concatenate([matches, *found]), minlength=hi)[:hi]
+        has_owners = ends > begins
+        pairs = zip(begins[has_owners].tolist(), ends[has_owners].tolist(), strict=True)
+        found = np.concatenate([matches, *(self.owners[a:b] for a, b in pairs)])
+        shared = np.bincount(found - lo, minlength=hi - lo)
         # First by the fewest that any of them needs, which leaves a few to look at.
-        fewest = self.min_share * min(size, self.smallest)
-        chosen = lo + np.flatnonzero(shared[lo:] >= fewest)
+        chosen = lo + np.flatnonzero(shared >= self.min_share * min(size, self.smallest))
         needed = self.min_share * np.minimum(self.sizes[chosen], size)
-        enough = shared[chosen] >= needed
+        enough = shared[chosen - lo] >= needed
         chosen = chosen[enough & (labels[chosen] != skip) & (labels[chosen] >= 0)]
         near = [
             (j, similarity)

@@ -6,15 +6,18 @@ more than ten documents are boilerplate. Short texts have none.
 """
 
 from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from ..utils.text import FIRST_UNSPACED, words_of
+from .windows import Array
 
 NGRAM_WORDS = 13
 # Words. In a shorter text 13 words are often a set phrase ("please note that I do not need help
 # with ..."), and the near-duplicate search finds copies of short texts.
 MIN_WORDS = 50
 BOILERPLATE_ROWS = 10  # rows
+CACHED_TEXTS = 1 << 17  # training is held to each other split
 
 UNSPACED_SCALE = 2  # letters that count as a word, in scripts without spaces between words
 
@@ -60,30 +63,61 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
     Text j is the first on the right that does. 13-grams in more than ten texts are boilerplate and
     are left out. They are compared by their hashes, which takes a tenth of the time.
     """
-    ours = rows_by_ngram(map(ngram_hashes, left))
-    theirs = rows_by_ngram(map(ngram_hashes, right), only=ours)
-    found: dict[int, tuple[int, int]] = {}
-    for ngram, rows in ours.items():
-        matches = theirs.get(ngram, [])
-        if matches and len(matches) + len(rows) <= BOILERPLATE_ROWS:
-            for i in rows:
-                if i not in found or matches[0] < found[i][0]:
-                    found[i] = matches[0], ngram
-    for i, (j, ngram) in sorted(found.items()):
-        place = [*ngram_hashes(left[i])].index(ngram)
-        yield i, j, long_ngrams(left[i])[place]
+    import numpy as np
+
+    sides = [[*map(_hash_array, side)] for side in (left, right)]
+    # Sorted, behind them one that no text has; np.unique and np.isin take far longer.
+    end = np.array([2**64 - 1], np.uint64)
+    known = [np.sort(np.concatenate([*side, end])) for side in sides]
+    ours, theirs = (
+        [h[others[np.searchsorted(others, h)] == h] for h in side]
+        for side, others in zip(sides, reversed(known), strict=True)
+    )
+    ngrams, positions, _, counts = _first_places(ours)
+    _, _, matches, other_counts = _first_places(theirs)
+    # Both hold the same n-grams in the same order. Of a text the best is the one whose match comes
+    # first, then the first in order.
+    rare = counts + other_counts <= BOILERPLATE_ROWS
+    ranked = np.lexsort((positions, matches, ~rare))
+    ranks = np.argsort(ranked)
+    for i, hashes in enumerate(ours):
+        best = ranked[ranks[np.searchsorted(ngrams, hashes)].min()] if len(hashes) else None
+        if best is not None and rare[best]:
+            words, size = _words_and_size(left[i])
+            start = int((sides[0][i] == ngrams[best]).argmax())
+            yield i, int(matches[best]), " ".join(words[start : start + size])
+
+
+def _first_places(hashes: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
+    """Return the distinct hashes of texts, sorted, and of each where it first stands.
+
+    Where: its position among all hashes, the text, and how many texts hold it.
+    """
+    import numpy as np
+
+    joined = np.concatenate([np.zeros(0, np.uint64), *hashes])
+    owners = np.repeat(np.arange(len(hashes)), [*map(len, hashes)])
+    distinct, positions, places = np.unique(joined, return_index=True, return_inverse=True)
+    texts_of_each = np.unique(places * len(hashes) + owners) // max(len(hashes), 1)
+    counts = np.bincount(texts_of_each, minlength=len(distinct))
+    return distinct, positions, owners[positions], counts
 
 
 def ngram_hashes(text: str) -> Iterable[int]:
     """Return a hash, of this process alone, of each of the `long_ngrams` of a text."""
+    return dict.fromkeys(_hash_array(text).tolist())
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def _hash_array(text: str) -> Array:
+    """Return a hash of each 13-gram of a text, in order."""
     import numpy as np
 
     words, size = _words_and_size(text) if len(text) >= MIN_WORDS else ([], 0)
-    if not words:
-        return ()
-    count = len(words) - size + 1
-    hashes = np.zeros(count, np.uint64)
-    numbers = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
-    for k in range(size):
-        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + count]
-    return dict.fromkeys(hashes.tolist())
+    count = len(words) - size + 1 if words else 0
+    hashes: Array = np.zeros(count, np.uint64)
+    if count:
+        numbers = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
+        for k in range(size):
+            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + count]
+    return hashes

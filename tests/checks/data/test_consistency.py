@@ -332,10 +332,38 @@ def test_replies_of_another_task_are_told_once(task: str, likely: str) -> None:
     reading = Config.model_validate({"task": task}).reading
     found = consistency.output_format(Dataset.of(rows, "train", reading), task=task)
     told = [f.evidence for f in (*found, *found.hints)]
-    fits = (task, likely) in {("multilabel", "classification"), ("qa", "text"), ("code", "text"),
-                              ("chat", "text"), ("qa", "extraction"), ("code", "extraction"),
+    fits = (task, likely) in {("multilabel", "classification"), ("qa", "text"), ("chat", "text"),
+                              ("code", "text"), ("qa", "extraction"), ("code", "extraction"),
                               ("chat", "tools"), (likely, task)}  # fmt: skip
     if task == "classification" and likely == "extraction":  # the label may be a field
         assert told == ["20 different replies in 20 rows are no set of labels"]
     else:
         assert [f'is the task "{likely}"?' in one for one in told] == [True] * (not fits)
+
+
+PROGRAMS = {
+    "python": "def f(x):\n    # adds one.\n    return x + {n}",
+    "fenced": "Here it is:\n```sh\nls -la {n}\n```\nThis lists all files of the folder.",
+    "sql": "SELECT name FROM users WHERE age > {n} ORDER BY name;",
+    "shell": "find . -name report{n} -newer last -print",
+    "prolog": "parent(tom, child{n}).",
+}
+
+
+@pytest.mark.parametrize("form", PROGRAMS)
+def test_replies_in_code_are_no_prose(form: str) -> None:
+    texts = dataset(*[PROGRAMS[form].replace("{n}", str(n)) for n in range(30)])
+    assert not consistency.output_format(texts, task="code").hints
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The function number {n} adds one; it returns the sum.",
+        "Sim: há, ao todo, {n} funções (boas).",
+    ],
+)
+def test_of_code_it_is_told_that_the_replies_are_prose(text: str) -> None:
+    texts = dataset(*[text.replace("{n}", str(n)) for n in range(30)])
+    (hint,) = consistency.output_format(texts, task="code").hints
+    assert hint.evidence == 'most replies are prose; is the task "text"?'

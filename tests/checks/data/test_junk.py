@@ -21,6 +21,7 @@ def found(reply: str, prompt: str = "Where is it?", **more: Any) -> Findings:
     ("kind", "reply"),
     [
         ("placeholder", "Hello {{name}}, your order {{ Order Number }} is late."),
+        ("placeholder", "Your order {order_id} has left."),
         ("missing value", "nan"),
         ("missing value", " #N/A\n"),
         ("missing value", "[object Object]"),
@@ -88,6 +89,13 @@ def test_junk_closes_the_gate(kind: str, reply: str) -> None:
         "```\n<|im_start|>user\n",
         "if a <s> b: x < y; <unknown>",
         "nan bread is baked in a tandoor",
+        r"$x_{max_iter} \in \{a_b\}$, \text{first_name}",
+        "Call /users/{user_id}/orders with [the number](https://a.b)[1].",
+        "print(f'{order_id}')",
+        "Phone [PHONE_1], mail [EMAIL_2] of [NAME_1].",
+        "Use arr[number] and the tag <name>; {a, b} is a set, so is {x}.",
+        "A format string: {first_name}, `{order_id}`, in Python.",
+        "[LAUGHTER] Yes [sic], that is [City]: a wiki link",
     ],
 )
 def test_code_lessons_and_prose_are_left_alone(reply: str) -> None:
@@ -115,6 +123,12 @@ def test_a_word_that_the_question_offers_is_an_answer(prompt: str, reply: str) -
         ("null", "Where is it?", "None"),
         ("entity read", "n&atilde;o funciona", "ok"),
         ("token named", "Hi", "The token <|im_end|> ends a turn."),
+        ("likely placeholder", "Where is it?", "Dear [Your name], it is here."),
+        ("likely placeholder", "Where is it?", "Olá <NOME>, está aqui."),
+        ("likely placeholder", "Onde está o pedido [NÚMERO DO PEDIDO]?", "Não sei."),
+        ("likely placeholder", "Where is {order_id}?", "I do not know."),
+        ("likely placeholder", "Translate: Hi {first_name}!", "Olá, {first_name}!"),
+        ("likely placeholder", "Who are you?", "{name}, at [Company's address]"),
     ],
 )
 def test_what_may_be_meant_is_a_hint(kind: str, prompt: str, reply: str) -> None:

@@ -134,6 +134,29 @@ def test_one_object_of_splits_serves_all_of_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("beside", "rows", "unread"),
+    [
+        ("oos_train", [["x", "oos"]], True),
+        ("train-hard", [{"text": "x", "label": "a"}], True),
+        ("oos_val", [["x", "oos"]], False),  # of another split
+        ("train_labels", ["a", "oos"], False),  # no rows
+        ("constrained", [["x", "a"]], False),
+        ("oos_train", [], False),
+    ],
+)
+def test_more_rows_of_a_split_are_not_left_out_in_silence(
+    tmp_path: Path, beside: str, rows: list[Any], unread: bool
+) -> None:
+    train = [["Hi", "a"], ["Ho", "b"]]
+    (tmp_path / "all.json").write_text(json.dumps({beside: rows, "train": train, "val": train}))
+    dataset = found(tmp_path, 'train = "all.json"\nvalidation = "all.json"\n').get("train")
+    told = [problem.evidence for problem in dataset.problems if not problem.hint]
+    command = f"""jq -c '."{beside}"[], ."train"[]' FILE > train.jsonl"""
+    assert len(dataset) == 2
+    assert [command in evidence for evidence in told] == [True] * unread
+
+
+@pytest.mark.parametrize(
     ("text", "rows"),
     [
         ('{"data": [["Hi", "a"]]}', 1),

@@ -170,7 +170,10 @@ def test_calls_that_are_text_stay_text() -> None:
         ({"instruction": "Hi", "output": "No", "kto_tag": False}, False),
         ({"conversations": [{"from": "gpt", "value": "No"}], "kto_tag": False}, False),
         ({"messages": [ASKED, TOLD], "label": "billing"}, None),
-        ({"prompt": "Hi", "completion": "No", "label": 1}, None),
+        ({"prompt": "Hi", "completion": "No", "label": 1}, True),
+        ({"prompt": "Hi", "completion": "No", "label": 0, "system": "Be kind."}, False),
+        ({"prompt": "Hi", "completion": "No", "label": 2}, None),
+        ({"prompt": "Hi", "completion": "No", "label": 0, "topic": "x"}, None),
     ],
 )
 def test_a_boolean_label_says_whether_the_reply_is_wanted(
@@ -179,6 +182,11 @@ def test_a_boolean_label_says_whether_the_reply_is_wanted(
     (one,) = Dataset.of([row])
     assert one.desirable is desirable
     assert {"label", "kto_tag"} & one.fields.keys()
+
+
+def test_a_table_of_kto_says_which_replies_are_wanted() -> None:
+    table = b"prompt,completion,label\nHi,No,False\nHo,Yes,1\n"
+    assert [e.desirable for e in Dataset.parse(table, path="kto.csv")] == [False, True]
 
 
 def test_a_system_prompt_beside_messages_is_read_unless_they_have_one() -> None:

@@ -1,9 +1,11 @@
 """What to do about a failed gate, in one line."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+import tunegate_checks
 from tunegate.config.schema import Limits
 from tunegate.reporting.terminal import ADVICE, advice_for, failure_tables, without_addresses
 from tunegate.results.finding import Finding, Findings
@@ -19,6 +21,12 @@ def test_every_limit_that_is_named_exists() -> None:
     }
     assert named
     assert named <= Limits.model_fields.keys()
+
+
+def test_every_check_that_is_named_exists() -> None:
+    files = Path(tunegate_checks.__file__).parent.rglob("*.py")
+    names = {n for f in files for n in re.findall(r'@check\(name="([\w.]+)"', f.read_text())}
+    assert {key.partition(":")[0] for key in ADVICE} <= names
 
 
 def test_advice_is_one_short_line() -> None:

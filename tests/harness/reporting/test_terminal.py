@@ -251,6 +251,18 @@ def test_the_summary() -> None:
     ]
 
 
+def test_the_summary_shows_scores_and_hints_of_failed_tests_too() -> None:
+    with collect_outcomes() as ledger:
+        assert proportion("recall", 19, 20) >= 0.9
+        assert not proportion("accuracy", 9, 20) >= 0.95
+        hint = Finding.dataset_hint("task", "is it another?")
+        ledger.append(Findings("consistency", [hint], split="train", n=9).outcome(False))
+    failed = {"test": [outcome.to_dict() for outcome in ledger]}
+    parts = dict(session_summary({}, failed=failed))
+    assert [line.split("  ")[0] for line in parts["scores"][1:3]] == ["recall", "accuracy, failed"]
+    assert parts["hints"] == ["consistency of train: is it another?"]
+
+
 def test_hints_name_their_line_and_verbose_shows_more_of_them() -> None:
     hints = [Finding(i, i + 1, "label", f"advice {i}", hint=True) for i in range(5)]
     outcome = Findings("labels", hints, split="train", n=9).outcome(False)

@@ -12,9 +12,9 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable
 from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
-from .columns import FLAGS, Columns, is_mapped, map_columns, mapped_format
+from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
-from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION
+from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION, flag_of
 from .preferences import (
     PREFERENCE_FORMATS,
     SHAREGPT_PREFERENCES,
@@ -56,7 +56,12 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         raise Unreadable("shape", _unrecognised(tuple(value), columns_advice(value), mapping))
     converted = row_format.to_fields(value)
     validate_messages(converted["messages"])
-    if row_format is CHAT or (row_format in CHAT_FORMATS and _is_same(converted, value)):
+    if row_format is CHAT or (
+        row_format in CHAT_FORMATS
+        and converted == value
+        # 1.0 equals 1, but a service refuses it as a weight.
+        and repr(converted["messages"]) == repr(value["messages"])
+    ):
         # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
         if REJECTED in value and are_messages(value[REJECTED]):
             single_reply(value[REJECTED], REJECTED)
@@ -68,11 +73,6 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
     for duplicate in sorted(converted.keys() & rest.keys()):
         raise Unreadable("shape", f"{duplicate} stands twice: in the row, and among its messages")
     return row_format, {**converted, **rest}
-
-
-def _is_same(converted: Fields, value: Fields) -> bool:
-    # 1.0 equals 1, but a service refuses it as a weight.
-    return converted == value and repr(converted["messages"]) == repr(value["messages"])
 
 
 def find_format(row: Mapping[str, Any]) -> RowFormat | None:
@@ -118,7 +118,7 @@ def columns_advice(row: Mapping[str, Any]) -> str:
         return f'{advice} under [data]: columns = {{ prompt = "1", reply = "2" }}'
     own = {n: v for n, v in row.items() if n and not _IS_ID.fullmatch(n)} or row
     numbers = [n for n, v in own.items() if _IS_NUMBER.fullmatch(str(v)) or isinstance(v, bool)]
-    flags = [f'"{_shown(n)}"' for n in numbers if str(own[n]).lower() in FLAGS]
+    flags = [f'"{_shown(n)}"' for n in numbers if flag_of(own[n]) is not None]
     texts = [_shown(n) for n, v in own.items() if isinstance(v, str) and n not in numbers]
     texts += [_shown(n) for n in numbers if texts and isinstance(own[n], str)]
     if texts and len(flags) > 1:

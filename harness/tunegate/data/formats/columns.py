@@ -13,14 +13,13 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .messages import openai_messages
-from .pairs import joined_names, label_name
+from .pairs import flag_of, joined_names, label_name
 from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
 
 Columns = Mapping[str, str]  # by field
 
 REQUIRED_FIELDS = ("prompt", "reply")
 REPLY_NAMES = "reply_names"  # the names of the numbers in the column `reply`: no column itself
-FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 ROLE_OF_FIELD = {"system": "system", "prompt": "user", "reply": "assistant"}
 COLUMNS_EXAMPLE = 'write under [data]: columns = { prompt = "text", reply = "category" }'
 
@@ -85,7 +84,7 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
 
 def marked_classes(columns: Sequence[str], record: Mapping[str, Any]) -> str:
     """Return the columns of classes that hold 1 or true, as one reply; others must hold 0."""
-    values = {column: FLAGS.get(str(record[column]).strip().lower()) for column in columns}
+    values = {column: flag_of(record[column]) for column in columns}
     for column, value in values.items():
         if value is None:
             needed = "0 or 1 is needed, as it names a class of the reply"

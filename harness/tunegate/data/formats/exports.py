@@ -123,18 +123,13 @@ def from_batch_request(fields: Mapping[str, Any]) -> Fields:
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
         raise Unreadable("shape", "body is no request with `messages`")
     tools = {"tools": body["tools"]} if "tools" in body else {}
-    response = fields.get("response")
-    reply = _batch_reply(response) if response is not None else []
-    return from_chat({"messages": [*body["messages"], *reply], **tools})
-
-
-def _batch_reply(response: Any) -> list[Any]:
-    body = response.get("body") if isinstance(response, dict) else None
-    choices = body.get("choices") if isinstance(body, dict) else None
-    message = choices[0].get("message") if choices and isinstance(choices[0], dict) else None
-    if not isinstance(message, dict):
-        raise Unreadable("shape", "response holds no message: the request failed")
-    return [message]
+    if fields.get("response") is None:
+        return from_chat({"messages": body["messages"], **tools})
+    try:
+        reply = dict(fields["response"]["body"]["choices"][0]["message"])
+    except (TypeError, LookupError, ValueError):
+        raise Unreadable("shape", "response holds no message: the request failed") from None
+    return from_chat({"messages": [*body["messages"], reply], **tools})
 
 
 def from_batch_response(fields: Mapping[str, Any]) -> Fields:

@@ -32,6 +32,8 @@ _LABEL_TEXTS = ("label_text", "label_name")
 _SEVERAL = ("answer", "summary", "target", "targets")
 _SUMMARISED = ("dialogue", "document", "article", "text")
 _SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
+_KTO_FIELDS = {"prompt", "completion", "label", "system"}
+_FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
 
 
@@ -61,6 +63,11 @@ def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
         completion = [assistant_message(text_field(fields, "completion"))]
     asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
     return {"messages": openai_messages([*asked, *completion])}
+
+
+def flag_of(value: Any) -> bool | None:
+    """Return true or false for what files write for it; None for another value."""
+    return _FLAGS.get(str(value).strip().lower())
 
 
 def from_pair(
@@ -206,9 +213,12 @@ PROMPT_COMPLETION = RowFormat(
     "prompt and completion became messages",
 )  # fmt: skip
 KTO = RowFormat(
-    "KTO", "prompt completion", "system", from_prompt_completion,
+    "KTO", "prompt completion label", "system",
+    lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
     "prompt and completion became messages, label says which replies are wanted",
-    lambda row: isinstance(row.get("label"), bool),
+    # A number can be a class, too: it is read where nothing else stands in the row.
+    lambda row: isinstance(row["label"], bool) or (
+        flag_of(row["label"]) is not None and not row.keys() - _KTO_FIELDS),
 )  # fmt: skip
 PAIR_FORMATS = (
     RowFormat("Dolly", "instruction response", "context input system", from_dolly,
