@@ -21,7 +21,7 @@ from tunegate.interfaces.programs import Program
 from tunegate_checks.data import programs
 
 CHECKS = ("docs/checks.md", "docs/checks.pt-BR.md")
-CUSTOM = ("docs/custom-checks.md", "docs/custom-checks.pt-BR.md")
+CUSTOM = ("docs/writing-checks.md", "docs/writing-checks.pt-BR.md")
 Row = dict[str, Any]
 
 
@@ -88,7 +88,7 @@ def test_each_setting_it_names_exists(page: str) -> None:
     assert settings
     for table, key in settings:
         section: Any = Config.model_fields[table].annotation
-        assert key in section.model_fields
+        assert key in {field.alias or name for name, field in section.model_fields.items()}
 
 
 @pytest.mark.parametrize(("page", "other"), [CHECKS, CUSTOM])
@@ -157,7 +157,7 @@ def test_the_settings_are_valid(page: str) -> None:
         Config.model_validate(tomllib.loads(text))
 
 
-# --- docs/custom-checks.md --------------------------------------------------------------------
+# --- docs/writing-checks.md --------------------------------------------------------------------
 
 REPLIES = {
     "en": ("Thank you, your order is on its way.", "Please tell me your order number."),

@@ -29,7 +29,7 @@ SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
 judge_panel
-label_rule limits loss_curves prediction predictions program_check project_root task test
+label_rule limits loss_curves prediction predictions program_check project_root row_schema task test
 tokenization train trained_on validation
 """
 
@@ -52,6 +52,7 @@ DATA = {
     "pii.find": "dataset * ignore allow names surrogates",
     "preferences.find": "dataset * similarity",
     "review.find": "dataset * folder generated share errors",
+    "schema.find": "dataset schema",
     "secrets.find": "dataset * allow",
     "size.enough_test_rows": "test * smallest",
     "size.find": "train * task per_class",
@@ -78,6 +79,7 @@ MODEL = {
     "compare.models": "predictions over *metrics",
     "compare.not_inferior": "predictions over metric * margin alpha",
     "compare.superior": "predictions over metric * alpha",
+    "contract.kept": "predictions schema * label",
     "improvement.change": "predictions over * label",
     "improvement.of": "predictions * over label enough name",
     "jsonmatch.by_field": "predictions",

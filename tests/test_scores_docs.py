@@ -16,7 +16,7 @@ DOCS = ("scores.md", "scores.pt-BR.md")
 SCORES = (
     *("answer_quality", "bertscore", "classification", "codecheck", "compare", "improvement"),
     *("jsonmatch", "memorization", "overfitting", "overlap", "repeats", "robustness", "slices"),
-    *("speed", "toolcalls"),
+    *("speed", "toolcalls", "contract"),
 )
 # What serves a score, and is none: metrics to compare by, tables, lists of what is wrong.
 HELP = {

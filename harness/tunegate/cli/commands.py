@@ -15,6 +15,7 @@ BUILTIN_COMMANDS = {
     "report": "report",
     "failures": "failures",
     "doctor": "doctor",
+    "data.schema": "data_schema",
     "run.resume": "resume",
     "run.purge": "purge",
     "registry.history": "history",
@@ -31,7 +32,7 @@ DAILY = (
     *("report", "failures", "demo", "doctor"),
 )
 GROUPS = {
-    "data": ("plan", "tokens"),
+    "data": ("schema", "plan", "tokens"),
     "run": ("preflight", "resume", "join", "job", "export", "import", "merge", "purge"),
     "registry": ("history", "rollback", "verify", "merge"),
     "review": ("sample", "status"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,6 +60,12 @@ def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
     return columns
 
 
+def _checked_schema(spec: str | None) -> str | None:
+    if spec is not None and not re.fullmatch(r".+\.py:\w+", spec):
+        raise ValueError("FILE.py:CLASS is needed, such as suites/data/schema.py:Row")
+    return spec
+
+
 class Data(Section):
     """The files of the three splits, relative to the project's folder."""
 
@@ -79,6 +86,10 @@ class Data(Section):
     # Fields that say a row is bad, or counts less, and are not heeded: "label", "weight", "score".
     ignore: Names = ()
     references: str = "references"  # the field with other replies that are right; dots lead inside
+    # FILE.py:CLASS, a pandera.DataFrameModel of the rows and answers: `data.row_schema`.
+    row_schema: Annotated[str | None, AfterValidator(_checked_schema)] = Field(
+        default=None, alias="schema"
+    )
 
 
 class Suites(Section):
@@ -205,6 +216,7 @@ class Limits(Section):
     chrf: float | None = Field(default=None, ge=0, le=100)
     rouge_l: Share | None = None
     valid_json: Share = 0.99
+    contract: Share = 0.99  # of answers that keep `data.schema`
     fields: dict[str, Share] = {}  # of replies in JSON, by path: "total", "address.city"
     parses: Share = 0.95
     # Of answers that are code: their language, or the command that checks one, `{file}` in it.

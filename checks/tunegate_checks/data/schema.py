@@ -1,0 +1,17 @@
+"""Hold the rows to the pandera schema that `data.schema` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tunegate.checking.decorator import check
+from tunegate.data.dataset import Dataset
+from tunegate.data.row_schema import RowSchema
+from tunegate.results.finding import Finding
+
+
+@check(name="schema")
+def find(dataset: Dataset, schema: RowSchema) -> Iterator[Finding]:
+    """Yield each value that the schema refuses: line, column, value and rule."""
+    for example, column, fault in schema.faults(dataset):
+        yield (example.finding if example else Finding.of_dataset)(column, fault)
