@@ -26,6 +26,8 @@ Answer Budget Model ModelUnknown Plan PricedModel Problem Request Trained Traine
 """
 SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
 
+TESTING = "datasets rows"
+
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
 judge_panel
@@ -94,6 +96,7 @@ MODEL = {
     "overlap.chrf": "**options",
     "overlap.exact_match": "predictions",
     "overlap.rouge": "kind * stem",
+    "relations.relation": "* calls holds",
     "repeats.majority": "predictions * label",
     "repeats.pass_at_k": "predictions * label",
     "repeats.pass_hat_k": "predictions * label",
@@ -120,6 +123,7 @@ JUDGE = {
         ("tunegate", TUNEGATE),
         ("tunegate.interfaces", INTERFACES),
         ("tunegate.similarity", SIMILARITY),
+        ("tunegate.testing", TESTING),
     ],
 )
 def test_each_name_is_there_and_no_other(module: str, names: str) -> None:

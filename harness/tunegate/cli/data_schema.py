@@ -1,14 +1,12 @@
 """Write a first pandera schema, which the present rows pass.
 
-The suites hold both to the schema that `data.schema` names: types, allowed labels, lengths.
+The suites hold rows and answers to it: types, allowed labels, lengths.
 
 $ tunegate data schema
-$ tunegate data schema -o suites/data/tickets.py
 """
 
 import argparse
 import keyword
-import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -29,26 +27,23 @@ HEAD = Path(__file__).with_name("schema_head.txt")
 MOST_VALUES, ROWS_A_VALUE = 100, 5  # of a column that has a list of allowed values
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    where = "default: that of data.schema, or suites/data/schema.py"
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=where)
+def arguments(_: argparse.ArgumentParser) -> None:
+    pass
 
 
-def run(args: argparse.Namespace) -> None:
-    """Write the schema; raises ConfigError where there are no rows, or the file is there."""
+def run(_: argparse.Namespace) -> None:
+    """Write the file of data.schema; raises ConfigError where it is there, or there are no rows."""
     config = load(root := current_project())
-    file, _, name = (config.data.row_schema or "suites/data/schema.py:Row").rpartition(":")
-    out = args.out or root / file
-    if out.exists():
-        raise ConfigError(f"{out} is there, and is not written over: name another with -o")
+    spec = config.data.row_schema or "suites/data/schema.py:Row"
+    file, _, model = spec.rpartition(":")
+    if (root / file).exists():
+        raise ConfigError(f"{file} is there, and is not written over: name another in data.schema")
     splits = find_data_files(config, root, {}, root)
     rows = [flat_row(e) for e in chain.from_iterable(map(splits.get, splits.paths))]
     if not rows:
         raise ConfigError("no rows to describe: set data.train")
-    atomic_write(out, schema_text(rows, name).encode())
-    print(f"{out}: the columns of {len(rows):,} rows")
-    if config.data.row_schema is None:
-        print(f'write under [data]: schema = "{os.path.relpath(out, root)}:{name}"')
+    atomic_write(root / file, schema_text(rows, model).encode())
+    print(f'wrote  {file}, of {len(rows):,} rows; under [data]: schema = "{spec}"')
 
 
 def schema_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:
@@ -57,19 +52,16 @@ def schema_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:
     columns = {name: [row.get(name) for row in rows] for name in flat_names(rows)}
     left_out = ["line", "system", *["label"] * (columns["label"] == columns["reply"])]
     text = HEAD.read_text("utf-8").replace("class Row", f"class {model}")
-    for column, cells in columns.items():
-        if column in left_out:
-            continue
-        name = column
-        values = [value for value in cells if value is not None]
+    for name in (name for name in columns if name not in left_out):
+        values, field = [value for value in columns[name] if value is not None], name
         kind, rules, facts = _rules(values)
-        while not (name.isascii() and name.isidentifier()) or name[0] == "_" or name in taken:
-            name = "field_" + re.sub(r"\W", "_", name, flags=re.ASCII)
-        taken.add(name)
-        rules[:0] = [f"alias={column!r}"] * (name != column)
-        rules += ["nullable=True"] * (len(values) < len(cells))
-        text += f"    # {facts}; in {len(values):,} of {len(cells):,} rows\n"
-        text += f"    {name}: Series[{kind}] = pa.Field({', '.join(rules)})\n"
+        while not (field.isascii() and field.isidentifier()) or field[0] == "_" or field in taken:
+            field = "field_" + re.sub(r"\W", "_", field, flags=re.ASCII)
+        taken.add(field)
+        rules[:0] = [f"alias={name!r}"] * (name != field)
+        rules += ["nullable=True"] * (len(values) < len(rows))
+        text += f"    # {facts}; in {len(values):,} of {len(rows):,} rows\n"
+        text += f"    {field}: Series[{kind}] = pa.Field({', '.join(rules)})\n"
     return text
 
 

@@ -23,7 +23,6 @@ from ..errors import ConfigError
 from ..utils.optional_deps import require
 from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import did_you_mean, shorten
-from .formats.row_format import json_type
 
 if TYPE_CHECKING:
     from .dataset import Example
@@ -32,7 +31,7 @@ FROM_MESSAGES = ("line", "system", "prompt", "reply", "label", "turns")
 WHOLE_ROW = "row"  # the column of a fault that several columns make
 CHUNK_ROWS = 10_000
 MODULE_NAME = "_tunegate_data_schema"  # annotations that are texts are looked up in `sys.modules`
-_TYPES = {"is_string": str, "is_bool": bool, "is_int": int, "is_float": float}  # pandera.dtypes
+_TYPES = {"is_string": str, "is_bool": bool, "is_int": int, "is_float": float}  # by pandera.dtypes
 _NOT_BY_ROW = ("unique_values_eq", "is_monotonic", "one_sample_ttest", "two_sample_ttest")
 
 
@@ -75,29 +74,33 @@ class RowSchema:
         Rows are looked at 10,000 at a time, unless a rule looks at several of them.
         """
         step = CHUNK_ROWS if self.by_row else max(len(examples), 1)
-        patterns = {name for name, column in self.schema.columns.items() if column.regex}
         for start in range(0, len(examples), step):
             chunk = examples[start : start + step]
-            rows = list(map(flat_row, chunk))
-            needs_all = patterns or self.is_strict or not self.by_row
-            names = {*self.schema.columns, *(flat_names(rows) if needs_all else ())} - patterns
-            columns = {name: [row.get(name) for row in rows] for name in sorted(names)}
-            for name, values in columns.items():
-                known = [k for k, c in self.schema.columns.items() if _names(k, c, [name])]
-                unknown = self.is_strict and not known and name not in FROM_MESSAGES
-                wanted, may_lack = self.types.get(known[0] if known else "", (object, True))
-                for row, value in enumerate(values):
-                    if fault := _fault(value, wanted, may_lack, unknown):
-                        yield chunk[row], name, fault
-                        values[row] = None
-            yield from self._pandera_faults(chunk, columns)
+            for row, column, value, rule in self._broken(list(map(flat_row, chunk))):
+                example = None if row is None else chunk[row]
+                value = example.prompt if example and column == WHOLE_ROW else value
+                yield example, column, f"{shorten(repr(value), 60)}: {shorten(rule, 60)}"
 
-    def _pandera_faults(
-        self, examples: Sequence[Example], columns: Mapping[str, Sequence[Any]]
-    ) -> Iterator[tuple[Example | None, str, str]]:
+    def _broken(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[int | None, str, Any, str]]:
+        """Yield row, column, value and rule for each rule that does not hold."""
         import pandas as pd
         from pandera.errors import SchemaErrors
 
+        patterns = {name for name, column in self.schema.columns.items() if column.regex}
+        needs_all = patterns or self.is_strict or not self.by_row
+        names = {*self.schema.columns, *(flat_names(rows) if needs_all else ())} - patterns
+        columns = {name: [row.get(name) for row in rows] for name in sorted(names)}
+        for name, values in columns.items():
+            known = [k for k, c in self.schema.columns.items() if _names(k, c, [name])]
+            is_known = known or not self.is_strict or name in FROM_MESSAGES
+            wanted, may_lack = self.types.get(known[0] if known else "", (object, True))
+            for row, value in enumerate(values):
+                fault = _type_fault(value, wanted, may_lack) if is_known else "not in the schema"
+                if fault and (is_known or value is not None):
+                    yield row, name, value, fault
+                    values[row] = None
         series = {k: pd.Series(v, dtype=object).infer_objects() for k, v in columns.items()}
         try:
             self.schema.validate(pd.DataFrame(series), lazy=True)  # lazy: all faults at once
@@ -106,12 +109,9 @@ class RowSchema:
             is_wide = cases["schema_context"] == "DataFrameSchema"  # a case for each column
             cases.loc[is_wide, "column"] = WHOLE_ROW
             for case in cases.drop_duplicates(["column", "check", "index"]).itertuples():
-                example, value = None, case.failure_case
-                if not pd.isna(case.index):
-                    example = examples[row := int(case.index)]
-                    is_row = case.column == WHOLE_ROW
-                    value = example.prompt if is_row else columns[case.column][row]
-                yield example, str(case.column), f"{_shown(value)}: {shorten(str(case.check), 60)}"
+                at = None if pd.isna(case.index) else int(case.index)
+                value = case.failure_case if at is None else rows[at].get(case.column)
+                yield at, str(case.column), value, str(case.check)
 
 
 def _names(name: str, column: Any, names: Iterable[str]) -> bool:
@@ -119,20 +119,12 @@ def _names(name: str, column: Any, names: Iterable[str]) -> bool:
     return any(re.match(name, n) if column.regex else name == n for n in names)
 
 
-def _shown(value: Any) -> str:
-    return shorten(repr(value), 60)
-
-
-def _fault(value: Any, wanted: type, may_lack: bool, unknown: bool) -> str:
-    """Say why a value is missing, of an unknown column or of another type; "" for neither."""
+def _type_fault(value: Any, wanted: type, may_lack: bool) -> str:
     if value is None:
-        return "" if may_lack else f"nothing: {wanted.__name__}"
-    if unknown:
-        return f"{_shown(value)}: not in the schema"
+        return "" if may_lack else "missing"
     is_right = isinstance(value, (int, float) if wanted is float else wanted)
-    if is_right and not (isinstance(value, bool) and wanted in (int, float)):
-        return ""
-    return f"{_shown(value)} is {json_type(value)}: {wanted.__name__}"
+    is_right &= not (isinstance(value, bool) and wanted in (int, float))
+    return "" if is_right else f"no {wanted.__name__}"
 
 
 def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSchema:
@@ -141,7 +133,7 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
     Raises ConfigError where there is none, and where no row has a column that it requires;
     MissingDependency without pandera.
     """
-    pandera = require("pandera.pandas", "pandera")
+    pandera, dtypes = require("pandera.pandas", "pandera"), require("pandera.dtypes", "pandera")
     file, _, name = spec.rpartition(":")
     wrong, module = f"data.schema = {spec!r}", ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME], module.__file__ = module, str(root / file)
@@ -157,19 +149,11 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
         known = f"{did_you_mean(name, [*models])}; {file} has {', '.join(models) or 'none'}"
         raise ConfigError(f"{wrong}: {name} is no DataFrameModel of pandera{known}")
     names = flat_names(map(flat_row, examples))
-    for column, rules in schema.columns.items():
-        if rules.required and not _names(column, rules, names):
-            lacking = f"no row has a column {column!r}{did_you_mean(column, names)}"
-            raise ConfigError(f"{wrong}: {lacking}; valid: {', '.join(names)}")
-    return _by_value(schema, pandera)
-
-
-def _by_value(schema: Any, pandera: Any) -> RowSchema:
-    """Return a schema that leaves types, missing values and unknown columns to `RowSchema`."""
-    from pandera import dtypes
-
     types, changes = {}, {}
     for name, column in schema.columns.items():
+        if column.required and not _names(name, column, names):
+            lacking = f"no row has a column {name!r}{did_you_mean(name, names)}"
+            raise ConfigError(f"{wrong}: {lacking}; valid: {', '.join(names)}")
         kinds = (kind for test, kind in _TYPES.items() if getattr(dtypes, test)(column.dtype))
         if not (column.coerce or schema.coerce) and (kind := next(kinds, None)):
             types[name] = kind, column.nullable or not column.required

@@ -41,10 +41,10 @@ def test_the_share_of_answers_that_keep_the_contract(tmp_path: Path) -> None:
     assert score.misses is not None
     assert sorted((f.line, f.kind, f.evidence) for f in score.misses) == [
         (1, "label", "'': isin(['a', 'b'])"),
-        (1, "reply.total", "nothing: int"),
+        (1, "reply.total", "None: missing"),
         (2, "label", "'c': isin(['a', 'b'])"),
         (3, "reply.total", "-1: greater_than_or_equal_to(0)"),
-        (4, "reply.total", "nothing: int"),
+        (4, "reply.total", "None: missing"),
         (5, "no answer", "429"),
     ]
 
