@@ -113,7 +113,7 @@ class Relation:
             self.name, is_broken, [replace(by_row[c.example.row], request="") for c in cases],
             missing=[bool(case.error) for case in cases], higher_is_better=False, misses=misses,
             detail="\n".join(lines), hints=hints,
-            signature=f"{len(n)} perturbations, seed 0; {label.name}",
+            signature=f"{len(n)} perturbation{'s' * (len(n) > 1)}, seed 0; {label.name}",
         )  # fmt: skip
 
     def draw(self, predictions: Predictions, test: Dataset, read: Read) -> Iterator[Case]:

@@ -27,11 +27,11 @@ HEAD = Path(__file__).with_name("schema_head.txt")
 MOST_VALUES, ROWS_A_VALUE = 100, 5  # of a column that has a list of allowed values
 
 
-def arguments(_: argparse.ArgumentParser) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     pass
 
 
-def run(_: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Write the file of data.schema; raises ConfigError where it is there, or there are no rows."""
     config = load(root := current_project())
     spec = config.data.row_schema or "suites/data/schema.py:Row"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -63,8 +63,9 @@ def flat_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 class RowSchema:
     """A schema of pandera, whose types and missing values are judged here: that names the rows."""
 
-    schema: Any
-    types: Mapping[str, tuple[type, bool]]  # of the values of a column, and whether one may lack
+    schema: Any = field(repr=False)
+    # Of the values of a column, and whether one may lack.
+    types: Mapping[str, tuple[type, bool]] = field(repr=False)
     is_strict: bool  # other fields than its own are faults
     by_row: bool  # no rule looks at several rows
 
