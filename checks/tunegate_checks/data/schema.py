@@ -1,13 +1,9 @@
 """Hold the rows to the pandera schema that `data.schema` names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
+from tunegate import Dataset, Finding, check
 from tunegate.data.row_schema import RowSchema
-from tunegate.results.finding import Finding
 
 
 @check(name="schema")

@@ -1,13 +1,10 @@
 """Hold answers to the contract that the data keeps: the pandera schema of `data.schema`."""
 
-from tunegate.data.dataset import Example
+from tunegate import Example, Finding, Findings, LabelRule, Predictions, Score
 from tunegate.data.formats.row_format import assistant_message
 from tunegate.data.reading import Reading
 from tunegate.data.row_schema import WHOLE_ROW, RowSchema
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.labels import LabelRule, exact
-from tunegate.results.prediction import Predictions
-from tunegate.results.score import Score
+from tunegate.results.labels import exact
 
 from ..stats import share
 

@@ -15,13 +15,10 @@ from operator import eq
 from random import Random
 from typing import Any
 
+from tunegate import Ask, Dataset, Example, Findings, LabelRule, Predictions, Score
 from tunegate.data.comparison import is_label
-from tunegate.data.dataset import Dataset, Example
-from tunegate.models.predict import Ask
-from tunegate.results.finding import Findings
-from tunegate.results.labels import LabelRule, exact
-from tunegate.results.prediction import Predictions
-from tunegate.results.score import Score, not_applicable_score
+from tunegate.results.labels import exact
+from tunegate.results.score import not_applicable_score
 from tunegate.utils.text import shorten
 
 from ..stats import share

@@ -8,11 +8,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from tunegate.data.dataset import Dataset
-from tunegate.models.predict import Ask
-from tunegate.results.labels import LabelRule, exact
-from tunegate.results.prediction import Predictions
-from tunegate.results.score import Score
+from tunegate import Ask, Dataset, LabelRule, Predictions, Score
+from tunegate.results.labels import exact
 
 from .relations import Change, Relation
 

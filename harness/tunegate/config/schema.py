@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -60,12 +59,6 @@ def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
     return columns
 
 
-def _checked_schema(spec: str | None) -> str | None:
-    if spec is not None and not re.fullmatch(r".+\.py:\w+", spec):
-        raise ValueError("FILE.py:CLASS is needed, such as suites/data/schema.py:Row")
-    return spec
-
-
 class Data(Section):
     """The files of the three splits, relative to the project's folder."""
 
@@ -87,9 +80,7 @@ class Data(Section):
     ignore: Names = ()
     references: str = "references"  # the field with other replies that are right; dots lead inside
     # FILE.py:CLASS, a pandera.DataFrameModel of the rows and answers: `data.row_schema`.
-    row_schema: Annotated[str | None, AfterValidator(_checked_schema)] = Field(
-        default=None, alias="schema"
-    )
+    row_schema: str | None = Field(default=None, alias="schema")
 
 
 class Suites(Section):

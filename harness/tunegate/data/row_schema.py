@@ -74,21 +74,14 @@ class RowSchema:
 
         Rows are looked at 10,000 at a time, unless a rule looks at several of them.
         """
-        step = CHUNK_ROWS if self.by_row else max(len(examples), 1)
-        for start in range(0, len(examples), step):
-            chunk = examples[start : start + step]
-            for row, column, value, rule in self._broken(list(map(flat_row, chunk))):
-                example = None if row is None else chunk[row]
-                value = example.prompt if example and column == WHOLE_ROW else value
-                yield example, column, f"{shorten(repr(value), 60)}: {shorten(rule, 60)}"
-
-    def _broken(
-        self, rows: Sequence[Mapping[str, Any]]
-    ) -> Iterator[tuple[int | None, str, Any, str]]:
-        """Yield row, column, value and rule for each rule that does not hold."""
         import pandas as pd
         from pandera.errors import SchemaErrors
 
+        if self.by_row and len(examples) > CHUNK_ROWS:
+            for start in range(0, len(examples), CHUNK_ROWS):
+                yield from self.faults(examples[start : start + CHUNK_ROWS])
+            return
+        rows = list(map(flat_row, examples))
         patterns = {name for name, column in self.schema.columns.items() if column.regex}
         needs_all = patterns or self.is_strict or not self.by_row
         names = {*self.schema.columns, *(flat_names(rows) if needs_all else ())} - patterns
@@ -100,7 +93,7 @@ class RowSchema:
             for row, value in enumerate(values):
                 fault = _type_fault(value, wanted, may_lack) if is_known else "not in the schema"
                 if fault and (is_known or value is not None):
-                    yield row, name, value, fault
+                    yield examples[row], name, f"{shorten(repr(value), 60)}: {fault}"
                     values[row] = None
         series = {k: pd.Series(v, dtype=object).infer_objects() for k, v in columns.items()}
         try:
@@ -110,9 +103,12 @@ class RowSchema:
             is_wide = cases["schema_context"] == "DataFrameSchema"  # a case for each column
             cases.loc[is_wide, "column"] = WHOLE_ROW
             for case in cases.drop_duplicates(["column", "check", "index"]).itertuples():
-                at = None if pd.isna(case.index) else int(case.index)
-                value = case.failure_case if at is None else rows[at].get(case.column)
-                yield at, str(case.column), value, str(case.check)
+                example, value = None, case.failure_case
+                if not pd.isna(case.index):
+                    example, flat = examples[int(case.index)], rows[int(case.index)]
+                    value = flat["prompt"] if case.column == WHOLE_ROW else flat.get(case.column)
+                told = f"{shorten(repr(value), 60)}: {shorten(str(case.check), 60)}"
+                yield example, str(case.column), told
 
 
 def _names(name: str, column: Any, names: Iterable[str]) -> bool:
@@ -137,6 +133,8 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
     pandera, dtypes = require("pandera.pandas", "pandera"), require("pandera.dtypes", "pandera")
     file, _, name = spec.rpartition(":")
     wrong, module = f"data.schema = {spec!r}", ModuleType(MODULE_NAME)
+    if not file.endswith(".py"):
+        raise ConfigError(f"{wrong}: FILE.py:CLASS is needed, such as suites/data/schema.py:Row")
     sys.modules[MODULE_NAME], module.__file__ = module, str(root / file)
     try:
         exec(compile((root / file).read_bytes(), root / file, "exec"), vars(module))
@@ -149,12 +147,18 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
     if schema is None:
         known = f"{did_you_mean(name, [*models])}; {file} has {', '.join(models) or 'none'}"
         raise ConfigError(f"{wrong}: {name} is no DataFrameModel of pandera{known}")
-    names = flat_names(map(flat_row, examples))
+    required = {name for name, column in schema.columns.items() if column.required}
+    names = dict.fromkeys(FROM_MESSAGES)
+    for row in map(flat_row, examples):
+        names |= dict.fromkeys(row)
+        required -= {k for k in required if _names(k, schema.columns[k], names)}
+        if not required:  # mostly after the first row
+            break
+    for name in sorted(required):
+        lacking = f"no row has a column {name!r}{did_you_mean(name, [*names])}"
+        raise ConfigError(f"{wrong}: {lacking}; valid: {', '.join(names)}")
     types, changes = {}, {}
     for name, column in schema.columns.items():
-        if column.required and not _names(name, column, names):
-            lacking = f"no row has a column {name!r}{did_you_mean(name, names)}"
-            raise ConfigError(f"{wrong}: {lacking}; valid: {', '.join(names)}")
         kinds = (kind for test, kind in _TYPES.items() if getattr(dtypes, test)(column.dtype))
         if not (column.coerce or schema.coerce) and (kind := next(kinds, None)):
             types[name] = kind, column.nullable or not column.required

@@ -162,6 +162,11 @@ def test_a_wrong_schema_is_one_line(text: str, name: str, said: str, tmp_path: P
     assert "\n" not in str(error.value)
 
 
+def test_a_schema_is_named_by_file_and_class(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"FILE\.py:CLASS is needed"):
+        load_row_schema("suites/data/schema.Row", tmp_path, FAULTY)
+
+
 def test_without_pandera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandera.pandas", None)
     with pytest.raises(MissingDependency, match=r"pip install 'tunegate\[pandera\]'"):
