@@ -21,7 +21,7 @@ from tunegate.interfaces.programs import Program
 from tunegate_checks.data import programs
 
 CHECKS = ("docs/checks.md", "docs/checks.pt-BR.md")
-CUSTOM = ("docs/custom-checks.md", "docs/custom-checks.pt-BR.md")
+CUSTOM = ("docs/writing-checks.md", "docs/writing-checks.pt-BR.md")
 Row = dict[str, Any]
 
 
@@ -88,7 +88,7 @@ def test_each_setting_it_names_exists(page: str) -> None:
     assert settings
     for table, key in settings:
         section: Any = Config.model_fields[table].annotation
-        assert key in section.model_fields
+        assert key in {field.alias or name for name, field in section.model_fields.items()}
 
 
 @pytest.mark.parametrize(("page", "other"), [CHECKS, CUSTOM])
@@ -157,7 +157,7 @@ def test_the_settings_are_valid(page: str) -> None:
         Config.model_validate(tomllib.loads(text))
 
 
-# --- docs/custom-checks.md --------------------------------------------------------------------
+# --- docs/writing-checks.md --------------------------------------------------------------------
 
 REPLIES = {
     "en": ("Thank you, your order is on its way.", "Please tell me your order number."),
@@ -166,7 +166,7 @@ REPLIES = {
 
 
 def clean() -> list[Row]:
-    """Eight rows that all five checks let pass."""
+    """Eight rows that all recipes let pass."""
     return [
         example(
             f"Question {i}", REPLIES[language][i % 2],
@@ -177,7 +177,7 @@ def clean() -> list[Row]:
 
 
 def planted() -> list[Row]:
-    """The same rows with five faults: one for each check, and none that another would find."""
+    """The same rows with six faults: one for each recipe, and none that another would find."""
     made = clean()
     for row in made[:4]:
         row["customer"] = "acme"
@@ -185,15 +185,23 @@ def planted() -> list[Row]:
         row["messages"][1]["content"] = "No."
     made[2]["messages"][1]["content"] = "Thank you, see SUP-20417."
     made[4]["source"] = "fax"
+    made[5]["messages"][1]["content"] = "As a language model, por favor: o seu pedido não chegou."
     made[6]["messages"][1]["content"] = REPLIES["en"][0]
     return made
 
 
 def sections(page: str) -> dict[str, str]:
-    """Return what stands under each heading that names a file, by that name."""
+    """Return what stands under each heading that names a file, by its path."""
     text = (ROOT / page).read_text("utf-8")
-    parts = re.split(r"^## \d\..*`test_(\w+)\.py`$", text, flags=re.M)[1:]
+    parts = re.split(r"^## \d+\. .*`([\w/]+\.\w+)`$", text, flags=re.M)[1:]
+    assert len(parts) == 20
     return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def put(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
 
 
 def code(section: str, language: str) -> str:
@@ -207,26 +215,77 @@ def test_each_check_finds_its_planted_fault_and_passes_the_clean_twin(
     page: str, tmp_path: Path
 ) -> None:
     pytest.importorskip("pandera")
-    suite = tmp_path / "suites" / "data"
-    suite.mkdir(parents=True)
-    parts = sections(page)
-    assert len(parts) == 5
-    for name, section in parts.items():
-        (suite / f"test_{name}.py").write_text(code(section, "python"), "utf-8")
-    limits = "".join(code(section, "toml") for section in parts.values())
-    (tmp_path / "tunegate.toml").write_text(f'[data]\ntrain = "train.jsonl"\n{limits}')
+    parts = {k: v for k, v in sections(page).items() if k.startswith("suites/data/")}
+    schema = "suites/data/test_schema.py"
+    settings = '[data]\ntrain = "train.jsonl"\n'
+    for section in parts.values():
+        shown = code(section, "toml")
+        own = shown.removeprefix("[data]\n")
+        settings = settings + shown if own == shown else settings.replace("\n", f"\n{own}", 1)
+    put(tmp_path, {name: code(section, "python") for name, section in parts.items()})
+    put(tmp_path, {"tunegate.toml": settings, schema: (ROOT / schema).read_text("utf-8")})
 
     write(tmp_path, planted())
     suite_alone = ["-m", "pytest", "-p", "tunegate", "-q", "suites/data"]
     _, failed = run(suite_alone, tmp_path)
-    assert "5 failed, 1 passed" in failed  # the other language is answered well
+    assert "6 failed, 1 passed" in failed  # the other language is answered well
     for section in parts.values():
         told = code(section, "").splitlines()
-        assert [line for line in told if line not in failed] == []
+        assert [line for line in told if line not in failed] == [], failed
 
     write(tmp_path, clean())
     _, passed = run(suite_alone, tmp_path)
-    assert "6 passed" in passed
+    assert "7 passed" in passed
+
+
+PROFILE = """\
+from hypothesis import HealthCheck, settings
+settings.register_profile("few", max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("few")
+"""
+
+
+def test_the_test_of_a_check_passes(tmp_path: Path) -> None:
+    names = ("suites/data/test_ticket_numbers.py", "tests/test_ticket_numbers.py")
+    put(tmp_path, {name: code(sections(CUSTOM[0])[name], "python") for name in names})
+    # Here tunegate is a local module, which hypothesis reads for constants at the first draw.
+    put(tmp_path, {"conftest.py": PROFILE})
+    _, out = run(["-m", "pytest", "-q", "tests"], tmp_path)
+    assert "1 passed" in out, out
+
+
+MODEL = """\
+import json
+from tunegate_checks.judge import prompt
+
+def answer(messages):
+    text = messages[-1]["content"]
+    return "b" if text.startswith(("Please", "Por favor")) or text[-1] in "1357" else "a"
+
+def read(messages):
+    data = prompt.read_quoted(messages[-1]["content"])[0]
+    return json.dumps({"reason": "", "verdicts": {"promises_nothing": data["answer"] == "a"}})
+"""
+
+
+def test_the_recipes_of_models(tmp_path: Path) -> None:
+    parts = {k: v for k, v in sections(CUSTOM[0]).items() if k.startswith("suites/model/")}
+    (rubric,) = (code(v, "toml") for k, v in parts.items() if "promises" in k)
+    put(tmp_path, {name: code(section, "python") for name, section in parts.items()})
+    limits = code(parts["suites/model/test_please.py"], "toml")
+    judge = '[judge]\nmodels = "python:model:read"\nrubric = "suites/model/promises.toml"\n'
+    write(tmp_path, [example(f"Question {i}", "ab"[i % 2]) for i in range(8)])
+    put(tmp_path, {
+        "model.py": MODEL,
+        "suites/model/promises.toml": rubric,
+        "tunegate.toml": f'[data]\ntest = "train.jsonl"\n{limits}{judge}',
+    })  # fmt: skip
+    suite = ["-m", "pytest", "-p", "tunegate", "-q", "suites/model"]
+    _, out = run([*suite, "--model", "python:model:answer"], tmp_path)
+    assert "1 failed, 1 passed" in out
+    for section in parts.values():
+        lines = code(section, "").splitlines()
+        assert [line for line in lines if line not in out] == [], out
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")

@@ -24,6 +24,7 @@ from tunegate import Dataset, Findings, Predictions
 from tunegate.checking.accepted import read_accepted
 from tunegate.checking.fingerprint import row_fingerprint, rows_fingerprint
 from tunegate.config import schema as configuration
+from tunegate.data.row_schema import load_row_schema
 from tunegate.gates.promotion import check_promotable
 from tunegate.interfaces.installed import load_files
 from tunegate.interfaces.model import Request
@@ -51,6 +52,7 @@ from tunegate_checks.data import (
     pii,
     preferences,
     review,
+    schema,
     secrets,
     size,
     splits,
@@ -250,6 +252,7 @@ CHECKS: Mapping[str, tuple[Check, tuple[Any, ...], Mapping[str, Any]]] = {
     "pii": (pii.find, (TRAIN,), {}),
     "preferences": (preferences.find, (PAIRS,), {}),
     "review": (review.find, (TRAIN,), {"folder": REVIEWS, "share": 1.0, "errors": 0.0}),
+    "schema": (schema.find, (TRAIN, load_row_schema("row_schema.py:Row", GOLDEN, TRAIN)), {}),
     "secrets": (secrets.find, (TRAIN,), {}),
     "size": (size.find, (TRAIN,), {"task": "classification"}),
     "size qa": (size.find, (TRAIN,), {"task": "qa"}),

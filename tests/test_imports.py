@@ -39,6 +39,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "models": "data interfaces results storage",
         "checking": "data results storage",
         "config": "data interfaces results",
+        "testing": "data",
         "storage": "data interfaces",
         "tokenization": "data",
         "data": "results similarity",

@@ -26,10 +26,12 @@ Answer Budget Model ModelUnknown Plan PricedModel Problem Request Trained Traine
 """
 SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
 
+TESTING = "datasets rows"
+
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
 judge_panel
-label_rule limits loss_curves prediction predictions program_check project_root task test
+label_rule limits loss_curves prediction predictions program_check project_root row_schema task test
 tokenization train trained_on validation
 """
 
@@ -52,6 +54,7 @@ DATA = {
     "pii.find": "dataset * ignore allow names surrogates",
     "preferences.find": "dataset * similarity",
     "review.find": "dataset * folder generated share errors",
+    "schema.find": "dataset schema",
     "secrets.find": "dataset * allow",
     "size.enough_test_rows": "test * smallest",
     "size.find": "train * task per_class",
@@ -78,6 +81,7 @@ MODEL = {
     "compare.models": "predictions over *metrics",
     "compare.not_inferior": "predictions over metric * margin alpha",
     "compare.superior": "predictions over metric * alpha",
+    "contract.kept": "predictions schema * label",
     "improvement.change": "predictions over * label",
     "improvement.of": "predictions * over label enough name",
     "jsonmatch.by_field": "predictions",
@@ -92,6 +96,7 @@ MODEL = {
     "overlap.chrf": "**options",
     "overlap.exact_match": "predictions",
     "overlap.rouge": "kind * stem",
+    "relations.relation": "* calls holds",
     "repeats.majority": "predictions * label",
     "repeats.pass_at_k": "predictions * label",
     "repeats.pass_hat_k": "predictions * label",
@@ -118,6 +123,7 @@ JUDGE = {
         ("tunegate", TUNEGATE),
         ("tunegate.interfaces", INTERFACES),
         ("tunegate.similarity", SIMILARITY),
+        ("tunegate.testing", TESTING),
     ],
 )
 def test_each_name_is_there_and_no_other(module: str, names: str) -> None:

@@ -16,7 +16,7 @@ DOCS = ("scores.md", "scores.pt-BR.md")
 SCORES = (
     *("answer_quality", "bertscore", "classification", "codecheck", "compare", "improvement"),
     *("jsonmatch", "memorization", "overfitting", "overlap", "repeats", "robustness", "slices"),
-    *("speed", "toolcalls"),
+    *("speed", "toolcalls", "contract", "relations"),
 )
 # What serves a score, and is none: metrics to compare by, tables, lists of what is wrong.
 HELP = {
@@ -25,7 +25,7 @@ HELP = {
     *("compare.is_shown", "compare.record_comparison", "compare.Comparison"),
     *("compare.adjusted_p_values", "jsonmatch.expected", "jsonmatch.misses", "jsonmatch.table"),
     *("overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
-    *("robustness.FlipMinimiser", "robustness.Trial", "robustness.with_user_texts"),
+    *("relations.Case", "relations.Relation", "relations.with_user_texts"),
     *("robustness.add_space", "robustness.add_typo", "robustness.drop_accents"),
     "robustness.title_case",
 }

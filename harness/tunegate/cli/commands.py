@@ -11,7 +11,7 @@ ENTRY_POINT_GROUP = "tunegate.commands"
 # module of each, here, has the name of its verb.
 BUILTIN_COMMANDS = (
     *("init", "split", "accept", "report", "failures", "doctor"),
-    *("data.findings", "run.resume", "run.purge"),
+    *("data.findings", "data.schema", "run.resume", "run.purge"),
     *("registry.history", "registry.rollback", "registry.verify", "registry.merge"),
 )
 
@@ -23,7 +23,7 @@ DAILY = (
     *("report", "failures", "demo", "doctor"),
 )
 GROUPS = {
-    "data": ("findings", "plan", "tokens"),
+    "data": ("findings", "schema", "plan", "tokens"),
     "run": ("preflight", "resume", "join", "job", "export", "import", "merge", "purge"),
     "registry": ("history", "rollback", "verify", "merge"),
     "review": ("sample", "status"),

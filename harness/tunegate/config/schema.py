@@ -77,6 +77,8 @@ class Data(Section):
     # Fields that say a row is bad, or counts less, and are not heeded: "label", "weight", "score".
     ignore: Names = ()
     references: str = "references"  # the field with other replies that are right; dots lead inside
+    # FILE.py:CLASS, a pandera.DataFrameModel of the rows and answers: `data.row_schema`.
+    row_schema: str | None = Field(default=None, alias="schema")
 
 
 class Suites(Section):
@@ -199,6 +201,7 @@ class Limits(Section):
     chrf: float | None = Field(default=None, ge=0, le=100)
     rouge_l: Share | None = None
     valid_json: Share = 0.99
+    contract: Share = 0.99  # of answers that keep `data.schema`
     fields: dict[str, Share] = {}  # of replies in JSON, by path: "total", "address.city"
     parses: Share = 0.95
     # Of answers that are code: their language, or the command that checks one, `{file}` in it.

@@ -48,5 +48,5 @@ def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True
             annotation = model.model_fields[table].annotation
             types = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
             model = next((t for t in types if issubclass(t, BaseModel)), model)
-    valid = list(model.model_fields)
+    valid = [field.alias or name for name, field in model.model_fields.items()]
     return f"unknown key {path!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"

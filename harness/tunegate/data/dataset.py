@@ -26,6 +26,7 @@ from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
 from .json_lines import is_table_data, read_json_rows, select_split, unread_rows
 from .reading import DESIRABLE_FIELDS, Reading, number_of, value_at
+from .row_schema import flat_names, flat_row
 from .tables import read_table_rows
 
 if TYPE_CHECKING:
@@ -270,14 +271,11 @@ class Dataset(Sequence[Example]):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A new table: line, system, prompt, reply, label, and the rows' own fields."""
+        """A new table of the rows, with the columns of `data.row_schema`."""
         import pandas as pd
 
-        columns = ("line", "system", "prompt", "reply", "label")
-        table = {c: [getattr(e, c) for e in self] for c in columns}
-        names = dict.fromkeys(name for e in self for name in e.fields)
-        own_fields = [name for name in names if name not in ("messages", *columns)]
-        return pd.DataFrame(table | {k: [e.fields.get(k) for e in self] for k in own_fields})
+        rows = list(map(flat_row, self))
+        return pd.DataFrame({name: [row.get(name) for row in rows] for name in flat_names(rows)})
 
     def __repr__(self) -> str:
         count = sum(not problem.hint for problem in self.problems)

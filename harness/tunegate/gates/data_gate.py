@@ -63,9 +63,13 @@ class DataGate(Gate):
         decision = self.evaluate(exit_status, list(paths))
         passed = chain.from_iterable(session.results.passed.values())
         ran = {(outcome.get("name"), outcome.get("split")) for outcome in passed}
-        for name, split in product(session.config.checks, paths):
+        held = {name: (f"[checks.{name}]", "programs") for name in session.config.checks}
+        if session.config.data.row_schema:
+            held["schema"] = "data.schema", "schema"
+        for name, split in product(held, paths):
             if decision.is_open and (name, split) not in ran:
-                reason = f"no test ran [checks.{name}] on {split}: see suites/data/test_programs.py"
+                what, file = held[name]
+                reason = f"no test ran {what} on {split}: see suites/data/test_{file}.py"
                 decision = replace(decision, reason=f"{reason} of `tunegate init`")
         if not decision.is_open:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)

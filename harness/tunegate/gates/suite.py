@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 
 from ..checking.accepted import ACCEPTED_FILE
-from ..interfaces.programs import Program
 from ..utils.hashing import sha256_file
 
 # Each of these can configure which functions pytest takes for tests.
@@ -25,13 +24,16 @@ PYTEST_FILES = (
 UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
-def suite_fingerprint(suite: Path, root: Path, programs: Iterable[Program] = ()) -> dict[str, str]:
-    """Return the sha256 of each file that decides what a suite checks, by its path below `root`."""
+def suite_fingerprint(suite: Path, root: Path, sources: Iterable[Path] = ()) -> dict[str, str]:
+    """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
+
+    Of a schema and of programs these are the `sources`.
+    """
     parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
     other_files = [folder / "conftest.py" for folder in parents]
     other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]
     other_files += (root / "reviews").glob("*.csv")
-    other_files += [file for program in programs for file in program.source_files()]
+    other_files += sources
     files = sorted({*suite_files(suite), *(p for p in other_files if p.is_file())})
     names = [path.relative_to(root) if path.is_relative_to(root) else path for path in files]
     return {name.as_posix(): sha256_file(file) for name, file in zip(names, files, strict=True)}

@@ -6,6 +6,7 @@ import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -17,10 +18,12 @@ from ..interfaces.model import ModelUnknown
 from ..results.scorecard import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
+from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:
     from ..config.schema import Config, Limits
     from ..data.dataset import Dataset
+    from ..data.row_schema import RowSchema
     from ..interfaces.programs import Program
     from ..models.predict import Ask, JudgePanel
     from ..results.labels import LabelRule
@@ -191,6 +194,17 @@ def program_check(request: pytest.FixtureRequest) -> Program:
     """Each program of `[checks]` in turn."""
     session = request.config.stash[SESSION]
     return session.config.checks[request.param].program(request.param, session.root)
+
+
+@pytest.fixture(scope="session")
+def row_schema(pytestconfig: pytest.Config) -> RowSchema:
+    """The pandera schema of rows and answers: `data.schema` in the configuration."""
+    from ..data.row_schema import load_row_schema
+
+    session = pytestconfig.stash[SESSION]
+    with fail_in_one_line(ConfigError, MissingDependency):
+        examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
+        return load_row_schema(str(session.config.data.row_schema), session.root, examples)
 
 
 @pytest.fixture(scope="session")
@@ -380,7 +394,7 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
 def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[pytest.Item]:
     """Return the tests of a suite that are marked for other tasks than the project's.
 
-    Where it has no `[checks]`, the tests of these programs are returned too.
+    Tests of the programs of `[checks]` and of `data.schema` are too, where it has none.
 
     Raises pytest.UsageError for a marker without a task or rule or with an unknown task, and for
     tests that ask for a fixture by its old name, unless somebody else defines one of that name.
@@ -388,6 +402,8 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
     from ..config.schema import Task
 
     valid, others = get_args(Task), []
+    values = {"program_check": config.checks, "row_schema": config.data.row_schema}
+    unset = [name for name, value in values.items() if not value]
     old_names: set[str] = set()
     node_ids: list[str] = []
     for item in items:
@@ -402,7 +418,7 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
             others.append(item)
         info = getattr(item, "_fixtureinfo", None)
         defined, arguments = getattr(info, "name2fixturedefs", {}), getattr(info, "argnames", ())
-        if "program_check" in arguments and not config.checks and _is_own("program_check", defined):
+        if any(name in arguments and _is_own(name, defined) for name in unset):
             others.append(item)
         asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
         if old := asked_for & RENAMED_FIXTURES.keys():

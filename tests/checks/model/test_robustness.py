@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tunegate import Unmeasurable
 from tunegate.results import labels
 from tunegate.results.outcome import collect_outcomes
-from tunegate_checks.model import robustness
+from tunegate_checks.model import relations, robustness
 
 WORDS = ("o", "pacote", "da", "loja", "não", "chegou", "e", "queria", "saber", "quando", "vem")
 ROWS = tickets([(" ".join([*WORDS[i % 5 :], "invoice", str(i)]), "ab"[i % 2]) for i in range(60)])
@@ -93,9 +93,8 @@ def test_every_row_is_as_likely_as_the_next() -> None:
     """A rate says something of the test set only where its rows were drawn evenly."""
     kinds = {str(i): robustness.PERTURBATIONS["capitals"] for i in range(60)}
     model = Asked(steady)
-    trials = list(
-        robustness._draw_trials(model.of(ROWS), ROWS, labels.exact, kinds, int(60 * 20 / 0.7) + 1)
-    )
+    drawn = relations.Relation("any", kinds, calls=int(60 * 20 / 0.7) + 1)
+    trials = list(drawn.draw(model.of(ROWS), ROWS, labels.exact.read))
     times = [sum(t.example.row == row for t in trials) for row in range(60)]
     assert sum(times) == 60 * 20
     assert 8 <= min(times) <= max(times) <= 34  # binomial(60, 1/3): 20 +- 4 standard deviations

@@ -244,7 +244,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         (["regstry"], "no command 'regstry', did you mean `tunegate registry`?"),
         (
             ["zzz"],
-            "no command 'zzz'; commands: accept, data findings, data plan, data tokens, demo, d",
+            "no command 'zzz'; commands: accept, data findings, data plan, data schema, ",
         ),
         (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
         (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),

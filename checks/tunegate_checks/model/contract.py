@@ -1,0 +1,30 @@
+"""Hold answers to the contract that the data keeps: the pandera schema of `data.schema`."""
+
+from tunegate import Example, Finding, Findings, LabelRule, Predictions, Score
+from tunegate.data.formats.row_format import assistant_message
+from tunegate.data.reading import Reading
+from tunegate.data.row_schema import WHOLE_ROW, RowSchema
+from tunegate.results.labels import exact
+
+from ..stats import share
+
+
+def kept(predictions: Predictions, schema: RowSchema, *, label: LabelRule = exact) -> Score:
+    """Return the share of answers that the schema lets pass as replies to their rows.
+
+    What counts are `reply`, `label`, `reply.FIELD` and rules on the whole row: other columns are
+    the test set's. A rule on all rows that does not hold counts against each answer.
+    """
+    examples, n = list[Example](), len(predictions)
+    for number, p in enumerate(predictions):
+        fields = {**p.fields, "messages": [*p.given, assistant_message(p.got)]}
+        examples += [] if p.error else [Example(number, p.line, fields, Reading(label))]
+    wrong, broken = [p.finding("no answer", p.error) for p in predictions if p.error], set[int]()
+    for example, column, fault in schema.faults(examples):
+        if column.partition(".")[0] in ("reply", "label", WHOLE_ROW):
+            broken |= {example.row} if example else {*range(n)}
+            finding = predictions[example.row].finding if example else Finding.of_dataset
+            wrong.append(finding(column, fault))
+    hits = [number not in broken and not p.error for number, p in enumerate(predictions)]
+    misses = Findings("contract", wrong, split="test", n=n)
+    return share("contract", hits, predictions, misses=misses, signature="data.schema")

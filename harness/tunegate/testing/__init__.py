@@ -1,0 +1,9 @@
+"""For testing one's own checks: `pip install 'tunegate[hypothesis]'`."""
+
+from ..utils.optional_deps import require
+
+require("hypothesis", "hypothesis")
+
+from .strategies import datasets, rows  # noqa: E402
+
+__all__ = ["datasets", "rows"]
