@@ -107,6 +107,16 @@ def test_both_languages_hold_the_same(page: str, other: str) -> None:
         ]
 
 
+def test_both_tutorials_hold_the_same_code() -> None:
+    pages = ("docs/tutorial.md", "docs/tutorial.pt-BR.md")
+    for language in ("python", "js", "json"):
+        assert blocks(pages[0], language) == blocks(pages[1], language)
+    tables = [[tomllib.loads(text) for text in blocks(page, "toml")] for page in pages]
+    assert tables[0] == tables[1]
+    for table in tables[0]:
+        Config.model_validate(table)
+
+
 def named_in(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
