@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ from tunegate import Dataset
 from tunegate.config.schema import Config, Limits
 from tunegate.interfaces.programs import Program
 from tunegate_checks.data import programs
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import configuration
 
 CHECKS = ("docs/checks.md", "docs/checks.pt-BR.md")
 CUSTOM = ("docs/writing-checks.md", "docs/writing-checks.pt-BR.md")
@@ -99,6 +105,16 @@ def test_both_languages_hold_the_same(page: str, other: str) -> None:
         assert [shape(b) for b in blocks(page, language)] == [
             shape(b) for b in blocks(other, language)
         ]
+
+
+def test_both_tutorials_hold_the_same_code() -> None:
+    pages = ("docs/tutorial.md", "docs/tutorial.pt-BR.md")
+    for language in ("python", "js", "json"):
+        assert blocks(pages[0], language) == blocks(pages[1], language)
+    tables = [[tomllib.loads(text) for text in blocks(page, "toml")] for page in pages]
+    assert tables[0] == tables[1]
+    for table in tables[0]:
+        Config.model_validate(table)
 
 
 def named_in(cell: str) -> list[str]:
@@ -297,3 +313,67 @@ def test_the_program_of_the_page_finds_its_fault(page: str, tmp_path: Path) -> N
     house = Program("house", ("node", "house.mjs"), tmp_path)
     (found,) = programs.find(rows, program=house)
     assert (found.row, found.kind, found.evidence) == (1, "throws", "throw e")
+
+
+# --- docs/reference ---------------------------------------------------------------------------
+
+
+def test_the_configuration_is_that_of_the_schema() -> None:
+    """Where this fails: `python tools/configuration.py --write`."""
+    page = configuration.page()
+    assert configuration.PAGE.read_text("utf-8") == page
+    unsaid = [line for line in page.splitlines() if re.search(r"\|\s+\|", line)]
+    assert unsaid == []  # WORDS in tools/configuration.py says what no comment does
+    keys = {key.split(".")[-1] for key in configuration.WORDS}
+    assert [key for key in keys if f"| `{key}` |" not in page] == []
+
+
+# --- docs/notebook.ipynb ----------------------------------------------------------------------
+
+
+def test_the_notebook_prints_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))
+    names: dict[str, object] = {}
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) > 3
+    for cell in cells:
+        exec("".join(cell["source"]), names)
+        shown = "".join(line for out in cell["outputs"] for line in out["text"])
+        assert capsys.readouterr().out == shown
+
+
+def test_the_page_on_it_prints_what_stands_below(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "library.md").read_text("utf-8")
+    ((code, printed),) = re.findall(r"(?ms)^```python\n(.*?)^```\n\n```\n(.*?)^```", text)
+    exec(code, {})
+    assert capsys.readouterr().out == printed
+
+
+# --- the site ---------------------------------------------------------------------------------
+
+
+def nav(entries: list[dict[str, Any]]) -> list[str]:
+    """Return the pages of a navigation."""
+    values = [value for entry in entries for value in entry.values()]
+    return [page for v in values for page in ([v] if isinstance(v, str) else nav(v))]
+
+
+def test_each_page_stands_once_in_the_navigation() -> None:
+    site = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]
+    pages = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")]
+    assert sorted(nav(site["nav"])) == sorted(page.as_posix() for page in pages)
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly(tmp_path: Path) -> None:
+    """`make docs` does the same; `pip install -e '.[docs]'` has the test run."""
+    pytest.importorskip("zensical", reason="the extra [docs] is not installed: make docs")
+    for name in ("docs", "harness", "checks", "plugins"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("zensical.toml", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    command = [sys.executable, "-m", "zensical", "build", "--strict"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = (tmp_path / "site/reference/tunegate/index.html").read_text("utf-8")
+    assert "tunegate.Dataset" in made

@@ -172,3 +172,23 @@ def test_its_parameters(path: str, parameters: str) -> None:
 def test_the_docs_name_them_all(page: str, mention: str, table: dict[str, str]) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     assert {*re.findall(mention, text, re.M)} == {*table}
+
+
+def rendered(page: str) -> list[str]:
+    """Return the names whose docstrings a page of the reference shows."""
+    return re.findall(r"^::: (\S+)$", (ROOT / "docs/reference" / page).read_text("utf-8"), re.M)
+
+
+def test_the_reference_shows_all_of_the_public_api() -> None:
+    own = [f"tunegate.{name}" for name in TUNEGATE.split() if name != "__version__"]
+    similar = [f"tunegate.similarity.{name}" for name in SIMILARITY.split()]
+    assert sorted(rendered("tunegate.md")) == sorted(own + similar)
+    interfaces = [f"tunegate.interfaces.{name}" for name in INTERFACES.split()]
+    assert sorted(rendered("interfaces.md")) == sorted(interfaces)
+    data = [f"tunegate_checks.data.{name}" for name in DATA]
+    assert sorted(rendered("data-checks.md")) == sorted(data)
+    scores = [f"tunegate_checks.model.{name}" for name in MODEL]
+    judge = [f"tunegate_checks.judge.{name}" for name in JUDGE]
+    assert sorted(rendered("scores.md")) == sorted(scores + judge)
+    text = (ROOT / "docs/reference/fixtures.md").read_text("utf-8")
+    assert sorted(re.findall(r"^ +- (\w+)$", text, re.M)) == sorted(FIXTURES.split())

@@ -1,6 +1,6 @@
 """Checks of your own: edit this one, or write others beside it.
 
-A check yields findings, and a test says that there are none. Ten more: docs/custom-checks.md.
+A check yields findings, and a test says that there are none. Ten more: docs/writing-checks.md.
 """
 
 from collections.abc import Iterator
