@@ -1,4 +1,4 @@
-"""Ask a server what the trained model was asked, and compare the answers.
+"""Ask a server what the trained model was asked, and compare.
 
 Any server of OpenAI's protocol: vLLM, llama.cpp, Ollama, transformers. Quantisation and batching
 change words; a wrong chat template or a missing adapter makes a worse model.
@@ -14,8 +14,8 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ from tunegate.data.dataset import Dataset
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
 from tunegate.models.predict import cached_predictions, predict
-from tunegate.models.spec import Candidate, open_model, resolve_candidate
+from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value
-from tunegate.storage.run import find_finished
+from tunegate.storage.run import Run, find_finished
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.masking import blank, hide_values, mask
 from tunegate.utils.progress import progress_bar
@@ -43,8 +43,9 @@ from .compare import ALPHA, Comparison, not_inferior
 from .metric import Metric
 
 SHOWN_ANSWERS = 5  # of those that differ
-FEWEST_ALIKE = 0.5  # the share of answers whose first word is that of the trained model's
+FEWEST_ALIKE = 0.5  # the share of answers whose first word is the trained model's
 TEXT_TASKS = ("text", "style", "chat")  # of free text, scored by chrF
+Pairs = Sequence[tuple[Prediction, Prediction]]  # the trained model's answer, the served one's
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--margin", type=float, metavar="M", help="not worse by (limits.margin)")
     add("--limit", type=int, metavar="N", help="ask a random sample of N rows")
     add("--fresh", action="store_true", help="use no answer of an interrupted check")
-    add("--test-data", metavar="FILE", help="default: the configured test split")
     add("--max-requests", type=int, metavar="N", help="send no more requests than N")
     add("--max-cost", type=float, metavar="USD", help="spend no more than this")
     add("--json", action="store_true", help="print one JSON object")
@@ -66,82 +66,69 @@ def run(args: argparse.Namespace) -> int:
     from tunegate.interfaces.installed import load_files
 
     root = current_project()
-    config, state = load(root), StateDir(root)
+    config, state, name = load(root), StateDir(root), args.run.removeprefix("run:")
     margin = float(config.limits.margin) if args.margin is None else args.margin
     if not 0 < margin < 1:
         raise ConfigError(f"--margin {margin:g}: a number between 0 and 1 is valid")
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit {args.limit}: a number from 1 on is valid")
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
-    test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
+    test = find_data_files(config, root, {}, Path.cwd()).get("test")
     rows = test.drawn(args.limit) if args.limit else test
-    name = args.run.removeprefix("run:")
     try:
-        installed = load_files(find_finished(state, re.split("[@?]", name)[0]).plugins)
-        trained = resolve_candidate(f"run:{name}", state, lambda: installed)
-        spec = resolve_candidate(args.model, state, lambda: installed).spec
-        models = [open_model(each, root, installed.openers) for each in (trained.spec, spec)]
-        served = hold_to_budget(budget, models[1])
+        of_run = find_finished(state, re.split("[@?]", name)[0])
+        installed = load_files(of_run.plugins)
+        specs = [
+            resolve_candidate(s, state, lambda: installed).spec for s in (f"run:{name}", args.model)
+        ]
+        model, other = (open_model(spec, root, installed.openers) for spec in specs)
+        other = hold_to_budget(budget, other)
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
     try:
-        answers = [ask(models[0], "the trained model", rows, state)]
-        answers.append(ask_anew(served, trained, rows, args.fresh))
+        with progress_bar("asking the trained model") as progress:
+            trained = predict(model, rows, state, progress)
+        served = ask_anew(other, of_run, rows, args.fresh)
     except ModelUnknown as error:
         print(f"tunegate run serve-check: {error}", file=sys.stderr)
         return exit_codes.UNMEASURABLE
     except KeyboardInterrupt:
         print("tunegate run serve-check: interrupted; the same command goes on", file=sys.stderr)
         return exit_codes.INTERRUPTED
-    check = compare_served(answers[1], answers[0], base_answers(trained, rows), config, margin)
+    digest = (of_run.record.get("baseline") or {}).get("digest")
+    base = cached_predictions("base", digest, rows, state) if digest else None
+    check = compare_served(served, trained, base, config, margin)
     facts = {
-        "made": timestamp(), "model": mask(args.model), "model_digest": served.digest,
-        "trained": f"run:{name}", "trained_digest": models[0].digest,
-        "test": {"digest": rows.digest, "n": len(rows)}, **check.facts,
+        "made": timestamp(), "model": mask(args.model), "model_digest": other.digest,
+        "trained": f"run:{name}", "trained_digest": model.digest, "test": rows.digest,
+        **check.facts,
     }  # fmt: skip
-    if trained.run:
-        trained.run.add_to_record("served_checks", mask(args.model), facts)
-    lines = [f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows"]
-    lines += [*check.lines(), *([f"budget    {budget}"] if budget.exceeded else [])]
+    of_run.add_to_record("served_checks", mask(args.model), facts)
+    lines = [
+        f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows",
+        *check.lines(),
+    ]
     print(json.dumps(hide_values(facts), indent=1) if args.json else "\n".join(lines))
     return {"open": 0, "closed": 1}.get(check.verdict, exit_codes.UNMEASURABLE)
 
 
-def ask(model: Model, role: str, rows: Dataset, state: StateDir) -> Predictions:
-    """Return a model's answers, of which the cache may hold some, with a progress bar."""
-    with progress_bar(f"asking {role}") as progress:
-        return predict(model, rows, state, progress)
-
-
-def ask_anew(served: Model, trained: Candidate, rows: Dataset, fresh: bool) -> Predictions:
+def ask_anew(model: Model, run: Run, rows: Dataset, fresh: bool) -> Predictions:
     """Return the answers of a served model that came in this check, or before it was interrupted.
 
     Older ones may be those of another model: a server with other weights keeps name and address.
     """
-    assert trained.run is not None
-    since, root = time.time(), trained.run.state.root
-    state = StateDir(root)
-    started = state.path("runs", trained.run.id, f"serve-check-{served.digest[:12]}")
-    if started.is_file() and not fresh:
-        since = float(started.read_text("ascii"))
-        age = timedelta(seconds=int(time.time() - since))
-        print(
-            f"note      a check that was begun {age} ago goes on; --fresh asks anew",
-            file=sys.stderr,
-        )
-    started.write_text(repr(since), "ascii")
-    state.answers_since = since
-    predictions = ask(served, "the served model", rows, state)
+    state = StateDir(run.state.root)
+    started = state.path("runs", run.id, f"serve-check-{model.digest[:12]}")
+    if fresh or not started.is_file():
+        started.write_text(repr(time.time()), "ascii")
+    else:
+        print("note      goes on where it was interrupted; --fresh asks anew", file=sys.stderr)
+    state.answers_since = float(started.read_text("ascii"))
+    with progress_bar("asking the served model") as progress:
+        predictions = predict(model, rows, state, progress)
     if not predictions.errors:
         started.unlink()
     return predictions
-
-
-def base_answers(trained: Candidate, rows: Dataset) -> Predictions | None:
-    """Return the kept answers of the run's base model to these rows; None where it has none."""
-    run = trained.run
-    digest = str((run.record.get("baseline") or {}).get("digest", "")) if run else ""
-    return cached_predictions("the base", digest, rows, run.state) if run and digest else None
 
 
 @dataclass(frozen=True)
@@ -150,33 +137,30 @@ class ServedCheck:
 
     agreement: Score
     comparison: Comparison
-    verdict: str  # "open", "closed", "unmeasurable"
+    verdict: str  # "open", "closed" or "unmeasurable"
     reasons: list[str]  # why it is not open
     differences: list[str]  # the first answers that differ
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is recorded, as JSON values."""
-        score = self.agreement
-        bounds = {"value": float(score), "low": score.low, "high": score.high}
+        score, claim = self.agreement, {"claim": self.comparison.claim}
         return {
-            "agreement": {**bounds, "n": score.n, "errors": score.errors},
-            "comparison": {"claim": self.comparison.claim, **self.comparison.to_data()},
-            "verdict": self.verdict, "reasons": self.reasons, "differences": self.differences,
+            "agreement": {k: getattr(score, k) for k in ("low", "high", "n", "errors")}
+            | {"value": float(score)},
+            "comparison": claim | self.comparison.to_data(), "verdict": self.verdict,
+            "reasons": self.reasons, "differences": self.differences,
         }  # fmt: skip
 
-    def lines(self) -> list[str]:
-        """Return the check as it is printed."""
+    def lines(self) -> Iterator[str]:
+        """Yield the check as it is printed."""
         score = self.agreement
         value, low, high = (format_value(x, True) for x in (float(score), score.low, score.high))
-        alike = f"{score.hits:,} of {score.n:,} answers" if score.hits is not None else "answers"
-        verdict = "served as trained" if self.verdict == "open" else self.verdict
-        return [
-            f"agreement {value}, 95 % interval {low} to {high}: {alike} are the trained model's",
-            *(f"          {line}" for line in self.differences),
-            f"scores    {self.comparison!r}",
-            f"verdict   {verdict}{': ' if self.reasons else ''}{'; '.join(self.reasons)}",
-        ]
+        yield f"agreement {value} of {score.n:,} answers, 95 % interval {low} to {high}"
+        yield from (f"          {line}" for line in self.differences)
+        yield f"scores    {self.comparison!r}"
+        verdict = "served as trained" if self.verdict == "open" else f"{self.verdict}: "
+        yield f"verdict   {verdict}{'; '.join(self.reasons)}"
 
 
 def compare_served(
@@ -185,31 +169,26 @@ def compare_served(
 ) -> ServedCheck:  # fmt: skip
     """Compare answers to the same rows; `margin` is a share of the score's scale."""
     pairs = [*zip(trained, served, strict=True)]
-    hits = [is_same(old, new) for old, new in pairs]
+    answered = [(old, new) for old, new in pairs if not (old.error or new.error)]
     missing = [bool(old.error or new.error) for old, new in pairs]
-    agreement = share("agreement", hits, served, missing=missing)
+    agreement = share("agreement", [is_same(*p) for p in pairs], served, missing=missing)
     metric = metric_for(trained, config, margin)
     wide = margin * (metric.scale[1] - metric.scale[0])
     comparison = not_inferior(served, trained, metric, margin=wide)
-    shown = comparison.holds()
-    reasons = [*broken_reasons(pairs, base)]
-    verdict = "closed" if reasons else "open"
+    reasons, shown = [*broken_reasons(answered, base)], comparison.holds()
+    is_closed = bool(reasons)
     if shown is None:
         reasons.append(f"{sum(missing):,} answers are missing, and decide: run again for them")
     elif not shown:
         # Is it the server, or would no server be shown to be as good?
         is_worse = float(comparison.difference) < -wide
-        if is_worse or not_inferior(trained, trained, metric, margin=wide).holds():
-            reasons.append(f"{comparison.claim} is not shown")
-            verdict = "closed"
-        else:
-            reasons.append(f"{len(served):,} rows are too few to show {comparison.claim}")
-    if reasons and verdict == "open":
-        verdict = "unmeasurable"
-    kinds = zip(pairs, hits, missing, strict=True)
-    differ = [pair for pair, hit, is_missing in kinds if not (hit or is_missing)]
-    differences = [first_difference(old, new) for old, new in differ[:SHOWN_ANSWERS]]
-    return ServedCheck(agreement, comparison, verdict, reasons, differences)
+        is_worse = is_worse or bool(not_inferior(trained, trained, metric, margin=wide).holds())
+        too_few = "" if is_worse else f": {len(served):,} rows are too few"
+        reasons.append(f"{comparison.claim} is not shown{too_few}")
+        is_closed = is_closed or is_worse
+    verdict = "closed" if is_closed else "unmeasurable" if reasons else "open"
+    differ = [first_difference(*pair) for pair in answered if not is_same(*pair)]
+    return ServedCheck(agreement, comparison, verdict, reasons, differ[:SHOWN_ANSWERS])
 
 
 def metric_for(trained: Predictions, config: Config, margin: float) -> Metric:
@@ -229,40 +208,32 @@ def answer_text(p: Prediction) -> str:
 
 def is_same(old: Prediction, new: Prediction) -> bool:
     """Whether two answers are one; of one that was cut off, as far as it goes."""
-    if old.error or new.error:
-        return False
-    texts = sorted((answer_text(old), answer_text(new)), key=len)
-    is_cut = any(p.finish == "length" and answer_text(p) == texts[0] for p in (old, new))
-    return texts[1].startswith(texts[0]) if is_cut and texts[0] else texts[0] == texts[1]
+    short, long = sorted((old, new), key=lambda p: len(answer_text(p)))
+    beginning, whole = answer_text(short), answer_text(long)
+    is_cut = short.finish == "length" and beginning and whole.startswith(beginning)
+    return not (old.error or new.error) and (bool(is_cut) or whole == beginning)
 
 
-def broken_reasons(
-    pairs: list[tuple[Prediction, Prediction]], base: Predictions | None
-) -> list[str]:
-    """Return what tells, without any expected reply, that another model or template answers."""
-    reasons, answered = [], [(o, n) for o, n in pairs if not (o.error or n.error)]
-    beginnings = [[answer_text(p).split()[:1] for p in pair] for pair in answered]
-    begun = sum(one == other for one, other in beginnings)
-    if answered and begun < FEWEST_ALIKE * len(answered):
-        count = f"{begun:,} of {len(answered):,} answers"
-        reasons.append(f"{count} begin as the trained model's: see chat template and adapter")
+def broken_reasons(answered: Pairs, base: Predictions | None) -> Iterator[str]:
+    """Yield what tells, without any expected reply, that another model or template answers."""
+    texts = [(answer_text(old), answer_text(new)) for old, new in answered]
+    begun = sum(old.split()[:1] == new.split()[:1] for old, new in texts)
+    if begun < FEWEST_ALIKE * len(texts):
+        count = f"{begun:,} of {len(texts):,} answers"
+        yield f"{count} begin as the trained model's: see chat template and adapter"
     # Where the trained model answers otherwise than its base: whose answer is followed longer?
     untrained = {p.row: answer_text(p) for p in base or () if not p.error}
     followed = [0, 0]
-    for old, new in answered:
-        texts = answer_text(old), untrained.get(old.row, answer_text(old))
-        of_trained, of_base = (shared_beginning(answer_text(new), text) for text in texts)
+    for (row, _), (old, new) in zip(answered, texts, strict=True):
+        of_trained, of_base = (
+            sum(1 for _ in takewhile(bool, map(str.__eq__, new, text)))
+            for text in (old, untrained.get(row.row, old))
+        )
         followed[0] += of_trained > of_base
         followed[1] += of_base > of_trained
     if followed[1] > followed[0] and mcnemar_p(*followed) <= ALPHA:
         count = f"{followed[1]:,} of {sum(followed):,} answers"
-        reasons.append(f"{count} follow the base model's: the adapter is not loaded")
-    return reasons
-
-
-def shared_beginning(one: str, other: str) -> int:
-    """Return how many characters two texts begin with alike."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+        yield f"{count} follow the base model's: the adapter is not loaded"
 
 
 def first_difference(old: Prediction, new: Prediction) -> str:

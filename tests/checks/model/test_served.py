@@ -54,7 +54,7 @@ def test_the_same_answers_are_served_as_trained() -> None:
     found = check(labels(200, 4), labels(200, 4), all_of("?", 200))
     assert (found.verdict, found.reasons, found.differences) == ("open", [], [])
     assert float(found.agreement) == 1.0
-    assert found.lines()[-1] == "verdict   served as trained"
+    assert [*found.lines()][-1] == "verdict   served as trained"
     json.dumps(found.facts)
 
 
@@ -145,7 +145,7 @@ def test_the_first_word_that_differs_is_shown_and_no_part_of_a_private_value() -
     assert first_difference(old, new) == "line 1, word 4: ' now' became '  now'"
     new = replace(new, got="call (11) 98234-7716 now")
     assert first_difference(old, new) == "line 1, word 3: '***********' became '***********'"
-    assert first_difference(old, replace(old, got="call")) == "line 1, word 2: ' (**' became ''"
+    assert first_difference(old, replace(old, got="call")) == "line 1, word 2: ' ****' became ''"
 
 
 @settings(max_examples=10, deadline=None)
