@@ -300,6 +300,9 @@ def test_no_private_value_is_shown(
         run("data", "findings", *form)
     run("failures", "-o", "wrong.jsonl")
     run("report", "latest", "-o", "page.html")
+    for form in ((), ("--json",)):
+        served = run("run", "serve-check", "latest", "--model", "toy:base", *form, code=1)
+        assert "became '?'" in served
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
     run("registry", "history")
     run("registry", "verify")

@@ -24,7 +24,10 @@ DAILY = (
 )
 GROUPS = {
     "data": ("findings", "schema", "plan", "tokens"),
-    "run": ("preflight", "resume", "join", "job", "export", "import", "merge", "purge"),
+    "run": (
+        *("preflight", "resume", "join", "job", "export", "import", "merge", "serve-check"),
+        "purge",
+    ),
     "registry": ("history", "rollback", "verify", "merge"),
     "review": ("sample", "status"),
     "model": (),

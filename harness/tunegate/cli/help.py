@@ -5,6 +5,7 @@ import ast
 import difflib
 import importlib.util
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -69,7 +70,11 @@ def top_lines(commands: Commands) -> list[str]:
         "",
         *(_line(name, summary(e) if e else "") for name, e in daily),
         "",
-        *(_line(group, text) for group, text in verbs.items() if text),
+        *(
+            textwrap.fill(f"  {group:<10} {text}", 79, subsequent_indent=13 * " ")
+            for group, text in verbs.items()
+            if text
+        ),
         *(_line(name, summary(e)) for name, e in sorted(others)),
     ]
 

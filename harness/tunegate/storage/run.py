@@ -73,12 +73,16 @@ class Run:
         write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
     def add_checkpoint(self, name: str, model: str, digest: str) -> None:
-        """Record another model of a finished run; the run stays as old as it was."""
+        """Record another model of a finished run."""
+        self.add_to_record("checkpoints", name, {"model": model, "digest": digest})
+
+    def add_to_record(self, table: str, name: str, entry: Mapping[str, Any]) -> None:
+        """Put an entry into a table of `run.json`; the run stays as old as it was."""
         from filelock import FileLock
 
         with FileLock(self.folder / "run.lock"):
             record = read_sealed(self.folder / "run.json", secret_key(self.state))
-            record.setdefault("checkpoints", {})[name] = {"model": model, "digest": digest}
+            record.setdefault(table, {})[name] = entry
             record.setdefault("made", self.age[0].isoformat(timespec="microseconds"))
             write_sealed(self.folder / "run.json", record, secret_key(self.state))
 

@@ -95,6 +95,16 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
         f"{settings.world_size}), {-(-len(train) // step):,} steps an epoch",
         f"memory    each GPU: {needed.per_process(settings)}",
     ]
+    if settings.gradient_checkpointing:
+        checkpointing = "on, as it is set"
+    elif not architecture.model.supports_gradient_checkpointing:
+        checkpointing = "off: the base has none"
+    else:
+        settings_on = settings.model_copy(update={"gradient_checkpointing": True})
+        least = estimate_memory(architecture, settings_on, conversations, config, gpu=True)
+        total = format_bytes(least.per_process(settings).total)
+        checkpointing = f"off where that is free, else on, for about {total}"
+    lines.append(f"          gradient checkpointing is {checkpointing}")
     if settings.sharding == "fsdp":
         part = f"1/{settings.world_size} of every {architecture.decoder_layer}"
         lines.append(f"sharding  fsdp: each process holds {part}")

@@ -31,7 +31,9 @@ from .metadata import (
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
 QUANTISATION_BLOCK = 64
-_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json")
+_WEIGHT_SUFFIXES = (
+    *(".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth"),
+)
 _NOT_COPIED = ("README.md", "sealed.json", METADATA_FILE)
 
 

@@ -83,7 +83,7 @@ def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
         return (
             f"out of memory at batch = {config['batch']}, max_length = {config['max_length']}. "
             "Lower `batch` and raise `accumulation` by as much, or set "
-            "`gradient_checkpointing = true`"
+            '`gradient_checkpointing = true`; on a GPU also `optimiser = "paged_adamw_8bit"`'
         )
     if process_group.is_distributed() and _LOST_PROCESS.search(text):
         return LOST_PROCESS_MESSAGE

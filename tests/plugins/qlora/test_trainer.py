@@ -161,6 +161,7 @@ def test_weights_that_are_no_numbers_are_not_kept(
     ("error", "told"),
     [
         (torch.OutOfMemoryError("CUDA out of memory."), "out of memory at batch = 4"),
+        (torch.OutOfMemoryError("CUDA"), 'optimiser = "paged_adamw_8bit"'),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory at batch = 4"),
         (OSError(28, "No space left on device"), "the disk is full"),
         (KeyError("x"), "KeyError: 'x'"),

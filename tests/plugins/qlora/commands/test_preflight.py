@@ -47,9 +47,12 @@ def test_what_would_be_trained_is_told_and_nothing_is_changed(
         "          16 rows a step (4 x 2 x 2), 2 steps an epoch",
     ]
     assert lines[4].startswith("memory    each GPU: about ")
-    assert lines[5] == "sharding  fsdp: each process holds 1/2 of every LlamaDecoderLayer"
-    assert lines[6].startswith("          while it loads, each GPU holds all of it: 0.")
-    assert lines[7:] == [
+    assert lines[5].startswith(
+        "          gradient checkpointing is off where that is free, else on, "
+    )
+    assert lines[6] == "sharding  fsdp: each process holds 1/2 of every LlamaDecoderLayer"
+    assert lines[7].startswith("          while it loads, each GPU holds all of it: 0.")
+    assert lines[8:] == [
         "command   pytest suites/data --train-with qlora",
         "            runs torchrun --standalone --local-addr 127.0.0.1 --nproc-per-node 2 "
         "--log-dir RUN/workers/errors-0 -m tunegate_qlora.distributed.worker "
@@ -63,6 +66,10 @@ def test_what_would_be_trained_is_told_and_nothing_is_changed(
 def test_several_machines_and_a_planned_run(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    configure(project, "gradient_checkpointing = true\n")
+    assert command() == 0
+    told = capfd.readouterr().out
+    assert "\n          gradient checkpointing is on, as it is set\n" in told
     configure(project)
     run = open_gate(project, machines=2, address="10.0.0.1:29500", batch=4)
     light = shutil.copytree((project / "base").resolve(), project / "light")

@@ -1,0 +1,128 @@
+"""`tunegate run serve-check`: a server of OpenAI's protocol beside the run that it should serve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("aiohttp")
+
+from endpoint_parts import Told, serving
+
+from tunegate.cli.main import main
+from tunegate.storage.run import find_finished
+from tunegate.storage.state_dir import StateDir
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+ROWS = 120
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Told]:
+    with serving() as told:
+        yield told
+
+
+@pytest.fixture
+def server(process: Told) -> Told:
+    """A server that answers with the last word of the prompt, as the trained toy does."""
+    process(forget=True)
+    return process
+
+
+@pytest.fixture
+def served(
+    trained: Project, server: Told, example_row: Any, monkeypatch: pytest.MonkeyPatch,
+    own_modules: None,
+) -> Project:  # fmt: skip
+    """A trained project, of which `openai:local` is the server."""
+    rows = (example_row(f"ticket {n} is {'ab'[n % 2]}", "ab"[n % 2]) for n in range(ROWS))
+    trained.write("test.jsonl", "".join(rows))
+    table = f'[models.local]\nbase_url = "{server.url}"\ntries = 1\nconnections = 4\n'
+    trained.add("tunegate.toml", table)
+    monkeypatch.chdir(trained.root)
+    return trained
+
+
+def serve_check(*options: str) -> int:
+    return main(["run", "serve-check", "latest", "--model", "openai:local", *options])
+
+
+def test_served_as_trained(
+    served: Project, server: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve_check() == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "served    openai:local, beside run:latest, on 120 test rows",
+        "agreement 100.0% of 120 answers, 95 % interval 96.9% to 100.0%",
+        "scores    <accuracy not worse by 3.0%: 100.0% became 100.0% on 120; p = 0.026, Gaffke>",
+        "verdict   served as trained",
+    ]
+    assert err == ""
+    run = find_finished(StateDir(served.root), "latest")
+    kept = run.record["served_checks"]["openai:local"]
+    assert (kept["verdict"], kept["agreement"]["value"]) == ("open", 1.0)
+    assert kept["agreement"]["n"] == ROWS
+    run.verify()
+
+    # The server may have changed: nothing that it said before counts, of the trained all does.
+    server(always={"text": json.dumps({"choices": [{"message": {"content": "?"}}]})})
+    assert serve_check("--json") == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["verdict"] == "closed"
+    assert facts["differences"][0] == "line 1, word 1: 'a' became '?'"
+    assert len(server.seen) == 2 * ROWS
+    assert served.judge().code == 0  # the suite goes on from the same record
+
+
+def test_an_interrupted_check_goes_on(
+    served: Project, server: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve_check("--max-requests", "50") == 75
+    out, _ = capsys.readouterr()
+    assert "70 answers are missing, and decide" in out
+    assert serve_check() == 0
+    assert "goes on where it was interrupted; --fresh asks anew" in capsys.readouterr().err
+    assert len(server.seen) == ROWS
+    assert serve_check("--max-requests", "50") == 75
+    assert serve_check("--fresh") == 0
+    assert len(server.seen) == ROWS + 50 + ROWS
+
+
+def test_a_sample_and_a_margin(served: Project, server: Told) -> None:
+    assert serve_check("--limit", "60") == 75  # too few for 3 points
+    assert serve_check("--limit", "60", "--margin", "0.1") == 0
+    assert len(server.seen) == 120
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--margin", "0"), 2, "--margin 0: a number between 0 and 1 is valid"),
+        (("--limit", "0"), 2, "--limit 0: a number from 1 on is valid"),
+        (("--model", "openai:locl"), 2, "locl"),
+        (("--max-cost", "1"), 2, "--max-cost needs the prices of openai:local"),
+        (("--model", "openai:local?base_url=http://127.0.0.1:9/v1"), 75, "127.0.0.1:9"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    served: Project, capsys: pytest.CaptureFixture[str], options: Any, code: int, said: str
+) -> None:
+    assert serve_check(*options) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_no_such_run(served: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "serve-check", "ffff@merged", "--model", "openai:local"]) == 2
+    assert "no finished run 'ffff'" in capsys.readouterr().err
+    assert main(["run", "serve-check", "latest@merged", "--model", "openai:local"]) == 2
+    assert "has no checkpoint 'merged'" in capsys.readouterr().err
