@@ -14,6 +14,7 @@ BUILTIN_COMMANDS = {
     "accept": "accept",
     "report": "report",
     "failures": "failures",
+    "mutate": "mutate",
     "doctor": "doctor",
     "run.resume": "resume",
     "run.purge": "purge",
