@@ -30,11 +30,13 @@ EVERYWHERE = {"utils", "errors", "exit_codes", "__init__"}
 ALLOWED: dict[str, dict[str, str]] = {
     "tunegate": {
         "__main__": "cli",
-        "cli": "checking config data gates models reporting results storage",
+        "cli": "checking config data gates models mutation reporting results storage",
         "pytest_plugin": "checking config data gates interfaces models reporting results session "
         "storage tokenization",
         "reporting": "checking config data gates interfaces models results storage tokenization",
         "gates": "checking config data interfaces models results storage",
+        "mutation": "config data gates storage",
+        "testing": "mutation",
         "session": "checking config interfaces models results storage",
         "models": "data interfaces results storage",
         "checking": "data results storage",

@@ -313,6 +313,7 @@ def test_no_private_value_is_shown(
     run("fix", "train.jsonl", "-o", "clean/again.jsonl", "--only", "duplicates")
     run("data", "plan", "--paired")
     run("data", "schema")
+    run("mutate", "--kinds", "leak", "--minutes", "0", code=75)
     run("review", "sample", "test.jsonl", "-o", "sheets/s.csv")
     run("review", "status", code=None)
     run_plugins_commands(planted.root, all_shown, echoing_address)

@@ -1,0 +1,1 @@
+"""Plants faults into clean rows, and sees which of them the tests of a suite find."""
