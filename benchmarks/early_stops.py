@@ -153,11 +153,11 @@ def main() -> None:
     for margin, claim in ((None, "better"), (0.03, "not worse by 3 points")):
         for difference in (-0.05, -0.03, 0.0, 0.03, 0.06):
             claims = [compare_pairs(n, difference, margin, runs) for n in SIZES]
-            cells = [
+            shown = " | ".join(
                 f"{c.asked:.0%} ({c.asked_90:.0%}), {c.shown:.1%} ({c.shown_all:.1%})"
                 for c in claims
-            ]
-            print(f"| {claim}, {100 * difference:+.0f} points | " + " | ".join(cells) + " |")
+            )
+            print(f"| {claim}, {100 * difference:+.0f} points | {shown} |")
 
 
 if __name__ == "__main__":

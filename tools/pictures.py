@@ -38,7 +38,7 @@ def make_project(root: Path, scenario: int, test: str) -> None:
     page = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
 
     def block(language: str) -> str:
-        return re.findall(rf"(?ms)^```{language}\n(.*?)^```", page)[scenario]
+        return str(re.findall(rf"(?ms)^```{language}\n(.*?)^```", page)[scenario])
 
     (root / "suites" / "data").mkdir(parents=True)
     shutil.copy(ROOT / "suites" / "data" / test, root / "suites" / "data")
@@ -92,7 +92,7 @@ def shorten(printed: str, rows: int = 3) -> list[str]:
         number += is_row
         in_table = is_row or (number and text.startswith(" " * 9))
         is_verdict = re.match(r"(gate|promotion) +\S", text)
-        noise = re.match(r"E +\+ |known, and right|.* none set |$", text)
+        noise = bool(re.match(r"E +\+ |known, and right|.* none set |$", text))
         noise = noise or (text.startswith(">") and len(text) > WIDTH)
         if (inside or is_verdict) and not noise and not (in_table and number > rows):
             kept.append(line)
@@ -137,7 +137,7 @@ def words(svg: str) -> list[str]:
 def samples(folder: Path, run: Run) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each sample, from sessions in projects of their own."""
     make_project(folder / "tickets", 0, "test_personal_data.py")
-    arguments = {"tickets": DATA}
+    arguments: dict[str, tuple[str, ...]] = {"tickets": DATA}
     if shutil.which("node"):
         make_project(folder / "house", 1, "test_programs.py")
         arguments["house"] = DATA[:1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.project import require_suite
@@ -41,15 +40,7 @@ class Gate:
     def __init__(self, session: SessionContext, configured: str, option: str) -> None:
         self.session = session
         self.suite = require_suite(session.suite, session.root, configured, option)
-        self.suite_files = suite.suite_fingerprint(self.suite, session.root, self._sources())
-
-    def _sources(self) -> list[Path]:
-        """Return the files of the schema and of the programs that the configuration names."""
-        config, root = self.session.config, self.session.root
-        files = [root / spec.rpartition(":")[0]] if (spec := config.data.row_schema) else []
-        for name, table in config.checks.items():
-            files += table.program(name, root).source_files()
-        return files
+        self.suite_files = suite.suite_fingerprint(self.suite, session.root, session.config)
 
     def evaluate(self, exit_status: int, required: Sequence[str], model: str = "") -> GateDecision:
         """Decide from the results of the session whether the gate is open.
@@ -79,7 +70,7 @@ class Gate:
             reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
         if (
             not reason
-            and suite.suite_fingerprint(self.suite, session.root, self._sources())
+            and suite.suite_fingerprint(self.suite, session.root, session.config)
             != self.suite_files
         ):
             reason = "the suite or its configuration changed while it ran; run again"

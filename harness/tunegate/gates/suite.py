@@ -6,14 +6,18 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..checking.accepted import ACCEPTED_FILE
 from ..utils.hashing import sha256_file
+
+if TYPE_CHECKING:
+    from ..config.schema import Config
 
 # Each of these can configure which functions pytest takes for tests.
 PYTEST_FILES = (
@@ -24,16 +28,19 @@ PYTEST_FILES = (
 UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
-def suite_fingerprint(suite: Path, root: Path, sources: Iterable[Path] = ()) -> dict[str, str]:
+def suite_fingerprint(suite: Path, root: Path, config: "Config") -> dict[str, str]:
     """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
 
-    Of a schema and of programs these are the `sources`.
+    These are also those of the schema and of the programs that the configuration names.
     """
     parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
     other_files = [folder / "conftest.py" for folder in parents]
     other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]
     other_files += (root / "reviews").glob("*.csv")
-    other_files += sources
+    if spec := config.data.row_schema:
+        other_files.append(root / spec.rpartition(":")[0])
+    for name, table in config.checks.items():
+        other_files += table.program(name, root).source_files()
     files = sorted({*suite_files(suite), *(p for p in other_files if p.is_file())})
     names = [path.relative_to(root) if path.is_relative_to(root) else path for path in files]
     return {name.as_posix(): sha256_file(file) for name, file in zip(names, files, strict=True)}

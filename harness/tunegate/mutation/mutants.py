@@ -48,8 +48,7 @@ class Mutants:
         answers = [{"messages": row["messages"][-1:]} for row in self.rows.get("test", [])]
         self.rows[ANSWERS] = answers
         self.suites = {name: root / path for name, path in config.suites if (root / path).is_dir()}
-        programs = [table.program(name, root) for name, table in config.checks.items()]
-        digests = [suite_fingerprint(path, root, programs) for path in self.suites.values()]
+        digests = [suite_fingerprint(path, root, config) for path in self.suites.values()]
         self.about = [digests, installed_versions()]
         self.clean: dict[str, Any] = {}  # by suite: what a session finds without a fault
 
