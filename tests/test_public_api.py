@@ -26,7 +26,7 @@ Answer Budget Model ModelUnknown Plan PricedModel Problem Request Trained Traine
 """
 SIMILARITY = "connected_groups cross_pairs deduplicate nearest pairs ratio"
 
-TESTING = "datasets rows"
+TESTING = "datasets faults rows"
 
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
@@ -182,7 +182,8 @@ def rendered(page: str) -> list[str]:
 def test_the_reference_shows_all_of_the_public_api() -> None:
     own = [f"tunegate.{name}" for name in TUNEGATE.split() if name != "__version__"]
     similar = [f"tunegate.similarity.{name}" for name in SIMILARITY.split()]
-    assert sorted(rendered("tunegate.md")) == sorted(own + similar)
+    testing = [f"tunegate.testing.{name}" for name in TESTING.split()]
+    assert sorted(rendered("tunegate.md")) == sorted(own + similar + testing)
     interfaces = [f"tunegate.interfaces.{name}" for name in INTERFACES.split()]
     assert sorted(rendered("interfaces.md")) == sorted(interfaces)
     data = [f"tunegate_checks.data.{name}" for name in DATA]
