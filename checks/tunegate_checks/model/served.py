@@ -33,8 +33,8 @@ from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.storage.run import Run, find_finished
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils.masking import blank, hide_values, mask
 from tunegate.utils import progress
+from tunegate.utils.masking import blank, hide_values, mask
 from tunegate.utils.timestamps import timestamp
 
 from ..stats import mcnemar_p, share
