@@ -148,7 +148,7 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
 
 
 def read_reference(path: Path, split: str, columns: Mapping[str, str], reading: Reading) -> Dataset:
-    """Read a split that keeps its rows; raises ValueError for an unread one, which could leak."""
+    """Read a split that keeps its rows; raises ValueError for an unreadable one: it may leak."""
     dataset = read_file(path, columns, split, reading)
     for problem in (p for p in dataset.problems if not p.hint):
         place = f"{path}: line {problem.line}" if problem.line else f"{path}: it"

@@ -1,4 +1,4 @@
-"""The accepted findings, `accepted.toml`, which the user commits; those of the last session."""
+"""The accepted findings, `accepted.toml`, which users commit; and those of the last session."""
 
 import json
 import re

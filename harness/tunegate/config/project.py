@@ -102,7 +102,7 @@ def require_suite(suite: Path | None, root: Path, required: str, option: str) ->
 
 
 def public_lists(folder: Path) -> tuple[list[str], list[str]]:
-    """Return `pii_ignore` and `pii_allow` of a folder's project, not validated; or none."""
+    """Return `pii_ignore` and `pii_allow` of a folder's project; not validated, empty if unread."""
     try:
         root = find_root(folder)
         limits = read_table(root)[1].get("limits", {}) if root else {}

@@ -1,4 +1,4 @@
-"""The rule of all gates: open only if all tests passed on the bytes on disk now; the receipt."""
+"""The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def learn_with_workers(
 def run_workers(
     job: TrainingJob, machine: int, draft: Path | None = None, checkpoint: Path | None = None
 ) -> None:
-    """Start this machine's workers, which end with this process, and wait; TrainingFailed."""
+    """Start this machine's workers, which end with it, and wait for them; raises TrainingFailed."""
     workers_folder = job.folder / "workers"
     workers_folder.mkdir(parents=True, exist_ok=True)
     ranks_here = range(machine * job.settings.processes, (machine + 1) * job.settings.processes)
