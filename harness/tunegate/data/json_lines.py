@@ -7,7 +7,6 @@ No function here raises for bad bytes.
 
 import json
 import re
-from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -65,7 +64,6 @@ _ELEMENT = json.JSONDecoder(parse_int=str, parse_float=str)
 
 # Files in Latin-1 or Windows-1252, as spreadsheets and older systems write them. A single line that
 # is not UTF-8 among lines that are is a broken row instead.
-CHUNK_BYTES = 2**20
 MIN_LINE_SHARE = 0.01  # of the lines: fewer lines are broken rows of a UTF-8 file
 # Bytes, on average: in Latin scripts letters outside ASCII rarely follow each other.
 MAX_RUN_LENGTH = 2.0
@@ -347,15 +345,7 @@ def detect_wrong_encoding(data: bytes, name: str = "IN") -> tuple[int, str, str]
     """
     if data.startswith(b"PAR1"):
         return None
-    # Decoded in chunks, so that no second copy of a large file is made.
-    decoder, view = getincrementaldecoder("utf-8")(), memoryview(data)
-    try:
-        for start in range(0, len(data), CHUNK_BYTES):
-            decoder.decode(view[start : start + CHUNK_BYTES])
-        decoder.decode(b"", final=True)
-        return None
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "surrogateescape")
     first = _UNDECODABLE.search(text)
     if first is None or _IN_NEITHER.search(text):
         return None

@@ -10,6 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,40 +119,26 @@ def _names(cells: list[str], columns: Columns) -> list[str]:
 
 
 def _parquet_records(data: bytes, columns: Columns) -> Iterator[Record]:
-    import pandas as pd
-
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
+        parquet = require("pyarrow.parquet", "parquet")
     except ImportError:
         raise ValueError(f"Parquet needs pyarrow: {install_command('parquet')}") from None
-    except Exception as error:  # whatever the engine raises for a damaged file
+    try:
+        table = parquet.read_table(io.BytesIO(data))
+    except Exception as error:  # whatever pyarrow raises for a damaged file
         yield 1, Unreadable("parquet", f"not Parquet: {str(error).partition(chr(10))[0][:100]}")
         return
-    _check_mapping(columns, [str(c) for c in frame.columns])
-    frame = frame.astype(object).where(frame.notna(), None)
-    names = _class_names(data)
-    for number, record in enumerate(frame.to_dict("records"), start=1):
-        values = {str(column): _without_arrays(value) for column, value in record.items()}
+    index = (table.schema.pandas_metadata or {}).get("index_columns", ())  # it is no field of a row
+    table = table.drop_columns([name for name in table.column_names if name in index])
+    _check_mapping(columns, table.column_names)
+    names: dict[str, tuple[str, ...]] = {}
+    with suppress(Exception):  # no metadata of Hugging Face's library
+        info = json.loads((table.schema.metadata or {})[b"huggingface"])
+        names = class_names(info["info"]["features"])
+    for number, record in enumerate(table.to_pylist(), start=1):
+        # NaN is what pandas writes for nothing.
+        values = {column: None if value != value else value for column, value in record.items()}
         yield number, {c: name_class(value, names.get(c, ())) for c, value in values.items()}
-
-
-def _without_arrays(value: Any) -> Any:
-    """Return a value of a column with lists where pandas has NumPy arrays, at any depth."""
-    if isinstance(value, dict):
-        return {key: _without_arrays(item) for key, item in value.items()}
-    if getattr(value, "ndim", 0):
-        value = list(value)
-    return [_without_arrays(item) for item in value] if isinstance(value, list) else value
-
-
-def _class_names(data: bytes) -> dict[str, tuple[str, ...]]:
-    """Return the names of the classes of each column, as Hugging Face's library writes them."""
-    try:
-        schema = require("pyarrow.parquet", "parquet").read_schema(io.BytesIO(data))
-        info = json.loads((schema.metadata or {})[b"huggingface"])
-        return class_names(info["info"]["features"])
-    except Exception:  # no metadata, or that of another writer
-        return {}
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -20,9 +20,9 @@ from functools import lru_cache
 from zlib import crc32
 
 from ..utils.text import UNSPACED
-from .windows import Array, FindNear, Search
+from .windows import Array, FindNear, Search, TextsByLength
 
-SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
+SCREEN_LETTERS = 192  # sketches exclude hardly any pair of longer texts
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
@@ -187,6 +187,7 @@ def short_texts(search: Search) -> Search | None:
     queries, targets = _long_counts(search)
     if not queries and not targets:
         return None
-    short = search.queries.without_first(queries)
-    others = short if search.is_within_one_list else search.targets.without_first(targets)
+    short = TextsByLength(search.queries.texts[queries:])
+    is_one_list = search.is_within_one_list
+    others = short if is_one_list else TextsByLength(search.targets.texts[targets:])
     return Search(short, others, search.cutoff)

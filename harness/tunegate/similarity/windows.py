@@ -1,7 +1,5 @@
 """Sorts texts by length, and bounds for each query the targets that can be near to it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -36,10 +34,6 @@ class TextsByLength:
         self.positions = [positions[text] for text in self.texts]
         self.sizes: Array = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
         self.indices: Array = np.arange(len(self.texts))
-
-    def without_first(self, count: int) -> TextsByLength:
-        """Return the texts but the `count` longest, whose indices begin at 0 again."""
-        return TextsByLength(self.texts[count:])
 
 
 class Search:

@@ -14,7 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -27,6 +26,7 @@ from tunegate.results.score import wilson
 from tunegate.storage.registry import Registry
 from tunegate.storage.run import Run, find_finished
 from tunegate.storage.state_dir import StateDir
+from tunegate.utils.atomic import atomic_folder
 
 from .common import require_packages
 
@@ -89,14 +89,11 @@ def make_project(root: Path) -> Config:
             return config
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root} is there and is not the demo's: name a new folder")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".{root.name}-"))
-    for name in ("data", "base"):
-        shutil.copytree(FILES / name, made / name)
-    shutil.copyfile(FILES / "project.toml", made / "tunegate.toml")
-    create_project(made)
-    made.chmod(0o755)
-    made.replace(root)  # whole or not at all
+    with atomic_folder(root) as made:
+        for name in ("data", "base"):
+            shutil.copytree(FILES / name, made / name)
+        shutil.copyfile(FILES / "project.toml", made / "tunegate.toml")
+        create_project(made)
     print(f"made  {root}: tickets in data/, a model in base/, the suites, tunegate.toml")
     return load(root)
 

@@ -302,6 +302,11 @@ def test_parquet_with_messages_and_named_classes_is_read_as_it_is(tmp_path: Path
     info = {"huggingface": json.dumps({"info": {"features": features}})}
     parquet.write_table(table.replace_schema_metadata(info), tmp_path / "c.parquet")
     assert read_file(tmp_path / "c.parquet", {})[0].reply == "warm"
+    features = {"labels": {"feature": {"names": ["joy", "fear"]}, "_type": "Sequence"}}
+    table = arrow.Table.from_pylist([{"text": "Hi", "labels": [1, 0]}])
+    info = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(table.replace_schema_metadata(info), tmp_path / "s.parquet")
+    assert read_file(tmp_path / "s.parquet", {})[0].reply == "fear, joy"
 
 
 @pytest.mark.parametrize("text", [b"id;text;category\n", b"text\tcategory\r\n", b'"text",category'])

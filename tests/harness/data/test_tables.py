@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,26 +129,39 @@ def test_the_digest_is_that_of_the_raw_bytes(tmp_path: Path) -> None:
     assert repr(dataset).startswith("<train: 1 examples, ")
 
 
-def test_parquet_rows_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def parquet_of(columns: dict[str, list[Any]]) -> bytes:
+    """Return Parquet as pandas writes it: the index of a frame that was filtered is a column."""
+    pytest.importorskip("pyarrow")
     import pandas as pd
 
-    frame = pd.DataFrame({"text": ["Hi", None, "Bye"], "category": ["other", "other", 3]})
-    monkeypatch.setattr(pd, "read_parquet", lambda _: frame)
-    dataset = parsed(b"PAR1")
+    return pd.DataFrame(columns, index=[7, 5, 3]).to_parquet()
+
+
+def test_parquet_rows_go_the_same_way() -> None:
+    categories = ["other", "other", None]
+    dataset = parsed(parquet_of({"text": ["Hi", None, "Bye"], "category": categories}))
     assert [(e.line, e.prompt) for e in dataset] == [(1, "Hi")]
+    assert [*dataset.frame] == ["line", "system", "prompt", "reply", "label"]
     assert problems(dataset) == [
         (2, "text is null; a text is needed"),
-        (3, "category is a number; a text is needed"),
+        (3, "category is null; a text is needed"),
     ]
+    dataset = parsed(parquet_of({"text": ["Hi", "Ho", "Bye"], "category": [1, 2, 3]}))
+    assert problems(dataset)[0] == (1, "category is a number; a text is needed")
+
+
+def test_values_of_parquet_are_those_of_json_without_nan() -> None:
+    pytest.importorskip("pyarrow")
+    columns = {"numbers": [[1, 2], [], [3]], "share": [0.5, float("nan"), 1.0]}
+    texts = {"text": ["Hi", "Ho", "Bye"], "category": ["a", "b", "c"]}
+    dataset = parsed(parquet_of(texts | columns))
+    assert [e.fields["numbers"] for e in dataset] == columns["numbers"]
+    assert all(type(n) is int for e in dataset for n in e.fields["numbers"])
+    assert [e.fields["share"] for e in dataset] == [0.5, None, 1.0]
 
 
 def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pandas as pd
-
-    def absent(_: Any) -> Any:
-        raise ImportError("no engine")
-
-    monkeypatch.setattr(pd, "read_parquet", absent)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'tunegate\[parquet\]'$"):
         parsed(b"PAR1")
 
