@@ -15,11 +15,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tunegate.config.data_files import check_data, read_split
+from tunegate.config.data_files import check_data
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.row_format import Fields
-from tunegate.data.json_lines import BOM, is_table, read_json_rows, read_row, split_rows
+from tunegate.data.hf_datasets import read_saved
+from tunegate.data.json_lines import (
+    BOM,
+    is_table,
+    read_json_rows,
+    read_row,
+    select_split,
+    split_rows,
+    unread_rows,
+)
 from tunegate.data.tables import read_table_rows
+from tunegate.errors import ConfigError
 from tunegate.utils.strict_json import Unreadable
 
 
@@ -72,10 +82,13 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
     """Read a file; `columns` maps those of CSV or Parquet, `split` is read of one with several.
 
-    Raises OSError where it cannot be read, ConfigError where the columns do not fit it or it is not
-    UTF-8, ValueError where not one row can be read.
+    Raises OSError where it cannot be read, ConfigError where the columns do not fit it, it is not
+    UTF-8 or has rows of the split under another name, ValueError where not one row can be read.
     """
-    data = read_split(path, split)
+    whole = read_saved(path, split)
+    if unread := unread_rows(whole, split):
+        raise ConfigError(f"{path}: {unread[0].evidence}")
+    data = select_split(whole, split)
     check_data(data, path, columns or {})
     read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source
     source = read(path, data, columns or {})
