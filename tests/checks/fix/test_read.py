@@ -125,5 +125,5 @@ def test_rows_of_a_split_under_another_name_are_not_left_out_in_silence(tmp_path
     path = tmp_path / "all.json"
     path.write_text(json.dumps({"train": rows, "oos_train": [["x", "oos"]], "test": rows}))
     assert len(read_source(path, split="test").rows) == 2
-    with pytest.raises(ConfigError, match="oos_train stands beside the train rows.* jq -c"):
+    with pytest.raises(ConfigError, match=r"oos_train stands beside the train rows.* jq -c"):
         read_source(path, split="train")
