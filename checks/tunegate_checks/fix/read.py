@@ -13,11 +13,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tunegate.config.data_files import check_data, read_split
+from tunegate.config.data_files import check_data
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.row_format import Fields
-from tunegate.data.json_lines import BOM, is_table, read_json_rows, read_row, split_rows
+from tunegate.data.hf_datasets import read_saved
+from tunegate.data.json_lines import (
+    BOM,
+    is_table,
+    read_json_rows,
+    read_row,
+    select_split,
+    split_rows,
+    unread_rows,
+)
 from tunegate.data.tables import read_table_rows
+from tunegate.errors import ConfigError
 from tunegate.utils.strict_json import Unreadable
 
 
@@ -69,7 +79,10 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
 
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
     """Read a file, or its `split`; raises OSError, ConfigError, ValueError for no readable row."""
-    data = read_split(path, split)
+    whole = read_saved(path, split)
+    if unread := unread_rows(whole, split):
+        raise ConfigError(f"{path}: {unread[0].evidence}")
+    data = select_split(whole, split)
     check_data(data, path, columns or {})
     read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source
     source = read(path, data, columns or {})

@@ -118,3 +118,12 @@ def test_a_file_in_latin1_is_refused_whole(tmp_path: Path) -> None:
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"of line 2 \(E1\) .*\n  iconv -f latin1"):
         read_source(path)
+
+
+def test_rows_of_a_split_under_another_name_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    rows = [["Hi", "a"], ["Ho", "b"]]
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps({"train": rows, "oos_train": [["x", "oos"]], "test": rows}))
+    assert len(read_source(path, split="test").rows) == 2
+    with pytest.raises(ConfigError, match=r"oos_train stands beside the train rows.* jq -c"):
+        read_source(path, split="train")
