@@ -226,7 +226,8 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         "  init       Copy the suites and a commented configuration into a project.",
         "  fix        Redact",
         "  review     sample, status",
-        "  run        preflight, resume, join, job, export, import, merge, purge, leave",
+        "  run        preflight, resume, join, job, export, import, merge, serve-check,\n"
+        "             purge, leave",
         "  broken     Break.",  # read from its source
         "  boom       the command cannot be loaded (ModuleNotFoundError: No module na...",
     ):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,3 +131,58 @@ def test_no_such_run(served: Project, capsys: pytest.CaptureFixture[str]) -> Non
     assert "no finished run 'ffff'" in capsys.readouterr().err
     assert main(["run", "serve-check", "latest@merged", "--model", "openai:local"]) == 2
     assert "has no checkpoint 'merged'" in capsys.readouterr().err
+
+
+@contextmanager
+def transformers_serve(folder: Path) -> Iterator[str]:
+    """Run `transformers serve` for a model on a free port; yield its address."""
+    program = "from transformers.cli.transformers import main; main()"
+    options = ("--port", "0", "--host", "127.0.0.1", "--device", "cpu")
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, "serve", str(folder), *options],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stderr is not None
+    said = []
+    try:
+        for line in child.stderr:
+            said.append(line)
+            if "Uvicorn running on " in line:
+                yield f"{line.split('Uvicorn running on ')[1].split()[0]}/v1"
+                return
+        pytest.fail("".join(said[-9:]))
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()
+
+
+@pytest.mark.slow
+def test_transformers_serve(
+    served: Project, example_row: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real server of a real model; then with another chat template."""
+    for library in ("transformers", "fastapi", "uvicorn"):
+        pytest.importorskip(library)
+    from tunegate.data.dataset import Dataset
+    from tunegate.models.predict import predict
+    from tunegate_qlora.model.local_model import open_folder
+
+    root, state = served.root, StateDir(served.root)
+    spec = "base?quantisation=none&compute=float32&max_new_tokens=8"
+    shutil.copytree(Path(__file__).parents[3] / "examples" / "triage" / "base", root / "base")
+    model = open_folder(spec, root)
+    find_finished(state, "latest").add_checkpoint("local", f"folder:{spec}", model.digest)
+    said = predict(model, Dataset.read(root / "test.jsonl", "test"), state)
+    served.write("test.jsonl", "".join(example_row(p.prompt, p.got) for p in said))
+
+    def check(folder: str) -> int:
+        with transformers_serve(root / folder) as address:
+            name = f"openai:{root / folder}?max_tokens=8&timeout=600&base_url={address}"
+            return main(["run", "serve-check", "latest@local", "--model", name])
+
+    assert check("base") == 0, capsys.readouterr().out
+    other = shutil.copytree(root / "base", root / "other")
+    (other / "chat_template.jinja").write_text("{{ messages[0]['content'] }}\n### Answer:\n")
+    assert check("other") == 1
+    assert "verdict   closed: " in capsys.readouterr().out
