@@ -21,7 +21,7 @@ def kept(predictions: Predictions, schema: RowSchema, *, label: LabelRule = exac
         examples += [] if p.error else [Example(number, p.line, fields, Reading(label))]
     wrong, broken = [p.finding("no answer", p.error) for p in predictions if p.error], set[int]()
     for example, column, fault in schema.faults(examples):
-        if column.partition(".")[0] in ("reply", "label", WHOLE_ROW):
+        if column in ("reply", "label", WHOLE_ROW) or column.startswith("reply."):
             broken |= {example.row} if example else {*range(n)}
             finding = predictions[example.row].finding if example else Finding.of_dataset
             wrong.append(finding(column, fault))

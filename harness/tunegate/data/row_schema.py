@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .dataset import Example
 
 FROM_MESSAGES = ("line", "system", "prompt", "reply", "label", "turns")
-WHOLE_ROW = "row"  # the column of a fault that several columns make
+WHOLE_ROW = "whole row"  # the column of a fault that several columns make
 CHUNK_ROWS = 10_000
 MODULE_NAME = "_tunegate_data_schema"  # annotations that are texts are looked up in `sys.modules`
 _TYPES = {"is_string": str, "is_bool": bool, "is_int": int, "is_float": float}  # by pandera.dtypes

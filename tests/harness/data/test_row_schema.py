@@ -107,13 +107,13 @@ def test_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ("rule", "fault"),
     [
         ('@pa.dataframe_check\n    def calm(cls, f): return f["prompt"] != "now"',
-         (2, "row", "'now': calm")),
+         (2, "whole row", "'now': calm")),
         ('@pa.check("prompt")\n    def many(cls, s): return s.nunique() > 3',
          (None, "prompt", "False: many")),
         ('same: Series[str] = pa.Field(alias="prompt", unique=True)',
          (3, "prompt", "'good': field_uniqueness")),
         ('class Config:\n        unique = ["prompt", "turns"]',
-         (3, "row", "'good': multiple_fields_uniqueness")),
+         (3, "whole row", "'good': multiple_fields_uniqueness")),
     ],
 )  # fmt: skip
 def test_a_rule_on_several_rows_sees_them_all(
