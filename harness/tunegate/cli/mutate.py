@@ -1,4 +1,4 @@
-"""Plant faults into copies of your rows, and see which of them your suites miss.
+"""Plant faults into your rows, and see which the suites miss.
 
 Each kind of fault (a leak, a contradiction, personal data in a table, a model that is right by
 chance) is planted by itself, and a suite runs on a copy of the project. The same command goes on
