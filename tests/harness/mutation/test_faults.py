@@ -108,6 +108,15 @@ def test_planting_is_pure_and_repeatable(fault: Any, task: str, seed: int, n: in
         assert sum(changed.values()) <= 2 * n
 
 
+def test_the_text_beside_a_picture_is_rewritten() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0="}}
+    asked = {"role": "user", "content": [picture, {"type": "text", "text": "What is it?"}]}
+    rows = {"train": [{"messages": [asked, {"role": "assistant", "content": "a cup"}]}]}
+    (row,) = plant(NAMED["secret"], rows)["train"]
+    assert row["messages"][0]["content"][0] == picture
+    assert row["messages"][0]["content"][1]["text"].startswith("What is it? The key is AKIA")
+
+
 @pytest.mark.parametrize("name", NAMED)
 def test_nothing_to_plant_into_is_no_error(name: str) -> None:
     assert plant(NAMED[name], {}) == {}
