@@ -20,7 +20,7 @@ DAILY = (
     *("init", "split", "fix", "accept"),
     "pytest suites/data --train-with qlora",
     "pytest suites/model --model latest --promote production",
-    *("report", "failures", "demo", "doctor"),
+    *("mutate", "report", "failures", "demo", "doctor"),
 )
 GROUPS = {
     "data": ("findings", "schema", "plan", "tokens"),

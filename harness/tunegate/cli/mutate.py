@@ -1,18 +1,16 @@
-"""Plant faults into copies of your rows, and see which of them your suites miss.
+"""Plant faults into your rows, and see which the suites miss.
 
 Each kind of fault (a leak, a contradiction, personal data in a table, a model that is right by
 chance) is planted by itself, and a suite runs on a copy of the project. The same command goes on
 where it was stopped. Status 1: one of high severity was missed.
 
-$ tunegate mutate --minutes 20
-$ tunegate mutate --kinds leak secret --rows 3 --json
+$ tunegate mutate --kinds leak secret --minutes 20
 """
 
 import argparse
 import json
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +46,11 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"fails_already": failing, "verdicts": verdicts}, indent=1))
     elif failing:
         print("fails already, so that only new findings count:", *failing, sep="\n  ")
-    if any(v["result"] == MISSED and v["severity"] == "high" for v in verdicts):
-        return 1
-    return UNMEASURABLE if any(v["result"] == NOT_RUN for v in verdicts) else 0
+    stopped = UNMEASURABLE if any(v["result"] == NOT_RUN for v in verdicts) else 0
+    return 1 if (MISSED, "high") in [(v["result"], v["severity"]) for v in verdicts] else stopped
 
 
-def verdict_text(v: Mapping[str, Any]) -> str:
+def verdict_text(v: dict[str, Any]) -> str:
     """Return a verdict as a line; below a fault that was missed, the line that catches it."""
     tests = ", ".join(test.rpartition("::")[2] for test in v["caught_by"])
     text = f"{v['kind']:<21}{v['severity']:<8}{v['result']}" + f" by {tests}" * bool(tests)

@@ -128,9 +128,11 @@ class Draft:
             for call in [call for turn in turns for call in turn.get("tool_calls") or ()][:1]:
                 call["function"]["arguments"] = call["function"]["arguments"][:-1]
         else:
-            spoken = [turn for turn in turns if turn["role"] == self.fault.role]
-            for turn in [turn for turn in spoken if isinstance(turn.get("content"), str)][-1:]:
-                turn["content"] = filled(text, turn["content"], self.rng)
+            for turn in [turn for turn in turns if turn["role"] == self.fault.role][-1:]:
+                parts = turn["content"] if isinstance(turn.get("content"), list) else [turn]
+                for part, key in [(p, "content" if p is turn else "text") for p in parts]:
+                    if isinstance(part.get(key), str):
+                        part[key] = filled(text, part[key], self.rng)
         return row
 
     def exchange(self) -> None:

@@ -1,7 +1,4 @@
-"""Runs the suites of a project on rows with one planted fault each, in copies of the project.
-
-The files of a copy are links, but for its configuration: this names no model beside the candidate.
-"""
+"""Runs the suites of a project on rows with one planted fault each, in copies that are links."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from ..errors import ConfigError
 from ..gates.suite import UNTRUSTED_ENV, installed_versions, suite_fingerprint
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
-from ..utils.hashing import sha256_json
+from ..utils.hashing import sha256_file, sha256_json
 from ..utils.processes import WORKERS_VARIABLE
 from .faults import ANSWERS, Fault, Rows, plant
 
@@ -45,11 +42,12 @@ class Mutants:
         files = find_data_files(config, root, {}, root)
         data = {split: files.get(split) for split in files.paths}
         self.rows = {split: [{**e.fields} for e in examples] for split, examples in data.items()}
-        answers = [{"messages": row["messages"][-1:]} for row in self.rows.get("test", [])]
-        self.rows[ANSWERS] = answers
+        self.rows[ANSWERS] = [{"messages": r["messages"][-1:]} for r in self.rows.get("test", ())]
         self.suites = {name: root / path for name, path in config.suites if (root / path).is_dir()}
         digests = [suite_fingerprint(path, root, config) for path in self.suites.values()]
-        self.about = [digests, installed_versions()]
+        modules = [path for path in sorted(root.rglob("*.py"))
+                   if not NOT_COPIED("", [*path.relative_to(root).parts])]  # fmt: skip
+        self.about = [digests, installed_versions(), [*map(sha256_file, modules)]]
         self.clean: dict[str, Any] = {}  # by suite: what a session finds without a fault
 
     def verdicts(self, faults: Sequence[Fault]) -> Iterator[dict[str, Any]]:
@@ -101,16 +99,16 @@ class Mutants:
         except subprocess.TimeoutExpired:
             return None
         record, said = copy / ".tunegate" / "record.json", child.stdout.strip().rpartition("\n")[2]
-        failed = json.loads(record.read_bytes()) if record.is_file() else {said: {}}
-        if not record.is_file() and suite not in self.clean:
+        if not (ran := record.is_file()) and (suite not in self.clean or child.returncode < 0):
             raise ConfigError(f"the {suite} suite cannot run: {said}")
-        shutil.rmtree(copy)
+        failed = json.loads(record.read_bytes()) if ran else {said: {}}
         found = {"failed": failed, "code": child.returncode}
+        shutil.rmtree(copy)
         atomic_write(kept, json.dumps(found).encode(), mode=0o600)
         return found
 
     def make_copy(self, copy: Path, suite: str, rows: Rows, *, lies: bool) -> list[str]:
-        """Make a copy of the project with these rows; return the command of a session there."""
+        """Make a copy of the project with other rows; return the command of a session there."""
         shutil.copytree(self.root, copy, ignore=NOT_COPIED, copy_function=os.symlink)
         for path in [copy / "tunegate.toml", copy / "pyproject.toml"]:
             if path.is_file():  # a link, which is replaced, and not followed

@@ -108,6 +108,15 @@ def test_planting_is_pure_and_repeatable(fault: Any, task: str, seed: int, n: in
         assert sum(changed.values()) <= 2 * n
 
 
+def test_the_text_beside_a_picture_is_rewritten() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0="}}
+    asked = {"role": "user", "content": [picture, {"type": "text", "text": "What is it?"}]}
+    rows = {"train": [{"messages": [asked, {"role": "assistant", "content": "a cup"}]}]}
+    (row,) = plant(NAMED["secret"], rows)["train"]
+    assert row["messages"][0]["content"][0] == picture
+    assert row["messages"][0]["content"][1]["text"].startswith("What is it? The key is AKIA")
+
+
 @pytest.mark.parametrize("name", NAMED)
 def test_nothing_to_plant_into_is_no_error(name: str) -> None:
     assert plant(NAMED[name], {}) == {}
@@ -146,7 +155,7 @@ def test_the_line_that_is_named_finds_it(fault: Any) -> None:
 
 def test_other_lines_name_what_there_is() -> None:
     known = ("classification.accuracy", "classification.macro_f1", "memorization.personal_data",
-             "tunegate review sample", "[judge]")  # fmt: skip
+             "tunegate review sample", "chrf in [limits]")  # fmt: skip
     for fault in {*FAULTS} - {*BY_CHECKS}:
         assert any(name in fault.found_by for name in known), fault.name
     assert hasattr(Limits(), "reviewed")

@@ -108,6 +108,25 @@ def project_row(asked: str) -> str:
     return json.dumps({"messages": turns}) + "\n"
 
 
+@pytest.mark.parametrize(
+    ("file", "is_new"),
+    [
+        ("house.py", True),
+        ("suites/data/words.txt", True),
+        ("tunegate.toml", True),
+        (".venv/lib/x.py", False),
+        ("notes.txt", False),
+    ],
+)
+def test_what_decides_is_run_again(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, file: str, is_new: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("copies")
+    before = Mutants(project.root, folder, seed=0, n=1, deadline=0).about
+    project.add(file, "# one line more\n")
+    assert (Mutants(project.root, folder, seed=0, n=1, deadline=0).about != before) is is_new
+
+
 def test_a_suite_that_cannot_run_is_one_line(project: Project) -> None:
     project.write("suites/data/conftest.py", "import no_such_module")
     result = mutate(project, "--kinds", "leak")
