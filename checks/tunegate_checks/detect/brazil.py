@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
+from operator import mul
 
 from .rule import DIGIT, DIGITS, NUMBER, Rule, only_digits
 
@@ -16,7 +17,7 @@ _UF = r"(?:A[CLMP]|BA|CE|DF|ES|GO|M[AGST]|P[ABEIR]|R[JNORS]|S[CEP]|TO)"
 
 
 def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
-    return sum([int(d) * w for d, w in zip(digits, weights, strict=False)])
+    return sum(map(mul, map(int, digits), weights))
 
 
 def is_cpf(value: str) -> bool:

@@ -169,7 +169,8 @@ class Context:
         reach = REACH_ADDRESS if "address" in families else REACH_BEFORE
         for label in self._labels_before(start, reach):
             between = self.text[label.end : start]
-            is_joined = is_joined and (follower is None or self._is_linked(_JOIN, label, follower))
+            if needs_own_label and follower:
+                is_joined = is_joined and self._is_linked(_JOIN, label, follower)
             wanted = families if len(between) < 4 else families - {"beside_phone"}
             if (
                 label.families & wanted

@@ -13,7 +13,7 @@ from .rule import DIGIT, Rule
 Spans = list[tuple[int, int]]
 _SHORT = 200  # characters
 _NUMBER = re.compile(r"\d(?:[^\w\n]{0,4}\d)*")
-_DIGITS = re.compile("0+")
+_FIRST_DIGIT = re.compile(r"(?<![0.])(?<!0-)0")  # where a number can begin
 _SPACE = re.compile(r"\s")
 # In Latin-1: all words of rules are Latin, and a letter of another script becomes a question mark.
 _LETTERS = bytes(b for b in range(256) if chr(b).islower() and chr(b) not in "ªº")
@@ -102,7 +102,7 @@ class Prefilter:
             if rule.first_words:
                 starts = [a for a, _ in _places(clues.words, words & rule.first_words, " ")]
             elif rule.pattern.startswith(DIGIT):
-                digits = digits or [m.start() for m in _DIGITS.finditer(clues.shape)]
+                digits = digits or [m.start() for m in _FIRST_DIGIT.finditer(clues.shape)]
                 starts = digits
             else:
                 for a, b in _spans(rule, text, clues, known):
