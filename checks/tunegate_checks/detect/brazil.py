@@ -1,27 +1,28 @@
 """Rules for Brazilian documents: CPF, CNPJ, RG, CNH, PIS, voter ID, SUS card, CEP, Pix, plates.
 
-Sources of the check digits: python-stdnum for CPF and CNPJ (also the alphanumeric one of IN RFB
+Sources of the check digits: python-stdnum for the CNPJ (also the alphanumeric one of IN RFB
 2.229/2024); python-stdnum lacks the others: Caixa (PIS/NIS), Resolução TSE 23.659/2021 (voter
 ID), Denatran's rule for the CNH, and DATASUS (cartão nacional de saúde).
 """
 
 from collections.abc import Iterable
+from itertools import product
+from operator import mul
 
-from .rule import NUMBER, Rule, only_digits
+from .rule import DIGIT, DIGITS, NUMBER, Rule, only_digits
 
 _UF = r"(?:A[CLMP]|BA|CE|DF|ES|GO|M[AGST]|P[ABEIR]|R[JNORS]|S[CEP]|TO)"
 
 
 def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
-    return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
+    return sum(map(mul, map(int, digits), weights))
 
 
 def is_cpf(value: str) -> bool:
     """Check both digits of a CPF; refuse one repeated digit, whose check digits are valid too."""
-    from stdnum.br import cpf
-
     number = only_digits(value)
-    return len(set(number)) > 1 and bool(cpf.is_valid(number))
+    first, second = (_weighted_sum(number, range(n, 1, -1)) * 10 % 11 % 10 for n in (10, 11))
+    return len(set(number)) > 1 and (int(number[9]), int(number[10])) == (first, second)
 
 
 def is_cnpj(value: str) -> bool:
@@ -89,31 +90,31 @@ def is_cns(value: str) -> bool:
 _C = r"[\dA-Z]"  # a character of a CNPJ: since July 2026 letters too
 
 RULES = (
-    Rule("cpf", r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)", is_cpf, min_digits=11,
+    Rule("cpf", DIGIT + r"(?<![\d.\-/])\d{3}\.\d{3}\.\d{3}-\d\d(?!\d)", is_cpf, min_digits=11,
         signs=("000.000.000-00",)),
-    Rule("cpf", NUMBER % r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d", is_cpf, ("cpf",),
+    Rule("cpf", DIGITS % r"\d{3}[ .]?\d{3}[ .]?\d{3}[ .\-/]{0,3}\d\d", is_cpf, ("cpf",),
         min_digits=11),
     Rule("cnpj", rf"(?<![\w.\-/]){_C}{{2}}\.{_C}{{3}}\.{_C}{{3}}/{_C}{{4}}-\d\d(?!\w)", is_cnpj,
-        min_digits=2, signs=("-00",)),
+        min_digits=2, signs=tuple(f"/{''.join(c)}-00" for c in product("0A", repeat=4))),
     Rule("cnpj", NUMBER % rf"{_C}{{2}}[ .]?{_C}{{3}}[ .]?{_C}{{3}}[ /]?{_C}{{4}}[ \-]?\d\d",
         is_cnpj, ("cnpj",), min_digits=2),
     Rule("rg",
         NUMBER % rf"(?:{_UF}[ \-]?)?(?:\d{{1,3}}\.?\d{{3}}\.?\d{{3}}(?:[ \-]?[\dX])?|\d{{10}})",
         label_families=("rg",), needs_own_label=True, min_digits=7),
-    Rule("cnj", NUMBER % r"\d{7}-\d\d\.\d{4}\.\d\.\d\d\.\d{4}", is_cnj, min_digits=20,
+    Rule("cnj", DIGITS % r"\d{7}-\d\d\.\d{4}\.\d\.\d\d\.\d{4}", is_cnj, min_digits=20,
         signs=("0000000-00.0000.0.00.0000",)),
-    Rule("cnj", NUMBER % r"\d{20}", is_cnj, ("cnj",), min_digits=20),
-    Rule("renavam", NUMBER % r"\d{9}|\d{11}", is_renavam, ("renavam",), min_digits=9),
-    Rule("ctps", NUMBER % r"\d{5,8}(?:[ ,/\-]{1,3}(?:s[ée]rie:? ?)?\d{3,5})?(?:[ \-/][A-Z]{2})?",
+    Rule("cnj", DIGITS % r"\d{20}", is_cnj, ("cnj",), min_digits=20),
+    Rule("renavam", DIGITS % r"\d{9}|\d{11}", is_renavam, ("renavam",), min_digits=9),
+    Rule("ctps", DIGITS % r"\d{5,8}(?:[ ,/\-]{1,3}(?:s[ée]rie:? ?)?\d{3,5})?(?:[ \-/][A-Z]{2})?",
         label_families=("ctps",), needs_own_label=True, min_digits=5),
-    Rule("cnh", NUMBER % r"\d{11}", is_cnh, ("cnh",), min_digits=11),
-    Rule("pis", r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)", is_pis, min_digits=11,
+    Rule("cnh", DIGITS % r"\d{11}", is_cnh, ("cnh",), min_digits=11),
+    Rule("pis", DIGIT + r"(?<![\d.\-/])\d{3}\.\d{5}\.\d\d-\d(?!\d)", is_pis, min_digits=11,
         signs=("000.00000.00-0",)),
-    Rule("pis", NUMBER % r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d", is_pis, ("pis",), min_digits=11),
-    Rule("voter_id", NUMBER % r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d", is_voter_id, ("voter_id",),
+    Rule("pis", DIGITS % r"\d{3}[ .]?\d{5}[ .]?\d\d[ .\-]?\d", is_pis, ("pis",), min_digits=11),
+    Rule("voter_id", DIGITS % r"\d{4}[ .]?\d{4}[ .]?\d\d[ .]?\d\d", is_voter_id, ("voter_id",),
         min_digits=12),
-    Rule("cns", NUMBER % r"\d{3} ?\d{4} ?\d{4} ?\d{4}", is_cns, ("cns",), min_digits=15),
-    Rule("cep", NUMBER % r"\d\d\.?\d{3}-?\d{3}", label_families=("cep", "address"),
+    Rule("cns", DIGITS % r"\d{3} ?\d{4} ?\d{4} ?\d{4}", is_cns, ("cns",), min_digits=15),
+    Rule("cep", DIGITS % r"\d\d\.?\d{3}-?\d{3}", label_families=("cep", "address"),
         needs_own_label=True, min_digits=8),
     Rule("pix_key", r"(?<![\w\-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w\-])",
         label_families=("pix",), min_digits=1, signs=("-",)),

@@ -3,18 +3,22 @@
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from operator import attrgetter
+from typing import NamedTuple
 
-from .prefilter import number_windows
-from .vocabulary import FIRST_WORDS, LABELS, OTHER_FAMILY
+from .prefilter import windows
+from .vocabulary import LABEL_WORDS, LABELS, LENGTHS, OTHER_FAMILY
 
 REACH_BEFORE, REACH_BEHIND = 60, 28  # characters
 REACH_ADDRESS = 120  # characters: street, number, flat and town stand between "rua" and its CEP
-# A placeholder that `tunegate fix` wrote, such as [PHONE_1], is one word and no label.
-_WORD = re.compile(r"\[[A-Z][A-Z\d_]*_\d+\]|[^\W\d_](?:\.[^\W\d_])+\b|[^\W\d_]+")
+_PLACEHOLDER = re.compile(r"\[[A-Z][A-Z\d_]*_\d+\]")  # `tunegate fix` wrote it: it is no label
+_LATIN = "[a-zA-ZÀ-ÖØ-öø-ɏ]"
+_WORD = re.compile(rf"{_LATIN}(?:{_LATIN}+|(?:\.{_LATIN})+\b|)")
+_LETTER = re.compile(r"[^\W\d_]")
 _FUNCTION_WORDS = (
     r"e|and|ou|or|d[aeo]s?|of|for|para|n[ao]s?|to|the|[oa]s?|meu|minha|my|your|seu|sua|nov[oa]|is"
 )
@@ -49,8 +53,7 @@ _SPENT = re.compile(r"\d(?:\W*\s[^\W\d_]+\D*|\s*[:;,]\s*\D?)$")
 _NEW_SENTENCE = re.compile(r"[^\W\d_]{4,}[.!]\s+(?:\S+\s+){3}")
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A word or phrase of a text that says what a number near it is."""
 
     start: int
@@ -65,48 +68,62 @@ def fold_word(phrase: str) -> str:
     return "".join(c for c in bare if not unicodedata.combining(c))
 
 
-def _words(text: str) -> list[tuple[int, int, str]]:
-    """Return start, end and folded form of each word; `phoneNumber` has two, `iPhone` is one."""
-    words = list[tuple[int, int, str]]()
-    for start, end in number_windows(text, REACH_ADDRESS + 40):
-        for match in _WORD.finditer(text, start, end):
-            word, folded = match[0], fold_word(match[0])
-            is_one = word.islower() or word.isupper() or word[1:].islower() or folded in LABELS
-            if is_one or word[1:2].isupper() > word[0].isupper():
-                words.append((*match.span(), folded))
-            else:
-                parts = _WORD_OF_IDENTIFIER.finditer(text, *match.span())
-                words += [(*part.span(), fold_word(part[0])) for part in parts]
-    return words
+@lru_cache(maxsize=4096)
+def _label_words(word: str) -> tuple[tuple[int, int, str], ...]:
+    """Return the words of labels in a word, with start and end: two in `phoneNumber`."""
+    folded = fold_word(word)
+    is_one = word.islower() or word.isupper() or word[1:].islower() or folded in LABELS
+    if is_one or word[1:2].isupper() > word[0].isupper():  # `iPhone`
+        parts = [(0, len(word), folded)]
+    else:
+        found = _WORD_OF_IDENTIFIER.finditer(word)
+        parts = [(*part.span(), fold_word(part[0])) for part in found]
+    return tuple([part for part in parts if part[2] in LABEL_WORDS])
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """A text with its labels, which are searched for at the first use."""
+    """A text with its labels, which are searched for at the first use: in a long text near numbers.
+
+    `numbers` are the spans of its numbers of two digits or more.
+    """
 
     text: str
+    numbers: Sequence[tuple[int, int]] = ()
 
     @cached_property
     def labels(self) -> list[Label]:
         """The labels in order; of overlapping phrases the longest (up to three words)."""
-        tokens = _words(self.text)
-        labels, next_index = [], 0
-        for i, (start, _, first_word) in enumerate(tokens):
-            if i < next_index or first_word not in FIRST_WORDS:
-                continue
-            for n in (3, 2, 1):
-                phrase = tokens[i : i + n]
-                families = LABELS.get(" ".join(word for *_, word in phrase))
-                if families:
-                    next_index = i + len(phrase)
-                    labels.append(Label(start, phrase[-1][1], families))
+        words, labels, end = self._words(), list[Label](), 0
+        for i, (start, first_end, first) in enumerate(words):
+            for n in LENGTHS.get(first, ()) if start >= end else ():
+                phrase, stop = (first, first_end) if n == 1 else self._joined(words[i : i + n])
+                if families := LABELS.get(phrase):
+                    end = stop
+                    labels.append(Label(start, end, families))
                     break
         return labels
 
-    @cached_property
-    def families(self) -> frozenset[str]:
+    def _words(self) -> list[tuple[int, int, str]]:
+        """Return start, end and folded form of each word that labels have."""
+        text = _PLACEHOLDER.sub(lambda m: " " * len(m[0]), self.text)
+        return [
+            (match.start() + start, match.start() + end, word)
+            for a, b in windows(text, self.numbers, REACH_ADDRESS + 40, REACH_ADDRESS + 40)
+            for match in _WORD.finditer(text, a, b)
+            for start, end, word in _label_words(match[0])
+        ]
+
+    def _joined(self, words: list[tuple[int, int, str]]) -> tuple[str, int]:
+        """Return the phrase of some words, and its end; "" where another stands between them."""
+        gaps = ((a, b) for (_, a, _), (b, *_) in pairwise(words))
+        is_phrase = not any(_LETTER.search(self.text, a, b) for a, b in gaps)
+        return " ".join([word for *_, word in words]) if is_phrase else "", words[-1][1]
+
+    @property
+    def families(self) -> set[str]:
         """The families of all labels in the text."""
-        return frozenset().union(*(label.families for label in self.labels))
+        return {family for label in self.labels for family in label.families}
 
     def distance(
         self, start: int, end: int, families: Collection[str], needs_own_label: bool
@@ -150,7 +167,8 @@ class Context:
         reach = REACH_ADDRESS if "address" in families else REACH_BEFORE
         for label in self._labels_before(start, reach):
             between = self.text[label.end : start]
-            is_joined = is_joined and (follower is None or self._is_linked(_JOIN, label, follower))
+            if needs_own_label and follower:
+                is_joined = is_joined and self._is_linked(_JOIN, label, follower)
             wanted = families if len(between) < 4 else families - {"beside_phone"}
             if (
                 label.families & wanted

@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache, partial
 from html import unescape
 from importlib import import_module
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from . import brazil, money, national_ids, online, people, phones
 from .context import REACH_BEFORE, Context
 from .names import recogniser
-from .prefilter import Prefilter
+from .prefilter import Prefilter, clues_of
 from .rule import Rule, Span
 from .structure import parts_of
 
@@ -20,7 +19,6 @@ _MODULES = (online, brazil, money, national_ids, phones, people)
 RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.RULES)
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
-_compiled = cache(partial(re.compile, flags=re.IGNORECASE))  # at the first text that needs it
 _PREFILTER = Prefilter(RULES)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
@@ -38,7 +36,12 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 
 def plain(text: str) -> str:
     """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
-    return text if text.isascii() else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
+    try:
+        text.encode("latin-1")
+        is_plain = "\xa0" not in text
+    except UnicodeEncodeError:
+        is_plain = False
+    return text if is_plain else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
@@ -116,7 +119,7 @@ def personal_spans(
         if not any(taken[start:end]):
             taken[start:end] = b"\1" * (end - start)
             value = text[start:end].lower()
-            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
+            is_public = any([value.endswith(p) if p[:1] == "@" else value == p for p in public])
             if kind not in ignore and not is_public:
                 chosen.append(Span(kind, places[start], places[end]))
     return sorted(chosen, key=lambda s: s.start)
@@ -135,27 +138,25 @@ class _Candidate(NamedTuple):
 
 def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
     """Yield what the rules find in a text behind its context."""
-    offset, context = len(context_text), Context(context_text + text)
+    offset, text = len(context_text), context_text + text
+    clues = clues_of(text, offset)
+    context = Context(text, [(a, b) for _, a, b in clues.numbers if b - a > 1])
     found_alone = _TWO_CHECK_DIGITS if bare else frozenset[str]()
-    searched = _PREFILTER.searched(context.text, offset, lambda: context.families | found_alone)
-    for rule_index, spans in searched:
+    matches = _PREFILTER.matches(text, clues, lambda: context.families | found_alone)
+    for rule_index, start, end in matches:
         rule = RULES[rule_index]
-        pattern = _compiled(rule.pattern)
-        group = "v" if "v" in pattern.groupindex else 0
+        if start < offset or not holds(rule, text[start:end]):
+            continue
         families = () if rule.kind in found_alone else rule.label_families
-        for match in (m for a, b in spans for m in pattern.finditer(context.text, a, b)):
-            start, end = match.span(group)
-            if start < offset or not holds(rule, match[group]):
-                continue
-            distance: int | None = 0
-            if families:
-                distance = context.distance(start, end, families, rule.needs_own_label)
-            elif rule.silent_under_other_label:
-                weight = _UNSURE if rule.kind == "phone" else 0
-                distance = None if context.is_under_other_label(start) else weight
-            if distance is not None:
-                span = (start - offset, end - offset)
-                yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
+        distance: int | None = 0
+        if families:
+            distance = context.distance(start, end, families, rule.needs_own_label)
+        elif rule.silent_under_other_label:
+            weight = _UNSURE if rule.kind == "phone" else 0
+            distance = None if context.is_under_other_label(start) else weight
+        if distance is not None:
+            span = (start - offset, end - offset)
+            yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
 
 
 def holds(rule: Rule, value: str) -> bool:

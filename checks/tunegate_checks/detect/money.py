@@ -6,7 +6,7 @@ Base58Check through python-stdnum; BIP 173 for the shape of bc1 addresses; EIP-5
 
 import re
 
-from .rule import NUMBER, Rule, only_digits
+from .rule import DIGIT, DIGITS, Rule, only_digits
 
 # Visa, Mastercard (both ranges), American Express, Diners, Discover, JCB, UnionPay, Elo, Hipercard.
 _ISSUER_PREFIX = re.compile(
@@ -26,10 +26,9 @@ def is_card(value: str) -> bool:
 
 def is_luhn(value: str) -> bool:
     """Check the Luhn digit alone: enough beside the word "card", since a network may be new."""
-    from stdnum import luhn
-
-    number = only_digits(value)
-    return len(set(number)) > 1 and bool(luhn.is_valid(number))
+    digits = list(map(int, only_digits(value)))
+    total = sum(digits[-1::-2]) + sum([2 * d - 9 * (d > 4) for d in digits[-2::-2]])
+    return len(set(digits)) > 1 and total % 10 == 0
 
 
 def is_iban(value: str) -> bool:
@@ -40,7 +39,7 @@ def is_iban(value: str) -> bool:
 
 
 _CARD = (
-    r"(?<![\w.\-/])(?:\d{4}([ .\-]?)\d{4}\1\d{4}\1\d{1,4}|\d{12,19}|\d{4}([ \-])\d{6}\2\d{4,5})"
+    DIGIT + r"(?<![\w.\-/])(?:\d{4}([ .\-]?)\d{4}\1\d{4}\1\d{1,4}|\d{12,19}|\d{4}([ \-])\d{6}\2\d{4,5})"
     r"(?!\w|[.\-/]\d)"
 )
 _IBAN = (
@@ -55,26 +54,26 @@ _BANK = (
 )
 
 RULES = (
-    Rule("card", r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card, silent_under_other_label=True,
+    Rule("card", DIGIT + r"(?<!\d )" + _CARD + r"(?! ?\d)", is_card, silent_under_other_label=True,
         min_digits=12,
         signs=("000000000000", *(f"0000{gap}0000{gap}0000" for gap in " .-"), "0000 000000 0000",
         "0000-000000-0000")),
     Rule(  # several, one behind the other
-        "card", r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)", is_card,
+        "card", DIGIT + r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)", is_card,
         silent_under_other_label=True, min_digits=26, signs=("000000000000",),
     ),
     Rule("card", _CARD, is_luhn, ("card",), min_digits=12),
     # Branch and account of a bank: 1234-5, 12.345-X; without a check digit right behind its label.
-    Rule("bank_account", NUMBER % r"\d{1,3}(?:\.?\d{3}){0,4}\d{0,3}-[\dX]{1,2}|\d\d-\d\d-\d\d",
+    Rule("bank_account", DIGITS % r"\d{1,3}(?:\.?\d{3}){0,4}\d{0,3}-[\dX]{1,2}|\d\d-\d\d-\d\d",
         label_families=("bank",), needs_own_label=True, min_digits=3),
     Rule("bank_account", rf"(?<!\w)(?:{_BANK})[\"'*]{{0,3}}(?: ?(?:n[º°.o]{{1,2}}\.?|number))?"
         r" ?(?:[:#]| is| é| es)? ?[\"'*]{0,3}(?P<v>\d{4,22}(?:-[\dX]{1,2})?)"
         r"(?!\w|[.,:/\-]\w| ?[+*/=%])", min_digits=4,
-        words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK))),
-    Rule("iban", _IBAN, is_iban, min_digits=8),
+        first_words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK))),
+    Rule("iban", _IBAN, is_iban, min_digits=8, signs=("AA00",)),
     Rule("wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
-        signs=("bc0",)),
+        min_digits=1, signs=("bc0",)),
     Rule("wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
-        stdnum="bitcoin"),
-    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", signs=("0x",)),
+        signs=("0A",), stdnum="bitcoin"),
+    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", min_digits=1, signs=("0x",)),
 )  # fmt: skip

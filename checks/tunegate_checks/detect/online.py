@@ -4,7 +4,7 @@ import ipaddress
 import re
 
 from .placeholders import is_code, is_password_name, is_placeholder
-from .rule import Rule
+from .rule import DIGIT, Rule
 
 # No top-level domains: `icon@2x.png` is a picture.
 _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js", ".json", ".html")
@@ -75,7 +75,8 @@ _USER = rf"\w[\w{_MARKS}.+%\-']{{0,63}}"
 _TOP = rf"(?:xn--[a-z\d\-]{{2,59}}|[^\W\d_](?:[^\W\d_]|[{_MARKS}]){{1,23}})"
 _HOST = rf"(?:[\w{_MARKS}\-]{{1,63}}\.){{1,5}}{_TOP}"
 _SPOKEN_HOST = r" ?[\w\-]{2,63}(?: ?(?:\.|\[dot\]|\(dot\)| ponto ) ?[a-z]{2,12}){1,3}(?!\w)"
-_IPV4 = rf"(?<![\w.\-])(?<![^/]/)(?:{_V4}\.){{3}}{_V4}(?!\w|[.\-]\w)"
+_IPV4 = rf"{DIGIT}(?<![\w.\-])(?<![^/]/)(?:{_V4}\.){{3}}{_V4}(?!\w|[.\-]\w)"
+_MIDDLE = tuple(f".{a}.{b}." for a in ("0", "00", "000") for b in ("0", "00", "000"))
 _HEX = r"[\da-f]{2}"
 # "senha do wifi é X", "senha: X", "password X"
 _PASSWORD_LEAD = (
@@ -93,17 +94,17 @@ RULES = (
     Rule("email", rf"(?<![\w.+%\-/@])(?!(?<=:)(?:token|secret)@){_USER}@(?!\dx\.){_HOST}(?![\w@])",
         is_email_address, signs=("@",)),
     Rule("email", r"(?<![\w.+%\-])[\w.+%\-]{1,64} ?(?:\[at\]|\(at\)| arroba )" + _SPOKEN_HOST,
-        signs=("[at]", "(at)", " arroba ")),
+        signs=("[at]", "(at)", " arroba "), words=frozenset(("at", "arroba"))),
     Rule("ip",
         rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
         is_personal_ipv6, min_digits=1, signs=("::", ":0")),
     Rule("ip", _IPV4, is_unambiguous_ipv4, silent_under_other_label=True, min_digits=4,
-        signs=(".0.", ".00.", ".000.")),
-    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=(".0.", ".00.", ".000.")),
+        signs=_MIDDLE),
+    Rule("ip", _IPV4, is_personal_ip, ("ip",), min_digits=4, signs=_MIDDLE),
     *(
         Rule(
             "mac", rf"(?<![\w:\-]){_HEX}(?:{gap}{_HEX}){{5}}(?![\w:\-])",
-            min_digits=1, signs=tuple(gap + c for c in "0abcdef"),
+            min_digits=1, signs=tuple(f"{gap}{a}{b}{gap}" for a in "0A" for b in "0A"),
         )
         for gap in ":-"
     ),
@@ -113,5 +114,5 @@ RULES = (
         rf"{_WORD_START}(?:{_PASSWORD}){_QUALIFIED}\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
         is_password, signs=("senha", "pass", "pwd", "contrase", "kennwort")),
     Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", min_digits=4,
-        words=frozenset(("pin",))),
+        first_words=frozenset(("pin",))),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import re
 
-from .rule import Rule
+from .rule import DIGIT, Rule
 
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŠŽŁ", "a-zß-öø-ÿšžł"
 _TITLES = """
@@ -110,15 +110,15 @@ RULES = (
     Rule("address", rf"(?<!\w){_any_of(_STREETS)} (?:{_SMALL} ){{0,2}}"
         rf"(?:{_CAPITALS}{_NUMBER}|\d{{1,2}} de {_CAPITAL}{_NUMBER}"
         rf"|{_WORD}(?: {_WORD}){{0,4}}, ?(?:n[º°.o]{{0,2}}\.? ?)?\d{{1,5}}){_NOT_COUNTED}{_FLAT}",
-        is_street, min_digits=1, words=_first_words(_STREETS)),
+        is_street, min_digits=1, first_words=_first_words(_STREETS)),
     # moro na rua das palmeiras 45
     Rule("address",
         rf"(?<!\w){_any_of(_STREETS)} (?:{_SMALL} ){{1,2}}{_WORD}(?: {_WORD}){{0,2}} \d{{1,5}}"
         rf"{_NOT_COUNTED}{_FLAT}", is_street, ("address",), min_digits=1,
-        words=_first_words(_STREETS)),
+        first_words=_first_words(_STREETS)),
     # 12 bis rue de Rivoli
     Rule("address",
-        rf"(?<![\w.,])\d{{1,4}}(?: ?(?:bis|ter))?,? {_any_of(_FRENCH)} (?:{_SMALL} ?){{0,2}}"
+        rf"{DIGIT}(?<![\w.,])\d{{1,4}}(?: ?(?:bis|ter))?,? {_any_of(_FRENCH)} (?:{_SMALL} ?){{0,2}}"
         rf"{_CAPITALS}", min_digits=1, words=_first_words(_FRENCH)),
     # Hauptstraße 5, Berliner Str. 7, Lindenweg 3a; Am Markt 1 beside "Adresse"
     Rule("address",
@@ -127,31 +127,29 @@ RULES = (
         signs=tuple(f"{street} " for street in _phrases(_GERMAN))),
     Rule("address",
         rf"(?<!\w){_any_of(_GERMAN_PLACES)} {_CAPITAL} \d{{1,4}} ?[a-z]?\b{_NOT_COUNTED}",
-        label_families=("address",), min_digits=1, words=_first_words(_GERMAN_PLACES)),
+        label_families=("address",), min_digits=1, first_words=_first_words(_GERMAN_PLACES)),
     # Via Roma 12, Piazza del Popolo, 3
     Rule("address",
         rf"(?<!\w){_any_of(_ITALIAN)} (?:{_SMALL} ?){{0,2}}{_CAPITALS},? (?:n\.? ?)?\d{{1,4}}"
-        rf"(?:/?[a-z]\b)?{_NOT_COUNTED}", min_digits=1, words=_first_words(_ITALIAN)),
+        rf"(?:/?[a-z]\b)?{_NOT_COUNTED}", min_digits=1, first_words=_first_words(_ITALIAN)),
     # 12 Main St, 221B Baker Street, 350 West 42nd Street, Apt 4
-    Rule("address", rf"(?<![\w.,/\-])\d{{1,5}}[A-Z]? (?-i:(?:(?:[NSEW]\.?|North|South|East|West) )?"
+    Rule("address", rf"{DIGIT}(?<![\w.,/\-])\d{{1,5}}[A-Z]? (?-i:(?:(?:[NSEW]\.?|North|South|East|West) )?"
         rf"(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th))(?: {_CAPITAL}){{0,2}} {_any_of(_ENGLISH)}\b\.?)"
         r"(?!\w)(?:,? (?:apt|suite|ste|unit)\.? ?\w{1,5})?", min_digits=1,
         words=_first_words(_ENGLISH.lower())),
     # Not in a street: Rua Dr. Arnaldo
     Rule("name", rf"(?<![\w.])(?<!rua )(?<!av )(?<!av\. )(?<!avenida )(?<!praça )"
-        rf"(?:{_any_of(_TITLES)}\.? ){{1,2}}{_NAME}", is_name, words=_first_words(_TITLES)),
+        rf"(?:{_any_of(_TITLES)}\.? ){{1,2}}{_NAME}", is_name, first_words=_first_words(_TITLES)),
     # Not in the name of another: David M. Blei
     Rule("name", rf"(?:^|[\n,;:!?(]\s?|\b(?:et|à|de|que|pour|avec|par|chez) )(?-i:M\. ){_NAME}",
-        is_name, signs=("m. ",)),
-    Rule("name", _LABELLED % _any_of(_LABELS), is_name, words=_first_words(_LABELS)),
+        is_name, signs=("m. ",), words=frozenset("m")),
+    Rule("name", _LABELLED % _any_of(_LABELS), is_name, first_words=_first_words(_LABELS)),
     Rule("name", _LABELLED % _any_of(_COMPOUNDS), is_name,
-        signs=tuple(p.replace(" ", gap) for p in _phrases(_COMPOUNDS) for gap in ("", " ", "_")),
-        words=_first_words(_COMPOUNDS)),
+        first_words=_first_words(_COMPOUNDS)),
     Rule("name", rf"(?<![\w.])name: (?P<v>(?-i:{_GIVEN}{_FURTHER}{{1,4}})){_LINE_END}", is_name,
-        signs=("name: ",)),
+        signs=("name: ",), words=frozenset(("name",))),
     Rule("name", rf"(?<!\w){_any_of(_INTRODUCTIONS)}:? (?:[oa] )?{_NAME}", is_name,
-        signs=tuple(_phrases(_INTRODUCTIONS)),
-        words=frozenset(re.findall(r"[^\W\d_]{3,}", _INTRODUCTIONS))),
+        first_words=_first_words(_INTRODUCTIONS)),
     Rule("name", rf"(?<!\w){_any_of(_CLOSINGS)}[ \t]*[,.!]?\s{{1,4}}"
-        rf"(?!{_any_of(_CLOSINGS)}){_NAME}{_LINE_END}", is_name, words=_first_words(_CLOSINGS)),
+        rf"(?!{_any_of(_CLOSINGS)}){_NAME}{_LINE_END}", is_name, first_words=_first_words(_CLOSINGS)),
 )  # fmt: skip

@@ -7,6 +7,9 @@ from typing import Self
 # `NUMBER % pattern`: a number that is not part of a longer number, a price or a path.
 # Behind `=` it stands where a name stands before: `cpf=`, but not in `200=800`.
 NUMBER = r"(?<![\w$€£#/.\-])(?<![^A-Za-z_\"']=)(?<![$€£] )(?:%s)(?!\w|[.,/\-]\d)"
+# A pattern that begins with it is tried at digits only.
+DIGIT = r"(?=\d)"
+DIGITS = DIGIT + NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Rule:
     With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
     finding; for rules with label families it never is. A text in which no number has `min_digits`
     digits (letters end a number) is not searched, nor one with none of the `words`, or with none of
-    the substrings `signs`, if there are any: in lower case, 0 for any digit.
+    the substrings `signs`, if there are any: in lower case, 0 for any digit; with `min_digits` they
+    stand at a number, A for any letter. A match begins with one of `first_words`, if there are any.
     """
 
     kind: str
@@ -45,9 +49,10 @@ class Rule:
     min_digits: int = 0
     signs: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
+    first_words: frozenset[str] = frozenset()
     stdnum: str = ""
 
 
 def only_digits(value: str) -> str:
     """Return the value's ASCII digits."""
-    return "".join(c for c in value if c in "0123456789")
+    return "".join([c for c in value if c in "0123456789"])

@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
 
 # A line of names, and of nothing that code or a sentence has; a table or a list may stand below it.
-_TOP = re.compile(r"^[^\d(){}=<>.!?\[\]\n]{3,400}$", re.MULTILINE)
+_TOP = re.compile(r"^[^\d(){}=<>.!?\[\]\n]{3,400}+$", re.MULTILINE)
 _LINE = re.compile(r"^.*$", re.MULTILINE)
 # By the delimiter of a table.
 _CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
@@ -27,9 +27,10 @@ _HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
 _PERSON = re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE)
 _RULER = re.compile(r"[\s|:+\-]+")
 # "CPFs:", "## Telefones", "**Contatos**"; and what stands below, with a bullet or without.
-_HEADING = re.compile(r"\s*(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}:)[* ]*")
+_HEADING = re.compile(r"\s*+(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}+:)[* ]*")
 _ITEM = re.compile(
-    r"\s*(?:[*+•\-–]|\d{1,3}[.)])\s+(?P<item>\S.*)|\s*(?P<bare>(?=.*\d)[\w+(][\w+()@./ \-]{3,40})"
+    r"\s*+(?:(?:[*+•\-–]|\d{1,3}[.)])\s+(?P<item>\S.*)"
+    r"|(?P<bare>(?=\D*\d)[\w+(][\w+()@./ \-]{3,40}+))"
 )
 
 
@@ -38,8 +39,8 @@ def parts_of(text: str) -> Iterator[Part]:
     below = 0  # where the last table or list ends
     for top in _TOP.finditer(text) if "\n" in text else ():
         if top.start() >= below:
-            delimiter = next((d for d in _CELL if d in top[0]), "")
-            for part in (delimiter and _table(text, top, delimiter)) or _list(text, top):
+            delimiters = [d for d in _CELL if d in top[0]]
+            for part in (delimiters and _table(text, top, delimiters[0])) or _list(text, top):
                 below = part.end
                 yield part
 
