@@ -61,7 +61,7 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextmanager
 def one_line_errors(config: Mapping[str, Any]) -> Iterator[None]:
-    """Raise TrainingFailed for an exception in the block, not for Ctrl-C; `config`: the settings."""
+    """Raise TrainingFailed for an exception in the block, not for Ctrl-C; `config`: settings."""
     try:
         yield
     except TrainingFailed:
