@@ -151,7 +151,8 @@ def comments(model: type[BaseModel]) -> dict[str, str]:
         field = re.match(r"    (\w+): ", line)
         if not field or field[1] not in model.model_fields:
             continue
-        above, start = [], number - 1
+        above: list[str] = []
+        start = number - 1
         while start in alone:
             above.insert(0, said[start])
             start -= 1
