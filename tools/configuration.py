@@ -200,13 +200,14 @@ def rows(name: str, model: type[BaseModel]) -> Iterator[str]:
     path = "" if is_top else re.findall(r"[\w.]+", name)[0].removesuffix(".NAME") + "."
     yield f"| key | value | default | what it is |{' held in |' if is_limits else ''}"
     yield f"| --- | --- | --- | --- |{' --- |' if is_limits else ''}"
+    names = {field.alias: name for name, field in model.model_fields.items() if field.alias}
     for key, of in whole["properties"].items():
         if key in tables:
             continue
         default = of.get("default")
         shown = "unset" if default is None else f"`{json.dumps(default, ensure_ascii=False)}`"
         shown = "must be set" if key in whole.get("required", []) else shown.replace("{}", "{ }")
-        cells = [f"`{key}`", valid(of), shown, WORDS.get(f"{path}{key}", said[key])]
+        cells = [f"`{key}`", valid(of), shown, WORDS.get(f"{path}{key}") or said[names.get(key, key)]]
         if is_limits:
             cells.append(", ".join(f"`{stem}`" for stem in held[key]) or "all")
         yield f"| {' | '.join(cells)} |"

@@ -37,17 +37,15 @@ def make_project(root: Path, scenario: int, test: str) -> None:
     """Make a project of the files that the tutorial shows, with one of the shipped tests."""
     page = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
 
-    def block(language: str) -> str:
-        return str(re.findall(rf"(?ms)^```{language}\n(.*?)^```", page)[scenario])
+    def blocks(language: str) -> list[str]:
+        return re.findall(rf"(?ms)^```{language}\n(.*?)^```", page)
 
     (root / "suites" / "data").mkdir(parents=True)
     shutil.copy(ROOT / "suites" / "data" / test, root / "suites" / "data")
-    (root / "tunegate.toml").write_text(block("toml"), "utf-8")
-    (root / "rows.py").write_text(block("python"), "utf-8")
+    (root / "tunegate.toml").write_text(blocks("toml")[scenario], "utf-8")
+    (root / "rows.py").write_text(blocks("python")[scenario], "utf-8")
     (root / "checks").mkdir()
-    (root / "checks" / "house.mjs").write_text(
-        re.findall(r"(?ms)^```js\n(.*?)^```", page)[0], "utf-8"
-    )
+    (root / "checks" / "house.mjs").write_text(blocks("js")[0], "utf-8")
     demo = root.parent / "tunegate-demo"
     if not demo.exists():
         demo.symlink_to(TRIAGE)
@@ -78,26 +76,21 @@ def plain(line: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", line)
 
 
-def shorten(printed: str, rows: int = 3) -> list[str]:
-    """Return the lines that show a failure, the first rows of its table, and the verdict."""
+def shorten(printed: str) -> list[str]:
+    """Return the lines that show a failure, its table or the scores, and the verdict."""
     kept: list[str] = []
-    inside, number = False, 0
+    inside = False
     for line in printed.splitlines():
         text = plain(line)
         if text.startswith(">  ") or re.match(r"-{5,} .* -{5,}$", text):
-            inside, number = True, 0
+            inside = True
         elif re.match(r"\S+\.py:\d+: |=+ ", text):
             inside = " scores " in text
-        is_row = bool(re.match(r" {2,}[\d,]+ {2}", text))
-        number += is_row
-        in_table = is_row or (number and text.startswith(" " * 9))
         is_verdict = re.match(r"(gate|promotion) +\S", text)
-        noise = bool(re.match(r"E +\+ |known, and right|.* none set |$", text))
-        noise = noise or (text.startswith(">") and len(text) > WIDTH)
-        if (inside or is_verdict) and not noise and not (in_table and number > rows):
+        is_noise = bool(re.match(r"E +\+ |known, and right|.* none set |$", text))
+        is_noise |= text.startswith(">") and len(text) > WIDTH
+        if (inside or is_verdict) and not is_noise:
             kept.append(line)
-        elif inside and is_row and number == rows + 1:
-            kept.append("         ...")
     return kept
 
 
@@ -137,7 +130,7 @@ def words(svg: str) -> list[str]:
 def samples(folder: Path, run: Run) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each sample, from sessions in projects of their own."""
     make_project(folder / "tickets", 0, "test_personal_data.py")
-    arguments: dict[str, tuple[str, ...]] = {"tickets": DATA}
+    arguments: dict[str, Sequence[str]] = {"tickets": DATA}
     if shutil.which("node"):
         make_project(folder / "house", 1, "test_programs.py")
         arguments["house"] = DATA[:1]
