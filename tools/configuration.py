@@ -207,7 +207,8 @@ def rows(name: str, model: type[BaseModel]) -> Iterator[str]:
         default = of.get("default")
         shown = "unset" if default is None else f"`{json.dumps(default, ensure_ascii=False)}`"
         shown = "must be set" if key in whole.get("required", []) else shown.replace("{}", "{ }")
-        cells = [f"`{key}`", valid(of), shown, WORDS.get(f"{path}{key}") or said[names.get(key, key)]]
+        words = WORDS.get(f"{path}{key}") or said[names.get(key, key)]
+        cells = [f"`{key}`", valid(of), shown, words]
         if is_limits:
             cells.append(", ".join(f"`{stem}`" for stem in held[key]) or "all")
         yield f"| {' | '.join(cells)} |"
