@@ -1,4 +1,4 @@
-"""Runs the suites of a project on rows with one planted fault each, in copies that are links."""
+"""Runs the suites of a project on rows with one planted fault each, in copies of it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,15 @@ from ..utils.processes import WORKERS_VARIABLE
 from .faults import ANSWERS, Fault, Rows, plant
 
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "venv", "registry.jsonl")
+LARGEST_COPY = 4_000_000  # bytes: weights of models are linked
 CAUGHT, MISSED, NOT_APPLICABLE, NOT_RUN = "caught", "MISSED", "not applicable", "not run"
 RECORDER = "tunegate.pytest_plugin.record_session"
 LYING_JUDGE, JUDGE_MODULE = "lying-judge", "tunegate_lying_judge"
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    """Copy a file, so that a test which writes to it leaves the user's alone; link a large one."""
+    (shutil.copy2 if os.path.getsize(source) <= LARGEST_COPY else os.symlink)(source, target)
 
 
 class Mutants:
@@ -109,9 +115,9 @@ class Mutants:
 
     def make_copy(self, copy: Path, suite: str, rows: Rows, *, lies: bool) -> list[str]:
         """Make a copy of the project with other rows; return the command of a session there."""
-        shutil.copytree(self.root, copy, ignore=NOT_COPIED, copy_function=os.symlink)
+        shutil.copytree(self.root, copy, ignore=NOT_COPIED, copy_function=_copy_or_link)
         for path in [copy / "tunegate.toml", copy / "pyproject.toml"]:
-            if path.is_file():  # a link, which is replaced, and not followed
+            if path.is_file():
                 atomic_write(path, without_models(path.read_text("utf-8"), lies=lies).encode())
         if lies:
             rubric = tomllib.loads((copy / str(self.config.judge.rubric)).read_text("utf-8"))
