@@ -240,11 +240,12 @@ def test_the_judge_that_lies_takes_the_place_of_the_judges() -> None:
     assert "baseline" not in table
 
 
-def test_a_copy_is_of_links_and_what_is_written_is_not(
+def test_small_files_are_copied_and_large_ones_linked(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     project.write(".git/config", "x")
     project.write("registry.jsonl", "{}")
+    project.write("model.bin", "x" * 4_000_001)
     folder = tmp_path_factory.mktemp("copies")
     mutants = Mutants(project.root, folder, seed=0, n=1, deadline=0)
     before = tree(project.root)
@@ -252,6 +253,7 @@ def test_a_copy_is_of_links_and_what_is_written_is_not(
     copied = {path.name for path in (folder / "a").iterdir()}
     assert {"suites", "conftest.py", "train.jsonl", "tunegate.toml", ".tunegate"} <= copied
     assert not copied & {".git", "registry.jsonl"}
-    assert os.path.islink(folder / "a" / "train.jsonl")
-    assert not os.path.islink(folder / "a" / "tunegate.toml")
+    assert os.path.islink(folder / "a" / "model.bin")
+    assert not os.path.islink(folder / "a" / "train.jsonl")
+    (folder / "a" / "conftest.py").write_text("# written by a test")
     assert tree(project.root) == before
