@@ -33,8 +33,8 @@ from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.storage.run import Run, find_finished
 from tunegate.storage.state_dir import StateDir
+from tunegate.utils import progress
 from tunegate.utils.masking import blank, hide_values, mask
-from tunegate.utils.progress import progress_bar
 from tunegate.utils.timestamps import timestamp
 
 from ..stats import mcnemar_p, share
@@ -87,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
     try:
-        with progress_bar("asking the trained model") as progress:
-            trained = predict(model, rows, state, progress)
+        with progress.progress_bar("asking the trained model") as bar:
+            trained = predict(model, rows, state, bar)
         served = ask_anew(other, of_run, rows, args.fresh)
     except ModelUnknown as error:
         print(f"tunegate run serve-check: {error}", file=sys.stderr)
@@ -123,8 +123,8 @@ def ask_anew(model: Model, run: Run, rows: Dataset, fresh: bool) -> Predictions:
     else:
         print("note      goes on where it was interrupted; --fresh asks anew", file=sys.stderr)
     state.answers_since = float(started.read_text("ascii"))
-    with progress_bar("asking the served model") as progress:
-        predictions = predict(model, rows, state, progress)
+    with progress.progress_bar("asking the served model") as bar:
+        predictions = predict(model, rows, state, bar)
     if not predictions.errors:
         started.unlink()
     return predictions
