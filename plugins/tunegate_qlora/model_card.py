@@ -103,6 +103,9 @@ def card_lines(kind: str, model: str, job: TrainingJob) -> Iterator[str]:
         merge_figures = list(_read_object(run / "merge.json").items())
         yield from _section_lines("The merge", ("figure", "value"), merge_figures)
     yield from score_lines(kind, model, run)
+    checks = _read_object(run / "run.json").get("served_checks", {}).values()
+    served = [(c["made"][:10], c["verdict"], c["agreement"]["value"], c["trained"]) for c in checks]
+    yield from _section_lines("Served", ("day", "verdict", "agreement", "beside"), served)
     settings = dict(sorted(plan.config.items())) | {"base": base_name}
     yield from _section_lines("Configuration", ("setting", "value"), list(settings.items()))
     yield f"\n## Limits of use\n\n{LIMITS}\n\n## Licence\n"

@@ -78,11 +78,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         of_run = find_finished(state, re.split("[@?]", name)[0])
         installed = load_files(of_run.plugins)
-        specs = [
-            resolve_candidate(s, state, lambda: installed).spec for s in (f"run:{name}", args.model)
-        ]
-        model, other = (open_model(spec, root, installed.openers) for spec in specs)
+        names = (f"run:{name}", args.model)
+        found = [resolve_candidate(option, state, lambda: installed) for option in names]
+        model, other = (open_model(one.spec, root, installed.openers) for one in found)
         other = hold_to_budget(budget, other)
+        if model.digest != found[0].digest:
+            raise ConfigError(f"run:{name}: its model was changed since it was trained")
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
     try:
@@ -104,11 +105,9 @@ def run(args: argparse.Namespace) -> int:
         **check.facts,
     }  # fmt: skip
     of_run.add_to_record("served_checks", mask(args.model), facts)
-    lines = [
-        f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows",
-        *check.lines(),
-    ]
-    print(json.dumps(hide_values(facts), indent=1) if args.json else "\n".join(lines))
+    head = f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows"
+    shown = "\n".join([head, *check.lines()])
+    print(json.dumps(hide_values(facts), indent=1) if args.json else shown)
     return {"open": 0, "closed": 1}.get(check.verdict, exit_codes.UNMEASURABLE)
 
 

@@ -126,6 +126,14 @@ def test_a_mistake_is_one_line(
     assert len(err.splitlines()) == 1
 
 
+def test_a_model_that_was_changed_is_no_model_to_compare_with(
+    served: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (served.run / "toy.txt").write_text("another")
+    assert serve_check() == 2
+    assert "its model was changed since it was trained" in capsys.readouterr().err
+
+
 def test_no_such_run(served: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "serve-check", "ffff@merged", "--model", "openai:local"]) == 2
     assert "no finished run 'ffff'" in capsys.readouterr().err

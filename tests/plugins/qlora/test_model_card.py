@@ -82,7 +82,11 @@ def test_a_card_shows_the_newest_scores_of_this_very_model(
         told = SCORECARD | {"model_digest": own, "gate": gate, "missed": missed}
         path.write_text(json.dumps(told))
         os.utime(path, (ord(name), ord(name)))
+    check = {"made": "2026-11-30T10:00:00+00:00", "verdict": "open", "trained": "run:abc"}
+    checks = {"openai:x": {**check, "agreement": {"value": 0.998}}}
+    (folder / "run.json").write_text(json.dumps({"served_checks": checks}))
     text = written()
+    assert "| 2026-11-30 | open | 0.998 | run:abc |" in text
     assert "| accuracy | 95.0% | 90.0% - 98.0% | >= 90% | 100 |" in text
     assert "| macro-F1 | 95.0% |" in text  # of a test that failed
     assert "On test data beef (100 rows)." in text
