@@ -5,7 +5,7 @@
 
 A sample is the fenced block below a line `<!-- sample: NAME -->`; it is written anew, in every page
 of PAGES. Lines are left out of what a session printed, none is changed: `shorten` says which.
-Each run of DEMO's registry is promoted a second time, since the picture shows a first promotion.
+DEMO's registry.jsonl is removed first, since the picture shows a first promotion.
 """
 
 from __future__ import annotations
