@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,7 @@ def transformers_serve(folder: Path) -> Iterator[str]:
     child = subprocess.Popen(
         [sys.executable, "-c", program, "serve", str(folder), *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert child.stderr is not None
     said = []
@@ -187,7 +189,8 @@ def test_transformers_serve(
     def check(folder: str) -> int:
         with transformers_serve(root / folder) as address:
             name = f"openai:{root / folder}?max_tokens=8&timeout=600&base_url={address}"
-            return main(["run", "serve-check", "latest@local", "--model", name])
+            few = ("--limit", "40", "--margin", "0.1")
+            return main(["run", "serve-check", "latest@local", "--model", name, *few])
 
     assert check("base") == 0, capsys.readouterr().out
     other = shutil.copytree(root / "base", root / "other")
