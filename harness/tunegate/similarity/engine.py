@@ -1,20 +1,14 @@
-"""Chooses the engine of the near-duplicate search, and searches a block of texts at a time."""
-
-from __future__ import annotations
+"""Chooses the engine of the near-duplicate search, and holds the one on numpy and rapidfuzz."""
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from ..utils.processes import worker_count
 from .long_texts import LongTextSearch, short_texts
 from .windows import Array, FindNear, Search, TextsByLength
 
-if TYPE_CHECKING:
-    from .numba_kernel import Screen
-
-BLOCK = 64  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
+BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
 GROUP_SIZE = 4  # queries of one group from which on the targets of the group are left out
-COLUMNS = 10_000  # targets at once
+COLUMNS = 20_000  # targets at once
 KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
 
@@ -41,10 +35,10 @@ def _make_finder(search: Search, fast: bool | None) -> FindNear:
         min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
         fast = search.estimated_seconds > min_seconds and _numba_installed()
     if fast:
-        from .numba_kernel import Screen
+        from .numba_kernel import CompiledSearch
 
-        return BlockSearch(search, Screen(search)).find_near
-    return BlockSearch(search).find_near
+        return CompiledSearch(search).find_near
+    return NumpySearch(search).find_near
 
 
 def _numba_installed() -> bool:
@@ -55,18 +49,12 @@ def _numba_installed() -> bool:
     return True
 
 
-class BlockSearch:
-    """The search by rapidfuzz, a block of queries at a time: of all pairs, or of screened ones."""
+class NumpySearch:
+    """The search in numpy and rapidfuzz, a block of queries at a time."""
 
-    def __init__(self, search: Search, screen: Screen | None = None) -> None:
-        import numpy as np
-        from rapidfuzz.distance import Indel
-
-        self.search, self.screen = search, screen
+    def __init__(self, search: Search) -> None:
+        self.search = search
         self.rows: dict[int, tuple[Array, Array]] = {}
-        # With the cutoff itself, rapidfuzz 3.14 returns 0 for some pairs that reach it exactly.
-        self.options: dict[str, Any] = {"score_cutoff": search.cutoff - 1e-6, "dtype": np.float64}
-        self.options |= {"scorer": Indel.normalized_similarity, "workers": worker_count()}
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
@@ -90,41 +78,30 @@ class BlockSearch:
             excluded_label = skip if len(same_group) >= GROUP_SIZE else -1
             block = same_group if excluded_label >= 0 else block[labels[block] >= 0]
         block = block[:BLOCK]
-        if self.screen:
-            rows, matches = self.screen.candidates(block, labels, excluded_label)
-            rows, matches, similarities = self._compare_pairs(block, rows, matches)
-        else:
-            targets = np.arange(self.search.lo[block].min(), self.search.hi[block].max())
-            targets = targets[(labels[targets] >= 0) & (labels[targets] != excluded_label)]
-            chunks = [targets[k : k + COLUMNS] for k in range(0, max(len(targets), 1), COLUMNS)]
-            parts = zip(*(self._compare_all(block, chunk) for chunk in chunks), strict=True)
-            rows, matches, similarities = map(np.concatenate, parts)
+        targets = np.arange(self.search.lo[block].min(), self.search.hi[block].max())
+        targets = targets[(labels[targets] >= 0) & (labels[targets] != excluded_label)]
+        chunks = [targets[k : k + COLUMNS] for k in range(0, max(len(targets), 1), COLUMNS)]
+        parts = zip(*(self._compare(block, chunk) for chunk in chunks), strict=True)
+        rows, matches, similarities = map(np.concatenate, parts)
         order = np.argsort(rows, kind="stable")
         cuts = np.searchsorted(rows[order], np.arange(1, len(block)))
         columns = (np.split(column[order], cuts) for column in (matches, similarities))
         return dict(zip(map(int, block), zip(*columns, strict=True), strict=True))
 
-    def _compare_all(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
+    def _compare(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
         """Return (index in the block, target, similarity) of each pair that reaches the cutoff."""
         import numpy as np
+        from rapidfuzz.distance import Indel
         from rapidfuzz.process import cdist
 
         queries = [self.search.queries.texts[i] for i in block]
         others = [self.search.targets.texts[j] for j in targets]
-        table: Array = cdist(queries, others, **self.options)
+        # With the cutoff itself, rapidfuzz 3.14 returns 0 for some pairs that reach it exactly.
+        table: Array = cdist(
+            queries, others, scorer=Indel.normalized_similarity, dtype=np.float64,
+            score_cutoff=self.search.cutoff - 1e-6, workers=worker_count(),
+        )  # fmt: skip
         rows, columns = np.nonzero(table)
         matches, similarities = targets[columns], table[rows, columns]
         near = (similarities >= self.search.cutoff) & (matches >= self.search.lo[block][rows])
-        return rows[near], matches[near], similarities[near]
-
-    def _compare_pairs(
-        self, block: Array, rows: Array, matches: Array
-    ) -> tuple[Array, Array, Array]:
-        """Return those of some pairs that reach the cutoff, as `_compare_all` does."""
-        from rapidfuzz.process import cpdist
-
-        queries = [self.search.queries.texts[i] for i in block[rows]]
-        others = [self.search.targets.texts[j] for j in matches]
-        similarities: Array = cpdist(queries, others, **self.options)
-        near = similarities >= self.search.cutoff
         return rows[near], matches[near], similarities[near]

@@ -1,9 +1,11 @@
-"""Screens the pairs of a search, compiled by numba; importing this module imports numba.
+"""The near-duplicate search, compiled by numba; importing this module imports numba.
 
 A text's sketch is a set of bits with one flipped for each (letter, number of the same letter before
 it). An insertion or a deletion flips one bit, so two sketches never differ in more bits than the
 Indel distance of their texts. Of real questions with some 60 letters, one pair in 200 is left to
 compare; the sketches of longer texts are too similar to exclude any pair.
+
+Pairs that the sketches do not exclude are compared by rapidfuzz: the result is exact.
 """
 
 from collections import Counter
@@ -13,12 +15,17 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import cpdist
 
+from ..utils.processes import worker_count
 from .windows import Array, Search, TextsByLength
 
 BITS = 1024
 COMMON_LETTERS = 43  # the commonest letters, which have own bits up to their 11th occurrence
+BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons
 WINDOW = 256  # targets at once, so that their bits stay in the processor's first-level cache
+MATCHES = 1 << 18  # pairs at once, or as many as there are targets
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -58,17 +65,23 @@ def flip(sketches: Array, sizes: Array, letters: Array) -> None:
 
 @_compiled
 def _screen(
-    block: Array, query_sizes: Array, query_folds: Array, query_sketches: Array, sizes: Array,
-    folds: Array, sketches: Array, lo: Array, hi: Array, labels: Array, excluded: int,
-    cutoff: float, bits: Array, matches: Array, counts: Array,
-) -> None:  # fmt: skip
-    """Write the targets that may be near to each query into `matches`; `counts` has how many."""
+    queries: Array, skips: Array, query_sizes: Array, query_folds: Array, query_sketches: Array,
+    sizes: Array, folds: Array, sketches: Array, lo: Array, hi: Array, labels: Array,
+    cutoff: float, bits: Array, ends: Array, matches: Array,
+) -> int:  # fmt: skip
+    """Write the targets that may be near to each query into `matches`, their number into `ends`.
+
+    Returns how many queries were done: it stops before one that may have more of them than
+    `matches` has room for.
+    """
     count = 0
-    for q in range(block.size):
-        i, before = block[q], count
+    for q in range(queries.size):
+        i = queries[q]
+        if count + hi[i] - lo[i] > matches.size:
+            return q
         fold_low, fold_high = query_folds[0, i], query_folds[1, i]
-        for first in range(lo[q], hi[q], bits.size):
-            n = min(hi[q] - first, bits.size)
+        for first in range(lo[i], hi[i], bits.size):
+            n = min(hi[i] - first, bits.size)
             # No branch in this loop, so that it is vectorised. The first target is the longest and
             # allows the largest distance: more bits than it allows exclude any other target.
             for k in range(n):
@@ -79,7 +92,7 @@ def _screen(
             limit = (1 - cutoff) * (query_sizes[i] + sizes[first]) + 1e-6
             for k in range(n):
                 j = first + k
-                if bits[k] > limit or labels[j] == excluded or labels[j] < 0:
+                if bits[k] > limit or labels[j] == skips[q] or labels[j] < 0:
                     continue
                 bit_count = np.uint64(0)
                 for w in range(BITS // 64):
@@ -87,7 +100,8 @@ def _screen(
                 if bit_count <= (1 - cutoff) * (query_sizes[i] + sizes[j]) + 1e-6:
                     matches[count] = j
                     count += 1
-        counts[q] = count - before
+        ends[q] = count
+    return queries.size
 
 
 def sketch_both(left: TextsByLength, right: TextsByLength) -> list[Array]:
@@ -104,8 +118,8 @@ def sketch_both(left: TextsByLength, right: TextsByLength) -> list[Array]:
     return [both[0], both[-1]]
 
 
-class Screen:
-    """Finds the pairs of a search that their sketches do not exclude."""
+class CompiledSearch:
+    """The compiled search, a block of queries at a time."""
 
     def __init__(self, search: Search) -> None:
         self.search = search
@@ -114,18 +128,46 @@ class Screen:
         # into the processor's cache.
         words = (sketches.reshape(-1, BITS // 128, 2) for sketches in self.sketches)
         self.folds = [np.ascontiguousarray(np.bitwise_xor.reduce(w, axis=1).T) for w in words]
+        self.hi = np.maximum(search.lo, search.hi)
+        # Of the queries before `end`.
+        self.rows: dict[int, tuple[Array, Array]] = {}
+        self.end = 0
+        # What the compiled code writes to.
+        self.bits, self.ends = np.zeros(WINDOW, np.uint8), np.zeros(BLOCK, np.int64)
+        self.matches = np.zeros(max(len(search.targets.texts), MATCHES), np.int64)
 
-    def candidates(self, block: Array, labels: Array, excluded: int) -> tuple[Array, Array]:
-        """Return the pairs of a block of queries: their indices in the block, and the targets.
+    def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        """Find the targets near to query `i`: see `windows.FindNear`."""
+        if i >= self.end:
+            self._search_from(i, labels)
+        matches, similarities = self.rows.pop(i)
+        remaining = (labels[matches] != skip) & (labels[matches] >= 0)
+        return matches[remaining], similarities[remaining]
 
-        Targets with a negative label, and with the label `excluded`, are left out.
-        """
+    def _search_from(self, i: int, labels: Array) -> None:
+        """Search some queries from `i` on, as many as there is room for."""
         search = self.search
-        lo, hi = search.lo[block], np.maximum(search.lo, search.hi)[block]
-        matches, counts = np.empty((hi - lo).sum(), np.int64), np.zeros(len(block), np.int64)
-        _screen(
-            block, search.queries.sizes, self.folds[0], self.sketches[0], search.targets.sizes,
-            self.folds[1], self.sketches[1], lo, hi, labels, excluded, search.cutoff,
-            np.zeros(WINDOW, np.uint8), matches, counts,
+        self.end = min(i + BLOCK, len(search.lo))
+        block = np.arange(i, self.end)
+        if search.is_within_one_list:
+            block = block[labels[block] >= 0]  # others are not queried any more
+        skips = labels[block] if search.is_within_one_list else np.full(len(block), -1)
+        done = _screen(
+            block, skips, search.queries.sizes, self.folds[0], self.sketches[0],
+            search.targets.sizes, self.folds[1], self.sketches[1], search.lo, self.hi, labels,
+            search.cutoff, self.bits, self.ends, self.matches,
         )  # fmt: skip
-        return np.repeat(np.arange(len(block)), counts), matches[: counts.sum()].copy()
+        self.end = int(block[done]) if done < len(block) else self.end
+        block, ends = block[:done], self.ends[:done]
+        matches, counts = self.matches[: int(ends[-1])].copy(), np.diff(ends, prepend=0)
+        texts = [search.queries.texts[i] for i in np.repeat(block, counts)]
+        others = [search.targets.texts[j] for j in matches]
+        similarities = cpdist(
+            texts, others, scorer=Indel.normalized_similarity, dtype=np.float64,
+            score_cutoff=search.cutoff - 1e-6, workers=worker_count(),
+        )  # fmt: skip
+        near = similarities >= search.cutoff
+        rows = np.repeat(np.arange(len(block)), counts)[near]
+        cuts = np.searchsorted(rows, np.arange(1, len(block)))
+        columns = (np.split(column[near], cuts) for column in (matches, similarities))
+        self.rows = dict(zip(block.tolist(), zip(*columns, strict=True), strict=True))
