@@ -126,8 +126,10 @@ class CompiledSearch:
         self.sketches = sketch_both(search.queries, search.targets)
         # Folded into 128 bits by xor. Their bound is weaker, but eight times as many of them fit
         # into the processor's cache.
-        words = (sketches.reshape(-1, BITS // 128, 2) for sketches in self.sketches)
-        self.folds = [np.ascontiguousarray(np.bitwise_xor.reduce(w, axis=1).T) for w in words]
+        folds = (
+            np.bitwise_xor.reduce(s.reshape(-1, BITS // 128, 2), axis=1) for s in self.sketches
+        )
+        self.folds = [np.ascontiguousarray(fold.T) for fold in folds]
         self.hi = np.maximum(search.lo, search.hi)
         # Of the queries before `end`.
         self.rows: dict[int, tuple[Array, Array]] = {}
