@@ -254,7 +254,7 @@ def behind(door: Path) -> set[Path]:
 
 
 # Imported by functions alone, so that a door never brings them in.
-LAZY = ("numba_kernel.py",)
+LAZY = ("numba_kernel.py", "sketches.py")
 DOORS = [
     *(path for path in [*CORE, *CHECKS] if path.name not in LAZY),
     *(path for path in TRAINERS if path.name == "__init__.py" and path.parent.name in PLUGINS),

@@ -22,7 +22,7 @@ from zlib import crc32
 from ..utils.text import UNSPACED
 from .windows import Array, FindNear, Search, TextsByLength
 
-SCREEN_LETTERS = 192  # sketches exclude hardly any pair of longer texts
+SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256

@@ -5,27 +5,26 @@ it). An insertion or a deletion flips one bit, so two sketches never differ in m
 Indel distance of their texts. Of real questions with some 60 letters, one pair in 200 is left to
 compare; the sketches of longer texts are too similar to exclude any pair.
 
-Pairs that the sketches do not exclude are compared by rapidfuzz: the result is exact.
+Pairs that the sketches do not exclude are compared by the bit-parallel longest common subsequence
+of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, until the distance is out of
+reach. The result is exact. Texts have at most MAX_LETTERS letters: three words of 64 bits.
 """
 
-from collections import Counter
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from rapidfuzz.distance import Indel
-from rapidfuzz.process import cpdist
 
-from ..utils.processes import worker_count
-from .windows import Array, Search, TextsByLength
+from .long_texts import SCREEN_LETTERS as MAX_LETTERS
+from .windows import Array, Search
 
 BITS = 1024
 COMMON_LETTERS = 43  # the commonest letters, which have own bits up to their 11th occurrence
 BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons
 WINDOW = 256  # targets at once, so that their bits stay in the processor's first-level cache
 MATCHES = 1 << 18  # pairs at once, or as many as there are targets
+NOTHING: tuple[Array, Array] = (np.zeros(0, np.int64), np.zeros(0))
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -35,6 +34,15 @@ def _compiled(function: F) -> F:
         return cast(F, numba.njit(cache=True, error_model="numpy")(function))
     except RuntimeError:  # no writable folder for the code: installation and home are read-only
         return cast(F, numba.njit(error_model="numpy")(function))
+
+
+@_compiled
+def _max_distance(total: int, cutoff: float) -> int:
+    """Return the largest distance at which rapidfuzz's own arithmetic still reaches the cutoff."""
+    distance = int((1.0 - cutoff) * total) + 1
+    while distance > 0 and 1.0 - distance / total < cutoff:
+        distance -= 1
+    return distance if total else 0
 
 
 @_compiled
@@ -64,14 +72,61 @@ def flip(sketches: Array, sizes: Array, letters: Array) -> None:
 
 
 @_compiled
-def _screen(
-    queries: Array, skips: Array, query_sizes: Array, query_folds: Array, query_sketches: Array,
-    sizes: Array, folds: Array, sketches: Array, lo: Array, hi: Array, labels: Array,
-    cutoff: float, bits: Array, ends: Array, matches: Array,
-) -> int:  # fmt: skip
-    """Write the targets that may be near to each query into `matches`, their number into `ends`.
+def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
+    """Set a bit in `masks` for each place of each letter of the pattern; return how many letters.
 
-    Returns how many queries were done: it stops before one that may have more of them than
+    `slots` gets the row of `masks` for each letter of the pattern, from 1; row 0 stays empty.
+    """
+    used = 0
+    for k in range(text.size):
+        if slots[text[k]] == 0:
+            used += 1
+            slots[text[k]] = used
+        masks[slots[text[k]], k >> 6] |= np.uint64(1) << np.uint64(k & 63)
+    return used
+
+
+@_compiled
+def _to_int64(count: Any) -> int:
+    # The sum of an int64 and a uint64 is a float in numba.
+    return np.int64(count)  # type: ignore[return-value]
+
+
+@_compiled
+def _distance(m: int, other: Array, slots: Array, masks: Array, limit: int) -> int:
+    """Return the Indel distance of the loaded pattern (m letters) to `other`, or limit + 1."""
+    n, low, mid, high = other.size, ~np.uint64(0), ~np.uint64(0), ~np.uint64(0)
+    need = (m + n - limit + 1) // 2  # letters that must be common: zero bits of the three words
+    for begin in range(0, n, 8):
+        for j in range(begin, min(begin + 8, n)):
+            row = slots[other[j]]
+            match, between, above = low & masks[row, 0], mid & masks[row, 1], high & masks[row, 2]
+            new = low + match
+            carry = np.uint64(new < low)
+            low = new | (low - match)
+            new = mid + between
+            over = np.uint64(new < mid)
+            new += carry
+            high = (high + above + (over | np.uint64(new < carry))) | (high - above)
+            mid = new | (mid - between)
+        common = _popcount(~low) + _popcount(~mid) + _popcount(~high)
+        if common + n - min(begin + 8, n) < need:
+            return limit + 1
+    return m + n - 2 * _to_int64(_popcount(~low) + _popcount(~mid) + _popcount(~high))
+
+
+@_compiled
+def _scan_block(
+    queries: Array, skips: Array,
+    query_letters: Array, query_starts: Array, query_folds: Array, query_sketches: Array,
+    letters: Array, starts: Array, folds: Array, sketches: Array,
+    lo: Array, hi: Array, labels: Array, cutoff: float,
+    slots: Array, masks: Array, bits: Array,
+    ends: Array, matches: Array, distances: Array,
+) -> int:  # fmt: skip
+    """Write the targets near to each query into `matches`, their number so far into `ends`.
+
+    Returns how many queries were done: it stops before one that may have more near targets than
     `matches` has room for.
     """
     count = 0
@@ -79,7 +134,8 @@ def _screen(
         i = queries[q]
         if count + hi[i] - lo[i] > matches.size:
             return q
-        fold_low, fold_high = query_folds[0, i], query_folds[1, i]
+        text = query_letters[query_starts[i] : query_starts[i + 1]]
+        fold_low, fold_high, pattern_loaded = query_folds[0, i], query_folds[1, i], False
         for first in range(lo[i], hi[i], bits.size):
             n = min(hi[i] - first, bits.size)
             # No branch in this loop, so that it is vectorised. The first target is the longest and
@@ -89,33 +145,75 @@ def _screen(
                     fold_high ^ folds[1, first + k]
                 )
                 bits[k] = np.uint8(difference)
-            limit = (1 - cutoff) * (query_sizes[i] + sizes[first]) + 1e-6
+            limit = _max_distance(text.size + starts[first + 1] - starts[first], cutoff)
             for k in range(n):
-                j = first + k
-                if bits[k] > limit or labels[j] == skips[q] or labels[j] < 0:
+                if bits[k] > limit:
                     continue
+                j = first + k
+                if labels[j] == skips[q] or labels[j] < 0:
+                    continue
+                size = starts[j + 1] - starts[j]
+                max_distance = _max_distance(text.size + size, cutoff)
                 bit_count = np.uint64(0)
                 for w in range(BITS // 64):
                     bit_count += _popcount(query_sketches[i, w] ^ sketches[j, w])
-                if bit_count <= (1 - cutoff) * (query_sizes[i] + sizes[j]) + 1e-6:
-                    matches[count] = j
+                if _to_int64(bit_count) > max_distance:
+                    continue
+                if not pattern_loaded:
+                    _load_pattern(text, slots, masks)
+                    pattern_loaded = True
+                target = letters[starts[j] : starts[j + 1]]
+                distance = _distance(text.size, target, slots, masks, max_distance)
+                if distance <= max_distance:
+                    matches[count], distances[count] = j, distance
                     count += 1
+        if pattern_loaded:
+            for k in range(text.size):
+                masks[slots[text[k]], :] = 0
+            for k in range(text.size):
+                slots[text[k]] = 0
         ends[q] = count
     return queries.size
 
 
-def sketch_both(left: TextsByLength, right: TextsByLength) -> list[Array]:
-    """Return the sketches of two lists of texts: a row of BITS / 64 words for each text."""
-    # Letters are ranked by their frequency.
-    counts = Counter("".join(chain(left.texts, right.texts)))
-    ranks = {ord(letter): rank for rank, (letter, _) in enumerate(counts.most_common())}
-    both = []
-    for side in [left, right] if left is not right else [left]:
-        # A Python text may hold half a surrogate pair.
-        letters = "".join(side.texts).translate(ranks).encode("utf-32-le", "surrogatepass")
-        both.append(np.zeros((len(side.texts), BITS // 64), np.uint64))
-        flip(both[-1], side.sizes, np.frombuffer(letters, np.uint32))
-    return [both[0], both[-1]]
+class Letters:
+    """Texts as one array of letters, with their sketches.
+
+    Attributes:
+        sizes: The number of letters of each text.
+        letters: The letters of all texts, each as its rank by frequency.
+        starts: The index of each text's first letter, and behind them the number of letters.
+        sketches: (texts, BITS / 64) words of 64 bits.
+        folds: (texts, 2) words: the sketches folded into 128 bits by xor. Their bound is weaker,
+            but eight times as many of them fit into the processor's cache.
+    """
+
+    def __init__(self, sizes: Array, letters: Array) -> None:
+        self.sizes, self.letters = sizes, letters
+        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+        self.sketches = np.zeros((len(sizes), BITS // 64), np.uint64)
+        flip(self.sketches, sizes, letters)
+        self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, BITS // 128, 2), axis=1)
+
+
+def encode_both(left: Sequence[str], right: Sequence[str]) -> tuple[Letters, Letters]:
+    """Return the letters of two lists of texts, ranked together; if both are one list, twice it."""
+    sides = [left] if left is right else [left, right]
+    # A Python text may hold half a surrogate pair.
+    joined = ("".join(side).encode("utf-32-le", "surrogatepass") for side in sides)
+    points = [np.frombuffer(data, np.uint32) for data in joined]
+    # The rank of each code point, the commonest first.
+    size = max(int(side_points.max(initial=0)) for side_points in points) + 1
+    counts = np.asarray(sum(np.bincount(side_points, minlength=size) for side_points in points))
+    present = np.flatnonzero(counts)
+    by_count = present[np.argsort(-counts[present], kind="stable")]
+    ranks = np.zeros(size, np.int32)
+    ranks[by_count] = np.arange(len(present), dtype=np.int32)
+    encoded = [
+        Letters(np.fromiter(map(len, side), np.int64, len(side)), ranks[side_points])
+        for side, side_points in zip(sides, points, strict=True)
+    ]
+    return encoded[0], encoded[-1]
 
 
 class CompiledSearch:
@@ -123,53 +221,55 @@ class CompiledSearch:
 
     def __init__(self, search: Search) -> None:
         self.search = search
-        self.sketches = sketch_both(search.queries, search.targets)
-        # Folded into 128 bits by xor. Their bound is weaker, but eight times as many of them fit
-        # into the processor's cache.
-        folds = (
-            np.bitwise_xor.reduce(s.reshape(-1, BITS // 128, 2), axis=1) for s in self.sketches
-        )
-        self.folds = [np.ascontiguousarray(fold.T) for fold in folds]
+        queries, targets = encode_both(search.queries.texts, search.targets.texts)
+        self.queries, self.targets = queries, targets
+        self.folds = [np.ascontiguousarray(s.folds.T) for s in (queries, targets)]
         self.hi = np.maximum(search.lo, search.hi)
-        # Of the queries before `end`.
+        # Of the queries before `end` that have near targets; most have none.
         self.rows: dict[int, tuple[Array, Array]] = {}
         self.end = 0
         # What the compiled code writes to.
+        letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
+        self.slots = np.zeros(letters, np.int32)
+        self.masks = np.zeros((min(letters, MAX_LETTERS) + 1, MAX_LETTERS // 64), np.uint64)
         self.bits, self.ends = np.zeros(WINDOW, np.uint8), np.zeros(BLOCK, np.int64)
-        self.matches = np.zeros(max(len(search.targets.texts), MATCHES), np.int64)
+        self.matches, self.distances = np.zeros((2, max(len(targets.sizes), MATCHES)), np.int64)
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
         if i >= self.end:
             self._search_from(i, labels)
-        matches, similarities = self.rows.pop(i)
+        row = self.rows.pop(i, None)
+        if row is None:
+            return NOTHING
+        matches, similarities = row
         remaining = (labels[matches] != skip) & (labels[matches] >= 0)
         return matches[remaining], similarities[remaining]
 
     def _search_from(self, i: int, labels: Array) -> None:
         """Search some queries from `i` on, as many as there is room for."""
-        search = self.search
+        search, queries, targets = self.search, self.queries, self.targets
         self.end = min(i + BLOCK, len(search.lo))
         block = np.arange(i, self.end)
         if search.is_within_one_list:
             block = block[labels[block] >= 0]  # others are not queried any more
         skips = labels[block] if search.is_within_one_list else np.full(len(block), -1)
-        done = _screen(
-            block, skips, search.queries.sizes, self.folds[0], self.sketches[0],
-            search.targets.sizes, self.folds[1], self.sketches[1], search.lo, self.hi, labels,
-            search.cutoff, self.bits, self.ends, self.matches,
+        done = _scan_block(
+            block, skips,
+            queries.letters, queries.starts, self.folds[0], queries.sketches,
+            targets.letters, targets.starts, self.folds[1], targets.sketches,
+            search.lo, self.hi, labels, search.cutoff,
+            self.slots, self.masks, self.bits, self.ends, self.matches, self.distances,
         )  # fmt: skip
         self.end = int(block[done]) if done < len(block) else self.end
         block, ends = block[:done], self.ends[:done]
-        matches, counts = self.matches[: int(ends[-1])].copy(), np.diff(ends, prepend=0)
-        texts = [search.queries.texts[i] for i in np.repeat(block, counts)]
-        others = [search.targets.texts[j] for j in matches]
-        similarities = cpdist(
-            texts, others, scorer=Indel.normalized_similarity, dtype=np.float64,
-            score_cutoff=search.cutoff - 1e-6, workers=worker_count(),
-        )  # fmt: skip
-        near = similarities >= search.cutoff
-        rows = np.repeat(np.arange(len(block)), counts)[near]
-        cuts = np.searchsorted(rows, np.arange(1, len(block)))
-        columns = (np.split(column[near], cuts) for column in (matches, similarities))
-        self.rows = dict(zip(block.tolist(), zip(*columns, strict=True), strict=True))
+        count = int(ends[-1])
+        matches, counts = self.matches[:count].copy(), np.diff(ends, prepend=0)
+        totals = np.repeat(queries.sizes[block], counts) + targets.sizes[matches]
+        similarities = 1.0 - self.distances[:count] / np.maximum(totals, 1)
+        near = np.flatnonzero(counts)
+        begins = (ends[near] - counts[near]).tolist()
+        self.rows = {
+            i: (matches[a:b], similarities[a:b])
+            for i, a, b in zip(block[near].tolist(), begins, ends[near].tolist(), strict=True)
+        }
