@@ -34,6 +34,7 @@ NAMES = {
     "pii": "find",
     "preferences": "find",
     "review": "find",
+    "schema": "find",
     "secrets": "find",
     "size": "find",
     "size.resolution": "resolution",
