@@ -54,18 +54,13 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
         registry = f"{relative_paths(files.registry_error, root)}."
     return SimpleNamespace(
         kind=str(files.run).partition(" ")[0],  # "run", or "evaluation" of a model without one
-        run=run_id,
-        model=public_name(str(files.record["model"]), root),
+        run=run_id, model=public_name(str(files.record["model"]), root),
         made=time_text(made.isoformat(timespec="seconds")),
-        verdict=verdict_section(files, chain),
-        registry=registry or NO_REGISTRY_LINE,
-        scores=sections.scores_section(files),
-        misses=sections.misses_section(files),
-        suite=sections.suite_section(files),
-        training=sections.training_section(files),
-        chain=chain,
+        verdict=verdict_section(files, chain), chain=chain, registry=registry or NO_REGISTRY_LINE,
+        scores=sections.scores_section(files), misses=sections.misses_section(files),
+        suite=sections.suite_section(files), training=sections.training_section(files),
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
-    )
+    )  # fmt: skip
 
 
 def render_html(page: SimpleNamespace) -> bytes:
@@ -73,12 +68,9 @@ def render_html(page: SimpleNamespace) -> bytes:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("tunegate.reporting", "html"),
+        loader=PackageLoader("tunegate.reporting", "html"), undefined=StrictUndefined,
         autoescape=True,  # of every file, whatever its name ends in
-        finalize=hide_values,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        finalize=hide_values, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     text = environment.get_template("page.html").render(page=page)
     return text.encode("utf-8", "backslashreplace")

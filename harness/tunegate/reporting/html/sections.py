@@ -29,6 +29,9 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
     if card is None:
         return NO_SESSION
     rows, not_applicable, details = list[SimpleNamespace](), list[str](), list[tuple[str, str]]()
+    missed_lines: dict[str, list[str]] = {}
+    for outcome in (o for o in card.get("missed", []) if not o["held"]):
+        missed_lines.setdefault(outcome["test"], []).append(outcome["line"])
     for outcome in (o for o in [*card.get("missed", []), *card["scores"]] if "value" in o):
         # An outcome with a limit and no value is a row: its value was NaN or infinite.
         if outcome["value"] is None and outcome["limit"] is None:
@@ -58,15 +61,15 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
         rows=tuple(rows),
         not_applicable=tuple(text.first_texts(not_applicable, text.MAX_TESTS)),
         models=tuple(model_rows(files, card)),
-        not_passed=tuple(not_passed_rows(card)),
+        not_passed=tuple(
+            (test, status, "; ".join(text.first_texts(missed_lines.get(test, ()))))
+            for test, status in islice(not_passed.items(), MAX_NOT_PASSED)
+        ),
         more=f"{more:,} more" if more > 0 else "",
-        tables=tuple(
-            (o["name"], o["table"]) for o in card.get("tables", [])
-        ),  # rows[0] is the head
-        details=tuple(details),
+        tables=tuple((o["name"], o["table"]) for o in card.get("tables", [])),
+        details=tuple(details), removed=tuple(card["removed"]),
         tests=tuple(text.tests_by_file(card["inventory"]).items()),
-        removed=tuple(card["removed"]),
-    )
+    )  # fmt: skip
 
 
 def score_row(outcome: OutcomeDict) -> SimpleNamespace:
@@ -112,13 +115,6 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
         )  # fmt: skip
 
 
-def not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
-    """Yield name, status and missed limits of the first tests that closed the gate."""
-    for test, status in islice(card.get("troubles", {}).items(), MAX_NOT_PASSED):
-        missed = (o["line"] for o in card.get("missed", []) if o["test"] == test and not o["held"])
-        yield test, status, "; ".join(text.first_texts(missed))
-
-
 # The data suite, as the receipt has it.
 
 OutcomesByTest = dict[str, list[OutcomeDict]]
@@ -144,8 +140,7 @@ def suite_section(files: RunFiles) -> SimpleNamespace | str:
     passed = f"{text.time_text(receipt['made'])}: all {len(tests):,} tests passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return SimpleNamespace(
-        intro=f"{passed} on {', '.join(data_files)}.",
-        splits=splits,
+        intro=f"{passed} on {', '.join(data_files)}.", splits=splits,
         rows=tuple(
             (*text.test_title(test), tuple(row.get(split, "") for split in splits))
             for test, row in cells.items()
@@ -155,10 +150,9 @@ def suite_section(files: RunFiles) -> SimpleNamespace | str:
             tuple(str(entry.get(key, "")) for key in ACCEPTED_KEYS)
             for entry in receipt.get("accepted", [])
         ),
-        removed=tuple(receipt["removed"]),
-        limits=text.value_pairs(limits),
+        removed=tuple(receipt["removed"]), limits=text.value_pairs(limits),
         unset=tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
-    )
+    )  # fmt: skip
 
 
 def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
@@ -277,10 +271,8 @@ def training_section(files: RunFiles) -> SimpleNamespace | str:
     if "kept_epoch" in figures:
         kept_epoch = f"kept: epoch {figures['kept_epoch']} of {figures.get('epochs', '?')}"
     return SimpleNamespace(
-        intro=intro,
-        charts=charts or no_charts,
+        intro=intro, charts=charts or no_charts, kept_epoch=kept_epoch,
         loss_unit="pair" if on_pairs(plan.config) else "token",
-        kept_epoch=kept_epoch,
         figures=text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
         settings=text.value_pairs(settings),
-    )
+    )  # fmt: skip
