@@ -70,14 +70,10 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     try:
         losses = compare_losses(job, report)
         word = f"on the word of {current_user()}: {'; '.join(report.unproved)}"
-        figures: dict[str, float | int | str] = {
-            "trained": "elsewhere",
-            "word": f"trained elsewhere; {word}",  # scorecards and promotions repeat it
-            "proved": "; ".join(report.proved),
-            "imported": timestamp("seconds"),
-            **losses,
-        }
-        trained = Trained(f"folder:{job.model_folder.name}", "", figures)
+        # Scorecards and promotions repeat the word.
+        figures = {"trained": "elsewhere", "word": f"trained elsewhere; {word}"}
+        figures |= {"proved": "; ".join(report.proved), "imported": timestamp("seconds")}
+        trained = Trained(f"folder:{job.model_folder.name}", "", {**figures, **losses})
         training_process.finish_run(run, plugins, trained, baseline)
     except BaseException:  # without run.json, the model would look like one that was trained here
         shutil.rmtree(job.model_folder, ignore_errors=True)
@@ -88,10 +84,8 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
 
 def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> ImportReport:
     """Compare the export beside the model with the run; return what that proves, or refuse."""
-    proved = [
-        "a gate opened for this run, on these bytes",
-        "the model has the shape of the run's base",
-    ]
+    proved = ["a gate opened for this run, on these bytes"]
+    proved.append("the model has the shape of the run's base")
     unproved = ["that it was trained on these bytes, and no others"]
     report, found = ImportReport(proved, unproved), export.read_manifest(folder)
     if found is None:

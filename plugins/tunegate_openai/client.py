@@ -39,12 +39,10 @@ def connect(settings: Settings) -> OpenAI:
         raise TrainingFailed(f"no key: set the environment variable {settings.key_env}")
     parts = urlsplit(settings.base_url)
     return OpenAI(
-        api_key=key,
-        base_url=urlunsplit(parts._replace(query="")),
+        api_key=key, base_url=urlunsplit(parts._replace(query="")), max_retries=0,
         default_query=dict(parse_qsl(parts.query)),
         default_headers={settings.key_header: key} if settings.key_header else None,
-        max_retries=0,
-    )
+    )  # fmt: skip
 
 
 @contextmanager
@@ -90,12 +88,8 @@ def attempts(most: int, first_wait: float, longest_wait: float) -> Iterator[stam
 
     # stamina warns of each retry by `logging`, which prints it where no handler takes it.
     logging.getLogger("stamina").addHandler(logging.NullHandler())
-    return iter(
-        stamina.retry_context(
-            retry_delay, most, None,
-            wait_initial=first_wait, wait_max=longest_wait, wait_jitter=0,
-        )
-    )  # fmt: skip
+    waits = {"wait_initial": first_wait, "wait_max": longest_wait, "wait_jitter": 0}
+    return iter(stamina.retry_context(retry_delay, most, None, **waits))
 
 
 def retry_delay(error: Exception) -> float | bool:

@@ -36,11 +36,8 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     train = Dataset.read(plan.train, columns=plan.columns or None)
     cost = estimate_cost(train, settings)
     print(f"openai    {cost}", flush=True)
-    problems, most = (
-        [*model_problems, *_preference_problems(plan, train, settings)],
-        settings.max_cost,
-    )
-    if most is not None and cost.usd is None:
+    problems = [*model_problems, *_preference_problems(plan, train, settings)]
+    if (most := settings.max_cost) is not None and cost.usd is None:
         problems.append(Problem(NO_PRICE))
     elif most is not None and cost.usd is not None and cost.usd > most:
         problems.append(Problem(f"{cost}; max_cost is ${most:,.2f}"))

@@ -70,12 +70,10 @@ class OpenAITrainer:
         with readable_errors(settings, "fetching the results"):
             watch.fetch_results(api, job, folder)
             checkpoint_models = watch.checkpoint_models(api, job)
-        return Trained(
-            model_spec(job.fine_tuned_model, settings),
-            "",
-            {"job": job.id, "trained_tokens": job.trained_tokens or 0},
-            {name: model_spec(model, settings) for name, model in checkpoint_models.items()},
-        )
+        checkpoints = {name: model_spec(m, settings) for name, m in checkpoint_models.items()}
+        figures: dict[str, str | int | float] = {"job": job.id}
+        figures["trained_tokens"] = job.trained_tokens or 0
+        return Trained(model_spec(job.fine_tuned_model, settings), "", figures, checkpoints)
 
 
 def model_spec(model: str, settings: Settings) -> str:

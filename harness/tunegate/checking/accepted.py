@@ -184,14 +184,9 @@ class LastFindings:
     def save(self, state: StateDir) -> None:
         """Write the findings to `.tunegate/`; a session without checks leaves the file as it is."""
         if self.judged_splits:
-            content = {
-                "when": timestamp("seconds"),
-                "judged": sorted(self.judged_splits),
-                "found": list(self.findings.values()),
-                "without_id": self.without_id,
-                "tests": sorted(self.tests),
-                "digests": dict(self.digests),
-            }
+            seen = {"found": list(self.findings.values()), "without_id": self.without_id}
+            about = {"when": timestamp("seconds"), "judged": sorted(self.judged_splits)}
+            content = about | seen | {"tests": sorted(self.tests), "digests": dict(self.digests)}
             data = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "replace")
             atomic_write(state.path(LAST_FINDINGS_FILE), data, mode=0o600)
 

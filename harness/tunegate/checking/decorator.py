@@ -37,12 +37,9 @@ def check(
     *, name: str | None = None, per_row: bool = False, rows: bool = False
 ) -> Callable[[FindingGenerator[P]], Check[P]]: ...
 def check(
-    generator: FindingGenerator[P] | None = None,
-    *,
-    name: str | None = None,
-    per_row: bool = False,
+    generator: FindingGenerator[P] | None = None, *, name: str | None = None, per_row: bool = False,
     rows: bool = False,
-) -> Any:
+) -> Any:  # fmt: skip
     """Make a check of a generator that yields a Finding for each fault.
 
         @check(name="greeting", per_row=True)
@@ -153,14 +150,10 @@ def make_findings(
     entries = recordings[-1].accepted or {}
     # An entry edited to name another check or kind than its id has would mislead its reader.
     accepted = [
-        f
-        for f in items
-        if not f.hint
-        and (entry := entries.get(f.id))
-        and entry.check == name
-        and entry.kind in (f.kind, mask(f.kind, quotes=True))
-        and entry.holds_in(split)
-    ]
+        f for f in items
+        if not f.hint and (entry := entries.get(f.id)) and entry.check == name
+        and entry.kind in (f.kind, mask(f.kind, quotes=True)) and entry.holds_in(split)
+    ]  # fmt: skip
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]
     if not inside_check.get():

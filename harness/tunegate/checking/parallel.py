@@ -69,12 +69,8 @@ def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:
     chunks, earlier = [], set[str]()
     for start in range(0, max(len(dataset), 1), rows):
         examples = dataset[start : start + rows]
-        messages = {
-            repr(message): message
-            for example in examples
-            for message in example.messages
-            if message["role"] in ("system", "developer")
-        }
+        spoken = (message for example in examples for message in example.messages)
+        messages = {repr(m): m for m in spoken if m["role"] in ("system", "developer")}
         chunks.append(Chunk(examples, dataset, [messages[k] for k in messages if k in earlier]))
         earlier |= messages.keys()
     return chunks

@@ -90,12 +90,11 @@ def load_command(
         paragraphs = (command.__doc__ or "").rstrip().split("\n\n")
         examples = [p for p in paragraphs if p.startswith("$ ")]
         text = "\n\n".join(textwrap.fill(p, 78) for p in paragraphs if p not in examples)
+        epilog = "example:\n" + textwrap.indent("\n".join(examples), "  ") if examples else None
         parser = argparse.ArgumentParser(
-            prog=f"tunegate {path}",
-            description=text,
-            epilog="example:\n" + textwrap.indent("\n".join(examples), "  ") if examples else None,
+            prog=f"tunegate {path}", description=text, epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        )  # fmt: skip
         if hasattr(command, "arguments"):
             command.arguments(parser)
     except (Exception, SystemExit) as error:  # another distribution's code may raise anything

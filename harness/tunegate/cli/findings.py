@@ -10,6 +10,8 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from ..checking.accepted import read_last_findings
 from ..config.project import current_project
 from ..errors import ConfigError
 from ..storage.state_dir import StateDir
+from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.text import did_you_mean
 
@@ -55,20 +58,14 @@ def run(args: argparse.Namespace) -> None:
 
     heading = f"{len(found):,} findings of the session of {last.when}"
     if args.html:
-        from io import StringIO
-
-        from ..utils.atomic import atomic_write
-
         console = Console(record=True, file=StringIO(), width=160)
         show(console, heading, found)
         atomic_write(args.html, mask(console.export_html()).encode(), mode=0o600)
         print(f"{args.html}: {heading}")
         return
     console = Console(highlight=False)
-    if sys.stdout.isatty() and len(found) > console.height:
-        with console.pager(styles=True):
-            show(console, heading, found)
-    else:
+    is_long = sys.stdout.isatty() and len(found) > console.height
+    with console.pager(styles=True) if is_long else nullcontext():
         show(console, heading, found)
 
 

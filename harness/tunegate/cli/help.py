@@ -33,13 +33,10 @@ def answer_without_command(words: Sequence[str], commands: Commands) -> int:
         lines, example = [_line(v, summary(commands[f"{group} {v}"])) for v in verbs], verbs[0]
         example += " --help"
     parser = argparse.ArgumentParser(
-        prog=prog,
-        usage=usage,
-        description="\n".join(lines),
+        prog=prog, usage=usage, description="\n".join(lines), add_help=False,
         epilog=f"example:  {prog} {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-    )
+    )  # fmt: skip
     hidden = argparse.SUPPRESS
     parser.add_argument("-h", "--help", action="help", help=hidden)
     if not group:
@@ -65,18 +62,11 @@ def top_lines(commands: Commands) -> list[str]:
     others = [(n, e) for n, e in commands.items() if " " not in n and n not in DAILY]
     groups = dict.fromkeys([*GROUPS, *(path.split()[0] for path in commands if " " in path)])
     verbs = {group: ", ".join(verbs_of(group, commands)) for group in groups}
-    return [
-        "Fine-tuning gates as ordinary pytest. In the order of the work:",
-        "",
-        *(_line(name, summary(e) if e else "") for name, e in daily),
-        "",
-        *(
-            textwrap.fill(f"  {group:<10} {text}", 79, subsequent_indent=13 * " ")
-            for group, text in verbs.items()
-            if text
-        ),
-        *(_line(name, summary(e)) for name, e in sorted(others)),
-    ]
+    lines = ["Fine-tuning gates as ordinary pytest. In the order of the work:", ""]
+    lines += [*(_line(name, summary(e) if e else "") for name, e in daily), ""]
+    shown = [f"  {group:<10} {text}" for group, text in verbs.items() if text]
+    lines += [textwrap.fill(line, 79, subsequent_indent=13 * " ") for line in shown]
+    return [*lines, *(_line(name, summary(e)) for name, e in sorted(others))]
 
 
 def _line(name: str, text: str) -> str:

@@ -201,12 +201,6 @@ def append_missing(path: Path, lines: Sequence[str]) -> list[str]:
     return lacking
 
 
-def short_lines(lines: Sequence[str]) -> list[str]:
-    """Return the lines of `create_project`, those of the suites counted by folder."""
-    suites = Counter(re.sub(r"(suites/\w+)/.*", r"\1", line) for line in lines)
-    return [line if n == 1 else f"{line}: {n} files" for line, n in suites.items()]
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     from ..config.schema import Task
 
@@ -238,7 +232,9 @@ def run(args: argparse.Namespace) -> None:
         ask_task_and_data(args)
     if args.data and not args.data.exists():
         raise ConfigError(f"{args.data} is not there: --data takes a file of rows, or their folder")
-    lines = short_lines(create_project(folder))
+    # The files of a suite are counted by folder.
+    counts = Counter(re.sub(r"(suites/\w+)/.*", r"\1", line) for line in create_project(folder))
+    lines = [line if n == 1 else f"{line}: {n} files" for line, n in counts.items()]
     if is_new:
         example = folder / "suites" / "data" / "test_my_checks.py"
         if not example.exists():

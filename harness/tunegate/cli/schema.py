@@ -27,10 +27,6 @@ HEAD = Path(__file__).with_name("schema_head.txt")
 MOST_VALUES, ROWS_A_VALUE = 100, 5  # of a column that has a list of allowed values
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    pass
-
-
 def run(args: argparse.Namespace) -> None:
     """Write the file of data.schema; raises ConfigError where it is there, or there are no rows."""
     config = load(root := current_project())

@@ -60,12 +60,8 @@ class Gate:
         except suite.CollectionFailed as error:
             return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
         digests = session.splits.current_digests()
-        reason = (
-            failed_tests(results)
-            or next(results.false_reports(), "")
-            or results.ignored_findings()
-            or tests_not_run(results, collected)
-        )
+        reason = failed_tests(results) or next(results.false_reports(), "")
+        reason = reason or results.ignored_findings() or tests_not_run(results, collected)
         if not reason and exit_status:
             reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
         if (

@@ -8,7 +8,7 @@ AT_LEAST = {
     *("fewest_examples", "smallest_test", "validation_low", "reviewed", "rarest_class", "distinct"),
     *("accuracy", "macro_f1", "improvement", "judge", "judge_wins", "worst_slice", "chrf"),
     *("rouge_l", "valid_json", "parses", "majority", "pass_at_k", "pass_hat_k", "difference"),
-    "tool_calls",
+    *("tool_calls", "contract"),
 }
 AT_MOST = {
     *("largest_mb", "validation_high", "psi", "drift_auc", "review_errors", "similarity"),

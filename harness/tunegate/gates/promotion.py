@@ -70,16 +70,10 @@ def promotion_facts(
     run: Run, candidate: Candidate, card: Mapping[str, Any], card_digest: str
 ) -> dict[str, Any]:
     """Return the chain as the registry's line records it: run, model, receipt, scorecard, test."""
-    attestation = {"trained": run.attestation} if run.attestation else {}
-    return {
-        **attestation,
-        "run": run.id,
-        "model": candidate.spec,
-        "model_digest": candidate.digest,
-        "receipt": run.record["receipt"],  # check_promotable compared it with the receipt itself
-        "scorecard": card_digest,
-        "test": card["test"]["digest"],
-    }
+    facts = {"trained": run.attestation} if run.attestation else {}
+    facts |= {"run": run.id, "model": candidate.spec, "model_digest": candidate.digest}
+    facts["receipt"] = run.record["receipt"]  # check_promotable compared it with the receipt itself
+    return {**facts, "scorecard": card_digest, "test": card["test"]["digest"]}
 
 
 def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]:

@@ -18,7 +18,6 @@ from .mask_report import MaskedMessages
 
 WATCHED = "_tunegate_watched"  # an attribute of a test function that is watched already
 EXECUTED_KEY = "tunegate_executed"  # in what a worker of xdist sends to the controller
-MODULES_KEY = "tunegate_modules"  # in what a worker of xdist sends to the controller
 # What is written as a test and tests nothing: pytest passes it with one of these warnings.
 NO_TEST_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     ("", pytest.PytestReturnNotNoneWarning),
@@ -138,6 +137,7 @@ class ExecutedTests:
             results = self.results
             seen: dict[str, Any] = {"returned": sorted(results.returned)}
             seen |= {"raised": results.raised, "made": results.made}
+            seen["modules"] = self.session.environment.files
             session.config.workeroutput[EXECUTED_KEY] = seen  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
@@ -147,6 +147,8 @@ class ExecutedTests:
         self.results.returned.update(seen.get("returned", ()))
         self.results.raised.update(seen.get("raised", {}))
         self.results.made.update(seen.get("made", {}))
+        environment = self.session.environment
+        environment.files = {**seen.get("modules", {}), **environment.files}
 
 
 class LoadedModules:
@@ -174,15 +176,3 @@ class LoadedModules:
     def pytest_runtest_teardown(self) -> None:
         """Note what a test has loaded."""
         self.note()
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Send what a worker of xdist has loaded to the controller."""
-        if hasattr(session.config, "workerinput"):
-            session.config.workeroutput[MODULES_KEY] = self.environment.files  # type: ignore[attr-defined]
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a worker of xdist has loaded."""
-        loaded: dict[str, str] = getattr(node, "workeroutput", {}).get(MODULES_KEY, {})
-        self.environment.files = {**loaded, **self.environment.files}

@@ -167,12 +167,10 @@ def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
 
 
 def session_summary(
-    passed: Mapping[str, Sequence[Mapping[str, Any]]],
-    verbose: bool = False,
-    not_applicable: Sequence[str] = (),
-    asked: Mapping[str, Any] = {},
+    passed: Mapping[str, Sequence[Mapping[str, Any]]], verbose: bool = False,
+    not_applicable: Sequence[str] = (), asked: Mapping[str, Any] = {},
     failed: Mapping[str, Sequence[Mapping[str, Any]]] = {},
-) -> Iterator[tuple[str, list[str]]]:
+) -> Iterator[tuple[str, list[str]]]:  # fmt: skip
     """Yield a heading and lines for the scores of tests, then for their hints.
 
     `passed` and `failed` map node ids to outcomes; `asked` says which of the test rows they are

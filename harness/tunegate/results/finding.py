@@ -83,16 +83,9 @@ class Findings(Sequence[Finding]):
     """
 
     def __init__(
-        self,
-        name: str,
-        items: Iterable[Finding],
-        *,
-        accepted: Iterable[Finding] = (),
-        split: str = "",
-        path: str = "",
-        n: int = 0,
-        named: bool = True,
-    ) -> None:
+        self, name: str, items: Iterable[Finding], *, accepted: Iterable[Finding] = (),
+        split: str = "", path: str = "", n: int = 0, named: bool = True,
+    ) -> None:  # fmt: skip
         ordered = sort_by_line(items)
         self.name, self.split, self.path, self.n, self.named = name, split, path, n, named
         self.items = tuple(f for f in ordered if not f.hint)
@@ -116,13 +109,10 @@ class Findings(Sequence[Finding]):
             for f in self.hints
             if f.kind != NOT_APPLICABLE
         ]
-        data: dict[str, Any] = {
-            "found": len(self),
-            "n": self.n,
-            "accepted": [f.id for f in self.accepted],
-            "hints": hints,
-            "idle": [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE],
-        }
+        accepted = [f.id for f in self.accepted]
+        idle = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
+        data: dict[str, Any] = {"found": len(self), "n": self.n, "accepted": accepted}
+        data |= {"hints": hints, "idle": idle}
         if advisory:
             data["advisory"] = True
             hints[:0] = [f"advisory: {self.counts}"] if self else []

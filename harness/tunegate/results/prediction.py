@@ -53,13 +53,9 @@ class Predictions(Sequence[Prediction]):
     """
 
     def __init__(
-        self,
-        rows: Sequence[Prediction],
-        *,
-        model: str = "",
-        test: str = "",
+        self, rows: Sequence[Prediction], *, model: str = "", test: str = "",
         repetitions: Sequence[Predictions] = (),
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._rows = tuple(rows)
         self.model, self.test = model, test  # the model's name, the test set's digest
         self.repetitions = tuple(repetitions)

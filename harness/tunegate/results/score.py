@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .outcome import Mode, Outcome, record, recordings
@@ -30,19 +31,14 @@ class Limit(float):
         limit.mode = mode
         return limit
 
-    # `limits.accuracy <= score` is left to Score, which records it as an outcome.
+    def _compare(self, other: float, name: str) -> Any:
+        """Leave `limits.accuracy <= score` to Score, which records it as an outcome."""
+        return NotImplemented if isinstance(other, Score) else getattr(super(), name)(other)
 
-    def __ge__(self, other: float) -> bool:
-        return NotImplemented if isinstance(other, Score) else super().__ge__(other)
-
-    def __gt__(self, other: float) -> bool:
-        return NotImplemented if isinstance(other, Score) else super().__gt__(other)
-
-    def __le__(self, other: float) -> bool:
-        return NotImplemented if isinstance(other, Score) else super().__le__(other)
-
-    def __lt__(self, other: float) -> bool:
-        return NotImplemented if isinstance(other, Score) else super().__lt__(other)
+    __ge__: Any = partialmethod(_compare, name="__ge__")
+    __gt__: Any = partialmethod(_compare, name="__gt__")
+    __le__: Any = partialmethod(_compare, name="__le__")
+    __lt__: Any = partialmethod(_compare, name="__lt__")
 
 
 class Unmeasurable(Exception):
@@ -84,27 +80,14 @@ class Score(float):
     not_applicable: bool  # the project has nothing to measure: any limit holds
 
     def __new__(
-        cls,
-        value: float,
-        *,
-        name: str = "score",
-        n: int = 0,
-        low: float = math.nan,
-        high: float = math.nan,
-        signature: str = "",
-        hits: int | None = None,
-        misses: Findings | None = None,
-        errors: int = 0,
-        best_case: float | None = None,
-        lower: float | None = None,
-        best_case_lower: float | None = None,
-        upper: float | None = None,
-        best_case_upper: float | None = None,
-        scale: tuple[float, float] = (0.0, 1.0),
-        units: int | None = None,
-        detail: str = "",
+        cls, value: float, *, name: str = "score", n: int = 0, low: float = math.nan,
+        high: float = math.nan, signature: str = "", hits: int | None = None,
+        misses: Findings | None = None, errors: int = 0, best_case: float | None = None,
+        lower: float | None = None, best_case_lower: float | None = None,
+        upper: float | None = None, best_case_upper: float | None = None,
+        scale: tuple[float, float] = (0.0, 1.0), units: int | None = None, detail: str = "",
         hints: Sequence[str] = (),
-    ) -> Score:
+    ) -> Score:  # fmt: skip
         score = super().__new__(cls, value)
         score.name, score.n, score.low, score.high = name, n, low, high
         score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
@@ -185,22 +168,10 @@ class Score(float):
             raise Unmeasurable(_unmeasurable_message(held, sign, limit))
         return passed
 
-    def __ge__(self, other: object) -> Any:
-        __tracebackhide__ = True
-        return self._compare(other, operator.ge, ">=")
-
-    def __gt__(self, other: object) -> Any:
-        __tracebackhide__ = True
-        return self._compare(other, operator.gt, ">")
-
-    def __le__(self, other: object) -> Any:
-        __tracebackhide__ = True
-        return self._compare(other, operator.le, "<=")
-
-    def __lt__(self, other: object) -> Any:
-        __tracebackhide__ = True
-        return self._compare(other, operator.lt, "<")
-
+    __ge__: Any = partialmethod(_compare, compare=operator.ge, sign=">=")
+    __gt__: Any = partialmethod(_compare, compare=operator.gt, sign=">")
+    __le__: Any = partialmethod(_compare, compare=operator.le, sign="<=")
+    __lt__: Any = partialmethod(_compare, compare=operator.lt, sign="<")
     __eq__ = float.__eq__
     __hash__ = float.__hash__
 
@@ -231,18 +202,11 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
     # Where higher is better, the report shows what n examples can prove beside the estimate.
     lower = one_sided_bounds(score, sign)[0] if sign in (">=", ">") else math.nan
     is_idle = score.not_applicable or (limit is None and not score.n and math.isnan(score))
+    kept = ("n", "hits", "errors", "signature", "mode", "detail")
     return {
-        "value": value,
-        "low": low,
-        "high": high,
-        "right": best_case,
+        **{"value": value, "low": low, "high": high, "right": best_case},
         "lower": None if math.isnan(lower) else lower,
-        "n": score.n,
-        "hits": score.hits,
-        "errors": score.errors,
-        "signature": score.signature,
-        "mode": score.mode,
-        "detail": score.detail,
+        **{name: getattr(score, name) for name in kept},
         "sign": sign,
         "limit": limit,
         "hints": [] if is_idle else list(score.hints),
@@ -342,17 +306,9 @@ def rows_needed(score: Score, sign: str, limit: float) -> int:
 
 
 def proportion(
-    name: str,
-    hits: int,
-    n: int,
-    *,
-    misses: Findings | None = None,
-    errors: int = 0,
-    higher_is_better: bool = True,
-    signature: str = "",
-    detail: str = "",
-    hints: Sequence[str] = (),
-) -> Score:
+    name: str, hits: int, n: int, *, misses: Findings | None = None, errors: int = 0,
+    higher_is_better: bool = True, signature: str = "", detail: str = "", hints: Sequence[str] = (),
+) -> Score:  # fmt: skip
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
 
     The `errors` could not be had: they are no hits where higher is better, else they are hits.

@@ -16,33 +16,24 @@ if TYPE_CHECKING:
 
 def passed_scores(results: SessionResults) -> list[dict[str, Any]]:
     """Return each score that a passed test held to a limit, with the test, in test order."""
-    return [
-        {"test": nodeid, **outcome}
-        for nodeid, outcomes in results.passed.items()
-        for outcome in outcomes
-        if "value" in outcome
-    ]
+    return [o for o in with_tests(results.passed) if "value" in o]
 
 
 def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
     """Return each score of the failed tests, and each of their other outcomes that failed."""
-    return [
-        {"test": nodeid, **outcome}
-        for nodeid, outcomes in results.failed.items()
-        for outcome in outcomes
-        if "value" in outcome or not outcome["held"]
-    ]
+    return [o for o in with_tests(results.failed) if "value" in o or not o["held"]]
+
+
+def with_tests(tests: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the outcomes of tests, each with the node id of its test."""
+    return [{"test": nodeid, **o} for nodeid, outcomes in tests.items() for o in outcomes]
 
 
 def predictions_summary(predictions: Predictions, rule: LabelRule) -> dict[str, Any]:
     """Return how many answers of a model were right by a label rule, as builtins."""
-    return {
-        "model": mask(predictions.model),
-        "test": predictions.test,
-        "n": len(predictions),
-        "right": sum(map(rule.right, predictions)),
-        "errors": len(predictions.errors),
-    }
+    counts = {"n": len(predictions), "right": sum(map(rule.right, predictions))}
+    about = {"model": mask(predictions.model), "test": predictions.test}
+    return {**about, **counts, "errors": len(predictions.errors)}
 
 
 def asked_in_words(card: Mapping[str, Any]) -> str:

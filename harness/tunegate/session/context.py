@@ -37,12 +37,9 @@ class SessionContext:
     """
 
     def __init__(
-        self,
-        root: Path,
-        rootdir: Path,
-        plugin_manager: pytest.PytestPluginManager,
+        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager,
         say: Callable[..., None],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.root, self.rootdir, self.state = root, rootdir, StateDir(root)
         self.plugin_manager, self.say = plugin_manager, say
         self.suite: Path | None = None

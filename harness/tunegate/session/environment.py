@@ -38,13 +38,9 @@ class Environment:
     def to_dict(self, root: Path) -> dict[str, Any]:
         """Return the environment as builtins; paths below `root` are relative to it."""
         variables = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
-        return {
-            "command": self.command,
-            "variables": variables,
-            "plugins": self.plugins,
-            "platform": platform.platform(),
-            "modules": {relative(path, root): digest for path, digest in self.files.items()},
-        }
+        modules = {relative(path, root): digest for path, digest in self.files.items()}
+        system = {"platform": platform.platform(), "modules": modules}
+        return {"command": self.command, "variables": variables, "plugins": self.plugins, **system}
 
     def outsiders(self, root: Path, suite_files: Mapping[str, str]) -> list[str]:
         """Return the loaded files that are neither tunegate's nor among those of the suite."""

@@ -201,9 +201,6 @@ class SessionModels:
             judges=[open_judge(spec) for spec in settings.models],
             rubric=self.root / settings.rubric,
             labels=self.root / settings.labels if settings.labels else None,
-            repetitions=settings.repetitions,
-            kappa=settings.kappa,
-            swap_consistency=settings.swap_consistency,
-            fewest_labels=settings.fewest_labels,
+            **settings.model_dump(exclude={"models", "rubric", "labels"}),
             calibration_dir=state.path("judge", "calibration").parent,
         )

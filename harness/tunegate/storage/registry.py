@@ -199,12 +199,11 @@ class Registry:
                 options = (standing.promotion, *standing.contenders)
                 entries = [promotion.entry for promotion in options if promotion]
                 runs |= {f"{name}: run:{entry.get('run')}" for entry in entries}
+                named = [(e, str(e.get("run")), str(e.get("model_digest"))) for e in entries]
                 found = {
-                    str(entry.get("model_digest")): entry
-                    for entry in entries
-                    for key in ("run", "model_digest")
-                    if begin and str(entry.get(key)).startswith(begin)
-                }
+                    digest: entry for entry, id_, digest in named
+                    if begin and (id_.startswith(begin) or digest.startswith(begin))
+                }  # fmt: skip
                 if len(found) > 1:
                     digests = ", ".join(digest[:12] for digest in found)
                     raise ConfigError(f"{run!r} fits {len(found)} models of {name}: {digests}")

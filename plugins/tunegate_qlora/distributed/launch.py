@@ -82,14 +82,9 @@ def run_workers(
     report = workers_folder / f"launcher-{machine}.json"
     report.unlink(missing_ok=True)
     shutil.rmtree(workers_folder / f"errors-{machine}", ignore_errors=True)
-    order = {
-        "plan": asdict(job.plan) | {"config": job.settings.model_dump(mode="json")},
-        "base": job.base_folder,
-        "folder": job.folder,
-        "draft": draft,
-        "checkpoint": checkpoint,
-    }
-    order_text = json.dumps(order, default=str)
+    plan = asdict(job.plan) | {"config": job.settings.model_dump(mode="json")}
+    order = {"plan": plan, "base": job.base_folder, "folder": job.folder}
+    order_text = json.dumps({**order, "draft": draft, "checkpoint": checkpoint}, default=str)
     atomic_write(workers_folder / f"order-{machine}.json", order_text.encode(), mode=0o600)
 
     variables = {"TORCH_CPP_LOG_LEVEL": "ERROR"}

@@ -30,13 +30,9 @@ class DPOObjective:
     num_choices = 2
 
     def __init__(
-        self,
-        model: Any,
-        train: Sequence[EncodedPair],
-        held_out: Sequence[EncodedPair],
-        settings: Settings,
-        rows: Collator,
-    ) -> None:
+        self, model: Any, train: Sequence[EncodedPair], held_out: Sequence[EncodedPair],
+        settings: Settings, rows: Collator,
+    ) -> None:  # fmt: skip
         self.model, self.beta, self.size = model, settings.beta or BETA, settings.batch
         self.divergence_factor = dpo_divergence_factor(self.beta)
         self.collate = make_pair_collator(rows)

@@ -25,15 +25,10 @@ class LengthGroupedTrainer(Trainer):
     """A Trainer with batches of rows of like length; its own callbacks come after `callbacks`."""
 
     def __init__(
-        self,
-        model: Any,
-        rows: Sequence[EncodedItem],
-        settings: Settings,
-        folder: Path,
-        collate: Callable[[Sequence[Any]], Batch],
-        callbacks: Sequence[TrainerCallback],
+        self, model: Any, rows: Sequence[EncodedItem], settings: Settings, folder: Path,
+        collate: Callable[[Sequence[Any]], Batch], callbacks: Sequence[TrainerCallback],
         loss_function: Callable[..., torch.Tensor] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         group = process_group.rank(), process_group.world_size()
         self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed, *group)
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
@@ -54,9 +49,8 @@ class LengthGroupedTrainer(Trainer):
         """Return the batches of this process."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=self.batches,
-            collate_fn=self.data_collator,
-        )
+            batch_sampler=self.batches, collate_fn=self.data_collator,
+        )  # fmt: skip
         # The sampler has shared the batches out; accelerate would repeat some rows to do so.
         return prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
 

@@ -30,13 +30,9 @@ class LossCurveCallback(TrainerCallback):
     """
 
     def __init__(
-        self,
-        path: Path,
-        num_choices: int,
-        validate: Callable[[], float] | None,
-        steps_done: int = 0,
-        divergence_factor: float = 2.0,
-    ) -> None:
+        self, path: Path, num_choices: int, validate: Callable[[], float] | None,
+        steps_done: int = 0, divergence_factor: float = 2.0,
+    ) -> None:  # fmt: skip
         self.path, self.guessing_loss, self.validate = path, math.log(num_choices), validate
         self.limit = divergence_factor * self.guessing_loss
         self.last: dict[str, float] = {}

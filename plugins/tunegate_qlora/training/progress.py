@@ -92,13 +92,9 @@ def format_duration(seconds: float) -> str:
 
 
 def print_figures(
-    curves: LossCurveCallback,
-    state: Any,
-    rows: TrainingData,
-    parameters: ParameterCount,
-    settings: Settings,
-    more: Mapping[str, float],
-) -> Figures:
+    curves: LossCurveCallback, state: Any, rows: TrainingData, parameters: ParameterCount,
+    settings: Settings, more: Mapping[str, float],
+) -> Figures:  # fmt: skip
     """Print the losses and epochs of a finished training, and return its figures.
 
     `validation_loss` is that of the weights that are kept, `kept_epoch` and `kept_step` say when
@@ -111,18 +107,11 @@ def print_figures(
     if state.best_global_step:
         last["validation_loss"] = state.best_metric
     values: Figures = {k: last[k] for k in ("train_loss", "validation_loss") if k in last}
-    values |= {
-        "seconds": round(last["seconds"], 2),
-        "steps": state.global_step,
-        "epochs": epochs,
-        "kept_epoch": kept_epoch,
-        "kept_step": step,
-        "tokens": rows.tokens * epochs,
-        "trained_tokens": sum(row.trained_tokens for row in rows.train) * epochs,
-        "rows": len(rows.train),
-        "trainable_parameters": parameters.trainable,
-        "parameters": parameters.total,
-    }
+    values |= {"seconds": round(last["seconds"], 2), "steps": state.global_step, "epochs": epochs}
+    values |= {"kept_epoch": kept_epoch, "kept_step": step, "tokens": rows.tokens * epochs}
+    trained_tokens = sum(row.trained_tokens for row in rows.train) * epochs
+    values |= {"trained_tokens": trained_tokens, "rows": len(rows.train)}
+    values |= {"trainable_parameters": parameters.trainable, "parameters": parameters.total}
     steps_text = f"{state.global_step:,} steps in {format_duration(last['seconds'])}"
     print_line(f"{epochs} epochs, {steps_text}: {losses_text(last)}", "trained")
     if epochs < settings.epochs:

@@ -59,12 +59,9 @@ def prefix_keys(losses: Losses, suffix: str) -> dict[str, float]:
 
 
 def verify_saved(
-    folder: Path,
-    base_folder: Path,
-    settings: Settings,
-    rows: TrainingData,
+    folder: Path, base_folder: Path, settings: Settings, rows: TrainingData,
     figures: Mapping[str, float],
-) -> dict[str, float]:
+) -> dict[str, float]:  # fmt: skip
     """Load the model of a folder and compare its losses with those in memory and of its base.
 
     `figures` are those of `learn`: the entries that end in `_in_memory` are compared with. Returns

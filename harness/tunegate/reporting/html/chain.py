@@ -12,7 +12,7 @@ from ...models.spec import open_model
 from ...results.scorecard import scorecard_digest
 from ...storage.registry import RegistryEntry
 from ...storage.seal import SealBroken
-from ...utils.hashing import sha256_bytes, sha256_json
+from ...utils.hashing import sha256_json
 from .gather import RunFiles
 from .verdict import Link, counting_promotions
 
@@ -95,7 +95,6 @@ def promotion_link(files: RunFiles, entry: RegistryEntry) -> Link:
     """Compare a line of the registry with the receipt, the models and the scorecards of the run."""
     faults = [*entry_faults(entry, files.run, files.run.state)]
     number = files.entries.index(entry)
-    line = (files.root / "registry.jsonl").read_bytes().splitlines()[number]
     holds = "the registry's chain is whole up to here; the line names receipt, model, scorecard"
     name = f"promotion, line {number + 1} of registry.jsonl"
-    return Link(name, sha256_bytes(line), not faults, "; ".join(faults) or holds)
+    return Link(name, entry.digest, not faults, "; ".join(faults) or holds)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from ...results.score import format_limit
@@ -14,48 +15,13 @@ Point = tuple[float, float]
 Reading = Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreBar:
-    """A score's 95 % interval in a box of 200 by 34 units; the limit does not hold on `refused`."""
-
-    value: float
-    interval: Point | None
-    limit: float | None
-    refused: Point | None
-    ticks: tuple[float, ...]
-    ends: tuple[str, str]  # what stands at the first tick, and at the last
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One curve: what it is, and its points."""
-
-    name: str
-    kind: str
-    points: tuple[Point, ...]
-    after_kept: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LossChart:
-    """The curves in their box; `kept` is where the weights that were kept stand."""
-
-    width: float
-    height: float
-    box: tuple[float, float, float, float]  # left, top, right, bottom
-    x: tuple[tuple[float, str], ...]
-    y: tuple[tuple[float, str], ...]
-    lines: tuple[Curve, ...]
-    kept_x: float | None
-    log: bool
-    description: str
-
-
 def score_bar(
     outcome: Mapping[str, Any], description: str, *, full_scale: bool = False
-) -> ScoreBar | None:
-    """Return the bar of a judged score, or None; its axis is 0 to 1 if `full_scale`."""
+) -> SimpleNamespace | None:
+    """Return the bar of a judged score, or None; its axis is 0 to 1 if `full_scale`.
+
+    The box is of 200 by 34 units; on the side `refused` the limit does not hold.
+    """
     value, limit, is_share = outcome["value"], outcome["limit"], outcome["hits"] is not None
     limit = limit if _is_drawable(limit) else None
     ends = [v for v in (outcome["low"], outcome["high"]) if v is not None]
@@ -77,11 +43,11 @@ def score_bar(
         at_least = outcome["sign"] in (">=", ">")
         failing = (axis.start, limit_x) if at_least else (limit_x, axis.end)
     interval = (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None
-    first, last = (format_limit(axis.ticks[end], is_share) for end in (0, -1))
-    ticks = tuple(map(axis.position, axis.ticks))
-    return ScoreBar(
-        axis.position(value), interval, limit_x, failing, ticks, (first, last), description
-    )
+    return SimpleNamespace(
+        value=axis.position(value), interval=interval, limit=limit_x, refused=failing,
+        ticks=tuple(map(axis.position, axis.ticks)), description=description,
+        ends=tuple(format_limit(axis.ticks[end], is_share) for end in (0, -1)),
+    )  # fmt: skip
 
 
 CURVE_NAMES = {"train_loss": "training loss", "validation_loss": "validation loss"}
@@ -92,7 +58,7 @@ def loss_chart(
     readings_after: Iterable[Reading],
     kept_step: float | None,
     width: int,
-) -> LossChart | None:
+) -> SimpleNamespace | None:
     """Return the chart of the losses, `readings_after` as curves of their own, None for none."""
     lines: list[tuple[str, list[Point], bool]] = []
     for key in CURVE_NAMES:
@@ -114,17 +80,18 @@ def loss_chart(
     curves, descriptions = [], []
     for key, line_points, is_after in lines:
         drawn = tuple((x.position(step), y.position(loss)) for step, loss in line_points)
-        curves.append(Curve(CURVE_NAMES[key], key, drawn, is_after))
+        name = CURVE_NAMES[key]
+        curves.append(SimpleNamespace(name=name, kind=key, points=drawn, after_kept=is_after))
         if not is_after:
             (_, first), (step, last) = line_points[0], line_points[-1]
-            name = CURVE_NAMES[key]
             descriptions.append(f"{name} from {first:.3g} to {last:.3g} at step {step:,.0f}")
     scale = "logarithmic" if y.log else "linear"
-    return LossChart(
-        width, 300, box, tuple((x.position(tick), f"{tick:,g}") for tick in x.ticks),
-        tuple((y.position(tick), f"{tick:g}") for tick in y.ticks), tuple(curves),
-        None if kept_step is None else x.position(kept_step), y.log,
-        f"{'; '.join(descriptions)}. The axis of the loss is {scale}.",
+    return SimpleNamespace(
+        width=width, height=300, box=box, log=y.log, lines=tuple(curves),
+        x=tuple((x.position(tick), f"{tick:,g}") for tick in x.ticks),
+        y=tuple((y.position(tick), f"{tick:g}") for tick in y.ticks),
+        kept_x=None if kept_step is None else x.position(kept_step),
+        description=f"{'; '.join(descriptions)}. The axis of the loss is {scale}.",
     )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """Makes the HTML report of a run: one file that loads nothing and runs nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from json import JSONDecodeError
 from pathlib import Path
+from types import SimpleNamespace
 
 from ...errors import ConfigError
 from ...models.evaluation import find_judged
@@ -12,8 +13,8 @@ from ...utils.masking import hide_values
 from . import sections
 from .chain import chain_links
 from .gather import RunFiles, read_run
-from .text import Pairs, public_name, relative_paths, time_text, value_pairs
-from .verdict import Link, Verdict, verdict_section
+from .text import public_name, relative_paths, time_text, value_pairs
+from .verdict import verdict_section
 
 # What reading JSON raises that another program wrote, or that is damaged.
 UNREADABLE = (
@@ -23,25 +24,9 @@ UNREADABLE = (
 NO_REGISTRY_LINE = "registry.jsonl has no line about this run."
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The whole report."""
-
-    kind: str  # "run", or "evaluation" of a model without one
-    run: str
-    model: str
-    made: str
-    verdict: Verdict
-    registry: tuple[tuple[str, ...], ...] | str  # when, action, alias, run, who, why
-    scores: sections.Scores | str
-    misses: sections.Misses | str
-    suite: sections.Suite | str
-    training: sections.Training | str
-    chain: tuple[Link, ...]
-    versions: Pairs
-
-
-def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[RunFiles, Page]:
+def make_report(
+    root: Path, name: str, scorecard: str, made: datetime
+) -> tuple[RunFiles, SimpleNamespace]:
     """Return the files of a run and its page, with the time `made`; raises ConfigError."""
     run = find_judged(StateDir(root), name)
     try:
@@ -52,7 +37,7 @@ def make_report(root: Path, name: str, scorecard: str, made: datetime) -> tuple[
         raise ConfigError(f"{run.folder}: {message}") from error
 
 
-def build_page(files: RunFiles, made: datetime) -> Page:
+def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
     """Return the page of a run, with paths relative to the project and without private values."""
     root, run_id = files.root, files.run.id
     chain = tuple(
@@ -67,33 +52,25 @@ def build_page(files: RunFiles, made: datetime) -> Page:
     )
     if files.registry_error:
         registry = f"{relative_paths(files.registry_error, root)}."
-    return Page(
-        kind=str(files.run).partition(" ")[0],
-        run=run_id,
-        model=public_name(str(files.record["model"]), root),
+    return SimpleNamespace(
+        kind=str(files.run).partition(" ")[0],  # "run", or "evaluation" of a model without one
+        run=run_id, model=public_name(str(files.record["model"]), root),
         made=time_text(made.isoformat(timespec="seconds")),
-        verdict=verdict_section(files, chain),
-        registry=registry or NO_REGISTRY_LINE,
-        scores=sections.scores_section(files),
-        misses=sections.misses_section(files),
-        suite=sections.suite_section(files),
-        training=sections.training_section(files),
-        chain=chain,
+        verdict=verdict_section(files, chain), chain=chain, registry=registry or NO_REGISTRY_LINE,
+        scores=sections.scores_section(files), misses=sections.misses_section(files),
+        suite=sections.suite_section(files), training=sections.training_section(files),
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
-    )
+    )  # fmt: skip
 
 
-def render_html(page: Page) -> bytes:
+def render_html(page: SimpleNamespace) -> bytes:
     """Render a page: each value is masked and escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("tunegate.reporting", "html"),
+        loader=PackageLoader("tunegate.reporting", "html"), undefined=StrictUndefined,
         autoescape=True,  # of every file, whatever its name ends in
-        finalize=hide_values,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        finalize=hide_values, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     text = environment.get_template("page.html").render(page=page)
     return text.encode("utf-8", "backslashreplace")

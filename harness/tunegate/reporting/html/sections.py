@@ -1,8 +1,8 @@
 """Makes the sections of a report: scores, wrong answers, data suite, training."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 from ...data import SPLITS
@@ -15,7 +15,7 @@ from ...utils.masking import masker
 from ...utils.text import cut
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from . import text
-from .charts import LossChart, ScoreBar, loss_chart, score_bar
+from .charts import loss_chart, score_bar
 from .gather import RunFiles
 
 OutcomeDict = dict[str, Any]
@@ -23,61 +23,15 @@ MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example t
 NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """One judged score; `outcome` says whether it held its limit."""
-
-    name: str
-    value: str
-    interval: str
-    limit: str
-    n: str
-    errors: str
-    tone: text.Tone
-    outcome: str
-    signature: str
-    test: str
-    hints: tuple[str, ...]
-    bar: ScoreBar | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """One model on all test rows: how many of its answers were right."""
-
-    role: str
-    model: str
-    right: str
-    share: str
-    interval: str
-    errors: str
-    bar: ScoreBar | None
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """The results of one session of the model suite."""
-
-    intro: str
-    rows: tuple[ScoreRow, ...]
-    not_applicable: tuple[str, ...]
-    models: tuple[ModelRow, ...]
-    not_passed: tuple[tuple[str, str, str], ...]  # test, status, what did not hold
-    more: str  # how many more of `not_passed` there are
-    tables: tuple[tuple[str, list[list[str]]], ...]  # heading and rows, the first one the head
-    details: text.Pairs
-    tests: text.Pairs  # by file
-    removed: tuple[str, ...]
-
-
-def scores_section(files: RunFiles) -> Scores | str:
+def scores_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the scores of the scorecard; a sentence where there is none."""
     card = files.card
     if card is None:
         return NO_SESSION
-    rows: list[ScoreRow] = []
-    not_applicable: list[str] = []
-    details: list[tuple[str, str]] = []
+    rows, not_applicable, details = list[SimpleNamespace](), list[str](), list[tuple[str, str]]()
+    missed_lines: dict[str, list[str]] = {}
+    for outcome in (o for o in card.get("missed", []) if not o["held"]):
+        missed_lines.setdefault(outcome["test"], []).append(outcome["line"])
     for outcome in (o for o in [*card.get("missed", []), *card["scores"]] if "value" in o):
         # An outcome with a limit and no value is a row: its value was NaN or infinite.
         if outcome["value"] is None and outcome["limit"] is None:
@@ -102,21 +56,23 @@ def scores_section(files: RunFiles) -> Scores | str:
     if asked := asked_in_words(card):
         session += f": {asked}"
     more = len(not_passed) - MAX_NOT_PASSED
-    return Scores(
+    return SimpleNamespace(
         intro=text.with_full_stop(f"{session}. Gate {gate}"),
         rows=tuple(rows),
         not_applicable=tuple(text.first_texts(not_applicable, text.MAX_TESTS)),
         models=tuple(model_rows(files, card)),
-        not_passed=tuple(not_passed_rows(card)),
+        not_passed=tuple(
+            (test, status, "; ".join(text.first_texts(missed_lines.get(test, ()))))
+            for test, status in islice(not_passed.items(), MAX_NOT_PASSED)
+        ),
         more=f"{more:,} more" if more > 0 else "",
         tables=tuple((o["name"], o["table"]) for o in card.get("tables", [])),
-        details=tuple(details),
+        details=tuple(details), removed=tuple(card["removed"]),
         tests=tuple(text.tests_by_file(card["inventory"]).items()),
-        removed=tuple(card["removed"]),
-    )
+    )  # fmt: skip
 
 
-def score_row(outcome: OutcomeDict) -> ScoreRow:
+def score_row(outcome: OutcomeDict) -> SimpleNamespace:
     """Return the row of a score, with its bar and whether it held its limit."""
     has_value = outcome["value"] is not None
     shown = outcome if has_value else {**outcome, "value": 0.0}
@@ -132,14 +88,14 @@ def score_row(outcome: OutcomeDict) -> ScoreRow:
         tone, verdict = ("good", "holds") if outcome["held"] else ("bad", "missed")
     interval_text = f", 95 % interval {interval}" if interval else ""
     description = f"{name}: {value}{interval_text}, limit {limit}: {verdict}"
-    return ScoreRow(
-        name, value, interval, limit, n, f"{outcome['errors']:,}", tone, verdict,
-        outcome["signature"], outcome["test"], text.first_hints(outcome.get("hints", [])),
-        score_bar(outcome, description),
+    return SimpleNamespace(
+        name=name, value=value, interval=interval, limit=limit, n=n, tone=tone, outcome=verdict,
+        errors=f"{outcome['errors']:,}", signature=outcome["signature"], test=outcome["test"],
+        hints=text.first_hints(outcome.get("hints", [])), bar=score_bar(outcome, description),
     )  # fmt: skip
 
 
-def model_rows(files: RunFiles, card: Json) -> Iterator[ModelRow]:
+def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
     """Yield a row for each model that answered the test rows, all bars on an axis of 0 to 100 %."""
     roles = {"candidate": "predictions", "baseline": "baseline", "incumbent": "incumbent"}
     for role, key in roles.items():
@@ -153,15 +109,10 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[ModelRow]:
         _, share, interval, _, _ = score_cells(outcome)
         description = f"{role}: {share} right, 95 % interval {interval}"
         bar = score_bar(outcome, description, full_scale=True)
-        model, errors = text.public_name(counts["model"], files.root), f"{counts['errors']:,}"
-        yield ModelRow(role, model, f"{right:,} of {n:,}", share, interval, errors, bar)
-
-
-def not_passed_rows(card: Json) -> Iterator[tuple[str, str, str]]:
-    """Yield name, status and missed limits of the first tests that closed the gate."""
-    for test, status in islice(card.get("troubles", {}).items(), MAX_NOT_PASSED):
-        missed = (o["line"] for o in card.get("missed", []) if o["test"] == test and not o["held"])
-        yield test, status, "; ".join(text.first_texts(missed))
+        yield SimpleNamespace(
+            role=role, model=text.public_name(counts["model"], files.root), share=share, bar=bar,
+            interval=interval, right=f"{right:,} of {n:,}", errors=f"{counts['errors']:,}",
+        )  # fmt: skip
 
 
 # The data suite, as the receipt has it.
@@ -172,30 +123,7 @@ NO_SPLIT = ""  # stands for the split of a test that is about no single split
 ACCEPTED_KEYS = ("id", "check", "kind", "where", "evidence", "why", "who")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRow:
-    """One test of the data suite: its result on each split."""
-
-    file: str
-    test: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """The data suite behind whose gate the run was trained."""
-
-    intro: str
-    splits: tuple[str, ...]
-    rows: tuple[CheckRow, ...]
-    hints: tuple[tuple[str, tuple[str, ...]], ...]  # by check
-    accepted: tuple[tuple[str, ...], ...]  # id, check, kind, where, evidence, why, who
-    removed: tuple[str, ...]
-    limits: text.Pairs
-    unset: tuple[str, ...]
-
-
-def suite_section(files: RunFiles) -> Suite | str:
+def suite_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the tests of the data suite; a sentence where there is no receipt."""
     receipt = files.receipt
     if receipt is None:
@@ -211,11 +139,10 @@ def suite_section(files: RunFiles) -> Suite | str:
     data_files = [text.public_name(path, files.root) for path in read]
     passed = f"{text.time_text(receipt['made'])}: all {len(tests):,} tests passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
-    return Suite(
-        intro=f"{passed} on {', '.join(data_files)}.",
-        splits=splits,
+    return SimpleNamespace(
+        intro=f"{passed} on {', '.join(data_files)}.", splits=splits,
         rows=tuple(
-            CheckRow(*text.test_title(test), tuple(row.get(split, "") for split in splits))
+            (*text.test_title(test), tuple(row.get(split, "") for split in splits))
             for test, row in cells.items()
         ),
         hints=tuple((check, text.first_hints(texts)) for check, texts in hints.items()),
@@ -223,10 +150,9 @@ def suite_section(files: RunFiles) -> Suite | str:
             tuple(str(entry.get(key, "")) for key in ACCEPTED_KEYS)
             for entry in receipt.get("accepted", [])
         ),
-        removed=tuple(receipt["removed"]),
-        limits=text.value_pairs(limits),
+        removed=tuple(receipt["removed"]), limits=text.value_pairs(limits),
         unset=tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
-    )
+    )  # fmt: skip
 
 
 def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
@@ -277,16 +203,7 @@ ANSWERS_CHANGED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Misses:
-    """The first wrong answers, and how many there are."""
-
-    rows: tuple[tuple[str, str, str, str], ...]  # line, kind, evidence, the model's reasoning
-    total: str
-    more: str
-
-
-def misses_section(files: RunFiles) -> Misses | str:
+def misses_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the first wrong answers; a sentence where there are none, or they cannot be shown."""
     card, task = files.card, files.config.task
     if card is None:
@@ -319,7 +236,8 @@ def misses_section(files: RunFiles) -> Misses | str:
         )
         for f in wrong[:MAX_HINTS_VERBOSE]
     )  # fmt: skip
-    return Misses(rows, f"{len(wrong):,} of {counts['n']:,} answers were wrong.", more)
+    total = f"{len(wrong):,} of {counts['n']:,} answers were wrong."
+    return SimpleNamespace(rows=rows, total=total, more=more)
 
 
 # The training: curves, figures, settings.
@@ -331,19 +249,7 @@ TRAINED_ELSEWHERE = "No loss curves: it was trained elsewhere."
 TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
-    """Loss curves, figures and settings of the training."""
-
-    intro: str
-    charts: tuple[LossChart, ...] | str
-    loss_unit: str  # a loss is the mean over these: "token", or "pair" (of replies)
-    kept_epoch: str
-    figures: text.Pairs
-    settings: text.Pairs
-
-
-def training_section(files: RunFiles) -> Training | str:
+def training_section(files: RunFiles) -> SimpleNamespace | str:
     """Return how the run was trained; a sentence for a model that tunegate did not train."""
     if isinstance(files.run, Evaluation):
         return NOT_TRAINED_HERE
@@ -364,11 +270,9 @@ def training_section(files: RunFiles) -> Training | str:
     kept_epoch = ""
     if "kept_epoch" in figures:
         kept_epoch = f"kept: epoch {figures['kept_epoch']} of {figures.get('epochs', '?')}"
-    return Training(
-        intro,
-        charts or no_charts,
-        "pair" if on_pairs(plan.config) else "token",
-        kept_epoch,
-        text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
-        text.value_pairs(settings),
-    )
+    return SimpleNamespace(
+        intro=intro, charts=charts or no_charts, kept_epoch=kept_epoch,
+        loss_unit="pair" if on_pairs(plan.config) else "token",
+        figures=text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
+        settings=text.value_pairs(settings),
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from ...gates.lowered_limits import lowered_limits, lowered_text
 from ...gates.new_test_set import note_on_test_set
@@ -17,17 +18,6 @@ from .gather import RunFiles
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The top of the report: whether the run is promoted, why or why not, warnings, key facts."""
-
-    tone: text.Tone
-    headline: str
-    sentences: tuple[str, ...]
-    warnings: tuple[str, ...]
-    facts: text.Pairs
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
     """One link of the chain of digests; `holds` is None where it cannot be verified here."""
 
@@ -37,7 +27,7 @@ class Link:
     explanation: str
 
 
-def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
+def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     """Return headline, sentences, warnings and facts about a run and its chain of digests."""
     current, card = current_promotions(files), files.card
     tone: text.Tone = "plain"
@@ -70,8 +60,10 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> Verdict:
         if "test_receipt" in entry
     ]
     sentences = [*promotion_sentences(files), *([] if current else [why_not_promoted(files)])]
-    facts = tuple(key_facts(files, chain))
-    return Verdict(tone, headline, tuple(sentences), tuple(warnings), facts)
+    return SimpleNamespace(
+        tone=tone, headline=headline, sentences=tuple(sentences), warnings=tuple(warnings),
+        facts=tuple(key_facts(files, chain)),
+    )  # fmt: skip
 
 
 def promotion_sentences(files: RunFiles) -> Iterator[str]:

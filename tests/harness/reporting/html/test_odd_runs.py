@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tunegate.cli.main import main
 from tunegate.reporting.html.gather import RunFiles, read_run
-from tunegate.reporting.html.sections import ScoreRow, Scores, scores_section
+from tunegate.reporting.html.sections import scores_section
 from tunegate.reporting.html.verdict import closing_reasons
 from tunegate.results.outcome import collect_outcomes
 from tunegate.results.score import Score, Unmeasurable
@@ -35,10 +36,10 @@ def found(trained: Project) -> RunFiles:
     return read_run(trained.root, "latest")
 
 
-def judged(found: RunFiles, **changes: Any) -> Scores:
+def judged(found: RunFiles, **changes: Any) -> SimpleNamespace:
     """Return the scores of a card like CARD."""
     made = scores_section(replace(found, card=CARD | changes))
-    assert isinstance(made, Scores)
+    assert isinstance(made, SimpleNamespace)
     return made
 
 
@@ -51,7 +52,7 @@ def note(value: float, sign: str, limit: float | None, **facts: Any) -> dict[str
     return plain
 
 
-def row(found: RunFiles, **changes: Any) -> ScoreRow:
+def row(found: RunFiles, **changes: Any) -> SimpleNamespace:
     """Return the one row of a card."""
     made = judged(found, **changes)
     assert made.not_applicable == ()
