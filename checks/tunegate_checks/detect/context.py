@@ -20,7 +20,7 @@ REACH_ADDRESS = 120  # characters: street, number, flat and town stand between "
 _PLACEHOLDER = re.compile(r"\[[A-Z][A-Z\d_]*_\d+\]")  # `tunegate fix` wrote it: it is no label
 _LATIN = "[a-zA-ZÀ-ÖØ-öø-ɏ]"
 _WORD = re.compile(rf"{_LATIN}(?:{_LATIN}+|(?:\.{_LATIN})+\b|)")
-_LETTER = re.compile(r"[^\W\d_]")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _FUNCTION_WORDS = (
     r"e|and|ou|or|d[aeo]s?|of|for|para|n[ao]s?|to|the|[oa]s?|meu|minha|my|your|seu|sua|nov[oa]|is"
 )
@@ -119,7 +119,7 @@ class Context:
     def _joined(self, words: list[tuple[int, int, str]]) -> tuple[str, int]:
         """Return the phrase of some words, and its end; "" where another stands between them."""
         gaps = ((a, b) for (_, a, _), (b, *_) in pairwise(words))
-        is_phrase = not any(_LETTER.search(self.text, a, b) for a, b in gaps)
+        is_phrase = not any(_LETTER_OR_DIGIT.search(self.text, a, b) for a, b in gaps)
         return " ".join([word for *_, word in words]) if is_phrase else "", words[-1][1]
 
     @property

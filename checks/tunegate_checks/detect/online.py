@@ -64,7 +64,7 @@ def is_password(value: str) -> bool:
     inner = value.strip(".,;:!?()\"'")
     has_symbol = re.search(r"\d|[!@#$%&*+=_~^]|[a-z][A-Z]", inner)
     is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _LINK_OR_DATE.match(inner)
-    stands_for_another = is_placeholder(inner) or is_code(inner)
+    stands_for_another = is_placeholder(inner) or is_code(inner) or is_code(value)
     return len(inner) >= 4 and bool(has_symbol) and is_spelt_out and not stands_for_another
 
 

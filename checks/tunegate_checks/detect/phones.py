@@ -24,7 +24,7 @@ _DATE = re.compile(
 _DATED = re.compile(
     rf"{_DAY}([./\-]){_MONTH}\1(?:19|20)\d\d\b|(?:19|20)\d\d([./\-]){_MONTH}\2{_DAY}\b"
 )
-_THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+")
+_THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+|\d\.\d{5,}")  # 3.1415926
 _PAIRS = re.compile(r"\d\d([ .\-])\d\d\1\d\d")
 _YEARS = re.compile(r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d")
 # What follows a number that counts something: "call 12345678 times".
@@ -37,12 +37,13 @@ _SERVICE = re.compile(r"0[3589]00\d*|[89]00\d{6}|(?:4004|4003|4020|3003|4062)\d{
 
 
 def is_phone_number(value: str) -> bool:
-    """Check for 7 to 15 digits (ITU-T E.164); refuse dates, ranges of years and service lines."""
+    """Check for 7 to 15 digits (ITU-T E.164); refuse dates, years, service lines and 12345678."""
     number = only_digits(re.split(r"[xer]", value.lower())[0])
     is_long = 7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None
     forms = (_DATE.fullmatch, _DATED.match, _THOUSANDS.fullmatch, _YEARS.fullmatch)
     is_other = any(match(value) for match in forms) or _SERVICE.fullmatch(number) is not None
-    return is_long and len(set(number)) > 1 and not is_other
+    is_example = len(set(number)) < 2 or "12345678901234".startswith(value)
+    return is_long and not is_example and not is_other
 
 
 def is_international_number(value: str) -> bool:
