@@ -194,7 +194,7 @@ class Context:
     def _is_topic(self, label: Label) -> bool:
         """Whether a label is only the topic of another number: "protocolo de ligação"."""
         earlier = next(self._labels_before(label.start, 20), None)
-        if earlier is None or OTHER_FAMILY not in earlier.families:
+        if not (earlier and OTHER_FAMILY in earlier.families):
             return False
         return _OF.fullmatch(self.text, earlier.end, label.start) is not None
 

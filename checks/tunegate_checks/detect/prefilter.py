@@ -16,7 +16,7 @@ _LETTERS = bytes(b for b in range(256) if chr(b).islower() and chr(b) not in "ª
 _ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _OUTLINE = bytes.maketrans(_LETTERS + b"123456789", b"A" * len(_LETTERS) + b"0" * 9)
 _WORDS = bytes(b if b in _LETTERS else 32 for b in range(256))
-_SHORT = 200  # characters
+_SHORT = 400  # characters
 _SPACE = re.compile(r"\s")
 _REACH = 100  # characters around a number or a sign
 _BESIDE = 10  # characters before and behind a number, in which its signs stand
@@ -86,7 +86,8 @@ class Prefilter:
         for index in sorted(chosen):
             rule = self._rules[index]
             clue = clues.outline if rule.min_digits else clues.shape
-            if most_digits < rule.min_digits or not any(s in clue for s in rule.signs or ("",)):
+            has_sign = not rule.signs or any([sign in clue for sign in rule.signs])
+            if most_digits < rule.min_digits or not has_sign:
                 continue
             pattern, group = _compiled(rule.pattern)
             found: Iterable[re.Match[str] | None]
