@@ -86,7 +86,7 @@ class Prefilter:
         for index in sorted(chosen):
             rule = self._rules[index]
             clue = clues.outline if rule.min_digits else clues.shape
-            has_sign = not rule.signs or any([sign in clue for sign in rule.signs])
+            has_sign = not rule.signs or any(sign in clue for sign in rule.signs)
             if most_digits < rule.min_digits or not has_sign:
                 continue
             pattern, group = _compiled(rule.pattern)
