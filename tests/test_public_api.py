@@ -88,7 +88,7 @@ MODEL = {
     "jsonmatch.fields": "",
     "jsonmatch.valid": "predictions",
     "memorization.extraction": "trained_on ask * probes",
-    "memorization.personal_data": "test predictions * ignore allow",
+    "memorization.personal_data": "test predictions * ignore allow names",
     "memorization.verbatim": "trained_on test predictions",
     "metric.mean": "name value * signature misses detail",
     "overfitting.find": "curves * most strip",

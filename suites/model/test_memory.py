@@ -19,8 +19,10 @@ def test_no_training_text_can_be_drawn_out(trained_on: Dataset, ask_model: Ask) 
 def test_no_personal_data_in_answers(
     test: Dataset, predictions: Predictions, limits: Limits
 ) -> None:
-    ignore, allow = limits.pii_ignore, limits.pii_allow
-    assert not memorization.personal_data(test, predictions, ignore=ignore, allow=allow)
+    ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
+    assert not memorization.personal_data(
+        test, predictions, ignore=ignore, allow=allow, names=names
+    )
 
 
 def test_answers_end(predictions: Predictions, limits: Limits) -> None:

@@ -42,12 +42,9 @@ def is_pis(value: str) -> bool:
 def is_cnh(value: str) -> bool:
     """Check both digits of a CNH, modulo 11; the second is 2 lower where the first overflowed."""
     number = only_digits(value)
-    first = _weighted_sum(number, range(9, 0, -1)) % 11
-    second = _weighted_sum(number, range(1, 10)) % 11
-    lowered = 2 if first > 9 else 0
-    second = 0 if second > 9 else (second - lowered) % 11
-    expected = (0 if first > 9 else first, 0 if second > 9 else second)
-    return len(set(number)) > 1 and (int(number[9]), int(number[10])) == expected
+    first, second = (_weighted_sum(number, w) % 11 for w in (range(9, 0, -1), range(1, 10)))
+    second = 0 if second > 9 else (second - 2 * (first > 9)) % 11
+    return len(set(number)) > 1 and (int(number[9]), int(number[10])) == (first % 10, second)
 
 
 def is_voter_id(value: str) -> bool:
@@ -63,10 +60,7 @@ def is_voter_id(value: str) -> bool:
 
 
 def _voter_digit(total: int, state: str) -> int:
-    rest = total % 11
-    if rest == 0 and state in ("01", "02"):
-        return 1
-    return 0 if rest == 10 else rest
+    return total % 11 % 10 or int(total % 11 == 0 and state in ("01", "02"))
 
 
 def is_cnj(value: str) -> bool:

@@ -18,7 +18,7 @@ REACH_ADDRESS = 120  # characters: street, number, flat and town stand between "
 _PLACEHOLDER = re.compile(r"\[[A-Z][A-Z\d_]*_\d+\]")  # `tunegate fix` wrote it: it is no label
 _LATIN = "[a-zA-ZÀ-ÖØ-öø-ɏ]"
 _WORD = re.compile(rf"{_LATIN}(?:{_LATIN}+|(?:\.{_LATIN})+\b|)")
-_LETTER = re.compile(r"[^\W\d_]")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _FUNCTION_WORDS = (
     r"e|and|ou|or|d[aeo]s?|of|for|para|n[ao]s?|to|the|[oa]s?|meu|minha|my|your|seu|sua|nov[oa]|is"
 )
@@ -109,7 +109,7 @@ class Context:
         text = _PLACEHOLDER.sub(lambda m: " " * len(m[0]), self.text)
         return [
             (match.start() + start, match.start() + end, word)
-            for a, b in windows(text, self.numbers, REACH_ADDRESS + 40, REACH_ADDRESS + 40)
+            for a, b in windows(text, self.numbers, REACH_ADDRESS + 40)
             for match in _WORD.finditer(text, a, b)
             for start, end, word in _label_words(match[0])
         ]
@@ -117,7 +117,7 @@ class Context:
     def _joined(self, words: list[tuple[int, int, str]]) -> tuple[str, int]:
         """Return the phrase of some words, and its end; "" where another stands between them."""
         gaps = ((a, b) for (_, a, _), (b, *_) in pairwise(words))
-        is_phrase = not any(_LETTER.search(self.text, a, b) for a, b in gaps)
+        is_phrase = not any(_LETTER_OR_DIGIT.search(self.text, a, b) for a, b in gaps)
         return " ".join([word for *_, word in words]) if is_phrase else "", words[-1][1]
 
     @property
@@ -152,12 +152,9 @@ class Context:
         """Whether the nearest label before `start` is one of an order, a protocol, a version..."""
         for label in self._labels_before(start, 40):
             if not _SPENT.search(self.text[label.end : start]):
-                return OTHER_FAMILY in label.families and not self._ends(_CLOSED, label, start)
+                is_closed = _CLOSED.match(self.text, label.end, start)
+                return OTHER_FAMILY in label.families and not is_closed
         return False
-
-    def _ends(self, pattern: re.Pattern[str], label: Label, start: int) -> bool:
-        """Whether what belongs to a label ends before `start`."""
-        return pattern.match(self.text, label.end, start) is not None
 
     def _distance_before(
         self, start: int, families: frozenset[str], needs_own_label: bool
@@ -168,20 +165,20 @@ class Context:
         for label in self._labels_before(start, reach):
             between = self.text[label.end : start]
             if needs_own_label and follower:
-                is_joined = is_joined and self._is_linked(_JOIN, label, follower)
+                is_joined &= bool(_JOIN.fullmatch(self.text, label.end, follower.start))
             wanted = families if len(between) < 4 else families - {"beside_phone"}
             if (
                 label.families & wanted
                 and (is_joined or not needs_own_label)
                 and not _NEW_SENTENCE.search(self.text, label.start, start)
-                and not self._ends(_PAIR, label, start)
+                and not _PAIR.match(self.text, label.end, start)
                 and not (needs_own_label and _NUMBER_ENDS_SENTENCE.search(between))
             ):
                 return None if needs_own_label and self._is_topic(label) else len(between)
             if _SPENT.search(between):
                 continue
             is_silencing = OTHER_FAMILY in label.families and not self._is_owner(label, families)
-            if is_silencing and not self._ends(_CLOSED, label, start):
+            if is_silencing and not _CLOSED.match(self.text, label.end, start):
                 return None
             follower = label
         return None
@@ -192,18 +189,15 @@ class Context:
                 return
             yield self.labels[i]
 
-    def _is_linked(self, pattern: re.Pattern[str], label: Label, follower: Label) -> bool:
-        return pattern.fullmatch(self.text, label.end, follower.start) is not None
-
     def _is_topic(self, label: Label) -> bool:
         """Whether a label is only the topic of another number: "protocolo de ligação"."""
         earlier = next(self._labels_before(label.start, 20), None)
-        if earlier is None or OTHER_FAMILY not in earlier.families:
+        if not (earlier and OTHER_FAMILY in earlier.families):
             return False
-        return self._is_linked(_OF, earlier, label)
+        return _OF.fullmatch(self.text, earlier.end, label.start) is not None
 
     def _is_owner(self, label: Label, families: frozenset[str]) -> bool:
         """Whether a label only says whose number a wanted label names: "telefone do pedido"."""
         labels = self._labels_before(label.start, REACH_BEFORE)
         wanted = next((x for x in labels if x.families & families), None)
-        return wanted is not None and self._is_linked(_OF, wanted, label)
+        return bool(wanted and _OF.fullmatch(self.text, wanted.end, label.start))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from . import brazil, money, national_ids, online, people, phones
 from .context import REACH_BEFORE, Context
 from .names import recogniser
-from .prefilter import Prefilter, clues_of
+from .prefilter import Clues, Prefilter
 from .rule import Rule, Span
 from .structure import parts_of
 
@@ -36,11 +36,7 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 
 def plain(text: str) -> str:
     """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
-    try:
-        text.encode("latin-1")
-        is_plain = "\xa0" not in text
-    except UnicodeEncodeError:
-        is_plain = False
+    is_plain = len(text.encode("latin-1", "ignore")) == len(text) and "\xa0" not in text
     return text if is_plain else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 
@@ -101,11 +97,10 @@ def personal_spans(
     candidates = []
     for c in _candidates(text, context_text, bare):
         index = bisect_right(ends, c.start)
-        part = parts[index] if index < len(parts) else None
-        if part and c.end > part.start:
-            c = c._replace(distance=c.distance + REACH_BEFORE)  # its heading goes first
-        if not part or c.end <= part.start or not part.is_of_other:
+        if index == len(parts) or c.end <= parts[index].start:
             candidates.append(c)
+        elif not parts[index].is_of_other:  # its heading goes first
+            candidates.append(c._replace(distance=c.distance + REACH_BEFORE))
     for part in parts:
         for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
             candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
@@ -119,7 +114,7 @@ def personal_spans(
         if not any(taken[start:end]):
             taken[start:end] = b"\1" * (end - start)
             value = text[start:end].lower()
-            is_public = any([value.endswith(p) if p[:1] == "@" else value == p for p in public])
+            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
             if kind not in ignore and not is_public:
                 chosen.append(Span(kind, places[start], places[end]))
     return sorted(chosen, key=lambda s: s.start)
@@ -139,7 +134,7 @@ class _Candidate(NamedTuple):
 def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
     """Yield what the rules find in a text behind its context."""
     offset, text = len(context_text), context_text + text
-    clues = clues_of(text, offset)
+    clues = Clues(text, offset)
     context = Context(text, [(a, b) for _, a, b in clues.numbers if b - a > 1])
     found_alone = _TWO_CHECK_DIGITS if bare else frozenset[str]()
     matches = _PREFILTER.matches(text, clues, lambda: context.families | found_alone)

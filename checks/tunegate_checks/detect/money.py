@@ -39,8 +39,8 @@ def is_iban(value: str) -> bool:
 
 
 _CARD = (
-    DIGIT + r"(?<![\w.\-/])(?:\d{4}([ .\-]?)\d{4}\1\d{4}\1\d{1,4}|\d{12,19}|\d{4}([ \-])\d{6}\2\d{4,5})"
-    r"(?!\w|[.\-/]\d)"
+    rf"{DIGIT}(?<![\w.\-/])(?:\d{{4}}([ .\-]?)\d{{4}}\1\d{{4}}\1\d{{1,4}}|\d{{12,19}}"
+    r"|\d{4}([ \-])\d{6}\2\d{4,5})(?!\w|[.\-/]\d)"
 )
 _IBAN = (
     r"(?<!\w)[A-Z]{2}\d\d(?P<gap>[ \-]?)[A-Z\d]{4}(?:(?P=gap)[A-Z\d]{4}){1,6}"
@@ -58,10 +58,9 @@ RULES = (
         min_digits=12,
         signs=("000000000000", *(f"0000{gap}0000{gap}0000" for gap in " .-"), "0000 000000 0000",
         "0000-000000-0000")),
-    Rule(  # several, one behind the other
-        "card", DIGIT + r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)", is_card,
-        silent_under_other_label=True, min_digits=26, signs=("000000000000",),
-    ),
+    Rule("card",  # several, one behind the other
+        DIGIT + r"(?<![\w.\-/])(?:(?<=\d{12} )|(?=\d+ \d{12}))\d{13,19}(?!\w|[.\-/]\d)",
+        is_card, silent_under_other_label=True, min_digits=26, signs=("000000000000",)),
     Rule("card", _CARD, is_luhn, ("card",), min_digits=12),
     # Branch and account of a bank: 1234-5, 12.345-X; without a check digit right behind its label.
     Rule("bank_account", DIGITS % r"\d{1,3}(?:\.?\d{3}){0,4}\d{0,3}-[\dX]{1,2}|\d\d-\d\d-\d\d",
@@ -72,8 +71,8 @@ RULES = (
         first_words=frozenset(re.findall(r"(?:^|\|)([^\W\d_]+)", _BANK))),
     Rule("iban", _IBAN, is_iban, min_digits=8, signs=("AA00",)),
     Rule("wallet", r"(?-i:(?<!\w)bc1[qp](?:[02-9ac-hj-np-z]{38}|[02-9ac-hj-np-z]{58})(?!\w))",
-        min_digits=1, signs=("bc0",)),
-    Rule("wallet", r"(?-i:[13](?<!\w[13])[1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
+        first_words=frozenset(("bc",))),
+    Rule("wallet", DIGIT + r"(?-i:(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
         signs=("0A",), stdnum="bitcoin"),
-    Rule("wallet", r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", min_digits=1, signs=("0x",)),
+    Rule("wallet", DIGIT + r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", min_digits=1, signs=("0A",)),
 )  # fmt: skip

@@ -114,7 +114,8 @@ def is_ssn(value: str) -> bool:
 RULES = (
     *(
         Rule(
-            kind, (DIGITS if pattern.startswith("\\d") else NUMBER) % pattern, label_families=() if labels[0] == "-" else (kind,),
+            kind, (DIGITS if pattern.startswith("\\d") else NUMBER) % pattern,
+            label_families=() if labels[0] == "-" else (kind,),
             needs_own_label=not module, silent_under_other_label=labels[0] == "-",
             min_digits=6 if labels[0] == "-" else 4 if module else 2, stdnum=module,
             signs=_SIGNS[kind] if labels[0] == "-" else (),

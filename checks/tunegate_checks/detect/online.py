@@ -11,12 +11,11 @@ _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js
 _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _LINK_OR_DATE = re.compile(r"\w+://|\d\d/\d\d/\d{4}$")
 # At the start of a word, or of one of an identifier: DB_PASSWORD, dbPassword.
-_WORD_START = r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
-_PASSWORD = (
-    r"pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|passwort|kennwort"
-    r"|mot de passe"
+PASSWORD_NAME = (
+    r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
+    r"(?:pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|passwort|kennwort"
+    r"|mot de passe)(?:_?(?:atual|nova|antiga|current|new|old|admin|user|usuario|app|db))?\b"
 )
-_QUALIFIED = r"(?:_?(?:atual|nova|antiga|current|new|old|admin|user|usuario|app|db))?"
 # Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
     ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
@@ -60,7 +59,7 @@ def is_password(value: str) -> bool:
     inner = value.strip(".,;:!?()\"'")
     has_symbol = re.search(r"\d|[!@#$%&*+=_~^]|[a-z][A-Z]", inner)
     is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _LINK_OR_DATE.match(inner)
-    stands_for_another = is_placeholder(inner) or is_code(inner)
+    stands_for_another = is_placeholder(inner) or is_code(inner) or is_code(value)
     return len(inner) >= 4 and bool(has_symbol) and is_spelt_out and not stands_for_another
 
 
@@ -94,7 +93,7 @@ RULES = (
     Rule("email", rf"(?<![\w.+%\-/@])(?!(?<=:)(?:token|secret)@){_USER}@(?!\dx\.){_HOST}(?![\w@])",
         is_email_address, signs=("@",)),
     Rule("email", r"(?<![\w.+%\-])[\w.+%\-]{1,64} ?(?:\[at\]|\(at\)| arroba )" + _SPOKEN_HOST,
-        signs=("[at]", "(at)", " arroba "), words=frozenset(("at", "arroba"))),
+        signs=("[at]", "(at)", " arroba ")),
     Rule("ip",
         rf"(?<![\w:.])(?:[\da-f]{{0,4}}:){{2,7}}(?:(?:{_V4}\.){{3}}{_V4}|[\da-f]{{0,4}})(?![\w:])",
         is_personal_ipv6, min_digits=1, signs=("::", ":0")),
@@ -110,9 +109,8 @@ RULES = (
     ),
     Rule("mac", r"(?<![\w.])[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4}(?![\w.])", label_families=("mac",),
         min_digits=1),
-    Rule("password",
-        rf"{_WORD_START}(?:{_PASSWORD}){_QUALIFIED}\b" + _PASSWORD_LEAD + _PASSWORD_VALUE,
-        is_password, signs=("senha", "pass", "pwd", "contrase", "kennwort")),
+    Rule("password", PASSWORD_NAME + _PASSWORD_LEAD + _PASSWORD_VALUE, is_password,
+        signs=("senha", "pass", "pwd", "contrase", "kennwort")),
     Rule("password", r"\bpin\b" + _PASSWORD_LEAD + r"(?P<v>\d{4,12})(?![\w.=])", min_digits=4,
         first_words=frozenset(("pin",))),
 )  # fmt: skip

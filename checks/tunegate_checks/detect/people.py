@@ -123,7 +123,7 @@ RULES = (
     # Hauptstraße 5, Berliner Str. 7, Lindenweg 3a; Am Markt 1 beside "Adresse"
     Rule("address",
         rf"(?<!\w)(?-i:[{_UPPER}][{_LOWER}\-]{{2,}})(?:(?<=[a-z]{{4}})[ \-])?{_any_of(_GERMAN)}"
-        rf" \d{{1,4}} ?[a-z]?\b{_NOT_COUNTED}", min_digits=1,
+        rf" \d{{1,4}} ?[a-z]?\b{_NOT_COUNTED}",
         signs=tuple(f"{street} " for street in _phrases(_GERMAN))),
     Rule("address",
         rf"(?<!\w){_any_of(_GERMAN_PLACES)} {_CAPITAL} \d{{1,4}} ?[a-z]?\b{_NOT_COUNTED}",
@@ -133,7 +133,8 @@ RULES = (
         rf"(?<!\w){_any_of(_ITALIAN)} (?:{_SMALL} ?){{0,2}}{_CAPITALS},? (?:n\.? ?)?\d{{1,4}}"
         rf"(?:/?[a-z]\b)?{_NOT_COUNTED}", min_digits=1, first_words=_first_words(_ITALIAN)),
     # 12 Main St, 221B Baker Street, 350 West 42nd Street, Apt 4
-    Rule("address", rf"{DIGIT}(?<![\w.,/\-])\d{{1,5}}[A-Z]? (?-i:(?:(?:[NSEW]\.?|North|South|East|West) )?"
+    Rule("address", rf"{DIGIT}(?<![\w.,/\-])\d{{1,5}}[A-Z]? "
+        r"(?-i:(?:(?:[NSEW]\.?|North|South|East|West) )?"
         rf"(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th))(?: {_CAPITAL}){{0,2}} {_any_of(_ENGLISH)}\b\.?)"
         r"(?!\w)(?:,? (?:apt|suite|ste|unit)\.? ?\w{1,5})?", min_digits=1,
         words=_first_words(_ENGLISH.lower())),
@@ -142,14 +143,15 @@ RULES = (
         rf"(?:{_any_of(_TITLES)}\.? ){{1,2}}{_NAME}", is_name, first_words=_first_words(_TITLES)),
     # Not in the name of another: David M. Blei
     Rule("name", rf"(?:^|[\n,;:!?(]\s?|\b(?:et|à|de|que|pour|avec|par|chez) )(?-i:M\. ){_NAME}",
-        is_name, signs=("m. ",), words=frozenset("m")),
+        is_name, signs=("m. ",)),
     Rule("name", _LABELLED % _any_of(_LABELS), is_name, first_words=_first_words(_LABELS)),
     Rule("name", _LABELLED % _any_of(_COMPOUNDS), is_name,
         first_words=_first_words(_COMPOUNDS)),
     Rule("name", rf"(?<![\w.])name: (?P<v>(?-i:{_GIVEN}{_FURTHER}{{1,4}})){_LINE_END}", is_name,
-        signs=("name: ",), words=frozenset(("name",))),
+        first_words=frozenset(("name",))),
     Rule("name", rf"(?<!\w){_any_of(_INTRODUCTIONS)}:? (?:[oa] )?{_NAME}", is_name,
         first_words=_first_words(_INTRODUCTIONS)),
     Rule("name", rf"(?<!\w){_any_of(_CLOSINGS)}[ \t]*[,.!]?\s{{1,4}}"
-        rf"(?!{_any_of(_CLOSINGS)}){_NAME}{_LINE_END}", is_name, first_words=_first_words(_CLOSINGS)),
+        rf"(?!{_any_of(_CLOSINGS)}){_NAME}{_LINE_END}", is_name,
+        first_words=_first_words(_CLOSINGS)),
 )  # fmt: skip

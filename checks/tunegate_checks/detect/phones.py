@@ -14,7 +14,6 @@ _L = r"(?<![\w$€£#/.\-])(?<![^A-Za-z_\"']=)(?<![$€£] )(?<!\d[ ,])"
 _D = DIGIT + _L
 _R = r"(?!\w|:\d|[.,/\-]?\d|[.,]\d| ?= ?[$€£]?\d)"  # 1000-200=800 is a sum
 _EXTENSION = r"(?: ?(?:x|ext\.?|ramal) ?\d{1,6})?"
-_EXTENSION_WORD = re.compile("[xer]", re.IGNORECASE)
 _DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 _DATE = re.compile(
     rf"(?:{_DAY}[./ \-]{_MONTH}|{_MONTH}[./ \-]{_DAY})[./ \-](?:19|20)?\d\d"
@@ -23,7 +22,7 @@ _DATE = re.compile(
 _DATED = re.compile(
     rf"{_DAY}([./\-]){_MONTH}\1(?:19|20)\d\d\b|(?:19|20)\d\d([./\-]){_MONTH}\2{_DAY}\b"
 )
-_THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+")
+_THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+|\d\.\d{5,}")  # 3.1415926
 _PAIRS = re.compile(r"\d\d([ .\-])\d\d\1\d\d")
 _YEARS = re.compile(r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d")
 # What follows a number that counts something: "call 12345678 times".
@@ -35,25 +34,21 @@ _COUNTED = (
 _SERVICE = re.compile(r"0[3589]00\d*|[89]00\d{6}|(?:4004|4003|4020|3003|4062)\d{4}")
 
 
-def _digits(value: str) -> str:
-    """Return the digits of a number without its extension."""
-    return only_digits(_EXTENSION_WORD.split(value)[0])
-
-
 def is_phone_number(value: str) -> bool:
-    """Check for 7 to 15 digits (ITU-T E.164); refuse dates, ranges of years and service lines."""
-    number = _digits(value)
+    """Check for 7 to 15 digits (ITU-T E.164); refuse dates, years, service lines and 12345678."""
+    number = only_digits(re.split(r"[xer]", value.lower())[0])
     is_long = 7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None
     forms = (_DATE.fullmatch, _DATED.match, _THOUSANDS.fullmatch, _YEARS.fullmatch)
-    is_other = any([match(value) for match in forms]) or _SERVICE.fullmatch(number) is not None
-    return is_long and len(set(number)) > 1 and not is_other
+    is_other = any(match(value) for match in forms) or _SERVICE.fullmatch(number) is not None
+    is_example = len(set(number)) < 2 or "12345678901234".startswith(value)
+    return is_long and not is_example and not is_other
 
 
 def is_international_number(value: str) -> bool:
     """Check the country code, and the length by its numbering plan (phonenumbers)."""
     import phonenumbers
 
-    number = f"+{_digits(value)}"
+    number = "+" + only_digits(re.split(r"[xer]", value.lower())[0])
     try:
         return bool(phonenumbers.is_possible_number(phonenumbers.parse(number)))
     except phonenumbers.NumberParseException:
@@ -95,8 +90,8 @@ RULES = (
         + _R + rf"(?!{_COUNTED})", is_phone_number, silent_under_other_label=True, min_digits=9,
         signs=("000 00 00 00", "000 000 000", "0 0000 0000", "00 00000 0000")),
     # wa.me/5511987654321, tel:+5511987654321
-    Rule("phone", r"(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)", is_phone_number,
-        min_digits=8, signs=("wa.me/", "tel:", "phone=")),
+    Rule("phone", r"(?<![^\W\d_])(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)", is_phone_number,
+        first_words=frozenset(("wa", "tel", "phone"))),
     # Any phone-like number beside a label of the family `phone`: in groups, or in one run
     Rule("phone", _L + rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}" + _EXTENSION + _R + rf"(?!{_COUNTED})",
         is_phone_number, _PHONE, needs_own_label=True, min_digits=6),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .context import Context, fold_word
+from .online import PASSWORD_NAME
 from .vocabulary import LABELS, OTHER_FAMILY
 
 
@@ -24,7 +25,11 @@ _LINE = re.compile(r"^.*$", re.MULTILINE)
 # By the delimiter of a table.
 _CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
 _HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
-_PERSON = re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE)
+# What a header can name that is no family of labels.
+_NAMED = {
+    "name": re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE),
+    "password": re.compile(PASSWORD_NAME, re.IGNORECASE),
+}
 _RULER = re.compile(r"[\s|:+\-]+")
 # "CPFs:", "## Telefones", "**Contatos**"; and what stands below, with a bullet or without.
 _HEADING = re.compile(r"\s*+(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}+:)[* ]*")
@@ -47,7 +52,8 @@ def parts_of(text: str) -> Iterator[Part]:
 
 @lru_cache(maxsize=4096)
 def _families(cell: str) -> frozenset[str]:
-    return Context(cell).families or frozenset({"name"} if _PERSON.search(cell) else ())
+    found = Context(cell).families
+    return frozenset(found or (kind for kind, pattern in _NAMED.items() if pattern.search(cell)))
 
 
 def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
@@ -63,15 +69,19 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     for line in _LINE.finditer(text, top.end() + 1):
         cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):
-            key, of_key = "", frozenset[str]()  # the words that begin the line name its values too
+            # The words that begin the line name its values too: first, where they are no name.
+            key, of_key, is_label = "", frozenset[str](), False
             for name, (a, b) in zip(names, cells, strict=True):
                 cell, of_name = line[0][a:b].strip(), _families(name)
                 is_other = of_name == {OTHER_FAMILY} and of_key <= {OTHER_FAMILY, "name"}
-                heading = name if of_name - {OTHER_FAMILY} or not of_key else f"{name}: {key}"
+                is_of_name = not of_key or (of_name - {OTHER_FAMILY} and not is_label)
+                heading = name if is_of_name else f"{name}: {key}"
                 if name and fold_word(cell) not in LABELS:
                     parts.append(Part(line.start() + a, line.start() + b, heading, is_other))
                 if not key and re.fullmatch(r"\D*[^\W\d_]\D*", cell):
                     key, of_key = cell, _families(cell)
+                    is_word = fold_word(cell) in LABELS or "password" in of_key
+                    is_label = is_word and "name" in of_name and OTHER_FAMILY not in of_key
         elif not _RULER.fullmatch(line[0]):
             break
     return [part for part in parts if part.start < part.end]

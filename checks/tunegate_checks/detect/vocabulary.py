@@ -91,9 +91,7 @@ LABELS: dict[str, set[str]] = {}  # the families of each word or phrase
 for _family, _phrases in _FAMILIES.items():
     for _phrase in _phrases.split(","):
         LABELS.setdefault(" ".join(_phrase.split()), set()).add(_family)
-# The numbers of words of the phrases that begin with a word, longest first.
-LENGTHS: dict[str, list[int]] = {}
+LENGTHS: dict[str, dict[int, None]] = {}  # of the phrases that begin with a word, longest first
 for _words in sorted(map(str.split, LABELS), key=len, reverse=True):
-    if len(_words) not in LENGTHS.setdefault(_words[0], []):
-        LENGTHS[_words[0]].append(len(_words))
+    LENGTHS.setdefault(_words[0], {})[len(_words)] = None
 LABEL_WORDS = frozenset(word for phrase in LABELS for word in phrase.split())

@@ -101,24 +101,20 @@ def personal_data(
     *,
     ignore: Collection[str] = (),
     allow: Collection[str] = (),
+    names: str = "",
 ) -> Iterator[Finding]:
     """No answer holds personal data that its question, or its system prompt, does not.
 
-    What is found, and what is not: docs/personal-data.md. `ignore` and `allow` are those of
-    `pii.find`: kinds, and public values or "@domains". The evidence is masked.
+    What is found, and what is not: docs/personal-data.md. `ignore`, `allow` and `names` are those
+    of `pii.find`: kinds, public values or "@domains", and a model that finds names. The evidence is
+    masked.
     """
-    domains = tuple(a.lower() for a in allow if a.startswith("@"))
-    public = {a.lower() for a in allow}
     for p in predictions:
-        example = test[p.row]
-        prompt_text = _alphanumeric(_messages_text(example.given))
-        for span in personal_spans(p.got):
-            value = p.got[span.start : span.end].lower()
-            is_known = (
-                _alphanumeric(value) in prompt_text or value in public or value.endswith(domains)
-            )
-            if span.kind not in ignore and not is_known:
-                yield p.finding(span.kind, f"answered {mask_value(span.kind, value)}")
+        prompt_text = _alphanumeric(_messages_text(test[p.row].given))
+        for span in personal_spans(p.got, "", ignore, allow, names=names):
+            value = p.got[span.start : span.end]
+            if _alphanumeric(value) not in prompt_text:
+                yield p.finding(span.kind, f"answered {mask_value(span.kind, value.lower())}")
 
 
 def _alphanumeric(text: str) -> str:

@@ -153,7 +153,8 @@ Invoice INV-2024-00123 dated 2024-03-15 for $1,234.56 | ISBN 978-3-16-148410-0 |
 version 1.2.3.4 released | see section 1.2.3.4 | Python 3.11.7 and numpy 1.26.4 | build 10.4.2.17
 I called on 2024-03-12 10:20:30 | Contato feito em 12.03.2024 | Meu celular custou R$ 2500,00
 comprei um celular no pedido 12345678901 | My phone's IMEI is 490154203237518 | call 12345678 times
-<<1000-200=800>> for the phone
+<<1000-200=800>> for the phone | CALL_ME_BACK = 123456789 | call back: exitcode=3.1415926
+multi start -c 3  -c:1-3 10 | 'password': _get('redis_password'),
 protocolo 52998224725 | Protocolo 2024.0012.3456 | chamado 20240012345678 | 52998224725
 11987654321
 postgres://user:password@db.example.com/x | redis://:$REDIS_PASSWORD@cache.example.com

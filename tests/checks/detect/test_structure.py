@@ -102,6 +102,25 @@ def test_tables_of_keys_and_values_with_numbers_and_names(delimiter: str) -> Non
     assert kinds(across) == ["name", "cpf"]
 
 
+@pytest.mark.parametrize("delimiter", [*DELIMITERS, "markdown"])
+@pytest.mark.parametrize("header", ["senha", "Password", "db_password", "senhaAtual", "Contraseña"])
+def test_a_password_stands_alone_in_its_cell(delimiter: str, header: str) -> None:
+    rows = [("ana", "Xk29fkA8"), ("bia", "Gato2024"), ("eva", "password"), ("rui", "****")]
+    assert kinds(table(delimiter, ("usuario", header), *rows)) == ["password"] * 2
+    assert kinds(table(delimiter, ("usuario", "modelo"), *rows)) == []
+
+
+@pytest.mark.parametrize("delimiter", [*DELIMITERS, "markdown"])
+def test_what_a_line_is_called_goes_before_a_header_for_people(delimiter: str) -> None:
+    keys = [("CPF", CPF), ("Senha", "Xk29fkA8"), ("RG", "12.345.678-9"), ("Celular", PHONE)]
+    wanted = ["cpf", "password", "rg", "phone"]
+    assert kinds(table(delimiter, ("Nome", "Telefone"), *keys)) == wanted
+    people = [("Ana Souza", PHONE), ("Pedido", PHONE), ("Bia do Pix", PHONE)]
+    found = kinds(table(delimiter, ("Nome", "Telefone"), *people))
+    assert found.count("phone") == 3
+    assert kinds(table(delimiter, ("Assunto", "Telefone"), ("CPF", PHONE))) == ["phone"]
+
+
 def test_prose_with_commas_is_searched_as_prose() -> None:
     assert kinds("Prezado cliente, bom dia\nO CPF do titular, 16899535009") == ["cpf"]
     assert kinds("Caro cliente, sobre o pedido\nO CPF do titular, 16899535009") == ["cpf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from asking import Asked, silent, tickets
 
 from tunegate import Dataset, Predictions
 from tunegate.results.prediction import Prediction
+from tunegate_checks.detect import names
 from tunegate_checks.model import answer_quality, memorization
 
 LONG = " ".join(f"word{i}" for i in range(120))
@@ -134,6 +136,20 @@ def test_what_is_public_may_be_answered() -> None:
     assert memorization.personal_data(TEST, said)
     assert not memorization.personal_data(TEST, said, allow=["@shop.example"])
     assert not memorization.personal_data(TEST, said, ignore=["email"])
+
+
+def test_names_that_a_model_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        names._BACKENDS, "fake", lambda _: lambda text: [m.span() for m in re.finditer("Zoe", text)]
+    )
+    test = tickets([("I am Zoe", "ok"), ("Who?", "ok")])
+    said = answered("Hello zoe and Zoe", "Ask Zoe", test=test)
+    assert not memorization.personal_data(test, said)
+    found = memorization.personal_data(test, said, names="fake:zoe")
+    assert [(f.row, f.kind, f.evidence) for f in found] == [(1, "name", "answered ***")]
+    assert not memorization.personal_data(test, said, names="fake:zoe", ignore=["name"])
+    with pytest.raises(ValueError, match="pii_names: 'spacy' names no model"):
+        memorization.personal_data(test, said, names="spacy")
 
 
 # Ends.
