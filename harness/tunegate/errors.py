@@ -3,8 +3,6 @@
 Standard library only: pytest imports this at every start.
 """
 
-from __future__ import annotations
-
 
 class ConfigError(Exception):
     """A mistake in the configuration or on the command line, in one message."""

@@ -4,8 +4,6 @@ Code is left alone: blocks in ``` and words in backticks are not read, and a row
 templates, HTML or tokens may hold them. What may be meant all the same is a hint, by its kind.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html.entities import html5

@@ -6,8 +6,6 @@ are allowed: labels are such replies. System messages are compared where they ho
 rejected reply must be equal too: one reply preferred to two others is two preferences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 

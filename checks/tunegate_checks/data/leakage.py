@@ -1,7 +1,5 @@
 """Leakage: no test example may repeat a training example."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

@@ -7,8 +7,6 @@ $ tunegate run serve-check latest --model openai:local
 $ tunegate run serve-check 3fa9c1@merged --model openai:local --limit 200
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

@@ -17,8 +17,6 @@ what they answer, in accents, or in what both ask and answer about (`subjects_di
 ask may differ in digits, as two orders do in a number.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import unicodedata

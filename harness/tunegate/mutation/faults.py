@@ -1,7 +1,5 @@
 """Plants the faults that faults.toml describes into rows that are clean."""
 
-from __future__ import annotations
-
 import random
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """Runs the suites of a project on rows with one planted fault each, in copies of it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -6,8 +6,6 @@ Nothing is trained or changed; neither a GPU nor the weights of the base are nee
 $ tunegate run preflight
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A base is loaded frozen, its linear layers in 4 bits with `qlora`; `qlora` and `
 adapter beside them, `full` every weight.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 import shutil

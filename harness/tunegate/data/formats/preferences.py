@@ -5,8 +5,6 @@ https://huggingface.co/docs/trl/dataset_formats, and the data sets Anthropic/hh-
 Intel/orca_dpo_pairs, argilla/ultrafeedback-binarized-preferences and LLaMA-Factory's dpo_en_demo.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
