@@ -12,14 +12,7 @@ from statistics import median
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.comparison import (
-    MAX_LABEL_WORDS,
-    MIN_ROWS,
-    group_indices,
-    is_label,
-    label_counts,
-    system_is_asked,
-)
+from tunegate.data import comparison
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
@@ -47,9 +40,9 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
 
     Nothing is found where the system messages are what rows ask about, such as documents.
     """
-    if len(dataset) >= MIN_ROWS and system_is_asked(dataset):
+    if len(dataset) >= comparison.MIN_ROWS and comparison.system_is_asked(dataset):
         return
-    groups = group_indices(dataset, lambda e: e.system)
+    groups = comparison.group_indices(dataset, lambda e: e.system)
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
         rows = [dataset[i] for i in groups[prompt]]
@@ -69,7 +62,7 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
 
     A space or a line break more already changes the tokens before every answer.
     """
-    for actual, indices in group_indices(dataset, lambda e: e.system).items():
+    for actual, indices in comparison.group_indices(dataset, lambda e: e.system).items():
         if actual != prompt:
             rows = [dataset[i] for i in indices]
             row_text = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
@@ -88,7 +81,9 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """
     if not len(train) or not len(other):
         return
-    if min(len(train), len(other)) >= MIN_ROWS and system_is_asked(train, other):
+    if min(len(train), len(other)) >= comparison.MIN_ROWS and comparison.system_is_asked(
+        train, other
+    ):
         return
     train_prompt, other_prompt = (
         Counter(example.system for example in split).most_common(1)[0][0]
@@ -152,16 +147,16 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
 
 def likely_task(dataset: Dataset, is_json: bool) -> str:
     """Return the task that most replies look like, of 20 or more; "" where none is clear."""
-    if len(dataset) < MIN_ROWS:
+    if len(dataset) < comparison.MIN_ROWS:
         return ""
     if sum(bool(e.target.calls) for e in dataset) * 2 > len(dataset):
         return "tools"
     if is_json:
         return "extraction"
-    if label_counts(dataset):
+    if comparison.label_counts(dataset):
         return "classification"
     words = median(count_words(e.target.text) for e in dataset)
-    return "text" if words > MAX_LABEL_WORDS else ""
+    return "text" if words > comparison.MAX_LABEL_WORDS else ""
 
 
 def lacks_labels(dataset: Dataset) -> str:
@@ -184,13 +179,13 @@ def no_classes(dataset: Dataset) -> str:
         return evidence
     labels = [label for example in dataset for label in example.labels]
     different = len({*labels})
-    if len(labels) < MIN_ROWS or different <= len(labels) / 2:
+    if len(labels) < comparison.MIN_ROWS or different <= len(labels) / 2:
         return ""
     fault = f"{different:,} different replies in {len(dataset):,} rows are no set of labels"
     if dataset.reading.label == exact and (field := _label_field(dataset)):
         return f'{fault}: if a field of each holds its label, write label = "json:{field}"'
     words = round(median(map(count_words, labels)))
-    if words > MAX_LABEL_WORDS:
+    if words > comparison.MAX_LABEL_WORDS:
         return f'{fault} but texts of about {words:,} words: is the task "text"?'
     return fault
 
@@ -204,7 +199,7 @@ def _label_field(dataset: Dataset) -> str:
     for example in dataset:
         reply = parse_json_text(example.target.text)
         for name, value in reply.items() if isinstance(reply, dict) else ():
-            if isinstance(value, str | bool | int) and is_label(str(value)):
+            if isinstance(value, str | bool | int) and comparison.is_label(str(value)):
                 values[name][str(value)] += 1
     usable = [n for n, counts in values.items() if 2 <= len(counts) <= counts.total() / 3]
     return max(usable, key=lambda name: len(values[name]), default="")

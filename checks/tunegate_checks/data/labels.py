@@ -13,17 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
-from tunegate.data.comparison import (
-    MIN_ROWS,
-    comparison_texts,
-    connected,
-    folded_text,
-    group_indices,
-    is_label,
-    label_counts,
-    question_comparer,
-    rows_together,
-)
+from tunegate.data import comparison
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 from tunegate.similarity import connected_groups, pairs
@@ -56,11 +46,11 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     is a hint too, of similar prompts, since one letter may make the difference: those whose
     `tunegate.similarity.ratio`, without case, reaches `similarity`, 0..1.
     """
-    labelled = [e for e in dataset if is_label(e.label)]
-    label_of = {e.row: folded_text(e.label) for e in labelled}
+    labelled = [e for e in dataset if comparison.is_label(e.label)]
+    label_of = {e.row: comparison.folded_text(e.label) for e in labelled}
     is_hint = not _are_classes(labelled, label_of)
     reported: set[int] = set()
-    for indices in group_indices(labelled, lambda e: e.context).values():
+    for indices in comparison.group_indices(labelled, lambda e: e.context).values():
         examples = [labelled[k] for k in indices]
         counts = Counter(label_of[e.row] for e in examples)
         if len(counts) == 1:
@@ -79,10 +69,12 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
         return
     # One row for each context: those that still share one have the same label.
     rest = [e for e in labelled if e.row not in reported]
-    unique = [rest[indices[0]] for indices in group_indices(rest, lambda e: e.context).values()]
+    unique = [
+        rest[indices[0]] for indices in comparison.group_indices(rest, lambda e: e.context).values()
+    ]
     near_reported: set[int] = set()
-    texts = comparison_texts(unique)[0]
-    ask_alike = question_comparer(texts, similarity)
+    texts = comparison.comparison_texts(unique)[0]
+    ask_alike = comparison.question_comparer(texts, similarity)
     for i, j, _ in pairs(texts, similarity):
         first, later = sorted((unique[i], unique[j]), key=lambda e: e.row)
         same_label = label_of[later.row] == label_of[first.row]
@@ -102,7 +94,7 @@ def _are_classes(labelled: Sequence[Example], label_of: Mapping[int, str]) -> bo
     if len({*label_of.values()}) * MIN_ROWS_PER_LABEL <= len(labelled):
         return True
     sentences = sum(e.label.endswith((".", "!", "?", "…")) for e in labelled)
-    return len(labelled) < MIN_ROWS and 2 * sentences < len(labelled)
+    return len(labelled) < comparison.MIN_ROWS and 2 * sentences < len(labelled)
 
 
 def _two_labels_text(this: Example, other: Example) -> str:
@@ -132,7 +124,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
     if len(dataset) > MAX_ROWS:
         sample = random.Random(seed).sample(range(len(dataset)), MAX_ROWS)
         rows = [dataset[k] for k in sorted(sample)]
-    counts = label_counts(rows)
+    counts = comparison.label_counts(rows)
     examples = [e for e in rows if counts[e.label] >= folds]
     names = sorted({e.label for e in examples})
     if len(names) < 2:
@@ -140,8 +132,10 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
     if len(rows) < len(dataset):
         evidence = f"looked at {len(rows):,} of the {len(dataset):,} rows, drawn at random"
         yield Finding.dataset_hint("label", evidence)
-    texts = [text[:READ_LETTERS] for text in comparison_texts(examples)[0]]
-    groups = connected(len(texts), [*connected_groups(texts, 0.85), *rows_together(examples)])
+    texts = [text[:READ_LETTERS] for text in comparison.comparison_texts(examples)[0]]
+    groups = comparison.connected(
+        len(texts), [*connected_groups(texts, 0.85), *comparison.rows_together(examples)]
+    )
     if (n := len(groups)) < folds:
         evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
         yield Finding.dataset_hint("label", evidence)

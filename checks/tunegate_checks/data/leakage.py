@@ -5,13 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import row_fingerprint
-from tunegate.data.comparison import (
-    comparison_texts,
-    group_indices,
-    near_scopes,
-    question_comparer,
-    rows_in_training,
-)
+from tunegate.data import comparison
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding
 from tunegate.similarity import nearest, ngrams
@@ -37,7 +31,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     """
     if not len(test):  # such as a general set that the project does not have
         return
-    texts = comparison_texts(test, train)
+    texts = comparison.comparison_texts(test, train)
     name = train.split or "train"  # the validation set, where the test set is held to it
     if note := screening_note(*texts):
         yield Finding.dataset_hint("long texts", f"held to {name}: {note}")
@@ -61,7 +55,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
                 evidence = f"{name} line {train[j].line} has: {quote_line(ngram)}"
                 fingerprint = f"{row_fingerprint(test[i])} {ngram}"
                 yield test[i].finding("overlap", evidence, hint=hint, fingerprint=fingerprint)
-    train_groups = group_indices(train, lambda e: e.group)
+    train_groups = comparison.group_indices(train, lambda e: e.group)
     for i, example in enumerate(test):
         if example.group and i not in leaks and (rows := train_groups.get(example.group)):
             names = " or ".join(test.reading.group_by)
@@ -84,10 +78,10 @@ def _closest_rows(
     """
     test_texts, train_texts = texts
     # A row that stands inside a conversation of training is in no search.
-    equal_rows = rows_in_training(test, train).items()
+    equal_rows = comparison.rows_in_training(test, train).items()
     closest = {i: (rows[0], 1.0, len(rows) - 1) for i, rows in equal_rows}
-    ask_alike = question_comparer([*test_texts, *train_texts], similarity)
-    for indices in near_scopes([*test, *train]):
+    ask_alike = comparison.question_comparer([*test_texts, *train_texts], similarity)
+    for indices in comparison.near_scopes([*test, *train]):
         test_rows = [i for i in indices if i < len(test)]
         train_rows = [i - len(test) for i in indices[len(test_rows) :]]
         left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
@@ -102,7 +96,7 @@ def _closest_rows(
             if similar == 1 or row not in closest or closest[row][1] < similar:
                 closest[row] = found
         # Of short texts the punctuation around words can be more than the similarity allows.
-        folded = group_indices(right, without_edge_punctuation)
+        folded = comparison.group_indices(right, without_edge_punctuation)
         for i, text in zip(test_rows, left, strict=True):
             if i not in closest and (alike := folded.get(without_edge_punctuation(text))):
                 similar = ratio(text, right[alike[0]])

@@ -14,18 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.config.data_files import check_data
+from tunegate.data import json_lines
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.row_format import Fields
 from tunegate.data.hf_datasets import read_saved
-from tunegate.data.json_lines import (
-    BOM,
-    is_table,
-    read_json_rows,
-    read_row,
-    select_split,
-    split_rows,
-    unread_rows,
-)
 from tunegate.data.tables import read_table_rows
 from tunegate.errors import ConfigError
 from tunegate.utils.strict_json import Unreadable
@@ -80,18 +72,20 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
     """Read a file, or its `split`; raises OSError, ConfigError, ValueError for no readable row."""
     whole = read_saved(path, split)
-    if unread := unread_rows(whole, split):
+    if unread := json_lines.unread_rows(whole, split):
         raise ConfigError(f"{path}: {unread[0].evidence}")
-    data = select_split(whole, split)
+    data = json_lines.select_split(whole, split)
     check_data(data, path, columns or {})
-    read = read_table_source if is_table(path, mapped=bool(columns)) else read_json_source
+    read = (
+        read_table_source if json_lines.is_table(path, mapped=bool(columns)) else read_json_source
+    )
     source = read(path, data, columns or {})
     if source.rows:
         return source
     reason = "it holds no rows"
     if source.rejected:
         # The file may be no JSON at all: the reader of datasets then has the better reason.
-        problems = read_json_rows(data)[1]
+        problems = json_lines.read_json_rows(data)[1]
         evidence = problems[0].evidence if problems else source.rejected[0].reason
         reason = f"line {source.rejected[0].line}: {evidence}"
     raise ValueError(f"{path}: nothing to fix, and nothing was written: {reason}")
@@ -101,7 +95,7 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
     """Return the rows of JSON Lines or of a JSON array; `path` is not read."""
     source = Source(path)
     position = 0  # in `data`, just behind the row that was read last
-    for line, raw in split_rows(data):
+    for line, raw in json_lines.split_rows(data):
         if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
             rest = re.sub(rb"\A\s*[\[\],]?\s*|\s+\Z", b"", data[position:])
             source.rejected.append(Rejected(line, rest, str(raw)))
@@ -109,7 +103,7 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
         if (found := data.find(raw, position)) >= 0:  # a question of SQuAD's is part of its article
             position = found + len(raw)
         try:
-            row_format, fields = read_row(raw, line, columns)
+            row_format, fields = json_lines.read_row(raw, line, columns)
             # What is read as chat stays as it stands, in another dialect too.
             is_chat = row_format.required == ROW_FORMATS[0].required
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
@@ -126,7 +120,7 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
 
 def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
     """Yield what JSON Lines do not keep of the file's layout: nothing that is part of a row."""
-    body = data.removeprefix(BOM)
+    body = data.removeprefix(json_lines.BOM)
     first_pieces = [(row.line, row.raw) for row in source.rows[:1]]
     first_pieces += [(rejected.line, rejected.raw) for rejected in source.rejected[:1]]
     first_raw = min(first_pieces, default=(0, b""))[1]

@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..results.finding import Finding, Located
 from ..utils.hashing import sha256_bytes
-from .canonical import (
-    Target,
-    calls_of,
-    canonical_turns,
-    content_text,
-    given_fields,
-    non_text_json,
-    target_of,
-    to_json,
-)
+from . import canonical
 from .formats.preferences import rejected_in
 from .hf_datasets import hf_json_lines, read_saved
 from .json_lines import is_table_data, read_json_rows, select_split, unread_rows
@@ -67,7 +58,7 @@ class Example(Located):
     def reply(self) -> str:
         """The text of the last message if its role is `assistant`; else ""."""
         last = self.messages[-1] if self.messages else None
-        return content_text(last) if last and last["role"] == "assistant" else ""
+        return canonical.content_text(last) if last and last["role"] == "assistant" else ""
 
     @cached_property
     def prompt(self) -> str:
@@ -80,7 +71,9 @@ class Example(Located):
 
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
-        return to_json([canonical_turns(self.given), given_fields(self.fields)])
+        return canonical.to_json(
+            [canonical.canonical_turns(self.given), canonical.given_fields(self.fields)]
+        )
 
     @cached_property
     def setting(self) -> str:
@@ -89,15 +82,15 @@ class Example(Located):
         Two rows that ask the same about different pictures are no copies: the texts of two rows are
         compared only if their settings are equal.
         """
-        calls = [call for message in self.given for call in calls_of(message)]
-        setting = [given_fields(self.fields), non_text_json(self.given), calls]
-        return to_json(setting) if any(setting) else ""
+        calls = [call for message in self.given for call in canonical.calls_of(message)]
+        setting = [canonical.given_fields(self.fields), canonical.non_text_json(self.given), calls]
+        return canonical.to_json(setting) if any(setting) else ""
 
     @cached_property
-    def target(self) -> Target:
+    def target(self) -> canonical.Target:
         """What the model must answer: text, tool calls or a refusal, with the reasoning apart."""
         has_reply = len(self.given) < len(self.messages)
-        return target_of(self.messages[-1]) if has_reply else Target()
+        return canonical.target_of(self.messages[-1]) if has_reply else canonical.Target()
 
     @cached_property
     def label(self) -> str:
@@ -149,7 +142,7 @@ class Example(Located):
 
 
 def _joined(messages: Iterator[Mapping[str, Any]]) -> str:
-    return "\n".join(content_text(m) for m in messages)
+    return "\n".join(canonical.content_text(m) for m in messages)
 
 
 class Dataset(Sequence[Example]):

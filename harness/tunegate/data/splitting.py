@@ -16,16 +16,7 @@ from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable
 from ..utils.text import without_edge_punctuation
-from . import SPLITS
-from .comparison import (
-    comparison_texts,
-    connected,
-    group_indices,
-    label_counts,
-    near_scopes,
-    rows_by_document,
-    rows_together,
-)
+from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example
 from .hf_datasets import read_saved
 from .json_lines import check_encoding, is_table, select_split, split_rows
@@ -207,7 +198,7 @@ def _times_of(dataset: Dataset) -> list[float]:
 
 def strata_of(dataset: Dataset, by: str | None) -> list[str]:
     """Return the value of each row that is spread over the splits, "" if none is; `by` names it."""
-    if by is None or (by == "label" and not label_counts(dataset)):
+    if by is None or (by == "label" and not comparison.label_counts(dataset)):
         return [""] * len(dataset)
     if by == "label":
         return [e.label for e in dataset]
@@ -229,14 +220,14 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
     Rows are in one group if their texts reach the similarity, or if they are of one source:
     directly, or through other rows.
     """
-    texts = comparison_texts(examples)[0]
+    texts = comparison.comparison_texts(examples)[0]
     linked: list[list[int]] = []
-    for indices in near_scopes(examples):
+    for indices in comparison.near_scopes(examples):
         scope = [texts[i] for i in indices]
         near = search.connected_groups(scope, similarity)
-        near += group_indices(scope, without_edge_punctuation).values()
+        near += comparison.group_indices(scope, without_edge_punctuation).values()
         linked += [[indices[k] for k in group] for group in near]
-    return connected(len(examples), [*linked, *rows_of_one_source(examples, texts)])
+    return comparison.connected(len(examples), [*linked, *rows_of_one_source(examples, texts)])
 
 
 def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> list[list[int]]:
@@ -249,8 +240,11 @@ def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> lis
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
     ngram_rows = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, texts))
-    shared = [*ngram_rows.values(), *rows_by_document(texts)]
-    return [*rows_together(examples), *(rows for rows in shared if 1 < len(rows) <= max_rows)]
+    shared = [*ngram_rows.values(), *comparison.rows_by_document(texts)]
+    return [
+        *comparison.rows_together(examples),
+        *(rows for rows in shared if 1 < len(rows) <= max_rows),
+    ]
 
 
 def chronological_group_split(
