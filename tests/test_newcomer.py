@@ -99,7 +99,11 @@ def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) ->
     wheel = next(tmp_path.glob("tunegate-*.whl"))
     names = zipfile.ZipFile(wheel).namelist()
     assert "tunegate/reporting/html/page.html" in names
-    assert "tunegate/cli/template.toml" in names
+    for part in ("tunegate/cli/template.toml", "tunegate/cli/example_check.txt"):
+        assert part in names
+    for part in ("tunegate/mutation/faults.toml", "tunegate/cli/schema_head.txt"):
+        assert part in names
+    assert "tunegate_checks/detect/key_formats.toml" in names
     assert "tunegate/config/former_suites.json" in names
     demo = {name for name in names if name.startswith("tunegate_qlora/demo/")}
     assert {"project.toml", "base/model.safetensors", "data/train.jsonl"} <= {

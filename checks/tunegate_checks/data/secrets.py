@@ -12,7 +12,7 @@ from ..text.text_fields import text_fields
 def find(dataset: Dataset, *, allow: Collection[str] = ()) -> Iterator[Finding]:
     """Yield every key that has a known vendor's format; random-looking values are hints.
 
-    The formats and their sources are in `tunegate_checks.detect.key_formats`. A value such as
+    The formats and their sources are in `tunegate_checks/detect/key_formats.toml`. A value such as
     `token = <20 random characters>` is only a hint, since it may be an invented example. `allow`
     has keys that are public, such as the one of a sandbox, exactly as they stand.
     """

@@ -1,18 +1,32 @@
-"""Find keys in the formats of `key_formats`, keys that a request carries, and possible keys."""
+"""Find keys in the formats of key_formats.toml, keys that a request carries, and possible keys."""
 
 import base64
 import math
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
 
 from tunegate.utils.key_echoes import kind_changes
 
-from .key_formats import KEY_FORMATS
 from .placeholders import is_placeholder
 from .rule import Span
 
+
+class KeyFormat(NamedTuple):
+    """A row of key_formats.toml, which says what the fields are."""
+
+    kind: str
+    keywords: str
+    pattern: str
+    least_entropy: float = 3.0
+
+
+_TABLE = Path(__file__).with_name("key_formats.toml").read_text("utf-8")
+KEY_FORMATS = tuple(KeyFormat(*row) for row in tomllib.loads(_TABLE)["formats"])
 _compiled = cache(partial(re.compile, flags=re.DOTALL))  # at the first text with a keyword
 _MIN_WORD = 15  # characters: the word that a key and its keyword stand in is no shorter
 _BASE64 = re.compile(r"(?<![\w+/\-.])[A-Za-z\d+/]{28,20000}={0,2}(?![\w+/\-.=])")

@@ -10,20 +10,9 @@ from tunegate.data.dataset import Dataset
 from tunegate.results.labels import LabelRule, label_predictions
 from tunegate.results.prediction import Predictions
 
+from .. import sequential
 from ..power import errors_in_all
-from ..sequential import (
-    ALPHA_EARLY,
-    ALPHA_LEFT,
-    FALSE_FAIL,
-    FALSE_PASS,
-    SMALLEST,
-    VERSION,
-    certain,
-    evidence,
-    interval,
-    sign_test,
-    spending,
-)
+from ..sequential import ALPHA_EARLY, ALPHA_LEFT, FALSE_FAIL, FALSE_PASS, SMALLEST, VERSION
 from ..stats import not_inferior_p
 from .classification import right
 from .metric import pair_predictions, with_errors_right
@@ -62,16 +51,18 @@ class Accuracy:
         clean = so_far.without(self.near_rows)
         missed = [r for r in label_predictions(clean, self.label_rule) if not r.right]
         wrong, surely = len(missed), sum(not row.prediction.error for row in missed)
-        passes, fails = certain(n, allowed, ends)
+        passes, fails = sequential.certain(n, allowed, ends)
         is_certain = surely >= fails[look] or wrong <= passes[look]
         if not is_certain | self.certain:
-            passes, fails = spending(n, allowed, ends, limit if mode == "lower" else None)
+            passes, fails = sequential.spending(
+                n, allowed, ends, limit if mode == "lower" else None
+            )
         if not (passed := wrong <= passes[look]) and surely < fails[look]:
             return None
         risk = f"all {n:,} would say otherwise: {FALSE_PASS if passed else FALSE_FAIL:.0%} at most"
         why = f"above {limit:g}, 95 % sure" if passed and mode == "lower" else risk
         why = "no other answer could change it" if is_certain else why
-        low, high = interval(n, ends[look], wrong)
+        low, high = sequential.interval(n, ends[look], wrong)
         counts = f"{wrong:,} of {ends[look]:,} wrong, {low:.1%} to {high:.1%} right of all {n:,}"
         verdict = f"accuracy >= {limit:.10g} ({mode}) {'passes' if passed else 'fails'} early"
         return passed, f"{verdict}: {counts}; {why} (rule {VERSION})"
@@ -112,10 +103,10 @@ class _Comparison:
             if margin is None:
                 asked = [[p.row in rows for p in new] for rows in looks[: look + 1]]
                 flips = [int(abs(worst[rows]).sum()) for rows in asked]
-                passed = lost <= sign_test(flips, [*map(sum, asked)], n)[-1]
+                passed = lost <= sequential.sign_test(flips, [*map(sum, asked)], n)[-1]
             else:
-                passed = evidence(gained, lost, t, margin) >= 1 / ALPHA_EARLY
-            if not passed and evidence(fewest, most, t, aim) < 1 / FALSE_FAIL:
+                passed = sequential.evidence(gained, lost, t, margin) >= 1 / ALPHA_EARLY
+            if not passed and sequential.evidence(fewest, most, t, aim) < 1 / FALSE_FAIL:
                 return None
             like = f"of models {'3 points better' if aim else 'as good'} {FALSE_FAIL:.0%} at most"
             why = f"wrong in {ALPHA_EARLY:.0%} at most" if passed else like

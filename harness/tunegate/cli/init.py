@@ -27,7 +27,7 @@ from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
-EXAMPLE_CHECK = Path(__file__).with_name("example_check.py")
+EXAMPLE_CHECK = Path(__file__).with_name("example_check.txt")
 # What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
 GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report.html")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tunegate import Dataset, Finding
 from tunegate_checks.data import secrets
 from tunegate_checks.detect import api_keys
-from tunegate_checks.detect.key_formats import KEY_FORMATS
+from tunegate_checks.detect.api_keys import KEY_FORMATS
 
 MIXED = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 6
 HEX = "0123456789abcdef" * 6

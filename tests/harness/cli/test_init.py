@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -330,7 +331,10 @@ def test_what_may_hold_personal_data_is_kept_out_of_git(tmp_path: Path, capsys: 
 
 def test_the_example_of_a_check_finds_a_reply_that_repeats_its_prompt() -> None:
     from tunegate import Dataset
-    from tunegate.cli.example_check import echo
+    from tunegate.cli.init import EXAMPLE_CHECK
 
+    module: dict[str, Any] = {"__name__": "test_my_checks"}
+    exec(EXAMPLE_CHECK.read_text("utf-8"), module)
+    echo = module["echo"]
     rows = [{"prompt": "say it", "completion": reply} for reply in ("said", " say it ", "")]
     assert [finding.row for finding in echo(Dataset.of(rows, "train"), advisory=True)] == [1]
