@@ -103,7 +103,8 @@ def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) ->
         assert part in names
     for part in ("tunegate/mutation/faults.toml", "tunegate/cli/schema_head.txt"):
         assert part in names
-    assert "tunegate_checks/detect/key_formats.toml" in names
+    for part in ("key_formats", "national_ids", "vocabulary"):
+        assert f"tunegate_checks/detect/{part}.toml" in names
     assert "tunegate/config/former_suites.json" in names
     demo = {name for name in names if name.startswith("tunegate_qlora/demo/")}
     assert {"project.toml", "base/model.safetensors", "data/train.jsonl"} <= {
