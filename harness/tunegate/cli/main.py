@@ -61,6 +61,9 @@ def run_command(argv: Sequence[str] | None) -> int:
                 print(flush=True)  # which raises again, unless it is the pipe of something else
             print(f"tunegate {path}: {error}", file=sys.stderr)
             return 2
+        except (EOFError, KeyboardInterrupt):
+            print(f"\ntunegate {path}: interrupted", file=sys.stderr)
+            return exit_codes.INTERRUPTED
         except Exception:
             sys.excepthook = print_masked
             raise
