@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 from ..config.project import require_suite
@@ -86,6 +86,16 @@ class Gate:
         if not reason and (lacking := [said for key, said in needed.items() if key not in ran]):
             reason = f"{lacking[0]} of `tunegate init`"
         return GateDecision(reason, collected, digests)
+
+    def needed_of_data(self) -> dict[tuple[str, str], str]:
+        """Return, for `evaluate`, what the configuration says that a data suite must have run."""
+        config = self.session.config
+        held = {name: (f"[checks.{name}]", "programs") for name in config.checks}
+        held |= {"schema": ("data.schema", "schema")} if config.data.row_schema else {}
+        return {
+            (name, split): f"no test ran {what} on {split}: see suites/data/test_{file}.py"
+            for (name, (what, file)), split in product(held.items(), self.session.splits.paths)
+        }
 
     def notes(self, decision: GateDecision) -> Iterator[str]:
         """Yield what a reader of an open gate should know: what was left out, or not judged."""
