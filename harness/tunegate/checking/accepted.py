@@ -198,15 +198,10 @@ def read_last_findings(state: StateDir) -> LastFindings:
         return LastFindings()
     try:
         content = json.loads(path.read_text("utf-8"))
-        # Before 2026-11-29 a finding had its split in `where` alone.
-        found, without_id = (
-            [
-                {"split": re.sub(r"(, )?line \d+$", "", f["where"]), **f}
-                for f in content.get(key, ())
-            ]
-            for key in ("found", "without_id")
-        )
-        findings = {finding["id"]: finding for finding in found}
+        found, without_id = content["found"], content.get("without_id", [])
+        for f in (*found, *without_id):  # before 2026-11-29 the split stood in `where` alone
+            f.setdefault("split", re.sub(r"(, )?line \d+$", "", f["where"]))
+        findings = {f["id"]: f for f in found}
         judged = {(check, split) for check, split in content["judged"]}
         tests, digests = content.get("tests", ()), content.get("digests", {})
         return LastFindings(findings, judged, content["when"], tests, digests, without_id)

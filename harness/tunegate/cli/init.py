@@ -101,9 +101,9 @@ def ask_task_and_data(args: argparse.Namespace) -> None:
     tasks = get_args(Task)
     while args.task is None:
         answer = input(f"task: {', '.join(tasks)} [{tasks[0]}]? ").strip() or tasks[0]
-        args.task = answer if answer in tasks else None
-        if args.task is None:
+        if answer not in tasks:
             print(f"no task {answer!r}{did_you_mean(answer, [*tasks])}")
+        args.task = answer if answer in tasks else None
     if args.data is None:
         answer = input("your data, a file or a folder [none yet]? ").strip()
         args.data = Path(answer).expanduser() if answer else None

@@ -44,11 +44,7 @@ class Gate:
         self.suite_files = suite.suite_fingerprint(self.suite, session.root, session.config)
 
     def evaluate(
-        self,
-        exit_status: int,
-        required: Sequence[str],
-        needed: Mapping[tuple[str, str], str],
-        model: str = "",
+        self, exit_status: int, required: Sequence[str], needed: Mapping[Any, str], model: str = ""
     ) -> GateDecision:
         """Decide from the results of the session whether the gate is open.
 

@@ -64,10 +64,8 @@ def hide_key(key: str) -> None:
 
 def is_secret(name: str, value: Any) -> bool:
     """Tell whether a setting of this name and value is a key, a token or a password."""
-    if value is None or isinstance(value, bool):
-        return False
-    if name.endswith(("_env", "_header")):  # they name the place of a key
-        return False
+    if value is None or isinstance(value, bool) or name.endswith(("_env", "_header")):
+        return False  # those names are of settings that say where a key is
     secret_words = SECRET_WORDS - {"token"} if isinstance(value, int | float) else SECRET_WORDS
     return any(word in name.casefold().replace("tokenizer", "") for word in secret_words)
 
