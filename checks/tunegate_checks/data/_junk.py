@@ -47,6 +47,7 @@ _FIELD = re.compile(
     rf"[^\W\d_][^\W\d]+(?:[ '-][^\W\d]+)*\](?![(\[:\w])"
     rf"|<(?=[A-ZÀ-Þ _-]{{0,40}}{_WORD})[A-ZÀ-Þ][A-ZÀ-Þ _-]{{2,40}}>)"
 )
+_WORDS = re.compile(r"\{(?=.*[a-z]{3})[a-z]{2,}(?:_[a-z]{2,})+\}")  # {order_id}; not {x_i}, {x_max}
 _ABOUT_TEMPLATES = re.compile(
     r"\{%|\b(?:jinja2?|handlebars|mustache|liquid|twig|django|vue|angular|ansible|helm|dbt|latex"
     r"|f-strings?|templat\w*|placeholders?|modelos? de (?:mensagem|e-?mail)|marcador\w*)\b",
@@ -123,7 +124,7 @@ def _markup_faults(
         elif field and not (
             any(field[0] in text for text in before) or any(map(_ABOUT_CODE.search, texts))
         ):
-            is_sure = is_learnt and field[0][0] == "{" and "_" in field[0]
+            is_sure = is_learnt and _WORDS.fullmatch(field[0])
             kind = "placeholder" if is_sure else "likely placeholder"
             yield kind, f"{path} holds {quote_line(field[0])}: {advice}"
     if "&" in prose:

@@ -17,7 +17,9 @@ def kept(predictions: Predictions, schema: RowSchema, *, label: LabelRule = exac
     """
     examples, n = list[Example](), len(predictions)
     for number, p in enumerate(predictions):
-        fields = {**p.fields, "messages": [*p.given, assistant_message(p.got)]}
+        # Fields of the row that are named like one of the reply would stand in the answer's place.
+        own = {k: v for k, v in p.fields.items() if not k.startswith("reply.")}
+        fields = {**own, "messages": [*p.given, assistant_message(p.got)]}
         examples += [] if p.error else [Example(number, p.line, fields, Reading(label))]
     wrong, broken = [p.finding("no answer", p.error) for p in predictions if p.error], set[int]()
     for example, column, fault in schema.faults(examples):

@@ -196,9 +196,14 @@ def read_last_findings(state: StateDir) -> LastFindings:
     path = state.folder / LAST_FINDINGS_FILE
     if not path.is_file():
         return LastFindings()
-    content = json.loads(path.read_text("utf-8"))
-    findings = {finding["id"]: finding for finding in content["found"]}
-    judged = {(check, split) for check, split in content["judged"]}
-    tests, digests = content.get("tests", ()), content.get("digests", {})
-    without_id = content.get("without_id", [])
-    return LastFindings(findings, judged, content["when"], tests, digests, without_id)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        found, without_id = content["found"], content.get("without_id", [])
+        for f in (*found, *without_id):  # before 2026-11-29 the split stood in `where` alone
+            f.setdefault("split", re.sub(r"(, )?line \d+$", "", f["where"]))
+        findings = {f["id"]: f for f in found}
+        judged = {(check, split) for check, split in content["judged"]}
+        tests, digests = content.get("tests", ()), content.get("digests", {})
+        return LastFindings(findings, judged, content["when"], tests, digests, without_id)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ConfigError(f"{path} is damaged: pytest suites/data writes it anew") from None

@@ -27,7 +27,7 @@ from ..errors import ConfigError
 from ..storage.registry import Registry, RegistryBroken
 from ..storage.run import RunNotFound, find_finished
 from ..storage.state_dir import StateDir
-from ..utils.masking import find_private
+from ..utils.masking import HIDDEN, find_private, is_secret
 from ..utils.optional_deps import install_command
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -140,7 +140,10 @@ def settings(
             yield from settings(value, default or {}, f"{prefix}{key}.")
         else:
             other = "" if default is None or default == value else f", not {default}"
-            yield f"{prefix}{key} = {json.dumps(value, default=str)}{other}"
+            # The name of a section, such as [tokens], says nothing.
+            secret = any(is_secret(part, value) for part in f"{prefix}{key}".split(".")[1:])
+            shown = HIDDEN if secret else json.dumps(value, default=str)
+            yield f"{prefix}{key} = {shown}{other}"
 
 
 def machine_lines() -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ import argparse
 import difflib
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -25,12 +26,15 @@ from ..config.schema import load
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
+from ..utils.text import did_you_mean
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
 EXAMPLE_CHECK = Path(__file__).with_name("example_check.txt")
 # What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
 GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report.html")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+# By split, the words of a file's name that say which it is.
+SPLIT_WORDS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test"}
 # Where two branches both promoted, git calls `tunegate registry merge` with these.
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
 GIT_SETTINGS = {
@@ -65,21 +69,29 @@ def create_project(folder: Path) -> list[str]:
 def configure(folder: Path, task: str, data: Path | None) -> str:
     """Write task and data files into a new configuration; return what to do next.
 
-    The splits are the files of a folder that are named so.
+    The splits are the files of a folder that are named so. Of one file alone they are to be made.
     """
     config = folder / "tunegate.toml"
     text = config.read_text("utf-8").replace('task = "classification"', f'task = "{task}"', 1)
     found = sorted(data.iterdir()) if data and data.is_dir() else [data] if data else []
     files = [file for file in found if file.suffix in DATA_SUFFIXES]
-    for split, stem in zip(SPLITS, ("train", "val", "test"), strict=True):
-        named = [file for file in files if re.search(rf"(?i)(^|[^a-z]){stem}", file.stem)]
-        if len(named) == 1:
-            path = named[0].resolve()
-            path = path.relative_to(folder) if path.is_relative_to(folder) else path
-            value = json.dumps(path.as_posix(), ensure_ascii=False)
-            text = text.replace(f'\n{split} = "data/{split}.jsonl"', f"\n{split} = {value}", 1)
+    splits: dict[str, Path] = {}
+    for split, words in SPLIT_WORDS.items():
+        whole = re.compile(rf"(?i)(?<![^\W\d_])(?:{words})(?![^\W\d_])")
+        if len(named := [file for file in files if whole.search(file.stem)]) == 1:
+            splits[split] = named[0].resolve()
+    step, whole_file = "", files[0] if len(files) == 1 else splits.get("train")
+    if whole_file and splits.keys() <= {"train"}:
+        # Its own folder would hold two files of a name.
+        out = "data/split" if whole_file.resolve().parent == folder / "data" else "data"
+        splits = {split: folder / out / f"{split}.jsonl" for split in SPLITS}
+        step = f"next   tunegate split {shlex.quote(str(whole_file))} -o {out}"
+    for split, path in splits.items():
+        path = path.relative_to(folder) if path.is_relative_to(folder) else path
+        value = json.dumps(path.as_posix(), ensure_ascii=False)
+        text = text.replace(f'\n{split} = "data/{split}.jsonl"', f"\n{split} = {value}", 1)
     atomic_write(config, text.encode())
-    return f"next   tunegate split {files[0]} -o data" if len(files) == 1 else next_step(folder)
+    return step or next_step(folder)
 
 
 def ask_task_and_data(args: argparse.Namespace) -> None:
@@ -89,6 +101,8 @@ def ask_task_and_data(args: argparse.Namespace) -> None:
     tasks = get_args(Task)
     while args.task is None:
         answer = input(f"task: {', '.join(tasks)} [{tasks[0]}]? ").strip() or tasks[0]
+        if answer not in tasks:
+            print(f"no task {answer!r}{did_you_mean(answer, [*tasks])}")
         args.task = answer if answer in tasks else None
     if args.data is None:
         answer = input("your data, a file or a folder [none yet]? ").strip()

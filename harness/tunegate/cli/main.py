@@ -9,6 +9,7 @@ from .. import exit_codes
 from ..config.project import public_lists
 from ..errors import ConfigError
 from ..utils.masking import let_through, masked_output, print_masked
+from ..utils.optional_deps import MissingDependency
 from .commands import ALIASES, REMOVED, CommandBroken, installed_commands, load_command
 
 
@@ -55,11 +56,14 @@ def run_command(argv: Sequence[str] | None) -> int:
         try:
             command, parser = load_command(path, commands[path])
             return command.run(parser.parse_args(words[size:])) or 0
-        except (CommandBroken, ConfigError, OSError, ValueError) as error:
+        except (CommandBroken, ConfigError, MissingDependency, OSError, ValueError) as error:
             if isinstance(error, BrokenPipeError):
                 print(flush=True)  # which raises again, unless it is the pipe of something else
             print(f"tunegate {path}: {error}", file=sys.stderr)
             return 2
+        except (EOFError, KeyboardInterrupt):
+            print(f"\ntunegate {path}: interrupted", file=sys.stderr)
+            return exit_codes.INTERRUPTED
         except Exception:
             sys.excepthook = print_masked
             raise

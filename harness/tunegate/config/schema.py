@@ -1,6 +1,7 @@
 """The configuration of a project: `tunegate.toml`, or `[tool.tunegate]` in pyproject.toml."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -57,6 +58,12 @@ def _checked_columns(columns: dict[str, str]) -> dict[str, str]:
     return columns
 
 
+def _checked_schema(spec: str) -> str:
+    if not re.fullmatch(r"[^:]+\.py:[^\W\d]\w*", spec):
+        raise ValueError("FILE.py:CLASS is needed, such as suites/data/schema.py:Row")
+    return spec
+
+
 class Data(Section):
     """The files of the three splits, relative to the project's folder."""
 
@@ -78,7 +85,9 @@ class Data(Section):
     ignore: Names = ()
     references: str = "references"  # the field with other replies that are right; dots lead inside
     # FILE.py:CLASS, a pandera.DataFrameModel of the rows and answers: `data.row_schema`.
-    row_schema: str | None = Field(default=None, alias="schema")
+    row_schema: Annotated[str, AfterValidator(_checked_schema)] | None = Field(
+        default=None, alias="schema"
+    )
 
 
 class Suites(Section):

@@ -150,7 +150,9 @@ def format_hints(formats: Sequence[RowFormat]) -> Iterator[Finding]:
     `formats` has that of each row.
     """
     counts = Counter(row_format.name for row_format in formats)
-    for row_format in {f.name: f for f in formats}.values():
+    # Where two have a name, that of rows of any values says it: of labels, a 2 among 0 and 1.
+    by_name = {f.name: f for f in formats} | {f.name: f for f in formats if not f.accepts}
+    for row_format in by_name.values():
         if row_format.hint:
             evidence = f"read as {row_format.name}: {row_format.hint}"
             if (count := counts[row_format.name]) < len(formats):

@@ -4,7 +4,7 @@
 
 - `line`, `system`, `prompt`, `reply` and `label`, as `Example` has them;
 - `turns`: how many messages there are beside those of the system, the reply included;
-- each field of the row under its own name, unless that is one of these;
+- each field of the row under its own name, in the place of `turns` too, but of no other of these;
 - `reply.FIELD`, where the reply is a JSON object: its fields, those of inner objects with dots.
 """
 
@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..utils.masking import hide_values, mask
 from ..utils.optional_deps import require
 from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import did_you_mean, shorten
@@ -39,13 +40,13 @@ def flat_row(example: Example) -> dict[str, Any]:
     """Return a row by its columns."""
     roles = [message["role"] for message in example.messages]
     turns = sum(role not in ("system", "developer") for role in roles)
-    derived = {name: getattr(example, name) for name in FROM_MESSAGES[:-1]} | {"turns": turns}
+    derived = {name: getattr(example, name) for name in FROM_MESSAGES[:-1]}
     own = {k: v for k, v in example.fields.items() if k != "messages" and k not in derived}
     try:
         reply = parse_strict(text) if (text := example.target.text).lstrip()[:1] == "{" else {}
     except Unreadable:
         reply = {}
-    return {**derived, **own, **dict(_leaves("reply", reply))}
+    return {**derived, "turns": turns, **own, **dict(_leaves("reply", reply)), **own}
 
 
 def _leaves(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -75,6 +76,7 @@ class RowSchema:
         Rows are looked at 10,000 at a time, unless a rule looks at several of them.
         """
         import pandas as pd
+        from pandera.config import ValidationDepth, config_context
         from pandera.errors import SchemaErrors
 
         if self.by_row and len(examples) > CHUNK_ROWS:
@@ -93,11 +95,13 @@ class RowSchema:
             for row, value in enumerate(values):
                 fault = _type_fault(value, wanted, may_lack) if is_known else "not in the schema"
                 if fault and (is_known or value is not None):
-                    yield examples[row], name, f"{shorten(repr(value), 60)}: {fault}"
+                    yield examples[row], name, f"{_shown(value)}: {fault}"
                     values[row] = None
         series = {k: pd.Series(v, dtype=object).infer_objects() for k, v in columns.items()}
         try:
-            self.schema.validate(pd.DataFrame(series), lazy=True)  # lazy: all faults at once
+            # Whatever the environment says of pandera; lazy: all faults at once.
+            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
+                self.schema.validate(pd.DataFrame(series), lazy=True)
         except SchemaErrors as errors:
             cases = errors.failure_cases
             is_wide = cases["schema_context"] == "DataFrameSchema"  # a case for each column
@@ -107,8 +111,13 @@ class RowSchema:
                 if not pd.isna(case.index):
                     example, flat = examples[int(case.index)], rows[int(case.index)]
                     value = flat["prompt"] if case.column == WHOLE_ROW else flat.get(case.column)
-                told = f"{shorten(repr(value), 60)}: {shorten(str(case.check), 60)}"
+                told = f"{_shown(value)}: {shorten(mask(str(case.check)), 60)}"
                 yield example, str(case.column), told
+
+
+def _shown(value: Any) -> str:
+    """Return a value cut to a width, private values masked before: a part of one is not seen."""
+    return shorten(mask(repr(hide_values(value))), 60)
 
 
 def _names(name: str, column: Any, names: Iterable[str]) -> bool:
@@ -133,8 +142,6 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
     pandera, dtypes = require("pandera.pandas", "pandera"), require("pandera.dtypes", "pandera")
     file, _, name = spec.rpartition(":")
     wrong, module = f"data.schema = {spec!r}", ModuleType(MODULE_NAME)
-    if not file.endswith(".py"):
-        raise ConfigError(f"{wrong}: FILE.py:CLASS is needed, such as suites/data/schema.py:Row")
     sys.modules[MODULE_NAME], module.__file__ = module, str(root / file)
     try:
         exec(compile((root / file).read_bytes(), root / file, "exec"), vars(module))
@@ -148,12 +155,14 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
         known = f"{did_you_mean(name, [*models])}; {file} has {', '.join(models) or 'none'}"
         raise ConfigError(f"{wrong}: {name} is no DataFrameModel of pandera{known}")
     required = {name for name, column in schema.columns.items() if column.required}
-    names = dict.fromkeys(FROM_MESSAGES)
+    row, names = dict[str, Any](), dict.fromkeys(FROM_MESSAGES)
     for row in map(flat_row, examples):
         names |= dict.fromkeys(row)
         required -= {k for k in required if _names(k, schema.columns[k], names)}
         if not required:  # mostly after the first row
             break
+    if not row:
+        raise ConfigError(f"{wrong}: no row of the data could be read")
     for name in sorted(required):
         lacking = f"no row has a column {name!r}{did_you_mean(name, [*names])}"
         raise ConfigError(f"{wrong}: {lacking}; valid: {', '.join(names)}")
@@ -166,8 +175,13 @@ def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSc
         elif str(column.dtype) == "object":  # anything: pandas may have found a narrower type
             changes[name] = {"dtype": None}
     parts = [schema, *schema.columns.values()]
+    checks = [check for part in parts for check in part.checks]
+    if any(part.drop_invalid_rows for part in parts) or any(c.raise_warning for c in checks):
+        advice = "leave out drop_invalid_rows and raise_warning, by which faulty rows pass"
+        raise ConfigError(f"{wrong}: {advice}")
     by_row = not any(part.unique or part.parsers for part in parts)
-    for check in (check for part in parts for check in part.checks):
+    by_row &= not any(column.regex and column.required for column in schema.columns.values())
+    for check in checks:
         is_known = pandera.Check.is_builtin_check(check.name) and check.name not in _NOT_BY_ROW
         by_row &= bool(check.element_wise or is_known) and check.groupby is None
     is_strict, schema = schema.strict is True, schema.update_columns(changes)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,17 +59,7 @@ class DataGate(Gate):
         """Open or close the gate, train where it is open, and return the session's exit status."""
         session = self.session
         state, paths = session.state, session.splits.paths
-        decision = self.evaluate(exit_status, list(paths))
-        passed = chain.from_iterable(session.results.passed.values())
-        ran = {(outcome.get("name"), outcome.get("split")) for outcome in passed}
-        held = {name: (f"[checks.{name}]", "programs") for name in session.config.checks}
-        if session.config.data.row_schema:
-            held["schema"] = "data.schema", "schema"
-        for name, split in product(held, paths):
-            if decision.is_open and (name, split) not in ran:
-                what, file = held[name]
-                reason = f"no test ran {what} on {split}: see suites/data/test_{file}.py"
-                decision = replace(decision, reason=f"{reason} of `tunegate init`")
+        decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
         if not decision.is_open:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1

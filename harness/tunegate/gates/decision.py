@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 from ..config.project import require_suite
@@ -42,13 +43,16 @@ class Gate:
         self.suite = require_suite(session.suite, session.root, configured, option)
         self.suite_files = suite.suite_fingerprint(self.suite, session.root, session.config)
 
-    def evaluate(self, exit_status: int, required: Sequence[str], model: str = "") -> GateDecision:
+    def evaluate(
+        self, exit_status: int, required: Sequence[str], needed: Mapping[Any, str], model: str = ""
+    ) -> GateDecision:
         """Decide from the results of the session whether the gate is open.
 
         The suite is listed anew, in a child process: the command line, an environment variable or a
         plugin of this session can leave tests out, and then a gate may not open. The `exit_status`
         of pytest can close the gate and never opens it. A passed test must have used each of the
         `required` splits, or "predictions", and these must be of the `model` with this digest.
+        `needed`: check or score, and split, that passed tests must have, with what to say of none.
         """
         session, results = self.session, self.session.results
         options = [f"--{split}-data={path}" for split, path in session.splits.paths.items()]
@@ -74,7 +78,20 @@ class Gate:
             reason = f"{abbreviate(changed)} changed while the suite ran; run again"
         if not reason:
             reason = unchecked_data(results, {**digests, "predictions": model}, required)
+        ran = {(o.get("name"), o.get("split")) for o in chain(*results.passed.values())}
+        if not reason and (lacking := [said for key, said in needed.items() if key not in ran]):
+            reason = f"{lacking[0]} of `tunegate init`"
         return GateDecision(reason, collected, digests)
+
+    def needed_of_data(self) -> dict[tuple[str, str], str]:
+        """Return, for `evaluate`, what the configuration says that a data suite must have run."""
+        config = self.session.config
+        held = {name: (f"[checks.{name}]", "programs") for name in config.checks}
+        held |= {"schema": ("data.schema", "schema")} if config.data.row_schema else {}
+        return {
+            (name, split): f"no test ran {what} on {split}: see suites/data/test_{file}.py"
+            for (name, (what, file)), split in product(held.items(), self.session.splits.paths)
+        }
 
     def notes(self, decision: GateDecision) -> Iterator[str]:
         """Yield what a reader of an open gate should know: what was left out, or not judged."""

@@ -55,7 +55,9 @@ class ModelGate(Gate):
         """Open or close the gate, keep the scorecard, promote, and return the exit status."""
         session, results = self.session, self.session.results
         model, required = session.models.model("candidate").digest, ["test", "predictions"]
-        decision = self.evaluate(exit_status, required, model)
+        held = "no test held the answers to data.schema: see suites/model/test_contract.py"
+        needed = {("contract", ""): held} if session.config.data.row_schema else {}
+        decision = self.evaluate(exit_status, required, needed, model)
         # After the last answer: who asks a model while its file is replaced has scored neither.
         model_changed = decision.is_open and session.models.digest_now("candidate") != model
         if model_changed:

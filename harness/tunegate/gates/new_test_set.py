@@ -55,7 +55,7 @@ class NewTestSetGate(Gate):
     def finish(self, exit_status: int) -> int:
         """Open or close the gate, write the receipt of the test set, and return the exit status."""
         session, run, paths = self.session, self.run, self.session.splits.paths
-        decision = self.evaluate(exit_status, list(paths))
+        decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
         if not decision.is_open:
             session.say("gate", f"closed for run:{run.id}: {decision.reason}", good=False)
             return exit_status or 1

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TextIO
 from .key_echoes import KeyEchoes, keys_of_environment, looks_like_key
 
 HIDDEN = "***"
+SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
 # Entry points of this group are functions of type PrivateFinder. The core knows no check:
 # whichever package finds personal data adds its own function here.
 ENTRY_POINT_GROUP = "tunegate.private"
@@ -59,6 +60,14 @@ def hide_key(key: str) -> None:
     """Mask a key, too, that stands in a variable whose name does not say so."""
     if looks_like_key(key):
         _keys.add(key)
+
+
+def is_secret(name: str, value: Any) -> bool:
+    """Tell whether a setting of this name and value is a key, a token or a password."""
+    if value is None or isinstance(value, bool) or name.endswith(("_env", "_header")):
+        return False  # those names are of settings that say where a key is
+    secret_words = SECRET_WORDS - {"token"} if isinstance(value, int | float) else SECRET_WORDS
+    return any(word in name.casefold().replace("tokenizer", "") for word in secret_words)
 
 
 @cache

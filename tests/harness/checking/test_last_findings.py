@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tunegate import Finding
+from tunegate import ConfigError, Finding
 from tunegate.checking.accepted import LastFindings, read_last_findings, to_dicts
 from tunegate.checking.decorator import make_findings
 from tunegate.results.acceptance import AcceptedEntry, accepting
@@ -56,6 +57,22 @@ def test_what_is_kept_is_recalled(tmp_path: Path) -> None:
         ]
     ]
     assert (state.folder / "findings.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_of_before_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    seen(KNOWN, NEW, WHOLE, NAMELESS).save(state)
+    path = state.folder / "findings.json"
+    content = json.loads(path.read_text())
+    for found in [*content["found"], *content["without_id"]]:
+        del found["split"]
+    path.write_text(json.dumps(content))
+    last = read_last_findings(state)
+    assert {f["split"] for f in [*last.findings.values(), *last.without_id]} == {"train"}
+    for damaged in ("", "[]", "null", '{"found": [1]}', '{"found": []}', '{"found": [{"id": 1}]}'):
+        path.write_text(damaged)
+        with pytest.raises(ConfigError, match=r"findings\.json is damaged: pytest suites/data"):
+            read_last_findings(state)
 
 
 def test_a_session_that_judged_nothing_leaves_what_was_there(tmp_path: Path) -> None:

@@ -106,6 +106,20 @@ def test_what_is_personal_or_secret_is_masked(capsys: Out, monkeypatch: pytest.M
     assert {"cpu", "gpu", "disk", "key"} <= lines.keys()
 
 
+def test_settings_that_hold_a_key_are_hidden() -> None:
+    table = {
+        "models": {"two": {"api_key": "hunter2", "key_env": "MY_KEY", "headers": {
+            "X-Api-Token": "hunter2", "Accept": "json"}, "secrets": {"a": ["hunter2"]}}},
+        "tokens": {"tokenizer": "org/name", "max_length": 512},
+    }  # fmt: skip
+    assert [*doctor.settings(table, {})] == [
+        "models.two.api_key = ***", 'models.two.key_env = "MY_KEY"',
+        "models.two.headers.X-Api-Token = ***", 'models.two.headers.Accept = "json"',
+        "models.two.secrets.a = ***",
+        'tokens.tokenizer = "org/name"', "tokens.max_length = 512",
+    ]  # fmt: skip
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
 @pytest.mark.parametrize(
     ("script", "line"),

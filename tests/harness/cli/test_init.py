@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -296,6 +297,58 @@ def test_task_and_data_stand_in_the_configuration(tmp_path: Path, capsys: Out) -
     assert config.data.test == "rows é/holdout_test.csv"
     assert main(["init", str(root), "--task", "text"]) == 2
     assert "has a configuration: write task and data there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("training.csv", "dev.csv", "test2.csv"), ("training.csv", "dev.csv", "test2.csv")),
+        (("x_TRAIN_1.csv", "valor.csv", "test.csv"), ("x_TRAIN_1.csv", None, "test.csv")),
+        (("treino.csv", "val.csv", "ação_valid.csv"), (None, None, None)),
+        (("trainer.csv", "latest.csv"), (None, None, None)),
+    ],
+)
+def test_splits_are_known_by_whole_words(
+    names: tuple[str, ...], found: tuple[str | None, ...], tmp_path: Path
+) -> None:
+    root = tmp_path / "new"
+    write(root, {f"rows/{name}": "a,b\n" for name in names})
+    assert main(["init", str(root), "--data", str(root / "rows")]) == 0
+    data, unset = load(root).data, ("data/train.jsonl", "data/validation.jsonl", "data/test.jsonl")
+    wanted = [f"rows/{name}" if name else u for name, u in zip(found, unset, strict=True)]
+    assert [data.train, data.validation, data.test] == wanted
+
+
+@pytest.mark.parametrize(("folder", "out"), [("my rows", "data"), ("data", "data/split")])
+def test_train_alone_is_to_be_split(folder: str, out: str, tmp_path: Path, capsys: Out) -> None:
+    root = tmp_path / "new"
+    write(root, {f"{folder}/{name}": "a,b\n" for name in ("train.csv", "extra.csv")})
+    assert main(["init", str(root), "--data", str(root / folder)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    source = shlex.quote(str(root / folder / "train.csv"))
+    assert last == f"next   tunegate split {source} -o {out}"
+    data = load(root).data
+    assert data.train == f"{out}/train.jsonl"
+    assert data.test == f"{out}/test.jsonl"
+
+
+def test_questions_are_asked_again_and_may_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    answers = iter(["clasification"])
+
+    def answer(_: str) -> str:
+        for given in answers:
+            return given
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["init", str(tmp_path / "new")]) == 130
+    told = capsys.readouterr()
+    assert told.out == "no task 'clasification', did you mean 'classification'?\n"
+    assert told.err.strip() == "tunegate init: interrupted"
 
 
 def test_one_file_is_to_be_split(tmp_path: Path, capsys: Out) -> None:

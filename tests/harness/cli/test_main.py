@@ -49,13 +49,13 @@ def promote(root: Path, run: str) -> None:
 def test_init_writes_what_is_missing_and_keeps_what_is_there(tmp_path: Path, capsys: Out) -> None:
     assert main(["init", str(tmp_path)]) == 0
     first = capsys.readouterr().out
-    assert "wrote  suites/data: 14 files" in first
+    assert "wrote  suites/data: 15 files" in first
     assert "wrote  suites/data/test_my_checks.py: an example, yours to edit" in first
     assert "wrote  tunegate.toml" in first
     mine = tmp_path / "suites" / "data" / "test_format.py"
     mine.write_text("# mine")
     assert main(["init", str(tmp_path)]) == 0
-    assert "kept   suites/data: 14 files" in capsys.readouterr().out
+    assert "kept   suites/data: 15 files" in capsys.readouterr().out
     assert mine.read_text() == "# mine"
 
 

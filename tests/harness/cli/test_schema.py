@@ -84,6 +84,20 @@ def test_what_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().err.strip().endswith("no rows to describe: set data.train")
 
 
+def test_without_pandera_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tunegate.toml").write_text('[data]\ntrain = "t.jsonl"\n')
+    (tmp_path / "t.jsonl").write_text(lines(TRAIN))
+    monkeypatch.setitem(sys.modules, "pandera.pandas", None)
+    assert main(["data", "schema"]) == 2
+    lines_told = capsys.readouterr().err.splitlines()
+    install = "pandera.pandas is not installed: pip install 'tunegate[pandera]'"
+    assert lines_told == [f"tunegate data schema: {install}"]
+    assert not (tmp_path / "suites").exists()
+
+
 values = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(codec="utf-8"), max_size=9), st.lists(st.integers(), max_size=2),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tunegate import ConfigError, Dataset
+from tunegate.config.schema import load
 from tunegate.data import row_schema
 from tunegate.data.row_schema import RowSchema, flat_names, flat_row, load_row_schema
 from tunegate.utils.optional_deps import MissingDependency
@@ -71,12 +72,57 @@ def test_the_flat_view() -> None:
     (example,) = Dataset.of([fields])
     assert flat_row(example) == {
         "line": 1, "system": "Be brief.", "prompt": "Hi", "reply": example.reply,
-        "label": example.label, "turns": 2, "id": "x",
+        "label": example.label, "turns": 9, "id": "x",
         "reply.a.b": 1, "reply.a.c": {}, "reply.d": [2],
     }  # fmt: skip
     rows = Dataset.of([fields, GOOD])
     assert [*rows.frame] == flat_names(map(flat_row, rows))
     assert rows.frame["n"].isna().tolist() == [True, False]
+
+
+def test_a_field_of_the_row_stands_before_what_is_derived() -> None:
+    own = {"turns": 9, "reply.a": 8, "label": 7}
+    (example,) = Dataset.of([row("Hi", '{"a": 1}', **own)])
+    flat = flat_row(example)
+    assert (flat["turns"], flat["reply.a"], flat["label"]) == (9, 8, example.label)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("validation_enabled", False), ("validation_depth", "SCHEMA_ONLY")],
+)
+def test_the_configuration_of_pandera_switches_nothing_off(
+    variable: str, value: Any, tmp_path: Path
+) -> None:
+    from pandera.config import ValidationDepth, config_context
+
+    schema = loaded(tmp_path, SCHEMA)
+    whole = told(schema)
+    settings = {variable: ValidationDepth(value) if value else value}
+    with config_context(**settings):  # as the environment sets them at the import
+        assert told(schema) == whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SCHEMA.replace("ge=2", "ge=2, raise_warning=True"),
+        SCHEMA.replace("element_wise=True", "element_wise=True, raise_warning=True"),
+        SCHEMA + "\n    class Config:\n        drop_invalid_rows = True\n",
+    ],
+)
+def test_a_schema_that_lets_faults_pass_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^data\.schema = 'schema\.py:Row': leave out drop_inv"):
+        loaded(tmp_path, text)
+
+
+def test_private_values_are_masked_whole_before_they_are_cut(tmp_path: Path) -> None:
+    text = SCHEMA[: SCHEMA.index("    n:")].replace('{"min_value": 3}', '{"max_value": 3}')
+    for start in range(35, 60):
+        filled = "x" * start + "\n529.982.247-25 and more"
+        schema = loaded(tmp_path, text, rows := Dataset.of([row(filled, "Hi")]))
+        ((_, _, fault),) = told(schema, rows)
+        assert "529" not in fault, start
 
 
 def test_every_fault_is_told_by_row_and_column(tmp_path: Path) -> None:
@@ -138,6 +184,21 @@ def test_patterns_and_fields_that_the_schema_does_not_know(tmp_path: Path) -> No
     ]
 
 
+def test_a_required_pattern_needs_one_row_with_such_a_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_schema, "CHUNK_ROWS", 1)
+    text = SCHEMA[: SCHEMA.index("    prompt")]
+    field = 'x: Series[int] = pa.Field(alias="x_.*", regex=True, nullable=True)'
+    rows = Dataset.of([row("Hi", "a", x_1=1), row("Ho", "b"), row("Hu", "c")])
+    assert told(loaded(tmp_path, f"{text}    {field}\n", rows), rows) == []
+
+
+def test_without_a_row_that_could_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'schema\.py:Row': no row of the data could be read$"):
+        loaded(tmp_path, SCHEMA, Dataset.of([]))
+
+
 @pytest.mark.parametrize(
     ("text", "name", "said"),
     [
@@ -162,9 +223,11 @@ def test_a_wrong_schema_is_one_line(text: str, name: str, said: str, tmp_path: P
     assert "\n" not in str(error.value)
 
 
-def test_a_schema_is_named_by_file_and_class(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"FILE\.py:CLASS is needed"):
-        load_row_schema("suites/data/schema.Row", tmp_path, FAULTY)
+@pytest.mark.parametrize("spec", ["", "s/schema.Row", "x:Row", "s/new.py", "s/n.py:My Row", ".py:"])
+def test_a_schema_is_named_by_file_and_class(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "tunegate.toml").write_text(f'[data]\nschema = "{spec}"\n')
+    with pytest.raises(ConfigError, match=rf"schema = '{spec}': FILE\.py:CLASS is needed"):
+        load(tmp_path)
 
 
 def test_without_pandera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,8 +170,9 @@ def test_calls_that_are_text_stay_text() -> None:
         ({"instruction": "Hi", "output": "No", "kto_tag": False}, False),
         ({"conversations": [{"from": "gpt", "value": "No"}], "kto_tag": False}, False),
         ({"messages": [ASKED, TOLD], "label": "billing"}, None),
-        ({"prompt": "Hi", "completion": "No", "label": 1}, True),
-        ({"prompt": "Hi", "completion": "No", "label": 0, "system": "Be kind."}, False),
+        ({"prompt": "Hi", "completion": "No", "label": " FALSE"}, False),
+        ({"prompt": "Hi", "completion": "No", "label": 1}, None),
+        ({"prompt": "Hi", "completion": "No", "label": 0, "system": "Be kind."}, None),
         ({"prompt": "Hi", "completion": "No", "label": 2}, None),
         ({"prompt": "Hi", "completion": "No", "label": 0, "topic": "x"}, None),
     ],
@@ -185,8 +186,20 @@ def test_a_boolean_label_says_whether_the_reply_is_wanted(
 
 
 def test_a_table_of_kto_says_which_replies_are_wanted() -> None:
-    table = b"prompt,completion,label\nHi,No,False\nHo,Yes,1\n"
+    table = b"prompt,completion,label\nHi,No,False\nHo,Yes,true\n"
     assert [e.desirable for e in Dataset.parse(table, path="kto.csv")] == [False, True]
+
+
+def test_a_label_of_numbers_is_a_class_until_somebody_says_more() -> None:
+    for classes in (2, 3):
+        labels = [n % classes for n in range(classes * 2 + 1)]
+        dataset = Dataset.of([{"prompt": "Hi", "completion": "No", "label": n} for n in labels])
+        assert [e.fields["label"] for e in dataset] == labels
+        assert {e.desirable for e in dataset} == {None}
+        (said,) = dataset.problems
+        assert said.hint
+        is_asked = "does label, 0 or 1, say which replies are wanted?" in said.evidence
+        assert is_asked is (classes == 2)
 
 
 def test_a_system_prompt_beside_messages_is_read_unless_they_have_one() -> None:

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -325,33 +324,48 @@ def test_a_mapping_without_a_reply_is_named_at_the_start(tables: Project) -> Non
 
 
 @pytest.mark.parametrize(
-    ("header", "command_end"),
+    ("header", "columns"),
     [
-        ("prompt,label", "--only format --columns prompt=prompt,reply=label"),
-        ("text,label", "--only format"),
-        ("id,words,topic", "--only format --columns prompt=COLUMN,reply=COLUMN"),
+        ("prompt,label", '{ prompt = "prompt", reply = "label" }'),
+        ("id,words,topic", '{ prompt = "COLUMN", reply = "COLUMN" }'),
+        ("id,text,label", ""),
     ],
 )
 def test_split_asks_only_for_columns_that_it_cannot_know(
-    header: str, command_end: str, tmp_path: Path
+    header: str, columns: str, tmp_path: Path
 ) -> None:
     source = tmp_path / "t.csv"
-    source.write_text(f"{header}\na,b,c\n")
+    rows = [",".join(f"{name}{n}" for name in header.split(",")) for n in range(9)]
+    source.write_text("\n".join([header, *rows]))
+    if not columns:
+        split_file(source, tmp_path / "out")
+        return
     with pytest.raises(SplitError) as refused:
-        split_file(source, tmp_path)
-    assert str(refused.value).endswith(command_end)
+        split_file(source, tmp_path / "out")
+    assert str(refused.value).endswith(f"[data] columns = {columns} in tunegate.toml")
 
 
-def test_split_says_how_to_convert_a_table(
-    tables: Project, capsys: pytest.CaptureFixture[str]
+def test_split_says_how_to_read_a_table(
+    tables: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tunegate.cli.main import main
 
-    source = tables.root / "train.csv"
-    assert main(["split", str(source), "-o", str(tables.root / "out")]) == 2
+    source, out = tables.root / "train.csv", tables.root / "out"
+    prompts = [f"{n * 7919} and {n * 104729}" for n in range(1, 21)]  # no two alike
+    rows = [{"id": n, "text": p, "category": "a", "title": n} for n, p in enumerate(prompts)]
+    as_csv(source, rows)
+    split = ["split", str(source), "-o", str(out)]
+    (tables.root / "tunegate.toml").write_text("")
+    monkeypatch.chdir(tables.root)
+    assert main(split) == 2
     message = capsys.readouterr().err
     assert "its columns: id, text, category, title" in message
-    said = message.splitlines()[-1].replace("prompt=COLUMN", "prompt=text")
-    assert main(shlex.split(said.replace("reply=COLUMN", "reply=category"))[1:]) == 0
-    converted = Dataset.read(source.with_suffix(".jsonl"))
-    assert [e.text for e in converted] == [e.text for e in Dataset.read(source, columns=MAPPING)]
+    line = (
+        message.splitlines()[-1].strip().removeprefix("[data] ").removesuffix(" in tunegate.toml")
+    )
+    line = line.replace('prompt = "COLUMN', 'prompt = "text')
+    line = line.replace('reply = "COLUMN', 'reply = "category')
+    (tables.root / "tunegate.toml").write_text(f"[data]\n{line}\n")
+    assert main(split) == 0
+    written = [e.prompt for path in out.iterdir() for e in Dataset.read(path, columns=MAPPING)]
+    assert sorted(written) == sorted(prompts)

@@ -141,7 +141,7 @@ def test_parquet_rows_go_the_same_way() -> None:
     categories = ["other", "other", None]
     dataset = parsed(parquet_of({"text": ["Hi", None, "Bye"], "category": categories}))
     assert [(e.line, e.prompt) for e in dataset] == [(1, "Hi")]
-    assert [*dataset.frame] == ["line", "system", "prompt", "reply", "label"]
+    assert [*dataset.frame] == ["line", "system", "prompt", "reply", "label", "turns"]
     assert problems(dataset) == [
         (2, "text is null; a text is needed"),
         (3, "category is null; a text is needed"),

@@ -158,7 +158,7 @@ def test_a_marker_without_a_rule_is_one_line(mark: pytest.MarkDecorator) -> None
         nodeid="t.py::test_a", iter_markers=lambda name: [mark.mark] * (name == "decided_by")
     )
     with pytest.raises(pytest.UsageError, match=r"^t.py::test_a: .* mark.decided_by\(rule=CLASS\)"):
-        other_tasks([item], "text")
+        other_tasks([item], Config())
 
 
 @pytest.mark.parametrize(("checkpoint", "recorded"), [("", 0), ("best", 0), ("?a=1", 1)])

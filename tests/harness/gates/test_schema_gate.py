@@ -48,6 +48,10 @@ def test_the_schema_is_a_test_of_both_suites(project: Project) -> None:
         in json.loads(project.run.joinpath("receipt.json").read_text())["suite"]["files"]
     )
 
+    closed = project.judge()
+    assert closed.code == 1
+    assert "no test held the answers to data.schema: see suites/model/test_contract" in closed.out
+
     shutil.copy(SUITES / "model/test_contract.py", project.root / "suites/model")
     project.add(
         "suites/model/conftest.py",
@@ -55,5 +59,5 @@ def test_the_schema_is_a_test_of_both_suites(project: Project) -> None:
     )
     judged = project.judge()
     assert "contract  100.0%" in judged.out, judged.out
-    (card,) = project.left("scorecards/*.json")
-    assert "rules/schema.py" in json.loads(card.read_text())["suite"]["files"]
+    cards = [json.loads(card.read_text()) for card in project.left("scorecards/*.json")]
+    assert all("rules/schema.py" in card["suite"]["files"] for card in cards)

@@ -14,7 +14,7 @@ from ...utils.strict_json import Unreadable
 from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
 from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
-from .pairs import ALPACA, KTO, PAIR_FORMATS, PROMPT_COMPLETION, flag_of
+from .pairs import ALPACA, KTO, NUMBERED_LABEL, PAIR_FORMATS, PROMPT_COMPLETION, flag_of
 from .preferences import (
     PREFERENCE_FORMATS,
     SHAREGPT_PREFERENCES,
@@ -26,8 +26,8 @@ from .row_format import REJECTED, Fields, RowFormat, json_type, validate_message
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
-    CHAT, *CHAT_FORMATS, SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, ALPACA, KTO, PROMPT_COMPLETION,
-    *PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
+    CHAT, *CHAT_FORMATS, SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, ALPACA, KTO, NUMBERED_LABEL,
+    PROMPT_COMPLETION, *PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
 )  # fmt: skip
 
 _IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)

@@ -32,7 +32,6 @@ _LABEL_TEXTS = ("label_text", "label_name")
 _SEVERAL = ("answer", "summary", "target", "targets")
 _SUMMARISED = ("dialogue", "document", "article", "text")
 _SUMMARIES = tuple(f"summary{n}" for n in range(1, 10))
-_KTO_FIELDS = {"prompt", "completion", "label", "system"}
 _FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _NUMBERS = re.compile(r"\s*\d+(?:\s*,\s*\d+)+\s*")
 
@@ -216,9 +215,14 @@ KTO = RowFormat(
     "KTO", "prompt completion label", "system",
     lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
     "prompt and completion became messages, label says which replies are wanted",
-    # A number can be a class, too: it is read where nothing else stands in the row.
-    lambda row: isinstance(row["label"], bool) or (
-        flag_of(row["label"]) is not None and not row.keys() - _KTO_FIELDS),
+    lambda row: str(row["label"]).strip().lower() in ("true", "false"),
+)  # fmt: skip
+NUMBERED_LABEL = RowFormat(  # a class, or a mark of KTO: no row tells which
+    "prompt and completion", "prompt completion label", "system",
+    lambda row: {**from_prompt_completion(row), "label": row["label"]},
+    "prompt and completion became messages; does label, 0 or 1, say which replies are wanted? "
+    "It is read so where it is true or false",
+    lambda row: flag_of(row["label"]) is not None,
 )  # fmt: skip
 PAIR_FORMATS = (
     RowFormat("Dolly", "instruction response", "context input system", from_dolly,

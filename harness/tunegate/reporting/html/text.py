@@ -8,14 +8,13 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from ...interfaces.trainer import Plan
-from ...utils.masking import HIDDEN, find_private
+from ...utils.masking import HIDDEN, find_private, is_secret
 from ..terminal import MAX_HINTS
 
 Tone = Literal["good", "bad", "plain"]
 Pairs = tuple[tuple[str, str], ...]
 
 MAX_TESTS = 50  # that are listed of one file: with one test per example there are thousands
-SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
 # A path from / or ~, at the start of a text or after a character that can precede a value.
 _PATH = re.compile(r"(^|file://|[=:,;\s])((?:/(?=[^/\s])|~/)[^?&]*)")
 
@@ -42,23 +41,14 @@ def public_setting(value: Any, root: Path, name: str = "") -> Any:
     """
     if isinstance(value, dict):
         return {
-            k: public_setting(v, root, name if _is_secret(name, v) else str(k))
+            k: public_setting(v, root, name if is_secret(name, v) else str(k))
             for k, v in value.items()
         }
     if isinstance(value, list | tuple):
         return [public_setting(item, root, name) for item in value]
-    if _is_secret(name, value):
+    if is_secret(name, value):
         return HIDDEN
     return public_name(value, root) if isinstance(value, str) else value
-
-
-def _is_secret(name: str, value: Any) -> bool:
-    if value is None or isinstance(value, bool):
-        return False
-    if name.endswith(("_env", "_header")):  # they name the place of a key
-        return False
-    secret_words = SECRET_WORDS - {"token"} if isinstance(value, int | float) else SECRET_WORDS
-    return any(secret_word in name.casefold() for secret_word in secret_words)
 
 
 def training_method(plan: Plan) -> str:
