@@ -41,11 +41,15 @@ def flat_row(example: Example) -> dict[str, Any]:
     turns = sum(role not in ("system", "developer") for role in roles)
     derived = {name: getattr(example, name) for name in FROM_MESSAGES[:-1]} | {"turns": turns}
     own = {k: v for k, v in example.fields.items() if k != "messages" and k not in derived}
+    return {**derived, **own, **dict(_leaves("reply", json_object(example.target.text) or {}))}
+
+
+def json_object(reply: str) -> dict[str, Any] | None:
+    """Return the JSON object that a reply is, or None."""
     try:
-        reply = parse_strict(text) if (text := example.target.text).lstrip()[:1] == "{" else {}
+        return parse_strict(reply) if reply.lstrip()[:1] == "{" else None
     except Unreadable:
-        reply = {}
-    return {**derived, **own, **dict(_leaves("reply", reply))}
+        return None
 
 
 def _leaves(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
