@@ -44,7 +44,7 @@ from .metric import Metric
 ASKED_AGAIN = 20  # of the answers before an interruption
 LONGEST_CHECK = 86_400  # seconds; an older one is begun anew
 SHOWN_ANSWERS = 5  # of those that differ
-FEWEST_ALIKE = 0.5  # the share of answers whose first word is the trained model's
+FEWEST_ALIKE = 0.5  # the share of answers whose first word, or whole text, is the trained model's
 TEXT_TASKS = ("text", "style", "chat")  # of free text, scored by chrF
 Pairs = Sequence[tuple[Prediction, Prediction]]  # the trained model's answer, the served one's
 
@@ -209,6 +209,11 @@ def compare_served(
         too_few = "" if is_worse else f": {len(served):,} rows are too few"
         reasons.append(f"{comparison.claim} is not shown{too_few}")
         is_closed = is_closed or is_worse
+    if not is_closed and metric.name == "chrF" and agreement.high < FEWEST_ALIKE:
+        count = f"{agreement.hits:,} of {agreement.n:,} answers are the trained model's"
+        reasons.append(
+            f"{count}, and chrF sees little of a number that is another: see docs/serving.md"
+        )
     verdict = "closed" if is_closed else "unmeasurable" if reasons else "open"
     differ = [first_difference(*pair) for pair in answered if not is_same(*pair)]
     return ServedCheck(agreement, comparison, verdict, reasons, differ[:SHOWN_ANSWERS])
