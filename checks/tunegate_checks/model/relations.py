@@ -15,8 +15,9 @@ from operator import eq
 from random import Random
 from typing import Any
 
-from tunegate import Ask, Dataset, Example, Findings, LabelRule, Predictions, Score
+from tunegate import Ask, Dataset, Example, Findings, LabelRule, Prediction, Predictions, Score
 from tunegate.data.comparison import is_label
+from tunegate.errors import ConfigError
 from tunegate.results.labels import exact
 from tunegate.results.score import not_applicable_score
 from tunegate.utils.text import shorten
@@ -76,10 +77,16 @@ class Relation:
         all. The cases of one row are one unit of the interval.
         """
         read: Read = label.read if self.holds is eq else str
-        if self.holds is eq and not all(is_label(read(p.expected) or "") for p in predictions):
+        rows = [p for p in predictions if self.holds is not eq or is_label(read(p.expected) or "")]
+        left_out = len(predictions) - len(rows)
+        if 2 * left_out > len(predictions):
             reason = "answers are not labels: how they are written may change"
+            reason = f"{left_out:,} of {len(predictions):,} {reason}"
             return not_applicable_score(self.name, reason)
-        untried = list(self.draw(predictions, test, read))
+        try:
+            untried = list(self.draw(rows, test, read))
+        except ConfigError as error:
+            return Score(math.nan, name=self.name, hints=(str(error),))
         answers = ask(with_user_texts([(case.example, case.changed) for case in untried]))
         # A model that cannot be asked gives no answers at all.
         cases = [
@@ -88,23 +95,27 @@ class Relation:
         ]
         if not cases:
             hint = "no calls allowed, or a model of fixed answers"
+            if self.calls >= len(self.changes) and not untried and any(not p.error for p in rows):
+                hint = f"{', '.join(self.changes)}: no row is changed"
             return Score(math.nan, name=self.name, hints=(hint,))
         is_broken = [bool(c.error) or not self.holds(c.before, c.after) for c in cases]
         broken = [case for case, is_one in zip(cases, is_broken, strict=True) if is_one]
         small = self._made_small([c for c in broken if not c.error], ask, read, len(cases))
         shown = [*small, *(case for case in broken if case.error)]
         found = [case.example.finding(case.kind, case.evidence) for case in shown]
-        misses, hints = Findings("flips", found, split="test", n=len(cases)), list[str]()
+        misses = Findings("flips", found, split="test", n=len(cases))
         n, hits = (Counter(case.kind for case in some) for some in (cases, broken))
         lines = [
             f"{kind:<14}{hits[kind]:>4,} of {n[kind]:,}"
             for kind in sorted(n, key=lambda kind: -hits[kind] / n[kind])
         ]
+        hints = list[str]()
         if broken:
             kinds = ", ".join(" ".join(line.split()) for line in lines[: len(hits)])
             least = min(misses, key=lambda finding: len(finding.evidence))
             hints = [f"labels changed under {kinds}; other ways of writing: none"] * (len(n) > 1)
             hints += [f"the smallest: {least.kind}, line {least.line}: {least.evidence}"]
+        hints += [f"left out: {left_out:,} rows, whose reply is no label"] * bool(left_out)
         by_row = {p.row: replace(p, group=p.group or p.request or str(p.row)) for p in predictions}
         return share(
             self.name, is_broken, [replace(by_row[c.example.row], request="") for c in cases],
@@ -113,9 +124,13 @@ class Relation:
             signature=f"{len(n)} perturbation{'s' * (len(n) > 1)}, seed 0; {label.name}",
         )  # fmt: skip
 
-    def draw(self, predictions: Predictions, test: Dataset, read: Read) -> Iterator[Case]:
-        """Yield cases without answers: the same number of each kind, on rows that it changes."""
-        random, per_kind = Random(0), int(self.calls * MEASURED_SHARE) // max(len(self.changes), 1)
+    def draw(self, predictions: Sequence[Prediction], test: Dataset, read: Read) -> Iterator[Case]:
+        """Yield cases without answers: the same number of each kind, on rows that it changes.
+
+        Raises ConfigError where a change returns no text.
+        """
+        random, kinds = Random(0), max(len(self.changes), 1)
+        per_kind = max(int(self.calls * MEASURED_SHARE), min(self.calls, kinds)) // kinds
         rows = [p for p in predictions if not p.error]
         for kind, change in self.changes.items():
             drawn_count = 0
@@ -123,7 +138,9 @@ class Relation:
                 example, which = test[p.row], random.randrange(2**16)
                 contents = [m.get("content") for m in example.messages if m["role"] == "user"]
                 plain = contents[-1] if contents and isinstance(contents[-1], str) else ""
-                changed = change(plain, which)
+                if not isinstance(changed := change(plain, which), str):
+                    given = f"{type(changed).__name__} for {quote_line(plain, 60)}"
+                    raise ConfigError(f"{kind} returns {given}; a text is needed")
                 if drawn_count < per_kind and plain.strip() and changed != plain:
                     drawn_count += 1
                     yield Case(example, kind, plain, changed, read(p.got))
@@ -167,7 +184,7 @@ class Relation:
             # With another number of words (a greeting) the halves do not correspond.
             aligned = self.by_word and len(plain) == len(changed)
             other = "".join(changed[part]) if aligned else self.changes[case.kind](half, 0)
-            if half != other:
+            if isinstance(other, str) and half != other:
                 yield replace(case, original=half, changed=other)
 
 

@@ -9,6 +9,7 @@ $ tunegate run serve-check 3fa9c1@merged --model openai:local --limit 200
 
 import argparse
 import json
+import random
 import re
 import sys
 import time
@@ -29,7 +30,7 @@ from tunegate.models.predict import cached_predictions, predict
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value
-from tunegate.storage.run import Run, find_finished
+from tunegate.storage.run import find_finished
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils import progress
 from tunegate.utils.masking import blank, hide_values, mask
@@ -40,8 +41,10 @@ from .classification import right
 from .compare import ALPHA, Comparison, not_inferior
 from .metric import Metric
 
+ASKED_AGAIN = 20  # of the answers before an interruption
+LONGEST_CHECK = 86_400  # seconds; an older one is begun anew
 SHOWN_ANSWERS = 5  # of those that differ
-FEWEST_ALIKE = 0.5  # the share of answers whose first word is the trained model's
+FEWEST_ALIKE = 0.5  # the share of answers whose first word, or whole text, is the trained model's
 TEXT_TASKS = ("text", "style", "chat")  # of free text, scored by chrF
 Pairs = Sequence[tuple[Prediction, Prediction]]  # the trained model's answer, the served one's
 
@@ -71,7 +74,12 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit {args.limit}: a number from 1 on is valid")
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
-    test = find_data_files(config, root, {}, Path.cwd()).get("test")
+    scheme = args.model.partition(":")[0]
+    if scheme in ("run", "file", "folder", "latest") or (root / args.model).is_dir():
+        valid = "openai:NAME, anthropic:NAME or a model of [models]"
+        raise ConfigError(f"--model {args.model} is no server; valid: {valid}")
+    if not (test := find_data_files(config, root, {}, Path.cwd()).get("test")):
+        raise ConfigError(f"{test.path}: there are no test rows to ask")
     rows = test.drawn(args.limit) if args.limit else test
     try:
         of_run = find_finished(state, re.split("[@?]", name)[0])
@@ -84,16 +92,23 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"run:{name}: its model was changed since it was trained")
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
+    key = other.digest[:12], rows.digest[:12], str(len(rows))
     try:
         with progress.progress_bar("asking the trained model") as bar:
             trained = predict(model, rows, state, bar)
-        served = ask_anew(other, of_run, rows, args.fresh)
+        metric_for(trained, config, margin)  # a library that lacks is told before a server is paid
+        started = state.path("runs", of_run.id, "-".join(["serve-check", *key]))
+        if args.fresh:
+            started.unlink(missing_ok=True)
+        served = ask_anew(other, StateDir(root), rows, started)
     except ModelUnknown as error:
         print(f"tunegate run serve-check: {error}", file=sys.stderr)
         return exit_codes.UNMEASURABLE
     except KeyboardInterrupt:
         print("tunegate run serve-check: interrupted; the same command goes on", file=sys.stderr)
         return exit_codes.INTERRUPTED
+    if not served.errors:
+        started.unlink()
     digest = (of_run.record.get("baseline") or {}).get("digest")
     base = cached_predictions("base", digest, rows, state) if digest else None
     check = compare_served(served, trained, base, config, margin)
@@ -109,23 +124,34 @@ def run(args: argparse.Namespace) -> int:
     return {"open": 0, "closed": 1}.get(check.verdict, exit_codes.UNMEASURABLE)
 
 
-def ask_anew(model: Model, run: Run, rows: Dataset, fresh: bool) -> Predictions:
-    """Return the answers of a served model that came in this check, or before it was interrupted.
+def ask_anew(model: Model, state: StateDir, rows: Dataset, started: Path) -> Predictions:
+    """Return the answers of a served model that came since this check `started`, the rest anew.
 
-    Older ones may be those of another model: a server with other weights keeps name and address.
+    Older ones may be those of another model: a server with other weights keeps name and address. So
+    do those before an interruption: unless a sample of them is answered alike, none counts.
     """
-    state = StateDir(run.state.root)
-    started = state.path("runs", run.id, f"serve-check-{model.digest[:12]}")
-    if fresh or not started.is_file():
-        started.write_text(repr(time.time()), "ascii")
-    else:
+    now, kept = time.time(), dict[int, Prediction]()
+    state.answers_since = float(started.read_text("ascii")) if started.is_file() else 0
+    if now - state.answers_since < LONGEST_CHECK:
+        found = cached_predictions(model.name, model.digest, rows, state) or ()
+        kept = {p.row: p for p in found if not p.error}
+    sample = random.sample(sorted(kept), min(len(kept), ASKED_AGAIN))
+    since, state.answers_since = state.answers_since if kept else now, now
+    asked = Dataset([e for e in rows if e.row in sample], digest=rows.digest)
+    again = {p.row: p for p in predict(model, asked, state)}
+    if changed := sum(not (p.error or is_same(kept[row], p)) for row, p in again.items()):
+        said = f"{changed} of {len(again)} answers are others now: all are asked anew"
+        print(f"note      {said}", file=sys.stderr)
+        since = now
+    elif kept:
         print("note      goes on where it was interrupted; --fresh asks anew", file=sys.stderr)
-    state.answers_since = float(started.read_text("ascii"))
+    started.write_text(repr(since), "ascii")
+    state.answers_since = since
     with progress.progress_bar("asking the served model") as bar:
         predictions = predict(model, rows, state, bar)
-    if not predictions.errors:
-        started.unlink()
-    return predictions
+    failed = {row: p for row, p in again.items() if p.error}  # what was said before is not shown
+    answers = [failed.get(p.row, p) for p in predictions]
+    return Predictions(answers, model=model.name, test=rows.digest)
 
 
 @dataclass(frozen=True)
@@ -183,6 +209,11 @@ def compare_served(
         too_few = "" if is_worse else f": {len(served):,} rows are too few"
         reasons.append(f"{comparison.claim} is not shown{too_few}")
         is_closed = is_closed or is_worse
+    if not is_closed and metric.name == "chrF" and agreement.high < FEWEST_ALIKE:
+        count = f"{agreement.hits:,} of {agreement.n:,} answers are the trained model's"
+        reasons.append(
+            f"{count}, and chrF sees little of a number that is another: see docs/serving.md"
+        )
     verdict = "closed" if is_closed else "unmeasurable" if reasons else "open"
     differ = [first_difference(*pair) for pair in answered if not is_same(*pair)]
     return ServedCheck(agreement, comparison, verdict, reasons, differ[:SHOWN_ANSWERS])

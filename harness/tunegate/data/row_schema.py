@@ -42,11 +42,16 @@ def flat_row(example: Example) -> dict[str, Any]:
     turns = sum(role not in ("system", "developer") for role in roles)
     derived = {name: getattr(example, name) for name in FROM_MESSAGES[:-1]}
     own = {k: v for k, v in example.fields.items() if k != "messages" and k not in derived}
-    try:
-        reply = parse_strict(text) if (text := example.target.text).lstrip()[:1] == "{" else {}
-    except Unreadable:
-        reply = {}
+    reply = json_object(example.target.text) or {}
     return {**derived, "turns": turns, **own, **dict(_leaves("reply", reply)), **own}
+
+
+def json_object(reply: str) -> dict[str, Any] | None:
+    """Return the JSON object that a reply is, or None."""
+    try:
+        return parse_strict(reply) if reply.lstrip()[:1] == "{" else None
+    except Unreadable:
+        return None
 
 
 def _leaves(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.data_files import find_data_files
+from ..config.project import read_table
 from ..config.schema import load
 from ..data.hf_datasets import to_json_lines
 from ..errors import ConfigError
@@ -114,9 +114,8 @@ class Mutants:
     def make_copy(self, copy: Path, suite: str, rows: Rows, *, lies: bool) -> list[str]:
         """Make a copy of the project with other rows; return the command of a session there."""
         shutil.copytree(self.root, copy, ignore=NOT_COPIED, copy_function=_copy_or_link)
-        for path in [copy / "tunegate.toml", copy / "pyproject.toml"]:
-            if path.is_file():
-                atomic_write(path, without_models(path.read_text("utf-8"), lies=lies).encode())
+        path, _ = read_table(copy)
+        atomic_write(path, without_models(path.read_text("utf-8"), lies=lies).encode())
         if lies:
             rubric = tomllib.loads((copy / str(self.config.judge.rubric)).read_text("utf-8"))
             praise = {criterion["id"]: True for criterion in rubric.get("criteria", [])}
@@ -134,8 +133,30 @@ class Mutants:
 
 def without_models(text: str, *, lies: bool) -> str:
     """Return a configuration less the models that would be asked, or with a judge that lies."""
-    tables = r"compare|limits\.compare" + r"|judge" * (not lies)
-    text = re.sub(rf"(?ms)^\[(tool\.tunegate\.)?({tables})\b.*?(?=^\[|\Z)", "", text)
-    text = re.sub(r"(?m)^(baseline|compare)\s*=.*$", "", text)
-    models = f'models = "python:{JUDGE_MODULE}:answer"'
-    return re.sub(r'(?ms)^models\s*=\s*(\[.*?\]|"[^"\n]*")', models, text)
+    document = tomllib.loads(text)
+    tool = document.pop("tool", None)
+    own = (tool or {}).pop("tunegate", None)
+    for table in (document, own or {}):
+        for name in ("baseline", "compare", *["judge"] * (not lies)):
+            table.pop(name, None)
+        table.get("limits", {}).pop("compare", None)
+        if "judge" in table:
+            table["judge"]["models"] = f"python:{JUDGE_MODULE}:answer"
+    tables = ("", document), ("[tool]\n", tool), ("[tool.tunegate]\n", own)
+    shown = ((head, table.items()) for head, table in tables if table is not None)
+    return "".join(
+        head + "".join(f"{toml_line(*pair)}\n" for pair in pairs) for head, pairs in shown
+    )
+
+
+def toml_line(key: str, value: Any) -> str:
+    """Return a key and its value as TOML, tables inline."""
+    return f"{json.dumps(key, ensure_ascii=False)} = {_toml(value)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(toml_line(*pair) for pair in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)

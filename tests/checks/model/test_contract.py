@@ -41,6 +41,7 @@ def test_the_share_of_answers_that_keep_the_contract(tmp_path: Path) -> None:
     assert score.misses is not None
     assert sorted((f.line, f.kind, f.evidence) for f in score.misses) == [
         (1, "label", "'': isin(['a', 'b'])"),
+        (1, "reply", "'prose': no JSON object"),
         (1, "reply.total", "None: missing"),
         (2, "label", "'c': isin(['a', 'b'])"),
         (3, "reply.total", "-1: greater_than_or_equal_to(0)"),
@@ -56,3 +57,27 @@ def test_a_rule_on_all_answers_counts_against_each(tmp_path: Path) -> None:
     right = Asked(lambda _: '{"team": "b", "total": 7}').of(ROWS)
     score = contract.kept(right, schema, label=json_field("team"))
     assert (score.hits, score.n) == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hits"),
+    [
+        ("sorry, I cannot", 0),
+        ('[{"total": 1}]', 0),
+        ('```json\n{"total": 1}\n```', 0),
+        ('{"total": 1', 0),
+        ("", 0),
+        ("{}", 10),
+        ('{"total": null}', 10),
+    ],
+)
+def test_an_answer_that_is_no_json_object_is_none_with_fields_that_may_lack(
+    tmp_path: Path, answer: str, hits: int
+) -> None:
+    head = SCHEMA.partition("    prompt")[0]
+    rule = '    total: Series[float] = pa.Field(alias="reply.total", nullable=True)\n'
+    (tmp_path / "schema.py").write_text(head + rule)
+    schema = load_row_schema("schema.py:Row", tmp_path, ROWS)
+    assert contract.kept(Asked(lambda _: answer).of(ROWS), schema).hits == hits
+    prose = tickets([("why?", "because")])  # of rows of both kinds
+    assert contract.kept(Asked(lambda _: "as it is").of(prose), schema).hits == 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
 
+import pytest
 from asking import Asked, tickets
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,3 +84,42 @@ def test_the_perturbations_are_one_relation() -> None:
     flips = robustness.flips(model.of(ROWS), ROWS, model, perturbations=capitals)
     own = Relation("flip rate", capitals, by_word=True)(model.of(ROWS), ROWS, model)
     assert (flips.name, float(flips), flips.detail) == (own.name, float(own), own.detail)
+
+
+def test_rows_whose_reply_is_no_label_are_left_out_and_counted() -> None:
+    long = [("why?", "Because of the weather. It rained the whole day long.")]
+    mixed = tickets([*((row.prompt, row.reply) for row in ROWS), *long])
+    moved = Asked(lambda text: "b" if text.endswith("!") else "a")
+    score = shouted(moved.of(mixed), mixed, moved)
+    assert (score.n, float(score)) == (28, 1.0)
+    assert score.hints[-1] == "left out: 1 rows, whose reply is no label"
+    few = shouted(moved.of(tickets(long * 3)), tickets(long * 3), moved)
+    assert few.not_applicable
+    assert few.hints == ("3 of 3 answers are not labels: how they are written may change",)
+
+
+def test_a_change_that_changes_nothing_is_no_pass() -> None:
+    model = Asked(lambda text: "a")
+    score = Relation("own", {"own": lambda text, which: text})(model.of(ROWS), ROWS, model)
+    assert math.isnan(score)
+    assert not score.not_applicable
+    assert score.hints == ("own: no row is changed",)
+
+
+@pytest.mark.parametrize("wrong", [None, b"text", ["text"]])
+def test_a_change_returns_a_text(wrong: Any) -> None:
+    model = Asked(lambda text: text)
+    score = Relation("own", {"own": lambda text, which: wrong})(model.of(ROWS), ROWS, model)
+    assert math.isnan(score)
+    assert re.match(f"own returns {type(wrong).__name__} for “please.*; a text is", score.hints[0])
+    whole = Relation(
+        "own", {"own": lambda text, which: f"{text}!" if text[-4:] == "town" else wrong}
+    )
+    assert whole(model.of(ROWS), ROWS, model) >= 1.0  # halves that it does not change are not asked
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_a_call_is_a_question(calls: int) -> None:
+    model = Asked(lambda text: "a")
+    assert relation(calls=calls)(lambda text, which: text + "!")(model.of(ROWS), ROWS, model).n
+    assert model.batches

@@ -100,10 +100,22 @@ def test_a_wrong_template_is_seen_where_no_reply_is_expected_word_for_word() -> 
     assert "0 of 60 answers begin as the trained model's" in found.reasons[0]
 
 
-def test_texts_that_part_late_are_noise() -> None:
-    found = check(texts(120, changed=1), texts(120), config=TEXT)
-    assert found.verdict == "open"
-    assert float(found.agreement) == 0.0
+def test_texts_that_part_late_are_noise_where_half_do_not_part() -> None:
+    old, other = texts(120), texts(120, changed=1)
+    new = [b if i % 5 < 2 else a for i, (a, b) in enumerate(zip(old, other, strict=True))]
+    found = check(Predictions(new), old, config=TEXT)
+    assert (found.verdict, float(found.agreement)) == ("open", 0.6)
+
+
+def test_one_number_that_is_another_in_each_text_is_not_served_as_trained() -> None:
+    def said(number: int) -> Predictions:
+        words = [(p.expected, p.expected.split(), i % 20) for i, p in enumerate(texts(120))]
+        return predicted([(e, " ".join([*w[:i], f"{number + i}", *w[i:]])) for e, w, i in words])
+
+    found = check(said(1000), said(2000), config=TEXT)
+    assert found.comparison.holds() is True
+    assert (found.verdict, float(found.agreement)) == ("unmeasurable", 0.0)
+    assert found.reasons[0].startswith("0 of 120 answers are the trained model's")
 
 
 def test_texts_that_part_early_are_worse() -> None:

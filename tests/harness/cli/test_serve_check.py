@@ -21,6 +21,8 @@ from endpoint_parts import Told, serving
 from tunegate.cli.main import main
 from tunegate.storage.run import find_finished
 from tunegate.storage.state_dir import StateDir
+from tunegate.utils.optional_deps import MissingDependency
+from tunegate_checks.model.served import ASKED_AGAIN
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -95,10 +97,66 @@ def test_an_interrupted_check_goes_on(
     assert "70 answers are missing, and decide" in out
     assert serve_check() == 0
     assert "goes on where it was interrupted; --fresh asks anew" in capsys.readouterr().err
-    assert len(server.seen) == ROWS
+    assert len(server.seen) == ROWS + ASKED_AGAIN
     assert serve_check("--max-requests", "50") == 75
     assert serve_check("--fresh") == 0
-    assert len(server.seen) == ROWS + 50 + ROWS
+    assert len(server.seen) == ROWS + ASKED_AGAIN + 50 + ROWS
+
+
+def test_what_another_server_said_before_an_interruption_does_not_count(
+    served: Project, server: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve_check("--max-requests", "119") == 75
+    server(always={"text": json.dumps({"choices": [{"message": {"content": "?"}}]})})
+    assert serve_check() == 1
+    out, err = capsys.readouterr()
+    assert "20 of 20 answers are others now: all are asked anew" in err
+    assert "agreement 0.0% of 120 answers" in out
+    assert len(server.seen) == 119 + ROWS
+
+
+def test_answers_that_do_not_come_again_are_missing(served: Project, server: Told) -> None:
+    assert serve_check("--max-requests", "119") == 75
+    server(always={"status": 500})
+    assert serve_check("--json") == 75
+
+
+def test_a_check_goes_on_for_a_day_and_with_its_own_rows(served: Project, server: Told) -> None:
+    assert serve_check("--max-requests", "50") == 75
+    assert serve_check("--limit", "60", "--margin", "0.1") == 0
+    assert len(server.seen) == 50 + 60
+    (started,) = served.run.glob("serve-check-*")
+    started.write_text(repr(float(started.read_text()) - 86_401))
+    assert serve_check() == 0
+    assert len(server.seen) == 50 + 60 + ROWS
+
+
+@pytest.mark.parametrize("model", ["latest", "run:latest", "file:answers.jsonl", "suites"])
+def test_what_is_no_server_is_refused(
+    served: Project, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    assert serve_check("--model", model) == 2
+    said = f"--model {model} is no server; valid: openai:NAME, anthropic:NAME or a model of"
+    assert said in capsys.readouterr().err
+
+
+def test_without_rows_there_is_nothing_to_ask(
+    served: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.write("test.jsonl", "")
+    assert serve_check() == 2
+    assert "test.jsonl: there are no test rows to ask" in capsys.readouterr().err
+
+
+def test_a_library_that_lacks_is_told_before_the_server_is_asked(
+    served: Project, server: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (served.root / "tunegate.toml").read_text()
+    served.write("tunegate.toml", f'task = "text"\n{text}')
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(MissingDependency, match="sacrebleu"):
+        serve_check()
+    assert server.seen == []
 
 
 def test_a_sample_and_a_margin(served: Project, server: Told) -> None:

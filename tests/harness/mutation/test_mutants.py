@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tunegate.cli.main import main
+from tunegate.config.project import find_root, read_table
 from tunegate.mutation.faults import FAULTS
-from tunegate.mutation.mutants import JUDGE_MODULE, Mutants, without_models
+from tunegate.mutation.mutants import JUDGE_MODULE, Mutants, toml_line, without_models
 
 if TYPE_CHECKING:
     from conftest import Project, Result
@@ -231,7 +234,53 @@ def test_no_model_but_the_candidate_is_asked() -> None:
         "task": "text",
         "limits": {"accuracy": 0.5},
         "data": {"train": "train.jsonl"},
+        "tool": {"tunegate": {}},
     }
+
+
+FORMS = [
+    '[compare.baseline]\nmodel = "openai:x"',
+    '  [compare.baseline]\n  model = "openai:x"',
+    "[ compare . baseline ]\nmodel = 'openai:x'",
+    'compare = {baseline = {model = "openai:x"}}',
+    'compare.baseline.model = "openai:x"',
+    '"baseline" = """\nopenai:x"""',
+    'judge = {models = "openai:x", rubric = "r.toml"}',
+    "judge.models = ['openai:x']\njudge.rubric = 'r.toml'",
+    "[ judge ]\nmodels = 'openai:x'\nrubric = 'r.toml'",
+    '["judge"]\nrubric = "r.toml"\nmodels = [ # one\n"openai:x", ]',
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("lies", [False, True])
+def test_no_model_is_asked_however_its_table_is_written(
+    form: str, lies: bool, tmp_path: Path
+) -> None:
+    assert "openai:x" not in without_models(f'task = "text"\n{form}', lies=lies)
+    table = toml_line("tunegate", tomllib.loads(form) | {"task": "text"})
+    text = without_models(f"[tool]\nother = 1\n{table}\n", lies=lies)
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert find_root(tmp_path) == tmp_path
+    assert "openai:x" not in text
+    assert read_table(tmp_path)[1]["task"] == "text"
+
+
+values = st.recursive(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"))
+    | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
+    | st.dates() | st.datetimes() | st.times(),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text("b. é\"", max_size=2), one),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text("cd[ ]=", max_size=3), values, max_size=4))
+def test_the_rest_of_a_configuration_stays(rest: dict[str, Any]) -> None:
+    text = "".join(f"{toml_line(*pair)}\n" for pair in rest.items())
+    assert tomllib.loads(text) == rest
+    assert tomllib.loads(without_models(text, lies=False)) == rest
 
 
 def test_the_judge_that_lies_takes_the_place_of_the_judges() -> None:
