@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 
 from tunegate.config.schema import Limits
 from tunegate.data.canonical import request_digest
@@ -31,11 +31,6 @@ class Accuracy:
     limits: Limits
     certain: bool
 
-    @cached_property
-    def repeats(self) -> bool:
-        """Whether two rows of the test set are not independent."""
-        return _repeats(self.test)
-
     def __call__(
         self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
     ) -> tuple[bool, str] | None:
@@ -46,7 +41,7 @@ class Accuracy:
         limit, mode = float(self.limits.accuracy), self.limits.mode
         ends = tuple(len({*rows} - {*self.near_rows}) for rows in looks)
         n, allowed = ends[-1], errors_in_all(ends[-1], limit, mode)
-        if not ends[look] or allowed < 0 or (mode == "lower" and self.repeats):
+        if not ends[look] or allowed < 0 or (mode == "lower" and _repeats(self.test)):
             return None
         clean = so_far.without(self.near_rows)
         missed = [r for r in label_predictions(clean, self.label_rule) if not r.right]
@@ -143,6 +138,7 @@ class NoWorseThanIncumbent(_Comparison):
         return self.decide(so_far, looks, look, self.incumbent, float(self.limits.margin))
 
 
+@cache
 def _repeats(test: Dataset) -> bool:
     """Tell whether two rows are of one group, or the same request."""
     groups = [example.group for example in test if example.group]
