@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from asking import Asked, tickets
 
+from tunegate import Dataset
 from tunegate.data.row_schema import load_row_schema
 from tunegate.results.labels import json_field
 from tunegate_checks.model import contract
@@ -56,3 +57,11 @@ def test_a_rule_on_all_answers_counts_against_each(tmp_path: Path) -> None:
     right = Asked(lambda _: '{"team": "b", "total": 7}').of(ROWS)
     score = contract.kept(right, schema, label=json_field("team"))
     assert (score.hits, score.n) == (0, 10)
+
+
+def test_a_field_of_the_row_does_not_stand_for_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "schema.py").write_text(SCHEMA)
+    own = Dataset.of([{**e.fields, "reply.total": 1} for e in ROWS], "test")
+    schema = load_row_schema("schema.py:Row", tmp_path, own)
+    wrong = Asked(lambda _: '{"team": "a", "total": -1}').of(own)
+    assert contract.kept(wrong, schema, label=json_field("team")).hits == 0
