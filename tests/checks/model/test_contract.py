@@ -51,15 +51,6 @@ def test_the_share_of_answers_that_keep_the_contract(tmp_path: Path) -> None:
     ]
 
 
-def test_a_rule_on_all_answers_counts_against_each(tmp_path: Path) -> None:
-    rule = '\n    @pa.check("reply.total")\n    def varied(cls, s): return s.nunique() > 5\n'
-    (tmp_path / "schema.py").write_text(SCHEMA + rule)
-    schema = load_row_schema("schema.py:Row", tmp_path, ROWS)
-    right = Asked(lambda _: '{"team": "b", "total": 7}').of(ROWS)
-    score = contract.kept(right, schema, label=json_field("team"))
-    assert (score.hits, score.n) == (0, 10)
-
-
 def test_a_field_of_the_row_does_not_stand_for_the_answer(tmp_path: Path) -> None:
     (tmp_path / "schema.py").write_text(SCHEMA)
     own = Dataset.of([{**e.fields, "reply.total": 1} for e in ROWS], "test")
@@ -67,3 +58,12 @@ def test_a_field_of_the_row_does_not_stand_for_the_answer(tmp_path: Path) -> Non
     answers = Asked(lambda _: '{"team": "a", "total": -1}').of(own)
     wrong = [replace(p, fields=e.fields) for p, e in zip(answers, own, strict=True)]
     assert contract.kept(Predictions(wrong), schema, label=json_field("team")).hits == 0
+
+
+def test_a_rule_on_all_answers_counts_against_each(tmp_path: Path) -> None:
+    rule = '\n    @pa.check("reply.total")\n    def varied(cls, s): return s.nunique() > 5\n'
+    (tmp_path / "schema.py").write_text(SCHEMA + rule)
+    schema = load_row_schema("schema.py:Row", tmp_path, ROWS)
+    right = Asked(lambda _: '{"team": "b", "total": 7}').of(ROWS)
+    score = contract.kept(right, schema, label=json_field("team"))
+    assert (score.hits, score.n) == (0, 10)
