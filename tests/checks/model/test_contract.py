@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from asking import Asked, tickets
 
+from tunegate import Dataset, Predictions
 from tunegate.data.row_schema import load_row_schema
 from tunegate.results.labels import json_field
 from tunegate_checks.model import contract
@@ -48,6 +50,15 @@ def test_the_share_of_answers_that_keep_the_contract(tmp_path: Path) -> None:
         (4, "reply.total", "None: missing"),
         (5, "no answer", "429"),
     ]
+
+
+def test_a_field_of_the_row_does_not_stand_for_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "schema.py").write_text(SCHEMA)
+    own = Dataset.of([{**e.fields, "reply.total": 1} for e in ROWS], "test")
+    schema = load_row_schema("schema.py:Row", tmp_path, own)
+    answers = Asked(lambda _: '{"team": "a", "total": -1}').of(own)
+    wrong = [replace(p, fields=e.fields) for p, e in zip(answers, own, strict=True)]
+    assert contract.kept(Predictions(wrong), schema, label=json_field("team")).hits == 0
 
 
 def test_a_rule_on_all_answers_counts_against_each(tmp_path: Path) -> None:
