@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit {args.limit}: a number from 1 on is valid")
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
-    if re.match("(run|file|folder|latest)(:|$)", args.model) or (root / args.model).is_dir():
+    if re.match(r"(run|file|folder):|latest\b", args.model) or (root / args.model).is_dir():
         valid = "openai:NAME, anthropic:NAME or a model of [models]"
         raise ConfigError(f"--model {args.model} is no server; valid: {valid}")
     if not (test := find_data_files(config, root, {}, Path.cwd()).get("test")):
@@ -146,9 +146,10 @@ def ask_anew(
     started.write_text(repr(state.answers_since), "ascii")
     with progress.progress_bar("asking the served model") as bar:
         answers = predict(model, rows, state, bar)
-    # What did not come again is missing, whatever was said before.
-    answers = answers if changed else [failed.get(p.row, p) for p in answers]
-    return Predictions(answers, model=model.name, test=rows.digest)
+    if changed or not failed:
+        return answers
+    known = [failed.get(p.row, p) for p in answers]  # what did not come again is missing
+    return Predictions(known, model=model.name, test=rows.digest)
 
 
 @dataclass(frozen=True)
