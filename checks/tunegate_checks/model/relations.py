@@ -81,8 +81,7 @@ class Relation:
         left_out = len(predictions) - len(rows)
         if 2 * left_out > len(predictions):
             reason = "answers are not labels: how they are written may change"
-            reason = f"{left_out:,} of {len(predictions):,} {reason}"
-            return not_applicable_score(self.name, reason)
+            return not_applicable_score(self.name, f"{left_out:,} of {len(predictions):,} {reason}")
         try:
             untried = list(self.draw(rows, test, read))
         except ConfigError as error:

@@ -74,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit {args.limit}: a number from 1 on is valid")
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
-    scheme = args.model.partition(":")[0]
-    if scheme in ("run", "file", "folder", "latest") or (root / args.model).is_dir():
+    if re.match(r"(run|file|folder):|latest\b", args.model) or (root / args.model).is_dir():
         valid = "openai:NAME, anthropic:NAME or a model of [models]"
         raise ConfigError(f"--model {args.model} is no server; valid: {valid}")
     if not (test := find_data_files(config, root, {}, Path.cwd()).get("test")):
@@ -92,15 +91,13 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"run:{name}: its model was changed since it was trained")
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
-    key = other.digest[:12], rows.digest[:12], str(len(rows))
+    about = f"serve-check-{other.digest[:12]}-{rows.digest[:12]}-{len(rows)}"
+    started = state.path("runs", of_run.id, about)
     try:
         with progress.progress_bar("asking the trained model") as bar:
             trained = predict(model, rows, state, bar)
         metric_for(trained, config, margin)  # a library that lacks is told before a server is paid
-        started = state.path("runs", of_run.id, "-".join(["serve-check", *key]))
-        if args.fresh:
-            started.unlink(missing_ok=True)
-        served = ask_anew(other, StateDir(root), rows, started)
+        served = ask_anew(other, StateDir(root), rows, started, args.fresh)
     except ModelUnknown as error:
         print(f"tunegate run serve-check: {error}", file=sys.stderr)
         return exit_codes.UNMEASURABLE
@@ -118,40 +115,41 @@ def run(args: argparse.Namespace) -> int:
         **check.facts,
     }  # fmt: skip
     of_run.add_to_record("served_checks", mask(args.model), facts)
-    head = f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows"
-    shown = "\n".join([head, *check.lines()])
-    print(json.dumps(hide_values(facts), indent=1) if args.json else shown)
+    lines = f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows", *check.lines()
+    print(json.dumps(hide_values(facts), indent=1) if args.json else "\n".join(lines))
     return {"open": 0, "closed": 1}.get(check.verdict, exit_codes.UNMEASURABLE)
 
 
-def ask_anew(model: Model, state: StateDir, rows: Dataset, started: Path) -> Predictions:
+def ask_anew(
+    model: Model, state: StateDir, rows: Dataset, started: Path, fresh: bool
+) -> Predictions:  # fmt: skip
     """Return the answers of a served model that came since this check `started`, the rest anew.
 
     Older ones may be those of another model: a server with other weights keeps name and address. So
-    do those before an interruption: unless a sample of them is answered alike, none counts.
+    may those before an interruption: they count where a sample of them is answered alike.
     """
     now, kept = time.time(), dict[int, Prediction]()
-    state.answers_since = float(started.read_text("ascii")) if started.is_file() else 0
-    if now - state.answers_since < LONGEST_CHECK:
+    since = float(started.read_text("ascii")) if started.is_file() and not fresh else 0
+    if now - since < LONGEST_CHECK:
+        state.answers_since = since
         found = cached_predictions(model.name, model.digest, rows, state) or ()
         kept = {p.row: p for p in found if not p.error}
-    sample = random.sample(sorted(kept), min(len(kept), ASKED_AGAIN))
-    since, state.answers_since = state.answers_since if kept else now, now
-    asked = Dataset([e for e in rows if e.row in sample], digest=rows.digest)
-    again = {p.row: p for p in predict(model, asked, state)}
-    if changed := sum(not (p.error or is_same(kept[row], p)) for row, p in again.items()):
-        said = f"{changed} of {len(again)} answers are others now: all are asked anew"
-        print(f"note      {said}", file=sys.stderr)
-        since = now
-    elif kept:
-        print("note      goes on where it was interrupted; --fresh asks anew", file=sys.stderr)
-    started.write_text(repr(since), "ascii")
-    state.answers_since = since
+    sample, state.answers_since = random.sample([*kept], min(len(kept), ASKED_AGAIN)), now
+    again = predict(model, Dataset([e for e in rows if e.row in sample]), state)
+    failed = {p.row: p for p in again if p.error}
+    changed = sum(not is_same(kept[p.row], p) for p in again if not p.error)
+    if kept:
+        others = f"{changed} of {len(again)} answers are others now: all are asked anew"
+        same = "goes on where it was interrupted; --fresh asks anew"
+        print(f"note      {others if changed else same}", file=sys.stderr)
+    state.answers_since = since if kept and not changed else now
+    started.write_text(repr(state.answers_since), "ascii")
     with progress.progress_bar("asking the served model") as bar:
-        predictions = predict(model, rows, state, bar)
-    failed = {row: p for row, p in again.items() if p.error}  # what was said before is not shown
-    answers = [failed.get(p.row, p) for p in predictions]
-    return Predictions(answers, model=model.name, test=rows.digest)
+        answers = predict(model, rows, state, bar)
+    if changed or not failed:
+        return answers
+    known = [failed.get(p.row, p) for p in answers]  # what did not come again is missing
+    return Predictions(known, model=model.name, test=rows.digest)
 
 
 @dataclass(frozen=True)
@@ -211,9 +209,7 @@ def compare_served(
         is_closed = is_closed or is_worse
     if not is_closed and metric.name == "chrF" and agreement.high < FEWEST_ALIKE:
         count = f"{agreement.hits:,} of {agreement.n:,} answers are the trained model's"
-        reasons.append(
-            f"{count}, and chrF sees little of a number that is another: see docs/serving.md"
-        )
+        reasons.append(f"{count}, and chrF hardly sees another number: see docs/serving.md")
     verdict = "closed" if is_closed else "unmeasurable" if reasons else "open"
     differ = [first_difference(*pair) for pair in answered if not is_same(*pair)]
     return ServedCheck(agreement, comparison, verdict, reasons, differ[:SHOWN_ANSWERS])

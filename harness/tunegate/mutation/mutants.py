@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -134,29 +135,24 @@ class Mutants:
 def without_models(text: str, *, lies: bool) -> str:
     """Return a configuration less the models that would be asked, or with a judge that lies."""
     document = tomllib.loads(text)
-    tool = document.pop("tool", None)
-    own = (tool or {}).pop("tunegate", None)
-    for table in (document, own or {}):
+    tool = document.pop("tool", {})
+    is_own, own = "tunegate" in tool, tool.pop("tunegate", {})
+    for table in (document, own):
         for name in ("baseline", "compare", *["judge"] * (not lies)):
             table.pop(name, None)
         table.get("limits", {}).pop("compare", None)
-        if "judge" in table:
-            table["judge"]["models"] = f"python:{JUDGE_MODULE}:answer"
-    tables = ("", document), ("[tool]\n", tool), ("[tool.tunegate]\n", own)
-    shown = ((head, table.items()) for head, table in tables if table is not None)
-    return "".join(
-        head + "".join(f"{toml_line(*pair)}\n" for pair in pairs) for head, pairs in shown
-    )
+        table.get("judge", {})["models"] = f"python:{JUDGE_MODULE}:answer"
+    tables = {"": document, "[tool]": tool} | ({"[tool.tunegate]": own} if is_own else {})
+    lines = ((head, *(to_toml({k: v})[1:-1] for k, v in table.items()))
+             for head, table in tables.items() if table or is_own)  # fmt: skip
+    return "\n".join(chain.from_iterable(lines))
 
 
-def toml_line(key: str, value: Any) -> str:
-    """Return a key and its value as TOML, tables inline."""
-    return f"{json.dumps(key, ensure_ascii=False)} = {_toml(value)}"
-
-
-def _toml(value: Any) -> str:
+def to_toml(value: Any) -> str:
+    """Return a value as TOML, tables inline."""
     if isinstance(value, dict):
-        return f"{{{', '.join(toml_line(*pair) for pair in value.items())}}}"
+        items = (f"{json.dumps(k, ensure_ascii=False)} = {to_toml(v)}" for k, v in value.items())
+        return f"{{{', '.join(items)}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(to_toml, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)

@@ -131,7 +131,9 @@ def test_a_check_goes_on_for_a_day_and_with_its_own_rows(served: Project, server
     assert len(server.seen) == 50 + 60 + ROWS
 
 
-@pytest.mark.parametrize("model", ["latest", "run:latest", "file:answers.jsonl", "suites"])
+@pytest.mark.parametrize(
+    "model", ["latest?max_new_tokens=9", "run:latest", "file:answers.jsonl", "suites"]
+)
 def test_what_is_no_server_is_refused(
     served: Project, capsys: pytest.CaptureFixture[str], model: str
 ) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tunegate.cli.main import main
 from tunegate.config.project import find_root, read_table
 from tunegate.mutation.faults import FAULTS
-from tunegate.mutation.mutants import JUDGE_MODULE, Mutants, toml_line, without_models
+from tunegate.mutation.mutants import JUDGE_MODULE, Mutants, to_toml, without_models
 
 if TYPE_CHECKING:
     from conftest import Project, Result
@@ -258,12 +258,13 @@ def test_no_model_is_asked_however_its_table_is_written(
     form: str, lies: bool, tmp_path: Path
 ) -> None:
     assert "openai:x" not in without_models(f'task = "text"\n{form}', lies=lies)
-    table = toml_line("tunegate", tomllib.loads(form) | {"task": "text"})
-    text = without_models(f"[tool]\nother = 1\n{table}\n", lies=lies)
+    table = to_toml({"tunegate": tomllib.loads(form) | {"task": "text"}})[1:-1]
+    text = without_models(f"[tool]\nother = 1\n{table}", lies=lies)
     (tmp_path / "pyproject.toml").write_text(text)
     assert find_root(tmp_path) == tmp_path
     assert "openai:x" not in text
     assert read_table(tmp_path)[1]["task"] == "text"
+    assert tomllib.loads(text)["tool"]["other"] == 1
 
 
 values = st.recursive(
@@ -278,7 +279,7 @@ values = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text("cd[ ]=", max_size=3), values, max_size=4))
 def test_the_rest_of_a_configuration_stays(rest: dict[str, Any]) -> None:
-    text = "".join(f"{toml_line(*pair)}\n" for pair in rest.items())
+    text = "\n".join(to_toml({key: value})[1:-1] for key, value in rest.items())
     assert tomllib.loads(text) == rest
     assert tomllib.loads(without_models(text, lies=False)) == rest
 
