@@ -81,9 +81,11 @@ class RowSchema:
         Rows are looked at 10,000 at a time, unless a rule looks at several of them.
         """
         import pandas as pd
-        from pandera.config import ValidationDepth, config_context
+        from pandera.config import CONFIG, ValidationDepth, config_context
         from pandera.errors import SchemaErrors
 
+        if getattr(CONFIG, "use_narwhals_backend", False):  # with it, faults are lost
+            raise ConfigError("data.schema: unset PANDERA_USE_NARWHALS_BACKEND, it loses faults")
         if self.by_row and len(examples) > CHUNK_ROWS:
             for start in range(0, len(examples), CHUNK_ROWS):
                 yield from self.faults(examples[start : start + CHUNK_ROWS])

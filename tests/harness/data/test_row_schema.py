@@ -103,6 +103,17 @@ def test_the_configuration_of_pandera_switches_nothing_off(
         assert told(schema) == whole
 
 
+def test_the_backend_that_loses_faults_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pandera.config import CONFIG
+
+    schema = loaded(tmp_path, SCHEMA)
+    monkeypatch.setattr(CONFIG, "use_narwhals_backend", True, raising=False)
+    with pytest.raises(ConfigError, match="unset PANDERA_USE_NARWHALS_BACKEND"):
+        told(schema)
+
+
 @pytest.mark.parametrize(
     "text",
     [
