@@ -104,7 +104,8 @@ def compare_pairs(n: int, difference: float, margin: float | None, runs: int) ->
     for _ in range(runs):
         kind = rng.choice(3, n, p=[0.05 + difference / 2, 0.05 - difference / 2, 0.9])
         gained, lost = ((kind == k).cumsum()[ends] for k in (0, 1))
-        most_lost = sign_test([*map(int, gained + lost)], looks, n)
+        flips = [*map(int, gained + lost)]
+        most_lost = sign_test(flips, looks, n) if margin is None else flips
         for t, g, lo, few in zip(looks, map(int, gained), map(int, lost), most_lost, strict=True):
             if t == n:
                 passed = not_inferior_p(g, lo, n, m) <= ALPHA_LEFT

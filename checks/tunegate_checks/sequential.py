@@ -7,6 +7,7 @@ Wrong rows are drawn without replacement; what two models differ in is a sample 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -89,10 +90,8 @@ def _spend(
 
 def _stop(q: Array, spent: float, budget: float) -> tuple[int, float]:
     """Remove the lowest counts that the budget pays for from q; return the highest, or -1."""
-    import numpy as np
-
-    mass = spent + np.cumsum(q)
-    few = int(np.searchsorted(mass, budget, side="right"))
+    mass = spent + q.cumsum()
+    few = int(mass.searchsorted(budget, side="right"))
     q[:few] = 0
     return few - 1, float(mass[few - 1]) if few else spent
 
@@ -104,12 +103,11 @@ def sign_test(flips: Sequence[int], looks: Sequence[int], n: int) -> list[int]:
     where neither is better: then a look of these spends ALPHA_EARLY, by the rows asked of n.
     """
     import numpy as np
-    from scipy.stats import binom
 
     q, spent, boundary = np.ones(1), 0.0, []
     for before, flipped, t in zip((0, *flips), flips, looks, strict=False):
         new = flipped - before
-        q = np.convolve(q, binom.pmf(np.arange(new + 1), new, 0.5))
+        q = np.convolve(q, [math.comb(new, lost) / 2**new for lost in range(new + 1)])
         few, spent = _stop(q, spent, ALPHA_EARLY * t / n)
         boundary.append(few)
     return boundary
@@ -123,10 +121,17 @@ def evidence(gained: int, lost: int, n: int, margin: float) -> float:
     """
     import numpy as np
 
+    bets = np.array([gained, n - gained - lost, lost]) @ _log_bets(margin)
+    return float(np.exp(min(np.logaddexp.reduce(bets) - np.log(bets.size), 700)))
+
+
+@cache
+def _log_bets(margin: float) -> Array:
+    """Return the logarithms of what each bet makes of a gain, of no flip, and of a loss."""
+    import numpy as np
+
     x = (np.arange(30) + 0.5) / 30 / (1 - margin)
-    won, kept = gained * np.log1p(x * (1 + margin)), (n - gained - lost) * np.log1p(x * margin)
-    bets = won + kept + lost * np.log1p(-x * (1 - margin))
-    return float(np.exp(min(np.logaddexp.reduce(bets) - np.log(len(x)), 700)))
+    return np.log1p(np.stack([x * (1 + margin), x * margin, -x * (1 - margin)]))
 
 
 def _walk(q: Array, rows: range, chance: Chance) -> Array:
