@@ -87,8 +87,8 @@ def test_the_commands_of_the_readme_work_in_a_project(
 
 def shorten(config: Path, base: Path) -> None:
     """Name a base, and train briefly: what is tested here are the commands, not the model."""
-    text = config.read_text().replace("# [train.qlora] ", "[train.qlora]").replace("# base", "base")
-    text = text.replace("path/to/a/base/model", str(base))
+    text = config.read_text().replace("# [train.qlora] ", "[train.qlora]")
+    text = text.replace('# base = "path/to/a/base/model"', f'base = "{base}"')
     brief = "epochs = 1\nbatch = 32\nlearning_rate = 2e-3\nmax_new_tokens = 8\n"
     text = text.replace("# epochs = 3\n", brief).replace("# accuracy = 0.95", "accuracy = 0.0")
     config.write_text(text.replace("# macro_f1 = 0.90", "macro_f1 = 0.0"))

@@ -22,8 +22,7 @@ VERSION = 1  # of the rules: a scorecard names it
 FALSE_PASS, FALSE_FAIL = 0.01, 0.05  # how often all rows would say otherwise, at most
 ALPHA = 0.05  # how often a claim about the population is wrong, at most
 SMALLEST = 200  # with fewer rows only what is certain stops
-# Of ALPHA, a comparison of two models spends the one before all rows are asked, the other on them.
-ALPHA_EARLY, ALPHA_LEFT = 0.01, 0.04
+ALPHA_EARLY, ALPHA_LEFT = 0.01, 0.04  # of ALPHA, about two models: before all are asked, and then
 
 
 def certain(n: int, allowed: int, looks: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -202,9 +202,11 @@ def row_schema(pytestconfig: pytest.Config) -> RowSchema:
     from ..data.row_schema import load_row_schema
 
     session = pytestconfig.stash[SESSION]
+    if not (spec := session.config.data.row_schema):
+        pytest.skip("data.schema is not set")
     with fail_in_one_line(ConfigError, MissingDependency):
         examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
-        return load_row_schema(str(session.config.data.row_schema), session.root, examples)
+        return load_row_schema(spec, session.root, examples)
 
 
 @pytest.fixture(scope="session")
