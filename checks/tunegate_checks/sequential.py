@@ -113,10 +113,9 @@ def sign_test(flips: Sequence[int], looks: Sequence[int], n: int) -> list[int]:
 
 
 def evidence(gained: int, lost: int, n: int, margin: float) -> float:
-    """Return the evidence of n rows that a model is not worse than another by `margin`, from 0 on.
+    """Return the evidence of n rows that a model is not worse than another by `margin`.
 
-    It reaches 1 / alpha, at any time, with probability alpha at most where it is worse by as much:
-    a mean of bets x on gains (I. Waudby-Smith & A. Ramdas (2024), JRSS-B 86:1-27).
+    Where it is as much worse, 1 / alpha is ever reached with probability alpha at most.
     """
     import numpy as np
 
@@ -126,7 +125,7 @@ def evidence(gained: int, lost: int, n: int, margin: float) -> float:
 
 @cache
 def _log_bets(margin: float) -> Array:
-    """Return the logarithms of what each bet makes of a gain, of no flip, and of a loss."""
+    """Return what bets make of gain, no flip, loss (Waudby-Smith & Ramdas 2024, JRSS-B 86:1-27)."""
     import numpy as np
 
     x = (np.arange(30) + 0.5) / 30 / (1 - margin)

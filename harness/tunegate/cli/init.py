@@ -67,10 +67,7 @@ def create_project(folder: Path) -> list[str]:
 
 
 def configure(folder: Path, task: str, data: Path | None) -> str:
-    """Write task and data files into a new configuration; return what to do next.
-
-    The splits are the files of a folder that are named so. Of one file alone they are to be made.
-    """
+    """Write task, and the files of a folder that are named so; return the line of what is next."""
     config = folder / "tunegate.toml"
     text = config.read_text("utf-8").replace('task = "classification"', f'task = "{task}"', 1)
     found = sorted(data.iterdir()) if data and data.is_dir() else [data] if data else []

@@ -168,10 +168,14 @@ class Score(float):
             raise Unmeasurable(_unmeasurable_message(held, sign, limit))
         return passed
 
-    __ge__: Any = partialmethod(_compare, compare=operator.ge, sign=">=")
-    __gt__: Any = partialmethod(_compare, compare=operator.gt, sign=">")
-    __le__: Any = partialmethod(_compare, compare=operator.le, sign="<=")
-    __lt__: Any = partialmethod(_compare, compare=operator.lt, sign="<")
+    def _hold(self, other: object, compare: Callable[[float, float], bool], sign: str) -> Any:
+        __tracebackhide__ = True
+        return self._compare(other, compare, sign)  # which a class of scores may override
+
+    __ge__: Any = partialmethod(_hold, compare=operator.ge, sign=">=")
+    __gt__: Any = partialmethod(_hold, compare=operator.gt, sign=">")
+    __le__: Any = partialmethod(_hold, compare=operator.le, sign="<=")
+    __lt__: Any = partialmethod(_hold, compare=operator.lt, sign="<")
     __eq__ = float.__eq__
     __hash__ = float.__hash__
 

@@ -176,7 +176,7 @@ def test_what_goes_wrong_is_one_message(
     monkeypatch.setattr("tunegate_qlora.model.weights.load_base", fail)
     with pytest.raises(TrainingFailed) as caught:
         QLoRATrainer().train(plan(), folder)
-    assert str(caught.value).startswith(told)
+    assert told in str(caught.value)
 
 
 def test_a_base_that_has_changed_is_not_trained_on(
