@@ -7,8 +7,9 @@ from pathlib import Path
 from tunegate.data.dataset import PLAIN_READING, Dataset, Example
 from tunegate.data.formats.row_format import Fields
 from tunegate.data.reading import Reading
+from tunegate.utils.strict_json import to_json_line
 
-from .read import Rejected, Row, Source, to_json_line
+from .read import Rejected, Row, Source
 
 STEPS = ("format", "redact", "labels", "duplicates", "leaks")
 Why = tuple[str, str, str]  # description, reason and kind of a change

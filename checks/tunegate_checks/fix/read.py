@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from tunegate.config.data_files import check_data
 from tunegate.data import json_lines
@@ -20,7 +19,7 @@ from tunegate.data.formats.row_format import Fields
 from tunegate.data.hf_datasets import read_saved
 from tunegate.data.tables import read_table_rows
 from tunegate.errors import ConfigError
-from tunegate.utils.strict_json import Unreadable
+from tunegate.utils.strict_json import Unreadable, to_json_line
 
 
 @dataclass(eq=False)
@@ -56,17 +55,6 @@ class Source:
     notes: list[str] = field(default_factory=list)
     suffix: str = ".jsonl"  # of the file that gets the rows set aside
     head: bytes = b""  # its first line: the header of a CSV file
-
-
-def to_json_line(fields: Mapping[str, Any]) -> bytes:
-    """Return a row as compact JSON, its keys in their order; raise Unreadable for other values."""
-    try:
-        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode()
-    except UnicodeEncodeError:
-        raise Unreadable("encoding", "a field is not UTF-8; save the file as UTF-8") from None
-    except ValueError:
-        raise Unreadable("json", "a field holds NaN or an infinity, which JSON lacks") from None
 
 
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
@@ -148,10 +136,9 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
     raw_rows = {} if parquet else _record_bytes(data, [*errors, *(line for line, _ in rows)])
     for line, fields in rows:
         try:
-            # pandas returns numbers and dates of its own types, which json cannot write.
-            json_fields = json.loads(json.dumps(fields, default=to_json_value))
-            raw = to_json_line(json_fields)
-            source.rows.append(Row(line, json_fields, raw, raw_rows.get(line, raw)))
+            raw = to_json_line(fields)
+            # Dates and such are no values of JSON: what is written is the row from here on.
+            source.rows.append(Row(line, json.loads(raw), raw, raw_rows.get(line, raw)))
         except Unreadable as error:
             errors[line] = str(error)
     if parquet and errors:
@@ -161,11 +148,6 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
     mapping = "; ".join(p.evidence.partition(": ")[2] for p in problems if p.hint)
     source.notes.append(f"a table became chat messages: {mapping}")
     return source
-
-
-def to_json_value(value: Any) -> Any:
-    """Return a NumPy or pandas value as what JSON has: a number, a list, or its text."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _record_bytes(data: bytes, starts: list[int]) -> dict[int, bytes]:

@@ -5,7 +5,6 @@ holds nothing that the training set has. Each label is spread over the splits in
 rows are parted by their time. The same file and seed give the same bytes.
 """
 
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
-from ..utils.strict_json import Unreadable
+from ..utils.strict_json import Unreadable, to_json_line
 from ..utils.text import without_edge_punctuation
 from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example
@@ -95,7 +94,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    data, dataset = _read_complete(path, reading, columns or {})
+    lines, dataset = _read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -106,9 +105,6 @@ def split_file(
     sizes = [len(group) for group in groups]
     _refuse_empty_splits(rows_of_split, max(sizes), len(dataset))
 
-    # A JSON string holds no bare line end, so a row over several lines can be joined to one.
-    pieces = (piece for _, piece in split_rows(data) if not isinstance(piece, Unreadable))
-    lines = [b" ".join(piece.strip().splitlines()) for piece in pieces]
     for name, rows in rows_of_split.items():
         atomic_write(out[name], b"".join(lines[i] + b"\n" for i in sorted(rows)))
     counts = {
@@ -142,11 +138,11 @@ def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n
 
 def _read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
-) -> tuple[bytes, Dataset]:
-    """Return a file's bytes and rows, of a table as JSONL; raise SplitError if a row is unread."""
+) -> tuple[list[bytes], Dataset]:
+    """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""
     data = select_split(read_saved(path, ""), "")
     check_encoding(data, path)
-    if (is_a_table := is_table(path)) and not columns:
+    if is_table(path) and not columns:
         header = column_names(path)
         if shape_advice(data, header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
@@ -156,9 +152,6 @@ def _read_complete(
                 f'  [data] columns = {{ prompt = "{prompt}", reply = "{reply}" }} in tunegate.toml'
             )
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
-    if is_a_table:
-        rows = (json.dumps(example.fields, ensure_ascii=False, default=str) for example in dataset)
-        data = "\n".join(rows).encode()
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         count = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
@@ -171,7 +164,11 @@ def _read_complete(
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
-    return data, dataset
+    if is_table(path):
+        return [to_json_line(example.fields) for example in dataset], dataset
+    # A JSON string holds no bare line end, so a row over several lines can be joined to one.
+    pieces = (piece for _, piece in split_rows(data) if not isinstance(piece, Unreadable))
+    return [b" ".join(piece.strip().splitlines()) for piece in pieces], dataset
 
 
 def _own_fields(dataset: Dataset, *others: str) -> str:

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,28 @@ def find_objects(text: str, wanted: Callable[[dict[str, Any]], bool]) -> list[di
         found += [value] if wanted(value) else []
         start = text.find("{", end if wanted(value) else start + 1)
     return found
+
+
+def to_json_line(fields: Mapping[str, Any]) -> bytes:
+    """Return a row as compact JSON, its keys in their order: dates and such as their text.
+
+    Raises Unreadable for text that is not UTF-8, NaN and infinities.
+    """
+    try:
+        text = json.dumps(
+            fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False,
+            default=_to_json_value,
+        )  # fmt: skip
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Unreadable("encoding", "a field is not UTF-8; save the file as UTF-8") from None
+    except ValueError:
+        raise Unreadable("json", "a field holds NaN or an infinity, which JSON lacks") from None
+
+
+def _to_json_value(value: Any) -> Any:
+    """Return a NumPy or pandas value as what JSON has: a number, a list, or its text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _syntax_error_reason(text: str, error: json.JSONDecodeError) -> str:
