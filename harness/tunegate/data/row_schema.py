@@ -42,8 +42,9 @@ def flat_row(example: Example) -> dict[str, Any]:
     turns = sum(role not in ("system", "developer") for role in roles)
     derived = {name: getattr(example, name) for name in FROM_MESSAGES[:-1]}
     own = {k: v for k, v in example.fields.items() if k != "messages" and k not in derived}
-    reply = json_object(example.target.text) or {}
-    return {**derived, "turns": turns, **own, **dict(_leaves("reply", reply)), **own}
+    row = {**derived, "turns": turns, **own}
+    leaves = _leaves("reply", json_object(example.target.text) or {})
+    return row | {name: value for name, value in leaves if name not in own}
 
 
 def json_object(reply: str) -> dict[str, Any] | None:
