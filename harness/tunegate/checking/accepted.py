@@ -13,7 +13,7 @@ from ..results.finding import Findings
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
-from ..utils.text import did_you_mean
+from ..utils.text import did_you_mean, toml_string
 from ..utils.timestamps import timestamp
 
 ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
@@ -81,10 +81,7 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
         for key, value in asdict(entry).items():
             if key == "split" and not value:
                 continue
-            # A JSON string is a TOML string too, but for DEL; lone surrogates are in neither.
-            plain = value.encode("utf-8", "backslashreplace").decode()
-            quoted = json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
-            lines.append(f"{key} = {quoted}")
+            lines.append(f"{key} = {toml_string(value)}")
     atomic_write(path, ("\n".join(lines) + "\n").encode())
 
 

@@ -9,7 +9,6 @@ $ tunegate init --update
 
 import argparse
 import difflib
-import json
 import re
 import shlex
 import subprocess
@@ -26,7 +25,7 @@ from ..config.schema import load
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
-from ..utils.text import did_you_mean
+from ..utils.text import did_you_mean, toml_string
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
 EXAMPLE_CHECK = Path(__file__).with_name("example_check.txt")
@@ -85,7 +84,7 @@ def configure(folder: Path, task: str, data: Path | None) -> str:
         step = f"next   tunegate split {shlex.quote(str(whole_file))} -o {out}"
     for split, path in splits.items():
         path = path.relative_to(folder) if path.is_relative_to(folder) else path
-        value = json.dumps(path.as_posix(), ensure_ascii=False)
+        value = toml_string(path.as_posix())
         text = text.replace(f'\n{split} = "data/{split}.jsonl"', f"\n{split} = {value}", 1)
     atomic_write(config, text.encode())
     return step or next_step(folder)
@@ -183,9 +182,7 @@ def set_merge_driver(folder: Path) -> list[str]:
             said = str(getattr(error, "stderr", "") or error).strip()
             raise ConfigError(f"the merge driver is not set: {said}") from None
         lines.append(f"set    git config {name}")
-    existed = has_merge_driver(folder)
-    if not existed:
-        append_missing(path, [GIT_ATTRIBUTE])
+    existed = not append_missing(path, [GIT_ATTRIBUTE])
     return [*lines, _file_line(folder, path, existed)]
 
 

@@ -23,6 +23,7 @@ from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_file, sha256_json
 from ..utils.processes import WORKERS_VARIABLE
+from ..utils.text import toml_string
 from .faults import ANSWERS, Fault, Rows, plant
 
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "venv", "registry.jsonl")
@@ -151,8 +152,10 @@ def without_models(text: str, *, lies: bool) -> str:
 def to_toml(value: Any) -> str:
     """Return a value as TOML, tables inline."""
     if isinstance(value, dict):
-        items = (f"{json.dumps(k, ensure_ascii=False)} = {to_toml(v)}" for k, v in value.items())
+        items = (f"{toml_string(k)} = {to_toml(v)}" for k, v in value.items())
         return f"{{{', '.join(items)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(to_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return toml_string(value) if isinstance(value, str) else str(value)

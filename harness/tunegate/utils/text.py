@@ -1,5 +1,6 @@
 """Texts: words, reasoning apart, and in messages on one line, cut to a width, quoted."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -96,6 +97,13 @@ def shorten(text: str, width: int) -> str:
 def quote(text: str) -> str:
     """Return the first 40 characters of a text in quotes, all but ASCII escaped."""
     return ascii(text if len(text) <= 40 else text[:40] + "...")
+
+
+def toml_string(text: str) -> str:
+    """Return a text as a string of TOML."""
+    # A JSON string is one, but for DEL; lone surrogates are in neither.
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def did_you_mean(wrong: str, valid: list[str]) -> str:
