@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -186,6 +187,13 @@ class LastFindings:
             content = about | seen | {"tests": sorted(self.tests), "digests": dict(self.digests)}
             data = json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "replace")
             atomic_write(state.path(LAST_FINDINGS_FILE), data, mode=0o600)
+
+
+def none_of(said: str, name: str, counts: Counter[str], those: str = "there are") -> ConfigError:
+    """Return the error for a name that no finding has: the nearest one, and how often all are."""
+    near = did_you_mean(name, [*counts]) or ";"
+    available = ", ".join(f"{key} ({n:,})" for key, n in counts.most_common()) or "nothing"
+    return ConfigError(f"{said} {name!r}{near} {those}: {available}")
 
 
 def read_last_findings(state: StateDir) -> LastFindings:

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..checking import accepted
-from ..checking.accepted import LastFindings, read_last_findings
+from ..checking.accepted import LastFindings, none_of, read_last_findings
 from ..config.data_files import find_data_files
 from ..config.project import current_project
 from ..config.schema import load
@@ -75,15 +75,10 @@ def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
     if check not in checks:
         if check in {name for name, _ in last.judged_splits}:
             raise ConfigError(f"the check {check!r} found nothing in the last session")
-        available = ", ".join(f"{name} ({n:,})" for name, n in checks.most_common()) or "nothing"
-        near = did_you_mean(check, list(checks)) or ";"
-        missing = f"no findings of a check {check!r}{near}"
-        raise ConfigError(f"{missing} the last session has: {available}")
+        raise none_of("no findings of a check", check, checks, "the last session has")
     kinds = Counter(str(f["kind"]) for f in found if f["check"] == check)
     if kind is not None and kind not in kinds:
-        available = ", ".join(f"{name} ({n:,})" for name, n in kinds.most_common())
-        near = did_you_mean(kind, list(kinds)) or ";"
-        raise ConfigError(f"no findings of {check} of a kind {kind!r}{near} there are: {available}")
+        raise none_of(f"no findings of {check} of a kind", kind, kinds)
     return [f["id"] for f in found if f["check"] == check and kind in (None, f["kind"])]
 
 

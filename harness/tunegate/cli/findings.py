@@ -15,13 +15,12 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checking.accepted import read_last_findings
+from ..checking.accepted import none_of, read_last_findings
 from ..config.project import current_project
 from ..errors import ConfigError
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
-from ..utils.text import did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,9 +74,7 @@ def matching(found: Sequence[dict[str, Any]], name: str, value: str | None) -> l
         return [*found]
     counts = Counter(part for f in found for part in str(f[name]).split(", "))
     if value not in counts:
-        available = ", ".join(f"{part} ({n:,})" for part, n in counts.most_common()) or "nothing"
-        near = did_you_mean(value, list(counts)) or ";"
-        raise ConfigError(f"no findings of the {name} {value!r}{near} there are: {available}")
+        raise none_of(f"no findings of the {name}", value, counts)
     return [f for f in found if value in str(f[name]).split(", ")]
 
 
