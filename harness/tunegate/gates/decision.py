@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,9 @@ class Gate:
     def __init__(self, session: SessionContext, configured: str, option: str) -> None:
         self.session = session
         self.suite = require_suite(session.suite, session.root, configured, option)
-        self.suite_files = suite.suite_fingerprint(self.suite, session.root, session.config)
+        deciding = self.suite, session.root, session.config
+        self.fingerprint = partial(suite.suite_fingerprint, *deciding)
+        self.suite_files = self.fingerprint()
 
     def evaluate(
         self, exit_status: int, required: Sequence[str], needed: Mapping[Any, str], model: str = ""
@@ -68,11 +71,7 @@ class Gate:
         reason = reason or results.ignored_findings() or tests_not_run(results, collected)
         if not reason and exit_status:
             reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
-        if (
-            not reason
-            and suite.suite_fingerprint(self.suite, session.root, session.config)
-            != self.suite_files
-        ):
+        if not reason and self.fingerprint() != self.suite_files:
             reason = "the suite or its configuration changed while it ran; run again"
         if not reason and (changed := session.environment.changed_files()):
             reason = f"{abbreviate(changed)} changed while the suite ran; run again"
