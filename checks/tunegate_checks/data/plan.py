@@ -8,7 +8,6 @@ $ tunegate data plan --paired --difference 0 --changed 0.06
 
 import argparse
 import math
-from pathlib import Path
 
 from .. import power
 
@@ -40,11 +39,9 @@ def run(args: argparse.Namespace) -> None:
 
     Raises ValueError for a number out of its range, and for a claim that no number of rows shows.
     """
-    from tunegate.config.project import find_root
-    from tunegate.config.schema import Config, load
+    from tunegate.config.schema import load_here
 
-    root = find_root(Path.cwd())
-    limits = (load(root) if root else Config()).limits
+    limits = load_here()[1].limits
     limit = args.limit = float(limits.accuracy) if args.limit is None else args.limit
     accuracy = args.accuracy = (1 + limit) / 2 if args.accuracy is None else args.accuracy
     margin = args.margin = float(limits.margin) if args.margin is None else args.margin

@@ -182,8 +182,7 @@ def set_merge_driver(folder: Path) -> list[str]:
             said = str(getattr(error, "stderr", "") or error).strip()
             raise ConfigError(f"the merge driver is not set: {said}") from None
         lines.append(f"set    git config {name}")
-    existed = not append_missing(path, [GIT_ATTRIBUTE])
-    return [*lines, _file_line(folder, path, existed)]
+    return [*lines, _file_line(folder, path, not append_missing(path, [GIT_ATTRIBUTE]))]
 
 
 def merge_driver_offer(folder: Path) -> list[str]:

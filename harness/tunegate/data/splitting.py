@@ -142,7 +142,7 @@ def _read_complete(
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""
     data = select_split(read_saved(path, ""), "")
     check_encoding(data, path)
-    if is_table(path) and not columns:
+    if (is_a_table := is_table(path)) and not columns:
         header = column_names(path)
         if shape_advice(data, header):
             prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
@@ -164,7 +164,7 @@ def _read_complete(
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
-    if is_table(path):
+    if is_a_table:
         return [to_json_line(example.fields) for example in dataset], dataset
     # A JSON string holds no bare line end, so a row over several lines can be joined to one.
     pieces = (piece for _, piece in split_rows(data) if not isinstance(piece, Unreadable))

@@ -156,6 +156,5 @@ def to_toml(value: Any) -> str:
         return f"{{{', '.join(items)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(to_toml, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return toml_string(value) if isinstance(value, str) else str(value)
+    plain = json.dumps(value) if isinstance(value, bool) else str(value)
+    return toml_string(value) if isinstance(value, str) else plain

@@ -86,16 +86,9 @@ def find_objects(text: str, wanted: Callable[[dict[str, Any]], bool]) -> list[di
 
 
 def to_json_line(fields: Mapping[str, Any]) -> bytes:
-    """Return a row as compact JSON, its keys in their order: dates and such as their text.
-
-    Raises Unreadable for text that is not UTF-8, NaN and infinities.
-    """
+    """Return a row as compact JSON, dates as text; raise Unreadable for what no text of it is."""
     try:
-        text = json.dumps(
-            fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False,
-            default=_to_json_value,
-        )  # fmt: skip
-        return text.encode()
+        return _ENCODER.encode(fields).encode()
     except UnicodeEncodeError:
         raise Unreadable("encoding", "a field is not UTF-8; save the file as UTF-8") from None
     except ValueError:
@@ -105,6 +98,11 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
 def _to_json_value(value: Any) -> Any:
     """Return a NumPy or pandas value as what JSON has: a number, a list, or its text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_to_json_value
+)
 
 
 def _syntax_error_reason(text: str, error: json.JSONDecodeError) -> str:
