@@ -136,7 +136,8 @@ def next_step(folder: Path) -> str:
     if named and not lacking:
         return "next   pytest suites/data"
     said = f" ({', '.join(lacking)}: not there)" if lacking else ""
-    return f"next   write the paths of your data into tunegate.toml{said}, then: pytest suites/data"
+    paths = f"write the paths of your data into tunegate.toml{said}"
+    return f"next   tunegate split FILE -o data, or {paths}; then: pytest suites/data"
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:
