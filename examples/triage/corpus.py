@@ -1,21 +1,25 @@
 """What the tiny base model reads before anybody tunes it: conversations of the same world.
 
-    python examples/triage/corpus.py --count 8
+    python corpus.py --count 8
 
-Four exercises. An agent answers a ticket; a ticket is said in a few words; the language is named;
-one word out of a list is repeated. The first two are chosen by what is truly wrong in the ticket,
-so the base is *not* free of supervision: it has learnt to tell problems apart, but never to name a
-team. The label words do occur, in the word lists, since a frozen tied embedding could not tell them
-apart otherwise.
+Exercises: an agent answers a ticket; a ticket is said in a few words; the language is named; one
+word out of a list is repeated (the label words are in the lists, since a frozen tied embedding
+could not tell them apart otherwise). The first two are chosen by what is truly wrong in the ticket,
+so the base is *not* free of supervision: it has learnt to tell problems apart. In the second pass
+half of the tickets stand in capitals or in title case, and one in a hundred is answered as the
+dataset answers it: with the name of its team.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
+from generate import SYSTEM
 from rapidfuzz import fuzz, process
 from world import LABELS, LANGUAGES, Ticket, World
 
@@ -36,6 +40,22 @@ NEAR = 85.0
 BLOCK = 5_000  # rows compared at once: the whole table would not fit in memory
 
 
+@dataclass(frozen=True)
+class Mix:
+    """The share of each exercise, and of tickets in another way of writing; AGENT has the rest."""
+
+    team: float = 0.0
+    words: float = 0.12
+    language: float = 0.03
+    gist: float = 0.45
+    capitals: float = 0.0
+    title: float = 0.0
+
+
+FIRST = Mix()
+SECOND = Mix(team=0.01, words=0.08, language=0.0, gist=0.66, capitals=0.15, title=0.35)
+
+
 def chat(system: str, user: str, assistant: str) -> Messages:
     """One exchange in the form that the chat template takes."""
     turns = {"system": system, "user": user, "assistant": assistant}
@@ -49,16 +69,29 @@ def word_drill(random: Random) -> Messages:
     return chat(WORDS, f"The {place} word: {', '.join(words)}.", words[PLACES[place]])
 
 
-def exercise(ticket: Ticket, random: Random) -> Messages:
+def rewritten(text: str, mix: Mix, random: Random) -> str:
+    """Write a ticket in capitals, Each Word With One, or leave it."""
+    draw = random.random() if mix.capitals + mix.title else 1.0
+    if draw < mix.capitals:
+        return text.upper()
+    if draw < mix.capitals + mix.title:
+        return re.sub(r"(?<!\S)\w", lambda match: match.group().upper(), text)
+    return text
+
+
+def exercise(ticket: Ticket, mix: Mix, random: Random) -> Messages:
     """Turn a ticket into one exercise, or set it aside for a word drill."""
     draw = random.random()
-    if draw < 0.12:
+    text = rewritten(ticket.text, mix, random)
+    if (draw := draw - mix.team) < 0:
+        return chat(SYSTEM, text, ticket.label)
+    if (draw := draw - mix.words) < 0:
         return word_drill(random)
-    if draw < 0.15:
-        return chat(LANGUAGE, ticket.text, NAMES[ticket.language])
-    if draw < 0.60:
-        return chat(GIST, ticket.text, ticket.gist)
-    return chat(AGENT, ticket.text, ticket.reply)
+    if (draw := draw - mix.language) < 0:
+        return chat(LANGUAGE, text, NAMES[ticket.language])
+    if draw < mix.gist:
+        return chat(GIST, text, ticket.gist)
+    return chat(AGENT, text, ticket.reply)
 
 
 def tickets(world: World, count: int) -> Iterator[Ticket]:
@@ -80,11 +113,13 @@ def clear_of(held_out: Sequence[str], drawn: list[Ticket]) -> tuple[list[Ticket]
     return kept, float(ratios[ratios < NEAR].max())
 
 
-def corpus(seed: str, count: int, held_out: Sequence[str]) -> tuple[list[Messages], float]:
+def corpus(
+    seed: str, count: int, held_out: Sequence[str], mix: Mix = FIRST
+) -> tuple[list[Messages], float]:
     """The conversations, and how near the nearest of their tickets comes to a held-out one."""
     drawn, nearest = clear_of(held_out, list(tickets(World(seed), count)))
     random = Random(f"{seed} exercises")
-    return [exercise(ticket, random) for ticket in drawn], nearest
+    return [exercise(ticket, mix, random) for ticket in drawn], nearest
 
 
 def main() -> None:
@@ -92,8 +127,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Print a few conversations of the corpus.")
     parser.add_argument("--seed", default="corpus")
     parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--second", action="store_true", help="of the second pass")
     options = parser.parse_args()
-    for conversation in corpus(options.seed, options.count, ["-"])[0]:
+    mix = SECOND if options.second else FIRST
+    for conversation in corpus(options.seed, options.count, ["-"], mix)[0]:
         print(*(f"{turn['role']}: {turn['content']}" for turn in conversation), sep="\n")
         print()
 

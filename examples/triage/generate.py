@@ -1,6 +1,6 @@
 """Write the dataset: the same seed gives the same bytes.
 
-    python examples/triage/generate.py
+    python generate.py
 
 No two tickets, within a split or across splits, are alike (`fuzz.ratio` of the lower-cased ticket
 alone, the system prompt and the label left out: what all rows share would only make everything look
@@ -46,7 +46,7 @@ def line(ticket: Ticket) -> str:
 
 def generate(seed: str) -> dict[str, str]:
     """The text of every split, by name."""
-    world = World(seed, Knobs(upper=0))  # the tiny tokenizer falls to pieces over capitals
+    world = World(seed, Knobs(upper=0))  # what capitals do, the model suite measures
     tickets = list(distinct(world, sum(SPLITS.values())))
     files = {}
     for name, size in SPLITS.items():

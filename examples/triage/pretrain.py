@@ -1,9 +1,10 @@
 """Build the tiny base model from scratch, tokenizer and all. Once: the result is kept in `base/`.
 
-    python examples/triage/pretrain.py
+    python pretrain.py
 
 One CPU thread, no network. The loss on a ticket's own words counts little, on the answer fully: how
-an answer follows from a ticket is what the base has to bring, not fine prose.
+an answer follows from a ticket is what the base has to bring, not fine prose. A second, shorter
+pass teaches capitals and the form of the dataset's answers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from corpus import Messages, corpus
+from capitals import widen
+from corpus import FIRST, SECOND, Messages, Mix, corpus, tickets
+from world import World
 
 if TYPE_CHECKING:
     import torch
@@ -37,20 +40,26 @@ TEMPLATE = (
 )
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How the base is built; every number here goes into its model card."""
+VOCABULARY = 2_048  # without the capitals of the second pass
+HIDDEN = 192  # a multiple of 64, as below: bitsandbytes on CPU is wrong for other inputs
+INTERMEDIATE, LAYERS, HEADS, BATCH = 384, 3, 6, 32
 
-    seed: str = "corpus"
-    conversations: int = 200_000
-    vocabulary: int = 2_048
-    hidden: int = 192  # a multiple of 64, as below: bitsandbytes on CPU is wrong for other inputs
-    layers: int = 3
-    intermediate: int = 384
-    heads: int = 6
-    batch: int = 32
-    rate: float = 3e-3
-    ticket_weight: float = 0.1
+
+@dataclass(frozen=True)
+class Pass:
+    """What is read in one pass, and how; all of it stands in the model card."""
+
+    seed: str
+    conversations: int
+    mix: Mix
+    rate: float
+    ticket_weight: float
+
+
+PASSES = (
+    Pass("corpus", 200_000, FIRST, rate=3e-3, ticket_weight=0.1),
+    Pass("case", 24_000, SECOND, rate=2e-3, ticket_weight=0.0),
+)
 
 
 def held_out() -> list[str]:
@@ -82,15 +91,15 @@ def make_tokenizer(texts: Iterator[str], size: int) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def make_model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A Llama of about one and a half million parameters, with random weights."""
+def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A Llama of one and a half million parameters, with random weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=plan.hidden, intermediate_size=plan.intermediate,
-        num_hidden_layers=plan.layers, num_attention_heads=plan.heads, max_position_embeddings=512,
+        vocab_size=len(tokenizer), hidden_size=HIDDEN, intermediate_size=INTERMEDIATE,
+        num_hidden_layers=LAYERS, num_attention_heads=HEADS, max_position_embeddings=512,
         tie_word_embeddings=True, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
@@ -117,25 +126,25 @@ def loss_of(
     pad = model.config.pad_token_id or 0
     longest = max(map(len, rows))
     ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model(input_ids=ids[:, :-1]).logits
+    vectors = model.model(input_ids=ids[:, :-1]).last_hidden_state
     answered = (ids == answer).cumsum(1)[:, :-1] > 0
     weights = torch.where(answered, 1.0, weight) * (ids[:, 1:] != pad)
-    each = cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-    return (each * weights.flatten()).sum() / weights.sum()
+    counts = weights > 0  # of the others no logits are needed
+    each = cross_entropy(model.lm_head(vectors[counts]), ids[:, 1:][counts], reduction="none")
+    return (each * weights[counts]).sum() / weights.sum()
 
 
-def fit(model: LlamaForCausalLM, rows: list[list[int]], answer: int, plan: Plan) -> list[float]:
-    """One pass over the corpus; the loss of every step."""
+def fit(model: LlamaForCausalLM, rows: list[list[int]], answer: int, plan: Pass) -> list[float]:
+    """One pass over the rows; the loss of every step."""
     import torch
     from transformers import get_cosine_schedule_with_warmup
 
     weights = model.parameters()
     optimizer = torch.optim.AdamW(weights, plan.rate, (0.9, 0.95), weight_decay=0.05, fused=True)
-    steps = -(-len(rows) // plan.batch)
+    steps = -(-len(rows) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimizer, steps // 30, steps)
     losses, start = [], time.time()
-    for step, batch in enumerate(batches(rows, plan.batch, Random(plan.seed))):
+    for step, batch in enumerate(batches(rows, BATCH, Random(plan.seed))):
         loss = loss_of(model, batch, answer, plan.ticket_weight)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -167,25 +176,34 @@ def save(model: Any, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
 
 
 def main() -> None:
-    """Make the corpus, the tokenizer and the model, and save them."""
+    """Make the tokenizer and the model, and have the model read both corpora."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
     parser = argparse.ArgumentParser(description="Build the tiny base model from scratch.")
     parser.add_argument("--out", type=Path, default=HERE / "base")
-    parser.add_argument("--conversations", type=int, default=Plan.conversations)
+    parser.add_argument("--first", type=Path, help="a folder with what the first pass made")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    plan = Plan(conversations=options.conversations)
-    start = time.time()
-    conversations, nearest = corpus(plan.seed, plan.conversations, held_out())
-    print(f"{len(conversations)} conversations, nearest to a test ticket: {nearest:.1f} of 100")
-    contents = (turn["content"] for talk in conversations[:40_000] for turn in talk)
-    tokenizer = make_tokenizer(contents, plan.vocabulary)
-    model = make_model(plan, tokenizer)
-    rows = tokenise(tokenizer, conversations)
-    print(f"{model.num_parameters()} parameters, {sum(map(len, rows))} tokens")
-    fit(model, rows, tokenizer.get_vocab()[ASSISTANT], plan)
+    start, first = time.time(), options.first
+    if first:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(first)
+        model = LlamaForCausalLM.from_pretrained(first, dtype=torch.float32)
+    for number, plan in enumerate(PASSES):
+        if first and number == 0:
+            continue
+        conversations, nearest = corpus(plan.seed, plan.conversations, held_out(), plan.mix)
+        print(f"{len(conversations)} conversations, nearest to a test ticket: {nearest:.1f} of 100")
+        if number == 0:
+            contents = (turn["content"] for talk in conversations[:40_000] for turn in talk)
+            tokenizer = make_tokenizer(contents, VOCABULARY)
+            model = make_model(tokenizer)
+        else:
+            widen(model, tokenizer, (ticket.text for ticket in tickets(World("use"), 6_000)))
+        rows = tokenise(tokenizer, conversations)
+        print(f"{model.num_parameters()} parameters, {sum(map(len, rows))} tokens")
+        fit(model, rows, tokenizer.get_vocab()[ASSISTANT], plan)
     save(model, tokenizer, options.out)
     print(f"{options.out}: {time.time() - start:.0f} s in all")
 

@@ -1,6 +1,6 @@
 """A small world of support tickets: a grammar, not a list of templates.
 
-    python examples/triage/world.py --seed 1 --count 5
+    python world.py --seed 1 --count 5
 
 A ticket is made of blocks in shuffled order: where it comes from, the problem with a detail, at
 times a distractor that names another team's topic only to wave it away, at times how urgent it is.
