@@ -34,9 +34,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "pytest_plugin": "checking config data gates interfaces models reporting results session "
         "storage tokenization",
         "reporting": "checking config data gates interfaces models results storage tokenization",
-        "gates": "checking config data interfaces models results storage",
+        "gates": "checking config data interfaces models results session storage",
         "mutation": "config data gates storage",
-        "session": "checking config interfaces models results storage",
+        "session": "checking config data interfaces models results storage",
         "models": "data interfaces results storage",
         "checking": "data results storage",
         "config": "data interfaces results",

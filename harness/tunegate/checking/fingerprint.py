@@ -1,17 +1,12 @@
 """Makes the ids of findings from what they concern: the ids stay when rows move."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ..data.dataset import Dataset, Example
 from ..results.finding import Finding, sort_by_line
 from ..utils.hashing import sha256_ascii_json
-
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset, Example
 
 # Hex digits. 10,000 new findings and 1,000 accepted ones share an id once in 28 million sessions.
 ID_LENGTH = 12

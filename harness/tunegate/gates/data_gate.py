@@ -4,27 +4,22 @@ Before the first test: `DataGate(...)` resolves suite, trainer and settings. Aft
 `DataGate.finish` decides, keeps the data, writes the receipt and trains in a child process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .. import exit_codes
 from ..config.data_files import read_split
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
+from ..session.context import SessionContext
 from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
 from ..utils.text import did_you_mean, os_error_text
 from .decision import Gate
 from .training_process import train_in_child
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 class DataGate(Gate):

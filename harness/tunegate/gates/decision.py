@@ -1,25 +1,21 @@
 """The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.project import require_suite
 from ..config.suite_files import project_version
 from ..models.evaluation import Json
 from ..results.session_results import SessionResults
+from ..session.context import SessionContext
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.timestamps import timestamp
 from . import suite
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,16 @@ Before the first test: `ModelGate(...)` opens the candidate. After the last test
 `ModelGate.finish` decides, writes the scorecard and, where asked to, promotes the candidate.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import exit_codes
 from ..errors import ConfigError
 from ..models.evaluation import Evaluation
 from ..results import scorecard
+from ..session.context import SessionContext
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
@@ -26,9 +25,6 @@ from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
 from .suite import installed_versions
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 class ModelGate(Gate):

@@ -4,23 +4,19 @@
 test set of the session; where it passes, its receipt is written beside that of the training.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.data_files import read_split
 from ..data.comparison import question_key
 from ..data.dataset import Dataset
 from ..errors import ConfigError
+from ..session.context import SessionContext
 from ..storage.run import Run, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from .decision import Gate
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 class UnseenTestSet(Exception):

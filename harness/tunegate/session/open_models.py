@@ -1,17 +1,16 @@
 """Opens the models of a session (candidate, baseline, incumbent, judges) and asks each once."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.data_files import DataFiles
 from ..config.schema import Config
+from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.installed import ModelOpener
@@ -24,9 +23,6 @@ from ..storage.answer_cache import record_judge
 from ..storage.registry import Registry, RegistryEntry
 from ..storage.state_dir import StateDir
 from ..utils.progress import ShowProgress
-
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset
 
 COMPARED = "compare."
 

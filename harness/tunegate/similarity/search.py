@@ -12,19 +12,13 @@ Every function takes `fast` to force one of the two, and raises ValueError for a
 0 < cutoff <= 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .engine import make_finder
 from .long_texts import ratio
-from .windows import TextsByLength
-
-if TYPE_CHECKING:
-    from .windows import Array
-
+from .windows import Array, TextsByLength
 
 __all__ = ["connected_groups", "cross_pairs", "deduplicate", "nearest", "pairs", "ratio"]
 
