@@ -13,8 +13,8 @@ from tunegate.similarity.ngrams import (
     BOILERPLATE_ROWS,
     MIN_WORDS,
     NGRAM_WORDS,
+    indices_by_key,
     long_ngrams,
-    rows_by_ngram,
 )
 
 from ..detect.engine import mask_value, personal_spans
@@ -34,7 +34,7 @@ def verbatim(trained_on: Dataset, test: Dataset, predictions: Predictions) -> It
     """
     ngrams_by_row = {p.row: long_ngrams(p.got) for p in predictions}
     ngrams = dict.fromkeys(ngram for row_ngrams in ngrams_by_row.values() for ngram in row_ngrams)
-    train_rows = rows_by_ngram((long_ngrams(e.reply) for e in trained_on), only=ngrams)
+    train_rows = indices_by_key((long_ngrams(e.reply) for e in trained_on), only=ngrams)
     for p in predictions:
         prompt = _messages_text(test[p.row].messages)
         prompt_ngrams = set(long_ngrams(prompt, min_words=NGRAM_WORDS))

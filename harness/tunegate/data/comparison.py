@@ -29,7 +29,7 @@ from typing import TypeVar
 
 from ..results.labels import exact
 from ..similarity import ratio
-from ..similarity.beginnings import shared_beginnings
+from ..similarity.ngrams import indices_by_key, shared_beginnings
 from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
 from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
@@ -294,12 +294,8 @@ def rows_by_question(
     examples: Sequence[Example], keys: Collection[bytes], with_system: bool
 ) -> dict[bytes, list[int]]:
     """Return the indices of the examples that ask, or begin with, what each of these keys asks."""
-    indices: dict[bytes, list[int]] = {}
-    for index, example in enumerate(examples):
-        for key in dict.fromkeys(history_keys(example, with_system)):
-            if key in keys:
-                indices.setdefault(key, []).append(index)
-    return indices
+    histories = (dict.fromkeys(history_keys(example, with_system)) for example in examples)
+    return indices_by_key(histories, only=keys)
 
 
 def rows_together(examples: Sequence[Example]) -> list[list[int]]:
@@ -318,10 +314,7 @@ def rows_together(examples: Sequence[Example]) -> list[list[int]]:
 
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:
     """Return the indices of the items, such as examples, that have each key."""
-    indices: dict[K, list[int]] = {}
-    for index, item in enumerate(items):
-        indices.setdefault(key(item), []).append(index)
-    return indices
+    return indices_by_key([key(item)] for item in items)
 
 
 def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
@@ -339,7 +332,4 @@ def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
         for other in others:
             low, high = sorted((root_of(first), root_of(other)))
             parent[high] = low
-    groups: dict[int, list[int]] = {}
-    for i in range(n):
-        groups.setdefault(root_of(i), []).append(i)
-    return list(groups.values())
+    return [*group_indices(range(n), root_of).values()]

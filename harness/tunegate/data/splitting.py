@@ -236,7 +236,7 @@ def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> lis
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
-    ngram_rows = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, texts))
+    ngram_rows = ngrams.indices_by_key(map(ngrams.ngram_hashes, texts))
     shared = [*ngram_rows.values(), *comparison.rows_by_document(texts)]
     return [
         *comparison.rows_together(examples),
