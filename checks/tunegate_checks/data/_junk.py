@@ -11,7 +11,7 @@ from typing import Any
 
 from tunegate.data.canonical import content_text
 from tunegate.data.dataset import Example
-from tunegate.tokenization.turns import is_trained_on
+from tunegate.tokenization.encode import is_trained_on
 
 from ..text.display import quote_line
 from ._tool_calls import Fault

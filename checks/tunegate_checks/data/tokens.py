@@ -13,9 +13,8 @@ from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_r
 from tunegate.results.finding import Finding
 from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
-from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
+from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example, is_trained_on
 from tunegate.tokenization.spec import TokenizationSpec
-from tunegate.tokenization.turns import is_trained_on
 from tunegate.utils.optional_deps import install_command
 
 # What the trainer does with a row that is too long, by `on_overflow`; "raise" ends the training.
