@@ -29,6 +29,7 @@ from ..results.finding import Finding
 from ..utils.processes import exit_with_parent, worker_count
 
 Messages = Sequence[Mapping[str, Any]]
+FindRows = Callable[..., Iterator[Finding]]
 
 CHUNK_ROWS = 1_000  # half a second of work at most: Ctrl-C waits for the chunks under way
 MAX_PROCESSES = 61  # Windows cannot wait for more at once
@@ -88,7 +89,7 @@ def run_on(executor: Executor) -> Iterator[None]:
 
 
 def run_in_chunks(
-    generator: Callable[..., Iterator[Finding]], dataset: Dataset, *args: Any, **kwargs: Any
+    generator: FindRows, dataset: Dataset, *args: Any, **kwargs: Any
 ) -> Iterator[Finding]:
     """Return the findings of a generator in the order of the rows, wherever it runs.
 
@@ -102,10 +103,7 @@ def run_in_chunks(
 
 
 def _run_chunks(
-    generator: Callable[..., Iterator[Finding]],
-    chunks: Sequence[Chunk],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
+    generator: FindRows, chunks: Sequence[Chunk], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[Finding]:
     __tracebackhide__ = True
     task = _importable(generator, args, kwargs)
@@ -139,7 +137,7 @@ def _run_chunks(
 
 
 def _importable(
-    generator: Callable[..., Iterator[Finding]], args: Sequence[Any], kwargs: Mapping[str, Any]
+    generator: FindRows, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[str, str, bytes] | None:
     """Return module, name and pickled arguments of a generator; None where none can import it."""
     module, name = generator.__module__, generator.__qualname__

@@ -20,20 +20,13 @@ _CHAT = re.compile(rb'"messages"\s*:\s*\[')
 
 
 class DataFiles:
-    """The files of the splits; `get` makes a dataset of one at its first call and keeps it.
-
-    Attributes:
-        paths: The file of each split that has one.
-        columns: The columns of CSV or Parquet files by field; empty where all are chat messages.
-        reading: How the project reads labels, groups and times.
-        read: The datasets that were asked for, by split.
-    """
+    """The files of the splits; `get` makes a dataset of one at its first call and keeps it."""
 
     def __init__(
         self,
-        paths: dict[str, Path],
-        columns: Mapping[str, str] | None = None,
-        reading: Reading = PLAIN_READING,
+        paths: dict[str, Path],  # by split
+        columns: Mapping[str, str] | None = None,  # by field; left out where all are chat messages
+        reading: Reading = PLAIN_READING,  # how the project reads labels, groups and times
     ) -> None:
         self.paths, self.reading = paths, reading
         self._contents = {split: read_saved(path, split) for split, path in paths.items()}
@@ -42,7 +35,7 @@ class DataFiles:
         self.columns = dict(columns or {}) if is_mapped else {}
         for path, data in files:
             check_data(data, path, self.columns)
-        self.read: dict[str, Dataset] = {}
+        self.read: dict[str, Dataset] = {}  # those that were asked for, by split
 
     def get(self, split: str) -> Dataset:
         """Return the dataset of a split; raises ConfigError where there is none."""

@@ -146,23 +146,15 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
     """
     with_system = system_is_asked(*datasets)
     texts = [_without_case(question_text(e, with_system)) for rows in datasets for e in rows]
+    fewest = max(BOILERPLATE_ROWS, round(BOILERPLATE_SHARE * len(texts)))
     for _ in ("beginnings", "ends"):
-        texts = [text[::-1] for text in _without_beginnings(texts)]
+        pairs = [*zip(texts, shared_beginnings(texts, fewest), strict=True)]
+        counts = Counter(text[:size] for text, size in pairs if size)
+        marks = {begun: chr(ord("\ue000") + k) for k, (begun, _) in enumerate(counts.most_common())}
+        marks |= {"": ""} | {commonest: "" for commonest, _ in counts.most_common(1)}
+        texts = [(marks[text[:size]] + text[size:])[::-1] for text, size in pairs]
     own = iter(texts)
     return [[*islice(own, len(rows))] for rows in datasets]
-
-
-def _without_beginnings(texts: Sequence[str]) -> list[str]:
-    """Return the texts without the instructions and templates that they begin with."""
-    fewest = max(BOILERPLATE_ROWS, round(BOILERPLATE_SHARE * len(texts)))
-    sizes = shared_beginnings(texts, fewest)
-    pairs = [*zip(texts, sizes, strict=True)]
-    counts = Counter(text[:size] for text, size in pairs if size)
-    marks = {
-        beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())
-    }
-    marks |= {"": ""} | {beginning: "" for beginning, _ in counts.most_common(1)}
-    return [marks[text[:size]] + text[size:] for text, size in pairs]
 
 
 def rows_by_document(texts: Sequence[str]) -> list[list[int]]:

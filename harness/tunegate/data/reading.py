@@ -65,12 +65,8 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
     No trainer reads these fields: a reply that is marked as bad would be learnt like a good one.
     """
     reading, n = dataset.reading, len(dataset)
-
-    def ignored(*names: str) -> bool:
-        return any(name in reading.ignore for name in names)
-
     bad = [e for e in dataset if e.desirable is False]
-    if bad and not ignored(*DESIRABLE_FIELDS):
+    if bad and not {*DESIRABLE_FIELDS} & {*reading.ignore}:
         name = next(name for name in DESIRABLE_FIELDS if bad[0].fields.get(name) is False)
         evidence = (
             f"{len(bad):,} of {n:,} rows (first: line {bad[0].line}) say by {name} = false that "
@@ -79,7 +75,7 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
         )
         yield Finding.of_dataset("meaning", evidence)
     weighed = [e for e in dataset if e.weight != 1]
-    if weighed and not ignored("weight"):
+    if weighed and "weight" not in reading.ignore:
         evidence = (
             f"{len(weighed):,} of {n:,} rows (first: line {weighed[0].line}) have a `weight` other "
             "than 1, and rows are trained on alike: take out what should count less, or write "
@@ -88,7 +84,7 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
         yield Finding.of_dataset("meaning", evidence)
     for name in SCORE_FIELDS:
         numbers = [v for e in dataset if (v := number_of(e.fields.get(name))) is not None]
-        if numbers and min(numbers) < max(numbers) and not ignored(name):
+        if numbers and min(numbers) < max(numbers) and name not in reading.ignore:
             evidence = (
                 f"`{name}` is {min(numbers):g} to {max(numbers):g}, and rows of any {name} are "
                 f'trained on alike; where that is meant, write under [data]: ignore = ["{name}"]'

@@ -180,10 +180,8 @@ def _times_of(dataset: Dataset) -> list[float]:
     """Return the time of each row; raise SplitError where one has none."""
     name = dataset.reading.time_by
     if not name:
-        raise SplitError(
-            "say which field has the time of a row: --by-time FIELD, or time_by under [data]; "
-            f"{_own_fields(dataset)}"
-        )
+        needed = "say which field has the time of a row: --by-time FIELD, or time_by under [data]"
+        raise SplitError(f"{needed}; {_own_fields(dataset)}")
     times = []
     for example in dataset:
         if (time := example.time) is None:
@@ -204,10 +202,9 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
         raise SplitError(f"no row has a field {by!r} to split by; {valid}")
     values = [str(e.fields.get(by, "")) for e in dataset]
     if len(different := {*values}) * MIN_ROWS_PER_VALUE > len(values):
-        raise SplitError(
-            f"{by!r} has {len(different):,} values in {len(values):,} rows, too many to spread "
-            f"over the splits; to keep the rows of each in one split: --group-by {by}"
-        )
+        found = f"{by!r} has {len(different):,} values in {len(values):,} rows"
+        advice = f"to keep the rows of each in one split: --group-by {by}"
+        raise SplitError(f"{found}, too many to spread over the splits; {advice}")
     return values
 
 

@@ -37,9 +37,8 @@ class ModelGate(Gate):
         super().__init__(session, session.config.suites.model, f"--model {spec}")
         self.alias, self.reason = alias, why
         if alias is not None and session.limit:
-            raise ConfigError(
-                f"--promote rests on all test rows: leave --limit {session.limit} out"
-            )
+            advice = f"leave --limit {session.limit} out"
+            raise ConfigError(f"--promote rests on all test rows: {advice}")
         session.models.check()
         self.registry = Registry(session.root)
         try:

@@ -82,10 +82,9 @@ def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any
     receipts = run.test_receipts()
     if test.digest not in receipts or test.columns != run.plan.columns:
         first = next(iter(receipts), "")[:12] or "none"
-        raise UnseenTestSet(
-            f"no data gate of run {run.id} saw these {len(test)} test rows ({test.digest[:12]}; it "
-            f"saw {first}): pytest suites/data --for {run.id} --test-data {test.path}"
-        )
+        unseen = f"saw these {len(test)} test rows ({test.digest[:12]}; it saw {first})"
+        advice = f"pytest suites/data --for {run.id} --test-data {test.path}"
+        raise UnseenTestSet(f"no data gate of run {run.id} {unseen}: {advice}")
     facts: dict[str, Any] = {"test_n": len(test), "test_judged": models_judged(state, test.digest)}
     if receipt := receipts[test.digest]:
         facts["test_receipt"] = receipt

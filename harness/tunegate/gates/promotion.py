@@ -32,22 +32,18 @@ def check_promotable(
     data, and a data gate of the run saw the test set.
     """
     if candidate.run is None:
-        raise PromotionRefused(
-            f"{candidate.spec} belongs to no run with a receipt: it may be scored, never promoted"
-        )
+        lacking = "belongs to no run with a receipt"
+        raise PromotionRefused(f"{candidate.spec} {lacking}: it may be scored, never promoted")
     run = candidate.run
     try:
         run.verify()
         if candidate.digest != model_digest:
-            raise PromotionRefused(
-                f"the model of run {run.id} is not the one that was trained: it was changed"
-            )
+            changed = "is not the one that was trained: it was changed"
+            raise PromotionRefused(f"the model of run {run.id} {changed}")
         is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
         if recall_baseline(state, candidate.base, test.identity, sealed=not is_old) is None:
-            raise PromotionRefused(
-                f"the baseline {candidate.base} was never measured on this test set: "
-                f"nobody could say what the training was good for"
-            )
+            lacking = f"the baseline {candidate.base} was never measured on this test set"
+            raise PromotionRefused(f"{lacking}: nobody could say what the training was good for")
         for split in ("train", "validation") if run.plan.validation else ("train",):
             rows = run.data(split)
             matches = [
@@ -55,11 +51,9 @@ def check_promotable(
                 for i, indices in rows_in_training(test, rows).items()
             ]
             if matches:
-                more = " ..." if len(matches) > 3 else ""
-                raise PromotionRefused(
-                    f"{len(matches)} test examples stand in what the model was trained on: "
-                    f"test line {', '.join(matches[:3])}{more}"
-                )
+                lines = ", ".join(matches[:3]) + " ..." * (len(matches) > 3)
+                known = f"{len(matches)} test examples stand in what the model was trained on"
+                raise PromotionRefused(f"{known}: test line {lines}")
         facts_of_test_set(run, test, state)
     except (UnseenTestSet, SealBroken) as error:
         raise PromotionRefused(str(error)) from None

@@ -387,10 +387,9 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                 folder = definition.baseid.partition("::")[0]  # "" of plugins and of the root
                 place = (rootdir / folder if folder else Path(file)).resolve()
                 if file not in originals and not place.is_relative_to(suite):
-                    raise pytest.UsageError(
-                        f"the fixture `{name}` of the suites is defined anew in {file}, outside of "
-                        f"the suite: rename it there, or define it in the suite's own conftest.py"
-                    )
+                    anew = f"is defined anew in {file}, outside of the suite"
+                    advice = "rename it there, or define it in the suite's own conftest.py"
+                    raise pytest.UsageError(f"the fixture `{name}` of the suites {anew}: {advice}")
 
 
 def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[pytest.Item]:

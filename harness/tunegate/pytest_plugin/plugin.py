@@ -74,10 +74,9 @@ def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path |
     suites = [folder for folder in folders if looks_like_suite(folder)]
     trains = any(arg.partition("=")[0] == "--train-with" for arg in arguments)
     if root is None and cwd_root is None and (suites or trains):
-        raise ConfigError(
-            f"{suites[0] if suites else cwd}: no tunegate.toml or [tool.tunegate] here or above; "
-            "name a suite of a project, or run `tunegate init`, which makes one"
-        )
+        place, lacking = suites[0] if suites else cwd, "no tunegate.toml or [tool.tunegate]"
+        advice = "name a suite of a project, or run `tunegate init`, which makes one"
+        raise ConfigError(f"{place}: {lacking} here or above; {advice}")
     if not cwd_root or not (root is None or cwd_root.is_relative_to(root)):
         return root
     if root is None or all(path.is_relative_to(cwd_root) for path in named):

@@ -274,11 +274,9 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
     for p in predictions:
         expected, got = rule.labels_of(p)
         if expected is None:
-            reply = shorten(p.expected, 40)
-            raise ValueError(
-                f"test line {p.line}: no label in the expected reply {reply!r} ({rule.name}); "
-                f"correct the row, or `label` in the configuration"
-            )
+            lacking = f"no label in the expected reply {shorten(p.expected, 40)!r} ({rule.name})"
+            advice = "correct the row, or `label` in the configuration"
+            raise ValueError(f"test line {p.line}: {lacking}; {advice}")
         rows.append(LabelledPrediction(p, expected, got))
     return rows
 

@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,14 @@ class Environment:
     files: dict[str, str] = field(default_factory=dict)
 
     def note_files(self, plugins: Iterable[object]) -> None:
-        """Digest the files of modules and plugins that were not seen before."""
-        for path in module_files([*sys.modules.values(), *plugins]):
-            if path not in self.files:
-                self.files[path] = file_digest(path)
+        """Digest what was not seen before of modules and plugins outside of installed packages."""
+        standard = tuple(f"{sysconfig.get_path(s)}{os.sep}" for s in ("stdlib", "platstdlib"))
+        for module in [*sys.modules.values(), *plugins]:
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str) and os.path.isabs(path) and path not in self.files:
+                installed = any(f"{os.sep}{name}{os.sep}" in path for name in PACKAGES)
+                if not installed and not path.startswith(standard):
+                    self.files[path] = file_digest(path)
 
     def changed_files(self) -> list[str]:
         """Return the files that have other bytes now than when they were loaded."""
@@ -48,17 +52,6 @@ class Environment:
         distribution = own.parents[1] if own.parent.name == "harness" else own
         loaded = [p for p in sorted(self.files) if not Path(p).is_relative_to(distribution)]
         return [name for path in loaded if (name := relative(path, root)) not in suite_files]
-
-
-def module_files(modules: Iterable[object]) -> Iterator[str]:
-    """Yield the files of modules that lie outside of the installed packages."""
-    standard = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    for module in modules:
-        path = getattr(module, "__file__", None)
-        if isinstance(path, str) and os.path.isabs(path):
-            installed = any(f"{os.sep}{name}{os.sep}" in path for name in PACKAGES)
-            if not installed and not path.startswith(tuple(f"{s}{os.sep}" for s in standard)):
-                yield path
 
 
 def file_digest(path: str) -> str:

@@ -90,10 +90,9 @@ class SessionModels:
         # The registry is read for this role alone: a broken one must not keep a candidate closed.
         promoted = self.promoted if role == "incumbent" else None
         if promoted and model.digest != promoted["model_digest"]:
-            raise ConfigError(
-                f"the incumbent {model.name} is not the model that was promoted: it was changed "
-                f"since; `tunegate registry rollback {self.alias}` goes back to the one before"
-            )
+            changed = "is not the model that was promoted: it was changed since"
+            advice = f"`tunegate registry rollback {self.alias}` goes back to the one before"
+            raise ConfigError(f"the incumbent {model.name} {changed}; {advice}")
         return hold_to_budget(self.budget, model)
 
     def check(self) -> None:

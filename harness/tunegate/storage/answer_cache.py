@@ -118,9 +118,8 @@ class AnswerCache:
             key = (request_digest(request.messages, request.tools), request.repetition)
             if key in rows:
                 *kept, more, seal = rows[key]  # of version 3 without `more`, nor is it sealed
-                if not hmac.compare_digest(
-                    seal, seal_of([*kept, more] if more else kept, self.key)
-                ):
+                sealed = [*kept, more] if more else kept
+                if not hmac.compare_digest(seal, seal_of(sealed, self.key)):
                     edited += 1
                     continue
                 text, latency, tokens, cost, prompt_tokens, finish = kept[3:]
@@ -131,10 +130,8 @@ class AnswerCache:
                 if answer.asked_at >= since:
                     answers[request.row] = answer
         if edited:
-            warnings.warn(
-                f"{self.path}: {edited} answers were edited since, and are asked for again",
-                stacklevel=2,
-            )
+            said = f"{edited} answers were edited since, and are asked for again"
+            warnings.warn(f"{self.path}: {said}", stacklevel=2)
         return answers
 
     def put(self, model: str, request: Request, answer: Answer) -> None:
@@ -178,9 +175,8 @@ class AnswerCache:
         try:
             yield
         except sqlite3.Error as error:
-            raise ConfigError(
-                f"{self.path}: {error}; this is the cache of answers: make room, or move it away"
-            ) from None
+            advice = "this is the cache of answers: make room, or move it away"
+            raise ConfigError(f"{self.path}: {error}; {advice}") from None
 
 
 def record_judge(state: StateDir, digest: str) -> None:

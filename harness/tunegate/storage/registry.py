@@ -121,10 +121,8 @@ class Registry:
             if (current and current.digest) != (seen and seen.digest):
                 now = f"run:{current.get('run')}" if current else "no run"
                 then = f"run:{seen.get('run')}" if seen else "no run"
-                raise AliasMoved(
-                    f"{alias} was {then} when this session began and is {now} now; "
-                    f"run the model suite again"
-                )
+                moved = f"{alias} was {then} when this session began and is {now} now"
+                raise AliasMoved(f"{moved}; run the model suite again")
             return self._add(history.entries, facts, action="promote", alias=alias, why=reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
@@ -137,10 +135,8 @@ class Registry:
                 raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
             current = standing.promotion
             if current is None or current.earlier is None:
-                n = 0 if current is None else 1
-                raise NothingToRollBack(
-                    f"{alias!r} has {n} promotion in force; there is none before it"
-                )
+                in_force = f"{0 if current is None else 1} promotion in force"
+                raise NothingToRollBack(f"{alias!r} has {in_force}; there is none before it")
             earlier = current.earlier.entry
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
             facts["from"] = current.entry.get("run")

@@ -19,6 +19,7 @@ from ..utils.hashing import sha256_bytes
 Line = tuple[str, bytes]  # where it stands, "FILE, line N", and its bytes without the line end
 
 REQUIRED_KEYS = ("action", "alias", "who", "when")
+MERGE = "`tunegate registry merge` keeps the entries of both"
 CONFLICT_MARKER = re.compile(rb"([<|=>])\1{6,}( .*)?")
 
 
@@ -106,20 +107,16 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
     numbers: dict[str, int] = {}
     for place, line in lines:
         if CONFLICT_MARKER.fullmatch(line):
-            raise RegistryBroken(
-                f"{place}: two branches both changed the registry, and git left its conflict "
-                f"markers here: `tunegate registry merge` keeps the entries of both"
-            )
+            left = "two branches both changed the registry, and git left its conflict markers here"
+            raise RegistryBroken(f"{place}: {left}: {MERGE}")
         try:
             entry = RegistryEntry.read(line)
             is_chained = all(p in numbers for p in entry.parents) and entry.digest not in numbers
         except (ValueError, KeyError, TypeError, RecursionError):
             is_chained = False
         if not is_chained:
-            raise RegistryBroken(
-                f"{place}: the chain is broken here; a line was edited, "
-                f"removed or put in. Restore the file from version control"
-            )
+            changed = "a line was edited, removed or put in. Restore the file from version control"
+            raise RegistryBroken(f"{place}: the chain is broken here; {changed}")
         if missing := [key for key in REQUIRED_KEYS if not isinstance(entry.get(key), str)]:
             raise RegistryBroken(f"{place}: it does not say {', '.join(missing)}")
         numbers[entry.digest] = len(entries)
@@ -128,10 +125,8 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
     last_of_branches = heads(entries)
     if len(last_of_branches) > 1 and not may_fork:
         number = min(numbers[entry.digest] for entry in last_of_branches)
-        raise RegistryBroken(
-            f"{places[number + 1]}: the chain is broken here; a line was put in, or two branches "
-            f"both promoted: then `tunegate registry merge` keeps the entries of both"
-        )
+        changed = f"a line was put in, or two branches both promoted: then {MERGE}"
+        raise RegistryBroken(f"{places[number + 1]}: the chain is broken here; {changed}")
     return History(entries, places)
 
 

@@ -158,10 +158,8 @@ class Run:
         """Return spec and digest of the model, or of a checkpoint; RunNotFound, SealBroken."""
         checkpoints = self.record.get("checkpoints", {})
         if checkpoint and checkpoint not in checkpoints:
-            available = ", ".join(checkpoints) or "none"
-            raise RunNotFound(
-                f"run {self.id} has no checkpoint {checkpoint!r}; it has: {available}"
-            )
+            known = ", ".join(checkpoints) or "none"
+            raise RunNotFound(f"run {self.id} has no checkpoint {checkpoint!r}; it has: {known}")
         made = checkpoints[checkpoint] if checkpoint else self.record
         return str(made["model"]), str(made["digest"])
 

@@ -21,9 +21,10 @@ from .chat_template import ChatTemplate, Message, Messages, TemplateError, is_sy
 IGNORE_INDEX = -100  # the label of tokens without loss, in PyTorch and transformers
 # Letters and digits alone, which templates neither trim nor escape.
 MARK, _MARKS = "tunegate7c1e{}mark", re.compile(r"tunegate7c1e(\d+)mark")
+WEIGHT_0 = "give the message `weight: 0`, or"
 EARLIER_REPLY = (
-    "The chat template writes an earlier reply otherwise than the last one: give the message "
-    "`weight: 0`, or make a row of each turn"
+    "The chat template writes an earlier reply otherwise than the last one: "
+    f"{WEIGHT_0} make a row of each turn"
 )
 
 
@@ -133,10 +134,9 @@ class Rendering:
                 raise TemplateError(f"messages[{i}]: the tokenizer splits {stop[0]!r}, its end")
             end = ends[number - 1] + 1
         elif is_last:
-            raise TemplateError(
-                f"messages[{i}]: the chat template ends this turn without "
-                f"{', '.join(self.template.stop_texts)}: a model trained on it would never stop"
-            )
+            lacking = f"ends this turn without {', '.join(self.template.stop_texts)}"
+            never = "a model trained on it would never stop"
+            raise TemplateError(f"messages[{i}]: the chat template {lacking}: {never}")
         else:
             alone = self.template.render(self.messages[: i + 1], tools=self.tools)
             if not alone.startswith(self.text[: place + 1]):
@@ -149,19 +149,16 @@ class Rendering:
         reasoning = [split_reasoning(content_text(message))[0]]
         reasoning += [str(message.get(key) or "") for key in canonical.REASONING_KEYS]
         if any(thoughts.strip() not in span for thoughts in reasoning):
-            raise TemplateError(
-                f"messages[{i}]: the chat template leaves its reasoning out: give the message "
-                "`weight: 0`, or take the reasoning out of it"
-            )
+            left_out = "the chat template leaves its reasoning out"
+            advice = f"{WEIGHT_0} take the reasoning out of it"
+            raise TemplateError(f"messages[{i}]: {left_out}: {advice}")
         return start, end
 
     def _prompt(self, i: int) -> tuple[int, int]:
         """Return the characters and the tokens of the prompt that message `i` answers."""
         if i == 0:
-            raise TemplateError(
-                "messages[0]: nothing is asked before the assistant speaks: give the message "
-                "`weight: 0`, or begin with the user's"
-            )
+            nothing = "messages[0]: nothing is asked before the assistant speaks"
+            raise TemplateError(f"{nothing}: {WEIGHT_0} begin with the user's")
         prompt = self.template.render(self.messages[:i], prompt=True, tools=self.tools)
         asked = self.template.token_ids(prompt)
         if not self.text.startswith(prompt) or self.ids[: len(asked)] != asked:
@@ -268,10 +265,7 @@ def _with_less(
         others = message.keys() - {"role", "content"}
         variants = {f"`{key}`": {**message, key: None} for key in others}
         if isinstance(message.get("content"), list):
-            variants["a part of its content"] = {
-                **message,
-                "content": content_text(message),
-            }
+            variants["a part of its content"] = {**message, "content": content_text(message)}
         if calls := message.get("tool_calls"):
             emptied = [{**c, "function": {**c["function"], "arguments": "{}"}} for c in calls]
             variants["the arguments of its calls"] = {**message, "tool_calls": emptied}

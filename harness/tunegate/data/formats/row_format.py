@@ -12,22 +12,18 @@ REJECTED = "rejected"
 
 
 class RowFormat:
-    """How rows of one format are recognised and converted to messages.
-
-    Attributes:
-        name: The name that reports use.
-        required: Fields that a row of this format has; given as words of a text.
-        optional: More fields that the messages are made of; given likewise.
-        to_fields: Converts a row; returns `messages`, and `rejected` and `tools` if any.
-        hint: What the conversion did, for the report.
-        accepts: Looks at the values of a row, where the names of its fields do not tell.
-    """
+    """How rows of one format are recognised and converted to messages."""
 
     def __init__(
-        self, name: str, required: str, optional: str,
-        to_fields: Callable[[Mapping[str, Any]], Fields], hint: str,
+        self,
+        name: str,  # in reports
+        required: str,  # fields that a row of this format has, as words of a text
+        optional: str,  # more fields that the messages are made of, likewise
+        to_fields: Callable[[Mapping[str, Any]], Fields],  # `messages`; `rejected`, `tools` if any
+        hint: str,  # what the conversion did, for the report
+        # Looks at the values of a row, where the names of its fields do not tell.
         accepts: Callable[[Mapping[str, Any]], bool] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name, self.to_fields, self.hint, self.accepts = name, to_fields, hint, accepts
         self.required, self.optional = frozenset(required.split()), frozenset(optional.split())
 
