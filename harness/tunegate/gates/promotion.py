@@ -9,8 +9,7 @@ from ..data.dataset import Dataset
 from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
-from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, RegistryEntry
-from ..storage.registry_chain import History
+from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.run import Run
 from ..storage.seal import SealBroken, verify_signed
 from ..storage.state_dir import StateDir
@@ -75,10 +74,10 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):
         keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
-        promotion = history.standings[number][entry["alias"]].promotion
+        promotion = history.standings[number][entry["alias"]].entry
         if promotion is None:
             yield "it goes back to no promotion"
-        elif differing := [key for key in keys if entry.get(key) != promotion.entry.get(key)]:
+        elif differing := [key for key in keys if entry.get(key) != promotion.get(key)]:
             yield f"{', '.join(differing)}: not as in the promotion that it goes back to"
     name = str(entry.get("run"))
     run = Run(state, name) if name.isalnum() and Run(state, name).finished else None

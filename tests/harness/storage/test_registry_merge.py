@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from tunegate.errors import ConfigError
 from tunegate.storage.registry import (
+    History,
     NothingToRollBack,
     Registry,
     RegistryBroken,
     promotions_in_force,
 )
-from tunegate.storage.registry_chain import History
 
 Moves = Sequence[tuple[str, str]]  # alias and run; the run "" is a rollback
 
